@@ -1,0 +1,1 @@
+"""The FIX codec: plain functions over bytes, without Beam and without I/O."""
