@@ -1,1 +1,1 @@
-"""PTransforms over batches of FIX messages; the codec they wrap is in `transforms.fix`."""
+"""FIX handling as PTransforms, one a file; they wire, plain functions below them work."""

@@ -1,1 +1,1 @@
-"""The FIX codec: plain functions over bytes, without Beam and without I/O."""
+"""The FIX codec: framing, dictionary, parsers and rules as plain functions; no Beam, no I/O."""

@@ -1,0 +1,61 @@
+"""Block and Batch: what flows from sources through the transforms to the sinks."""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from transforms.fix.schema import FAILURES, MESSAGES
+
+__all__ = ["Batch", "Block"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Bytes of one source that begin and end between messages.
+
+    `source` is the key of the source (`file:4096:9f2c...`), `start` the position of the first byte of
+    `data`. The blocks of a source tile it: each ends where the next begins, with no gap and no
+    overlap, so `[start, end)` is the stretch that is done once the block is stored.
+
+    `delimiter` is what separates fields (one byte, or `^A` written as two characters).
+    `last` marks the last block of a range of work. `provisional` marks bytes at the end of a source
+    that do not make a message yet: they are kept as a failure, and read again by the next run.
+    `error` tells why the source could not be read beyond `end`.
+    """
+
+    source: str
+    start: int
+    data: bytes
+    delimiter: bytes = b"\x01"
+    last: bool = False
+    provisional: bool = False
+    error: str | None = None
+
+    @property
+    def end(self) -> int:
+        """The position behind the last byte."""
+        return self.start + len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one block held: its messages and failures as columns, and what was left out.
+
+    `[start, end)` is the stretch of `source` that the batch stands for. `messages` has the schema
+    `MESSAGES` (possibly with further columns behind it), `failures` the schema `FAILURES`, both in
+    the order of `position`. `filtered` counts messages that a filter took out, `skipped` lines that hold no
+    FIX. `read` is how many messages and failures the block held: at every step
+    `messages.num_rows + failures.num_rows + filtered == read`.
+    """
+
+    source: str
+    start: int
+    end: int
+    messages: pa.RecordBatch = field(default_factory=lambda: pa.RecordBatch.from_pylist([], MESSAGES))
+    failures: pa.RecordBatch = field(default_factory=lambda: pa.RecordBatch.from_pylist([], FAILURES))
+    filtered: int = 0
+    skipped: int = 0
+    read: int = 0
+    last: bool = False
+    provisional: bool = False
+    error: str | None = None

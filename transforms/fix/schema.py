@@ -1,0 +1,106 @@
+"""The columns of a batch: one row a FIX message, one fixed Arrow schema for every source and sink.
+
+A column that comes from FIX is named after its field in snake_case. Names and types are the same in
+SQL, Parquet and JSON; what a column cannot hold exactly stands in `fields` as its text.
+"""
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+__all__ = [
+    "COLUMNS",
+    "DECIMAL",
+    "FAILURES",
+    "MESSAGES",
+    "TIME",
+    "Column",
+]
+
+TIME = pa.timestamp("us", "UTC")
+"""Times are UTC in microseconds; finer digits stay as text in `fields`."""
+
+DECIMAL = pa.decimal128(38, 10)
+"""Prices and quantities: exact to ten places; finer digits stay as text in `fields`."""
+
+
+class Column(NamedTuple):
+    """A typed column that comes from one FIX field: its name, tag, FIX field name and Arrow type."""
+
+    name: str
+    tag: int
+    field: str
+    type: pa.DataType
+
+
+COLUMNS = (
+    Column("begin_string", 8, "BeginString", pa.string()),
+    Column("msg_type", 35, "MsgType", pa.string()),
+    Column("sender_comp_id", 49, "SenderCompID", pa.string()),
+    Column("sender_sub_id", 50, "SenderSubID", pa.string()),
+    Column("target_comp_id", 56, "TargetCompID", pa.string()),
+    Column("target_sub_id", 57, "TargetSubID", pa.string()),
+    Column("msg_seq_num", 34, "MsgSeqNum", pa.int64()),
+    Column("poss_dup_flag", 43, "PossDupFlag", pa.bool_()),
+    Column("sending_time", 52, "SendingTime", TIME),
+    Column("transact_time", 60, "TransactTime", TIME),
+    Column("cl_ord_id", 11, "ClOrdID", pa.string()),
+    Column("orig_cl_ord_id", 41, "OrigClOrdID", pa.string()),
+    Column("order_id", 37, "OrderID", pa.string()),
+    Column("exec_id", 17, "ExecID", pa.string()),
+    Column("exec_ref_id", 19, "ExecRefID", pa.string()),
+    Column("exec_trans_type", 20, "ExecTransType", pa.string()),
+    Column("exec_type", 150, "ExecType", pa.string()),
+    Column("ord_status", 39, "OrdStatus", pa.string()),
+    Column("symbol", 55, "Symbol", pa.string()),
+    Column("security_id", 48, "SecurityID", pa.string()),
+    Column("side", 54, "Side", pa.string()),
+    Column("ord_type", 40, "OrdType", pa.string()),
+    Column("time_in_force", 59, "TimeInForce", pa.string()),
+    Column("order_qty", 38, "OrderQty", DECIMAL),
+    Column("price", 44, "Price", DECIMAL),
+    Column("stop_px", 99, "StopPx", DECIMAL),
+    Column("last_qty", 32, "LastQty", DECIMAL),
+    Column("last_px", 31, "LastPx", DECIMAL),
+    Column("cum_qty", 14, "CumQty", DECIMAL),
+    Column("leaves_qty", 151, "LeavesQty", DECIMAL),
+    Column("avg_px", 6, "AvgPx", DECIMAL),
+    Column("account", 1, "Account", pa.string()),
+    Column("currency", 15, "Currency", pa.string()),
+    Column("text", 58, "Text", pa.string()),
+)
+"""The typed columns, in the order of the schema."""
+
+MESSAGES = pa.schema(
+    [
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("session", pa.string()),
+        pa.field("direction", pa.string()),
+        pa.field("captured_at", TIME),
+        pa.field("ingested_at", TIME),
+        *(pa.field(column.name, column.type) for column in COLUMNS),
+        pa.field("fields", pa.string(), nullable=False),
+        pa.field("defects", pa.string()),
+        pa.field("enriched", pa.string()),
+        pa.field("prefix", pa.string()),
+        pa.field("raw", pa.binary(), nullable=False),
+    ]
+)
+"""A batch of messages.
+
+`position` is the byte offset (files) or offset (Kafka) of the message in its source; `session` is
+`BeginString:SenderCompID->TargetCompID`; `direction` is `in`, `out` or null; `fields` a JSON object of
+every field without a column of its own; `defects` the kinds of defects joined by a comma, null when
+there are none; `enriched` a JSON object of what the user's lookups added, or null; `prefix` what
+stood before the message on its line; `raw` its bytes as they came.
+"""
+
+FAILURES = pa.schema(
+    [
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("detail", pa.string()),
+        pa.field("raw", pa.binary(), nullable=False),
+    ]
+)
+"""A batch of failures: bytes that are no message, where they stood, and why they are none."""
