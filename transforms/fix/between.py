@@ -1,0 +1,82 @@
+"""What stands between messages: told apart into text without FIX and bytes that are a failure.
+
+Logs hold more than messages: blank lines, banners, what the engine did. Such lines are text and say
+nothing in FIX; they are counted, and kept out. A line with traces of FIX or with bytes that no text
+has might be a damaged message, so it is kept whole as a failure.
+"""
+
+import re
+from functools import cache
+from typing import NamedTuple
+
+__all__ = [
+    "NO_BEGIN_STRING",
+    "NO_MSG_TYPE",
+    "NOT_TEXT",
+    "REASONS",
+    "TRUNCATED",
+    "UNREADABLE",
+    "Failure",
+    "classify_lines",
+]
+
+NO_BEGIN_STRING = "no_begin_string"
+NO_MSG_TYPE = "no_msg_type"
+NOT_TEXT = "not_text"
+TRUNCATED = "truncated"
+UNREADABLE = "unreadable"
+
+REASONS = {
+    NO_BEGIN_STRING: "fields in the form of FIX, but no message begins there with 8=FIX and a version",
+    NO_MSG_TYPE: "a message without MsgType (35)",
+    NOT_TEXT: "bytes that are neither FIX nor text",
+    TRUNCATED: "the source ends inside a message; what follows makes it whole in a later run",
+    UNREADABLE: "the source cannot be read beyond this position",
+}
+"""Why bytes are a failure, and what that means."""
+
+
+class Failure(NamedTuple):
+    """Bytes that are no message, where they begin, and why they are none."""
+
+    position: int
+    reason: str
+    detail: str
+    raw: bytes
+
+
+# What log formats close a line with behind the message.
+_CLOSING = re.compile(rb"[\s)\]}>\"',;|]*")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+@cache
+def _trace(delimiter: bytes) -> re.Pattern[bytes]:
+    own = re.escape(delimiter)
+    return re.compile(rb"(?<![0-9A-Za-z])8=|(?:^|" + own + rb")[0-9]{1,9}=[^\n]*?" + own)
+
+
+def classify_lines(data: bytes, start: int, end: int, delimiter: bytes) -> tuple[list[Failure], int]:
+    """Return the failures among the lines of `data[start:end]` and how many lines hold no FIX.
+
+    Positions are those in `data`. Blank lines, and brackets or quotes that close a line, count as
+    neither. Lines next to each other that are no text are one failure.
+    """
+    failures: list[Failure] = []
+    skipped = 0
+    at = start
+    while at < end:
+        stop = data.find(b"\n", at, end) + 1 or end
+        line = data[at:stop].rstrip(b"\r\n")
+        if _trace(delimiter).search(line):
+            failures.append(Failure(at, NO_BEGIN_STRING, REASONS[NO_BEGIN_STRING], line))
+        elif _CONTROL.search(line):
+            before = failures[-1] if failures else None
+            if before and before.reason == NOT_TEXT and before.position + len(before.raw) == at:
+                failures[-1] = before._replace(raw=before.raw + data[at:stop])
+            else:
+                failures.append(Failure(at, NOT_TEXT, REASONS[NOT_TEXT], data[at:stop]))
+        elif not _CLOSING.fullmatch(line):
+            skipped += 1
+        at = stop
+    return failures, skipped

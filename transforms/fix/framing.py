@@ -1,0 +1,244 @@
+"""Where messages begin and end in a stream of bytes.
+
+A message begins at `8=FIX`, a version and a delimiter, or, in files that leave the standard header
+out, at the beginning of a line with `35=` (before it possibly `1128=` and `9=`). It ends where
+BodyLength (9) says if a CheckSum (10) field stands there: so data fields may hold anything, whole
+FIX messages included. Otherwise it is walked field by field, data fields by their length, up to
+CheckSum, the end of the line or the next message.
+
+A record is a message with what stands before it on its line and the end of the line, or a line
+without FIX. Borders lie between records.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from transforms.fix.dictionary import merged
+
+__all__ = [
+    "DELIMITERS",
+    "Span",
+    "first_border",
+    "is_complete",
+    "last_border",
+    "message_end",
+    "single_byte",
+    "sniff_delimiter",
+    "spans",
+    "start_pattern",
+]
+
+DELIMITERS = (b"\x01", b"|", b"^A", b"^", b";")
+"""What separates the fields in logs: SOH, and what tools print in its place."""
+
+LONGEST_BODY = 1 << 20
+"""A BodyLength above this is taken for a wrong one rather than for bytes that are still to come."""
+
+_WINDOW = 64 << 10
+_BODY_LENGTH = re.compile(rb"9=([0-9]{1,9})")
+_LENGTH = re.compile(rb"[0-9]{1,9}")
+_CHECK_SUM = re.compile(rb"10=[0-9]{3}")
+_VERSION = rb"8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?"
+
+
+class Span(NamedTuple):
+    """A message in `data[start:end]`; `delimiter` is its own, `whole` false if `data` ends inside it."""
+
+    start: int
+    end: int
+    delimiter: bytes
+    whole: bool
+
+
+@cache
+def start_pattern(delimiter: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a message's beginning; one of its groups holds the delimiter found."""
+    known = sorted({delimiter, *DELIMITERS}, key=len, reverse=True)
+    either = b"|".join(re.escape(one) for one in known)
+    own = re.escape(delimiter)
+    until = rb"(?:(?!" + own + rb")[^\n])*" + own
+    headless = rb"(?m:^)(?:1128=" + until + rb")?(?:9=[0-9]+" + own + rb")?35=(?!" + own + rb")" + until
+    return re.compile(_VERSION + rb"(" + either + rb")|" + headless)
+
+
+def sniff_delimiter(head: bytes) -> bytes:
+    """Return what follows BeginString most often in `head`; SOH if no message begins there."""
+    found = [match[1] for match in start_pattern(b"\x01").finditer(head) if match[1]]
+    return max(DELIMITERS, key=found.count)
+
+
+def single_byte(data: bytes, delimiter: bytes) -> bytes:
+    """Return `data` with a delimiter of several characters replaced by SOH."""
+    return data if len(delimiter) == 1 else data.replace(delimiter, b"\x01")
+
+
+def _next_start(data: bytes, at: int, delimiter: bytes) -> re.Match[bytes] | None:
+    pattern = start_pattern(delimiter)
+    while match := pattern.search(data, at):
+        # `58=FIX.4.4` also holds `8=FIX.4.4`: behind a digit only a header makes a beginning.
+        start = match.start()
+        if start == 0 or not data[start - 1 : start].isdigit() or data.startswith(b"9=", match.end()):
+            return match
+        at = start + 1
+    return None
+
+
+def spans(data: bytes, delimiter: bytes, *, final: bool = True) -> Iterator[Span]:
+    """Yield the messages of `data` in order; they do not overlap.
+
+    With `final`, `data` is all there is. Without it more bytes may follow, so a message that may go
+    on behind `data` is the last one yielded, with `whole` false.
+    """
+    at = 0
+    while match := _next_start(data, at, delimiter):
+        own = match[1] or delimiter
+        start = match.start()
+        end = message_end(data, start, own, final=final)
+        yield Span(start, len(data) if end is None else end, own, end is not None)
+        if end is None:
+            return
+        at = end
+
+
+def message_end(data: bytes, start: int, delimiter: bytes, *, final: bool = True) -> int | None:
+    """Return where the message that begins at `start` ends, its last delimiter included.
+
+    Without `final`, None stands for a message that may go on behind the end of `data`.
+    """
+    width = len(delimiter)
+    first = data.find(delimiter, start) + width
+    length = _BODY_LENGTH.match(data, first)
+    if length and width == 1 and data.startswith(delimiter, length.end()):
+        body = length.end() + 1
+        trailer = body + int(length[1])
+        if trailer - body <= LONGEST_BODY:
+            end = _trailer_end(data, trailer, delimiter, final)
+            if end:
+                return end
+            if not final and trailer + 7 > len(data):
+                return None
+    return _walk(data, start, delimiter, final)
+
+
+def _trailer_end(data: bytes, trailer: int, delimiter: bytes, final: bool) -> int:
+    """Return the end of the CheckSum field at `trailer`, 0 if none stands there whole."""
+    if data[trailer - 1 : trailer] != delimiter or not _CHECK_SUM.match(data, trailer):
+        return 0
+    end = trailer + 6
+    if end == len(data):
+        return end if final else 0
+    if data.startswith(delimiter, end):
+        return end + 1
+    return end if data[end] in b"\r\n" else 0
+
+
+def _walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
+    lengths = merged().data_lengths
+    width = len(delimiter)
+    at = start
+    line_end = data.find(b"\n", start)
+    limit = line_end if line_end >= 0 else len(data)
+    follows = _next_start(data, start + 1, delimiter)
+    while True:
+        end = data.find(delimiter, at)
+        if end < 0:
+            end = len(data)
+        tag, equals, value = data[at:end].partition(b"=")
+        if equals and tag.isdigit() and int(tag) in lengths and _LENGTH.fullmatch(value):
+            data_tag = b"%d=" % lengths[int(tag)]
+            if data.startswith(data_tag, end + width):
+                past = end + width + len(data_tag) + int(value)
+                if past > len(data) and int(value) <= LONGEST_BODY and not final:
+                    return None
+                if _ends_field(data, past, delimiter):
+                    at = past + width
+                    if past > limit:
+                        line_end = data.find(b"\n", past)
+                        limit = line_end if line_end >= 0 else len(data)
+                    if follows and follows.start() < past:
+                        follows = _next_start(data, past, delimiter)
+                    if at >= len(data):
+                        return len(data) if final else None
+                    continue
+        if follows and follows.start() < min(end, limit):
+            return _before_line_end(data, at, follows.start())
+        if end >= limit:
+            if limit == len(data) and not final:
+                return None
+            return _before_line_end(data, at, limit)
+        if tag == b"10" and equals:
+            return end + width
+        at = end + width
+
+
+def _ends_field(data: bytes, at: int, delimiter: bytes) -> bool:
+    return data.startswith(delimiter, at) or at == len(data) or data[at : at + 1] in (b"\r", b"\n")
+
+
+def _before_line_end(data: bytes, at: int, end: int) -> int:
+    while end > at and data[end - 1] in b"\r":
+        end -= 1
+    return end
+
+
+def is_complete(message: bytes, delimiter: bytes) -> bool:
+    """Tell whether `message` ends with a CheckSum (10) field."""
+    field = message.removesuffix(delimiter).rpartition(delimiter)[2]
+    return field.startswith(b"10=")
+
+
+def _borders(data: bytes, delimiter: bytes, *, final: bool, synced: bool) -> Iterator[int]:
+    """Yield the borders of `data` in order.
+
+    Unless `data` is known to begin at a border (`synced`), what stands before the end of its first
+    whole message says nothing: it may be the inside of a data field.
+    """
+    at = 0
+    for start, end, own, whole in spans(data, delimiter, final=final):
+        if synced:
+            yield from _line_ends(data, at, start)
+        if not whole or (final and end == len(data) and not is_complete(data[start:end], own)):
+            return
+        at, synced = end, True
+        if end == len(data) or data[end] not in b"\r\n":
+            yield end
+    if synced:
+        yield from _line_ends(data, at, len(data))
+
+
+def _line_ends(data: bytes, at: int, end: int) -> Iterator[int]:
+    while 0 < (at := data.find(b"\n", at, end) + 1):
+        yield at
+
+
+def last_border(data: bytes, delimiter: bytes, *, final: bool) -> int:
+    """Return the last border in `data`, which begins at a border; 0 if there is none behind it.
+
+    With `final`, `data` ends where its source ends: the answer is `len(data)` if the last record is
+    whole, else where the unfinished one begins. Only the end of `data` is looked at, from as far
+    back as a whole message is found in it.
+    """
+    window = _WINDOW
+    while True:
+        begin = max(0, len(data) - window)
+        part = data[begin:]
+        last = 0
+        for last in _borders(part, delimiter, final=final, synced=begin == 0):  # noqa: B007
+            pass
+        if last or begin == 0:
+            return begin + last
+        window *= 4
+
+
+def first_border(window: bytes, at: int, delimiter: bytes) -> int | None:
+    """Return the first border at or behind `at` in `window`; None if `window` shows none.
+
+    `window` may begin anywhere; a border counts only behind the first whole message in it. More
+    bytes may follow it, so its end is no border.
+    """
+    for border in _borders(window, delimiter, final=False, synced=False):
+        if at <= border < len(window):
+            return border
+    return None

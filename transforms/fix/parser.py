@@ -1,0 +1,241 @@
+"""From a block of bytes to a batch of messages and failures."""
+
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from transforms.fix.between import (
+    NO_MSG_TYPE,
+    REASONS,
+    TRUNCATED,
+    UNREADABLE,
+    Failure,
+    classify_lines,
+)
+from transforms.fix.block import Batch, Block
+from transforms.fix.defects import defect_text
+from transforms.fix.framing import single_byte, spans, start_pattern
+from transforms.fix.prefix import read_prefixes
+from transforms.fix.scalar import Message, decode, parse_message
+from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, TIME
+from transforms.fix.vector import Parsed, VectorParser
+
+__all__ = ["parse_block", "parse_one_by_one"]
+
+Ints = NDArray[np.int64]
+
+_SMALL = 12 << 10
+"""Below this many bytes (some tens of messages) the scalar parser is the faster one."""
+
+
+@cache
+def _vector_parser(fields: str) -> VectorParser:
+    return VectorParser(fields=fields)
+
+
+def parse_block(block: Block, *, fields: str = "rest", vectorised: bool | None = None) -> Batch:
+    """Read the messages of a block; every byte of it ends up in a message, a failure or a count.
+
+    `fields` says what the JSON holds: `rest`, the fields without an exact column of their own
+    (BodyLength and CheckSum only where they are wrong), or `all`. `vectorised` chooses the parser;
+    by itself the size of the block does. Both give the same batch.
+    """
+    if block.provisional:
+        return _unfinished(block)
+    one = block.delimiter if len(block.delimiter) == 1 else b"\x01"
+    data = single_byte(block.data, block.delimiter)
+    parsed = None
+    if vectorised or (vectorised is None and len(data) >= _SMALL):
+        parsed = _vector_parser(fields).parse(data, one)
+    if parsed is None:
+        parsed = parse_one_by_one(data, one, fields=fields)
+    return _batch(block, parsed)
+
+
+def parse_one_by_one(data: bytes, delimiter: bytes, *, fields: str = "rest") -> Parsed:
+    """Read all messages of `data` with the scalar parser; `delimiter` is one byte."""
+    messages: list[Message] = []
+    places: list[tuple[int, int, int]] = []
+    failures: list[Failure] = []
+    skipped = past = 0
+    for span in spans(data, delimiter):
+        line = data.rfind(b"\n", 0, span.start) + 1
+        prefix = max(line, past)
+        found, lines = classify_lines(data, past, prefix, delimiter)
+        failures += found
+        skipped += lines
+        past = span.end
+        raw = data[span.start : span.end]
+        own = span.delimiter if len(span.delimiter) == 1 else b"\x01"
+        message = parse_message(single_byte(raw, span.delimiter), own, fields=fields)
+        if message is None:
+            failures.append(Failure(span.start, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], raw))
+        else:
+            messages.append(message)
+            places.append((span.start, span.end, prefix))
+    found, lines = classify_lines(data, past, len(data), delimiter)
+    failures += found
+    start, end, prefix_at = (np.array([place[n] for place in places], np.int64) for n in range(3))
+    return Parsed(
+        _columns(messages),
+        pa.array([message.fields.decode() for message in messages], pa.string()),
+        np.array([message.defects for message in messages], np.int64),
+        start,
+        end,
+        prefix_at,
+        [],
+        failures,
+        skipped + lines,
+    )
+
+
+def _columns(messages: list[Message]) -> dict[str, pa.Array]:
+    columns = {}
+    for column in COLUMNS:
+        values = [message.columns.get(column.name) for message in messages]
+        if column.type == DECIMAL:
+            octets = b"".join((value or 0).to_bytes(16, "little", signed=True) for value in values)
+            valid = pa.array([value is not None for value in values], pa.bool_())
+            columns[column.name] = pa.Array.from_buffers(
+                DECIMAL, len(values), [valid.buffers()[1], pa.py_buffer(octets)]
+            )
+        elif column.type == TIME:
+            columns[column.name] = pa.array(values, pa.int64()).view(TIME)
+        else:
+            columns[column.name] = pa.array(values, column.type)
+    return columns
+
+
+def _unfinished(block: Block) -> Batch:
+    """Keep the end of a source that makes no message (yet) as a failure."""
+    failures: list[Failure] = []
+    skipped = 0
+    if block.error is not None:
+        failures.append(Failure(0, UNREADABLE, block.error, block.data))
+    elif start_pattern(block.delimiter).search(block.data):
+        failures.append(Failure(0, TRUNCATED, REASONS[TRUNCATED], block.data))
+    else:
+        found, skipped = classify_lines(block.data, 0, len(block.data), block.delimiter)
+        failures += found
+    return _finish(block, None, failures, skipped)
+
+
+def _batch(block: Block, parsed: Parsed) -> Batch:
+    original = _Original(block)
+    failures = [
+        failure._replace(
+            position=original.at(failure.position),
+            raw=block.data[
+                original.at(failure.position) : original.at(failure.position + len(failure.raw))
+            ],
+        )
+        for failure in parsed.failures
+    ]
+    start, end, prefix_at = (
+        original.all(places) for places in (parsed.start, parsed.end, parsed.prefix)
+    )
+    count = len(start)
+    offsets = np.empty(3 * count + 1, np.int32)
+    offsets[0:-1:3], offsets[1:-1:3], offsets[2:-1:3] = prefix_at, start, end
+    offsets[-1] = len(block.data)
+    pieces = pa.Array.from_buffers(
+        pa.binary(), 3 * count, [None, pa.py_buffer(offsets), pa.py_buffer(block.data)]
+    )
+    every_third = np.arange(count, dtype=np.int32) * 3
+    prefix = _prefixes(pieces, every_third, prefix_at, start)
+    captured_at, direction = read_prefixes(prefix)
+    columns = parsed.columns
+    arrays = {
+        "position": pa.array(start + block.start),
+        "session": _sessions(columns),
+        "direction": direction,
+        "captured_at": captured_at,
+        "ingested_at": pa.nulls(count, TIME),
+        **columns,
+        "fields": parsed.fields,
+        "defects": _defects(parsed.defects),
+        "enriched": pa.nulls(count, pa.string()),
+        "prefix": prefix,
+        "raw": pieces.take(pa.array(every_third + np.int32(1))),
+    }
+    messages = pa.RecordBatch.from_arrays([arrays[name] for name in MESSAGES.names], schema=MESSAGES)
+    if parsed.failed:
+        keep = np.ones(count, bool)
+        keep[parsed.failed] = False
+        messages = messages.filter(pa.array(keep))
+    return _finish(block, messages, failures, parsed.skipped)
+
+
+class _Original:
+    """Positions in the block as it came, from positions in it with a delimiter of one byte."""
+
+    def __init__(self, block: Block):
+        self._wider = len(block.delimiter) - 1
+        if self._wider:
+            lengths = [len(part) + 1 for part in block.data.split(block.delimiter)]
+            self._delimiters = np.cumsum(lengths[:-1], dtype=np.int64) - 1
+
+    def all(self, places: Ints) -> Ints:
+        if not self._wider:
+            return places
+        return places + self._wider * np.searchsorted(self._delimiters, places)
+
+    def at(self, place: int) -> int:
+        return int(self.all(np.array([place]))[0])
+
+
+def _prefixes(pieces: pa.Array, every_third: Ints, prefix_at: Ints, start: Ints) -> pa.Array:
+    """Return the text before each message on its line, null where there is none."""
+    absent = prefix_at == start
+    if absent.all():
+        return pa.nulls(len(start), pa.string())
+    taken = pieces.take(pa.array(every_third, mask=absent))
+    try:
+        return taken.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array(
+            [None if one is None else decode(one) for one in taken.to_pylist()], pa.string()
+        )
+
+
+def _sessions(columns: dict[str, pa.Array]) -> pa.Array:
+    sender = pc.binary_join_element_wise(columns["begin_string"], columns["sender_comp_id"], ":")
+    return pc.binary_join_element_wise(sender, columns["target_comp_id"], "->")
+
+
+def _defects(defects: Ints) -> pa.Array:
+    if not defects.any():
+        return pa.nulls(len(defects), pa.string())
+    distinct, inverse = np.unique(defects, return_inverse=True)
+    texts = pa.array([defect_text(bits) for bits in distinct.tolist()], pa.string())
+    return texts.take(pa.array(inverse))
+
+
+def _finish(
+    block: Block, messages: pa.RecordBatch | None, failures: list[Failure], skipped: int
+) -> Batch:
+    failed = pa.RecordBatch.from_arrays(
+        [
+            pa.array([block.start + failure.position for failure in failures], pa.int64()),
+            pa.array([failure.reason for failure in failures], pa.string()),
+            pa.array([failure.detail for failure in failures], pa.string()),
+            pa.array([failure.raw for failure in failures], pa.binary()),
+        ],
+        schema=FAILURES,
+    )
+    batch = Batch(
+        source=block.source,
+        start=block.start,
+        end=block.end,
+        failures=failed,
+        skipped=skipped,
+        last=block.last,
+        provisional=block.provisional,
+        error=block.error,
+        read=failed.num_rows + (messages.num_rows if messages is not None else 0),
+        **({"messages": messages} if messages is not None else {}),
+    )
+    return batch

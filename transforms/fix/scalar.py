@@ -1,0 +1,218 @@
+"""One message at a time: the definition of how a message is read.
+
+The vectorised parser is compared to this one, byte for byte, and hands it what is out of the
+ordinary.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+
+from transforms.fix.checksum import checksum
+from transforms.fix.defects import (
+    BAD_FIELD,
+    BAD_VALUE,
+    BEGIN_STRING_MISSING,
+    BODY_LENGTH,
+    BODY_LENGTH_MISSING,
+    CHECK_SUM,
+    CHECK_SUM_DELIMITER,
+    CHECK_SUM_MISSING,
+    DATA_LENGTH,
+    EMPTY_VALUE,
+    HEADER_ORDER,
+    TRUNCATED,
+)
+from transforms.fix.dictionary import merged
+from transforms.fix.schema import COLUMNS, DECIMAL, TIME
+from transforms.fix.values import read_boolean, read_decimal, read_int, read_time
+
+__all__ = [
+    "FIELDS",
+    "READERS",
+    "Field",
+    "Message",
+    "decode",
+    "is_leap_second",
+    "parse_message",
+    "split_fields",
+]
+
+FIELDS = ("rest", "all")
+"""What the JSON holds: the fields that have no exact column (`rest`), or all of them."""
+
+READERS: Mapping[pa.DataType, Callable[[str], tuple[Any, bool]]] = {
+    pa.int64(): read_int,
+    pa.bool_(): read_boolean,
+    TIME: read_time,
+    DECIMAL: read_decimal,
+}
+"""How the text of a column is read, by the column's type; text columns are not read."""
+
+_BY_TAG = {b"%d" % column.tag: column for column in COLUMNS}
+_TAG = re.compile(rb"[1-9][0-9]{0,8}")
+_LENGTH = re.compile(rb"[0-9]{1,9}")
+
+
+class Field(NamedTuple):
+    """A field as it stands in the message: the text before and behind `=`, and where it begins."""
+
+    tag: bytes
+    value: bytes
+    start: int
+
+
+class Message(NamedTuple):
+    """A message that was read.
+
+    `columns` has the value of each column of `COLUMNS` that is present: text, whole numbers, flags,
+    microseconds since 1970, decimals as whole numbers of 10 ** -10. `fields` is the JSON text,
+    `defects` the bits of `transforms.fix.defects`.
+    """
+
+    columns: dict[str, Any]
+    fields: bytes
+    defects: int
+
+
+def decode(value: bytes) -> str:
+    """Return the text of a value: UTF-8, or Latin-1 where it is not that."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def split_fields(message: bytes, delimiter: bytes) -> tuple[list[Field], int]:
+    """Return the fields of `message` in order, and the defects of their form.
+
+    `delimiter` is one byte. A data field is as long as the length field before it says if it then
+    ends a field; otherwise it ends at the next delimiter, which is the defect DATA_LENGTH.
+    """
+    lengths = merged().data_lengths
+    fields: list[Field] = []
+    defects = at = 0
+    size = len(message) - message.endswith(delimiter)
+    data_tag, data_size = b"", 0
+    while at < size or not fields:
+        end = message.find(delimiter, at, size)
+        if end < 0:
+            end = size
+        tag, equals, value = message[at:end].partition(b"=")
+        if data_tag:
+            past = at + len(tag) + 1 + data_size
+            if tag != data_tag or (past != end and not _ends(message, past, size, delimiter)):
+                defects |= DATA_LENGTH
+            else:
+                end = past
+                value = message[at + len(tag) + 1 : end]
+            data_tag = b""
+        if not equals or not _TAG.fullmatch(tag):
+            defects |= BAD_FIELD
+        elif not value:
+            defects |= EMPTY_VALUE
+        if equals and tag.isdigit() and int(tag) in lengths and _TAG.fullmatch(tag):
+            if _LENGTH.fullmatch(value):
+                data_tag, data_size = b"%d" % lengths[int(tag)], int(value)
+            else:
+                defects |= DATA_LENGTH
+        fields.append(Field(tag, value, at))
+        at = end + 1
+    if data_tag:
+        defects |= DATA_LENGTH
+    return fields, defects
+
+
+def _ends(message: bytes, at: int, size: int, delimiter: bytes) -> bool:
+    return at == size or (at < size and message.startswith(delimiter, at))
+
+
+def parse_message(message: bytes, delimiter: bytes, *, fields: str = "rest") -> Message | None:
+    """Read one message, `message` being its bytes and nothing else; None if it has no MsgType (35).
+
+    `delimiter` is one byte. `fields` is one of `FIELDS`.
+    """
+    found, defects = split_fields(message, delimiter)
+    tags = [field.tag for field in found]
+    often = Counter(tags)
+    if b"35" not in often:
+        return None
+    defects |= _framing_defects(message, delimiter, found, tags)
+    columns: dict[str, Any] = {}
+    content: dict[str, str | list[str]] = {}
+    names = merged().fields
+    for field in found:
+        text = decode(field.value)
+        exact = False
+        if fields == "rest" and often[field.tag] == 1:
+            if field.tag == b"9":
+                exact = not defects & BODY_LENGTH and tags[-1] == b"10"
+            elif field.tag == b"10":
+                exact = not defects & (CHECK_SUM | CHECK_SUM_DELIMITER) and tags[-1] == b"10"
+        column = _BY_TAG.get(field.tag)
+        if column and column.name not in columns:
+            reader = READERS.get(column.type)
+            value, fits = reader(text) if reader else (text, True)
+            if value is None:
+                if field.value and not (column.type == TIME and is_leap_second(text)):
+                    defects |= BAD_VALUE
+            columns[column.name] = value
+            exact = fits and fields == "rest" and often[field.tag] == 1
+        if not exact:
+            _add(content, _name(field.tag, names), text)
+    columns = {name: value for name, value in columns.items() if value is not None}
+    return Message(columns, orjson.dumps(content), defects)
+
+
+def is_leap_second(text: str) -> bool:
+    """Tell whether `text` is a UTCTimestamp in a leap second: a time, but one no column can hold."""
+    return text[15:17] == "60" and read_time(f"{text[:15]}59{text[17:]}")[0] is not None
+
+
+def _name(tag: bytes, names: Mapping[int, Any]) -> str:
+    if _TAG.fullmatch(tag) and int(tag) in names:
+        return names[int(tag)].name
+    return decode(tag)
+
+
+def _add(content: dict[str, str | list[str]], name: str, text: str) -> None:
+    before = content.get(name)
+    if before is None:
+        content[name] = text
+    elif isinstance(before, list):
+        before.append(text)
+    else:
+        content[name] = [before, text]
+
+
+def _framing_defects(
+    message: bytes, delimiter: bytes, found: list[Field], tags: list[bytes]
+) -> int:
+    defects = 0
+    headless = tags[0] != b"8"
+    if headless:
+        defects |= BEGIN_STRING_MISSING
+    elif tags[1:3] != [b"9", b"35"] and not (b"9" not in tags and tags[1] == b"35"):
+        defects |= HEADER_ORDER
+    if b"9" not in tags:
+        defects |= BODY_LENGTH_MISSING
+    if tags[-1] != b"10":
+        return defects | (CHECK_SUM_MISSING if headless else TRUNCATED)
+    trailer = found[-1]
+    if b"9" in tags:
+        length = found[tags.index(b"9")]
+        body = length.start + len(length.tag) + 1 + len(length.value) + 1
+        if not _LENGTH.fullmatch(length.value) or int(length.value) != trailer.start - body:
+            defects |= BODY_LENGTH
+    before = message[: trailer.start]
+    written = trailer.value
+    if len(written) == 3 and written.isdigit():
+        if int(written) == checksum(before.replace(delimiter, b"\x01")):
+            return defects
+        if int(written) == checksum(before):
+            return defects | CHECK_SUM_DELIMITER
+    return defects | CHECK_SUM

@@ -1,0 +1,194 @@
+"""Values of many fields at once, read from the bytes of a block eight at a time (SWAR).
+
+`words` is the block as little-endian 64-bit words with at least 24 bytes behind its end; positions are byte
+offsets into it. The readers agree with `transforms.fix.values`; what they do not cover (unusual
+lengths, signs) they read one by one through it.
+"""
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.fix.values import read_decimal, read_int, read_time
+
+__all__ = ["LOW_BYTES", "booleans", "decimals", "integers", "load", "times", "word"]
+
+Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
+Mask = NDArray[np.bool_]
+Text = Callable[[int], str]
+
+_U = np.uint64
+LOW_BYTES = np.array([(1 << 8 * k) - 1 for k in range(9)] + [0], _U)
+"""Masks that keep the first k bytes of a word; the last, for lengths above eight, keeps none."""
+
+_ZEROS = np.array([0x3030303030303030 >> 8 * k if k < 8 else 0 for k in range(9)], _U)
+_NIBBLES, _HIGH, _ASCII_ZEROS, _SIXES = (_U(int(x * 8, 16)) for x in ("0f", "f0", "30", "06"))
+_EPOCH = datetime.date(1970, 1, 1)
+_TENS = 10 ** np.arange(19, dtype=np.int64)
+_DOTS = _U(0x2E2E2E2E2E2E2E2E)
+_ONES = _U(0x0101010101010101)
+_TOPS = _U(0x8080808080808080)
+# Multiplying 1 << 8k by this leaves k in the three highest bits.
+_BYTE_NUMBER = _U(sum((k << 5) << 8 * (7 - k) for k in range(8)))
+
+
+def word(text: bytes) -> np.uint64:
+    """Return the word that holds `text`, at most eight bytes, followed by zeros."""
+    return _U(int.from_bytes(text, "little"))
+
+
+def load(words: Words, at: Ints) -> Words:
+    """Return the eight bytes at each position."""
+    index = at >> 3
+    shift = ((at & 7) << 3).view(_U)
+    # A shift by 64 gives 0 in numpy, as is wanted where `at` is aligned.
+    return (words.take(index) >> shift) | (words.take(index + 1) << (_U(64) - shift))
+
+
+def _all_digits(found: Words) -> Mask:
+    return ((found & _HIGH) == _ASCII_ZEROS) & (((found + _SIXES) & _HIGH) == _ASCII_ZEROS)
+
+
+def _number(found: Words) -> Ints:
+    found = found & _NIBBLES
+    found = (found * _U(2561)) >> _U(8)
+    found = ((found & _U(0x00FF00FF00FF00FF)) * _U(6553601)) >> _U(16)
+    return (((found & _U(0x0000FFFF0000FFFF)) * _U(42949672960001)) >> _U(32)).view(np.int64)
+
+
+def _right_aligned(found: Words, length: Ints) -> Words:
+    """Move the first `length` (0 to 8) bytes to the end of the word, digits zero before them."""
+    # Two shifts, since a shift by 64 (length 0) must give 0 on every processor.
+    half = (_U(32) - (length << 2).view(_U))
+    return ((found << half) << half) | _ZEROS.take(length)
+
+
+def _one_by_one(
+    rows: Ints, text: Text, reader: Callable[[str], tuple[Any, bool]], values, valid: Mask, exact: Mask
+) -> None:
+    for row in rows.tolist():
+        value, fits = reader(text(row))
+        valid[row] = value is not None
+        exact[row] = fits
+        if value is not None:
+            values[row] = value
+
+
+def integers(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask]:
+    """Read SeqNums; return the numbers and which of them are valid."""
+    short = np.clip(length, 0, 8)
+    found = _right_aligned(load(words, at), short)
+    values = _number(found)
+    valid = (length > 0) & (length <= 8) & _all_digits(found)
+    exact = valid.copy()
+    _one_by_one(np.flatnonzero(length > 8), text, read_int, values, valid, exact)
+    return values, valid
+
+
+def booleans(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Mask, Mask]:
+    """Read Booleans; return the flags and which of them are valid."""
+    first = load(words, at) & _U(0xFF)
+    yes = first == _U(ord("Y"))
+    return yes, (length == 1) & (yes | (first == _U(ord("N"))))
+
+
+def decimals(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Any, Mask, Mask]:
+    """Read decimals as whole numbers of 10 ** -10: (values, valid, exact).
+
+    `values` is an array of rows of two 64-bit halves, low half first, as Arrow's decimal128 has it.
+    """
+    first = load(words, at)
+    marked = first ^ _DOTS
+    marked = (marked - _ONES) & ~marked & _TOPS
+    lowest = (marked & (~marked + _U(1))) >> _U(7)
+    dot = np.where(lowest == 0, 8, ((lowest * _BYTE_NUMBER) >> _U(61)).view(np.int64))
+    point = (lowest != 0) & (dot < length)
+    whole_length = np.minimum(np.where(point, dot, length), 8)
+    places_length = np.where(point, length - dot - 1, 0)
+    usual = (
+        (length > 0)
+        & (point | (length <= 8))
+        & (places_length <= 8)
+        & (whole_length + places_length > 0)
+        & (whole_length + places_length <= 15)
+    )
+    whole = _right_aligned(first, whole_length)
+    places_length = np.clip(places_length, 0, 8)
+    places = _right_aligned(load(words, at + whole_length + 1), places_length)
+    usual &= _all_digits(whole) & _all_digits(places)
+    scaled = _number(whole) * 10**10 + _number(places) * _TENS.take(10 - places_length)
+    values = np.empty((len(scaled), 2), np.int64)
+    values[:, 0] = scaled
+    values[:, 1] = 0
+    valid = usual.copy()
+    exact = usual
+    for row in np.flatnonzero(~usual).tolist():
+        number, fits = read_decimal(text(row))
+        if number is not None:
+            values[row] = np.frombuffer(number.to_bytes(16, "little", signed=True), np.int64)
+            valid[row] = True
+            exact[row] = fits
+    return values, valid, exact
+
+
+_USUAL_TIME = (17, 21, 24, 27)
+_FRACTION = np.zeros(28, np.int64)
+_FRACTION[[21, 24, 27]] = 3, 6, 6
+
+
+def times(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask, Mask]:
+    """Read UTCTimestamps as microseconds since 1970: (values, valid, exact)."""
+    day, clock, rest = load(words, at), load(words, at + 8), load(words, at + 16)
+    usual = (length == 17) | (length == 21) | (length == 24) | (length == 27)
+    fraction = _FRACTION.take(np.clip(length, 0, 27))
+    # `clock` holds `-HH:MM:S`: its separators are checked, then taken for zeros.
+    valid = usual & _all_digits(day)
+    valid &= (clock & _U(0x00FF0000FF0000FF)) == _U(0x003A00003A00002D)
+    clock = (clock & ~_U(0x00FF0000FF0000FF)) | _U(0x0030000030000030)
+    valid &= _all_digits(clock)
+    # `rest` holds `S.ffffff`; digits that the text does not have count as zeros.
+    valid &= (fraction == 0) | ((rest & _U(0xFF00)) == _U(0x2E00))
+    kept = np.array([0xFF, 0, 0, 0xFFFFFF00FF, 0, 0, 0xFFFFFFFFFFFF00FF], _U).take(fraction)
+    rest = (rest & kept) | (~kept & _ASCII_ZEROS)
+    valid &= _all_digits(rest)
+    digit = [((clock >> _U(8 * k)) & _U(15)).view(np.int64) for k in range(8)]
+    hour, minute = digit[1] * 10 + digit[2], digit[4] * 10 + digit[5]
+    second = digit[7] * 10 + (rest & _U(15)).view(np.int64)
+    micros = _number((rest & ~_U(0xFF)) | _U(0x30))
+    valid &= (hour < 24) & (minute < 60) & (second < 60)
+    days, in_calendar = _days(_number(day), valid)
+    valid &= in_calendar
+    values = ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + micros
+    exact = valid.copy()
+    nanos = np.flatnonzero(valid & (length == 27))
+    if len(nanos):
+        beyond = load(words, at[nanos] + 24) & _U(0xFFFFFF)
+        valid[nanos] = _all_digits(beyond | _U(0x3030303030000000))
+        exact[nanos] = beyond == _U(0x303030)
+        exact &= valid
+    odd = np.flatnonzero(~usual)
+    _one_by_one(odd, text, read_time, values, valid, exact)
+    return values, valid, exact
+
+
+def _days(dates: Ints, wanted: Mask) -> tuple[Ints, Mask]:
+    """Return the days since 1970 of dates written YYYYMMDD, and which of them there are."""
+    dates = np.where(wanted, dates, 19700101)
+    if len(dates) and (dates == dates[0]).all():
+        distinct, inverse = dates[:1], np.zeros(len(dates), np.int64)
+    else:
+        distinct, inverse = np.unique(dates, return_inverse=True)
+    days = np.zeros(len(distinct), np.int64)
+    known = np.ones(len(distinct), bool)
+    for index, date in enumerate(distinct.tolist()):
+        try:
+            day = datetime.date(date // 10000, date // 100 % 100, date % 100)
+        except ValueError:
+            known[index] = False
+        else:
+            days[index] = (day - _EPOCH).days
+    return days.take(inverse), known.take(inverse)
