@@ -18,6 +18,7 @@ __all__ = [
     "UNREADABLE",
     "Failure",
     "classify_lines",
+    "damaged_prefix",
 ]
 
 NO_BEGIN_STRING = "no_begin_string"
@@ -47,13 +48,29 @@ class Failure(NamedTuple):
 
 # What log formats close a line with behind the message.
 _CLOSING = re.compile(rb"[\s)\]}>\"',;|]*")
+_BEGIN = re.compile(rb"8=FIX|(?<![0-9A-Za-z])8=")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 @cache
-def _trace(delimiter: bytes) -> re.Pattern[bytes]:
+def _fields(delimiter: bytes) -> re.Pattern[bytes]:
     own = re.escape(delimiter)
-    return re.compile(rb"(?<![0-9A-Za-z])8=|(?:^|" + own + rb")[0-9]{1,9}=[^\n]*?" + own)
+    return re.compile(rb"(?:^|" + own + rb")[0-9]{1,9}=[^\n]*?" + own)
+
+
+def _has_trace(line: bytes, delimiter: bytes) -> bool:
+    return bool(_BEGIN.search(line) or _fields(delimiter).search(line))
+
+
+def damaged_prefix(data: bytes, start: int, end: int, delimiter: bytes) -> Failure | None:
+    """Return the text before a message on its line as a failure if it holds fields of FIX.
+
+    Where messages follow each other without ends of lines, a damaged one stands there.
+    """
+    text = data[start:end]
+    if not _fields(delimiter).search(text):
+        return None
+    return Failure(start, NO_BEGIN_STRING, REASONS[NO_BEGIN_STRING], text)
 
 
 def classify_lines(data: bytes, start: int, end: int, delimiter: bytes) -> tuple[list[Failure], int]:
@@ -68,7 +85,7 @@ def classify_lines(data: bytes, start: int, end: int, delimiter: bytes) -> tuple
     while at < end:
         stop = data.find(b"\n", at, end) + 1 or end
         line = data[at:stop].rstrip(b"\r\n")
-        if _trace(delimiter).search(line):
+        if _has_trace(line, delimiter):
             failures.append(Failure(at, NO_BEGIN_STRING, REASONS[NO_BEGIN_STRING], line))
         elif _CONTROL.search(line):
             before = failures[-1] if failures else None

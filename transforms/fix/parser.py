@@ -14,6 +14,7 @@ from transforms.fix.between import (
     UNREADABLE,
     Failure,
     classify_lines,
+    damaged_prefix,
 )
 from transforms.fix.block import Batch, Block
 from transforms.fix.defects import defect_text
@@ -67,6 +68,10 @@ def parse_one_by_one(data: bytes, delimiter: bytes, *, fields: str = "rest") -> 
         found, lines = classify_lines(data, past, prefix, delimiter)
         failures += found
         skipped += lines
+        damaged = damaged_prefix(data, prefix, span.start, delimiter)
+        if damaged:
+            failures.append(damaged)
+            prefix = span.start
         past = span.end
         raw = data[span.start : span.end]
         own = span.delimiter if len(span.delimiter) == 1 else b"\x01"

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.fix.between import Failure, classify_lines
+from transforms.fix.between import Failure, classify_lines, damaged_prefix
 from transforms.fix.framing import LONGEST_BODY, message_end, start_pattern
 from transforms.fix.tags import TagTable
-from transforms.fix.words import LOW_BYTES, integers, load, word
+from transforms.fix.words import LOW_BYTES, integers, view, word
 
 __all__ = ["Rows", "find_rows"]
 
@@ -21,8 +21,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _EQUALS, _NEWLINE = 61, 10
-_START = word(b"8=FIX")
-_PADDING = bytes(64)
+_BEHIND = b"\n" + bytes(63)
 
 
 @dataclass(slots=True)
@@ -57,70 +56,60 @@ class Rows:
     skipped: int = 0
 
 
-def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) -> Rows | None:
+def find_rows(
+    data: bytes, delimiter: bytes, tags: TagTable, length_ids: int, *, line_ends: bool = False
+) -> Rows | None:
     """Return the rows of `data`, None if no message begins in it.
 
     `delimiter` is one byte. The first `length_ids` ids of `tags` are those of length fields.
+    `line_ends` says that a field may end with its line; by itself this is found out when a message
+    turns out to end without a delimiter.
     """
     size = len(data)
     # A newline behind the data ends its last field as it would end any other.
-    padded = data + b"\n" + _PADDING[: 63 - size % 8]
+    padded = data + _BEHIND
     octets = np.frombuffer(padded, np.uint8)
-    words = np.frombuffer(padded, "<u8")
-    text = octets[: size + 1]
+    words = view(padded)
     mark = delimiter[0]
-    newline = text == _NEWLINE
-    structure = text == mark
-    structure |= newline
-    structure |= text == _EQUALS
-    places = np.flatnonzero(structure)
-    kinds = text.take(places)
-    bound_index = np.flatnonzero(kinds != _EQUALS)
-    bounds = places.take(bound_index)
-
-    equals_at = places[kinds == _EQUALS]
-    equals_at = equals_at[equals_at > 0]
-    begins = equals_at[(load(words, equals_at - 1) & LOW_BYTES[5]) == _START] - 1
+    begins = _find_all(data, b"8=FIX")
     if not len(begins):
         return None
-
-    # Every field of the block, rows or not: from behind one bound to the next.
-    stop = bounds
-    tag = np.empty_like(bounds)
-    tag[0] = 0
-    tag[1:] = bounds[:-1] + 1
-    after = np.empty_like(bound_index)
-    after[0] = 0
-    after[1:] = bound_index[:-1] + 1
-    equals = places.take(after)
-    ids = tags.ids(load(words, tag) & LOW_BYTES.take(np.minimum(equals - tag, 9)))
-
+    text = octets[: size + 1]
+    newline = text == _NEWLINE
+    tag, equals, stop = _fields(text, mark, newline if line_ends else None)
+    ids = tags.ids(words[tag] & LOW_BYTES.take(np.minimum(equals - tag, 9)))
     newlines = np.flatnonzero(newline)
     begins, own = _confirm(data, octets, begins, delimiter)
     begins, own = _with_headless(data, words, begins, own, newlines, delimiter)
     if len(begins) == len(own):
         return None
-    ends = _ends(data, octets, words, begins, own, delimiter, bounds, tag, ids, length_ids)
+    ends = _ends(data, octets, words, begins, own, delimiter, newlines, stop, tag, ids, length_ids)
     keep = _without_overlaps(begins, ends)
     if keep is not None:
         if own:
             own = {new: own[old] for new, old in enumerate(keep.tolist()) if old in own}
         begins, ends = begins[keep], ends[keep]
 
-    prefix, failures, skipped = _between(data, begins, ends, newlines, delimiter)
+    prefix, failures, skipped = _between(data, begins, ends, newlines, stop, delimiter)
 
-    content_end = ends - (octets.take(ends - 1) == mark)
-    low = np.searchsorted(bounds, begins)
-    count = np.searchsorted(bounds, content_end) + 1 - low
+    delimited = octets.take(ends - 1) == mark
+    if not line_ends and not delimited.all():
+        return find_rows(data, delimiter, tags, length_ids, line_ends=True)
+    content_end = ends - delimited
+    low = np.searchsorted(stop, begins)
+    count = np.searchsorted(stop, content_end) + 1 - low
     last = np.cumsum(count)
     first = last - count
     last -= 1
     total = int(last[-1]) + 1
-    chosen = np.arange(total) + np.repeat(low - first, count)
     row = np.repeat(np.arange(len(begins)), count)
-    crosses = octets.take(stop.take(chosen)) == _NEWLINE
-    crosses[last] = False
-    tag, equals, stop, ids = (array.take(chosen) for array in (tag, equals, stop, ids))
+    if total == low[-1] + count[-1] - low[0]:
+        only = slice(int(low[0]), int(low[0]) + total)
+        tag, equals, stop, ids = tag[only], equals[only], stop[only], ids[only]
+    else:
+        chosen = np.arange(total) + np.repeat(low - first, count)
+        tag, equals, stop, ids = (array.take(chosen) for array in (tag, equals, stop, ids))
+    crosses = np.searchsorted(newlines, begins) != np.searchsorted(newlines, content_end)
     tag[first], equals[first], ids[first] = begins, begins + 1, tags.tags.index(8)
     stop[last] = content_end
     no_value = equals >= stop
@@ -129,7 +118,7 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
         equals[no_value] = np.maximum(stop[no_value] - 1, tag[no_value])
         equals = np.minimum(equals, stop - 1)
     odd = np.zeros(len(begins), bool)
-    odd[row[crosses]] = True
+    odd |= crosses
     odd[row[ids < 0]] = True
     odd[list(own)] = True
     return Rows(
@@ -152,6 +141,45 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
         failures=failures,
         skipped=skipped,
     )
+
+
+def _find_all(data: bytes, text: bytes) -> Ints:
+    found, at = [], data.find(text)
+    while at >= 0:
+        found.append(at)
+        at = data.find(text, at + 1)
+    return np.array(found, np.int64)
+
+
+def _fields(text: NDArray[np.uint8], mark: int, newline: Mask | None) -> tuple[Ints, Ints, Ints]:
+    """Return where the fields between delimiters begin, have their first `=`, and end.
+
+    A field without `=` has it where it ends. With `newline`, lines end fields as well.
+    """
+    structure = text == mark
+    if newline is not None:
+        structure |= newline
+    structure[-1] = True
+    structure |= text == _EQUALS
+    places = np.flatnonzero(structure)
+    is_equals = text.take(places) == _EQUALS
+    again = is_equals[1:] & is_equals[:-1]
+    if again.any():
+        keep = np.append(True, ~again)
+        places, is_equals = places[keep], is_equals[keep]
+    if len(places) % 2 == 0 and is_equals[0::2].all() and not is_equals[1::2].any():
+        equals, stop = places[0::2].copy(), places[1::2].copy()
+    else:
+        ends = np.flatnonzero(~is_equals)
+        stop = places.take(ends)
+        before = np.empty_like(ends)
+        before[0] = 0
+        before[1:] = ends[:-1] + 1
+        equals = places.take(before)
+    tag = np.empty_like(stop)
+    tag[0] = 0
+    tag[1:] = stop[:-1] + 1
+    return tag, equals, stop
 
 
 def _confirm(
@@ -189,7 +217,7 @@ def _with_headless(
 ) -> tuple[Ints, dict[int, bytes]]:
     """Add the messages without BeginString, which begin where lines do; they count as `own`."""
     lines = np.append(0, newlines[:-1] + 1)
-    opening = load(words, lines)
+    opening = words[lines]
     suspect = (opening & LOW_BYTES[3]) == word(b"35=")
     suspect |= (opening & LOW_BYTES[5]) == word(b"1128=")
     suspect |= (opening & LOW_BYTES[2]) == word(b"9=")
@@ -208,7 +236,17 @@ def _with_headless(
 
 
 def _ends(
-    data, octets, words, begins: Ints, own, delimiter: bytes, bounds, tag, ids, length_ids: int
+    data,
+    octets,
+    words,
+    begins: Ints,
+    own,
+    delimiter: bytes,
+    newlines: Ints,
+    bounds: Ints,
+    tag: Ints,
+    ids: Ints,
+    length_ids: int,
 ) -> Ints:
     """Return the end of each message: by BodyLength, else by the first CheckSum, else one by one."""
     size, mark = len(data), delimiter[0]
@@ -216,7 +254,7 @@ def _ends(
     behind = np.minimum(version + 1, len(bounds) - 1)
     head = bounds.take(version) + 1
     length_end = bounds.take(behind)
-    right = (load(words, head) & LOW_BYTES[2]) == word(b"9=")
+    right = (words[head] & LOW_BYTES[2]) == word(b"9=")
     right &= octets.take(length_end) == mark
     wide = np.where(right, length_end - head - 2, 0)
     right &= wide <= 8
@@ -226,7 +264,7 @@ def _ends(
     right &= trailer + 6 <= size
     trailer = np.where(right, trailer, 1)
     right &= octets.take(trailer - 1) == mark
-    found = load(words, trailer)
+    found = words[trailer]
     right &= (found & LOW_BYTES[3]) == word(b"10=")
     for digit in (3, 4, 5):
         right &= ((found >> np.uint64(8 * digit)) & np.uint64(0xFF)) - np.uint64(48) < 10
@@ -238,9 +276,8 @@ def _ends(
     ends = trailer + 6 + delimited
     wrong = np.flatnonzero(~right)
     if len(wrong):
-        sums = tag[(load(words, tag) & LOW_BYTES[3]) == word(b"10=")]
+        sums = tag[(words[tag] & LOW_BYTES[3]) == word(b"10=")]
         lengths = tag[(ids >= 0) & (ids < length_ids)]
-        newlines = np.flatnonzero(octets[: size + 1] == _NEWLINE)
         for index, end in zip(
             wrong.tolist(),
             _by_check_sum(octets, begins, wrong, sums, lengths, newlines, bounds, mark, size).tolist(),
@@ -287,7 +324,7 @@ def _without_overlaps(begins: Ints, ends: Ints) -> Ints | None:
 
 
 def _between(
-    data: bytes, begins: Ints, ends: Ints, newlines: Ints, delimiter: bytes
+    data: bytes, begins: Ints, ends: Ints, newlines: Ints, bounds: Ints, delimiter: bytes
 ) -> tuple[Ints, list[Failure], int]:
     """Return where each row's prefix begins, and what stands between the rows otherwise."""
     gap = np.empty_like(begins)
@@ -305,5 +342,13 @@ def _between(
         found, lines = classify_lines(data, begin, end, delimiter)
         failures += found
         skipped += lines
+    present = np.flatnonzero(prefix < begins)
+    if len(present):
+        parts = np.searchsorted(bounds, begins[present]) - np.searchsorted(bounds, prefix[present])
+        for row in present[parts > 0].tolist():
+            damaged = damaged_prefix(data, int(prefix[row]), int(begins[row]), delimiter)
+            if damaged:
+                failures.append(damaged)
+                prefix[row] = begins[row]
     return prefix, failures, skipped
 

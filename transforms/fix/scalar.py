@@ -53,7 +53,11 @@ READERS: Mapping[pa.DataType, Callable[[str], tuple[Any, bool]]] = {
 }
 """How the text of a column is read, by the column's type; text columns are not read."""
 
-_BY_TAG = {b"%d" % column.tag: column for column in COLUMNS}
+_BY_TAG = {
+    b"%d" % column.tag: (column.name, READERS.get(column.type), column.type == TIME)
+    for column in COLUMNS
+}
+_NO_COLUMN = (None, None, False)
 _TAG = re.compile(rb"[1-9][0-9]{0,8}")
 _LENGTH = re.compile(rb"[0-9]{1,9}")
 
@@ -153,14 +157,12 @@ def parse_message(message: bytes, delimiter: bytes, *, fields: str = "rest") -> 
                 exact = not defects & BODY_LENGTH and tags[-1] == b"10"
             elif field.tag == b"10":
                 exact = not defects & (CHECK_SUM | CHECK_SUM_DELIMITER) and tags[-1] == b"10"
-        column = _BY_TAG.get(field.tag)
-        if column and column.name not in columns:
-            reader = READERS.get(column.type)
+        name, reader, is_time = _BY_TAG.get(field.tag, _NO_COLUMN)
+        if name and name not in columns:
             value, fits = reader(text) if reader else (text, True)
-            if value is None:
-                if field.value and not (column.type == TIME and is_leap_second(text)):
-                    defects |= BAD_VALUE
-            columns[column.name] = value
+            if value is None and text and not (is_time and is_leap_second(text)):
+                defects |= BAD_VALUE
+            columns[name] = value
             exact = fits and fields == "rest" and often[field.tag] == 1
         if not exact:
             _add(content, _name(field.tag, names), text)

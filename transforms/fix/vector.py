@@ -28,7 +28,7 @@ from transforms.fix.rows import Rows, find_rows
 from transforms.fix.scalar import Message, decode, is_leap_second, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME
 from transforms.fix.tags import TagTable
-from transforms.fix.words import booleans, decimals, integers, load, times
+from transforms.fix.words import booleans, decimals, integers, times
 
 __all__ = ["Parsed", "VectorParser"]
 
@@ -252,7 +252,7 @@ class _Block:
         values, valid = integers(rows.words, at, wide, lambda i: _digits(self._value(length[i])))
         right = valid & (values == rows.tag[trailer] - rows.stop[length] - 1)
         self.defects[regular[~right]] |= BODY_LENGTH
-        found = load(rows.words, rows.equals[trailer] + 1)
+        found = rows.words[rows.equals[trailer] + 1]
         written = np.zeros(len(regular), np.int64)
         good = rows.stop[trailer] - rows.equals[trailer] == 4
         for place, power in enumerate((100, 10, 1)):
@@ -331,7 +331,8 @@ class _Block:
         present = where >= 0
         taken = np.where(present, where.astype(np.int64) * 2, tokens.nothing)
         for field, token in self.recoded.items():
-            taken[where == field] = token
+            for cell in np.flatnonzero(where.reshape(-1, count)[:, self.rows.row[field]] == field):
+                taken[cell * count + self.rows.row[field]] = token
         for row, message in self.scalar.items():
             for number, column in enumerate(_STRINGS):
                 value = message.columns.get(column.name) if message else None

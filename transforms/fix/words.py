@@ -1,7 +1,7 @@
 """Values of many fields at once, read from the bytes of a block eight at a time (SWAR).
 
-`words` is the block as little-endian 64-bit words with at least 24 bytes behind its end; positions are byte
-offsets into it. The readers agree with `transforms.fix.values`; what they do not cover (unusual
+`words[at]` are the eight bytes from position `at` on as a little-endian number, see `view`; at least
+32 bytes stand behind the block. The readers agree with `transforms.fix.values`; what they do not cover (unusual
 lengths, signs) they read one by one through it.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from transforms.fix.values import read_decimal, read_int, read_time
 
-__all__ = ["LOW_BYTES", "booleans", "decimals", "integers", "load", "times", "word"]
+__all__ = ["LOW_BYTES", "booleans", "decimals", "integers", "times", "view", "word"]
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
@@ -41,12 +41,9 @@ def word(text: bytes) -> np.uint64:
     return _U(int.from_bytes(text, "little"))
 
 
-def load(words: Words, at: Ints) -> Words:
-    """Return the eight bytes at each position."""
-    index = at >> 3
-    shift = ((at & 7) << 3).view(_U)
-    # A shift by 64 gives 0 in numpy, as is wanted where `at` is aligned.
-    return (words.take(index) >> shift) | (words.take(index + 1) << (_U(64) - shift))
+def view(padded: bytes) -> Words:
+    """Return the word at every position of `padded`, as a view that copies nothing."""
+    return np.ndarray((len(padded) - 7,), "<u8", buffer=padded, strides=(1,))
 
 
 def _all_digits(found: Words) -> Mask:
@@ -81,7 +78,7 @@ def _one_by_one(
 def integers(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask]:
     """Read SeqNums; return the numbers and which of them are valid."""
     short = np.clip(length, 0, 8)
-    found = _right_aligned(load(words, at), short)
+    found = _right_aligned(words[at], short)
     values = _number(found)
     valid = (length > 0) & (length <= 8) & _all_digits(found)
     exact = valid.copy()
@@ -91,7 +88,7 @@ def integers(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Ma
 
 def booleans(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Mask, Mask]:
     """Read Booleans; return the flags and which of them are valid."""
-    first = load(words, at) & _U(0xFF)
+    first = words[at] & _U(0xFF)
     yes = first == _U(ord("Y"))
     return yes, (length == 1) & (yes | (first == _U(ord("N"))))
 
@@ -101,7 +98,7 @@ def decimals(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Any, Mas
 
     `values` is an array of rows of two 64-bit halves, low half first, as Arrow's decimal128 has it.
     """
-    first = load(words, at)
+    first = words[at]
     marked = first ^ _DOTS
     marked = (marked - _ONES) & ~marked & _TOPS
     lowest = (marked & (~marked + _U(1))) >> _U(7)
@@ -118,7 +115,7 @@ def decimals(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Any, Mas
     )
     whole = _right_aligned(first, whole_length)
     places_length = np.clip(places_length, 0, 8)
-    places = _right_aligned(load(words, at + whole_length + 1), places_length)
+    places = _right_aligned(words[at + whole_length + 1], places_length)
     usual &= _all_digits(whole) & _all_digits(places)
     scaled = _number(whole) * 10**10 + _number(places) * _TENS.take(10 - places_length)
     values = np.empty((len(scaled), 2), np.int64)
@@ -142,7 +139,7 @@ _FRACTION[[21, 24, 27]] = 3, 6, 6
 
 def times(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask, Mask]:
     """Read UTCTimestamps as microseconds since 1970: (values, valid, exact)."""
-    day, clock, rest = load(words, at), load(words, at + 8), load(words, at + 16)
+    day, clock, rest = words[at], words[at + 8], words[at + 16]
     usual = (length == 17) | (length == 21) | (length == 24) | (length == 27)
     fraction = _FRACTION.take(np.clip(length, 0, 27))
     # `clock` holds `-HH:MM:S`: its separators are checked, then taken for zeros.
@@ -166,7 +163,7 @@ def times(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask,
     exact = valid.copy()
     nanos = np.flatnonzero(valid & (length == 27))
     if len(nanos):
-        beyond = load(words, at[nanos] + 24) & _U(0xFFFFFF)
+        beyond = words[at[nanos] + 24] & _U(0xFFFFFF)
         valid[nanos] = _all_digits(beyond | _U(0x3030303030000000))
         exact[nanos] = beyond == _U(0x303030)
         exact &= valid

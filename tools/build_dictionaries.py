@@ -1,0 +1,99 @@
+"""Writes transforms/fix/dictionaries from the XML data dictionaries that FIX users exchange.
+
+    python tools/build_dictionaries.py FOLDER_WITH_FIX40_XML_AND_THE_OTHERS
+
+Facts only: tag numbers, names, types, enumerations and message types, united over all versions, in
+one JSON object:
+
+    fields        tag -> [name, type, {value: meaning}]
+    messages      MsgType -> [name, 1 if admin else 0]
+    data_lengths  tag of a length field -> tag of its data field
+"""
+
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+TARGET = Path(__file__).parent.parent / "transforms" / "fix" / "dictionaries"
+VERSIONS = (
+    "FIX40",
+    "FIX41",
+    "FIX42",
+    "FIX43",
+    "FIX44",
+    "FIXT11",
+    "FIX50",
+    "FIX50SP1",
+    "FIX50SP2",
+)
+"""From the oldest to the newest: the newest name of a field is the one in the union."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the fields and messages of one dictionary in our format."""
+    root = ElementTree.parse(path).getroot()
+    fields = {
+        field.get("number"): [
+            field.get("name"),
+            field.get("type"),
+            {value.get("enum"): meaning(value.get("description")) for value in field},
+        ]
+        for field in root.find("fields")
+    }
+    messages = {
+        message.get("msgtype"): [message.get("name"), int(message.get("msgcat") == "admin")]
+        for message in root.find("messages")
+    }
+    return {"fields": fields, "messages": messages}
+
+
+def meaning(description: str) -> str:
+    """Return `PARTIALLY_FILLED` as `Partially filled`; what is not in capitals stays as it is."""
+    if description.upper() != description:
+        return description
+    return description.replace("_", " ").capitalize()
+
+
+def union(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return fields and message types of all versions; what a later one says of a tag holds."""
+    fields: dict[str, list[Any]] = {}
+    messages: dict[str, list[Any]] = {}
+    for one in dictionaries:
+        for tag, (name, kind, values) in one["fields"].items():
+            before = fields[tag][2] if tag in fields else {}
+            fields[tag] = [name, kind, before | values]
+        messages |= one["messages"]
+    lengths = {}
+    by_name = {field[0]: tag for tag, field in fields.items()}
+    for tag, (name, kind, _) in fields.items():
+        if kind in ("DATA", "XMLDATA"):
+            before = str(int(tag) - 1)
+            length = by_name.get(f"{name}Len") or by_name.get(f"{name}Length") or before
+            if fields[length][1] not in ("LENGTH", "INT"):
+                raise SystemExit(f"{name} ({tag}) has no length field: {fields[length]}")
+            lengths[length] = int(tag)
+    names = [field[0] for field in fields.values()]
+    again = {name for name in names if names.count(name) > 1}
+    if again:
+        raise SystemExit(f"two tags of one name: {sorted(again)}")
+    return {
+        "fields": dict(sorted(fields.items(), key=lambda item: int(item[0]))),
+        "messages": messages,
+        "data_lengths": lengths,
+    }
+
+
+def main() -> None:
+    """Read all versions from the folder given and write them."""
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    folder = Path(sys.argv[1])
+    dictionaries = [read(folder / f"{name}.xml") for name in VERSIONS]
+    (TARGET / "union.json").write_bytes(orjson.dumps(union(dictionaries)))
+
+
+if __name__ == "__main__":
+    main()
