@@ -77,7 +77,8 @@ def parse_one_by_one(data: bytes, delimiter: bytes, *, fields: str = "rest") -> 
         own = span.delimiter if len(span.delimiter) == 1 else b"\x01"
         message = parse_message(single_byte(raw, span.delimiter), own, fields=fields)
         if message is None:
-            failures.append(Failure(span.start, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], raw))
+            whole = data[prefix : span.end]
+            failures.append(Failure(prefix, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], whole))
         else:
             messages.append(message)
             places.append((span.start, span.end, prefix))

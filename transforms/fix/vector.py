@@ -218,8 +218,9 @@ class _Block:
         for row, message in self.scalar.items():
             if message is None:
                 failed.append(row)
-                raw = rows.data[rows.start[row] : rows.end[row]]
-                failures.append(Failure(int(rows.start[row]), NO_MSG_TYPE, REASONS[NO_MSG_TYPE], raw))
+                at = int(rows.prefix[row])
+                raw = rows.data[at : rows.end[row]]
+                failures.append(Failure(at, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], raw))
                 scalar_json[row] = self._empty_token
             else:
                 self.defects[row] = message.defects
