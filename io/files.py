@@ -1,0 +1,366 @@
+"""FIX logs in files: found, known again by their content, cut into ranges, read as blocks.
+
+    blocks = pipeline | ReadFromFiles.matching(["logs/**/*.log.gz"])
+
+Whatever Beam's FileSystems open is read: local paths, and gs://, s3:// and hdfs:// where the extras
+are installed.
+"""
+
+import difflib
+import glob
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from fixio.compression import Damaged, Stream, compression_of
+from fixio.ledger import HEAD, MARK, Known, Mark, Source, Stretch, fingerprint, gaps
+from transforms.fix.block import Block
+from transforms.fix.framing import first_border, last_border, sniff_delimiter
+
+__all__ = [
+    "File",
+    "Range",
+    "ReadFromFiles",
+    "Unreadable",
+    "cut_ranges",
+    "find_files",
+    "is_same",
+    "mark",
+    "read_blocks",
+]
+
+BLOCK = 1 << 20
+LOOK_BACK = 256 << 10
+"""A border is found by framing from so far before it: exact unless a message is longer."""
+
+LONGEST_RECORD = 16 << 20
+"""A record without a border within so many bytes is cut into pieces of this size."""
+
+_SNIFF = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that can be read: `size` is that on storage, `head` its first uncompressed bytes."""
+
+    path: str
+    size: int
+    compression: str
+    head: bytes
+    delimiter: bytes
+
+    @property
+    def key(self) -> str:
+        """The key of the source: what the file begins with, so that its name does not matter."""
+        return f"file:{fingerprint(self.head)}"
+
+    @property
+    def source(self) -> Source:
+        """The file as a ledger registers it."""
+        return Source(self.key, "file", self.path, self.head[:HEAD])
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file or pattern that gives nothing to read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A part of a file: what one worker reads.
+
+    `start` and `stop` are borders, or, with `sync_start` and `sync_stop`, positions from which the
+    next border is looked for; `stop` None is the end of the file. A message belongs to the range that
+    its first byte lies in. `skip` are stretches to pass over (compressed files are one range).
+    """
+
+    path: str
+    source: str
+    compression: str
+    delimiter: bytes
+    start: int = 0
+    stop: int | None = None
+    sync_start: bool = False
+    sync_stop: bool = False
+    skip: tuple[Stretch, ...] = ()
+
+
+def _open(path: str) -> BinaryIO:
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def find_files(
+    patterns: Sequence[str], *, delimiter: bytes | None = None
+) -> tuple[list[File], list[Unreadable]]:
+    """Return the files that the patterns match, each once and in order, and what is unreadable.
+
+    `**` matches folders to any depth. `delimiter` overrides what is found in each file.
+    """
+    files: dict[str, File] = {}
+    unreadable: list[Unreadable] = []
+    for pattern in patterns:
+        try:
+            paths = _match(pattern)
+        except (BeamIOError, OSError, ValueError) as error:
+            unreadable.append(Unreadable(pattern, f"cannot be looked up: {error}"))
+            continue
+        if not paths:
+            unreadable.append(Unreadable(pattern, _nothing_matches(pattern)))
+        for path, size in paths:
+            if path not in files:
+                try:
+                    files[path] = _look(path, size, delimiter)
+                except (Damaged, BeamIOError, OSError) as error:
+                    unreadable.append(Unreadable(path, _reason(error)))
+    return sorted(files.values(), key=lambda file: file.path), unreadable
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error)
+
+
+def _match(pattern: str) -> list[tuple[str, int]]:
+    if "://" in pattern:
+        result = FileSystems.match([pattern])[0]
+        return [(found.path, found.size_in_bytes) for found in result.metadata_list]
+    paths = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
+    if len(paths) > 1:
+        paths = [path for path in paths if not os.path.isdir(path)]
+    return [(path, os.path.getsize(path)) for path in paths]
+
+
+def _nothing_matches(pattern: str) -> str:
+    if "://" in pattern:
+        return "matches no file"
+    if not glob.has_magic(pattern):
+        folder, name = os.path.split(pattern)
+        there = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+        near = difflib.get_close_matches(name, there, 1)
+        hint = f"; there is {os.path.join(folder, near[0])!r}" if near else ""
+        return f"does not exist{hint}"
+    return "matches no file"
+
+
+def _look(path: str, size: int, delimiter: bytes | None) -> File:
+    if "://" not in path and os.path.isdir(path):
+        raise Damaged(f"is a folder; name its files, as in {os.path.join(path, '*')!r}")
+    with _open(path) as file:
+        compression = compression_of(file.read(8))
+        file.seek(0)
+        head = Stream(file, compression).read(_SNIFF)
+    return File(path, size, compression, head, delimiter or sniff_delimiter(head))
+
+
+def mark(file: File, done: Sequence[Stretch], *, whole: bool) -> Mark | None:
+    """Return the mark of a file of which `done` is stored; None if that is nothing.
+
+    `whole` says that it was read to its end.
+    """
+    position = min(max((end for _, end in done), default=0), MARK)
+    digest = _digest_before(file, position) if position else None
+    return Mark(position, digest, file.size if whole else 0) if digest else None
+
+
+def is_same(file: File, known: Known) -> bool:
+    """Tell whether a file whose head is known is the file that was known by it.
+
+    It is if it holds what the mark says; a copy that ends before the mark cannot be told apart.
+    """
+    if known.mark is None:
+        return True
+    digest = _digest_before(file, known.mark.position)
+    return digest is None or digest == known.mark.digest
+
+
+def _digest_before(file: File, position: int) -> str | None:
+    """Return the digest of the bytes before `position`, None if the file has not so many."""
+    with _open(file.path) as opened:
+        stream = Stream(opened, file.compression)
+        try:
+            stream.seek(max(0, position - HEAD))
+            data = stream.read(min(HEAD, position))
+        except Damaged:
+            return None
+    if stream.position < position:
+        return None
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def cut_ranges(
+    file: File, done: Sequence[Stretch], known: Mark | None = None, *, size: int = 16 << 20
+) -> list[Range]:
+    """Return what of a file is not done, plain files cut at multiples of about `size` bytes.
+
+    A compressed file that is as long as when it was read to its end gives nothing, unread.
+    """
+    common = (file.path, file.key, file.compression, file.delimiter)
+    if file.compression:
+        if known and known.size == file.size:
+            return []
+        return [Range(*common, skip=tuple(done))]
+    ranges = []
+    for start, stop in gaps(done, 0, file.size):
+        cuts = [start, *range((start // size + 1) * size, stop - size // 4, size), stop]
+        for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
+            ranges.append(
+                Range(
+                    *common,
+                    start=begin,
+                    stop=None if end == file.size else end,
+                    sync_start=begin != start,
+                    sync_stop=end != stop,
+                )
+            )
+    return ranges
+
+
+def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
+    """Yield the blocks of a range in order; they tile it.
+
+    Bytes at the end of a file that make no message yet, and what is left where a file cannot be
+    read on, come as a provisional block. Memory is bounded by `LONGEST_RECORD`.
+    """
+    try:
+        file = _open(part.path)
+    except (BeamIOError, OSError) as error:
+        yield _block(part, part.start, b"", provisional=True, error=f"{part.path}: {_reason(error)}")
+        return
+    with file:
+        stream = Stream(file, part.compression)
+        try:
+            stretches = _stretches(part, stream)
+        except Damaged as error:
+            yield _damaged(part, part.start, b"", error)
+            return
+        for start, stop in stretches:
+            ended = yield from _read_stretch(part, stream, start, stop, block_size)
+            if ended:
+                return
+
+
+def _stretches(part: Range, stream: Stream) -> list[tuple[int, int | None]]:
+    if part.compression:
+        far = 1 << 62
+        open_gaps = gaps(part.skip, 0, far)
+        return [(start, None if stop == far else stop) for start, stop in open_gaps]
+    start: int | None = part.start
+    if part.sync_start:
+        start = _border(stream, part.start, part.delimiter)
+    stop = part.stop
+    if part.sync_stop and stop is not None:
+        stop = _border(stream, stop, part.delimiter)
+    if start is None or (stop is not None and start >= stop):
+        return []
+    return [(start, stop)]
+
+
+def _border(stream: Stream, at: int, delimiter: bytes) -> int | None:
+    """Return the first border at or behind `at`, None if there is none before the end of the file."""
+    begin = max(0, at - LOOK_BACK)
+    stream.seek(begin)
+    window, more = b"", at - begin + _SNIFF
+    while data := stream.read(more):
+        window += data
+        found = first_border(window, at - begin, delimiter)
+        if found is not None:
+            return begin + found
+        more = len(window)
+    return None
+
+
+def _read_stretch(
+    part: Range, stream: Stream, start: int, stop: int | None, block_size: int
+) -> Iterator[Block]:
+    """Yield the blocks of [start, stop); return whether the file has nothing behind them."""
+    data, at = b"", start
+    try:
+        stream.seek(start)
+        if stream.position < start:
+            return True
+    except Damaged as error:
+        yield _damaged(part, start, b"", error)
+        return True
+    while True:
+        wanted = max(block_size, len(data)) if len(data) >= block_size else block_size - len(data)
+        if stop is not None:
+            wanted = min(wanted, stop - at - len(data))
+        try:
+            more = stream.read(wanted)
+        except Damaged as error:
+            end = last_border(data, part.delimiter, final=False)
+            if end:
+                yield _block(part, at, data[:end], last=True)
+            yield _damaged(part, at + end, data[end:], error)
+            return True
+        data += more
+        if stop is not None and at + len(data) == stop:
+            if data:
+                yield _block(part, at, data, last=True)
+            return False
+        if not more:
+            end = last_border(data, part.delimiter, final=True)
+            if end:
+                yield _block(part, at, data[:end], last=True)
+            if end < len(data):
+                yield _block(part, at + end, data[end:], provisional=True)
+            return True
+        if len(data) >= block_size:
+            end = last_border(data, part.delimiter, final=False)
+            if not end and len(data) >= LONGEST_RECORD:
+                end = len(data)
+            if end:
+                yield _block(part, at, data[:end])
+                data, at = data[end:], at + end
+
+
+def _block(part: Range, start: int, data: bytes, **flags) -> Block:
+    return Block(part.source, start, data, part.delimiter, **flags)
+
+
+def _damaged(part: Range, start: int, data: bytes, error: Damaged) -> Block:
+    text = f"{part.path}: {error}; it was read up to byte {start + len(data)}"
+    return _block(part, start, data, provisional=True, error=text)
+
+
+class ReadFromFiles(beam.PTransform):
+    """Read ranges of files: `PBegin` to `PCollection[Block]`. Bounded.
+
+    The ranges are spread over the workers; each is read in order. A range gives the same blocks
+    every time, so a bundle may run twice. A file that cannot be read on gives a block that says so.
+    """
+
+    def __init__(self, ranges: Sequence[Range]):
+        """`ranges` come from `cut_ranges`."""
+        super().__init__()
+        self._ranges = list(ranges)
+
+    @classmethod
+    def matching(cls, patterns: Sequence[str]) -> "ReadFromFiles":
+        """Return the transform that reads the whole of the files that match now.
+
+        Raises `FileNotFoundError` if one of the patterns gives nothing to read.
+        """
+        files, unreadable = find_files(patterns)
+        if unreadable:
+            raise FileNotFoundError(f"{unreadable[0].path}: {unreadable[0].reason}")
+        return cls([part for file in files for part in cut_ranges(file, ())])
+
+    def expand(self, begin: beam.pvalue.PBegin):
+        """Create the ranges, spread them, read them."""
+        return (
+            begin
+            | "Ranges" >> beam.Create(self._ranges)
+            | "Spread" >> beam.Reshuffle()
+            | "Read" >> beam.FlatMap(read_blocks).with_output_types(Block)
+        )

@@ -1,0 +1,137 @@
+"""What a sink remembers of its sources: which stretches of each are done, and by which rules."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+__all__ = [
+    "HEAD",
+    "MARK",
+    "Known",
+    "Ledger",
+    "Mark",
+    "SchemaError",
+    "SinkError",
+    "Source",
+    "Stretch",
+    "fingerprint",
+    "gaps",
+    "merged",
+]
+
+HEAD = 4096
+"""How many bytes of a file's beginning make its fingerprint."""
+
+MARK = 1 << 20
+"""A mark is at this position at the most: far enough to tell files with one head apart."""
+
+Stretch = tuple[int, int]
+"""A half-open range of positions, [start, end)."""
+
+
+class SinkError(Exception):
+    """A sink cannot be opened or written; the text says which, why, and what to check."""
+
+
+class SchemaError(SinkError):
+    """A sink holds what this version cannot write to; the text names the command that mends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source as a reader found it.
+
+    `key` names it in the flow; `kind` is `file`; `name` is the path as it was given; `head` its
+    first bytes, at most `HEAD`.
+    """
+
+    key: str
+    kind: str
+    name: str
+    head: bytes
+
+
+class Mark(NamedTuple):
+    """A second witness, beside the fingerprint, that a file is the one it was.
+
+    `digest` is that of the bytes (at most `HEAD`) before `position`; `size` is how long the file
+    was, as stored, when it was last read to its end, 0 if it never was.
+    """
+
+    position: int
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a sink knows of a source.
+
+    `done` are the stretches stored under any rules, `current` those under the rules asked for;
+    `rules` the digests of all.
+    """
+
+    source_id: int
+    done: tuple[Stretch, ...] = ()
+    current: tuple[Stretch, ...] = ()
+    rules: frozenset[str] = frozenset()
+    mark: Mark | None = None
+
+
+class Ledger(Protocol):
+    """The part of a sink that planning needs."""
+
+    def prepare(self) -> None:
+        """Make the sink ready, or raise `SchemaError` if it holds what this version cannot use."""
+
+    def register(
+        self, sources: Sequence[Source], *, rules: str, same: Callable[[Source, Known], bool]
+    ) -> dict[str, Known]:
+        """Return what is known of each source by its key; new ones are stored.
+
+        A source is known by the longest stored fingerprint that its head has, if `same` agrees.
+        """
+
+    def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
+        """Begin to reprocess: nothing of these sources counts as done under `rules`.
+
+        Where a reprocessing under `rules` was interrupted, what it did keeps counting.
+        """
+
+    def finish(
+        self, marks: Mapping[int, Mark | None], *, rules: str, reprocessed: Iterable[int]
+    ) -> None:
+        """End a run over these sources: merge stretches, sum up counts, store the marks there are."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+def fingerprint(head: bytes) -> str:
+    """Return the length of `head` (cut at `HEAD`) and its BLAKE2b digest of 16 bytes, `n:hex`."""
+    head = head[:HEAD]
+    return f"{len(head)}:{hashlib.blake2b(head, digest_size=16).hexdigest()}"
+
+
+def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
+    """Return the union of stretches, in order, neighbours joined."""
+    result: list[Stretch] = []
+    for start, end in sorted(stretches):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((start, end))
+    return tuple(result)
+
+
+def gaps(stretches: Iterable[Stretch], start: int, end: int) -> list[Stretch]:
+    """Return what of [start, end) is in none of the stretches."""
+    result = []
+    for begin, stop in merged(stretches):
+        if begin > start and begin < end:
+            result.append((start, begin))
+        start = max(start, stop)
+    if start < end:
+        result.append((start, end))
+    return result

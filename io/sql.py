@@ -1,0 +1,156 @@
+"""Write batches to SQLite or PostgreSQL, each with its progress in one transaction.
+
+    batches | WriteToSql("sqlite:///fixfeed.db")
+    batches | WriteToSql("postgresql://user@host/db")
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from urllib.parse import urlsplit, urlunsplit
+
+import apache_beam as beam
+
+from fixio.ledger import Known, SinkError, Source
+from fixio.store import Store
+from transforms.fix.block import Batch
+
+__all__ = ["WriteToSql", "open_store", "redact"]
+
+OnCommit = Callable[[Batch, int], None]
+
+
+def redact(uri: str) -> str:
+    """Return the URI without the password that it may hold."""
+    parts = urlsplit(uri)
+    if parts.password is None:
+        return uri
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+
+
+def open_store(uri: str) -> Store:
+    """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/db`.
+
+    Passwords come from libpq's own ways (PGPASSWORD, ~/.pgpass); one inside the URI works and is
+    never shown. Raises `SinkError` where the URI is none of these, or nothing answers there.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if separator and scheme == "sqlite":
+        path = rest.removeprefix("/")
+        if not rest.startswith("/") or not path:
+            raise SinkError(
+                f"{uri!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
+            )
+        # One SQLite library a process: it is loaded only where it is used.
+        from fixio.sqlite import SqliteStore
+
+        return SqliteStore(path, uri)
+    if separator and scheme in ("postgresql", "postgres"):
+        from fixio.postgresql import PostgresqlStore
+
+        return PostgresqlStore(uri, redact(uri))
+    raise SinkError(f"{redact(uri)!r} is no database: expected sqlite:///... or postgresql://...")
+
+
+class WriteToSql(beam.PTransform):
+    """Store each batch (`PCollection[Batch]`) with its stretch of the source in one transaction.
+
+    When a bundle runs twice, or a source is cut into blocks differently, what lies in a stretch that
+    is done is skipped, message by message: every message is stored exactly once. The schema is made
+    if the database is empty. While one batch is written the next one is being parsed, so an error
+    may surface one element later, and at the latest when the bundle ends; the bundle then fails.
+
+    Args:
+      uri: The database; see `open_store`.
+      sources: The source ids of sources, by key, where planning has registered them. Others are
+        registered by their key when they are first seen.
+      rules: Digest of the rules that the messages were read with; stored with the progress.
+      replace: Store anew what was stored under other rules.
+      on_commit: Called after each commit with the batch and the number of messages stored.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        sources: Mapping[str, int] | None = None,
+        rules: str = "",
+        replace: bool = False,
+        on_commit: OnCommit | None = None,
+    ):
+        """Store the parameters; nothing is opened before the pipeline runs."""
+        super().__init__()
+        self._uri = uri
+        self._fn = _WriteBatchFn(uri, dict(sources or {}), rules, replace, on_commit)
+
+    def expand(self, batches: beam.PCollection[Batch]):
+        """Write the batches; nothing comes out."""
+        return batches | "Write" >> beam.ParDo(self._fn).with_output_types(Batch)
+
+    def display_data(self):
+        """Show where the batches go, without the password."""
+        return {"uri": redact(self._uri)}
+
+
+class _WriteBatchFn(beam.DoFn):
+    def __init__(
+        self,
+        uri: str,
+        sources: dict[str, int],
+        rules: str,
+        replace: bool,
+        on_commit: OnCommit | None,
+    ):
+        self._uri = uri
+        self._sources = sources
+        self._rules = rules
+        self._replace = replace
+        self._on_commit = on_commit
+
+    def setup(self):
+        # One thread owns the connection; it writes while this one goes on parsing.
+        self._thread = ThreadPoolExecutor(1)
+        self._store: Store | None = None
+        self._writing: Future[None] | None = None
+
+    def process(self, batch: Batch):
+        self._wait()
+        self._writing = self._thread.submit(self._write, batch)
+        return ()
+
+    def finish_bundle(self):
+        self._wait()
+
+    def teardown(self):
+        if self._store is not None:
+            self._thread.submit(self._store.close).result()
+        self._thread.shutdown()
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def _write(self, batch: Batch) -> None:
+        if self._store is None:
+            store = open_store(self._uri)
+            store.prepare()
+            self._store = store
+        source_id = self._sources.get(batch.source)
+        if source_id is None:
+            source_id = self._register(self._store, batch.source)
+        stored = self._store.write(source_id, batch, rules=self._rules, replace=self._replace)
+        if self._on_commit:
+            self._on_commit(batch, stored)
+
+    def _register(self, store: Store, key: str) -> int:
+        # The key stands for the head: the same key is the same source, and only that.
+        kind = key.partition(":")[0]
+        source = Source(key, kind, key, key.encode())
+        known = store.register([source], rules=self._rules, same=_always)[key]
+        self._sources[key] = known.source_id
+        return known.source_id
+
+
+def _always(_source: Source, _known: Known) -> bool:
+    return True

@@ -1,0 +1,499 @@
+"""A database that stores batches and remembers, in the same transactions, what it has stored."""
+
+import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fixio.ledger import Known, Mark, SchemaError, Source, Stretch, fingerprint, gaps, merged
+from fixio.tables import (
+    FAILURE_COLUMNS,
+    MESSAGE_COLUMNS,
+    MIGRATIONS,
+    POSITION_BITS,
+    VERSION,
+    create_statements,
+)
+from transforms.fix.block import Batch
+from transforms.fix.dictionary import codes
+
+__all__ = ["Store"]
+
+_OURS = ("messages", "failures", "sources", "progress", "runs", "codes")
+_COUNTS = ("stored", "filtered", "failed", "skipped")
+
+
+class Store(ABC):
+    """The tables of `fixio.tables` in one database, over one connection. Not for several threads.
+
+    `place` is how the database is named to people, without a password.
+    """
+
+    dialect: str
+    place: str
+
+    # What a dialect brings.
+
+    @abstractmethod
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement with `?` for values; return its rows, [] if it has none."""
+
+    @abstractmethod
+    def tables(self) -> set[str]:
+        """Return the names of the tables that there are."""
+
+    @abstractmethod
+    def ingest(self, table: str, rows: pa.RecordBatch) -> None:
+        """Append rows to a table, inside the transaction that is open."""
+
+    @abstractmethod
+    def lock_schema(self) -> None:
+        """Wait until no other process makes or migrates the schema; until the end of the transaction."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Begin a transaction that writes."""
+
+    @abstractmethod
+    def is_key_violation(self, error: Exception) -> bool:
+        """Tell whether the database refused a key that it already has."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Commit the transaction that is open."""
+
+    @abstractmethod
+    def rollback(self) -> None:
+        """Undo the transaction that is open."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done inside, all of it or, on an exception, nothing."""
+        self.begin()
+        try:
+            yield
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
+
+    # The schema.
+
+    def prepare(self) -> None:
+        """Make the schema in an empty database, or check that it is of this version.
+
+        Raises `SchemaError` if it is older (naming the command that migrates it), newer, or not
+        ours. Two processes may do so at once.
+        """
+        with self.transaction():
+            self.lock_schema()
+            found = self._version()
+            if found is None:
+                for statement in create_statements(self.dialect):
+                    self.query(statement)
+                self._store_codes()
+            elif found < VERSION:
+                raise SchemaError(
+                    f"{self.place} has schema version {found}, this fixfeed writes version {VERSION}; "
+                    f"migrate it with: fixfeed migrate {self.place}"
+                )
+
+    def migrate(self) -> tuple[int, int]:
+        """Bring an older schema to this version in one transaction; return both versions."""
+        with self.transaction():
+            self.lock_schema()
+            found = self._version()
+            if found is None:
+                raise SchemaError(f"{self.place} holds no fixfeed schema to migrate")
+            for version in range(found, VERSION):
+                for statement in MIGRATIONS[version][self.dialect]:
+                    self.query(statement)
+            self.query("update schema_version set version = ?", VERSION)
+        return found, VERSION
+
+    def _version(self) -> int | None:
+        tables = self.tables()
+        if "schema_version" not in tables:
+            foreign = sorted(tables.intersection(_OURS))
+            if foreign:
+                raise SchemaError(
+                    f"{self.place} has a table {foreign[0]!r} that fixfeed did not make; "
+                    "name another database"
+                )
+            return None
+        version = int(self.query("select version from schema_version")[0][0])
+        if version > VERSION:
+            raise SchemaError(
+                f"{self.place} has schema version {version}, this fixfeed knows up to {VERSION}; "
+                "use the newer fixfeed that wrote it"
+            )
+        return version
+
+    def _store_codes(self) -> None:
+        field, value, name = (pa.array(column) for column in zip(*codes(), strict=True))
+        self.ingest("codes", pa.RecordBatch.from_arrays([field, value, name], ["field", "value", "name"]))
+
+    # Sources.
+
+    def register(
+        self, sources: Sequence[Source], *, rules: str, same: Callable[[Source, Known], bool]
+    ) -> dict[str, Known]:
+        """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
+        known: dict[str, Known] = {}
+        for source in sources:
+            found = self._find(source, rules, same)
+            if found is None:
+                with self.transaction():
+                    self.lock_schema()
+                    # Another process may have stored it meanwhile.
+                    found = self._find(source, rules, same) or self._add(source)
+            known[source.key] = found
+        return known
+
+    def _find(
+        self, source: Source, rules: str, same: Callable[[Source, Known], bool]
+    ) -> Known | None:
+        rows = self.query(
+            "select source_id, fingerprint, mark_position, mark_digest, mark_size from sources"
+            " where kind = ?",
+            source.kind,
+        )
+        by_fingerprint: dict[str, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            by_fingerprint.setdefault(row[1].partition("#")[0], []).append(row)
+        lengths = {int(text.partition(":")[0]) for text in by_fingerprint}
+        for length in sorted(lengths, reverse=True):
+            if 0 < length <= len(source.head):
+                for row in by_fingerprint.get(fingerprint(source.head[:length]), ()):
+                    known = self._known(row, rules)
+                    if same(source, known):
+                        return known
+        return None
+
+    def _known(self, row: tuple[Any, ...], rules: str) -> Known:
+        source_id, _, position, digest, size = row
+        stretches = self.query(
+            'select rules, start, "end" from progress where source_id = ?', source_id
+        )
+        return Known(
+            source_id=int(source_id),
+            done=merged((start, end) for _, start, end in stretches),
+            current=merged((start, end) for used, start, end in stretches if used == rules),
+            rules=frozenset(used for used, _, _ in stretches),
+            mark=Mark(int(position), digest, int(size)) if digest else None,
+        )
+
+    def _add(self, source: Source) -> Known:
+        wanted = fingerprint(source.head)
+        taken = {
+            row[0]
+            for row in self.query(
+                "select fingerprint from sources where kind = ? and fingerprint like ?",
+                source.kind,
+                f"{wanted}%",
+            )
+        }
+        name, number = wanted, 1
+        while name in taken:
+            number += 1
+            name = f"{wanted}#{number}"
+        source_id = int(self.query("select coalesce(max(source_id), 0) + 1 from sources")[0][0])
+        now = _now()
+        self.query(
+            "insert into sources (source_id, kind, name, fingerprint, first_seen, last_seen)"
+            " values (?, ?, ?, ?, ?, ?)",
+            source_id,
+            source.kind,
+            source.name,
+            name,
+            now,
+            now,
+        )
+        return Known(source_id)
+
+    def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
+        """See `fixio.ledger.Ledger`."""
+        with self.transaction():
+            for source_id in source_ids:
+                used = {
+                    row[0]
+                    for row in self.query(
+                        "select distinct rules from progress where source_id = ?", source_id
+                    )
+                }
+                if used == {rules}:
+                    self.query(
+                        "update progress set rules = ? where source_id = ?",
+                        f"replaced:{rules}",
+                        source_id,
+                    )
+
+    def finish(
+        self, marks: Mapping[int, Mark | None], *, rules: str, reprocessed: Iterable[int]
+    ) -> None:
+        """See `fixio.ledger.Ledger`."""
+        again = set(reprocessed)
+        for source_id, mark in marks.items():
+            with self.transaction():
+                rows = self.query(
+                    f'select rules, start, "end", {", ".join(_COUNTS)} from progress'
+                    ' where source_id = ? order by rules, start',
+                    source_id,
+                )
+                current = merged((row[1], row[2]) for row in rows if row[0] == rules)
+                left: list[list[Any]] = []
+                for row in rows:
+                    replaced = source_id in again and row[0] != rules
+                    if replaced and not gaps(current, row[1], row[2]):
+                        continue
+                    if left and left[-1][0] == row[0] and left[-1][2] == row[1]:
+                        left[-1][2] = row[2]
+                        left[-1][3:] = [a + b for a, b in zip(left[-1][3:], row[3:], strict=True)]
+                    else:
+                        left.append(list(row))
+                if len(left) < len(rows):
+                    self.query("delete from progress where source_id = ?", source_id)
+                    for one in left:
+                        self._insert_progress(source_id, *one)
+                totals = [sum(one[n] for one in left) for n in range(3, 7)]
+                self.query(
+                    "update sources set bytes = ?, stored = ?, filtered = ?, failed = ?, skipped = ?,"
+                    " last_seen = ? where source_id = ?",
+                    sum(end - start for start, end in merged((one[1], one[2]) for one in left)),
+                    *totals,
+                    _now(),
+                    source_id,
+                )
+                if mark:
+                    self.query(
+                        "update sources set mark_position = ?, mark_digest = ?, mark_size = ?"
+                        " where source_id = ?",
+                        *mark,
+                        source_id,
+                    )
+
+    def _insert_progress(self, source_id: int, *row: Any) -> None:
+        self.query("insert into progress values (?, ?, ?, ?, ?, ?, ?, ?)", source_id, *row)
+
+    # Batches.
+
+    def write(self, source_id: int, batch: Batch, *, rules: str, replace: bool) -> int:
+        """Store a batch and its stretch in one transaction; return how many messages were stored.
+
+        What lies in a stretch that is done already (with `replace`: done under `rules`) is left
+        out, position by position, so a batch may come twice or cut differently. With `replace` what
+        the stretch held goes first.
+        """
+        try:
+            return self._write(source_id, batch, rules, replace)
+        except Exception as error:
+            if not self.is_key_violation(error):
+                raise
+            # Another job stored a part of the stretch between our look and our commit.
+            return self._write(source_id, batch, rules, replace)
+
+    def _write(self, source_id: int, batch: Batch, rules: str, replace: bool) -> int:
+        with self.transaction():
+            messages, failures = batch.messages, batch.failures
+            if batch.provisional:
+                self._write_provisional(source_id, batch)
+                return 0
+            done = self._done(source_id, batch, rules if replace else None)
+            open_gaps = gaps(done, batch.start, batch.end)
+            if not open_gaps and batch.start < batch.end:
+                return 0
+            if done:
+                messages = messages.filter(_inside(messages, open_gaps))
+                failures = failures.filter(_inside(failures, open_gaps))
+            for start, end in open_gaps:
+                self._extend(source_id, rules, (start, end), batch, messages, failures)
+            first = source_id << POSITION_BITS
+            if replace:
+                for start, end in open_gaps:
+                    for table, key in (("messages", "message_id"), ("failures", "failure_id")):
+                        self.query(
+                            f"delete from {table} where {key} >= ? and {key} < ?",
+                            first + start,
+                            first + end,
+                        )
+            else:
+                # The unfinished end of a source that has grown since.
+                self.query("delete from failures where failure_id = ?", first + batch.start)
+            if batch.last and open_gaps:
+                self._merge(source_id, rules, batch.end)
+            if messages.num_rows:
+                self.ingest("messages", _table_rows(messages, source_id, MESSAGE_COLUMNS))
+            if failures.num_rows:
+                self.ingest("failures", _table_rows(failures, source_id, FAILURE_COLUMNS))
+            return messages.num_rows
+
+    def _write_provisional(self, source_id: int, batch: Batch) -> None:
+        first = source_id << POSITION_BITS
+        self.query(
+            "delete from failures where failure_id >= ? and failure_id < ?",
+            first + batch.start,
+            first + (1 << POSITION_BITS),
+        )
+        if batch.failures.num_rows:
+            self.ingest("failures", _table_rows(batch.failures, source_id, FAILURE_COLUMNS))
+
+    def _done(self, source_id: int, batch: Batch, rules: str | None) -> tuple[Stretch, ...]:
+        rows = self.query(
+            'select start, "end", rules from progress'
+            ' where source_id = ? and "end" > ? and start < ?',
+            source_id,
+            batch.start,
+            batch.end,
+        )
+        return merged((start, end) for start, end, used in rows if rules in (None, used))
+
+    def _extend(
+        self,
+        source_id: int,
+        rules: str,
+        stretch: Stretch,
+        batch: Batch,
+        messages: pa.RecordBatch,
+        failures: pa.RecordBatch,
+    ) -> None:
+        start, end = stretch
+        whole = stretch == (batch.start, batch.end)
+        counts = (
+            messages.num_rows if whole else int(_inside(messages, [stretch]).true_count),
+            # Which of the filtered messages a part of the stretch held is not known.
+            batch.filtered if whole or start == batch.start else 0,
+            failures.num_rows if whole else int(_inside(failures, [stretch]).true_count),
+            batch.skipped if whole or start == batch.start else 0,
+        )
+        before = self.query(
+            'select start from progress where source_id = ? and rules = ? and "end" = ?',
+            source_id,
+            rules,
+            start,
+        )
+        if before:
+            self.query(
+                'update progress set "end" = ?, stored = stored + ?, filtered = filtered + ?,'
+                " failed = failed + ?, skipped = skipped + ?"
+                ' where source_id = ? and rules = ? and "end" = ?',
+                end,
+                *counts,
+                source_id,
+                rules,
+                start,
+            )
+        else:
+            self._insert_progress(source_id, rules, start, end, *counts)
+
+    def _merge(self, source_id: int, rules: str, end: int) -> None:
+        """Join the stretch that ends at `end` with the one that begins there."""
+        found = self.query(
+            f'select "end", {", ".join(_COUNTS)} from progress'
+            " where source_id = ? and rules = ? and start = ?",
+            source_id,
+            rules,
+            end,
+        )
+        if not found:
+            return
+        follows, *counts = found[0]
+        self.query(
+            'delete from progress where source_id = ? and rules = ? and "end" = ?',
+            source_id,
+            rules,
+            follows,
+        )
+        self.query(
+            'update progress set "end" = ?, stored = stored + ?, filtered = filtered + ?,'
+            " failed = failed + ?, skipped = skipped + ?"
+            ' where source_id = ? and rules = ? and "end" = ?',
+            follows,
+            *counts,
+            source_id,
+            rules,
+            end,
+        )
+
+    # Runs and failures.
+
+    def begin_run(self, version: str, configuration: Mapping[str, Any]) -> int:
+        """Store that a run has begun; `configuration` has no secrets. Return its run_id."""
+        with self.transaction():
+            self.lock_schema()
+            run_id = int(self.query("select coalesce(max(run_id), 0) + 1 from runs")[0][0])
+            self.query(
+                "insert into runs (run_id, started_at, version, configuration) values (?, ?, ?, ?)",
+                run_id,
+                _now(),
+                version,
+                orjson.dumps(configuration).decode(),
+            )
+        return run_id
+
+    def end_run(self, run_id: int, counts: Mapping[str, Any], ended: str) -> None:
+        """Store what a run counted and how it ended."""
+        with self.transaction():
+            self.query(
+                "update runs set ended_at = ?, counts = ?, ended = ? where run_id = ?",
+                _now(),
+                orjson.dumps(counts).decode(),
+                ended,
+                run_id,
+            )
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Return all failures with the name of their source, in order."""
+        rows = self.query(
+            "select f.failure_id, s.name, f.reason, f.detail, f.raw from failures f"
+            " join sources s on s.source_id = f.source_id order by f.failure_id"
+        )
+        return [
+            {
+                "failure_id": int(number),
+                "source": name,
+                "position": int(number) & (1 << POSITION_BITS) - 1,
+                "reason": reason,
+                "detail": detail,
+                "raw": bytes(raw),
+            }
+            for number, name, reason, detail, raw in rows
+        ]
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+def _inside(rows: pa.RecordBatch, stretches: Sequence[Stretch]) -> pa.BooleanArray:
+    position = rows["position"].to_numpy()
+    inside: NDArray[np.bool_] = np.zeros(len(position), bool)
+    for start, end in stretches:
+        inside |= (position >= start) & (position < end)
+    return pa.array(inside)
+
+
+def _table_rows(rows: pa.RecordBatch, source_id: int, columns: Sequence[str]) -> pa.RecordBatch:
+    """Return the rows with the columns of their table: keys for positions, what is missing null."""
+    first = source_id << POSITION_BITS
+    keys = pa.array(rows["position"].to_numpy() + first)
+    arrays = [keys, pa.array(np.full(rows.num_rows, source_id, np.int64))]
+    names = list(columns[:2])
+    for name in columns[2:]:
+        if name in rows.schema.names:
+            array = rows[name]
+            if pa.types.is_dictionary(array.type):
+                array = array.dictionary_decode()
+            arrays.append(array)
+            names.append(name)
+    return pa.RecordBatch.from_arrays(arrays, names)
+
