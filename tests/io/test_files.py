@@ -19,7 +19,7 @@ COMPRESS = {
     "gz": gzip.compress,
     "bz2": bz2.compress,
     "xz": lzma.compress,
-    "zst": zstandard.ZstdCompressor().compress,
+    "zst": zstandard.ZstdCompressor(write_checksum=True).compress,
 }
 
 
@@ -139,6 +139,7 @@ def test_stretches_that_are_done_are_not_read_again(tmp_path, compression):
 
 def test_a_file_with_the_head_of_another_is_told_apart_by_the_mark(tmp_path):
     head = log(100, seed=1)
+    assert len(head) > 4096
     (tmp_path / "monday").write_bytes(head + log(50, seed=2))
     (tmp_path / "tuesday").write_bytes(head + log(50, seed=3))
     (tmp_path / "copy").write_bytes((head + log(50, seed=2))[:-100])

@@ -1,0 +1,57 @@
+"""Fixtures that more than one part of the tests uses."""
+
+import itertools
+import subprocess
+import sys
+
+import psycopg2
+import pytest
+from tests.postgresql_server import server
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server():
+    with server() as uri:
+        yield uri
+
+
+@pytest.fixture
+def postgresql(postgresql_server):
+    """The URI of an empty PostgreSQL database of the test's own."""
+    name = f"test_{next(_NUMBERS)}"
+    connection = psycopg2.connect(postgresql_server)
+    connection.autocommit = True
+    connection.cursor().execute(f"create database {name}")
+    yield postgresql_server.removesuffix("postgres") + name
+    connection.cursor().execute(f"drop database {name} with (force)")
+    connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    """The URI of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'fixfeed.db'}"
+    return request.getfixturevalue("postgresql")
+
+
+@pytest.fixture
+def select():
+    """Run a query on a database in a process of its own, as any other tool would.
+
+    SQLite must not be opened by two libraries in one process.
+    """
+
+    def run(uri, statement):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.select", uri, statement],
+            check=True,
+            capture_output=True,
+        )
+        import pickle
+
+        return pickle.loads(done.stdout)
+
+    return run
