@@ -165,36 +165,48 @@ def _look(path: str, size: int, delimiter: bytes | None) -> File:
 def mark(file: File, done: Sequence[Stretch], *, whole: bool) -> Mark | None:
     """Return the mark of a file of which `done` is stored; None if that is nothing.
 
-    `whole` says that it was read to its end.
+    `whole` says that it was read to its end. At most `MARK` bytes are read.
     """
-    position = min(max((end for _, end in done), default=0), MARK)
-    digest = _digest_before(file, position) if position else None
-    return Mark(position, digest, file.size if whole else 0) if digest else None
+    end = min(max((end for _, end in done), default=0), MARK)
+    powers = [1 << bit for bit in range(13, MARK.bit_length()) if 1 << bit < end]
+    digests = _digests(file, [*powers, end] if end else [])
+    text = " ".join(f"{position}:{digest}" for position, digest in digests.items())
+    return Mark(text, file.size if whole else 0) if text else None
 
 
 def is_same(file: File, known: Known) -> bool:
     """Tell whether a file whose head is known is the file that was known by it.
 
-    It is if it holds what the mark says; a copy that ends before the mark cannot be told apart.
+    It is if it holds what the mark says at the furthest position that the file reaches.
     """
     if known.mark is None:
         return True
-    digest = _digest_before(file, known.mark.position)
-    return digest is None or digest == known.mark.digest
+    marked = dict(one.split(":") for one in known.mark.digests.split(" "))
+    digests = _digests(file, sorted(map(int, marked)))
+    if not digests:
+        return True
+    furthest = max(digests)
+    return digests[furthest] == marked[str(furthest)]
 
 
-def _digest_before(file: File, position: int) -> str | None:
-    """Return the digest of the bytes before `position`, None if the file has not so many."""
+def _digests(file: File, positions: Sequence[int]) -> dict[int, str]:
+    """Return the digest of the bytes before each of the rising positions that the file reaches."""
+    digests = {}
+    digest = hashlib.blake2b(digest_size=16)
     with _open(file.path) as opened:
         stream = Stream(opened, file.compression)
-        try:
-            stream.seek(max(0, position - HEAD))
-            data = stream.read(min(HEAD, position))
-        except Damaged:
-            return None
-    if stream.position < position:
-        return None
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+        for position in positions:
+            try:
+                while stream.position < position and (
+                    data := stream.read(position - stream.position)
+                ):
+                    digest.update(data)
+            except Damaged:
+                break
+            if stream.position < position:
+                break
+            digests[position] = digest.hexdigest()
+    return digests
 
 
 def cut_ranges(

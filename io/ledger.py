@@ -24,7 +24,7 @@ HEAD = 4096
 """How many bytes of a file's beginning make its fingerprint."""
 
 MARK = 1 << 20
-"""A mark is at this position at the most: far enough to tell files with one head apart."""
+"""A mark looks at so many bytes at the most: enough to tell files with one head apart."""
 
 Stretch = tuple[int, int]
 """A half-open range of positions, [start, end)."""
@@ -55,12 +55,11 @@ class Source:
 class Mark(NamedTuple):
     """A second witness, beside the fingerprint, that a file is the one it was.
 
-    `digest` is that of the bytes (at most `HEAD`) before `position`; `size` is how long the file
-    was, as stored, when it was last read to its end, 0 if it never was.
+    `digests` are those of all bytes before some positions, `position:hex` separated by spaces;
+    `size` is how long the file was, as stored, when it was last read to its end, 0 if it never was.
     """
 
-    position: int
-    digest: str
+    digests: str
     size: int
 
 

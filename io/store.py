@@ -164,8 +164,7 @@ class Store(ABC):
         self, source: Source, rules: str, same: Callable[[Source, Known], bool]
     ) -> Known | None:
         rows = self.query(
-            "select source_id, fingerprint, mark_position, mark_digest, mark_size from sources"
-            " where kind = ?",
+            "select source_id, fingerprint, mark_digests, mark_size from sources where kind = ?",
             source.kind,
         )
         by_fingerprint: dict[str, list[tuple[Any, ...]]] = {}
@@ -181,7 +180,7 @@ class Store(ABC):
         return None
 
     def _known(self, row: tuple[Any, ...], rules: str) -> Known:
-        source_id, _, position, digest, size = row
+        source_id, _, digests, size = row
         stretches = self.query(
             'select rules, start, "end" from progress where source_id = ?', source_id
         )
@@ -190,7 +189,7 @@ class Store(ABC):
             done=merged((start, end) for _, start, end in stretches),
             current=merged((start, end) for used, start, end in stretches if used == rules),
             rules=frozenset(used for used, _, _ in stretches),
-            mark=Mark(int(position), digest, int(size)) if digest else None,
+            mark=Mark(digests, int(size)) if digests else None,
         )
 
     def _add(self, source: Source) -> Known:
@@ -276,8 +275,7 @@ class Store(ABC):
                 )
                 if mark:
                     self.query(
-                        "update sources set mark_position = ?, mark_digest = ?, mark_size = ?"
-                        " where source_id = ?",
+                        "update sources set mark_digests = ?, mark_size = ? where source_id = ?",
                         *mark,
                         source_id,
                     )

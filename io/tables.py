@@ -91,8 +91,7 @@ def create_statements(dialect: str) -> list[str]:
   skipped {integer} not null default 0,
   first_seen {time} not null,
   last_seen {time} not null,
-  mark_position {integer} not null default 0,
-  mark_digest text not null default '',
+  mark_digests text not null default '',
   mark_size {integer} not null default 0,
   unique (kind, fingerprint)
 )""",

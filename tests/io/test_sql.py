@@ -208,13 +208,13 @@ def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted
 def test_sources_are_known_by_their_head_and_mark_whatever_their_name(database):
     store = opened(database)
     first = registered(store)
-    store.finish({first.source_id: Mark(10, "digest", 7)}, rules="r", reprocessed=())
+    store.finish({first.source_id: Mark("10:digest", 7)}, rules="r", reprocessed=())
     grown = Source("file:grown", "file", "renamed.log", source().head + b" and more")
     other = Source("file:other", "file", "other.log", b"another head")
     twin = Source("file:twin", "file", "twin.log", source().head)
     known = store.register([grown, other], rules="r", same=always)
     assert (known["file:grown"].source_id, known["file:other"].source_id) == (1, 2)
-    assert known["file:grown"].mark == Mark(10, "digest", 7)
+    assert known["file:grown"].mark == Mark("10:digest", 7)
     apart = store.register([twin], rules="r", same=lambda _, known: known.mark is None)
     assert apart["file:twin"].source_id == 3
     store.close()
