@@ -49,12 +49,14 @@ _ERRORS = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError)
 class Stream:
     """The uncompressed bytes of an open file, from the beginning or, if it is plain, from anywhere.
 
-    `position` is where in the uncompressed bytes the next read begins.
+    `position` is where in the uncompressed bytes the next read begins, `consumed` how many bytes of
+    the file have been decompressed for it.
     """
 
     def __init__(self, file: BinaryIO, compression: str):
         """`file` is open for reading at its beginning; the stream does not close it."""
         self.position = 0
+        self.consumed = 0
         self._file = file
         self._compression = compression
         self._pieces = self._decompressed() if compression else None
@@ -127,6 +129,7 @@ class Stream:
                 except _ERRORS as error:
                     raise self._fail(f"its {self._compression} data is damaged: {error}") from error
                 at += len(part)
+                self.consumed += len(part)
                 if inner.eof:
                     at -= len(inner.unused_data)
                     inner = None

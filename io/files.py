@@ -6,20 +6,21 @@ Whatever Beam's FileSystems open is read: local paths, and gs://, s3:// and hdfs
 are installed.
 """
 
+import dataclasses
 import difflib
 import glob
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-
 from fixio.compression import Damaged, Stream, compression_of
-from fixio.ledger import HEAD, MARK, Known, Mark, Source, Stretch, fingerprint, gaps
+from fixio.ledger import HEAD, MARK, Mark, Source, Stretch, agree, fingerprint, gaps
+
 from transforms.fix.block import Block
 from transforms.fix.framing import first_border, last_border, sniff_delimiter
 
@@ -30,8 +31,6 @@ __all__ = [
     "Unreadable",
     "cut_ranges",
     "find_files",
-    "is_same",
-    "mark",
     "read_blocks",
 ]
 
@@ -47,23 +46,36 @@ _SNIFF = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that can be read: `size` is that on storage, `head` its first uncompressed bytes."""
+    """A file that can be read.
+
+    `size` is that on storage, `length` that of its uncompressed bytes (an estimate, where it is
+    compressed), `head` its first uncompressed bytes, `digests` as in `Mark`; `name` is what people
+    call it; `twin` tells files apart that have one head in one run.
+    """
 
     path: str
     size: int
     compression: str
     head: bytes
     delimiter: bytes
+    digests: str
+    length: int
+    name: str
+    twin: str = ""
 
     @property
     def key(self) -> str:
         """The key of the source: what the file begins with, so that its name does not matter."""
-        return f"file:{fingerprint(self.head)}"
+        return f"file:{fingerprint(self.head)}{self.twin}"
 
     @property
     def source(self) -> Source:
         """The file as a ledger registers it."""
-        return Source(self.key, "file", self.path, self.head[:HEAD])
+        return Source(self.key, "file", self.name, self.head[:HEAD], self.digests)
+
+    def mark(self, *, whole: bool) -> Mark:
+        """What a ledger keeps of the file; `whole` says that it was read to its end."""
+        return Mark(self.digests, self.size if whole else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,21 @@ def find_files(
                     files[path] = _look(path, size, delimiter)
                 except (Damaged, BeamIOError, OSError) as error:
                     unreadable.append(Unreadable(path, _reason(error)))
-    return sorted(files.values(), key=lambda file: file.path), unreadable
+    return _told_apart(sorted(files.values(), key=lambda file: file.path)), unreadable
+
+
+def _told_apart(files: list[File]) -> list[File]:
+    """Give files a key of their own that begin as another one does but go on differently."""
+    seen: dict[str, list[File]] = {}
+    result = []
+    for file in files:
+        alike = seen.setdefault(file.key, [])
+        twin = next((n for n, one in enumerate(alike) if agree(one.digests, file.digests)), None)
+        if twin is None:
+            twin = len(alike)
+            alike.append(file)
+        result.append(dataclasses.replace(file, twin=f"#{twin + 1}") if twin else file)
+    return result
 
 
 def _reason(error: Exception) -> str:
@@ -158,59 +184,36 @@ def _look(path: str, size: int, delimiter: bytes | None) -> File:
     with _open(path) as file:
         compression = compression_of(file.read(8))
         file.seek(0)
-        head = Stream(file, compression).read(_SNIFF)
-    return File(path, size, compression, head, delimiter or sniff_delimiter(head))
+        stream = Stream(file, compression)
+        head = stream.read(_SNIFF)
+        digests = _digests(head, stream)
+    length = stream.position * size // stream.consumed if stream.consumed else size
+    delimiter = delimiter or sniff_delimiter(head)
+    return File(path, size, compression, head, delimiter, digests, length, path)
 
 
-def mark(file: File, done: Sequence[Stretch], *, whole: bool) -> Mark | None:
-    """Return the mark of a file of which `done` is stored; None if that is nothing.
-
-    `whole` says that it was read to its end. At most `MARK` bytes are read.
-    """
-    end = min(max((end for _, end in done), default=0), MARK)
-    powers = [1 << bit for bit in range(13, MARK.bit_length()) if 1 << bit < end]
-    digests = _digests(file, [*powers, end] if end else [])
-    text = " ".join(f"{position}:{digest}" for position, digest in digests.items())
-    return Mark(text, file.size if whole else 0) if text else None
-
-
-def is_same(file: File, known: Known) -> bool:
-    """Tell whether a file whose head is known is the file that was known by it.
-
-    It is if it holds what the mark says at the furthest position that the file reaches.
-    """
-    if known.mark is None:
-        return True
-    marked = dict(one.split(":") for one in known.mark.digests.split(" "))
-    digests = _digests(file, sorted(map(int, marked)))
-    if not digests:
-        return True
-    furthest = max(digests)
-    return digests[furthest] == marked[str(furthest)]
-
-
-def _digests(file: File, positions: Sequence[int]) -> dict[int, str]:
-    """Return the digest of the bytes before each of the rising positions that the file reaches."""
-    digests = {}
+def _digests(head: bytes, stream: Stream) -> str:
+    """Return the digests of all bytes before each power of two up to `MARK`, and before the end."""
     digest = hashlib.blake2b(digest_size=16)
-    with _open(file.path) as opened:
-        stream = Stream(opened, file.compression)
-        for position in positions:
-            try:
-                while stream.position < position and (
-                    data := stream.read(position - stream.position)
-                ):
-                    digest.update(data)
-            except Damaged:
-                break
-            if stream.position < position:
-                break
-            digests[position] = digest.hexdigest()
-    return digests
+    found = []
+    data, at = head, 0
+    for position in [1 << bit for bit in range(9, MARK.bit_length())]:
+        try:
+            while len(data) < position and (more := stream.read(position - len(data))):
+                data += more
+        except Damaged:
+            pass
+        digest.update(data[at:position])
+        at = min(position, len(data))
+        if at:
+            found.append(f"{at}:{digest.hexdigest()}")
+        if at < position:
+            break
+    return " ".join(found)
 
 
 def cut_ranges(
-    file: File, done: Sequence[Stretch], known: Mark | None = None, *, size: int = 16 << 20
+    file: File, done: Sequence[Stretch], mark: Mark | None = None, *, size: int = 16 << 20
 ) -> list[Range]:
     """Return what of a file is not done, plain files cut at multiples of about `size` bytes.
 
@@ -218,7 +221,7 @@ def cut_ranges(
     """
     common = (file.path, file.key, file.compression, file.delimiter)
     if file.compression:
-        if known and known.size == file.size:
+        if mark and mark.size == file.size:
             return []
         return [Range(*common, skip=tuple(done))]
     ranges = []
@@ -246,7 +249,9 @@ def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
     try:
         file = _open(part.path)
     except (BeamIOError, OSError) as error:
-        yield _block(part, part.start, b"", provisional=True, error=f"{part.path}: {_reason(error)}")
+        yield _block(
+            part, part.start, b"", provisional=True, error=f"{part.path}: {_reason(error)}"
+        )
         return
     with file:
         stream = Stream(file, part.compression)
@@ -352,10 +357,11 @@ class ReadFromFiles(beam.PTransform):
     every time, so a bundle may run twice. A file that cannot be read on gives a block that says so.
     """
 
-    def __init__(self, ranges: Sequence[Range]):
-        """`ranges` come from `cut_ranges`."""
+    def __init__(self, ranges: Sequence[Range], *, stop: Callable[[], bool] | None = None):
+        """`ranges` come from `cut_ranges`; once `stop` says so, no further block is read."""
         super().__init__()
         self._ranges = list(ranges)
+        self._stop = stop
 
     @classmethod
     def matching(cls, patterns: Sequence[str]) -> "ReadFromFiles":
@@ -374,5 +380,11 @@ class ReadFromFiles(beam.PTransform):
             begin
             | "Ranges" >> beam.Create(self._ranges)
             | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.FlatMap(read_blocks).with_output_types(Block)
+            | "Read" >> beam.FlatMap(self._read).with_output_types(Block)
         )
+
+    def _read(self, part: Range) -> Iterator[Block]:
+        for block in read_blocks(part):
+            if self._stop and self._stop():
+                return
+            yield block

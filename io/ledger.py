@@ -1,7 +1,7 @@
 """What a sink remembers of its sources: which stretches of each are done, and by which rules."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -15,6 +15,7 @@ __all__ = [
     "SinkError",
     "Source",
     "Stretch",
+    "agree",
     "fingerprint",
     "gaps",
     "merged",
@@ -43,13 +44,14 @@ class Source:
     """A source as a reader found it.
 
     `key` names it in the flow; `kind` is `file`; `name` is the path as it was given; `head` its
-    first bytes, at most `HEAD`.
+    first bytes, at most `HEAD`; `digests` as in `Mark`.
     """
 
     key: str
     kind: str
     name: str
     head: bytes
+    digests: str = ""
 
 
 class Mark(NamedTuple):
@@ -84,12 +86,14 @@ class Ledger(Protocol):
     def prepare(self) -> None:
         """Make the sink ready, or raise `SchemaError` if it holds what this version cannot use."""
 
-    def register(
-        self, sources: Sequence[Source], *, rules: str, same: Callable[[Source, Known], bool]
-    ) -> dict[str, Known]:
-        """Return what is known of each source by its key; new ones are stored.
+    def find(self, source: Source, *, rules: str) -> Known | None:
+        """Return what is known of a source, None if it is new; nothing is changed."""
 
-        A source is known by the longest stored fingerprint that its head has, if `same` agrees.
+    def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+        """Return what is known of each source by its key; new ones are stored with their digests.
+
+        A source is known by the longest stored fingerprint that its head has, if `agree` holds for
+        the digests.
         """
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
@@ -111,6 +115,17 @@ def fingerprint(head: bytes) -> str:
     """Return the length of `head` (cut at `HEAD`) and its BLAKE2b digest of 16 bytes, `n:hex`."""
     head = head[:HEAD]
     return f"{len(head)}:{hashlib.blake2b(head, digest_size=16).hexdigest()}"
+
+
+def agree(some: str, others: str) -> bool:
+    """Tell whether two files' digests (see `Mark`) are equal at the last position both have.
+
+    Without such a position they do: a file of less than a head is known by its head alone.
+    """
+    one = dict(part.split(":") for part in some.split())
+    other = dict(part.split(":") for part in others.split())
+    common = max(one.keys() & other.keys(), key=int, default=None)
+    return common is None or one[common] == other[common]
 
 
 def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:

@@ -8,10 +8,9 @@ import psycopg2
 import psycopg2.errors
 import pyarrow as pa
 import pyarrow.compute as pc
-from pgpq import encoders, schema
-
 from fixio.ledger import SinkError
 from fixio.store import Store
+from pgpq import encoders, schema
 
 __all__ = ["PostgresqlStore"]
 

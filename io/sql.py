@@ -1,7 +1,7 @@
 """Write batches to SQLite or PostgreSQL, each with its progress in one transaction.
 
-    batches | WriteToSql("sqlite:///fixfeed.db")
-    batches | WriteToSql("postgresql://user@host/db")
+batches | WriteToSql("sqlite:///fixfeed.db")
+batches | WriteToSql("postgresql://user@host/db")
 """
 
 from collections.abc import Callable, Mapping
@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlsplit, urlunsplit
 
 import apache_beam as beam
-
-from fixio.ledger import Known, SinkError, Source
+from fixio.ledger import SinkError, Source
 from fixio.store import Store
+
 from transforms.fix.block import Batch
 
 __all__ = ["WriteToSql", "open_store", "redact"]
@@ -147,10 +147,6 @@ class _WriteBatchFn(beam.DoFn):
         # The key stands for the head: the same key is the same source, and only that.
         kind = key.partition(":")[0]
         source = Source(key, kind, key, key.encode())
-        known = store.register([source], rules=self._rules, same=_always)[key]
+        known = store.register([source], rules=self._rules)[key]
         self._sources[key] = known.source_id
         return known.source_id
-
-
-def _always(_source: Source, _known: Known) -> bool:
-    return True

@@ -5,20 +5,21 @@ file (SQLite, "How To Corrupt An SQLite Database File", 2.2.1), so a process tha
 must not open the same file with `sqlite3`. Other processes may, as readers: the journal is a WAL.
 """
 
+import time
 from pathlib import Path
 from typing import Any
 
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi
 import pyarrow as pa
-
 from fixio.ledger import SinkError
 from fixio.store import Store
 
 __all__ = ["SqliteStore"]
 
+_PATIENCE = 120  # seconds
 _PRAGMAS = (
-    "busy_timeout = 120000",
+    f"busy_timeout = {_PATIENCE * 1000}",
     "journal_mode = wal",
     # A kill loses nothing; a power cut may lose the last commits, rows and progress together.
     "synchronous = normal",
@@ -44,11 +45,24 @@ class SqliteStore(Store):
         self._connection = adbc_driver_sqlite.dbapi.connect(path, autocommit=True)
         self._cursor = self._connection.cursor()
         try:
-            for pragma in _PRAGMAS:
-                self.query(f"pragma {pragma}")
+            self._set_pragmas()
         except adbc_driver_manager.Error as error:
             self.close()
             raise SinkError(f"cannot open {place}: {error}") from error
+
+    def _set_pragmas(self) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        for pragma in _PRAGMAS:
+            while True:
+                try:
+                    self.query(f"pragma {pragma}")
+                    break
+                except adbc_driver_manager.Error as error:
+                    # The change of a new file to WAL does not wait for another process that does
+                    # the same at this moment, whatever the busy_timeout.
+                    if "locked" not in str(error) or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.02)
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """See `Store.query`."""

@@ -2,16 +2,14 @@
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
-from numpy.typing import NDArray
-
-from fixio.ledger import Known, Mark, SchemaError, Source, Stretch, fingerprint, gaps, merged
+from fixio.ledger import Known, Mark, SchemaError, Source, Stretch, agree, fingerprint, gaps, merged
 from fixio.tables import (
     FAILURE_COLUMNS,
     MESSAGE_COLUMNS,
@@ -20,6 +18,8 @@ from fixio.tables import (
     VERSION,
     create_statements,
 )
+from numpy.typing import NDArray
+
 from transforms.fix.block import Batch
 from transforms.fix.dictionary import codes
 
@@ -141,28 +141,29 @@ class Store(ABC):
 
     def _store_codes(self) -> None:
         field, value, name = (pa.array(column) for column in zip(*codes(), strict=True))
-        self.ingest("codes", pa.RecordBatch.from_arrays([field, value, name], ["field", "value", "name"]))
+        self.ingest(
+            "codes", pa.RecordBatch.from_arrays([field, value, name], ["field", "value", "name"])
+        )
 
     # Sources.
 
-    def register(
-        self, sources: Sequence[Source], *, rules: str, same: Callable[[Source, Known], bool]
-    ) -> dict[str, Known]:
+    def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
         known: dict[str, Known] = {}
         for source in sources:
-            found = self._find(source, rules, same)
+            found = self.find(source, rules=rules)
             if found is None:
                 with self.transaction():
                     self.lock_schema()
                     # Another process may have stored it meanwhile.
-                    found = self._find(source, rules, same) or self._add(source)
+                    found = self.find(source, rules=rules) or self._add(source)
             known[source.key] = found
         return known
 
-    def _find(
-        self, source: Source, rules: str, same: Callable[[Source, Known], bool]
-    ) -> Known | None:
+    def find(self, source: Source, *, rules: str) -> Known | None:
+        """See `fixio.ledger.Ledger`."""
+        if "sources" not in self.tables():
+            return None
         rows = self.query(
             "select source_id, fingerprint, mark_digests, mark_size from sources where kind = ?",
             source.kind,
@@ -174,9 +175,8 @@ class Store(ABC):
         for length in sorted(lengths, reverse=True):
             if 0 < length <= len(source.head):
                 for row in by_fingerprint.get(fingerprint(source.head[:length]), ()):
-                    known = self._known(row, rules)
-                    if same(source, known):
-                        return known
+                    if agree(source.digests, row[2]):
+                        return self._known(row, rules)
         return None
 
     def _known(self, row: tuple[Any, ...], rules: str) -> Known:
@@ -209,12 +209,13 @@ class Store(ABC):
         source_id = int(self.query("select coalesce(max(source_id), 0) + 1 from sources")[0][0])
         now = _now()
         self.query(
-            "insert into sources (source_id, kind, name, fingerprint, first_seen, last_seen)"
-            " values (?, ?, ?, ?, ?, ?)",
+            "insert into sources (source_id, kind, name, fingerprint, mark_digests, first_seen,"
+            " last_seen) values (?, ?, ?, ?, ?, ?, ?)",
             source_id,
             source.kind,
             source.name,
             name,
+            source.digests,
             now,
             now,
         )
@@ -246,7 +247,7 @@ class Store(ABC):
             with self.transaction():
                 rows = self.query(
                     f'select rules, start, "end", {", ".join(_COUNTS)} from progress'
-                    ' where source_id = ? order by rules, start',
+                    " where source_id = ? order by rules, start",
                     source_id,
                 )
                 current = merged((row[1], row[2]) for row in rows if row[0] == rules)
@@ -494,4 +495,3 @@ def _table_rows(rows: pa.RecordBatch, source_id: int, columns: Sequence[str]) ->
             arrays.append(array)
             names.append(name)
     return pa.RecordBatch.from_arrays(arrays, names)
-

@@ -1,6 +1,6 @@
 """A real PostgreSQL server for tests and benchmarks: its own folder and port, ended by its own id.
 
-    python -m tests.postgresql_server     # prints a URI, runs until its input ends
+python -m tests.postgresql_server     # prints a URI, runs until its input ends
 """
 
 import glob

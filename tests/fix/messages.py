@@ -4,7 +4,13 @@ import random
 
 VERSIONS = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
 DELIMITERS = (b"\x01", b"|", b"^", b";")
-DATA = (b"abc\x01def\x0110=123\x01", b"plain", b"8=FIX.4.2\x019=5\x0135=0\x0110=161\x01", b"x\ny", b"\xff\x00")
+DATA = (
+    b"abc\x01def\x0110=123\x01",
+    b"plain",
+    b"8=FIX.4.2\x019=5\x0135=0\x0110=161\x01",
+    b"x\ny",
+    b"\xff\x00",
+)
 TEXTS = (b'say "hi"', b"back\\slash", b"caf\xc3\xa9", b"caf\xe9 latin", b"a=b=c", b"tab\there", b"")
 SPLICES = (
     b"8=FIX.4.4\x01", b"8=FIX.4.2|9=5|", b"10=", b"\x0110=000\x01", b"\x0196=", b"\x0195=3\x0196=a\x01b\x01",
@@ -25,7 +31,9 @@ def encode(fields, version="FIX.4.4", delimiter=b"\x01"):
 
 def random_fields(rng: random.Random, number: int):
     fraction = rng.choice([b"", b".123", b".123456", b".123456789", b".123456000", b".1"])
-    time = b"202501%02d-09:%02d:%02d" % (rng.randint(1, 28), number // 60 % 60, number % 60) + fraction
+    time = (
+        b"202501%02d-09:%02d:%02d" % (rng.randint(1, 28), number // 60 % 60, number % 60) + fraction
+    )
     kind = rng.choices("D8GFW0AB", [22, 41, 8, 8, 15, 5, 1, 3])[0]
     fields = [
         (35, kind.encode()),
@@ -54,7 +62,14 @@ def random_fields(rng: random.Random, number: int):
         if rng.random() < 0.1:
             fields += [(5001, b"custom"), (5001, b"again"), (5001, b"")]
         if rng.random() < 0.1:
-            fields += [(453, b"2"), (448, b"P1"), (447, b"D"), (448, b"P2"), (447, b"D"), (55, b"X")]
+            fields += [
+                (453, b"2"),
+                (448, b"P1"),
+                (447, b"D"),
+                (448, b"P2"),
+                (447, b"D"),
+                (55, b"X"),
+            ]
     elif kind == "W":
         entries = rng.randint(1, 10)
         fields += [(262, b"R%d" % number), (55, b"AAPL"), (268, b"%d" % entries)]
@@ -110,8 +125,14 @@ def random_log(rng: random.Random, messages: int, *, mutated: float, delimiter: 
         if rng.random() < mutated:
             message = mutate(rng, message)
         if prefixed:
-            message = b"2025-01-02 09:30:%02d,%03d INFO [a=b] IN  " % (number % 60, number) + message
+            message = (
+                b"2025-01-02 09:30:%02d,%03d INFO [a=b] IN  " % (number % 60, number) + message
+            )
         parts.append(message + end)
         if mutated and rng.random() < 0.03:
-            parts.append(rng.choice([b"some text\n", b"junk 35=D\x01\n", b"\n", b"\x00\x02\n", b"35=D|55=X|\n"]))
+            parts.append(
+                rng.choice(
+                    [b"some text\n", b"junk 35=D\x01\n", b"\n", b"\x00\x02\n", b"35=D|55=X|\n"]
+                )
+            )
     return b"".join(parts)

@@ -15,7 +15,9 @@ UTC = datetime.UTC
 
 def micros(*parts):
     moment = datetime.datetime(*parts, tzinfo=UTC)
-    return (moment - datetime.datetime(1970, 1, 1, tzinfo=UTC)) // datetime.timedelta(microseconds=1)
+    return (moment - datetime.datetime(1970, 1, 1, tzinfo=UTC)) // datetime.timedelta(
+        microseconds=1
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,8 +42,35 @@ def test_a_prefix_is_read_for_its_time_and_direction(text, expected):
 
 
 PIECES = st.sampled_from(
-    ["2025", "01", "02", "-", ":", "09", "30", " ", ".", ",", "T", "Z", "+01:00", "123", "IN", "out", "->", "<-"]
-    + ["20250102-09:30:00", "2025-01-02 09:30:00,123", "[x]", " : ", "é", "A->B", "20250229-09:30:00.1"]
+    [
+        "2025",
+        "01",
+        "02",
+        "-",
+        ":",
+        "09",
+        "30",
+        " ",
+        ".",
+        ",",
+        "T",
+        "Z",
+        "+01:00",
+        "123",
+        "IN",
+        "out",
+        "->",
+        "<-",
+    ]
+    + [
+        "20250102-09:30:00",
+        "2025-01-02 09:30:00,123",
+        "[x]",
+        " : ",
+        "é",
+        "A->B",
+        "20250229-09:30:00.1",
+    ]
 )
 TEXTS = st.lists(PIECES, max_size=8).map("".join)
 

@@ -58,8 +58,33 @@ def test_both_parsers_agree_on_generated_and_mutated_logs(delimiter, mutated):
 @given(
     parts=st.lists(
         st.sampled_from(
-            [b"8=FIX.4.4", b"9=5", b"9=20", b"35=0", b"35=D", b"10=000", b"10=1", b"95=3", b"96=a", b"\x01", b"|"]
-            + [b"^A", b"=", b"\n", b"\r\n", b"55=", b"44=1.5", b"58=\xe9", b"text", b"8=", b"35", b" ", b"1128=9"]
+            [
+                b"8=FIX.4.4",
+                b"9=5",
+                b"9=20",
+                b"35=0",
+                b"35=D",
+                b"10=000",
+                b"10=1",
+                b"95=3",
+                b"96=a",
+                b"\x01",
+                b"|",
+            ]
+            + [
+                b"^A",
+                b"=",
+                b"\n",
+                b"\r\n",
+                b"55=",
+                b"44=1.5",
+                b"58=\xe9",
+                b"text",
+                b"8=",
+                b"35",
+                b" ",
+                b"1128=9",
+            ]
         ),
         max_size=40,
     ),
@@ -79,5 +104,7 @@ def test_any_bytes_are_read_without_an_exception_and_kept(data):
 
 
 def test_a_log_of_ever_new_tags_is_read_as_the_scalar_parser_reads_it():
-    lines = [b"8=FIX.4.4\x019=15\x0135=D\x01%d=x\x0110=000\x01\n" % tag for tag in range(10001, 19500)]
+    lines = [
+        b"8=FIX.4.4\x019=15\x0135=D\x01%d=x\x0110=000\x01\n" % tag for tag in range(10001, 19500)
+    ]
     assert_same(b"".join(lines), b"\x01", "rest")

@@ -10,18 +10,14 @@ import apache_beam as beam
 import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
-from tests.fix.messages import encode
-
 from fixio import tables
 from fixio.ledger import Mark, SchemaError, SinkError, Source
 from fixio.sql import WriteToSql, open_store, redact
+
+from tests.fix.messages import encode
 from transforms.fix.block import Batch, Block
 from transforms.fix.parser import parse_block
 from transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, TIME
-
-
-def always(_source, _known):
-    return True
 
 
 def source(head=b"the head of a file", name="day.log"):
@@ -36,7 +32,7 @@ def opened(uri):
 
 def registered(store, rules="r", one=None):
     one = one or source()
-    return store.register([one], rules=rules, same=always)[one.key]
+    return store.register([one], rules=rules)[one.key]
 
 
 def order(number):
@@ -85,7 +81,11 @@ def test_every_column_is_stored_as_it_is(database, select):
         pa.binary(): b"8=FIX\x00\xff",
     }
     full = {field.name: example[field.type] for field in MESSAGES}
-    full |= {"position": 5, "fields": '{"Text":"a\\u0001\\"","55":["1","2"]}', "enriched": '{"a":1}'}
+    full |= {
+        "position": 5,
+        "fields": '{"Text":"a\\u0001\\"","55":["1","2"]}',
+        "enriched": '{"a":1}',
+    }
     empty = dict.fromkeys(MESSAGES.names) | {"position": 9, "fields": "{}", "raw": b""}
     rows = Batch("file:key", 0, 20, pa.RecordBatch.from_pylist([full, empty], MESSAGES), read=2)
     store = opened(database)
@@ -107,7 +107,9 @@ def test_every_column_is_stored_as_it_is(database, select):
         expected[where["fields"]] = {"Text": 'a\x01"', "55": ["1", "2"]}
         expected[where["enriched"]] = {"a": 1}
     assert list(found[0]) == expected
-    assert {n: v for n, v in zip(tables.MESSAGE_COLUMNS, found[1], strict=True) if v is not None} == {
+    assert {
+        n: v for n, v in zip(tables.MESSAGE_COLUMNS, found[1], strict=True) if v is not None
+    } == {
         "message_id": first + 4,
         "source_id": 1,
         "fields": {} if postgresql else "{}",
@@ -148,7 +150,9 @@ def test_blocks_cut_differently_add_only_what_is_missing(database, select, whole
     assert content(select, database) == whole
 
 
-def test_what_fails_before_the_commit_leaves_neither_rows_nor_progress(database, select, monkeypatch):
+def test_what_fails_before_the_commit_leaves_neither_rows_nor_progress(
+    database, select, monkeypatch
+):
     store = opened(database)
     number = registered(store).source_id
 
@@ -211,12 +215,11 @@ def test_sources_are_known_by_their_head_and_mark_whatever_their_name(database):
     store.finish({first.source_id: Mark("10:digest", 7)}, rules="r", reprocessed=())
     grown = Source("file:grown", "file", "renamed.log", source().head + b" and more")
     other = Source("file:other", "file", "other.log", b"another head")
-    twin = Source("file:twin", "file", "twin.log", source().head)
-    known = store.register([grown, other], rules="r", same=always)
+    twin = Source("file:twin", "file", "twin.log", source().head, "10:other")
+    known = store.register([grown, other], rules="r")
     assert (known["file:grown"].source_id, known["file:other"].source_id) == (1, 2)
     assert known["file:grown"].mark == Mark("10:digest", 7)
-    apart = store.register([twin], rules="r", same=lambda _, known: known.mark is None)
-    assert apart["file:twin"].source_id == 3
+    assert store.register([twin], rules="r")["file:twin"].source_id == 3
     store.close()
 
 
@@ -271,7 +274,9 @@ def test_tables_that_are_not_ours_are_refused_and_left_alone(database):
 
 def test_codes_are_spelled_out_in_the_view(database, select):
     store = opened(database)
-    text = encode([(35, b"8"), (54, b"1"), (39, b"2"), (150, b"F"), (40, b"2"), (59, b"0"), (44, b"14.94")])
+    text = encode(
+        [(35, b"8"), (54, b"1"), (39, b"2"), (150, b"F"), (40, b"2"), (59, b"0"), (44, b"14.94")]
+    )
     one = parse_block(Block("file:key", 0, text))
     store.write(registered(store).source_id, one, rules="r", replace=False)
     store.close()
@@ -290,7 +295,9 @@ def test_the_transform_stores_batches_and_tells_what_it_stored(database, select,
         _ = (
             pipeline
             | beam.Create([*batches, *batches[:5]])
-            | WriteToSql(database, rules="r", on_commit=lambda one, stored: committed.append(stored))
+            | WriteToSql(
+                database, rules="r", on_commit=lambda one, stored: committed.append(stored)
+            )
         )
     assert content(select, database)[:2] == whole[:2]
 
@@ -308,7 +315,9 @@ def test_a_password_is_never_shown(uri, shown):
 
 
 def test_a_place_that_cannot_be_opened_is_named_without_its_password(tmp_path):
-    with pytest.raises(SinkError, match=r"cannot connect to postgresql://u:\*\*\*@127.0.0.1:1/db") as error:
+    with pytest.raises(
+        SinkError, match=r"cannot connect to postgresql://u:\*\*\*@127.0.0.1:1/db"
+    ) as error:
         open_store("postgresql://u:secret@127.0.0.1:1/db")
     assert "secret" not in str(error.value)
     with pytest.raises(SinkError, match="there is no folder"):

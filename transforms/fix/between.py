@@ -10,9 +10,9 @@ from functools import cache
 from typing import NamedTuple
 
 __all__ = [
+    "NOT_TEXT",
     "NO_BEGIN_STRING",
     "NO_MSG_TYPE",
-    "NOT_TEXT",
     "REASONS",
     "TRUNCATED",
     "UNREADABLE",
@@ -73,7 +73,9 @@ def damaged_prefix(data: bytes, start: int, end: int, delimiter: bytes) -> Failu
     return Failure(start, NO_BEGIN_STRING, REASONS[NO_BEGIN_STRING], text)
 
 
-def classify_lines(data: bytes, start: int, end: int, delimiter: bytes) -> tuple[list[Failure], int]:
+def classify_lines(
+    data: bytes, start: int, end: int, delimiter: bytes
+) -> tuple[list[Failure], int]:
     """Return the failures among the lines of `data[start:end]` and how many lines hold no FIX.
 
     Positions are those in `data`. Blank lines, and brackets or quotes that close a line, count as

@@ -51,8 +51,12 @@ class Batch:
     source: str
     start: int
     end: int
-    messages: pa.RecordBatch = field(default_factory=lambda: pa.RecordBatch.from_pylist([], MESSAGES))
-    failures: pa.RecordBatch = field(default_factory=lambda: pa.RecordBatch.from_pylist([], FAILURES))
+    messages: pa.RecordBatch = field(
+        default_factory=lambda: pa.RecordBatch.from_pylist([], MESSAGES)
+    )
+    failures: pa.RecordBatch = field(
+        default_factory=lambda: pa.RecordBatch.from_pylist([], FAILURES)
+    )
     filtered: int = 0
     skipped: int = 0
     read: int = 0

@@ -59,7 +59,9 @@ def start_pattern(delimiter: bytes) -> re.Pattern[bytes]:
     either = b"|".join(re.escape(one) for one in known)
     own = re.escape(delimiter)
     until = rb"(?:(?!" + own + rb")[^\n])*" + own
-    headless = rb"(?m:^)(?:1128=" + until + rb")?(?:9=[0-9]+" + own + rb")?35=(?!" + own + rb")" + until
+    headless = (
+        rb"(?m:^)(?:1128=" + until + rb")?(?:9=[0-9]+" + own + rb")?35=(?!" + own + rb")" + until
+    )
     return re.compile(_VERSION + rb"(" + either + rb")|" + headless)
 
 
@@ -79,7 +81,11 @@ def _next_start(data: bytes, at: int, delimiter: bytes) -> re.Match[bytes] | Non
     while match := pattern.search(data, at):
         # `58=FIX.4.4` also holds `8=FIX.4.4`: behind a digit only a header makes a beginning.
         start = match.start()
-        if start == 0 or not data[start - 1 : start].isdigit() or data.startswith(b"9=", match.end()):
+        if (
+            start == 0
+            or not data[start - 1 : start].isdigit()
+            or data.startswith(b"9=", match.end())
+        ):
             return match
         at = start + 1
     return None
@@ -209,7 +215,7 @@ def _borders(data: bytes, delimiter: bytes, *, final: bool, synced: bool) -> Ite
 
 
 def _line_ends(data: bytes, at: int, end: int) -> Iterator[int]:
-    while 0 < (at := data.find(b"\n", at, end) + 1):
+    while (at := data.find(b"\n", at, end) + 1) > 0:
         yield at
 
 

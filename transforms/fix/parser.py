@@ -167,7 +167,9 @@ def _batch(block: Block, parsed: Parsed) -> Batch:
         "prefix": prefix,
         "raw": pieces.take(pa.array(every_third + np.int32(1))),
     }
-    messages = pa.RecordBatch.from_arrays([arrays[name] for name in MESSAGES.names], schema=MESSAGES)
+    messages = pa.RecordBatch.from_arrays(
+        [arrays[name] for name in MESSAGES.names], schema=MESSAGES
+    )
     if parsed.failed:
         keep = np.ones(count, bool)
         keep[parsed.failed] = False

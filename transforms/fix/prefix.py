@@ -17,7 +17,19 @@ from transforms.fix.words import view
 
 __all__ = ["read_prefix", "read_prefixes"]
 
-_IN = ("in", "incoming", "inbound", "recv", "rcvd", "received", "receiving", "rx", "<-", "<--", "<<")
+_IN = (
+    "in",
+    "incoming",
+    "inbound",
+    "recv",
+    "rcvd",
+    "received",
+    "receiving",
+    "rx",
+    "<-",
+    "<--",
+    "<<",
+)
 _OUT = ("out", "outgoing", "outbound", "send", "sent", "sending", "tx", "->", "-->", ">>")
 _TIME = re.compile(
     r"(?<![0-9])([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})[-T ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
@@ -107,7 +119,9 @@ def _regular(
     """
     start, end = layout.start(), layout.end()
     buffers = prefixes.buffers()
-    offsets = np.frombuffer(buffers[1], np.int32)[prefixes.offset : prefixes.offset + len(prefixes) + 1]
+    offsets = np.frombuffer(buffers[1], np.int32)[
+        prefixes.offset : prefixes.offset + len(prefixes) + 1
+    ]
     text = (buffers[2].to_pybytes() if buffers[2] else b"") + bytes(8)
     octets = np.frombuffer(text, np.uint8)
     at = offsets[rows].astype(np.int64)

@@ -280,7 +280,9 @@ def _ends(
         lengths = tag[(ids >= 0) & (ids < length_ids)]
         for index, end in zip(
             wrong.tolist(),
-            _by_check_sum(octets, begins, wrong, sums, lengths, newlines, bounds, mark, size).tolist(),
+            _by_check_sum(
+                octets, begins, wrong, sums, lengths, newlines, bounds, mark, size
+            ).tolist(),
             strict=True,
         ):
             if end < 0 or index in own or wide[index] > 8:
@@ -300,7 +302,7 @@ def _by_check_sum(octets, begins, wrong, sums, lengths, newlines, bounds, mark, 
     follows = np.append(begins, limit).take(wrong + 1)
     line = newlines.take(np.searchsorted(newlines, start))
     end = np.append(bounds, size).take(np.searchsorted(bounds, np.minimum(found, size)))
-    clear = (found < line) & (follows > end)
+    clear = (found < limit) & (end < line) & (follows > end)
     clear &= np.searchsorted(lengths, start) == np.searchsorted(lengths, found)
     delimited = (octets.take(end) == mark) & (end < size)
     clear &= delimited
@@ -351,4 +353,3 @@ def _between(
                 failures.append(damaged)
                 prefix[row] = begins[row]
     return prefix, failures, skipped
-

@@ -57,14 +57,13 @@ def read_decimal(text: str) -> tuple[int | None, bool]:
     return (-scaled if text[0] == "-" else scaled), exact
 
 
-
 def read_time(text: str) -> tuple[int | None, bool]:
     """Read a UTCTimestamp as microseconds since 1970; digits beyond them are cut and not exact."""
     match = _TIME.fullmatch(text)
     if not match:
         return None, False
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    if not (1 <= year and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
+    if not (year >= 1 and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
         return None, False
     if not 1 <= day <= calendar.monthrange(year, month)[1]:
         return None, False

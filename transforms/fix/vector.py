@@ -5,7 +5,6 @@ header out of order, delimiters inside data, a truncated message) goes to the sc
 result is put into the same arrays.
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,7 +96,9 @@ class VectorParser:
         if not self._all:
             self.dropped[[self._id[t] for t in (9, 10, *(column.tag for column in COLUMNS))]] = True
 
-    def firsts(self, rows: Rows, regular: NDArray[np.bool_]) -> tuple[NDArray[np.int32], Ints, Ints]:
+    def firsts(
+        self, rows: Rows, regular: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int32], Ints, Ints]:
         """Return the table (tag id, row) -> first field or -1; each field's first; the repeats."""
         count = len(rows.start)
         size = (len(self._tags.tags) + 1) * count
@@ -306,7 +307,9 @@ class _Block:
                         value = np.frombuffer(value.to_bytes(16, "little", signed=True), np.int64)
                     whole[number * count + row] = value
         return {
-            column.name: _array(kind, whole[n * count : (n + 1) * count], present[n * count : (n + 1) * count])
+            column.name: _array(
+                kind, whole[n * count : (n + 1) * count], present[n * count : (n + 1) * count]
+            )
             for n, column in enumerate(columns)
         }
 

@@ -60,12 +60,17 @@ def _number(found: Words) -> Ints:
 def _right_aligned(found: Words, length: Ints) -> Words:
     """Move the first `length` (0 to 8) bytes to the end of the word, digits zero before them."""
     # Two shifts, since a shift by 64 (length 0) must give 0 on every processor.
-    half = (_U(32) - (length << 2).view(_U))
+    half = _U(32) - (length << 2).view(_U)
     return ((found << half) << half) | _ZEROS.take(length)
 
 
 def _one_by_one(
-    rows: Ints, text: Text, reader: Callable[[str], tuple[Any, bool]], values, valid: Mask, exact: Mask
+    rows: Ints,
+    text: Text,
+    reader: Callable[[str], tuple[Any, bool]],
+    values,
+    valid: Mask,
+    exact: Mask,
 ) -> None:
     for row in rows.tolist():
         value, fits = reader(text(row))

@@ -1,0 +1,89 @@
+"""The table of connectors: which URI becomes which sink."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from fixio.ledger import Ledger
+from fixio.parquet import WriteToParquet
+from fixio.parquet_ledger import ParquetLedger
+from fixio.sql import WriteToSql, open_store, redact
+from fixio.store import Store
+
+from transforms.fix.block import Batch
+
+__all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]
+
+OnCommit = Callable[[Batch, int], None]
+
+
+class UnknownPlace(ValueError):
+    """A URI that names no connector; the text names those there are."""
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A place that batches are stored in.
+
+    `name` is its URI as people may see it. `ledger()` opens what it remembers, for planning;
+    `write(sources, rules, replace, on_commit)` is the transform that stores.
+    """
+
+    name: str
+    ledger: Callable[[], Ledger]
+    write: Callable[[Mapping[str, int], str, bool, OnCommit], beam.PTransform]
+
+    def store(self) -> Store | None:
+        """Return the database opened, None if the sink is none; there runs are recorded."""
+        ledger = self.ledger()
+        if isinstance(ledger, Store):
+            return ledger
+        ledger.close()
+        return None
+
+
+def _sql(uri: str, _partition_by: Sequence[str]) -> Sink:
+    def write(sources, rules, replace, on_commit) -> beam.PTransform:
+        return WriteToSql(uri, sources=sources, rules=rules, replace=replace, on_commit=on_commit)
+
+    return Sink(redact(uri), lambda: open_store(uri), write)
+
+
+def _parquet(uri: str, partition_by: Sequence[str]) -> Sink:
+    place = uri.removeprefix("parquet:")
+    if not place or place.startswith("//"):
+        raise UnknownPlace(f"{uri!r} names no folder: write parquet:lake/ or parquet:/data/lake")
+
+    def write(sources, rules, replace, on_commit) -> beam.PTransform:
+        return WriteToParquet(
+            place,
+            sources=sources,
+            rules=rules,
+            replace=replace,
+            partition_by=partition_by,
+            on_commit=on_commit,
+        )
+
+    return Sink(uri, lambda: ParquetLedger(place), write)
+
+
+SINKS: Mapping[str, tuple[Any, str]] = {
+    "sqlite": (_sql, "sqlite:///fixfeed.db"),
+    "postgresql": (_sql, "postgresql://user@host/db"),
+    "parquet": (_parquet, "parquet:lake/"),
+}
+"""Scheme -> what makes the sink, and an example."""
+
+
+def sink_of(uri: str, *, partition_by: Sequence[str]) -> Sink:
+    """Return the sink that a URI names. Raises `UnknownPlace`; nothing is opened."""
+    scheme, separator, _ = uri.partition(":")
+    if separator and scheme in SINKS:
+        make, _ = SINKS[scheme]
+        return make(uri, partition_by)
+    near = difflib.get_close_matches(scheme, SINKS, 1)
+    guess = f"; did you mean {SINKS[near[0]][1]}?" if near else ""
+    examples = ", ".join(example for _, example in SINKS.values())
+    raise UnknownPlace(f"output {redact(uri)!r} is none of {examples}{guess}")

@@ -1,0 +1,132 @@
+"""What a run has counted so far, across its worker processes.
+
+Beam's metrics cannot be read while a local pipeline runs. prometheus-client keeps each process's
+counters in files of the run's own folder; whoever is asked sums them up.
+"""
+
+import functools
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow.compute as pc
+
+from transforms.fix.block import Batch
+
+__all__ = ["Committed", "problems", "start", "totals"]
+
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_PROBLEMS = "problems.jsonl"
+
+
+def start(folder: Path) -> None:
+    """Make `folder` the place of this run's counters, for this process and those it starts."""
+    os.environ[_FOLDER] = str(folder)
+
+
+@functools.cache
+def _counters(folder: str) -> Mapping[str, Any]:
+    # The client reads its folder from the environment when it is imported, and keeps it for good;
+    # a value class of the run's own lets one process run several jobs.
+    os.environ[_FOLDER] = folder
+    import prometheus_client
+    from prometheus_client import values
+
+    values.ValueClass = values.MultiProcessValue()
+    registry = prometheus_client.CollectorRegistry()
+
+    def counter(name: str, text: str, *labels: str) -> Any:
+        return prometheus_client.Counter(name, text, ("sink", *labels), registry=registry)
+
+    return {
+        "bytes": counter("fixfeed_bytes", "Bytes of sources that are stored"),
+        "read": counter("fixfeed_read", "Messages and failures that came in"),
+        "stored": counter("fixfeed_stored", "Messages stored"),
+        "repeated": counter("fixfeed_repeated", "Messages that were stored already"),
+        "filtered": counter("fixfeed_filtered", "Messages that the rules left out"),
+        "skipped": counter("fixfeed_skipped_lines", "Lines that hold no FIX"),
+        "failed": counter("fixfeed_failed", "Bytes that are no message", "reason"),
+        "defects": counter("fixfeed_defects", "Defects of stored messages", "kind"),
+    }
+
+
+class Committed:
+    """Counts what a sink has committed; given to the sink as `on_commit`."""
+
+    def __init__(self, sink: str, folder: Path):
+        """`sink` is its name, `folder` the run's."""
+        self._sink = sink
+        self._folder = str(folder)
+
+    def __call__(self, batch: Batch, stored: int) -> None:
+        """Count one batch, of which `stored` messages were new."""
+        counters = _counters(self._folder)
+        counters["bytes"].labels(self._sink).inc(batch.end - batch.start)
+        counters["read"].labels(self._sink).inc(batch.read)
+        counters["stored"].labels(self._sink).inc(stored)
+        counters["repeated"].labels(self._sink).inc(batch.messages.num_rows - stored)
+        counters["filtered"].labels(self._sink).inc(batch.filtered)
+        counters["skipped"].labels(self._sink).inc(batch.skipped)
+        for pair in pc.value_counts(batch.failures["reason"]).to_pylist():
+            counters["failed"].labels(self._sink, pair["values"]).inc(pair["counts"])
+        kinds: Counter[str] = Counter()
+        for pair in pc.value_counts(batch.messages["defects"]).to_pylist():
+            for kind in (pair["values"] or "").split(","):
+                kinds[kind] += pair["counts"]
+        for kind, count in kinds.items():
+            if kind:
+                counters["defects"].labels(self._sink, kind).inc(count)
+        if batch.error:
+            problem = {"source": batch.source, "position": batch.end, "error": batch.error}
+            with open(Path(self._folder) / _PROBLEMS, "ab") as file:
+                file.write(orjson.dumps(problem) + b"\n")
+
+
+def problems(folder: Path) -> list[dict[str, Any]]:
+    """Return the sources that could not be read on, each once."""
+    path = Path(folder) / _PROBLEMS
+    if not path.exists():
+        return []
+    lines = dict.fromkeys(path.read_bytes().splitlines())
+    return [orjson.loads(line) for line in lines]
+
+
+def totals(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return, by sink, the sums over all processes; `failed` and `defects` by reason and kind."""
+    import prometheus_client
+    from prometheus_client import multiprocess
+
+    registry = prometheus_client.CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, path=str(folder))
+    names = {
+        "fixfeed_bytes": "bytes",
+        "fixfeed_read": "read",
+        "fixfeed_stored": "stored",
+        "fixfeed_repeated": "repeated",
+        "fixfeed_filtered": "filtered",
+        "fixfeed_skipped_lines": "skipped",
+        "fixfeed_failed": "failed",
+        "fixfeed_defects": "defects",
+    }
+    result: dict[str, dict[str, Any]] = {}
+    for metric in registry.collect():
+        for sample in metric.samples:
+            name = names.get(sample.name.removesuffix("_total"))
+            if name is None:
+                continue
+            sink = result.setdefault(sample.labels["sink"], empty())
+            label = sample.labels.get("reason") or sample.labels.get("kind")
+            if label:
+                sink[name][label] = int(sample.value)
+            else:
+                sink[name] = int(sample.value)
+    return result
+
+
+def empty() -> dict[str, Any]:
+    """Return the counts of a sink that has committed nothing."""
+    counts = dict.fromkeys(("bytes", "read", "stored", "repeated", "filtered", "skipped"), 0)
+    return {**counts, "failed": {}, "defects": {}}

@@ -1,0 +1,90 @@
+"""What is to be read: what the files hold less what every sink has of it already."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fixio.files import File, Range, cut_ranges
+from fixio.ledger import Known, Ledger, Stretch, gaps, merged
+
+__all__ = ["Plan", "make_plan", "waves"]
+
+_END = 1 << 60
+_LARGEST_RANGE = 16 << 20
+_SMALLEST_RANGE = 2 << 20
+_RANGES = 12  # so many ranges at least, so that they spread evenly over a few workers
+
+
+@dataclass
+class Plan:
+    """What a run will read.
+
+    `sources` are, by sink, the source ids of the keys; `finished` the files of which there is
+    nothing to read; `other_rules` those that are stored under other rules than this run's.
+    """
+
+    files: list[File]
+    ranges: list[Range] = field(default_factory=list)
+    finished: list[File] = field(default_factory=list)
+    other_rules: list[File] = field(default_factory=list)
+    sources: dict[str, dict[str, int]] = field(default_factory=dict)
+    expected: int = 0
+
+
+def waves(files: Sequence[File]) -> list[list[File]]:
+    """Group files so that each group has a source once; copies of one file come one after another."""
+    result: list[list[File]] = []
+    count: dict[str, int] = {}
+    for file in sorted(files, key=lambda file: (bool(file.compression), -file.size)):
+        number = count.get(file.key, 0)
+        count[file.key] = number + 1
+        if number == len(result):
+            result.append([])
+        result[number].append(file)
+    return result
+
+
+def make_plan(
+    files: Sequence[File], ledgers: Mapping[str, Ledger], *, rules: str, reprocess: bool
+) -> Plan:
+    """Register the files with every ledger and return what any of them lacks.
+
+    With `reprocess` only what was stored under `rules` by an interrupted run counts as done.
+    """
+    files = [file for file in files if file.head]
+    plan = Plan(files)
+    sources = [file.source for file in files]
+    known_by: dict[str, dict[str, Known]] = {}
+    for name, ledger in ledgers.items():
+        known = ledger.register(sources, rules=rules)
+        if reprocess:
+            ledger.restart([one.source_id for one in known.values()], rules=rules)
+            known = ledger.register(sources, rules=rules)
+        known_by[name] = known
+        plan.sources[name] = {key: one.source_id for key, one in known.items()}
+    wanted = []
+    for file in files:
+        known = [known_by[name][file.key] for name in ledgers]
+        done = _everywhere([one.current if reprocess else one.done for one in known])
+        left = gaps(done, 0, file.length if file.compression else file.size)
+        wanted.append((file, done, known, sum(end - start for start, end in left)))
+    total = sum(length for *_, length in wanted)
+    size = min(_LARGEST_RANGE, max(_SMALLEST_RANGE, total // _RANGES))
+    for file, done, known, length in wanted:
+        marks = {one.mark for one in known}
+        mark = marks.pop() if len(marks) == 1 and not reprocess else None
+        ranges = cut_ranges(file, done, mark, size=size)
+        if ranges:
+            plan.ranges += ranges
+            plan.expected += length
+        else:
+            plan.finished.append(file)
+        used = {one.removeprefix("replaced:") for known_one in known for one in known_one.rules}
+        if not reprocess and used - {rules}:
+            plan.other_rules.append(file)
+    return plan
+
+
+def _everywhere(done: Sequence[Sequence[Stretch]]) -> tuple[Stretch, ...]:
+    """Return what is in all of the unions of stretches."""
+    missing = merged(gap for stretches in done for gap in gaps(stretches, 0, _END))
+    return tuple(gaps(missing, 0, _END))

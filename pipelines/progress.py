@@ -1,0 +1,74 @@
+"""Shows how far a run is: a bar on a terminal, a line now and then elsewhere."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+__all__ = ["shown"]
+
+_BAR_SECONDS = 0.5
+_LINE_SECONDS = 10.0
+
+Counts = Callable[[], tuple[int, int]]
+
+
+@contextmanager
+def shown(expected: int, counts: Counts, console: Console) -> Iterator[None]:
+    """Show progress while the body runs.
+
+    `expected` bytes are to be read (about, if some are compressed); `counts` gives the bytes and
+    messages stored so far.
+    """
+    over = threading.Event()
+    watch = _bar if console.is_terminal else _lines
+    thread = threading.Thread(target=watch, args=(expected, counts, console, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _bar(expected: int, counts: Counts, console: Console, over: threading.Event) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TextColumn("{task.fields[rate]:,.0f} messages/s"),
+        TimeRemainingColumn(),
+    )
+    begin = time.monotonic()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("reading", total=expected, rate=0.0)
+        while not over.wait(_BAR_SECONDS):
+            octets, messages = counts()
+            rate = messages / (time.monotonic() - begin)
+            progress.update(task, completed=min(octets, expected), rate=rate)
+
+
+def _lines(expected: int, counts: Counts, console: Console, over: threading.Event) -> None:
+    begin = time.monotonic()
+    while not over.wait(_LINE_SECONDS):
+        octets, messages = counts()
+        seconds = time.monotonic() - begin
+        share = min(octets / expected, 1.0) if expected else 1.0
+        left = f", about {seconds / share - seconds:.0f} s left" if share else ""
+        console.print(
+            f"{share:.0%} read, {messages:,} messages, {messages / seconds:,.0f}/s{left}",
+            highlight=False,
+        )

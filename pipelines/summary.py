@@ -1,0 +1,69 @@
+"""What a run did, for people and for scripts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from transforms.fix.between import REASONS
+from transforms.fix.defects import MEANINGS
+
+__all__ = ["adds_up", "print_summary"]
+
+
+def adds_up(sinks: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether every sink has accounted for all that came in to it."""
+    return all(
+        one["read"]
+        == one["stored"] + one["repeated"] + one["filtered"] + sum(one["failed"].values())
+        for one in sinks.values()
+    )
+
+
+def print_summary(summary: Mapping[str, Any], console: Console) -> None:
+    """Print the summary of a run as tables."""
+    table = Table("", *summary["sinks"], title="fixfeed", title_justify="left")
+    rows = (
+        ("came in", "read"),
+        ("  stored", "stored"),
+        ("  stored already", "repeated"),
+        ("  filtered out", "filtered"),
+    )
+    sinks = summary["sinks"].values()
+    for label, key in rows:
+        if key != "repeated" or any(one[key] for one in sinks):
+            table.add_row(label, *(f"{one[key]:,}" for one in sinks))
+    table.add_row("  set aside as failures", *(f"{sum(one['failed'].values()):,}" for one in sinks))
+    table.add_row("lines without FIX", *(f"{one['skipped']:,}" for one in sinks))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    console.print(table)
+    _print_kinds(console, "defects", MEANINGS, [one["defects"] for one in sinks])
+    _print_kinds(console, "failures", REASONS, [one["failed"] for one in sinks])
+    if summary["finished"]:
+        console.print(f"{len(summary['finished'])} files were done already and not read again")
+    for text in summary["warnings"]:
+        console.print(f"note: {text}", highlight=False)
+    for problem in summary["unreadable"]:
+        console.print(f"not read whole: {problem}", highlight=False)
+    seconds = summary["seconds"]
+    most = max((one["read"] for one in sinks), default=0)
+    console.print(
+        f"{summary['ended']} in {seconds:.1f} s, {most / max(seconds, 1e-9):,.0f} messages/s"
+    )
+
+
+def _print_kinds(
+    console: Console, title: str, meanings: Mapping[str, str], counts: Sequence[Mapping[str, int]]
+) -> None:
+    # Every sink is given the same; one that was behind may have seen more of it.
+    most = {kind: max(one.get(kind, 0) for one in counts) for kind in meanings} if counts else {}
+    found = {kind: count for kind, count in most.items() if count}
+    if not found:
+        return
+    table = Table(title, "", "", title_justify="left")
+    table.columns[1].justify = "right"
+    for kind, count in sorted(found.items(), key=lambda item: -item[1]):
+        table.add_row(kind, f"{count:,}", meanings[kind])
+    console.print(table)
