@@ -1,0 +1,86 @@
+"""How a batch travels where a runner moves it between workers or stages.
+
+Importing this module makes Beam use `BatchCoder` for every `PCollection[Batch]`.
+"""
+
+import pickle
+import struct
+
+import pyarrow as pa
+from apache_beam import coders
+
+from transforms.fix.block import Batch
+
+__all__ = ["BatchCoder"]
+
+_LENGTH = struct.Struct("<I")
+
+
+class BatchCoder(coders.Coder):
+    """A batch as bytes: its scalar fields pickled, messages and failures as two Arrow IPC streams.
+
+    What comes out equals what went in, columns behind the schema and dictionary-encoded ones
+    included. Decoding copies nothing: the columns look into the bytes. Not deterministic, as Arrow
+    has more than one form for the same values: a batch is no key.
+    """
+
+    def encode(self, value: Batch) -> bytes:
+        """Return the bytes of a batch."""
+        scalars = pickle.dumps(
+            {
+                name: getattr(value, name)
+                for name in Batch.__dataclass_fields__
+                if name not in ("messages", "failures")
+            }
+        )
+        sink = pa.BufferOutputStream()
+        sink.write(_LENGTH.pack(len(scalars)))
+        sink.write(scalars)
+        for rows in (value.messages, value.failures):
+            # Arrow wants its buffers at multiples of eight; otherwise reading copies them.
+            sink.write(bytes(-sink.tell() % 8))
+            with pa.ipc.new_stream(sink, rows.schema) as stream:
+                stream.write_batch(rows)
+        return sink.getvalue().to_pybytes()
+
+    def decode(self, encoded: bytes) -> Batch:
+        """Return the batch that `encode` made these bytes of."""
+        buffer = pa.py_buffer(encoded)
+        (length,) = _LENGTH.unpack_from(encoded)
+        at = _LENGTH.size + length
+        scalars = pickle.loads(encoded[_LENGTH.size : at])
+        tables = []
+        for _ in range(2):
+            at += -at % 8
+            source = pa.BufferReader(buffer[at:])
+            with pa.ipc.open_stream(source) as stream:
+                tables.append(stream.read_next_batch())
+                # Read on to the mark that ends the stream, so that the next one begins behind it.
+                for rest in stream:
+                    raise ValueError(f"found {rest.num_rows} rows more, expected one batch")
+            at += source.tell()
+        messages, failures = tables
+        return Batch(messages=messages, failures=failures, **scalars)
+
+    def is_deterministic(self) -> bool:
+        """Tell Beam that equal batches may have different bytes."""
+        return False
+
+    def estimate_size(self, value: Batch) -> int:
+        """Return about how many bytes `encode` gives; Beam asks it for every element."""
+        return value.messages.nbytes + value.failures.nbytes
+
+    def to_type_hint(self) -> type[Batch]:
+        """Return the type that this coder is for."""
+        return Batch
+
+    def __eq__(self, other: object) -> bool:
+        """All batch coders are the same."""
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        """All batch coders are the same."""
+        return hash(type(self))
+
+
+coders.registry.register_coder(Batch, BatchCoder)

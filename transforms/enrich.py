@@ -1,0 +1,144 @@
+"""Add to messages what they do not say: names, the time of ingestion, what a user's tables say."""
+
+import dataclasses
+import datetime
+import itertools
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import apache_beam as beam
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.fix.block import Batch
+from transforms.fix.dictionary import merged
+from transforms.fix.schema import COLUMNS, TIME
+from transforms.lookup import Lookup, LookupFileError
+
+__all__ = ["NAMED", "Enrich", "Lookup", "LookupFileError", "enrich_batch"]
+
+NAMED = (
+    "msg_type",
+    "side",
+    "ord_status",
+    "exec_type",
+    "exec_trans_type",
+    "ord_type",
+    "time_in_force",
+)
+"""The columns that get a column of names."""
+
+
+class Enrich(beam.PTransform):
+    """Add to each message: `PCollection[Batch]` to `PCollection[Batch]`, one for one.
+
+        symbols = Lookup.read("symbols.csv", on="symbol")
+        batches | Enrich(names=True, lookups=[symbols])
+
+    Sets `ingested_at` to the time of processing, one for all messages of a batch; a bundle that is
+    run again has another. With `names`, columns like `msg_type_name` stand behind the schema, with
+    what the dictionary calls the value, null where it does not know it. With `lookups`, `enriched`
+    becomes a JSON object of what their rows say about the message, null where none does. Failures
+    and counts stay untouched. Bounded or not, windows and timestamps pass through.
+
+    Raises:
+      LookupFileError: Two lookups would add under one name.
+    """
+
+    def __init__(self, *, names: bool = False, lookups: Sequence[Lookup] = ()):
+        """Check that the lookups go together."""
+        super().__init__()
+        for one, other in itertools.combinations(lookups, 2):
+            for name in sorted(one.columns & other.columns):
+                raise LookupFileError(
+                    f"lookup {other.path}: found {name}, which {one.path} has as well, "
+                    "expected different names; rename one of them"
+                )
+        self._names = names
+        self._lookups = list(lookups)
+
+    def expand(self, batches: beam.PCollection[Batch]):
+        """Enrich each batch."""
+        return batches | "Enrich" >> beam.Map(self._enrich).with_output_types(Batch)
+
+    def _enrich(self, batch: Batch) -> Batch:
+        now = datetime.datetime.now(datetime.UTC)
+        return enrich_batch(batch, ingested_at=now, names=self._names, lookups=self._lookups)
+
+
+def enrich_batch(
+    batch: Batch,
+    *,
+    ingested_at: datetime.datetime,
+    names: bool = False,
+    lookups: Sequence[Lookup] = (),
+) -> Batch:
+    """Return `batch` with what `Enrich` adds; the names of `lookups` must differ."""
+    messages = batch.messages
+    moments = pa.repeat(pa.scalar(ingested_at, TIME), messages.num_rows)
+    messages = _with(messages, "ingested_at", moments)
+    if names:
+        for column in NAMED:
+            messages = _with(messages, f"{column}_name", _names(messages, column))
+    if lookups:
+        messages = _with(messages, "enriched", _join(messages, lookups))
+    return dataclasses.replace(batch, messages=messages)
+
+
+def _with(messages: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
+    at = messages.schema.get_field_index(name)
+    if at < 0:
+        return messages.append_column(name, values)
+    return messages.set_column(at, messages.schema.field(at), values)
+
+
+@cache
+def _meanings(column: str) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Return the values the dictionary knows, for each the number of its name, and the names.
+
+    A name that several values share stands there once, as readers of dictionaries want it.
+    """
+    tag = next(one.tag for one in COLUMNS if one.name == column)
+    known = merged().message_types if tag == 35 else merged().fields[tag].values
+    names = list(dict.fromkeys(known.values()))
+    numbers = {name: number for number, name in enumerate(names)}
+    return (
+        pa.array(known, pa.string()),
+        pa.array([numbers[name] for name in known.values()], pa.int16()),
+        pa.array(names, pa.string()),
+    )
+
+
+def _names(messages: pa.RecordBatch, column: str) -> pa.DictionaryArray:
+    values, numbers, names = _meanings(column)
+    found = pc.index_in(messages.column(column), value_set=values)
+    return pa.DictionaryArray.from_arrays(numbers.take(found), names)
+
+
+def _join(messages: pa.RecordBatch, lookups: Sequence[Lookup]) -> pa.Array:
+    """Return the JSON texts of what the lookups, and `enriched` before them, say of each row.
+
+    A text is made once for each combination of rows that the lookups give together.
+    """
+    before = messages.column("enriched").dictionary_encode()
+    which = before.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+    made: list[Mapping[str, str] | None] = [None, *map(orjson.loads, before.dictionary.to_pylist())]
+    for lookup in lookups:
+        found = pc.index_in(messages.column(lookup.on), value_set=lookup.keys)
+        rows = [None, *lookup.rows.values()]
+        pairs = which * len(rows) + found.fill_null(-1).to_numpy() + 1
+        distinct, which = np.unique(pairs, return_inverse=True)
+        combinations = [divmod(pair, len(rows)) for pair in distinct.tolist()]
+        made = [_united(made[one], rows[other]) for one, other in combinations]
+    texts = [None if one is None else orjson.dumps(one).decode() for one in made]
+    return pa.array(texts, pa.string()).take(pa.array(which))
+
+
+def _united(
+    one: Mapping[str, str] | None, other: Mapping[str, str] | None
+) -> Mapping[str, str] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return {**one, **other}

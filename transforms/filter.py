@@ -1,0 +1,85 @@
+"""Keep the messages that are asked for, and count the others."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.metrics import Metrics
+
+from transforms.fix.block import Batch
+from transforms.fix.dictionary import merged
+from transforms.fix.rules import Rule, parse_rule
+
+__all__ = ["Filter", "filter_batch"]
+
+
+class Filter(beam.PTransform):
+    """Keep the messages asked for: `PCollection[Batch]` to `PCollection[Batch]`, one for one.
+
+        batches | Filter(include=["MsgType in D,8 and Symbol = AAPL"], admin=False)
+
+    A message stays if it meets any rule of `include` (all stay if there is none) and no rule of
+    `exclude`. What goes is added to `filtered` of its batch and to the counter `filtered`, so that
+    counts still add up; failures stay untouched. A batch that loses nothing comes out as it is.
+    Bounded or not, windows and timestamps pass through.
+
+    Args:
+      include: Rules in the language of `transforms.fix.rules`.
+      exclude: Rules of what is to go; they win over `include`.
+      admin: Whether the messages of the session layer (Logon, Heartbeat ...) stay.
+
+    Raises:
+      RuleError: A rule cannot be read.
+    """
+
+    def __init__(
+        self, *, include: Sequence[str] = (), exclude: Sequence[str] = (), admin: bool = True
+    ):
+        """Read the rules."""
+        super().__init__()
+        self._include = [parse_rule(rule) for rule in include]
+        self._exclude = [parse_rule(rule) for rule in exclude]
+        self._admin = admin
+
+    def expand(self, batches: beam.PCollection[Batch]):
+        """Apply the rules to each batch."""
+        return batches | "Filter" >> beam.Map(self._filter).with_output_types(Batch)
+
+    def _filter(self, batch: Batch) -> Batch:
+        kept = filter_batch(batch, include=self._include, exclude=self._exclude, admin=self._admin)
+        Metrics.counter(Filter, "filtered").inc(kept.filtered - batch.filtered)
+        return kept
+
+
+def filter_batch(
+    batch: Batch,
+    *,
+    include: Sequence[Rule] = (),
+    exclude: Sequence[Rule] = (),
+    admin: bool = True,
+) -> Batch:
+    """Return `batch` without the messages that are to go; they are counted as `filtered`.
+
+    See `Filter` for which ones go. If none does, the result is `batch` itself.
+    """
+    messages = batch.messages
+    keep = np.ones(messages.num_rows, bool)
+    if not admin:
+        values = pa.array(sorted(merged().admin), pa.string())
+        keep &= ~_mask(pc.is_in(messages.column("msg_type"), value_set=values))
+    if include:
+        keep &= np.logical_or.reduce([_mask(rule.mask(messages)) for rule in include])
+    for rule in exclude:
+        keep &= ~_mask(rule.mask(messages))
+    if keep.all():
+        return batch
+    kept = messages.filter(pa.array(keep))
+    gone = messages.num_rows - kept.num_rows
+    return dataclasses.replace(batch, messages=kept, filtered=batch.filtered + gone)
+
+
+def _mask(found: pa.BooleanArray) -> np.ndarray:
+    return found.to_numpy(zero_copy_only=False)
