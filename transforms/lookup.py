@@ -36,7 +36,7 @@ class _Row(NamedTuple):
 class Lookup:
     """Rows by their key, to be joined with the column `on` of a batch.
 
-    `rows` has for each key what it adds, all of it text. `digest` is one of the content and of `on`,
+    `rows` has for each key what it adds, all text. `digest` is one of the content and of `on`,
     so it changes when the join would. Can be pickled.
     """
 

@@ -174,8 +174,9 @@ class _Reader:
         if operand is None and _TAG.fullmatch(name):
             operand = Operand(f"tag {name}", None, name, Kind.UNTYPED)
         if operand is None:
-            near = difflib.get_close_matches(name.lower(), operands(), 1)
-            if near:
+            names = [known for known in operands() if not known.isdigit()]
+            near = difflib.get_close_matches(name.lower(), names, 1)
+            if near and not name.isdigit():
                 expected += f"; the nearest is {operands()[near[0]].name}"
             self._fail(expected)
         if operand.key in CHECKED:

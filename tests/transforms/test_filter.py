@@ -1,0 +1,80 @@
+"""Filtering leaves what was asked for, and counts the rest."""
+
+import dataclasses
+
+import apache_beam as beam
+import pyarrow as pa
+import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that
+
+import transforms.coders  # noqa: F401
+from tests.fix.messages import encode
+from transforms.filter import Filter, filter_batch
+from transforms.fix.block import Block
+from transforms.fix.parser import parse_block
+from transforms.fix.rules import RuleError, parse_rule
+
+DATA = (
+    encode([(35, b"D"), (49, b"A"), (56, b"B"), (55, b"AAPL")])
+    + encode([(35, b"8"), (49, b"B"), (56, b"A"), (55, b"MSFT")])
+    + encode([(35, b"0"), (49, b"A"), (56, b"B")])
+    + encode([(49, b"A"), (56, b"B")])
+    + encode([(35, b"A"), (49, b"A"), (56, b"B")])
+)
+BATCH = dataclasses.replace(parse_block(Block("file:1:00", 0, DATA)), filtered=3, read=8)
+
+
+def kept(*, include=(), exclude=(), admin=True):
+    return filter_batch(
+        BATCH,
+        include=[parse_rule(rule) for rule in include],
+        exclude=[parse_rule(rule) for rule in exclude],
+        admin=admin,
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows"),
+    [
+        ({"admin": False}, [0, 1]),
+        ({"include": ["Symbol = AAPL", "MsgType = A"]}, [0, 3]),
+        ({"include": ["Symbol = AAPL", "MsgType = A"], "admin": False}, [0]),
+        ({"exclude": ["Symbol = AAPL", "MsgType = A"]}, [1, 2]),
+        ({"include": ["SenderCompID = A"], "exclude": ["Symbol exists"]}, [2, 3]),
+        ({"include": ["Symbol = IBM"]}, []),
+    ],
+)
+def test_messages_that_are_not_asked_for_are_counted_as_filtered(asked, rows):
+    assert kept(**asked) == dataclasses.replace(
+        BATCH, messages=BATCH.messages.take(pa.array(rows, pa.int64())), filtered=3 + 4 - len(rows)
+    )
+
+
+def test_a_batch_that_loses_nothing_is_the_same_batch():
+    assert kept() is BATCH
+    assert kept(include=["MsgType exists"], exclude=["Symbol = IBM"]) is BATCH
+
+
+def test_the_transform_filters_in_a_pipeline_and_counts():
+    pipeline = TestPipeline()
+    batches = pipeline | beam.Create([BATCH]) | Filter(include=["SenderCompID = A"], admin=False)
+
+    def check(found):
+        assert found == [kept(include=["SenderCompID = A"], admin=False)]
+
+    assert_that(batches, check)
+    result = pipeline.run()
+    result.wait_until_finish()
+    counters = result.metrics().query()["counters"]
+    found = {
+        counter.key.metric.name: counter.committed
+        for counter in counters
+        if counter.key.metric.namespace.endswith("Filter")
+    }
+    assert found == {"filtered": 3}
+
+
+def test_a_rule_that_cannot_be_read_stops_the_pipeline_before_it_runs():
+    with pytest.raises(RuleError, match="the nearest is Symbol"):
+        Filter(exclude=["Symbl = A"])
