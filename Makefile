@@ -1,5 +1,45 @@
-.PHONY: test
-test: ## install what the tests need and run them
-	python3 -m venv .venv
-	.venv/bin/pip install --quiet -r requirements.txt
-	.venv/bin/python -m pytest tests
+PYTHON ?= python3
+BIN := .venv/bin
+MESSAGES ?= 1000000
+
+.DEFAULT_GOAL := help
+.PHONY: help venv services demo sample test lint types bench check clean
+
+help: ## show what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/ready: setup.py pyproject.toml requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch .venv/ready
+
+venv: .venv/ready ## make the virtual environment that all the others use
+
+services: ## install the servers that tests start (Debian packages, as root or with sudo)
+	tests/install_services.sh
+
+demo: venv ## sample logs, the job into SQLite, and three queries
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo.sh
+
+test: venv services ## all tests, on real servers
+	$(BIN)/python -m pytest tests
+
+lint: venv ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Not in the folder itself: there mypy would take io/ for Python's own io.
+types: venv ## mypy
+	mkdir -p .mypy_src
+	for d in pipelines transforms; do ln -sfn ../$$d .mypy_src/$$d; done
+	ln -sfn ../io .mypy_src/fixio
+	cd .mypy_src && ../$(BIN)/python -m mypy --config-file ../pyproject.toml -p pipelines -p transforms -p fixio
+
+bench: venv services ## what docs/benchmarks.md shows, on this machine (MESSAGES=1000000)
+	$(BIN)/python -m benchmarks.run --messages $(MESSAGES)
+
+check: lint types test ## what CI runs
+
+clean: ## remove what make made
+	rm -rf .venv .mypy_src demo build dist *.egg-info

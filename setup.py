@@ -1,4 +1,4 @@
-"""Packaging of fixfeed: the folder io/ is imported as `fixio`, since Python's own `io` comes first."""
+"""Packaging of fixfeed: the folder io/ is imported as `fixio`; Python's own `io` comes first."""
 
 from setuptools import setup
 

@@ -1,1 +1,1 @@
-"""Connectors of fixfeed, one a file, imported as `fixio` (Python's own `io` is always loaded first)."""
+"""Connectors of fixfeed, one a file; imported as `fixio`, since Python's own `io` comes first."""

@@ -10,17 +10,18 @@ import dataclasses
 import difflib
 import glob
 import hashlib
+import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+
 from fixio.compression import Damaged, Stream, compression_of
 from fixio.ledger import HEAD, MARK, Mark, Source, Stretch, agree, fingerprint, gaps
-
 from transforms.fix.block import Block
 from transforms.fix.framing import first_border, last_border, sniff_delimiter
 
@@ -91,8 +92,8 @@ class Range:
     """A part of a file: what one worker reads.
 
     `start` and `stop` are borders, or, with `sync_start` and `sync_stop`, positions from which the
-    next border is looked for; `stop` None is the end of the file. A message belongs to the range that
-    its first byte lies in. `skip` are stretches to pass over (compressed files are one range).
+    next border is looked for; `stop` None is the end of the file. A message belongs to the range
+    that its first byte lies in. `skip` are stretches to pass over (compressed files are one range).
     """
 
     path: str
@@ -227,7 +228,7 @@ def cut_ranges(
     ranges = []
     for start, stop in gaps(done, 0, file.size):
         cuts = [start, *range((start // size + 1) * size, stop - size // 4, size), stop]
-        for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
+        for begin, end in itertools.pairwise(cuts):
             ranges.append(
                 Range(
                     *common,
@@ -283,7 +284,7 @@ def _stretches(part: Range, stream: Stream) -> list[tuple[int, int | None]]:
 
 
 def _border(stream: Stream, at: int, delimiter: bytes) -> int | None:
-    """Return the first border at or behind `at`, None if there is none before the end of the file."""
+    """Return the first border at or behind `at`, None if the file ends before there is one."""
     begin = max(0, at - LOOK_BACK)
     stream.seek(begin)
     window, more = b"", at - begin + _SNIFF
@@ -298,7 +299,7 @@ def _border(stream: Stream, at: int, delimiter: bytes) -> int | None:
 
 def _read_stretch(
     part: Range, stream: Stream, start: int, stop: int | None, block_size: int
-) -> Iterator[Block]:
+) -> Generator[Block, None, bool]:
     """Yield the blocks of [start, stop); return whether the file has nothing behind them."""
     data, at = b"", start
     try:

@@ -105,7 +105,7 @@ class Ledger(Protocol):
     def finish(
         self, marks: Mapping[int, Mark | None], *, rules: str, reprocessed: Iterable[int]
     ) -> None:
-        """End a run over these sources: merge stretches, sum up counts, store the marks there are."""
+        """End a run over these sources: merge stretches, sum up counts, store marks."""
 
     def close(self) -> None:
         """Close what is open."""

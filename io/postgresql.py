@@ -1,4 +1,4 @@
-"""PostgreSQL as a store: binary COPY of bytes that are encoded from Arrow without Python objects."""
+"""PostgreSQL as a store: binary COPY of bytes encoded from Arrow, without Python objects."""
 
 import io
 from typing import Any
@@ -8,9 +8,10 @@ import psycopg2
 import psycopg2.errors
 import pyarrow as pa
 import pyarrow.compute as pc
+from pgpq import encoders, schema
+
 from fixio.ledger import SinkError
 from fixio.store import Store
-from pgpq import encoders, schema
 
 __all__ = ["PostgresqlStore"]
 
@@ -31,8 +32,8 @@ class PostgresqlStore(Store):
             self._connection = psycopg2.connect(dsn, application_name="fixfeed")
         except psycopg2.OperationalError as error:
             raise SinkError(
-                f"cannot connect to {place}: {str(error).strip()}; check that the server runs there, "
-                "that the database exists, and the password (PGPASSWORD or ~/.pgpass)"
+                f"cannot connect to {place}: {str(error).strip()}; check that the server runs "
+                "there, that the database exists, and the password (PGPASSWORD or ~/.pgpass)"
             ) from error
         self._connection.autocommit = True
         self._cursor = self._connection.cursor()

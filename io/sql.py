@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlsplit, urlunsplit
 
 import apache_beam as beam
+
 from fixio.ledger import SinkError, Source
 from fixio.store import Store
-
 from transforms.fix.block import Batch
 
 __all__ = ["WriteToSql", "open_store", "redact"]
@@ -55,10 +55,11 @@ def open_store(uri: str) -> Store:
 class WriteToSql(beam.PTransform):
     """Store each batch (`PCollection[Batch]`) with its stretch of the source in one transaction.
 
-    When a bundle runs twice, or a source is cut into blocks differently, what lies in a stretch that
-    is done is skipped, message by message: every message is stored exactly once. The schema is made
-    if the database is empty. While one batch is written the next one is being parsed, so an error
-    may surface one element later, and at the latest when the bundle ends; the bundle then fails.
+    When a bundle runs twice, or a source is cut into blocks differently, what lies in a stretch
+    that is done is skipped, message by message: every message is stored exactly once. The schema is
+    made if the database is empty. While one batch is written the next one is being parsed, so an
+    error may surface one element later, and at the latest when the bundle ends; the bundle then
+    fails.
 
     Args:
       uri: The database; see `open_store`.

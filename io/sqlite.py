@@ -12,6 +12,7 @@ from typing import Any
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi
 import pyarrow as pa
+
 from fixio.ledger import SinkError
 from fixio.store import Store
 

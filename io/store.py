@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import orjson
 import pyarrow as pa
+from numpy.typing import NDArray
+
 from fixio.ledger import Known, Mark, SchemaError, Source, Stretch, agree, fingerprint, gaps, merged
 from fixio.tables import (
     FAILURE_COLUMNS,
@@ -18,8 +20,6 @@ from fixio.tables import (
     VERSION,
     create_statements,
 )
-from numpy.typing import NDArray
-
 from transforms.fix.block import Batch
 from transforms.fix.dictionary import codes
 
@@ -27,6 +27,7 @@ __all__ = ["Store"]
 
 _OURS = ("messages", "failures", "sources", "progress", "runs", "codes")
 _COUNTS = ("stored", "filtered", "failed", "skipped")
+_ADDED = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
 
 
 class Store(ABC):
@@ -54,7 +55,7 @@ class Store(ABC):
 
     @abstractmethod
     def lock_schema(self) -> None:
-        """Wait until no other process makes or migrates the schema; until the end of the transaction."""
+        """Keep other processes from making or migrating the schema while the transaction lasts."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -104,7 +105,7 @@ class Store(ABC):
                 self._store_codes()
             elif found < VERSION:
                 raise SchemaError(
-                    f"{self.place} has schema version {found}, this fixfeed writes version {VERSION}; "
+                    f"{self.place} has schema version {found}, this fixfeed writes {VERSION}; "
                     f"migrate it with: fixfeed migrate {self.place}"
                 )
 
@@ -267,8 +268,8 @@ class Store(ABC):
                         self._insert_progress(source_id, *one)
                 totals = [sum(one[n] for one in left) for n in range(3, 7)]
                 self.query(
-                    "update sources set bytes = ?, stored = ?, filtered = ?, failed = ?, skipped = ?,"
-                    " last_seen = ? where source_id = ?",
+                    "update sources set bytes = ?, stored = ?, filtered = ?, failed = ?,"
+                    " skipped = ?, last_seen = ? where source_id = ?",
                     sum(end - start for start, end in merged((one[1], one[2]) for one in left)),
                     *totals,
                     _now(),
@@ -374,54 +375,40 @@ class Store(ABC):
             failures.num_rows if whole else int(_inside(failures, [stretch]).true_count),
             batch.skipped if whole or start == batch.start else 0,
         )
-        before = self.query(
-            'select start from progress where source_id = ? and rules = ? and "end" = ?',
+        # One statement each, so that what another worker does to a neighbour in between is seen:
+        # one that has swallowed our stretch leaves no row to extend, and a new one begins.
+        extended = self.query(
+            f'update progress set "end" = ?, {_ADDED}'
+            ' where source_id = ? and rules = ? and "end" = ? returning start',
+            end,
+            *counts,
             source_id,
             rules,
             start,
         )
-        if before:
-            self.query(
-                'update progress set "end" = ?, stored = stored + ?, filtered = filtered + ?,'
-                " failed = failed + ?, skipped = skipped + ?"
-                ' where source_id = ? and rules = ? and "end" = ?',
-                end,
-                *counts,
-                source_id,
-                rules,
-                start,
-            )
-        else:
+        if not extended:
             self._insert_progress(source_id, rules, start, end, *counts)
 
     def _merge(self, source_id: int, rules: str, end: int) -> None:
         """Join the stretch that ends at `end` with the one that begins there."""
         found = self.query(
-            f'select "end", {", ".join(_COUNTS)} from progress'
-            " where source_id = ? and rules = ? and start = ?",
+            "delete from progress where source_id = ? and rules = ? and start = ?"
+            f' returning "end", {", ".join(_COUNTS)}',
             source_id,
             rules,
             end,
         )
-        if not found:
-            return
-        follows, *counts = found[0]
-        self.query(
-            'delete from progress where source_id = ? and rules = ? and "end" = ?',
-            source_id,
-            rules,
-            follows,
-        )
-        self.query(
-            'update progress set "end" = ?, stored = stored + ?, filtered = filtered + ?,'
-            " failed = failed + ?, skipped = skipped + ?"
-            ' where source_id = ? and rules = ? and "end" = ?',
-            follows,
-            *counts,
-            source_id,
-            rules,
-            end,
-        )
+        if found:
+            follows, *counts = found[0]
+            self.query(
+                f'update progress set "end" = ?, {_ADDED}'
+                ' where source_id = ? and rules = ? and "end" = ?',
+                follows,
+                *counts,
+                source_id,
+                rules,
+                end,
+            )
 
     # Runs and failures.
 

@@ -35,3 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print()
     module = importlib.import_module(COMMANDS[name][0])
     return module.main(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

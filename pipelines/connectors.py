@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
+
 from fixio.ledger import Ledger
 from fixio.parquet import WriteToParquet
 from fixio.parquet_ledger import ParquetLedger
 from fixio.sql import WriteToSql, open_store, redact
 from fixio.store import Store
-
 from transforms.fix.block import Batch
 
 __all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import orjson
+
 from fixio.ledger import SinkError
 from fixio.sql import open_store
 

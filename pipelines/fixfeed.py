@@ -20,12 +20,12 @@ from typing import Any
 
 import apache_beam as beam
 import orjson
-from fixio.files import File, ReadFromFiles, Unreadable, find_files
-from fixio.ledger import Ledger, SinkError
-from fixio.store import Store
 from rich.console import Console
 from rich.table import Table
 
+from fixio.files import File, ReadFromFiles, Unreadable, find_files
+from fixio.ledger import Ledger, SinkError
+from fixio.store import Store
 from pipelines import metrics
 from pipelines.connectors import Sink, UnknownPlace, sink_of
 from pipelines.options import Settings, UsageError, read_settings
@@ -33,7 +33,7 @@ from pipelines.plan import Plan, make_plan, waves
 from pipelines.progress import shown
 from pipelines.running import LOCAL, Stop, runner_of, stopping
 from pipelines.summary import adds_up, print_summary
-from transforms.enrich import Enrich, Lookup, LookupError
+from transforms.enrich import Enrich, Lookup, LookupFileError
 from transforms.filter import Filter
 from transforms.fix.rules import RuleError
 from transforms.fix.schema import MESSAGES
@@ -44,6 +44,7 @@ __all__ = ["build", "main"]
 DONE, OWN_ERROR, USAGE, UNREAD, TOO_MANY_FAILURES, STOPPED = range(6)
 """The exit codes."""
 
+_WORKER_LOG = "workers.log"
 _SMALL = 8 << 20  # bytes below which starting worker processes takes longer than reading
 
 
@@ -55,7 +56,7 @@ def build(
     steps: Sequence[tuple[str, beam.PTransform]],
     sinks: Sequence[tuple[str, beam.PTransform]],
 ) -> None:
-    """Draw the whole graph from finished parts: source, ParseFix, steps, and every sink behind them."""
+    """Draw the whole graph from finished parts: source, ParseFix, steps, and all sinks."""
     batches = root | "Read" >> source | "Parse" >> parse
     for label, step in steps:
         batches = batches | label >> step
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
         job = _Job(settings, errors)
-    except (UsageError, UnknownPlace, RuleError, LookupError, ValueError) as error:
+    except (UsageError, UnknownPlace, RuleError, LookupFileError) as error:
         errors.print(
             f"fixfeed: {error}", style="red", highlight=False, markup=False, soft_wrap=True
         )
@@ -85,6 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except Exception:
         traceback.print_exc()
+        log = folder / _WORKER_LOG
+        if log.exists():
+            errors.print(
+                *log.read_text(errors="replace").splitlines()[-30:], sep="\n", markup=False
+            )
         errors.print("fixfeed: this is an error of fixfeed's own; what was committed is stored")
         return OWN_ERROR
     finally:
@@ -187,7 +193,12 @@ class _Job:
             if plan.expected < _SMALL and settings.workers is None:
                 processes = 1
             processes = min(processes, len(plan.ranges))
-            runner, options = runner_of(settings.runner, processes=processes, beam=settings.beam)
+            runner, options = runner_of(
+                settings.runner,
+                processes=processes,
+                beam=settings.beam,
+                log=counters.parent / _WORKER_LOG,
+            )
             quiet = settings.quiet or settings.runner not in LOCAL
             watched = shown(plan.expected, lambda: _so_far(counters), self.errors)
             with ExitStack() as stack:

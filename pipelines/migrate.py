@@ -1,4 +1,4 @@
-"""Brings a database of an older version to this version's schema: `python -m pipelines.migrate URI`."""
+"""Brings an older database to this version's schema: `python -m pipelines.migrate URI`."""
 
 import argparse
 import sys

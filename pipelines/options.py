@@ -288,7 +288,7 @@ def _for_beam(unknown: list[str]) -> tuple[str, ...]:
         return ()
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for group in PipelineOptions.__subclasses__():
-        group._add_argparse_args(parser)
+        group._add_argparse_args(parser)  # type: ignore[arg-type]
     of_beam = set(parser._option_string_actions)
     known = {f"--{option.name}" for option in OPTIONS} | {"--config", "--version", "--help"}
     for position, argument in enumerate(unknown):

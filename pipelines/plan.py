@@ -31,7 +31,7 @@ class Plan:
 
 
 def waves(files: Sequence[File]) -> list[list[File]]:
-    """Group files so that each group has a source once; copies of one file come one after another."""
+    """Group files so that each group has a source once; copies come one after another."""
     result: list[list[File]] = []
     count: dict[str, int] = {}
     for file in sorted(files, key=lambda file: (bool(file.compression), -file.size)):
@@ -63,14 +63,14 @@ def make_plan(
         plan.sources[name] = {key: one.source_id for key, one in known.items()}
     wanted = []
     for file in files:
-        known = [known_by[name][file.key] for name in ledgers]
-        done = _everywhere([one.current if reprocess else one.done for one in known])
+        by_all = [known_by[name][file.key] for name in ledgers]
+        done = _everywhere([one.current if reprocess else one.done for one in by_all])
         left = gaps(done, 0, file.length if file.compression else file.size)
-        wanted.append((file, done, known, sum(end - start for start, end in left)))
+        wanted.append((file, done, by_all, sum(end - start for start, end in left)))
     total = sum(length for *_, length in wanted)
     size = min(_LARGEST_RANGE, max(_SMALLEST_RANGE, total // _RANGES))
-    for file, done, known, length in wanted:
-        marks = {one.mark for one in known}
+    for file, done, by_all, length in wanted:
+        marks = {one.mark for one in by_all}
         mark = marks.pop() if len(marks) == 1 and not reprocess else None
         ranges = cut_ranges(file, done, mark, size=size)
         if ranges:
@@ -78,7 +78,7 @@ def make_plan(
             plan.expected += length
         else:
             plan.finished.append(file)
-        used = {one.removeprefix("replaced:") for known_one in known for one in known_one.rules}
+        used = {one.removeprefix("replaced:") for known_one in by_all for one in known_one.rules}
         if not reprocess and used - {rules}:
             plan.other_rules.append(file)
     return plan

@@ -1,6 +1,7 @@
 """Runs a pipeline on the runner that was asked for, and stops it when a signal says so."""
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -22,11 +23,14 @@ LOCAL = ("DirectRunner", "FnApiRunner")
 _WORKER = f"exec setsid {sys.executable} -m apache_beam.runners.worker.sdk_worker_main"
 
 
-def runner_of(name: str, *, processes: int, beam: Sequence[str]) -> tuple[Any, PipelineOptions]:
+def runner_of(
+    name: str, *, processes: int, beam: Sequence[str], log: Path
+) -> tuple[Any, PipelineOptions]:
     """Return the runner and the options for Beam.
 
     The local runner is Beam's FnApiRunner, made here: left to itself DirectRunner chooses among
-    three runners by what the graph holds. `processes` above one are worker processes.
+    three runners by what the graph holds. `processes` above one are worker processes, whose own
+    output goes to `log`.
     """
     options = PipelineOptions(list(beam))
     if name not in LOCAL:
@@ -37,7 +41,9 @@ def runner_of(name: str, *, processes: int, beam: Sequence[str]) -> tuple[Any, P
     direct.direct_num_workers = processes
     if processes == 1:
         return fn_runner.FnApiRunner(), options
-    environment = environments.SubprocessSDKEnvironment.from_command_string(_WORKER)
+    environment = environments.SubprocessSDKEnvironment.from_command_string(
+        f"{_WORKER} >>{shlex.quote(str(log))} 2>&1"
+    )
     return fn_runner.FnApiRunner(default_environment=environment), options
 
 

@@ -6,6 +6,7 @@ import sys
 
 import psycopg2
 import pytest
+
 from tests.postgresql_server import server
 
 _NUMBERS = itertools.count(1)

@@ -3,6 +3,7 @@
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+import transforms.coders  # noqa: F401  (Beam carries batches by the coder that it registers)
 from transforms.fix.block import Batch, Block
 from transforms.fix.parser import parse_block
 from transforms.fix.scalar import FIELDS
@@ -17,8 +18,8 @@ class ParseFix(beam.PTransform):
         batches | WriteToSql("sqlite:///fixfeed.db")
 
     Every byte of a block comes out once: in a message, with its defects, in a failure, with its
-    reason, or in a line counted as `skipped` because it holds no FIX. Input never makes it raise; an
-    exception is a bug of ours and fails the bundle. Bounded or not, windows and timestamps pass
+    reason, or in a line counted as `skipped` because it holds no FIX. Input never makes it raise;
+    an exception is a bug of ours and fails the bundle. Bounded or not, windows and timestamps pass
     through. The same block gives the same batch, so a bundle may run twice. Counts `messages`,
     `failures` and `skipped_lines`.
 

@@ -6,8 +6,8 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fix.messages import DELIMITERS, random_log
 
+from tests.fix.messages import DELIMITERS, random_log
 from transforms.fix.block import Block
 from transforms.fix.parser import parse_block
 
@@ -27,7 +27,7 @@ def assert_same(data: bytes, delimiter: bytes, fields: str):
 
 
 def assert_every_byte_is_kept(block: Block):
-    """Blank out what messages with their prefixes and failures hold: only text without FIX is left."""
+    """Blank out messages with their prefixes and failures: only text without FIX is left."""
     batch = parse_block(block)
     left = bytearray(block.data)
     for row in batch.messages.to_pylist():

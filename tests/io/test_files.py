@@ -9,10 +9,10 @@ import random
 
 import pytest
 import zstandard
+
 from fixio import files
 from fixio.files import cut_ranges, find_files, read_blocks
 from fixio.ledger import agree
-
 from tests.fix.messages import random_log
 
 COMPRESS = {

@@ -10,10 +10,10 @@ import apache_beam as beam
 import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+
 from fixio import tables
 from fixio.ledger import Mark, SchemaError, SinkError, Source
 from fixio.sql import WriteToSql, open_store, redact
-
 from tests.fix.messages import encode
 from transforms.fix.block import Batch, Block
 from transforms.fix.parser import parse_block
@@ -56,7 +56,8 @@ def content(select, uri):
     failures = select(uri, "select failure_id, reason, raw from failures order by failure_id")
     progress = select(
         uri,
-        'select source_id, rules, start, "end", stored, filtered, failed from progress order by 2, 3',
+        'select source_id, rules, start, "end", stored, filtered, failed from progress'
+        " order by 2, 3",
     )
     return messages, failures, progress
 
@@ -322,7 +323,7 @@ def test_a_place_that_cannot_be_opened_is_named_without_its_password(tmp_path):
     assert "secret" not in str(error.value)
     with pytest.raises(SinkError, match="there is no folder"):
         open_store(f"sqlite:///{tmp_path}/none/day.db")
-    with pytest.raises(SinkError, match="write sqlite:///relative.db"):
+    with pytest.raises(SinkError, match=r"write sqlite:///relative\.db"):
         open_store("sqlite://day.db")
 
 

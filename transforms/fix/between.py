@@ -28,7 +28,7 @@ TRUNCATED = "truncated"
 UNREADABLE = "unreadable"
 
 REASONS = {
-    NO_BEGIN_STRING: "fields in the form of FIX, but no message begins there with 8=FIX and a version",
+    NO_BEGIN_STRING: "fields as FIX has them, but no message begins there with 8=FIX and a version",
     NO_MSG_TYPE: "a message without MsgType (35)",
     NOT_TEXT: "bytes that are neither FIX nor text",
     TRUNCATED: "the source ends inside a message; what follows makes it whole in a later run",

@@ -13,8 +13,8 @@ __all__ = ["Batch", "Block"]
 class Block:
     """Bytes of one source that begin and end between messages.
 
-    `source` is the key of the source (`file:4096:9f2c...`), `start` the position of the first byte of
-    `data`. The blocks of a source tile it: each ends where the next begins, with no gap and no
+    `source` is the key of the source (`file:4096:9f2c...`), `start` the position of the first byte
+    of `data`. The blocks of a source tile it: each ends where the next begins, with no gap and no
     overlap, so `[start, end)` is the stretch that is done once the block is stored.
 
     `delimiter` is what separates fields (one byte, or `^A` written as two characters).
@@ -43,8 +43,8 @@ class Batch:
 
     `[start, end)` is the stretch of `source` that the batch stands for. `messages` has the schema
     `MESSAGES` (possibly with further columns behind it), `failures` the schema `FAILURES`, both in
-    the order of `position`. `filtered` counts messages that a filter took out, `skipped` lines that hold no
-    FIX. `read` is how many messages and failures the block held: at every step
+    the order of `position`. `filtered` counts messages that a filter took out, `skipped` lines that
+    hold no FIX. `read` is how many messages and failures the block held: at every step
     `messages.num_rows + failures.num_rows + filtered == read`.
     """
 

@@ -44,7 +44,7 @@ _VERSION = rb"8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?"
 
 
 class Span(NamedTuple):
-    """A message in `data[start:end]`; `delimiter` is its own, `whole` false if `data` ends inside it."""
+    """A message in `data[start:end]`; `whole` is false if `data` ends inside it."""
 
     start: int
     end: int

@@ -6,6 +6,7 @@ repeats in a row becomes an array of its values, at the place of the first.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import orjson
@@ -45,6 +46,7 @@ class Tokens:
     """
 
     def __init__(self, rows: Rows, pieces: bytes, piece_ends: Ints, piece_count: int):
+        """`pieces` are those of `key_pieces` in one, `piece_ends` where each of them ends."""
         self._rows = rows
         self._pieces = pieces
         self._piece_ends = piece_ends
@@ -63,7 +65,7 @@ class Tokens:
         """Return the token of one of the ends."""
         return self._first_extra - len(_ENDS) + kind
 
-    def take(self, tokens: Ints) -> pa.StringArray:
+    def take(self, tokens: NDArray[Any]) -> pa.StringArray:
         """Return the texts of `tokens`; the order of offsets is that of `tokens`."""
         if self._array is None:
             self._array = self._build()
@@ -100,8 +102,8 @@ def json_rows(
     """Return the JSON object of each row's fields that are in `keep`.
 
     `first_of_tag[f]` is the first field with the tag of field `f` in its row; `repeats` are the
-    fields that are not the first. `escaped` gives tokens of values that JSON wants escaped, `texts` the tokens of
-    rows whose whole JSON is known (their fields must not be in `keep`).
+    fields that are not the first. `escaped` gives tokens of values that JSON wants escaped, `texts`
+    the tokens of rows whose whole JSON is known (their fields must not be in `keep`).
     """
     count = len(rows.start)
     source = np.flatnonzero(keep)

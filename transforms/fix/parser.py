@@ -195,7 +195,9 @@ class _Original:
         return int(self.all(np.array([place]))[0])
 
 
-def _prefixes(pieces: pa.Array, every_third: Ints, prefix_at: Ints, start: Ints) -> pa.Array:
+def _prefixes(
+    pieces: pa.Array, every_third: NDArray[np.int32], prefix_at: Ints, start: Ints
+) -> pa.Array:
     """Return the text before each message on its line, null where there is none."""
     absent = prefix_at == start
     if absent.all():

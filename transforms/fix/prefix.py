@@ -1,8 +1,9 @@
 """What a log wrote before a message on its line: when it was captured, and in which direction.
 
-A time is `20250102-09:30:00.123456789`, `2025-01-02 09:30:00,123` or `2025-01-02T09:30:00.123+01:00`, anywhere in
-the prefix; the first one holds. Without an offset it is UTC. A direction is a word (`IN`,
-`outgoing`, `rcvd`) or an arrow that stands alone; in a session like `FIX.4.4:IN->OUT` it is none.
+A time is `20250102-09:30:00.123456789`, `2025-01-02 09:30:00,123` or
+`2025-01-02T09:30:00.123+01:00`, anywhere in the prefix; the first one holds. Without an offset it
+is UTC. A direction is a word (`IN`, `outgoing`, `rcvd`) or an arrow that stands alone; in a session
+like `FIX.4.4:IN->OUT` it is none.
 """
 
 import calendar
@@ -80,7 +81,7 @@ def _offset(zone: str | None) -> int:
 
 
 def read_prefixes(prefixes: pa.StringArray) -> tuple[pa.Array, pa.Array]:
-    """Return the times (type `TIME`) and directions (text) of prefixes, as `read_prefix` has them."""
+    """Return the times (`TIME`) and directions (text) of prefixes, as `read_prefix` has them."""
     count = len(prefixes)
     micros = np.zeros(count, np.int64)
     timed = np.zeros(count, bool)
@@ -117,7 +118,7 @@ def _regular(
     A row is laid out so when it has digits where `sample` has those of its time, and all else up to
     the end of the time is the same.
     """
-    start, end = layout.start(), layout.end()
+    end = layout.end()
     buffers = prefixes.buffers()
     offsets = np.frombuffer(buffers[1], np.int32)[
         prefixes.offset : prefixes.offset + len(prefixes) + 1

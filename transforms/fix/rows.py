@@ -1,8 +1,8 @@
 """The messages of a block as rows and their fields as arrays, found without a loop over messages.
 
 Rows are what `transforms.fix.framing.spans` finds, in the same order. Messages whose BodyLength is
-right, or that end with the first CheckSum field behind them, are found with numpy; the others one by
-one by the functions that define what is right.
+right, or that end with the first CheckSum field behind them, are found with numpy; the others one
+by one by the functions that define what is right.
 """
 
 from dataclasses import dataclass, field
@@ -29,15 +29,15 @@ class Rows:
     """The rows and fields of one block.
 
     A row is a message in `data[start:end]`; `content_end` is `end` without the last delimiter;
-    `prefix` is where the text before it on its line begins. Field `f` belongs to row `row[f]` and has its tag in
-    `data[tag[f]:equals[f]]` and its value in `data[equals[f] + 1:stop[f]]`; a row's fields are
-    `first[row]` to `last[row]` (that one included). `ids` are the tags' ids in the tag table. `odd`
-    are the rows that only the scalar parser can read; `delimiters` has theirs, where it is not the
-    block's.
+    `prefix` is where the text before it on its line begins. Field `f` belongs to row `row[f]` and
+    has its tag in `data[tag[f]:equals[f]]` and its value in `data[equals[f] + 1:stop[f]]`; a row's
+    fields are `first[row]` to `last[row]` (that one included). `ids` are the tags' ids in the tag
+    table. `odd` are the rows that only the scalar parser can read; `delimiters` has theirs, where
+    it is not the block's.
     """
 
     data: bytes
-    bytes: NDArray[np.uint8]
+    octets: NDArray[np.uint8]
     words: NDArray[np.uint64]
     start: Ints
     end: Ints
@@ -123,7 +123,7 @@ def find_rows(
     odd[list(own)] = True
     return Rows(
         data=data,
-        bytes=octets,
+        octets=octets,
         words=words,
         start=begins,
         end=ends,
@@ -248,7 +248,7 @@ def _ends(
     ids: Ints,
     length_ids: int,
 ) -> Ints:
-    """Return the end of each message: by BodyLength, else by the first CheckSum, else one by one."""
+    """Return the end of each message: by BodyLength, else by CheckSum, else one by one."""
     size, mark = len(data), delimiter[0]
     version = np.searchsorted(bounds, begins)
     behind = np.minimum(version + 1, len(bounds) - 1)

@@ -171,7 +171,7 @@ def parse_message(message: bytes, delimiter: bytes, *, fields: str = "rest") -> 
 
 
 def is_leap_second(text: str) -> bool:
-    """Tell whether `text` is a UTCTimestamp in a leap second: a time, but one no column can hold."""
+    """Tell whether `text` is a UTCTimestamp in a leap second: a time that no column can hold."""
     return text[15:17] == "60" and read_time(f"{text[:15]}59{text[17:]}")[0] is not None
 
 

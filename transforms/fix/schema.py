@@ -25,7 +25,7 @@ DECIMAL = pa.decimal128(38, 10)
 
 
 class Column(NamedTuple):
-    """A typed column that comes from one FIX field: its name, tag, FIX field name and Arrow type."""
+    """A typed column that comes from one FIX field."""
 
     name: str
     tag: int
@@ -89,10 +89,10 @@ MESSAGES = pa.schema(
 """A batch of messages.
 
 `position` is the byte offset (files) or offset (Kafka) of the message in its source; `session` is
-`BeginString:SenderCompID->TargetCompID`; `direction` is `in`, `out` or null; `fields` a JSON object of
-every field without a column of its own; `defects` the kinds of defects joined by a comma, null when
-there are none; `enriched` a JSON object of what the user's lookups added, or null; `prefix` what
-stood before the message on its line; `raw` its bytes as they came.
+`BeginString:SenderCompID->TargetCompID`; `direction` is `in`, `out` or null; `fields` a JSON object
+of every field without a column of its own; `defects` the kinds of defects joined by a comma, null
+when there are none; `enriched` a JSON object of what the user's lookups added, or null; `prefix`
+what stood before the message on its line; `raw` its bytes as they came.
 """
 
 FAILURES = pa.schema(

@@ -26,6 +26,7 @@ class TagTable:
     """
 
     def __init__(self, tags: Iterable[int]):
+        """`tags` get the first ids."""
         self.tags: list[int] = []
         self._slots = np.full(1 << 16, -1, np.int16)
         self._keys = np.zeros(1, np.uint64)

@@ -96,9 +96,7 @@ class VectorParser:
         if not self._all:
             self.dropped[[self._id[t] for t in (9, 10, *(column.tag for column in COLUMNS))]] = True
 
-    def firsts(
-        self, rows: Rows, regular: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int32], Ints, Ints]:
+    def firsts(self, rows: Rows, regular: NDArray[np.bool_]) -> tuple[Any, Any, Any]:
         """Return the table (tag id, row) -> first field or -1; each field's first; the repeats."""
         count = len(rows.start)
         size = (len(self._tags.tags) + 1) * count
@@ -152,7 +150,7 @@ class _Block:
     def _mark_special(self) -> None:
         """Find bytes that JSON escapes or that are not ASCII; a control byte in a tag is odd."""
         rows = self.rows
-        octets = rows.bytes[: len(rows.data)]
+        octets = rows.octets[: len(rows.data)]
         special = (octets - np.uint8(32)) >= 96
         special |= octets == ord('"')
         special |= octets == ord("\\")
@@ -251,7 +249,9 @@ class _Block:
         length, trailer = rows.first[regular] + 1, rows.last[regular]
         at = rows.equals[length] + 1
         wide = rows.stop[length] - at
-        values, valid = integers(rows.words, at, wide, lambda i: _digits(self._value(length[i])))
+        values, valid = integers(
+            rows.words, at, wide, lambda i: _digits(self._value(int(length[i])))
+        )
         right = valid & (values == rows.tag[trailer] - rows.stop[length] - 1)
         self.defects[regular[~right]] |= BODY_LENGTH
         found = rows.words[rows.equals[trailer] + 1]
@@ -263,7 +263,7 @@ class _Block:
             written += digit * power
         ends = np.empty(2 * len(regular), np.int64)
         ends[0::2], ends[1::2] = rows.start[regular], rows.tag[trailer]
-        plain = np.add.reduceat(rows.bytes, ends, dtype=np.uint8)[0::2].astype(np.int64)
+        plain = np.add.reduceat(rows.octets, ends, dtype=np.uint8)[0::2].astype(np.int64)
         delimiters = trailer - rows.first[regular]
         real = (plain + (1 - self.delimiter[0]) * delimiters) & 255
         wrong = ~good | (real != written)
@@ -284,7 +284,7 @@ class _Block:
         fields = where[cells].astype(np.int64)
         at = rows.equals[fields] + 1
         length = rows.stop[fields] - at
-        text = lambda index: decode(self._value(fields[index]))  # noqa: E731
+        text = lambda index: decode(self._value(int(fields[index])))  # noqa: E731
         values, valid, *rest = reader(rows.words, at, length, text)
         exact = rest[0] if rest else valid
         self.inexact.append(fields[~exact])
@@ -314,7 +314,7 @@ class _Block:
         }
 
     def _texts(self) -> None:
-        """Give tokens to values that JSON escapes, that are not UTF-8, or that were read as scalar."""
+        """Give tokens to values that JSON escapes or that are not UTF-8, and to scalar rows."""
         for field in self.special.tolist():
             if not self.regular[field]:
                 continue

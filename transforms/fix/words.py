@@ -1,8 +1,8 @@
 """Values of many fields at once, read from the bytes of a block eight at a time (SWAR).
 
-`words[at]` are the eight bytes from position `at` on as a little-endian number, see `view`; at least
-32 bytes stand behind the block. The readers agree with `transforms.fix.values`; what they do not cover (unusual
-lengths, signs) they read one by one through it.
+`words[at]` are the eight bytes from position `at` on as a little-endian number, see `view`; at
+least 32 bytes stand behind the block. The readers agree with `transforms.fix.values`; what they do
+not cover (unusual lengths, signs) they read one by one through it.
 """
 
 import datetime

@@ -1,0 +1,367 @@
+"""The whole job, as users run it: everything is accounted for, once, whatever happens."""
+
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fix.messages import random_log
+from transforms.fix.block import Block
+from transforms.fix.framing import last_border
+from transforms.fix.parser import parse_block
+
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+
+
+def fixfeed(*arguments, cwd, expected=0, **options):
+    """Run the job; return its JSON summary."""
+    command = [sys.executable, "-m", "pipelines.fixfeed", "--json", "--quiet", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, **options)
+    assert done.returncode == expected, done.stderr.decode()
+    return json.loads(done.stdout) if done.stdout else done.stderr.decode()
+
+
+def log(messages, seed, mutated=0.02, delimiter=b"|"):
+    return random_log(random.Random(seed), messages, mutated=mutated, delimiter=delimiter)
+
+
+def expected_rows(data, delimiter=b"|"):
+    """What is stored of a file: (position, raw) of messages and of failures."""
+    end = last_border(data, delimiter, final=True)
+    batch = parse_block(Block("x", 0, data[:end], delimiter), vectorised=False)
+    tail = parse_block(Block("x", end, data[end:], delimiter, provisional=True))
+    failures = batch.failures.to_pylist() + tail.failures.to_pylist()
+    return (
+        [(row["position"], row["raw"]) for row in batch.messages.to_pylist()],
+        [(row["position"], row["raw"]) for row in failures],
+    )
+
+
+def stored_rows(select, uri):
+    """{source name: (messages, failures)} as stored, positions and raw bytes."""
+    result = {}
+    for number, name in select(uri, "select source_id, name from sources"):
+        parts = []
+        for table, key in (("messages", "message_id"), ("failures", "failure_id")):
+            rows = select(
+                uri, f"select {key}, raw from {table} where source_id = {number} order by {key}"
+            )
+            parts.append([(row[0] & (1 << 40) - 1, row[1]) for row in rows])
+        result[os.path.basename(name)] = tuple(parts)
+    return result
+
+
+@pytest.fixture
+def logs(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    contents = {"a.log": log(800, 1), "b.log": log(500, 2, delimiter=b";"), "c.log": log(300, 3)}
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+    packed = log(400, 4)
+    (folder / "d.log.gz").write_bytes(gzip.compress(packed))
+    return folder, contents | {"d.log.gz": packed}
+
+
+def expected_of(contents):
+    delimiters = {"b.log": b";"}
+    return {
+        name: expected_rows(data, delimiters.get(name, b"|")) for name, data in contents.items()
+    }
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_message_is_stored_once_and_the_counts_add_up(
+    logs, database, select, tmp_path, workers
+):
+    folder, contents = logs
+    summary = fixfeed(
+        "--input", folder / "*", "--output", database, "--workers", workers, cwd=tmp_path
+    )
+    expected = expected_of(contents)
+    assert stored_rows(select, database) == expected
+    (counts,) = summary["sinks"].values()
+    assert counts["stored"] == sum(len(messages) for messages, _ in expected.values())
+    assert sum(counts["failed"].values()) == sum(len(failures) for _, failures in expected.values())
+    assert counts["read"] == counts["stored"] + sum(counts["failed"].values())
+    sums = select(database, "select sum(stored), sum(failed), sum(filtered) from sources")
+    in_tables = select(database, "select count(*) from messages")
+    assert sums[0][0] == in_tables[0][0]
+
+    again = fixfeed("--input", folder / "*", "--output", database, cwd=tmp_path)
+    (counts,) = again["sinks"].values()
+    assert (counts["stored"], again["exit_code"]) == (0, 0)
+    assert stored_rows(select, database) == expected
+    ended = select(database, "select ended from runs order by run_id")
+    assert ended == [("done",), ("done",)]
+
+
+def test_a_grown_renamed_or_compressed_file_adds_only_what_is_new(database, select, tmp_path):
+    data = log(900, 5, mutated=0)
+    cut = len(data) * 2 // 3
+    path = tmp_path / "day.log"
+    path.write_bytes(data[:cut])
+    fixfeed("--input", path, "--output", database, cwd=tmp_path)
+    path.write_bytes(data)
+    grown = fixfeed("--input", path, "--output", database, cwd=tmp_path)
+    (counts,) = grown["sinks"].values()
+    assert counts["bytes"] < len(data) - cut + 2000
+    assert stored_rows(select, database) == {"day.log": expected_rows(data)}
+    path.rename(tmp_path / "renamed.log")
+    (tmp_path / "packed.log.gz").write_bytes(gzip.compress(data))
+    fixfeed("--input", tmp_path / "*.log*", "--output", database, cwd=tmp_path)
+    assert stored_rows(select, database) == {"day.log": expected_rows(data)}
+
+
+def family(process_id):
+    """The process and all that it started, parents first."""
+    found = [process_id]
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == process_id:
+            found += family(int(status.parent.name))
+    return found
+
+
+@pytest.fixture(scope="session")
+def long_log(tmp_path_factory):
+    path = tmp_path_factory.mktemp("long") / "long.log"
+    with open(path, "wb") as file:
+        for seed in range(60):
+            file.write(log(2500, seed, delimiter=b"\x01"))
+    return path
+
+
+def counted(uri, select):
+    try:
+        return select(uri, "select count(*) from messages")[0][0]
+    except subprocess.CalledProcessError:
+        return 0
+
+
+def test_a_killed_job_run_again_gives_exactly_the_right_rows(long_log, database, select, tmp_path):
+    command = [sys.executable, "-m", "pipelines.fixfeed", "--input", str(long_log)]
+    command += ["--output", database, "--workers", "2", "--quiet"]
+    kills = 0
+    before = 0
+    while kills < 3:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+        while process.poll() is None and (now := counted(database, select)) <= before:
+            time.sleep(0.05)
+        if process.poll() is not None:
+            break
+        for number in family(process.pid):
+            os.kill(number, signal.SIGKILL)
+        process.wait()
+        kills += 1
+        before = now
+    assert kills
+    fixfeed("--input", long_log, "--output", database, cwd=tmp_path)
+    data = long_log.read_bytes()
+    assert stored_rows(select, database) == {"long.log": expected_rows(data, b"\x01")}
+    progress = select(database, 'select start, "end", stored, failed from progress')
+    messages, failures = expected_rows(data, b"\x01")
+    assert progress == [(0, len(data), len(messages), len(failures))]
+
+
+def test_a_job_stopped_by_a_signal_says_so_and_goes_on_when_run_again(
+    long_log, database, select, tmp_path
+):
+    command = [sys.executable, "-m", "pipelines.fixfeed", "--input", str(long_log), "--json"]
+    command += ["--output", database, "--workers", "2", "--quiet"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
+    )
+    while not counted(database, select):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate()
+    assert process.returncode == 5, errors.decode()
+    assert json.loads(output)["ended"] == "stopped before the end; run again to go on"
+    assert b"stopping" in errors
+    fixfeed("--input", long_log, "--output", database, cwd=tmp_path)
+    data = long_log.read_bytes()
+    assert stored_rows(select, database) == {"long.log": expected_rows(data, b"\x01")}
+
+
+def test_two_jobs_write_to_one_database_at_once(logs, database, select, tmp_path):
+    folder, contents = logs
+    jobs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--output", database]
+            + ["--input", str(folder / pattern)],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+        )
+        for pattern in ("[ab]*", "[cd]*", "*")
+    ]
+    assert [job.wait() for job in jobs] == [0, 0, 0]
+    assert stored_rows(select, database) == expected_of(contents)
+
+
+def test_a_damaged_and_a_missing_file_are_named_and_the_rest_is_stored(logs, select, tmp_path):
+    folder, _ = logs
+    data = b"".join(log(300, seed, mutated=0) for seed in range(10))
+    packed = gzip.compress(data)
+    (tmp_path / "cut.gz").write_bytes(packed[: len(packed) * 2 // 3])
+    uri = f"sqlite:///{tmp_path}/day.db"
+    summary = fixfeed(
+        "--input", tmp_path / "cut.gz", "--input", folder / "a.lgo", "--output", uri,
+        cwd=tmp_path, expected=3,
+    )  # fmt: skip
+    missing, damaged = summary["unreadable"]
+    assert missing == f"{folder}/a.lgo: does not exist; there is '{folder}/a.log'"
+    assert damaged.startswith(
+        f"{tmp_path}/cut.gz: its gz data ends too early; it was read up to byte "
+    )
+    failures = select(uri, "select reason, detail from failures")
+    assert failures == [("unreadable", damaged)]
+    stored = select(uri, "select count(*) from messages")[0][0]
+    assert 1500 < stored < 3000
+    (tmp_path / "cut.gz").write_bytes(packed)
+    fixfeed("--input", tmp_path / "cut.gz", "--output", uri, cwd=tmp_path)
+    assert select(uri, "select count(*) from messages") == [(3000,)]
+    assert select(uri, "select count(*) from failures") == [(0,)]
+
+
+HOSTILE = {
+    "empty": b"",
+    "binary": random.Random(1).randbytes(3_000_000),
+    "nul": b"\0" * 100_000,
+    "long_line": b"x" * 20_000_000,
+    "long_value": b"8=FIX.4.4\x019=20\x0135=B\x0158=" + b"y" * 20_000_000 + b"\x0110=000\x01\n",
+    "not_utf8": b"8=FIX.4.4\x019=20\x0135=B\x0149=\xff\xfe\x0156=\x80\x0110=000\x01\n",
+    "named.gz": log(20, 1),
+    "only_delimiters": b"\x01" * 50_000 + b"|" * 50_000,
+    "all_begin": b"8=FIX.4.4\x01" * 20_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_accounted_for_to_the_last_byte(name, select, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(HOSTILE[name])
+    uri = f"sqlite:///{tmp_path}/day.db"
+    summary = fixfeed("--input", path, "--output", uri, cwd=tmp_path)
+    (counts,) = summary["sinks"].values()
+    assert counts["read"] == counts["stored"] + sum(counts["failed"].values())
+    assert counts["bytes"] == len(HOSTILE[name])
+    if name in ("binary", "nul"):
+        assert (
+            select(uri, "select sum(length(raw)) from failures")[0][0] > 0.95 * path.stat().st_size
+        )
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the real samples are not beside this checkout")
+def test_the_real_samples_go_through_without_a_loss(select, tmp_path):
+    uri = f"sqlite:///{tmp_path}/day.db"
+    fixfeed("--input", SAMPLES / "*.*", "--output", uri, cwd=tmp_path)
+    found = dict(
+        select(
+            uri,
+            "select replace(s.name, rtrim(s.name, replace(s.name, '/', '')), ''), count(message_id)"
+            " from sources s left join messages m on m.source_id = s.source_id group by 1",
+        )
+    )
+    found.pop("README.md")
+    assert found == {
+        "banzai-4.1.fix": 16,
+        "cme-secdef-no-header.dat": 216,
+        "mixed-versions-prefixed.log": 11,
+        "nested-parties-4.2.txt": 1,
+        "orders-fixt11-5.0.fix": 65,
+    }
+    failures = select(uri, "select reason, raw from failures")
+    assert [(r, raw) for r, raw in failures if b"invalid_stuff" in raw] == [
+        (
+            "no_begin_string",
+            b"2015-08-31 20:48:26,536 FIXT.1.1:DUMMY_INC->ANOTHER_INC: 8=invalid_stuff",
+        )
+    ]
+    order = select(
+        uri,
+        "select session, captured_at, msg_type, side_name, order_qty, price, transact_time, defects"
+        " from messages_named where cl_ord_id = '15051230'",
+    )
+    assert order == [
+        ("FIX.4.2:ANOTHER_INC->DUMMY_INC", "2015-08-26T23:03:21.150000", "D", "Buy", 2.0, 22710.0,
+         "2025-04-07T13:14:15.000000", "body_length,check_sum")
+    ]  # fmt: skip
+    kept = select(uri, "select raw from messages order by message_id")
+    every_byte = b"".join(path.read_bytes() for path in SAMPLES.glob("*.*"))
+    assert all(raw in every_byte for (raw,) in kept)
+
+
+def test_standard_input_is_read_and_known_again(logs, select, tmp_path):
+    folder, contents = logs
+    uri = f"sqlite:///{tmp_path}/day.db"
+    for expected in (True, False):
+        with open(folder / "a.log", "rb") as file:
+            summary = fixfeed("--input", "-", "--output", uri, cwd=tmp_path, stdin=file)
+        assert (summary["sinks"][uri]["stored"] > 0) is expected
+    assert stored_rows(select, uri) == {"-": expected_rows(contents["a.log"])}
+
+
+def test_more_failures_than_allowed_end_with_their_own_code(tmp_path):
+    (tmp_path / "a.log").write_bytes(log(50, 1) + b"8=FIX|1=2|\n" * 5)
+    uri = f"sqlite:///{tmp_path}/day.db"
+    fixfeed("--input", "a.log", "--output", uri, "--max-failures", 2, cwd=tmp_path, expected=4)
+
+
+def test_a_dry_run_shows_and_writes_nothing(logs, tmp_path):
+    folder, _ = logs
+    before = sorted(tmp_path.rglob("*"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.fixfeed", "--dry-run", "--input", str(folder / "*")],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    assert b"a.log" in done.stdout
+    assert b"cl_ord_id" in done.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_error_of_our_own_is_not_taken_for_bad_input(logs, tmp_path):
+    folder, _ = logs
+    code = (
+        "import sys, transforms.parse, pipelines.fixfeed\n"
+        "def buggy(*_, **__): raise KeyError('a bug')\n"
+        "transforms.parse.parse_block = buggy\n"
+        "sys.exit(pipelines.fixfeed.main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--workers", "1", "--quiet", "--input", str(folder / "a.log")],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert done.returncode == 1
+    assert b"a bug" in done.stderr
+
+
+def test_without_read_permission_a_file_is_named(tmp_path):
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.fail("as root this test needs setpriv to give up its rights")
+    (tmp_path / "secret.log").write_bytes(log(5, 1))
+    (tmp_path / "secret.log").chmod(0)
+    tmp_path.chmod(0o755)
+    prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*prefix, sys.executable, "-m", "pipelines.fixfeed", "--json", "--quiet"]
+        + ["--input", "secret.log"],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert done.returncode == 3, done.stderr.decode()
+    assert json.loads(done.stdout)["unreadable"] == ["secret.log: permission denied"]
