@@ -104,7 +104,8 @@ def _content(path: str) -> bytes:
     try:
         with FileSystems.open(path) as file:
             return file.read()
-    except (OSError, BeamIOError) as error:
+    except (OSError, BeamIOError, ValueError) as error:
+        # ValueError: no file system for the scheme, or the extra that brings it is not installed.
         raise LookupFileError(f"lookup {path}: cannot be read: {error}") from error
 
 

@@ -7,7 +7,7 @@ import pickle
 import apache_beam as beam
 import pyarrow as pa
 import pytest
-from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that
 
 from tests.fix.messages import encode
@@ -231,8 +231,8 @@ def test_yaml_that_is_none_is_named_with_its_line(write):
         Lookup.read(path, on="symbol")
 
 
-def test_a_file_that_is_missing_is_named(tmp_path):
-    path = str(tmp_path / "none.csv")
+@pytest.mark.parametrize("path", ["/nowhere/none.csv", "nosuch://place/none.csv"])
+def test_a_file_that_cannot_be_opened_is_named(path):
     with pytest.raises(LookupFileError, match=f"lookup {path}: cannot be read: "):
         Lookup.read(path, on="symbol")
 
@@ -256,6 +256,6 @@ def test_the_transform_enriches_in_a_pipeline_with_one_time_a_batch():
         (moment,) = set(batch.messages.column("ingested_at").to_pylist())
         assert batch == enrich_batch(BATCH, ingested_at=moment, names=True, lookups=[lookup])
 
-    with TestPipeline() as pipeline:
+    with test_pipeline.TestPipeline() as pipeline:
         batches = pipeline | beam.Create([BATCH]) | Enrich(names=True, lookups=[lookup])
         assert_that(batches, check)

@@ -5,7 +5,7 @@ import dataclasses
 import apache_beam as beam
 import pyarrow as pa
 import pytest
-from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that
 
 import transforms.coders  # noqa: F401
@@ -57,7 +57,7 @@ def test_a_batch_that_loses_nothing_is_the_same_batch():
 
 
 def test_the_transform_filters_in_a_pipeline_and_counts():
-    pipeline = TestPipeline()
+    pipeline = test_pipeline.TestPipeline()
     batches = pipeline | beam.Create([BATCH]) | Filter(include=["SenderCompID = A"], admin=False)
 
     def check(found):

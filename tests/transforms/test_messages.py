@@ -4,7 +4,7 @@ import datetime
 from decimal import Decimal
 
 import apache_beam as beam
-from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from tests.fix.messages import encode
@@ -59,7 +59,7 @@ def test_a_message_is_a_dict_of_what_it_has():
             "raw": HEARTBEAT,
         },
     ]
-    with TestPipeline() as pipeline:
+    with test_pipeline.TestPipeline() as pipeline:
         assert_that(pipeline | beam.Create([BATCH]) | ToMessages(), equal_to(expected))
 
 
@@ -73,5 +73,5 @@ def test_a_failure_is_a_dict_with_its_bytes():
             "raw": NO_TYPE,
         }
     ]
-    with TestPipeline() as pipeline:
+    with test_pipeline.TestPipeline() as pipeline:
         assert_that(pipeline | beam.Create([BATCH]) | ToFailures(), equal_to(expected))
