@@ -15,7 +15,7 @@ from transforms.fix.framing import LONGEST_BODY, message_end, start_pattern
 from transforms.fix.tags import TagTable
 from transforms.fix.words import LOW_BYTES, integers, view, word
 
-__all__ = ["Rows", "find_rows"]
+__all__ = ["Rows", "find_all", "find_rows"]
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -71,7 +71,7 @@ def find_rows(
     octets = np.frombuffer(padded, np.uint8)
     words = view(padded)
     mark = delimiter[0]
-    begins = _find_all(data, b"8=FIX")
+    begins = find_all(data, b"8=FIX")
     if not len(begins):
         return None
     text = octets[: size + 1]
@@ -143,7 +143,8 @@ def find_rows(
     )
 
 
-def _find_all(data: bytes, text: bytes) -> Ints:
+def find_all(data: bytes, text: bytes) -> Ints:
+    """Return where `text` stands in `data`."""
     found, at = [], data.find(text)
     while at >= 0:
         found.append(at)

@@ -7,6 +7,7 @@ ordinary.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -53,11 +54,7 @@ READERS: Mapping[pa.DataType, Callable[[str], tuple[Any, bool]]] = {
 }
 """How the text of a column is read, by the column's type; text columns are not read."""
 
-_BY_TAG = {
-    b"%d" % column.tag: (column.name, READERS.get(column.type), column.type == TIME)
-    for column in COLUMNS
-}
-_NO_COLUMN = (None, None, False)
+_COLUMN_OF = {b"%d" % column.tag: column for column in COLUMNS}
 _TAG = re.compile(rb"[1-9][0-9]{0,8}")
 _LENGTH = re.compile(rb"[0-9]{1,9}")
 
@@ -91,13 +88,35 @@ def decode(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+@lru_cache(maxsize=1 << 14)
+def _facts(tag: bytes) -> tuple[bool, bytes, str, str, Any, bool]:
+    """Return what there is to know of the text before an `=`.
+
+    Whether it is a tag, the tag of the data field whose length it is (or nothing), its name in
+    JSON, and its column (or nothing) with the column's reader and whether it holds times.
+    """
+    if not _TAG.fullmatch(tag):
+        return False, b"", decode(tag), "", None, False
+    number = int(tag)
+    data_tag = merged().data_lengths.get(number)
+    field = merged().fields.get(number)
+    column = _COLUMN_OF.get(tag)
+    return (
+        True,
+        b"%d" % data_tag if data_tag else b"",
+        field.name if field else tag.decode(),
+        column.name if column else "",
+        READERS.get(column.type) if column else None,
+        column is not None and column.type == TIME,
+    )
+
+
 def split_fields(message: bytes, delimiter: bytes) -> tuple[list[Field], int]:
     """Return the fields of `message` in order, and the defects of their form.
 
     `delimiter` is one byte. A data field is as long as the length field before it says if it then
     ends a field; otherwise it ends at the next delimiter, which is the defect DATA_LENGTH.
     """
-    lengths = merged().data_lengths
     fields: list[Field] = []
     defects = at = 0
     size = len(message) - message.endswith(delimiter)
@@ -115,13 +134,14 @@ def split_fields(message: bytes, delimiter: bytes) -> tuple[list[Field], int]:
                 end = past
                 value = message[at + len(tag) + 1 : end]
             data_tag = b""
-        if not equals or not _TAG.fullmatch(tag):
+        is_tag, length_of, *_ = _facts(tag)
+        if not equals or not is_tag:
             defects |= BAD_FIELD
         elif not value:
             defects |= EMPTY_VALUE
-        if equals and tag.isdigit() and int(tag) in lengths and _TAG.fullmatch(tag):
+        if equals and length_of:
             if _LENGTH.fullmatch(value):
-                data_tag, data_size = b"%d" % lengths[int(tag)], int(value)
+                data_tag, data_size = length_of, int(value)
             else:
                 defects |= DATA_LENGTH
         fields.append(Field(tag, value, at))
@@ -146,26 +166,30 @@ def parse_message(message: bytes, delimiter: bytes, *, fields: str = "rest") -> 
     if b"35" not in often:
         return None
     defects |= _framing_defects(message, delimiter, found, tags)
+    # What the framing fields say is known where they are right.
+    known = set()
+    if fields == "rest" and tags[-1] == b"10":
+        if not defects & BODY_LENGTH:
+            known.add(b"9")
+        if not defects & (CHECK_SUM | CHECK_SUM_DELIMITER):
+            known.add(b"10")
     columns: dict[str, Any] = {}
     content: dict[str, str | list[str]] = {}
-    names = merged().fields
-    for field in found:
-        text = decode(field.value)
-        exact = False
-        if fields == "rest" and often[field.tag] == 1:
-            if field.tag == b"9":
-                exact = not defects & BODY_LENGTH and tags[-1] == b"10"
-            elif field.tag == b"10":
-                exact = not defects & (CHECK_SUM | CHECK_SUM_DELIMITER) and tags[-1] == b"10"
-        name, reader, is_time = _BY_TAG.get(field.tag, _NO_COLUMN)
-        if name and name not in columns:
-            value, fits = reader(text) if reader else (text, True)
-            if value is None and text and not (is_time and is_leap_second(text)):
-                defects |= BAD_VALUE
-            columns[name] = value
-            exact = fits and fields == "rest" and often[field.tag] == 1
-        if not exact:
-            _add(content, _name(field.tag, names), text)
+    for tag, octets, _ in found:
+        _, _, name, column, reader, is_time = _facts(tag)
+        text = decode(octets)
+        exact = tag in known
+        if column and column not in columns:
+            exact = True
+            value: Any = text
+            if reader:
+                value, exact = reader(text)
+                if value is None and text and not (is_time and is_leap_second(text)):
+                    defects |= BAD_VALUE
+            columns[column] = value
+            exact = exact and fields == "rest"
+        if not exact or often[tag] > 1:
+            _add(content, name, text)
     columns = {name: value for name, value in columns.items() if value is not None}
     return Message(columns, orjson.dumps(content), defects)
 
@@ -173,12 +197,6 @@ def parse_message(message: bytes, delimiter: bytes, *, fields: str = "rest") -> 
 def is_leap_second(text: str) -> bool:
     """Tell whether `text` is a UTCTimestamp in a leap second: a time that no column can hold."""
     return text[15:17] == "60" and read_time(f"{text[:15]}59{text[17:]}")[0] is not None
-
-
-def _name(tag: bytes, names: Mapping[int, Any]) -> str:
-    if _TAG.fullmatch(tag) and int(tag) in names:
-        return names[int(tag)].name
-    return decode(tag)
 
 
 def _add(content: dict[str, str | list[str]], name: str, text: str) -> None:

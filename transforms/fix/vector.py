@@ -23,7 +23,7 @@ from transforms.fix.defects import (
 from transforms.fix.dictionary import merged
 from transforms.fix.framing import single_byte
 from transforms.fix.json_text import Tokens, json_rows, key_pieces
-from transforms.fix.rows import Rows, find_rows
+from transforms.fix.rows import Rows, find_all, find_rows
 from transforms.fix.scalar import Message, decode, is_leap_second, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME
 from transforms.fix.tags import TagTable
@@ -150,13 +150,7 @@ class _Block:
     def _mark_special(self) -> None:
         """Find bytes that JSON escapes or that are not ASCII; a control byte in a tag is odd."""
         rows = self.rows
-        octets = rows.octets[: len(rows.data)]
-        special = (octets - np.uint8(32)) >= 96
-        special |= octets == ord('"')
-        special |= octets == ord("\\")
-        special &= octets != self.delimiter[0]
-        special &= octets != 10
-        places = np.flatnonzero(special)
+        places = self._special_places()
         self.special = np.empty(0, np.int64)
         if not len(places):
             return
@@ -165,6 +159,18 @@ class _Block:
         in_tag = inside & (places < rows.equals[field])
         rows.odd[rows.row[field[in_tag]]] = True
         self.special = np.unique(field[inside & ~in_tag])
+
+    def _special_places(self) -> Ints:
+        data, mark = self.rows.data, self.delimiter[0]
+        octets = self.rows.octets[: len(data)]
+        places = [find_all(data, b'"'), find_all(data, b"\\")]
+        if not data.isascii():
+            places.append(np.flatnonzero(octets >= 128))
+        control = octets < 32
+        usual = data.count(b"\n") + (data.count(self.delimiter) if mark < 32 else 0)
+        if np.count_nonzero(control) > usual:
+            places.append(np.flatnonzero(control & (octets != mark) & (octets != 10)))
+        return np.sort(np.concatenate(places))
 
     def _mark_data_fields(self) -> None:
         """A data field that is as long as its length field says, up to a delimiter, is regular."""
@@ -331,28 +337,35 @@ class _Block:
 
     def _strings(self) -> dict[str, pa.Array]:
         count, tokens = self.count, self.tokens
-        where = self.table[[self.id[column.tag] for column in _STRINGS]].ravel()
-        present = where >= 0
-        taken = np.where(present, where.astype(np.int64) * 2, tokens.nothing)
+        table = self.table[[self.id[column.tag] for column in _STRINGS]]
+        taken = table.astype(np.int64) * 2
+        present = table >= 0
+        taken[~present] = tokens.nothing
         for field, token in self.recoded.items():
-            for cell in np.flatnonzero(where.reshape(-1, count)[:, self.rows.row[field]] == field):
-                taken[cell * count + self.rows.row[field]] = token
+            row = self.rows.row[field]
+            taken[table[:, row] == field, row] = token
         for row, message in self.scalar.items():
             for number, column in enumerate(_STRINGS):
                 value = message.columns.get(column.name) if message else None
                 if value is not None:
-                    present[number * count + row] = True
-                    taken[number * count + row] = tokens.add(value.encode())
-        texts = tokens.take(taken)
-        _, offsets, buffer = texts.buffers()
-        columns = {}
-        for number, column in enumerate(_STRINGS):
-            valid = present[number * count : (number + 1) * count]
-            nulls = count - int(np.count_nonzero(valid))
-            bitmap = pa.py_buffer(np.packbits(valid, bitorder="little")) if nulls else None
-            part = offsets.slice(4 * number * count, 4 * (count + 1))
-            columns[column.name] = pa.Array.from_buffers(
-                pa.string(), count, [bitmap, part, buffer], nulls
+                    present[number, row] = True
+                    taken[number, row] = tokens.add(value.encode())
+        # Columns that no message of the block has need no texts.
+        used = np.flatnonzero(present.any(axis=1))
+        _, offsets, buffer = tokens.take(taken[used].ravel()).buffers()
+        columns = {column.name: pa.nulls(count, pa.string()) for column in _STRINGS}
+        for place, number in enumerate(used.tolist()):
+            nulls = count - int(np.count_nonzero(present[number]))
+            bitmap = pa.py_buffer(np.packbits(present[number], bitorder="little"))
+            columns[_STRINGS[number].name] = pa.Array.from_buffers(
+                pa.string(),
+                count,
+                [
+                    bitmap if nulls else None,
+                    offsets.slice(4 * place * count, 4 * (count + 1)),
+                    buffer,
+                ],
+                nulls,
             )
         return columns
 
