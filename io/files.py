@@ -19,6 +19,7 @@ from typing import BinaryIO
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixio.compression import Damaged, Stream, compression_of
 from fixio.ledger import HEAD, MARK, Mark, Source, Stretch, agree, fingerprint, gaps
@@ -33,6 +34,7 @@ __all__ = [
     "cut_ranges",
     "find_files",
     "read_blocks",
+    "set_options",
 ]
 
 BLOCK = 1 << 20
@@ -109,6 +111,11 @@ class Range:
 
 def _open(path: str) -> BinaryIO:
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def set_options(options: Sequence[str]) -> None:
+    """Give Beam's file systems their options, in this process."""
+    FileSystems.set_options(PipelineOptions(list(options)))
 
 
 def find_files(
@@ -358,11 +365,22 @@ class ReadFromFiles(beam.PTransform):
     every time, so a bundle may run twice. A file that cannot be read on gives a block that says so.
     """
 
-    def __init__(self, ranges: Sequence[Range], *, stop: Callable[[], bool] | None = None):
-        """`ranges` come from `cut_ranges`; once `stop` says so, no further block is read."""
+    def __init__(
+        self,
+        ranges: Sequence[Range],
+        *,
+        stop: Callable[[], bool] | None = None,
+        options: Sequence[str] = (),
+    ):
+        """`ranges` come from `cut_ranges`; once `stop` says so, no further block is read.
+
+        `options` are Beam's, for its file systems: worker processes of the local runner are not
+        given them otherwise.
+        """
         super().__init__()
         self._ranges = list(ranges)
         self._stop = stop
+        self._options = tuple(options)
 
     @classmethod
     def matching(cls, patterns: Sequence[str]) -> "ReadFromFiles":
@@ -385,6 +403,8 @@ class ReadFromFiles(beam.PTransform):
         )
 
     def _read(self, part: Range) -> Iterator[Block]:
+        if self._options:
+            set_options(self._options)
         for block in read_blocks(part):
             if self._stop and self._stop():
                 return

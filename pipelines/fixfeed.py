@@ -23,7 +23,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from fixio.files import File, ReadFromFiles, Unreadable, find_files
+from fixio.files import File, ReadFromFiles, Unreadable, find_files, set_options
 from fixio.ledger import Ledger, SinkError
 from fixio.store import Store
 from pipelines import metrics
@@ -143,6 +143,7 @@ class _Job:
         patterns = [pattern for pattern in self.settings.input if pattern != "-"]
         if len(patterns) < len(self.settings.input) and not self.settings.dry_run:
             patterns.append(_spool(folder))
+        set_options(self.settings.beam)
         files, unreadable = find_files(patterns, delimiter=self.settings.delimiter)
         files = [
             dataclasses.replace(file, name="-") if Path(file.path).parent == folder else file
@@ -207,7 +208,7 @@ class _Job:
                 pipeline = beam.Pipeline(runner=runner, options=options)
                 build(
                     pipeline,
-                    source=ReadFromFiles(plan.ranges, stop=stop),
+                    source=ReadFromFiles(plan.ranges, stop=stop, options=settings.beam),
                     parse=ParseFix(),
                     steps=self.steps,
                     sinks=[

@@ -167,7 +167,9 @@ class _Block:
         if not data.isascii():
             places.append(np.flatnonzero(octets >= 128))
         control = octets < 32
-        usual = data.count(b"\n") + (data.count(self.delimiter) if mark < 32 else 0)
+        usual = np.count_nonzero(octets == 10)
+        if mark < 32:
+            usual += np.count_nonzero(octets == mark)
         if np.count_nonzero(control) > usual:
             places.append(np.flatnonzero(control & (octets != mark) & (octets != 10)))
         return np.sort(np.concatenate(places))

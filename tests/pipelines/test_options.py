@@ -1,0 +1,115 @@
+"""Flags, environment and file use the same words; what is mistyped is answered with the right one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pipelines import command
+from pipelines.connectors import UnknownPlace, sink_of
+from pipelines.options import UsageError, read_settings
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path):
+    config = tmp_path / "fixfeed.yaml"
+    config.write_text(
+        "input: [a.log, b.log]\noutput: sqlite:///file.db\nworkers: 1\nno_admin: true\n"
+    )
+    environment = {"FIXFEED_CONFIG": str(config), "FIXFEED_OUTPUT": "sqlite:///x.db\nparquet:y/"}
+    settings = read_settings(["--workers", "3"], environment | {"HOME": "/"})
+    assert settings.input == ("a.log", "b.log")
+    assert settings.output == ("sqlite:///x.db", "parquet:y/")
+    assert (settings.workers, settings.no_admin) == (3, True)
+    assert read_settings(["--input", "c.log"], environment).input == ("c.log",)
+
+
+def test_without_anything_the_defaults_hold():
+    settings = read_settings([], {})
+    assert (settings.output, settings.runner) == (("sqlite:///fixfeed.db",), "DirectRunner")
+    assert settings.delimiter is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "text"),
+    [
+        (["--inptu", "x"], {}, "unknown option --inptu; did you mean --input?"),
+        (["--direct_num_worker=2"], {}, "did you mean --direct_num_workers?"),
+        (["day.log"], {}, "unexpected 'day.log'; files are named with --input day.log"),
+        ([], {"FIXFEED_OUTPTU": "x"}, "unknown variable FIXFEED_OUTPTU in the environment"),
+        (["--workers", "many"], {}, "workers is 'many', expected a whole number"),
+        (["--delimiter", "="], {}, "delimiter is '=', expected what stands between fields"),
+        (["--config", "none.yaml"], {}, "--config none.yaml: No such file or directory"),
+        ([], {"FIXFEED_JSON": "maybe"}, "json is 'maybe', expected true or false"),
+    ],
+)
+def test_what_is_wrong_is_answered_with_what_is_right(arguments, environment, text):
+    with pytest.raises(UsageError) as error:
+        read_settings(arguments, environment)
+    assert text in str(error.value)
+
+
+def test_an_unknown_word_in_the_file_is_answered_with_the_nearest(tmp_path):
+    config = tmp_path / "fixfeed.yaml"
+    config.write_text("imput: a.log\n")
+    with pytest.raises(UsageError, match=r"unknown word 'imput'; did you mean input\?"):
+        read_settings(["--config", str(config)], {})
+
+
+def test_options_of_beam_are_passed_on():
+    settings = read_settings(["--s3_endpoint_url=http://127.0.0.1:9", "--job_name", "x"], {})
+    assert settings.beam == ("--s3_endpoint_url=http://127.0.0.1:9", "--job_name", "x")
+
+
+@pytest.mark.parametrize(
+    ("uri", "text"),
+    [
+        ("sqlit:///a.db", "did you mean sqlite:///fixfeed.db?"),
+        ("mysql://u:secret@h/d", "output 'mysql://u:***@h/d' is none of"),
+        ("a.db", "is none of sqlite:///fixfeed.db"),
+        ("parquet:", "write parquet:lake/"),
+    ],
+)
+def test_an_unknown_place_names_those_there_are(uri, text):
+    with pytest.raises(UnknownPlace) as error:
+        sink_of(uri, partition_by=("date",))
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], b"nothing to read: name logs with --input"),
+        (["--input", "a", "--output", "sqlite:///no/folder/x.db"], b"there is no folder"),
+        (["--input", "a", "--include", "MsgTyp = D"], b"the nearest is MsgType"),
+        (["--input", "a", "--lookup", "symbols.csv"], b"expected FILE:COLUMN"),
+        (["--input", "a", "--output", "parquet:x", "--output", "parquet:x"], b"is named twice"),
+        (["--input", "a", "--output", "parquet:x", "--partition-by", "sybol"], b"symbol"),
+    ],
+)
+def test_wrong_usage_ends_with_code_2_and_one_line(arguments, text, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.fixfeed", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+    assert done.returncode == 2, done.stderr.decode()
+    assert text in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_option_the_exit_codes_and_the_commands(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    for word in ("--input", "--reprocess", "fixfeed migrate", "exit codes", "examples", "stopped"):
+        assert word in text
+    assert max(map(len, text.splitlines())) <= 110
+
+
+def test_an_unknown_command_is_answered_with_the_nearest(capsys):
+    assert command.main(["sampel"]) == 2
+    assert capsys.readouterr().err == "fixfeed: unknown command 'sampel'; did you mean sample?\n"

@@ -1,0 +1,42 @@
+"""The built wheel, installed into a fresh environment, runs the job from another folder."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.fix.messages import encode
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_installed_package_runs_the_job_from_another_folder(tmp_path):
+    wheels = tmp_path / "wheels"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", wheels, ROOT],
+        check=True,
+    )
+    (wheel,) = wheels.glob("fixfeed-*.whl")
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    python = environment / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "day.log").write_bytes(encode([(35, b"D"), (49, b"A"), (56, b"B"), (55, b"X")]))
+    done = subprocess.run(
+        [environment / "bin" / "fixfeed", "--input", "day.log", "--json", "--quiet"],
+        cwd=work,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout)["sinks"]["sqlite:///fixfeed.db"]["stored"] == 1
+    shown = subprocess.run(
+        [environment / "bin" / "fixfeed", "--version"], cwd=work, capture_output=True, check=True
+    )
+    assert shown.stdout == b"fixfeed 0.1.0\n"
+    files = subprocess.run(
+        [python, "-m", "zipfile", "-l", wheel], capture_output=True, check=True
+    ).stdout.decode()
+    assert "transforms/fix/dictionaries/NOTICE" in files
+    assert "tests/" not in files
