@@ -40,17 +40,17 @@ class PostgresqlStore(Store):
         self.query("set time zone 'UTC'")
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """See `Store.query`."""
+        """See `Database.query`."""
         self._cursor.execute(statement.replace("?", "%s"), values or None)
         return self._cursor.fetchall() if self._cursor.description else []
 
     def tables(self) -> set[str]:
-        """See `Store.tables`: those that an unqualified name finds first."""
+        """See `Database.tables`: those that an unqualified name finds first."""
         found = self.query("select tablename from pg_tables where schemaname = current_schema()")
         return {row[0] for row in found}
 
     def ingest(self, table: str, rows: pa.RecordBatch) -> None:
-        """See `Store.ingest`. U+0000, which PostgreSQL's text refuses, is written as U+FFFD."""
+        """See `Database.ingest`. U+0000, which PostgreSQL's text refuses, is written as U+FFFD."""
         rows = _without_nul(rows)
         encoder_of = {
             field.name: (
@@ -69,28 +69,28 @@ class PostgresqlStore(Store):
         )
 
     def lock_schema(self) -> None:
-        """See `Store.lock_schema`."""
+        """See `Database.lock_schema`."""
         self.query("select pg_advisory_xact_lock(?)", _SCHEMA_LOCK)
 
     def begin(self) -> None:
-        """See `Store.begin`."""
+        """See `Database.begin`."""
         self.query("begin")
 
     def commit(self) -> None:
-        """See `Store.commit`."""
+        """See `Database.commit`."""
         self.query("commit")
 
     def rollback(self) -> None:
-        """See `Store.rollback`; a connection that is lost has been rolled back by the server."""
+        """See `Database.rollback`; a connection that is lost has been rolled back by the server."""
         if not self._connection.closed:
             self.query("rollback")
 
     def is_key_violation(self, error: Exception) -> bool:
-        """See `Store.is_key_violation`."""
+        """See `Database.is_key_violation`."""
         return isinstance(error, psycopg2.errors.UniqueViolation)
 
     def close(self) -> None:
-        """See `Store.close`."""
+        """See `Database.close`."""
         self._connection.close()
 
 

@@ -16,10 +16,10 @@ import pyarrow as pa
 from fixio.ledger import SinkError
 from fixio.store import Store
 
-__all__ = ["SqliteStore"]
+__all__ = ["PRAGMAS", "SqliteStore"]
 
 _PATIENCE = 120  # seconds
-_PRAGMAS = (
+PRAGMAS = (
     f"busy_timeout = {_PATIENCE * 1000}",
     "journal_mode = wal",
     # A kill loses nothing; a power cut may lose the last commits, rows and progress together.
@@ -28,6 +28,7 @@ _PRAGMAS = (
     # Ten times the default, about 160 MB of journal: a fifth faster (measured).
     "wal_autocheckpoint = 40000",
 )
+"""How a connection is set up, for this process and for comparisons."""
 
 
 class SqliteStore(Store):
@@ -53,7 +54,7 @@ class SqliteStore(Store):
 
     def _set_pragmas(self) -> None:
         deadline = time.monotonic() + _PATIENCE
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             while True:
                 try:
                     self.query(f"pragma {pragma}")
@@ -66,16 +67,16 @@ class SqliteStore(Store):
                     time.sleep(0.02)
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """See `Store.query`."""
+        """See `Database.query`."""
         self._cursor.execute(statement, values or None)
         return self._cursor.fetchall()
 
     def tables(self) -> set[str]:
-        """See `Store.tables`."""
+        """See `Database.tables`."""
         return {row[0] for row in self.query("select name from sqlite_master where type = 'table'")}
 
     def ingest(self, table: str, rows: pa.RecordBatch) -> None:
-        """See `Store.ingest`. Decimals become the nearest double, times ISO 8601 text."""
+        """See `Database.ingest`. Decimals become the nearest double, times ISO 8601 text."""
         arrays = [
             array.cast(pa.float64()) if pa.types.is_decimal(array.type) else array
             for array in rows.columns
@@ -87,22 +88,22 @@ class SqliteStore(Store):
         """Do nothing: a transaction that writes has the database for itself."""
 
     def begin(self) -> None:
-        """See `Store.begin`; waits up to two minutes for another writer."""
+        """See `Database.begin`; waits up to two minutes for another writer."""
         self.query("begin immediate")
 
     def commit(self) -> None:
-        """See `Store.commit`."""
+        """See `Database.commit`."""
         self.query("commit")
 
     def rollback(self) -> None:
-        """See `Store.rollback`."""
+        """See `Database.rollback`."""
         self.query("rollback")
 
     def is_key_violation(self, error: Exception) -> bool:
-        """See `Store.is_key_violation`."""
+        """See `Database.is_key_violation`."""
         return isinstance(error, adbc_driver_manager.Error) and "UNIQUE constraint" in str(error)
 
     def close(self) -> None:
-        """See `Store.close`."""
+        """See `Database.close`."""
         self._cursor.close()
         self._connection.close()

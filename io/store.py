@@ -1,150 +1,25 @@
 """A database that stores batches and remembers, in the same transactions, what it has stored."""
 
-import datetime
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fixio.ledger import Known, Mark, SchemaError, Source, Stretch, agree, fingerprint, gaps, merged
-from fixio.tables import (
-    FAILURE_COLUMNS,
-    MESSAGE_COLUMNS,
-    MIGRATIONS,
-    POSITION_BITS,
-    VERSION,
-    create_statements,
-)
+from fixio.database import Database, now
+from fixio.ledger import Known, Mark, Source, Stretch, agree, fingerprint, gaps, merged
+from fixio.tables import FAILURE_COLUMNS, MESSAGE_COLUMNS, POSITION_BITS
 from transforms.fix.block import Batch
-from transforms.fix.dictionary import codes
 
 __all__ = ["Store"]
 
-_OURS = ("messages", "failures", "sources", "progress", "runs", "codes")
 _COUNTS = ("stored", "filtered", "failed", "skipped")
 _ADDED = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
 
 
-class Store(ABC):
-    """The tables of `fixio.tables` in one database, over one connection. Not for several threads.
-
-    `place` is how the database is named to people, without a password.
-    """
-
-    dialect: str
-    place: str
-
-    # What a dialect brings.
-
-    @abstractmethod
-    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Run a statement with `?` for values; return its rows, [] if it has none."""
-
-    @abstractmethod
-    def tables(self) -> set[str]:
-        """Return the names of the tables that there are."""
-
-    @abstractmethod
-    def ingest(self, table: str, rows: pa.RecordBatch) -> None:
-        """Append rows to a table, inside the transaction that is open."""
-
-    @abstractmethod
-    def lock_schema(self) -> None:
-        """Keep other processes from making or migrating the schema while the transaction lasts."""
-
-    @abstractmethod
-    def begin(self) -> None:
-        """Begin a transaction that writes."""
-
-    @abstractmethod
-    def is_key_violation(self, error: Exception) -> bool:
-        """Tell whether the database refused a key that it already has."""
-
-    @abstractmethod
-    def commit(self) -> None:
-        """Commit the transaction that is open."""
-
-    @abstractmethod
-    def rollback(self) -> None:
-        """Undo the transaction that is open."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close the connection."""
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what is done inside, all of it or, on an exception, nothing."""
-        self.begin()
-        try:
-            yield
-            self.commit()
-        except BaseException:
-            self.rollback()
-            raise
-
-    # The schema.
-
-    def prepare(self) -> None:
-        """Make the schema in an empty database, or check that it is of this version.
-
-        Raises `SchemaError` if it is older (naming the command that migrates it), newer, or not
-        ours. Two processes may do so at once.
-        """
-        with self.transaction():
-            self.lock_schema()
-            found = self._version()
-            if found is None:
-                for statement in create_statements(self.dialect):
-                    self.query(statement)
-                self._store_codes()
-            elif found < VERSION:
-                raise SchemaError(
-                    f"{self.place} has schema version {found}, this fixfeed writes {VERSION}; "
-                    f"migrate it with: fixfeed migrate {self.place}"
-                )
-
-    def migrate(self) -> tuple[int, int]:
-        """Bring an older schema to this version in one transaction; return both versions."""
-        with self.transaction():
-            self.lock_schema()
-            found = self._version()
-            if found is None:
-                raise SchemaError(f"{self.place} holds no fixfeed schema to migrate")
-            for version in range(found, VERSION):
-                for statement in MIGRATIONS[version][self.dialect]:
-                    self.query(statement)
-            self.query("update schema_version set version = ?", VERSION)
-        return found, VERSION
-
-    def _version(self) -> int | None:
-        tables = self.tables()
-        if "schema_version" not in tables:
-            foreign = sorted(tables.intersection(_OURS))
-            if foreign:
-                raise SchemaError(
-                    f"{self.place} has a table {foreign[0]!r} that fixfeed did not make; "
-                    "name another database"
-                )
-            return None
-        version = int(self.query("select version from schema_version")[0][0])
-        if version > VERSION:
-            raise SchemaError(
-                f"{self.place} has schema version {version}, this fixfeed knows up to {VERSION}; "
-                "use the newer fixfeed that wrote it"
-            )
-        return version
-
-    def _store_codes(self) -> None:
-        field, value, name = (pa.array(column) for column in zip(*codes(), strict=True))
-        self.ingest(
-            "codes", pa.RecordBatch.from_arrays([field, value, name], ["field", "value", "name"])
-        )
+class Store(Database):
+    """The ledger of a database (`fixio.ledger.Ledger`), and the batches that it is kept with."""
 
     # Sources.
 
@@ -208,7 +83,7 @@ class Store(ABC):
             number += 1
             name = f"{wanted}#{number}"
         source_id = int(self.query("select coalesce(max(source_id), 0) + 1 from sources")[0][0])
-        now = _now()
+        moment = now()
         self.query(
             "insert into sources (source_id, kind, name, fingerprint, mark_digests, first_seen,"
             " last_seen) values (?, ?, ?, ?, ?, ?, ?)",
@@ -217,8 +92,8 @@ class Store(ABC):
             source.name,
             name,
             source.digests,
-            now,
-            now,
+            moment,
+            moment,
         )
         return Known(source_id)
 
@@ -272,7 +147,7 @@ class Store(ABC):
                     " skipped = ?, last_seen = ? where source_id = ?",
                     sum(end - start for start, end in merged((one[1], one[2]) for one in left)),
                     *totals,
-                    _now(),
+                    now(),
                     source_id,
                 )
                 if mark:
@@ -409,55 +284,6 @@ class Store(ABC):
                 rules,
                 end,
             )
-
-    # Runs and failures.
-
-    def begin_run(self, version: str, configuration: Mapping[str, Any]) -> int:
-        """Store that a run has begun; `configuration` has no secrets. Return its run_id."""
-        with self.transaction():
-            self.lock_schema()
-            run_id = int(self.query("select coalesce(max(run_id), 0) + 1 from runs")[0][0])
-            self.query(
-                "insert into runs (run_id, started_at, version, configuration) values (?, ?, ?, ?)",
-                run_id,
-                _now(),
-                version,
-                orjson.dumps(configuration).decode(),
-            )
-        return run_id
-
-    def end_run(self, run_id: int, counts: Mapping[str, Any], ended: str) -> None:
-        """Store what a run counted and how it ended."""
-        with self.transaction():
-            self.query(
-                "update runs set ended_at = ?, counts = ?, ended = ? where run_id = ?",
-                _now(),
-                orjson.dumps(counts).decode(),
-                ended,
-                run_id,
-            )
-
-    def failures(self) -> list[dict[str, Any]]:
-        """Return all failures with the name of their source, in order."""
-        rows = self.query(
-            "select f.failure_id, s.name, f.reason, f.detail, f.raw from failures f"
-            " join sources s on s.source_id = f.source_id order by f.failure_id"
-        )
-        return [
-            {
-                "failure_id": int(number),
-                "source": name,
-                "position": int(number) & (1 << POSITION_BITS) - 1,
-                "reason": reason,
-                "detail": detail,
-                "raw": bytes(raw),
-            }
-            for number, name, reason, detail, raw in rows
-        ]
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
 def _inside(rows: pa.RecordBatch, stretches: Sequence[Stretch]) -> pa.BooleanArray:

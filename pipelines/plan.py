@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fixio.files import File, Range, cut_ranges
+from fixio.files import File, cut_ranges
 from fixio.ledger import Known, Ledger, Stretch, gaps, merged
+from fixio.ranges import Range
 
 __all__ = ["Plan", "make_plan", "waves"]
 

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.fix.messages import encode
 
 from pipelines.command import COMMANDS
 from pipelines.connectors import SINKS
 from pipelines.options import OPTIONS, read_settings
+from tests.fix.messages import encode
 from transforms.fix.between import REASONS
 from transforms.fix.defects import MEANINGS
 

@@ -10,9 +10,10 @@ import random
 import pytest
 import zstandard
 
-from fixio import files
-from fixio.files import cut_ranges, find_files, read_blocks
+from fixio import ranges
+from fixio.files import cut_ranges, find_files
 from fixio.ledger import agree
+from fixio.ranges import read_blocks
 from tests.fix.messages import random_log
 
 COMPRESS = {
@@ -34,8 +35,8 @@ def one_file(path):
     return found[0]
 
 
-def read(ranges, block_size=1 << 20):
-    return [block for part in ranges for block in read_blocks(part, block_size=block_size)]
+def read(parts, block_size=1 << 20):
+    return [block for part in parts for block in read_blocks(part, block_size=block_size)]
 
 
 def assert_tiles(blocks, data):
@@ -49,7 +50,7 @@ def assert_tiles(blocks, data):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_ranges_of_any_size_tile_the_file_at_the_same_borders(tmp_path, monkeypatch, seed):
-    monkeypatch.setattr(files, "LOOK_BACK", 4096)
+    monkeypatch.setattr(ranges, "LOOK_BACK", 4096)
     data = log(60, seed, mutated=0.3)
     path = tmp_path / "day.log"
     path.write_bytes(data)
@@ -177,7 +178,7 @@ def test_two_stars_match_folders_to_any_depth(tmp_path):
 
 
 def test_a_line_longer_than_the_longest_record_comes_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LONGEST_RECORD", 10_000)
+    monkeypatch.setattr(ranges, "LONGEST_RECORD", 10_000)
     data = log(5) + b"x" * 35_000 + b"\n" + log(5, seed=2)
     path = tmp_path / "long.log"
     path.write_bytes(data)

@@ -10,6 +10,7 @@ import sys
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+
 from tests.fix.messages import random_log
 
 

@@ -248,8 +248,8 @@ def test_two_jobs_write_to_an_empty_database_at_once(database, select, heads):
 def test_a_schema_of_another_version_is_refused_until_it_is_migrated(database, monkeypatch, select):
     opened(database).close()
     steps = {1: dict.fromkeys(tables.DIALECTS, ("alter table runs add column host text",))}
-    monkeypatch.setattr("fixio.store.VERSION", 2)
-    monkeypatch.setattr("fixio.store.MIGRATIONS", steps)
+    monkeypatch.setattr("fixio.database.VERSION", 2)
+    monkeypatch.setattr("fixio.database.MIGRATIONS", steps)
     store = open_store(database)
     with pytest.raises(SchemaError, match=r"has schema version 1, .* fixfeed migrate"):
         store.prepare()
@@ -257,7 +257,7 @@ def test_a_schema_of_another_version_is_refused_until_it_is_migrated(database, m
     store.prepare()
     store.close()
     assert select(database, "select host from runs") == []
-    monkeypatch.setattr("fixio.store.VERSION", 1)
+    monkeypatch.setattr("fixio.database.VERSION", 1)
     store = open_store(database)
     with pytest.raises(SchemaError, match="use the newer fixfeed"):
         store.prepare()

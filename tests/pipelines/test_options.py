@@ -1,4 +1,4 @@
-"""Flags, environment and file use the same words; what is mistyped is answered with the right one."""
+"""Flags, environment and file use the same words; a mistyped one is answered with the right one."""
 
 import os
 import subprocess

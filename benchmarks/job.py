@@ -1,0 +1,146 @@
+"""The job itself, timed from its first block to its last commit.
+
+    python -m benchmarks.job SINK LOG TARGET    # prints {"seconds": ..., "peak_bytes": ...}
+
+SINK is sql, parquet or parse (which stores nothing).
+"""
+
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import apache_beam as beam
+
+from fixio.files import ReadFromFiles, find_files
+from fixio.parquet import WriteToParquet
+from fixio.parquet_ledger import ParquetLedger
+from fixio.sql import WriteToSql, open_store
+from pipelines.fixfeed import build
+from pipelines.plan import make_plan
+from pipelines.running import runner_of
+from transforms.enrich import Enrich
+from transforms.parse import ParseFix
+
+
+class Clock:
+    """Notes the time: one file a process and kind, as CLOCK_MONOTONIC is the machine's."""
+
+    def __init__(self, folder: str):
+        """`folder` is where the notes go."""
+        self._folder = folder
+
+    def note(self, kind: str) -> None:
+        """Note the time, keeping the first of this process for `first`, the last for `last`."""
+        path = Path(self._folder) / f"{kind}-{os.getpid()}"
+        if kind == "last" or not path.exists():
+            path.write_text(str(time.monotonic()))
+
+    def seconds(self) -> float:
+        """Return the time from the first note to the last one."""
+        notes = {path.name: float(path.read_text()) for path in Path(self._folder).iterdir()}
+        first = min(value for name, value in notes.items() if name.startswith("first"))
+        return max(value for name, value in notes.items() if name.startswith("last")) - first
+
+    def read(self, block):
+        """Note that a block was read."""
+        self.note("first")
+        return block
+
+    def commit(self, batch, stored) -> None:
+        """Note that a batch was committed."""
+        self.note("last")
+
+
+class _Drop(beam.PTransform):
+    def __init__(self, clock: Clock):
+        super().__init__()
+        self._clock = clock
+
+    def expand(self, batches):
+        return batches | "Drop" >> beam.Map(lambda batch: self._clock.commit(batch, 0))
+
+
+class _Timed(beam.PTransform):
+    def __init__(self, source: ReadFromFiles, clock: Clock):
+        super().__init__()
+        self._source = source
+        self._clock = clock
+
+    def expand(self, begin):
+        return begin | self._source | "First" >> beam.Map(self._clock.read)
+
+
+def family_bytes(process_id: int) -> int:
+    """Return the resident memory of a process and all that it started."""
+    found: dict[int, tuple[int, int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found[int(status.parent.name)] = int(fields[1]), int(fields[21]) * 4096
+    family = {process_id}
+    for number, (parent, _) in sorted(found.items()):
+        # A child has a higher number than its parent unless numbers have begun anew.
+        if parent in family:
+            family.add(number)
+    return sum(found[number][1] for number in family if number in found)
+
+
+def run(sink: str, log: str, target: str) -> dict[str, float]:
+    """Run the job; return its seconds and the peak memory of all its processes."""
+    files, _ = find_files([log])
+    folder = tempfile.mkdtemp()
+    clock = Clock(folder)
+    ledgers = {}
+    if sink == "sql":
+        ledgers = {"sink": open_store(target)}
+    elif sink == "parquet":
+        ledgers = {"sink": ParquetLedger(target)}
+    for ledger in ledgers.values():
+        ledger.prepare()
+    plan = make_plan(files, ledgers, rules="bench", reprocess=False)
+    sources = plan.sources.get("sink", {})
+    write: beam.PTransform = _Drop(clock)
+    if sink == "sql":
+        write = WriteToSql(target, sources=sources, rules="bench", on_commit=clock.commit)
+    elif sink == "parquet":
+        write = WriteToParquet(target, sources=sources, rules="bench", on_commit=clock.commit)
+    peak = 0
+    over = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not over.wait(0.2):
+            peak = max(peak, family_bytes(os.getpid()))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    processes = min(os.cpu_count() or 1, len(plan.ranges))
+    runner, options = runner_of(
+        "DirectRunner", processes=processes, beam=(), log=Path(folder).with_suffix(".log")
+    )
+    pipeline = beam.Pipeline(runner=runner, options=options)
+    build(
+        pipeline,
+        source=_Timed(ReadFromFiles(plan.ranges), clock),
+        parse=ParseFix(),
+        steps=[("Enrich", Enrich())],
+        sinks=[("Write", write)],
+    )
+    pipeline.run().wait_until_finish()
+    over.set()
+    thread.join()
+    for ledger in ledgers.values():
+        ledger.close()
+    return {"seconds": clock.seconds(), "peak_bytes": peak}
+
+
+if __name__ == "__main__":
+    from benchmarks.job import run as importable_run
+
+    print(json.dumps(importable_run(*sys.argv[1:])))

@@ -1,0 +1,158 @@
+"""The limits that the job is compared to: the same rows, ready-made, by the fastest way there is.
+
+    python -m benchmarks.limits NAME LOG TARGET    # prints seconds as JSON
+
+Each runs in a process of its own; what it stores is made ready before the clock starts.
+"""
+
+import io
+import json
+import multiprocessing
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+
+import adbc_driver_sqlite.dbapi
+import pgpq
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pgpq import encoders, schema
+
+from fixio.files import cut_ranges, find_files
+from fixio.ranges import read_blocks
+from fixio.sql import open_store
+from fixio.sqlite import PRAGMAS
+from fixio.tables import MESSAGE_COLUMNS, create_statements
+from transforms.fix.parser import parse_block
+
+__all__ = ["LIMITS"]
+
+
+def _rows(log: str) -> list[pa.RecordBatch]:
+    """Return the messages of a log as the batches that go into the table."""
+    (file,), _ = find_files([log])
+    batches = []
+    for part in cut_ranges(file, ()):
+        for block in read_blocks(part):
+            rows = parse_block(block).messages
+            keys = pa.array(rows["position"].to_numpy() + (1 << 40))
+            ones = pa.array([1] * rows.num_rows, pa.int64())
+            columns = [keys, ones, *(rows[name] for name in rows.schema.names[1:])]
+            batches.append(pa.RecordBatch.from_arrays(columns, list(MESSAGE_COLUMNS)))
+    return batches
+
+
+def _floats(rows: pa.RecordBatch) -> pa.RecordBatch:
+    arrays = [c.cast(pa.float64()) if pa.types.is_decimal(c.type) else c for c in rows.columns]
+    return pa.RecordBatch.from_arrays(arrays, rows.schema.names)
+
+
+def executemany(log: str, target: str) -> float:
+    """Python's own sqlite3, tuples ready-made, one transaction a block."""
+    ready = []
+    for rows in _rows(log):
+        columns = [
+            c.cast(pa.string()).to_pylist() if pa.types.is_timestamp(c.type) else c.to_pylist()
+            for c in _floats(rows).columns
+        ]
+        ready.append(list(zip(*columns, strict=True)))
+    connection = sqlite3.connect(target, isolation_level=None)
+    for pragma in PRAGMAS:
+        connection.execute(f"pragma {pragma}")
+    for statement in create_statements("sqlite"):
+        connection.execute(statement)
+    insert = f"insert into messages values ({','.join('?' * len(MESSAGE_COLUMNS))})"
+    begin = time.monotonic()
+    for rows in ready:
+        connection.execute("begin immediate")
+        connection.executemany(insert, rows)
+        connection.execute("commit")
+    return time.monotonic() - begin
+
+
+def adbc(log: str, target: str) -> float:
+    """ADBC, batches ready-made, one transaction a block."""
+    ready = [_floats(rows) for rows in _rows(log)]
+    connection = adbc_driver_sqlite.dbapi.connect(target, autocommit=True)
+    cursor = connection.cursor()
+    for statement in [*(f"pragma {p}" for p in PRAGMAS), *create_statements("sqlite")]:
+        cursor.execute(statement)
+        cursor.fetchall()
+    begin = time.monotonic()
+    for rows in ready:
+        cursor.execute("begin immediate")
+        cursor.adbc_ingest("messages", rows, mode="append")
+        cursor.execute("commit")
+    seconds = time.monotonic() - begin
+    cursor.close()
+    connection.close()
+    return seconds
+
+
+def copy(log: str, target: str) -> float:
+    """Binary COPY of ready bytes over as many connections as cores, one transaction a block."""
+    store = open_store(target)
+    store.prepare()
+    store.close()
+    ready = []
+    for rows in _rows(log):
+        encoder_of = {
+            field.name: (
+                encoders.StringEncoderBuilder.new_with_output(field, schema.Jsonb())
+                if field.name in ("fields", "enriched")
+                else pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)
+            )
+            for field in rows.schema
+        }
+        encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(rows.schema, encoder_of)
+        ready.append(encoder.write_header() + encoder.write_batch(rows) + encoder.finish())
+    processes = multiprocessing.cpu_count()
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(processes + 1)
+    workers = [
+        context.Process(target=_copy, args=(target, ready[number::processes], barrier))
+        for number in range(processes)
+    ]
+    for worker in workers:
+        worker.start()
+    barrier.wait()
+    begin = time.monotonic()
+    for worker in workers:
+        worker.join()
+    return time.monotonic() - begin
+
+
+def _copy(target: str, ready: list[bytes], barrier) -> None:
+    connection = psycopg2.connect(target)
+    cursor = connection.cursor()
+    columns = ", ".join(MESSAGE_COLUMNS)
+    barrier.wait()
+    for content in ready:
+        cursor.copy_expert(
+            f"copy messages ({columns}) from stdin binary", io.BytesIO(content), size=1 << 18
+        )
+        connection.commit()
+
+
+def parquet(log: str, target: str) -> float:
+    """pyarrow writes the same columns to one file, zstd, one core."""
+    ready = _rows(log)
+    begin = time.monotonic()
+    with pq.ParquetWriter(target, ready[0].schema, compression="zstd") as writer:
+        for rows in ready:
+            writer.write_batch(rows)
+    return time.monotonic() - begin
+
+
+LIMITS: dict[str, Callable[[str, str], float]] = {
+    "executemany": executemany,
+    "adbc": adbc,
+    "copy": copy,
+    "parquet": parquet,
+}
+"""Name -> what stores the log's rows in the target and returns the seconds it took."""
+
+if __name__ == "__main__":
+    print(json.dumps(LIMITS[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,175 @@
+"""Measures what docs/benchmarks.md shows: ratios, each of two things in the same run.
+
+python -m benchmarks.run --messages 1000000
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import simplefix
+
+from benchmarks.bench_log import write_bench_log
+from fixio.ranges import Range, read_blocks
+from tests.postgresql_server import server
+from transforms.fix.block import Block
+from transforms.fix.parser import parse_block
+
+__all__ = ["main"]
+
+_PARSED = 40_000  # messages of the log that the parsers are timed on
+_SLOW = 2_000  # messages a round for the parsers that are slow
+_ROUNDS = 7
+
+
+def plain_python(message: bytes) -> dict[bytes, bytes]:
+    """What one would write first: split at SOH and at `=`, sum up the bytes."""
+    fields = dict(part.split(b"=", 1) for part in message.split(b"\x01") if b"=" in part)
+    sum(message[: message.rfind(b"10=")]) % 256
+    return fields
+
+
+def with_simplefix(message: bytes) -> object:
+    """simplefix's parser on one message; it raises on a tag that is no number."""
+    parser = simplefix.FixParser()
+    parser.append_buffer(message)
+    try:
+        return parser.get_message()
+    except simplefix.errors.ParsingError:
+        return None
+
+
+def parsers(log: Path) -> list[str]:
+    """Time the parsers in turns, process time, one core."""
+    blocks: list[Block] = []
+    count = 0
+    for block in read_blocks(Range(str(log), "bench", "", b"\x01")):
+        blocks.append(block)
+        count += parse_block(block).read
+        if count >= _PARSED:
+            break
+    lines = [
+        line
+        for block in blocks
+        for line in block.data.split(b"\n")
+        if line.startswith(b"8=FIX") and line[-8:-4] == b"\x0110="
+    ][:_SLOW]
+    times: dict[str, list[float]] = {"fixfeed": [], "simplefix": [], "plain Python": []}
+    for _ in range(_ROUNDS):
+        begin = time.process_time()
+        for block in blocks:
+            parse_block(block)
+        times["fixfeed"].append((time.process_time() - begin) / count)
+        for name, parse in (("simplefix", with_simplefix), ("plain Python", plain_python)):
+            begin = time.process_time()
+            for line in lines:
+                parse(line)
+            times[name].append((time.process_time() - begin) / len(lines))
+    ours = statistics.median(times["fixfeed"])
+    rows = ["| parser, one core | µs a message | fixfeed is faster by |", "|---|--:|--:|"]
+    for name, measured in times.items():
+        middle = statistics.median(measured)
+        rows.append(f"| {name} | {middle * 1e6:.2f} | {middle / ours:.1f} |")
+    return rows
+
+
+def measured(module: str, *arguments: object) -> dict[str, float]:
+    """Run one measurement in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)],
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    result = json.loads(done.stdout.splitlines()[-1])
+    return result if isinstance(result, dict) else {"seconds": result}
+
+
+def sinks(log: Path, messages: int, folder: Path) -> list[str]:
+    """Time the job and what it is compared to."""
+    rows = [
+        "| from log to | messages/s | compared to | messages/s | ratio |",
+        "|---|--:|---|--:|--:|",
+    ]
+
+    def row(job: str, seconds: float, limit: str, limit_seconds: float) -> None:
+        rows.append(
+            f"| {job} | {messages / seconds:,.0f} | {limit} | {messages / limit_seconds:,.0f}"
+            f" | {limit_seconds / seconds:.2f} |"
+        )
+
+    job = measured("job", "sql", log, f"sqlite:///{folder}/job.db")["seconds"]
+    for name, text in (
+        ("executemany", "executemany of ready tuples"),
+        ("adbc", "ADBC of ready batches"),
+    ):
+        limit = measured("limits", name, log, folder / f"{name}.db")["seconds"]
+        row("SQLite", job, text, limit)
+    for path in folder.glob("*.db*"):
+        path.unlink()
+    with server(durable=True) as uri:
+        job = measured("job", "sql", log, uri)["seconds"]
+    with server(durable=True) as uri:
+        limit = measured("limits", "copy", log, uri)["seconds"]
+    row("PostgreSQL", job, "binary COPY of ready bytes, as many connections", limit)
+    parse = measured("job", "parse", log, "-")["seconds"]
+    job = measured("job", "parquet", log, folder / "lake")["seconds"]
+    row("Parquet", job, "parsing alone, as many cores", parse)
+    limit = measured("limits", "parquet", log, folder / "bare.parquet")["seconds"]
+    row("Parquet", job, "pyarrow writes the same columns, one core", limit)
+    shutil.rmtree(folder / "lake")
+    return rows
+
+
+def growth(logs: dict[int, Path], folder: Path) -> list[str]:
+    """Time the job into SQLite and Parquet at several sizes, with the peak memory."""
+    rows = [
+        "| messages | into | seconds | messages/s | peak memory, all processes |",
+        "|--:|---|--:|--:|--:|",
+    ]
+    for messages, log in logs.items():
+        for sink, target in (("sql", f"sqlite:///{folder}/grow.db"), ("parquet", f"{folder}/grow")):
+            result = measured("job", sink, log, target)
+            seconds, peak = result["seconds"], result["peak_bytes"] / 2**20
+            rows.append(
+                f"| {messages:,} | {'SQLite' if sink == 'sql' else 'Parquet'} | {seconds:.1f}"
+                f" | {messages / seconds:,.0f} | {peak:,.0f} MiB |"
+            )
+        for path in folder.glob("grow.db*"):
+            path.unlink()
+        shutil.rmtree(folder / "grow")
+    return rows
+
+
+def main() -> None:
+    """Print the tables of docs/benchmarks.md."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--messages", type=int, default=1_000_000)
+    options.add_argument("--growth", type=int, nargs="*", default=[], metavar="MESSAGES")
+    options.add_argument("--only", choices=["parsers", "sinks", "growth"])
+    given = options.parse_args()
+    print(f"{os.cpu_count()} cores, {given.messages:,} messages\n", flush=True)
+    with tempfile.TemporaryDirectory(prefix="fixfeed-bench-") as name:
+        folder = Path(name)
+        log = folder / "bench.log"
+        write_bench_log(log, given.messages)
+        if given.only in (None, "parsers"):
+            print(*parsers(log), "", sep="\n", flush=True)
+        if given.only in (None, "sinks"):
+            print(*sinks(log, given.messages, folder), "", sep="\n", flush=True)
+        if given.growth:
+            logs = {}
+            for messages in given.growth:
+                logs[messages] = folder / f"{messages}.log"
+                write_bench_log(logs[messages], messages)
+            print(*growth(logs, folder), sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
