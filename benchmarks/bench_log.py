@@ -3,10 +3,10 @@
 python -m benchmarks.bench_log /tmp/bench.log 1000000
 
 The mix is that of an order gateway: executions 41 %, orders 22 %, market data 15 %, replaces and
-cancels 8 % each, heartbeats 5 %, logons and News with RawData 0.5 % each; about 250 bytes a message,
-SOH between fields, one message a line, no prefix. A share is damaged. Messages come from templates
-whose byte sums are known: only MsgSeqNum, SendingTime and an identifier differ, so CheckSum is an
-addition. MsgSeqNum and the identifier (ClOrdID, where there is one) never repeat.
+cancels 8 % each, heartbeats 5 %, logons and News with RawData 0.5 % each; about 250 bytes a
+message, SOH between fields, one message a line, no prefix. A share is damaged. Messages come from
+templates whose byte sums are known: only MsgSeqNum, SendingTime and an identifier differ, so
+CheckSum is an addition. MsgSeqNum and the identifier (ClOrdID, where there is one) never repeat.
 """
 
 import argparse
@@ -60,7 +60,8 @@ def write_bench_log(
 
     The same arguments give the same bytes. The share `malformed` of the lines is damaged: wrong
     CheckSum or BodyLength, cut off, a tag that is none (those are messages still), no MsgType (a
-    failure), or text (skipped). Raises `ValueError` for more messages than MsgSeqNum has digits for.
+    failure), or text (skipped). Raises `ValueError` for more messages than there are numbers
+    of eight digits.
     """
     if messages > _MOST:
         raise ValueError(f"{messages} messages are asked for; {_MOST} is the most that is written")

@@ -7,7 +7,9 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from fixio.files import cut_ranges, find_files, read_blocks
+from benchmarks.bench_log import write_bench_log
+from fixio.files import cut_ranges, find_files
+from fixio.ranges import read_blocks
 from pipelines import sample
 from pipelines.sample_layouts import LAYOUTS
 from transforms.fix.between import REASONS
@@ -22,7 +24,7 @@ def write(folder, *arguments):
     return orjson.loads((folder / "manifest.json").read_bytes())
 
 
-def parsed(path, **options):
+def parsed(path, size=16 << 20, block_size=1 << 20, **options):
     (file,), unreadable = find_files([str(path)])
     assert unreadable == []
     return [
@@ -160,3 +162,32 @@ def test_too_few_messages_are_refused_with_the_number_that_is_enough(tmp_path, c
     assert sample.main(["--output", str(tmp_path), "--messages", "50"]) == 2
     assert "give at least 180" in capsys.readouterr().err
     assert contents(tmp_path) == {}
+
+
+def test_a_log_for_measurements_holds_what_is_said_of_it_and_is_right_but_for_the_damage(tmp_path):
+    path = tmp_path / "bench.log"
+    said = write_bench_log(path, 30_000)
+    batches = parsed(path)
+    found = counted(batches)
+    assert sum(said) == 30_000
+    assert found["messages"] == said.messages
+    assert found["failures"] == {"no_msg_type": said.failures}
+    assert found["skipped"] == said.skipped
+    assert set(found["defects"]) >= {"check_sum", "body_length", "truncated", "bad_field"}
+    defective = sum(len(batch.messages["defects"].drop_null()) for batch in batches)
+    assert 0 < defective < 0.01 * 30_000
+    rows = pa.Table.from_batches([batch.messages for batch in batches]).to_pylist()
+    assert len({row["msg_seq_num"] for row in rows}) == len(rows)
+    ids = [row["cl_ord_id"] for row in rows if row["cl_ord_id"]]
+    assert len(set(ids)) == len(ids)
+    assert 240 < path.stat().st_size / 30_000 < 260
+    shares = {kind: count / said.messages for kind, count in found["by_msg_type"].items()}
+    expected = {"8": 0.41, "D": 0.22, "W": 0.15, "G": 0.08, "F": 0.08, "0": 0.05}
+    assert {kind: round(shares[kind], 2) for kind in expected} == pytest.approx(expected, abs=0.02)
+
+
+def test_a_log_for_measurements_without_damage_has_no_defect(tmp_path):
+    path = tmp_path / "bench.log"
+    assert write_bench_log(path, 5000, seed=7, malformed=0) == (5000, 0, 0)
+    found = counted(parsed(path))
+    assert (found["messages"], found["defects"], found["failures"]) == (5000, {}, {})
