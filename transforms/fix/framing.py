@@ -15,10 +15,15 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.fix.checksum import checksum
 from transforms.fix.dictionary import merged
 
 __all__ = [
     "DELIMITERS",
+    "Original",
     "Span",
     "first_border",
     "is_complete",
@@ -121,7 +126,7 @@ def message_end(data: bytes, start: int, delimiter: bytes, *, final: bool = True
         trailer = body + int(length[1])
         if trailer - body <= LONGEST_BODY:
             end = _trailer_end(data, trailer, delimiter, final)
-            if end:
+            if end and not _is_chance(data, start, trailer, delimiter):
                 return end
             if not final and trailer + 7 > len(data):
                 return None
@@ -138,6 +143,22 @@ def _trailer_end(data: bytes, trailer: int, delimiter: bytes, final: bool) -> in
     if data.startswith(delimiter, end):
         return end + 1
     return end if data[end] in b"\r\n" else 0
+
+
+def _is_chance(data: bytes, start: int, trailer: int, delimiter: bytes) -> bool:
+    """Tell whether BodyLength leads from a message that was cut off to the CheckSum of another.
+
+    So it does where another message begins on a line of its own before it and the CheckSum is not
+    that of the bytes between.
+    """
+    other = _next_start(data, start + 1, delimiter)
+    while other and other.start() < trailer:
+        line = data.rfind(b"\n", start, other.start())
+        if line >= 0 and delimiter not in data[line : other.start()]:
+            total = checksum(data[start:trailer].replace(delimiter, b"\x01"))
+            return total != int(data[trailer + 3 : trailer + 6])
+        other = _next_start(data, other.start() + 1, delimiter)
+    return False
 
 
 def _walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
@@ -219,6 +240,27 @@ def _line_ends(data: bytes, at: int, end: int) -> Iterator[int]:
         yield at
 
 
+class Original:
+    """Positions in data as it came, from positions in it with a delimiter of one byte."""
+
+    def __init__(self, data: bytes, delimiter: bytes):
+        """`delimiter` is that of `data` as it came."""
+        self._wider = len(delimiter) - 1
+        if self._wider:
+            lengths = [len(part) + 1 for part in data.split(delimiter)]
+            self._delimiters = np.cumsum(lengths[:-1], dtype=np.int64) - 1
+
+    def all(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the original position of each place."""
+        if not self._wider:
+            return places
+        return places + self._wider * np.searchsorted(self._delimiters, places)
+
+    def at(self, place: int) -> int:
+        """Return the original position of one place."""
+        return int(self.all(np.array([place]))[0])
+
+
 def last_border(data: bytes, delimiter: bytes, *, final: bool) -> int:
     """Return the last border in `data`, which begins at a border; 0 if there is none behind it.
 
@@ -226,6 +268,10 @@ def last_border(data: bytes, delimiter: bytes, *, final: bool) -> int:
     whole, else where the unfinished one begins. Only the end of `data` is looked at, from as far
     back as a whole message is found in it.
     """
+    if len(delimiter) > 1:
+        # Lengths of data fields count a delimiter as one byte, whatever the log wrote for it.
+        border = last_border(single_byte(data, delimiter), b"\x01", final=final)
+        return Original(data, delimiter).at(border)
     window = _WINDOW
     while True:
         begin = max(0, len(data) - window)
@@ -244,7 +290,10 @@ def first_border(window: bytes, at: int, delimiter: bytes) -> int | None:
     `window` may begin anywhere; a border counts only behind the first whole message in it. More
     bytes may follow it, so its end is no border.
     """
-    for border in _borders(window, delimiter, final=False, synced=False):
+    one = delimiter if len(delimiter) == 1 else b"\x01"
+    original = Original(window, delimiter)
+    for border in _borders(single_byte(window, delimiter), one, final=False, synced=False):
+        border = original.at(border) if len(delimiter) > 1 else border
         if at <= border < len(window):
             return border
     return None

@@ -18,7 +18,7 @@ from transforms.fix.between import (
 )
 from transforms.fix.block import Batch, Block
 from transforms.fix.defects import defect_text
-from transforms.fix.framing import single_byte, spans, start_pattern
+from transforms.fix.framing import Original, single_byte, spans, start_pattern
 from transforms.fix.prefix import read_prefixes
 from transforms.fix.scalar import Message, decode, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, TIME
@@ -130,7 +130,7 @@ def _unfinished(block: Block) -> Batch:
 
 
 def _batch(block: Block, parsed: Parsed) -> Batch:
-    original = _Original(block)
+    original = Original(block.data, block.delimiter)
     failures = [
         failure._replace(
             position=original.at(failure.position),
@@ -177,24 +177,6 @@ def _batch(block: Block, parsed: Parsed) -> Batch:
     return _finish(block, messages, failures, parsed.skipped)
 
 
-class _Original:
-    """Positions in the block as it came, from positions in it with a delimiter of one byte."""
-
-    def __init__(self, block: Block):
-        self._wider = len(block.delimiter) - 1
-        if self._wider:
-            lengths = [len(part) + 1 for part in block.data.split(block.delimiter)]
-            self._delimiters = np.cumsum(lengths[:-1], dtype=np.int64) - 1
-
-    def all(self, places: Ints) -> Ints:
-        if not self._wider:
-            return places
-        return places + self._wider * np.searchsorted(self._delimiters, places)
-
-    def at(self, place: int) -> int:
-        return int(self.all(np.array([place]))[0])
-
-
 def _prefixes(
     pieces: pa.Array, every_third: NDArray[np.int32], prefix_at: Ints, start: Ints
 ) -> pa.Array:
@@ -219,9 +201,11 @@ def _sessions(columns: dict[str, pa.Array]) -> pa.Array:
 def _defects(defects: Ints) -> pa.Array:
     if not defects.any():
         return pa.nulls(len(defects), pa.string())
-    distinct, inverse = np.unique(defects, return_inverse=True)
-    texts = pa.array([defect_text(bits) for bits in distinct.tolist()], pa.string())
-    return texts.take(pa.array(inverse))
+    found = np.flatnonzero(np.bincount(defects))
+    number = np.zeros(found[-1] + 1, np.int32)
+    number[found] = np.arange(len(found))
+    texts = pa.array([defect_text(bits) for bits in found.tolist()], pa.string())
+    return texts.take(pa.array(number[defects]))
 
 
 def _finish(

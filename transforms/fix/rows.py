@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.fix.between import Failure, classify_lines, damaged_prefix
+from transforms.fix.between import (
+    NO_MSG_TYPE,
+    REASONS,
+    Failure,
+    classify_lines,
+    damaged_prefix,
+)
 from transforms.fix.framing import LONGEST_BODY, message_end, start_pattern
 from transforms.fix.tags import TagTable
 from transforms.fix.words import LOW_BYTES, integers, view, word
@@ -56,14 +62,10 @@ class Rows:
     skipped: int = 0
 
 
-def find_rows(
-    data: bytes, delimiter: bytes, tags: TagTable, length_ids: int, *, line_ends: bool = False
-) -> Rows | None:
+def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) -> Rows | None:
     """Return the rows of `data`, None if no message begins in it.
 
     `delimiter` is one byte. The first `length_ids` ids of `tags` are those of length fields.
-    `line_ends` says that a field may end with its line; by itself this is found out when a message
-    turns out to end without a delimiter.
     """
     size = len(data)
     # A newline behind the data ends its last field as it would end any other.
@@ -71,19 +73,24 @@ def find_rows(
     octets = np.frombuffer(padded, np.uint8)
     words = view(padded)
     mark = delimiter[0]
-    begins = find_all(data, b"8=FIX")
+    text = octets[: size + 1]
+    tag, equals, stop, begins = _fields(text, words, mark)
     if not len(begins):
         return None
-    text = octets[: size + 1]
-    newline = text == _NEWLINE
-    tag, equals, stop = _fields(text, mark, newline if line_ends else None)
-    ids = tags.ids(words[tag] & LOW_BYTES.take(np.minimum(equals - tag, 9)))
-    newlines = np.flatnonzero(newline)
+    texts = words[tag] & LOW_BYTES.take(np.minimum(equals - tag, 9))
+    # What stands before a message on its line is not part of its first tag.
+    opens = np.searchsorted(stop, begins)
+    alone = (octets.take(np.maximum(begins - 1, 0)) - np.uint8(48)) > 9
+    texts[opens[alone & (equals.take(opens) == begins + 1)]] = word(b"8")
+    ids = tags.ids(texts)
+    newlines = np.flatnonzero(text == _NEWLINE)
     begins, own = _confirm(data, octets, begins, delimiter)
     begins, own = _with_headless(data, words, begins, own, newlines, delimiter)
     if len(begins) == len(own):
         return None
-    ends = _ends(data, octets, words, begins, own, delimiter, newlines, stop, tag, ids, length_ids)
+    sums = _with_equals(tag[ids == tags.tags.index(10)], words, b"10=")
+    lengths = tag[(ids >= 0) & (ids < length_ids)]
+    ends = _ends(data, octets, words, begins, own, delimiter, newlines, stop, sums, lengths)
     keep = _without_overlaps(begins, ends)
     if keep is not None:
         if own:
@@ -92,10 +99,19 @@ def find_rows(
 
     prefix, failures, skipped = _between(data, begins, ends, newlines, stop, delimiter)
 
-    delimited = octets.take(ends - 1) == mark
-    if not line_ends and not delimited.all():
-        return find_rows(data, delimiter, tags, length_ids, line_ends=True)
-    content_end = ends - delimited
+    content_end = ends - (octets.take(ends - 1) == mark)
+    types = _with_equals(tag[ids == tags.tags.index(35)], words, b"35=")
+    typed = np.searchsorted(types, begins) != np.searchsorted(types, content_end)
+    typed[list(own)] = True
+    if not typed.all():
+        for at, end in zip(prefix[~typed].tolist(), ends[~typed].tolist(), strict=True):
+            failures.append(Failure(at, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], data[at:end]))
+        own = {int(np.count_nonzero(typed[:old])): one for old, one in own.items()}
+        begins, ends, prefix, content_end = (
+            array[typed] for array in (begins, ends, prefix, content_end)
+        )
+    if not len(begins):
+        return None
     low = np.searchsorted(stop, begins)
     count = np.searchsorted(stop, content_end) + 1 - low
     last = np.cumsum(count)
@@ -103,10 +119,12 @@ def find_rows(
     last -= 1
     total = int(last[-1]) + 1
     row = np.repeat(np.arange(len(begins)), count)
-    if total == low[-1] + count[-1] - low[0]:
+    if (low[1:] == low[:-1] + count[:-1]).all():
         only = slice(int(low[0]), int(low[0]) + total)
         tag, equals, stop, ids = tag[only], equals[only], stop[only], ids[only]
     else:
+        # Where a row ends without a delimiter, its last field and the first one of the next row
+        # are one piece of the block, and are cut apart below.
         chosen = np.arange(total) + np.repeat(low - first, count)
         tag, equals, stop, ids = (array.take(chosen) for array in (tag, equals, stop, ids))
     crosses = np.searchsorted(newlines, begins) != np.searchsorted(newlines, content_end)
@@ -152,22 +170,24 @@ def find_all(data: bytes, text: bytes) -> Ints:
     return np.array(found, np.int64)
 
 
-def _fields(text: NDArray[np.uint8], mark: int, newline: Mask | None) -> tuple[Ints, Ints, Ints]:
+def _fields(
+    text: NDArray[np.uint8], words: NDArray[np.uint64], mark: int
+) -> tuple[Ints, Ints, Ints, Ints]:
     """Return where the fields between delimiters begin, have their first `=`, and end.
 
-    A field without `=` has it where it ends. With `newline`, lines end fields as well.
+    A field without `=` has it where it ends. Last come the places of `8=FIX`.
     """
     structure = text == mark
-    if newline is not None:
-        structure |= newline
     structure[-1] = True
     structure |= text == _EQUALS
     places = np.flatnonzero(structure)
     is_equals = text.take(places) == _EQUALS
     again = is_equals[1:] & is_equals[:-1]
+    begins = []
     if again.any():
-        keep = np.append(True, ~again)
-        places, is_equals = places[keep], is_equals[keep]
+        again = np.append(False, again)
+        begins.append(_begins(words, places[again]))
+        places, is_equals = places[~again], is_equals[~again]
     if len(places) % 2 == 0 and is_equals[0::2].all() and not is_equals[1::2].any():
         equals, stop = places[0::2].copy(), places[1::2].copy()
     else:
@@ -177,10 +197,21 @@ def _fields(text: NDArray[np.uint8], mark: int, newline: Mask | None) -> tuple[I
         before[0] = 0
         before[1:] = ends[:-1] + 1
         equals = places.take(before)
+    begins.append(_begins(words, equals))
     tag = np.empty_like(stop)
     tag[0] = 0
     tag[1:] = stop[:-1] + 1
-    return tag, equals, stop
+    return tag, equals, stop, np.sort(np.concatenate(begins))
+
+
+def _begins(words: NDArray[np.uint64], equals: Ints) -> Ints:
+    before = np.maximum(equals, 1) - 1
+    return before[(words[before] & LOW_BYTES[5]) == word(b"8=FIX")]
+
+
+def _with_equals(tag: Ints, words: NDArray[np.uint64], text: bytes) -> Ints:
+    """Keep the fields that begin with all of `text`: an id says nothing of `=` or a NUL."""
+    return tag[(words[tag] & LOW_BYTES[len(text)]) == word(text)]
 
 
 def _confirm(
@@ -245,9 +276,8 @@ def _ends(
     delimiter: bytes,
     newlines: Ints,
     bounds: Ints,
-    tag: Ints,
-    ids: Ints,
-    length_ids: int,
+    sums: Ints,
+    lengths: Ints,
 ) -> Ints:
     """Return the end of each message: by BodyLength, else by CheckSum, else one by one."""
     size, mark = len(data), delimiter[0]
@@ -275,10 +305,12 @@ def _ends(
     if own:
         right[list(own)] = False
     ends = trailer + 6 + delimited
+    # Another beginning inside is a part of a data field, or BodyLength is right by chance.
+    doubtful = np.zeros(len(begins), bool)
+    doubtful[:-1] = right[:-1] & (begins[1:] < ends[:-1])
+    right &= ~doubtful
     wrong = np.flatnonzero(~right)
     if len(wrong):
-        sums = tag[(words[tag] & LOW_BYTES[3]) == word(b"10=")]
-        lengths = tag[(ids >= 0) & (ids < length_ids)]
         for index, end in zip(
             wrong.tolist(),
             _by_check_sum(
@@ -286,7 +318,7 @@ def _ends(
             ).tolist(),
             strict=True,
         ):
-            if end < 0 or index in own or wide[index] > 8:
+            if end < 0 or index in own or wide[index] > 8 or doubtful[index]:
                 end = message_end(data, int(begins[index]), own.get(index, delimiter))
             ends[index] = end
     return ends

@@ -60,7 +60,10 @@ _LENGTH = re.compile(rb"[0-9]{1,9}")
 
 
 class Field(NamedTuple):
-    """A field as it stands in the message: the text before and behind `=`, and where it begins."""
+    """A field as it stands in the message: the text before and behind `=`, and where it begins.
+
+    Without `=` all of it is the value.
+    """
 
     tag: bytes
     value: bytes
@@ -135,7 +138,9 @@ def split_fields(message: bytes, delimiter: bytes) -> tuple[list[Field], int]:
                 value = message[at + len(tag) + 1 : end]
             data_tag = b""
         is_tag, length_of, *_ = _facts(tag)
-        if not equals or not is_tag:
+        if not equals:
+            tag, value = b"", tag
+        if not is_tag or not equals:
             defects |= BAD_FIELD
         elif not value:
             defects |= EMPTY_VALUE

@@ -37,6 +37,8 @@ _TIMES = tuple(column for column in COLUMNS if column.type == TIME)
 _DECIMALS = tuple(column for column in COLUMNS if column.type == DECIMAL)
 _INTEGERS = tuple(column for column in COLUMNS if column.type == pa.int64())
 _BOOLEANS = tuple(column for column in COLUMNS if column.type == pa.bool_())
+_GROUPS = (_STRINGS, _TIMES, _DECIMALS, _INTEGERS, _BOOLEANS)
+_PLACES = {column.name: (group, n) for group in _GROUPS for n, column in enumerate(group)}
 
 
 class Parsed(NamedTuple):
@@ -129,6 +131,8 @@ class _Block:
         self.escaped: dict[int, int] = {}
         self.recoded: dict[int, int] = {}
         self.inexact: list[Ints] = []
+        # What the scalar parser read, by the type of column: (number of the column, row, value).
+        self.cells: dict[Any, list[tuple[int, int, Any]]] = {group: [] for group in _GROUPS}
         self.scalar = self._parse_odd()
 
     def _value(self, field: int) -> bytes:
@@ -201,7 +205,11 @@ class _Block:
             own = rows.delimiters.get(row, self.delimiter)
             message = rows.data[rows.start[row] : rows.end[row]]
             one = own if len(own) == 1 else b"\x01"
-            parsed[row] = parse_message(single_byte(message, own), one, fields=self.parser._fields)
+            read = parse_message(single_byte(message, own), one, fields=self.parser._fields)
+            parsed[row] = read
+            for name, value in read.columns.items() if read else ():
+                columns, number = _PLACES[name]
+                self.cells[columns].append((number, row, value))
         return parsed
 
     # The columns.
@@ -306,14 +314,12 @@ class _Block:
         whole[cells] = values
         present = np.zeros(len(where), bool)
         present[cells] = valid
-        for row, message in self.scalar.items():
-            for number, column in enumerate(columns):
-                value = message.columns.get(column.name) if message else None
-                if value is not None:
-                    present[number * count + row] = True
-                    if width:
-                        value = np.frombuffer(value.to_bytes(16, "little", signed=True), np.int64)
-                    whole[number * count + row] = value
+        for number, row, value in self.cells[columns]:
+            place = number * count + row
+            present[place] = True
+            if width:
+                value = np.frombuffer(value.to_bytes(16, "little", signed=True), np.int64)
+            whole[place] = value
         return {
             column.name: _array(
                 kind, whole[n * count : (n + 1) * count], present[n * count : (n + 1) * count]
@@ -346,12 +352,9 @@ class _Block:
         for field, token in self.recoded.items():
             row = self.rows.row[field]
             taken[table[:, row] == field, row] = token
-        for row, message in self.scalar.items():
-            for number, column in enumerate(_STRINGS):
-                value = message.columns.get(column.name) if message else None
-                if value is not None:
-                    present[number, row] = True
-                    taken[number, row] = tokens.add(value.encode())
+        for number, row, value in self.cells[_STRINGS]:
+            present[number, row] = True
+            taken[number, row] = tokens.add(value.encode())
         # Columns that no message of the block has need no texts.
         used = np.flatnonzero(present.any(axis=1))
         _, offsets, buffer = tokens.take(taken[used].ravel()).buffers()
