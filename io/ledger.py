@@ -1,9 +1,12 @@
 """What a sink remembers of its sources: which stretches of each are done, and by which rules."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = [
     "HEAD",
@@ -11,14 +14,20 @@ __all__ = [
     "Known",
     "Ledger",
     "Mark",
+    "Progress",
     "SchemaError",
     "SinkError",
     "Source",
     "Stretch",
     "agree",
     "fingerprint",
+    "free_fingerprint",
     "gaps",
+    "inside",
+    "known",
+    "matching",
     "merged",
+    "settled",
 ]
 
 HEAD = 4096
@@ -37,6 +46,10 @@ class SinkError(Exception):
 
 class SchemaError(SinkError):
     """A sink holds what this version cannot write to; the text names the command that mends it."""
+
+
+Progress = tuple[Any, ...]
+"""A stretch that is done: rules, start, end; how many were stored, filtered, failed, skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +141,65 @@ def agree(some: str, others: str) -> bool:
     return common is None or one[common] == other[common]
 
 
+def matching(source: Source, stored: Iterable[tuple[int, str, str]]) -> int | None:
+    """Return which of the stored sources (id, fingerprint, digests) this one is, None if none.
+
+    It is the one with the longest fingerprint that its head has, if the digests agree. Of several
+    with one fingerprint the later ones are stored with a number behind it, `n:hex#2`.
+    """
+    by_fingerprint: dict[str, list[tuple[int, str]]] = {}
+    for source_id, text, digests in stored:
+        by_fingerprint.setdefault(text.partition("#")[0], []).append((source_id, digests))
+    lengths = {int(text.partition(":")[0]) for text in by_fingerprint}
+    for length in sorted(lengths, reverse=True):
+        if 0 < length <= len(source.head):
+            for source_id, digests in by_fingerprint.get(fingerprint(source.head[:length]), ()):
+                if agree(source.digests, digests):
+                    return source_id
+    return None
+
+
+def free_fingerprint(source: Source, taken: Container[str]) -> str:
+    """Return the fingerprint to store a new source under; see `matching` for the number."""
+    wanted = name = fingerprint(source.head)
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}#{number}"
+    return name
+
+
+def known(source_id: int, rows: Iterable[Progress], rules: str, mark: Mark | None) -> Known:
+    """Return what rows of progress say of a source."""
+    rows = list(rows)
+    return Known(
+        source_id=source_id,
+        done=merged((row[1], row[2]) for row in rows),
+        current=merged((row[1], row[2]) for row in rows if row[0] == rules),
+        rules=frozenset(row[0] for row in rows),
+        mark=mark,
+    )
+
+
+def settled(rows: Iterable[Progress], rules: str, *, replaced: bool) -> list[Progress]:
+    """Return the progress of a source at the end of a run, with neighbours joined.
+
+    With `replaced`, stretches of other rules go where those of `rules` cover them.
+    """
+    rows = sorted(rows)
+    current = merged((row[1], row[2]) for row in rows if row[0] == rules)
+    left: list[Progress] = []
+    for row in rows:
+        if replaced and row[0] != rules and not gaps(current, row[1], row[2]):
+            continue
+        if left and left[-1][0] == row[0] and left[-1][2] == row[1]:
+            counts = [a + b for a, b in zip(left[-1][3:], row[3:], strict=True)]
+            left[-1] = (row[0], left[-1][1], row[2], *counts)
+        else:
+            left.append(tuple(row))
+    return left
+
+
 def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
     """Return the union of stretches, in order, neighbours joined."""
     result: list[Stretch] = []
@@ -143,9 +215,19 @@ def gaps(stretches: Iterable[Stretch], start: int, end: int) -> list[Stretch]:
     """Return what of [start, end) is in none of the stretches."""
     result = []
     for begin, stop in merged(stretches):
-        if begin > start and begin < end:
+        if begin >= end:
+            break
+        if begin > start:
             result.append((start, begin))
         start = max(start, stop)
     if start < end:
         result.append((start, end))
+    return result
+
+
+def inside(positions: NDArray[np.int64], stretches: Iterable[Stretch]) -> NDArray[np.bool_]:
+    """Tell which positions lie in one of the stretches."""
+    result = np.zeros(len(positions), bool)
+    for start, end in stretches:
+        result |= (positions >= start) & (positions < end)
     return result

@@ -5,10 +5,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from fixio.database import Database, now
-from fixio.ledger import Known, Mark, Source, Stretch, agree, fingerprint, gaps, merged
+from fixio.ledger import (
+    Known,
+    Mark,
+    Progress,
+    Source,
+    Stretch,
+    free_fingerprint,
+    gaps,
+    inside,
+    known,
+    matching,
+    merged,
+    settled,
+)
 from fixio.tables import FAILURE_COLUMNS, MESSAGE_COLUMNS, POSITION_BITS
 from transforms.fix.block import Batch
 
@@ -25,7 +37,7 @@ class Store(Database):
 
     def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
-        known: dict[str, Known] = {}
+        result: dict[str, Known] = {}
         for source in sources:
             found = self.find(source, rules=rules)
             if found is None:
@@ -33,8 +45,8 @@ class Store(Database):
                     self.lock_schema()
                     # Another process may have stored it meanwhile.
                     found = self.find(source, rules=rules) or self._add(source)
-            known[source.key] = found
-        return known
+            result[source.key] = found
+        return result
 
     def find(self, source: Source, *, rules: str) -> Known | None:
         """See `fixio.ledger.Ledger`."""
@@ -44,44 +56,20 @@ class Store(Database):
             "select source_id, fingerprint, mark_digests, mark_size from sources where kind = ?",
             source.kind,
         )
-        by_fingerprint: dict[str, list[tuple[Any, ...]]] = {}
-        for row in rows:
-            by_fingerprint.setdefault(row[1].partition("#")[0], []).append(row)
-        lengths = {int(text.partition(":")[0]) for text in by_fingerprint}
-        for length in sorted(lengths, reverse=True):
-            if 0 < length <= len(source.head):
-                for row in by_fingerprint.get(fingerprint(source.head[:length]), ()):
-                    if agree(source.digests, row[2]):
-                        return self._known(row, rules)
-        return None
+        source_id = matching(source, ((int(row[0]), row[1], row[2]) for row in rows))
+        if source_id is None:
+            return None
+        mark = next(Mark(row[2], int(row[3])) for row in rows if row[0] == source_id)
+        return known(source_id, self._progress(source_id), rules, mark)
 
-    def _known(self, row: tuple[Any, ...], rules: str) -> Known:
-        source_id, _, digests, size = row
-        stretches = self.query(
-            'select rules, start, "end" from progress where source_id = ?', source_id
-        )
-        return Known(
-            source_id=int(source_id),
-            done=merged((start, end) for _, start, end in stretches),
-            current=merged((start, end) for used, start, end in stretches if used == rules),
-            rules=frozenset(used for used, _, _ in stretches),
-            mark=Mark(digests, int(size)) if digests else None,
+    def _progress(self, source_id: int) -> list[Progress]:
+        return self.query(
+            f'select rules, start, "end", {", ".join(_COUNTS)} from progress where source_id = ?',
+            source_id,
         )
 
     def _add(self, source: Source) -> Known:
-        wanted = fingerprint(source.head)
-        taken = {
-            row[0]
-            for row in self.query(
-                "select fingerprint from sources where kind = ? and fingerprint like ?",
-                source.kind,
-                f"{wanted}%",
-            )
-        }
-        name, number = wanted, 1
-        while name in taken:
-            number += 1
-            name = f"{wanted}#{number}"
+        taken = {row[0] for row in self.query("select fingerprint from sources")}
         source_id = int(self.query("select coalesce(max(source_id), 0) + 1 from sources")[0][0])
         moment = now()
         self.query(
@@ -90,7 +78,7 @@ class Store(Database):
             source_id,
             source.kind,
             source.name,
-            name,
+            free_fingerprint(source, taken),
             source.digests,
             moment,
             moment,
@@ -101,13 +89,7 @@ class Store(Database):
         """See `fixio.ledger.Ledger`."""
         with self.transaction():
             for source_id in source_ids:
-                used = {
-                    row[0]
-                    for row in self.query(
-                        "select distinct rules from progress where source_id = ?", source_id
-                    )
-                }
-                if used == {rules}:
+                if {row[0] for row in self._progress(source_id)} == {rules}:
                     self.query(
                         "update progress set rules = ? where source_id = ?",
                         f"replaced:{rules}",
@@ -121,22 +103,8 @@ class Store(Database):
         again = set(reprocessed)
         for source_id, mark in marks.items():
             with self.transaction():
-                rows = self.query(
-                    f'select rules, start, "end", {", ".join(_COUNTS)} from progress'
-                    " where source_id = ? order by rules, start",
-                    source_id,
-                )
-                current = merged((row[1], row[2]) for row in rows if row[0] == rules)
-                left: list[list[Any]] = []
-                for row in rows:
-                    replaced = source_id in again and row[0] != rules
-                    if replaced and not gaps(current, row[1], row[2]):
-                        continue
-                    if left and left[-1][0] == row[0] and left[-1][2] == row[1]:
-                        left[-1][2] = row[2]
-                        left[-1][3:] = [a + b for a, b in zip(left[-1][3:], row[3:], strict=True)]
-                    else:
-                        left.append(list(row))
+                rows = self._progress(source_id)
+                left = settled(rows, rules, replaced=source_id in again)
                 if len(left) < len(rows):
                     self.query("delete from progress where source_id = ?", source_id)
                     for one in left:
@@ -287,11 +255,7 @@ class Store(Database):
 
 
 def _inside(rows: pa.RecordBatch, stretches: Sequence[Stretch]) -> pa.BooleanArray:
-    position = rows["position"].to_numpy()
-    inside: NDArray[np.bool_] = np.zeros(len(position), bool)
-    for start, end in stretches:
-        inside |= (position >= start) & (position < end)
-    return pa.array(inside)
+    return pa.array(inside(rows["position"].to_numpy(), stretches))
 
 
 def _table_rows(rows: pa.RecordBatch, source_id: int, columns: Sequence[str]) -> pa.RecordBatch:

@@ -8,7 +8,7 @@ from typing import Any
 import apache_beam as beam
 
 from fixio.ledger import Ledger
-from fixio.parquet import WriteToParquet
+from fixio.parquet import WriteToParquet, check_partitions
 from fixio.parquet_ledger import ParquetLedger
 from fixio.sql import WriteToSql, open_store, redact
 from fixio.store import Store
@@ -55,6 +55,10 @@ def _parquet(uri: str, partition_by: Sequence[str]) -> Sink:
     place = uri.removeprefix("parquet:")
     if not place or place.startswith("//"):
         raise UnknownPlace(f"{uri!r} names no folder: write parquet:lake/ or parquet:/data/lake")
+    try:
+        check_partitions(partition_by)
+    except ValueError as error:
+        raise UnknownPlace(str(error)) from error
 
     def write(sources, rules, replace, on_commit) -> beam.PTransform:
         return WriteToParquet(
