@@ -5,8 +5,10 @@ false when the column cannot hold all that the text says, so that the text is to
 """
 
 import calendar
+import datetime
 import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 
 __all__ = ["DECIMAL_PLACES", "read_boolean", "read_decimal", "read_int", "read_time"]
 
@@ -15,12 +17,11 @@ DECIMAL_PLACES = 10
 
 _EXACT_DIGITS = 15  # what a double, SQLite's only fraction, gives back unchanged
 _LARGEST = 10**38
+_SCALE = 10**DECIMAL_PLACES
 _CONTEXT = Context(prec=60)
 _INT = re.compile(r"[0-9]{1,18}")
 _DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
-_TIME = re.compile(
-    r"([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,12}))?", re.ASCII
-)
+_TIME = re.compile(r"([0-9]{8})-([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,12}))?", re.ASCII)
 
 
 def read_int(text: str) -> tuple[int | None, bool]:
@@ -41,6 +42,13 @@ def read_decimal(text: str) -> tuple[int | None, bool]:
     """
     if not _DECIMAL.fullmatch(text):
         return None, False
+    if len(text) <= _EXACT_DIGITS and text[0] != "-":
+        # Most are so short that nothing can be lost.
+        whole, _, places = text.partition(".")
+        if len(places) <= DECIMAL_PLACES:
+            return int(whole or "0") * _SCALE + int(places or "0") * 10 ** (
+                DECIMAL_PLACES - len(places)
+            ), True
     whole, _, places = text.lstrip("-").partition(".")
     whole, places = whole.lstrip("0"), places.rstrip("0")
     if len(whole) > 38 - DECIMAL_PLACES:
@@ -62,12 +70,21 @@ def read_time(text: str) -> tuple[int | None, bool]:
     match = _TIME.fullmatch(text)
     if not match:
         return None, False
-    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    if not (year >= 1 and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
+    day, hour, minute, second, fraction = match.groups()
+    seconds = _midnight(day)
+    if seconds is None or hour > "23" or minute > "59" or second > "59":
         return None, False
-    if not 1 <= day <= calendar.monthrange(year, month)[1]:
-        return None, False
-    fraction = match[7] or ""
-    seconds = calendar.timegm((year, month, day, hour, minute, second))
+    seconds += int(hour) * 3600 + int(minute) * 60 + int(second)
+    if not fraction:
+        return seconds * 1_000_000, True
     micros = seconds * 1_000_000 + int(fraction[:6].ljust(6, "0"))
     return micros, not fraction[6:].strip("0")
+
+
+@lru_cache(maxsize=1024)
+def _midnight(day: str) -> int | None:
+    """Return the second at which a day, written YYYYMMDD, begins; None if there is no such day."""
+    try:
+        return calendar.timegm(datetime.date(int(day[:4]), int(day[4:6]), int(day[6:])).timetuple())
+    except ValueError:
+        return None

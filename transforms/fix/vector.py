@@ -19,6 +19,7 @@ from transforms.fix.defects import (
     CHECK_SUM,
     CHECK_SUM_DELIMITER,
     EMPTY_VALUE,
+    TRUNCATED,
 )
 from transforms.fix.dictionary import merged
 from transforms.fix.framing import single_byte
@@ -146,8 +147,8 @@ class _Block:
         size = rows.last - rows.first + 1
         at = np.minimum(rows.first + 1, len(ids) - 1)
         then = np.minimum(rows.first + 2, len(ids) - 1)
-        odd |= (size < 4) | (ids[at] != self.id[9]) | (ids[then] != self.id[35])
-        odd |= ids[rows.last] != self.id[10]
+        odd |= (size < 3) | (ids[at] != self.id[9]) | (ids[then] != self.id[35])
+        self.ended = ids[rows.last] == self.id[10]
         self._mark_special()
         self._mark_data_fields()
 
@@ -259,7 +260,8 @@ class _Block:
     def _check_framing(self) -> None:
         """Verify BodyLength and CheckSum of the regular rows."""
         rows = self.rows
-        regular = np.flatnonzero(~rows.odd)
+        regular = np.flatnonzero(~rows.odd & self.ended)
+        self.defects[~rows.odd & ~self.ended] |= TRUNCATED
         if not len(regular):
             return
         length, trailer = rows.first[regular] + 1, rows.last[regular]
@@ -382,6 +384,11 @@ class _Block:
         dropped[self.first.take(self.repeats)] = False
         for fields in self.inexact:
             dropped[fields] = False
+        # What the framing fields say is known only where they are right.
+        cut_off = np.flatnonzero(~rows.odd & ~self.ended)
+        dropped[rows.first[cut_off] + 1] = False
+        sums = self.table[self.id[10], cut_off]
+        dropped[sums[sums >= 0]] = False
         wrong = np.flatnonzero(self.defects & BODY_LENGTH)
         wrong = wrong[~rows.odd[wrong]]
         dropped[rows.first[wrong] + 1] = False
