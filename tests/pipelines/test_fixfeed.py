@@ -36,7 +36,7 @@ def log(messages, seed, mutated=0.02, delimiter=b"|"):
 def expected_rows(data, delimiter=b"|"):
     """What is stored of a file: (position, raw) of messages and of failures."""
     end = last_border(data, delimiter, final=True)
-    batch = parse_block(Block("x", 0, data[:end], delimiter), vectorised=False)
+    batch = parse_block(Block("x", 0, data[:end], delimiter))
     tail = parse_block(Block("x", end, data[end:], delimiter, provisional=True))
     failures = batch.failures.to_pylist() + tail.failures.to_pylist()
     return (
