@@ -201,7 +201,8 @@ def _walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
 
 
 def _ends_field(data: bytes, at: int, delimiter: bytes) -> bool:
-    return data.startswith(delimiter, at) or at == len(data) or data[at : at + 1] in (b"\r", b"\n")
+    # Not the end of `data`: a message never ends with a data field, so it was cut off there.
+    return data.startswith(delimiter, at) or data[at : at + 1] in (b"\r", b"\n")
 
 
 def _before_line_end(data: bytes, at: int, end: int) -> int:

@@ -19,9 +19,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.fix.operands import Kind, Operand, number
-from transforms.fix.scalar import is_leap_second
 from transforms.fix.schema import DECIMAL, TIME
-from transforms.fix.values import DECIMAL_PLACES, read_boolean, read_time
+from transforms.fix.values import DECIMAL_PLACES, is_leap_second, read_boolean, read_time
 
 __all__ = ["Every", "Node", "Not", "Rows", "Some", "Term"]
 

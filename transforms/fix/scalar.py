@@ -30,7 +30,7 @@ from transforms.fix.defects import (
 )
 from transforms.fix.dictionary import merged
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME
-from transforms.fix.values import read_boolean, read_decimal, read_int, read_time
+from transforms.fix.values import is_beyond, read_boolean, read_decimal, read_int, read_time
 
 __all__ = [
     "FIELDS",
@@ -38,7 +38,6 @@ __all__ = [
     "Field",
     "Message",
     "decode",
-    "is_leap_second",
     "parse_message",
     "split_fields",
 ]
@@ -96,7 +95,7 @@ def _facts(tag: bytes) -> tuple[bool, bytes, str, str, Any, bool]:
     """Return what there is to know of the text before an `=`.
 
     Whether it is a tag, the tag of the data field whose length it is (or nothing), its name in
-    JSON, and its column (or nothing) with the column's reader and whether it holds times.
+    JSON, and its column (or nothing) with the column's reader and whether it has times or decimals.
     """
     if not _TAG.fullmatch(tag):
         return False, b"", decode(tag), "", None, False
@@ -110,7 +109,7 @@ def _facts(tag: bytes) -> tuple[bool, bytes, str, str, Any, bool]:
         field.name if field else tag.decode(),
         column.name if column else "",
         READERS.get(column.type) if column else None,
-        column is not None and column.type == TIME,
+        column is not None and column.type in (TIME, DECIMAL),
     )
 
 
@@ -181,7 +180,7 @@ def parse_message(message: bytes, delimiter: bytes, *, fields: str = "rest") -> 
     columns: dict[str, Any] = {}
     content: dict[str, str | list[str]] = {}
     for tag, octets, _ in found:
-        _, _, name, column, reader, is_time = _facts(tag)
+        _, _, name, column, reader, may_be_beyond = _facts(tag)
         text = decode(octets)
         exact = tag in known
         if column and column not in columns:
@@ -189,7 +188,7 @@ def parse_message(message: bytes, delimiter: bytes, *, fields: str = "rest") -> 
             value: Any = text
             if reader:
                 value, exact = reader(text)
-                if value is None and text and not (is_time and is_leap_second(text)):
+                if value is None and text and not (may_be_beyond and is_beyond(text)):
                     defects |= BAD_VALUE
             columns[column] = value
             exact = exact and fields == "rest"
@@ -197,11 +196,6 @@ def parse_message(message: bytes, delimiter: bytes, *, fields: str = "rest") -> 
             _add(content, name, text)
     columns = {name: value for name, value in columns.items() if value is not None}
     return Message(columns, orjson.dumps(content), defects)
-
-
-def is_leap_second(text: str) -> bool:
-    """Tell whether `text` is a UTCTimestamp in a leap second: a time that no column can hold."""
-    return text[15:17] == "60" and read_time(f"{text[:15]}59{text[17:]}")[0] is not None
 
 
 def _add(content: dict[str, str | list[str]], name: str, text: str) -> None:

@@ -10,7 +10,15 @@ import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 
-__all__ = ["DECIMAL_PLACES", "read_boolean", "read_decimal", "read_int", "read_time"]
+__all__ = [
+    "DECIMAL_PLACES",
+    "is_beyond",
+    "is_leap_second",
+    "read_boolean",
+    "read_decimal",
+    "read_int",
+    "read_time",
+]
 
 DECIMAL_PLACES = 10
 """Decimals are kept as whole numbers of 10 ** -10."""
@@ -63,6 +71,19 @@ def read_decimal(text: str) -> tuple[int | None, bool]:
     digits = len(whole) + len(places) if whole else len(places.lstrip("0"))
     exact = len(places) <= DECIMAL_PLACES and digits <= _EXACT_DIGITS
     return (-scaled if text[0] == "-" else scaled), exact
+
+
+def is_beyond(text: str) -> bool:
+    """Tell whether `text` is a number or a time after all, but one that no column can hold.
+
+    So are numbers of very many digits, and times in a leap second.
+    """
+    return bool(_DECIMAL.fullmatch(text)) or is_leap_second(text)
+
+
+def is_leap_second(text: str) -> bool:
+    """Tell whether `text` is a UTCTimestamp in a leap second."""
+    return text[15:17] == "60" and read_time(f"{text[:15]}59{text[17:]}")[0] is not None
 
 
 def read_time(text: str) -> tuple[int | None, bool]:

@@ -25,9 +25,10 @@ from transforms.fix.dictionary import merged
 from transforms.fix.framing import single_byte
 from transforms.fix.json_text import Tokens, json_rows, key_pieces
 from transforms.fix.rows import Rows, find_all, find_rows
-from transforms.fix.scalar import Message, decode, is_leap_second, parse_message
+from transforms.fix.scalar import Message, decode, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME
 from transforms.fix.tags import TagTable
+from transforms.fix.values import is_beyond
 from transforms.fix.words import booleans, decimals, integers, times
 
 __all__ = ["Parsed", "VectorParser"]
@@ -308,7 +309,7 @@ class _Block:
         self.inexact.append(fields[~exact])
         kind = columns[0].type
         for index in np.flatnonzero(~valid & (length > 0)).tolist():
-            if readable(kind, text(index)):
+            if kind in (TIME, DECIMAL) and is_beyond(text(index)):
                 continue
             self.defects[rows.row[fields[index]]] |= BAD_VALUE
         width = values.shape[1:]
@@ -401,11 +402,6 @@ class _Block:
 def _digits(value: bytes) -> str:
     # The scalar parser reads nine digits of a BodyLength, `read_int` more.
     return value.decode("latin-1") if len(value) <= 9 else ""
-
-
-def readable(kind: pa.DataType, text: str) -> bool:
-    """Tell whether a value that no column can hold is nevertheless one of its type."""
-    return kind == TIME and is_leap_second(text)
 
 
 def _array(kind: pa.DataType, values: Any, present: NDArray[np.bool_]) -> pa.Array:
