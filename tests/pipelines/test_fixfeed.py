@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas
 import pytest
 
 from tests.fix.messages import random_log
@@ -233,6 +234,62 @@ def test_a_damaged_and_a_missing_file_are_named_and_the_rest_is_stored(logs, sel
     fixfeed("--input", tmp_path / "cut.gz", "--output", uri, cwd=tmp_path)
     assert select(uri, "select count(*) from messages") == [(3000,)]
     assert select(uri, "select count(*) from failures") == [(0,)]
+
+
+def test_other_rules_are_told_and_reprocessing_replaces_what_is_stored(
+    logs, database, select, tmp_path
+):
+    folder, contents = logs
+    arguments = ("--input", folder / "a.log", "--output", database)
+    first = fixfeed(*arguments, "--include", "MsgType = D", "--no-admin", cwd=tmp_path)
+    (counts,) = first["sinks"].values()
+    assert counts["filtered"] > 0
+    types = "select distinct msg_type from messages order by 1"
+    assert select(database, types) == [("D",)]
+    second = fixfeed(*arguments, cwd=tmp_path)
+    assert "was stored under other rules" in second["warnings"][0]
+    assert "--reprocess" in second["warnings"][0]
+    assert select(database, types) == [("D",)]
+    fixfeed(*arguments, "--reprocess", cwd=tmp_path)
+    assert stored_rows(select, database) == {"a.log": expected_rows(contents["a.log"])}
+    assert select(database, "select sum(filtered) from sources") == [(0,)]
+    assert fixfeed(*arguments, cwd=tmp_path)["warnings"] == []
+
+
+def test_failures_are_printed_with_source_position_reason_and_bytes(select, tmp_path):
+    (tmp_path / "a.log").write_bytes(log(3, 1, mutated=0) + b"8=FIX|44=1|\n")
+    uri = f"sqlite:///{tmp_path}/day.db"
+    fixfeed("--input", "a.log", "--output", uri, cwd=tmp_path)
+    printed = [
+        subprocess.run(
+            [sys.executable, "-m", "pipelines.failures", uri, *flags],
+            capture_output=True,
+            check=True,
+        ).stdout
+        for flags in ([], ["--json"], ["--raw"], ["--source", "other"])
+    ]
+    position = (tmp_path / "a.log").stat().st_size - 12
+    assert f"a.log at {position}: no_begin_string".encode() in printed[0]
+    assert json.loads(printed[1])["raw"] == "8=FIX|44=1|"
+    assert printed[2:] == [b"8=FIX|44=1|\n", b""]
+
+
+def test_lookups_and_names_reach_every_sink(select, tmp_path):
+    (tmp_path / "a.log").write_bytes(log(50, 1, mutated=0))
+    (tmp_path / "symbols.csv").write_text("symbol,sector\nAAPL,Technology\n")
+    uri = f"sqlite:///{tmp_path}/day.db"
+    fixfeed(
+        "--input", "a.log", "--output", uri, "--output", "parquet:lake", "--names",
+        "--lookup", "symbols.csv:symbol", cwd=tmp_path,
+    )  # fmt: skip
+    found = select(uri, "select distinct symbol, enriched from messages where enriched is not null")
+    assert found == [("AAPL", '{"sector":"Technology"}')]
+    frame = pandas.read_parquet(tmp_path / "lake" / "messages")
+    assert set(frame[frame.symbol == "AAPL"].enriched) == {'{"sector":"Technology"}'}
+    assert "Buy" in set(frame.side_name)
+    stored = select(uri, "select count(*), count(ingested_at) from messages")
+    assert stored == [(50, 50)]
+    assert len(frame) == 50
 
 
 HOSTILE = {
