@@ -291,10 +291,11 @@ class _Job:
     def _show(self, files: Sequence[File], unreadable: Sequence[Unreadable]) -> None:
         """Print what would be read and what a message becomes; write nothing."""
         console = Console()
-        table = Table("file", "bytes", "compression", "delimiter", title="would read")
+        console.print("would read")
         for file in files:
-            table.add_row(file.name, f"{file.size:,}", file.compression, repr(file.delimiter)[1:])
-        console.print(table)
+            details = [f"{file.size:,} bytes", f"delimiter {repr(file.delimiter)[1:]}"]
+            details += [file.compression] if file.compression else []
+            console.print(f"  {file.name} ({', '.join(details)})", soft_wrap=True, highlight=False)
         for one in unreadable:
             console.print(f"cannot read {one.path}: {one.reason}", highlight=False)
         columns = Table("column", "type", title="a message becomes")
