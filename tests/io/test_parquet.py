@@ -1,261 +1,556 @@
-"""Parquet files are whole, hold each message once, and are read by other tools as they are."""
+"""Files of Parquet come whole, hold each message once, and are read by DuckDB and pandas as is."""
 
 import dataclasses
+import datetime
+import itertools
 import os
-import signal
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import apache_beam as beam
 import duckdb
+import orjson
 import pandas
-import pyarrow.compute as pc
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from fixio.ledger import SinkError, Source
+from fixio.ledger import Mark, SchemaError, SinkError, Source
 from fixio.parquet import WriteToParquet
 from fixio.parquet_ledger import ParquetLedger
+from fixio.parquet_writer import ParquetWriter
 from tests.fix.messages import encode
-from transforms.enrich import NAMED, Enrich
-from transforms.fix.block import Block
+from transforms.fix.block import Batch, Block
 from transforms.fix.parser import parse_block
+from transforms.fix.schema import DECIMAL, FAILURES, MESSAGES, TIME
+
+KINDS = (b"D", b"8", b"0", b"F")
 
 
-def order(number, kind=b"D"):
-    day = b"2025010%d-09:30:00.%03d" % (1 + number % 3, number)
-    fields = [(35, kind), (34, b"%d" % number), (49, b"A"), (56, b"B"), (52, day)]
-    return encode([*fields, (44, b"%d.10" % number), (38, b"100"), (5001, b"x")])
+def message(number):
+    fields = [(35, KINDS[number % 4]), (34, b"%d" % number), (49, b"A"), (56, b"B")]
+    if number % 5:
+        fields.append((52, b"202501%02d-09:30:00.123456" % (2 + number % 2)))
+    if number % 4 == 0:
+        fields += [(11, b"C%d" % number), (44, b"%d.0000000001" % number)]
+    return encode(fields)
 
 
-LINES = [order(n, b"8" if n % 2 else b"0") + b"\n" for n in range(30)]
-LOG = b"".join(LINES) + b"8=FIX.4.4|junk=1|2=3|\n"
+LOG = b"".join(message(n) + b"\n" for n in range(30)) + b"8=FIX.4.4|junk=1|2=3|\n"
 BORDERS = [0]
 for line in LOG.splitlines(keepends=True):
     BORDERS.append(BORDERS[-1] + len(line))
 
 
-def batch(first, last, source="file:key", **options):
-    start, end = BORDERS[first], BORDERS[last]
-    return parse_block(Block(source, start, LOG[start:end], **options))
+def batch(start, end, **options):
+    return parse_block(Block("file:key", start, LOG[start:end], **options))
 
 
-def write(place, batches, **options):
-    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        _ = pipeline | beam.Create(batches) | WriteToParquet(str(place), **options)
+BATCHES = [batch(start, end) for start, end in itertools.pairwise(BORDERS)]
 
 
-def rows(place):
-    """(message_id, raw) of all messages and failures that a reader sees."""
-    found = []
-    for table, key in (("messages", "message_id"), ("failures", "failure_id")):
-        files = sorted((place / table).glob("**/*.parquet"))
-        tables = [pq.read_table(f, partitioning=None, columns=[key, "raw"]) for f in files]
-        pairs = [(r[key], r["raw"]) for t in tables for r in t.to_pylist()]
-        found.append(sorted(pairs))
+def source(head=b"the head of a file", name="day.log"):
+    return Source("file:key", "file", name, head)
+
+
+def opened(place, **options):
+    writer = ParquetWriter(str(place), **({"rules": "r"} | options))
+    writer.prepare()
+    return writer
+
+
+def write(place, *batches, source_id=1, **options):
+    writer = opened(place, **options)
+    stored = writer.write([(source_id, one) for one in batches])
+    writer.close()
+    return stored
+
+
+def register(place, rules="r", one=None):
+    ledger = ParquetLedger(str(place))
+    ledger.prepare()
+    one = one or source()
+    found = ledger.register([one], rules=rules)[one.key]
+    ledger.close()
     return found
+
+
+def finish(place, rules="r", marks=None, reprocessed=()):
+    ledger = ParquetLedger(str(place))
+    ledger.prepare()
+    ledger.finish(marks or {1: None}, rules=rules, reprocessed=reprocessed)
+    ledger.close()
+
+
+def duck(statement, place):
+    files = f"read_parquet('{place}/messages/**/*.parquet', hive_partitioning = true)"
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        return connection.execute(statement.replace("messages", files)).fetchall()
+
+
+def content(place):
+    """Return (id, raw) of all messages, (id, reason, raw) of all failures, and the progress."""
+    found = []
+    for table in ("messages", "failures"):
+        paths = sorted((Path(place) / table).rglob("*.parquet"))
+        rows = [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+        found.append(
+            sorted(
+                (row["message_id"], row["raw"])
+                if table == "messages"
+                else (row["failure_id"], row["reason"], row["raw"])
+                for row in rows
+            )
+        )
+    ledger = ParquetLedger(str(place))
+    return (*found, sorted(tuple(row) for row in ledger.progress(ledger.load())))
+
+
+@pytest.fixture
+def lake(tmp_path):
+    register(tmp_path / "lake")
+    return tmp_path / "lake"
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    place = tmp_path_factory.mktemp("whole")
-    write(place, [batch(0, 31)])
-    return rows(place)
+    place = tmp_path_factory.mktemp("whole") / "lake"
+    register(place)
+    assert write(place, batch(0, len(LOG))) == [30]
+    return content(place)
 
 
-def test_duckdb_and_pandas_read_the_folder_as_it_is(tmp_path):
-    one = batch(0, 31)
-    write(tmp_path, [one])
-    names = [name for name in one.messages.schema.names if name != "position"]
-    table = duckdb.sql(
-        f"select {', '.join(names)} from"
-        f" read_parquet('{tmp_path}/messages/**/*.parquet', hive_partitioning = true)"
-        " order by message_id"
-    ).to_arrow_table()
-    assert table.to_pylist() == one.messages.select(names).to_pylist()
-    days = duckdb.sql(
-        f"select date, by_msg_type, count(*) from read_parquet('{tmp_path}/messages/**/*.parquet',"
-        " hive_partitioning = true, hive_types_autocast = false) group by all order by all"
-    ).fetchall()
-    assert days == [(f"2025-01-0{d}", t, 5) for d in (1, 2, 3) for t in ("0", "8")]
-    frame = pandas.read_parquet(tmp_path / "messages").sort_values("message_id")
-    assert frame["raw"].tolist() == one.messages["raw"].to_pylist()
-    assert frame["msg_type"].tolist() == one.messages["msg_type"].to_pylist()
-    assert frame["price"].tolist() == one.messages["price"].to_pylist()
-    assert str(frame["sending_time"].dtype) == "datetime64[us, UTC]"
+def test_the_whole_log_is_there_with_its_stretch(whole):
+    first = 1 << 40
+    assert whole == (
+        [(first + BORDERS[n], message(n)) for n in range(30)],
+        [(first + BORDERS[30], "no_msg_type", LOG[BORDERS[30] : -1])],
+        [(1, "r", 0, len(LOG), 30, 0, 1, 0)],
+    )
 
 
-def test_columns_of_names_are_texts_that_readers_take(tmp_path):
-    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        batches = pipeline | beam.Create([batch(0, 31)]) | Enrich(names=True)
-        _ = batches | WriteToParquet(str(tmp_path))
-    frame = pandas.read_parquet(tmp_path / "messages")
-    assert set(frame["msg_type_name"]) == {"Heartbeat", "ExecutionReport"}
-    assert {f"{name}_name" for name in NAMED} < set(frame.columns)
+def every_type():
+    when = datetime.datetime(2025, 1, 2, 23, 30, 0, 123456, datetime.UTC)
+    example = {
+        pa.string(): 'text "quoted" é\\',
+        pa.int64(): 2**53 + 1,
+        pa.bool_(): True,
+        TIME: when,
+        DECIMAL: Decimal("1234567890123456789012345678.0000000001"),
+        pa.binary(): b"8=FIX\x00\xff",
+    }
+    full = {field.name: example[field.type] for field in MESSAGES} | {"position": 5}
+    empty = dict.fromkeys(MESSAGES.names) | {"position": 9, "fields": "{}", "raw": b""}
+    digit = full | {"position": 12, "msg_type": "8", "captured_at": None}
+    zero = full | {"position": 14, "msg_type": "0", "side": "1"}
+    rows = [full, empty, digit, zero]
+    return rows, Batch("file:key", 0, 20, pa.RecordBatch.from_pylist(rows, MESSAGES), read=4)
 
 
-def test_batches_that_come_again_add_nothing(tmp_path, whole):
-    for _ in range(2):
-        write(tmp_path, [batch(0, 31), batch(5, 9)])
-    assert rows(tmp_path) == whole
+PARTITIONS = [
+    ("date", "msg_type"),
+    (),
+    ("hour", "side"),
+    ("source_id", "price", "poss_dup_flag", "text"),
+    ("msg_type_name", "sending_time"),
+]
+
+
+@pytest.mark.parametrize("names", PARTITIONS, ids=str)
+def test_duckdb_and_pandas_read_every_column_as_it_was_however_it_is_partitioned(lake, names):
+    rows, one = every_type()
+    write(lake, one, partition_by=names)
+    expected = [
+        {"message_id": (1 << 40) + row["position"], "source_id": 1}
+        | {name: value for name, value in row.items() if name != "position"}
+        for row in rows
+    ]
+    columns = list(expected[0])
+
+    selected = duck(f"select {', '.join(columns)} from messages order by 1", lake)
+    assert [dict(zip(columns, row, strict=True)) for row in selected] == expected
+
+    frame = pandas.read_parquet(lake / "messages", dtype_backend="pyarrow")
+    assert (
+        pa.Table.from_pandas(frame[columns], preserve_index=False).sort_by("message_id").to_pylist()
+        == expected
+    )
+    plain = pandas.read_parquet(lake / "messages").sort_values("message_id")
+    assert plain["msg_type"].tolist()[2:] == ["8", "0"]
+    assert plain["price"].tolist()[0] == expected[0]["price"]
+    assert str(plain["sending_time"].dtype) == "datetime64[us, UTC]"
+
+
+def test_msg_types_that_are_all_digits_stay_text(lake):
+    heartbeats = [one for n, one in enumerate(BATCHES[:30]) if n % 4 in (1, 2)]
+    write(lake, *heartbeats)
+    assert duck("select distinct msg_type, by_msg_type from messages order by 1", lake) == [
+        ("0", "is-0"),
+        ("8", "is-8"),
+    ]
+    frame = pandas.read_parquet(lake / "messages")
+    assert set(frame["msg_type"]) == {"0", "8"}
+
+
+def test_files_lie_in_folders_of_their_date_and_type_in_order_compressed(lake):
+    write(lake, batch(0, len(LOG)))
+    folders = sorted(
+        str(path.parent.relative_to(lake)) for path in (lake / "messages").rglob("*.parquet")
+    )
+    assert folders == sorted(
+        {
+            f"messages/date={f'2025-01-{2 + n % 2:02d}' if n % 5 else '0001-01-01'}"
+            f"/by_msg_type=is-{KINDS[n % 4].decode()}"
+            for n in range(30)
+        }
+    )
+    for path in (lake / "messages").rglob("*.parquet"):
+        file = pq.ParquetFile(path)
+        ids = file.read()["message_id"].to_pylist()
+        assert ids == sorted(ids)
+        assert path.name.startswith(f"1-{ids[0] - (1 << 40)}-{ids[-1] - (1 << 40)}-")
+        group = file.metadata.row_group(0)
+        assert {group.column(n).compression for n in range(group.num_columns)} == {"ZSTD"}
+    assert duck("select distinct typeof(date) from messages", lake) == [("DATE",)]
+
+
+def test_a_batch_that_comes_again_adds_nothing(lake, whole):
+    assert write(lake, batch(0, len(LOG)), batch(0, len(LOG))) == [30, 0]
+    assert write(lake, batch(0, len(LOG))) == [0]
+    assert content(lake) == whole
 
 
 @pytest.mark.parametrize("done", [[(0, 9)], [(3, 7), (12, 31)], [(5, 6), (8, 9), (20, 25)]])
-def test_blocks_cut_differently_add_only_what_is_missing(tmp_path, whole, done):
+def test_blocks_cut_differently_add_only_what_is_missing(lake, whole, done):
     for first, last in done:
-        write(tmp_path, [batch(first, last)])
-    counts = []
-    # One bundle after the other in this process, so that the list is seen.
-    write(tmp_path, [batch(0, 10), batch(10, 31)], on_commit=Append(counts))
-    assert rows(tmp_path) == whole
-    progress = ParquetLedger(str(tmp_path)).progress()[1]
-    assert sum(row[3] for row in progress) == 30
-    assert sum(row[5] for row in progress) == 1
+        write(lake, batch(BORDERS[first], BORDERS[last]))
+    write(lake, batch(BORDERS[10], len(LOG)), batch(0, BORDERS[10]))
+    finish(lake)
+    assert content(lake) == whole
 
 
-class Append:
-    def __init__(self, counts):
-        self.counts = counts
-
-    def __call__(self, one, stored):
-        self.counts.append(stored)
-
-
-def test_the_unfinished_end_of_a_source_is_a_failure_until_it_has_grown(tmp_path, whole):
-    start = BORDERS[4]
-    tail = [
-        parse_block(Block("file:key", start, LOG[start : start + n], provisional=True))
-        for n in (20, 50)
-    ]
-    write(tmp_path, [batch(0, 4), tail[0]])
-    write(tmp_path, [tail[1]])
-    assert rows(tmp_path)[1] == [((1 << 40) + start, LOG[start : start + 50])]
-    write(tmp_path, [batch(4, 31)])
-    assert rows(tmp_path) == whole
+def test_finish_leaves_no_commits_and_sums_up(lake):
+    for one in BATCHES:
+        write(lake, one)
+    finish(lake, marks={1: Mark("5:digest", 7)})
+    assert list((lake / "_fixfeed" / "commits").iterdir()) == []
+    state = orjson.loads((lake / "_fixfeed" / "sources.json").read_bytes())
+    assert state["progress"] == [[1, "r", 0, len(LOG), 30, 0, 1, 0]]
+    (one,) = state["sources"]
+    kept = ("source_id", "kind", "name", "bytes", "stored", "filtered", "failed", "skipped")
+    assert [one[name] for name in kept] == [1, "file", "day.log", len(LOG), 30, 0, 1, 0]
+    assert register(lake).mark == Mark("5:digest", 7)
 
 
-def test_reprocessing_takes_the_place_of_what_was_there(tmp_path):
-    source = Source("file:key", "file", "day.log", b"head")
-    ledger = ParquetLedger(str(tmp_path))
-    ledger.prepare()
-    number = ledger.register([source], rules="old")[source.key].source_id
-    options = {"sources": {source.key: number}}
-    write(tmp_path, [batch(0, 31)], rules="old", **options)
-    ledger.restart([number], rules="new")
-    one = batch(0, 10)
-    kept = one.messages.filter(pc.equal(one.messages["msg_type"], "8"))
-    one = dataclasses.replace(one, messages=kept, filtered=one.messages.num_rows - kept.num_rows)
-    write(tmp_path, [one], rules="new", replace=True, **options)
-    messages, failures = rows(tmp_path)
-    assert [raw for _, raw in messages] == [
-        line[:-1] for n, line in enumerate(LINES) if n >= 10 or n % 2
-    ]
-    assert len(failures) == 1
-    known = ledger.register([source], rules="new")[source.key]
+def test_a_commit_that_sources_json_has_already_does_not_count_twice(lake, monkeypatch):
+    write(lake, *BATCHES)
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        register(lake)
+    monkeypatch.undo()
+    assert list((lake / "_fixfeed" / "commits").glob("*.json"))
+    finish(lake)
+    assert content(lake)[2] == [(1, "r", 0, len(LOG), 30, 0, 1, 0)]
+
+
+def test_the_unfinished_end_of_a_source_is_a_failure_until_it_has_grown(lake, whole):
+    write(lake, batch(0, BORDERS[4]))
+    for cut in (20, 50):
+        write(lake, batch(BORDERS[4], BORDERS[4] + cut, provisional=True))
+    write(lake, Batch("file:key", 0, 0), source_id=2)
+    assert [raw for _, _, raw in content(lake)[1]] == [LOG[BORDERS[4] : BORDERS[4] + 50]]
+    assert content(lake)[2] == [(1, "r", 0, BORDERS[4], 4, 0, 0, 0)]
+    write(lake, batch(BORDERS[4], len(LOG)))
+    finish(lake)
+    assert content(lake) == whole
+    write(lake, batch(BORDERS[4], BORDERS[4] + 20, provisional=True))
+    assert content(lake) == whole
+
+
+def test_the_unfinished_end_of_a_source_outlives_commits_of_other_parts_of_it(lake):
+    tail = batch(BORDERS[20], BORDERS[20] + 30, provisional=True)
+    write(lake, batch(BORDERS[10], BORDERS[20]), tail)
+    write(lake, batch(0, BORDERS[10]))
+    assert [raw for _, _, raw in content(lake)[1]] == [LOG[BORDERS[20] : BORDERS[20] + 30]]
+
+
+def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted(lake, whole):
+    write(lake, batch(0, len(LOG)), rules="old")
+    ledger = ParquetLedger(str(lake))
+    ledger.restart([1], rules="new")
+    part = batch(0, BORDERS[10])
+    part = dataclasses.replace(part, messages=part.messages.slice(0, 4), filtered=6)
+    assert write(lake, part, rules="new", replace=True) == [4]
+    assert content(lake)[0] == whole[0][:4] + whole[0][10:]
+
+    known = register(lake, rules="new")
     assert (known.done, known.current) == (((0, len(LOG)),), ((0, BORDERS[10]),))
-    write(tmp_path, [batch(0, 31)], rules="new", replace=True, **options)
-    ledger.finish({number: None}, rules="new", reprocessed=[number])
-    assert ledger.progress() == {number: [["new", 0, len(LOG), 25, 5, 1, 0]]}
+    assert known.rules == {"old", "new"}
+    ledger.restart([1], rules="new")
+    assert register(lake, rules="new").current == ((0, BORDERS[10]),)
+
+    assert write(lake, batch(0, len(LOG)), rules="new", replace=True) == [20]
+    finish(lake, rules="new", reprocessed=[1])
+    assert content(lake) == (
+        whole[0][:4] + whole[0][10:],
+        whole[1],
+        [(1, "new", 0, len(LOG), 24, 6, 1, 0)],
+    )
+    ledger.restart([1], rules="new")
+    known = register(lake, rules="new")
+    assert (known.done, known.current) == (((0, len(LOG)),), ())
+    ledger.close()
 
 
+def test_replacing_keeps_the_columns_of_what_stays(lake):
+    one = batch(0, BORDERS[8])
+    write(lake, one, rules="old")
+    write(lake, batch(0, BORDERS[4]), rules="new", replace=True)
+    files = [pq.ParquetFile(p).schema_arrow for p in (lake / "messages").rglob("*.parquet")]
+    assert {tuple(schema.names) for schema in files} == {
+        ("message_id", "source_id", *MESSAGES.names[1:])
+    }
+    assert duck("select count(*), count(distinct message_id) from messages", lake) == [(8, 8)]
+
+
+# Each run of the child gets one more of these calls done before it is killed.
 KILLED = """
 import os, signal, sys
+from pathlib import Path
+import pyarrow.parquet as pq
 from tests.io.test_parquet import *
-from fixio import parquet_ledger
-step, place = int(sys.argv[1]), sys.argv[2]
-steps = 0
-def counted(call):
-    def run(*arguments, **options):
-        global steps
-        steps += 1
-        if steps == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return call(*arguments, **options)
-    return run
-write(place, [batch(0, 10)])
-os.replace = counted(os.replace)
-os.fsync = counted(os.fsync)
-Path.mkdir = counted(Path.mkdir)
-write(place, [batch(5, 31)])
-print(steps)
+
+CALLS = [(os, "replace"), (os, "fsync"), (os, "unlink"), (os, "mkdir"), (pq, "write_table")]
+
+def arm(number):
+    left = [number]
+    def wrapped(function):
+        def call(*args, **options):
+            if left[0] == 0:
+                if function is pq_write:  # in the middle of a file
+                    Path(args[1]).write_bytes(b"PAR1 half a file")
+                os.kill(os.getpid(), signal.SIGKILL)
+            left[0] -= 1
+            return function(*args, **options)
+        return call
+    pq_write = pq.write_table
+    for module, name in CALLS:
+        setattr(module, name, wrapped(getattr(module, name)))
+
+place, replace = sys.argv[1], sys.argv[2] == "replace"
+number = 0
+while True:
+    lake = f"{place}/{number}"
+    child = os.fork()
+    if child == 0:
+        if replace:
+            write(lake, batch(0, BORDERS[20]), rules="old")
+            write(lake, batch(BORDERS[20], BORDERS[20] + 9, provisional=True), rules="old")
+        arm(number)
+        write(lake, batch(0, BORDERS[12]), rules="r", replace=replace)
+        finish(lake)
+        os._exit(0)
+    ended = os.waitpid(child, 0)[1]
+    number += 1
+    if ended == 0:
+        break
+    assert os.WIFSIGNALED(ended), ended
+print(number)
 """
 
 
-def test_a_job_killed_at_any_step_leaves_no_part_and_nothing_twice(tmp_path, whole):
-    step = 0
-    while True:
-        step += 1
-        place = tmp_path / str(step)
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, str(step), str(place)], capture_output=True
+@pytest.mark.parametrize("kind", ["new", "replace"])
+def test_killed_at_any_step_the_next_run_makes_it_whole(tmp_path, whole, kind):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), kind],
+        check=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    steps = int(done.stdout)
+    assert steps > 40
+    for step in range(steps):
+        lake = tmp_path / str(step)
+        # Whatever a reader finds is a whole file, with no message that another one has.
+        ids = [row[0] for row in content_of_files(lake)]
+        assert len(ids) == len(set(ids))
+        assert set(ids) <= {row[0] for row in whole[0]}
+        prepared = ParquetLedger(str(lake))
+        prepared.prepare()
+        ids = [row[0] for row in content_of_files(lake)]
+        assert len(ids) == len(set(ids))
+        stored = prepared.done(None).get(1, ())
+        assert len(ids) == sum(
+            start <= BORDERS[n] < end for start, end in stored for n in range(30)
         )
-        for path in place.glob("**/*.parquet"):
-            pq.read_table(path, partitioning=None)
-        write(place, [batch(0, 31)])
-        assert rows(place) == whole, step
-        ledger = ParquetLedger(str(place))
-        ledger.prepare()
-        assert list((place / "_fixfeed" / "writing").iterdir()) == []
-        if done.returncode == 0:
-            break
-        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert step > 5
+        assert [p for p in (lake / "_fixfeed").rglob("*") if p.suffix == ".inprogress"] == []
+        assert list((lake / "_fixfeed" / "writers").iterdir()) == []
+        write(lake, batch(0, len(LOG)), rules="r", replace=kind == "replace")
+        prepared.finish({1: None}, rules="r", reprocessed=[1])
+        prepared.close()
+        assert content(lake)[:2] == whole[:2], step
+
+
+def content_of_files(lake):
+    return [
+        (row["message_id"], row["raw"])
+        for path in (lake / "messages").rglob("*.parquet")
+        for row in pq.ParquetFile(path).read().to_pylist()
+    ]
 
 
 WRITER = """
 import sys
 from tests.io.test_parquet import *
-write(sys.argv[1], [batch(n, n + 1, source=sys.argv[2]) for n in range(31)])
+place, head = sys.argv[1:]
+number = register(place, one=source(head=head.encode())).source_id
+writer = opened(place)
+for first in range(0, 30, 3):
+    writer.write([(number, batch(BORDERS[first], BORDERS[first + 3]))])
+writer.close()
 """
 
 
-@pytest.mark.parametrize("sources", [("file:a", "file:b", "file:c"), ("file:a",) * 3])
-def test_several_jobs_write_to_one_folder_at_once(tmp_path, whole, sources):
-    jobs = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), one]) for one in sources]
-    assert [job.wait() for job in jobs] == [0, 0, 0]
-    messages, _ = rows(tmp_path)
-    assert len(messages) == 30 * len(set(sources))
-    assert len(dict(messages)) == len(messages)
+@pytest.mark.parametrize("heads", [("one", "two"), ("same", "same")])
+def test_two_jobs_write_to_an_empty_folder_at_once(tmp_path, heads):
+    lake = tmp_path / "lake"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(lake), head], env=environment)
+        for head in heads
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    sources = len(set(heads))
+    counts = "select count(*), count(distinct message_id), count(distinct source_id) from messages"
+    assert duck(counts, lake) == [(30 * sources, 30 * sources, sources)]
 
 
-@pytest.mark.parametrize(
-    ("names", "folders"),
-    [
-        ((), {"."}),
-        (("date", "hour"), {f"date=2025-01-0{d}/hour=9" for d in (1, 2, 3)}),
-        (("session", "source_id"), {"by_session=FIX.4.4%3AA-%3EB/by_source_id=1"}),
-        (("symbol",), {"by_symbol=unknown"}),
-    ],
-)
-def test_the_partitions_are_those_asked_for(tmp_path, names, folders):
-    write(tmp_path, [batch(0, 31)], partition_by=names)
-    found = {
-        os.path.relpath(path.parent, tmp_path / "messages")
-        for path in (tmp_path / "messages").glob("**/*.parquet")
-    }
-    assert found == folders
-    assert len(rows(tmp_path)[0]) == 30
+def test_what_another_writer_stores_while_we_write_is_left_out(lake, whole, monkeypatch):
+    writer = opened(lake)
+    write_files, others = writer._write_files, []
+
+    def interrupted(commit):
+        if not others:
+            others.append(write(lake, batch(BORDERS[3], BORDERS[9])))
+        write_files(commit)
+
+    monkeypatch.setattr(writer, "_write_files", interrupted)
+    assert writer.write([(1, batch(0, len(LOG)))]) == [24]
+    writer.close()
+    finish(lake)
+    assert content(lake) == whole
+    assert list((lake / "_fixfeed" / "inprogress").iterdir()) == []
 
 
-def test_what_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"cannot partition by 'sybol', .* did you mean symbol\?"):
-        WriteToParquet("lake", partition_by=("sybol",))
-    with pytest.raises(SinkError, match="is no local folder"):
-        ParquetLedger("s3://bucket/lake")
-    (tmp_path / "file").touch()
-    with pytest.raises(SinkError, match="cannot write to parquet:"):
-        ParquetLedger(str(tmp_path / "file" / "lake")).prepare()
+def test_files_of_a_writer_that_lives_are_not_swept_away(lake):
+    writer = opened(lake)
+    path = writer._ledger.new_file()
+    path.write_bytes(b"half")
+    register(lake)
+    assert path.exists()
+    writer.close()
+    register(lake)
+    assert not path.exists()
 
 
-def test_a_writer_whose_files_are_gone_says_so_and_commits_nothing(tmp_path):
-    ledger = ParquetLedger(str(tmp_path))
-    ledger.prepare()
-    written = ledger.new_file()
-    from fixio.parquet_ledger import Commit
+def test_a_full_disk_is_named_and_leaves_nothing(lake, monkeypatch):
+    writer = opened(lake)
 
-    with pytest.raises(SinkError, match="is gone from"):
-        ledger.commit(lambda _: Commit(files=[(written, "messages/x.parquet")]))
-    ledger.close()
-    assert list(Path(tmp_path).glob("**/*.json")) == []
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(SinkError, match=r"cannot write to .*No space left.*run it again"):
+        writer.write([(1, batch(0, len(LOG)))])
+    writer.close()
+    assert content(lake) == ([], [], [])
+
+
+def test_sources_are_known_by_their_head_and_mark_whatever_their_name(lake):
+    ledger = ParquetLedger(str(lake))
+    ledger.finish({1: Mark("10:digest", 7)}, rules="r", reprocessed=())
+    grown = Source("file:grown", "file", "renamed.log", source().head + b" and more")
+    other = Source("file:other", "file", "other.log", b"another head")
+    twin = Source("file:twin", "file", "twin.log", source().head, "10:other")
+    assert ledger.find(other, rules="r") is None
+    known = ledger.register([grown, other], rules="r")
+    assert (known["file:grown"].source_id, known["file:other"].source_id) == (1, 2)
+    assert known["file:grown"].mark == Mark("10:digest", 7)
+    assert ledger.register([twin], rules="r")["file:twin"].source_id == 3
+    assert ledger.find(grown, rules="r") == known["file:grown"]
+
+
+def test_looking_for_a_source_makes_nothing(tmp_path):
+    assert ParquetLedger(str(tmp_path / "lake")).find(source(), rules="r") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_transform_stores_batches_and_tells_what_it_stored(tmp_path, whole):
+    lake = tmp_path / "lake"
+    told = tmp_path / "told"
+
+    def tell(one, stored):
+        with open(told, "a") as file:
+            file.write(f"{one.messages.num_rows} {stored}\n")
+
+    tail = dataclasses.replace(batch(len(LOG), len(LOG), provisional=True), error="cut off")
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        _ = (
+            pipeline
+            | beam.Create([*BATCHES, *BATCHES[:5], tail])
+            | WriteToParquet(str(lake), rules="r", on_commit=tell)
+        )
+    assert content(lake)[:2] == whole[:2]
+    lines = [tuple(map(int, line.split())) for line in told.read_text().splitlines()]
+    assert (len(lines), sum(stored for _, stored in lines)) == (37, 30)
+
+
+def test_a_column_it_cannot_partition_by_is_named_with_the_nearest():
+    with pytest.raises(ValueError, match=r"'sybol': .*did you mean symbol\?"):
+        WriteToParquet("lake", partition_by=("date", "sybol"))
+
+
+def test_a_place_that_is_no_local_folder_is_refused(tmp_path):
+    with pytest.raises(SinkError, match="'s3://bucket/lake' is no local folder"):
+        WriteToParquet("s3://bucket/lake")
+    assert ParquetLedger(f"file://{tmp_path}/a%20lake").folder == tmp_path / "a lake"
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(SinkError, match=r"cannot write to .*file"):
+        ParquetLedger(str(tmp_path / "file")).prepare()
+
+
+def test_folders_that_are_not_ours_newer_or_partitioned_otherwise_are_refused(tmp_path, lake):
+    write(lake, batch(0, BORDERS[1]))
+    with pytest.raises(SinkError, match="is partitioned by date, msg_type, not by symbol"):
+        opened(lake, partition_by=("symbol",))
+    (tmp_path / "other" / "messages").mkdir(parents=True)
+    with pytest.raises(SchemaError, match="that fixfeed did not make"):
+        register(tmp_path / "other")
+    state = lake / "_fixfeed" / "sources.json"
+    state.write_bytes(state.read_bytes().replace(b'"version":1', b'"version":2'))
+    with pytest.raises(SchemaError, match="use the newer fixfeed"):
+        register(lake)
+    state.write_bytes(b"{")
+    with pytest.raises(SinkError, match="is no JSON"):
+        register(lake)
+
+
+def test_failures_are_in_files_of_their_own_with_their_columns(lake):
+    write(lake, batch(0, len(LOG)))
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"select * from read_parquet('{lake}/failures/*.parquet')"
+        ).fetchall()
+        names = [one[0] for one in connection.description]
+    assert names == ["failure_id", "source_id", *FAILURES.names[1:]]
+    assert [(row[0], row[1], bytes(row[-1])) for row in found] == [
+        ((1 << 40) + BORDERS[30], 1, LOG[BORDERS[30] : -1])
+    ]

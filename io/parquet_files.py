@@ -1,0 +1,134 @@
+"""Rows of messages as Parquet files in folders that DuckDB and pandas read as they are.
+
+Both guess the type of a value that stands in a path, and what stands there covers the column of the
+same name in the file: MsgType 8 would become a number. So a column is never left out of the files,
+and its folder has another name: `by_msg_type=is-8`, which is text to everyone. Only `date` (a date
+to DuckDB) and `hour` (`h09`) stand in the path alone. Rows without a time have the date 0001-01-01,
+since pandas does not read a folder whose value is null beside others.
+"""
+
+import difflib
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fixio.ledger import Stretch, inside
+from fixio.parquet_folder import sync
+from fixio.tables import NAMED, POSITION_BITS
+from transforms.fix.schema import MESSAGES
+
+__all__ = ["between", "check_partitions", "outside", "partitions", "with_keys", "write_file"]
+
+_UNDATED = "0001-01-01"
+_TIMES = ("captured_at", "sending_time", "transact_time")
+_COLUMNS = (
+    "date",
+    "hour",
+    "source_id",
+    *(name for name in MESSAGES.names if name not in ("position", "raw")),
+    *(f"{name}_name" for name in NAMED),
+)
+_LONGEST = 200  # file systems take names of 255 bytes
+_NO_DICTIONARY = ("message_id", "failure_id", "fields", "raw")
+
+
+def check_partitions(names: Sequence[str]) -> None:
+    """Raise `ValueError`, naming the nearest, if files cannot be sorted into folders by these."""
+    for name in names:
+        if name not in _COLUMNS:
+            near = difflib.get_close_matches(name, _COLUMNS, 1)
+            guess = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(
+                f"cannot partition by {name!r}: expected date, hour, source_id or a column of the "
+                f"messages{guess}"
+            )
+
+
+def with_keys(rows: pa.RecordBatch, source_id: int, key: str) -> pa.RecordBatch:
+    """Return rows of a batch with `key` and source_id in place of their position."""
+    columns = {
+        key: pa.array(rows["position"].to_numpy() + (source_id << POSITION_BITS)),
+        "source_id": pa.array(np.full(rows.num_rows, source_id, np.int64)),
+    }
+    for name in rows.schema.names:
+        if name != "position":
+            column = rows[name]
+            if pa.types.is_dictionary(column.type):
+                column = column.dictionary_decode()
+            columns[name] = column
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def between(rows: pa.RecordBatch, start: int, end: int) -> pa.RecordBatch:
+    """Return the rows of a batch, which are in order, at positions in [start, end)."""
+    first, last = np.searchsorted(rows["position"].to_numpy(), [start, end]).tolist()
+    return rows.slice(first, last - first)
+
+
+def outside(
+    keys: pa.ChunkedArray, source_id: int, stretches: Sequence[Stretch]
+) -> NDArray[np.bool_]:
+    """Tell of each key of a source whether its position is in none of the stretches."""
+    positions = keys.to_numpy() - (source_id << POSITION_BITS)
+    return ~inside(positions, stretches)
+
+
+def partitions(rows: pa.Table, names: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
+    """Return messages by their folder (`date=2025-01-02/by_msg_type=is-D/`), each by message_id."""
+    rows = rows.combine_chunks()
+    group: NDArray[np.int64] = np.zeros(rows.num_rows, np.int64)
+    folders = [""]
+    for name in names:
+        coded = _values(rows, name).dictionary_encode(null_encoding="encode")
+        level = [_folder(name, value) for value in coded.dictionary.to_pylist()]
+        group = group * len(level) + coded.indices.to_numpy()
+        found, group = np.unique(group, return_inverse=True)
+        folders = [folders[one // len(level)] + level[one % len(level)] for one in found.tolist()]
+    order = np.lexsort((rows["message_id"].to_numpy(), group))
+    ends = np.cumsum(np.bincount(group, minlength=len(folders))).tolist()
+    for folder, start, end in zip(folders, [0, *ends], ends, strict=False):
+        yield folder, rows.take(pa.array(order[start:end]))
+
+
+def _values(rows: pa.Table, name: str) -> pa.Array:
+    if name in ("date", "hour"):
+        time = pc.coalesce(*(rows[column] for column in _TIMES))
+        found = time.cast(pa.date32()) if name == "date" else pc.hour(time)
+    elif name in rows.schema.names:
+        found = rows[name]
+    else:
+        found = pa.nulls(rows.num_rows, pa.string())
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def _folder(name: str, value: Any) -> str:
+    if name == "date":
+        return f"date={_UNDATED if value is None else value}/"
+    if name == "hour":
+        return f"hour={'none' if value is None else f'h{value:02d}'}/"
+    if value is None:
+        return f"by_{name}=none/"
+    text = quote(str(value), safe="")
+    if len(text) > _LONGEST:
+        digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        text = f"{text[:_LONGEST].rpartition('%')[0] or text[:_LONGEST]}...{digest}"
+    return f"by_{name}=is-{text}/"
+
+
+def write_file(rows: pa.Table, path: Path) -> None:
+    """Write a Parquet file and wait until it is on the disk."""
+    strings = [
+        field.name
+        for field in rows.schema
+        if pa.types.is_string(field.type) and field.name not in _NO_DICTIONARY
+    ]
+    pq.write_table(rows, path, compression="zstd", compression_level=3, use_dictionary=strings)
+    sync(path)

@@ -1,0 +1,254 @@
+"""How files get into a folder of Parquet files whole, together with what it remembers.
+
+    lake/messages/..., lake/failures/...   what readers read
+    lake/_fixfeed/sources.json             sources and their progress
+    lake/_fixfeed/commits/*.json           commits that sources.json does not have yet
+    lake/_fixfeed/inprogress/              files of commits to come
+    lake/_fixfeed/writers/                 a locked file for each writer that lives
+
+A commit is one manifest: the stretches that are done, the files that come, the files that go.
+Before the manifest is there nothing of it counts; from then on all of it does, since whoever comes
+next ends what it tells. All changes are made under one lock, so a manifest that is not ended is
+that of a writer that died.
+"""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+
+from fixio.ledger import Progress, SchemaError, SinkError, Stretch, merged
+
+__all__ = ["VERSION", "ParquetFolder", "sync"]
+
+VERSION = 1
+"""The version of what stands in `_fixfeed`."""
+
+
+class ParquetFolder:
+    """A local folder and the commits to it. Not for several threads.
+
+    A row of progress is (source_id, rules, start, end, stored, filtered, failed, skipped). The
+    state is what sources.json holds. Raises `SinkError` for a place that is no local folder.
+    """
+
+    def __init__(self, place: str):
+        """Name the folder; nothing is opened or made."""
+        path = place
+        if "://" in place:
+            parts = urlsplit(place)
+            if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+                raise SinkError(
+                    f"{place!r} is no local folder, and Parquet is written to local folders only: "
+                    "write parquet:lake/ or parquet:/data/lake"
+                )
+            path = unquote(parts.path)
+        self.place = place
+        self.folder = Path(path).absolute()
+        self._own = self.folder / "_fixfeed"
+        self._commits = self._own / "commits"
+        self._writers = self._own / "writers"
+        self._inprogress = self._own / "inprogress"
+        self.state_file = self._own / "sources.json"
+        self._manifests: dict[str, Mapping[str, Any]] = {}
+        self._writer: tuple[str, IO[bytes]] | None = None
+
+    def prepare(self) -> None:
+        """Make the folder ready; end or undo what killed writers have left.
+
+        Raises `SchemaError` if it holds messages that fixfeed did not write, or those of a newer
+        version, and `SinkError` if it cannot be written.
+        """
+        try:
+            if not self._own.exists() and (self.folder / "messages").exists():
+                raise SchemaError(
+                    f"{self.place} has a folder 'messages' that fixfeed did not make; "
+                    "name another folder"
+                )
+            for folder in (self._commits, self._inprogress, self._writers):
+                folder.mkdir(parents=True, exist_ok=True)
+            with self.changing():
+                self._sweep()
+        except OSError as error:
+            raise SinkError(
+                f"cannot write to {self.place}: {error}; check that it is a folder that you may "
+                "write to and that there is space left"
+            ) from error
+
+    def close(self) -> None:
+        """Take leave as a writer; nothing else is open."""
+        if self._writer is not None:
+            (name, lock), self._writer = self._writer, None
+            (self._writers / name).unlink(missing_ok=True)
+            lock.close()
+
+    def agree_on_partitions(self, names: Sequence[str]) -> None:
+        """Store what the files are sorted into folders by; raise `SinkError` if it was other.
+
+        Folders of two kinds side by side cannot be read together.
+        """
+        with self.changing() as state:
+            found = state.setdefault("partition_by", list(names))
+        if found != list(names):
+            raise SinkError(
+                f"{self.place} is partitioned by {', '.join(found) or 'nothing'}, not by "
+                f"{', '.join(names) or 'nothing'}; partition by the same or name another folder"
+            )
+
+    def enlist(self) -> None:
+        """Become a writer, whose files nobody sweeps away while it lives."""
+        if self._writer is None:
+            name = uuid.uuid4().hex
+            with self.locked():  # None may find the file before it is locked.
+                lock = open(self._writers / name, "xb")  # noqa: SIM115
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            self._writer = name, lock
+
+    def new_file(self) -> Path:
+        """Return where to write a file of a commit to come. The folder has us as a writer."""
+        assert self._writer is not None
+        return self._inprogress / f"{self._writer[0]}-{uuid.uuid4().hex}.inprogress"
+
+    def done(self, rules: str | None) -> dict[int, tuple[Stretch, ...]]:
+        """Return the done stretches of each source, under `rules` or, with None, any.
+
+        Whoever does not hold the lock may see old ones.
+        """
+        found: dict[int, list[Stretch]] = {}
+        for source_id, used, start, end, *_ in self.progress(self.load()):
+            if rules in (None, used):
+                found.setdefault(source_id, []).append((start, end))
+        return {source_id: merged(stretches) for source_id, stretches in found.items()}
+
+    def commit(
+        self,
+        progress: Sequence[Progress],
+        files: Sequence[tuple[Path, str]],
+        replaced: Iterable[str],
+    ) -> None:
+        """Store rows of progress, files, and which files go for them: all or nothing.
+
+        `files` are (where it was written, place in the folder), their content on the disk. The
+        caller holds the lock.
+        """
+        sync(self._inprogress)
+        manifest = {
+            "version": VERSION,
+            "progress": progress,
+            "files": [(str(path.relative_to(self.folder)), place) for path, place in files],
+            "replaced": sorted(replaced),
+        }
+        _store(self._commits / f"{uuid.uuid4().hex}.json", manifest)
+        self._end([manifest])
+
+    @contextmanager
+    def locked(self, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+        """Hold the lock of the folder."""
+        with open(self._own / "lock", "rb" if kind == fcntl.LOCK_SH else "ab") as file:
+            fcntl.flock(file, kind)
+            yield
+
+    @contextmanager
+    def changing(self) -> Iterator[dict[str, Any]]:
+        """Hold the lock, give the state with all commits in it, and store it as it is then."""
+        with self.locked():
+            state = self.load()
+            state["progress"] = self.progress(state)
+            names = list(self._manifests)
+            folders = self._end(self._manifests.values())
+            for folder in folders:  # The manifests, which could move the files again, go.
+                if folder.exists():
+                    sync(folder)
+            # Killed before they are removed, they must not count twice.
+            state["applied"] = names
+            yield state
+            _store(self.state_file, state)
+            for name in names:
+                (self._commits / name).unlink()
+
+    def load(self) -> dict[str, Any]:
+        """Return the state as it is stored; `SchemaError` if it is a newer version's."""
+        try:
+            state: dict[str, Any] = orjson.loads(self.state_file.read_bytes())
+        except FileNotFoundError:
+            return {"version": VERSION, "sources": [], "progress": [], "applied": []}
+        except orjson.JSONDecodeError as error:
+            raise SinkError(
+                f"{self.state_file} is no JSON ({error}): something else has changed it; restore "
+                "it or name another folder"
+            ) from error
+        if state["version"] > VERSION:
+            raise SchemaError(
+                f"{self.place} has version {state['version']}, this fixfeed knows up to {VERSION}; "
+                "use the newer fixfeed that wrote it"
+            )
+        return state
+
+    def progress(self, state: Mapping[str, Any]) -> list[list[Any]]:
+        """Return the rows of progress of a state and of the commits that it does not have yet."""
+        before, self._manifests = self._manifests, {}
+        for name in sorted(os.listdir(self._commits)):
+            if name.endswith(".json"):
+                try:
+                    content = before.get(name) or orjson.loads((self._commits / name).read_bytes())
+                except FileNotFoundError:  # Without the lock: sources.json has just taken it in.
+                    continue
+                self._manifests[name] = content
+        commits = (one for name, one in self._manifests.items() if name not in state["applied"])
+        return [*state["progress"], *(list(row) for one in commits for row in one["progress"])]
+
+    def _end(self, manifests: Iterable[Mapping[str, Any]]) -> set[Path]:
+        """Do what is left of commits; return the folders that files came into.
+
+        What goes goes first: no reader finds a message twice.
+        """
+        folders: set[Path] = set()
+        for manifest in manifests:
+            for place in manifest["replaced"]:
+                (self.folder / place).unlink(missing_ok=True)
+            for path, place in manifest["files"]:
+                target = self.folder / place
+                if (self.folder / path).exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(self.folder / path, target)
+                folders.update(self.folder / folder for folder in Path(place).parents)
+        return folders
+
+    def _sweep(self) -> None:
+        """Remove what dead writers have left, once all commits are ended; the lock is held."""
+        alive = set()
+        for path in self._writers.iterdir():
+            with open(path, "ab") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    alive.add(path.name)
+        for path in self._inprogress.iterdir():
+            if path.name.partition("-")[0] not in alive:
+                path.unlink()
+        for path in self._writers.iterdir():
+            if path.name not in alive:
+                path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _store(path: Path, content: Mapping[str, Any]) -> None:
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(orjson.dumps(content))
+    sync(temporary)
+    os.replace(temporary, path)
+    sync(path.parent)

@@ -1,0 +1,227 @@
+"""Commits of batches to a folder of Parquet files: what is new of them, and what it replaces."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fixio.ledger import Progress, SinkError, Source, Stretch, gaps
+from fixio.parquet_files import (
+    between,
+    check_partitions,
+    outside,
+    partitions,
+    with_keys,
+    write_file,
+)
+from fixio.parquet_ledger import ParquetLedger
+from fixio.tables import POSITION_BITS
+from transforms.fix.block import Batch
+
+__all__ = ["ParquetWriter"]
+
+_KEYS = {"messages": "message_id", "failures": "failure_id"}
+
+
+@dataclass
+class _Commit:
+    """What is new of some batches: its progress, `stored` of each batch, and rows by source."""
+
+    stored: list[int] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+    messages: dict[int, list[pa.RecordBatch]] = field(default_factory=dict)
+    failures: dict[int, list[pa.RecordBatch]] = field(default_factory=dict)
+    provisional: dict[tuple[int, int], pa.RecordBatch] = field(default_factory=dict)
+    files: list[tuple[Path, str]] = field(default_factory=list)
+
+    @property
+    def stretches(self) -> dict[int, list[Stretch]]:
+        found: dict[int, list[Stretch]] = {}
+        for source_id, _, start, end, *_ in self.progress:
+            found.setdefault(source_id, []).append((start, end))
+        return found
+
+    def says_the_same(self, other: "_Commit") -> bool:
+        """Tell whether both hold the same parts of the same batches."""
+        return (
+            self.progress == other.progress and self.provisional.keys() == other.provisional.keys()
+        )
+
+
+class ParquetWriter:
+    """Commits batches to a folder; see `WriteToParquet` for the arguments and the guarantee."""
+
+    def __init__(
+        self,
+        place: str,
+        *,
+        rules: str = "",
+        replace: bool = False,
+        partition_by: Sequence[str] = ("date", "msg_type"),
+    ):
+        """Check the arguments; nothing is opened or made."""
+        check_partitions(partition_by)
+        self._ledger = ParquetLedger(place)
+        self._rules = rules
+        self._replace = replace
+        self._partition_by = tuple(partition_by)
+
+    def prepare(self) -> None:
+        """Make the folder ready; `SinkError` if it cannot be, or is partitioned otherwise."""
+        self._ledger.prepare()
+        self._ledger.agree_on_partitions(self._partition_by)
+        self._ledger.enlist()
+
+    def register(self, keys: Sequence[str]) -> dict[str, int]:
+        """Return the source ids of sources of which only the key is known."""
+        # The key stands for the head: the same key is the same source, and only that.
+        sources = [Source(key, key.partition(":")[0], key, key.encode()) for key in keys]
+        found = self._ledger.register(sources, rules=self._rules) if sources else {}
+        return {key: one.source_id for key, one in found.items()}
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._ledger.close()
+
+    def write(self, batches: Sequence[tuple[int, Batch]]) -> list[int]:
+        """Commit (source id, batch) pairs; return how many messages of each were stored."""
+        rules = self._rules if self._replace else None
+        commit = self._new(batches, self._ledger.done(rules))
+        try:
+            self._write_files(commit)
+            with self._ledger.locked():
+                now = self._new(batches, self._ledger.done(rules))
+                if not now.says_the_same(commit):
+                    # Another writer has stored a part of it while we wrote.
+                    self._discard(commit)
+                    commit = now
+                    self._write_files(commit)
+                gone = self._rewrite(commit) if self._replace else []
+                gone += self._provisional_before(commit)
+                if commit.progress or commit.files or gone:
+                    self._ledger.commit(commit.progress, commit.files, gone)
+        except OSError as error:
+            self._discard(commit)
+            raise SinkError(
+                f"cannot write to {self._ledger.place}: {error}; check that there is space left "
+                "and that you may write there, and run it again: what is committed stays"
+            ) from error
+        return commit.stored
+
+    def _discard(self, commit: _Commit) -> None:
+        for path, _ in commit.files:
+            path.unlink(missing_ok=True)
+
+    def _new(
+        self, batches: Sequence[tuple[int, Batch]], done: Mapping[int, tuple[Stretch, ...]]
+    ) -> _Commit:
+        """Return what of the batches is in no done stretch, position by position."""
+        commit = _Commit()
+        covered = {source_id: list(stretches) for source_id, stretches in done.items()}
+        for source_id, batch in batches:
+            known = covered.setdefault(source_id, [])
+            if batch.provisional:
+                commit.stored.append(0)
+                for one in [k for k in commit.provisional if k[0] == source_id]:
+                    if one[1] >= batch.start:
+                        del commit.provisional[one]
+                if gaps(known, batch.start, batch.start + 1):
+                    commit.provisional[source_id, batch.start] = batch.failures
+                continue
+            stored = 0
+            for start, end in gaps(known, batch.start, batch.end):
+                messages = between(batch.messages, start, end)
+                failures = between(batch.failures, start, end)
+                # Which of the filtered messages a part of the stretch held is not known.
+                first = start == batch.start
+                counts = (
+                    messages.num_rows,
+                    batch.filtered if first else 0,
+                    failures.num_rows,
+                    batch.skipped if first else 0,
+                )
+                stored += messages.num_rows
+                commit.progress.append((source_id, self._rules, start, end, *counts))
+                for rows, kind, key in (
+                    (messages, commit.messages, "message_id"),
+                    (failures, commit.failures, "failure_id"),
+                ):
+                    if rows.num_rows:
+                        kind.setdefault(source_id, []).append(with_keys(rows, source_id, key))
+                for one in [k for k in commit.provisional if k[0] == source_id]:
+                    if start <= one[1] < end:
+                        del commit.provisional[one]
+                known.append((start, end))
+            commit.stored.append(stored)
+        return commit
+
+    # Files. Their names tell the source and its first and last position, or, of failures that may
+    # be none when the source has grown, where they begin.
+
+    def _write_files(self, commit: _Commit) -> None:
+        for source_id, batches in commit.messages.items():
+            for folder, rows in partitions(_table(batches), self._partition_by):
+                self._write_file(commit, f"messages/{folder}{source_id}", rows, "message_id")
+        for source_id, batches in commit.failures.items():
+            rows = _table(batches).sort_by("failure_id")
+            self._write_file(commit, f"failures/{source_id}", rows, "failure_id")
+        for (source_id, start), provisional in commit.provisional.items():
+            if provisional.num_rows:
+                rows = _table([with_keys(provisional, source_id, "failure_id")])
+                place = f"failures/provisional-{source_id}-{start}-{uuid4().hex[:8]}.parquet"
+                self._write(commit, place, rows)
+
+    def _write_file(self, commit: _Commit, name: str, rows: pa.Table, key: str) -> None:
+        ids = rows[key]
+        first, last = (ids[n].as_py() & (1 << POSITION_BITS) - 1 for n in (0, len(ids) - 1))
+        self._write(commit, f"{name}-{first}-{last}-{uuid4().hex[:8]}.parquet", rows)
+
+    def _write(self, commit: _Commit, place: str, rows: pa.Table) -> None:
+        path = self._ledger.new_file()
+        commit.files.append((path, place))
+        write_file(rows, path)
+
+    def _rewrite(self, commit: _Commit) -> list[str]:
+        """Write the rest of files that hold rows of the stretches; return those that go."""
+        gone = []
+        for source_id, stretches in commit.stretches.items():
+            for table, key in _KEYS.items():
+                for path, numbers in self._stored(table, f"{source_id}-*.parquet"):
+                    first, last = int(numbers[1]), int(numbers[2])
+                    if not any(start <= last and first < end for start, end in stretches):
+                        continue
+                    rows = pq.ParquetFile(path).read()
+                    rest = rows.filter(pa.array(outside(rows[key], source_id, stretches)))
+                    if rest.num_rows == rows.num_rows:
+                        continue
+                    folder = path.parent.relative_to(self._ledger.folder)
+                    gone.append(f"{folder}/{path.name}")
+                    if rest.num_rows:
+                        self._write_file(commit, f"{folder}/{source_id}", rest, key)
+        return gone
+
+    def _provisional_before(self, commit: _Commit) -> list[str]:
+        """Return the files of unfinished ends that have come again or turned into messages."""
+        stretches = commit.stretches
+        gone = []
+        for path, (_, number, begin, _) in self._stored("failures", "provisional-*.parquet"):
+            source_id, at = int(number), int(begin)
+            if any(start <= at < end for start, end in stretches.get(source_id, ())) or any(
+                source == source_id and start <= at for source, start in commit.provisional
+            ):
+                gone.append(f"failures/{path.name}")
+        return gone
+
+    def _stored(self, table: str, pattern: str) -> Iterator[tuple[Path, list[str]]]:
+        """Return files and the parts of their names."""
+        for path in sorted((self._ledger.folder / table).rglob(pattern)):
+            yield path, path.stem.split("-")
+
+
+def _table(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    # Batches of one job have the same columns; a user's own may not.
+    tables = [pa.Table.from_batches([batch]) for batch in batches]
+    return pa.concat_tables(tables, promote_options="default")
