@@ -15,7 +15,7 @@ from pathlib import Path
 
 import apache_beam as beam
 
-from fixio.files import ReadFromFiles, find_files
+from fixio.files import ReadFromFiles, cut_ranges, find_files
 from fixio.parquet import WriteToParquet
 from fixio.parquet_ledger import ParquetLedger
 from fixio.sql import WriteToSql, open_store
@@ -103,8 +103,10 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
         ledgers = {"sink": ParquetLedger(target)}
     for ledger in ledgers.values():
         ledger.prepare()
-    plan = make_plan(files, ledgers, rules="bench", reprocess=False)
-    sources = plan.sources.get("sink", {})
+    ranges, sources = cut_ranges(files[0], ()), {}
+    if ledgers:
+        plan = make_plan(files, ledgers, rules="bench", reprocess=False)
+        ranges, sources = plan.ranges, plan.sources["sink"]
     write: beam.PTransform = _Drop(clock)
     if sink == "sql":
         write = WriteToSql(target, sources=sources, rules="bench", on_commit=clock.commit)
@@ -120,14 +122,14 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
 
     thread = threading.Thread(target=watch)
     thread.start()
-    processes = min(os.cpu_count() or 1, len(plan.ranges))
+    processes = min(os.cpu_count() or 1, len(ranges))
     runner, options = runner_of(
         "DirectRunner", processes=processes, beam=(), log=Path(folder).with_suffix(".log")
     )
     pipeline = beam.Pipeline(runner=runner, options=options)
     build(
         pipeline,
-        source=_Timed(ReadFromFiles(plan.ranges), clock),
+        source=_Timed(ReadFromFiles(ranges), clock),
         parse=ParseFix(),
         steps=[("Enrich", Enrich())],
         sinks=[("Write", write)],

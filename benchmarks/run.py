@@ -91,17 +91,16 @@ def measured(module: str, *arguments: object) -> dict[str, float]:
     return result if isinstance(result, dict) else {"seconds": result}
 
 
-def sinks(log: Path, messages: int, folder: Path) -> list[str]:
-    """Time the job and what it is compared to."""
-    rows = [
-        "| from log to | messages/s | compared to | messages/s | ratio |",
-        "|---|--:|---|--:|--:|",
-    ]
+def sinks(log: Path, messages: int, folder: Path) -> None:
+    """Print the rates of the job and of what it is compared to."""
+    print("| from log to | messages/s | compared to | messages/s | ratio |")
+    print("|---|--:|---|--:|--:|", flush=True)
 
     def row(job: str, seconds: float, limit: str, limit_seconds: float) -> None:
-        rows.append(
+        print(
             f"| {job} | {messages / seconds:,.0f} | {limit} | {messages / limit_seconds:,.0f}"
-            f" | {limit_seconds / seconds:.2f} |"
+            f" | {limit_seconds / seconds:.2f} |",
+            flush=True,
         )
 
     job = measured("job", "sql", log, f"sqlite:///{folder}/job.db")["seconds"]
@@ -124,27 +123,25 @@ def sinks(log: Path, messages: int, folder: Path) -> list[str]:
     limit = measured("limits", "parquet", log, folder / "bare.parquet")["seconds"]
     row("Parquet", job, "pyarrow writes the same columns, one core", limit)
     shutil.rmtree(folder / "lake")
-    return rows
+    print()
 
 
-def growth(logs: dict[int, Path], folder: Path) -> list[str]:
-    """Time the job into SQLite and Parquet at several sizes, with the peak memory."""
-    rows = [
-        "| messages | into | seconds | messages/s | peak memory, all processes |",
-        "|--:|---|--:|--:|--:|",
-    ]
+def growth(logs: dict[int, Path], folder: Path) -> None:
+    """Print the times of the job into SQLite and Parquet at several sizes, with the peak memory."""
+    print("| messages | into | seconds | messages/s | peak memory, all processes |")
+    print("|--:|---|--:|--:|--:|", flush=True)
     for messages, log in logs.items():
         for sink, target in (("sql", f"sqlite:///{folder}/grow.db"), ("parquet", f"{folder}/grow")):
             result = measured("job", sink, log, target)
             seconds, peak = result["seconds"], result["peak_bytes"] / 2**20
-            rows.append(
+            print(
                 f"| {messages:,} | {'SQLite' if sink == 'sql' else 'Parquet'} | {seconds:.1f}"
-                f" | {messages / seconds:,.0f} | {peak:,.0f} MiB |"
+                f" | {messages / seconds:,.0f} | {peak:,.0f} MiB |",
+                flush=True,
             )
         for path in folder.glob("grow.db*"):
             path.unlink()
         shutil.rmtree(folder / "grow")
-    return rows
 
 
 def main() -> None:
@@ -162,13 +159,13 @@ def main() -> None:
         if given.only in (None, "parsers"):
             print(*parsers(log), "", sep="\n", flush=True)
         if given.only in (None, "sinks"):
-            print(*sinks(log, given.messages, folder), "", sep="\n", flush=True)
+            sinks(log, given.messages, folder)
         if given.growth:
             logs = {}
             for messages in given.growth:
                 logs[messages] = folder / f"{messages}.log"
                 write_bench_log(logs[messages], messages)
-            print(*growth(logs, folder), sep="\n", flush=True)
+            growth(logs, folder)
 
 
 if __name__ == "__main__":
