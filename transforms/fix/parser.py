@@ -1,6 +1,6 @@
 """From a block of bytes to a batch of messages and failures."""
 
-from functools import cache
+import threading
 
 import numpy as np
 import pyarrow as pa
@@ -32,9 +32,15 @@ _SMALL = 12 << 10
 """Below this many bytes (some tens of messages) the scalar parser is the faster one."""
 
 
-@cache
+# A parser keeps what it works on from block to block, so each thread has its own.
+_parsers = threading.local()
+
+
 def _vector_parser(fields: str) -> VectorParser:
-    return VectorParser(fields=fields)
+    parsers = _parsers.__dict__
+    if fields not in parsers:
+        parsers[fields] = VectorParser(fields=fields)
+    return parsers[fields]
 
 
 def parse_block(block: Block, *, fields: str = "rest", vectorised: bool | None = None) -> Batch:

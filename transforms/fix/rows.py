@@ -1,8 +1,6 @@
 """The messages of a block as rows and their fields as arrays, found without a loop over messages.
 
-Rows are what `transforms.fix.framing.spans` finds, in the same order. Messages whose BodyLength is
-right, or that end with the first CheckSum field behind them, are found with numpy; the others one
-by one by the functions that define what is right.
+Rows are what `transforms.fix.framing.spans` finds, in the same order.
 """
 
 from dataclasses import dataclass, field
@@ -17,11 +15,11 @@ from transforms.fix.between import (
     classify_lines,
     damaged_prefix,
 )
-from transforms.fix.framing import LONGEST_BODY, message_end, start_pattern
+from transforms.fix.frames import confirm, find_ends, with_headless, without_overlaps
 from transforms.fix.tags import TagTable
-from transforms.fix.words import LOW_BYTES, integers, view, word
+from transforms.fix.words import LOW_BYTES, view, word
 
-__all__ = ["Rows", "find_all", "find_rows"]
+__all__ = ["Rows", "find_rows"]
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -34,12 +32,11 @@ _BEHIND = b"\n" + bytes(63)
 class Rows:
     """The rows and fields of one block.
 
-    A row is a message in `data[start:end]`; `content_end` is `end` without the last delimiter;
-    `prefix` is where the text before it on its line begins. Field `f` belongs to row `row[f]` and
-    has its tag in `data[tag[f]:equals[f]]` and its value in `data[equals[f] + 1:stop[f]]`; a row's
-    fields are `first[row]` to `last[row]` (that one included). `ids` are the tags' ids in the tag
-    table. `odd` are the rows that only the scalar parser can read; `delimiters` has theirs, where
-    it is not the block's.
+    A row is a message in `data[start:end]`; `prefix` is where the text before it on its line
+    begins. Field `f` belongs to row `row[f]` and has its tag in `data[tag[f]:equals[f]]` and its
+    value in `data[equals[f] + 1:stop[f]]`; a row's fields are `first[row]` to `last[row]` (that one
+    included). `ids` are the tags' ids in the tag table. `odd` are the rows that only the scalar
+    parser can read; `delimiters` has theirs, where it is not the block's.
     """
 
     data: bytes
@@ -47,7 +44,6 @@ class Rows:
     words: NDArray[np.uint64]
     start: Ints
     end: Ints
-    content_end: Ints
     prefix: Ints
     row: Ints
     tag: Ints
@@ -60,6 +56,10 @@ class Rows:
     delimiters: dict[int, bytes] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     skipped: int = 0
+
+    def value(self, number: int) -> bytes:
+        """Return the value of a field."""
+        return self.data[self.equals[number] + 1 : self.stop[number]]
 
 
 def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) -> Rows | None:
@@ -84,14 +84,14 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
     texts[opens[alone & (equals.take(opens) == begins + 1)]] = word(b"8")
     ids = tags.ids(texts)
     newlines = np.flatnonzero(text == _NEWLINE)
-    begins, own = _confirm(data, octets, begins, delimiter)
-    begins, own = _with_headless(data, words, begins, own, newlines, delimiter)
+    begins, own = confirm(data, octets, begins, delimiter)
+    begins, own = with_headless(data, words, begins, own, newlines, delimiter)
     if len(begins) == len(own):
         return None
     sums = _with_equals(tag[ids == tags.tags.index(10)], words, b"10=")
     lengths = tag[(ids >= 0) & (ids < length_ids)]
-    ends = _ends(data, octets, words, begins, own, delimiter, newlines, stop, sums, lengths)
-    keep = _without_overlaps(begins, ends)
+    ends = find_ends(data, octets, words, begins, own, delimiter, newlines, stop, sums, lengths)
+    keep = without_overlaps(begins, ends)
     if keep is not None:
         if own:
             own = {new: own[old] for new, old in enumerate(keep.tolist()) if old in own}
@@ -112,13 +112,40 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
         )
     if not len(begins):
         return None
+    fields = _expand((tag, equals, stop, ids), begins, content_end, tags.tags.index(8))
+    odd = np.searchsorted(newlines, begins) != np.searchsorted(newlines, content_end)
+    odd[fields["row"][fields["ids"] < 0]] = True
+    odd[list(own)] = True
+    return Rows(
+        data=data,
+        octets=octets,
+        words=words,
+        start=begins,
+        end=ends,
+        prefix=prefix,
+        odd=odd,
+        delimiters=own,
+        failures=failures,
+        skipped=skipped,
+        **fields,
+    )
+
+
+def _expand(
+    pieces: tuple[Ints, Ints, Ints, Ints], begins: Ints, content_end: Ints, opening: int
+) -> dict[str, Ints]:
+    """Return the fields of the rows, each row's own, from the pieces between delimiters.
+
+    `pieces` are where they begin, have their first `=` and end, and the ids of their tags;
+    `opening` is the id of BeginString, which every row begins with.
+    """
+    tag, equals, stop, ids = pieces
     low = np.searchsorted(stop, begins)
     count = np.searchsorted(stop, content_end) + 1 - low
     last = np.cumsum(count)
     first = last - count
     last -= 1
     total = int(last[-1]) + 1
-    row = np.repeat(np.arange(len(begins)), count)
     if (low[1:] == low[:-1] + count[:-1]).all():
         only = slice(int(low[0]), int(low[0]) + total)
         tag, equals, stop, ids = tag[only], equals[only], stop[only], ids[only]
@@ -127,47 +154,23 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
         # are one piece of the block, and are cut apart below.
         chosen = np.arange(total) + np.repeat(low - first, count)
         tag, equals, stop, ids = (array.take(chosen) for array in (tag, equals, stop, ids))
-    crosses = np.searchsorted(newlines, begins) != np.searchsorted(newlines, content_end)
-    tag[first], equals[first], ids[first] = begins, begins + 1, tags.tags.index(8)
+    tag[first], equals[first], ids[first] = begins, begins + 1, opening
     stop[last] = content_end
     no_value = equals >= stop
     if no_value.any():
         ids[no_value] = -1
         equals[no_value] = np.maximum(stop[no_value] - 1, tag[no_value])
         equals = np.minimum(equals, stop - 1)
-    odd = np.zeros(len(begins), bool)
-    odd |= crosses
-    odd[row[ids < 0]] = True
-    odd[list(own)] = True
-    return Rows(
-        data=data,
-        octets=octets,
-        words=words,
-        start=begins,
-        end=ends,
-        content_end=content_end,
-        prefix=prefix,
-        row=row,
-        tag=tag,
-        equals=equals,
-        stop=stop,
-        ids=ids,
-        first=first,
-        last=last,
-        odd=odd,
-        delimiters=own,
-        failures=failures,
-        skipped=skipped,
-    )
-
-
-def find_all(data: bytes, text: bytes) -> Ints:
-    """Return where `text` stands in `data`."""
-    found, at = [], data.find(text)
-    while at >= 0:
-        found.append(at)
-        at = data.find(text, at + 1)
-    return np.array(found, np.int64)
+    row = np.repeat(np.arange(len(begins)), count)
+    return {
+        "row": row,
+        "tag": tag,
+        "equals": equals,
+        "stop": stop,
+        "ids": ids,
+        "first": first,
+        "last": last,
+    }
 
 
 def _fields(
@@ -212,150 +215,6 @@ def _begins(words: NDArray[np.uint64], equals: Ints) -> Ints:
 def _with_equals(tag: Ints, words: NDArray[np.uint64], text: bytes) -> Ints:
     """Keep the fields that begin with all of `text`: an id says nothing of `=` or a NUL."""
     return tag[(words[tag] & LOW_BYTES[len(text)]) == word(text)]
-
-
-def _confirm(
-    data: bytes, octets: NDArray[np.uint8], begins: Ints, delimiter: bytes
-) -> tuple[Ints, dict[int, bytes]]:
-    """Keep the real beginnings; also return the delimiters of those that have not the block's."""
-    at = begins + 5 + (octets.take(begins + 5) == ord("T"))
-    at = np.minimum(at, len(octets) - 8)
-    plain = octets.take(at) == ord(".")
-    plain &= octets.take(at + 2) == ord(".")
-    plain &= octets.take(at + 4) == delimiter[0]
-    for digit in (1, 3):
-        plain &= (octets.take(at + digit) - np.uint8(48)) < 10
-    plain &= (octets.take(np.maximum(begins - 1, 0)) - np.uint8(48)) > 9
-    if plain.all():
-        return begins, {}
-    kept, own = plain.copy(), {}
-    pattern = start_pattern(delimiter)
-    for index in np.flatnonzero(~plain).tolist():
-        begin = int(begins[index])
-        match = pattern.match(data, begin)
-        if not match or not match[1]:
-            continue
-        if begin and data[begin - 1 : begin].isdigit() and not data.startswith(b"9=", match.end()):
-            continue
-        kept[index] = True
-        if match[1] != delimiter:
-            own[index] = match[1]
-    new = np.cumsum(kept) - 1
-    return begins[kept], {int(new[index]): one for index, one in own.items()}
-
-
-def _with_headless(
-    data: bytes, words, begins: Ints, own: dict[int, bytes], newlines: Ints, delimiter: bytes
-) -> tuple[Ints, dict[int, bytes]]:
-    """Add the messages without BeginString, which begin where lines do; they count as `own`."""
-    lines = np.append(0, newlines[:-1] + 1)
-    opening = words[lines]
-    suspect = (opening & LOW_BYTES[3]) == word(b"35=")
-    suspect |= (opening & LOW_BYTES[5]) == word(b"1128=")
-    suspect |= (opening & LOW_BYTES[2]) == word(b"9=")
-    pattern = start_pattern(delimiter)
-    added = [
-        at for at in lines[suspect].tolist() if (match := pattern.match(data, at)) and not match[1]
-    ]
-    if not added:
-        return begins, own
-    every = np.concatenate([begins, np.array(added)])
-    order = np.argsort(every, kind="stable")
-    new = np.argsort(order, kind="stable")
-    delimiters = {int(new[index]): one for index, one in own.items()}
-    delimiters |= {int(new[len(begins) + n]): delimiter for n in range(len(added))}
-    return every[order], delimiters
-
-
-def _ends(
-    data,
-    octets,
-    words,
-    begins: Ints,
-    own,
-    delimiter: bytes,
-    newlines: Ints,
-    bounds: Ints,
-    sums: Ints,
-    lengths: Ints,
-) -> Ints:
-    """Return the end of each message: by BodyLength, else by CheckSum, else one by one."""
-    size, mark = len(data), delimiter[0]
-    version = np.searchsorted(bounds, begins)
-    behind = np.minimum(version + 1, len(bounds) - 1)
-    head = bounds.take(version) + 1
-    length_end = bounds.take(behind)
-    right = (words[head] & LOW_BYTES[2]) == word(b"9=")
-    right &= octets.take(length_end) == mark
-    wide = np.where(right, length_end - head - 2, 0)
-    right &= wide <= 8
-    length, valid = integers(words, head + 2, np.where(wide <= 8, wide, 0), lambda _: "")
-    right &= valid & (length <= LONGEST_BODY)
-    trailer = np.where(right, length_end + 1 + length, 1)
-    right &= trailer + 6 <= size
-    trailer = np.where(right, trailer, 1)
-    right &= octets.take(trailer - 1) == mark
-    found = words[trailer]
-    right &= (found & LOW_BYTES[3]) == word(b"10=")
-    for digit in (3, 4, 5):
-        right &= ((found >> np.uint64(8 * digit)) & np.uint64(0xFF)) - np.uint64(48) < 10
-    closing = octets.take(np.minimum(trailer + 6, size))
-    delimited = (closing == mark) & (trailer + 6 < size)
-    right &= delimited | (closing == 10) | (closing == 13)
-    if own:
-        right[list(own)] = False
-    ends = trailer + 6 + delimited
-    # Another beginning inside is a part of a data field, or BodyLength is right by chance.
-    doubtful = np.zeros(len(begins), bool)
-    doubtful[:-1] = right[:-1] & (begins[1:] < ends[:-1])
-    right &= ~doubtful
-    wrong = np.flatnonzero(~right)
-    if len(wrong):
-        for index, end in zip(
-            wrong.tolist(),
-            _by_check_sum(
-                octets, begins, wrong, sums, lengths, newlines, bounds, mark, size
-            ).tolist(),
-            strict=True,
-        ):
-            if end < 0 or index in own or wide[index] > 8 or doubtful[index]:
-                end = message_end(data, int(begins[index]), own.get(index, delimiter))
-            ends[index] = end
-    return ends
-
-
-def _by_check_sum(octets, begins, wrong, sums, lengths, newlines, bounds, mark, size) -> Ints:
-    """Return for each of `wrong` the end of the first CheckSum field behind it, -1 where unclear.
-
-    It is unclear where a line ends, a message begins or a data field may stand before it.
-    """
-    start = begins[wrong]
-    limit = len(octets)
-    found = np.append(sums, limit).take(np.searchsorted(sums, start))
-    follows = np.append(begins, limit).take(wrong + 1)
-    line = newlines.take(np.searchsorted(newlines, start))
-    end = np.append(bounds, size).take(np.searchsorted(bounds, np.minimum(found, size)))
-    clear = (found < limit) & (end < line) & (follows > end)
-    clear &= np.searchsorted(lengths, start) == np.searchsorted(lengths, found)
-    delimited = (octets.take(end) == mark) & (end < size)
-    clear &= delimited
-    return np.where(clear, end + 1, -1)
-
-
-def _without_overlaps(begins: Ints, ends: Ints) -> Ints | None:
-    """Return the indices of the messages that do not begin inside another, None if all do not."""
-    if (begins[1:] >= ends[:-1]).all():
-        return None
-    furthest = np.maximum.accumulate(ends)
-    inside = np.append(False, begins[1:] < furthest[:-1])
-    if (ends[inside] <= furthest[np.flatnonzero(inside) - 1]).all():
-        return np.flatnonzero(~inside)
-    kept, past = [], 0
-    for index, (begin, end) in enumerate(zip(begins.tolist(), ends.tolist(), strict=True)):
-        if begin >= past:
-            kept.append(index)
-            past = end
-    return np.array(kept)
 
 
 def _between(

@@ -24,7 +24,8 @@ from transforms.fix.defects import (
 from transforms.fix.dictionary import merged
 from transforms.fix.framing import single_byte
 from transforms.fix.json_text import Tokens, json_rows, key_pieces
-from transforms.fix.rows import Rows, find_all, find_rows
+from transforms.fix.oddities import mark_odd
+from transforms.fix.rows import Rows, find_rows
 from transforms.fix.scalar import Message, decode, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME
 from transforms.fix.tags import TagTable
@@ -69,11 +70,13 @@ class VectorParser:
         self._fields = fields
         dictionary = merged()
         self._names = dictionary.fields
-        self._lengths = tuple(dictionary.data_lengths)
-        self._data_tags = dictionary.data_lengths
+        self._lengths = dictionary.data_lengths
         own = (column.tag for column in COLUMNS)
-        self._tags = TagTable(dict.fromkeys([*self._lengths, 8, 9, 35, 10, *own]))
+        data = self._lengths.values()
+        self._tags = TagTable(dict.fromkeys([*self._lengths, 8, 9, 35, 10, *own, *data]))
         self._id = {tag: number for number, tag in enumerate(self._tags.tags)}
+        # The ids of data fields, by the ids of their length fields, which are the first ones.
+        self.data_ids = [self._id[tag] for tag in data]
         self._known = 0
         self._scratch = np.empty(0, np.int32)
 
@@ -126,7 +129,12 @@ class _Block:
         self.count = len(rows.start)
         self.id = parser._id
         self.defects = np.zeros(self.count, np.int64)
-        self._mark_odd()
+        self.special = mark_odd(rows, delimiter, parser.data_ids)
+        at = np.minimum(rows.first + 1, len(rows.ids) - 1)
+        then = np.minimum(rows.first + 2, len(rows.ids) - 1)
+        rows.odd |= (rows.ids[at] != self.id[9]) | (rows.ids[then] != self.id[35])
+        rows.odd |= rows.last - rows.first < 2
+        self.ended = rows.ids[rows.last] == self.id[10]
         self.regular = ~rows.odd.take(rows.row)
         self.table, self.first, self.repeats = parser.firsts(rows, self.regular)
         self.tokens = Tokens(rows, parser.pieces, parser.piece_ends, parser.piece_count)
@@ -136,69 +144,6 @@ class _Block:
         # What the scalar parser read, by the type of column: (number of the column, row, value).
         self.cells: dict[Any, list[tuple[int, int, Any]]] = {group: [] for group in _GROUPS}
         self.scalar = self._parse_odd()
-
-    def _value(self, field: int) -> bytes:
-        rows = self.rows
-        return rows.data[rows.equals[field] + 1 : rows.stop[field]]
-
-    # What the scalar parser must read.
-
-    def _mark_odd(self) -> None:
-        rows, ids, odd = self.rows, self.rows.ids, self.rows.odd
-        size = rows.last - rows.first + 1
-        at = np.minimum(rows.first + 1, len(ids) - 1)
-        then = np.minimum(rows.first + 2, len(ids) - 1)
-        odd |= (size < 3) | (ids[at] != self.id[9]) | (ids[then] != self.id[35])
-        self.ended = ids[rows.last] == self.id[10]
-        self._mark_special()
-        self._mark_data_fields()
-
-    def _mark_special(self) -> None:
-        """Find bytes that JSON escapes or that are not ASCII; a control byte in a tag is odd."""
-        rows = self.rows
-        places = self._special_places()
-        self.special = np.empty(0, np.int64)
-        if not len(places):
-            return
-        field = np.minimum(np.searchsorted(rows.stop, places), len(rows.stop) - 1)
-        inside = (places >= rows.tag[field]) & (places < rows.stop[field])
-        in_tag = inside & (places < rows.equals[field])
-        rows.odd[rows.row[field[in_tag]]] = True
-        self.special = np.unique(field[inside & ~in_tag])
-
-    def _special_places(self) -> Ints:
-        data, mark = self.rows.data, self.delimiter[0]
-        octets = self.rows.octets[: len(data)]
-        places = [find_all(data, b'"'), find_all(data, b"\\")]
-        if not data.isascii():
-            places.append(np.flatnonzero(octets >= 128))
-        control = octets < 32
-        usual = np.count_nonzero(octets == 10)
-        if mark < 32:
-            usual += np.count_nonzero(octets == mark)
-        if np.count_nonzero(control) > usual:
-            places.append(np.flatnonzero(control & (octets != mark) & (octets != 10)))
-        return np.sort(np.concatenate(places))
-
-    def _mark_data_fields(self) -> None:
-        """A data field that is as long as its length field says, up to a delimiter, is regular."""
-        rows, parser = self.rows, self.parser
-        for field in np.flatnonzero((rows.ids >= 0) & (rows.ids < len(parser._lengths))).tolist():
-            row = rows.row[field]
-            data_tag = parser._data_tags[parser._lengths[rows.ids[field]]]
-            length = self._value(field)
-            if (
-                field == rows.last[row]
-                or rows.ids[field + 1] != self.id.get(data_tag, self._late_id(data_tag))
-                or not length.isdigit()
-                or len(length) > 9
-                or int(length) != len(self._value(field + 1))
-            ):
-                rows.odd[row] = True
-
-    def _late_id(self, tag: int) -> int:
-        tags = self.parser._tags.tags
-        return tags.index(tag) if tag in tags else -2
 
     def _parse_odd(self) -> dict[int, Message | None]:
         rows = self.rows
@@ -269,7 +214,7 @@ class _Block:
         at = rows.equals[length] + 1
         wide = rows.stop[length] - at
         values, valid = integers(
-            rows.words, at, wide, lambda i: _digits(self._value(int(length[i])))
+            rows.words, at, wide, lambda i: _digits(self.rows.value(int(length[i])))
         )
         right = valid & (values == rows.tag[trailer] - rows.stop[length] - 1)
         self.defects[regular[~right]] |= BODY_LENGTH
@@ -303,7 +248,7 @@ class _Block:
         fields = where[cells].astype(np.int64)
         at = rows.equals[fields] + 1
         length = rows.stop[fields] - at
-        text = lambda index: decode(self._value(int(fields[index])))  # noqa: E731
+        text = lambda index: decode(self.rows.value(int(fields[index])))  # noqa: E731
         values, valid, *rest = reader(rows.words, at, length, text)
         exact = rest[0] if rest else valid
         self.inexact.append(fields[~exact])
@@ -335,7 +280,7 @@ class _Block:
         for field in self.special.tolist():
             if not self.regular[field]:
                 continue
-            value = self._value(field)
+            value = self.rows.value(field)
             text = decode(value)
             self.escaped[field] = self.tokens.add(orjson.dumps(text)[1:-1])
             recoded = text.encode()
