@@ -7,21 +7,26 @@ from numpy.typing import NDArray
 
 from transforms.fix.rows import Rows
 
-__all__ = ["mark_odd"]
+__all__ = ["INSIDE", "mark_odd"]
 
 Ints = NDArray[np.int64]
+
+INSIDE = -2
+"""The id of what stands inside a data field."""
 
 
 def mark_odd(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> Ints:
     """Add to `rows.odd`; return the fields whose values JSON escapes or that are not ASCII.
 
-    Odd are rows with a control byte in a tag, and those whose data fields are not as long, up to a
-    delimiter, as their length fields say. `data_ids` are the ids of data fields by the ids of
-    their length fields.
+    Odd are rows with a field that has no tag, with a control byte in a tag, or with a data field
+    that is not as long as its length field says. `data_ids` are the ids of data fields by the ids
+    of their length fields. A data field that holds delimiters is put together again: what was taken
+    for fields inside it has the id `INSIDE` and is empty.
     """
+    whole = _join_data_fields(rows, delimiter, data_ids)
     special = _mark_special(rows, delimiter)
-    _mark_data_fields(rows, data_ids)
-    return special
+    rows.odd[rows.row[(rows.ids < 0) & (rows.ids != INSIDE)]] = True
+    return np.union1d(special, np.array(whole, np.int64)) if whole else special
 
 
 def _mark_special(rows: Rows, delimiter: bytes) -> Ints:
@@ -58,15 +63,34 @@ def _find_all(data: bytes, text: bytes) -> Ints:
     return np.array(found, np.int64)
 
 
-def _mark_data_fields(rows: Rows, data_ids: Sequence[int]) -> None:
+def _join_data_fields(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> list[int]:
+    """Return the data fields that were put together."""
+    joined = []
     for field in np.flatnonzero((rows.ids >= 0) & (rows.ids < len(data_ids))).tolist():
+        if rows.ids[field] == INSIDE:
+            continue
         row = rows.row[field]
         length = rows.value(field)
+        last = int(rows.last[row])
         if (
-            field == rows.last[row]
+            field == last
             or rows.ids[field + 1] != data_ids[rows.ids[field]]
             or not length.isdigit()
             or len(length) > 9
-            or int(length) != len(rows.value(field + 1))
         ):
             rows.odd[row] = True
+            continue
+        end = int(rows.equals[field + 1]) + 1 + int(length)
+        if end == rows.stop[field + 1]:
+            continue
+        if end >= rows.tag[last] or rows.octets[end] != delimiter[0] or end < rows.stop[field + 1]:
+            rows.odd[row] = True
+            continue
+        pieces = int(np.searchsorted(rows.tag[field + 2 : last], end, side="right"))
+        inside = slice(field + 2, field + 2 + pieces)
+        rows.ids[inside] = INSIDE
+        rows.tag[inside] = rows.stop[inside] = end
+        rows.equals[inside] = end - 1
+        rows.stop[field + 1] = end
+        joined.append(field + 1)
+    return joined

@@ -35,8 +35,8 @@ class Rows:
     A row is a message in `data[start:end]`; `prefix` is where the text before it on its line
     begins. Field `f` belongs to row `row[f]` and has its tag in `data[tag[f]:equals[f]]` and its
     value in `data[equals[f] + 1:stop[f]]`; a row's fields are `first[row]` to `last[row]` (that one
-    included). `ids` are the tags' ids in the tag table. `odd` are the rows that only the scalar
-    parser can read; `delimiters` has theirs, where it is not the block's.
+    included). `ids` are the tags' ids in the tag table, negative for what is no tag. `odd` are the
+    rows that only the scalar parser can read; `delimiters` has theirs, where it is not the block's.
     """
 
     data: bytes
@@ -114,7 +114,6 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
         return None
     fields = _expand((tag, equals, stop, ids), begins, content_end, tags.tags.index(8))
     odd = np.searchsorted(newlines, begins) != np.searchsorted(newlines, content_end)
-    odd[fields["row"][fields["ids"] < 0]] = True
     odd[list(own)] = True
     return Rows(
         data=data,
@@ -189,7 +188,7 @@ def _fields(
     begins = []
     if again.any():
         again = np.append(False, again)
-        begins.append(_begins(words, places[again]))
+        begins.append(_begins(text, words, places[again]))
         places, is_equals = places[~again], is_equals[~again]
     if len(places) % 2 == 0 and is_equals[0::2].all() and not is_equals[1::2].any():
         equals, stop = places[0::2].copy(), places[1::2].copy()
@@ -200,15 +199,16 @@ def _fields(
         before[0] = 0
         before[1:] = ends[:-1] + 1
         equals = places.take(before)
-    begins.append(_begins(words, equals))
+    begins.append(_begins(text, words, equals))
     tag = np.empty_like(stop)
     tag[0] = 0
     tag[1:] = stop[:-1] + 1
     return tag, equals, stop, np.sort(np.concatenate(begins))
 
 
-def _begins(words: NDArray[np.uint64], equals: Ints) -> Ints:
+def _begins(octets: NDArray[np.uint8], words: NDArray[np.uint64], equals: Ints) -> Ints:
     before = np.maximum(equals, 1) - 1
+    before = before[octets.take(before) == ord("8")]
     return before[(words[before] & LOW_BYTES[5]) == word(b"8=FIX")]
 
 

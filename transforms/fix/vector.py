@@ -24,7 +24,7 @@ from transforms.fix.defects import (
 from transforms.fix.dictionary import merged
 from transforms.fix.framing import single_byte
 from transforms.fix.json_text import Tokens, json_rows, key_pieces
-from transforms.fix.oddities import mark_odd
+from transforms.fix.oddities import INSIDE, mark_odd
 from transforms.fix.rows import Rows, find_rows
 from transforms.fix.scalar import Message, decode, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME
@@ -136,6 +136,7 @@ class _Block:
         rows.odd |= rows.last - rows.first < 2
         self.ended = rows.ids[rows.last] == self.id[10]
         self.regular = ~rows.odd.take(rows.row)
+        self.regular &= rows.ids != INSIDE
         self.table, self.first, self.repeats = parser.firsts(rows, self.regular)
         self.tokens = Tokens(rows, parser.pieces, parser.piece_ends, parser.piece_count)
         self.escaped: dict[int, int] = {}
