@@ -1,15 +1,23 @@
 """Fixtures that more than one part of the tests uses."""
 
 import itertools
+import os
+import pickle
 import subprocess
 import sys
 
 import psycopg2
 import pytest
+from hypothesis import settings
 
 from tests.postgresql_server import server
 
 _NUMBERS = itertools.count(1)
+
+# CI says the same of the same code every time; by hand each run looks at other examples.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +59,6 @@ def select():
             check=True,
             capture_output=True,
         )
-        import pickle
-
         return pickle.loads(done.stdout)
 
     return run

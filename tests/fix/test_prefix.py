@@ -75,7 +75,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES, max_size=8).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     texts=st.lists(
         st.one_of(
@@ -89,6 +89,7 @@ TEXTS = st.lists(PIECES, max_size=8).map("".join)
     )
 )
 @example(texts=["2025-01-02 09:30:00 IN ", "2025-01-02 09:30:00Z IN ", "2025-01-02 09:30:001 IN "])
+@example(texts=["2025-01-02 09:30:00, IN ", "2025-01-02 09:30:00,5 IN ", "2025-01-02 09:30:00."])
 @example(texts=["20250102-09:30:00.1 : ", "20250102-09:30:00.12 : ", "20250131-09:30:00.2 x"])
 def test_many_prefixes_at_once_give_what_one_at_a_time_gives(texts):
     expected = [(None, None) if text is None else read_prefix(text) for text in texts]

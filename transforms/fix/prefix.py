@@ -144,9 +144,12 @@ def _regular(
     for place in sorted(digits):
         found[place] = octets[at + place].astype(np.int64) - 48
         good &= (found[place] >= 0) & (found[place] <= 9)
-    # What follows must not be one more digit, or an offset that `sample` does not have.
+    # What follows must not be one more digit, or a fraction or an offset that `sample` has not.
     follows = octets[at + end]
     good &= (follows - np.uint8(48)) > 9
+    if not layout[8] and not layout[9]:
+        separator = (follows == ord(".")) | (follows == ord(","))
+        good &= ~separator | ((octets[at + end + 1] - np.uint8(48)) > 9)
     if not layout[9]:
         for mark in b"Z+-":
             good &= follows != mark
