@@ -11,7 +11,6 @@ from fixio.ledger import Ledger
 from fixio.parquet import WriteToParquet, check_partitions
 from fixio.parquet_ledger import ParquetLedger
 from fixio.sql import WriteToSql, open_store, redact
-from fixio.store import Store
 from transforms.fix.block import Batch
 
 __all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]
@@ -34,14 +33,6 @@ class Sink:
     name: str
     ledger: Callable[[], Ledger]
     write: Callable[[Mapping[str, int], str, bool, OnCommit], beam.PTransform]
-
-    def store(self) -> Store | None:
-        """Return the database opened, None if the sink is none; there runs are recorded."""
-        ledger = self.ledger()
-        if isinstance(ledger, Store):
-            return ledger
-        ledger.close()
-        return None
 
 
 def _sql(uri: str, _partition_by: Sequence[str]) -> Sink:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from transforms.fix.block import Batch
 
-__all__ = ["Committed", "problems", "start", "totals"]
+__all__ = ["Committed", "empty", "problems", "start", "totals"]
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PROBLEMS = "problems.jsonl"
