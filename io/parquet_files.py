@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from fixio.ledger import Stretch, inside
 from fixio.parquet_folder import sync
-from fixio.tables import NAMED, POSITION_BITS
-from transforms.fix.schema import MESSAGES
+from fixio.tables import POSITION_BITS
+from transforms.fix.schema import MESSAGES, NAMED
 
 __all__ = ["between", "check_partitions", "outside", "partitions", "with_keys", "write_file"]
 

@@ -39,19 +39,20 @@ class Store(Database):
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
         result: dict[str, Known] = {}
         for source in sources:
-            found = self.find(source, rules=rules)
+            found = self._find(source, rules)
             if found is None:
                 with self.transaction():
                     self.lock_schema()
                     # Another process may have stored it meanwhile.
-                    found = self.find(source, rules=rules) or self._add(source)
+                    found = self._find(source, rules) or self._add(source)
             result[source.key] = found
         return result
 
     def find(self, source: Source, *, rules: str) -> Known | None:
         """See `fixio.ledger.Ledger`."""
-        if "sources" not in self.tables():
-            return None
+        return self._find(source, rules) if "sources" in self.tables() else None
+
+    def _find(self, source: Source, rules: str) -> Known | None:
         rows = self.query(
             "select source_id, fingerprint, mark_digests, mark_size from sources where kind = ?",
             source.kind,

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, TIME
+from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, NAMED, TIME
 
 __all__ = [
     "DIALECTS",
     "FAILURE_COLUMNS",
     "MESSAGE_COLUMNS",
     "MIGRATIONS",
-    "NAMED",
     "POSITION_BITS",
     "VERSION",
     "create_statements",
@@ -28,17 +27,7 @@ POSITION_BITS = 40
 
 DIALECTS = ("sqlite", "postgresql")
 
-NAMED = {
-    "msg_type": "MsgType",
-    "side": "Side",
-    "ord_status": "OrdStatus",
-    "exec_type": "ExecType",
-    "exec_trans_type": "ExecTransType",
-    "ord_type": "OrdType",
-    "time_in_force": "TimeInForce",
-}
-"""Columns whose codes the view messages_named spells out, with the field that has the codes."""
-
+_FIELDS = {column.name: column.field for column in COLUMNS}
 _JSON = ("fields", "enriched")
 _TYPES: Mapping[pa.DataType, tuple[str, str]] = {
     pa.int64(): ("integer", "bigint"),
@@ -144,7 +133,7 @@ def _named_view(dialect: str) -> str:
         if name in NAMED:
             selected.append(f"c_{name}.name as {name}_name")
             joins.append(
-                f"left join codes c_{name} on c_{name}.field = '{NAMED[name]}'"
+                f"left join codes c_{name} on c_{name}.field = '{_FIELDS[name]}'"
                 f" and c_{name}.value = m.{name}"
             )
     joined = "\n".join(joins)

@@ -14,21 +14,10 @@ import pyarrow.compute as pc
 
 from transforms.fix.block import Batch
 from transforms.fix.dictionary import merged
-from transforms.fix.schema import COLUMNS, TIME
+from transforms.fix.schema import COLUMNS, NAMED, TIME
 from transforms.lookup import Lookup, LookupFileError
 
-__all__ = ["NAMED", "Enrich", "Lookup", "LookupFileError", "enrich_batch"]
-
-NAMED = (
-    "msg_type",
-    "side",
-    "ord_status",
-    "exec_type",
-    "exec_trans_type",
-    "ord_type",
-    "time_in_force",
-)
-"""The columns that get a column of names."""
+__all__ = ["Enrich", "Lookup", "LookupFileError", "enrich_batch"]
 
 
 class Enrich(beam.PTransform):

@@ -13,6 +13,7 @@ __all__ = [
     "DECIMAL",
     "FAILURES",
     "MESSAGES",
+    "NAMED",
     "TIME",
     "Column",
 ]
@@ -70,6 +71,17 @@ COLUMNS = (
     Column("text", 58, "Text", pa.string()),
 )
 """The typed columns, in the order of the schema."""
+
+NAMED = (
+    "msg_type",
+    "side",
+    "ord_status",
+    "exec_type",
+    "exec_trans_type",
+    "ord_type",
+    "time_in_force",
+)
+"""The columns of codes whose names people ask for: in SQL a view has them, else `Enrich`."""
 
 MESSAGES = pa.schema(
     [
