@@ -2,8 +2,8 @@
 
     python tools/build_dictionaries.py FOLDER_WITH_FIX40_XML_AND_THE_OTHERS
 
-Facts only: tag numbers, names, types, enumerations and message types, united over all versions, in
-one JSON object:
+Facts only: tag numbers, names, types, enumerations, and the structure of messages. Each version is
+a file in the format of `transforms.fix.xml_dictionary.read_definition`; `union.json` unites them:
 
     fields        tag -> [name, type, {value: meaning}]
     messages      MsgType -> [name, 1 if admin else 0]
@@ -33,21 +33,45 @@ VERSIONS = (
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the fields and messages of one dictionary in our format."""
     root = ElementTree.parse(path).getroot()
     fields = {
         field.get("number"): [
             field.get("name"),
-            field.get("type"),
+            field.get("type").upper(),
             {value.get("enum"): meaning(value.get("description")) for value in field},
         ]
         for field in root.find("fields")
     }
-    messages = {
-        message.get("msgtype"): [message.get("name"), int(message.get("msgcat") == "admin")]
-        for message in root.find("messages")
+    tags = {field[0]: int(tag) for tag, field in fields.items()}
+
+    def members(element) -> list[Any]:
+        found = []
+        for one in [] if element is None else element:
+            required = int(one.get("required") == "Y")
+            name = one.get("name")
+            if one.tag == "component":
+                found.append([name, required])
+            elif one.tag == "group":
+                found.append([tags[name], required, members(one)])
+            else:
+                found.append([tags[name], required])
+        return found
+
+    pack = root.get("servicepack", "0")
+    version = f"{root.get('type', 'FIX')}.{root.get('major')}.{root.get('minor')}"
+    return {
+        "version": version + (f"SP{pack}" if pack != "0" else ""),
+        "fields": fields,
+        "components": {one.get("name"): members(one) for one in root.find("components")}
+        if root.find("components") is not None
+        else {},
+        "header": members(root.find("header")),
+        "trailer": members(root.find("trailer")),
+        "messages": {
+            one.get("msgtype"): [one.get("name"), int(one.get("msgcat") == "admin"), members(one)]
+            for one in root.find("messages")
+        },
     }
-    return {"fields": fields, "messages": messages}
 
 
 def meaning(description: str) -> str:
@@ -65,7 +89,7 @@ def union(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
         for tag, (name, kind, values) in one["fields"].items():
             before = fields[tag][2] if tag in fields else {}
             fields[tag] = [name, kind, before | values]
-        messages |= one["messages"]
+        messages |= {value: found[:2] for value, found in one["messages"].items()}
     lengths = {}
     by_name = {field[0]: tag for tag, field in fields.items()}
     for tag, (name, kind, _) in fields.items():
@@ -92,6 +116,8 @@ def main() -> None:
         raise SystemExit(__doc__)
     folder = Path(sys.argv[1])
     dictionaries = [read(folder / f"{name}.xml") for name in VERSIONS]
+    for name, one in zip(VERSIONS, dictionaries, strict=True):
+        (TARGET / f"{name}.json").write_bytes(orjson.dumps(one))
     (TARGET / "union.json").write_bytes(orjson.dumps(union(dictionaries)))
 
 
