@@ -1,0 +1,4 @@
+"""How faithfully fixfeed reads FIX: its reading of any log, field by field beside QuickFIX's.
+
+python -m tests.fidelity FILE...
+"""
