@@ -131,7 +131,9 @@ class _Reader:
             if tag not in parent.grammar:
                 self._fail_element(parser.CurrentLineNumber, tag, parent)
             if len(stack) > _DEEPEST:
-                self._fail(parser.CurrentLineNumber, f"expected at most {_DEEPEST} nested elements")
+                self._fail(
+                    parser.CurrentLineNumber, f"expected at most {_DEEPEST} elements in each other"
+                )
             element = _Element(tag, parser.CurrentLineNumber, parent.grammar[tag], attributes)
             parent.children.append(element)
             stack.append(element)
@@ -146,7 +148,7 @@ class _Reader:
         try:
             parser.Parse(content, True)
         except expat.ExpatError as error:
-            self._fail(error.lineno, f"found no XML: {expat.ErrorString(error.code)}")
+            self._fail(error.lineno, f"cannot read the XML: {expat.ErrorString(error.code)}")
         except DictionaryError:
             raise
         except (LookupError, ValueError) as error:
@@ -222,7 +224,7 @@ class _Reader:
 
     def _check_groups(self, components: dict[str, list[Any]]) -> None:
         """See that no component contains itself and that each group has a field to begin with."""
-        names = {name: set(_named(members)) for name, members in components.items()}
+        names = {name: dict.fromkeys(_named(members)) for name, members in components.items()}
         empty: set[str] = set()
         try:
             # From those that name no other to those that name them.
