@@ -1,0 +1,73 @@
+"""Where two readings of one message differ, and which kind of difference each one is."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.fidelity.copies import Copy
+from tests.fidelity.levels import Key, Level, prune
+
+__all__ = ["Difference", "compare"]
+
+
+class Difference(NamedTuple):
+    """A place in a message that the two read in different ways.
+
+    `place` are the groups around it (`453[2].802[1]`), empty at the message's level; `ours` and
+    `theirs` the values there, None where there is no such field. `kind` is one of `KINDS`, empty if
+    the difference is not explained.
+    """
+
+    place: str
+    tag: Key
+    ours: list[str] | None
+    theirs: list[str] | None
+    kind: str
+
+
+def compare(ours: Level, theirs: Level, copy: Copy) -> list[Difference]:
+    """Return the differences of two readings; `theirs` is that of `copy`.
+
+    Takes from both what was done to the copy, and looks for what it lacks in ours.
+    """
+    left_out = {key for key, _ in copy.left_out}
+    kept = Counter(prune(ours, lambda key: isinstance(key, str) or key in left_out))
+    wanted = Counter(copy.left_out)
+    found = [
+        Difference("", key, ours, theirs, "")
+        for ours, theirs, lacking in ((None, True, wanted - kept), (True, None, kept - wanted))
+        for key, value in lacking
+        for ours, theirs in [([value] if ours else None, [value] if theirs else None)]
+    ]
+    if copy.extra_msg_type:
+        theirs.fields[35].pop(0)
+    for place, tag, mine, their in _levels(ours, theirs, ""):
+        if mine is not None:
+            mine = [copy.masks.get(value, value) for value in mine]
+        if mine != their:
+            found.append(Difference(place, tag, mine, their, _kind(place, tag, copy)))
+    return found
+
+
+def _kind(place: str, tag: Key, copy: Copy) -> str:
+    if "msg_type_again" in copy.repairs:
+        return "msg_type_again"
+    if tag in copy.lengths:
+        return "data_length"
+    return copy.touched.get(tag, "")
+
+
+Values = list[str] | None
+
+
+def _levels(ours: Level, theirs: Level, place: str) -> Iterator[tuple[str, Key, Values, Values]]:
+    """Yield all places with what the two have there: fields, and how many entries groups have."""
+    for tag in ours.fields | theirs.fields:
+        yield place, tag, ours.fields.get(tag), theirs.fields.get(tag)
+    for tag in ours.groups | theirs.groups:
+        mine, their = ours.groups.get(tag, []), theirs.groups.get(tag, [])
+        if len(mine) != len(their):
+            yield place, tag, [f"{len(mine)} entries"], [f"{len(their)} entries"]
+        inner = f"{place}.{tag}" if place else str(tag)
+        for number, (one, other) in enumerate(zip(mine, their, strict=False), 1):
+            yield from _levels(one, other, f"{inner}[{number}]")

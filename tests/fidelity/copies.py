@@ -1,0 +1,199 @@
+"""The copy of a message that QuickFIX is given: what it would choke on or lose is put right.
+
+All that is done to a copy has a name, the kind under which it is counted. What is left out of a
+copy is looked for in fixfeed's reading by itself, so that it cannot be lost there unseen.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.fidelity.levels import Key
+from tests.fidelity.structure import Scope, Structure
+
+__all__ = ["Copy", "Field", "as_text", "copy_of", "delimiter_of", "split"]
+
+_TAG = re.compile(rb"[1-9][0-9]{0,8}")
+_BEGIN = re.compile(rb"8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?(\^A|[^\n])")
+_MASK = "\x1a"  # the control character for what cannot be represented
+
+
+class Field(NamedTuple):
+    """A field: its tag, or the text before `=` where that is no tag, and its value.
+
+    A field without `=` is all value.
+    """
+
+    key: Key
+    value: bytes
+
+
+@dataclass
+class Copy:
+    """What QuickFIX is given of a message, and how that differs from it.
+
+    `left_out` are the fields it is not given, `masks` the texts that it is given with control
+    characters for some bytes, `lengths` the tags of data lengths that were put right. `touched` are
+    the tags that QuickFIX may nest another way, with the kind of the reason; `repairs` the kinds of
+    all that was done. `extra_msg_type` says that MsgType (35) was put in front once more.
+    """
+
+    text: str = ""
+    left_out: list[tuple[Key, str]] = field(default_factory=list)
+    masks: dict[str, str] = field(default_factory=dict)
+    lengths: set[Key] = field(default_factory=set)
+    touched: dict[Key, str] = field(default_factory=dict)
+    repairs: set[str] = field(default_factory=set)
+    extra_msg_type: bool = False
+
+    def touch(self, kind: str, tags: Iterable[int]) -> None:
+        """Mark tags that QuickFIX may nest another way."""
+        for tag in tags:
+            self.touched.setdefault(tag, kind)
+
+
+def delimiter_of(message: bytes, default: bytes) -> bytes:
+    """Return what separates the fields of `message`; `default` where it does not show."""
+    found = _BEGIN.match(message)
+    return found[1] if found else default
+
+
+def split(message: bytes, delimiter: bytes, lengths: Mapping[int, int]) -> list[Field]:
+    """Return the fields of a message; a data field is as long as the field before it says.
+
+    It ends at the next delimiter if it would not end a field by that. `lengths` are as in
+    `data_lengths`.
+    """
+    data = message.removesuffix(delimiter)
+    fields: list[Field] = []
+    at = 0
+    while at < len(data) or not fields:
+        end = data.find(delimiter, at)
+        end = len(data) if end < 0 else end
+        before, equals, _ = data[at:end].partition(b"=")
+        value_at = at + len(before) + 1 if equals else at
+        key: Key = int(before) if _TAG.fullmatch(before) and equals else ""
+        if equals and not key:
+            key = as_text(before)
+        if isinstance(key, int) and fields and fields[-1].key == lengths.get(key, 0):
+            size = fields[-1].value
+            past = value_at + int(size) if size.isdigit() and len(size) < 10 else -1
+            if past == len(data) or (past >= value_at and data.startswith(delimiter, past)):
+                end = past
+        fields.append(Field(key, data[value_at:end]))
+        at = end + len(delimiter)
+    return fields
+
+
+def as_text(value: bytes) -> str:
+    """Return the text of a value: UTF-8, or Latin-1 where it is not that."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def copy_of(fields: list[Field], structure: Structure) -> Copy:
+    """Return what QuickFIX is given of a message with these fields."""
+    copy = Copy()
+    msg_type = next((as_text(one.value) for one in fields if one.key == 35), "")
+    foreign = _look_at_groups(fields, structure.root(msg_type), copy)
+    lengths = _fitting_lengths(fields, structure, copy)
+    pieces = []
+    if 35 not in [one.key for one in fields[:3]]:
+        copy.extra_msg_type = True
+        copy.repairs.add("msg_type_late")
+        pieces.append(f"35={msg_type}")
+    if [one.key for one in fields].count(35) > 1:
+        copy.repairs.add("msg_type_again")
+    seen: set[Key] = set()
+    for number, (key, value) in enumerate(fields):
+        if not isinstance(key, int) or key in foreign:
+            copy.repairs.add("foreign_in_group" if isinstance(key, int) else "bad_field")
+            copy.left_out.append((key, as_text(value)))
+            continue
+        by_length = structure.data_fields.get(key) in seen
+        pieces.append(f"{key}={_given(lengths.get(number, value), copy, by_length=by_length)}")
+        seen.add(key)
+    copy.text = "".join(f"{piece}\x01" for piece in pieces)
+    return copy
+
+
+def _given(value: bytes, copy: Copy, *, by_length: bool) -> str:
+    """Return a value as QuickFIX is given it: text of as many bytes that nothing ends too early.
+
+    `by_length` says that QuickFIX knows its length.
+    """
+    text = given = as_text(value)
+    if len(text.encode()) != len(value):
+        given = "".join(_MASK if letter > "\x7f" else letter for letter in text)
+        copy.repairs.add("not_utf8")
+    if "\x01" in given and not by_length:
+        given = given.replace("\x01", _MASK)
+        copy.repairs.add("soh_in_value")
+    if given != text:
+        copy.masks[text] = given
+    return given
+
+
+def _fitting_lengths(fields: list[Field], structure: Structure, copy: Copy) -> dict[int, bytes]:
+    """Return the lengths to put right, by the number of their field.
+
+    QuickFIX looks for the length of a data field anywhere before it and believes it, beyond the end
+    of the message if need be.
+    """
+    right: dict[int, bytes] = {}
+    last: dict[Key, int] = {}
+    for number, (key, value) in enumerate(fields):
+        length = structure.data_fields.get(key) if isinstance(key, int) else None
+        if length in last:
+            at = last[length]
+            written = fields[at].value
+            if not written.isdigit() or int(written) != len(value):
+                right[at] = b"%d" % len(value)
+                copy.lengths.add(length)
+                copy.repairs.add("data_length")
+        last[key] = number
+    return right
+
+
+def _look_at_groups(fields: list[Field], root: Scope, copy: Copy) -> set[Key]:
+    """Return the tags that have no place in the message and stand inside a group.
+
+    Marks what QuickFIX nests another way.
+    """
+    homes = {tag for scope in root.members.values() if scope for tag in scope.tags()}
+    foreign: set[Key] = set()
+    stack: list[Scope] = [root]
+    counts: list[int] = []
+    counted: set[int] = set()
+    waiting: list[int] = []
+    begins = False
+    for key, _ in fields:
+        if not isinstance(key, int):
+            continue
+        if not any(key in scope.members for scope in stack):
+            waiting.append(key)
+            continue
+        while key not in stack[-1].members:
+            stack.pop()
+            counts.pop()
+            begins = False
+        around = [counts[0], *stack[1].tags()] if counts else []
+        if around and waiting:
+            foreign |= set(waiting) - homes
+            if homes.intersection(waiting):
+                copy.touch("member_outside", [*waiting, *around])
+        waiting = []
+        if begins and key != stack[-1].first:
+            copy.touch("first_field", around)
+        inner = stack[-1].members[key]
+        begins = inner is not None
+        if inner:
+            if not counts and key in counted:
+                copy.touch("group_again", [key])
+            counted.add(key)
+            stack.append(inner)
+            counts.append(key)
+    return foreign

@@ -1,0 +1,183 @@
+"""Reads logs with both and compares what they read, message by message."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from fixio.files import File, cut_ranges
+from fixio.ranges import read_blocks
+from tests.fidelity.compare import Difference, compare
+from tests.fidelity.copies import Copy, as_text, copy_of, delimiter_of, split
+from tests.fidelity.kinds import UNEXPLAINED
+from tests.fidelity.levels import Key, level_of_answer, level_of_json
+from tests.fidelity.quickfix_reader import QuickFix
+from tests.fidelity.structure import Structure, data_lengths, names_of
+from transforms.fix.block import Block
+from transforms.fix.parser import parse_block
+
+__all__ = ["Example", "Found", "examine"]
+
+_EXAMPLES = 5
+
+
+class Example(NamedTuple):
+    """A message of a kind: its file and position, and the difference, if it is one."""
+
+    file: str
+    position: int
+    difference: Difference | None
+
+
+@dataclass
+class Found:
+    """What came out.
+
+    `messages` were compared, `alike` of them given to QuickFIX as they are and read alike by both;
+    `failures` are what fixfeed could not read as messages. `fields` and `entries` of groups are
+    those of QuickFIX's reading. By kind, `UNEXPLAINED` being one: how many messages are of it, how
+    many differences there are, and the first examples.
+    """
+
+    messages: int = 0
+    failures: int = 0
+    alike: int = 0
+    fields: int = 0
+    entries: int = 0
+    by_kind: Counter[str] = field(default_factory=Counter)
+    differences: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[Example]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(
+        self, file: str, position: int, kinds: set[str], differences: Sequence[Difference]
+    ) -> None:
+        """Count a message with the kinds that it is of, and its differences."""
+        self.messages += 1
+        of_kind: dict[str, Difference | None] = dict.fromkeys(sorted(kinds))
+        for one in differences:
+            kind = one.kind or UNEXPLAINED
+            self.differences[kind] += 1
+            if of_kind.get(kind) is None:
+                of_kind[kind] = one
+        self.alike += not of_kind
+        self.by_kind.update(of_kind.keys())
+        for kind, difference in of_kind.items():
+            if len(self.examples[kind]) < _EXAMPLES:
+                self.examples[kind].append(Example(file, position, difference))
+
+
+class _Message(NamedTuple):
+    """A message as it stands in the log, and the copy of it, with the names of its dictionaries."""
+
+    fields: dict[Key, list[str]]
+    order: list[Key]
+    copy: Copy
+    names: list[str]
+
+
+class _Log:
+    """What is known of one log while its messages are copied."""
+
+    def __init__(self, dictionaries: Path):
+        self._folder = dictionaries
+        self._structures: dict[tuple[str, ...], Structure] = {}
+        self._logged_on: dict[str, str] = {}
+
+    def message(self, raw: bytes, delimiter: bytes) -> _Message:
+        """Copy the next message of the log; `delimiter` is the log's."""
+        found = split(raw, delimiter_of(raw, delimiter), data_lengths(self._folder))
+        fields: dict[Key, list[str]] = defaultdict(list)
+        for key, value in found:
+            fields[key].append(as_text(value))
+        first = {key: values[0] for key, values in fields.items()}
+        session = f"{first.get(49, '')}->{first.get(56, '')}"
+        if first.get(35) == "A" and 1137 in first:
+            self._logged_on[session] = first[1137]
+        appl_ver_ids = [first.get(1128, ""), self._logged_on.get(session, "")]
+        names = names_of(first.get(8, ""), appl_ver_ids)
+        if tuple(names) not in self._structures:
+            self._structures[*names] = Structure(self._folder, names)
+        copy = copy_of(found, self._structures[*names])
+        if names == ["FIXT11", "FIXT11"]:
+            copy.repairs.add("unknown_version")
+        return _Message(fields, [key for key, _ in found], copy, names)
+
+
+def examine(
+    files: Sequence[File], dictionaries: Path, advance: Callable[[int], None] = lambda _: None
+) -> Found:
+    """Read the files with both and return what came out.
+
+    `dictionaries` is a folder of QuickFIX's XML files, for QuickFIX alone; fixfeed reads by its
+    own. `advance` is told the bytes of each block that is done.
+    """
+    found = Found()
+    with QuickFix(dictionaries) as quickfix:
+        for file in files:
+            log = _Log(dictionaries)
+            for part in cut_ranges(file, ()):
+                for block in read_blocks(part):
+                    _examine_block(block, file.name, log, quickfix, found)
+                    advance(len(block.data))
+    return found
+
+
+def _examine_block(block: Block, name: str, log: _Log, quickfix: QuickFix, found: Found) -> None:
+    batch = parse_block(block, fields="all")
+    found.failures += batch.failures.num_rows
+    rows = batch.messages.select(["position", "raw", "fields", "defects"]).to_pylist()
+    messages = [log.message(row["raw"], block.delimiter) for row in rows]
+    answers = quickfix.read([(message.copy.text, message.names) for message in messages])
+    for row, message, answer in zip(rows, messages, answers, strict=True):
+        kinds = set(message.copy.repairs)
+        differences: list[Difference] = []
+        if "refused" in answer:
+            why = [f"refused: {answer['refused']}"]
+            differences.append(Difference("", "message", ["read"], why, ""))
+        else:
+            differences += _framing_differences(message, row["defects"] or "", answer, kinds)
+            theirs = level_of_answer(answer)
+            fields, entries = theirs.size()
+            found.fields += fields
+            found.entries += entries
+            ours = level_of_json(orjson.loads(row["fields"]))
+            differences += compare(ours, theirs, message.copy)
+        found.add(name, row["position"], kinds, differences)
+
+
+def _framing_differences(
+    message: _Message, defects: str, answer: dict[str, Any], kinds: set[str]
+) -> Iterator[Difference]:
+    """Yield where one says that BodyLength or CheckSum is wrong and the other does not.
+
+    Where both say so it is one of the `kinds`. QuickFIX computes them of what it was given, so a
+    copy that is not the message tells nothing.
+    """
+    fields, order = message.fields, message.order
+    framed = order[:2] == [8, 9] and order[-1] == 10
+    if message.copy.repairs or not framed or any(len(fields[tag]) > 1 for tag in (8, 9, 10)):
+        return
+    length, check_sum = fields[9][0], fields[10][0]
+    found = set(defects.split(","))
+    for kind, tag, ours, theirs in (
+        (
+            "body_length",
+            9,
+            "body_length" in found,
+            not length.isdigit() or int(length) != answer["body_length"],
+        ),
+        (
+            "check_sum",
+            10,
+            bool(found & {"check_sum", "check_sum_delimiter"}),
+            check_sum != f"{answer['check_sum']:03d}",
+        ),
+    ):
+        if ours and theirs:
+            kinds.add(kind)
+        elif ours != theirs:
+            words = {True: ["wrong"], False: ["right"]}
+            yield Difference("", tag, words[ours], words[theirs], "")

@@ -1,0 +1,22 @@
+"""The kinds of differences that are explained, with the reason of each."""
+
+__all__ = ["KINDS", "UNEXPLAINED"]
+
+KINDS = {
+    "body_length": "BodyLength (9) is wrong, by both",
+    "check_sum": "CheckSum (10) is wrong, by both",
+    "bad_field": "a field has no `=`, or no tag before it: QuickFIX refuses such a message",
+    "data_length": "a length does not fit its data field: QuickFIX reads beyond the field",
+    "not_utf8": "a value is not UTF-8: Python's QuickFIX takes text alone",
+    "soh_in_value": "a value holds SOH, and QuickFIX does not know its length",
+    "foreign_in_group": "a tag that has no place in the message interrupts a group",
+    "member_outside": "a group is left and gone on with",
+    "first_field": "an entry does not begin with the first field of its group",
+    "group_again": "a group stands twice in a message",
+    "msg_type_late": "MsgType (35) is not one of the first three fields",
+    "msg_type_again": "MsgType (35) stands twice",
+    "unknown_version": "no version of FIX has this BeginString (8)",
+}
+"""Each kind and what it is; docs/fidelity.md says what the two do about it, and who is right."""
+
+UNEXPLAINED = "unexplained"
