@@ -52,7 +52,7 @@ BROKER = """\
   <field number='54' name='Side' type='char'>
    <value enum='1' description='BUY'/>
    <value enum='5' description='SELL_SHORT'/>
-   <value enum='8' description='Cross (both)'/>
+   <value enum='8' description='Cross (Both sides)'/>
    <value enum='Z'/>
   </field>
   <field number='0448' name='PartyID' type='STRING'/>
@@ -75,7 +75,7 @@ READ = {
         "8": ["BeginString", "STRING", {}],
         "10": ["CheckSum", "STRING", {}],
         "44": ["Price", "PRICE", {}],
-        "54": ["Side", "CHAR", {"1": "Buy", "5": "Sell short", "8": "Cross (both)", "Z": ""}],
+        "54": ["Side", "CHAR", {"1": "Buy", "5": "Sell short", "8": "Cross (Both sides)", "Z": ""}],
         "448": ["PartyID", "STRING", {}],
         "453": ["NoPartyIDs", "NUMINGROUP", {}],
         "555": ["NoLegs", "NUMINGROUP", {}],
@@ -280,6 +280,10 @@ def fields(more):
             "line 4: field Side has no number, expected number='...'",
         ),
         (
+            fields("<field number='' name='Side' type='CHAR'/>"),
+            "line 4: field Side has no number, expected number='...'",
+        ),
+        (
             fields("<field number='54' type='CHAR'/>"),
             "line 4: <field> has no name, expected name='...'",
         ),
@@ -366,8 +370,9 @@ def fields(more):
         ),
         (
             components(
-                "<component name='None'/>\n<component name='A'>"
-                "<group name='Price'><component name='None'/></group></component>"
+                "<component name='None'/>\n<component name='A'><group name='Price'>"
+                "<component name='Also'/></group></component>"
+                "<component name='Also'><component name='None'/></component>"
             ),
             "line 5: group Price has no members, "
             "expected at least a field, which begins each entry",
@@ -382,9 +387,10 @@ def fields(more):
                 "<component name='A'><component name='B'/></component>\n"
                 "<component name='B'><group name='Price'><component name='C'/></group>"
                 "</component>\n"
-                "<component name='C'><component name='B'/></component>"
+                "<component name='C'><component name='D'/></component>\n"
+                "<component name='D'><component name='B'/></component>"
             ),
-            "line 5: component B contains itself: B > C > B; expected components that do not",
+            "line 5: component B contains itself: B > C > D > B; expected components that do not",
         ),
         (components("<component/>"), "line 4: <component> has no name, expected name='...'"),
         (

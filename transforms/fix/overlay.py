@@ -32,9 +32,7 @@ def lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     """
     fields = _fields(base["fields"], top["fields"])
     lower = {name: _resolved(one, base["components"]) for name, one in base["components"].items()}
-    upper = {
-        name: _resolved(one, lower | top["components"]) for name, one in top["components"].items()
-    }
+    upper = {name: _resolved(one, top["components"]) for name, one in top["components"].items()}
     changed = {name: one for name, one in lower.items() if upper.get(name, one) != one}
 
     def merged(below: _Members, above: _Members) -> _Members:

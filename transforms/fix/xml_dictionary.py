@@ -27,8 +27,8 @@ _FILE: _Grammar = {
     }
 }
 _DEEPEST = 50
-_TAG = re.compile(r"0*([1-9][0-9]{0,8})", re.ASCII)
-_WHOLE = re.compile(r"[0-9]+", re.ASCII)
+_TAG = re.compile(r"0*([1-9][0-9]{0,8})")
+_WHOLE = re.compile(r"[0-9]+")
 
 
 class DictionaryError(ValueError):
@@ -214,7 +214,7 @@ class _Reader:
                     f"{owner} names {element.tag} {name!r}, which {section} does not define"
                     + _nearest(name, known),
                 )
-            member = [name if is_component else self._tags[name], int(required == "Y")]
+            member: list[Any] = [name if is_component else self._tags[name], int(required == "Y")]
             if element.tag == "group":
                 inside = self._members(element, element.children)
                 self._groups.append((element, inside))
