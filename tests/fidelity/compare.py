@@ -30,17 +30,15 @@ def compare(ours: Level, theirs: Level, copy: Copy) -> list[Difference]:
 
     Takes from both what was done to the copy, and looks for what it lacks in ours.
     """
-    left_out = {key for key, _ in copy.left_out}
-    kept = Counter(prune(ours, lambda key: isinstance(key, str) or key in left_out))
+    keys = {key for key, _ in copy.left_out}
+    kept = Counter(prune(ours, lambda key: isinstance(key, str) or key in keys))
     wanted = Counter(copy.left_out)
-    found = [
-        Difference("", key, ours, theirs, "")
-        for ours, theirs, lacking in ((None, True, wanted - kept), (True, None, kept - wanted))
-        for key, value in lacking
-        for ours, theirs in [([value] if ours else None, [value] if theirs else None)]
-    ]
-    if copy.extra_msg_type:
-        theirs.fields[35].pop(0)
+    found = [Difference("", key, None, [value], "") for key, value in (wanted - kept).elements()]
+    found += [Difference("", key, [value], None, "") for key, value in (kept - wanted).elements()]
+    for tag, value in copy.added:
+        theirs.fields[tag].remove(value)
+        if not theirs.fields[tag]:
+            del theirs.fields[tag]
     for place, tag, mine, their in _levels(ours, theirs, ""):
         if mine is not None:
             mine = [copy.masks.get(value, value) for value in mine]

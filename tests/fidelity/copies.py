@@ -33,19 +33,24 @@ class Field(NamedTuple):
 class Copy:
     """What QuickFIX is given of a message, and how that differs from it.
 
-    `left_out` are the fields it is not given, `masks` the texts that it is given with control
-    characters for some bytes, `lengths` the tags of data lengths that were put right. `touched` are
-    the tags that QuickFIX may nest another way, with the kind of the reason; `repairs` the kinds of
-    all that was done. `extra_msg_type` says that MsgType (35) was put in front once more.
+    `left_out` are the fields that it is not given, `added` those that are its own, `masks` the
+    texts that it is given with control characters for some bytes, `lengths` the tags of data
+    lengths that were put right; `repairs` are the kinds of all that was done. `touched` are the
+    tags that QuickFIX may nest another way, with the kind of the reason.
     """
 
     text: str = ""
     left_out: list[tuple[Key, str]] = field(default_factory=list)
+    added: list[tuple[int, str]] = field(default_factory=list)
     masks: dict[str, str] = field(default_factory=dict)
     lengths: set[Key] = field(default_factory=set)
-    touched: dict[Key, str] = field(default_factory=dict)
     repairs: set[str] = field(default_factory=set)
-    extra_msg_type: bool = False
+    touched: dict[Key, str] = field(default_factory=dict)
+
+    def leave_out(self, kind: str, key: Key, value: bytes) -> None:
+        """Note that the copy lacks a field."""
+        self.repairs.add(kind)
+        self.left_out.append((key, as_text(value)))
 
     def touch(self, kind: str, tags: Iterable[int]) -> None:
         """Mark tags that QuickFIX may nest another way."""
@@ -97,25 +102,36 @@ def as_text(value: bytes) -> str:
 def copy_of(fields: list[Field], structure: Structure) -> Copy:
     """Return what QuickFIX is given of a message with these fields."""
     copy = Copy()
-    msg_type = next((as_text(one.value) for one in fields if one.key == 35), "")
+    keys = [one.key for one in fields]
+    msg_type = as_text(fields[keys.index(35)].value) if 35 in keys else ""
     foreign = _look_at_groups(fields, structure.root(msg_type), copy)
-    lengths = _fitting_lengths(fields, structure, copy)
     pieces = []
-    if 35 not in [one.key for one in fields[:3]]:
-        copy.extra_msg_type = True
+    if 35 not in keys[:3]:
+        copy.added.append((35, msg_type))
         copy.repairs.add("msg_type_late")
         pieces.append(f"35={msg_type}")
-    if [one.key for one in fields].count(35) > 1:
+    if keys.count(35) > 1:
         copy.repairs.add("msg_type_again")
-    seen: set[Key] = set()
-    for number, (key, value) in enumerate(fields):
-        if not isinstance(key, int) or key in foreign:
-            copy.repairs.add("foreign_in_group" if isinstance(key, int) else "bad_field")
-            copy.left_out.append((key, as_text(value)))
-            continue
-        by_length = structure.data_fields.get(key) in seen
-        pieces.append(f"{key}={_given(lengths.get(number, value), copy, by_length=by_length)}")
-        seen.add(key)
+    before = Field("", b"")
+    for key, value in fields:
+        length = structure.data_fields.get(key) if isinstance(key, int) else None
+        if not isinstance(key, int):
+            copy.leave_out("bad_field", key, value)
+        elif key in foreign:
+            copy.leave_out("foreign_in_group", key, value)
+        elif length and before.key != length:
+            copy.leave_out("data_length_missing", key, value)
+        else:
+            if length and (not before.value.isdigit() or int(before.value) != len(value)):
+                copy.lengths.add(length)
+                copy.repairs.add("data_length")
+                pieces[-1] = f"{length}={len(value)}"
+            pieces.append(f"{key}={_given(value, copy, by_length=bool(length))}")
+            before = Field(key, value)
+    if keys[-1] != 10:
+        copy.added.append((10, "000"))
+        copy.repairs.add("check_sum_missing")
+        pieces.append("10=000")
     copy.text = "".join(f"{piece}\x01" for piece in pieces)
     return copy
 
@@ -135,27 +151,6 @@ def _given(value: bytes, copy: Copy, *, by_length: bool) -> str:
     if given != text:
         copy.masks[text] = given
     return given
-
-
-def _fitting_lengths(fields: list[Field], structure: Structure, copy: Copy) -> dict[int, bytes]:
-    """Return the lengths to put right, by the number of their field.
-
-    QuickFIX looks for the length of a data field anywhere before it and believes it, beyond the end
-    of the message if need be.
-    """
-    right: dict[int, bytes] = {}
-    last: dict[Key, int] = {}
-    for number, (key, value) in enumerate(fields):
-        length = structure.data_fields.get(key) if isinstance(key, int) else None
-        if length in last:
-            at = last[length]
-            written = fields[at].value
-            if not written.isdigit() or int(written) != len(value):
-                right[at] = b"%d" % len(value)
-                copy.lengths.add(length)
-                copy.repairs.add("data_length")
-        last[key] = number
-    return right
 
 
 def _look_at_groups(fields: list[Field], root: Scope, copy: Copy) -> set[Key]:

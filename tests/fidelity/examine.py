@@ -21,7 +21,8 @@ from transforms.fix.parser import parse_block
 
 __all__ = ["Example", "Found", "examine"]
 
-_EXAMPLES = 5
+_EXAMPLES = 3
+_UNEXPLAINED = 20
 
 
 class Example(NamedTuple):
@@ -51,6 +52,11 @@ class Found:
     differences: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Example]] = field(default_factory=lambda: defaultdict(list))
 
+    @property
+    def unexplained(self) -> int:
+        """The number of messages with a difference that no kind explains."""
+        return self.by_kind[UNEXPLAINED]
+
     def add(
         self, file: str, position: int, kinds: set[str], differences: Sequence[Difference]
     ) -> None:
@@ -65,7 +71,7 @@ class Found:
         self.alike += not of_kind
         self.by_kind.update(of_kind.keys())
         for kind, difference in of_kind.items():
-            if len(self.examples[kind]) < _EXAMPLES:
+            if len(self.examples[kind]) < (_UNEXPLAINED if kind == UNEXPLAINED else _EXAMPLES):
                 self.examples[kind].append(Example(file, position, difference))
 
 

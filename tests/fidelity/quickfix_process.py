@@ -29,7 +29,9 @@ Answer = dict[str, Any]
 _TOKEN = re.compile(
     r'  <field number="(-?[0-9]+)"><!\[CDATA\[(.*?)\]\]></field>\n|<(/?)group>\n', re.DOTALL
 )
-_PARTS = re.compile(r"  <header>\n(.*)  </header>\n  <body>\n(.*)  </body>\n  <trailer>\n(.*)  </trailer>\n", re.DOTALL)  # fmt: skip
+_PARTS = re.compile(
+    "".join(rf"  <{part}>\n(.*)  </{part}>\n" for part in ("header", "body", "trailer")), re.DOTALL
+)
 _WHAT = re.compile(rb"what\(\): +(.*)")
 
 

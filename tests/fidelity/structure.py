@@ -121,7 +121,7 @@ def data_lengths(folder: Path) -> dict[int, int]:
     lengths = {}
     for version in VERSIONS:
         path = folder / f"{version}.xml"
-        root, tags, _ = _document(path)
+        _, tags, _ = _document(path)
         names = {tag: name for name, tag in tags.items()}
         for tag in _data_tags(path):
             name = names[tag]

@@ -1,0 +1,69 @@
+"""The command: `python -m tests.fidelity FILE...`."""
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fixio.files import find_files
+from tests.fidelity.dictionary_xml import write_dictionaries
+from tests.fidelity.examine import examine
+from tests.fidelity.report import print_report
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code.
+
+    0: nothing is unexplained; 1: something is; 2: a file cannot be read.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fidelity",
+        description="Read FIX logs with fixfeed and with QuickFIX, and show where they differ.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a log, or a pattern of logs")
+    parser.add_argument(
+        "--dictionaries",
+        type=Path,
+        metavar="FOLDER",
+        help="FIX40.xml to FIXT11.xml for QuickFIX to read by (default: those of fixfeed)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    options = parser.parse_args(argv)
+    files, unreadable = find_files(options.files)
+    for one in unreadable:
+        print(f"{one.path}: {one.reason}", file=sys.stderr)
+    if unreadable:
+        return 2
+    columns = (
+        TextColumn("comparing"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with (
+        tempfile.TemporaryDirectory() as own,
+        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+    ):
+        folder = options.dictionaries
+        if folder is None:
+            folder = Path(own)
+            write_dictionaries(folder)
+        task = progress.add_task("", total=sum(file.length for file in files))
+        found = examine(files, folder, lambda octets: progress.advance(task, octets))
+    if options.json:
+        print(orjson.dumps(dataclasses.asdict(found)).decode())
+    else:
+        print_report(found, Console())
+    return 1 if found.unexplained else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
