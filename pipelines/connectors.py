@@ -7,10 +7,13 @@ from typing import Any
 
 import apache_beam as beam
 
+from fixio.jsonl import WriteToJsonLines
+from fixio.jsonl_ledger import JsonlLedger
 from fixio.ledger import Ledger
 from fixio.parquet import WriteToParquet, check_partitions
 from fixio.parquet_ledger import ParquetLedger
 from fixio.sql import WriteToSql, open_store, redact
+from fixio.standard_output import StandardOutputLedger, WriteToStandardOutput
 from transforms.fix.block import Batch
 
 __all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]
@@ -64,10 +67,38 @@ def _parquet(uri: str, partition_by: Sequence[str]) -> Sink:
     return Sink(uri, lambda: ParquetLedger(place), write)
 
 
+def _jsonl(uri: str, _partition_by: Sequence[str]) -> Sink:
+    place = uri.removeprefix("jsonl:")
+    if not place or place.startswith("//"):
+        raise UnknownPlace(
+            f"{uri!r} names no file: write jsonl:out.jsonl, jsonl:/data/out.jsonl, or jsonl:- for "
+            "standard output"
+        )
+    if place == "-":
+        return _standard_output(uri)
+
+    def write(sources, rules, replace, on_commit) -> beam.PTransform:
+        return WriteToJsonLines(
+            place, sources=sources, rules=rules, replace=replace, on_commit=on_commit
+        )
+
+    return Sink(uri, lambda: JsonlLedger(place), write)
+
+
+def _standard_output(uri: str) -> Sink:
+    ledger = StandardOutputLedger()
+
+    def write(_sources, _rules, _replace, on_commit) -> beam.PTransform:
+        return WriteToStandardOutput(names=ledger.names, on_commit=on_commit)
+
+    return Sink(uri, lambda: ledger, write)
+
+
 SINKS: Mapping[str, tuple[Any, str]] = {
     "sqlite": (_sql, "sqlite:///fixfeed.db"),
     "postgresql": (_sql, "postgresql://user@host/db"),
     "parquet": (_parquet, "parquet:lake/"),
+    "jsonl": (_jsonl, "jsonl:out.jsonl"),
 }
 """Scheme -> what makes the sink, and an example."""
 

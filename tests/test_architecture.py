@@ -50,6 +50,7 @@ def test_drivers_are_imported_by_their_connector_alone(file):
     expected = {
         "sqlite.py": {"adbc_driver_sqlite", "adbc_driver_manager"},
         "postgresql.py": {"psycopg2", "pgpq"},
+        "jsonl_ledger.py": {"sqlite3"},
     }
     assert drivers == expected.get(file.name, set())
 

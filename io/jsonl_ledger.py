@@ -1,0 +1,294 @@
+"""What a file of JSON lines remembers of its sources, in a SQLite database beside it.
+
+    out.jsonl                the lines
+    out.failures.jsonl       the failures, if there are any
+    out.jsonl.progress.db    sources, their stretches that are done, and how long the files are
+
+A transaction of the database is the lock of the files: they are changed inside one only.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fixio.database import now
+from fixio.jsonl_files import Recorded, append, failures_path, settle
+from fixio.ledger import (
+    Known,
+    Mark,
+    Progress,
+    SchemaError,
+    SinkError,
+    Source,
+    Stretch,
+    free_fingerprint,
+    known,
+    matching,
+    settled,
+)
+
+__all__ = ["JsonlLedger"]
+
+_VERSION = 1
+_PATIENCE = 120  # seconds
+_COUNTS = ("stored", "filtered", "failed", "skipped")
+_ADDED = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
+_SCHEMA = (
+    "create table files (name text primary key, length integer not null, tail text not null)",
+    """create table sources (
+  source_id integer primary key,
+  kind text not null,
+  name text not null,
+  fingerprint text not null,
+  first_seen text not null,
+  last_seen text not null,
+  mark_digests text not null default '',
+  mark_size integer not null default 0,
+  unique (kind, fingerprint)
+)""",
+    """create table progress (
+  source_id integer not null,
+  rules text not null,
+  start integer not null,
+  "end" integer not null,
+  stored integer not null,
+  filtered integer not null,
+  failed integer not null,
+  skipped integer not null,
+  primary key (source_id, rules, "end")
+)""",
+    # The unfinished end of a source that stands in the failures already.
+    'create table unfinished (source_id integer primary key, start integer, "end" integer)',
+    f"pragma user_version = {_VERSION}",
+)
+
+
+class JsonlLedger:
+    """The ledger of a file of JSON lines (`fixio.ledger.Ledger`). Not for several threads.
+
+    Raises `SinkError` where the files or the database cannot be read or written, or are not what
+    fixfeed has left.
+    """
+
+    def __init__(self, place: str):
+        """Name the file; nothing is opened or made."""
+        self.place = f"jsonl:{place}"
+        self.lines = Path(place)
+        self._files = {"lines": self.lines, "failures": failures_path(self.lines)}
+        self._database = self.lines.with_name(f"{self.lines.name}.progress.db")
+        self._connection: sqlite3.Connection | None = None
+        self._restarted: set[int] = set()
+
+    # The database.
+
+    def prepare(self) -> None:
+        """Make the database if there is none; cut off what killed writers have left.
+
+        Raises `SinkError` if a file is not as it was left, or was there before the database, and
+        `SchemaError` if the database is a newer version's or not of fixfeed's making.
+        """
+        if not self.lines.absolute().parent.is_dir():
+            raise SinkError(f"cannot open {self.place}: there is no folder {self.lines.parent}")
+        with self.transaction():
+            version = self._query("pragma user_version")[0][0]
+            if version > _VERSION:
+                raise SchemaError(
+                    f"{self._database} has version {version}, this fixfeed knows up to {_VERSION}; "
+                    "use the newer fixfeed that wrote it"
+                )
+            if not version:
+                self._make()
+            for name, path in self._files.items():
+                settle(path, self._recorded(name))
+
+    def _make(self) -> None:
+        for path in self._files.values():
+            if path.exists() and (not path.is_file() or path.stat().st_size):
+                raise SinkError(
+                    f"{path} is there already, and no {self._database.name} that tells what it "
+                    "holds; write to another file"
+                )
+        if self._query("select name from sqlite_master"):
+            raise SchemaError(f"{self._database} is not of fixfeed's making; write to another file")
+        for statement in _SCHEMA:
+            self._query(statement)
+        self.append("lines", [])
+
+    def close(self) -> None:
+        """See `fixio.ledger.Ledger`."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the lock of the files; commit what is done inside, or, on an exception, nothing.
+
+        Waits up to two minutes for another writer.
+        """
+        try:
+            self._query("begin immediate")
+            try:
+                yield
+                self._query("commit")
+            except BaseException:
+                if self._connection and self._connection.in_transaction:
+                    self._query("rollback")
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise SinkError(
+                f"cannot write to {self.place}: {error}; check that there is space left and that "
+                "you may write there, and run it again: what is committed stays"
+            ) from error
+
+    def _query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            # A transform's instance is used by one thread at a time, not always by the same.
+            self._connection = sqlite3.connect(
+                self._database, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+            )
+        return self._connection.execute(statement, values).fetchall()
+
+    # Sources.
+
+    def find(self, source: Source, *, rules: str) -> Known | None:
+        """See `fixio.ledger.Ledger`."""
+        if not self._database.exists():
+            return None
+        with self.transaction():
+            made = self._query("pragma user_version")[0][0]
+            return self._find(source, rules) if made else None
+
+    def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+        """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
+        with self.transaction():
+            return {one.key: self._find(one, rules) or self._add(one) for one in sources}
+
+    def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
+        """Raise `SinkError` if one of the sources has lines: lines cannot be replaced.
+
+        A source that had none when this was first asked may have got some by the same run.
+        """
+        with self.transaction():
+            names = self.names()
+            for source_id in source_ids:
+                if source_id not in self._restarted and self._progress(source_id):
+                    raise self.irreplaceable(names[source_id])
+                self._restarted.add(source_id)
+
+    def irreplaceable(self, name: str) -> SinkError:
+        """Return the error that lines of a source cannot be replaced."""
+        return SinkError(
+            f"{self.place} has lines of {name} already, and lines of a file cannot be replaced: "
+            "leave out --reprocess to add what is missing, or write to a new file"
+        )
+
+    def finish(
+        self, marks: Mapping[int, Mark | None], *, rules: str, reprocessed: Iterable[int]
+    ) -> None:
+        """See `fixio.ledger.Ledger`."""
+        again = set(reprocessed)
+        with self.transaction():
+            for source_id, mark in marks.items():
+                rows = settled(self._progress(source_id), rules, replaced=source_id in again)
+                self._query("delete from progress where source_id = ?", source_id)
+                for row in rows:
+                    self._insert(source_id, row)
+                self._query(
+                    "update sources set last_seen = ? where source_id = ?", now(), source_id
+                )
+                if mark:
+                    self._query(
+                        "update sources set mark_digests = ?, mark_size = ? where source_id = ?",
+                        *mark,
+                        source_id,
+                    )
+
+    def names(self) -> dict[int, str]:
+        """Return what each source was called when it was first seen."""
+        return dict(self._query("select source_id, name from sources"))
+
+    def _find(self, source: Source, rules: str) -> Known | None:
+        rows = self._query(
+            "select source_id, fingerprint, mark_digests, mark_size from sources where kind = ?",
+            source.kind,
+        )
+        source_id = matching(source, (row[:3] for row in rows))
+        if source_id is None:
+            return None
+        mark = next(Mark(*row[2:]) for row in rows if row[0] == source_id)
+        return known(source_id, self._progress(source_id), rules, mark)
+
+    def _add(self, source: Source) -> Known:
+        taken = {
+            row[0]
+            for row in self._query("select fingerprint from sources where kind = ?", source.kind)
+        }
+        moment = now()
+        added = self._query(
+            "insert into sources (kind, name, fingerprint, mark_digests, first_seen, last_seen)"
+            " values (?, ?, ?, ?, ?, ?) returning source_id",
+            source.kind,
+            source.name,
+            free_fingerprint(source, taken),
+            source.digests,
+            moment,
+            moment,
+        )
+        return Known(added[0][0])
+
+    def _progress(self, source_id: int) -> list[Progress]:
+        return self._query(
+            f'select rules, start, "end", {", ".join(_COUNTS)} from progress where source_id = ?',
+            source_id,
+        )
+
+    # What a commit is made of; all inside a transaction.
+
+    def done(self, source_id: int, start: int, end: int) -> list[tuple[str, Stretch]]:
+        """Return the rules and stretches that are done of [start, end)."""
+        rows = self._query(
+            'select rules, start, "end" from progress'
+            ' where source_id = ? and "end" > ? and start < ?',
+            source_id,
+            start,
+            end,
+        )
+        return [(rules, (begin, stop)) for rules, begin, stop in rows]
+
+    def extend(self, source_id: int, row: Progress) -> None:
+        """Count a stretch as done, joined to the one that ends where it begins."""
+        rules, start, end, *counts = row
+        extended = self._query(
+            f'update progress set "end" = ?, {_ADDED}'
+            ' where source_id = ? and rules = ? and "end" = ? returning start',
+            end,
+            *counts,
+            source_id,
+            rules,
+            start,
+        )
+        if not extended:
+            self._insert(source_id, row)
+
+    def unfinished(self, source_id: int, start: int, end: int) -> bool:
+        """Remember the unfinished end of a source; tell whether it is another than before."""
+        row = (source_id, start, end)
+        if self._query("select * from unfinished where source_id = ?", source_id) == [row]:
+            return False
+        self._query("insert or replace into unfinished values (?, ?, ?)", *row)
+        return True
+
+    def append(self, name: str, lines: Sequence[bytes]) -> None:
+        """Append to the file of `lines` or `failures`, on the disk when it returns."""
+        recorded = append(self._files[name], self._recorded(name), lines)
+        self._query("insert or replace into files values (?, ?, ?)", name, *recorded)
+
+    def _recorded(self, name: str) -> Recorded:
+        found = self._query("select length, tail from files where name = ?", name)
+        return Recorded(*found[0]) if found else Recorded()
+
+    def _insert(self, source_id: int, row: Progress) -> None:
+        self._query("insert into progress values (?, ?, ?, ?, ?, ?, ?, ?)", source_id, *row)
