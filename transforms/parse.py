@@ -6,7 +6,7 @@ from apache_beam.metrics import Metrics
 import transforms.coders  # noqa: F401  (Beam carries batches by the coder that it registers)
 from transforms.fix.block import Batch, Block
 from transforms.fix.parser import parse_block
-from transforms.fix.scalar import FIELDS
+from transforms.fix.reading import FIELDS
 
 __all__ = ["ParseFix"]
 

@@ -1,5 +1,6 @@
 """Block and Batch: what flows from sources through the transforms to the sinks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -20,7 +21,9 @@ class Block:
     `delimiter` is what separates fields (one byte, or `^A` written as two characters).
     `last` marks the last block of a range of work. `provisional` marks bytes at the end of a source
     that do not make a message yet: they are kept as a failure, and read again by the next run.
-    `error` tells why the source could not be read beyond `end`.
+    `error` tells why the source could not be read beyond `end`. `logged_on` has the
+    DefaultApplVerID (1137) that holds for the block's messages, by session (`A->B`, each direction
+    on its own), where a Logon before them gave one.
     """
 
     source: str
@@ -30,6 +33,7 @@ class Block:
     last: bool = False
     provisional: bool = False
     error: str | None = None
+    logged_on: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def end(self) -> int:

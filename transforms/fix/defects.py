@@ -10,11 +10,26 @@ __all__ = [
     "CHECK_SUM_DELIMITER",
     "CHECK_SUM_MISSING",
     "DATA_LENGTH",
+    "DICTIONARY",
     "EMPTY_VALUE",
+    "FIELD_ORDER",
+    "GROUP_COUNT",
+    "GROUP_FIRST_FIELD",
+    "GROUP_FOREIGN",
+    "GROUP_ORDER",
+    "GROUP_ORPHAN",
     "HEADER_ORDER",
     "MEANINGS",
+    "MISSING_FIELD",
     "NAMES",
+    "REPEATED_TAG",
+    "STRUCTURE",
     "TRUNCATED",
+    "UNEXPECTED_TAG",
+    "UNKNOWN_MSG_TYPE",
+    "UNKNOWN_TAG",
+    "UNKNOWN_VALUE",
+    "UNKNOWN_VERSION",
     "defect_text",
 ]
 
@@ -31,6 +46,19 @@ MEANINGS = {
     "empty_value": "a field has no value",
     "bad_value": "a value is none of its field's type",
     "data_length": "a length field does not fit the data field behind it",
+    "field_order": "a field of header, body or trailer stands behind a later part",
+    "repeated_tag": "a tag stands twice outside groups, or twice in one entry of a group",
+    "group_count": "a group does not have as many entries as its count says",
+    "group_first_field": "an entry of a group does not begin with the group's first field",
+    "group_order": "the fields of an entry are not in the order of the dictionary",
+    "group_foreign": "a field that is no member of a group stands in an entry of it",
+    "group_orphan": "a member of a group stands outside of it",
+    "unknown_version": "there is no dictionary for what BeginString (8) and ApplVerID (1128) say",
+    "unknown_msg_type": "the dictionary has no such MsgType (35)",
+    "unknown_tag": "the dictionary has no such tag",
+    "unexpected_tag": "the dictionary has the tag, but not for this type of message",
+    "missing_field": "a field that the dictionary requires is missing",
+    "unknown_value": "a value is none of those that the dictionary lists for its field",
 }
 """Name of each defect and what it means; the order is the order of the bits."""
 
@@ -49,7 +77,42 @@ NAMES = tuple(MEANINGS)
     EMPTY_VALUE,
     BAD_VALUE,
     DATA_LENGTH,
+    FIELD_ORDER,
+    REPEATED_TAG,
+    GROUP_COUNT,
+    GROUP_FIRST_FIELD,
+    GROUP_ORDER,
+    GROUP_FOREIGN,
+    GROUP_ORPHAN,
+    UNKNOWN_VERSION,
+    UNKNOWN_MSG_TYPE,
+    UNKNOWN_TAG,
+    UNEXPECTED_TAG,
+    MISSING_FIELD,
+    UNKNOWN_VALUE,
 ) = (1 << bit for bit in range(len(NAMES)))
+
+
+STRUCTURE = (
+    FIELD_ORDER
+    | REPEATED_TAG
+    | GROUP_COUNT
+    | GROUP_FIRST_FIELD
+    | GROUP_ORDER
+    | GROUP_FOREIGN
+    | GROUP_ORPHAN
+)
+"""What `structure` looks for beyond what reading a message needs."""
+
+DICTIONARY = (
+    UNKNOWN_VERSION
+    | UNKNOWN_MSG_TYPE
+    | UNKNOWN_TAG
+    | UNEXPECTED_TAG
+    | MISSING_FIELD
+    | UNKNOWN_VALUE
+)
+"""What `dictionary` looks for beyond that, along with values of a wrong type in all fields."""
 
 
 def defect_text(defects: int) -> str | None:

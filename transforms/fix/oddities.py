@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 
 from transforms.fix.rows import Rows
 
-__all__ = ["INSIDE", "mark_odd"]
+__all__ = ["mark_odd"]
 
 Ints = NDArray[np.int64]
 
-INSIDE = -2
-"""The id of what stands inside a data field."""
+_INSIDE = -2  # the id of what was taken for a field and stands inside a data field
 
 
 def mark_odd(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> Ints:
@@ -20,13 +19,20 @@ def mark_odd(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> Ints:
 
     Odd are rows with a field that has no tag, with a control byte in a tag, or with a data field
     that is not as long as its length field says. `data_ids` are the ids of data fields by the ids
-    of their length fields. A data field that holds delimiters is put together again: what was taken
-    for fields inside it has the id `INSIDE` and is empty.
+    of their length fields. A data field that holds delimiters is put together again, and what was
+    taken for fields inside it is taken out of `rows`.
     """
-    whole = _join_data_fields(rows, delimiter, data_ids)
+    whole = np.array(_join_data_fields(rows, delimiter, data_ids), np.int64)
+    if len(whole):
+        keep = rows.ids != _INSIDE
+        number = np.cumsum(keep) - 1
+        whole = number[whole]
+        rows.first, rows.last = number[rows.first], number[rows.last]
+        for name in ("row", "tag", "equals", "stop", "ids"):
+            setattr(rows, name, getattr(rows, name)[keep])
     special = _mark_special(rows, delimiter)
-    rows.odd[rows.row[(rows.ids < 0) & (rows.ids != INSIDE)]] = True
-    return np.union1d(special, np.array(whole, np.int64)) if whole else special
+    rows.odd[rows.row[rows.ids < 0]] = True
+    return np.union1d(special, whole) if len(whole) else special
 
 
 def _mark_special(rows: Rows, delimiter: bytes) -> Ints:
@@ -67,7 +73,7 @@ def _join_data_fields(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> 
     """Return the data fields that were put together."""
     joined = []
     for field in np.flatnonzero((rows.ids >= 0) & (rows.ids < len(data_ids))).tolist():
-        if rows.ids[field] == INSIDE:
+        if rows.ids[field] == _INSIDE:
             continue
         row = rows.row[field]
         length = rows.value(field)
@@ -88,7 +94,7 @@ def _join_data_fields(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> 
             continue
         pieces = int(np.searchsorted(rows.tag[field + 2 : last], end, side="right"))
         inside = slice(field + 2, field + 2 + pieces)
-        rows.ids[inside] = INSIDE
+        rows.ids[inside] = _INSIDE
         rows.tag[inside] = rows.stop[inside] = end
         rows.equals[inside] = end - 1
         rows.stop[field + 1] = end

@@ -1,6 +1,7 @@
 """From a block of bytes to a batch of messages and failures."""
 
 import threading
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +18,11 @@ from transforms.fix.between import (
     damaged_prefix,
 )
 from transforms.fix.block import Batch, Block
+from transforms.fix.choice import Dictionaries
 from transforms.fix.defects import defect_text
 from transforms.fix.framing import Original, single_byte, spans, start_pattern
 from transforms.fix.prefix import read_prefixes
+from transforms.fix.reading import Reading
 from transforms.fix.scalar import Message, decode, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, TIME
 from transforms.fix.vector import Parsed, VectorParser
@@ -36,33 +39,44 @@ _SMALL = 12 << 10
 _parsers = threading.local()
 
 
-def _vector_parser(fields: str) -> VectorParser:
-    parsers = _parsers.__dict__
-    if fields not in parsers:
-        parsers[fields] = VectorParser(fields=fields)
-    return parsers[fields]
+def _vector_parser(reading: Reading) -> VectorParser:
+    parsers = _parsers.__dict__.setdefault("parsers", {})
+    if reading not in parsers:
+        parsers[reading] = VectorParser(reading)
+    return parsers[reading]
 
 
-def parse_block(block: Block, *, fields: str = "rest", vectorised: bool | None = None) -> Batch:
+def parse_block(
+    block: Block,
+    *,
+    fields: str = "rest",
+    validate: str = "structure",
+    dictionaries: Dictionaries = Dictionaries(),
+    fix_json: bool = False,
+    vectorised: bool | None = None,
+) -> Batch:
     """Read the messages of a block; every byte of it ends up in a message, a failure or a count.
 
-    `fields` says what the JSON holds: `rest`, the fields without an exact column of their own
-    (BodyLength and CheckSum only where they are wrong), or `all`. `vectorised` chooses the parser;
+    `fields`, `validate`, `dictionaries` and `fix_json` are as in `Reading`; with `fix_json` the
+    messages have the column `fix_json` behind those of `MESSAGES`. `vectorised` chooses the parser;
     by itself the size of the block does. Both give the same batch.
     """
+    reading = Reading(fields, validate, dictionaries, fix_json)
     if block.provisional:
         return _unfinished(block)
     one = block.delimiter if len(block.delimiter) == 1 else b"\x01"
     data = single_byte(block.data, block.delimiter)
     parsed = None
     if vectorised or (vectorised is None and len(data) >= _SMALL):
-        parsed = _vector_parser(fields).parse(data, one)
+        parsed = _vector_parser(reading).parse(data, one, block.logged_on)
     if parsed is None:
-        parsed = parse_one_by_one(data, one, fields=fields)
+        parsed = parse_one_by_one(data, one, reading, block.logged_on)
     return _batch(block, parsed)
 
 
-def parse_one_by_one(data: bytes, delimiter: bytes, *, fields: str = "rest") -> Parsed:
+def parse_one_by_one(
+    data: bytes, delimiter: bytes, reading: Reading, logged_on: Mapping[str, str]
+) -> Parsed:
     """Read all messages of `data` with the scalar parser; `delimiter` is one byte."""
     messages: list[Message] = []
     places: list[tuple[int, int, int]] = []
@@ -81,7 +95,7 @@ def parse_one_by_one(data: bytes, delimiter: bytes, *, fields: str = "rest") -> 
         past = span.end
         raw = data[span.start : span.end]
         own = span.delimiter if len(span.delimiter) == 1 else b"\x01"
-        message = parse_message(single_byte(raw, span.delimiter), own, fields=fields)
+        message = parse_message(single_byte(raw, span.delimiter), own, reading, logged_on)
         if message is None:
             whole = data[prefix : span.end]
             failures.append(Failure(prefix, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], whole))
@@ -101,7 +115,12 @@ def parse_one_by_one(data: bytes, delimiter: bytes, *, fields: str = "rest") -> 
         [],
         failures,
         skipped + lines,
+        _fix_json(messages) if reading.fix_json else None,
     )
+
+
+def _fix_json(messages: list[Message]) -> pa.Array:
+    return pa.array([message.fix_json.decode() for message in messages], pa.string())
 
 
 def _columns(messages: list[Message]) -> dict[str, pa.Array]:
@@ -176,6 +195,8 @@ def _batch(block: Block, parsed: Parsed) -> Batch:
     messages = pa.RecordBatch.from_arrays(
         [arrays[name] for name in MESSAGES.names], schema=MESSAGES
     )
+    if parsed.fix_json is not None:
+        messages = messages.append_column("fix_json", parsed.fix_json)
     if parsed.failed:
         keep = np.ones(count, bool)
         keep[parsed.failed] = False

@@ -6,8 +6,9 @@ ordinary.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -29,21 +30,22 @@ from transforms.fix.defects import (
     TRUNCATED,
 )
 from transforms.fix.dictionary import merged
-from transforms.fix.schema import COLUMNS, DECIMAL, TIME
+from transforms.fix.groups import Item, add, nest
+from transforms.fix.reading import Reading
+from transforms.fix.schema import COLUMNS, DECIMAL, TIME, Column
+from transforms.fix.validation import check_fields
 from transforms.fix.values import is_beyond, read_boolean, read_decimal, read_int, read_time
+from transforms.fix.versions import BODY, HEADER, TRAILER
 
 __all__ = [
-    "FIELDS",
     "READERS",
     "Field",
     "Message",
     "decode",
+    "dictionary_key",
     "parse_message",
     "split_fields",
 ]
-
-FIELDS = ("rest", "all")
-"""What the JSON holds: the fields that have no exact column (`rest`), or all of them."""
 
 READERS: Mapping[pa.DataType, Callable[[str], tuple[Any, bool]]] = {
     pa.int64(): read_int,
@@ -74,12 +76,15 @@ class Message(NamedTuple):
 
     `columns` has the value of each column of `COLUMNS` that is present: text, whole numbers, flags,
     microseconds since 1970, decimals as whole numbers of 10 ** -10. `fields` is the JSON text,
-    `defects` the bits of `transforms.fix.defects`.
+    `defects` the bits of `transforms.fix.defects`, `fix_json` the whole message in the FIX JSON
+    encoding, if it was asked for: header, body and trailer apart, the framing fields only where
+    they are wrong.
     """
 
     columns: dict[str, Any]
     fields: bytes
     defects: int
+    fix_json: bytes
 
 
 def decode(value: bytes) -> str:
@@ -90,24 +95,26 @@ def decode(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-@lru_cache(maxsize=1 << 14)
-def _facts(tag: bytes) -> tuple[bool, bytes, str, str, Any, bool]:
-    """Return what there is to know of the text before an `=`.
+class _Facts(NamedTuple):
+    """What there is to know of the text before an `=`, whatever the version."""
 
-    Whether it is a tag, the tag of the data field whose length it is (or nothing), its name in
-    JSON, and its column (or nothing) with the column's reader and whether it has times or decimals.
-    """
+    tag: int  # 0 for what is no tag
+    length_of: bytes  # the tag of the data field whose length it is
+    column: Column | None
+    reader: Callable[[str], tuple[Any, bool]] | None
+    may_be_beyond: bool  # times and decimals
+
+
+@lru_cache(maxsize=1 << 14)
+def _facts(tag: bytes) -> _Facts:
     if not _TAG.fullmatch(tag):
-        return False, b"", decode(tag), "", None, False
-    number = int(tag)
-    data_tag = merged().data_lengths.get(number)
-    field = merged().fields.get(number)
+        return _Facts(0, b"", None, None, False)
+    data_tag = merged().data_lengths.get(int(tag))
     column = _COLUMN_OF.get(tag)
-    return (
-        True,
+    return _Facts(
+        int(tag),
         b"%d" % data_tag if data_tag else b"",
-        field.name if field else tag.decode(),
-        column.name if column else "",
+        column,
         READERS.get(column.type) if column else None,
         column is not None and column.type in (TIME, DECIMAL),
     )
@@ -136,16 +143,16 @@ def split_fields(message: bytes, delimiter: bytes) -> tuple[list[Field], int]:
                 end = past
                 value = message[at + len(tag) + 1 : end]
             data_tag = b""
-        is_tag, length_of, *_ = _facts(tag)
+        facts = _facts(tag)
         if not equals:
             tag, value = b"", tag
-        if not is_tag or not equals:
+        if not facts.tag or not equals:
             defects |= BAD_FIELD
         elif not value:
             defects |= EMPTY_VALUE
-        if equals and length_of:
+        if equals and facts.length_of:
             if _LENGTH.fullmatch(value):
-                data_tag, data_size = length_of, int(value)
+                data_tag, data_size = facts.length_of, int(value)
             else:
                 defects |= DATA_LENGTH
         fields.append(Field(tag, value, at))
@@ -159,59 +166,110 @@ def _ends(message: bytes, at: int, size: int, delimiter: bytes) -> bool:
     return at == size or (at < size and message.startswith(delimiter, at))
 
 
-def parse_message(message: bytes, delimiter: bytes, *, fields: str = "rest") -> Message | None:
+def parse_message(
+    message: bytes,
+    delimiter: bytes,
+    reading: Reading = Reading(),
+    logged_on: Mapping[str, str] = MappingProxyType({}),
+) -> Message | None:
     """Read one message, `message` being its bytes and nothing else; None if it has no MsgType (35).
 
-    `delimiter` is one byte. `fields` is one of `FIELDS`.
+    `delimiter` is one byte. `logged_on` has the DefaultApplVerID of sessions, as in
+    `Dictionaries.choose`.
     """
     found, defects = split_fields(message, delimiter)
-    tags = [field.tag for field in found]
-    often = Counter(tags)
-    if b"35" not in often:
+    by_tag = {field.tag: field.value for field in reversed(found)}
+    if b"35" not in by_tag:
         return None
-    defects |= _framing_defects(message, delimiter, found, tags)
+    defects |= _framing_defects(message, delimiter, found)
+    dictionary = reading.dictionaries.choose(*dictionary_key(by_tag), logged_on)
+    facts = [_facts(field.tag) for field in found]
+    tags = [one.tag for one in facts]
+    names = [
+        dictionary.name(one.tag) if one.tag else decode(field.tag)
+        for one, field in zip(facts, found, strict=True)
+    ]
+    texts = [decode(field.value) for field in found]
+    items, structure = nest(tags, names, texts, dictionary, decode(by_tag[b"35"]))
+    defects |= structure
+    if reading.validate == "dictionary":
+        defects |= check_fields(tags, texts, dictionary, decode(by_tag[b"35"]))
+    columns, exact, wrong = _columns(items, facts, texts)
+    defects = (defects | wrong) & reading.wanted
     # What the framing fields say is known where they are right.
-    known = set()
-    if fields == "rest" and tags[-1] == b"10":
+    framing = set()
+    if tags[-1] == 10:
         if not defects & BODY_LENGTH:
-            known.add(b"9")
+            framing.add(9)
         if not defects & (CHECK_SUM | CHECK_SUM_DELIMITER):
-            known.add(b"10")
+            framing.add(10)
+    often = Counter(found[item.number].tag for item in items)
+    once = {item.number for item in items if often[found[item.number].tag] == 1}
+    known = {number for number in once if tags[number] in framing}
+    rest = known | (once & exact)
+    return Message(
+        columns,
+        _json(items, rest if reading.fields == "rest" else set()),
+        defects,
+        _fix_json(items, known) if reading.fix_json else b"",
+    )
+
+
+def dictionary_key(by_tag: Mapping[bytes, bytes]) -> tuple[str, str, str]:
+    """Return what a dictionary is chosen by: BeginString, ApplVerID and session."""
+    begin_string, appl_ver_id, sender, target = (
+        decode(by_tag.get(tag, b"")) for tag in (b"8", b"1128", b"49", b"56")
+    )
+    return begin_string, appl_ver_id, f"{sender}->{target}"
+
+
+def _columns(
+    items: Sequence[Item], facts: Sequence[_Facts], texts: Sequence[str]
+) -> tuple[dict[str, Any], set[int], int]:
+    """Return the columns, the numbers of the fields that they hold exactly, and the defects."""
     columns: dict[str, Any] = {}
-    content: dict[str, str | list[str]] = {}
-    for tag, octets, _ in found:
-        _, _, name, column, reader, may_be_beyond = _facts(tag)
-        text = decode(octets)
-        exact = tag in known
-        if column and column not in columns:
-            exact = True
-            value: Any = text
-            if reader:
-                value, exact = reader(text)
-                if value is None and text and not (may_be_beyond and is_beyond(text)):
-                    defects |= BAD_VALUE
-            columns[column] = value
-            exact = exact and fields == "rest"
-        if not exact or often[tag] > 1:
-            _add(content, name, text)
-    columns = {name: value for name, value in columns.items() if value is not None}
-    return Message(columns, orjson.dumps(content), defects)
-
-
-def _add(content: dict[str, str | list[str]], name: str, text: str) -> None:
-    before = content.get(name)
-    if before is None:
-        content[name] = text
-    elif isinstance(before, list):
-        before.append(text)
-    else:
-        content[name] = [before, text]
-
-
-def _framing_defects(
-    message: bytes, delimiter: bytes, found: list[Field], tags: list[bytes]
-) -> int:
+    exact = set()
     defects = 0
+    for item in items:
+        _, _, column, reader, may_be_beyond = facts[item.number]
+        if column is None or column.name in columns:
+            continue
+        text = texts[item.number]
+        value: Any = text
+        fits = True
+        if reader:
+            value, fits = reader(text)
+            if value is None and text and not (may_be_beyond and is_beyond(text)):
+                defects |= BAD_VALUE
+        columns[column.name] = value
+        if fits:
+            exact.add(item.number)
+    return {name: value for name, value in columns.items() if value is not None}, exact, defects
+
+
+def _json(items: Iterable[Item], left_out: Container[int]) -> bytes:
+    content: dict[str, Any] = {}
+    for item in items:
+        if item.number in left_out:
+            continue
+        if isinstance(item.value, list):
+            content[item.name] = item.value
+        else:
+            add(content, item.name, item.value)
+    return orjson.dumps(content)
+
+
+def _fix_json(items: Sequence[Item], left_out: Container[int]) -> bytes:
+    parts = [
+        _json((item for item in items if item.section == section), left_out)
+        for section in (HEADER, BODY, TRAILER)
+    ]
+    return b'{"Header":%b,"Body":%b,"Trailer":%b}' % tuple(parts)
+
+
+def _framing_defects(message: bytes, delimiter: bytes, found: Sequence[Field]) -> int:
+    defects = 0
+    tags = [field.tag for field in found]
     headless = tags[0] != b"8"
     if headless:
         defects |= BEGIN_STRING_MISSING

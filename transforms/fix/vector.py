@@ -5,6 +5,7 @@ header out of order, delimiters inside data, a truncated message) goes to the sc
 result is put into the same arrays.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,34 +15,32 @@ from numpy.typing import NDArray
 
 from transforms.fix.between import NO_MSG_TYPE, REASONS, Failure
 from transforms.fix.defects import (
-    BAD_VALUE,
     BODY_LENGTH,
     CHECK_SUM,
     CHECK_SUM_DELIMITER,
     EMPTY_VALUE,
+    REPEATED_TAG,
     TRUNCATED,
 )
 from transforms.fix.dictionary import merged
 from transforms.fix.framing import single_byte
-from transforms.fix.json_text import Tokens, json_rows, key_pieces
-from transforms.fix.oddities import INSIDE, mark_odd
+from transforms.fix.json_text import PARTS, PLAIN, Pieces, Tokens, json_rows
+from transforms.fix.layout import Layout, check_groups, lay_out
+from transforms.fix.nesting import RowTypes, find_slots
+from transforms.fix.oddities import mark_odd
+from transforms.fix.reading import Reading
 from transforms.fix.rows import Rows, find_rows
 from transforms.fix.scalar import Message, decode, parse_message
-from transforms.fix.schema import COLUMNS, DECIMAL, TIME
+from transforms.fix.schema import COLUMNS
+from transforms.fix.slots import COUNT, GROUP, Slots
 from transforms.fix.tags import TagTable
-from transforms.fix.values import is_beyond
-from transforms.fix.words import booleans, decimals, integers, times
+from transforms.fix.vector_columns import TypedColumns
+from transforms.fix.words import integers
 
 __all__ = ["Parsed", "VectorParser"]
 
 Ints = NDArray[np.int64]
-_STRINGS = tuple(column for column in COLUMNS if column.type == pa.string())
-_TIMES = tuple(column for column in COLUMNS if column.type == TIME)
-_DECIMALS = tuple(column for column in COLUMNS if column.type == DECIMAL)
-_INTEGERS = tuple(column for column in COLUMNS if column.type == pa.int64())
-_BOOLEANS = tuple(column for column in COLUMNS if column.type == pa.bool_())
-_GROUPS = (_STRINGS, _TIMES, _DECIMALS, _INTEGERS, _BOOLEANS)
-_PLACES = {column.name: (group, n) for group in _GROUPS for n, column in enumerate(group)}
+Mask = NDArray[np.bool_]
 
 
 class Parsed(NamedTuple):
@@ -59,92 +58,119 @@ class Parsed(NamedTuple):
     failed: list[int]
     failures: list[Failure]
     skipped: int
+    fix_json: pa.Array | None
 
 
 class VectorParser:
-    """A parser of blocks that remembers the tags it has seen."""
+    """A parser of blocks that remembers the tags and places of fields that it has seen."""
 
-    def __init__(self, *, fields: str = "rest"):
-        """`fields` is one of `transforms.fix.scalar.FIELDS`."""
-        self._all = fields == "all"
-        self._fields = fields
-        dictionary = merged()
-        self._names = dictionary.fields
-        self._lengths = dictionary.data_lengths
+    def __init__(self, reading: Reading):
+        """`reading` says how."""
+        self.reading = reading
+        self._lengths = merged().data_lengths
         own = (column.tag for column in COLUMNS)
         data = self._lengths.values()
-        self._tags = TagTable(dict.fromkeys([*self._lengths, 8, 9, 35, 10, *own, *data]))
-        self._id = {tag: number for number, tag in enumerate(self._tags.tags)}
+        self._tags = TagTable(dict.fromkeys([*self._lengths, 8, 9, 35, 10, 1128, *own, *data]))
+        self.ids = {tag: number for number, tag in enumerate(self._tags.tags)}
         # The ids of data fields, by the ids of their length fields, which are the first ones.
-        self.data_ids = [self._id[tag] for tag in data]
-        self._known = 0
+        self.data_ids = [self.ids[tag] for tag in data]
+        self.slots = Slots(self._tags)
+        self.types = RowTypes(self.slots, reading.dictionaries, self.ids)
+        self.pieces = Pieces(self.slots, parts=reading.fix_json)
         self._scratch = np.empty(0, np.int32)
 
-    def parse(self, data: bytes, delimiter: bytes) -> Parsed | None:
+    def parse(
+        self, data: bytes, delimiter: bytes, logged_on: Mapping[str, str]
+    ) -> Parsed | None:
         """Return what `data` holds, None if no message begins in it; `delimiter` is one byte."""
         rows = find_rows(data, delimiter, self._tags, len(self._lengths))
-        if rows is None:
-            return None
-        self._learn()
-        return _Block(self, rows, delimiter).parsed()
+        return None if rows is None else _Block(self, rows, delimiter, logged_on).parsed()
 
-    def _learn(self) -> None:
-        """Make the JSON keys of tags that came with the last block."""
-        tags = self._tags.tags
-        if len(tags) == self._known:
-            return
-        self._known = len(tags)
-        pieces = key_pieces([self._names[t].name if t in self._names else str(t) for t in tags])
-        self.pieces = b"".join(pieces)
-        self.piece_count = len(pieces)
-        self.piece_ends = np.cumsum([len(piece) for piece in pieces])
-        # Ids whose fields are left out of the JSON when a column, or the framing, has all they say.
-        self.dropped = np.zeros(len(tags) + 1, bool)
-        if not self._all:
-            self.dropped[[self._id[t] for t in (9, 10, *(column.tag for column in COLUMNS))]] = True
+    def dropped(self, tags: tuple[int, ...]) -> Mask:
+        """Return a mask of ids with those of `tags` set."""
+        mask = np.zeros(len(self._tags.tags) + 1, bool)
+        mask[[self.ids[tag] for tag in tags]] = True
+        return mask
 
-    def firsts(self, rows: Rows, regular: NDArray[np.bool_]) -> tuple[Any, Any, Any]:
-        """Return the table (tag id, row) -> first field or -1; each field's first; the repeats."""
+    def firsts(self, rows: Rows, level: Mask) -> tuple[Ints, Ints, Ints]:
+        """Return the table (tag id, row) -> first field or -1; each field's first; the repeats.
+
+        Only the fields in `level` count, and only their entries mean anything.
+        """
         count = len(rows.start)
-        size = (len(self._tags.tags) + 1) * count
+        tags = len(self._tags.tags)
+        size = (tags + 1) * count
         if len(self._scratch) < size:
             self._scratch = np.empty(2 * size, np.int32)
         table = self._scratch[:size]
         table.fill(-1)
         number = np.arange(len(rows.row), dtype=np.int32)
-        ids = rows.ids if regular.all() else np.where(regular, rows.ids, len(self._tags.tags))
+        ids = rows.ids if level.all() else np.where(level, rows.ids, tags)
         key = ids * count
         key += rows.row
         table[key[::-1]] = number[::-1]
         first = table.take(key)
-        repeats = np.flatnonzero((first != number) & regular)
+        repeats = np.flatnonzero((first != number) & level)
         return table.reshape(-1, count), first, repeats
+
+
+_FRAMING = 9, 10
+_LEFT_OUT = (*_FRAMING, *(column.tag for column in COLUMNS))
 
 
 class _Block:
     """The reading of one block."""
 
-    def __init__(self, parser: VectorParser, rows: Rows, delimiter: bytes):
-        self.parser, self.rows, self.delimiter = parser, rows, delimiter
+    def __init__(
+        self, parser: VectorParser, rows: Rows, delimiter: bytes, logged_on: Mapping[str, str]
+    ):
+        self.parser, self.rows, self.delimiter, self.logged_on = parser, rows, delimiter, logged_on
+        self.slots, self.id = parser.slots, parser.ids
         self.count = len(rows.start)
-        self.id = parser._id
         self.defects = np.zeros(self.count, np.int64)
+        self.delimiters = rows.last - rows.first
         self.special = mark_odd(rows, delimiter, parser.data_ids)
         at = np.minimum(rows.first + 1, len(rows.ids) - 1)
         then = np.minimum(rows.first + 2, len(rows.ids) - 1)
         rows.odd |= (rows.ids[at] != self.id[9]) | (rows.ids[then] != self.id[35])
         rows.odd |= rows.last - rows.first < 2
         self.ended = rows.ids[rows.last] == self.id[10]
-        self.regular = ~rows.odd.take(rows.row)
-        self.regular &= rows.ids != INSIDE
-        self.table, self.first, self.repeats = parser.firsts(rows, self.regular)
-        self.tokens = Tokens(rows, parser.pieces, parser.piece_ends, parser.piece_count)
-        self.escaped: dict[int, int] = {}
-        self.recoded: dict[int, int] = {}
-        self.inexact: list[Ints] = []
-        # What the scalar parser read, by the type of column: (number of the column, row, value).
-        self.cells: dict[Any, list[tuple[int, int, Any]]] = {group: [] for group in _GROUPS}
+        types = parser.types.find(rows, logged_on)
+        self.slot, self.flags = find_slots(rows, self.slots, types, self.special, self.id[35])
+        self.level = ~rows.odd.take(rows.row)
+        self.level &= self.flags & GROUP == 0
+        self.table, self.first, self.repeats = parser.firsts(rows, self.level)
+        self.defects[rows.row.take(self.repeats)] |= REPEATED_TAG
+        # A group that is repeated goes on with its first array.
+        rows.odd[rows.row[self.repeats[self.flags[self.repeats] & COUNT > 0]]] = True
+        self._check_framing()
+        self._check_values()
+        self.columns = TypedColumns(rows, self.table, self.id, self.defects)
+        self.layouts = self._lay_out()
         self.scalar = self._parse_odd()
+
+    def _lay_out(self) -> list[Layout]:
+        """Lay out the JSON texts, and find the rows that cannot be."""
+        reading = self.parser.reading
+        tags = _LEFT_OUT if reading.fields == "rest" else ()
+        layouts = [self._layout(tags)]
+        bad, _ = check_groups(self.rows, self.slots, layouts[0], self.defects)
+        if reading.fix_json:
+            layouts.append(self._layout(_FRAMING))
+            section = self.slots.section
+            repeats, first = self.repeats, self.first.take(self.repeats)
+            moved = section.take(self.slot.take(repeats)) != section.take(self.slot.take(first))
+            bad = np.union1d(bad, self.rows.row.take(repeats[moved]))
+        bad = bad[~self.rows.odd[bad]]
+        if len(bad):
+            self.rows.odd[bad] = True
+            for layout in layouts:
+                layout.replace(self.slots, bad)
+        return layouts
+
+    def _layout(self, left_out: tuple[int, ...]) -> Layout:
+        keep = self._kept(left_out)
+        return lay_out(self.rows, self.slots, self.slot, keep, self.first, self.repeats)
 
     def _parse_odd(self) -> dict[int, Message | None]:
         rows = self.rows
@@ -153,47 +179,44 @@ class _Block:
             own = rows.delimiters.get(row, self.delimiter)
             message = rows.data[rows.start[row] : rows.end[row]]
             one = own if len(own) == 1 else b"\x01"
-            read = parse_message(single_byte(message, own), one, fields=self.parser._fields)
-            parsed[row] = read
-            for name, value in read.columns.items() if read else ():
-                columns, number = _PLACES[name]
-                self.cells[columns].append((number, row, value))
+            parsed[row] = parse_message(
+                single_byte(message, own), one, self.parser.reading, self.logged_on
+            )
         return parsed
 
-    # The columns.
-
     def parsed(self) -> Parsed:
-        rows = self.rows
-        self._check_framing()
-        self._check_values()
-        columns: dict[str, pa.Array] = {}
-        for group, reader in (
-            (_DECIMALS, decimals),
-            (_TIMES, times),
-            (_INTEGERS, integers),
-            (_BOOLEANS, booleans),
-        ):
-            columns |= self._numbers(group, reader)
-        self._texts()
-        columns |= self._strings()
-        scalar_json = {}
+        """Return the result."""
+        rows, reading = self.rows, self.parser.reading
+        self.parser.pieces.learn()
+        tokens = Tokens(rows, self.parser.pieces)
+        escaped, recoded = self._texts(tokens)
         failed, failures = [], list(rows.failures)
+        self.defects &= reading.wanted
         for row, message in self.scalar.items():
             if message is None:
                 failed.append(row)
                 at = int(rows.prefix[row])
                 raw = rows.data[at : rows.end[row]]
                 failures.append(Failure(at, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], raw))
-                scalar_json[row] = self._empty_token
             else:
                 self.defects[row] = message.defects
-                scalar_json[row] = self._json_tokens[row]
-        keep = self._kept()
-        fields = json_rows(
-            rows, self.tokens, keep, self.first, self.repeats, self.escaped, scalar_json
+        nothing = Message({}, b"{}", 0, b"{}")
+        known = {row: message or nothing for row, message in self.scalar.items()}
+        texts = []
+        for form, layout in enumerate(self.layouts):
+            whole = layout.whole_rows()
+            own = [
+                tokens.add(known[row][(1, 3)[form]] if row in known else b"{}")
+                for row in whole.tolist()
+            ]
+            texts.append((form, layout, escaped, own, whole))
+        columns = self.columns.arrays(self.scalar, tokens, recoded)
+        fields, *fix_json = (
+            json_rows(self.slots, layout, tokens, form, escaped, own, whole)
+            for form, layout, escaped, own, whole in texts
         )
         return Parsed(
-            {column.name: columns[column.name] for column in COLUMNS},
+            columns,
             fields,
             self.defects,
             rows.start,
@@ -202,6 +225,7 @@ class _Block:
             failed,
             sorted(failures),
             rows.skipped,
+            fix_json[0] if fix_json else None,
         )
 
     def _check_framing(self) -> None:
@@ -229,7 +253,7 @@ class _Block:
         ends = np.empty(2 * len(regular), np.int64)
         ends[0::2], ends[1::2] = rows.start[regular], rows.tag[trailer]
         plain = np.add.reduceat(rows.octets, ends, dtype=np.uint8)[0::2].astype(np.int64)
-        delimiters = trailer - rows.first[regular]
+        delimiters = self.delimiters[regular]
         real = (plain + (1 - self.delimiter[0]) * delimiters) & 255
         wrong = ~good | (real != written)
         over_delimiter = wrong & good & (plain == written)
@@ -238,99 +262,35 @@ class _Block:
 
     def _check_values(self) -> None:
         rows = self.rows
-        empty = np.flatnonzero((rows.stop - rows.equals == 1) & self.regular)
+        empty = np.flatnonzero(rows.stop - rows.equals == 1)
         self.defects[rows.row[empty]] |= EMPTY_VALUE
 
-    def _numbers(self, columns, reader) -> dict[str, pa.Array]:
-        """Read the columns of one type that is not text."""
-        rows, count = self.rows, self.count
-        where = self.table[[self.id[column.tag] for column in columns]].ravel()
-        cells = np.flatnonzero(where >= 0)
-        fields = where[cells].astype(np.int64)
-        at = rows.equals[fields] + 1
-        length = rows.stop[fields] - at
-        text = lambda index: decode(self.rows.value(int(fields[index])))  # noqa: E731
-        values, valid, *rest = reader(rows.words, at, length, text)
-        exact = rest[0] if rest else valid
-        self.inexact.append(fields[~exact])
-        kind = columns[0].type
-        for index in np.flatnonzero(~valid & (length > 0)).tolist():
-            if kind in (TIME, DECIMAL) and is_beyond(text(index)):
-                continue
-            self.defects[rows.row[fields[index]]] |= BAD_VALUE
-        width = values.shape[1:]
-        whole = np.zeros((len(where), *width), values.dtype)
-        whole[cells] = values
-        present = np.zeros(len(where), bool)
-        present[cells] = valid
-        for number, row, value in self.cells[columns]:
-            place = number * count + row
-            present[place] = True
-            if width:
-                value = np.frombuffer(value.to_bytes(16, "little", signed=True), np.int64)
-            whole[place] = value
-        return {
-            column.name: _array(
-                kind, whole[n * count : (n + 1) * count], present[n * count : (n + 1) * count]
-            )
-            for n, column in enumerate(columns)
-        }
-
-    def _texts(self) -> None:
-        """Give tokens to values that JSON escapes or that are not UTF-8, and to scalar rows."""
-        for field in self.special.tolist():
-            if not self.regular[field]:
-                continue
+    def _texts(self, tokens: Tokens) -> tuple[dict[int, int], dict[int, int]]:
+        """Return tokens of values that JSON escapes, and of those that are not UTF-8, by field."""
+        escaped: dict[int, int] = {}
+        recoded: dict[int, int] = {}
+        regular = ~self.rows.odd[self.rows.row[self.special]]
+        for field in self.special[regular].tolist():
             value = self.rows.value(field)
             text = decode(value)
-            self.escaped[field] = self.tokens.add(orjson.dumps(text)[1:-1])
-            recoded = text.encode()
-            if recoded != value:
-                self.recoded[field] = self.tokens.add(recoded)
-        self._empty_token = self.tokens.add(b"{}")
-        self._json_tokens = {
-            row: self.tokens.add(message.fields) for row, message in self.scalar.items() if message
-        }
+            escaped[field] = tokens.add(orjson.dumps(text)[1:-1])
+            again = text.encode()
+            if again != value:
+                recoded[field] = tokens.add(again)
+        return escaped, recoded
 
-    def _strings(self) -> dict[str, pa.Array]:
-        count, tokens = self.count, self.tokens
-        table = self.table[[self.id[column.tag] for column in _STRINGS]]
-        taken = table.astype(np.int64) * 2
-        present = table >= 0
-        taken[~present] = tokens.nothing
-        for field, token in self.recoded.items():
-            row = self.rows.row[field]
-            taken[table[:, row] == field, row] = token
-        for number, row, value in self.cells[_STRINGS]:
-            present[number, row] = True
-            taken[number, row] = tokens.add(value.encode())
-        # Columns that no message of the block has need no texts.
-        used = np.flatnonzero(present.any(axis=1))
-        _, offsets, buffer = tokens.take(taken[used].ravel()).buffers()
-        columns = {column.name: pa.nulls(count, pa.string()) for column in _STRINGS}
-        for place, number in enumerate(used.tolist()):
-            nulls = count - int(np.count_nonzero(present[number]))
-            bitmap = pa.py_buffer(np.packbits(present[number], bitorder="little"))
-            columns[_STRINGS[number].name] = pa.Array.from_buffers(
-                pa.string(),
-                count,
-                [
-                    bitmap if nulls else None,
-                    offsets.slice(4 * place * count, 4 * (count + 1)),
-                    buffer,
-                ],
-                nulls,
-            )
-        return columns
-
-    def _kept(self) -> NDArray[np.bool_]:
-        """Tell which fields stand in the JSON."""
+    def _kept(self, left_out: tuple[int, ...]) -> Mask:
+        """Tell which fields stand in the JSON, where those of some tags have no need to."""
         rows = self.rows
-        dropped = self.parser.dropped.take(rows.ids, mode="clip")
+        keep = ~rows.odd.take(rows.row)
+        if not left_out:
+            return keep
+        dropped = self.parser.dropped(left_out).take(rows.ids, mode="clip")
+        dropped &= self.level
         dropped[self.repeats] = False
         dropped[self.first.take(self.repeats)] = False
-        for fields in self.inexact:
-            dropped[fields] = False
+        if left_out is not _FRAMING:
+            dropped[self.columns.inexact] = False
         # What the framing fields say is known only where they are right.
         cut_off = np.flatnonzero(~rows.odd & ~self.ended)
         dropped[rows.first[cut_off] + 1] = False
@@ -342,18 +302,9 @@ class _Block:
         wrong = np.flatnonzero(self.defects & (CHECK_SUM | CHECK_SUM_DELIMITER))
         wrong = wrong[~rows.odd[wrong]]
         dropped[rows.last[wrong]] = False
-        return self.regular & ~dropped
+        return keep & ~dropped
 
 
 def _digits(value: bytes) -> str:
     # The scalar parser reads nine digits of a BodyLength, `read_int` more.
     return value.decode("latin-1") if len(value) <= 9 else ""
-
-
-def _array(kind: pa.DataType, values: Any, present: NDArray[np.bool_]) -> pa.Array:
-    nulls = len(present) - int(np.count_nonzero(present))
-    if kind == pa.bool_():
-        return pa.array(values, mask=~present)
-    bitmap = pa.py_buffer(np.packbits(present, bitorder="little")) if nulls else None
-    buffer = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(kind, len(present), [bitmap, buffer], nulls)

@@ -1,0 +1,217 @@
+"""Repeating groups of one message, nested: the definition of where each field belongs.
+
+FIX tag-value has no brackets: where a group ends follows from the dictionary alone (FIX
+specification, tagvalue encoding, "Repeating groups"). The rules:
+
+1. A field belongs to the innermost open group that has its tag as a member, else to the message;
+   the groups inside that one end there.
+2. A count field opens its group. The first member behind it begins the entries of this group: that
+   tag, or any member that the entry has already, begins the next one.
+3. A field that is no member of an open group nor of the message stands where the next field does
+   that is one, in the entry before it; with none behind it, at the message's level.
+4. The count is not written. Where its text is not the number of entries it stands behind the array,
+   under its tag number.
+5. A tag repeated at the message's level, or by rule 3 within an entry, becomes an array of texts. A
+   group repeated at the message's level goes on with the same array.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from transforms.fix.defects import (
+    FIELD_ORDER,
+    GROUP_COUNT,
+    GROUP_FIRST_FIELD,
+    GROUP_FOREIGN,
+    GROUP_ORDER,
+    GROUP_ORPHAN,
+    MISSING_FIELD,
+    REPEATED_TAG,
+)
+from transforms.fix.versions import BODY, HEADER, Scope, VersionDictionary
+
+__all__ = ["Item", "add", "nest"]
+
+
+class Item(NamedTuple):
+    """What stands at the message's level: a field, or a group.
+
+    `number` is the field's, or that of the group's count; `value` its text, or the entries;
+    `section` the part of the message.
+    """
+
+    number: int
+    name: str
+    value: Any
+    section: int
+
+
+class _Frame:
+    """A group, or the message, that is open."""
+
+    __slots__ = ("at", "begins", "count", "entries", "entry", "number", "present", "scope")
+
+    def __init__(self, scope: Scope, entries: list[dict[str, Any]], number: int):
+        self.scope, self.entries, self.number = scope, entries, number
+        self.entry: dict[str, Any] | None = None
+        self.present: set[int] = set()
+        self.begins = self.count = 0
+        self.at = -1
+
+
+def add(content: dict[str, Any], name: str, text: str) -> None:
+    """Add a field; the texts of one name become an array."""
+    before = content.get(name)
+    if before is None:
+        content[name] = text
+    elif isinstance(before, list):
+        before.append(text)
+    else:
+        content[name] = [before, text]
+
+
+def nest(
+    tags: Sequence[int],
+    names: Sequence[str],
+    texts: Sequence[str],
+    dictionary: VersionDictionary,
+    msg_type: str,
+) -> tuple[list[Item], int]:
+    """Return what stands at the message's level, in order, and the defects of the structure.
+
+    Fields are given by their tags (0 for what is no tag), names in JSON and texts.
+    """
+    nesting = _Nesting(tags, names, texts, dictionary, msg_type)
+    for number, tag in enumerate(tags):
+        nesting.place(number, tag)
+    return nesting.end()
+
+
+class _Nesting:
+    def __init__(self, tags, names, texts, dictionary: VersionDictionary, msg_type: str):
+        self.tags, self.names, self.texts = tags, names, texts
+        self.dictionary = dictionary
+        self.homes = dictionary.homes(msg_type)
+        self.root = _Frame(dictionary.scope(msg_type), [], -1)
+        self.root.entry = {}
+        self.stack = [self.root]
+        self.pending: list[int] = []
+        self.items: list[Item] = []
+        self.arrays: dict[int, list[dict[str, Any]]] = {}
+        self.section = HEADER
+        self.defects = 0
+
+    def place(self, number: int, tag: int) -> None:
+        stack = self.stack
+        if not any(tag in frame.scope.members for frame in stack):
+            self.pending.append(number)
+            if tag in self.homes:
+                self.defects |= GROUP_ORPHAN
+            return
+        while tag not in stack[-1].scope.members:
+            self._close()
+        frame = stack[-1]
+        self._place_pending(frame.scope.section.get(tag, BODY))
+        inner = frame.scope.members[tag]
+        name, text = self.names[number], self.texts[number]
+        if frame is self.root:
+            section = frame.scope.section[tag]
+            if section < self.section:
+                self.defects |= FIELD_ORDER
+            self.section = max(section, self.section)
+            self._seen_at_message_level(tag)
+            if inner:
+                entries = self.arrays.get(tag)
+                if entries is None:
+                    entries = self.arrays[tag] = []
+                    self.items.append(Item(number, name, entries, section))
+                stack.append(_Frame(inner, entries, number))
+            else:
+                self.items.append(Item(number, name, text, section))
+            return
+        entry = self._entry(frame, tag)
+        if inner:
+            entries = entry[name] = []
+            stack.append(_Frame(inner, entries, number))
+        else:
+            entry[name] = text
+
+    def _entry(self, frame: _Frame, tag: int) -> dict[str, Any]:
+        """Return the entry that a member belongs to, which it may begin."""
+        if frame.entry is None:
+            frame.begins = tag
+            if tag != frame.scope.first:
+                self.defects |= GROUP_FIRST_FIELD
+            begins = True
+        else:
+            begins = tag == frame.begins or tag in frame.present
+            if begins and tag != frame.begins:
+                self.defects |= REPEATED_TAG
+        if begins:
+            self._end_entry(frame)
+            frame.entry = {}
+            frame.entries.append(frame.entry)
+            frame.count += 1
+            frame.present = set()
+            frame.at = -1
+        frame.present.add(tag)
+        position = frame.scope.position[tag]
+        if position < frame.at:
+            self.defects |= GROUP_ORDER
+        frame.at = position
+        assert frame.entry is not None
+        return frame.entry
+
+    def _end_entry(self, frame: _Frame) -> None:
+        if frame.entry is not None and frame.scope.required - frame.present:
+            self.defects |= MISSING_FIELD
+
+    def _close(self) -> None:
+        frame = self.stack.pop()
+        self._end_entry(frame)
+        text = self.texts[frame.number]
+        if text == str(frame.count):
+            return
+        self.defects |= GROUP_COUNT
+        outer = self.stack[-1]
+        if outer is self.root:
+            section = outer.scope.section[frame.scope.count]
+            self.items.append(Item(frame.number, str(frame.scope.count), text, section))
+        else:
+            assert outer.entry is not None
+            add(outer.entry, str(frame.scope.count), text)
+
+    def _place_pending(self, section: int) -> None:
+        """Put the fields that are members of nothing where the field behind them stands."""
+        if not self.pending:
+            return
+        frame = self.stack[-1]
+        if frame.entry is None:
+            # Between a count and its first entry: the level of the count.
+            frame = self.stack[-2]
+        for number in self.pending:
+            name, text = self.names[number], self.texts[number]
+            tag = self.tags[number]
+            if frame is self.root:
+                self._seen_at_message_level(tag)
+                self.items.append(Item(number, name, text, min(section, BODY)))
+            else:
+                assert frame.entry is not None
+                self.defects |= GROUP_FOREIGN
+                if name in frame.entry:
+                    self.defects |= REPEATED_TAG
+                add(frame.entry, name, text)
+        self.pending.clear()
+
+    def _seen_at_message_level(self, tag: int) -> None:
+        if tag and tag in self.root.present:
+            self.defects |= REPEATED_TAG
+        self.root.present.add(tag)
+
+    def end(self) -> tuple[list[Item], int]:
+        while len(self.stack) > 1:
+            self._close()
+        self._place_pending(BODY)
+        if self.root.scope.required - self.root.present:
+            self.defects |= MISSING_FIELD
+        return self.items, self.defects

@@ -1,0 +1,37 @@
+"""How messages are to be read: what a run chooses."""
+
+from typing import NamedTuple
+
+from transforms.fix.choice import Dictionaries
+from transforms.fix.defects import DICTIONARY, STRUCTURE
+
+__all__ = ["FIELDS", "VALIDATE", "Reading"]
+
+FIELDS = ("rest", "all")
+"""What the JSON holds: the fields that have no exact column (`rest`), or all of them."""
+
+VALIDATE = ("off", "structure", "dictionary")
+"""What is looked for in a message beyond what reading it needs.
+
+`structure`: the order of header, body and trailer, repeated tags, groups. `dictionary`: that, and
+tags, required fields, types and enumerated values.
+"""
+
+
+class Reading(NamedTuple):
+    """What decides how the bytes of a message become a row.
+
+    `fields` is one of `FIELDS`, `validate` one of `VALIDATE`. `fix_json` asks for the whole message
+    in the FIX JSON encoding as well.
+    """
+
+    fields: str = "rest"
+    validate: str = "structure"
+    dictionaries: Dictionaries = Dictionaries()
+    fix_json: bool = False
+
+    @property
+    def wanted(self) -> int:
+        """The defects that are looked for, as bits; those of reading are always."""
+        unwanted = {"off": STRUCTURE | DICTIONARY, "structure": DICTIONARY, "dictionary": 0}
+        return ~unwanted[self.validate]

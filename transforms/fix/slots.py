@@ -1,0 +1,232 @@
+"""What the fields of all types of messages mean for the text of nested JSON, learned once each.
+
+In every version of FIX a tag stands in one place of a type of message. So message type and tag give
+a *slot*: the level that a field belongs to. The text between two values, and whether one may follow
+the other, hangs on their two slots alone: a *pair*. Slots and pairs are few; Python works each out
+when it is first seen, and blocks are read with tables of them.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.fix.numbered import Numbered
+from transforms.fix.pairs import BAD, NO_FIELD, WHOLE_ROW, PairText, Slot, pair_text, row_end
+from transforms.fix.tags import TagTable
+from transforms.fix.versions import BODY, TRAILER, Scope, VersionDictionary
+
+__all__ = ["CANNOT_SAY", "COUNT", "EDGE", "GROUP", "START", "WHOLE", "Slots"]
+
+Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
+
+EDGE, CANNOT_SAY, WHOLE = range(3)
+"""Slots that are no fields: before and behind all rows; what only the scalar parser can place; a
+row whose whole text is known."""
+
+GROUP, COUNT = 1, 2
+"""Flags of a slot: in an entry of a group; counts a group."""
+
+START = 1 << 31
+"""Marks the pair that a row begins with; its first slot is the last one of the row before."""
+
+_MOST_TYPES = 1000
+_MOST_SLOTS = 1 << 20
+_MOST_PAIRS = 60_000
+
+
+class Slots:
+    """The tables of types, slots and pairs.
+
+    Of each slot, by number: `flags`; `depth`, how many groups it stands in; `position` among the
+    members of its level; `order` and `section`, the part of the message; `closing`, how long the text is that
+    ends a row behind it, in an object of one and in one of three parts. `has_unclear` tells whether
+    there are tags that have no slot of their own.
+    """
+
+    def __init__(self, tags: TagTable):
+        """`tags` numbers the tags; it may grow between calls."""
+        self._tags = tags
+        self._dictionaries: list[tuple[VersionDictionary, Numbered, int]] = []
+        # Type 0 is for rows that are not looked at.
+        self.types: list[tuple[VersionDictionary, str | None] | None] = [None]
+        self.slots: list[Slot] = [NO_FIELD, NO_FIELD, WHOLE_ROW]
+        self._numbers: dict[tuple[int, int, int, str, int], int] = {}
+        self._table = np.zeros((8, 256), np.int64)
+        self._filled = 1, 0
+        self._foreign: list[int] = []
+        self._foreign_numbers = Numbered(self._new_foreign)
+        self._pair_numbers = Numbered(self._new_pair)
+        self.pairs: list[PairText] = []
+        self._pair_flags = np.array([BAD], np.uint8)
+        self.has_unclear = False
+        self.flags = np.zeros(0, np.uint8)
+        self.depth = np.zeros(0, np.int64)
+        self.position = np.zeros(0, np.int64)
+        self.order = np.zeros(0, np.int8)
+        self.section = np.zeros(0, np.int8)
+        self.closing = np.zeros((0, 2), np.int32)
+        self._describe()
+
+    # Types of messages.
+
+    def types_of(self, dictionary: VersionDictionary, words: Words) -> Ints:
+        """Return the types of messages by the words of their MsgType (35); 0 if there is no room."""
+        for known, numbers, unknown in self._dictionaries:
+            if known is dictionary:
+                break
+        else:
+            numbers = Numbered(lambda word: self._new_type(dictionary, word))
+            unknown = self._add_type(dictionary, None)
+            self._dictionaries.append((dictionary, numbers, unknown))
+        found = numbers(words)
+        return np.where(found < 0, unknown, found)
+
+    def _new_type(self, dictionary: VersionDictionary, word: int) -> int | None:
+        text = word.to_bytes(8, "little").rstrip(b"\0").decode("latin-1")
+        if text not in dictionary.message_types or len(self.types) == _MOST_TYPES:
+            return None
+        return self._add_type(dictionary, text)
+
+    def _add_type(self, dictionary: VersionDictionary, msg_type: str | None) -> int:
+        if len(self.types) == _MOST_TYPES:
+            return 0
+        self.types.append((dictionary, msg_type))
+        return len(self.types) - 1
+
+    # Slots.
+
+    def slots_of(self, types: Ints, ids: Ints, row: Ints) -> Ints:
+        """Return the slot of each field, negative for those that are members of nothing."""
+        self._fill()
+        index = (types * self._table.shape[1]).take(row)
+        index += ids
+        return self._table.ravel().take(index)
+
+    def _fill(self) -> None:
+        """Give every type and tag its cell; tags and types that are new since the last block."""
+        types, tags = len(self.types), len(self._tags.tags)
+        height, width = self._table.shape
+        old_types, old_tags = self._filled
+        if (types, tags) == self._filled:
+            return
+        if types > height or tags > width:
+            table = np.zeros((max(height, 2 * types), max(width, 2 * tags)), np.int64)
+            table[:height, :width] = self._table
+            self._table = table
+        for number in range(1, types):
+            dictionary, msg_type = self.types[number]  # type: ignore[misc]
+            homes = dictionary.homes(msg_type)
+            for index in range(old_tags if number < old_types else 0, tags):
+                tag = self._tags.tags[index]
+                cell = -1
+                if tag in homes:
+                    scope = homes[tag]
+                    cell = self._slot(dictionary, scope, tag) if scope else CANNOT_SAY
+                    self.has_unclear |= cell == CANNOT_SAY
+                self._table[number, index] = cell
+        self._filled = types, tags
+        self._describe()
+
+    def _slot(
+        self, dictionary: VersionDictionary, scope: Scope, tag: int, order: int | None = None
+    ) -> int:
+        """Return the number of a slot, of one that is no member of `scope` if `order` is given."""
+        if order is None:
+            root, top = scope, tag
+            while root.parent:
+                root, top = root.parent, root.count
+            slot = Slot(
+                scope, tag, dictionary.name(tag), scope.position[tag], "", root.section[top]
+            )
+        else:
+            slot = Slot(scope, tag, dictionary.name(tag), order=order)
+        return self._number(slot)
+
+    def _number(self, slot: Slot) -> int:
+        key = (id(slot.scope), slot.tag, slot.position, slot.kind, slot.order)
+        number = self._numbers.get(key)
+        if number is None:
+            number = len(self.slots)
+            if number == _MOST_SLOTS:
+                self.has_unclear = True
+                return CANNOT_SAY
+            self._numbers[key] = number
+            self.slots.append(slot)
+        return number
+
+    def in_array(self, slots: Ints, kind: str) -> Ints:
+        """Return the slots of the same fields where a repeated tag makes an array of them."""
+        distinct, inverse = np.unique(slots, return_inverse=True)
+        found = [self._number(self.slots[one]._replace(kind=kind)) for one in distinct.tolist()]
+        self._describe()
+        return np.array(found, np.int64)[inverse]
+
+    def _describe(self) -> None:
+        """Keep what is asked of slots and pairs as arrays."""
+        new = self.slots[len(self.flags) :]
+        if new:
+            flags = [GROUP * (one.depth > 0) + COUNT * (one.inner is not None) for one in new]
+            self.flags = np.append(self.flags, np.array(flags, np.uint8))
+            self.depth = np.append(self.depth, [one.depth for one in new])
+            self.position = np.append(self.position, [one.position for one in new])
+            self.order = np.append(self.order, np.array([one.order for one in new], np.int8))
+            self.section = np.append(self.section, np.array([one.section for one in new], np.int8))
+            closing = [[len(text) for text in row_end(one)] for one in new]
+            self.closing = np.concatenate([self.closing, np.array(closing, np.int32)])
+
+    # Fields that are members of nothing.
+
+    def foreign(self, before: Ints, behind: Ints, types: Ints, ids: Ints) -> Ints:
+        """Return the slots of such fields between known ones (`EDGE` where a row begins or ends)."""
+        key = before.astype(np.uint64) << np.uint64(44)
+        key |= behind.astype(np.uint64) << np.uint64(24)
+        key |= types.astype(np.uint64) << np.uint64(14)
+        key |= ids.astype(np.uint64)
+        numbers = self._foreign_numbers(key)
+        self._describe()
+        slots = np.array([*self._foreign, CANNOT_SAY], np.int64)
+        return slots.take(numbers, mode="wrap")
+
+    def _new_foreign(self, key: int) -> int | None:
+        before, behind = (self.slots[key >> shift & 0xFFFFF] for shift in (44, 24))
+        dictionary, msg_type = self.types[key >> 14 & 0x3FF]  # type: ignore[misc]
+        tag = self._tags.tags[key & 0x3FFF]
+        root = dictionary.scope(msg_type)
+        level = behind.scope or root
+        scope = before.scope or root
+        while scope is not level and scope.parent:
+            scope = scope.parent
+        if scope is not level or CANNOT_SAY in (key >> 44, key >> 24 & 0xFFFFF):
+            # The level has no entry to stand in.
+            return None
+        order = behind.order if behind.scope else TRAILER
+        if not level.parent and before.scope and min(order, BODY) < before.order:
+            return None
+        self._foreign.append(self._slot(dictionary, level, tag, order))
+        return len(self._foreign) - 1
+
+    # Pairs.
+
+    def pairs_of(self, keys: Words) -> Ints:
+        """Return the pairs of two slots, `first << 32 | second`, with `START` where a row begins.
+
+        -1 where there is no room for a pair.
+        """
+        return self._pair_numbers(keys)
+
+    def _new_pair(self, key: int) -> int | None:
+        first, second = key >> 32, key & (START - 1)
+        if len(self.pairs) >= _MOST_PAIRS and first != WHOLE and second != WHOLE:
+            return None
+        pair = pair_text(self.slots[first], self.slots[second], start=bool(key & START))
+        self.pairs.append(pair)
+        return len(self.pairs) - 1
+
+    def pair_flags(self, pairs: Ints) -> NDArray[np.uint8]:
+        """Return the flags of pairs, `BAD` for -1."""
+        new = [pair.flags for pair in self.pairs[len(self._pair_flags) - 1 :]]
+        if new:
+            self._pair_flags = np.append(
+                self._pair_flags[:-1], np.array([*new, BAD], np.uint8)
+            )
+        return self._pair_flags.take(pairs, mode="wrap")

@@ -1,0 +1,169 @@
+"""The typed columns of a block, read from its bytes at once."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from transforms.fix.defects import BAD_VALUE
+from transforms.fix.json_text import Tokens
+from transforms.fix.rows import Rows
+from transforms.fix.scalar import Message, decode
+from transforms.fix.schema import COLUMNS, DECIMAL, TIME, Column
+from transforms.fix.values import is_beyond
+from transforms.fix.words import booleans, decimals, integers, times
+
+__all__ = ["TypedColumns"]
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+_STRINGS = tuple(column for column in COLUMNS if column.type == pa.string())
+_READERS: tuple[tuple[pa.DataType, Callable[..., Any]], ...] = (
+    (DECIMAL, decimals),
+    (TIME, times),
+    (pa.int64(), integers),
+    (pa.bool_(), booleans),
+)
+
+
+class _Cells(NamedTuple):
+    """The values of all columns of one type, column after column."""
+
+    columns: tuple[Column, ...]
+    values: Any
+    present: Mask
+
+
+class TypedColumns:
+    """The columns of the rows that are not odd; the scalar parser gives those of the others.
+
+    `inexact` are the fields whose text says more than their column holds.
+    """
+
+    def __init__(self, rows: Rows, table: Ints, ids: dict[int, int], defects: Ints):
+        """Read what is not text.
+
+        `table[id]` gives, for each row, the first field with a tag at the message's level, or -1;
+        `ids` the id of a tag. Values that are none of their type are added to `defects`.
+        """
+        self._rows, self._table, self._ids = rows, table, ids
+        self._count = len(rows.start)
+        self._parts = []
+        inexact = []
+        for kind, reader in _READERS:
+            columns = tuple(column for column in COLUMNS if column.type == kind)
+            where = table[[ids[column.tag] for column in columns]].ravel()
+            cells = np.flatnonzero(where >= 0)
+            fields = where[cells].astype(np.int64)
+            values, valid, exact = self._read(fields, kind, reader, defects)
+            inexact.append(fields[~exact])
+            whole = np.zeros((len(where), *values.shape[1:]), values.dtype)
+            whole[cells] = values
+            present = np.zeros(len(where), bool)
+            present[cells] = valid
+            self._parts.append(_Cells(columns, whole, present))
+        self.inexact = np.concatenate(inexact)
+
+    def _read(
+        self, fields: Ints, kind: pa.DataType, reader: Callable[..., Any], defects: Ints
+    ) -> tuple[Any, Mask, Mask]:
+        rows = self._rows
+        at = rows.equals[fields] + 1
+        length = rows.stop[fields] - at
+
+        def text(index: int) -> str:
+            return decode(rows.value(int(fields[index])))
+
+        values, valid, *rest = reader(rows.words, at, length, text)
+        for index in np.flatnonzero(~valid & (length > 0)).tolist():
+            if kind in (TIME, DECIMAL) and is_beyond(text(index)):
+                continue
+            defects[rows.row[fields[index]]] |= BAD_VALUE
+        return values, valid, rest[0] if rest else valid
+
+    def arrays(
+        self, scalar: dict[int, Message | None], tokens: Tokens, recoded: dict[int, int]
+    ) -> dict[str, pa.Array]:
+        """Return an array for each column.
+
+        `scalar` are the messages of odd rows; `recoded` gives tokens of values that are not UTF-8.
+        """
+        odd = np.array(sorted(scalar), np.int64)
+        columns: dict[str, pa.Array] = {}
+        for part in self._parts:
+            self._put(part, odd, scalar)
+            kind, count = part.columns[0].type, self._count
+            for number, column in enumerate(part.columns):
+                cells = slice(number * count, (number + 1) * count)
+                columns[column.name] = _array(kind, part.values[cells], part.present[cells])
+        columns |= self._strings(odd, scalar, tokens, recoded)
+        return {column.name: columns[column.name] for column in COLUMNS}
+
+    def _put(self, part: _Cells, odd: Ints, scalar: dict[int, Message | None]) -> None:
+        if not len(odd):
+            return
+        part.present.reshape(-1, self._count)[:, odd] = False
+        for row, message in scalar.items():
+            if message is None:
+                continue
+            for number, column in enumerate(part.columns):
+                value = message.columns.get(column.name)
+                if value is None:
+                    continue
+                if column.type == DECIMAL:
+                    value = np.frombuffer(value.to_bytes(16, "little", signed=True), np.int64)
+                part.values[number * self._count + row] = value
+                part.present[number * self._count + row] = True
+
+    def _strings(
+        self,
+        odd: Ints,
+        scalar: dict[int, Message | None],
+        tokens: Tokens,
+        recoded: dict[int, int],
+    ) -> dict[str, pa.Array]:
+        count = self._count
+        table = self._table[[self._ids[column.tag] for column in _STRINGS]]
+        taken = table.astype(np.int64) * 2
+        present = table >= 0
+        for field, token in recoded.items():
+            row = self._rows.row[field]
+            taken[table[:, row] == field, row] = token
+        present[:, odd] = False
+        for row, message in scalar.items():
+            for number, column in enumerate(_STRINGS):
+                value = message.columns.get(column.name) if message else None
+                if value is not None:
+                    present[number, row] = True
+                    taken[number, row] = tokens.add(value.encode())
+        taken[~present] = tokens.nothing
+        # Columns that no message of the block has need no texts.
+        used = np.flatnonzero(present.any(axis=1))
+        _, offsets, buffer = tokens.take(taken[used].ravel()).buffers()
+        columns = {column.name: pa.nulls(count, pa.string()) for column in _STRINGS}
+        for place, number in enumerate(used.tolist()):
+            nulls = count - int(np.count_nonzero(present[number]))
+            bitmap = pa.py_buffer(np.packbits(present[number], bitorder="little"))
+            columns[_STRINGS[number].name] = pa.Array.from_buffers(
+                pa.string(),
+                count,
+                [
+                    bitmap if nulls else None,
+                    offsets.slice(4 * place * count, 4 * (count + 1)),
+                    buffer,
+                ],
+                nulls,
+            )
+        return columns
+
+
+def _array(kind: pa.DataType, values: Any, present: Mask) -> pa.Array:
+    nulls = len(present) - int(np.count_nonzero(present))
+    if kind == pa.bool_():
+        return pa.array(values, mask=~present)
+    bitmap = pa.py_buffer(np.packbits(present, bitorder="little")) if nulls else None
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(kind, len(present), [bitmap, buffer], nulls)

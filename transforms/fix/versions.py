@@ -1,0 +1,182 @@
+"""What one version of FIX defines: where each field may stand in each type of message."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import orjson
+
+from transforms.fix.dictionary import Field, merged
+
+__all__ = [
+    "BODY",
+    "HEADER",
+    "TRAILER",
+    "VERSIONS",
+    "Definition",
+    "Scope",
+    "VersionDictionary",
+    "definition",
+]
+
+Definition = Mapping[str, Any]
+"""A dictionary as `transforms.fix.xml_dictionary.read_definition` gives it."""
+
+VERSIONS = {
+    "FIX.4.0": "FIX40",
+    "FIX.4.1": "FIX41",
+    "FIX.4.2": "FIX42",
+    "FIX.4.3": "FIX43",
+    "FIX.4.4": "FIX44",
+    "FIX.5.0": "FIX50",
+    "FIX.5.0SP1": "FIX50SP1",
+    "FIX.5.0SP2": "FIX50SP2",
+    "FIXT.1.1": "FIXT11",
+}
+"""The versions that come with the project, and their files."""
+
+HEADER, BODY, TRAILER = range(3)
+"""The parts of a message, in their order."""
+
+
+class Scope:
+    """A place where fields may stand: the level of a message, or the entries of a group in it.
+
+    `members` are the tags that may stand there, in the dictionary's order, with the scope of the
+    group that a tag counts, or None. `count` is the tag that counts the entries (0: the message's
+    level), `first` the first member, `position` the order of the members, `required` those that
+    each entry must have. `section` tells the part of the message that a tag belongs to, at the
+    message's level.
+    """
+
+    def __init__(self, parent: "Scope | None", count: int):
+        """Make an empty scope inside `parent`; `_fill` gives it its members."""
+        self.parent = parent
+        self.count = count
+        self.depth: int = parent.depth + 1 if parent else 0
+        self.members: dict[int, Scope | None] = {}
+        self.position: dict[int, int] = {}
+        self.required: set[int] = set()
+        self.section: dict[int, int] = {}
+
+    @property
+    def first(self) -> int:
+        """The tag that begins an entry."""
+        return next(iter(self.members))
+
+    def walk(self) -> Iterator["Scope"]:
+        """Yield this scope and all inside it."""
+        yield self
+        for inner in self.members.values():
+            if inner:
+                yield from inner.walk()
+
+
+class VersionDictionary:
+    """A version of FIX, possibly a counterparty's own, ready to read messages by.
+
+    `fields` by tag; `message_types` from MsgType (35) to name; `is_known` is false for what stands
+    in for a version that there is no dictionary for. Scopes are made when a type of message is
+    first asked for.
+    """
+
+    def __init__(
+        self, content: Definition, transport: Definition | None = None, *, is_known: bool = True
+    ):
+        """`transport` (FIXT.1.1) gives header, trailer and session messages that `content` lacks."""
+        self.version: str = content["version"]
+        self.is_known = is_known
+        parts = [transport, content] if transport else [content]
+        self.fields: dict[int, Field] = {}
+        self._components: dict[str, Any] = {}
+        self._messages: dict[str, Any] = {}
+        for part in parts:
+            self.fields |= {int(tag): Field(int(tag), *one) for tag, one in part["fields"].items()}
+            self._components |= part["components"]
+            self._messages |= part["messages"]
+        outer = transport or content
+        self._header = content["header"] or outer["header"]
+        self._trailer = content["trailer"] or outer["trailer"]
+        self.message_types = {value: one[0] for value, one in self._messages.items()}
+        self._names = _names(content)
+        self._tags = {name: tag for tag, name in self._names.items()}
+        self._scopes: dict[str | None, Scope] = {}
+        self._homes: dict[str | None, dict[int, Scope | None]] = {}
+
+    def name(self, tag: int) -> str:
+        """Return what a tag is called in JSON; its number if no version knows it."""
+        own = self._names.get(tag)
+        if own:
+            return own
+        known = merged().fields.get(tag)
+        return known.name if known and known.name not in self._tags else str(tag)
+
+    def scope(self, msg_type: str | None) -> Scope:
+        """Return the message level of a type of message; of header and trailer for others."""
+        kind = msg_type if msg_type in self._messages else None
+        if kind not in self._scopes:
+            root = Scope(None, 0)
+            body = self._messages[kind][2] if kind is not None else ()
+            for section, members in enumerate((self._header, body, self._trailer)):
+                self._fill(root, members, required=True)
+                for tag in root.members:
+                    root.section.setdefault(tag, section)
+            self._scopes[kind] = root
+        return self._scopes[kind]
+
+    def homes(self, msg_type: str | None) -> Mapping[int, Scope | None]:
+        """Return the one scope that each tag of a type of message stands in, None if it has two."""
+        kind = msg_type if msg_type in self._messages else None
+        if kind not in self._homes:
+            homes: dict[int, Scope | None] = {}
+            for scope in self.scope(kind).walk():
+                for tag in scope.members:
+                    homes[tag] = None if tag in homes else scope
+            self._homes[kind] = homes
+        return self._homes[kind]
+
+    def _fill(self, scope: Scope, members: Iterable[Any], *, required: bool) -> None:
+        for what, is_required, *rest in members:
+            needed = required and bool(is_required)
+            if isinstance(what, str):
+                self._fill(scope, self._components[what], required=needed)
+                continue
+            if what in scope.members:
+                continue
+            scope.position[what] = len(scope.members)
+            inner = None
+            if rest:
+                inner = Scope(scope, what)
+                self._fill(inner, rest[0], required=True)
+            scope.members[what] = inner if inner and inner.members else None
+            if needed:
+                scope.required.add(what)
+
+
+def _names(content: Definition) -> dict[int, str]:
+    """Return the names that a dictionary gives its tags.
+
+    What a tag was called in an older version (LastShares, 32) gives way to its newest name, so that
+    one query finds it in all versions; a name of a counterparty's own stays.
+    """
+    usual: Definition = {"fields": {}}
+    if content["version"] in VERSIONS:
+        usual = definition(content["version"])
+    newest = merged().fields
+    names = {}
+    for text, (name, *_) in content["fields"].items():
+        tag = int(text)
+        is_usual = usual["fields"].get(text, ("",))[0] == name
+        names[tag] = newest[tag].name if tag in newest and is_usual else name
+    return names
+
+
+@cache
+def definition(version: str) -> Definition:
+    """Return the definition of one of `VERSIONS`."""
+    name = f"{VERSIONS[version]}.json"
+    found: Definition = orjson.loads(
+        files("transforms.fix.dictionaries").joinpath(name).read_bytes()
+    )
+    return found
