@@ -40,14 +40,16 @@ def compare(ours: Level, theirs: Level, copy: Copy) -> list[Difference]:
         if not theirs.fields[tag]:
             del theirs.fields[tag]
     for place, tag, mine, their in _levels(ours, theirs, ""):
-        if mine is not None:
-            mine = [copy.masks.get(value, value) for value in mine]
-        if mine != their:
-            found.append(Difference(place, tag, mine, their, _kind(place, tag, copy)))
+        given = mine and [copy.masks.get(value, value) for value in mine]
+        if given != their:
+            kind = _kind(tag, copy)
+            if given and their and sorted(given) == sorted(their) and mine == copy.values[tag]:
+                kind = "repeated_tag"
+            found.append(Difference(place, tag, mine, their, kind))
     return found
 
 
-def _kind(place: str, tag: Key, copy: Copy) -> str:
+def _kind(tag: Key, copy: Copy) -> str:
     if "msg_type_again" in copy.repairs:
         return "msg_type_again"
     if tag in copy.lengths:

@@ -5,6 +5,7 @@ copy is looked for in fixfeed's reading by itself, so that it cannot be lost the
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -36,7 +37,8 @@ class Copy:
     `left_out` are the fields that it is not given, `added` those that are its own, `masks` the
     texts that it is given with control characters for some bytes, `lengths` the tags of data
     lengths that were put right; `repairs` are the kinds of all that was done. `touched` are the
-    tags that QuickFIX may nest another way, with the kind of the reason.
+    tags that QuickFIX may nest another way, with the kind of the reason; `values` are all values of
+    the message by tag, in order.
     """
 
     text: str = ""
@@ -46,6 +48,7 @@ class Copy:
     lengths: set[Key] = field(default_factory=set)
     repairs: set[str] = field(default_factory=set)
     touched: dict[Key, str] = field(default_factory=dict)
+    values: dict[Key, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def leave_out(self, kind: str, key: Key, value: bytes) -> None:
         """Note that the copy lacks a field."""
@@ -67,8 +70,8 @@ def delimiter_of(message: bytes, default: bytes) -> bytes:
 def split(message: bytes, delimiter: bytes, lengths: Mapping[int, int]) -> list[Field]:
     """Return the fields of a message; a data field is as long as the field before it says.
 
-    It ends at the next delimiter if it would not end a field by that. `lengths` are as in
-    `data_lengths`.
+    It ends at the next delimiter if it would not end a field by that. `delimiter` is one byte,
+    `lengths` are as in `data_lengths`.
     """
     data = message.removesuffix(delimiter)
     fields: list[Field] = []
@@ -87,7 +90,7 @@ def split(message: bytes, delimiter: bytes, lengths: Mapping[int, int]) -> list[
             if past == len(data) or (past >= value_at and data.startswith(delimiter, past)):
                 end = past
         fields.append(Field(key, data[value_at:end]))
-        at = end + len(delimiter)
+        at = end + 1
     return fields
 
 
@@ -99,8 +102,8 @@ def as_text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def copy_of(fields: list[Field], structure: Structure) -> Copy:
-    """Return what QuickFIX is given of a message with these fields."""
+def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy:
+    """Return what QuickFIX is given of a message with these fields, which `delimiter` separated."""
     copy = Copy()
     keys = [one.key for one in fields]
     msg_type = as_text(fields[keys.index(35)].value) if 35 in keys else ""
@@ -114,6 +117,7 @@ def copy_of(fields: list[Field], structure: Structure) -> Copy:
         copy.repairs.add("msg_type_again")
     before = Field("", b"")
     for key, value in fields:
+        copy.values[key].append(as_text(value))
         length = structure.data_fields.get(key) if isinstance(key, int) else None
         if not isinstance(key, int):
             copy.leave_out("bad_field", key, value)
@@ -126,7 +130,7 @@ def copy_of(fields: list[Field], structure: Structure) -> Copy:
                 copy.lengths.add(length)
                 copy.repairs.add("data_length")
                 pieces[-1] = f"{length}={len(value)}"
-            pieces.append(f"{key}={_given(value, copy, by_length=bool(length))}")
+            pieces.append(f"{key}={_given(value, delimiter, copy, by_length=bool(length))}")
             before = Field(key, value)
     if keys[-1] != 10:
         copy.added.append((10, "000"))
@@ -136,18 +140,20 @@ def copy_of(fields: list[Field], structure: Structure) -> Copy:
     return copy
 
 
-def _given(value: bytes, copy: Copy, *, by_length: bool) -> str:
+def _given(value: bytes, delimiter: bytes, copy: Copy, *, by_length: bool) -> str:
     """Return a value as QuickFIX is given it: text of as many bytes that nothing ends too early.
 
-    `by_length` says that QuickFIX knows its length.
+    `by_length` says that QuickFIX knows its length. A delimiter inside stands for SOH there as
+    well.
     """
     text = given = as_text(value)
     if len(text.encode()) != len(value):
         given = "".join(_MASK if letter > "\x7f" else letter for letter in text)
         copy.repairs.add("not_utf8")
-    if "\x01" in given and not by_length:
+    if "\x01" in given and not (by_length and delimiter == b"\x01"):
         given = given.replace("\x01", _MASK)
         copy.repairs.add("soh_in_value")
+    given = given.replace(delimiter.decode(), "\x01")
     if given != text:
         copy.masks[text] = given
     return given

@@ -76,10 +76,9 @@ class Found:
 
 
 class _Message(NamedTuple):
-    """A message as it stands in the log, and the copy of it, with the names of its dictionaries."""
+    """The keys of a message's fields in order, and its copy, with the names of its dictionaries."""
 
-    fields: dict[Key, list[str]]
-    order: list[Key]
+    keys: list[Key]
     copy: Copy
     names: list[str]
 
@@ -94,11 +93,12 @@ class _Log:
 
     def message(self, raw: bytes, delimiter: bytes) -> _Message:
         """Copy the next message of the log; `delimiter` is the log's."""
-        found = split(raw, delimiter_of(raw, delimiter), data_lengths(self._folder))
-        fields: dict[Key, list[str]] = defaultdict(list)
-        for key, value in found:
-            fields[key].append(as_text(value))
-        first = {key: values[0] for key, values in fields.items()}
+        delimiter = delimiter_of(raw, delimiter)
+        if len(delimiter) > 1:
+            # `^A` inside data stands for one byte as well.
+            raw, delimiter = raw.replace(delimiter, b"\x01"), b"\x01"
+        found = split(raw, delimiter, data_lengths(self._folder))
+        first = {key: as_text(value) for key, value in reversed(found)}
         session = f"{first.get(49, '')}->{first.get(56, '')}"
         if first.get(35) == "A" and 1137 in first:
             self._logged_on[session] = first[1137]
@@ -106,10 +106,10 @@ class _Log:
         names = names_of(first.get(8, ""), appl_ver_ids)
         if tuple(names) not in self._structures:
             self._structures[*names] = Structure(self._folder, names)
-        copy = copy_of(found, self._structures[*names])
+        copy = copy_of(found, delimiter, self._structures[*names])
         if names == ["FIXT11", "FIXT11"]:
             copy.repairs.add("unknown_version")
-        return _Message(fields, [key for key, _ in found], copy, names)
+        return _Message([key for key, _ in found], copy, names)
 
 
 def examine(
@@ -162,11 +162,11 @@ def _framing_differences(
     Where both say so it is one of the `kinds`. QuickFIX computes them of what it was given, so a
     copy that is not the message tells nothing.
     """
-    fields, order = message.fields, message.order
-    framed = order[:2] == [8, 9] and order[-1] == 10
-    if message.copy.repairs or not framed or any(len(fields[tag]) > 1 for tag in (8, 9, 10)):
+    keys = message.keys
+    framed = keys[:2] == [8, 9] and keys[-1] == 10
+    if message.copy.repairs or not framed or any(keys.count(tag) > 1 for tag in (8, 9, 10)):
         return
-    length, check_sum = fields[9][0], fields[10][0]
+    length, check_sum = message.copy.values[9][0], message.copy.values[10][0]
     found = set(defects.split(","))
     for kind, tag, ours, theirs in (
         (

@@ -14,6 +14,7 @@ KINDS = {
     "member_outside": "a group is left and gone on with",
     "first_field": "an entry does not begin with the first field of its group",
     "group_again": "a group stands twice in a message",
+    "repeated_tag": "a tag stands several times in a message: QuickFIX does not keep their order",
     "check_sum_missing": "CheckSum (10) does not end it: QuickFIX loses the last entry of a group",
     "msg_type_late": "MsgType (35) is not one of the first three fields",
     "msg_type_again": "MsgType (35) stands twice",

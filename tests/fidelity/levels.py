@@ -12,7 +12,7 @@ __all__ = ["Key", "Level", "level_of_answer", "level_of_json", "prune"]
 Key = int | str
 """A tag, or the text before `=` where that is no tag."""
 
-_TAG = re.compile(r"[1-9][0-9]*")
+_TAG = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class Level(NamedTuple):
