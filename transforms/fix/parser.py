@@ -226,13 +226,15 @@ def _sessions(columns: dict[str, pa.Array]) -> pa.Array:
 
 
 def _defects(defects: Ints) -> pa.Array:
-    if not defects.any():
-        return pa.nulls(len(defects), pa.string())
-    found = np.flatnonzero(np.bincount(defects))
-    number = np.zeros(found[-1] + 1, np.int32)
-    number[found] = np.arange(len(found))
-    texts = pa.array([defect_text(bits) for bits in found.tolist()], pa.string())
-    return texts.take(pa.array(number[defects]))
+    count = len(defects)
+    wrong = np.flatnonzero(defects)
+    if not len(wrong):
+        return pa.nulls(count, pa.string())
+    kinds, inverse = np.unique(defects[wrong], return_inverse=True)
+    number = np.full(count, len(kinds), np.int32)
+    number[wrong] = inverse
+    texts = [*(defect_text(bits) for bits in kinds.tolist()), None]
+    return pa.array(texts, pa.string()).take(pa.array(number))
 
 
 def _finish(
