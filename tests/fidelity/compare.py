@@ -1,7 +1,7 @@
 """Where two readings of one message differ, and which kind of difference each one is."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tests.fidelity.copies import Copy
@@ -40,13 +40,23 @@ def compare(ours: Level, theirs: Level, copy: Copy) -> list[Difference]:
         if not theirs.fields[tag]:
             del theirs.fields[tag]
     for place, tag, mine, their in _levels(ours, theirs, ""):
-        given = mine and [copy.masks.get(value, value) for value in mine]
-        if given != their:
+        # What is masked in one place may stand unmasked in another.
+        one, other = (
+            values and [copy.masks.get(value, value) for value in values]
+            for values in (mine, their)
+        )
+        if one != other:
             kind = _kind(tag, copy)
-            if given and their and sorted(given) == sorted(their) and mine == copy.values[tag]:
+            if one and other and sorted(one) == sorted(other) and _in_order(mine, copy.values[tag]):
                 kind = "repeated_tag"
             found.append(Difference(place, tag, mine, their, kind))
     return found
+
+
+def _in_order(some: Iterable[str], values: Iterable[str]) -> bool:
+    """Tell whether `some` stand among `values` in their order."""
+    rest = iter(values)
+    return all(one in rest for one in some)
 
 
 def _kind(tag: Key, copy: Copy) -> str:

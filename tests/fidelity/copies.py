@@ -6,7 +6,7 @@ copy is looked for in fixfeed's reading by itself, so that it cannot be lost the
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -49,11 +49,6 @@ class Copy:
     repairs: set[str] = field(default_factory=set)
     touched: dict[Key, str] = field(default_factory=dict)
     values: dict[Key, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    def leave_out(self, kind: str, key: Key, value: bytes) -> None:
-        """Note that the copy lacks a field."""
-        self.repairs.add(kind)
-        self.left_out.append((key, as_text(value)))
 
     def touch(self, kind: str, tags: Iterable[int]) -> None:
         """Mark tags that QuickFIX may nest another way."""
@@ -107,7 +102,7 @@ def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy
     copy = Copy()
     keys = [one.key for one in fields]
     msg_type = as_text(fields[keys.index(35)].value) if 35 in keys else ""
-    foreign = _look_at_groups(fields, structure.root(msg_type), copy)
+    foreign, depths = _look_at_groups(keys, structure.root(msg_type), structure.data_fields, copy)
     pieces = []
     if 35 not in keys[:3]:
         copy.added.append((35, msg_type))
@@ -115,23 +110,29 @@ def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy
         pieces.append(f"35={msg_type}")
     if keys.count(35) > 1:
         copy.repairs.add("msg_type_again")
-    before = Field("", b"")
-    for key, value in fields:
+    out = {key: "bad_field" for key in keys if isinstance(key, str)}
+    out |= dict.fromkeys(foreign, "foreign_in_group")
+    before: Key = ""
+    for key in keys:
+        if key in structure.data_fields and before != structure.data_fields[key]:
+            out.setdefault(key, "data_length_missing")
+        before = key if key not in out else before
+    last = Field("", b"")
+    for (key, value), depth in zip(fields, depths, strict=True):
         copy.values[key].append(as_text(value))
-        length = structure.data_fields.get(key) if isinstance(key, int) else None
-        if not isinstance(key, int):
-            copy.leave_out("bad_field", key, value)
-        elif key in foreign:
-            copy.leave_out("foreign_in_group", key, value)
-        elif length and before.key != length:
-            copy.leave_out("data_length_missing", key, value)
-        else:
-            if length and (not before.value.isdigit() or int(before.value) != len(value)):
-                copy.lengths.add(length)
-                copy.repairs.add("data_length")
-                pieces[-1] = f"{length}={len(value)}"
-            pieces.append(f"{key}={_given(value, delimiter, copy, by_length=bool(length))}")
-            before = Field(key, value)
+        if key in out:
+            copy.repairs.add(out[key])
+            copy.left_out.append((key, as_text(value)))
+            continue
+        length = structure.data_fields.get(key)
+        if length and (not last.value.isdigit() or int(last.value) != len(value)):
+            copy.lengths.add(length)
+            copy.repairs.add("data_length")
+            pieces[-1] = f"{length}={len(value)}"
+        # In groups inside groups QuickFIX has forgotten which fields are data.
+        by_length = bool(length) and depth < 2
+        pieces.append(f"{key}={_given(value, delimiter, copy, by_length=by_length)}")
+        last = Field(key, value)
     if keys[-1] != 10:
         copy.added.append((10, "000"))
         copy.repairs.add("check_sum_missing")
@@ -159,11 +160,14 @@ def _given(value: bytes, delimiter: bytes, copy: Copy, *, by_length: bool) -> st
     return given
 
 
-def _look_at_groups(fields: list[Field], root: Scope, copy: Copy) -> set[Key]:
-    """Return the tags that have no place in the message and stand inside a group.
+def _look_at_groups(
+    keys: Iterable[Key], root: Scope, data_fields: Container[Key], copy: Copy
+) -> tuple[set[Key], list[int]]:
+    """Return which tags have no place in the message but stand in groups, and how deep fields are.
 
     Marks what QuickFIX nests another way.
     """
+    depths = []
     homes = {tag for scope in root.members.values() if scope for tag in scope.tags()}
     foreign: set[Key] = set()
     stack: list[Scope] = [root]
@@ -171,18 +175,23 @@ def _look_at_groups(fields: list[Field], root: Scope, copy: Copy) -> set[Key]:
     counted: set[int] = set()
     waiting: list[int] = []
     begins = False
-    for key, _ in fields:
+    for key in keys:
+        depths.append(len(counts))
         if not isinstance(key, int):
             continue
         if not any(key in scope.members for scope in stack):
             waiting.append(key)
             continue
+        around = [counts[0], *stack[1].tags()] if counts else []
         while key not in stack[-1].members:
             stack.pop()
             counts.pop()
             begins = False
-        around = [counts[0], *stack[1].tags()] if counts else []
-        if around and waiting:
+        if len(counts) < depths[-1] and key in data_fields:
+            # Its length would have ended the group before it.
+            copy.touch("data_length_missing", around)
+        depths[-1] = len(counts)
+        if counts and waiting:
             foreign |= set(waiting) - homes
             if homes.intersection(waiting):
                 copy.touch("member_outside", [*waiting, *around])
@@ -197,4 +206,4 @@ def _look_at_groups(fields: list[Field], root: Scope, copy: Copy) -> set[Key]:
             counted.add(key)
             stack.append(inner)
             counts.append(key)
-    return foreign
+    return foreign, depths

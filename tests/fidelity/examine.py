@@ -142,7 +142,8 @@ def _examine_block(block: Block, name: str, log: _Log, quickfix: QuickFix, found
         differences: list[Difference] = []
         if "refused" in answer:
             why = [f"refused: {answer['refused']}"]
-            differences.append(Difference("", "message", ["read"], why, ""))
+            kind = "msg_type_again" if "msg_type_again" in kinds else ""
+            differences.append(Difference("", "message", ["read"], why, kind))
         else:
             differences += _framing_differences(message, row["defects"] or "", answer, kinds)
             theirs = level_of_answer(answer)

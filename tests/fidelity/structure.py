@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from tests.fidelity.dictionary_xml import VERSIONS
 
-__all__ = ["Scope", "Structure", "data_lengths", "names_of"]
+__all__ = ["Scope", "Structure", "data_lengths", "message_types", "names_of"]
 
 _APPL_VER_IDS = dict(zip("23456789", VERSIONS, strict=False))
 _BEGIN_STRING = re.compile(r"FIX\.(\d)\.(\d)((?:SP\d)?)")
@@ -66,7 +66,7 @@ class Structure:
     """The two dictionaries that a message is read by, one for header, trailer and session messages.
 
     `data_fields` has the tags of the fields that QuickFIX reads by their length, with the tags of
-    the lengths.
+    the lengths as it knows them.
     """
 
     def __init__(self, folder: Path, names: Sequence[str]):
@@ -76,7 +76,7 @@ class Structure:
         self.data_fields = {
             tag: 93 if tag == 89 else tag - 1
             for path in (self._session, self._application)
-            for tag in _data_tags(path)
+            for tag in _tags_of_types(path, "DATA")
         }
 
     def root(self, msg_type: str) -> Scope:
@@ -106,10 +106,16 @@ def _fill(scope: Scope, parent: Element, path: Path) -> None:
             scope.members[tags[name]] = inner if inner.members else None
 
 
-def _data_tags(path: Path) -> Iterator[int]:
+def _tags_of_types(path: Path, *types: str) -> Iterator[int]:
     for field in _document(path)[0].find("fields"):
-        if field.get("type") in ("DATA", "XMLDATA"):
+        if field.get("type") in types:
             yield int(field.get("number", ""))
+
+
+def message_types(folder: Path, version: str) -> list[str]:
+    """Return the values of MsgType (35) that a version has messages for."""
+    root, _, _ = _document(folder / f"{version}.xml")
+    return [message.get("msgtype", "") for message in root.iterfind("messages/message")]
 
 
 @cache
@@ -123,7 +129,7 @@ def data_lengths(folder: Path) -> dict[int, int]:
         path = folder / f"{version}.xml"
         _, tags, _ = _document(path)
         names = {tag: name for name, tag in tags.items()}
-        for tag in _data_tags(path):
+        for tag in _tags_of_types(path, "DATA", "XMLDATA"):
             name = names[tag]
             lengths[tag] = tags.get(f"{name}Len") or tags.get(f"{name}Length") or tag - 1
     return lengths
