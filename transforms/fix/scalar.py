@@ -34,7 +34,14 @@ from transforms.fix.groups import Item, add, nest
 from transforms.fix.reading import Reading
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME, Column
 from transforms.fix.validation import check_fields
-from transforms.fix.values import is_beyond, read_boolean, read_decimal, read_int, read_time
+from transforms.fix.values import (
+    is_leap_second,
+    is_number,
+    read_boolean,
+    read_decimal,
+    read_int,
+    read_time,
+)
 from transforms.fix.versions import BODY, HEADER, TRAILER
 
 __all__ = [
@@ -43,6 +50,7 @@ __all__ = [
     "Message",
     "decode",
     "dictionary_key",
+    "is_beyond",
     "parse_message",
     "split_fields",
 ]
@@ -102,13 +110,12 @@ class _Facts(NamedTuple):
     length_of: bytes  # the tag of the data field whose length it is
     column: Column | None
     reader: Callable[[str], tuple[Any, bool]] | None
-    may_be_beyond: bool  # times and decimals
 
 
 @lru_cache(maxsize=1 << 14)
 def _facts(tag: bytes) -> _Facts:
     if not _TAG.fullmatch(tag):
-        return _Facts(0, b"", None, None, False)
+        return _Facts(0, b"", None, None)
     data_tag = merged().data_lengths.get(int(tag))
     column = _COLUMN_OF.get(tag)
     return _Facts(
@@ -116,7 +123,6 @@ def _facts(tag: bytes) -> _Facts:
         b"%d" % data_tag if data_tag else b"",
         column,
         READERS.get(column.type) if column else None,
-        column is not None and column.type in (TIME, DECIMAL),
     )
 
 
@@ -231,7 +237,7 @@ def _columns(
     exact = set()
     defects = 0
     for item in items:
-        _, _, column, reader, may_be_beyond = facts[item.number]
+        _, _, column, reader = facts[item.number]
         if column is None or column.name in columns:
             continue
         text = texts[item.number]
@@ -239,12 +245,22 @@ def _columns(
         fits = True
         if reader:
             value, fits = reader(text)
-            if value is None and text and not (may_be_beyond and is_beyond(text)):
+            if value is None and text and not is_beyond(text, column.type):
                 defects |= BAD_VALUE
         columns[column.name] = value
         if fits:
             exact.add(item.number)
     return {name: value for name, value in columns.items() if value is not None}, exact, defects
+
+
+def is_beyond(text: str, kind: pa.DataType) -> bool:
+    """Tell whether a value is one of its column's type after all, but one that it cannot hold.
+
+    So are numbers of very many digits, and times in a leap second.
+    """
+    if kind == DECIMAL:
+        return is_number(text)
+    return kind == TIME and is_leap_second(text)
 
 
 def _json(items: Iterable[Item], left_out: Container[int]) -> bytes:

@@ -18,6 +18,15 @@ __all__ = ["CANNOT_SAY", "COUNT", "EDGE", "GROUP", "START", "WHOLE", "Slots"]
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
+_Type = tuple[VersionDictionary, str | None]
+
+_NO_TYPE: _Type = (
+    VersionDictionary(
+        dict.fromkeys(("fields", "components", "messages"), {})
+        | {"version": "", "header": [], "trailer": []}
+    ),
+    None,
+)
 
 EDGE, CANNOT_SAY, WHOLE = range(3)
 """Slots that are no fields: before and behind all rows; what only the scalar parser can place; a
@@ -48,8 +57,10 @@ class Slots:
         self._tags = tags
         self._dictionaries: list[tuple[VersionDictionary, Numbered, int]] = []
         # Type 0 is for rows that are not looked at.
-        self.types: list[tuple[VersionDictionary, str | None] | None] = [None]
+        self.types: list[_Type] = [_NO_TYPE]
         self.slots: list[Slot] = [NO_FIELD, NO_FIELD, WHOLE_ROW]
+        self._origins: list[_Type] = [_NO_TYPE] * 3
+        self.required = np.zeros(1, np.int64)
         self._numbers: dict[tuple[int, int, int, str, int], int] = {}
         self._table = np.zeros((8, 256), np.int64)
         self._filled = 1, 0
@@ -91,6 +102,7 @@ class Slots:
         if len(self.types) == _MOST_TYPES:
             return 0
         self.types.append((dictionary, msg_type))
+        self.required = np.append(self.required, len(dictionary.scope(msg_type).required))
         return len(self.types) - 1
 
     # Slots.
@@ -114,23 +126,27 @@ class Slots:
             table[:height, :width] = self._table
             self._table = table
         for number in range(1, types):
-            dictionary, msg_type = self.types[number]  # type: ignore[misc]
+            dictionary, msg_type = self.types[number]
             homes = dictionary.homes(msg_type)
             for index in range(old_tags if number < old_types else 0, tags):
                 tag = self._tags.tags[index]
                 cell = -1
                 if tag in homes:
                     scope = homes[tag]
-                    cell = self._slot(dictionary, scope, tag) if scope else CANNOT_SAY
+                    cell = self._slot(number, scope, tag) if scope else CANNOT_SAY
                     self.has_unclear |= cell == CANNOT_SAY
                 self._table[number, index] = cell
         self._filled = types, tags
         self._describe()
 
     def _slot(
-        self, dictionary: VersionDictionary, scope: Scope, tag: int, order: int | None = None
+        self, kind: int, scope: Scope, tag: int, order: int | None = None
     ) -> int:
-        """Return the number of a slot, of one that is no member of `scope` if `order` is given."""
+        """Return the number of a slot, of one that is no member of `scope` if `order` is given.
+
+        `kind` is the type of message.
+        """
+        dictionary, _ = self.types[kind]
         if order is None:
             root, top = scope, tag
             while root.parent:
@@ -140,9 +156,9 @@ class Slots:
             )
         else:
             slot = Slot(scope, tag, dictionary.name(tag), order=order)
-        return self._number(slot)
+        return self._number(slot, self.types[kind])
 
-    def _number(self, slot: Slot) -> int:
+    def _number(self, slot: Slot, origin: _Type) -> int:
         key = (id(slot.scope), slot.tag, slot.position, slot.kind, slot.order)
         number = self._numbers.get(key)
         if number is None:
@@ -152,12 +168,20 @@ class Slots:
                 return CANNOT_SAY
             self._numbers[key] = number
             self.slots.append(slot)
+            self._origins.append(origin)
         return number
+
+    def origin(self, slot: int) -> _Type:
+        """Return the dictionary and the MsgType that a slot belongs to."""
+        return self._origins[slot]
 
     def in_array(self, slots: Ints, kind: str) -> Ints:
         """Return the slots of the same fields where a repeated tag makes an array of them."""
         distinct, inverse = np.unique(slots, return_inverse=True)
-        found = [self._number(self.slots[one]._replace(kind=kind)) for one in distinct.tolist()]
+        found = [
+            self._number(self.slots[one]._replace(kind=kind), self._origins[one])
+            for one in distinct.tolist()
+        ]
         self._describe()
         return np.array(found, np.int64)[inverse]
 
@@ -189,7 +213,8 @@ class Slots:
 
     def _new_foreign(self, key: int) -> int | None:
         before, behind = (self.slots[key >> shift & 0xFFFFF] for shift in (44, 24))
-        dictionary, msg_type = self.types[key >> 14 & 0x3FF]  # type: ignore[misc]
+        kind = key >> 14 & 0x3FF
+        dictionary, msg_type = self.types[kind]
         tag = self._tags.tags[key & 0x3FFF]
         root = dictionary.scope(msg_type)
         level = behind.scope or root
@@ -202,7 +227,7 @@ class Slots:
         order = behind.order if behind.scope else TRAILER
         if not level.parent and before.scope and min(order, BODY) < before.order:
             return None
-        self._foreign.append(self._slot(dictionary, level, tag, order))
+        self._foreign.append(self._slot(kind, level, tag, order))
         return len(self._foreign) - 1
 
     # Pairs.

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 __all__ = [
     "DECIMAL_PLACES",
-    "is_beyond",
     "is_leap_second",
+    "is_number",
     "read_boolean",
     "read_decimal",
     "read_int",
@@ -73,12 +73,9 @@ def read_decimal(text: str) -> tuple[int | None, bool]:
     return (-scaled if text[0] == "-" else scaled), exact
 
 
-def is_beyond(text: str) -> bool:
-    """Tell whether `text` is a number or a time after all, but one that no column can hold.
-
-    So are numbers of very many digits, and times in a leap second.
-    """
-    return bool(_DECIMAL.fullmatch(text)) or is_leap_second(text)
+def is_number(text: str) -> bool:
+    """Tell whether `text` is a number, if one of so many digits that no column can hold it."""
+    return _DECIMAL.fullmatch(text) is not None
 
 
 def is_leap_second(text: str) -> bool:

@@ -23,6 +23,7 @@ from transforms.fix.defects import (
     TRUNCATED,
 )
 from transforms.fix.dictionary import merged
+from transforms.fix.field_checks import FieldChecks
 from transforms.fix.framing import single_byte
 from transforms.fix.json_text import PARTS, PLAIN, Pieces, Tokens, json_rows
 from transforms.fix.layout import Layout, check_groups, lay_out
@@ -75,6 +76,7 @@ class VectorParser:
         # The ids of data fields, by the ids of their length fields, which are the first ones.
         self.data_ids = [self.ids[tag] for tag in data]
         self.slots = Slots(self._tags)
+        self.checks = FieldChecks(self.slots)
         self.types = RowTypes(self.slots, reading.dictionaries, self.ids)
         self.pieces = Pieces(self.slots, parts=reading.fix_json)
         self._scratch = np.empty(0, np.int32)
@@ -135,8 +137,10 @@ class _Block:
         rows.odd |= (rows.ids[at] != self.id[9]) | (rows.ids[then] != self.id[35])
         rows.odd |= rows.last - rows.first < 2
         self.ended = rows.ids[rows.last] == self.id[10]
-        types = parser.types.find(rows, logged_on)
-        self.slot, self.flags = find_slots(rows, self.slots, types, self.special, self.id[35])
+        self.types = parser.types.find(rows, logged_on)
+        self.slot, self.flags = find_slots(
+            rows, self.slots, self.types, self.special, self.id[35]
+        )
         self.level = ~rows.odd.take(rows.row)
         self.level &= self.flags & GROUP == 0
         self.table, self.first, self.repeats = parser.firsts(rows, self.level)
@@ -154,7 +158,17 @@ class _Block:
         reading = self.parser.reading
         tags = _LEFT_OUT if reading.fields == "rest" else ()
         layouts = [self._layout(tags)]
-        bad, _ = check_groups(self.rows, self.slots, layouts[0], self.defects)
+        bad, begins = check_groups(self.rows, self.slots, layouts[0], self.defects)
+        if reading.validate == "dictionary":
+            self.parser.checks.check(
+                self.rows,
+                self.types,
+                self.slot,
+                self.special,
+                self.repeats,
+                layouts[0].source[begins],
+                self.defects,
+            )
         if reading.fix_json:
             layouts.append(self._layout(_FRAMING))
             section = self.slots.section

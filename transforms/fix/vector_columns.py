@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from transforms.fix.defects import BAD_VALUE
 from transforms.fix.json_text import Tokens
 from transforms.fix.rows import Rows
-from transforms.fix.scalar import Message, decode
+from transforms.fix.scalar import Message, decode, is_beyond
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME, Column
-from transforms.fix.values import is_beyond
 from transforms.fix.words import booleans, decimals, integers, times
 
 __all__ = ["TypedColumns"]
@@ -79,9 +78,8 @@ class TypedColumns:
 
         values, valid, *rest = reader(rows.words, at, length, text)
         for index in np.flatnonzero(~valid & (length > 0)).tolist():
-            if kind in (TIME, DECIMAL) and is_beyond(text(index)):
-                continue
-            defects[rows.row[fields[index]]] |= BAD_VALUE
+            if not is_beyond(text(index), kind):
+                defects[rows.row[fields[index]]] |= BAD_VALUE
         return values, valid, rest[0] if rest else valid
 
     def arrays(
