@@ -37,6 +37,7 @@ _COLUMNS = (
     *(f"{name}_name" for name in NAMED),
 )
 _LONGEST = 200  # file systems take names of 255 bytes
+_LEFT_OUT = ("position", "fix_json")  # fix_json, for sinks of JSON, says what the others say
 _NO_DICTIONARY = ("message_id", "failure_id", "fields", "raw")
 
 
@@ -53,13 +54,16 @@ def check_partitions(names: Sequence[str]) -> None:
 
 
 def with_keys(rows: pa.RecordBatch, source_id: int, key: str) -> pa.RecordBatch:
-    """Return rows of a batch with `key` and source_id in place of their position."""
+    """Return rows of a batch with `key` and source_id in place of their position.
+
+    What is there for other sinks, the column `fix_json`, is left out.
+    """
     columns = {
         key: pa.array(rows["position"].to_numpy() + (source_id << POSITION_BITS)),
         "source_id": pa.array(np.full(rows.num_rows, source_id, np.int64)),
     }
     for name in rows.schema.names:
-        if name != "position":
+        if name not in _LEFT_OUT:
             column = rows[name]
             if pa.types.is_dictionary(column.type):
                 column = column.dictionary_decode()

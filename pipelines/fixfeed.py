@@ -4,7 +4,6 @@ python -m pipelines.fixfeed --input 'logs/*.log.gz' --output sqlite:///fixfeed.d
 """
 
 import dataclasses
-import hashlib
 import logging
 import os
 import shutil
@@ -21,29 +20,37 @@ from typing import Any
 import apache_beam as beam
 import orjson
 from rich.console import Console
-from rich.table import Table
 
-from fixio.files import File, ReadFromFiles, Unreadable, find_files, set_options
+from fixio.files import ReadFromFiles, find_files, set_options
 from fixio.ledger import Ledger, SinkError
 from fixio.store import Store
 from pipelines import metrics
 from pipelines.connectors import Sink, UnknownPlace, sink_of
+from pipelines.dry_run import show
 from pipelines.options import Settings, UsageError, read_settings
 from pipelines.plan import Plan, make_plan, waves
 from pipelines.progress import shown
+from pipelines.rules import Rules
 from pipelines.running import LOCAL, Stop, runner_of, stopping
-from pipelines.summary import adds_up, print_summary
-from transforms.enrich import Enrich, Lookup, LookupFileError
-from transforms.filter import Filter
+from pipelines.summary import adds_up, print_summary, summary_of
+from transforms.enrich import LookupFileError
+from transforms.fix.masking import MaskingError
 from transforms.fix.rules import RuleError
-from transforms.fix.schema import MESSAGES
-from transforms.parse import ParseFix
+from transforms.fix.xml_dictionary import DictionaryError
 
 __all__ = ["build", "main"]
 
 DONE, OWN_ERROR, USAGE, UNREAD, TOO_MANY_FAILURES, STOPPED = range(6)
 """The exit codes."""
 
+_WRONG_USAGE = (
+    UsageError,
+    UnknownPlace,
+    RuleError,
+    LookupFileError,
+    DictionaryError,
+    MaskingError,
+)
 _WORKER_LOG = "workers.log"
 _SMALL = 8 << 20  # bytes below which starting worker processes takes longer than reading
 
@@ -71,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
         job = _Job(settings, errors)
-    except (UsageError, UnknownPlace, RuleError, LookupFileError) as error:
+    except _WRONG_USAGE as error:
         errors.print(
             f"fixfeed: {error}", style="red", highlight=False, markup=False, soft_wrap=True
         )
@@ -111,33 +118,15 @@ class _Job:
         names = [sink.name for sink in self.sinks]
         if len(set(names)) < len(names):
             raise UsageError(f"output {max(names, key=names.count)} is named twice")
-        self.lookups = [_lookup(text) for text in settings.lookup]
-        self.steps: list[tuple[str, beam.PTransform]] = [
-            (
-                "Filter",
-                Filter(
-                    include=settings.include,
-                    exclude=settings.exclude,
-                    admin=not settings.no_admin,
-                ),
-            ),
-            ("Enrich", Enrich(names=settings.names, lookups=self.lookups)),
-        ]
-        self.rules = self._rules()
+        self.fix_json = any(getattr(sink, "fix_json", False) for sink in self.sinks)
+        self.beside = any(getattr(sink, "stdout", False) for sink in self.sinks)
+        if self.beside and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
+            raise UsageError(
+                "standard output is written by one process alone: leave out --workers and "
+                "--runner, or name a file, as in jsonl:out.jsonl"
+            )
+        self.rules = Rules(settings)
         self.started = time.monotonic()
-
-    def _rules(self) -> str:
-        """Return the digest of all that decides what is stored of a message."""
-        settings = self.settings
-        parts = [
-            version("fixfeed"),
-            *settings.include,
-            "exclude",
-            *settings.exclude,
-            str(settings.no_admin),
-            *(lookup.digest for lookup in self.lookups),
-        ]
-        return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
     def run(self, folder: Path) -> int:
         patterns = [pattern for pattern in self.settings.input if pattern != "-"]
@@ -150,7 +139,13 @@ class _Job:
             for file in files
         ]
         if self.settings.dry_run:
-            self._show(files, unreadable)
+            show(
+                Console(),
+                files,
+                unreadable,
+                [sink.name for sink in self.sinks],
+                self.rules,
+            )
             return UNREAD if unreadable else DONE
         counters = folder / "metrics"
         counters.mkdir()
@@ -172,26 +167,36 @@ class _Job:
             for wave in waves(files):
                 if not stop():
                     plan = make_plan(
-                        wave, ledgers, rules=self.rules, reprocess=self.settings.reprocess
+                        wave, ledgers, rules=self.rules.digest, reprocess=self.settings.reprocess
                     )
                     plans.append(plan)
                     self._read(plan, ledgers, counters, stop)
-            summary = self._summary(plans, unreadable, metrics.problems(counters), counters, stop())
+            counted = metrics.totals(counters)
+            summary = summary_of(
+                plans,
+                {sink.name: counted.get(sink.name, metrics.empty()) for sink in self.sinks},
+                unreadable,
+                metrics.problems(counters),
+                seconds=time.monotonic() - self.started,
+                stopped=stop(),
+            )
             code = self._exit_code(summary)
             for store, run_id in runs.values():
                 store.end_run(run_id, summary["sinks"].get(store.place, {}), summary["ended"])
+        # Messages on standard output are not to be mixed with anything else.
+        out = sys.stderr if self.beside else sys.stdout
         if self.settings.json:
-            sys.stdout.buffer.write(orjson.dumps(summary | {"exit_code": code}) + b"\n")
-            sys.stdout.flush()
+            out.buffer.write(orjson.dumps(summary | {"exit_code": code}) + b"\n")
+            out.flush()
         else:
-            print_summary(summary, Console())
+            print_summary(summary, Console(file=out))
         return code
 
     def _read(self, plan: Plan, ledgers: Mapping[str, Ledger], counters: Path, stop: Stop) -> None:
         settings = self.settings
         if plan.ranges:
             processes = settings.workers or os.cpu_count() or 1
-            if plan.expected < _SMALL and settings.workers is None:
+            if self.beside or (plan.expected < _SMALL and settings.workers is None):
                 processes = 1
             processes = min(processes, len(plan.ranges))
             runner, options = runner_of(
@@ -209,14 +214,14 @@ class _Job:
                 build(
                     pipeline,
                     source=ReadFromFiles(plan.ranges, stop=stop, options=settings.beam),
-                    parse=ParseFix(),
-                    steps=self.steps,
+                    parse=self.rules.parse(fix_json=self.fix_json),
+                    steps=self.rules.steps,
                     sinks=[
                         (
                             f"Write{number}",
                             sink.write(
                                 plan.sources[sink.name],
-                                self.rules,
+                                self.rules.digest,
                                 settings.reprocess,
                                 metrics.Committed(sink.name, counters),
                             ),
@@ -234,38 +239,9 @@ class _Job:
             }
             ledger.finish(
                 marks,
-                rules=self.rules,
+                rules=self.rules.digest,
                 reprocessed=ids.values() if settings.reprocess and not stop() else (),
             )
-
-    def _summary(
-        self,
-        plans: Sequence[Plan],
-        unreadable: Sequence[Unreadable],
-        problems: Sequence[Mapping[str, Any]],
-        counters: Path,
-        stopped: bool,
-    ) -> dict[str, Any]:
-        found = metrics.totals(counters)
-        other = [file.name for plan in plans for file in plan.other_rules]
-        warnings = []
-        if other:
-            warnings.append(
-                f"{_some(other)} was stored under other rules (filter, lookups or version) than "
-                "this run's; what is stored stays as it is unless you add --reprocess"
-            )
-        return {
-            "sinks": {sink.name: found.get(sink.name, metrics.empty()) for sink in self.sinks},
-            "files": sum(len(plan.files) for plan in plans),
-            "finished": [file.name for plan in plans for file in plan.finished],
-            "warnings": warnings,
-            "unreadable": [
-                *(f"{one.path}: {one.reason}" for one in unreadable),
-                *(problem["error"] for problem in problems),
-            ],
-            "seconds": time.monotonic() - self.started,
-            "ended": "stopped before the end; run again to go on" if stopped else "done",
-        }
 
     def _exit_code(self, summary: Mapping[str, Any]) -> int:
         if not adds_up(summary["sinks"]):
@@ -286,31 +262,7 @@ class _Job:
         settings["delimiter"] = repr(self.settings.delimiter)
         # Options for Beam may hold credentials of the runner.
         del settings["beam"]
-        return {**settings, "rules": self.rules}
-
-    def _show(self, files: Sequence[File], unreadable: Sequence[Unreadable]) -> None:
-        """Print what would be read and what a message becomes; write nothing."""
-        console = Console()
-        console.print("would read")
-        for file in files:
-            details = [f"{file.size:,} bytes", f"delimiter {repr(file.delimiter)[1:]}"]
-            details += [file.compression] if file.compression else []
-            console.print(f"  {file.name} ({', '.join(details)})", soft_wrap=True, highlight=False)
-        for one in unreadable:
-            console.print(f"cannot read {one.path}: {one.reason}", highlight=False)
-        columns = Table("column", "type", title="a message becomes")
-        for field in MESSAGES:
-            columns.add_row(field.name, str(field.type))
-        console.print(columns)
-        for sink in self.sinks:
-            console.print(f"into {sink.name}", highlight=False)
-
-
-def _lookup(text: str) -> Lookup:
-    path, separator, column = text.rpartition(":")
-    if not separator or not path:
-        raise UsageError(f"lookup is {text!r}, expected FILE:COLUMN, as in symbols.csv:symbol")
-    return Lookup.read(path, on=column)
+        return {**settings, "rules": self.rules.digest}
 
 
 def _spool(folder: Path) -> str:
@@ -325,10 +277,6 @@ def _so_far(counters: Path) -> tuple[int, int]:
     counts = metrics.totals(counters).values()
     octets = min((one["bytes"] for one in counts), default=0)
     return octets, min((one["read"] for one in counts), default=0)
-
-
-def _some(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines.option_table import EPILOG, OPTIONS, Option
+
 __all__ = ["OPTIONS", "Option", "Settings", "UsageError", "read_settings"]
 
 
@@ -21,124 +23,7 @@ class UsageError(Exception):
     """What the user asked for cannot be understood; the text says how to put it right."""
 
 
-@dataclass(frozen=True)
-class Option:
-    """One setting: its word, what it holds, its default and the group it is shown in."""
-
-    name: str
-    group: str
-    help: str
-    default: Any = None
-    kind: str = "text"  # text, list, flag, number
-    metavar: str = ""
-
-
-OPTIONS = (
-    Option(
-        "input",
-        "what to read and where to store",
-        "a file, a glob (** matches folders to any depth), a URL such as s3://bucket/day.log, "
-        "or - for standard input; may be given several times",
-        (),
-        "list",
-        "LOGS",
-    ),
-    Option(
-        "output",
-        "what to read and where to store",
-        "sqlite:///fixfeed.db, postgresql://user@host/db or parquet:lake/; may be given several "
-        "times, and each gets everything",
-        ("sqlite:///fixfeed.db",),
-        "list",
-        "URI",
-    ),
-    Option(
-        "delimiter",
-        "how to read",
-        "what separates fields; found in each file if not given: SOH, |, ^A, ^ or ;",
-        metavar="TEXT",
-    ),
-    Option(
-        "include",
-        "how to read",
-        "keep only messages that match this rule, e.g. 'MsgType in D,8 and Symbol = AAPL'; "
-        "may be given several times, and one match is enough",
-        (),
-        "list",
-        "RULE",
-    ),
-    Option("exclude", "how to read", "leave out messages that match this rule", (), "list", "RULE"),
-    Option(
-        "names", "how to read", "spell out codes in columns of their own (Parquet)", False, "flag"
-    ),
-    Option("no-admin", "how to read", "leave out session-level messages", False, "flag"),
-    Option(
-        "lookup",
-        "how to read",
-        "join a CSV or YAML file on a column, e.g. symbols.csv:symbol; its other columns go to "
-        "the column enriched",
-        (),
-        "list",
-        "FILE:COLUMN",
-    ),
-    Option(
-        "reprocess",
-        "how to read",
-        "read the input again and replace what is stored of it, for other rules or a new version",
-        False,
-        "flag",
-    ),
-    Option(
-        "partition-by",
-        "how to read",
-        "columns that Parquet files are sorted into folders by",
-        ("date", "msg_type"),
-        "list",
-        "COLUMN",
-    ),
-    Option("dry-run", "what to see", "show what would be read, and the columns", False, "flag"),
-    Option("json", "what to see", "print the summary as one JSON object", False, "flag"),
-    Option("quiet", "what to see", "show no progress", False, "flag"),
-    Option(
-        "max-failures",
-        "what to see",
-        "end with exit code 4 if more bytes than this many places are no messages",
-        None,
-        "number",
-        "N",
-    ),
-    Option(
-        "runner",
-        "where to run",
-        "DirectRunner, or any runner of Beam; all of Beam's options may be given too",
-        "DirectRunner",
-        metavar="NAME",
-    ),
-    Option(
-        "workers", "where to run", "worker processes; all cores by default", None, "number", "N"
-    ),
-)
-
 _BY_WORD = {option.name.replace("-", "_"): option for option in OPTIONS}
-
-_EPILOG = """\
-examples:
-  fixfeed --input 'logs/*.log.gz'
-  fixfeed --input 'logs/**/*.fix' --output postgresql://user@host/db --output parquet:lake/
-  zcat day.gz | fixfeed --input - --no-admin --include 'Symbol = AAPL'
-  fixfeed --config fixfeed.yaml
-
-Every option may stand in the file that --config names (input: [...]) and in the environment
-(FIXFEED_INPUT); lists there are separated by line ends.
-
-exit codes:
-  0  everything read is accounted for
-  1  an error of fixfeed's own
-  2  wrong usage
-  3  a source could not be read whole; what was good is stored
-  4  more failures than --max-failures allows
-  5  stopped by a signal; what was committed is stored, and the same command goes on
-"""
 
 
 @dataclass(frozen=True)
@@ -148,6 +33,11 @@ class Settings:
     input: tuple[str, ...] = ()
     output: tuple[str, ...] = ()
     delimiter: bytes | None = None
+    validate: str = "structure"
+    dictionary: tuple[str, ...] = ()
+    default_appl_ver_id: str = "9"
+    mask: tuple[str, ...] = ()
+    mask_key_file: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     names: bool = False
@@ -172,8 +62,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> _Parser:
     parser = _Parser(
         prog="fixfeed",
-        description="Read FIX logs and store every message, once, in a database or in Parquet.",
-        epilog=_EPILOG,
+        description="Read FIX logs and store every message, once, in a database, Parquet or JSON.",
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -271,7 +161,15 @@ def _value(option: Option, value: Any) -> Any:
         if not str(value).isdigit():
             raise UsageError(f"{option.name} is {value!r}, expected a whole number")
         return int(value)
+    if option.kind == "choice" and value is False:
+        value = "off"  # what YAML makes of the word
+    if option.kind == "choice" and value not in option.choices:
+        raise UsageError(f"{option.name} is {value!r}, expected {_either(option.choices)}")
     return value if value is None else str(value)
+
+
+def _either(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _delimiter(text: str) -> bytes:

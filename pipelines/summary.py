@@ -6,10 +6,48 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from fixio.files import Unreadable
+from pipelines.plan import Plan
 from transforms.fix.between import REASONS
 from transforms.fix.defects import MEANINGS
 
-__all__ = ["adds_up", "print_summary"]
+__all__ = ["adds_up", "print_summary", "summary_of"]
+
+
+def summary_of(
+    plans: Sequence[Plan],
+    sinks: Mapping[str, Mapping[str, Any]],
+    unreadable: Sequence[Unreadable],
+    problems: Sequence[Mapping[str, Any]],
+    *,
+    seconds: float,
+    stopped: bool,
+) -> dict[str, Any]:
+    """Return what a run did: `sinks` are their counts by name, `problems` those of `metrics`."""
+    other = [file.name for plan in plans for file in plan.other_rules]
+    warnings = []
+    if other:
+        warnings.append(
+            f"{_some(other)} was stored under other rules (filter, lookups, dictionaries, checks, "
+            "masking, version) than this run's; what is stored stays as it is unless you add "
+            "--reprocess"
+        )
+    return {
+        "sinks": dict(sinks),
+        "files": sum(len(plan.files) for plan in plans),
+        "finished": [file.name for plan in plans for file in plan.finished],
+        "warnings": warnings,
+        "unreadable": [
+            *(f"{one.path}: {one.reason}" for one in unreadable),
+            *(problem["error"] for problem in problems),
+        ],
+        "seconds": seconds,
+        "ended": "stopped before the end; run again to go on" if stopped else "done",
+    }
+
+
+def _some(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def adds_up(sinks: Mapping[str, Mapping[str, Any]]) -> bool:

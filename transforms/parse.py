@@ -5,10 +5,13 @@ from apache_beam.metrics import Metrics
 
 import transforms.coders  # noqa: F401  (Beam carries batches by the coder that it registers)
 from transforms.fix.block import Batch, Block
+from transforms.fix.choice import Dictionaries
 from transforms.fix.parser import parse_block
-from transforms.fix.reading import FIELDS
+from transforms.fix.reading import FIELDS, VALIDATE
 
 __all__ = ["ParseFix"]
+
+_BUILT_IN = Dictionaries()
 
 
 class ParseFix(beam.PTransform):
@@ -26,21 +29,49 @@ class ParseFix(beam.PTransform):
     Args:
       fields: What the column `fields` holds: `rest`, the fields that have no exact column of their
         own, or `all`, for sinks that carry the JSON alone.
+      validate: The defects that are looked for beyond those of reading: `off`, none; `structure`,
+        the order of header, body and trailer, repeated tags and groups; `dictionary`, that and
+        tags, required fields, types and enumerated values.
+      dictionaries: What messages are read by: the built-in dictionaries of the versions of FIX, or
+        counterparties' own in their place.
+      fix_json: Whether messages have the column `fix_json` behind those of the schema: the whole
+        message in the FIX JSON encoding.
+
+    Raises:
+      ValueError: `fields` or `validate` is none of these words.
     """
 
-    def __init__(self, *, fields: str = "rest"):
+    def __init__(
+        self,
+        *,
+        fields: str = "rest",
+        validate: str = "structure",
+        dictionaries: Dictionaries = _BUILT_IN,
+        fix_json: bool = False,
+    ):
         """Store and check the parameters."""
         super().__init__()
         if fields not in FIELDS:
             raise ValueError(f"fields is {fields!r}, expected one of {', '.join(FIELDS)}")
+        if validate not in VALIDATE:
+            raise ValueError(f"validate is {validate!r}, expected one of {', '.join(VALIDATE)}")
         self._fields = fields
+        self._validate = validate
+        self._dictionaries = dictionaries
+        self._fix_json = fix_json
 
     def expand(self, blocks: beam.PCollection[Block]):
         """Apply the parser to each block."""
         return blocks | "Parse" >> beam.Map(self._parse).with_output_types(Batch)
 
     def _parse(self, block: Block) -> Batch:
-        batch = parse_block(block, fields=self._fields)
+        batch = parse_block(
+            block,
+            fields=self._fields,
+            validate=self._validate,
+            dictionaries=self._dictionaries,
+            fix_json=self._fix_json,
+        )
         Metrics.counter(ParseFix, "messages").inc(batch.messages.num_rows)
         Metrics.counter(ParseFix, "failures").inc(batch.failures.num_rows)
         Metrics.counter(ParseFix, "skipped_lines").inc(batch.skipped)
