@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fixio.files import find_files
-from tests.fidelity.dictionary_xml import write_dictionaries
+from tests.fidelity.dictionary_xml import VERSIONS, write_dictionaries
 from tests.fidelity.examine import examine
 from tests.fidelity.report import print_report
+from transforms.fix.choice import Dictionaries, OwnDictionary
+from transforms.fix.xml_dictionary import read_definition
 
 __all__ = ["main"]
 
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--dictionaries",
         type=Path,
         metavar="FOLDER",
-        help="FIX40.xml to FIXT11.xml for QuickFIX to read by (default: those of fixfeed)",
+        help="FIX40.xml to FIXT11.xml for both to read by (default: those of fixfeed)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(argv)
@@ -52,12 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory() as own,
         Progress(*columns, console=Console(stderr=True), transient=True) as progress,
     ):
-        folder = options.dictionaries
+        folder, dictionaries = options.dictionaries, Dictionaries()
         if folder is None:
             folder = Path(own)
             write_dictionaries(folder)
+        else:
+            definitions = [read_definition(folder / f"{version}.xml") for version in VERSIONS]
+            dictionaries = Dictionaries(tuple(OwnDictionary("", one) for one in definitions))
         task = progress.add_task("", total=sum(file.length for file in files))
-        found = examine(files, folder, lambda octets: progress.advance(task, octets))
+        found = examine(files, folder, dictionaries, lambda octets: progress.advance(task, octets))
     if options.json:
         print(orjson.dumps(dataclasses.asdict(found)).decode())
     else:

@@ -1,7 +1,7 @@
 """Reads logs with both and compares what they read, message by message."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,9 @@ from tests.fidelity.kinds import UNEXPLAINED
 from tests.fidelity.levels import Key, level_of_answer, level_of_json
 from tests.fidelity.quickfix_reader import QuickFix
 from tests.fidelity.structure import Structure, data_lengths, names_of
-from transforms.fix.block import Block
+from transforms.fix.block import Batch
+from transforms.fix.choice import Dictionaries
+from transforms.fix.dictionary import merged
 from transforms.fix.parser import parse_block
 
 __all__ = ["Example", "Found", "examine"]
@@ -62,17 +64,16 @@ class Found:
     ) -> None:
         """Count a message with the kinds that it is of, and its differences."""
         self.messages += 1
-        of_kind: dict[str, Difference | None] = dict.fromkeys(sorted(kinds))
-        for one in differences:
-            kind = one.kind or UNEXPLAINED
-            self.differences[kind] += 1
-            if of_kind.get(kind) is None:
-                of_kind[kind] = one
-        self.alike += not of_kind
-        self.by_kind.update(of_kind.keys())
-        for kind, difference in of_kind.items():
-            if len(self.examples[kind]) < (_UNEXPLAINED if kind == UNEXPLAINED else _EXAMPLES):
-                self.examples[kind].append(Example(file, position, difference))
+        kinds = kinds | {one.kind or UNEXPLAINED for one in differences}
+        self.alike += not kinds
+        self.by_kind.update(kinds)
+        for kind in kinds:
+            own = [one for one in differences if (one.kind or UNEXPLAINED) == kind]
+            self.differences[kind] += len(own)
+            shown = own if kind == UNEXPLAINED else own[:1]
+            examples = [Example(file, position, one) for one in shown or [None]]
+            room = (_UNEXPLAINED if kind == UNEXPLAINED else _EXAMPLES) - len(self.examples[kind])
+            self.examples[kind] += examples[:room]
 
 
 class _Message(NamedTuple):
@@ -86,8 +87,10 @@ class _Message(NamedTuple):
 class _Log:
     """What is known of one log while its messages are copied."""
 
-    def __init__(self, dictionaries: Path):
-        self._folder = dictionaries
+    def __init__(self, name: str, folder: Path, tags: Mapping[str, int]):
+        self.name = name
+        self.tags = tags
+        self._folder = folder
         self._structures: dict[tuple[str, ...], Structure] = {}
         self._logged_on: dict[str, str] = {}
 
@@ -113,29 +116,37 @@ class _Log:
 
 
 def examine(
-    files: Sequence[File], dictionaries: Path, advance: Callable[[int], None] = lambda _: None
+    files: Sequence[File],
+    folder: Path,
+    dictionaries: Dictionaries,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Found:
     """Read the files with both and return what came out.
 
-    `dictionaries` is a folder of QuickFIX's XML files, for QuickFIX alone; fixfeed reads by its
-    own. `advance` is told the bytes of each block that is done.
+    `folder` has the XML files that QuickFIX reads by, `dictionaries` are what fixfeed reads by.
+    `advance` is told the bytes of each block that is done.
     """
     found = Found()
-    with QuickFix(dictionaries) as quickfix:
+    tags = {field.name: tag for tag, field in merged().fields.items()}
+    for one in dictionaries.own:
+        tags |= {name: int(tag) for tag, (name, *_) in one.definition["fields"].items()}
+    with QuickFix(folder) as quickfix:
         for file in files:
-            log = _Log(dictionaries)
+            log = _Log(file.name, folder, tags)
             for part in cut_ranges(file, ()):
                 for block in read_blocks(part):
-                    _examine_block(block, file.name, log, quickfix, found)
+                    batch = parse_block(block, fields="all", dictionaries=dictionaries)
+                    _examine_batch(batch, block.delimiter, log, quickfix, found)
                     advance(len(block.data))
     return found
 
 
-def _examine_block(block: Block, name: str, log: _Log, quickfix: QuickFix, found: Found) -> None:
-    batch = parse_block(block, fields="all")
+def _examine_batch(
+    batch: Batch, delimiter: bytes, log: _Log, quickfix: QuickFix, found: Found
+) -> None:
     found.failures += batch.failures.num_rows
     rows = batch.messages.select(["position", "raw", "fields", "defects"]).to_pylist()
-    messages = [log.message(row["raw"], block.delimiter) for row in rows]
+    messages = [log.message(row["raw"], delimiter) for row in rows]
     answers = quickfix.read([(message.copy.text, message.names) for message in messages])
     for row, message, answer in zip(rows, messages, answers, strict=True):
         kinds = set(message.copy.repairs)
@@ -150,9 +161,9 @@ def _examine_block(block: Block, name: str, log: _Log, quickfix: QuickFix, found
             fields, entries = theirs.size()
             found.fields += fields
             found.entries += entries
-            ours = level_of_json(orjson.loads(row["fields"]))
+            ours = level_of_json(orjson.loads(row["fields"]), log.tags)
             differences += compare(ours, theirs, message.copy)
-        found.add(name, row["position"], kinds, differences)
+        found.add(log.name, row["position"], kinds, differences)
 
 
 def _framing_differences(

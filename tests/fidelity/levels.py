@@ -2,10 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import Any, NamedTuple
-
-from transforms.fix.dictionary import merged
 
 __all__ = ["Key", "Level", "level_of_answer", "level_of_json", "prune"]
 
@@ -28,31 +25,20 @@ class Level(NamedTuple):
         return fields, len(inner) + sum(entries for _, entries in inner)
 
 
-def level_of_json(content: Mapping[str, Any]) -> Level:
-    """Return the level that a JSON object of fixfeed's is."""
+def level_of_json(content: Mapping[str, Any], tags: Mapping[str, int]) -> Level:
+    """Return the level that a JSON object of fixfeed's is; `tags` are those of names."""
     level = Level({}, {})
     for name, value in content.items():
-        key = _key(name)
+        key: Key = tags.get(name) or (int(name) if _TAG.fullmatch(name) else name)
         if isinstance(value, list) and not (value and isinstance(value[0], str)):
             assert isinstance(key, int)
-            level.groups[key] = [level_of_json(entry) for entry in value]
+            level.groups[key] = [level_of_json(entry, tags) for entry in value]
         else:
             level.fields.setdefault(key, []).extend([value] if isinstance(value, str) else value)
     for key, entries in level.groups.items():
         # A count is written only where it is wrong.
         level.fields.setdefault(key, [str(len(entries))])
     return level
-
-
-def _key(name: str) -> Key:
-    if name in _tags():
-        return _tags()[name]
-    return int(name) if _TAG.fullmatch(name) else name
-
-
-@cache
-def _tags() -> Mapping[str, int]:
-    return {field.name: tag for tag, field in merged().fields.items()}
 
 
 def level_of_answer(answer: Mapping[str, Any]) -> Level:
