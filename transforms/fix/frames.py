@@ -1,35 +1,67 @@
 """Where the messages of a block begin and end, as arrays.
 
 They are those that `transforms.fix.framing.spans` finds. Messages whose BodyLength is right, or
-that end with the first CheckSum field behind them, are found with numpy; the others one by one by
-the functions that define what is right.
+that end on their line with CheckSum or without, are found with numpy; the others one by one by the
+functions that define what is right.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transforms.fix.framing import LONGEST_BODY, message_end, start_pattern
-from transforms.fix.words import LOW_BYTES, integers, word
+from transforms.fix.tags import TagTable
+from transforms.fix.words import LOW_BYTES, all_digits, short_integers, tag_texts, word
 
-__all__ = ["confirm", "find_ends", "with_headless", "without_overlaps"]
+__all__ = ["Text", "confirm", "find_ends", "ranges", "with_headless", "without_overlaps"]
 
 Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
 
-_NEWLINE = 10
+_FIVE_ZEROS = word(b"00000") << np.uint64(24)
+_NEWLINE, _RETURN = 10, 13
+
+
+class Text(NamedTuple):
+    """The bytes of a block, and where its lines and the pieces between its delimiters end.
+
+    `padded` holds eight bytes before `data` and 64 behind it, the first of them a newline, which
+    ends the last line and the last piece; `octets` and `words` are its contents from `data` on.
+    Piece `p` ends at `stop[p]`; the next piece begins behind the delimiter that stands there.
+    """
+
+    data: bytes
+    delimiter: bytes
+    padded: bytes
+    octets: NDArray[np.uint8]
+    words: Words
+    newlines: Ints
+    stop: Ints
+
+
+def ranges(start: Ints, count: Ints) -> tuple[Ints, Ints]:
+    """Return `count` numbers from each `start` on, and for each which `start` it belongs to."""
+    owner = np.repeat(np.arange(len(start)), count)
+    before = np.cumsum(count) - count
+    return np.arange(len(owner)) + (start - before).take(owner), owner
 
 
 def confirm(
-    data: bytes, octets: NDArray[np.uint8], begins: Ints, delimiter: bytes
+    data: bytes, octets: NDArray[np.uint8], words: Words, begins: Ints, delimiter: bytes
 ) -> tuple[Ints, dict[int, bytes]]:
-    """Keep the real beginnings; also return the delimiters of those that have not the block's."""
-    at = begins + 5 + (octets.take(begins + 5) == ord("T"))
-    at = np.minimum(at, len(octets) - 8)
-    plain = octets.take(at) == ord(".")
-    plain &= octets.take(at + 2) == ord(".")
-    plain &= octets.take(at + 4) == delimiter[0]
-    for digit in (1, 3):
-        plain &= (octets.take(at + digit) - np.uint8(48)) < 10
-    plain &= (octets.take(np.maximum(begins - 1, 0)) - np.uint8(48)) > 9
+    """Keep the real ones of the places of `8=FIX`, in order.
+
+    Also return the delimiters of those that have not the block's.
+    """
+    # FIXT.1.1 is one byte longer than the others.
+    at = begins + (octets.take(begins + 5) == ord("T"))
+    plain = (words[at] >> np.uint64(40) | word(b"\0\xff")) == word(b".\xff.")
+    for place, first, count in ((6, ord("0"), 10), (8, ord("0"), 10), (9, delimiter[0], 1)):
+        plain &= (octets.take(at + place) - np.uint8(first)) < count
+    if delimiter == b"^":
+        plain &= octets.take(at + 10) != ord("A")
+    plain &= (octets.take(begins - 1) - np.uint8(48)) > 9
     if plain.all():
         return begins, {}
     kept, own = plain.copy(), {}
@@ -49,17 +81,25 @@ def confirm(
 
 
 def with_headless(
-    data: bytes, words, begins: Ints, own: dict[int, bytes], newlines: Ints, delimiter: bytes
+    data: bytes,
+    octets: NDArray[np.uint8],
+    begins: Ints,
+    own: dict[int, bytes],
+    newlines: Ints,
+    delimiter: bytes,
 ) -> tuple[Ints, dict[int, bytes]]:
     """Add the messages without BeginString, which begin where lines do; they count as `own`."""
     lines = np.append(0, newlines[:-1] + 1)
-    opening = words[lines]
-    suspect = (opening & LOW_BYTES[3]) == word(b"35=")
-    suspect |= (opening & LOW_BYTES[5]) == word(b"1128=")
-    suspect |= (opening & LOW_BYTES[2]) == word(b"9=")
+    first = octets.take(lines)
+    # They begin with 35=, 1128= or 9=.
+    suspect = (first == ord("3")) | (first == ord("1")) | (first == ord("9"))
     pattern = start_pattern(delimiter)
     added = [
-        at for at in lines[suspect].tolist() if (match := pattern.match(data, at)) and not match[1]
+        at
+        for at in lines[suspect].tolist()
+        if data.startswith((b"35=", b"1128=", b"9="), at)
+        and (match := pattern.match(data, at))
+        and not match[1]
     ]
     if not added:
         return begins, own
@@ -72,78 +112,92 @@ def with_headless(
 
 
 def find_ends(
-    data,
-    octets,
-    words,
+    text: Text,
     begins: Ints,
-    own,
-    delimiter: bytes,
-    newlines: Ints,
-    bounds: Ints,
-    sums: Ints,
-    lengths: Ints,
+    opens: Ints,
+    lines: Ints,
+    own: dict[int, bytes],
+    tags: TagTable,
+    length_ids: int,
 ) -> Ints:
-    """Return the end of each message: by BodyLength, else by CheckSum, else one by one."""
-    size, mark = len(data), delimiter[0]
-    version = np.searchsorted(bounds, begins)
-    behind = np.minimum(version + 1, len(bounds) - 1)
-    head = bounds.take(version) + 1
-    length_end = bounds.take(behind)
+    """Return the end of each message: by BodyLength, else on its line, else one by one.
+
+    A message begins in the piece `opens` and on the line that ends at newline `lines`.
+    """
+    octets, words, stop = text.octets, text.words, text.stop
+    size, mark = len(text.data), text.delimiter[0]
+    head = stop.take(opens) + 1
+    length_end = stop.take(np.minimum(opens + 1, len(stop) - 1))
     right = (words[head] & LOW_BYTES[2]) == word(b"9=")
     right &= octets.take(length_end) == mark
     wide = np.where(right, length_end - head - 2, 0)
-    right &= wide <= 8
-    length, valid = integers(words, head + 2, np.where(wide <= 8, wide, 0), lambda _: "")
+    length, valid = short_integers(words, head + 2, wide)
     right &= valid & (length <= LONGEST_BODY)
-    trailer = np.where(right, length_end + 1 + length, 1)
+    trailer = length_end + 1 + length
     right &= trailer + 6 <= size
     trailer = np.where(right, trailer, 1)
     right &= octets.take(trailer - 1) == mark
     found = words[trailer]
     right &= (found & LOW_BYTES[3]) == word(b"10=")
-    for digit in (3, 4, 5):
-        right &= ((found >> np.uint64(8 * digit)) & np.uint64(0xFF)) - np.uint64(48) < 10
-    closing = octets.take(np.minimum(trailer + 6, size))
+    right &= all_digits(((found >> np.uint64(24)) & LOW_BYTES[3]) | _FIVE_ZEROS)
+    closing = octets.take(trailer + 6)
     delimited = (closing == mark) & (trailer + 6 < size)
-    right &= delimited | (closing == 10) | (closing == 13)
-    if own:
-        right[list(own)] = False
+    right &= delimited | (closing == _NEWLINE) | (closing == _RETURN)
+    right[list(own)] = False
     ends = trailer + 6 + delimited
-    # Another beginning inside is a part of a data field, or BodyLength is right by chance.
-    doubtful = np.zeros(len(begins), bool)
-    doubtful[:-1] = right[:-1] & (begins[1:] < ends[:-1])
-    right &= ~doubtful
+    line = text.newlines.take(lines)
+    # With another beginning inside, which is mostly that of a message in a data field, BodyLength
+    # may be right by chance, but only if a line ends there too.
+    doubtful = right[:-1] & (begins[1:] < ends[:-1]) & (line[:-1] < trailer[:-1])
+    right[:-1] &= ~doubtful
     wrong = np.flatnonzero(~right)
     if len(wrong):
-        for index, end in zip(
-            wrong.tolist(),
-            _by_check_sum(
-                octets, begins, wrong, sums, lengths, newlines, bounds, mark, size
-            ).tolist(),
-            strict=True,
-        ):
-            if end < 0 or index in own or wide[index] > 8 or doubtful[index]:
-                end = message_end(data, int(begins[index]), own.get(index, delimiter))
+        follows = np.append(begins, len(octets)).take(wrong + 1)
+        by_line = _ends_on_line(text, opens[wrong], line[wrong], follows, tags, length_ids)
+        odd = wide[wrong] > 8
+        odd |= np.append(doubtful, False)[wrong]
+        by_line[odd] = -1
+        for index, end in zip(wrong.tolist(), by_line.tolist(), strict=True):
+            if end < 0 or index in own:
+                end = message_end(text.data, int(begins[index]), own.get(index, text.delimiter))
             ends[index] = end
     return ends
 
 
-def _by_check_sum(octets, begins, wrong, sums, lengths, newlines, bounds, mark, size) -> Ints:
-    """Return for each of `wrong` the end of the first CheckSum field behind it, -1 where unclear.
+def _ends_on_line(
+    text: Text, opens: Ints, line: Ints, follows: Ints, tags: TagTable, length_ids: int
+) -> Ints:
+    """Return the end of the CheckSum field or else of the line of messages, -1 where unclear.
 
-    It is unclear where a line ends, a message begins or a data field may stand before it.
+    It is unclear where another message begins before it, as `follows` says, or where a data field
+    may stand.
     """
-    start = begins[wrong]
-    limit = len(octets)
-    found = np.append(sums, limit).take(np.searchsorted(sums, start))
-    follows = np.append(begins, limit).take(wrong + 1)
-    line = newlines.take(np.searchsorted(newlines, start))
-    end = np.append(bounds, size).take(np.searchsorted(bounds, np.minimum(found, size)))
-    clear = (found < limit) & (end < line) & (follows > end)
-    clear &= np.searchsorted(lengths, start) == np.searchsorted(lengths, found)
-    delimited = (octets.take(end) == mark) & (end < size)
-    clear &= delimited
-    return np.where(clear, end + 1, -1)
+    stop, octets = text.stop, text.octets
+    last = stop.searchsorted(line)
+    piece, message = ranges(opens + 1, np.maximum(last - opens - 1, 0))
+    tag = stop.take(piece - 1) + 1
+    texts, length = tag_texts(text.padded, tag)
+    texts[length == 7] = 0
+    ids = tags.ids(texts)
+    sums = np.flatnonzero(ids == tags.tags.index(10))
+    # An id says nothing of a NUL behind the tag.
+    sums = sums[length[sums] == 2][::-1]
+    end = line.copy()
+    begin = stop.take(last - 1) + 1
+    returned = (octets.take(end - 1) == _RETURN) & (end > begin)
+    end -= returned
+    unclear = (octets.take(end - 1) == _RETURN) & (end > begin)
+    limit = np.full(len(line), len(piece))
+    limit[message[sums]] = sums
+    end[message[sums]] = stop.take(piece[sums]) + 1
+    unclear[message[sums]] = False
+    # What is no tag may still be a number, with zeros before it or too long for a word.
+    strange = np.flatnonzero(ids < length_ids)
+    initial = texts[strange] & LOW_BYTES[1]
+    strange = strange[(ids[strange] >= 0) | (initial == ord("0")) | (initial == 0)]
+    unclear[message[strange[strange < limit.take(message[strange])]]] = True
+    unclear |= follows < end
+    return np.where(unclear, -1, end)
 
 
 def without_overlaps(begins: Ints, ends: Ints) -> Ints | None:

@@ -1,7 +1,7 @@
 """Values of many fields at once, read from the bytes of a block eight at a time (SWAR).
 
 `words[at]` are the eight bytes from position `at` on as a little-endian number, see `view`; at
-least 32 bytes stand behind the block. The readers agree with `transforms.fix.values`; what they do
+least 64 bytes stand behind the block. The readers agree with `transforms.fix.values`; what they do
 not cover (unusual lengths, signs) they read one by one through it.
 """
 
@@ -14,7 +14,18 @@ from numpy.typing import NDArray
 
 from transforms.fix.values import read_decimal, read_int, read_time
 
-__all__ = ["LOW_BYTES", "booleans", "decimals", "integers", "times", "view", "word"]
+__all__ = [
+    "LOW_BYTES",
+    "all_digits",
+    "booleans",
+    "decimals",
+    "integers",
+    "short_integers",
+    "tag_texts",
+    "times",
+    "view",
+    "word",
+]
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
@@ -29,9 +40,7 @@ _ZEROS = np.array([0x3030303030303030 >> 8 * k if k < 8 else 0 for k in range(9)
 _NIBBLES, _HIGH, _ASCII_ZEROS, _SIXES = (_U(int(x * 8, 16)) for x in ("0f", "f0", "30", "06"))
 _EPOCH = datetime.date(1970, 1, 1)
 _TENS = 10 ** np.arange(19, dtype=np.int64)
-_DOTS = _U(0x2E2E2E2E2E2E2E2E)
-_ONES = _U(0x0101010101010101)
-_TOPS = _U(0x8080808080808080)
+_DOTS, _EQUALS, _ONES, _TOPS = (_U(int(x * 8, 16)) for x in ("2e", "3d", "01", "80"))
 # Multiplying 1 << 8k by this leaves k in the three highest bits.
 _BYTE_NUMBER = _U(sum((k << 5) << 8 * (7 - k) for k in range(8)))
 
@@ -41,12 +50,48 @@ def word(text: bytes) -> np.uint64:
     return _U(int.from_bytes(text, "little"))
 
 
-def view(padded: bytes) -> Words:
-    """Return the word at every position of `padded`, as a view that copies nothing."""
-    return np.ndarray((len(padded) - 7,), "<u8", buffer=padded, strides=(1,))
+def view(padded: bytes, start: int = 0) -> Words:
+    """Return the word at every position of `padded` from `start` on, without a copy."""
+    return np.ndarray((len(padded) - start - 7,), "<u8", buffer=padded, offset=start, strides=(1,))
 
 
-def _all_digits(found: Words) -> Mask:
+def tag_texts(padded: bytes, at: Ints) -> tuple[Words, NDArray[np.uint8]]:
+    """Return the texts from each place to the first `=` as words, and how long they are.
+
+    Place 0 is the one behind the first eight bytes of `padded`. Length 7 stands for seven bytes or
+    more, of which the text holds seven.
+    """
+    # Aligned words are gathered much faster than those of `view`, which numpy copies one by one:
+    # the two that hold the eight bytes from a place on cost two thirds.
+    whole = np.frombuffer(padded, "<u8", len(padded) // 8)[1:]
+    number = at >> 3
+    inside = at & 7
+    inside <<= 3
+    shift = inside.view(_U)
+    texts = whole.take(number)
+    texts >>= shift
+    np.subtract(_U(64), shift, out=shift)
+    # Shifted by 64, a word is 0.
+    texts |= whole[1:].take(number) << shift
+    # The first byte that is `=` gets its highest bit set (those behind it may, wrongly) ...
+    found = texts ^ _EQUALS
+    marked = found - _ONES
+    np.invert(found, out=found)
+    marked &= found
+    marked &= _TOPS
+    # ... and this sets all bits up to that one, all 64 if there is none.
+    np.subtract(marked, _U(1), out=found)
+    found ^= marked
+    length = np.bitwise_count(found)
+    length >>= 3
+    length -= 1
+    found >>= _U(8)
+    texts &= found
+    return texts, length
+
+
+def all_digits(found: Words) -> Mask:
+    """Tell which words hold eight digits."""
     return ((found & _HIGH) == _ASCII_ZEROS) & (((found + _SIXES) & _HIGH) == _ASCII_ZEROS)
 
 
@@ -80,12 +125,15 @@ def _one_by_one(
             values[row] = value
 
 
+def short_integers(words: Words, at: Ints, length: Ints) -> tuple[Ints, Mask]:
+    """Read numbers of one to eight digits; return them and which of the texts are such."""
+    found = _right_aligned(words[at], np.minimum(length, 8))
+    return _number(found), (length > 0) & (length <= 8) & all_digits(found)
+
+
 def integers(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask]:
     """Read SeqNums; return the numbers and which of them are valid."""
-    short = np.clip(length, 0, 8)
-    found = _right_aligned(words[at], short)
-    values = _number(found)
-    valid = (length > 0) & (length <= 8) & _all_digits(found)
+    values, valid = short_integers(words, at, length)
     exact = valid.copy()
     _one_by_one(np.flatnonzero(length > 8), text, read_int, values, valid, exact)
     return values, valid
@@ -121,7 +169,7 @@ def decimals(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Any, Mas
     whole = _right_aligned(first, whole_length)
     places_length = np.clip(places_length, 0, 8)
     places = _right_aligned(words[at + whole_length + 1], places_length)
-    usual &= _all_digits(whole) & _all_digits(places)
+    usual &= all_digits(whole) & all_digits(places)
     scaled = _number(whole) * 10**10 + _number(places) * _TENS.take(10 - places_length)
     values = np.empty((len(scaled), 2), np.int64)
     values[:, 0] = scaled
@@ -148,15 +196,15 @@ def times(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask,
     usual = (length == 17) | (length == 21) | (length == 24) | (length == 27)
     fraction = _FRACTION.take(np.clip(length, 0, 27))
     # `clock` holds `-HH:MM:S`: its separators are checked, then taken for zeros.
-    valid = usual & _all_digits(day)
+    valid = usual & all_digits(day)
     valid &= (clock & _U(0x00FF0000FF0000FF)) == _U(0x003A00003A00002D)
     clock = (clock & ~_U(0x00FF0000FF0000FF)) | _U(0x0030000030000030)
-    valid &= _all_digits(clock)
+    valid &= all_digits(clock)
     # `rest` holds `S.ffffff`; digits that the text does not have count as zeros.
     valid &= (fraction == 0) | ((rest & _U(0xFF00)) == _U(0x2E00))
     kept = np.array([0xFF, 0, 0, 0xFFFFFF00FF, 0, 0, 0xFFFFFFFFFFFF00FF], _U).take(fraction)
     rest = (rest & kept) | (~kept & _ASCII_ZEROS)
-    valid &= _all_digits(rest)
+    valid &= all_digits(rest)
     digit = [((clock >> _U(8 * k)) & _U(15)).view(np.int64) for k in range(8)]
     hour, minute = digit[1] * 10 + digit[2], digit[4] * 10 + digit[5]
     second = digit[7] * 10 + (rest & _U(15)).view(np.int64)
@@ -169,7 +217,7 @@ def times(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask,
     nanos = np.flatnonzero(valid & (length == 27))
     if len(nanos):
         beyond = words[at[nanos] + 24] & _U(0xFFFFFF)
-        valid[nanos] = _all_digits(beyond | _U(0x3030303030000000))
+        valid[nanos] = all_digits(beyond | _U(0x3030303030000000))
         exact[nanos] = beyond == _U(0x303030)
         exact &= valid
     odd = np.flatnonzero(~usual)
