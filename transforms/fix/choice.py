@@ -11,7 +11,7 @@ import orjson
 
 from transforms.fix.versions import VERSIONS, Definition, VersionDictionary, definition
 
-__all__ = ["APPL_VER_IDS", "Dictionaries", "OwnDictionary"]
+__all__ = ["APPL_VER_IDS", "BUILT_IN", "Dictionaries", "OwnDictionary"]
 
 APPL_VER_IDS = {
     "2": "FIX.4.0",
@@ -143,3 +143,7 @@ class Dictionaries:
             if not one.session and one.definition["version"] == version:
                 return one.definition
         return definition(version if version in VERSIONS else _TRANSPORT)
+
+
+BUILT_IN = Dictionaries()
+"""The dictionaries that come with the project."""

@@ -15,9 +15,9 @@ from transforms.fix.defects import (
     UNKNOWN_VERSION,
 )
 from transforms.fix.dictionary import Field
+from transforms.fix.fields import decode
 from transforms.fix.numbered import Numbered
 from transforms.fix.rows import Rows
-from transforms.fix.scalar import decode
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME
 from transforms.fix.slots import Slots
 from transforms.fix.validation import DECIMALS, TIMES, WHOLE, check_tag, check_value

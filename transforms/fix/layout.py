@@ -116,9 +116,7 @@ def _gather(
         slot[further] = slots.in_array(slot[further], ",")
 
 
-def check_groups(
-    rows: Rows, slots: Slots, layout: Layout, defects: Ints
-) -> tuple[Ints, Ints]:
+def check_groups(rows: Rows, slots: Slots, layout: Layout, defects: Ints) -> tuple[Ints, Ints]:
     """Return the rows that only the scalar parser can nest, and the places where entries begin.
 
     What else is wrong with groups is added to `defects`.

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from transforms.fix.dictionary import merged
 
-__all__ = ["HOW", "SECRETS", "Masking", "MaskingError", "read_masking"]
+__all__ = ["DEFAULT", "HOW", "RAW_DATA", "SECRETS", "Masking", "MaskingError", "read_masking"]
 
 HOW = ("mask", "hash", "drop", "keep")
 """What happens to a value: asterisks, as many as it has bytes (BodyLength tells how many there are
@@ -159,3 +159,7 @@ def _tag(name: str, text: str) -> int:
 def _nearest(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, 1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+DEFAULT = read_masking(())
+"""The secrets, masked."""

@@ -169,9 +169,7 @@ def _place_strangers(rows: Rows, slots: Slots, types: Ints, slot: Ints, stranger
     row = rows.row.take(strangers)
     first, last = rows.first.take(row), rows.last.take(row)
     known_before = np.where(before >= first, slot.take(np.maximum(before, 0)), EDGE)
-    known_behind = np.where(
-        behind <= last, slot.take(np.minimum(behind, len(slot) - 1)), EDGE
-    )
+    known_behind = np.where(behind <= last, slot.take(np.minimum(behind, len(slot) - 1)), EDGE)
     slot[strangers] = slots.foreign(
         known_before, known_behind, types.take(row), rows.ids.take(strangers)
     )

@@ -10,11 +10,11 @@ __all__ = [
     "BAD",
     "DOUBT",
     "NEW",
-    "STRAY",
     "NO_FIELD",
+    "STRAY",
+    "WHOLE_ROW",
     "PairText",
     "Slot",
-    "WHOLE_ROW",
     "pair_text",
     "row_end",
 ]

@@ -18,12 +18,14 @@ from transforms.fix.between import (
     damaged_prefix,
 )
 from transforms.fix.block import Batch, Block
-from transforms.fix.choice import Dictionaries
+from transforms.fix.choice import BUILT_IN, Dictionaries
 from transforms.fix.defects import defect_text
+from transforms.fix.fields import decode
 from transforms.fix.framing import Original, single_byte, spans, start_pattern
+from transforms.fix.masking import DEFAULT, Masking
 from transforms.fix.prefix import read_prefixes
 from transforms.fix.reading import Reading
-from transforms.fix.scalar import Message, decode, parse_message
+from transforms.fix.scalar import Message, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, TIME
 from transforms.fix.vector import Parsed, VectorParser
 
@@ -51,19 +53,20 @@ def parse_block(
     *,
     fields: str = "rest",
     validate: str = "structure",
-    dictionaries: Dictionaries = Dictionaries(),
+    dictionaries: Dictionaries = BUILT_IN,
+    masking: Masking = DEFAULT,
     fix_json: bool = False,
     vectorised: bool | None = None,
 ) -> Batch:
     """Read the messages of a block; every byte of it ends up in a message, a failure or a count.
 
-    `fields`, `validate`, `dictionaries` and `fix_json` are as in `Reading`; with `fix_json` the
-    messages have the column `fix_json` behind those of `MESSAGES`. `vectorised` chooses the parser;
-    by itself the size of the block does. Both give the same batch.
+    `fields`, `validate`, `dictionaries`, `masking` and `fix_json` are as in `Reading`; with
+    `fix_json` the messages have the column `fix_json` behind those of `MESSAGES`. `vectorised`
+    chooses the parser; by itself the size of the block does. Both give the same batch.
     """
-    reading = Reading(fields, validate, dictionaries, fix_json)
+    reading = Reading(fields, validate, dictionaries, fix_json, masking)
     if block.provisional:
-        return _unfinished(block)
+        return _unfinished(block, masking)
     one = block.delimiter if len(block.delimiter) == 1 else b"\x01"
     data = single_byte(block.data, block.delimiter)
     parsed = None
@@ -71,7 +74,7 @@ def parse_block(
         parsed = _vector_parser(reading).parse(data, one, block.logged_on)
     if parsed is None:
         parsed = parse_one_by_one(data, one, reading, block.logged_on)
-    return _batch(block, parsed)
+    return _batch(block, parsed, masking)
 
 
 def parse_one_by_one(
@@ -94,8 +97,7 @@ def parse_one_by_one(
             prefix = span.start
         past = span.end
         raw = data[span.start : span.end]
-        own = span.delimiter if len(span.delimiter) == 1 else b"\x01"
-        message = parse_message(single_byte(raw, span.delimiter), own, reading, logged_on)
+        message = parse_message(raw, span.delimiter, reading, logged_on)
         if message is None:
             whole = data[prefix : span.end]
             failures.append(Failure(prefix, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], whole))
@@ -116,6 +118,7 @@ def parse_one_by_one(
         failures,
         skipped + lines,
         _fix_json(messages) if reading.fix_json else None,
+        {row: one for row, one in enumerate(messages) if one.masked is not None},
     )
 
 
@@ -140,7 +143,7 @@ def _columns(messages: list[Message]) -> dict[str, pa.Array]:
     return columns
 
 
-def _unfinished(block: Block) -> Batch:
+def _unfinished(block: Block, masking: Masking) -> Batch:
     """Keep the end of a source that makes no message (yet) as a failure."""
     failures: list[Failure] = []
     skipped = 0
@@ -151,10 +154,10 @@ def _unfinished(block: Block) -> Batch:
     else:
         found, skipped = classify_lines(block.data, 0, len(block.data), block.delimiter)
         failures += found
-    return _finish(block, None, failures, skipped)
+    return _finish(block, None, failures, skipped, masking)
 
 
-def _batch(block: Block, parsed: Parsed) -> Batch:
+def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
     original = Original(block.data, block.delimiter)
     failures = [
         failure._replace(
@@ -190,7 +193,8 @@ def _batch(block: Block, parsed: Parsed) -> Batch:
         "defects": _defects(parsed.defects),
         "enriched": pa.nulls(count, pa.string()),
         "prefix": prefix,
-        "raw": pieces.take(pa.array(every_third + np.int32(1))),
+        "masked": _masked(parsed.masked, count),
+        "raw": _raws(pieces, every_third + np.int32(1), parsed.masked, block.delimiter),
     }
     messages = pa.RecordBatch.from_arrays(
         [arrays[name] for name in MESSAGES.names], schema=MESSAGES
@@ -201,7 +205,26 @@ def _batch(block: Block, parsed: Parsed) -> Batch:
         keep = np.ones(count, bool)
         keep[parsed.failed] = False
         messages = messages.filter(pa.array(keep))
-    return _finish(block, messages, failures, parsed.skipped)
+    return _finish(block, messages, failures, parsed.skipped, masking)
+
+
+def _masked(masked: Mapping[int, Message], count: int) -> pa.Array:
+    if not masked:
+        return pa.nulls(count, pa.string())
+    return pa.array([masked[row].masked if row in masked else None for row in range(count)])
+
+
+def _raws(
+    pieces: pa.Array, places: NDArray[np.int32], masked: Mapping[int, Message], delimiter: bytes
+) -> pa.Array:
+    """Return the bytes of each message, masked where it holds secrets."""
+    if not masked:
+        return pieces.take(pa.array(places))
+    raws = [one.raw or b"" for one in masked.values()]
+    if len(delimiter) > 1:
+        raws = [raw.replace(b"\x01", delimiter) for raw in raws]
+    places[list(masked)] = len(pieces) + np.arange(len(masked))
+    return pa.concat_arrays([pieces, pa.array(raws, pa.binary())]).take(pa.array(places))
 
 
 def _prefixes(
@@ -238,14 +261,18 @@ def _defects(defects: Ints) -> pa.Array:
 
 
 def _finish(
-    block: Block, messages: pa.RecordBatch | None, failures: list[Failure], skipped: int
+    block: Block,
+    messages: pa.RecordBatch | None,
+    failures: list[Failure],
+    skipped: int,
+    masking: Masking,
 ) -> Batch:
     failed = pa.RecordBatch.from_arrays(
         [
             pa.array([block.start + failure.position for failure in failures], pa.int64()),
             pa.array([failure.reason for failure in failures], pa.string()),
             pa.array([failure.detail for failure in failures], pa.string()),
-            pa.array([failure.raw for failure in failures], pa.binary()),
+            pa.array([masking.text(failure.raw) for failure in failures], pa.binary()),
         ],
         schema=FAILURES,
     )

@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
-from transforms.fix.choice import Dictionaries
+from transforms.fix.choice import BUILT_IN, Dictionaries
 from transforms.fix.defects import DICTIONARY, STRUCTURE
+from transforms.fix.masking import DEFAULT, Masking
 
-__all__ = ["FIELDS", "VALIDATE", "Reading"]
+__all__ = ["FIELDS", "USUAL", "VALIDATE", "Reading"]
 
 FIELDS = ("rest", "all")
 """What the JSON holds: the fields that have no exact column (`rest`), or all of them."""
@@ -22,16 +23,21 @@ class Reading(NamedTuple):
     """What decides how the bytes of a message become a row.
 
     `fields` is one of `FIELDS`, `validate` one of `VALIDATE`. `fix_json` asks for the whole message
-    in the FIX JSON encoding as well.
+    in the FIX JSON encoding as well; `masking` says what is kept secret.
     """
 
     fields: str = "rest"
     validate: str = "structure"
-    dictionaries: Dictionaries = Dictionaries()
+    dictionaries: Dictionaries = BUILT_IN
     fix_json: bool = False
+    masking: Masking = DEFAULT
 
     @property
     def wanted(self) -> int:
         """The defects that are looked for, as bits; those of reading are always."""
         unwanted = {"off": STRUCTURE | DICTIONARY, "structure": DICTIONARY, "dictionary": 0}
         return ~unwanted[self.validate]
+
+
+USUAL = Reading()
+"""How messages are read if nothing else is said."""

@@ -6,8 +6,8 @@ ordinary.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from transforms.fix.checksum import checksum
 from transforms.fix.defects import (
-    BAD_FIELD,
     BAD_VALUE,
     BEGIN_STRING_MISSING,
     BODY_LENGTH,
@@ -24,59 +23,22 @@ from transforms.fix.defects import (
     CHECK_SUM,
     CHECK_SUM_DELIMITER,
     CHECK_SUM_MISSING,
-    DATA_LENGTH,
-    EMPTY_VALUE,
     HEADER_ORDER,
     TRUNCATED,
 )
-from transforms.fix.dictionary import merged
+from transforms.fix.fields import Facts, Field, decode, facts_of, split_fields
+from transforms.fix.framing import single_byte
 from transforms.fix.groups import Item, add, nest
-from transforms.fix.reading import Reading
-from transforms.fix.schema import COLUMNS, DECIMAL, TIME, Column
+from transforms.fix.masked import mask_message
+from transforms.fix.reading import USUAL, Reading
+from transforms.fix.schema import DECIMAL, TIME
 from transforms.fix.validation import check_fields
-from transforms.fix.values import (
-    is_leap_second,
-    is_number,
-    read_boolean,
-    read_decimal,
-    read_int,
-    read_time,
-)
-from transforms.fix.versions import BODY, HEADER, TRAILER
+from transforms.fix.values import is_leap_second, is_number
+from transforms.fix.versions import BODY, HEADER, TRAILER, VersionDictionary
 
-__all__ = [
-    "READERS",
-    "Field",
-    "Message",
-    "decode",
-    "dictionary_key",
-    "is_beyond",
-    "parse_message",
-    "split_fields",
-]
+__all__ = ["Message", "dictionary_key", "is_beyond", "parse_message"]
 
-READERS: Mapping[pa.DataType, Callable[[str], tuple[Any, bool]]] = {
-    pa.int64(): read_int,
-    pa.bool_(): read_boolean,
-    TIME: read_time,
-    DECIMAL: read_decimal,
-}
-"""How the text of a column is read, by the column's type; text columns are not read."""
-
-_COLUMN_OF = {b"%d" % column.tag: column for column in COLUMNS}
-_TAG = re.compile(rb"[1-9][0-9]{0,8}")
 _LENGTH = re.compile(rb"[0-9]{1,9}")
-
-
-class Field(NamedTuple):
-    """A field as it stands in the message: the text before and behind `=`, and where it begins.
-
-    Without `=` all of it is the value.
-    """
-
-    tag: bytes
-    value: bytes
-    start: int
 
 
 class Message(NamedTuple):
@@ -86,139 +48,119 @@ class Message(NamedTuple):
     microseconds since 1970, decimals as whole numbers of 10 ** -10. `fields` is the JSON text,
     `defects` the bits of `transforms.fix.defects`, `fix_json` the whole message in the FIX JSON
     encoding, if it was asked for: header, body and trailer apart, the framing fields only where
-    they are wrong.
+    they are wrong. If the message holds secrets, all of this is masked, `raw` has its bytes masked
+    as well, and `masked` the tags joined by commas; otherwise both are None.
     """
 
     columns: dict[str, Any]
     fields: bytes
     defects: int
     fix_json: bytes
-
-
-def decode(value: bytes) -> str:
-    """Return the text of a value: UTF-8, or Latin-1 where it is not that."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
-class _Facts(NamedTuple):
-    """What there is to know of the text before an `=`, whatever the version."""
-
-    tag: int  # 0 for what is no tag
-    length_of: bytes  # the tag of the data field whose length it is
-    column: Column | None
-    reader: Callable[[str], tuple[Any, bool]] | None
-
-
-@lru_cache(maxsize=1 << 14)
-def _facts(tag: bytes) -> _Facts:
-    if not _TAG.fullmatch(tag):
-        return _Facts(0, b"", None, None)
-    data_tag = merged().data_lengths.get(int(tag))
-    column = _COLUMN_OF.get(tag)
-    return _Facts(
-        int(tag),
-        b"%d" % data_tag if data_tag else b"",
-        column,
-        READERS.get(column.type) if column else None,
-    )
-
-
-def split_fields(message: bytes, delimiter: bytes) -> tuple[list[Field], int]:
-    """Return the fields of `message` in order, and the defects of their form.
-
-    `delimiter` is one byte. A data field is as long as the length field before it says if it then
-    ends a field; otherwise it ends at the next delimiter, which is the defect DATA_LENGTH.
-    """
-    fields: list[Field] = []
-    defects = at = 0
-    size = len(message) - message.endswith(delimiter)
-    data_tag, data_size = b"", 0
-    while at < size or not fields:
-        end = message.find(delimiter, at, size)
-        if end < 0:
-            end = size
-        tag, equals, value = message[at:end].partition(b"=")
-        if data_tag:
-            past = at + len(tag) + 1 + data_size
-            if tag != data_tag or (past != end and not _ends(message, past, size, delimiter)):
-                defects |= DATA_LENGTH
-            else:
-                end = past
-                value = message[at + len(tag) + 1 : end]
-            data_tag = b""
-        facts = _facts(tag)
-        if not equals:
-            tag, value = b"", tag
-        if not facts.tag or not equals:
-            defects |= BAD_FIELD
-        elif not value:
-            defects |= EMPTY_VALUE
-        if equals and facts.length_of:
-            if _LENGTH.fullmatch(value):
-                data_tag, data_size = facts.length_of, int(value)
-            else:
-                defects |= DATA_LENGTH
-        fields.append(Field(tag, value, at))
-        at = end + 1
-    if data_tag:
-        defects |= DATA_LENGTH
-    return fields, defects
-
-
-def _ends(message: bytes, at: int, size: int, delimiter: bytes) -> bool:
-    return at == size or (at < size and message.startswith(delimiter, at))
+    raw: bytes | None = None
+    masked: str | None = None
 
 
 def parse_message(
     message: bytes,
     delimiter: bytes,
-    reading: Reading = Reading(),
+    reading: Reading = USUAL,
     logged_on: Mapping[str, str] = MappingProxyType({}),
 ) -> Message | None:
     """Read one message, `message` being its bytes and nothing else; None if it has no MsgType (35).
 
-    `delimiter` is one byte. `logged_on` has the DefaultApplVerID of sessions, as in
-    `Dictionaries.choose`.
+    `logged_on` has the DefaultApplVerID of sessions, as in `Dictionaries.choose`.
     """
-    found, defects = split_fields(message, delimiter)
-    by_tag = {field.tag: field.value for field in reversed(found)}
+    if len(delimiter) > 1:
+        read = parse_message(single_byte(message, delimiter), b"\x01", reading, logged_on)
+        if read is None or read.raw is None:
+            return read
+        return read._replace(raw=read.raw.replace(b"\x01", delimiter))
+    fields, defects = split_fields(message, delimiter)
+    by_tag = {field.tag: field.value for field in reversed(fields)}
     if b"35" not in by_tag:
         return None
-    defects |= _framing_defects(message, delimiter, found)
+    defects |= _framing_defects(message, delimiter, fields)
     dictionary = reading.dictionaries.choose(*dictionary_key(by_tag), logged_on)
-    facts = [_facts(field.tag) for field in found]
-    tags = [one.tag for one in facts]
-    names = [
-        dictionary.name(one.tag) if one.tag else decode(field.tag)
-        for one, field in zip(facts, found, strict=True)
-    ]
-    texts = [decode(field.value) for field in found]
-    items, structure = nest(tags, names, texts, dictionary, decode(by_tag[b"35"]))
-    defects |= structure
+    content = _Content(fields, dictionary, by_tag)
+    defects |= content.defects
     if reading.validate == "dictionary":
-        defects |= check_fields(tags, texts, dictionary, decode(by_tag[b"35"]))
-    columns, exact, wrong = _columns(items, facts, texts)
-    defects = (defects | wrong) & reading.wanted
+        msg_type = decode(by_tag[b"35"])
+        defects |= check_fields(content.tags, content.texts, dictionary, msg_type)
+    defects &= reading.wanted
+    masked = mask_message(message, delimiter, fields, by_tag[b"35"], reading.masking)
+    if masked:
+        content = _Content(masked.fields, dictionary, by_tag)
     # What the framing fields say is known where they are right.
     framing = set()
-    if tags[-1] == 10:
+    if content.tags[-1] == 10:
         if not defects & BODY_LENGTH:
             framing.add(9)
         if not defects & (CHECK_SUM | CHECK_SUM_DELIMITER):
             framing.add(10)
-    often = Counter(found[item.number].tag for item in items)
-    once = {item.number for item in items if often[found[item.number].tag] == 1}
-    known = {number for number in once if tags[number] in framing}
-    rest = known | (once & exact)
+    known = {number for number in content.once if content.tags[number] in framing}
+    rest = known | (content.once & content.exact)
     return Message(
-        columns,
-        _json(items, rest if reading.fields == "rest" else set()),
+        {name: value for name, value in content.columns.items() if value is not None},
+        _json(content.items, rest if reading.fields == "rest" else set()),
         defects,
-        _fix_json(items, known) if reading.fix_json else b"",
+        _fix_json(content.items, known) if reading.fix_json else b"",
+        masked.raw if masked else None,
+        ",".join(map(str, masked.tags)) if masked else None,
     )
+
+
+class _Content:
+    """What the fields of a message say.
+
+    `items` stand at the message's level; of those, by number, `once` are the fields whose tag does
+    not come again and `exact` those whose column says all that their text does.
+    """
+
+    def __init__(
+        self, fields: Sequence[Field], dictionary: VersionDictionary, by_tag: Mapping[bytes, bytes]
+    ):
+        facts = [facts_of(field.tag) for field in fields]
+        self.tags = [one.tag for one in facts]
+        names = [
+            dictionary.name(one.tag) if one.tag else decode(field.tag)
+            for one, field in zip(facts, fields, strict=True)
+        ]
+        self.texts = _texts(fields, facts, by_tag.get(b"347"))
+        self.items, self.defects = nest(
+            self.tags, names, self.texts, dictionary, decode(by_tag[b"35"])
+        )
+        often = Counter(fields[item.number].tag for item in self.items)
+        self.once = {item.number for item in self.items if often[fields[item.number].tag] == 1}
+        self.columns: dict[str, Any] = {}
+        self.exact: set[int] = set()
+        for item in self.items:
+            self._read(item.number, facts[item.number])
+
+    def _read(self, number: int, facts: Facts) -> None:
+        """Read the column of a field, if it is the first with its tag."""
+        column, reader = facts.column, facts.reader
+        if column is None or column.name in self.columns:
+            return
+        text = self.texts[number]
+        value: Any = text
+        fits = True
+        if reader:
+            value, fits = reader(text)
+            if value is None and text and not is_beyond(text, column.type):
+                self.defects |= BAD_VALUE
+        self.columns[column.name] = value
+        if fits:
+            self.exact.add(number)
+
+
+def _texts(fields: Sequence[Field], facts: Sequence[Facts], encoding: bytes | None) -> list[str]:
+    """Return the texts of fields, those of Encoded fields by MessageEncoding (347)."""
+    texts = [decode(field.value) for field in fields]
+    for number, one in enumerate(facts) if encoding else ():
+        if one.is_encoded:
+            with suppress(LookupError, UnicodeDecodeError, ValueError):
+                texts[number] = fields[number].value.decode(decode(encoding or b""))
+    return texts
 
 
 def dictionary_key(by_tag: Mapping[bytes, bytes]) -> tuple[str, str, str]:
@@ -227,30 +169,6 @@ def dictionary_key(by_tag: Mapping[bytes, bytes]) -> tuple[str, str, str]:
         decode(by_tag.get(tag, b"")) for tag in (b"8", b"1128", b"49", b"56")
     )
     return begin_string, appl_ver_id, f"{sender}->{target}"
-
-
-def _columns(
-    items: Sequence[Item], facts: Sequence[_Facts], texts: Sequence[str]
-) -> tuple[dict[str, Any], set[int], int]:
-    """Return the columns, the numbers of the fields that they hold exactly, and the defects."""
-    columns: dict[str, Any] = {}
-    exact = set()
-    defects = 0
-    for item in items:
-        _, _, column, reader = facts[item.number]
-        if column is None or column.name in columns:
-            continue
-        text = texts[item.number]
-        value: Any = text
-        fits = True
-        if reader:
-            value, fits = reader(text)
-            if value is None and text and not is_beyond(text, column.type):
-                defects |= BAD_VALUE
-        columns[column.name] = value
-        if fits:
-            exact.add(item.number)
-    return {name: value for name, value in columns.items() if value is not None}, exact, defects
 
 
 def is_beyond(text: str, kind: pa.DataType) -> bool:

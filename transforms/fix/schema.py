@@ -94,6 +94,7 @@ MESSAGES = pa.schema(
         pa.field("fields", pa.string(), nullable=False),
         pa.field("defects", pa.string()),
         pa.field("enriched", pa.string()),
+        pa.field("masked", pa.string()),
         pa.field("prefix", pa.string()),
         pa.field("raw", pa.binary(), nullable=False),
     ]
@@ -103,8 +104,9 @@ MESSAGES = pa.schema(
 `position` is the byte offset (files) or offset (Kafka) of the message in its source; `session` is
 `BeginString:SenderCompID->TargetCompID`; `direction` is `in`, `out` or null; `fields` a JSON object
 of every field without a column of its own; `defects` the kinds of defects joined by a comma, null
-when there are none; `enriched` a JSON object of what the user's lookups added, or null; `prefix`
-what stood before the message on its line; `raw` its bytes as they came.
+when there are none; `enriched` a JSON object of what the user's lookups added, or null; `masked`
+the tags whose values are masked, joined by commas, or null; `prefix` what stood before the message
+on its line; `raw` its bytes as they came, but for what is masked.
 """
 
 FAILURES = pa.schema(

@@ -22,8 +22,7 @@ _Type = tuple[VersionDictionary, str | None]
 
 _NO_TYPE: _Type = (
     VersionDictionary(
-        dict.fromkeys(("fields", "components", "messages"), {})
-        | {"version": "", "header": [], "trailer": []}
+        {"version": "", "fields": {}, "components": {}, "messages": {}, "header": [], "trailer": []}
     ),
     None,
 )
@@ -47,15 +46,15 @@ class Slots:
     """The tables of types, slots and pairs.
 
     Of each slot, by number: `flags`; `depth`, how many groups it stands in; `position` among the
-    members of its level; `order` and `section`, the part of the message; `closing`, how long the text is that
-    ends a row behind it, in an object of one and in one of three parts. `has_unclear` tells whether
-    there are tags that have no slot of their own.
+    members of its level; `order` and `section`, the part of the message; `closing`, how long the
+    text is that ends a row behind it, in an object of one and in one of three parts. `has_unclear`
+    tells whether there are tags that have no slot of their own.
     """
 
     def __init__(self, tags: TagTable):
         """`tags` numbers the tags; it may grow between calls."""
         self._tags = tags
-        self._dictionaries: list[tuple[VersionDictionary, Numbered, int]] = []
+        self._dictionaries: dict[int, tuple[Numbered, int]] = {}
         # Type 0 is for rows that are not looked at.
         self.types: list[_Type] = [_NO_TYPE]
         self.slots: list[Slot] = [NO_FIELD, NO_FIELD, WHOLE_ROW]
@@ -81,14 +80,15 @@ class Slots:
     # Types of messages.
 
     def types_of(self, dictionary: VersionDictionary, words: Words) -> Ints:
-        """Return the types of messages by the words of their MsgType (35); 0 if there is no room."""
-        for known, numbers, unknown in self._dictionaries:
-            if known is dictionary:
-                break
-        else:
-            numbers = Numbered(lambda word: self._new_type(dictionary, word))
-            unknown = self._add_type(dictionary, None)
-            self._dictionaries.append((dictionary, numbers, unknown))
+        """Return the types of messages by the words of their MsgType; 0 where there is no room."""
+        known = self._dictionaries.get(id(dictionary))
+        if known is None:
+            known = (
+                Numbered(lambda word: self._new_type(dictionary, word)),
+                self._add_type(dictionary, None),
+            )
+            self._dictionaries[id(dictionary)] = known
+        numbers, unknown = known
         found = numbers(words)
         return np.where(found < 0, unknown, found)
 
@@ -139,9 +139,7 @@ class Slots:
         self._filled = types, tags
         self._describe()
 
-    def _slot(
-        self, kind: int, scope: Scope, tag: int, order: int | None = None
-    ) -> int:
+    def _slot(self, kind: int, scope: Scope, tag: int, order: int | None = None) -> int:
         """Return the number of a slot, of one that is no member of `scope` if `order` is given.
 
         `kind` is the type of message.
@@ -201,7 +199,7 @@ class Slots:
     # Fields that are members of nothing.
 
     def foreign(self, before: Ints, behind: Ints, types: Ints, ids: Ints) -> Ints:
-        """Return the slots of such fields between known ones (`EDGE` where a row begins or ends)."""
+        """Return the slots of such fields between known ones, `EDGE` where a row begins or ends."""
         key = before.astype(np.uint64) << np.uint64(44)
         key |= behind.astype(np.uint64) << np.uint64(24)
         key |= types.astype(np.uint64) << np.uint64(14)
@@ -251,7 +249,5 @@ class Slots:
         """Return the flags of pairs, `BAD` for -1."""
         new = [pair.flags for pair in self.pairs[len(self._pair_flags) - 1 :]]
         if new:
-            self._pair_flags = np.append(
-                self._pair_flags[:-1], np.array([*new, BAD], np.uint8)
-            )
+            self._pair_flags = np.append(self._pair_flags[:-1], np.array([*new, BAD], np.uint8))
         return self._pair_flags.take(pairs, mode="wrap")

@@ -6,7 +6,7 @@ result is put into the same arrays.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -24,15 +24,16 @@ from transforms.fix.defects import (
 )
 from transforms.fix.dictionary import merged
 from transforms.fix.field_checks import FieldChecks
-from transforms.fix.framing import single_byte
-from transforms.fix.json_text import PARTS, PLAIN, Pieces, Tokens, json_rows
+from transforms.fix.fields import decode
+from transforms.fix.json_text import Pieces, Tokens, json_rows
 from transforms.fix.layout import Layout, check_groups, lay_out
 from transforms.fix.nesting import RowTypes, find_slots
 from transforms.fix.oddities import mark_odd
 from transforms.fix.reading import Reading
 from transforms.fix.rows import Rows, find_rows
-from transforms.fix.scalar import Message, decode, parse_message
+from transforms.fix.scalar import Message, parse_message
 from transforms.fix.schema import COLUMNS
+from transforms.fix.secret_rows import SecretRows
 from transforms.fix.slots import COUNT, GROUP, Slots
 from transforms.fix.tags import TagTable
 from transforms.fix.vector_columns import TypedColumns
@@ -47,7 +48,8 @@ Mask = NDArray[np.bool_]
 class Parsed(NamedTuple):
     """What a block held: an array a column of `COLUMNS`, and the rest of what a batch needs.
 
-    `start`, `end` and `prefix` are positions in the block; rows in `failed` are no messages.
+    `start`, `end` and `prefix` are positions in the block; rows in `failed` are no messages, those
+    in `masked` hold secrets.
     """
 
     columns: dict[str, pa.Array]
@@ -60,6 +62,7 @@ class Parsed(NamedTuple):
     failures: list[Failure]
     skipped: int
     fix_json: pa.Array | None
+    masked: dict[int, Message]
 
 
 class VectorParser:
@@ -71,19 +74,21 @@ class VectorParser:
         self._lengths = merged().data_lengths
         own = (column.tag for column in COLUMNS)
         data = self._lengths.values()
-        self._tags = TagTable(dict.fromkeys([*self._lengths, 8, 9, 35, 10, 1128, *own, *data]))
+        secret = sorted(reading.masking.tags)
+        self._tags = TagTable(
+            dict.fromkeys([*self._lengths, 8, 9, 35, 10, 1128, *own, *data, _ENCODING, *secret])
+        )
         self.ids = {tag: number for number, tag in enumerate(self._tags.tags)}
         # The ids of data fields, by the ids of their length fields, which are the first ones.
         self.data_ids = [self.ids[tag] for tag in data]
         self.slots = Slots(self._tags)
+        self.secrets = SecretRows(reading.masking, self.ids, also=_ENCODING)
         self.checks = FieldChecks(self.slots)
         self.types = RowTypes(self.slots, reading.dictionaries, self.ids)
         self.pieces = Pieces(self.slots, parts=reading.fix_json)
         self._scratch = np.empty(0, np.int32)
 
-    def parse(
-        self, data: bytes, delimiter: bytes, logged_on: Mapping[str, str]
-    ) -> Parsed | None:
+    def parse(self, data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> Parsed | None:
         """Return what `data` holds, None if no message begins in it; `delimiter` is one byte."""
         rows = find_rows(data, delimiter, self._tags, len(self._lengths))
         return None if rows is None else _Block(self, rows, delimiter, logged_on).parsed()
@@ -116,6 +121,7 @@ class VectorParser:
         return table.reshape(-1, count), first, repeats
 
 
+_ENCODING = 347  # MessageEncoding: the texts of such messages are read one by one
 _FRAMING = 9, 10
 _LEFT_OUT = (*_FRAMING, *(column.tag for column in COLUMNS))
 
@@ -137,10 +143,9 @@ class _Block:
         rows.odd |= (rows.ids[at] != self.id[9]) | (rows.ids[then] != self.id[35])
         rows.odd |= rows.last - rows.first < 2
         self.ended = rows.ids[rows.last] == self.id[10]
+        rows.odd[parser.secrets.rows(rows)] = True
         self.types = parser.types.find(rows, logged_on)
-        self.slot, self.flags = find_slots(
-            rows, self.slots, self.types, self.special, self.id[35]
-        )
+        self.slot, self.flags = find_slots(rows, self.slots, self.types, self.special, self.id[35])
         self.level = ~rows.odd.take(rows.row)
         self.level &= self.flags & GROUP == 0
         self.table, self.first, self.repeats = parser.firsts(rows, self.level)
@@ -192,10 +197,7 @@ class _Block:
         for row in np.flatnonzero(rows.odd).tolist():
             own = rows.delimiters.get(row, self.delimiter)
             message = rows.data[rows.start[row] : rows.end[row]]
-            one = own if len(own) == 1 else b"\x01"
-            parsed[row] = parse_message(
-                single_byte(message, own), one, self.parser.reading, self.logged_on
-            )
+            parsed[row] = parse_message(message, own, self.parser.reading, self.logged_on)
         return parsed
 
     def parsed(self) -> Parsed:
@@ -240,6 +242,7 @@ class _Block:
             sorted(failures),
             rows.skipped,
             fix_json[0] if fix_json else None,
+            {row: one for row, one in self.scalar.items() if one and one.masked is not None},
         )
 
     def _check_framing(self) -> None:

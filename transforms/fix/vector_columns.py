@@ -8,9 +8,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.fix.defects import BAD_VALUE
+from transforms.fix.fields import decode
 from transforms.fix.json_text import Tokens
 from transforms.fix.rows import Rows
-from transforms.fix.scalar import Message, decode, is_beyond
+from transforms.fix.scalar import Message, is_beyond
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME, Column
 from transforms.fix.words import booleans, decimals, integers, times
 

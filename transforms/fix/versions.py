@@ -84,7 +84,7 @@ class VersionDictionary:
     def __init__(
         self, content: Definition, transport: Definition | None = None, *, is_known: bool = True
     ):
-        """`transport` (FIXT.1.1) gives header, trailer and session messages that `content` lacks."""
+        """`transport` (FIXT.1.1) gives the header, trailer and messages that `content` lacks."""
         self.version: str = content["version"]
         self.is_known = is_known
         parts = [transport, content] if transport else [content]
