@@ -65,7 +65,7 @@ class Dictionaries:
         """What tells these dictionaries from others; empty for the built-in ones."""
         if not self.own and self.default_appl_ver_id == "9":
             return ""
-        parts = [orjson.dumps(one, option=orjson.OPT_SORT_KEYS) for one in self.own]
+        parts = [orjson.dumps(tuple(one), option=orjson.OPT_SORT_KEYS) for one in self.own]
         parts.append(self.default_appl_ver_id.encode())
         return hashlib.blake2b(b"\0".join(parts), digest_size=8).hexdigest()
 
