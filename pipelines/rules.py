@@ -63,6 +63,7 @@ class Rules:
         return ParseFix(
             validate=self.validate,
             dictionaries=self.dictionaries,
+            masking=self.masking,
             fix_json=fix_json,
         )
 

@@ -5,13 +5,12 @@ from apache_beam.metrics import Metrics
 
 import transforms.coders  # noqa: F401  (Beam carries batches by the coder that it registers)
 from transforms.fix.block import Batch, Block
-from transforms.fix.choice import Dictionaries
+from transforms.fix.choice import BUILT_IN, Dictionaries
+from transforms.fix.masking import DEFAULT, Masking
 from transforms.fix.parser import parse_block
 from transforms.fix.reading import FIELDS, VALIDATE
 
 __all__ = ["ParseFix"]
-
-_BUILT_IN = Dictionaries()
 
 
 class ParseFix(beam.PTransform):
@@ -34,6 +33,8 @@ class ParseFix(beam.PTransform):
         tags, required fields, types and enumerated values.
       dictionaries: What messages are read by: the built-in dictionaries of the versions of FIX, or
         counterparties' own in their place.
+      masking: The tags whose values are kept out of all that comes out, passwords and user names
+        by itself, and what takes their place.
       fix_json: Whether messages have the column `fix_json` behind those of the schema: the whole
         message in the FIX JSON encoding.
 
@@ -46,7 +47,8 @@ class ParseFix(beam.PTransform):
         *,
         fields: str = "rest",
         validate: str = "structure",
-        dictionaries: Dictionaries = _BUILT_IN,
+        dictionaries: Dictionaries = BUILT_IN,
+        masking: Masking = DEFAULT,
         fix_json: bool = False,
     ):
         """Store and check the parameters."""
@@ -58,6 +60,7 @@ class ParseFix(beam.PTransform):
         self._fields = fields
         self._validate = validate
         self._dictionaries = dictionaries
+        self._masking = masking
         self._fix_json = fix_json
 
     def expand(self, blocks: beam.PCollection[Block]):
@@ -70,6 +73,7 @@ class ParseFix(beam.PTransform):
             fields=self._fields,
             validate=self._validate,
             dictionaries=self._dictionaries,
+            masking=self._masking,
             fix_json=self._fix_json,
         )
         Metrics.counter(ParseFix, "messages").inc(batch.messages.num_rows)

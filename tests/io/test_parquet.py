@@ -185,6 +185,14 @@ def test_duckdb_and_pandas_read_every_column_as_it_was_however_it_is_partitioned
     assert str(plain["sending_time"].dtype) == "datetime64[us, UTC]"
 
 
+def test_the_json_that_other_sinks_ask_for_is_left_out(lake):
+    one = parse_block(Block("file:key", 0, LOG), fix_json=True)
+    assert one.messages.schema.names[-1] == "fix_json"
+    write(lake, one)
+    for path in (lake / "messages").rglob("*.parquet"):
+        assert pq.read_schema(path).names == ["message_id", "source_id", *MESSAGES.names[1:]]
+
+
 def test_msg_types_that_are_all_digits_stay_text(lake):
     heartbeats = [one for n, one in enumerate(BATCHES[:30]) if n % 4 in (1, 2)]
     write(lake, *heartbeats)

@@ -378,15 +378,32 @@ def test_more_failures_than_allowed_end_with_their_own_code(tmp_path):
 
 def test_a_dry_run_shows_and_writes_nothing(logs, tmp_path):
     folder, _ = logs
+    (tmp_path / "venue.xml").write_text(
+        "<fix type='FIX' major='4' minor='2'><fields>"
+        "<field number='20001' name='Venue' type='STRING'/></fields></fix>"
+    )
     before = sorted(tmp_path.rglob("*"))
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.fixfeed", "--dry-run", "--input", str(folder / "*")],
+        [sys.executable, "-m", "pipelines.fixfeed", "--dry-run", "--input", str(folder / "*")]
+        + ["--validate", "off", "--dictionary", "A->B=+venue.xml", "--default-appl-ver-id", "7"]
+        + ["--mask", "Account=drop", "--mask", "554=keep", "--mask", "20001"],
         cwd=tmp_path,
         capture_output=True,
         check=True,
     )
-    assert b"a.log" in done.stdout
-    assert b"cl_ord_id" in done.stdout
+    shown = done.stdout.decode()
+    assert "a.log" in shown
+    assert "cl_ord_id" in shown
+    for text in (
+        "looking for defects: off",
+        "  A->B=+venue.xml (FIX.4.2)",
+        "  else those of fixfeed; FIX.5.0 for FIXT.1.1 that does not say its version",
+        "  Account (1): drop",
+        "  Password (554): keep",
+        "  RawData (96) of Logons: mask",
+        "  20001: mask",
+    ):
+        assert text in shown.splitlines()
     assert sorted(tmp_path.rglob("*")) == before
 
 

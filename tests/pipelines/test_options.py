@@ -40,6 +40,7 @@ def test_without_anything_the_defaults_hold():
         (["--workers", "many"], {}, "workers is 'many', expected a whole number"),
         (["--delimiter", "="], {}, "delimiter is '=', expected what stands between fields"),
         (["--config", "none.yaml"], {}, "--config none.yaml: No such file or directory"),
+        (["--validate", "all"], {}, "validate is 'all', expected off, structure or dictionary"),
         ([], {"FIXFEED_JSON": "maybe"}, "json is 'maybe', expected true or false"),
     ],
 )
@@ -54,6 +55,13 @@ def test_an_unknown_word_in_the_file_is_answered_with_the_nearest(tmp_path):
     config.write_text("imput: a.log\n")
     with pytest.raises(UsageError, match=r"unknown word 'imput'; did you mean input\?"):
         read_settings(["--config", str(config)], {})
+
+
+def test_what_yaml_makes_of_a_word_is_understood(tmp_path):
+    config = tmp_path / "fixfeed.yaml"
+    config.write_text("validate: off\ndefault-appl-ver-id: 6\nmask: 1\n")
+    settings = read_settings(["--config", str(config)], {})
+    assert (settings.validate, settings.default_appl_ver_id, settings.mask) == ("off", "6", ("1",))
 
 
 def test_options_of_beam_are_passed_on():
@@ -83,6 +91,12 @@ def test_an_unknown_place_names_those_there_are(uri, text):
         (["--input", "a", "--output", "sqlite:///no/folder/x.db"], b"there is no folder"),
         (["--input", "a", "--include", "MsgTyp = D"], b"the nearest is MsgType"),
         (["--input", "a", "--lookup", "symbols.csv"], b"expected FILE:COLUMN"),
+        (["--input", "a", "--dictionary", "none.xml"], b"cannot read none.xml: No such file"),
+        (["--input", "a", "--default-appl-ver-id", "1"], b"expected one of 2 (FIX.4.0), 3"),
+        (["--input", "a", "--mask", "Acount"], b"no field 'Acount'; did you mean Account?"),
+        (["--input", "a", "--mask", "Account=hash"], b"hashes want a key, see --mask-key-file"),
+        (["--input", "a", "--mask-key-file", "none"], b"mask-key-file none: No such file"),
+        (["--input", "a", "--mask-key-file", "/dev/null"], b"mask-key-file /dev/null is empty"),
         (["--input", "a", "--output", "parquet:x", "--output", "parquet:x"], b"is named twice"),
         (["--input", "a", "--output", "parquet:x", "--partition-by", "sybol"], b"symbol"),
     ],

@@ -1,0 +1,48 @@
+"""ParseFix reads blocks as it was told to, and refuses words that it does not know."""
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+from tests.fix.messages import encode
+from transforms.fix.block import Block
+from transforms.fix.choice import Dictionaries
+from transforms.fix.masking import read_masking
+from transforms.fix.parser import parse_block
+from transforms.fix.reading import FIELDS, VALIDATE
+from transforms.parse import ParseFix
+
+BLOCK = Block(
+    "x",
+    0,
+    encode([(35, b"D"), (49, b"A"), (56, b"B"), (55, b"X"), (54, b"Z"), (20001, b"1")])
+    + encode([(35, b"8"), (49, b"A"), (56, b"B"), (32, b"5")], "FIXT.1.1"),
+)
+OPTIONS = [
+    {},
+    *({"fields": word} for word in FIELDS),
+    *({"validate": word} for word in VALIDATE),
+    {"dictionaries": Dictionaries((), "2"), "validate": "dictionary"},
+    {"masking": read_masking(["Symbol", "SenderCompID=drop"])},
+    {"fix_json": True},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_blocks_are_read_as_the_parser_reads_them(options):
+    with TestPipeline() as pipeline:
+        batches = pipeline | beam.Create([BLOCK]) | ParseFix(**options)
+        assert_that(batches, equal_to([parse_block(BLOCK, **options)]))
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"fields": "some"}, "fields is 'some', expected one of rest, all"),
+        ({"validate": "all"}, "validate is 'all', expected one of off, structure, dictionary"),
+    ],
+)
+def test_a_word_that_is_not_known_is_answered_with_those_that_are(options, text):
+    with pytest.raises(ValueError, match=text):
+        ParseFix(**options)
