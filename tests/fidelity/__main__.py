@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fixio.files import find_files
-from tests.fidelity.dictionary_xml import VERSIONS, write_dictionaries
+from tests.fidelity.dictionary_xml import VERSIONS, copy_dictionaries, write_dictionaries
 from tests.fidelity.examine import examine
 from tests.fidelity.report import print_report
 from transforms.fix.choice import Dictionaries, OwnDictionary
@@ -51,16 +51,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         TimeRemainingColumn(),
     )
     with (
-        tempfile.TemporaryDirectory() as own,
+        tempfile.TemporaryDirectory() as made,
         Progress(*columns, console=Console(stderr=True), transient=True) as progress,
     ):
-        folder, dictionaries = options.dictionaries, Dictionaries()
-        if folder is None:
-            folder = Path(own)
-            write_dictionaries(folder)
-        else:
+        folder, dictionaries = Path(made), Dictionaries()
+        if options.dictionaries:
+            copy_dictionaries(options.dictionaries, folder)
             definitions = [read_definition(folder / f"{version}.xml") for version in VERSIONS]
             dictionaries = Dictionaries(tuple(OwnDictionary("", one) for one in definitions))
+        else:
+            write_dictionaries(folder)
         task = progress.add_task("", total=sum(file.length for file in files))
         found = examine(files, folder, dictionaries, lambda octets: progress.advance(task, octets))
     if options.json:

@@ -6,12 +6,13 @@ copy is looked for in fixfeed's reading by itself, so that it cannot be lost the
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.fidelity.levels import Key
-from tests.fidelity.structure import Scope, Structure
+from tests.fidelity.nesting import nesting_of
+from tests.fidelity.structure import Structure
 
 __all__ = ["Copy", "Field", "as_text", "copy_of", "delimiter_of", "split"]
 
@@ -49,11 +50,6 @@ class Copy:
     repairs: set[str] = field(default_factory=set)
     touched: dict[Key, str] = field(default_factory=dict)
     values: dict[Key, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    def touch(self, kind: str, tags: Iterable[int]) -> None:
-        """Mark tags that QuickFIX may nest another way."""
-        for tag in tags:
-            self.touched.setdefault(tag, kind)
 
 
 def delimiter_of(message: bytes, default: bytes) -> bytes:
@@ -102,7 +98,8 @@ def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy
     copy = Copy()
     keys = [one.key for one in fields]
     msg_type = as_text(fields[keys.index(35)].value) if 35 in keys else ""
-    foreign, depths = _look_at_groups(keys, structure.root(msg_type), structure.data_fields, copy)
+    nesting = nesting_of(keys, structure.root(msg_type), structure.data_fields)
+    copy.touched = nesting.touched
     pieces = []
     if 35 not in keys[:3]:
         copy.added.append((35, msg_type))
@@ -111,14 +108,14 @@ def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy
     if keys.count(35) > 1:
         copy.repairs.add("msg_type_again")
     out = {key: "bad_field" for key in keys if isinstance(key, str)}
-    out |= dict.fromkeys(foreign, "foreign_in_group")
+    out |= dict.fromkeys(nesting.foreign, "foreign_in_group")
     before: Key = ""
     for key in keys:
         if key in structure.data_fields and before != structure.data_fields[key]:
             out.setdefault(key, "data_length_missing")
         before = key if key not in out else before
     last = Field("", b"")
-    for (key, value), depth in zip(fields, depths, strict=True):
+    for (key, value), depth in zip(fields, nesting.depths, strict=True):
         copy.values[key].append(as_text(value))
         if key in out:
             copy.repairs.add(out[key])
@@ -158,52 +155,3 @@ def _given(value: bytes, delimiter: bytes, copy: Copy, *, by_length: bool) -> st
     if given != text:
         copy.masks[text] = given
     return given
-
-
-def _look_at_groups(
-    keys: Iterable[Key], root: Scope, data_fields: Container[Key], copy: Copy
-) -> tuple[set[Key], list[int]]:
-    """Return which tags have no place in the message but stand in groups, and how deep fields are.
-
-    Marks what QuickFIX nests another way.
-    """
-    depths = []
-    homes = {tag for scope in root.members.values() if scope for tag in scope.tags()}
-    foreign: set[Key] = set()
-    stack: list[Scope] = [root]
-    counts: list[int] = []
-    counted: set[int] = set()
-    waiting: list[int] = []
-    begins = False
-    for key in keys:
-        depths.append(len(counts))
-        if not isinstance(key, int):
-            continue
-        if not any(key in scope.members for scope in stack):
-            waiting.append(key)
-            continue
-        around = [counts[0], *stack[1].tags()] if counts else []
-        while key not in stack[-1].members:
-            stack.pop()
-            counts.pop()
-            begins = False
-        if len(counts) < depths[-1] and key in data_fields:
-            # Its length would have ended the group before it.
-            copy.touch("data_length_missing", around)
-        depths[-1] = len(counts)
-        if counts and waiting:
-            foreign |= set(waiting) - homes
-            if homes.intersection(waiting):
-                copy.touch("member_outside", [*waiting, *around])
-        waiting = []
-        if begins and key != stack[-1].first:
-            copy.touch("first_field", around)
-        inner = stack[-1].members[key]
-        begins = inner is not None
-        if inner:
-            if not counts and key in counted:
-                copy.touch("group_again", [key])
-            counted.add(key)
-            stack.append(inner)
-            counts.append(key)
-    return foreign, depths

@@ -1,6 +1,7 @@
-"""Writes the dictionaries of fixfeed in the XML that QuickFIX reads."""
+"""Makes a folder of the XML files that QuickFIX reads: of fixfeed's dictionaries, or of others."""
 
 import re
+import shutil
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +11,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import orjson
 
-__all__ = ["VERSIONS", "write_dictionaries"]
+__all__ = ["VERSIONS", "copy_dictionaries", "write_dictionaries"]
 
 VERSIONS = ("FIX40", "FIX41", "FIX42", "FIX43", "FIX44", "FIX50", "FIX50SP1", "FIX50SP2", "FIXT11")
 """The versions of FIX that have a dictionary, by the names of their files."""
@@ -19,9 +20,38 @@ _VERSION = re.compile(r"(FIXT?)(\d)(\d)(?:SP(\d))?")
 
 
 def write_dictionaries(folder: Path) -> None:
-    """Write one XML file per version into `folder`, which exists."""
+    """Write fixfeed's dictionaries into `folder`, which exists: a file per version."""
     for version in VERSIONS:
         (folder / f"{version}.xml").write_bytes(ElementTree.tostring(_document(version)))
+    _complete(folder)
+
+
+def copy_dictionaries(source: Path, folder: Path) -> None:
+    """Copy the files of all versions from one folder to another."""
+    for version in VERSIONS:
+        shutil.copy(source / f"{version}.xml", folder)
+    _complete(folder)
+
+
+def _complete(folder: Path) -> None:
+    """Fill the components that FIXT11.xml leaves empty as FIX50SP2.xml does.
+
+    Newer editions have the group of Logon (A), NoMsgTypes (384), in that file alone, where QuickFIX
+    does not look for it.
+    """
+    path = folder / "FIXT11.xml"
+    transport, newest = ElementTree.parse(path), ElementTree.parse(folder / "FIX50SP2.xml")
+    fields = transport.find("fields")
+    known = {field.get("name") for field in fields}
+    for component in transport.iterfind("components/component"):
+        full = newest.find(f"components/component[@name='{component.get('name')}']")
+        if len(component) or full is None:
+            continue
+        component.extend(full)
+        for name in {one.get("name") for one in component.iter()} - known:
+            fields.extend(newest.iterfind(f"fields/field[@name='{name}']"))
+            known.add(name)
+    transport.write(path)
 
 
 @cache

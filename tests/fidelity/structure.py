@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -16,26 +15,27 @@ _APPL_VER_IDS = dict(zip("23456789", VERSIONS, strict=False))
 _BEGIN_STRING = re.compile(r"FIX\.(\d)\.(\d)((?:SP\d)?)")
 
 
-class Scope(NamedTuple):
+class Scope:
     """Where fields may stand: a message, or the entries of a group in it.
 
-    The tags that may stand there, in the dictionary's order, with the scope of the group that a tag
-    counts.
+    `members` are the tags that may stand there, in the dictionary's order, with the scope of the
+    group that a tag counts.
     """
 
-    members: dict[int, "Scope | None"]
+    def __init__(self) -> None:
+        """Make a scope without members."""
+        self.members: dict[int, Scope | None] = {}
 
     @property
     def first(self) -> int:
         """The tag that begins an entry."""
         return next(iter(self.members))
 
-    def tags(self) -> Iterator[int]:
-        """Yield all tags of this scope and those inside it."""
-        for tag, inner in self.members.items():
-            yield tag
-            if inner:
-                yield from inner.tags()
+    @cached_property
+    def inside(self) -> frozenset[int]:
+        """The tags of this scope's groups, at any depth; asked for when all members are there."""
+        groups = [inner for inner in self.members.values() if inner]
+        return frozenset(tag for inner in groups for tag in inner.members.keys() | inner.inside)
 
 
 def names_of(begin_string: str, appl_ver_ids: Sequence[str]) -> list[str]:
@@ -82,7 +82,7 @@ class Structure:
     def root(self, msg_type: str) -> Scope:
         """Return the message level of a type of message; of an unknown one, header and trailer."""
         if msg_type not in self._roots:
-            scope = Scope({})
+            scope = Scope()
             session, _, _ = _document(self._session)
             _fill(scope, session.find("header"), self._session)
             for path in (self._session, self._application):
@@ -101,7 +101,7 @@ def _fill(scope: Scope, parent: Element, path: Path) -> None:
         if one.tag == "component":
             _fill(scope, components[name], path)
         elif tags[name] not in scope.members:
-            inner = Scope({})
+            inner = Scope()
             _fill(inner, one, path)
             scope.members[tags[name]] = inner if inner.members else None
 
