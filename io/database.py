@@ -15,6 +15,7 @@ from fixio.tables import (
     POSITION_BITS,
     VERSION,
     create_statements,
+    named_view,
 )
 from transforms.fix.dictionary import codes
 
@@ -111,9 +112,12 @@ class Database(ABC):
             found = self._version()
             if found is None:
                 raise SchemaError(f"{self.place} holds no fixfeed schema to migrate")
-            for version in range(found, VERSION):
-                for statement in MIGRATIONS[version][self.dialect]:
-                    self.query(statement)
+            if found < VERSION:
+                self.query("drop view messages_named")
+                for version in range(found, VERSION):
+                    for statement in MIGRATIONS[version][self.dialect]:
+                        self.query(statement)
+                self.query(named_view(self.dialect))
             self.query("update schema_version set version = ?", VERSION)
         return found, VERSION
 

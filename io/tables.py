@@ -17,9 +17,10 @@ __all__ = [
     "POSITION_BITS",
     "VERSION",
     "create_statements",
+    "named_view",
 ]
 
-VERSION = 1
+VERSION = 2
 """The version of the schema; MIGRATIONS lead to it from older ones."""
 
 POSITION_BITS = 40
@@ -41,8 +42,13 @@ _TYPES: Mapping[pa.DataType, tuple[str, str]] = {
 MESSAGE_COLUMNS = ("message_id", "source_id", *MESSAGES.names[1:])
 FAILURE_COLUMNS = ("failure_id", "source_id", *FAILURES.names[1:])
 
-MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {}
-"""From each older version, the statements of each dialect that lead to the next one."""
+MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
+    1: dict.fromkeys(DIALECTS, ("alter table messages add column masked text",)),
+}
+"""From each older version, the statements of each dialect that lead to the next one's tables.
+
+The view is not there while they run; it is made anew behind them.
+"""
 
 
 def _columns(schema: pa.Schema, key: str, dialect: str) -> str:
@@ -114,14 +120,15 @@ def create_statements(dialect: str) -> list[str]:
         "create index messages_cl_ord_id on messages (cl_ord_id) where cl_ord_id is not null",
         "create index messages_orig_cl_ord_id on messages (orig_cl_ord_id)"
         " where orig_cl_ord_id is not null",
-        _named_view(dialect),
+        named_view(dialect),
     ]
     if dialect == "postgresql":
         statements.append("create index messages_time on messages using brin (sending_time)")
     return statements
 
 
-def _named_view(dialect: str) -> str:
+def named_view(dialect: str) -> str:
+    """Return the statement that makes the view `messages_named`."""
     decimals = {column.name for column in COLUMNS if column.type == DECIMAL}
     selected, joins = [], []
     for name in MESSAGE_COLUMNS:

@@ -247,17 +247,18 @@ def test_two_jobs_write_to_an_empty_database_at_once(database, select, heads):
 
 def test_a_schema_of_another_version_is_refused_until_it_is_migrated(database, monkeypatch, select):
     opened(database).close()
-    steps = {1: dict.fromkeys(tables.DIALECTS, ("alter table runs add column host text",))}
-    monkeypatch.setattr("fixio.database.VERSION", 2)
+    old = tables.VERSION
+    steps = {old: dict.fromkeys(tables.DIALECTS, ("alter table runs add column host text",))}
+    monkeypatch.setattr("fixio.database.VERSION", old + 1)
     monkeypatch.setattr("fixio.database.MIGRATIONS", steps)
     store = open_store(database)
-    with pytest.raises(SchemaError, match=r"has schema version 1, .* fixfeed migrate"):
+    with pytest.raises(SchemaError, match=rf"has schema version {old}, .* fixfeed migrate"):
         store.prepare()
-    assert store.migrate() == (1, 2)
+    assert store.migrate() == (old, old + 1)
     store.prepare()
     store.close()
     assert select(database, "select host from runs") == []
-    monkeypatch.setattr("fixio.database.VERSION", 1)
+    monkeypatch.setattr("fixio.database.VERSION", old)
     store = open_store(database)
     with pytest.raises(SchemaError, match="use the newer fixfeed"):
         store.prepare()
