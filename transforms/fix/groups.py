@@ -103,23 +103,29 @@ class _Nesting:
 
     def place(self, number: int, tag: int) -> None:
         stack = self.stack
-        if not any(tag in frame.scope.members for frame in stack):
-            self.pending.append(number)
-            if tag in self.homes:
-                self.defects |= GROUP_ORPHAN
-            return
-        while tag not in stack[-1].scope.members:
-            self._close()
         frame = stack[-1]
-        self._place_pending(frame.scope.section.get(tag, BODY))
+        if tag not in frame.scope.members:
+            if not any(tag in outer.scope.members for outer in stack):
+                self.pending.append(number)
+                if tag in self.homes:
+                    self.defects |= GROUP_ORPHAN
+                return
+            while tag not in stack[-1].scope.members:
+                self._close()
+            frame = stack[-1]
+        if self.pending:
+            self._place_pending(frame.scope.section.get(tag, BODY))
         inner = frame.scope.members[tag]
         name, text = self.names[number], self.texts[number]
         if frame is self.root:
             section = frame.scope.section[tag]
-            if section < self.section:
+            if section > self.section:
+                self.section = section
+            elif section < self.section:
                 self.defects |= FIELD_ORDER
-            self.section = max(section, self.section)
-            self._seen_at_message_level(tag)
+            if tag in frame.present:
+                self.defects |= REPEATED_TAG
+            frame.present.add(tag)
             if inner:
                 entries = self.arrays.get(tag)
                 if entries is None:
@@ -183,8 +189,6 @@ class _Nesting:
 
     def _place_pending(self, section: int) -> None:
         """Put the fields that are members of nothing where the field behind them stands."""
-        if not self.pending:
-            return
         frame = self.stack[-1]
         if frame.entry is None:
             # Between a count and its first entry: the level of the count.
@@ -193,7 +197,9 @@ class _Nesting:
             name, text = self.names[number], self.texts[number]
             tag = self.tags[number]
             if frame is self.root:
-                self._seen_at_message_level(tag)
+                if tag and tag in frame.present:
+                    self.defects |= REPEATED_TAG
+                frame.present.add(tag)
                 self.items.append(Item(number, name, text, min(section, BODY)))
             else:
                 assert frame.entry is not None
@@ -202,11 +208,6 @@ class _Nesting:
                     self.defects |= REPEATED_TAG
                 add(frame.entry, name, text)
         self.pending.clear()
-
-    def _seen_at_message_level(self, tag: int) -> None:
-        if tag and tag in self.root.present:
-            self.defects |= REPEATED_TAG
-        self.root.present.add(tag)
 
     def end(self) -> tuple[list[Item], int]:
         while len(self.stack) > 1:

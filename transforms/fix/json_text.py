@@ -57,9 +57,13 @@ class Tokens:
     Token `2 * f` is the value of field `f`.
     """
 
-    def __init__(self, rows: Rows, pieces: Pieces):
-        """`pieces` must not change any more."""
+    def __init__(self, rows: Rows, shown: bytes, pieces: Pieces):
+        """`shown` are the bytes of the block as people may see them.
+
+        `pieces` must not change any more.
+        """
         self._rows = rows
+        self._shown = shown
         self._pieces = pieces
         self._first_piece = 2 * len(rows.row)
         self._first_extra = self._first_piece + len(pieces.ends)
@@ -84,7 +88,7 @@ class Tokens:
 
     def _build(self) -> pa.Array:
         rows, fields = self._rows, len(self._rows.row)
-        size = len(rows.data)
+        size = len(self._shown)
         offsets = np.empty(self._first_extra + len(self._extra) + 1, np.int32)
         offsets[0 : 2 * fields : 2] = rows.equals
         offsets[0 : 2 * fields : 2] += 1
@@ -95,7 +99,7 @@ class Tokens:
         pieces += size
         ends = np.cumsum([len(text) for text in self._extra])
         offsets[self._first_extra + 1 :] = ends + (size + len(self._pieces.joined))
-        buffer = pa.py_buffer(b"".join([rows.data, self._pieces.joined, *self._extra]))
+        buffer = pa.py_buffer(b"".join([self._shown, self._pieces.joined, *self._extra]))
         return pa.Array.from_buffers(
             pa.string(), len(offsets) - 1, [None, pa.py_buffer(offsets), buffer]
         )

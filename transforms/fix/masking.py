@@ -88,12 +88,17 @@ class Masking:
 
         All of them become asterisks, so that nothing moves.
         """
-        if not self._pattern or b"=" not in octets:
+        if not any(sign in octets for sign in self._signs):
             return octets
-        masked = self._pattern.sub(_asterisks, octets)
+        masked = self._pattern.sub(_asterisks, octets) if self._pattern else octets
         if self._raw_data and b"35=A" in octets:
             masked = self._raw_data.sub(_asterisks_by_length, masked)
         return masked
+
+    @cached_property
+    def _signs(self) -> list[bytes]:
+        """What is quickly looked for before a pattern is."""
+        return [b"%d=" % tag for tag in self.tags]
 
     @cached_property
     def _pattern(self) -> re.Pattern[bytes] | None:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.fix.choice import Dictionaries
+from transforms.fix.fields import decode
+from transforms.fix.numbered import Numbered
 from transforms.fix.rows import Rows
 from transforms.fix.slots import CANNOT_SAY, COUNT, EDGE, GROUP, Slots
 from transforms.fix.words import LOW_BYTES
@@ -16,82 +18,85 @@ from transforms.fix.words import LOW_BYTES
 __all__ = ["RowTypes", "find_slots"]
 
 Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
-_LONG = np.uint64(0xFF << 56 | 0x01)
-"""The word of a value that is longer than a word; no MsgType has it."""
+_MOST_TEXTS = 500
 
 
 class RowTypes:
     """Finds the types of rows: which dictionary, and which MsgType."""
 
     def __init__(self, slots: Slots, dictionaries: Dictionaries, ids: Mapping[int, int]):
-        """`ids` gives the ids of 8, 35, 49, 56 and 1128 in the table of tags."""
+        """`ids` gives the ids of 49, 56 and 1128 in the table of tags."""
         self._slots, self._dictionaries, self._ids = slots, dictionaries, ids
+        # The texts of BeginString and of ApplVerID that there were, numbered.
+        self._texts: list[str] = []
+        self._text_numbers = Numbered(self._new_text)
+
+    def _new_text(self, word: int) -> int | None:
+        if len(self._texts) == _MOST_TEXTS:
+            return None
+        self._texts.append(word.to_bytes(8, "little").rstrip(b"\0").decode("latin-1"))
+        return len(self._texts) - 1
 
     def find(self, rows: Rows, logged_on: Mapping[str, str]) -> Ints:
-        """Return the type of each row that is not odd; 0 for the others.
+        """Return the type of each row that is not odd; 0 for the others, and where none is known.
 
         Regular rows begin with BeginString, BodyLength and MsgType.
         """
         types = np.zeros(len(rows.start), np.int64)
         regular = np.flatnonzero(~rows.odd)
+        version = self._numbers(rows, rows.first.take(regular))
+        applied = np.full(len(regular), _MOST_TEXTS)
+        with_applied = self._first_with(rows, 1128)
+        if with_applied is not None:
+            field = with_applied.take(regular)
+            applied = np.where(field < 0, applied, self._numbers(rows, np.maximum(field, 0)))
+        clear = (version >= 0) & (applied >= 0)
+        regular, version, applied = regular[clear], version[clear], applied[clear]
         if not len(regular):
             return types
-        msg_type = _value_words(rows, rows.first[regular] + 2)
-        choices, inverse = self._choices(rows, regular, logged_on)
-        for number, key in enumerate(choices):
-            dictionary = self._dictionaries.choose(*key, logged_on)
-            chosen = slice(None) if len(choices) == 1 else inverse == number
-            types[regular[chosen]] = self._slots.types_of(dictionary, msg_type[chosen])
+        choice = version * (_MOST_TEXTS + 1) + applied
+        sessions, session = self._sessions(rows, regular, logged_on)
+        choice = choice * len(sessions) + session
+        chosen = np.flatnonzero(np.bincount(choice))
+        numbers = np.zeros(int(chosen[-1]) + 1, np.int64)
+        for one in chosen.tolist():
+            texts, name = divmod(one, len(sessions))
+            begin_string, appl_ver_id = divmod(texts, _MOST_TEXTS + 1)
+            dictionary = self._dictionaries.choose(
+                self._texts[begin_string],
+                "" if appl_ver_id == _MOST_TEXTS else self._texts[appl_ver_id],
+                sessions[name],
+                logged_on,
+            )
+            numbers[one] = self._slots.dictionary(dictionary)
+        msg_type = rows.first.take(regular) + 2
+        types[regular] = self._slots.types_of(numbers.take(choice), *_values(rows, msg_type))
         return types
 
-    def _choices(
+    def _numbers(self, rows: Rows, fields: Ints) -> Ints:
+        """Return the numbers of texts, -1 for those that are longer than a word."""
+        words, length = _values(rows, fields)
+        return np.where(length > 8, -1, self._text_numbers(words))
+
+    def _sessions(
         self, rows: Rows, regular: Ints, logged_on: Mapping[str, str]
-    ) -> tuple[list[tuple[str, str, str]], Ints]:
-        """Return what dictionaries are chosen by, and for each regular row which of them."""
-        version = rows.first[regular]
-        words = [_value_words(rows, version)]
-        columns = [version]
-        applied = self._first_with(rows, 1128)
-        if applied is not None:
-            columns.append(applied[regular])
-            words.append(np.where(columns[1] < 0, 0, _value_words(rows, columns[1])))
-        by_session = self._dictionaries.by_session or bool(
+    ) -> tuple[list[str], Ints]:
+        """Return the sessions and each row's, if dictionaries are chosen by them."""
+        matters = self._dictionaries.by_session or (
             set(logged_on.values()) - {self._dictionaries.default_appl_ver_id}
         )
-        if by_session:
-            return self._by_session(rows, regular, columns)
-        if all((column == column[0]).all() for column in words):
-            picked, inverse = np.zeros(1, np.int64), np.zeros(len(regular), np.int64)
-        else:
-            _, picked, inverse = np.unique(
-                np.stack(words), axis=1, return_index=True, return_inverse=True
-            )
-        keys = []
-        for index in picked.tolist():
-            begin_string, *applied_ids = (_text(rows, column[index]) for column in columns)
-            keys.append((begin_string, *(applied_ids or [""]), "->"))
-        return keys, inverse.ravel()
-
-    def _by_session(
-        self, rows: Rows, regular: Ints, columns: list[Ints]
-    ) -> tuple[list[tuple[str, str, str]], Ints]:
-        sender, target = (self._first_with(rows, tag) for tag in (49, 56))
+        if not matters:
+            return ["->"], np.zeros(len(regular), np.int64)
         none = np.full(len(rows.start), -1)
-        parts = [
-            *columns,
-            *([] if len(columns) == 2 else [none[regular]]),
-            (none if sender is None else sender)[regular],
-            (none if target is None else target)[regular],
-        ]
-        keys: dict[tuple[str, str, str], int] = {}
-        inverse = np.empty(len(regular), np.int64)
+        sender, target = (self._first_with(rows, tag) for tag in (49, 56))
+        parts = [(none if part is None else part).take(regular) for part in (sender, target)]
+        names: dict[str, int] = {}
+        numbers = np.empty(len(regular), np.int64)
         for index, fields in enumerate(zip(*(part.tolist() for part in parts), strict=True)):
-            begin_string, applied, sent, received = (_text(rows, field) for field in fields)
-            key = begin_string, applied, f"{sent}->{received}"
-            inverse[index] = keys.setdefault(key, len(keys))
-        return list(keys), inverse
+            name = "->".join(decode(rows.value(field)) if field >= 0 else "" for field in fields)
+            numbers[index] = names.setdefault(name, len(names))
+        return list(names), numbers
 
     def _first_with(self, rows: Rows, tag: int) -> Ints | None:
         """Return each row's first field of a tag, -1 where it has none; None if no row has one."""
@@ -103,21 +108,11 @@ class RowTypes:
         return first
 
 
-def _value_words(rows: Rows, fields: Ints) -> NDArray[np.uint64]:
-    at = rows.equals[fields] + 1
-    length = rows.stop[fields] - at
-    words = rows.words[at] & LOW_BYTES.take(np.minimum(length, 8))
-    return np.where(length > 8, _LONG, words)
-
-
-def _text(rows: Rows, field: int) -> str:
-    if field < 0:
-        return ""
-    value = rows.value(field)
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+def _values(rows: Rows, fields: Ints) -> tuple[NDArray[np.uint64], Ints]:
+    """Return the words of values, and how long these are."""
+    at = rows.equals.take(fields) + 1
+    length = rows.stop.take(fields) - at
+    return rows.words[at] & LOW_BYTES.take(np.minimum(length, 8)), length
 
 
 def find_slots(

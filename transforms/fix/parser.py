@@ -27,11 +27,14 @@ from transforms.fix.prefix import read_prefixes
 from transforms.fix.reading import Reading
 from transforms.fix.scalar import Message, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, TIME
+from transforms.fix.secret_rows import asterisks
 from transforms.fix.vector import Parsed, VectorParser
 
 __all__ = ["parse_block", "parse_one_by_one"]
 
 Ints = NDArray[np.int64]
+
+_NONE = np.empty(0, np.int64)
 
 _SMALL = 12 << 10
 """Below this many bytes (some tens of messages) the scalar parser is the faster one."""
@@ -118,7 +121,9 @@ def parse_one_by_one(
         failures,
         skipped + lines,
         _fix_json(messages) if reading.fix_json else None,
-        {row: one for row, one in enumerate(messages) if one.masked is not None},
+        {row: one.masked for row, one in enumerate(messages) if one.masked is not None},
+        {row: one.raw for row, one in enumerate(messages) if one.raw is not None},
+        (_NONE, _NONE),
     )
 
 
@@ -175,8 +180,15 @@ def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
     offsets = np.empty(3 * count + 1, np.int32)
     offsets[0:-1:3], offsets[1:-1:3], offsets[2:-1:3] = prefix_at, start, end
     offsets[-1] = len(block.data)
+    shown, raws = block.data, parsed.raws
+    if len(parsed.hidden[0]) and len(block.delimiter) == 1:
+        shown = asterisks(shown, *parsed.hidden)
+    elif len(parsed.hidden[0]):
+        single = asterisks(single_byte(shown, block.delimiter), *parsed.hidden)
+        hidden = parsed.masked.keys() - raws.keys()
+        raws = raws | {row: single[parsed.start[row] : parsed.end[row]] for row in hidden}
     pieces = pa.Array.from_buffers(
-        pa.binary(), 3 * count, [None, pa.py_buffer(offsets), pa.py_buffer(block.data)]
+        pa.binary(), 3 * count, [None, pa.py_buffer(offsets), pa.py_buffer(shown)]
     )
     every_third = np.arange(count, dtype=np.int32) * 3
     prefix = _prefixes(pieces, every_third, prefix_at, start)
@@ -194,7 +206,7 @@ def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
         "enriched": pa.nulls(count, pa.string()),
         "prefix": prefix,
         "masked": _masked(parsed.masked, count),
-        "raw": _raws(pieces, every_third + np.int32(1), parsed.masked, block.delimiter),
+        "raw": _raws(pieces, every_third + np.int32(1), raws, block.delimiter),
     }
     messages = pa.RecordBatch.from_arrays(
         [arrays[name] for name in MESSAGES.names], schema=MESSAGES
@@ -208,23 +220,25 @@ def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
     return _finish(block, messages, failures, parsed.skipped, masking)
 
 
-def _masked(masked: Mapping[int, Message], count: int) -> pa.Array:
+def _masked(masked: Mapping[int, str], count: int) -> pa.Array:
     if not masked:
         return pa.nulls(count, pa.string())
-    return pa.array([masked[row].masked if row in masked else None for row in range(count)])
+    place = np.full(count, len(masked), np.int32)
+    place[list(masked)] = np.arange(len(masked))
+    return pa.array([*masked.values(), None], pa.string()).take(pa.array(place))
 
 
 def _raws(
-    pieces: pa.Array, places: NDArray[np.int32], masked: Mapping[int, Message], delimiter: bytes
+    pieces: pa.Array, places: NDArray[np.int32], raws: Mapping[int, bytes], delimiter: bytes
 ) -> pa.Array:
-    """Return the bytes of each message, masked where it holds secrets."""
-    if not masked:
+    """Return the bytes of each message, its own where it has them in `raws`."""
+    if not raws:
         return pieces.take(pa.array(places))
-    raws = [one.raw or b"" for one in masked.values()]
+    own = list(raws.values())
     if len(delimiter) > 1:
-        raws = [raw.replace(b"\x01", delimiter) for raw in raws]
-    places[list(masked)] = len(pieces) + np.arange(len(masked))
-    return pa.concat_arrays([pieces, pa.array(raws, pa.binary())]).take(pa.array(places))
+        own = [raw.replace(b"\x01", delimiter) for raw in own]
+    places[list(raws)] = len(pieces) + np.arange(len(raws))
+    return pa.concat_arrays([pieces, pa.array(own, pa.binary())]).take(pa.array(places))
 
 
 def _prefixes(

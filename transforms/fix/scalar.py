@@ -6,7 +6,7 @@ ordinary.
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ from transforms.fix.framing import single_byte
 from transforms.fix.groups import Item, add, nest
 from transforms.fix.masked import mask_message
 from transforms.fix.reading import USUAL, Reading
-from transforms.fix.schema import DECIMAL, TIME
+from transforms.fix.schema import DECIMAL, TIME, Column
 from transforms.fix.validation import check_fields
 from transforms.fix.values import is_leap_second, is_number
 from transforms.fix.versions import BODY, HEADER, TRAILER, VersionDictionary
@@ -134,13 +134,13 @@ class _Content:
         self.columns: dict[str, Any] = {}
         self.exact: set[int] = set()
         for item in self.items:
-            self._read(item.number, facts[item.number])
+            column = facts[item.number].column
+            if column and column.name not in self.columns:
+                self._read(item.number, column, facts[item.number].reader)
 
-    def _read(self, number: int, facts: Facts) -> None:
-        """Read the column of a field, if it is the first with its tag."""
-        column, reader = facts.column, facts.reader
-        if column is None or column.name in self.columns:
-            return
+    def _read(
+        self, number: int, column: Column, reader: Callable[[str], tuple[Any, bool]] | None
+    ) -> None:
         text = self.texts[number]
         value: Any = text
         fits = True

@@ -1,44 +1,59 @@
 """Which rows of a block hold secrets; the scalar parser masks them."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.fix.fields import facts_of
 from transforms.fix.masking import RAW_DATA, Masking
 from transforms.fix.rows import Rows
 from transforms.fix.words import LOW_BYTES, word
 
-__all__ = ["SecretRows"]
+__all__ = ["SecretRows", "Secrets", "asterisks"]
 
 Ints = NDArray[np.int64]
 
+_ASTERISKS, _ONE_BY_ONE = 1, 2
+
+
+class Secrets(NamedTuple):
+    """Secrets of a block: fields whose values become asterisks, and rows for the scalar parser."""
+
+    fields: Ints
+    rows: Ints
+
 
 class SecretRows:
-    """Finds the rows that have a tag that is masked, or what looks like one inside a value."""
+    """Finds the tags that are masked, and what looks like one inside a value."""
 
     def __init__(self, masking: Masking, ids: Mapping[int, int], *, also: int):
-        """`ids` has the ids of all masked tags in the table of tags; `also` is one more tag."""
+        """`ids` has the ids of all masked tags in the table of tags.
+
+        Rows with the tag `also` are for the scalar parser too.
+        """
         self._masking = masking
-        everywhere = [ids[tag] for tag in (*masking.tags, also) if self._is_everywhere(tag)]
-        self._hidden = np.zeros(max(ids.values()) + 2, bool)
-        self._hidden[everywhere] = True
-        self._raw_data = ids[RAW_DATA] if RAW_DATA in masking.tags else None
-
-    def _is_everywhere(self, tag: int) -> bool:
-        return tag != RAW_DATA or self._masking.raw_data_everywhere
-
-    def rows(self, rows: Rows) -> Ints:
-        """Return the rows that hold secrets; rows without a MsgType in its place may be missing."""
         # Ids beyond those known here, and what is no tag, have the last place, which is empty.
-        known = np.minimum(rows.ids, len(self._hidden) - 1)
-        found = rows.row.take(np.flatnonzero(self._hidden.take(known, mode="wrap")))
-        parts = [found]
-        if self._raw_data is not None:
-            raw_data = rows.row.take(np.flatnonzero(rows.ids == self._raw_data))
-            parts.append(raw_data[self._is_logon(rows, raw_data)])
-        parts.append(self._inside(rows))
-        return np.concatenate(parts)
+        self._how = np.zeros(max(ids.values()) + 2, np.uint8)
+        for tag in masking.tags:
+            simple = masking.how[tag] == "mask" and facts_of(b"%d" % tag).reader is None
+            self._how[ids[tag]] = _ASTERISKS if simple else _ONE_BY_ONE
+        self._how[ids[also]] = _ONE_BY_ONE
+        only_logon = RAW_DATA in masking.tags and not masking.raw_data_everywhere
+        self._only_logon = ids[RAW_DATA] if only_logon else -1
+
+    def find(self, rows: Rows) -> Secrets:
+        """Return the secrets; those of rows without a MsgType in its place may be missing."""
+        how = self._how.take(np.minimum(rows.ids, len(self._how) - 1), mode="wrap")
+        found = np.flatnonzero(how)
+        if self._only_logon >= 0 and len(found):
+            elsewhere = rows.ids.take(found) == self._only_logon
+            elsewhere &= ~self._is_logon(rows, rows.row.take(found))
+            found = found[~elsewhere]
+        one_by_one = how.take(found) == _ONE_BY_ONE
+        odd = [rows.row.take(found[one_by_one]), self._inside(rows)]
+        return Secrets(found[~one_by_one], np.concatenate(odd))
 
     def _is_logon(self, rows: Rows, row: Ints) -> NDArray[np.bool_]:
         field = np.minimum(rows.first.take(row) + 2, len(rows.ids) - 1)
@@ -46,16 +61,25 @@ class SecretRows:
         return (text == word(b"A")) & (rows.stop.take(field) - rows.equals.take(field) == 2)
 
     def _inside(self, rows: Rows) -> Ints:
-        """Return the rows with more `=` than fields whose bytes change when they are masked."""
+        """Return the rows with more or less `=` than fields whose bytes change when masked."""
         if not self._masking.tags:
             return np.empty(0, np.int64)
         ends = np.empty(2 * len(rows.start), np.int64)
         ends[0::2], ends[1::2] = rows.start, rows.end
-        equals = np.add.reduceat((rows.octets == ord("=")).view(np.uint8), ends, dtype=np.int64)
-        more = np.flatnonzero(equals[0::2] > rows.last - rows.first + 1)
+        # Sums of bytes wrap at 256; a wider sum would take six times as long.
+        equals = np.add.reduceat((rows.octets == ord("=")).view(np.uint8), ends, dtype=np.uint8)
+        more = np.flatnonzero(equals[0::2] != (rows.last - rows.first + 1).astype(np.uint8))
         changed = []
         for row in more.tolist():
             message = rows.data[rows.start[row] : rows.end[row]]
             if self._masking.text(message) != message:
                 changed.append(row)
         return np.array(changed, np.int64)
+
+
+def asterisks(data: bytes, starts: Ints, ends: Ints) -> bytes:
+    """Return `data` with asterisks from each of `starts` to its end."""
+    shown = bytearray(data)
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        shown[start:end] = b"*" * (end - start)
+    return bytes(shown)

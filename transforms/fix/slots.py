@@ -37,6 +37,7 @@ GROUP, COUNT = 1, 2
 START = 1 << 31
 """Marks the pair that a row begins with; its first slot is the last one of the row before."""
 
+_TYPE_LENGTH = 6  # bytes of a MsgType that fit beside a dictionary's number in a word
 _MOST_TYPES = 1000
 _MOST_SLOTS = 1 << 20
 _MOST_PAIRS = 60_000
@@ -54,7 +55,11 @@ class Slots:
     def __init__(self, tags: TagTable):
         """`tags` numbers the tags; it may grow between calls."""
         self._tags = tags
-        self._dictionaries: dict[int, tuple[Numbered, int]] = {}
+        self._dictionaries: list[VersionDictionary] = []
+        self._dictionary_numbers: dict[int, int] = {}
+        # The types of what each dictionary does not know.
+        self._unknown: list[int] = []
+        self._type_numbers = Numbered(self._new_type)
         # Type 0 is for rows that are not looked at.
         self.types: list[_Type] = [_NO_TYPE]
         self.slots: list[Slot] = [NO_FIELD, NO_FIELD, WHOLE_ROW]
@@ -79,21 +84,27 @@ class Slots:
 
     # Types of messages.
 
-    def types_of(self, dictionary: VersionDictionary, words: Words) -> Ints:
-        """Return the types of messages by the words of their MsgType; 0 where there is no room."""
-        known = self._dictionaries.get(id(dictionary))
-        if known is None:
-            known = (
-                Numbered(lambda word: self._new_type(dictionary, word)),
-                self._add_type(dictionary, None),
-            )
-            self._dictionaries[id(dictionary)] = known
-        numbers, unknown = known
-        found = numbers(words)
-        return np.where(found < 0, unknown, found)
+    def dictionary(self, dictionary: VersionDictionary) -> int:
+        """Return the number of a dictionary."""
+        number = self._dictionary_numbers.setdefault(id(dictionary), len(self._dictionaries))
+        if number == len(self._dictionaries):
+            self._dictionaries.append(dictionary)
+            self._unknown.append(self._add_type(dictionary, None))
+        return number
 
-    def _new_type(self, dictionary: VersionDictionary, word: int) -> int | None:
-        text = word.to_bytes(8, "little").rstrip(b"\0").decode("latin-1")
+    def types_of(self, dictionaries: Ints, words: Words, length: Ints) -> Ints:
+        """Return the types of messages by dictionary and MsgType; 0 where there is no room.
+
+        A MsgType is given by its word and length; longer ones than six bytes have no room.
+        """
+        keys = (dictionaries << 8 * _TYPE_LENGTH).view(np.uint64) | words
+        found = self._type_numbers(keys)
+        unknown = np.array(self._unknown, np.int64).take(dictionaries)
+        return np.where(length > _TYPE_LENGTH, 0, np.where(found < 0, unknown, found))
+
+    def _new_type(self, key: int) -> int | None:
+        dictionary = self._dictionaries[min(key >> 8 * _TYPE_LENGTH, len(self._dictionaries) - 1)]
+        text = key.to_bytes(8, "little")[:_TYPE_LENGTH].rstrip(b"\0").decode("latin-1")
         if text not in dictionary.message_types or len(self.types) == _MOST_TYPES:
             return None
         return self._add_type(dictionary, text)

@@ -33,7 +33,7 @@ from transforms.fix.reading import Reading
 from transforms.fix.rows import Rows, find_rows
 from transforms.fix.scalar import Message, parse_message
 from transforms.fix.schema import COLUMNS
-from transforms.fix.secret_rows import SecretRows
+from transforms.fix.secret_rows import SecretRows, asterisks
 from transforms.fix.slots import COUNT, GROUP, Slots
 from transforms.fix.tags import TagTable
 from transforms.fix.vector_columns import TypedColumns
@@ -48,8 +48,9 @@ Mask = NDArray[np.bool_]
 class Parsed(NamedTuple):
     """What a block held: an array a column of `COLUMNS`, and the rest of what a batch needs.
 
-    `start`, `end` and `prefix` are positions in the block; rows in `failed` are no messages, those
-    in `masked` hold secrets.
+    `start`, `end` and `prefix` are positions in the block; rows in `failed` are no messages.
+    `masked` has the tags that were masked, by row; `raws` the masked bytes of rows where more than
+    the stretches of `hidden` (starts, ends) changes, which become asterisks.
     """
 
     columns: dict[str, pa.Array]
@@ -62,7 +63,9 @@ class Parsed(NamedTuple):
     failures: list[Failure]
     skipped: int
     fix_json: pa.Array | None
-    masked: dict[int, Message]
+    masked: dict[int, str]
+    raws: dict[int, bytes]
+    hidden: tuple[Ints, Ints]
 
 
 class VectorParser:
@@ -92,6 +95,10 @@ class VectorParser:
         """Return what `data` holds, None if no message begins in it; `delimiter` is one byte."""
         rows = find_rows(data, delimiter, self._tags, len(self._lengths))
         return None if rows is None else _Block(self, rows, delimiter, logged_on).parsed()
+
+    def tag(self, number: int) -> int:
+        """Return the tag that has an id."""
+        return self._tags.tags[number]
 
     def dropped(self, tags: tuple[int, ...]) -> Mask:
         """Return a mask of ids with those of `tags` set."""
@@ -143,7 +150,9 @@ class _Block:
         rows.odd |= (rows.ids[at] != self.id[9]) | (rows.ids[then] != self.id[35])
         rows.odd |= rows.last - rows.first < 2
         self.ended = rows.ids[rows.last] == self.id[10]
-        rows.odd[parser.secrets.rows(rows)] = True
+        secrets = parser.secrets.find(rows)
+        rows.odd[secrets.rows] = True
+        self.special = np.setdiff1d(self.special, secrets.fields)
         self.types = parser.types.find(rows, logged_on)
         self.slot, self.flags = find_slots(rows, self.slots, self.types, self.special, self.id[35])
         self.level = ~rows.odd.take(rows.row)
@@ -157,6 +166,7 @@ class _Block:
         self.columns = TypedColumns(rows, self.table, self.id, self.defects)
         self.layouts = self._lay_out()
         self.scalar = self._parse_odd()
+        self.hidden = secrets.fields[~rows.odd.take(rows.row.take(secrets.fields))]
 
     def _lay_out(self) -> list[Layout]:
         """Lay out the JSON texts, and find the rows that cannot be."""
@@ -204,7 +214,9 @@ class _Block:
         """Return the result."""
         rows, reading = self.rows, self.parser.reading
         self.parser.pieces.learn()
-        tokens = Tokens(rows, self.parser.pieces)
+        hidden = rows.equals.take(self.hidden) + 1, rows.stop.take(self.hidden)
+        shown = asterisks(rows.data, *hidden) if len(self.hidden) else rows.data
+        tokens = Tokens(rows, shown, self.parser.pieces)
         escaped, recoded = self._texts(tokens)
         failed, failures = [], list(rows.failures)
         self.defects &= reading.wanted
@@ -242,8 +254,20 @@ class _Block:
             sorted(failures),
             rows.skipped,
             fix_json[0] if fix_json else None,
-            {row: one for row, one in self.scalar.items() if one and one.masked is not None},
+            self._masked(),
+            {row: one.raw for row, one in self.scalar.items() if one and one.raw is not None},
+            hidden,
         )
+
+    def _masked(self) -> dict[int, str]:
+        """Return the tags that were masked, by row."""
+        tags: dict[int, list[int]] = {}
+        for field in self.hidden.tolist():
+            tag = self.parser.tag(self.rows.ids[field])
+            tags.setdefault(int(self.rows.row[field]), []).append(tag)
+        masked = {row: ",".join(map(str, sorted(set(found)))) for row, found in tags.items()}
+        scalar = {row: one.masked for row, one in self.scalar.items() if one and one.masked}
+        return masked | scalar
 
     def _check_framing(self) -> None:
         """Verify BodyLength and CheckSum of the regular rows."""

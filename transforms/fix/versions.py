@@ -106,11 +106,11 @@ class VersionDictionary:
 
     def name(self, tag: int) -> str:
         """Return what a tag is called in JSON; its number if no version knows it."""
-        own = self._names.get(tag)
-        if own:
-            return own
-        known = merged().fields.get(tag)
-        return known.name if known and known.name not in self._tags else str(tag)
+        name = self._names.get(tag)
+        if name is None:
+            known = merged().fields.get(tag)
+            return known.name if known and known.name not in self._tags else str(tag)
+        return name
 
     def scope(self, msg_type: str | None) -> Scope:
         """Return the message level of a type of message; of header and trailer for others."""
