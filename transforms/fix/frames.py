@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.fix.framing import LONGEST_BODY, message_end, start_pattern
-from transforms.fix.tags import TagTable
-from transforms.fix.words import LOW_BYTES, all_digits, short_integers, tag_texts, word
+from transforms.fix.tags import TagTable, tag_texts
+from transforms.fix.words import LOW_BYTES, all_digits, short_integers, word
 
 __all__ = ["Text", "confirm", "find_ends", "ranges", "with_headless", "without_overlaps"]
 

@@ -23,8 +23,8 @@ from transforms.fix.frames import (
     with_headless,
     without_overlaps,
 )
-from transforms.fix.tags import TagTable
-from transforms.fix.words import LOW_BYTES, tag_texts, view, word
+from transforms.fix.tags import TagTable, tag_texts
+from transforms.fix.words import LOW_BYTES, view, word
 
 __all__ = ["Rows", "find_rows"]
 

@@ -19,9 +19,9 @@ __all__ = [
     "all_digits",
     "booleans",
     "decimals",
+    "first_byte",
     "integers",
     "short_integers",
-    "tag_texts",
     "times",
     "view",
     "word",
@@ -36,13 +36,28 @@ _U = np.uint64
 LOW_BYTES = np.array([(1 << 8 * k) - 1 for k in range(9)] + [0], _U)
 """Masks that keep the first k bytes of a word; the last, for lengths above eight, keeps none."""
 
-_ZEROS = np.array([0x3030303030303030 >> 8 * k if k < 8 else 0 for k in range(9)], _U)
-_NIBBLES, _HIGH, _ASCII_ZEROS, _SIXES = (_U(int(x * 8, 16)) for x in ("0f", "f0", "30", "06"))
+_ASCII_ZEROS, _ABOVE_NINE, _DOTS, _ONES, _TOPS = (
+    _U(int(x * 8, 16)) for x in ("30", "76", "2e", "01", "80")
+)
+# Each puts neighbouring digits, pairs and quads in turn together: what to keep before, the factor
+# that adds the higher one's share to the lower one, and where the sums stand then.
+_NEIGHBOURS = (
+    (None, _U(10 << 8 | 1), _U(8)),
+    (_U(0x00FF00FF00FF00FF), _U(100 << 16 | 1), _U(16)),
+    (_U(0x0000FFFF0000FFFF), _U(10000 << 32 | 1), _U(32)),
+)
 _EPOCH = datetime.date(1970, 1, 1)
-_TENS = 10 ** np.arange(19, dtype=np.int64)
-_DOTS, _EQUALS, _ONES, _TOPS = (_U(int(x * 8, 16)) for x in ("2e", "3d", "01", "80"))
-# Multiplying 1 << 8k by this leaves k in the three highest bits.
-_BYTE_NUMBER = _U(sum((k << 5) << 8 * (7 - k) for k in range(8)))
+_TENS_LEFT = 10 ** np.arange(10, -1, -1, dtype=np.int64)
+"""What a number with so many decimal places is to be multiplied by, to count 10 ** -10."""
+
+
+# By the length of a UTCTimestamp: whether it is a usual one, with no, three, six or nine digits
+# behind the point; what of the word `S.ffffff` belongs to its fraction; and what makes eight digits
+# of that, with a zero for the point.
+_USUAL_LENGTH = np.isin(np.arange(29), (17, 21, 24, 27))
+_FRACTION, _FRACTION_REST = np.zeros(29, _U), np.full(29, _ASCII_ZEROS)
+_FRACTION[[21, 24, 27]] = 0xFFFFFFFF00, 0xFFFFFFFFFFFFFF00, 0xFFFFFFFFFFFFFF00
+_FRACTION_REST[[21, 24, 27]] = 0x3030300000001E30, 0x1E30, 0x1E30
 
 
 def word(text: bytes) -> np.uint64:
@@ -55,58 +70,59 @@ def view(padded: bytes, start: int = 0) -> Words:
     return np.ndarray((len(padded) - start - 7,), "<u8", buffer=padded, offset=start, strides=(1,))
 
 
-def tag_texts(padded: bytes, at: Ints) -> tuple[Words, NDArray[np.uint8]]:
-    """Return the texts from each place to the first `=` as words, and how long they are.
+def first_byte(found: Words, wanted: np.uint64) -> tuple[Words, Words]:
+    """Look for the first byte like those of `wanted`: (marks, all bits up to its end).
 
-    Place 0 is the one behind the first eight bytes of `padded`. Length 7 stands for seven bytes or
-    more, of which the text holds seven.
+    The marks are 0, and the bits all 64, for a word that has none.
     """
-    # Aligned words are gathered much faster than those of `view`, which numpy copies one by one:
-    # the two that hold the eight bytes from a place on cost two thirds.
-    whole = np.frombuffer(padded, "<u8", len(padded) // 8)[1:]
-    number = at >> 3
-    inside = at & 7
-    inside <<= 3
-    shift = inside.view(_U)
-    texts = whole.take(number)
-    texts >>= shift
-    np.subtract(_U(64), shift, out=shift)
-    # Shifted by 64, a word is 0.
-    texts |= whole[1:].take(number) << shift
-    # The first byte that is `=` gets its highest bit set (those behind it may, wrongly) ...
-    found = texts ^ _EQUALS
-    marked = found - _ONES
-    np.invert(found, out=found)
-    marked &= found
+    different = found ^ wanted
+    # The first one gets its highest bit set; those behind it may, wrongly.
+    marked = different - _ONES
+    np.invert(different, out=different)
+    marked &= different
     marked &= _TOPS
-    # ... and this sets all bits up to that one, all 64 if there is none.
-    np.subtract(marked, _U(1), out=found)
-    found ^= marked
-    length = np.bitwise_count(found)
-    length >>= 3
-    length -= 1
-    found >>= _U(8)
-    texts &= found
-    return texts, length
+    np.subtract(marked, _U(1), out=different)
+    different ^= marked
+    return marked, different
 
 
 def all_digits(found: Words) -> Mask:
     """Tell which words hold eight digits."""
-    return ((found & _HIGH) == _ASCII_ZEROS) & (((found + _SIXES) & _HIGH) == _ASCII_ZEROS)
+    return _are_digits(found ^ _ASCII_ZEROS)
 
 
-def _number(found: Words) -> Ints:
-    found = found & _NIBBLES
-    found = (found * _U(2561)) >> _U(8)
-    found = ((found & _U(0x00FF00FF00FF00FF)) * _U(6553601)) >> _U(16)
-    return (((found & _U(0x0000FFFF0000FFFF)) * _U(42949672960001)) >> _U(32)).view(np.int64)
+def _are_digits(values: Words) -> Mask:
+    # Adding 0x76 sets the highest bit of bytes above nine. What a byte above 0x89 adds to the next
+    # does no harm, as its own highest bit is set.
+    found = values + _ABOVE_NINE
+    found |= values
+    found &= _TOPS
+    return found == 0
+
+
+def _numbers(found: Words) -> tuple[Ints, Mask]:
+    """Return the numbers of words, and which words hold eight digits; `found` is overwritten."""
+    found ^= _ASCII_ZEROS
+    valid = _are_digits(found)
+    # Pairs of neighbours are put together, three times.
+    for mask, factor, width in _NEIGHBOURS:
+        if mask is not None:
+            found &= mask
+        found *= factor
+        found >>= width
+    return found.view(np.int64), valid
 
 
 def _right_aligned(found: Words, length: Ints) -> Words:
-    """Move the first `length` (0 to 8) bytes to the end of the word, digits zero before them."""
-    # Two shifts, since a shift by 64 (length 0) must give 0 on every processor.
-    half = _U(32) - (length << 2).view(_U)
-    return ((found << half) << half) | _ZEROS.take(length)
+    """Move the first `length` bytes to the end of the word, digits zero before them.
+
+    The word is 0 for lengths above eight.
+    """
+    bits = (length << 3).view(_U)
+    # Shifted by 64 and more, a word is 0.
+    found = found << (_U(64) - bits)
+    found |= _ASCII_ZEROS >> bits
+    return found
 
 
 def _one_by_one(
@@ -127,8 +143,9 @@ def _one_by_one(
 
 def short_integers(words: Words, at: Ints, length: Ints) -> tuple[Ints, Mask]:
     """Read numbers of one to eight digits; return them and which of the texts are such."""
-    found = _right_aligned(words[at], np.minimum(length, 8))
-    return _number(found), (length > 0) & (length <= 8) & all_digits(found)
+    values, valid = _numbers(_right_aligned(words[at], length))
+    valid &= length > 0
+    return values, valid
 
 
 def integers(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask]:
@@ -151,32 +168,13 @@ def decimals(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Any, Mas
 
     `values` is an array of rows of two 64-bit halves, low half first, as Arrow's decimal128 has it.
     """
-    first = words[at]
-    marked = first ^ _DOTS
-    marked = (marked - _ONES) & ~marked & _TOPS
-    lowest = (marked & (~marked + _U(1))) >> _U(7)
-    dot = np.where(lowest == 0, 8, ((lowest * _BYTE_NUMBER) >> _U(61)).view(np.int64))
-    point = (lowest != 0) & (dot < length)
-    whole_length = np.minimum(np.where(point, dot, length), 8)
-    places_length = np.where(point, length - dot - 1, 0)
-    usual = (
-        (length > 0)
-        & (point | (length <= 8))
-        & (places_length <= 8)
-        & (whole_length + places_length > 0)
-        & (whole_length + places_length <= 15)
-    )
-    whole = _right_aligned(first, whole_length)
-    places_length = np.clip(places_length, 0, 8)
-    places = _right_aligned(words[at + whole_length + 1], places_length)
-    usual &= all_digits(whole) & all_digits(places)
-    scaled = _number(whole) * 10**10 + _number(places) * _TENS.take(10 - places_length)
-    values = np.empty((len(scaled), 2), np.int64)
-    values[:, 0] = scaled
-    values[:, 1] = 0
-    valid = usual.copy()
-    exact = usual
-    for row in np.flatnonzero(~usual).tolist():
+    values = np.zeros((len(at), 2), np.int64)
+    values[:, 0], valid = _short_decimals(_right_aligned(words[at], length), length)
+    longer = np.flatnonzero(length > 8)
+    if len(longer):
+        values[longer, 0], valid[longer] = _long_decimals(words, at[longer], length[longer])
+    exact = valid.copy()
+    for row in np.flatnonzero(~valid).tolist():
         number, fits = read_decimal(text(row))
         if number is not None:
             values[row] = np.frombuffer(number.to_bytes(16, "little", signed=True), np.int64)
@@ -185,60 +183,115 @@ def decimals(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Any, Mas
     return values, valid, exact
 
 
-_USUAL_TIME = (17, 21, 24, 27)
-_FRACTION = np.zeros(28, np.int64)
-_FRACTION[[21, 24, 27]] = 3, 6, 6
+def _short_decimals(found: Words, length: Ints) -> tuple[Ints, Mask]:
+    """Read right-aligned texts of up to eight bytes."""
+    marked, through = first_byte(found, _DOTS)
+    pointed = marked != 0
+    places = 8 - (np.bitwise_count(through) >> 3)
+    # What stands before the point moves to where it stood.
+    behind = found & ~through
+    through >>= _U(8)
+    through &= found
+    through <<= _U(8)
+    through |= behind
+    through |= _U(ord("0"))
+    numbers, valid = _numbers(np.where(pointed, through, found))
+    valid &= length > pointed
+    numbers *= _TENS_LEFT.take(places)
+    return numbers, valid
+
+
+def _long_decimals(words: Words, at: Ints, length: Ints) -> tuple[Ints, Mask]:
+    """Read texts of up to eight digits before and behind the point, fifteen in all."""
+    first = words[at]
+    marked, through = first_byte(first, _DOTS)
+    pointed = marked != 0
+    whole_length = np.where(pointed, (np.bitwise_count(through) >> 3).astype(np.int64) - 1, 8)
+    places_length = length - whole_length - 1
+    whole, valid = _numbers(_right_aligned(first, whole_length))
+    places, right = _numbers(_right_aligned(words[at + whole_length + 1], places_length))
+    valid &= right & pointed & (places_length <= 8) & (length <= 16)
+    whole *= 10**10
+    places *= _TENS_LEFT.take(np.minimum(places_length, 8))
+    whole += places
+    return whole, valid
 
 
 def times(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask, Mask]:
     """Read UTCTimestamps as microseconds since 1970: (values, valid, exact)."""
-    day, clock, rest = words[at], words[at + 8], words[at + 16]
-    usual = (length == 17) | (length == 21) | (length == 24) | (length == 27)
-    fraction = _FRACTION.take(np.clip(length, 0, 27))
-    # `clock` holds `-HH:MM:S`: its separators are checked, then taken for zeros.
-    valid = usual & all_digits(day)
+    day, clock, rest = _three_words(words, at)
+    days, valid = _days(day)
+    # `clock` holds `-HH:MM:S` and `rest` `S.ffffff`.
     valid &= (clock & _U(0x00FF0000FF0000FF)) == _U(0x003A00003A00002D)
-    clock = (clock & ~_U(0x00FF0000FF0000FF)) | _U(0x0030000030000030)
-    valid &= all_digits(clock)
-    # `rest` holds `S.ffffff`; digits that the text does not have count as zeros.
-    valid &= (fraction == 0) | ((rest & _U(0xFF00)) == _U(0x2E00))
-    kept = np.array([0xFF, 0, 0, 0xFFFFFF00FF, 0, 0, 0xFFFFFFFFFFFF00FF], _U).take(fraction)
-    rest = (rest & kept) | (~kept & _ASCII_ZEROS)
-    valid &= all_digits(rest)
-    digit = [((clock >> _U(8 * k)) & _U(15)).view(np.int64) for k in range(8)]
-    hour, minute = digit[1] * 10 + digit[2], digit[4] * 10 + digit[5]
-    second = digit[7] * 10 + (rest & _U(15)).view(np.int64)
-    micros = _number((rest & ~_U(0xFF)) | _U(0x30))
-    valid &= (hour < 24) & (minute < 60) & (second < 60)
-    days, in_calendar = _days(_number(day), valid)
-    valid &= in_calendar
-    values = ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + micros
+    clock = clock >> _U(8)
+    clock |= rest << _U(56)
+    # With its colons made zeros, `HH:MM:SS` is eight digits.
+    clock ^= _U(0x00000A00000A0000) ^ _ASCII_ZEROS
+    valid &= _are_digits(clock)
+    # Each byte becomes the number of two digits that begins there.
+    clock = clock * _U(10) + (clock >> _U(8))
+    clock &= _U(0x00FF0000FF0000FF)
+    valid &= ((clock + _U(0x0044000044000068)) & _TOPS) == 0
+    seconds = (clock & _U(0xFF)) * _U(3600)
+    clock *= _U(60 << 24 | 1)
+    clock >>= _U(48)
+    seconds += clock
+    # Digits that a text of some length has not count as zeros. Mostly all have one length.
+    kind = np.minimum(length[:1] if (length == length[:1]).all() else length, 28)
+    fraction = rest & _FRACTION.take(kind)
+    fraction ^= _FRACTION_REST.take(kind)
+    micros, right = _numbers(fraction)
+    usual = _USUAL_LENGTH.take(kind)
+    valid &= usual
+    valid &= right
+    valid &= micros < 1_000_000
+    values = seconds.view(np.int64)
+    values += days
+    values *= 1_000_000
+    values += micros
     exact = valid.copy()
     nanos = np.flatnonzero(valid & (length == 27))
     if len(nanos):
-        beyond = words[at[nanos] + 24] & _U(0xFFFFFF)
-        valid[nanos] = all_digits(beyond | _U(0x3030303030000000))
-        exact[nanos] = beyond == _U(0x303030)
+        beyond = words[at[nanos] + 24] & LOW_BYTES[3]
+        valid[nanos] = all_digits(beyond | (_ASCII_ZEROS << _U(24)))
+        exact[nanos] = beyond == word(b"000")
         exact &= valid
-    odd = np.flatnonzero(~usual)
-    _one_by_one(odd, text, read_time, values, valid, exact)
+    if not usual.all():
+        odd = np.flatnonzero(np.broadcast_to(~usual, valid.shape))
+        _one_by_one(odd, text, read_time, values, valid, exact)
     return values, valid, exact
 
 
-def _days(dates: Ints, wanted: Mask) -> tuple[Ints, Mask]:
-    """Return the days since 1970 of dates written YYYYMMDD, and which of them there are."""
-    dates = np.where(wanted, dates, 19700101)
-    if len(dates) and (dates == dates[0]).all():
-        distinct, inverse = dates[:1], np.zeros(len(dates), np.int64)
-    else:
-        distinct, inverse = np.unique(dates, return_inverse=True)
-    days = np.zeros(len(distinct), np.int64)
-    known = np.ones(len(distinct), bool)
-    for index, date in enumerate(distinct.tolist()):
-        try:
-            day = datetime.date(date // 10000, date // 100 % 100, date % 100)
-        except ValueError:
-            known[index] = False
-        else:
-            days[index] = (day - _EPOCH).days
-    return days.take(inverse), known.take(inverse)
+def _three_words(words: Words, at: Ints) -> tuple[Words, Words, Words]:
+    # What stands at odd addresses numpy copies one by one: 24 bytes at once as fast as eight.
+    padded: Any = words.base
+    wide: Any = np.ndarray(
+        (len(words) - 16,), "V24", padded, offset=len(padded) - len(words) - 7, strides=(1,)
+    )
+    found = wide[at].view("<u8").reshape(-1, 3)
+    return found[:, 0], found[:, 1], found[:, 2]
+
+
+def _days(texts: Words) -> tuple[Ints, Mask]:
+    """Return the seconds since 1970 at which days, written YYYYMMDD, begin; and which there are."""
+    # A block mostly holds one day, so only the others are sorted.
+    others = np.flatnonzero(texts != texts[:1])
+    distinct, inverse = np.unique(texts[others], return_inverse=True)
+    seconds = [_read_day(int(text)) for text in (*texts[:1], *distinct)]
+    number = np.zeros(len(texts), np.int64)
+    number[others] = inverse + 1
+    return (
+        np.array([second or 0 for second in seconds], np.int64).take(number),
+        np.array([second is not None for second in seconds], np.bool_).take(number),
+    )
+
+
+def _read_day(text: int) -> int | None:
+    digits = text.to_bytes(8, "little")
+    if not digits.isdigit():
+        return None
+    try:
+        day = datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
+    return (day - _EPOCH).days * 86400
