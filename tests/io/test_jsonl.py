@@ -191,8 +191,15 @@ def test_filtered_messages_and_lines_without_fix_are_counted_with_the_stretch(pl
     one = dataclasses.replace(one, messages=one.messages.slice(3), filtered=3, skipped=2)
     write(place, one)
     write(place, one, batch(BORDERS[10], BORDERS[11]))
+    # What the rest of a stretch that was done in part holds of them is not known.
+    write(place, dataclasses.replace(batch(0, BORDERS[12]), filtered=9, skipped=9))
     finish(place)
-    assert progress(place) == [("r", 0, BORDERS[11], kept + 1, 3, one.failures.num_rows, 2)]
+    assert progress(place) == [("r", 0, BORDERS[12], kept + 2, 3, one.failures.num_rows, 2)]
+
+
+def test_without_failures_there_is_no_file_of_them(place):
+    write(place, *BATCHES[1:7])
+    assert not failures_of(place).exists()
 
 
 # Each run of the child gets one more of these calls done before it is killed.

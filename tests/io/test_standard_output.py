@@ -1,5 +1,6 @@
 """Standard output gets whole lines, everything in every run, and failures go to a file."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,15 @@ def test_a_source_without_a_name_is_called_by_its_key(capfdbinary):
     run(BATCHES)
     lines = capfdbinary.readouterr().out.splitlines(keepends=True)
     assert sorted(lines) == expected("file:key")[0]
+
+
+def test_a_pipe_that_takes_less_than_it_is_given_gets_everything(capfdbinary, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda to, octets: write(to, octets[:100]))
+    run(BATCHES, names={"file:key": "day.log"})
+    monkeypatch.undo()
+    lines = capfdbinary.readouterr().out.splitlines(keepends=True)
+    assert sorted(lines) == expected()[0]
 
 
 def test_failures_are_in_a_file_that_each_run_begins_anew():
