@@ -119,7 +119,7 @@ def rows(fields):
         ("Account missing and MsgType != 0", [1, 2]),
         ("raw like *55=AAPL*", [0]),
         (r"raw like *55=\?*", []),
-        ("defects = bad_value", [1]),
+        ("defects like *bad_value*", [1]),
     ],
 )
 def test_a_rule_means_messages(rule, meant, fields):

@@ -5,23 +5,24 @@ import pytest
 
 from tests.fix.messages import encode
 from transforms.fix.defects import MEANINGS, NAMES, defect_text
+from transforms.fix.reading import Reading
 from transforms.fix.scalar import parse_message
 
 ORDER = [(35, b"D"), (34, b"7"), (49, b"A"), (56, b"B"), (52, b"20250102-09:30:00.123")]
 
 
 def read(message, delimiter=b"\x01", **options):
-    parsed = parse_message(message, delimiter, **options)
+    parsed = parse_message(message, delimiter, Reading(**options))
     return parsed.columns, orjson.loads(parsed.fields), defect_text(parsed.defects)
 
 
 def test_columns_are_typed_and_fields_are_what_has_no_column():
     fields = [
         *ORDER,
+        (43, b"N"),
         (55, b"AAPL"),
         (44, b"14.94"),
         (38, b"100"),
-        (43, b"N"),
         (21, b"1"),
         (9999, b"x"),
     ]
@@ -120,8 +121,70 @@ def test_each_defect_is_named(expected):
     assert defects == expected
 
 
+PARTY = [(453, b"1"), (448, b"P"), (447, b"D"), (452, b"1")]
+MEMBERS = [(448, b"P"), (447, b"D")]
+IN_STRUCTURE = {
+    "field_order": [*ORDER, (55, b"X"), (43, b"N")],
+    "repeated_tag": [*ORDER, (55, b"X"), (55, b"X")],
+    "group_count": [*ORDER, (453, b"3"), *MEMBERS],
+    "group_first_field": [*ORDER, (453, b"1"), (447, b"D"), (452, b"1")],
+    "group_order": [*ORDER, (453, b"1"), (448, b"P"), (452, b"1"), (447, b"D")],
+    "group_foreign": [*ORDER, (453, b"2"), *MEMBERS, (5001, b"x"), *MEMBERS],
+    "group_orphan": [*ORDER, (448, b"P")],
+}
+
+
+@pytest.mark.parametrize("expected", IN_STRUCTURE)
+def test_each_defect_of_the_structure_is_named_if_it_is_looked_for(expected):
+    message = encode(IN_STRUCTURE[expected])
+    assert read(message)[2] == expected
+    assert read(message, validate="off")[2] is None
+    assert read(message)[:2] == read(message, validate="off")[:2]
+
+
+COMPLETE = [
+    *ORDER, (11, b"C1"), (55, b"X"), (54, b"1"), (60, b"20250102-09:30:00"), (38, b"5"),
+    (40, b"1"),
+]  # fmt: skip
+AGAINST_DICTIONARY = {
+    "unknown_msg_type": [(35, b"U1"), *ORDER[1:]],
+    "unknown_tag": [*COMPLETE, (9999, b"x")],
+    "unexpected_tag": [*COMPLETE, (102, b"1")],
+    "missing_field": COMPLETE[:-1],
+    "unknown_value": [*COMPLETE, (59, b"Z")],
+    "bad_value": [*COMPLETE, (126, b"today")],
+}
+
+
+@pytest.mark.parametrize("expected", AGAINST_DICTIONARY)
+def test_each_defect_against_the_dictionary_is_named_if_it_is_looked_for(expected):
+    message = encode(AGAINST_DICTIONARY[expected])
+    assert read(message, validate="dictionary")[2] == expected
+    assert read(message)[2] is None
+
+
+def test_a_message_of_an_unknown_version_says_so_and_is_read_all_the_same():
+    columns, rest, defects = read(encode(COMPLETE, "FIX.3.9"), validate="dictionary")
+    assert columns["symbol"] == "X"
+    assert (rest, defects) == ({}, "unknown_version")
+
+
+def test_a_whole_message_has_no_defects_in_any_way_of_looking():
+    message = encode([*COMPLETE, *PARTY])
+    assert {read(message, validate=how)[2] for how in ("off", "structure", "dictionary")} == {None}
+
+
 def test_every_kind_of_defect_has_a_test_here():
-    assert {name for names in DAMAGED for name in names.split(",")} == set(NAMES) == set(MEANINGS)
+    tried = {*DAMAGED, *IN_STRUCTURE, *AGAINST_DICTIONARY, "unknown_version"}
+    assert {name for names in tried for name in names.split(",")} == set(NAMES) == set(MEANINGS)
+
+
+def test_encoded_fields_are_read_as_message_encoding_says():
+    text = "東京".encode("shift_jis")
+    fields = [*ORDER, (347, b"Shift_JIS"), (354, b"%d" % len(text)), (355, text)]
+    assert read(encode(fields))[1]["EncodedText"] == "東京"
+    fields[-3] = (347, b"no such encoding")
+    assert read(encode(fields))[1]["EncodedText"] == text.decode("latin-1")
 
 
 def test_without_msg_type_there_is_no_message():
