@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
+from transforms.fix.fields import standard_data_tags
 from transforms.fix.versions import VERSIONS, Definition, VersionDictionary, definition
 
 __all__ = ["APPL_VER_IDS", "BUILT_IN", "Dictionaries", "OwnDictionary"]
@@ -76,6 +77,25 @@ class Dictionaries:
     def __hash__(self) -> int:
         """Hash what is chosen."""
         return hash(self.digest)
+
+    @cached_property
+    def data_tags(self) -> Mapping[bytes, bytes]:
+        """The tags of data fields by those of their length fields, the counterparties' included.
+
+        The length of a data field stands in the field of its name with Len or Length behind it,
+        else in the one with the tag before.
+        """
+        found = dict(standard_data_tags())
+        for one in self.own:
+            fields = one.definition["fields"]
+            tags = {field[0]: tag for tag, field in fields.items()}
+            for tag, (name, kind, _) in fields.items():
+                if kind in ("DATA", "XMLDATA"):
+                    length = tags.get(f"{name}Len") or tags.get(f"{name}Length")
+                    length = length or str(int(tag) - 1)
+                    if fields.get(length, ("", ""))[1] in ("LENGTH", "INT"):
+                        found[length.encode()] = tag.encode()
+        return found
 
     @cached_property
     def by_session(self) -> bool:

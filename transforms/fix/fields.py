@@ -1,8 +1,8 @@
 """The fields of one message: text between delimiters, and data as long as its length says."""
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from transforms.fix.dictionary import merged
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME, Column
 from transforms.fix.values import read_boolean, read_decimal, read_int, read_time
 
-__all__ = ["Facts", "Field", "decode", "facts_of", "split_fields"]
+__all__ = ["Facts", "Field", "decode", "facts_of", "split_fields", "standard_data_tags"]
 
 _READERS = {pa.int64(): read_int, pa.bool_(): read_boolean, TIME: read_time, DECIMAL: read_decimal}
 _COLUMN_OF = {b"%d" % column.tag: column for column in COLUMNS}
@@ -42,13 +42,11 @@ def decode(value: bytes) -> str:
 class Facts(NamedTuple):
     """What there is to know of the text before an `=`, whatever the version.
 
-    `tag` is 0 for what is no tag; `length_of` the tag of the data field whose length it is, or
-    nothing; `is_encoded` says that MessageEncoding (347) tells how its text is written; `reader`
-    reads the text of the column, if that is not text itself.
+    `tag` is 0 for what is no tag; `is_encoded` says that MessageEncoding (347) tells how its text
+    is written; `reader` reads the text of the column, if that is not text itself.
     """
 
     tag: int
-    length_of: bytes
     is_encoded: bool
     column: Column | None
     reader: Callable[[str], tuple[Any, bool]] | None
@@ -58,25 +56,34 @@ class Facts(NamedTuple):
 def facts_of(tag: bytes) -> Facts:
     """Return what there is to know of the text before an `=`."""
     if not _TAG.fullmatch(tag):
-        return Facts(0, b"", False, None, None)
-    data_tag = merged().data_lengths.get(int(tag))
+        return Facts(0, False, None, None)
     field = merged().fields.get(int(tag))
     column = _COLUMN_OF.get(tag)
     return Facts(
         int(tag),
-        b"%d" % data_tag if data_tag else b"",
         field is not None and field.type == "DATA" and field.name.startswith("Encoded"),
         column,
         _READERS.get(column.type) if column else None,
     )
 
 
-def split_fields(message: bytes, delimiter: bytes) -> tuple[list[Field], int]:
+@cache
+def standard_data_tags() -> Mapping[bytes, bytes]:
+    """Return the tags of data fields by those of their length fields, of all versions of FIX."""
+    return {b"%d" % length: b"%d" % data for length, data in merged().data_lengths.items()}
+
+
+def split_fields(
+    message: bytes, delimiter: bytes, data_tags: Mapping[bytes, bytes] | None = None
+) -> tuple[list[Field], int]:
     """Return the fields of `message` in order, and the defects of their form.
 
-    `delimiter` is one byte. A data field is as long as the length field before it says if it then
-    ends a field; otherwise it ends at the next delimiter, which is the defect DATA_LENGTH.
+    `delimiter` is one byte; `data_tags` has the tag of each data field by that of its length field
+    (`standard_data_tags` by default). A data field is as long as the length field before it says if
+    it then ends a field; otherwise it ends at the next delimiter, which is the defect DATA_LENGTH.
     """
+    if data_tags is None:
+        data_tags = standard_data_tags()
     fields: list[Field] = []
     defects = at = 0
     size = len(message) - message.endswith(delimiter)
@@ -101,9 +108,9 @@ def split_fields(message: bytes, delimiter: bytes) -> tuple[list[Field], int]:
             defects |= BAD_FIELD
         elif not value:
             defects |= EMPTY_VALUE
-        if equals and facts.length_of:
+        if equals and tag in data_tags:
             if _LENGTH.fullmatch(value):
-                data_tag, data_size = facts.length_of, int(value)
+                data_tag, data_size = data_tags[tag], int(value)
             else:
                 defects |= DATA_LENGTH
         fields.append(Field(tag, value, at))

@@ -21,14 +21,20 @@ class Masked(NamedTuple):
 
 
 def mask_message(
-    message: bytes, delimiter: bytes, fields: Sequence[Field], msg_type: bytes, masking: Masking
+    message: bytes,
+    delimiter: bytes,
+    fields: Sequence[Field],
+    msg_type: bytes,
+    masking: Masking,
+    data_tags: Mapping[bytes, bytes],
 ) -> Masked | None:
     """Return `message` with its secrets masked, None if it has none.
 
     Secrets are the values of tags that are masked, of fields that end with such a tag though they
     are damaged, and what looks like a secret field inside another value (a message in a data
     field); these last ones become asterisks. Where the length of a data field changes, the length
-    field before it does too; BodyLength and CheckSum stay as they came.
+    field before it (`data_tags`, as in `split_fields`) does too; BodyLength and CheckSum stay as
+    they came.
     """
     changes: dict[int, bytes | None] = {}
     tags = set()
@@ -44,7 +50,7 @@ def mask_message(
                 tags.add(tag)
     if not changes:
         return None
-    _fit_lengths(fields, changes)
+    _fit_lengths(fields, changes, data_tags)
     left = [
         field._replace(value=changes.get(number) or b"") if number in changes else field
         for number, field in enumerate(fields)
@@ -58,10 +64,14 @@ def _damaged_tag(tag: bytes) -> int:
     return int(match[1]) if match else 0
 
 
-def _fit_lengths(fields: Sequence[Field], changes: dict[int, bytes | None]) -> None:
+def _fit_lengths(
+    fields: Sequence[Field],
+    changes: dict[int, bytes | None],
+    data_tags: Mapping[bytes, bytes],
+) -> None:
     for number, value in list(changes.items()):
         before = fields[number - 1] if number else None
-        if before and facts_of(before.tag).length_of == fields[number].tag:
+        if before and data_tags.get(before.tag) == fields[number].tag:
             if value is None:
                 changes[number - 1] = None
             elif len(value) != len(fields[number].value):

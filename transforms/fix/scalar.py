@@ -75,7 +75,7 @@ def parse_message(
         if read is None or read.raw is None:
             return read
         return read._replace(raw=read.raw.replace(b"\x01", delimiter))
-    fields, defects = split_fields(message, delimiter)
+    fields, defects = split_fields(message, delimiter, reading.dictionaries.data_tags)
     by_tag = {field.tag: field.value for field in reversed(fields)}
     if b"35" not in by_tag:
         return None
@@ -87,7 +87,14 @@ def parse_message(
         msg_type = decode(by_tag[b"35"])
         defects |= check_fields(content.tags, content.texts, dictionary, msg_type)
     defects &= reading.wanted
-    masked = mask_message(message, delimiter, fields, by_tag[b"35"], reading.masking)
+    masked = mask_message(
+        message,
+        delimiter,
+        fields,
+        by_tag[b"35"],
+        reading.masking,
+        reading.dictionaries.data_tags,
+    )
     if masked:
         content = _Content(masked.fields, dictionary, by_tag)
     # What the framing fields say is known where they are right.

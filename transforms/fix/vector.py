@@ -22,7 +22,6 @@ from transforms.fix.defects import (
     REPEATED_TAG,
     TRUNCATED,
 )
-from transforms.fix.dictionary import merged
 from transforms.fix.field_checks import FieldChecks
 from transforms.fix.fields import decode
 from transforms.fix.json_text import Pieces, Tokens, json_rows
@@ -74,7 +73,9 @@ class VectorParser:
     def __init__(self, reading: Reading):
         """`reading` says how."""
         self.reading = reading
-        self._lengths = merged().data_lengths
+        self._lengths = {
+            int(length): int(data) for length, data in reading.dictionaries.data_tags.items()
+        }
         own = (column.tag for column in COLUMNS)
         data = self._lengths.values()
         secret = sorted(reading.masking.tags)
