@@ -1,7 +1,6 @@
 """The command: `python -m tests.fidelity FILE...`."""
 
 import argparse
-import dataclasses
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -64,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         task = progress.add_task("", total=sum(file.length for file in files))
         found = examine(files, folder, dictionaries, lambda octets: progress.advance(task, octets))
     if options.json:
-        print(orjson.dumps(dataclasses.asdict(found)).decode())
+        print(orjson.dumps(found).decode())
     else:
         print_report(found, Console())
     return 1 if found.unexplained else 0

@@ -2,20 +2,22 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from tests.fidelity.copies import Copy
 from tests.fidelity.levels import Key, Level, prune
+from transforms.fix.masking import RAW_DATA, SECRETS
 
 __all__ = ["Difference", "compare"]
 
 
-class Difference(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Difference:
     """A place in a message that the two read in different ways.
 
     `place` are the groups around it (`453[2].802[1]`), empty at the message's level; `ours` and
-    `theirs` the values there, None where there is no such field. `kind` is one of `KINDS`, empty if
-    the difference is not explained.
+    `theirs` the values there, None where there is no such field, asterisks if they are secret.
+    `kind` is one of `KINDS`, empty if the difference is not explained.
     """
 
     place: str
@@ -50,7 +52,17 @@ def compare(ours: Level, theirs: Level, copy: Copy) -> list[Difference]:
             if one and other and sorted(one) == sorted(other) and _in_order(mine, copy.values[tag]):
                 kind = "repeated_tag"
             found.append(Difference(place, tag, mine, their, kind))
-    return found
+    return [_without_secret(one) for one in found]
+
+
+def _without_secret(difference: Difference) -> Difference:
+    if difference.tag not in (*SECRETS, RAW_DATA):
+        return difference
+    ours, theirs = (
+        values and ["*" * len(value) for value in values]
+        for values in (difference.ours, difference.theirs)
+    )
+    return replace(difference, ours=ours, theirs=theirs)
 
 
 def _in_order(some: Iterable[str], values: Iterable[str]) -> bool:

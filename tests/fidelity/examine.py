@@ -19,15 +19,18 @@ from tests.fidelity.structure import Structure, data_lengths, names_of
 from transforms.fix.block import Batch
 from transforms.fix.choice import Dictionaries
 from transforms.fix.dictionary import merged
+from transforms.fix.masking import Masking
 from transforms.fix.parser import parse_block
 
 __all__ = ["Example", "Found", "examine"]
 
+_NOTHING = Masking({})
 _EXAMPLES = 3
 _UNEXPLAINED = 20
 
 
-class Example(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Example:
     """A message of a kind: its file and position, and the difference, if it is one."""
 
     file: str
@@ -135,7 +138,9 @@ def examine(
             log = _Log(file.name, folder, tags)
             for part in cut_ranges(file, ()):
                 for block in read_blocks(part):
-                    batch = parse_block(block, fields="all", dictionaries=dictionaries)
+                    batch = parse_block(
+                        block, fields="all", dictionaries=dictionaries, masking=_NOTHING
+                    )
                     _examine_batch(batch, block.delimiter, log, quickfix, found)
                     advance(len(block.data))
     return found
