@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from apache_beam.metrics import Metrics
 
 from transforms.fix.block import Batch
+from transforms.fix.choice import BUILT_IN, Dictionaries
 from transforms.fix.dictionary import merged
 from transforms.fix.rules import Rule, parse_rule
 
@@ -30,18 +31,24 @@ class Filter(beam.PTransform):
       include: Rules in the language of `transforms.fix.rules`.
       exclude: Rules of what is to go; they win over `include`.
       admin: Whether the messages of the session layer (Logon, Heartbeat ...) stay.
+      dictionaries: Those that the messages were read by; rules may use the names they give.
 
     Raises:
       RuleError: A rule cannot be read.
     """
 
     def __init__(
-        self, *, include: Sequence[str] = (), exclude: Sequence[str] = (), admin: bool = True
+        self,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        admin: bool = True,
+        dictionaries: Dictionaries = BUILT_IN,
     ):
         """Read the rules."""
         super().__init__()
-        self._include = [parse_rule(rule) for rule in include]
-        self._exclude = [parse_rule(rule) for rule in exclude]
+        self._include = [parse_rule(rule, dictionaries.own_names) for rule in include]
+        self._exclude = [parse_rule(rule, dictionaries.own_names) for rule in exclude]
         self._admin = admin
 
     def expand(self, batches: beam.PCollection[Batch]):

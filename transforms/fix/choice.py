@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import orjson
 
+from transforms.fix.dictionary import merged
 from transforms.fix.fields import standard_data_tags
-from transforms.fix.versions import VERSIONS, Definition, VersionDictionary, definition
+from transforms.fix.versions import VERSIONS, Definition, VersionDictionary, definition, names_of
 
 __all__ = ["APPL_VER_IDS", "BUILT_IN", "Dictionaries", "OwnDictionary"]
 
@@ -96,6 +97,17 @@ class Dictionaries:
                     if fields.get(length, ("", ""))[1] in ("LENGTH", "INT"):
                         found[length.encode()] = tag.encode()
         return found
+
+    @cached_property
+    def own_names(self) -> Mapping[int, str]:
+        """The names that the dictionaries in `own` give to tags, where FIX has none or another."""
+        usual = merged().fields
+        return {
+            tag: name
+            for one in self.own
+            for tag, name in names_of(one.definition).items()
+            if tag not in usual or usual[tag].name != name
+        }
 
     @cached_property
     def by_session(self) -> bool:

@@ -47,11 +47,14 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Operand:
-    """What is asked about: a column, a key of the JSON in `fields`, or one that may be in both."""
+    """What is asked about: a column, keys of the JSON in `fields`, or what may be in both.
+
+    A field has several keys where dictionaries call it differently.
+    """
 
     name: str
     column: str | None
-    key: str | None
+    keys: tuple[str, ...]
     kind: Kind
 
 
@@ -77,17 +80,17 @@ def operands() -> Mapping[str, Operand]:
     for tag, known in merged().fields.items():
         column = columns.get(tag)
         if column:
-            operand = Operand(known.name, column.name, known.name, _COLUMN_KINDS[column.type])
+            operand = Operand(known.name, column.name, (known.name,), _COLUMN_KINDS[column.type])
             operands[column.name] = operand
         else:
             kind = Kind.TEXT if known.type in _TEXT_TYPES else Kind.UNTYPED
             kind = Kind.TIME if known.type == "UTCTIMESTAMP" else kind
-            operand = Operand(known.name, None, known.name, kind)
+            operand = Operand(known.name, None, (known.name,), kind)
         operands[known.name.lower()] = operands[str(tag)] = operand
     for name in MESSAGES.names:
         if name not in operands:
             kind = _COLUMN_KINDS[MESSAGES.field(name).type]
-            operands[name] = Operand(name, name, None, kind)
+            operands[name] = Operand(name, name, (), kind)
     return operands
 
 

@@ -6,7 +6,7 @@ asked for and the answer is not known without it.
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -54,10 +54,13 @@ class Rows:
         self.messages = messages
         self._objects: dict[int, dict[str, Any]] = {}
 
-    def holding(self, key: str) -> Mask:
-        """Tell which rows have `key` in their JSON, at any depth."""
+    def holding(self, keys: Iterable[str]) -> Mask:
+        """Tell which rows have one of `keys` in their JSON, at any depth."""
         # A quotation mark in a value is escaped, so only a key reads like this.
-        return _mask(pc.match_substring(self.messages.column("fields"), f'"{key}":'))
+        found = np.zeros(self.messages.num_rows, bool)
+        for key in keys:
+            found |= _mask(pc.match_substring(self.messages.column("fields"), f'"{key}":'))
+        return found
 
     def fields(self, row: int) -> dict[str, Any]:
         """Return the JSON object of a row."""
@@ -147,7 +150,7 @@ class Term:
     @property
     def reads_fields(self) -> bool:
         """Whether JSON may have to be read."""
-        return self.operand.key is not None and self.operator not in ("exists", "missing")
+        return bool(self.operand.keys) and self.operator not in ("exists", "missing")
 
     def mask(self, rows: Rows, wanted: Mask) -> Mask:
         """Tell which rows have a value that answers the question with yes."""
@@ -155,17 +158,15 @@ class Term:
         column = rows.messages.column(operand.column) if operand.column else None
         if self.operator in ("exists", "missing"):
             exists = np.zeros(len(wanted), bool) if column is None else _mask(column.is_valid())
-            if operand.key:
-                exists |= rows.holding(operand.key)
+            exists |= rows.holding(operand.keys)
             return exists if self.operator == "exists" else ~exists
         found = np.zeros(len(wanted), bool) if column is None else self._in_column(column)
-        if operand.key:
-            for row in np.flatnonzero(wanted & rows.holding(operand.key)).tolist():
-                fields = rows.fields(row)
-                # What stands in the JSON under the name of a column is all values of the field, in
-                # full; what stands deeper (in a group) comes on top of the column.
-                in_column = found[row] and operand.key not in fields
-                found[row] = in_column or any(map(self._in_text, _texts(fields, operand.key)))
+        for row in np.flatnonzero(wanted & rows.holding(operand.keys)).tolist():
+            fields = rows.fields(row)
+            # What stands in the JSON under the name of a column is all values of the field, in
+            # full; what stands deeper (in a group) comes on top of the column.
+            in_column = found[row] and not any(key in fields for key in operand.keys)
+            found[row] = in_column or any(map(self._in_text, _texts(fields, operand.keys)))
         return found
 
     def _in_column(self, column: pa.Array) -> Mask:
@@ -258,11 +259,18 @@ _READ: Mapping[Kind, Callable[[str], Any]] = {
 }
 
 
-def _texts(fields: Mapping[str, Any], key: str) -> Iterator[str]:
-    """Yield the values under `key`, those of repeated fields and inside of groups as well."""
+def _texts(fields: Mapping[str, Any], keys: Container[str]) -> Iterator[str]:
+    """Yield the values under `keys`, those of repeated fields and inside of groups as well.
+
+    The value of a group is the number of its entries.
+    """
     for name, value in fields.items():
-        for element in value if isinstance(value, list) else (value,):
-            if isinstance(element, dict):
-                yield from _texts(element, key)
-            elif name == key:
-                yield element
+        if isinstance(value, str):
+            if name in keys:
+                yield value
+            continue
+        entries = [element for element in value if isinstance(element, dict)]
+        if name in keys:
+            yield from value if value and not entries else [str(len(value))]
+        for entry in entries:
+            yield from _texts(entry, keys)

@@ -19,11 +19,14 @@ twice). A bare value ends at a space, comma, bracket or quote.
 * A message without the field meets no comparison: `!=` and `not in` say no to it as well. `missing`
   and `not (...)` say yes.
 * Where a field repeats, in the message or in groups, one of its values has to meet the condition.
+  The field that counts a group has the number of its entries.
 """
 
 import difflib
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -79,20 +82,22 @@ class Rule:
         return pa.array(self._node.mask(Rows(messages), everything), pa.bool_())
 
 
-def parse_rule(text: str) -> Rule:
-    """Read a rule.
+def parse_rule(text: str, own_names: Mapping[int, str] = MappingProxyType({})) -> Rule:
+    """Read a rule; `own_names` are names that dictionaries of counterparties give to tags.
 
     Raises:
       RuleError: The text is no rule, names no known field, or compares one with what it cannot be.
     """
-    return Rule(text, _Reader(text).rule())
+    return Rule(text, _Reader(text, own_names).rule())
 
 
 class _Reader:
     """Reads a rule from left to right; `_at` is the place of what comes next."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str, own_names: Mapping[int, str]):
         self._text = text
+        self._own_names = own_names
+        self._own_tags = {name.lower(): str(tag) for tag, name in own_names.items()}
         self._at = 0
         self._depth = 0
         self._skip_space()
@@ -170,23 +175,37 @@ class _Reader:
         if not match or match[0].lower() in _WORDS:
             self._fail(expected)
         name = match[0]
-        operand = operands().get(name.lower())
-        if operand is None and _TAG.fullmatch(name):
-            operand = Operand(f"tag {name}", None, name, Kind.UNTYPED)
+        operand = self._known(name)
         if operand is None:
-            names = [known for known in operands() if not known.isdigit()]
+            names = [*(known for known in operands() if not known.isdigit()), *self._own_tags]
             near = difflib.get_close_matches(name.lower(), names, 1)
-            if near and not name.isdigit():
-                expected += f"; the nearest is {operands()[near[0]].name}"
+            nearest = self._known(near[0]) if near and not name.isdigit() else None
+            if nearest:
+                expected += f"; the nearest is {nearest.name}"
             self._fail(expected)
-        if operand.key in CHECKED:
-            defect = CHECKED[operand.key]
+        if CHECKED.keys() & set(operand.keys):
+            defect = CHECKED[operand.name]
             self._fail(
                 f"another field: {operand.name} is checked and not kept, "
                 f"where it is wrong `defects like *{defect}*` says so"
             )
         self._go_to(match.end())
         return operand
+
+    def _known(self, name: str) -> Operand | None:
+        """Return what a name or tag stands for."""
+        text = name.lower()
+        if text not in operands():
+            text = self._own_tags.get(text, text)
+        operand = operands().get(text)
+        if operand is None and _TAG.fullmatch(text):
+            operand = Operand(f"tag {text}", None, (text,), Kind.UNTYPED)
+        tag = next((tag for tag in self._own_names if operands().get(str(tag)) is operand), None)
+        own = self._own_names.get(int(text) if text.isdigit() else tag or 0)
+        if operand is None or own is None:
+            return operand
+        name = own if text not in operands() else operand.name
+        return replace(operand, name=name, keys=(*operand.keys, own))
 
     def _list(self, operand: Operand) -> tuple[Any, ...]:
         bracket = self._text.startswith("(", self._at)

@@ -18,6 +18,7 @@ __all__ = [
     "Scope",
     "VersionDictionary",
     "definition",
+    "names_of",
 ]
 
 Definition = Mapping[str, Any]
@@ -99,7 +100,7 @@ class VersionDictionary:
         self._header = content["header"] or outer["header"]
         self._trailer = content["trailer"] or outer["trailer"]
         self.message_types = {value: one[0] for value, one in self._messages.items()}
-        self._names = _names(content)
+        self._names = names_of(content)
         self._tags = {name: tag for tag, name in self._names.items()}
         self._scopes: dict[str | None, Scope] = {}
         self._homes: dict[str | None, dict[int, Scope | None]] = {}
@@ -154,8 +155,8 @@ class VersionDictionary:
                 scope.required.add(what)
 
 
-def _names(content: Definition) -> dict[int, str]:
-    """Return the names that a dictionary gives its tags.
+def names_of(content: Definition) -> dict[int, str]:
+    """Return the names that a dictionary gives its tags, by tag.
 
     What a tag was called in an older version (LastShares, 32) gives way to its newest name, so that
     one query finds it in all versions; a name of a counterparty's own stays.
