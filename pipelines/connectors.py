@@ -30,12 +30,15 @@ class Sink:
     """A place that batches are stored in.
 
     `name` is its URI as people may see it. `ledger()` opens what it remembers, for planning;
-    `write(sources, rules, replace, on_commit)` is the transform that stores.
+    `write(sources, rules, replace, on_commit)` is the transform that stores. `fix_json` tells that
+    it needs the column `fix_json`, `stdout` that it writes to standard output, in one process.
     """
 
     name: str
     ledger: Callable[[], Ledger]
     write: Callable[[Mapping[str, int], str, bool, OnCommit], beam.PTransform]
+    fix_json: bool = False
+    stdout: bool = False
 
 
 def _sql(uri: str, _partition_by: Sequence[str]) -> Sink:
@@ -82,7 +85,7 @@ def _jsonl(uri: str, _partition_by: Sequence[str]) -> Sink:
             place, sources=sources, rules=rules, replace=replace, on_commit=on_commit
         )
 
-    return Sink(uri, lambda: JsonlLedger(place), write)
+    return Sink(uri, lambda: JsonlLedger(place), write, fix_json=True)
 
 
 def _standard_output(uri: str) -> Sink:
@@ -91,7 +94,7 @@ def _standard_output(uri: str) -> Sink:
     def write(_sources, _rules, _replace, on_commit) -> beam.PTransform:
         return WriteToStandardOutput(names=ledger.names, on_commit=on_commit)
 
-    return Sink(uri, lambda: ledger, write)
+    return Sink(uri, lambda: ledger, write, fix_json=True, stdout=True)
 
 
 SINKS: Mapping[str, tuple[Any, str]] = {

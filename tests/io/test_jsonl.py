@@ -19,7 +19,7 @@ from fixio.jsonl_ledger import JsonlLedger
 from fixio.jsonl_writer import JsonlWriter
 from fixio.ledger import Mark, SchemaError, SinkError, Source
 from tests.fix.messages import encode
-from tests.fix.test_envelope import one_by_one, parsed, with_fix_json
+from tests.fix.test_envelope import one_by_one, parsed
 from transforms.fix.between import REASONS, TRUNCATED
 from transforms.fix.block import Block
 from transforms.fix.parser import parse_block
@@ -34,7 +34,7 @@ BORDERS = [0, *itertools.accumulate(map(len, LOG.splitlines(keepends=True)))]
 
 
 def batch(start, end, **options):
-    return with_fix_json(parse_block(Block("file:key", start, LOG[start:end], **options)))
+    return parse_block(Block("file:key", start, LOG[start:end], **options), fix_json=True)
 
 
 BATCHES = [batch(start, end) for start, end in itertools.pairwise(BORDERS)]
@@ -124,7 +124,7 @@ def test_a_log_becomes_its_lines_in_order_failures_beside_them_and_one_stretch(p
     assert [row["position"] for row in rows] == sorted(row["position"] for row in rows)
     assert list(rows[0]) == [
         "source", "position", "captured_at", "ingested_at", "session", "direction", "defects",
-        "message",
+        "masked", "message",
     ]  # fmt: skip
     assert sorted(path.name for path in place.parent.iterdir()) == [
         "out.failures.jsonl", "out.jsonl", "out.jsonl.progress.db",

@@ -2,12 +2,11 @@
 
     {"source": "day.log", "position": 123, "captured_at": "2025-01-02T09:30:00.123456Z",
      "ingested_at": null, "session": "FIX.4.4:A->B", "direction": "in", "defects": ["check_sum"],
-     "message": {"Header": {...}, "Body": {...}, "Trailer": {...}}}
+     "masked": ["553", "554"], "message": {"Header": {...}, "Body": {...}, "Trailer": {...}}}
 
 (shown in three lines; a text has no line breaks). Keys come in this order. Before `message` stand
-`masked`, an array of tags like `defects`, where the batch has such a column; `names` where
-`Enrich(names=True)` has added columns, with the names that the dictionary knows; and `enriched`
-where lookups have said something. `message` is the FIX JSON encoding.
+`names` where `Enrich(names=True)` has added columns, with the names that the dictionary knows, and
+`enriched` where lookups have said something. `message` is the FIX JSON encoding.
 """
 
 import base64
@@ -28,10 +27,12 @@ __all__ = ["envelopes", "failure_envelopes"]
 def envelopes(batch: Batch, source: str) -> pa.StringArray:
     """Return one JSON text for each message of `batch`; `source` is the name of its source.
 
-    The batch has a column `fix_json` behind those of `MESSAGES`. Raises `ValueError` without it.
+    Messages have the column `fix_json` behind those of `MESSAGES`; `ValueError` if not.
     """
     messages = batch.messages
     present = set(messages.schema.names)
+    if not messages.num_rows:
+        return pa.array([], pa.string())
     if "fix_json" not in present:
         raise ValueError(
             "the messages have no column fix_json: read them with ParseFix(fix_json=True)"
@@ -47,10 +48,11 @@ def envelopes(batch: Batch, source: str) -> pa.StringArray:
         _each(messages["session"], _dumped),
         ',"direction":',
         _each(messages["direction"], _dumped),
+        ',"defects":',
+        _each(messages["defects"], _array),
+        ',"masked":',
+        _each(messages["masked"], _array),
     ]
-    for name in ("defects", "masked"):
-        if name in present:
-            pieces += [f',"{name}":', _each(messages[name], _array)]
     named = [name for name in NAMED if f"{name}_name" in present]
     if named:
         pieces += [',"names":{', _names(messages, named), "}"]
