@@ -1,40 +1,64 @@
-"""Random messages of every type of every version, with groups as deep as the dictionaries have."""
+"""Random messages of every type of a version, with groups as deep as the dictionaries have."""
 
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.fidelity.dictionary_xml import VERSIONS
 from tests.fidelity.structure import Scope, Structure, data_lengths, message_types, names_of
 from tests.fix.messages import encode
 
 __all__ = ["messages_of_every_type"]
 
-_APPL_VER_IDS = {"FIX50": b"7", "FIX50SP1": b"8", "FIX50SP2": b"9"}
+_APPL_VER_IDS = {"FIX50": "7", "FIX50SP1": "8", "FIX50SP2": "9"}
 _FRAMING = frozenset([8, 9, 10, 35, 1128])
 _MOST_FIELDS = 60
 
 Fields = list[tuple[int, bytes]]
 
 
-def messages_of_every_type(rng: random.Random, dictionaries: Path) -> Iterator[bytes]:
-    """Yield a message of each type of each version; `dictionaries` is a folder of XML files."""
-    for version in VERSIONS:
-        begin_string = (
-            "FIXT.1.1"
-            if version.startswith("FIX50")
-            else f"{version[:-2]}.{version[-2]}.{version[-1]}"
-        )
-        appl_ver_id = _APPL_VER_IDS.get(version)
-        names = names_of(begin_string, [appl_ver_id.decode()] if appl_ver_id else [])
-        structure = Structure(dictionaries, names)
-        lengths = data_lengths(dictionaries)
-        for msg_type in message_types(dictionaries, version):
-            fields = [(35, msg_type.encode())]
-            if appl_ver_id:
-                fields.append((1128, appl_ver_id))
-            _fill(fields, structure.root(msg_type), lengths, rng, depth=0)
-            yield encode(fields, begin_string)
+def messages_of_every_type(
+    rng: random.Random, dictionaries: Path, version: str, *, disturbed: bool = False
+) -> Iterator[bytes]:
+    """Yield a message of each type of a version, one of `VERSIONS`.
+
+    `dictionaries` is a folder of XML files. Where they are `disturbed`, fields are lost, swapped,
+    repeated and added.
+    """
+    appl_ver_id = _APPL_VER_IDS.get(version, "")
+    begin_string = f"FIX.4.{version[-1]}" if version.startswith("FIX4") else "FIXT.1.1"
+    structure = Structure(dictionaries, names_of(begin_string, [appl_ver_id]))
+    lengths = data_lengths(dictionaries)
+    for msg_type in message_types(dictionaries, version):
+        fields: Fields = []
+        _fill(fields, structure.root(msg_type), lengths, rng, depth=0)
+        if disturbed:
+            for _ in range(rng.choice([1, 1, 2, 4])):
+                _disturb(fields, rng)
+        head = [(35, msg_type.encode())]
+        if appl_ver_id:
+            head.append((1128, appl_ver_id.encode()))
+        yield encode(head + fields, begin_string)
+
+
+def _disturb(fields: Fields, rng: random.Random) -> None:
+    """Lose, swap, repeat or add fields."""
+    if not fields:
+        return
+    at, other = rng.randrange(len(fields)), rng.randrange(len(fields))
+    match rng.randrange(6):
+        case 0:
+            del fields[at]
+        case 1:
+            fields.insert(at, fields[other])
+        case 2:
+            fields[at], fields[other] = fields[other], fields[at]
+        case 3:
+            fields.insert(at, (5001, b"own"))
+        case 4:
+            fields[at:at] = fields[other : other + 8]
+        case 5:
+            tag = rng.choice([34, 55, 58, 60, 268, 269, 447, 448, 453, 555, 600])
+            fields.insert(at, (tag, b"%d" % rng.randrange(4)))
 
 
 def _fill(
