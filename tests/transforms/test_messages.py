@@ -15,8 +15,8 @@ from transforms.lookup import Lookup
 from transforms.messages import ToFailures, ToMessages
 
 ORDER = encode(
-    [(35, b"D"), (34, b"5"), (49, b"A"), (52, b"20250102-09:30:00.123"), (56, b"B")]
-    + [(55, b"AAPL"), (44, b"10.50"), (43, b"N"), (448, b"P1"), (448, b"P2")]
+    [(35, b"D"), (34, b"5"), (49, b"A"), (52, b"20250102-09:30:00.123"), (56, b"B"), (43, b"N")]
+    + [(55, b"AAPL"), (44, b"10.50"), (453, b"2"), (448, b"P1"), (448, b"P2")]
 )
 HEARTBEAT = encode([(35, b"0"), (49, b"A")])
 NO_TYPE = encode([(49, b"A")])
@@ -44,7 +44,7 @@ def test_a_message_is_a_dict_of_what_it_has():
             "sending_time": datetime.datetime(2025, 1, 2, 9, 30, 0, 123000, tzinfo=datetime.UTC),
             "symbol": "AAPL",
             "price": Decimal("10.5"),
-            "fields": {"PartyID": ["P1", "P2"]},
+            "fields": {"NoPartyIDs": [{"PartyID": "P1"}, {"PartyID": "P2"}]},
             "enriched": {"issuer": "Apple"},
             "raw": ORDER,
         },

@@ -47,7 +47,7 @@ def mask_message(
             value = masking.text(field.value)
             if value != field.value:
                 changes[number] = value
-                tags.add(tag)
+                tags |= masking.tags_inside(field.value)
     if not changes:
         return None
     _fit_lengths(fields, changes, data_tags)
@@ -56,7 +56,7 @@ def mask_message(
         for number, field in enumerate(fields)
         if changes.get(number, b"") is not None
     ]
-    return Masked(left, _bytes(message, delimiter, fields, changes), sorted(tags - {0}))
+    return Masked(left, _bytes(message, delimiter, fields, changes), sorted(tags))
 
 
 def _damaged_tag(tag: bytes) -> int:

@@ -95,6 +95,14 @@ class Masking:
             masked = self._raw_data.sub(_asterisks_by_length, masked)
         return masked
 
+    def tags_inside(self, octets: bytes) -> set[int]:
+        """Return the tags of what `text` masks."""
+        found = self._pattern.finditer(octets) if self._pattern else ()
+        tags = {int(match[1].rstrip(b"=")) for match in found}
+        if self._raw_data and b"35=A" in octets and self._raw_data.search(octets):
+            tags.add(RAW_DATA)
+        return tags
+
     @cached_property
     def _signs(self) -> list[bytes]:
         """What is quickly looked for before a pattern is."""

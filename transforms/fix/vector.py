@@ -267,7 +267,9 @@ class _Block:
             tag = self.parser.tag(self.rows.ids[field])
             tags.setdefault(int(self.rows.row[field]), []).append(tag)
         masked = {row: ",".join(map(str, sorted(set(found)))) for row, found in tags.items()}
-        scalar = {row: one.masked for row, one in self.scalar.items() if one and one.masked}
+        scalar = {
+            row: one.masked for row, one in self.scalar.items() if one and one.masked is not None
+        }
         return masked | scalar
 
     def _check_framing(self) -> None:

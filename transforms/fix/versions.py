@@ -85,10 +85,16 @@ class VersionDictionary:
     def __init__(
         self, content: Definition, transport: Definition | None = None, *, is_known: bool = True
     ):
-        """`transport` (FIXT.1.1) gives the header, trailer and messages that `content` lacks."""
+        """Read `content`; header, trailer and session messages are those of `transport` (FIXT.1.1).
+
+        A `content` made to stand on a transport (FIX 5.0 and later) may have its own.
+        """
         self.version: str = content["version"]
         self.is_known = is_known
-        parts = [transport, content] if transport else [content]
+        stands_on_it = content["version"].startswith("FIX.5")
+        parts = [content]
+        if transport:
+            parts = [transport, content] if stands_on_it else [content, transport]
         self.fields: dict[int, Field] = {}
         self._components: dict[str, Any] = {}
         self._messages: dict[str, Any] = {}
@@ -97,8 +103,9 @@ class VersionDictionary:
             self._components |= part["components"]
             self._messages |= part["messages"]
         outer = transport or content
-        self._header = content["header"] or outer["header"]
-        self._trailer = content["trailer"] or outer["trailer"]
+        inner = content if stands_on_it else outer
+        self._header = inner["header"] or outer["header"]
+        self._trailer = inner["trailer"] or outer["trailer"]
         self.message_types = {value: one[0] for value, one in self._messages.items()}
         self._names = names_of(content)
         self._tags = {name: tag for tag, name in self._names.items()}

@@ -1,0 +1,230 @@
+"""Groups come out nested as the dictionary has them, and nothing in them is lost."""
+
+import random
+
+import orjson
+import pytest
+
+from tests.fix.fuzz import difference
+from tests.fix.group_messages import group_log
+from tests.fix.messages import encode
+from transforms.fix.block import Block
+from transforms.fix.choice import Dictionaries, OwnDictionary
+from transforms.fix.layout import Layout
+from transforms.fix.parser import parse_block
+
+HEAD = [(35, b"D"), (49, b"A"), (56, b"B"), (34, b"7"), (52, b"20250102-09:30:00")]
+
+
+def read(fields, *, version="FIX.4.4", vectorised=False, **options):
+    block = Block("log", 0, encode(fields, version))
+    batch = parse_block(block, vectorised=vectorised, **options)
+    (row,) = batch.messages.to_pylist()
+    return row
+
+
+def nested(fields, **options):
+    """What both parsers make of the fields: JSON and defects."""
+    rows = [read(fields, vectorised=way, **options) for way in (False, True)]
+    assert rows[0] == rows[1]
+    return orjson.loads(rows[0]["fields"]), rows[0]["defects"]
+
+
+def test_groups_in_groups_are_arrays_in_objects():
+    parties = [
+        *((453, b"2"), (448, b"P1"), (447, b"D"), (452, b"1")),
+        *((802, b"2"), (523, b"s1"), (803, b"5"), (523, b"s2"), (803, b"6")),
+        *((448, b"P2"), (447, b"D"), (452, b"4")),
+    ]
+    assert nested([*HEAD, *parties, (55, b"IBM")]) == (
+        {
+            "NoPartyIDs": [
+                {
+                    "PartyID": "P1",
+                    "PartyIDSource": "D",
+                    "PartyRole": "1",
+                    "NoPartySubIDs": [
+                        {"PartySubID": "s1", "PartySubIDType": "5"},
+                        {"PartySubID": "s2", "PartySubIDType": "6"},
+                    ],
+                },
+                {"PartyID": "P2", "PartyIDSource": "D", "PartyRole": "4"},
+            ]
+        },
+        None,
+    )
+
+
+def test_a_group_without_entries_is_an_empty_array():
+    assert nested([*HEAD, (453, b"0"), (55, b"IBM")]) == ({"NoPartyIDs": []}, None)
+
+
+def test_a_count_that_is_wrong_stands_behind_the_entries_under_its_tag():
+    assert nested([*HEAD, (453, b"3"), (448, b"P1"), (448, b"P2"), (55, b"IBM")]) == (
+        {"NoPartyIDs": [{"PartyID": "P1"}, {"PartyID": "P2"}], "453": "3"},
+        "group_count",
+    )
+
+
+def test_a_tag_of_ones_own_stays_in_the_entry_it_stands_in():
+    fields = [(453, b"2"), (448, b"P1"), (5001, b"x"), (448, b"P2"), (5002, b"y"), (55, b"IBM")]
+    assert nested([*HEAD, *fields]) == (
+        {"NoPartyIDs": [{"PartyID": "P1", "5001": "x"}, {"PartyID": "P2"}], "5002": "y"},
+        "group_foreign",
+    )
+
+
+def test_members_without_their_count_are_arrays_of_values():
+    assert nested([*HEAD, (448, b"P1"), (447, b"D"), (448, b"P2")]) == (
+        {"PartyID": ["P1", "P2"], "PartyIDSource": "D"},
+        "repeated_tag,group_orphan",
+    )
+
+
+def test_a_member_that_comes_again_begins_the_next_entry():
+    fields = [(453, b"2"), (448, b"P1"), (447, b"D"), (447, b"G"), (55, b"IBM")]
+    assert nested([*HEAD, *fields]) == (
+        {"NoPartyIDs": [{"PartyID": "P1", "PartyIDSource": "D"}, {"PartyIDSource": "G"}]},
+        "repeated_tag",
+    )
+
+
+def test_a_repeated_group_goes_on_with_its_array():
+    fields = [(453, b"1"), (448, b"P1"), (55, b"IBM"), (453, b"1"), (448, b"P2")]
+    assert nested([*HEAD, *fields]) == (
+        {"NoPartyIDs": [{"PartyID": "P1"}, {"PartyID": "P2"}]},
+        "repeated_tag",
+    )
+
+
+def test_a_type_that_no_dictionary_has_gives_arrays():
+    fields = [(35, b"U1"), *HEAD[1:], (453, b"2"), (448, b"P1"), (448, b"P2")]
+    assert nested(fields) == ({"NoPartyIDs": "2", "PartyID": ["P1", "P2"]}, "repeated_tag")
+
+
+@pytest.mark.parametrize(
+    ("version", "extra", "is_nested"),
+    [
+        ("FIX.4.2", [], False),
+        ("FIX.4.3", [], True),
+        ("FIXT.1.1", [], True),
+        ("FIXT.1.1", [(1128, b"4")], False),
+        ("FIXT.1.1", [(1128, b"6")], True),
+    ],
+)
+def test_the_version_decides_what_is_a_group(version, extra, is_nested):
+    fields = [HEAD[0], *extra, *HEAD[1:], (453, b"1"), (448, b"P1"), (55, b"X"), (54, b"1")]
+    found, _ = nested(fields, version=version)
+    assert ("NoPartyIDs" in found, isinstance(found.get("NoPartyIDs"), list)) == (True, is_nested)
+
+
+def test_a_column_holds_what_stands_at_the_level_of_the_message_only():
+    fields = [(35, b"V"), *HEAD[1:], (262, b"R"), (146, b"2"), (55, b"IBM"), (55, b"AAPL")]
+    row = read(fields)
+    assert row["symbol"] is None
+    assert orjson.loads(row["fields"])["NoRelatedSym"] == [{"Symbol": "IBM"}, {"Symbol": "AAPL"}]
+
+
+def test_fix_json_has_header_body_and_trailer_and_leaves_out_what_is_right():
+    fields = [
+        *HEAD,
+        (627, b"1"),
+        (628, b"HUB"),
+        (55, b"IBM"),
+        (453, b"1"),
+        (448, b"P1"),
+        (89, b"s"),
+    ]
+    texts = {read(fields, vectorised=way, fix_json=True)["fix_json"] for way in (False, True)}
+    assert [orjson.loads(text) for text in texts] == [
+        {
+            "Header": {
+                "BeginString": "FIX.4.4",
+                "MsgType": "D",
+                "SenderCompID": "A",
+                "TargetCompID": "B",
+                "MsgSeqNum": "7",
+                "SendingTime": "20250102-09:30:00",
+                "NoHops": [{"HopCompID": "HUB"}],
+            },
+            "Body": {"Symbol": "IBM", "NoPartyIDs": [{"PartyID": "P1"}]},
+            "Trailer": {"Signature": "s"},
+        }
+    ]
+
+
+def test_fix_json_keeps_a_wrong_check_sum_and_a_wrong_body_length():
+    message = encode(HEAD).replace(b"\x019=", b"\x019=1")
+    for way in (False, True):
+        batch = parse_block(Block("log", 0, message), vectorised=way, fix_json=True)
+        content = orjson.loads(batch.messages["fix_json"][0].as_py())
+        assert content["Header"]["BodyLength"].startswith("1")
+        assert content["Trailer"] == {"CheckSum": message[-4:-1].decode()}
+
+
+def two_places():
+    """A dictionary in which tag 55 stands in the message and in a group of it."""
+    return {
+        "version": "FIX.4.4",
+        "fields": {
+            **{str(tag): [name, "STRING", {}] for tag, name in _HEADER.items()},
+            "55": ["Symbol", "STRING", {}],
+            "58": ["Text", "STRING", {}],
+            "453": ["NoPartyIDs", "NUMINGROUP", {}],
+            "448": ["PartyID", "STRING", {}],
+        },
+        "components": {},
+        "header": [[tag, 1] for tag in (8, 9, 35, 49, 56, 34, 52)],
+        "trailer": [[10, 1]],
+        "messages": {"D": ["NewOrderSingle", 0, [[55, 0], [453, 0, [[448, 1], [55, 0]]], [58, 0]]]},
+    }
+
+
+_HEADER = {8: "BeginString", 9: "BodyLength", 10: "CheckSum", 34: "MsgSeqNum", 35: "MsgType",
+           49: "SenderCompID", 52: "SendingTime", 56: "TargetCompID"}  # fmt: skip
+
+
+def test_a_tag_with_two_places_is_read_where_it_stands():
+    own = Dictionaries((OwnDictionary("", two_places()),))
+    fields = [*HEAD, (55, b"IBM"), (453, b"2"), (448, b"P1"), (55, b"X"), (448, b"P2"), (58, b"t")]
+    assert nested(fields, dictionaries=own) == (
+        {"NoPartyIDs": [{"PartyID": "P1", "Symbol": "X"}, {"PartyID": "P2"}]},
+        None,
+    )
+    assert read(fields, dictionaries=own)["symbol"] == "IBM"
+
+
+def test_no_order_of_fields_loses_one():
+    rng = random.Random("kept")
+    data = group_log(rng, 300, damaged=1.0, delimiter=b"\x01")
+    for row in parse_block(Block("log", 0, data), fields="all").messages.to_pylist():
+        kept = b"".join(sorted(_texts(orjson.loads(row["fields"]))))
+        for field in row["raw"].split(b"\x01"):
+            value = field.partition(b"=")[2]
+            if value.isalnum() and value.isascii() and not value.isdigit():
+                assert value in kept
+
+
+def _texts(value):
+    if isinstance(value, str):
+        return [value.encode()]
+    inside = value.values() if isinstance(value, dict) else value
+    return [text for one in inside for text in _texts(one)]
+
+
+def test_well_formed_groups_are_nested_without_the_scalar_parser(monkeypatch):
+    sent = []
+    monkeypatch.setattr(
+        "transforms.fix.vector.parse_message", lambda *given: sent.append(given) or None
+    )
+    monkeypatch.setattr(Layout, "replace", None)
+    fields = [*HEAD, (453, b"2"), (448, b"P1"), (802, b"1"), (523, b"s"), (448, b"P2"), (55, b"X")]
+    message = encode(fields)
+    batch = parse_block(Block("log", 0, message * 50), vectorised=True, fix_json=True)
+    assert (batch.messages.num_rows, sent) == (50, [])
+
+
+# As many logs of up to 300 messages each as are to be compared; more by `tests.fix.fuzz`.
+@pytest.mark.parametrize("number", range(60))
+def test_both_parsers_agree_on_every_way_of_reading(number):
+    assert difference(f"here {number}")[1] is None

@@ -1,0 +1,139 @@
+"""The dictionaries that come with the project: whole, quick to load, and named as newest."""
+
+import time
+
+import pytest
+
+from transforms.fix.choice import BUILT_IN, Dictionaries, OwnDictionary
+from transforms.fix.dictionary import merged
+from transforms.fix.versions import BODY, HEADER, TRAILER, VERSIONS, VersionDictionary, definition
+
+
+def of(version):
+    return BUILT_IN.choose(version, "", "->", {})
+
+
+@pytest.mark.parametrize(
+    ("version", "fields", "messages", "depth"),
+    [
+        ("FIX.4.0", 138, 27, 1),
+        ("FIX.4.1", 206, 28, 2),
+        ("FIX.4.2", 405, 46, 2),
+        ("FIX.4.3", 635, 68, 3),
+        ("FIX.4.4", 912, 93, 4),
+        ("FIX.5.0", 1100, 101, 4),
+        ("FIX.5.0SP1", 1373, 113, 4),
+        ("FIX.5.0SP2", 6028, 164, 7),
+        ("FIXT.1.1", 6028, 164, 7),
+    ],
+)
+def test_a_version_has_what_its_dictionary_has(version, fields, messages, depth):
+    dictionary = of(version)
+    deepest = max(
+        scope.depth for kind in dictionary.message_types for scope in dictionary.scope(kind).walk()
+    )
+    assert (len(dictionary.fields), len(dictionary.message_types), deepest) == (
+        fields, messages, depth,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_tag_has_two_places_in_a_type_of_message(version):
+    dictionary = of(version)
+    twice = [kind for kind in dictionary.message_types if None in dictionary.homes(kind).values()]
+    assert twice == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_name_is_that_of_one_tag(version):
+    dictionary = of(version)
+    names = [dictionary.name(tag) for tag in {*dictionary.fields, *merged().fields}]
+    assert len(set(names)) == len(names)
+
+
+def test_names_are_the_newest_in_every_version():
+    assert {of(version).name(32) for version in VERSIONS} == {"LastQty"}
+    assert definition("FIX.4.2")["fields"]["32"][0] == "LastShares"
+
+
+def test_an_order_of_fix_44_has_its_parts_and_required_fields():
+    scope = of("FIX.4.4").scope("D")
+    assert [scope.section[tag] for tag in (8, 35, 55, 453, 10)] == [
+        HEADER, HEADER, BODY, BODY, TRAILER,
+    ]  # fmt: skip
+    assert scope.required == {8, 9, 35, 49, 56, 34, 52, 11, 54, 60, 40, 10}
+    parties = scope.members[453]
+    assert parties is not None and (parties.first, sorted(parties.members)) == (
+        448, [447, 448, 452, 802],
+    )  # fmt: skip
+
+
+def test_a_version_loads_in_under_50_milliseconds():
+    # The best of several, as other work on the machine only ever makes it longer.
+    def seconds():
+        definition.cache_clear()
+        before = time.process_time()
+        VersionDictionary(definition("FIX.5.0SP2"), definition("FIXT.1.1")).scope("D")
+        return time.process_time() - before
+
+    assert min(seconds() for _ in range(5)) < 0.05
+
+
+def own(version, name, **fields):
+    return {
+        "version": version,
+        "fields": {tag: [field, "STRING", {}] for tag, field in fields.items()},
+        "components": {},
+        "header": [],
+        "trailer": [],
+        "messages": {"U1": [name, 0, []]},
+    }
+
+
+def chosen(dictionaries, begin_string, *, applied="", session="A->B", logged_on=None):
+    return dictionaries.choose(begin_string, applied, session, logged_on or {})
+
+
+def test_the_version_of_fixt_is_that_of_the_message_else_of_the_logon_else_the_default():
+    version = lambda **given: chosen(BUILT_IN, "FIXT.1.1", **given).version  # noqa: E731
+    assert version(applied="7", logged_on={"A->B": "6"}) == "FIX.5.0"
+    assert version(logged_on={"A->B": "6"}) == "FIX.4.4"
+    assert version(logged_on={"B->A": "6"}) == "FIX.5.0SP2"
+    assert version(applied="99") == "FIX.5.0SP2"
+    assert chosen(Dictionaries(default_appl_ver_id="8"), "FIXT.1.1").version == "FIX.5.0SP1"
+    assert chosen(BUILT_IN, "FIXT.1.1", applied="6").scope("A").section[1137] == BODY
+
+
+def test_an_own_dictionary_is_for_its_version_or_for_its_sessions_in_both_directions():
+    mine, broker = own("FIX.4.4", "Mine"), own("FIX.4.2", "Broker")
+    both = Dictionaries((OwnDictionary("", mine), OwnDictionary("BROKER->*", broker)))
+    name = lambda *given, **more: chosen(both, *given, **more).message_types.get("U1")  # noqa: E731
+    assert name("FIX.4.4") == "Mine"
+    assert name("FIX.4.2") is None
+    assert name("FIX.4.4", session="BROKER->US") == "Broker"
+    assert name("FIX.4.2", session="US->BROKER") == "Broker"
+    assert name("FIX.4.2", session="US->BROKERS") is None
+
+
+def test_dictionaries_are_equal_if_they_choose_alike():
+    mine = own("FIX.4.4", "Mine")
+    assert Dictionaries() == BUILT_IN
+    assert Dictionaries((OwnDictionary("", mine),)) == Dictionaries((OwnDictionary("", mine),))
+    assert Dictionaries((OwnDictionary("", mine),)) != Dictionaries((OwnDictionary("A->*", mine),))
+
+
+def test_an_unknown_version_has_header_and_trailer_of_the_transport_only():
+    dictionary = chosen(BUILT_IN, "FIX.9.9")
+    assert (dictionary.is_known, sorted(dictionary.message_types)) == (
+        False, ["0", "1", "2", "3", "4", "5", "A", "n"],
+    )  # fmt: skip
+
+
+def test_names_of_ones_own_stand_beside_the_usual_ones():
+    mine = own("FIX.4.4", "Mine", **{"5001": "Desk", "44": "LimitPx", "32": "LastQty"})
+    dictionaries = Dictionaries((OwnDictionary("", mine),))
+    dictionary = chosen(dictionaries, "FIX.4.4")
+    assert [dictionary.name(tag) for tag in (5001, 44, 32, 55, 9999)] == [
+        "Desk", "LimitPx", "LastQty", "Symbol", "9999",
+    ]  # fmt: skip
+    assert dictionaries.own_names == {5001: "Desk", 44: "LimitPx"}
