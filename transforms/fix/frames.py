@@ -10,16 +10,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.fix.digits import ZEROS, all_digits
 from transforms.fix.framing import LONGEST_BODY, message_end, start_pattern
 from transforms.fix.tags import TagTable, tag_texts
-from transforms.fix.words import LOW_BYTES, all_digits, short_integers, word
+from transforms.fix.words import LOW_BYTES, short_integers, word
 
 __all__ = ["Text", "confirm", "find_ends", "ranges", "with_headless", "without_overlaps"]
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 
-_FIVE_ZEROS = word(b"00000") << np.uint64(24)
+_FIVE_ZEROS = ZEROS << np.uint64(24)
 _NEWLINE, _RETURN = 10, 13
 
 

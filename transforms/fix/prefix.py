@@ -8,15 +8,20 @@ like `FIX.4.4:IN->OUT` it is none.
 
 import calendar
 import re
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.fix.digits import clock_seconds, day_seconds, numbers, right_aligned
 from transforms.fix.schema import TIME
-from transforms.fix.words import view
+from transforms.fix.words import LOW_BYTES, view, wide, word
 
 __all__ = ["read_prefix", "read_prefixes"]
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 _IN = (
     "in",
@@ -43,6 +48,8 @@ _DIRECTION = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _SESSION = re.compile(r"\S+->\S+")
+_LONGEST = 500
+"""As many bytes of all prefixes of a block are looked at together; longer ones are rare."""
 
 
 def read_prefix(text: str) -> tuple[int | None, str | None]:
@@ -83,21 +90,30 @@ def _offset(zone: str | None) -> int:
 def read_prefixes(prefixes: pa.StringArray) -> tuple[pa.Array, pa.Array]:
     """Return the times (`TIME`) and directions (text) of prefixes, as `read_prefix` has them."""
     count = len(prefixes)
+    every = np.frombuffer(prefixes.buffers()[1] or bytes(4), np.int32)
+    offsets = every[prefixes.offset : prefixes.offset + count + 1].astype(np.int64)
+    # An empty prefix says as little as none.
+    rest = np.flatnonzero(offsets[1:] > offsets[:-1])
+    if not len(rest):
+        return pa.nulls(count, TIME), pa.nulls(count, pa.string())
     micros = np.zeros(count, np.int64)
-    timed = np.zeros(count, bool)
+    timed = np.zeros(count, np.bool_)
     directions: list[str | None] = []
     number = np.full(count, -1, np.int32)
-    rest = np.flatnonzero(prefixes.is_valid().to_numpy(zero_copy_only=False))
-    sample = prefixes[int(rest[0])].as_py() if len(rest) else ""
+    sample = prefixes[int(rest[0])].as_py()
     layout = _TIME.search(sample)
-    if layout and sample.isascii():
-        regular, values, tails = _regular(prefixes, rest, sample, layout)
+    if layout and sample.isascii() and layout.end() <= _LONGEST:
+        regular, values, same = _regular(prefixes, offsets, rest, sample, layout)
         micros[regular], timed[regular] = values, True
-        coded = tails.dictionary_encode()
-        before = sample[: layout.start()]
-        directions += [_direction(f"{before} {tail}") for tail in coded.dictionary.to_pylist()]
-        number[regular] = coded.indices.to_numpy(zero_copy_only=False)
-        rest = np.setdiff1d(rest, regular, assume_unique=True)
+        rest = rest[~timed.take(rest)]
+        before, tails = sample[: layout.start()], [sample[layout.end() :]]
+        number[regular] = 0
+        others = regular[~same]
+        if len(others):
+            coded = _tails(prefixes, offsets, others, layout.end()).dictionary_encode()
+            number[others] = coded.indices.to_numpy() + 1
+            tails += coded.dictionary.to_pylist()
+        directions += [_direction(f"{before} {tail}") for tail in tails]
     for row in rest.tolist():
         value, direction = read_prefix(prefixes[row].as_py())
         if value is not None:
@@ -106,76 +122,103 @@ def read_prefixes(prefixes: pa.StringArray) -> tuple[pa.Array, pa.Array]:
             number[row] = len(directions)
             directions.append(direction)
     times = pa.array(micros, mask=~timed).view(TIME)
+    if not any(directions):
+        return times, pa.nulls(count, pa.string())
     indices = pa.array(number, mask=number < 0)
     return times, pa.array(directions, pa.string()).take(indices)
 
 
+def _tails(prefixes: pa.StringArray, offsets: Ints, rows: Ints, end: int) -> pa.Array:
+    """Return what stands in rows of `prefixes` from `end` on."""
+    spans = np.empty(2 * len(rows) + 1, np.int32)
+    spans[0:-1:2], spans[1::2] = offsets[rows] + end, offsets[rows + 1]
+    spans[-1] = offsets[-1]
+    pieces = pa.Array.from_buffers(
+        pa.string(), 2 * len(rows), [None, pa.py_buffer(spans), prefixes.buffers()[2]]
+    )
+    return pieces.take(pa.array(np.arange(len(rows), dtype=np.int32) * 2))
+
+
+class _Columns:
+    """The bytes of texts, by their place in the text: eight of each text at once."""
+
+    def __init__(self, data: pa.Buffer, at: Ints, width: int):
+        """Each text begins at `at`; `width` bytes of it are looked at."""
+        count = width // 8 + 2
+        words = view(b"".join((data, bytes(8 * count))))
+        self._words = np.ascontiguousarray(wide(words, at, count).T)
+
+    def at(self, place: int) -> NDArray[np.uint64]:
+        """Return the words at one place of the texts."""
+        number, bits = divmod(8 * place, 64)
+        if not bits:
+            return self._words[number]
+        low = self._words[number] >> np.uint64(bits)
+        low |= self._words[number + 1] << np.uint64(64 - bits)
+        return low
+
+    def octets(self, place: int) -> NDArray[np.uint8]:
+        """Return the bytes at one place of the texts."""
+        number, inside = divmod(place, 8)
+        return self._words[number].view(np.uint8)[inside::8]
+
+    def equal(self, text: bytes, begin: int, but: Iterable[int] = ()) -> Mask:
+        """Tell which texts hold `text` at `begin`, but for some places of theirs."""
+        kept = bytearray(b"\xff" * len(text))
+        for place in but:
+            kept[place - begin] = 0
+        equal = np.ones(self._words.shape[1], np.bool_)
+        for place in range(0, len(text), 8):
+            mask = word(bytes(kept[place : place + 8]))
+            if mask:
+                different = self.at(begin + place) ^ word(text[place : place + 8])
+                equal &= (different & mask) == 0
+        return equal
+
+
 def _regular(
-    prefixes: pa.StringArray, rows: NDArray[np.int64], sample: str, layout: re.Match[str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], pa.Array]:
-    """Return the rows laid out as `sample` is, their times and what stands behind the times.
+    prefixes: pa.StringArray, offsets: Ints, rows: Ints, sample: str, layout: re.Match[str]
+) -> tuple[Ints, Ints, Mask]:
+    """Return the rows laid out as `sample` is, their times and which of them go on as it does.
 
     A row is laid out so when it has digits where `sample` has those of its time, and all else up to
-    the end of the time is the same.
+    the end of the time is the same. `offsets` are those of `prefixes`.
     """
-    end = layout.end()
-    buffers = prefixes.buffers()
-    offsets = np.frombuffer(buffers[1], np.int32)[
-        prefixes.offset : prefixes.offset + len(prefixes) + 1
-    ]
-    text = (buffers[2].to_pybytes() if buffers[2] else b"") + bytes(8)
-    octets = np.frombuffer(text, np.uint8)
-    at = offsets[rows].astype(np.int64)
-    stop = offsets[rows + 1].astype(np.int64)
-    fits = stop - at > end
-    rows, at, stop = rows[fits], at[fits], stop[fits]
-    digits = {place for group in (1, 3, 4, 5, 6, 7, 8) for place in range(*layout.span(group))}
-    good = np.ones(len(rows), bool)
-    words = view(text)
-    encoded = sample.encode()
-    for place in range(0, end, 8):
-        width = min(8, end - place)
-        literal = [place + k not in digits for k in range(width)]
-        mask = sum(0xFF << 8 * k for k in range(width) if literal[k])
-        if mask:
-            wanted = int.from_bytes(encoded[place : place + width], "little") & mask
-            good &= (words[at + place] & np.uint64(mask)) == np.uint64(wanted)
-    found = {}
-    for place in sorted(digits):
-        found[place] = octets[at + place].astype(np.int64) - 48
-        good &= (found[place] >= 0) & (found[place] <= 9)
+    end, encoded = layout.end(), sample.encode()[:_LONGEST]
+    rows = rows[offsets[rows + 1] - offsets[rows] > end]
+    columns = _Columns(prefixes.buffers()[2], offsets[rows], max(end, len(encoded)))
+    digits = [place for group in (1, 3, 4, 5, 6, 7, 8) for place in range(*layout.span(group))]
+    good = columns.equal(encoded[:end], 0, digits)
     # What follows must not be one more digit, or a fraction or an offset that `sample` has not.
-    follows = octets[at + end]
+    follows = columns.octets(end)
     good &= (follows - np.uint8(48)) > 9
     if not layout[8] and not layout[9]:
         separator = (follows == ord(".")) | (follows == ord(","))
-        good &= ~separator | ((octets[at + end + 1] - np.uint8(48)) > 9)
+        good &= ~separator | ((columns.octets(end + 1) - np.uint8(48)) > 9)
     if not layout[9]:
         for mark in b"Z+-":
             good &= follows != mark
-
-    def number(group: int) -> NDArray[np.int64]:
-        total = np.zeros(len(rows), np.int64)
-        for place in range(*layout.span(group))[:6]:
-            total = total * 10 + found[place]
-        return total
-
-    year, month, day, hour, minute, second = (number(group) for group in (1, 3, 4, 5, 6, 7))
-    fraction = number(8) * 10 ** (6 - len((layout[8] or "")[:6])) if layout[8] else 0
-    good &= (year > 0) & (month >= 1) & (month <= 12) & (day >= 1)
-    good &= (hour < 24) & (minute < 60) & (second < 60)
-    months = np.where(good, (year - 1970) * 12 + month - 1, 0)
-    first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    following = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    good &= day <= following - first
-    days = first + day - 1
-    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second - _offset(layout[9])
-    values = seconds * 1_000_000 + fraction
-    spans = np.empty(2 * len(rows) + 1, np.int32)
-    spans[0:-1:2], spans[1::2] = at + end, stop
-    spans[-1] = len(text) - 8
-    pieces = pa.Array.from_buffers(
-        pa.string(), 2 * len(rows), [None, pa.py_buffer(spans), pa.py_buffer(text)]
-    )
-    tails = pieces.take(pa.array(np.flatnonzero(good).astype(np.int32) * 2))
-    return rows[good], values[good], tails
+    day = columns.at(layout.start(1))
+    if layout[2]:
+        # `YYYY-MM-DD` becomes `YYYYMMDD`.
+        month = (day >> np.uint64(8)) & (LOW_BYTES[2] << np.uint64(32))
+        day = (day & LOW_BYTES[4]) | month | (columns.at(layout.start(4)) << np.uint64(48))
+    values, right = day_seconds(day)
+    good &= right
+    seconds, right = clock_seconds(columns.at(layout.start(5)))
+    good &= right
+    values += seconds
+    values -= _offset(layout[9])
+    values *= 1_000_000
+    begin, stop = layout.span(8)
+    for place, unit in ((begin, 1), (begin + 6, 0)):
+        # Digits beyond microseconds say nothing, but must be digits.
+        width = min(stop - place, 6)
+        if width > 0:
+            found, right = numbers(right_aligned(columns.at(place), np.full(1, width)))
+            good &= right
+            values += found * (unit * 10 ** (6 - width))
+    same = columns.equal(encoded[end:], end)
+    same &= offsets[rows + 1] - offsets[rows] == len(sample)
+    same &= len(sample) <= _LONGEST
+    return rows[good], values[good], same[good]

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.fix.words import first_byte, word
+from transforms.fix.digits import first_byte
+from transforms.fix.words import word
 
 __all__ = ["TagTable", "tag_texts"]
 
