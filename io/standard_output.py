@@ -16,7 +16,7 @@ from fixio.ledger import Known, Mark, SinkError, Source
 from transforms.fix.block import Batch
 from transforms.fix.envelope import envelopes, failure_envelopes
 
-__all__ = ["FAILURES", "StandardOutputLedger", "WriteToStandardOutput"]
+__all__ = ["FAILURES", "OutputClosed", "StandardOutputLedger", "WriteToStandardOutput"]
 
 FAILURES = Path("fixfeed.failures.jsonl")
 """Where failures go, since standard output has the messages and standard error the progress."""
@@ -25,6 +25,10 @@ _STANDARD_OUTPUT = 1
 _lock = threading.Lock()
 
 OnCommit = Callable[[Batch, int], None]
+
+
+class OutputClosed(SinkError):
+    """Nobody reads standard output any more, as when `head` has seen enough."""
 
 
 class StandardOutputLedger:
@@ -72,9 +76,9 @@ class WriteToStandardOutput(beam.PTransform):
     Lines are written whole, a batch at a time. Nothing is remembered: when a bundle runs twice, its
     lines are there twice. Failures are appended to `FAILURES` in the current folder.
 
-    A bundle fails with `SinkError` when nobody reads standard output any more, or where it runs in
-    another process than the one that made the transform: the output of workers goes elsewhere. It
-    fails with `ValueError` when the batches have no column `fix_json`.
+    A bundle fails with `OutputClosed` when nobody reads standard output any more, with `SinkError`
+    where it runs in another process than the one that made the transform, since the output of
+    workers goes elsewhere, and with `ValueError` when the batches have no column `fix_json`.
 
     Args:
       names: The names of sources, by key; others are called by their key.
@@ -127,4 +131,4 @@ def _write(lines: bytes) -> None:
         while view:
             view = view[os.write(_STANDARD_OUTPUT, view) :]
     except BrokenPipeError as error:
-        raise SinkError("nobody reads standard output any more") from error
+        raise OutputClosed("nobody reads standard output any more") from error

@@ -106,7 +106,7 @@ def test_a_reader_that_goes_away_ends_the_run_with_a_reason():
     writer.stdout.close()
     errors = writer.stderr.read()
     assert writer.wait() == 1
-    assert b"SinkError: nobody reads standard output any more" in errors
+    assert b"OutputClosed: nobody reads standard output any more" in errors
 
 
 def test_a_worker_process_refuses_since_its_output_goes_elsewhere(monkeypatch):
