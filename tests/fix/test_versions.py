@@ -63,9 +63,8 @@ def test_an_order_of_fix_44_has_its_parts_and_required_fields():
     ]  # fmt: skip
     assert scope.required == {8, 9, 35, 49, 56, 34, 52, 11, 54, 60, 40, 10}
     parties = scope.members[453]
-    assert parties is not None and (parties.first, sorted(parties.members)) == (
-        448, [447, 448, 452, 802],
-    )  # fmt: skip
+    assert parties is not None
+    assert (parties.first, sorted(parties.members)) == (448, [447, 448, 452, 802])
 
 
 def test_a_version_loads_in_under_50_milliseconds():

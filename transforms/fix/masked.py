@@ -24,7 +24,6 @@ def mask_message(
     message: bytes,
     delimiter: bytes,
     fields: Sequence[Field],
-    msg_type: bytes,
     masking: Masking,
     data_tags: Mapping[bytes, bytes],
 ) -> Masked | None:
@@ -38,9 +37,10 @@ def mask_message(
     """
     changes: dict[int, bytes | None] = {}
     tags = set()
+    msg_types = {field.value for field in fields if field.tag == b"35"}
     for number, field in enumerate(fields):
         tag = facts_of(field.tag).tag or _damaged_tag(field.tag)
-        if masking.applies(tag, msg_type):
+        if masking.applies(tag, msg_types):
             changes[number] = masking.value(tag, field.value)
             tags.add(tag)
         elif b"=" in field.value:

@@ -8,7 +8,7 @@ import difflib
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -67,10 +67,13 @@ class Masking:
         """The tags that are not kept."""
         return frozenset(tag for tag, how in self.how.items() if how != "keep")
 
-    def applies(self, tag: int, msg_type: bytes) -> bool:
-        """Tell whether the value of a tag is masked in a message of this type."""
+    def applies(self, tag: int, msg_types: Collection[bytes]) -> bool:
+        """Tell whether the value of a tag is masked in a message with these values of MsgType (35).
+
+        There are several where a message inside another was cut out of its data field.
+        """
         if tag == RAW_DATA and not self.raw_data_everywhere:
-            return tag in self.tags and msg_type == b"A"
+            return tag in self.tags and b"A" in msg_types
         return tag in self.tags
 
     def value(self, tag: int, value: bytes) -> bytes | None:
@@ -86,20 +89,25 @@ class Masking:
     def text(self, octets: bytes) -> bytes:
         """Mask what looks like secret fields in bytes that are no message, or inside a value.
 
-        All of them become asterisks, so that nothing moves.
+        All of them become asterisks, so that nothing moves. RawData is masked unless MsgType (35)
+        says that there is no Logon.
         """
-        if not any(sign in octets for sign in self._signs):
+        if not self.may_be_inside(octets):
             return octets
         masked = self._pattern.sub(_asterisks, octets) if self._pattern else octets
-        if self._raw_data and b"35=A" in octets:
+        if self._raw_data and _may_be_logon(octets):
             masked = self._raw_data.sub(_asterisks_by_length, masked)
         return masked
+
+    def may_be_inside(self, octets: bytes) -> bool:
+        """Tell quickly whether `text` may have something to mask."""
+        return any(sign in octets for sign in self._signs)
 
     def tags_inside(self, octets: bytes) -> set[int]:
         """Return the tags of what `text` masks."""
         found = self._pattern.finditer(octets) if self._pattern else ()
         tags = {int(match[1].rstrip(b"=")) for match in found}
-        if self._raw_data and b"35=A" in octets and self._raw_data.search(octets):
+        if self._raw_data and _may_be_logon(octets) and self._raw_data.search(octets):
             tags.add(RAW_DATA)
         return tags
 
@@ -123,6 +131,10 @@ class Masking:
         return re.compile(
             rb"(?<![0-9])((?:95=([0-9]{1,6})[^0-9\r\n]{1,2})?96=)([^\x01|^;\r\n]*)(.*)", re.DOTALL
         )
+
+
+def _may_be_logon(octets: bytes) -> bool:
+    return b"35=A" in octets or b"35=" not in octets
 
 
 def _asterisks(match: re.Match[bytes]) -> bytes:

@@ -88,12 +88,7 @@ def parse_message(
         defects |= check_fields(content.tags, content.texts, dictionary, msg_type)
     defects &= reading.wanted
     masked = mask_message(
-        message,
-        delimiter,
-        fields,
-        by_tag[b"35"],
-        reading.masking,
-        reading.dictionaries.data_tags,
+        message, delimiter, fields, reading.masking, reading.dictionaries.data_tags
     )
     if masked:
         content = _Content(masked.fields, dictionary, by_tag)

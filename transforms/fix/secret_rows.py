@@ -40,6 +40,7 @@ class SecretRows:
             simple = masking.how[tag] == "mask" and facts_of(b"%d" % tag).reader is None
             self._how[ids[tag]] = _ASTERISKS if simple else _ONE_BY_ONE
         self._how[ids[also]] = _ONE_BY_ONE
+        self._msg_type = ids[35]
         only_logon = RAW_DATA in masking.tags and not masking.raw_data_everywhere
         self._only_logon = ids[RAW_DATA] if only_logon else -1
 
@@ -47,12 +48,14 @@ class SecretRows:
         """Return the secrets; those of rows without a MsgType in its place may be missing."""
         how = self._how.take(np.minimum(rows.ids, len(self._how) - 1), mode="wrap")
         found = np.flatnonzero(how)
+        odd = [self._inside(rows)]
         if self._only_logon >= 0 and len(found):
             elsewhere = rows.ids.take(found) == self._only_logon
             elsewhere &= ~self._is_logon(rows, rows.row.take(found))
+            odd.append(self._with_types(rows, rows.row.take(found[elsewhere])))
             found = found[~elsewhere]
         one_by_one = how.take(found) == _ONE_BY_ONE
-        odd = [rows.row.take(found[one_by_one]), self._inside(rows)]
+        odd.append(rows.row.take(found[one_by_one]))
         return Secrets(found[~one_by_one], np.concatenate(odd))
 
     def _is_logon(self, rows: Rows, row: Ints) -> NDArray[np.bool_]:
@@ -60,8 +63,15 @@ class SecretRows:
         text = rows.words[rows.equals.take(field) + 1] & LOW_BYTES[1]
         return (text == word(b"A")) & (rows.stop.take(field) - rows.equals.take(field) == 2)
 
+    def _with_types(self, rows: Rows, row: Ints) -> Ints:
+        """Return those of some rows that have more than one MsgType."""
+        if not len(row):
+            return row
+        types = np.bincount(rows.row[rows.ids == self._msg_type], minlength=len(rows.start))
+        return row[types.take(row) > 1]
+
     def _inside(self, rows: Rows) -> Ints:
-        """Return the rows with more or less `=` than fields whose bytes change when masked."""
+        """Return the rows with more or less `=` than fields in which there may be a secret."""
         if not self._masking.tags:
             return np.empty(0, np.int64)
         ends = np.empty(2 * len(rows.start), np.int64)
@@ -69,12 +79,15 @@ class SecretRows:
         # Sums of bytes wrap at 256; a wider sum would take six times as long.
         equals = np.add.reduceat((rows.octets == ord("=")).view(np.uint8), ends, dtype=np.uint8)
         more = np.flatnonzero(equals[0::2] != (rows.last - rows.first + 1).astype(np.uint8))
-        changed = []
-        for row in more.tolist():
-            message = rows.data[rows.start[row] : rows.end[row]]
-            if self._masking.text(message) != message:
-                changed.append(row)
-        return np.array(changed, np.int64)
+        data, masking = rows.data, self._masking
+        return np.array(
+            [
+                row
+                for row in more.tolist()
+                if masking.may_be_inside(data[rows.start[row] : rows.end[row]])
+            ],
+            np.int64,
+        )
 
 
 def asterisks(data: bytes, starts: Ints, ends: Ints) -> bytes:
