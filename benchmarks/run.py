@@ -17,6 +17,7 @@ from pathlib import Path
 import simplefix
 
 from benchmarks.bench_log import write_bench_log
+from benchmarks.readings import readings
 from fixio.ranges import Range, read_blocks
 from tests.postgresql_server import server
 from transforms.fix.block import Block
@@ -46,15 +47,22 @@ def with_simplefix(message: bytes) -> object:
         return None
 
 
-def parsers(log: Path) -> list[str]:
-    """Time the parsers in turns, process time, one core."""
+def first_blocks(log: Path) -> list[Block]:
+    """Return the blocks that the parsers are timed on."""
     blocks: list[Block] = []
     count = 0
     for block in read_blocks(Range(str(log), "bench", "", b"\x01")):
         blocks.append(block)
-        count += parse_block(block).read
+        count += block.data.count(b"\n")
         if count >= _PARSED:
             break
+    return blocks
+
+
+def parsers(log: Path) -> list[str]:
+    """Time the parsers in turns, process time, one core."""
+    blocks = first_blocks(log)
+    count = sum(parse_block(block).read for block in blocks)
     lines = [
         line
         for block in blocks
@@ -149,7 +157,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--messages", type=int, default=1_000_000)
     options.add_argument("--growth", type=int, nargs="*", default=[], metavar="MESSAGES")
-    options.add_argument("--only", choices=["parsers", "sinks", "growth"])
+    options.add_argument("--only", choices=["parsers", "readings", "sinks", "growth"])
     given = options.parse_args()
     print(f"{os.cpu_count()} cores, {given.messages:,} messages\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="fixfeed-bench-") as name:
@@ -158,6 +166,8 @@ def main() -> None:
         write_bench_log(log, given.messages)
         if given.only in (None, "parsers"):
             print(*parsers(log), "", sep="\n", flush=True)
+        if given.only in (None, "readings"):
+            print(*readings(first_blocks(log)), "", sep="\n", flush=True)
         if given.only in (None, "sinks"):
             sinks(log, given.messages, folder)
         if given.growth:

@@ -6,7 +6,7 @@ result is put into the same arrays.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -20,11 +20,11 @@ from transforms.fix.defects import (
     CHECK_SUM_DELIMITER,
     EMPTY_VALUE,
     REPEATED_TAG,
-    TRUNCATED,
 )
 from transforms.fix.field_checks import FieldChecks
 from transforms.fix.fields import decode
-from transforms.fix.json_text import Pieces, Tokens, json_rows
+from transforms.fix.framing_checks import check_framing
+from transforms.fix.json_text import PLAIN, Pieces, Tokens, json_rows
 from transforms.fix.layout import Layout, check_groups, lay_out
 from transforms.fix.nesting import RowTypes, find_slots
 from transforms.fix.oddities import mark_odd
@@ -36,7 +36,6 @@ from transforms.fix.secret_rows import SecretRows, asterisks
 from transforms.fix.slots import COUNT, GROUP, Slots
 from transforms.fix.tags import TagTable
 from transforms.fix.vector_columns import TypedColumns
-from transforms.fix.words import integers
 
 __all__ = ["Parsed", "VectorParser"]
 
@@ -107,7 +106,7 @@ class VectorParser:
         mask[[self.ids[tag] for tag in tags]] = True
         return mask
 
-    def firsts(self, rows: Rows, level: Mask) -> tuple[Ints, Ints, Ints]:
+    def firsts(self, rows: Rows, level: Mask) -> tuple[Any, Any, Ints]:
         """Return the table (tag id, row) -> first field or -1; each field's first; the repeats.
 
         Only the fields in `level` count, and only their entries mean anything.
@@ -162,8 +161,9 @@ class _Block:
         self.defects[rows.row.take(self.repeats)] |= REPEATED_TAG
         # A group that is repeated goes on with its first array.
         rows.odd[rows.row[self.repeats[self.flags[self.repeats] & COUNT > 0]]] = True
-        self._check_framing()
-        self._check_values()
+        check_framing(rows, delimiter, self.ended, self.delimiters, self.defects)
+        empty = np.flatnonzero(rows.stop - rows.equals == 1)
+        self.defects[rows.row[empty]] |= EMPTY_VALUE
         self.columns = TypedColumns(rows, self.table, self.id, self.defects)
         self.layouts = self._lay_out()
         self.scalar = self._parse_odd()
@@ -234,10 +234,7 @@ class _Block:
         texts = []
         for form, layout in enumerate(self.layouts):
             whole = layout.whole_rows()
-            own = [
-                tokens.add(known[row][(1, 3)[form]] if row in known else b"{}")
-                for row in whole.tolist()
-            ]
+            own = [tokens.add(_text(known.get(row, nothing), form)) for row in whole.tolist()]
             texts.append((form, layout, escaped, own, whole))
         columns = self.columns.arrays(self.scalar, tokens, recoded)
         fields, *fix_json = (
@@ -271,43 +268,6 @@ class _Block:
             row: one.masked for row, one in self.scalar.items() if one and one.masked is not None
         }
         return masked | scalar
-
-    def _check_framing(self) -> None:
-        """Verify BodyLength and CheckSum of the regular rows."""
-        rows = self.rows
-        regular = np.flatnonzero(~rows.odd & self.ended)
-        self.defects[~rows.odd & ~self.ended] |= TRUNCATED
-        if not len(regular):
-            return
-        length, trailer = rows.first[regular] + 1, rows.last[regular]
-        at = rows.equals[length] + 1
-        wide = rows.stop[length] - at
-        values, valid = integers(
-            rows.words, at, wide, lambda i: _digits(self.rows.value(int(length[i])))
-        )
-        right = valid & (values == rows.tag[trailer] - rows.stop[length] - 1)
-        self.defects[regular[~right]] |= BODY_LENGTH
-        found = rows.words[rows.equals[trailer] + 1]
-        written = np.zeros(len(regular), np.int64)
-        good = rows.stop[trailer] - rows.equals[trailer] == 4
-        for place, power in enumerate((100, 10, 1)):
-            digit = ((found >> np.uint64(8 * place)) & np.uint64(0xFF)).view(np.int64) - 48
-            good &= (digit >= 0) & (digit < 10)
-            written += digit * power
-        ends = np.empty(2 * len(regular), np.int64)
-        ends[0::2], ends[1::2] = rows.start[regular], rows.tag[trailer]
-        plain = np.add.reduceat(rows.octets, ends, dtype=np.uint8)[0::2].astype(np.int64)
-        delimiters = self.delimiters[regular]
-        real = (plain + (1 - self.delimiter[0]) * delimiters) & 255
-        wrong = ~good | (real != written)
-        over_delimiter = wrong & good & (plain == written)
-        self.defects[regular[wrong & ~over_delimiter]] |= CHECK_SUM
-        self.defects[regular[over_delimiter]] |= CHECK_SUM_DELIMITER
-
-    def _check_values(self) -> None:
-        rows = self.rows
-        empty = np.flatnonzero(rows.stop - rows.equals == 1)
-        self.defects[rows.row[empty]] |= EMPTY_VALUE
 
     def _texts(self, tokens: Tokens) -> tuple[dict[int, int], dict[int, int]]:
         """Return tokens of values that JSON escapes, and of those that are not UTF-8, by field."""
@@ -349,6 +309,5 @@ class _Block:
         return keep & ~dropped
 
 
-def _digits(value: bytes) -> str:
-    # The scalar parser reads nine digits of a BodyLength, `read_int` more.
-    return value.decode("latin-1") if len(value) <= 9 else ""
+def _text(message: Message, form: int) -> bytes:
+    return message.fields if form == PLAIN else message.fix_json
