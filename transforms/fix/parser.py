@@ -5,9 +5,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from transforms.fix.batch_columns import (
+    defect_column,
+    masked_column,
+    prefix_column,
+    raw_column,
+    session_column,
+)
 from transforms.fix.between import (
     NO_MSG_TYPE,
     REASONS,
@@ -19,8 +25,6 @@ from transforms.fix.between import (
 )
 from transforms.fix.block import Batch, Block
 from transforms.fix.choice import BUILT_IN, Dictionaries
-from transforms.fix.defects import defect_text
-from transforms.fix.fields import decode
 from transforms.fix.framing import Original, single_byte, spans, start_pattern
 from transforms.fix.masking import DEFAULT, Masking
 from transforms.fix.prefix import read_prefixes
@@ -164,15 +168,17 @@ def _unfinished(block: Block, masking: Masking) -> Batch:
 
 def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
     original = Original(block.data, block.delimiter)
-    failures = [
-        failure._replace(
-            position=original.at(failure.position),
-            raw=block.data[
-                original.at(failure.position) : original.at(failure.position + len(failure.raw))
-            ],
-        )
-        for failure in parsed.failures
-    ]
+    failures = parsed.failures
+    if len(block.delimiter) > 1:
+        failures = [
+            failure._replace(
+                position=original.at(failure.position),
+                raw=block.data[
+                    original.at(failure.position) : original.at(failure.position + len(failure.raw))
+                ],
+            )
+            for failure in failures
+        ]
     start, end, prefix_at = (
         original.all(places) for places in (parsed.start, parsed.end, parsed.prefix)
     )
@@ -191,22 +197,22 @@ def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
         pa.binary(), 3 * count, [None, pa.py_buffer(offsets), pa.py_buffer(shown)]
     )
     every_third = np.arange(count, dtype=np.int32) * 3
-    prefix = _prefixes(pieces, every_third, prefix_at, start)
+    prefix = prefix_column(pieces, every_third, prefix_at, start)
     captured_at, direction = read_prefixes(prefix)
     columns = parsed.columns
     arrays = {
         "position": pa.array(start + block.start),
-        "session": _sessions(columns),
+        "session": session_column(columns),
         "direction": direction,
         "captured_at": captured_at,
         "ingested_at": pa.nulls(count, TIME),
         **columns,
         "fields": parsed.fields,
-        "defects": _defects(parsed.defects),
+        "defects": defect_column(parsed.defects),
         "enriched": pa.nulls(count, pa.string()),
         "prefix": prefix,
-        "masked": _masked(parsed.masked, count),
-        "raw": _raws(pieces, every_third + np.int32(1), raws, block.delimiter),
+        "masked": masked_column(parsed.masked, count),
+        "raw": raw_column(pieces, every_third + np.int32(1), raws, block.delimiter),
     }
     messages = pa.RecordBatch.from_arrays(
         [arrays[name] for name in MESSAGES.names], schema=MESSAGES
@@ -218,60 +224,6 @@ def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
         keep[parsed.failed] = False
         messages = messages.filter(pa.array(keep))
     return _finish(block, messages, failures, parsed.skipped, masking)
-
-
-def _masked(masked: Mapping[int, str], count: int) -> pa.Array:
-    if not masked:
-        return pa.nulls(count, pa.string())
-    place = np.full(count, len(masked), np.int32)
-    place[list(masked)] = np.arange(len(masked))
-    return pa.array([*masked.values(), None], pa.string()).take(pa.array(place))
-
-
-def _raws(
-    pieces: pa.Array, places: NDArray[np.int32], raws: Mapping[int, bytes], delimiter: bytes
-) -> pa.Array:
-    """Return the bytes of each message, its own where it has them in `raws`."""
-    if not raws:
-        return pieces.take(pa.array(places))
-    own = list(raws.values())
-    if len(delimiter) > 1:
-        own = [raw.replace(b"\x01", delimiter) for raw in own]
-    places[list(raws)] = len(pieces) + np.arange(len(raws))
-    return pa.concat_arrays([pieces, pa.array(own, pa.binary())]).take(pa.array(places))
-
-
-def _prefixes(
-    pieces: pa.Array, every_third: NDArray[np.int32], prefix_at: Ints, start: Ints
-) -> pa.Array:
-    """Return the text before each message on its line, null where there is none."""
-    absent = prefix_at == start
-    if absent.all():
-        return pa.nulls(len(start), pa.string())
-    taken = pieces.take(pa.array(every_third, mask=absent))
-    try:
-        return taken.cast(pa.string())
-    except pa.ArrowInvalid:
-        return pa.array(
-            [None if one is None else decode(one) for one in taken.to_pylist()], pa.string()
-        )
-
-
-def _sessions(columns: dict[str, pa.Array]) -> pa.Array:
-    sender = pc.binary_join_element_wise(columns["begin_string"], columns["sender_comp_id"], ":")
-    return pc.binary_join_element_wise(sender, columns["target_comp_id"], "->")
-
-
-def _defects(defects: Ints) -> pa.Array:
-    count = len(defects)
-    wrong = np.flatnonzero(defects)
-    if not len(wrong):
-        return pa.nulls(count, pa.string())
-    kinds, inverse = np.unique(defects[wrong], return_inverse=True)
-    number = np.full(count, len(kinds), np.int32)
-    number[wrong] = inverse
-    texts = [*(defect_text(bits) for bits in kinds.tolist()), None]
-    return pa.array(texts, pa.string()).take(pa.array(number))
 
 
 def _finish(
@@ -290,7 +242,7 @@ def _finish(
         ],
         schema=FAILURES,
     )
-    batch = Batch(
+    return Batch(
         source=block.source,
         start=block.start,
         end=block.end,
@@ -302,4 +254,3 @@ def _finish(
         read=failed.num_rows + (messages.num_rows if messages is not None else 0),
         **({"messages": messages} if messages is not None else {}),
     )
-    return batch
