@@ -7,6 +7,7 @@ copy is looked for in fixfeed's reading by itself, so that it cannot be lost the
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -35,8 +36,8 @@ class Field(NamedTuple):
 class Copy:
     """What QuickFIX is given of a message, and how that differs from it.
 
-    `left_out` are the fields that it is not given, `added` those that are its own, `masks` the
-    texts that it is given with control characters for some bytes, `lengths` the tags of data
+    `left_out` are the fields that it is not given, `added` those that are its own, `masks` what
+    it is given for texts that it is not given as they are, `lengths` the tags of data
     lengths that were put right; `repairs` are the kinds of all that was done. `touched` are the
     tags that QuickFIX may nest another way, with the kind of the reason; `values` are all values of
     the message by tag, in order.
@@ -98,7 +99,8 @@ def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy
     copy = Copy()
     keys = [one.key for one in fields]
     msg_type = as_text(fields[keys.index(35)].value) if 35 in keys else ""
-    nesting = nesting_of(keys, structure.root(msg_type), structure.data_fields)
+    root = structure.root(msg_type)
+    nesting = nesting_of(keys, root, structure.data_fields)
     copy.touched = nesting.touched
     pieces = []
     if 35 not in keys[:3]:
@@ -114,12 +116,17 @@ def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy
         if key in structure.data_fields and before != structure.data_fields[key]:
             out.setdefault(key, "data_length_missing")
         before = key if key not in out else before
+    depths = iter(
+        nesting_of([key for key in keys if key not in out], root, structure.data_fields).depths
+    )
+    encoding = as_text(fields[keys.index(347)].value) if 347 in keys else ""
     last = Field("", b"")
-    for (key, value), depth in zip(fields, nesting.depths, strict=True):
-        copy.values[key].append(as_text(value))
+    for key, value in fields:
+        text = _text(value, encoding if key in structure.encoded_fields else "")
+        copy.values[key].append(text)
         if key in out:
             copy.repairs.add(out[key])
-            copy.left_out.append((key, as_text(value)))
+            copy.left_out.append((key, text))
             continue
         length = structure.data_fields.get(key)
         if length and (not last.value.isdigit() or int(last.value) != len(value)):
@@ -127,8 +134,11 @@ def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy
             copy.repairs.add("data_length")
             pieces[-1] = f"{length}={len(value)}"
         # In groups inside groups QuickFIX has forgotten which fields are data.
-        by_length = bool(length) and depth < 2
-        pieces.append(f"{key}={_given(value, delimiter, copy, by_length=by_length)}")
+        by_length = next(depths) < 2 and bool(length)
+        given = _given(value, delimiter, copy, by_length=by_length)
+        if given != text:
+            copy.masks[text] = given
+        pieces.append(f"{key}={given}")
         last = Field(key, value)
     if keys[-1] != 10:
         copy.added.append((10, "000"))
@@ -138,20 +148,25 @@ def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy
     return copy
 
 
+def _text(value: bytes, encoding: str) -> str:
+    """Return the text of a value in an encoding, if it is one and the value is written in it."""
+    if encoding:
+        with suppress(LookupError, ValueError):
+            return value.decode(encoding)
+    return as_text(value)
+
+
 def _given(value: bytes, delimiter: bytes, copy: Copy, *, by_length: bool) -> str:
     """Return a value as QuickFIX is given it: text of as many bytes that nothing ends too early.
 
     `by_length` says that QuickFIX knows its length. A delimiter inside stands for SOH there as
     well.
     """
-    text = given = as_text(value)
-    if len(text.encode()) != len(value):
-        given = "".join(_MASK if letter > "\x7f" else letter for letter in text)
+    given = as_text(value)
+    if len(given.encode()) != len(value):
+        given = "".join(_MASK if letter > "\x7f" else letter for letter in given)
         copy.repairs.add("not_utf8")
     if "\x01" in given and not (by_length and delimiter == b"\x01"):
         given = given.replace("\x01", _MASK)
         copy.repairs.add("soh_in_value")
-    given = given.replace(delimiter.decode(), "\x01")
-    if given != text:
-        copy.masks[text] = given
-    return given
+    return given.replace(as_text(delimiter), "\x01")

@@ -1,6 +1,6 @@
 """Where groups of a message are not as the specification wants them, so that readers may differ."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tests.fidelity.levels import Key
@@ -29,10 +29,11 @@ class Nesting:
             self.touched.setdefault(tag, kind)
 
 
-def nesting_of(keys: Iterable[Key], root: Scope, data_fields: Container[Key]) -> Nesting:
+def nesting_of(keys: Iterable[Key], root: Scope, data_fields: Mapping[int, int]) -> Nesting:
     """Look at the fields of a message by their tags; `root` is the message level of its type.
 
-    `data_fields` are the tags of data fields, which QuickFIX is not given without a length.
+    `data_fields` has the tags of data fields, which QuickFIX is not given without their lengths,
+    with the tags of those.
     """
     result = Nesting()
     stack = [root]
@@ -40,6 +41,7 @@ def nesting_of(keys: Iterable[Key], root: Scope, data_fields: Container[Key]) ->
     ended: set[int] = set()
     waiting: list[int] = []  # fields that are a member of nothing open
     begins = False
+    before = 0
     for key in keys:
         result.depths.append(len(counts))
         if not isinstance(key, int):
@@ -52,9 +54,10 @@ def nesting_of(keys: Iterable[Key], root: Scope, data_fields: Container[Key]) ->
             stack.pop()
             counts.pop()
             begins = False
-        if len(counts) < result.depths[-1] and key in data_fields:
-            # Its length would have ended the group before it.
+        if before != data_fields.get(key, before):
+            # What it ends or begins it will not for QuickFIX.
             result.touch("data_length_missing", *outermost)
+        before = key
         result.depths[-1] = len(counts)
         if counts and waiting:
             result.foreign |= set(waiting) - root.inside

@@ -10,7 +10,16 @@ from tests.fix.messages import encode
 __all__ = ["messages_of_every_type"]
 
 _APPL_VER_IDS = {"FIX50": "7", "FIX50SP1": "8", "FIX50SP2": "9"}
+_MESSAGE_ENCODING = 347
 _FRAMING = frozenset([8, 9, 10, 35, 1128])
+_DATA = (
+    b"plain",
+    b"a\x01b=c",
+    b"\xff\x00",
+    b"8=FIX.4.4\x019=5\x0135=0\x01",
+    "\u8cb7\u3044".encode("shift_jis"),
+    "\u58f2\u308a".encode("iso2022_jp"),
+)
 _MOST_FIELDS = 60
 
 Fields = list[tuple[int, bytes]]
@@ -79,7 +88,9 @@ def _fill(
             for _ in range(entries):
                 _fill(fields, inner, lengths, rng, depth + 1)
         elif tag in lengths:
-            data = rng.choice([b"plain", b"a\x01b=c", b"\xff\x00", b"8=FIX.4.4\x019=5\x0135=0\x01"])
+            data = rng.choice(_DATA)
             fields += [(lengths[tag], b"%d" % len(data)), (tag, data)]
+        elif tag == _MESSAGE_ENCODING:
+            fields.append((tag, rng.choice([b"Shift_JIS", b"ISO-2022-JP", b"EUC-JP", b"UTF-8"])))
         elif tag not in data_of:
             fields.append((tag, b"%d" % rng.randint(0, 9999)))

@@ -66,13 +66,15 @@ class Structure:
     """The two dictionaries that a message is read by, one for header, trailer and session messages.
 
     `data_fields` has the tags of the fields that QuickFIX reads by their length, with the tags of
-    the lengths as it knows them.
+    the lengths as it knows them; `encoded_fields` the tags of those whose text MessageEncoding
+    (347) tells how to read.
     """
 
     def __init__(self, folder: Path, names: Sequence[str]):
         """`names` are those of files in `folder`, as `names_of` gives them."""
         self._session, self._application = (folder / f"{name}.xml" for name in names)
         self._roots: dict[str, Scope] = {}
+        self.encoded_fields = _encoded_fields(folder)
         self.data_fields = {
             tag: 93 if tag == 89 else tag - 1
             for path in (self._session, self._application)
@@ -133,3 +135,15 @@ def data_lengths(folder: Path) -> dict[int, int]:
             name = names[tag]
             lengths[tag] = tags.get(f"{name}Len") or tags.get(f"{name}Length") or tag - 1
     return lengths
+
+
+@cache
+def _encoded_fields(folder: Path) -> frozenset[int]:
+    encoded = set()
+    for version in VERSIONS:
+        path = folder / f"{version}.xml"
+        _, tags, _ = _document(path)
+        names = {tag: name for name, tag in tags.items()}
+        data = _tags_of_types(path, "DATA")
+        encoded |= {tag for tag in data if names[tag].startswith("Encoded")}
+    return frozenset(encoded)
