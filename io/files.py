@@ -22,7 +22,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixio.compression import Damaged, Stream, compression_of
 from fixio.ledger import HEAD, MARK, Mark, Source, Stretch, agree, fingerprint, gaps
-from fixio.ranges import Range, open_file, read_blocks, reason_of
+from fixio.ranges import Range, open_file, read_blocks, reason_of, with_logons
 from transforms.fix.block import Block
 from transforms.fix.framing import sniff_delimiter
 
@@ -66,6 +66,11 @@ class File:
     def source(self) -> Source:
         """The file as a ledger registers it."""
         return Source(self.key, "file", self.name, self.head[:HEAD], self.digests)
+
+    @property
+    def fixt(self) -> bool:
+        """Whether messages of FIXT.1.1 stand near its beginning."""
+        return b"8=FIXT.1.1" in self.head
 
     def mark(self, *, whole: bool) -> Mark:
         """What a ledger keeps of the file; `whole` says that it was read to its end."""
@@ -188,18 +193,18 @@ def cut_ranges(
 
     A compressed file that is as long as when it was read to its end gives nothing, unread.
     """
-    common = (file.path, file.key, file.compression, file.delimiter)
+    common = Range(file.path, file.key, file.compression, file.delimiter, fixt=file.fixt)
     if file.compression:
         if mark and mark.size == file.size:
             return []
-        return [Range(*common, skip=tuple(done))]
+        return [dataclasses.replace(common, skip=tuple(done))]
     ranges = []
     for start, stop in gaps(done, 0, file.size):
         cuts = [start, *range((start // size + 1) * size, stop - size // 4, size), stop]
         for begin, end in itertools.pairwise(cuts):
             ranges.append(
-                Range(
-                    *common,
+                dataclasses.replace(
+                    common,
                     start=begin,
                     stop=None if end == file.size else end,
                     sync_start=begin != start,
@@ -214,6 +219,7 @@ class ReadFromFiles(beam.PTransform):
 
     The ranges are spread over the workers; each is read in order. A range gives the same blocks
     every time, so a bundle may run twice. A file that cannot be read on gives a block that says so.
+    A file of FIXT.1.1 is read for what its Logons say up to the last range, before its ranges are.
     """
 
     def __init__(
@@ -246,12 +252,28 @@ class ReadFromFiles(beam.PTransform):
 
     def expand(self, begin: beam.pvalue.PBegin):
         """Create the ranges, spread them, read them."""
+        if any(part.fixt and part.start for part in self._ranges):
+            files: dict[str, list[Range]] = {}
+            for part in self._ranges:
+                files.setdefault(part.path, []).append(part)
+            ranges = (
+                begin
+                | "Files" >> beam.Create(list(files.values()))
+                | "SpreadFiles" >> beam.Reshuffle()
+                | "Logons" >> beam.FlatMap(self._with_logons).with_output_types(Range)
+            )
+        else:
+            ranges = begin | "Ranges" >> beam.Create(self._ranges)
         return (
-            begin
-            | "Ranges" >> beam.Create(self._ranges)
+            ranges
             | "Spread" >> beam.Reshuffle()
             | "Read" >> beam.FlatMap(self._read).with_output_types(Block)
         )
+
+    def _with_logons(self, parts: Sequence[Range]) -> Sequence[Range]:
+        if self._options:
+            set_options(self._options)
+        return with_logons(parts, stop=self._stop)
 
     def _read(self, part: Range) -> Iterator[Block]:
         if self._options:

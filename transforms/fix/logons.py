@@ -1,0 +1,164 @@
+"""What Logons say of the messages behind them: the version of FIX that FIXT.1.1 carries.
+
+The Logon (A) of a FIXT.1.1 session has it in DefaultApplVerID (1137), for all messages of the
+session, in both directions, up to the next Logon that says otherwise. One without BodyLength (9)
+or MsgType (35) behind BeginString (8) is not taken for a Logon.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from transforms.fix.block import Block
+from transforms.fix.choice import APPL_VER_IDS
+from transforms.fix.fields import decode, split_fields
+from transforms.fix.framing import Original, message_end, single_byte, spans, start_pattern
+
+__all__ = ["Logon", "carry", "logons"]
+
+_BEGIN_STRING = b"8=FIXT.1.1"
+_TAG = b"1137="
+_REACH = 64 << 10
+"""So many bytes behind the beginning of a Logon at most its DefaultApplVerID stands."""
+
+
+class Logon(NamedTuple):
+    """A Logon: where its record begins, the session as its bytes, and the version it says."""
+
+    start: int
+    sender: bytes
+    target: bytes
+    appl_ver_id: str
+
+    @property
+    def says(self) -> Mapping[str, str]:
+        """DefaultApplVerID by session, as `Block.logged_on` has it: that of both directions."""
+        sender, target = decode(self.sender), decode(self.target)
+        return {f"{sender}->{target}": self.appl_ver_id, f"{target}->{sender}": self.appl_ver_id}
+
+
+def logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list[Logon]:
+    """Return, in order, the Logons in `data` that change what `logged_on` says.
+
+    `data` begins and ends at borders; the answer for data cut at borders is that for the parts, one
+    behind the other. A version that is none says nothing. Data without `1137=` costs one search.
+    """
+    if _TAG not in data:
+        return []
+    if len(delimiter) > 1:
+        original = Original(data, delimiter)
+        found = logons(single_byte(data, delimiter), b"\x01", logged_on)
+        return [one._replace(start=original.at(one.start)) for one in found]
+    likely = list(_likely(data, delimiter))
+    # Framing takes far longer than the look at the few messages that may be Logons.
+    if not any(_changes(one, logged_on) for one in likely):
+        return []
+    holds = dict(logged_on)
+    result = []
+    for logon in _framed(data, delimiter, likely):
+        if _changes(logon, holds):
+            result.append(logon)
+            holds |= logon.says
+    return result
+
+
+def carry(block: Block, logged_on: Mapping[str, str]) -> list[Block]:
+    """Cut a block so that what its `logged_on` says holds for all messages of each part.
+
+    `logged_on` is what holds where the block begins; that of the last part holds behind it. A Logon
+    whose session has no message before it in its part does not cut. A provisional block has no
+    messages and stays whole.
+    """
+    changes = [] if block.provisional else logons(block.data, block.delimiter, logged_on)
+    if not changes:
+        return [dataclasses.replace(block, logged_on=logged_on)]
+    parts = []
+    at, holds = 0, dict(logged_on)
+    for logon in changes:
+        if logon.start > at and _may_speak(logon, block.data, at):
+            parts.append(_part(block, at, logon.start, holds))
+            at, holds = logon.start, dict(holds)
+        holds |= logon.says
+    parts.append(_part(block, at, len(block.data), holds))
+    return parts
+
+
+def _part(block: Block, start: int, end: int, logged_on: Mapping[str, str]) -> Block:
+    return dataclasses.replace(
+        block,
+        start=block.start + start,
+        data=block.data[start:end],
+        last=block.last and end == len(block.data),
+        logged_on=logged_on,
+    )
+
+
+def _may_speak(logon: Logon, data: bytes, at: int) -> bool:
+    """Tell whether a message of the Logon's session may stand in `data` from `at` to the Logon."""
+    if not (logon.sender + logon.target).isascii():
+        return True  # other bytes may be the same text
+    return all(
+        any(data.find(tag + name, at, logon.start) >= 0 for tag in (b"49=", b"56="))
+        for name in (logon.sender, logon.target)
+    )
+
+
+def _likely(data: bytes, delimiter: bytes) -> Iterator[Logon]:
+    """Yield what looks like a Logon: it may stand inside a data field, and is none then."""
+    seen, place = 0, data.find(_TAG)
+    while place >= 0:
+        begin = _last_begin(data, max(seen, place - _REACH), place, delimiter)
+        logon = _read(data, begin) if begin else None
+        if logon:
+            yield logon
+        seen, place = place, data.find(_TAG, place + 1)
+
+
+def _last_begin(data: bytes, start: int, end: int, delimiter: bytes) -> re.Match[bytes] | None:
+    """Return the last beginning of a FIXT.1.1 message that stands in `data[start:end]`."""
+    while (end := data.rfind(_BEGIN_STRING, start, end)) >= 0:
+        begin = start_pattern(delimiter).match(data, end)
+        # Elsewhere it may be text, as in `58=FIXT.1.1`.
+        if begin and data.startswith((b"9=", b"35="), begin.end()):
+            return begin
+    return None
+
+
+def _read(data: bytes, begin: re.Match[bytes]) -> Logon | None:
+    start, own = begin.start(), begin[1]
+    message = single_byte(data[start : message_end(data, start, own)], own)
+    fields, _ = split_fields(message, own if len(own) == 1 else b"\x01")
+    by_tag = {field.tag: field.value for field in reversed(fields)}
+    sender, target = by_tag.get(b"49"), by_tag.get(b"56")
+    version = decode(by_tag.get(b"1137", b""))
+    if by_tag.get(b"35") != b"A" or not sender or not target or version not in APPL_VER_IDS:
+        return None
+    return Logon(start, sender, target, version)
+
+
+def _framed(data: bytes, delimiter: bytes, likely: Sequence[Logon]) -> Iterator[Logon]:
+    """Yield those that are messages, from where their records begin.
+
+    As for all borders, framing begins at a message at most `_REACH` before.
+    """
+    past = number = 0
+    while number < len(likely):
+        at = past = max(past, likely[number].start - _REACH)
+        for span in spans(data[at:], delimiter):
+            start = at + span.start
+            while number < len(likely) and likely[number].start < start:
+                number += 1  # it stands inside a data field
+            if number < len(likely) and likely[number].start == start:
+                line = data.rfind(b"\n", past, start) + 1
+                yield likely[number]._replace(start=line or past)
+                number += 1
+            past = at + span.end
+            if number == len(likely) or likely[number].start - past > _REACH:
+                break
+        else:
+            return
+
+
+def _changes(logon: Logon, logged_on: Mapping[str, str]) -> bool:
+    return any(logged_on.get(name) != version for name, version in logon.says.items())
