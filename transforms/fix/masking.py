@@ -76,11 +76,15 @@ class Masking:
             return tag in self.tags and b"A" in msg_types
         return tag in self.tags
 
+    def hashed(self, value: bytes) -> bytes:
+        """Return the hash that takes the place of a value; an empty one stays empty."""
+        return hmac.digest(self.key, value, "sha256").hex()[:16].encode() if value else b""
+
     def value(self, tag: int, value: bytes) -> bytes | None:
         """Return what takes the place of a value, None if the field is dropped."""
         match self.how[tag]:
             case "hash":
-                return hmac.digest(self.key, value, "sha256").hex()[:16].encode() if value else b""
+                return self.hashed(value)
             case "drop":
                 return None
             case _:

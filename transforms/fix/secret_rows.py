@@ -1,6 +1,6 @@
 """Which rows of a block hold secrets; the scalar parser masks them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,30 +15,42 @@ __all__ = ["SecretRows", "Secrets", "asterisks"]
 
 Ints = NDArray[np.int64]
 
-_ASTERISKS, _ONE_BY_ONE = 1, 2
+_ASTERISKS, _HASH, _ONE_BY_ONE = 1, 2, 3
+_FAST = {"mask": _ASTERISKS, "hash": _HASH}
 
 
 class Secrets(NamedTuple):
-    """Secrets of a block: fields whose values become asterisks, and rows for the scalar parser."""
+    """Secrets of a block: fields that become asterisks or hashes, rows for the scalar parser."""
 
-    fields: Ints
+    hidden: Ints
+    hashed: Ints
     rows: Ints
+
+    def but(self, odd: NDArray[np.bool_], row: Ints) -> "Secrets":
+        """Return those in rows that are not odd; `row` are the rows of all fields."""
+        return Secrets(*(one[~odd.take(row.take(one))] for one in self[:2]), self.rows)
 
 
 class SecretRows:
     """Finds the tags that are masked, and what looks like one inside a value."""
 
-    def __init__(self, masking: Masking, ids: Mapping[int, int], *, also: int):
+    def __init__(
+        self, masking: Masking, ids: Mapping[int, int], data_tags: Collection[int], *, also: int
+    ):
         """`ids` has the ids of all masked tags in the table of tags.
 
-        Rows with the tag `also` are for the scalar parser too.
+        `data_tags` are those of data fields. Rows with the tag `also` are for the scalar parser
+        too.
         """
         self._masking = masking
         # Ids beyond those known here, and what is no tag, have the last place, which is empty.
         self._how = np.zeros(max(ids.values()) + 2, np.uint8)
         for tag in masking.tags:
-            simple = masking.how[tag] == "mask" and facts_of(b"%d" % tag).reader is None
-            self._how[ids[tag]] = _ASTERISKS if simple else _ONE_BY_ONE
+            how = _FAST.get(masking.how[tag], _ONE_BY_ONE)
+            # A number becomes a text, and the hash of data wants another length before it.
+            if facts_of(b"%d" % tag).reader or (how == _HASH and tag in data_tags):
+                how = _ONE_BY_ONE
+            self._how[ids[tag]] = how
         self._how[ids[also]] = _ONE_BY_ONE
         self._msg_type = ids[35]
         only_logon = RAW_DATA in masking.tags and not masking.raw_data_everywhere
@@ -54,9 +66,9 @@ class SecretRows:
             elsewhere &= ~self._is_logon(rows, rows.row.take(found))
             odd.append(self._with_types(rows, rows.row.take(found[elsewhere])))
             found = found[~elsewhere]
-        one_by_one = how.take(found) == _ONE_BY_ONE
-        odd.append(rows.row.take(found[one_by_one]))
-        return Secrets(found[~one_by_one], np.concatenate(odd))
+        how = how.take(found)
+        odd.append(rows.row.take(found[how == _ONE_BY_ONE]))
+        return Secrets(found[how == _ASTERISKS], found[how == _HASH], np.concatenate(odd))
 
     def _is_logon(self, rows: Rows, row: Ints) -> NDArray[np.bool_]:
         field = np.minimum(rows.first.take(row) + 2, len(rows.ids) - 1)
@@ -71,7 +83,7 @@ class SecretRows:
         return row[types.take(row) > 1]
 
     def _inside(self, rows: Rows) -> Ints:
-        """Return the rows with more or less `=` than fields in which there may be a secret."""
+        """Return the rows in which a value holds what looks like a secret field."""
         if not self._masking.tags:
             return np.empty(0, np.int64)
         ends = np.empty(2 * len(rows.start), np.int64)
@@ -79,15 +91,15 @@ class SecretRows:
         # Sums of bytes wrap at 256; a wider sum would take six times as long.
         equals = np.add.reduceat((rows.octets == ord("=")).view(np.uint8), ends, dtype=np.uint8)
         more = np.flatnonzero(equals[0::2] != (rows.last - rows.first + 1).astype(np.uint8))
-        data, masking = rows.data, self._masking
-        return np.array(
-            [
-                row
-                for row in more.tolist()
-                if masking.may_be_inside(data[rows.start[row] : rows.end[row]])
-            ],
-            np.int64,
-        )
+        return np.array([row for row in more.tolist() if self._holds_inside(rows, row)], np.int64)
+
+    def _holds_inside(self, rows: Rows, row: int) -> bool:
+        """Tell whether a value of a row changes when what looks like a secret in it is masked."""
+        masking = self._masking
+        if not masking.may_be_inside(rows.data[rows.start[row] : rows.end[row]]):
+            return False
+        values = map(rows.value, range(rows.first[row], rows.last[row] + 1))
+        return any(masking.text(value) != value for value in values if b"=" in value)
 
 
 def asterisks(data: bytes, starts: Ints, ends: Ints) -> bytes:

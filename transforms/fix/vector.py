@@ -6,6 +6,7 @@ result is put into the same arrays.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,10 +86,11 @@ class VectorParser:
         # The ids of data fields, by the ids of their length fields, which are the first ones.
         self.data_ids = [self.ids[tag] for tag in data]
         self.slots = Slots(self._tags)
-        self.secrets = SecretRows(reading.masking, self.ids, also=_ENCODING)
+        self.secrets = SecretRows(reading.masking, self.ids, set(data), also=_ENCODING)
         self.checks = FieldChecks(self.slots)
         self.types = RowTypes(self.slots, reading.dictionaries, self.ids)
         self.pieces = Pieces(self.slots, parts=reading.fix_json)
+        self.hashed = lru_cache(1 << 16)(reading.masking.hashed)
         self._scratch = np.empty(0, np.int32)
 
     def parse(self, data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> Parsed | None:
@@ -152,7 +154,7 @@ class _Block:
         self.ended = rows.ids[rows.last] == self.id[10]
         secrets = parser.secrets.find(rows)
         rows.odd[secrets.rows] = True
-        self.special = np.setdiff1d(self.special, secrets.fields)
+        self.special = np.setdiff1d(self.special, np.concatenate(secrets[:2]))
         self.types = parser.types.find(rows, logged_on)
         self.slot, self.flags = find_slots(rows, self.slots, self.types, self.special, self.id[35])
         self.level = ~rows.odd.take(rows.row)
@@ -167,7 +169,7 @@ class _Block:
         self.columns = TypedColumns(rows, self.table, self.id, self.defects)
         self.layouts = self._lay_out()
         self.scalar = self._parse_odd()
-        self.hidden = secrets.fields[~rows.odd.take(rows.row.take(secrets.fields))]
+        self.secrets = secrets.but(rows.odd, rows.row)
 
     def _lay_out(self) -> list[Layout]:
         """Lay out the JSON texts, and find the rows that cannot be."""
@@ -215,10 +217,13 @@ class _Block:
         """Return the result."""
         rows, reading = self.rows, self.parser.reading
         self.parser.pieces.learn()
-        hidden = rows.equals.take(self.hidden) + 1, rows.stop.take(self.hidden)
-        shown = asterisks(rows.data, *hidden) if len(self.hidden) else rows.data
+        fields = self.secrets.hidden
+        hidden = rows.equals.take(fields) + 1, rows.stop.take(fields)
+        shown = asterisks(rows.data, *hidden) if len(fields) else rows.data
         tokens = Tokens(rows, shown, self.parser.pieces)
         escaped, recoded = self._texts(tokens)
+        raws = {row: one.raw for row, one in self.scalar.items() if one and one.raw is not None}
+        raws |= self._hash(shown, tokens, escaped, recoded)
         failed, failures = [], list(rows.failures)
         self.defects &= reading.wanted
         for row, message in self.scalar.items():
@@ -253,14 +258,33 @@ class _Block:
             rows.skipped,
             fix_json[0] if fix_json else None,
             self._masked(),
-            {row: one.raw for row, one in self.scalar.items() if one and one.raw is not None},
+            raws,
             hidden,
         )
+
+    def _hash(
+        self, shown: bytes, tokens: Tokens, escaped: dict[int, int], recoded: dict[int, int]
+    ) -> dict[int, bytes]:
+        """Put hashes in the place of values; return the bytes of the rows that have some."""
+        rows, fields = self.rows, self.secrets.hashed[::-1]
+        raws: dict[int, bytes] = {}
+        row = rows.row.take(fields)
+        start = rows.start.take(row)
+        at, end = rows.equals.take(fields) + 1, rows.stop.take(fields)
+        parts = (fields, row, start, rows.end.take(row), at, end)
+        # From the last to the first, so that the places before stay where they are.
+        lists = (part.tolist() for part in parts)
+        for field, number, first, last, begin, stop in zip(*lists, strict=True):
+            text = self.parser.hashed(rows.data[begin:stop])
+            escaped[field] = recoded[field] = tokens.add(text)
+            raw = raws.get(number) or shown[first:last]
+            raws[number] = raw[: begin - first] + text + raw[stop - first :]
+        return raws
 
     def _masked(self) -> dict[int, str]:
         """Return the tags that were masked, by row."""
         tags: dict[int, list[int]] = {}
-        for field in self.hidden.tolist():
+        for field in [*self.secrets.hidden.tolist(), *self.secrets.hashed.tolist()]:
             tag = self.parser.tag(self.rows.ids[field])
             tags.setdefault(int(self.rows.row[field]), []).append(tag)
         masked = {row: ",".join(map(str, sorted(set(found)))) for row, found in tags.items()}
