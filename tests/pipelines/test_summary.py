@@ -1,0 +1,63 @@
+"""The summary counts each kind of defect and failure, and says what they mean."""
+
+import io
+
+import orjson
+import pytest
+from rich.console import Console
+
+from pipelines import metrics
+from pipelines.summary import adds_up, print_summary, summary_of
+from tests.fix.messages import encode
+from transforms.fix.block import Block
+from transforms.fix.defects import MEANINGS
+from transforms.fix.parser import parse_block
+
+RIGHT = encode([(35, b"0"), (49, b"A"), (56, b"B")])
+WRONG_SUM = RIGHT[:-2] + b"x\x01"
+WRONG_SUM_AND_EMPTY = encode([(35, b"0"), (49, b""), (56, b"B")])[:-2] + b"x\x01"
+NO_MESSAGE = b"8=FIX.4.4|junk=1|2=3|\n"
+
+
+@pytest.fixture
+def counters(tmp_path):
+    metrics.start(tmp_path)
+    count = metrics.Committed("sqlite:///x.db", tmp_path)
+    for data in (RIGHT * 3 + WRONG_SUM * 2 + WRONG_SUM_AND_EMPTY, WRONG_SUM + NO_MESSAGE):
+        batch = parse_block(Block("file:key", 0, data))
+        count(batch, batch.messages.num_rows)
+    return metrics.totals(tmp_path)
+
+
+def summary(counters, **changes):
+    whole = summary_of([], counters, [], [], seconds=2.0, stopped=False)
+    return whole | changes
+
+
+def test_a_message_with_several_defects_counts_for_each(counters):
+    (counts,) = counters.values()
+    assert counts["defects"] == {"check_sum": 4, "empty_value": 1}
+    assert counts["failed"] == {"no_msg_type": 1}
+    assert (counts["read"], counts["stored"]) == (8, 7)
+    assert adds_up(counters)
+    assert orjson.loads(orjson.dumps(summary(counters)))["sinks"] == counters
+
+
+def test_every_kind_of_defect_is_counted(tmp_path):
+    batch = parse_block(Block("file:key", 0, RIGHT))
+    at = batch.messages.schema.get_field_index("defects")
+    every = batch.messages.set_column(at, batch.messages.schema.field(at), [",".join(MEANINGS)])
+    metrics.start(tmp_path)
+    count = metrics.Committed("parquet:x", tmp_path)
+    count(type(batch)("file:key", 0, 1, messages=every, read=1), 1)
+    assert metrics.totals(tmp_path)["parquet:x"]["defects"] == dict.fromkeys(sorted(MEANINGS), 1)
+
+
+def test_the_tables_say_what_each_kind_means_the_most_frequent_first(counters):
+    out = io.StringIO()
+    print_summary(summary(counters), Console(file=out, width=120))
+    lines = [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]
+    first = f"check_sum 4 {MEANINGS['check_sum']}"
+    assert lines.index(first) + 1 == lines.index(f"empty_value 1 {MEANINGS['empty_value']}")
+    assert "no_msg_type 1" in " ".join(lines)
+    assert lines[-1] == "done in 2.0 s, 4 messages/s"
