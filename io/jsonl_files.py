@@ -28,8 +28,8 @@ def failures_path(lines: Path) -> Path:
 def settle(path: Path, recorded: Recorded) -> None:
     """Cut off what stands behind the recorded length.
 
-    Raises `SinkError` unless the file begins with what is recorded; of which nothing is recorded
-    may be missing. The caller keeps other writers away.
+    Raises `SinkError` unless the file begins with what is recorded; a file of which nothing is
+    recorded may be missing. The caller keeps other writers away.
     """
     if path.exists() and not path.is_file():
         raise SinkError(f"{path} is no file; write to another path")
@@ -70,7 +70,7 @@ def _changed(path: Path, found: str, recorded: Recorded) -> SinkError:
     return SinkError(
         f"{path} {found}, but fixfeed has written {recorded.length:,} bytes to it and counts them "
         "as stored: put the file back as it was, or write to a new one; to begin anew under this "
-        "name, remove it with its .failures and .progress.db"
+        "name, remove lines, failures and .progress.db together"
     )
 
 

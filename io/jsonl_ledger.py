@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fixio.database import now
 from fixio.jsonl_files import Recorded, append, failures_path, settle
 from fixio.ledger import (
     Known,
@@ -42,8 +41,6 @@ _SCHEMA = (
   kind text not null,
   name text not null,
   fingerprint text not null,
-  first_seen text not null,
-  last_seen text not null,
   mark_digests text not null default '',
   mark_size integer not null default 0,
   unique (kind, fingerprint)
@@ -75,9 +72,10 @@ class JsonlLedger:
     def __init__(self, place: str):
         """Name the file; nothing is opened or made."""
         self.place = f"jsonl:{place}"
-        self.lines = Path(place)
-        self._files = {"lines": self.lines, "failures": failures_path(self.lines)}
-        self._database = self.lines.with_name(f"{self.lines.name}.progress.db")
+        # Workers may run in another folder.
+        lines = Path(place).absolute()
+        self._files = {"lines": lines, "failures": failures_path(lines)}
+        self._database = lines.with_name(f"{lines.name}.progress.db")
         self._connection: sqlite3.Connection | None = None
         self._restarted: set[int] = set()
 
@@ -89,8 +87,12 @@ class JsonlLedger:
         Raises `SinkError` if a file is not as it was left, or was there before the database, and
         `SchemaError` if the database is a newer version's or not of fixfeed's making.
         """
-        if not self.lines.absolute().parent.is_dir():
-            raise SinkError(f"cannot open {self.place}: there is no folder {self.lines.parent}")
+        folder = self._database.parent
+        if not folder.is_dir():
+            raise SinkError(f"cannot open {self.place}: there is no folder {folder}")
+        foreign = self._foreign()
+        if foreign and not self._database.exists():
+            raise foreign
         with self.transaction():
             version = self._query("pragma user_version")[0][0]
             if version > _VERSION:
@@ -103,13 +105,20 @@ class JsonlLedger:
             for name, path in self._files.items():
                 settle(path, self._recorded(name))
 
-    def _make(self) -> None:
+    def _foreign(self) -> SinkError | None:
+        """Return the error that a file has content, if one has."""
         for path in self._files.values():
             if path.exists() and (not path.is_file() or path.stat().st_size):
-                raise SinkError(
+                return SinkError(
                     f"{path} is there already, and no {self._database.name} that tells what it "
                     "holds; write to another file"
                 )
+        return None
+
+    def _make(self) -> None:
+        foreign = self._foreign()
+        if foreign:
+            raise foreign
         if self._query("select name from sqlite_master"):
             raise SchemaError(f"{self._database} is not of fixfeed's making; write to another file")
         for statement in _SCHEMA:
@@ -196,9 +205,6 @@ class JsonlLedger:
                 self._query("delete from progress where source_id = ?", source_id)
                 for row in rows:
                     self._insert(source_id, row)
-                self._query(
-                    "update sources set last_seen = ? where source_id = ?", now(), source_id
-                )
                 if mark:
                     self._query(
                         "update sources set mark_digests = ?, mark_size = ? where source_id = ?",
@@ -226,16 +232,13 @@ class JsonlLedger:
             row[0]
             for row in self._query("select fingerprint from sources where kind = ?", source.kind)
         }
-        moment = now()
         added = self._query(
-            "insert into sources (kind, name, fingerprint, mark_digests, first_seen, last_seen)"
-            " values (?, ?, ?, ?, ?, ?) returning source_id",
+            "insert into sources (kind, name, fingerprint, mark_digests)"
+            " values (?, ?, ?, ?) returning source_id",
             source.kind,
             source.name,
             free_fingerprint(source, taken),
             source.digests,
-            moment,
-            moment,
         )
         return Known(added[0][0])
 

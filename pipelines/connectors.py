@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -72,7 +73,7 @@ def _parquet(uri: str, partition_by: Sequence[str]) -> Sink:
 
 def _jsonl(uri: str, _partition_by: Sequence[str]) -> Sink:
     place = uri.removeprefix("jsonl:")
-    if not place or place.startswith("//"):
+    if not Path(place).name or place.startswith("//"):
         raise UnknownPlace(
             f"{uri!r} names no file: write jsonl:out.jsonl, jsonl:/data/out.jsonl, or jsonl:- for "
             "standard output"

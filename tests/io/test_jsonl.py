@@ -391,7 +391,14 @@ def test_files_of_others_and_ledgers_of_others_are_refused_untouched(tmp_path):
         with pytest.raises(SinkError, match=rf"{name} is there already, and no out.jsonl.progress"):
             register(place)
         assert (tmp_path / name).read_bytes() == b'{"mine": 1}\n'
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        # A job killed before it had made its tables.
+        (tmp_path / "out.jsonl.progress.db").touch()
+        with pytest.raises(SinkError, match=rf"{name} is there already"):
+            register(place)
+        assert (tmp_path / name).read_bytes() == b'{"mine": 1}\n'
         (tmp_path / name).unlink()
+        (tmp_path / "out.jsonl.progress.db").unlink()
     place.mkdir()
     with pytest.raises(SinkError, match="write to another file"):
         register(place)

@@ -1,0 +1,96 @@
+"""The whole job with JSON lines as its output: to a file once, to standard output every time."""
+
+import random
+import subprocess
+import sys
+
+import orjson
+import pytest
+
+from pipelines.connectors import UnknownPlace, sink_of
+from tests.fix.messages import random_log
+from tests.fix.test_envelope import one_by_one
+from transforms.fix.block import Block
+from transforms.fix.framing import last_border
+from transforms.fix.parser import parse_block
+
+LOG = random_log(random.Random(7), 300, mutated=0.1, delimiter=b"|")
+
+
+def fixfeed(*arguments, cwd, expected=0):
+    """Run the job; return what it wrote to standard output and to standard error."""
+    command = [sys.executable, "-m", "pipelines.fixfeed", "--json", "--quiet", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True)
+    assert done.returncode == expected, done.stderr.decode()
+    return done.stdout, done.stderr
+
+
+def whole(data):
+    """Return all lines of a log, and of its failures, as (position, reason)."""
+    end = last_border(data, b"|", final=True)
+    batch = parse_block(Block("x", 0, data[:end], b"|"), fix_json=True)
+    rest = parse_block(Block("x", end, data[end:], b"|", provisional=True))
+    failures = batch.failures.to_pylist() + rest.failures.to_pylist()
+    return (
+        [untimed(text) for text in one_by_one(batch, "day.log")],
+        [(row["position"], row["reason"]) for row in failures],
+    )
+
+
+def untimed(line):
+    """Return a line without the time of ingestion, which no two runs share."""
+    row = orjson.loads(line)
+    del row["ingested_at"]
+    return orjson.dumps(row)
+
+
+def stored(lines, failures):
+    """Return what `whole` does, of what the job has written."""
+    rows = [orjson.loads(line) for line in failures.splitlines()]
+    return (
+        sorted(map(untimed, lines.splitlines())),
+        sorted((row["position"], row["reason"]) for row in rows),
+    )
+
+
+def test_a_file_gets_every_message_once_however_often_and_in_parts(tmp_path):
+    log, out = tmp_path / "day.log", tmp_path / "out.jsonl"
+    job = ("--input", "day.log", "--output", "jsonl:out.jsonl")
+    half = last_border(LOG[: len(LOG) // 2], b"|", final=False)
+    for data in (LOG[:half], LOG[:half], LOG, LOG):
+        log.write_bytes(data)
+        fixfeed(*job, cwd=tmp_path)
+        messages, failures = whole(data)
+        found = stored(out.read_bytes(), (tmp_path / "out.failures.jsonl").read_bytes())
+        assert found == (sorted(messages), sorted(failures))
+    _, errors = fixfeed(*job, "--reprocess", cwd=tmp_path, expected=2)
+    assert b"has lines of day.log already, and lines of a file cannot be replaced" in errors
+    fixfeed(*job[:2], "--output", "jsonl:new.jsonl", "--reprocess", cwd=tmp_path)
+    assert stored((tmp_path / "new.jsonl").read_bytes(), b"")[0] == sorted(messages)
+
+
+def test_standard_output_gets_every_line_in_every_run_and_the_summary_stands_aside(tmp_path):
+    (tmp_path / "day.log").write_bytes(LOG)
+    for _ in range(2):
+        lines, errors = fixfeed("--input", "day.log", "--output", "jsonl:-", cwd=tmp_path)
+        failures = (tmp_path / "fixfeed.failures.jsonl").read_bytes()
+        messages, failed = whole(LOG)
+        assert stored(lines, failures) == (sorted(messages), sorted(failed))
+        summary = orjson.loads(errors.splitlines()[-1])
+        assert summary["sinks"]["jsonl:-"]["stored"] == len(messages)
+
+
+@pytest.mark.parametrize(
+    "uri", ["jsonl:", "jsonl:/", "jsonl:.", "jsonl://x", "jsonl:///data/out.jsonl"]
+)
+def test_a_place_that_names_no_file_is_answered_with_one_that_does(uri):
+    with pytest.raises(UnknownPlace, match=r"names no file: write jsonl:out\.jsonl"):
+        sink_of(uri, partition_by=("date",))
+
+
+def test_a_sink_of_lines_asks_for_whole_messages():
+    found = [sink_of(f"jsonl:{place}", partition_by=()) for place in ("out.jsonl", "-")]
+    assert [(sink.name, sink.fix_json, sink.stdout) for sink in found] == [
+        ("jsonl:out.jsonl", True, False),
+        ("jsonl:-", True, True),
+    ]
