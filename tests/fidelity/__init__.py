@@ -2,3 +2,8 @@
 
 python -m tests.fidelity FILE...
 """
+
+import logging
+
+# Beam warns of extras that are not installed when it is imported.
+logging.basicConfig(level=logging.ERROR)

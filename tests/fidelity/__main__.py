@@ -14,8 +14,8 @@ from fixio.files import find_files
 from tests.fidelity.dictionary_xml import VERSIONS, copy_dictionaries, write_dictionaries
 from tests.fidelity.examine import examine
 from tests.fidelity.report import print_report
-from transforms.fix.choice import Dictionaries, OwnDictionary
-from transforms.fix.xml_dictionary import read_definition
+from transforms.fix.choice import BUILT_IN, Dictionaries, OwnDictionary
+from transforms.fix.xml_dictionary import DictionaryError, read_definition
 
 __all__ = ["main"]
 
@@ -23,7 +23,7 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code.
 
-    0: nothing is unexplained; 1: something is; 2: a file cannot be read.
+    0: nothing is unexplained; 1: something is; 2: a log or a dictionary cannot be read.
     """
     parser = argparse.ArgumentParser(
         prog="python -m tests.fidelity",
@@ -53,20 +53,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory() as made,
         Progress(*columns, console=Console(stderr=True), transient=True) as progress,
     ):
-        folder, dictionaries = Path(made), Dictionaries()
-        if options.dictionaries:
-            copy_dictionaries(options.dictionaries, folder)
-            definitions = [read_definition(folder / f"{version}.xml") for version in VERSIONS]
-            dictionaries = Dictionaries(tuple(OwnDictionary("", one) for one in definitions))
-        else:
-            write_dictionaries(folder)
+        try:
+            dictionaries = _dictionaries(options.dictionaries, Path(made))
+        except (OSError, DictionaryError) as error:
+            print(error, file=sys.stderr)
+            return 2
         task = progress.add_task("", total=sum(file.length for file in files))
-        found = examine(files, folder, dictionaries, lambda octets: progress.advance(task, octets))
+        found = examine(
+            files, Path(made), dictionaries, lambda octets: progress.advance(task, octets)
+        )
     if options.json:
         print(orjson.dumps(found).decode())
     else:
         print_report(found, Console())
     return 1 if found.unexplained else 0
+
+
+def _dictionaries(given: Path | None, folder: Path) -> Dictionaries:
+    """Return what fixfeed is to read by, and put the same into `folder` for QuickFIX."""
+    if given is None:
+        write_dictionaries(folder)
+        return BUILT_IN
+    definitions = [read_definition(given / f"{version}.xml") for version in VERSIONS]
+    copy_dictionaries(given, folder)
+    return Dictionaries(tuple(OwnDictionary("", one) for one in definitions))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The kinds of differences that are explained, with the reason of each."""
+"""The kinds of differences that are explained."""
 
 __all__ = ["KINDS", "UNEXPLAINED"]
 

@@ -21,7 +21,7 @@ from tests.fidelity.kinds import KINDS, UNEXPLAINED
 from tests.fidelity.quickfix_reader import QuickFix
 from tests.fidelity.random_messages import messages_of_every_type
 from tests.fix.messages import DELIMITERS, encode, random_log
-from transforms.fix.choice import Dictionaries
+from transforms.fix.choice import BUILT_IN
 from transforms.fix.parser import parse_block
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
@@ -60,7 +60,7 @@ def compared(dictionaries, tmp_path):
             log = str(tmp_path / "day.log")
         files, unreadable = find_files([log])
         assert unreadable == []
-        return examine(files, dictionaries, Dictionaries())
+        return examine(files, dictionaries, BUILT_IN)
 
     return run
 
@@ -147,8 +147,11 @@ EXPLAINED = {
 }
 
 
-def test_there_is_an_example_of_every_kind():
+def test_there_is_an_example_of_every_kind_and_a_row_in_the_document():
     assert EXPLAINED.keys() == KINDS.keys()
+    document = (Path(__file__).parents[2] / "docs" / "fidelity.md").read_text()
+    for kind, meaning in KINDS.items():
+        assert f"| `{kind}` | {meaning} |" in document
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -296,3 +299,5 @@ def test_the_command_tells_by_its_exit_code_how_it_went(tmp_path, capsys, monkey
     )
     assert main([str(tmp_path / "no.log")]) == 2
     assert "no.log: does not exist" in capsys.readouterr().err
+    assert main([str(log), "--dictionaries", str(tmp_path)]) == 2
+    assert "FIX40.xml" in capsys.readouterr().err
