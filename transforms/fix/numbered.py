@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 __all__ = ["Numbered"]
 
 _FACTORS = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
+_BITS = 13
 _MOST_STRANGERS = 200_000
 
 
@@ -16,14 +17,14 @@ class Numbered:
     """A table from words to numbers, which `make(word)` gives when a word is first seen.
 
     `make` returns a number of 0 or more, each number for one word only, or None for a word that has
-    none; such words get -1. Words hash into a table of 65,536 places, those that collide into a
-    second one, and the rest are looked up one by one.
+    none; such words get -1. Words hash into a table of 8,192 places, small enough to stay in a
+    processor's cache, those that collide into a second one, and the rest are looked up one by one.
     """
 
     def __init__(self, make: Callable[[int], int | None]):
         """Start with an empty table."""
         self._make = make
-        self._places = [np.full(1 << 16, -1, np.int64) for _ in _FACTORS]
+        self._places = [np.full(1 << _BITS, -1, np.int64) for _ in _FACTORS]
         # The last key stands for number -1, which wraps to it, and is never the key of a place.
         self._keys = np.zeros(1, np.uint64)
         self._elsewhere: dict[int, int] = {}
@@ -45,7 +46,7 @@ class Numbered:
 
     def _find(self, words: NDArray[np.uint64], which: int) -> Any:
         hashed = words * np.uint64(_FACTORS[which])
-        hashed >>= np.uint64(48)
+        hashed >>= np.uint64(64 - _BITS)
         return self._places[which].take(hashed.view(np.int64))
 
     def _one(self, word: int) -> int:
@@ -66,7 +67,7 @@ class Numbered:
             self._keys = keys
         self._keys[number] = word
         for places, factor in zip(self._places, _FACTORS, strict=True):
-            place = (word * factor & (1 << 64) - 1) >> 48
+            place = (word * factor & (1 << 64) - 1) >> 64 - _BITS
             if places[place] < 0:
                 places[place] = number
                 break

@@ -28,8 +28,9 @@ def mark_odd(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> Ints:
         number = np.cumsum(keep) - 1
         whole = number[whole]
         rows.first, rows.last = number[rows.first], number[rows.last]
+        kept = np.flatnonzero(keep)
         for name in ("row", "tag", "equals", "stop", "ids"):
-            setattr(rows, name, getattr(rows, name)[keep])
+            setattr(rows, name, getattr(rows, name).take(kept))
     special = _mark_special(rows, delimiter)
     rows.odd[rows.row[rows.ids < 0]] = True
     return np.union1d(special, whole) if len(whole) else special
