@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import orjson
 
 from fixio.files import File, cut_ranges
-from fixio.ranges import read_blocks
+from fixio.ranges import read_blocks, with_logons
 from tests.fidelity.compare import Difference, compare
 from tests.fidelity.copies import Copy, as_text, copy_of, delimiter_of, split
 from tests.fidelity.kinds import UNEXPLAINED
 from tests.fidelity.levels import Key, level_of_answer, level_of_json
 from tests.fidelity.quickfix_reader import QuickFix
-from tests.fidelity.structure import Structure, data_lengths, names_of
+from tests.fidelity.structure import APPL_VER_IDS, Structure, data_lengths, names_of
 from transforms.fix.block import Batch
 from transforms.fix.choice import Dictionaries
 from transforms.fix.dictionary import merged
@@ -95,7 +95,7 @@ class _Log:
         self.tags = tags
         self._folder = folder
         self._structures: dict[tuple[str, ...], Structure] = {}
-        self._logged_on: dict[str, str] = {}
+        self._logged_on: dict[frozenset[str], str] = {}
 
     def message(self, raw: bytes, delimiter: bytes) -> _Message:
         """Copy the next message of the log; `delimiter` is the log's."""
@@ -105,8 +105,9 @@ class _Log:
             raw, delimiter = raw.replace(delimiter, b"\x01"), b"\x01"
         found = split(raw, delimiter, data_lengths(self._folder))
         first = {key: as_text(value) for key, value in reversed(found)}
-        session = f"{first.get(49, '')}->{first.get(56, '')}"
-        if first.get(35) == "A" and 1137 in first:
+        session = frozenset([first.get(49, ""), first.get(56, "")])
+        if first.get(35) == "A" and first.get(1137) in APPL_VER_IDS:
+            # It holds in both directions, up to the next Logon that says otherwise.
             self._logged_on[session] = first[1137]
         appl_ver_ids = [first.get(1128, ""), self._logged_on.get(session, "")]
         names = names_of(first.get(8, ""), appl_ver_ids)
@@ -136,7 +137,8 @@ def examine(
     with QuickFix(folder) as quickfix:
         for file in files:
             log = _Log(file.name, folder, tags)
-            for part in cut_ranges(file, ()):
+            ranges = cut_ranges(file, ())
+            for part in with_logons(ranges) if ranges else ():
                 for block in read_blocks(part):
                     batch = parse_block(
                         block, fields="all", dictionaries=dictionaries, masking=_NOTHING

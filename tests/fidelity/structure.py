@@ -9,9 +9,11 @@ from xml.etree.ElementTree import Element
 
 from tests.fidelity.dictionary_xml import VERSIONS
 
-__all__ = ["Scope", "Structure", "data_lengths", "message_types", "names_of"]
+__all__ = ["APPL_VER_IDS", "Scope", "Structure", "data_lengths", "message_types", "names_of"]
 
-_APPL_VER_IDS = dict(zip("23456789", VERSIONS, strict=False))
+APPL_VER_IDS = dict(zip("23456789", VERSIONS, strict=False))
+"""The versions that ApplVerID (1128) and DefaultApplVerID (1137) name."""
+
 _BEGIN_STRING = re.compile(r"FIX\.(\d)\.(\d)((?:SP\d)?)")
 
 
@@ -46,7 +48,7 @@ def names_of(begin_string: str, appl_ver_ids: Sequence[str]) -> list[str]:
     messages of FIXT.1.1.
     """
     if begin_string in ("FIXT.1.1", ""):
-        known = [_APPL_VER_IDS[one] for one in appl_ver_ids if one in _APPL_VER_IDS]
+        known = [APPL_VER_IDS[one] for one in appl_ver_ids if one in APPL_VER_IDS]
         return ["FIXT11", *known, "FIX50SP2"][:2]
     found = _BEGIN_STRING.fullmatch(begin_string)
     name = "FIX" + "".join(found.groups()) if found else ""

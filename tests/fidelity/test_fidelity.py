@@ -165,6 +165,16 @@ def test_a_difference_that_is_known_is_explained(kind, compared):
     assert (found.messages, found.alike) == (2, 1)
 
 
+@pytest.mark.parametrize(("appl_ver_id", "kinds"), [(b"4", {"foreign_in_group": 1}), (b"9", {})])
+def test_a_logon_tells_the_version_of_the_messages_behind_it(appl_ver_id, kinds, compared):
+    logon = [(35, b"A"), (49, b"A"), (56, b"B"), (98, b"0"), (108, b"30"), (1137, appl_ver_id)]
+    # FIX 4.2 has no IndividualAllocID (467) in the group.
+    allocs = [(35, b"D"), (49, b"B"), (56, b"A"), (78, b"1"), (79, b"X"), (467, b"Y"), (80, b"5")]
+    found = compared(b"\n".join(encode(fields, "FIXT.1.1") for fields in (logon, allocs)))
+    assert_explained(found)
+    assert found.by_kind == kinds
+
+
 def rename(content):
     content["Symbl"] = content.pop("Symbol")
 
