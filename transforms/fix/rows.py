@@ -23,6 +23,7 @@ from transforms.fix.frames import (
     with_headless,
     without_overlaps,
 )
+from transforms.fix.structure import delimiters, landmarks
 from transforms.fix.tags import TagTable, tag_texts
 from transforms.fix.words import LOW_BYTES, view, word
 
@@ -31,11 +32,11 @@ __all__ = ["Rows", "find_rows"]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-_NEWLINE = 10
 _BEFORE = bytes(8)
 _BEHIND = b"\n" + bytes(63)
-# Multiplying 1 << 8k by this leaves k in the two highest bits of 32.
-_BYTE_OF_FOUR = np.uint32(sum((k << 30) >> 8 * k for k in range(4)))
+_MANY = 100
+"""From so many texts on it pays to sort them rather than to look at each."""
+
 _FEW = 1000
 """As many slices are joined one by one before one gather of all elements costs less."""
 
@@ -84,14 +85,14 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
     octets = np.frombuffer(padded, np.uint8, offset=len(_BEFORE))
     words = view(padded, len(_BEFORE))
     size, mark = len(data), delimiter[0]
-    begins, newlines = _landmarks(octets, words, size)
+    begins, newlines = landmarks(octets, words, size)
     if not len(begins):
         return None
     begins, own = confirm(data, octets, words, begins, delimiter)
     begins, own = with_headless(data, octets, begins, own, newlines, delimiter)
     if len(begins) == len(own):
         return None
-    stop = _delimiters(octets, size, mark)
+    stop = delimiters(octets, size, mark)
     text = Text(data, delimiter, padded, octets, words, newlines, stop)
     opens, lines = stop.searchsorted(begins), newlines.searchsorted(begins)
     ends = find_ends(text, begins, opens, lines, own, tags, length_ids)
@@ -129,53 +130,6 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
         skipped=skipped,
         **_fields(text, begins, content_end, opens, closes, tags),
     )
-
-
-def _landmarks(
-    octets: NDArray[np.uint8], words: NDArray[np.uint64], size: int
-) -> tuple[Ints, Ints]:
-    """Return the places of `8=FIX` and of newlines, the one behind the data included."""
-    length = -(-(size + 1) // 8) * 8
-    wanted = octets[:length] == ord("8")
-    wanted &= octets[1 : length + 1] == ord("=")
-    wanted &= octets[2 : length + 2] == ord("F")
-    wanted |= octets[:length] == _NEWLINE
-    # Most eights of bytes hold none, so they are sieved first: half the time of `flatnonzero`.
-    eights = wanted.view(np.uint64)
-    some = np.flatnonzero(eights != 0)
-    inside = np.flatnonzero(eights.take(some).view(np.bool_))
-    places = (some << 3).take(inside >> 3) + (inside & 7)
-    is_newline = octets.take(places) == _NEWLINE
-    begins = places[~is_newline]
-    return begins[(words[begins] & LOW_BYTES[5]) == word(b"8=FIX")], places[is_newline]
-
-
-def _delimiters(octets: NDArray[np.uint8], size: int, mark: int) -> Ints:
-    """Return the places of delimiters, the end of the data included."""
-    length = -(-(size + 1) // 4) * 4
-    wanted = octets[:length] == mark
-    wanted[size:] = False
-    wanted[size] = True
-    # A field has four bytes at least, `1=A` and a delimiter, so four bytes together hold one or
-    # none: `flatnonzero` of them takes a quarter of the time, all that follows another quarter.
-    fours = wanted.view(np.uint32)
-    some = np.flatnonzero(fours != 0)
-    found = fours.take(some)
-    rest = found - np.uint32(1)
-    rest &= found
-    found ^= rest
-    found *= _BYTE_OF_FOUR
-    found >>= np.uint32(30)
-    places = some << 2
-    places += found
-    more = np.flatnonzero(rest != 0)
-    if len(more):
-        # Text and broken fields may hold more than one.
-        inside = np.flatnonzero(rest[more].view(np.bool_))
-        others = (some[more] << 2).take(inside >> 2) + (inside & 3)
-        places = np.concatenate((places, others))
-        places.sort(kind="stable")
-    return places
 
 
 def _closes(stop: Ints, opens: Ints, content_end: Ints) -> Ints:
@@ -261,8 +215,7 @@ def _between(
     prefix = np.maximum(line, gap)
     failures: list[Failure] = []
     skipped = 0
-    # Between most rows there is an end of line, one or two bytes, and nothing else.
-    regions = [(int(gap[i]), int(prefix[i])) for i in np.flatnonzero(prefix - gap > 1).tolist()]
+    regions = [(int(gap[row]), int(prefix[row])) for row in _apart(text, gap, prefix).tolist()]
     if ends[-1] < len(data):
         regions.append((int(ends[-1]), len(data)))
     for begin, end in regions:
@@ -277,3 +230,22 @@ def _between(
             failures.append(failure)
             prefix[row] = begins[row]
     return prefix, failures, skipped
+
+
+def _apart(text: Text, gap: Ints, prefix: Ints) -> Ints:
+    """Return the rows before which there is something that may be text or a failure."""
+    # Before most there is an end of line, one or two bytes, and nothing else ...
+    width = prefix - gap
+    is_end = (width == 2) & (text.octets.take(gap) == ord("\r"))
+    rows = np.flatnonzero((width > 1) & ~is_end)
+    # ... or the same few bytes, with which the log closes its lines: one look at them is enough.
+    short = rows[width[rows] <= 8]
+    if len(short) < _MANY:
+        return rows
+    words = text.words[gap[short]] & LOW_BYTES.take(width[short])
+    _, at, kind = np.unique(words, return_index=True, return_inverse=True)
+    silent = [
+        classify_lines(text.data, int(gap[row]), int(prefix[row]), text.delimiter) == ([], 0)
+        for row in short[at].tolist()
+    ]
+    return np.setdiff1d(rows, short[np.array(silent).take(kind)], assume_unique=True)
