@@ -82,7 +82,16 @@ def nest(
     Fields are given by their tags (0 for what is no tag), names in JSON and texts.
     """
     nesting = _Nesting(tags, names, texts, dictionary, msg_type)
+    root, stack, pending = nesting.root, nesting.stack, nesting.pending
+    groups, sections, present = root.scope.members, root.scope.section, root.present
     for number, tag in enumerate(tags):
+        # Most fields stand between fields of the message and come once: `place`, made short.
+        if len(stack) == 1 and not pending and tag not in present:
+            section = sections.get(tag)
+            if section == nesting.section and groups[tag] is None:
+                present.add(tag)
+                nesting.items.append(Item(number, names[number], texts[number], section))
+                continue
         nesting.place(number, tag)
     return nesting.end()
 
@@ -125,7 +134,8 @@ class _Nesting:
                 self.defects |= FIELD_ORDER
             if tag in frame.present:
                 self.defects |= REPEATED_TAG
-            frame.present.add(tag)
+            else:
+                frame.present.add(tag)
             if inner:
                 entries = self.arrays.get(tag)
                 if entries is None:

@@ -5,7 +5,6 @@ ordinary.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
@@ -131,14 +130,20 @@ class _Content:
         self.items, self.defects = nest(
             self.tags, names, self.texts, dictionary, decode(by_tag[b"35"])
         )
-        often = Counter(fields[item.number].tag for item in self.items)
-        self.once = {item.number for item in self.items if often[fields[item.number].tag] == 1}
         self.columns: dict[str, Any] = {}
         self.exact: set[int] = set()
-        for item in self.items:
-            column = facts[item.number].column
-            if column and column.name not in self.columns:
-                self._read(item.number, column, facts[item.number].reader)
+        first: dict[bytes, int] = {}
+        repeated = set()
+        for number, *_ in self.items:
+            tag = fields[number].tag
+            if tag in first:
+                repeated.add(first[tag])
+                continue
+            first[tag] = number
+            column = facts[number].column
+            if column:
+                self._read(number, column, facts[number].reader)
+        self.once = set(first.values()) - repeated
 
     def _read(
         self, number: int, column: Column, reader: Callable[[str], tuple[Any, bool]] | None

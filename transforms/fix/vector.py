@@ -297,9 +297,11 @@ class _Block:
         """Return tokens of values that JSON escapes, and of those that are not UTF-8, by field."""
         escaped: dict[int, int] = {}
         recoded: dict[int, int] = {}
-        regular = ~self.rows.odd[self.rows.row[self.special]]
-        for field in self.special[regular].tolist():
-            value = self.rows.value(field)
+        rows = self.rows
+        fields = self.special[~rows.odd[rows.row[self.special]]]
+        at, end = (rows.equals.take(fields) + 1).tolist(), rows.stop.take(fields).tolist()
+        for field, begin, stop in zip(fields.tolist(), at, end, strict=True):
+            value = rows.data[begin:stop]
             text = decode(value)
             escaped[field] = tokens.add(orjson.dumps(text)[1:-1])
             again = text.encode()

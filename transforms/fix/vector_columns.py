@@ -128,9 +128,11 @@ class TypedColumns:
         table = self._table[[self._ids[column.tag] for column in _STRINGS]]
         taken = table.astype(np.int64) * 2
         present = table >= 0
+        places = {self._ids[column.tag]: number for number, column in enumerate(_STRINGS)}
         for field, token in recoded.items():
-            row = self._rows.row[field]
-            taken[table[:, row] == field, row] = token
+            number, row = places.get(int(self._rows.ids[field])), self._rows.row[field]
+            if number is not None and table[number, row] == field:
+                taken[number, row] = token
         present[:, odd] = False
         for row, message in scalar.items():
             for number, column in enumerate(_STRINGS):
