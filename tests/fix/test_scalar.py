@@ -183,8 +183,14 @@ def test_encoded_fields_are_read_as_message_encoding_says():
     text = "東京".encode("shift_jis")
     fields = [*ORDER, (347, b"Shift_JIS"), (354, b"%d" % len(text)), (355, text)]
     assert read(encode(fields))[1]["EncodedText"] == "東京"
-    fields[-3] = (347, b"no such encoding")
-    assert read(encode(fields))[1]["EncodedText"] == text.decode("latin-1")
+    for no_encoding in (b"no such encoding", b"863", b"unicode_escape"):
+        fields[-3] = (347, no_encoding)
+        assert read(encode(fields))[1]["EncodedText"] == text.decode("latin-1")
+
+
+def test_a_text_that_is_no_tag_is_no_field_of_that_name():
+    message = sealed(UNSEALED + b"55=X\x01Symbol=Y\x01x55=Z\x01")
+    assert read(message)[1] == {"BodyLength": "45", "": "Symbol=Y", "x55": "Z"}
 
 
 def test_without_msg_type_there_is_no_message():

@@ -136,3 +136,11 @@ def test_names_of_ones_own_stand_beside_the_usual_ones():
         "Desk", "LimitPx", "LastQty", "Symbol", "9999",
     ]  # fmt: skip
     assert dictionaries.own_names == {5001: "Desk", 44: "LimitPx"}
+
+
+@pytest.mark.parametrize("applied", ["2", "6", "9"])
+def test_a_logon_of_fixt_has_its_group_of_message_types_whatever_version_applies(applied):
+    dictionary = chosen(BUILT_IN, "FIXT.1.1", applied=applied)
+    group = dictionary.scope("A").members[384]
+    assert group is not None
+    assert (group.first, set(group.members) <= dictionary.fields.keys()) == (372, True)

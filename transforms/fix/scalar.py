@@ -38,6 +38,12 @@ from transforms.fix.versions import BODY, HEADER, TRAILER, VersionDictionary
 __all__ = ["Message", "dictionary_key", "is_beyond", "parse_message"]
 
 _LENGTH = re.compile(rb"[0-9]{1,9}")
+# The four that FIX lists, and what venues use beside them.
+_ENCODING = re.compile(
+    rb"utf-?8|shift_?jis|euc-jp|iso-2022-jp|euc-kr|gbk|gb2312|gb18030|big5|koi8-r"
+    rb"|us-ascii|iso-8859-[0-9]{1,2}|(?:windows-|cp)125[0-8]",
+    re.IGNORECASE,
+)
 
 
 class Message(NamedTuple):
@@ -127,6 +133,11 @@ class _Content:
             for one, field in zip(facts, fields, strict=True)
         ]
         self.texts = _texts(fields, facts, by_tag.get(b"347"))
+        for number, one in enumerate(facts):
+            if not one.tag and dictionary.is_name(names[number]):
+                # `Symbol=X` is no field Symbol.
+                self.texts[number] = f"{names[number]}={self.texts[number]}"
+                names[number] = ""
         self.items, self.defects = nest(
             self.tags, names, self.texts, dictionary, decode(by_tag[b"35"])
         )
@@ -163,10 +174,12 @@ class _Content:
 def _texts(fields: Sequence[Field], facts: Sequence[Facts], encoding: bytes | None) -> list[str]:
     """Return the texts of fields, those of Encoded fields by MessageEncoding (347)."""
     texts = [decode(field.value) for field in fields]
-    for number, one in enumerate(facts) if encoding else ():
+    if encoding is None or not _ENCODING.fullmatch(encoding):
+        return texts
+    for number, one in enumerate(facts):
         if one.is_encoded:
-            with suppress(LookupError, UnicodeDecodeError, ValueError):
-                texts[number] = fields[number].value.decode(decode(encoding or b""))
+            with suppress(LookupError, UnicodeDecodeError):
+                texts[number] = fields[number].value.decode(encoding.decode())
     return texts
 
 

@@ -37,6 +37,8 @@ VERSIONS = {
 }
 """The versions that come with the project, and their files."""
 
+_TRANSPORT = "FIXT.1.1"
+
 HEADER, BODY, TRAILER = range(3)
 """The parts of a message, in their order."""
 
@@ -103,6 +105,8 @@ class VersionDictionary:
             self._components |= part["components"]
             self._messages |= part["messages"]
         outer = transport or content
+        if outer["version"] == _TRANSPORT:
+            self._fill_components()
         inner = content if stands_on_it else outer
         self._header = inner["header"] or outer["header"]
         self._trailer = inner["trailer"] or outer["trailer"]
@@ -112,6 +116,16 @@ class VersionDictionary:
         self._scopes: dict[str | None, Scope] = {}
         self._homes: dict[str | None, dict[int, Scope | None]] = {}
 
+    def _fill_components(self) -> None:
+        """Give components that the transport only names (MsgTypeGrp) the members of FIX 5.0 SP2."""
+        newest = definition("FIX.5.0SP2")
+        for name, members in self._components.items():
+            if not members and name in newest["components"]:
+                self._components[name] = newest["components"][name]
+                for tag in _tags_in(self._components[name]):
+                    field = Field(tag, *newest["fields"][str(tag)])
+                    self.fields.setdefault(tag, field)
+
     def name(self, tag: int) -> str:
         """Return what a tag is called in JSON; its number if no version knows it."""
         name = self._names.get(tag)
@@ -119,6 +133,10 @@ class VersionDictionary:
             known = merged().fields.get(tag)
             return known.name if known and known.name not in self._tags else str(tag)
         return name
+
+    def is_name(self, text: str) -> bool:
+        """Tell whether a field is called so in JSON."""
+        return text in self._tags or text in _newest_names()
 
     def scope(self, msg_type: str | None) -> Scope:
         """Return the message level of a type of message; of header and trailer for others."""
@@ -162,6 +180,13 @@ class VersionDictionary:
                 scope.required.add(what)
 
 
+def _tags_in(members: Iterable[Any]) -> Iterator[int]:
+    for what, _, *inner in members:
+        if isinstance(what, int):
+            yield what
+            yield from _tags_in(inner[0] if inner else ())
+
+
 def names_of(content: Definition) -> dict[int, str]:
     """Return the names that a dictionary gives its tags, by tag.
 
@@ -178,6 +203,11 @@ def names_of(content: Definition) -> dict[int, str]:
         is_usual = usual["fields"].get(text, ("",))[0] == name
         names[tag] = newest[tag].name if tag in newest and is_usual else name
     return names
+
+
+@cache
+def _newest_names() -> frozenset[str]:
+    return frozenset(field.name for field in merged().fields.values())
 
 
 @cache
