@@ -118,8 +118,8 @@ class _Job:
         names = [sink.name for sink in self.sinks]
         if len(set(names)) < len(names):
             raise UsageError(f"output {max(names, key=names.count)} is named twice")
-        self.fix_json = any(getattr(sink, "fix_json", False) for sink in self.sinks)
-        self.beside = any(getattr(sink, "stdout", False) for sink in self.sinks)
+        self.fix_json = any(sink.fix_json for sink in self.sinks)
+        self.beside = any(sink.stdout for sink in self.sinks)
         if self.beside and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
             raise UsageError(
                 "standard output is written by one process alone: leave out --workers and "

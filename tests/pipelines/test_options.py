@@ -97,6 +97,8 @@ def test_an_unknown_place_names_those_there_are(uri, text):
         (["--input", "a", "--mask", "Account=hash"], b"hashes want a key, see --mask-key-file"),
         (["--input", "a", "--mask-key-file", "none"], b"mask-key-file none: No such file"),
         (["--input", "a", "--mask-key-file", "/dev/null"], b"mask-key-file /dev/null is empty"),
+        (["--input", "a", "--output", "jsonl:-", "--workers", "2"], b"leave out --workers"),
+        (["--input", "a", "--output", "jsonl:-", "--runner", "x"], b"leave out --workers"),
         (["--input", "a", "--output", "parquet:x", "--output", "parquet:x"], b"is named twice"),
         (["--input", "a", "--output", "parquet:x", "--partition-by", "sybol"], b"symbol"),
     ],
