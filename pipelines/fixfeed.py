@@ -23,6 +23,7 @@ from rich.console import Console
 
 from fixio.files import ReadFromFiles, find_files, set_options
 from fixio.ledger import Ledger, SinkError
+from fixio.standard_output import OutputClosed
 from fixio.store import Store
 from pipelines import metrics
 from pipelines.connectors import Sink, UnknownPlace, sink_of
@@ -73,7 +74,8 @@ def build(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job with these arguments (the command line's by default); return the exit code."""
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    # What fails is raised as well, and told here.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     errors = Console(stderr=True)
     try:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
@@ -86,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="fixfeed-run-"))
     try:
         return job.run(folder)
+    except OutputClosed:
+        return STOPPED
     except SinkError as error:
         errors.print(
             f"fixfeed: {error}", style="red", highlight=False, markup=False, soft_wrap=True

@@ -169,5 +169,6 @@ exit codes:
   2  wrong usage
   3  a source could not be read whole; what was good is stored
   4  more failures than --max-failures allows
-  5  stopped by a signal; what was committed is stored, and the same command goes on
+  5  stopped by a signal, or nobody reads standard output any more; what was committed is
+     stored, and the same command goes on
 """

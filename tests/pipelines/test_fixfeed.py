@@ -370,6 +370,21 @@ def test_standard_input_is_read_and_known_again(logs, select, tmp_path):
     assert stored_rows(select, uri) == {"-": expected_rows(contents["a.log"])}
 
 
+def test_a_reader_of_standard_output_that_has_seen_enough_ends_the_job_quietly(tmp_path):
+    (tmp_path / "a.log").write_bytes(b"".join(log(1000, seed) for seed in range(5)))
+    command = [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--input", "a.log"]
+    job = subprocess.Popen(
+        [*command, "--output", "jsonl:-"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert json.loads(job.stdout.readline())["source"] == "a.log"
+    job.stdout.close()
+    assert job.stderr.read() == b""
+    assert job.wait() == 5
+
+
 def test_more_failures_than_allowed_end_with_their_own_code(tmp_path):
     (tmp_path / "a.log").write_bytes(log(50, 1) + b"8=FIX|1=2|\n" * 5)
     uri = f"sqlite:///{tmp_path}/day.db"
