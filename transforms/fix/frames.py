@@ -178,6 +178,7 @@ def _ends_on_line(
     piece, message = ranges(opens + 1, np.maximum(last - opens - 1, 0))
     tag = stop.take(piece - 1) + 1
     texts, length = tag_texts(text.padded, tag)
+    initial = texts & LOW_BYTES[1]
     texts[length == 7] = 0
     ids = tags.ids(texts)
     sums = np.flatnonzero(ids == tags.tags.index(10))
@@ -192,10 +193,8 @@ def _ends_on_line(
     limit[message[sums]] = sums
     end[message[sums]] = stop.take(piece[sums]) + 1
     unclear[message[sums]] = False
-    # What is no tag may still be a number, with zeros before it or too long for a word.
-    strange = np.flatnonzero(ids < length_ids)
-    initial = texts[strange] & LOW_BYTES[1]
-    strange = strange[(ids[strange] >= 0) | (initial == ord("0")) | (initial == 0)]
+    # A tag with zeros before it is none here, but a number all the same.
+    strange = np.flatnonzero((ids < length_ids) & ((ids >= 0) | (initial == ord("0"))))
     unclear[message[strange[strange < limit.take(message[strange])]]] = True
     unclear |= follows < end
     return np.where(unclear, -1, end)

@@ -176,7 +176,8 @@ def _fields(
     texts, length = tag_texts(text.padded, tag)
     texts[first], length[first] = word(b"8"), 1
     equals = tag + length
-    for index in np.flatnonzero(length == 7).tolist():
+    far = np.flatnonzero(length == 7)
+    for index in far[stop[far] > equals[far]].tolist():
         begin, end = int(tag[index]), int(stop[index])
         at = text.data.find(b"=", begin, end)
         equals[index] = end if at < 0 else at

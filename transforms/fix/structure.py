@@ -11,6 +11,9 @@ Ints = NDArray[np.int64]
 Octets = NDArray[np.uint8]
 
 _NEWLINE = 10
+_FEW = 300
+"""Up to so many places are put between others one by one; more are sorted in."""
+
 # Multiplying 1 << 8k by this leaves k in the two highest bits of 32.
 _BYTE_OF_FOUR = np.uint32(sum((k << 30) >> 8 * k for k in range(4)))
 
@@ -55,10 +58,17 @@ def delimiters(octets: Octets, size: int, mark: int) -> Ints:
     places = some << 2
     places += found
     more = np.flatnonzero(rest != 0)
-    if len(more):
-        # Text and broken fields may hold more than one.
-        inside = np.flatnonzero(rest[more].view(np.bool_))
-        others = (some[more] << 2).take(inside >> 2) + (inside & 3)
+    if not len(more):
+        return places
+    # Text and broken fields may hold more than one.
+    inside = np.flatnonzero(rest[more].view(np.bool_))
+    others = (some[more] << 2).take(inside >> 2) + (inside & 3)
+    if len(others) > _FEW:
         places = np.concatenate((places, others))
         places.sort(kind="stable")
-    return places
+        return places
+    pieces, at = [], 0
+    for number, stop in enumerate(places.searchsorted(others).tolist()):
+        pieces += [places[at:stop], others[number : number + 1]]
+        at = stop
+    return np.concatenate([*pieces, places[at:]])

@@ -155,15 +155,14 @@ def _short_decimals(found: Words, length: Ints) -> tuple[Ints, Mask]:
 
 
 def _long_decimals(words: Words, at: Ints, length: Ints) -> tuple[Ints, Mask]:
-    """Read texts of up to eight digits before and behind the point, fifteen in all."""
+    """Read texts of up to seven digits before a point and eight behind it."""
     first = words[at]
     marked, through = first_byte(first, _DOTS)
-    pointed = marked != 0
-    whole_length = np.where(pointed, (np.bitwise_count(through) >> 3).astype(np.int64) - 1, 8)
+    whole_length = (np.bitwise_count(through) >> 3).astype(np.int64) - 1
     places_length = length - whole_length - 1
     whole, valid = numbers(right_aligned(first, whole_length))
     places, right = numbers(right_aligned(words[at + whole_length + 1], places_length))
-    valid &= right & pointed & (places_length <= 8) & (length <= 16)
+    valid &= right & (marked != 0)
     whole *= 10**10
     places *= _TENS_LEFT.take(np.minimum(places_length, 8))
     whole += places
