@@ -175,7 +175,9 @@ def _ends_on_line(
     """
     stop, octets = text.stop, text.octets
     last = stop.searchsorted(line)
-    piece, message = ranges(opens + 1, np.maximum(last - opens - 1, 0))
+    # Behind the next beginning there is nothing to find; a line may hold very many messages.
+    near = np.minimum(last, stop.searchsorted(follows))
+    piece, message = ranges(opens + 1, np.maximum(near - opens - 1, 0))
     tag = stop.take(piece - 1) + 1
     texts, length = tag_texts(text.padded, tag)
     initial = texts & LOW_BYTES[1]
