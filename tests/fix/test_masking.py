@@ -60,6 +60,10 @@ def test_secrets_of_a_logon_become_asterisks_in_columns_json_and_bytes(delimiter
         encode([(35, b"n"), *HEAD[1:], (212, b"999"), (213, encode(LOGON))]),
         encode([(35, b"n"), *HEAD[1:], (212, b"%d" % len(encode(LOGON))), (213, encode(LOGON))]),
         b"some text 554=hunter2\x01 behind\n35=A\x0195=8\x0196=" + RAW + b"\x01\n",
+        encode([*HEAD, (95, b"14"), (96, b"before\x01hunter2")])[:-9],
+        encode([*HEAD, (95, b"14"), (96, b"before\x01hunter2")])[:-7],
+        encode([*HEAD, (95, b"20"), (96, b"before\x01hunter2"), (108, b"30")]),
+        encode([*HEAD, (95, b"18"), (96, b"before\x0112=hunter2")])[:-8] + b"\n",
         b"".join(encode(LOGON)[at : at + 1] for at in range(80)) + b"\x01554=hunter2",
     ],
 )

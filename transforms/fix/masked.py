@@ -30,33 +30,72 @@ def mask_message(
     """Return `message` with its secrets masked, None if it has none.
 
     Secrets are the values of tags that are masked, of fields that end with such a tag though they
-    are damaged, and what looks like a secret field inside another value (a message in a data
-    field); these last ones become asterisks. Where the length of a data field changes, the length
+    are damaged, what a data field holds beyond its first delimiter though its length does not fit,
+    and what looks like a secret field inside another value (a message in a data field); these last
+    two become asterisks. Where the length of a data field changes, the length
     field before it (`data_tags`, as in `split_fields`) does too; BodyLength and CheckSum stay as
     they came.
     """
-    changes: dict[int, bytes | None] = {}
-    tags = set()
-    msg_types = {field.value for field in fields if field.tag == b"35"}
+    secrets = _Secrets(fields, masking, data_tags)
     for number, field in enumerate(fields):
-        tag = facts_of(field.tag).tag or _damaged_tag(field.tag)
-        if masking.applies(tag, msg_types):
-            changes[number] = masking.value(tag, field.value)
-            tags.add(tag)
-        elif b"=" in field.value:
-            value = masking.text(field.value)
-            if value != field.value:
-                changes[number] = value
-                tags |= masking.tags_inside(field.value)
-    if not changes:
+        secrets.look_at(number, field)
+    if not secrets.changes:
         return None
-    _fit_lengths(fields, changes, data_tags)
-    left = [
-        field._replace(value=changes.get(number) or b"") if number in changes else field
-        for number, field in enumerate(fields)
-        if changes.get(number, b"") is not None
-    ]
-    return Masked(left, _bytes(message, delimiter, fields, changes), sorted(tags))
+    left = [secrets.changes.get(number, field) for number, field in enumerate(fields)]
+    return Masked(
+        [field for field in left if field is not None],
+        _bytes(message, delimiter, fields, secrets.changes),
+        sorted(secrets.tags),
+    )
+
+
+class _Secrets:
+    """What becomes of the fields of a message: `changes` by number, None for what is dropped."""
+
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        masking: Masking,
+        data_tags: Mapping[bytes, bytes],
+    ):
+        self.changes: dict[int, Field | None] = {}
+        self.tags: set[int] = set()
+        self._fields, self._masking, self._data_tags = fields, masking, data_tags
+        self._msg_types = {field.value for field in fields if field.tag == b"35"}
+        self._is_cut = fields[-1].tag != b"10"
+        self._secret_until = 0
+
+    def look_at(self, number: int, field: Field) -> None:
+        masking = self._masking
+        tag = facts_of(field.tag).tag or _damaged_tag(field.tag)
+        if field.start < self._secret_until and (self._is_cut or not facts_of(field.tag).tag):
+            # The rest of a data field whose length does not fit: all of it is secret.
+            hidden = b"*" * (len(field.tag) + bool(field.tag) + len(field.value))
+            self.changes[number] = field._replace(tag=b"", value=hidden)
+        elif masking.applies(tag, self._msg_types):
+            self._secret_until = 0
+            self._mask(number, field, tag)
+        else:
+            self._secret_until = 0
+            value = masking.text(field.value) if b"=" in field.value else field.value
+            if value != field.value:
+                self.changes[number] = field._replace(value=value)
+                self.tags |= masking.tags_inside(field.value)
+
+    def _mask(self, number: int, field: Field, tag: int) -> None:
+        value = self._masking.value(tag, field.value)
+        self.changes[number] = None if value is None else field._replace(value=value)
+        self.tags.add(tag)
+        before = self._fields[number - 1] if number else None
+        if before is None or self._data_tags.get(before.tag) != field.tag:
+            return
+        if before.value.isdigit():
+            begin = field.start + len(field.tag) + 1
+            self._secret_until = begin + int(before.value[:9])
+        if value is None:
+            self.changes[number - 1] = None
+        elif len(value) != len(field.value):
+            self.changes[number - 1] = before._replace(value=b"%d" % len(value))
 
 
 def _damaged_tag(tag: bytes) -> int:
@@ -64,36 +103,23 @@ def _damaged_tag(tag: bytes) -> int:
     return int(match[1]) if match else 0
 
 
-def _fit_lengths(
-    fields: Sequence[Field],
-    changes: dict[int, bytes | None],
-    data_tags: Mapping[bytes, bytes],
-) -> None:
-    for number, value in list(changes.items()):
-        before = fields[number - 1] if number else None
-        if before and data_tags.get(before.tag) == fields[number].tag:
-            if value is None:
-                changes[number - 1] = None
-            elif len(value) != len(fields[number].value):
-                changes[number - 1] = b"%d" % len(value)
-
-
 def _bytes(
     message: bytes,
     delimiter: bytes,
     fields: Sequence[Field],
-    changes: Mapping[int, bytes | None],
+    changes: Mapping[int, Field | None],
 ) -> bytes:
     pieces, at = [], 0
     for number in sorted(changes):
-        field, value = fields[number], changes[number]
+        field, new = fields[number], changes[number]
         # What has no `=` is all value.
         opening = len(field.tag) + message.startswith(field.tag + b"=", field.start)
         end = field.start + opening + len(field.value)
-        if value is None:
+        if new is None:
             pieces.append(message[at : field.start])
             at = end + message.startswith(delimiter, end)
         else:
-            pieces += [message[at : field.start + opening], value]
+            kept = opening if new.tag == field.tag else 0
+            pieces += [message[at : field.start + kept], new.value]
             at = end
     return b"".join([*pieces, message[at:]])

@@ -28,7 +28,8 @@ class Secrets(NamedTuple):
 
     def but(self, odd: NDArray[np.bool_], row: Ints) -> "Secrets":
         """Return those in rows that are not odd; `row` are the rows of all fields."""
-        return Secrets(*(one[~odd.take(row.take(one))] for one in self[:2]), self.rows)
+        hidden, hashed = (one[~odd.take(row.take(one))] for one in (self.hidden, self.hashed))
+        return Secrets(hidden, hashed, self.rows)
 
 
 class SecretRows:
