@@ -20,8 +20,9 @@ from typing import Any
 import orjson
 import zstandard
 
+from pipelines.sample_damages import DAMAGES, NOISE, Found
 from pipelines.sample_day import Sent, Session, trading_day
-from pipelines.sample_layouts import DAMAGES, LAYOUTS, NOISE, Found, Layout
+from pipelines.sample_layouts import LAYOUTS, Layout
 
 __all__ = ["COMPRESSIONS", "DEFAULT_MESSAGES", "Truth", "main", "write_sample"]
 
