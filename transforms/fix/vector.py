@@ -48,8 +48,8 @@ class Parsed(NamedTuple):
     """What a block held: an array a column of `COLUMNS`, and the rest of what a batch needs.
 
     `start`, `end` and `prefix` are positions in the block; rows in `failed` are no messages.
-    `masked` has the tags that were masked, by row; `raws` the masked bytes of rows where more than
-    the stretches of `hidden` (starts, ends) changes, which become asterisks.
+    `masked` has the tags that were masked, by row; `shown` are the bytes of the block with their
+    asterisks, `raws` the bytes of rows in which more than that was changed.
     """
 
     columns: dict[str, pa.Array]
@@ -64,7 +64,7 @@ class Parsed(NamedTuple):
     fix_json: pa.Array | None
     masked: dict[int, str]
     raws: dict[int, bytes]
-    hidden: tuple[Ints, Ints]
+    shown: bytes
 
 
 class VectorParser:
@@ -97,6 +97,11 @@ class VectorParser:
         """Return what `data` holds, None if no message begins in it; `delimiter` is one byte."""
         rows = find_rows(data, delimiter, self._tags, len(self._lengths))
         return None if rows is None else _Block(self, rows, delimiter, logged_on).parsed()
+
+    @property
+    def tag_count(self) -> int:
+        """How many tags have ids."""
+        return len(self._tags.tags)
 
     def tag(self, number: int) -> int:
         """Return the tag that has an id."""
@@ -152,7 +157,7 @@ class _Block:
         rows.odd |= (rows.ids[at] != self.id[9]) | (rows.ids[then] != self.id[35])
         rows.odd |= rows.last - rows.first < 2
         self.ended = rows.ids[rows.last] == self.id[10]
-        secrets = parser.secrets.find(rows)
+        secrets = parser.secrets.find(rows, parser.tag_count)
         rows.odd[secrets.rows] = True
         self.special = np.setdiff1d(self.special, np.concatenate(secrets[:2]))
         self.types = parser.types.find(rows, logged_on)
@@ -218,8 +223,7 @@ class _Block:
         rows, reading = self.rows, self.parser.reading
         self.parser.pieces.learn()
         fields = self.secrets.hidden
-        hidden = rows.equals.take(fields) + 1, rows.stop.take(fields)
-        shown = asterisks(rows.data, *hidden) if len(fields) else rows.data
+        shown = asterisks(rows.data, rows.equals.take(fields) + 1, rows.stop.take(fields))
         tokens = Tokens(rows, shown, self.parser.pieces)
         escaped, recoded = self._texts(tokens)
         raws = {row: one.raw for row, one in self.scalar.items() if one and one.raw is not None}
@@ -259,7 +263,7 @@ class _Block:
             fix_json[0] if fix_json else None,
             self._masked(),
             raws,
-            hidden,
+            shown,
         )
 
     def _hash(

@@ -126,7 +126,7 @@ class TypedColumns:
     ) -> dict[str, pa.Array]:
         count = self._count
         table = self._table[[self._ids[column.tag] for column in _STRINGS]]
-        taken = table.astype(np.int64) * 2
+        taken = table * np.int32(2)
         present = table >= 0
         places = {self._ids[column.tag]: number for number, column in enumerate(_STRINGS)}
         for field, token in recoded.items():
