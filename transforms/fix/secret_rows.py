@@ -65,7 +65,7 @@ class SecretRows:
         if tags >= len(self._how):
             self._how = np.append(self._how, np.zeros(tags, np.uint8))
         how = self._how.take(rows.ids)
-        found = np.flatnonzero(how.view(np.bool_))
+        found = np.flatnonzero(how != 0)
         odd = [self._inside(rows)]
         if self._only_logon >= 0 and len(found):
             elsewhere = rows.ids.take(found) == self._only_logon
