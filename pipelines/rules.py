@@ -41,6 +41,7 @@ class Rules:
                     include=settings.include,
                     exclude=settings.exclude,
                     admin=not settings.no_admin,
+                    dictionaries=self.dictionaries,
                 ),
             ),
             ("Enrich", Enrich(names=settings.names, lookups=lookups)),

@@ -1,6 +1,6 @@
 """Puts JSON texts together from pieces of the block: one Arrow `take` for all of its messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -111,13 +111,12 @@ def json_rows(
     tokens: Tokens,
     form: int,
     escaped: Mapping[int, int],
-    texts: Sequence[int],
-    whole: Ints,
+    whole: Mapping[int, int],
 ) -> pa.StringArray:
     """Return the JSON text of each row, in one of the forms.
 
-    `escaped` gives tokens of values that JSON wants escaped; `texts` those of the rows `whole`,
-    which are laid out as such.
+    `escaped` gives tokens of values that JSON wants escaped, by field; `whole` those of the rows
+    that are laid out as such.
     """
     count = len(layout.begin)
     fields = len(layout.source)
@@ -129,7 +128,7 @@ def json_rows(
         substitute[number[number_here]] = np.fromiter(escaped.values(), np.int64)[number_here]
         value = substitute.take(layout.source)
     value[slots.flags.take(layout.slot) & COUNT > 0] = tokens.nothing
-    value[layout.begin[whole]] = texts
+    value[layout.begin[list(whole)]] = list(whole.values())
     sequence = np.empty(2 * fields + 1, np.int32)
     sequence[0::2] = tokens.pairs(layout.pairs, form)
     sequence[1::2] = value

@@ -42,9 +42,9 @@ class Layout:
     pairs: Ints
     silent: Ints
 
-    def whole_rows(self) -> Ints:
+    def whole_rows(self) -> list[int]:
         """Return the rows whose text comes from elsewhere."""
-        return np.flatnonzero(self.slot.take(self.begin) == WHOLE)
+        return np.flatnonzero(self.slot.take(self.begin) == WHOLE).tolist()
 
     def replace(self, slots: Slots, rows: Ints) -> None:
         """Make whole rows of `rows`, which may have been laid out by mistake."""

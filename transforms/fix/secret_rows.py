@@ -1,6 +1,6 @@
 """Which rows of a block hold secrets; the scalar parser masks them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from transforms.fix.masking import RAW_DATA, Masking
 from transforms.fix.rows import Rows
 from transforms.fix.words import LOW_BYTES, word
 
-__all__ = ["SecretRows", "Secrets", "asterisks"]
+__all__ = ["SecretRows", "Secrets"]
 
 Ints = NDArray[np.int64]
 
@@ -30,6 +30,50 @@ class Secrets(NamedTuple):
         """Return those in rows that are not odd; `row` are the rows of all fields."""
         hidden, hashed = (one[~odd.take(row.take(one))] for one in (self.hidden, self.hashed))
         return Secrets(hidden, hashed, self.rows)
+
+    def asterisks(self, rows: Rows) -> bytes:
+        """Return the bytes of the block with asterisks in the place of hidden values."""
+        if not len(self.hidden):
+            return rows.data
+        shown = bytearray(rows.data)
+        starts, ends = rows.equals.take(self.hidden) + 1, rows.stop.take(self.hidden)
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            shown[start:end] = b"*" * (end - start)
+        return bytes(shown)
+
+    def hashes(
+        self, rows: Rows, shown: bytes, hashed: Callable[[bytes], bytes]
+    ) -> tuple[dict[int, bytes], dict[int, bytes]]:
+        """Return the hashes by field, and the bytes of the rows that have some.
+
+        `shown` are the bytes of the block as `asterisks` gives them.
+        """
+        texts: dict[int, bytes] = {}
+        raws: dict[int, bytes] = {}
+        # From the last to the first, so that the places before stay where they are.
+        fields = self.hashed[::-1]
+        row = rows.row.take(fields)
+        columns = (
+            fields,
+            row,
+            rows.start.take(row),
+            rows.end.take(row),
+            rows.equals.take(fields) + 1,
+            rows.stop.take(fields),
+        )
+        lists = (column.tolist() for column in columns)
+        for field, number, first, last, begin, stop in zip(*lists, strict=True):
+            texts[field] = text = hashed(rows.data[begin:stop])
+            raw = raws.get(number) or shown[first:last]
+            raws[number] = raw[: begin - first] + text + raw[stop - first :]
+        return texts, raws
+
+    def tags(self, rows: Rows, tag_of: Callable[[int], int]) -> dict[int, str]:
+        """Return the tags of hidden and hashed fields, joined by commas, by row."""
+        tags: dict[int, set[int]] = {}
+        for field in [*self.hidden.tolist(), *self.hashed.tolist()]:
+            tags.setdefault(int(rows.row[field]), set()).add(tag_of(rows.ids[field]))
+        return {row: ",".join(map(str, sorted(found))) for row, found in tags.items()}
 
 
 class SecretRows:
@@ -106,13 +150,3 @@ class SecretRows:
             return False
         values = map(rows.value, range(rows.first[row], rows.last[row] + 1))
         return any(masking.text(value) != value for value in values if b"=" in value)
-
-
-def asterisks(data: bytes, starts: Ints, ends: Ints) -> bytes:
-    """Return `data` with asterisks from each of `starts` to its end."""
-    if not len(starts):
-        return data
-    shown = bytearray(data)
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        shown[start:end] = b"*" * (end - start)
-    return bytes(shown)

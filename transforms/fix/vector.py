@@ -33,7 +33,7 @@ from transforms.fix.reading import Reading
 from transforms.fix.rows import Rows, find_rows
 from transforms.fix.scalar import Message, parse_message
 from transforms.fix.schema import COLUMNS
-from transforms.fix.secret_rows import SecretRows, asterisks
+from transforms.fix.secret_rows import SecretRows
 from transforms.fix.slots import COUNT, GROUP, Slots
 from transforms.fix.tags import TagTable
 from transforms.fix.vector_columns import TypedColumns
@@ -222,12 +222,13 @@ class _Block:
         """Return the result."""
         rows, reading = self.rows, self.parser.reading
         self.parser.pieces.learn()
-        fields = self.secrets.hidden
-        shown = asterisks(rows.data, rows.equals.take(fields) + 1, rows.stop.take(fields))
+        shown = self.secrets.asterisks(rows)
         tokens = Tokens(rows, shown, self.parser.pieces)
         escaped, recoded = self._texts(tokens)
-        raws = {row: one.raw for row, one in self.scalar.items() if one and one.raw is not None}
-        raws |= self._hash(shown, tokens, escaped, recoded)
+        hashes, raws = self.secrets.hashes(rows, shown, self.parser.hashed)
+        for field, text in hashes.items():
+            escaped[field] = recoded[field] = tokens.add(text)
+        masked = self.secrets.tags(rows, self.parser.tag)
         failed, failures = [], list(rows.failures)
         self.defects &= reading.wanted
         for row, message in self.scalar.items():
@@ -236,19 +237,20 @@ class _Block:
                 at = int(rows.prefix[row])
                 raw = rows.data[at : rows.end[row]]
                 failures.append(Failure(at, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], raw))
-            else:
-                self.defects[row] = message.defects
+                continue
+            self.defects[row] = message.defects
+            if message.raw is not None:
+                raws[row], masked[row] = message.raw, message.masked or ""
         nothing = Message({}, b"{}", 0, b"{}")
         known = {row: message or nothing for row, message in self.scalar.items()}
-        texts = []
-        for form, layout in enumerate(self.layouts):
-            whole = layout.whole_rows()
-            own = [tokens.add(_text(known.get(row, nothing), form)) for row in whole.tolist()]
-            texts.append((form, layout, escaped, own, whole))
+        wholes = [
+            {row: tokens.add(_text(known.get(row, nothing), form)) for row in layout.whole_rows()}
+            for form, layout in enumerate(self.layouts)
+        ]
         columns = self.columns.arrays(self.scalar, tokens, recoded)
         fields, *fix_json = (
-            json_rows(self.slots, layout, tokens, form, escaped, own, whole)
-            for form, layout, escaped, own, whole in texts
+            json_rows(self.slots, layout, tokens, form, escaped, whole)
+            for form, (layout, whole) in enumerate(zip(self.layouts, wholes, strict=True))
         )
         return Parsed(
             columns,
@@ -261,41 +263,10 @@ class _Block:
             sorted(failures),
             rows.skipped,
             fix_json[0] if fix_json else None,
-            self._masked(),
+            masked,
             raws,
             shown,
         )
-
-    def _hash(
-        self, shown: bytes, tokens: Tokens, escaped: dict[int, int], recoded: dict[int, int]
-    ) -> dict[int, bytes]:
-        """Put hashes in the place of values; return the bytes of the rows that have some."""
-        rows, fields = self.rows, self.secrets.hashed[::-1]
-        raws: dict[int, bytes] = {}
-        row = rows.row.take(fields)
-        start = rows.start.take(row)
-        at, end = rows.equals.take(fields) + 1, rows.stop.take(fields)
-        parts = (fields, row, start, rows.end.take(row), at, end)
-        # From the last to the first, so that the places before stay where they are.
-        lists = (part.tolist() for part in parts)
-        for field, number, first, last, begin, stop in zip(*lists, strict=True):
-            text = self.parser.hashed(rows.data[begin:stop])
-            escaped[field] = recoded[field] = tokens.add(text)
-            raw = raws.get(number) or shown[first:last]
-            raws[number] = raw[: begin - first] + text + raw[stop - first :]
-        return raws
-
-    def _masked(self) -> dict[int, str]:
-        """Return the tags that were masked, by row."""
-        tags: dict[int, list[int]] = {}
-        for field in [*self.secrets.hidden.tolist(), *self.secrets.hashed.tolist()]:
-            tag = self.parser.tag(self.rows.ids[field])
-            tags.setdefault(int(self.rows.row[field]), []).append(tag)
-        masked = {row: ",".join(map(str, sorted(set(found)))) for row, found in tags.items()}
-        scalar = {
-            row: one.masked for row, one in self.scalar.items() if one and one.masked is not None
-        }
-        return masked | scalar
 
     def _texts(self, tokens: Tokens) -> tuple[dict[int, int], dict[int, int]]:
         """Return tokens of values that JSON escapes, and of those that are not UTF-8, by field."""
