@@ -126,33 +126,33 @@ class TypedColumns:
     ) -> dict[str, pa.Array]:
         count = self._count
         table = self._table[[self._ids[column.tag] for column in _STRINGS]]
-        taken = table * np.int32(2)
         present = table >= 0
+        present[:, odd] = False
+        taken = np.where(present, table * np.int32(2), np.int32(tokens.nothing))
         places = {self._ids[column.tag]: number for number, column in enumerate(_STRINGS)}
         for field, token in recoded.items():
             number, row = places.get(int(self._rows.ids[field])), self._rows.row[field]
             if number is not None and table[number, row] == field:
                 taken[number, row] = token
-        present[:, odd] = False
         for row, message in scalar.items():
             for number, column in enumerate(_STRINGS):
                 value = message.columns.get(column.name) if message else None
                 if value is not None:
                     present[number, row] = True
                     taken[number, row] = tokens.add(value.encode())
-        taken[~present] = tokens.nothing
         # Columns that no message of the block has need no texts.
-        used = np.flatnonzero(present.any(axis=1))
+        found = np.count_nonzero(present, axis=1)
+        used = np.flatnonzero(found)
+        bitmaps = np.packbits(present, axis=1, bitorder="little")
         _, offsets, buffer = tokens.take(taken[used].ravel()).buffers()
         columns = {column.name: pa.nulls(count, pa.string()) for column in _STRINGS}
         for place, number in enumerate(used.tolist()):
-            nulls = count - int(np.count_nonzero(present[number]))
-            bitmap = pa.py_buffer(np.packbits(present[number], bitorder="little"))
+            nulls = count - int(found[number])
             columns[_STRINGS[number].name] = pa.Array.from_buffers(
                 pa.string(),
                 count,
                 [
-                    bitmap if nulls else None,
+                    pa.py_buffer(bitmaps[number]) if nulls else None,
                     offsets.slice(4 * place * count, 4 * (count + 1)),
                     buffer,
                 ],
