@@ -15,6 +15,7 @@ from transforms.fix.defects import (
     UNKNOWN_VERSION,
 )
 from transforms.fix.dictionary import Field
+from transforms.fix.digits import ZEROS, all_digits
 from transforms.fix.fields import decode
 from transforms.fix.numbered import Numbered
 from transforms.fix.rows import Rows
@@ -39,8 +40,7 @@ _SHORT = 6  # bytes of a value that fit beside the number of its field in a word
 _MOST_TEXTS = 100_000
 _LONGEST_NUMBER = 16
 
-_ASCII_ZEROS, _DOTS, _LOW_SEVEN = (_U(int(x * 8, 16)) for x in ("30", "2e", "7f"))
-_HIGH, _SIXES = (_U(int(x * 8, 16)) for x in ("f0", "06"))
+_DOTS, _LOW_SEVEN = (_U(int(x * 8, 16)) for x in ("2e", "7f"))
 
 
 class FieldChecks:
@@ -221,15 +221,14 @@ def _digits(words: Words, length: Ints) -> tuple[Mask, NDArray[np.uint8]]:
     The count is 2 where there are more.
     """
     kept = LOW_BYTES.take(length)
-    found = (words & kept) | (_ASCII_ZEROS & ~kept)
+    found = (words & kept) | (ZEROS & ~kept)
     other = found ^ _DOTS
     # The highest bit of each byte that is a point; exact, no carry leaves a byte.
     points = ~(((other & _LOW_SEVEN) + _LOW_SEVEN) | other | _LOW_SEVEN)
     found ^= (points >> _U(7)) * _U(0x1E)
-    digits = ((found & _HIGH) == _ASCII_ZEROS) & (((found + _SIXES) & _HIGH) == _ASCII_ZEROS)
     count = (points != 0).astype(np.uint8)
     count += (points & (points - _U(1))) != 0
-    return digits, count
+    return all_digits(found), count
 
 
 def _add(

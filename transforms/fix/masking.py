@@ -93,27 +93,49 @@ class Masking:
     def text(self, octets: bytes) -> bytes:
         """Mask what looks like secret fields in bytes that are no message, or inside a value.
 
-        All of them become asterisks, so that nothing moves. RawData is masked unless MsgType (35)
-        says that there is no Logon.
+        All of them become asterisks, so that nothing moves. A value goes on to the delimiter that
+        stands before its tag, else to the next SOH, but not beyond the line. RawData goes on as far
+        as the length before it says, and is masked unless MsgType (35) says that there is no Logon.
         """
-        if not self.may_be_inside(octets):
+        hidden = self._hidden(octets)
+        if not hidden:
             return octets
-        masked = self._pattern.sub(_asterisks, octets) if self._pattern else octets
-        if self._raw_data and _may_be_logon(octets):
-            masked = self._raw_data.sub(_asterisks_by_length, masked)
-        return masked
+        masked = bytearray(octets)
+        for _, start, end in hidden:
+            masked[start:end] = b"*" * (end - start)
+        return bytes(masked)
+
+    def tags_inside(self, octets: bytes) -> set[int]:
+        """Return the tags of what `text` masks."""
+        return {tag for tag, *_ in self._hidden(octets)}
 
     def may_be_inside(self, octets: bytes) -> bool:
         """Tell quickly whether `text` may have something to mask."""
         return any(sign in octets for sign in self._signs)
 
-    def tags_inside(self, octets: bytes) -> set[int]:
-        """Return the tags of what `text` masks."""
-        found = self._pattern.finditer(octets) if self._pattern else ()
-        tags = {int(match[1].rstrip(b"=")) for match in found}
-        if self._raw_data and _may_be_logon(octets) and self._raw_data.search(octets):
-            tags.add(RAW_DATA)
-        return tags
+    def _hidden(self, octets: bytes) -> list[tuple[int, int, int]]:
+        """Return tag, begin and end of the values that `text` masks."""
+        if not self.may_be_inside(octets):
+            return []
+        may_be_logon = b"35=A" in octets or b"35=" not in octets
+        found = []
+        for match in self._pattern.finditer(octets):
+            delimiter, length, tag = (
+                match["delimiter"] or b"\x01",
+                match["length"],
+                int(match["tag"]),
+            )
+            if tag == RAW_DATA and not (self.raw_data_everywhere or may_be_logon):
+                continue
+            start = match.end()
+            line = _LINE_END.search(octets, start)
+            end = line.start() if line else len(octets)
+            beyond = octets.find(match["delimiter"] or b"\x01", start, end)
+            end = end if beyond < 0 else beyond
+            if tag == RAW_DATA and length:
+                end = max(end, min(start + int(length), len(octets)))
+            found.append((tag, start, end))
+        return found
 
     @cached_property
     def _signs(self) -> list[bytes]:
@@ -121,35 +143,15 @@ class Masking:
         return [b"%d=" % tag for tag in self.tags]
 
     @cached_property
-    def _pattern(self) -> re.Pattern[bytes] | None:
-        tags = sorted(tag for tag in self.tags if tag != RAW_DATA or self.raw_data_everywhere)
-        if not tags:
-            return None
-        either = b"|".join(b"%d" % tag for tag in tags)
-        return re.compile(rb"(?<![0-9])(0*(?:%b)=)([^\x01|^;\r\n]*)" % either)
-
-    @cached_property
-    def _raw_data(self) -> re.Pattern[bytes] | None:
-        if RAW_DATA not in self.tags:
-            return None
+    def _pattern(self) -> re.Pattern[bytes]:
+        either = b"|".join(b"%d" % tag for tag in sorted(self.tags))
         return re.compile(
-            rb"(?<![0-9])((?:95=([0-9]{1,6})[^0-9\r\n]{1,2})?96=)([^\x01|^;\r\n]*)(.*)", re.DOTALL
+            rb"(?:95=(?P<length>[0-9]{1,6}))?"
+            rb"(?P<delimiter>\^A|[\x01|^;]|(?<![0-9]))0*(?P<tag>%b)=" % either
         )
 
 
-def _may_be_logon(octets: bytes) -> bool:
-    return b"35=A" in octets or b"35=" not in octets
-
-
-def _asterisks(match: re.Match[bytes]) -> bytes:
-    return match[1] + b"*" * len(match[2])
-
-
-def _asterisks_by_length(match: re.Match[bytes]) -> bytes:
-    """Mask RawData, to the length that stands before it where that is the longer one."""
-    opening, length, value, rest = match.groups()
-    beyond = min(max(int(length or 0) - len(value), 0), len(rest))
-    return opening + b"*" * (len(value) + beyond) + rest[beyond:]
+_LINE_END = re.compile(rb"\r?\n")
 
 
 def read_masking(texts: Iterable[str], *, key: bytes = b"") -> Masking:
