@@ -120,11 +120,7 @@ class Masking:
         may_be_logon = b"35=A" in octets or b"35=" not in octets
         found = []
         for match in self._pattern.finditer(octets):
-            delimiter, length, tag = (
-                match["delimiter"] or b"\x01",
-                match["length"],
-                int(match["tag"]),
-            )
+            tag, length = int(match["tag"]), match["length"]
             if tag == RAW_DATA and not (self.raw_data_everywhere or may_be_logon):
                 continue
             start = match.end()
