@@ -122,7 +122,8 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
 
     thread = threading.Thread(target=watch)
     thread.start()
-    processes = min(os.cpu_count() or 1, len(ranges))
+    # As the job itself does: one process keeps SQLite busy.
+    processes = 1 if target.startswith("sqlite:") else min(os.cpu_count() or 1, len(ranges))
     runner, options = runner_of(
         "DirectRunner", processes=processes, beam=(), log=Path(folder).with_suffix(".log")
     )

@@ -18,9 +18,8 @@ from fixio.store import Store
 
 __all__ = ["PRAGMAS", "SqliteStore"]
 
-_PATIENCE = 120  # seconds
+_PATIENCE, _PAUSE = 120, 0.001  # seconds
 PRAGMAS = (
-    f"busy_timeout = {_PATIENCE * 1000}",
     "journal_mode = wal",
     # A kill loses nothing; a power cut may lose the last commits, rows and progress together.
     "synchronous = normal",
@@ -47,29 +46,25 @@ class SqliteStore(Store):
         self._connection = adbc_driver_sqlite.dbapi.connect(path, autocommit=True)
         self._cursor = self._connection.cursor()
         try:
-            self._set_pragmas()
+            for pragma in PRAGMAS:
+                self.query(f"pragma {pragma}")
         except adbc_driver_manager.Error as error:
             self.close()
             raise SinkError(f"cannot open {place}: {error}") from error
 
-    def _set_pragmas(self) -> None:
-        deadline = time.monotonic() + _PATIENCE
-        for pragma in PRAGMAS:
-            while True:
-                try:
-                    self.query(f"pragma {pragma}")
-                    break
-                except adbc_driver_manager.Error as error:
-                    # The change of a new file to WAL does not wait for another process that does
-                    # the same at this moment, whatever the busy_timeout.
-                    if "locked" not in str(error) or time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.02)
-
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """See `Database.query`."""
-        self._cursor.execute(statement, values or None)
-        return self._cursor.fetchall()
+        """See `Database.query`; waits up to two minutes for what another process has locked."""
+        # SQLite's own waiting (busy_timeout) sleeps for up to 100 ms at a time, in which nobody
+        # writes, and does not cover the change of a new file to WAL.
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._cursor.execute(statement, values or None)
+                return self._cursor.fetchall()
+            except adbc_driver_manager.Error as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
 
     def tables(self) -> set[str]:
         """See `Database.tables`."""

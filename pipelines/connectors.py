@@ -33,6 +33,8 @@ class Sink:
     `name` is its URI as people may see it. `ledger()` opens what it remembers, for planning;
     `write(sources, rules, replace, on_commit)` is the transform that stores. `fix_json` tells that
     it needs the column `fix_json`, `stdout` that it writes to standard output, in one process.
+    `one_writer` tells that a process alone keeps it busy: others would wait for their turn, and
+    their rows would come in between.
     """
 
     name: str
@@ -40,13 +42,14 @@ class Sink:
     write: Callable[[Mapping[str, int], str, bool, OnCommit], beam.PTransform]
     fix_json: bool = False
     stdout: bool = False
+    one_writer: bool = False
 
 
 def _sql(uri: str, _partition_by: Sequence[str]) -> Sink:
     def write(sources, rules, replace, on_commit) -> beam.PTransform:
         return WriteToSql(uri, sources=sources, rules=rules, replace=replace, on_commit=on_commit)
 
-    return Sink(redact(uri), lambda: open_store(uri), write)
+    return Sink(redact(uri), lambda: open_store(uri), write, one_writer=uri.startswith("sqlite:"))
 
 
 def _parquet(uri: str, partition_by: Sequence[str]) -> Sink:

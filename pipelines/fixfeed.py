@@ -123,6 +123,8 @@ class _Job:
         if len(set(names)) < len(names):
             raise UsageError(f"output {max(names, key=names.count)} is named twice")
         self.fix_json = any(sink.fix_json for sink in self.sinks)
+        one_is_enough = all(sink.one_writer for sink in self.sinks)
+        self.processes = 1 if one_is_enough else os.cpu_count() or 1
         self.beside = any(sink.stdout for sink in self.sinks)
         if self.beside and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
             raise UsageError(
@@ -199,7 +201,7 @@ class _Job:
     def _read(self, plan: Plan, ledgers: Mapping[str, Ledger], counters: Path, stop: Stop) -> None:
         settings = self.settings
         if plan.ranges:
-            processes = settings.workers or os.cpu_count() or 1
+            processes = settings.workers or self.processes
             if self.beside or (plan.expected < _SMALL and settings.workers is None):
                 processes = 1
             processes = min(processes, len(plan.ranges))

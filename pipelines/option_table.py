@@ -147,7 +147,12 @@ OPTIONS = (
         metavar="NAME",
     ),
     Option(
-        "workers", "where to run", "worker processes; all cores by default", None, "number", "N"
+        "workers",
+        "where to run",
+        "worker processes; by default all cores, but one into SQLite, which one keeps busy",
+        None,
+        "number",
+        "N",
     ),
 )
 
