@@ -17,7 +17,7 @@ from pathlib import Path
 import simplefix
 
 from benchmarks.bench_log import write_bench_log
-from benchmarks.readings import readings
+from benchmarks.readings import loading, readings
 from fixio.ranges import Range, read_blocks
 from tests.postgresql_server import server
 from transforms.fix.block import Block
@@ -167,7 +167,7 @@ def main() -> None:
         if given.only in (None, "parsers"):
             print(*parsers(log), "", sep="\n", flush=True)
         if given.only in (None, "readings"):
-            print(*readings(first_blocks(log)), "", sep="\n", flush=True)
+            print(*readings(first_blocks(log)), "", *loading(), "", sep="\n", flush=True)
         if given.only in (None, "sinks"):
             sinks(log, given.messages, folder)
         if given.growth:

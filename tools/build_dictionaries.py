@@ -11,11 +11,12 @@ a file in the format of `transforms.fix.xml_dictionary.read_definition`; `union.
 """
 
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from transforms.fix.xml_dictionary import read_definition
 
 TARGET = Path(__file__).parent.parent / "transforms" / "fix" / "dictionaries"
 VERSIONS = (
@@ -30,55 +31,6 @@ VERSIONS = (
     "FIX50SP2",
 )
 """From the oldest to the newest: the newest name of a field is the one in the union."""
-
-
-def read(path: Path) -> dict[str, Any]:
-    root = ElementTree.parse(path).getroot()
-    fields = {
-        field.get("number"): [
-            field.get("name"),
-            field.get("type").upper(),
-            {value.get("enum"): meaning(value.get("description")) for value in field},
-        ]
-        for field in root.find("fields")
-    }
-    tags = {field[0]: int(tag) for tag, field in fields.items()}
-
-    def members(element) -> list[Any]:
-        found = []
-        for one in [] if element is None else element:
-            required = int(one.get("required") == "Y")
-            name = one.get("name")
-            if one.tag == "component":
-                found.append([name, required])
-            elif one.tag == "group":
-                found.append([tags[name], required, members(one)])
-            else:
-                found.append([tags[name], required])
-        return found
-
-    pack = root.get("servicepack", "0")
-    version = f"{root.get('type', 'FIX')}.{root.get('major')}.{root.get('minor')}"
-    return {
-        "version": version + (f"SP{pack}" if pack != "0" else ""),
-        "fields": fields,
-        "components": {one.get("name"): members(one) for one in root.find("components")}
-        if root.find("components") is not None
-        else {},
-        "header": members(root.find("header")),
-        "trailer": members(root.find("trailer")),
-        "messages": {
-            one.get("msgtype"): [one.get("name"), int(one.get("msgcat") == "admin"), members(one)]
-            for one in root.find("messages")
-        },
-    }
-
-
-def meaning(description: str) -> str:
-    """Return `PARTIALLY_FILLED` as `Partially filled`; what is not in capitals stays as it is."""
-    if description.upper() != description:
-        return description
-    return description.replace("_", " ").capitalize()
 
 
 def union(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -115,7 +67,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     folder = Path(sys.argv[1])
-    dictionaries = [read(folder / f"{name}.xml") for name in VERSIONS]
+    dictionaries = [read_definition(folder / f"{name}.xml") for name in VERSIONS]
     for name, one in zip(VERSIONS, dictionaries, strict=True):
         (TARGET / f"{name}.json").write_bytes(orjson.dumps(one))
     (TARGET / "union.json").write_bytes(orjson.dumps(union(dictionaries)))
