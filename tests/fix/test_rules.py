@@ -6,30 +6,10 @@ import pytest
 
 from tests.fix.messages import encode
 from transforms.fix.block import Block
+from transforms.fix.choice import BUILT_IN, Dictionaries, OwnDictionary
 from transforms.fix.parser import parse_block
 from transforms.fix.rules import RuleError, parse_rule
 
-ORDER = [
-    *((35, b"D"), (34, b"5"), (49, b"A"), (52, b"20250102-09:30:00.123"), (56, b"B")),
-    *((11, b"007"), (1, b"ACC"), (55, b"AAPL"), (54, b"1"), (38, b"100"), (44, b"10.50")),
-    (43, b"N"),
-]
-# A party twice, a time finer than its column, a quantity that is no number.
-FINE = [
-    *((35, b"D"), (34, b"6"), (49, b"A"), (52, b"20250102-16:00:00.123456789"), (56, b"B")),
-    *((55, b"MSFT"), (54, b"2"), (38, b"1e5"), (448, b"P1"), (448, b"P2")),
-    (126, b"20250103-00:00:00"),
-]
-# A symbol twice, a tag of one's own, an empty text, a price finer than its column.
-TWICE = [
-    *((35, b"8"), (34, b"7"), (49, b"B"), (52, b"20250103-09:30:00"), (56, b"A")),
-    *((55, b"VOD.L"), (55, b"BP.L"), (5001, b"12.0"), (58, b""), (44, b"-0.12345678901")),
-    (43, b"Y"),
-]
-LEAP_SECOND = [
-    *((35, b"0"), (34, b"8"), (49, b"A"), (52, b"20161231-23:59:60"), (56, b"B")),
-    (5001, b"x y"),
-]
 LOG = [
     # 0: an order
     [(35, b"D"), (34, b"5"), (49, b"A"), (52, b"20250102-09:30:00.123"), (56, b"B"), (11, b"007"),
@@ -235,3 +215,64 @@ def test_a_rule_that_cannot_be_read_is_shown_with_the_place(rule, shown, problem
     assert str(raised.value) == (
         f"cannot read the rule at character {place}:\n    {line}\n    {' ' * at}^\nfound {problem}"
     )
+
+
+GROUPED = [
+    [(35, b"D"), (34, b"1"), (49, b"A"), (56, b"B"), (453, b"2"), (448, b"P1"), (447, b"D"),
+     (448, b"P2"), (5001, b"gold"), (55, b"X")],
+    [(35, b"D"), (34, b"2"), (49, b"A"), (56, b"B"), (55, b"X"), (5001, b"silver")],
+    [(35, b"V"), (34, b"3"), (49, b"A"), (56, b"B"), (146, b"2"), (55, b"X"), (55, b"Y")],
+]  # fmt: skip
+OWN = {
+    "version": "FIX.4.4",
+    "fields": {"5001": ["Tier", "STRING", {}], "55": ["Ticker", "STRING", {}]},
+    "components": {},
+    "header": [],
+    "trailer": [],
+    "messages": {},
+}
+
+
+def meant(rule, dictionaries):
+    data = b"".join(encode(message) for message in GROUPED)
+    found = parse_block(Block("file:1:00", 0, data), dictionaries=dictionaries).messages
+    mask = parse_rule(rule, dictionaries.own_names).mask(found)
+    return [row for row, is_meant in enumerate(mask.to_pylist()) if is_meant]
+
+
+@pytest.mark.parametrize(
+    ("rule", "rows_meant"),
+    [
+        ("PartyID = P2", [0]),
+        ("448 like P*", [0]),
+        ("NoPartyIDs exists", [0]),
+        ("NoPartyIDs = 2", [0]),
+        ("NoPartyIDs > 2", []),
+        ("146 >= 2", [2]),
+        ("Symbol = Y", [2]),
+        ("Symbol = X", [0, 1, 2]),
+        ("5001 = gold", [0]),
+    ],
+)
+def test_a_rule_looks_into_groups(rule, rows_meant):
+    assert meant(rule, BUILT_IN) == rows_meant
+
+
+@pytest.mark.parametrize(
+    ("rule", "rows_meant"),
+    [
+        ("Tier = gold", [0]),
+        ("tier != gold", [1]),
+        ("5001 = silver", [1]),
+        ("Ticker = Y", [2]),
+        ("Symbol = Y", [2]),
+        ("55 = Y", [2]),
+    ],
+)
+def test_a_rule_may_use_the_names_of_a_counterparty(rule, rows_meant):
+    assert meant(rule, Dictionaries((OwnDictionary("", OWN),))) == rows_meant
+
+
+def test_the_nearest_name_may_be_a_counterparty_s():
+    with pytest.raises(RuleError, match="the nearest is Tier"):
+        parse_rule("Tieer = gold", {5001: "Tier"})
