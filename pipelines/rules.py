@@ -10,6 +10,7 @@ from pipelines.dictionaries import read_dictionaries
 from pipelines.options import Settings, UsageError
 from transforms.enrich import Enrich, Lookup
 from transforms.filter import Filter
+from transforms.fix.choice import Dictionaries
 from transforms.fix.masking import Masking, read_masking
 from transforms.parse import ParseFix
 
@@ -32,7 +33,7 @@ class Rules:
         self.validate = settings.validate
         self.dictionaries = read_dictionaries(settings.dictionary, settings.default_appl_ver_id)
         self.dictionary_texts = settings.dictionary
-        self.masking = _masking(settings)
+        self.masking = _masking(settings, self.dictionaries)
         lookups = [_lookup(text) for text in settings.lookup]
         self.steps: list[tuple[str, beam.PTransform]] = [
             (
@@ -69,7 +70,7 @@ class Rules:
         )
 
 
-def _masking(settings: Settings) -> Masking:
+def _masking(settings: Settings, dictionaries: Dictionaries) -> Masking:
     key = b""
     path = settings.mask_key_file
     if path is not None:
@@ -79,7 +80,7 @@ def _masking(settings: Settings) -> Masking:
             raise UsageError(f"mask-key-file {path}: {error.strerror}") from error
         if not key:
             raise UsageError(f"mask-key-file {path} is empty, expected the key of the hashes")
-    return read_masking(settings.mask, key=key)
+    return read_masking(settings.mask, key=key, own_names=dictionaries.own_names)
 
 
 def _lookup(text: str) -> Lookup:

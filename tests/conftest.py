@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -58,6 +59,7 @@ def select():
             [sys.executable, "-m", "tests.select", uri, statement],
             check=True,
             capture_output=True,
+            cwd=Path(__file__).parent.parent,
         )
         return pickle.loads(done.stdout)
 

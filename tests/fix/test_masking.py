@@ -154,6 +154,13 @@ def test_a_text_that_means_nothing_is_answered(text, answer):
     assert str(raised.value) == answer
 
 
+def test_a_counterparty_s_name_may_be_asked_for():
+    masking = read_masking(["Desk=drop", "limitpx"], own_names={5001: "Desk", 44: "LimitPx"})
+    assert (masking.how[5001], masking.how[44]) == ("drop", "mask")
+    with pytest.raises(MaskingError, match="did you mean Desk"):
+        read_masking(["Deskk"], own_names={5001: "Desk"})
+
+
 def test_maskings_are_equal_if_they_mask_alike():
     assert read_masking(()) == DEFAULT
     assert read_masking(["1=hash"], key=b"a") != read_masking(["1=hash"], key=b"b")

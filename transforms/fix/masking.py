@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 from transforms.fix.dictionary import merged
 
@@ -150,10 +151,13 @@ class Masking:
 _LINE_END = re.compile(rb"\r?\n")
 
 
-def read_masking(texts: Iterable[str], *, key: bytes = b"") -> Masking:
+def read_masking(
+    texts: Iterable[str], *, key: bytes = b"", own_names: Mapping[int, str] = MappingProxyType({})
+) -> Masking:
     """Return the masking of the secrets, changed by texts such as `Account=hash`.
 
-    Each text is a tag or a field's name, and one of `HOW` behind `=`, `mask` if there is none.
+    Each text is a tag or a field's name, and one of `HOW` behind `=`, `mask` if there is none;
+    `own_names` are names that dictionaries of counterparties give to tags.
     Raises `MaskingError`.
     """
     how = dict.fromkeys((*SECRETS, RAW_DATA), "mask")
@@ -161,7 +165,7 @@ def read_masking(texts: Iterable[str], *, key: bytes = b"") -> Masking:
     for text in texts:
         name, _, chosen = (part.strip() for part in text.partition("="))
         chosen = chosen or "mask"
-        tag = _tag(name, text)
+        tag = _tag(name, text, own_names)
         if chosen not in HOW:
             raise MaskingError(f"mask is {text!r}: {chosen!r} is none of {', '.join(HOW)}")
         if tag in _FRAMING:
@@ -173,14 +177,15 @@ def read_masking(texts: Iterable[str], *, key: bytes = b"") -> Masking:
     return Masking(how, key, everywhere)
 
 
-def _tag(name: str, text: str) -> int:
+def _tag(name: str, text: str, own_names: Mapping[int, str]) -> int:
     if name.isascii() and name.isdigit() and int(name):
         return int(name)
-    for tag, field in merged().fields.items():
-        if field.name.lower() == name.lower():
+    names = {field.name: tag for tag, field in merged().fields.items()}
+    names |= {own: tag for tag, own in own_names.items()}
+    for known, tag in names.items():
+        if known.lower() == name.lower():
             return tag
-    near = _nearest(name, [field.name for field in merged().fields.values()])
-    raise MaskingError(f"mask is {text!r}: there is no field {name!r}{near}")
+    raise MaskingError(f"mask is {text!r}: there is no field {name!r}{_nearest(name, [*names])}")
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
