@@ -1,6 +1,5 @@
 """No secret of a log gets into anything that the job leaves, unless it was asked for."""
 
-import contextlib
 import hmac
 import json
 import os
@@ -62,21 +61,28 @@ MASKED = [
 """Type and masked tags of the messages; the others are failures, or lines without FIX."""
 
 
-def files(*folders):
-    for folder in folders:
-        for path in Path(folder).rglob("*"):
-            with contextlib.suppress(IsADirectoryError, FileNotFoundError):
-                yield path, path.read_bytes()
+def files(folder):
+    """Yield the files below a folder with what they hold; a run may take them away meanwhile."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            yield path, content
 
 
 def leaks(folder):
     """Return the files below `folder` that hold a secret, compressed pages of Parquet included."""
-    found = {path for path, content in files(folder) if SECRET[:4] in content}
-    for path in Path(folder).rglob("*.parquet"):
-        if path.name.startswith("."):
-            continue
-        if any(SECRET[:4] in str(row).encode() for row in pq.ParquetFile(path).read().to_pylist()):
+    found = set()
+    for path, content in files(folder):
+        if SECRET[:4] in content:
             found.add(path)
+        if path.suffix == ".parquet" and not path.name.startswith("."):
+            rows = pq.ParquetFile(path).read().to_pylist()
+            if any(SECRET[:4] in str(row).encode() for row in rows):
+                found.add(path)
     return found
 
 
