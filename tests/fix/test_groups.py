@@ -228,3 +228,9 @@ def test_well_formed_groups_are_nested_without_the_scalar_parser(monkeypatch):
 @pytest.mark.parametrize("number", range(60))
 def test_both_parsers_agree_on_every_way_of_reading(number):
     assert difference(f"here {number}")[1] is None
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_both_parsers_agree_where_tags_and_messages_are_too_many_for_a_table(number, monkeypatch):
+    monkeypatch.setattr("transforms.fix.vector._MOST_CELLS", 0)
+    assert difference(f"sorted {number}")[1] is None

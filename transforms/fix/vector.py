@@ -116,25 +116,31 @@ class VectorParser:
     def firsts(self, rows: Rows, level: Mask) -> tuple[Any, Any, Ints]:
         """Return the table (tag id, row) -> first field or -1; each field's first; the repeats.
 
-        Only the fields in `level` count, and only their entries mean anything.
+        Only the fields in `level` count, and only their entries mean anything. The table has the
+        ids that are known from the beginning, and mostly the others as well.
         """
         count = len(rows.start)
-        tags = len(self._tags.tags)
-        size = (tags + 1) * count
-        if len(self._scratch) < size:
-            self._scratch = np.empty(2 * size, np.int32)
-        table = self._scratch[:size]
-        table.fill(-1)
         number = np.arange(len(rows.row), dtype=np.int32)
+        tags = len(self._tags.tags)
         ids = rows.ids if level.all() else np.where(level, rows.ids, tags)
         key = ids * count
         key += rows.row
-        table[key[::-1]] = number[::-1]
-        first = table.take(key)
+        size = (tags + 1) * count
+        if size > _MOST_CELLS:
+            # A log of thousands of tags, or of very short messages.
+            table, first = _firsts_by_sorting(key, number, len(self.ids) * count)
+        else:
+            if len(self._scratch) < size:
+                self._scratch = np.empty(size + size // 2, np.int32)
+            table = self._scratch[:size]
+            table.fill(-1)
+            table[key[::-1]] = number[::-1]
+            first = table.take(key)
         repeats = np.flatnonzero((first != number) & level)
         return table.reshape(-1, count), first, repeats
 
 
+_MOST_CELLS = 1 << 25
 _ENCODING = 347  # MessageEncoding: the texts of such messages are read one by one
 _FRAMING = 9, 10
 _LEFT_OUT = (*_FRAMING, *(column.tag for column in COLUMNS))
@@ -312,3 +318,18 @@ class _Block:
 
 def _text(message: Message, form: int) -> bytes:
     return message.fields if form == PLAIN else message.fix_json
+
+
+def _firsts_by_sorting(
+    key: Ints, number: NDArray[np.int32], size: int
+) -> tuple[NDArray[np.int32], Ints]:
+    """Return the first `size` cells of the table of firsts, and the first field of each key."""
+    table = np.full(size, -1, np.int32)
+    known = key < size
+    table[key[known][::-1]] = number[known][::-1]
+    order = np.argsort(key, kind="stable")
+    begins = np.ones(len(order), bool)
+    begins[1:] = key[order[1:]] != key[order[:-1]]
+    first = np.empty(len(order), np.int64)
+    first[order] = order[begins][np.cumsum(begins) - 1]
+    return table, first
