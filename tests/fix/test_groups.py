@@ -1,6 +1,7 @@
 """Groups come out nested as the dictionary has them, and nothing in them is lost."""
 
 import random
+import threading
 
 import orjson
 import pytest
@@ -234,3 +235,11 @@ def test_both_parsers_agree_on_every_way_of_reading(number):
 def test_both_parsers_agree_where_tags_and_messages_are_too_many_for_a_table(number, monkeypatch):
     monkeypatch.setattr("transforms.fix.vector._MOST_CELLS", 0)
     assert difference(f"sorted {number}")[1] is None
+
+
+@pytest.mark.parametrize("pairs", [3, 60, 150])
+def test_both_parsers_agree_where_the_table_of_pairs_is_full(pairs, monkeypatch):
+    monkeypatch.setattr("transforms.fix.slots._MOST_PAIRS", pairs)
+    monkeypatch.setattr("transforms.fix.parser._parsers", threading.local())
+    for number in range(25):
+        assert difference(f"full {number}")[1] is None

@@ -46,6 +46,14 @@ class Layout:
         """Return the rows whose text comes from elsewhere."""
         return np.flatnonzero(self.slot.take(self.begin) == WHOLE).tolist()
 
+    def without_text(self, row: Ints) -> Ints:
+        """Return the rows for which there was no room for a pair; `row` are those of all fields.
+
+        A pair that begins a row has the end of the row before in it.
+        """
+        places = np.flatnonzero(self.pairs < 0)
+        return row.take(self.source.take(np.concatenate([places, places - 1]), mode="clip"))
+
     def replace(self, slots: Slots, rows: Ints) -> None:
         """Make whole rows of `rows`, which may have been laid out by mistake."""
         behind = np.append(self.begin[1:], len(self.source))
@@ -126,12 +134,8 @@ def check_groups(rows: Rows, slots: Slots, layout: Layout, defects: Ints) -> tup
     bad = np.zeros(len(rows.first), bool)
     if len(marked):
         row = rows.row.take(layout.source)
-        last = len(row) - 1
         failed = marked[flags.take(marked) & BAD > 0]
         bad[row.take(failed, mode="clip")] = True
-        # A pair that begins a row has the end of the row before in it.
-        unknown = failed[(layout.pairs.take(failed) < 0) & (failed > 0)]
-        bad[row.take(np.minimum(unknown, last + 1) - 1)] = True
         strays = marked[flags.take(marked) & STRAY > 0]
         defects[row.take(strays)] |= GROUP_FOREIGN
     counts = np.flatnonzero(slots.flags.take(layout.slot) & COUNT)

@@ -204,6 +204,8 @@ class _Block:
             repeats, first = self.repeats, self.first.take(self.repeats)
             moved = section.take(self.slot.take(repeats)) != section.take(self.slot.take(first))
             bad = np.union1d(bad, self.rows.row.take(repeats[moved]))
+        for layout in layouts:
+            bad = np.union1d(bad, layout.without_text(self.rows.row))
         bad = bad[~self.rows.odd[bad]]
         if len(bad):
             self.rows.odd[bad] = True
