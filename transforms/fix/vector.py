@@ -126,6 +126,7 @@ class VectorParser:
         key = ids * count
         key += rows.row
         size = (tags + 1) * count
+        table: Any
         if size > _MOST_CELLS:
             # A log of thousands of tags, or of very short messages.
             table, first = _firsts_by_sorting(key, number, len(self.ids) * count)
