@@ -145,6 +145,7 @@ def test_nothing_is_masked_without_tags():
         ("Passwort", "mask is 'Passwort': there is no field 'Passwort'; did you mean Password?"),
         ("554=hide", "mask is '554=hide': 'hide' is none of mask, hash, drop, keep"),
         ("MsgType", "mask is 'MsgType': without MsgType a message cannot be read"),
+        ("453", "mask is '453': 453 counts a group; mask its members"),
         ("1=hash", "mask is '1=hash': hashes want a key, see --mask-key-file"),
     ],
 )

@@ -170,6 +170,8 @@ def read_masking(
             raise MaskingError(f"mask is {text!r}: {chosen!r} is none of {', '.join(HOW)}")
         if tag in _FRAMING:
             raise MaskingError(f"mask is {text!r}: without {name} a message cannot be read")
+        if tag in merged().fields and merged().fields[tag].type == "NUMINGROUP":
+            raise MaskingError(f"mask is {text!r}: {name} counts a group; mask its members")
         if chosen == "hash" and not key:
             raise MaskingError(f"mask is {text!r}: hashes want a key, see --mask-key-file")
         how[tag] = chosen
