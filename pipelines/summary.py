@@ -75,7 +75,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     table.add_row("  set aside as failures", *(f"{sum(one['failed'].values()):,}" for one in sinks))
     table.add_row("lines without FIX", *(f"{one['skipped']:,}" for one in sinks))
     for column in table.columns[1:]:
-        column.justify = "right"
+        column.justify, column.overflow = "right", "fold"
     console.print(table)
     _print_kinds(console, "defects", MEANINGS, [one["defects"] for one in sinks])
     _print_kinds(console, "failures", REASONS, [one["failed"] for one in sinks])
