@@ -22,8 +22,6 @@ from transforms.fix.dictionary import codes
 __all__ = ["Database", "now"]
 
 _OURS = ("messages", "failures", "sources", "progress", "runs", "codes")
-_COUNTS = ("stored", "filtered", "failed", "skipped")
-_ADDED = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
 
 
 class Database(ABC):

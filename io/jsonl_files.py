@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fixio.durable import sync
 from fixio.ledger import SinkError
 
 __all__ = ["Recorded", "append", "failures_path", "settle"]
@@ -60,7 +61,7 @@ def append(path: Path, recorded: Recorded, lines: Sequence[bytes]) -> Recorded:
         file.flush()
         os.fsync(file.fileno())
     if new:
-        _sync_folder(path.parent)
+        sync(path.parent)
     with open(path, "rb") as file:
         length = recorded.length + sum(map(len, lines))
         return Recorded(length, _tail(file.fileno(), length))
@@ -78,11 +79,3 @@ def _tail(descriptor: int, length: int) -> str:
     start = max(length - _TAIL, 0)
     octets = os.pread(descriptor, length - start, start)
     return hashlib.blake2b(octets, digest_size=16).hexdigest() if octets else ""
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,7 @@ from typing import Any
 
 from fixio.jsonl_files import Recorded, append, failures_path, settle
 from fixio.ledger import (
+    COUNTS,
     Known,
     Mark,
     Progress,
@@ -27,13 +28,12 @@ from fixio.ledger import (
     matching,
     settled,
 )
+from fixio.tables import EXTEND_PROGRESS
 
 __all__ = ["JsonlLedger"]
 
 _VERSION = 1
 _PATIENCE = 120  # seconds
-_COUNTS = ("stored", "filtered", "failed", "skipped")
-_ADDED = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
 _SCHEMA = (
     "create table files (name text primary key, length integer not null, tail text not null)",
     """create table sources (
@@ -244,7 +244,7 @@ class JsonlLedger:
 
     def _progress(self, source_id: int) -> list[Progress]:
         return self._query(
-            f'select rules, start, "end", {", ".join(_COUNTS)} from progress where source_id = ?',
+            f'select rules, start, "end", {", ".join(COUNTS)} from progress where source_id = ?',
             source_id,
         )
 
@@ -265,8 +265,7 @@ class JsonlLedger:
         """Count a stretch as done, joined to the one that ends where it begins."""
         rules, start, end, *counts = row
         extended = self._query(
-            f'update progress set "end" = ?, {_ADDED}'
-            ' where source_id = ? and rules = ? and "end" = ? returning start',
+            EXTEND_PROGRESS,
             end,
             *counts,
             source_id,

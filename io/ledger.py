@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "COUNTS",
     "HEAD",
     "MARK",
     "Known",
@@ -50,6 +51,9 @@ class SchemaError(SinkError):
 
 Progress = tuple[Any, ...]
 """A stretch that is done: rules, start, end; how many were stored, filtered, failed, skipped."""
+
+COUNTS = ("stored", "filtered", "failed", "skipped")
+"""The names of what is counted of a stretch, in the order of `Progress`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fixio.durable import sync
 from fixio.ledger import Stretch, inside
-from fixio.parquet_folder import sync
 from fixio.tables import POSITION_BITS
 from transforms.fix.schema import MESSAGES, NAMED
 

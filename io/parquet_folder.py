@@ -23,9 +23,10 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
+from fixio.durable import sync
 from fixio.ledger import Progress, SchemaError, SinkError, Stretch, merged
 
-__all__ = ["VERSION", "ParquetFolder", "sync"]
+__all__ = ["VERSION", "ParquetFolder"]
 
 VERSION = 1
 """The version of what stands in `_fixfeed`."""
@@ -235,15 +236,6 @@ class ParquetFolder:
         for path in self._writers.iterdir():
             if path.name not in alive:
                 path.unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Wait until the content of a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _store(path: Path, content: Mapping[str, Any]) -> None:

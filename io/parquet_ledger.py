@@ -6,6 +6,7 @@ from typing import Any
 
 from fixio.database import now
 from fixio.ledger import (
+    COUNTS,
     Known,
     Mark,
     Progress,
@@ -19,8 +20,6 @@ from fixio.ledger import (
 from fixio.parquet_folder import ParquetFolder
 
 __all__ = ["ParquetLedger"]
-
-_COUNTS = ("stored", "filtered", "failed", "skipped")
 
 
 class ParquetLedger(ParquetFolder):
@@ -65,7 +64,7 @@ class ParquetLedger(ParquetFolder):
                 if source_id in marks:
                     rows = by_source.get(source_id, [])
                     by_source[source_id] = rows = settled(rows, rules, replaced=source_id in again)
-                    for index, name in enumerate(_COUNTS, 3):
+                    for index, name in enumerate(COUNTS, 3):
                         one[name] = sum(row[index] for row in rows)
                     stretches = merged((row[1], row[2]) for row in rows)
                     one["bytes"] = sum(end - start for start, end in stretches)
@@ -97,7 +96,7 @@ class ParquetLedger(ParquetFolder):
                 "name": source.name,
                 "fingerprint": free_fingerprint(source, taken),
                 "bytes": 0,
-                **dict.fromkeys(_COUNTS, 0),
+                **dict.fromkeys(COUNTS, 0),
                 "first_seen": moment,
                 "last_seen": moment,
                 "mark_digests": source.digests,

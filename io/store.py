@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from fixio.database import Database, now
 from fixio.ledger import (
+    COUNTS,
     Known,
     Mark,
     Progress,
@@ -21,13 +22,16 @@ from fixio.ledger import (
     merged,
     settled,
 )
-from fixio.tables import FAILURE_COLUMNS, MESSAGE_COLUMNS, POSITION_BITS
+from fixio.tables import (
+    ADD_COUNTS,
+    EXTEND_PROGRESS,
+    FAILURE_COLUMNS,
+    MESSAGE_COLUMNS,
+    POSITION_BITS,
+)
 from transforms.fix.block import Batch
 
 __all__ = ["Store"]
-
-_COUNTS = ("stored", "filtered", "failed", "skipped")
-_ADDED = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
 
 
 class Store(Database):
@@ -65,7 +69,7 @@ class Store(Database):
 
     def _progress(self, source_id: int) -> list[Progress]:
         return self.query(
-            f'select rules, start, "end", {", ".join(_COUNTS)} from progress where source_id = ?',
+            f'select rules, start, "end", {", ".join(COUNTS)} from progress where source_id = ?',
             source_id,
         )
 
@@ -222,8 +226,7 @@ class Store(Database):
         # One statement each, so that what another worker does to a neighbour in between is seen:
         # one that has swallowed our stretch leaves no row to extend, and a new one begins.
         extended = self.query(
-            f'update progress set "end" = ?, {_ADDED}'
-            ' where source_id = ? and rules = ? and "end" = ? returning start',
+            EXTEND_PROGRESS,
             end,
             *counts,
             source_id,
@@ -237,7 +240,7 @@ class Store(Database):
         """Join the stretch that ends at `end` with the one that begins there."""
         found = self.query(
             "delete from progress where source_id = ? and rules = ? and start = ?"
-            f' returning "end", {", ".join(_COUNTS)}',
+            f' returning "end", {", ".join(COUNTS)}',
             source_id,
             rules,
             end,
@@ -245,7 +248,7 @@ class Store(Database):
         if found:
             follows, *counts = found[0]
             self.query(
-                f'update progress set "end" = ?, {_ADDED}'
+                f'update progress set "end" = ?, {ADD_COUNTS}'
                 ' where source_id = ? and rules = ? and "end" = ?',
                 follows,
                 *counts,

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
+from fixio.ledger import COUNTS
 from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, NAMED, TIME
 
 __all__ = [
+    "ADD_COUNTS",
     "DIALECTS",
+    "EXTEND_PROGRESS",
     "FAILURE_COLUMNS",
     "MESSAGE_COLUMNS",
     "MIGRATIONS",
@@ -41,6 +44,18 @@ _TYPES: Mapping[pa.DataType, tuple[str, str]] = {
 
 MESSAGE_COLUMNS = ("message_id", "source_id", *MESSAGES.names[1:])
 FAILURE_COLUMNS = ("failure_id", "source_id", *FAILURES.names[1:])
+
+ADD_COUNTS = ", ".join(f"{name} = {name} + ?" for name in COUNTS)
+"""The part of an update that adds to the counts of a stretch; takes the four of them."""
+
+EXTEND_PROGRESS = (
+    f'update progress set "end" = ?, {ADD_COUNTS}'
+    ' where source_id = ? and rules = ? and "end" = ? returning start'
+)
+"""Grows the stretch that ends where one begins; takes the new end, counts, source, rules, start.
+
+It gives a row if there was such a stretch.
+"""
 
 MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
     1: dict.fromkeys(DIALECTS, ("alter table messages add column masked text",)),
