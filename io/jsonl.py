@@ -6,10 +6,11 @@ batches | WriteToJsonLines("out.jsonl")
 `transforms.fix.envelope` tells what a line holds; failures go to out.failures.jsonl.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import apache_beam as beam
 
+from fixio.gathering import GatherBatchesFn, OnCommit
 from fixio.jsonl_writer import JsonlWriter
 from transforms.fix.block import Batch
 
@@ -17,8 +18,6 @@ __all__ = ["WriteToJsonLines"]
 
 _BYTES = 16 << 20
 _ROWS = 50_000
-
-OnCommit = Callable[[Batch, int], None]
 
 
 class WriteToJsonLines(beam.PTransform):
@@ -71,42 +70,19 @@ class WriteToJsonLines(beam.PTransform):
         return {"place": self._place}
 
 
-class _WriteBatchesFn(beam.DoFn):
+class _WriteBatchesFn(GatherBatchesFn):
     def __init__(self, writer: JsonlWriter, on_commit: OnCommit | None):
+        super().__init__(on_commit, most_bytes=_BYTES, most_rows=_ROWS)
         self._writer = writer
-        self._on_commit = on_commit
 
     def setup(self):
         self._prepared = False
 
-    def start_bundle(self):
-        # What a failed bundle has left comes again.
-        self._batches: list[Batch] = []
-        self._bytes = self._rows = 0
-
-    def process(self, batch: Batch):
-        self._batches.append(batch)
-        self._bytes += batch.messages.nbytes + batch.failures.nbytes
-        self._rows += batch.messages.num_rows
-        if self._bytes >= _BYTES or self._rows >= _ROWS:
-            self._flush()
-        return ()
-
-    def finish_bundle(self):
-        self._flush()
-
     def teardown(self):
         self._writer.close()
 
-    def _flush(self) -> None:
-        if not self._batches:
-            return
+    def commit(self, batches: list[Batch]) -> None:
         if not self._prepared:
             self._writer.prepare()
             self._prepared = True
-        batches, self._batches = self._batches, []
-        self._bytes = self._rows = 0
-        stored = self._writer.write(batches)
-        if self._on_commit:
-            for batch, count in zip(batches, stored, strict=True):
-                self._on_commit(batch, count)
+        self._tell(batches, self._writer.write(batches))

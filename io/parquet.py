@@ -6,11 +6,12 @@ DuckDB reads it as read_parquet('lake/messages/**/*.parquet', hive_partitioning 
 read_parquet('lake/messages'); `fixio.parquet_files` tells how its folders are named.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import apache_beam as beam
 
+from fixio.gathering import GatherBatchesFn, OnCommit
 from fixio.parquet_files import check_partitions
 from fixio.parquet_writer import ParquetWriter
 from transforms.fix.block import Batch
@@ -19,8 +20,6 @@ __all__ = ["WriteToParquet", "check_partitions"]
 
 _BYTES = 64 << 20
 _ROWS = 200_000
-
-OnCommit = Callable[[Batch, int], None]
 
 
 class WriteToParquet(beam.PTransform):
@@ -69,11 +68,11 @@ class WriteToParquet(beam.PTransform):
         return {"place": self._place}
 
 
-class _WriteBatchesFn(beam.DoFn):
+class _WriteBatchesFn(GatherBatchesFn):
     def __init__(self, writer: ParquetWriter, sources: dict[str, int], on_commit: OnCommit | None):
+        super().__init__(on_commit, most_bytes=_BYTES, most_rows=_ROWS)
         self._writer = writer
         self._sources = sources
-        self._on_commit = on_commit
 
     def setup(self):
         # One thread owns the writer; it writes while this one goes on parsing.
@@ -82,34 +81,22 @@ class _WriteBatchesFn(beam.DoFn):
         self._prepared = False
 
     def start_bundle(self):
-        # What a failed bundle has left comes again.
-        self._batches: list[Batch] = []
-        self._bytes = self._rows = 0
+        super().start_bundle()
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.exception()
 
-    def process(self, batch: Batch):
-        self._batches.append(batch)
-        self._bytes += batch.messages.nbytes + batch.failures.nbytes
-        self._rows += batch.messages.num_rows
-        if self._bytes >= _BYTES or self._rows >= _ROWS:
-            self._flush()
-        return ()
-
     def finish_bundle(self):
-        self._flush()
+        super().finish_bundle()
         self._wait()
 
     def teardown(self):
         self._thread.submit(self._writer.close).result()
         self._thread.shutdown()
 
-    def _flush(self) -> None:
+    def commit(self, batches: list[Batch]) -> None:
         self._wait()
-        if self._batches:
-            self._writing = self._thread.submit(self._write, self._batches)
-            self._batches, self._bytes, self._rows = [], 0, 0
+        self._writing = self._thread.submit(self._write, batches)
 
     def _wait(self) -> None:
         if self._writing is not None:
@@ -123,6 +110,4 @@ class _WriteBatchesFn(beam.DoFn):
         new = {batch.source for batch in batches} - self._sources.keys()
         self._sources |= self._writer.register(sorted(new))
         stored = self._writer.write([(self._sources[batch.source], batch) for batch in batches])
-        if self._on_commit:
-            for batch, count in zip(batches, stored, strict=True):
-                self._on_commit(batch, count)
+        self._tell(batches, stored)

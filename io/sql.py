@@ -4,19 +4,18 @@ batches | WriteToSql("sqlite:///fixfeed.db")
 batches | WriteToSql("postgresql://user@host/db")
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlsplit, urlunsplit
 
 import apache_beam as beam
 
+from fixio.gathering import OnCommit
 from fixio.ledger import SinkError, Source
 from fixio.store import Store
 from transforms.fix.block import Batch
 
 __all__ = ["WriteToSql", "open_store", "redact"]
-
-OnCommit = Callable[[Batch, int], None]
 
 
 def redact(uri: str) -> str:

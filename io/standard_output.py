@@ -6,11 +6,12 @@
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import apache_beam as beam
 
+from fixio.gathering import OnCommit
 from fixio.jsonl_writer import joined
 from fixio.ledger import Known, Mark, SinkError, Source
 from transforms.fix.block import Batch
@@ -23,8 +24,6 @@ FAILURES = Path("fixfeed.failures.jsonl")
 
 _STANDARD_OUTPUT = 1
 _lock = threading.Lock()
-
-OnCommit = Callable[[Batch, int], None]
 
 
 class OutputClosed(SinkError):

@@ -8,6 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from fixio.gathering import OnCommit
 from fixio.jsonl import WriteToJsonLines
 from fixio.jsonl_ledger import JsonlLedger
 from fixio.ledger import Ledger
@@ -15,11 +16,8 @@ from fixio.parquet import WriteToParquet, check_partitions
 from fixio.parquet_ledger import ParquetLedger
 from fixio.sql import WriteToSql, open_store, redact
 from fixio.standard_output import StandardOutputLedger, WriteToStandardOutput
-from transforms.fix.block import Batch
 
 __all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]
-
-OnCommit = Callable[[Batch, int], None]
 
 
 class UnknownPlace(ValueError):
