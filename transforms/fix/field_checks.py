@@ -22,6 +22,7 @@ from transforms.fix.rows import Rows
 from transforms.fix.schema import COLUMNS, DECIMAL, TIME
 from transforms.fix.slots import Slots
 from transforms.fix.validation import DECIMALS, TIMES, WHOLE, check_tag, check_value
+from transforms.fix.versions import VersionDictionary
 from transforms.fix.words import LOW_BYTES
 
 __all__ = ["FieldChecks"]
@@ -54,6 +55,7 @@ class FieldChecks:
         self._kind = np.zeros(0, np.uint8)
         self._field = np.zeros(0, np.int64)
         self._tag_defects = np.zeros(0, np.int64)
+        self._type_defects = np.zeros(0, np.int64)
         self._needs = np.zeros(0, np.int64)
         self._required = np.zeros(0, np.uint8)
         self._texts = Numbered(self._new_text)
@@ -62,6 +64,9 @@ class FieldChecks:
         self._check = lru_cache(1 << 16)(self._value_defects)
 
     def _learn(self) -> None:
+        types = self._slots.types[len(self._type_defects) :]
+        wrong_types = [_type_defects(*one) for one in types]
+        self._type_defects = np.append(self._type_defects, np.array(wrong_types, np.int64))
         new = list(self._slots.slots[len(self._kind) :])
         if not new:
             return
@@ -107,7 +112,7 @@ class FieldChecks:
         at the message's level, `begins` those that begin entries.
         """
         self._learn()
-        self._check_types(types, defects)
+        defects |= self._type_defects.take(types)
         row = rows.row
         wrong = self._tag_defects.take(slot)
         _add(defects, row, np.flatnonzero(wrong), wrong, (UNKNOWN_TAG, UNEXPECTED_TAG))
@@ -120,15 +125,6 @@ class FieldChecks:
         kind[special] = _ANY
         self._check_numbers(rows, slot, kind, length, defects)
         self._check_texts(rows, slot, np.flatnonzero(kind == _OTHER), length, defects)
-
-    def _check_types(self, types: Ints, defects: Ints) -> None:
-        wrong = np.zeros(len(self._slots.types), np.int64)
-        for number, one in enumerate(self._slots.types):
-            if one and not one[0].is_known:
-                wrong[number] = UNKNOWN_VERSION
-            elif one and one[1] is None:
-                wrong[number] = UNKNOWN_MSG_TYPE
-        defects |= wrong.take(types)
 
     def _check_required(
         self, rows: Rows, types: Ints, slot: Ints, repeats: Ints, begins: Ints, defects: Ints
@@ -197,6 +193,12 @@ class FieldChecks:
             if number >= 0:
                 text = decode(rows.value(field))
                 defects[rows.row[field]] |= self._check(number, text)
+
+
+def _type_defects(dictionary: VersionDictionary, msg_type: str | None) -> int:
+    if not dictionary.is_known:
+        return UNKNOWN_VERSION
+    return UNKNOWN_MSG_TYPE if msg_type is None else 0
 
 
 def _kind(field: Field, depth: int) -> int:

@@ -107,7 +107,6 @@ def pair_text(before: Slot, slot: Slot, *, start: bool) -> PairText:
 
 
 def _within_row(before: Slot, slot: Slot) -> PairText:
-    scope: Scope | None = before.inner or before.scope
     begins = slot.depth > 0 and slot.position >= 0 and slot.tag == slot.scope.first  # type: ignore[union-attr]
     if before.inner and before.inner is slot.scope:
         # The first field of the first entry.
@@ -115,10 +114,8 @@ def _within_row(before: Slot, slot: Slot) -> PairText:
             return PairText(BAD, "", "")
         return PairText(NEW, "{" + slot.key, "{" + slot.key)
     # `last` is the position of the last member before this one at the level of this one.
-    last = -1 if before.inner else before.position
-    text = before.end if not before.inner else ""
-    if before.inner:
-        text, last, scope = "]", before.position, before.scope
+    text, last = before.end, before.position
+    scope: Scope | None = before.scope
     while scope is not slot.scope and scope is not None and scope.parent:
         text += "}]"
         last = scope.parent.position[scope.count]
