@@ -263,7 +263,7 @@ def _inside(rows: pa.RecordBatch, stretches: Sequence[Stretch]) -> pa.BooleanArr
 
 
 def _table_rows(rows: pa.RecordBatch, source_id: int, columns: Sequence[str]) -> pa.RecordBatch:
-    """Return the rows with the columns of their table: keys for positions, what is missing null."""
+    """Return the rows with the columns of their table that hold something; keys for positions."""
     first = source_id << POSITION_BITS
     keys = pa.array(rows["position"].to_numpy() + first)
     arrays = [keys, pa.array(np.full(rows.num_rows, source_id, np.int64))]
@@ -271,6 +271,8 @@ def _table_rows(rows: pa.RecordBatch, source_id: int, columns: Sequence[str]) ->
     for name in columns[2:]:
         if name in rows.schema.names:
             array = rows[name]
+            if array.null_count == rows.num_rows:
+                continue
             if pa.types.is_dictionary(array.type):
                 array = array.dictionary_decode()
             arrays.append(array)
