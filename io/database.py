@@ -2,7 +2,7 @@
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,8 +44,8 @@ class Database(ABC):
         """Return the names of the tables that there are."""
 
     @abstractmethod
-    def ingest(self, table: str, rows: pa.RecordBatch) -> None:
-        """Append rows to a table, inside the transaction that is open."""
+    def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
+        """Append rows to a table, at least one batch, all of one schema, in the transaction."""
 
     @abstractmethod
     def lock_schema(self) -> None:
@@ -140,7 +140,7 @@ class Database(ABC):
     def _store_codes(self) -> None:
         field, value, name = (pa.array(column) for column in zip(*codes(), strict=True))
         self.ingest(
-            "codes", pa.RecordBatch.from_arrays([field, value, name], ["field", "value", "name"])
+            "codes", [pa.RecordBatch.from_arrays([field, value, name], ["field", "value", "name"])]
         )
 
     # Runs and failures.

@@ -5,7 +5,7 @@ fresh pages each time (measured: more than the encoding itself).
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pgpq
@@ -56,29 +56,31 @@ class PostgresqlStore(Store):
         found = self.query("select tablename from pg_tables where schemaname = current_schema()")
         return {row[0] for row in found}
 
-    def ingest(self, table: str, rows: pa.RecordBatch) -> None:
+    def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
         """See `Database.ingest`. U+0000, which PostgreSQL's text refuses, is written as U+FFFD."""
-        rows = _without_nul(rows)
         self._cursor.copy_expert(
-            f"copy {table} ({', '.join(rows.schema.names)}) from stdin binary",
-            _Copy(self._encoded(rows)),
+            f"copy {table} ({', '.join(batches[0].schema.names)}) from stdin binary",
+            _Copy(self._encoded(batches)),
         )
 
-    def _encoded(self, rows: pa.RecordBatch) -> Iterator[bytes]:
+    def _encoded(self, batches: Sequence[pa.RecordBatch]) -> Iterator[bytes]:
         """Yield the bytes that stand for the rows, in pieces."""
+        columns = batches[0].schema
         builders = {}
-        for field in rows.schema:
+        for field in columns:
             builder = self._builders.get(field)
             if builder is None:
                 builder = self._builders[field] = _builder(field)
             builders[field.name] = builder
-        encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(rows.schema, builders)
+        encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(columns, builders)
         yield encoder.write_header()
-        for start in range(0, rows.num_rows, _PIECE):
-            # Empty until there is 1 MiB, which to COPY would be the end.
-            piece = encoder.write_batch(rows.slice(start, _PIECE))
-            if piece:
-                yield piece
+        for batch in batches:
+            rows = _without_nul(batch)
+            for start in range(0, rows.num_rows, _PIECE):
+                # Empty until there is 1 MiB, which to COPY would be the end.
+                piece = encoder.write_batch(rows.slice(start, _PIECE))
+                if piece:
+                    yield piece
         yield encoder.finish()
 
     def lock_schema(self) -> None:

@@ -1,4 +1,4 @@
-"""Write batches to SQLite or PostgreSQL, each with its progress in one transaction.
+"""Write batches to SQLite or PostgreSQL, with their progress in the same transactions.
 
 batches | WriteToSql("sqlite:///fixfeed.db")
 batches | WriteToSql("postgresql://user@host/db")
@@ -10,12 +10,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 import apache_beam as beam
 
-from fixio.gathering import OnCommit
+from fixio.gathering import GatherBatchesFn, OnCommit
 from fixio.ledger import SinkError, Source
 from fixio.store import Store
 from transforms.fix.block import Batch
 
 __all__ = ["WriteToSql", "open_store", "redact"]
+
+# About four blocks of a file: COPY and the ledger cost less a message (measured), and what a kill
+# undoes stays small.
+_BYTES = 10 << 20
+_ROWS = 50_000
 
 
 def redact(uri: str) -> str:
@@ -52,13 +57,14 @@ def open_store(uri: str) -> Store:
 
 
 class WriteToSql(beam.PTransform):
-    """Store each batch (`PCollection[Batch]`) with its stretch of the source in one transaction.
+    """Store batches (`PCollection[Batch]`) with their stretches of the sources.
 
-    When a bundle runs twice, or a source is cut into blocks differently, what lies in a stretch
-    that is done is skipped, message by message: every message is stored exactly once. The schema is
-    made if the database is empty. While one batch is written the next one is being parsed, so an
-    error may surface one element later, and at the latest when the bundle ends; the bundle then
-    fails.
+    Batches are gathered, up to 10 MiB or to the end of the bundle, and stored together with their
+    stretches in one transaction. When a bundle runs twice, or a source is cut into blocks
+    differently, what lies in a stretch that is done is skipped, message by message: every message
+    is stored exactly once. The schema is made if the database is empty. While one commit is written
+    the next batches are being parsed, so an error surfaces when the next commit or the bundle ends;
+    the bundle then fails.
 
     Args:
       uri: The database; see `open_store`.
@@ -66,7 +72,7 @@ class WriteToSql(beam.PTransform):
         registered by their key when they are first seen.
       rules: Digest of the rules that the messages were read with; stored with the progress.
       replace: Store anew what was stored under other rules.
-      on_commit: Called after each commit with the batch and the number of messages stored.
+      on_commit: Called after each commit, for each batch, with the number of messages stored.
     """
 
     def __init__(
@@ -81,7 +87,7 @@ class WriteToSql(beam.PTransform):
         """Store the parameters; nothing is opened before the pipeline runs."""
         super().__init__()
         self._uri = uri
-        self._fn = _WriteBatchFn(uri, dict(sources or {}), rules, replace, on_commit)
+        self._fn = _WriteBatchesFn(uri, dict(sources or {}), rules, replace, on_commit)
 
     def expand(self, batches: beam.PCollection[Batch]):
         """Write the batches; nothing comes out."""
@@ -92,7 +98,7 @@ class WriteToSql(beam.PTransform):
         return {"uri": redact(self._uri)}
 
 
-class _WriteBatchFn(beam.DoFn):
+class _WriteBatchesFn(GatherBatchesFn):
     def __init__(
         self,
         uri: str,
@@ -101,11 +107,11 @@ class _WriteBatchFn(beam.DoFn):
         replace: bool,
         on_commit: OnCommit | None,
     ):
+        super().__init__(on_commit, most_bytes=_BYTES, most_rows=_ROWS)
         self._uri = uri
         self._sources = sources
         self._rules = rules
         self._replace = replace
-        self._on_commit = on_commit
 
     def setup(self):
         # One thread owns the connection; it writes while this one goes on parsing.
@@ -113,12 +119,15 @@ class _WriteBatchFn(beam.DoFn):
         self._store: Store | None = None
         self._writing: Future[None] | None = None
 
-    def process(self, batch: Batch):
-        self._wait()
-        self._writing = self._thread.submit(self._write, batch)
-        return ()
+    def start_bundle(self):
+        super().start_bundle()
+        if self._writing is not None:
+            # Of a bundle that failed, and comes again.
+            writing, self._writing = self._writing, None
+            writing.exception()
 
     def finish_bundle(self):
+        super().finish_bundle()
         self._wait()
 
     def teardown(self):
@@ -126,22 +135,27 @@ class _WriteBatchFn(beam.DoFn):
             self._thread.submit(self._store.close).result()
         self._thread.shutdown()
 
+    def commit(self, batches: list[Batch]) -> None:
+        self._wait()
+        self._writing = self._thread.submit(self._write, batches)
+
     def _wait(self) -> None:
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batches: list[Batch]) -> None:
         if self._store is None:
             store = open_store(self._uri)
             store.prepare()
             self._store = store
-        source_id = self._sources.get(batch.source)
-        if source_id is None:
-            source_id = self._register(self._store, batch.source)
-        stored = self._store.write(source_id, batch, rules=self._rules, replace=self._replace)
-        if self._on_commit:
-            self._on_commit(batch, stored)
+        numbered = [(self._source_id(self._store, batch.source), batch) for batch in batches]
+        stored = self._store.write(numbered, rules=self._rules, replace=self._replace)
+        self._tell(batches, stored)
+
+    def _source_id(self, store: Store, key: str) -> int:
+        known = self._sources.get(key)
+        return self._register(store, key) if known is None else known
 
     def _register(self, store: Store, key: str) -> int:
         # The key stands for the head: the same key is the same source, and only that.

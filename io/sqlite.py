@@ -6,6 +6,7 @@ must not open the same file with `sqlite3`. Other processes may, as readers: the
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,9 @@ class SqliteStore(Store):
         """See `Database.tables`."""
         return {row[0] for row in self.query("select name from sqlite_master where type = 'table'")}
 
-    def ingest(self, table: str, rows: pa.RecordBatch) -> None:
+    def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
         """See `Database.ingest`. Decimals become the nearest double, times ISO 8601 text."""
-        arrays = [
-            array.cast(pa.float64()) if pa.types.is_decimal(array.type) else array
-            for array in rows.columns
-        ]
-        rows = pa.RecordBatch.from_arrays(arrays, rows.schema.names)
+        rows = pa.Table.from_batches([_floats(batch) for batch in batches])
         self._cursor.adbc_ingest(table, rows, mode="append")
 
     def lock_schema(self) -> None:
@@ -102,3 +99,11 @@ class SqliteStore(Store):
         """See `Database.close`."""
         self._cursor.close()
         self._connection.close()
+
+
+def _floats(rows: pa.RecordBatch) -> pa.RecordBatch:
+    arrays = [
+        array.cast(pa.float64()) if pa.types.is_decimal(array.type) else array
+        for array in rows.columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, rows.schema.names)

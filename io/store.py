@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from fixio.database import Database, now
@@ -28,6 +27,7 @@ from fixio.tables import (
     FAILURE_COLUMNS,
     MESSAGE_COLUMNS,
     POSITION_BITS,
+    table_rows,
 )
 from transforms.fix.block import Batch
 
@@ -135,55 +135,72 @@ class Store(Database):
 
     # Batches.
 
-    def write(self, source_id: int, batch: Batch, *, rules: str, replace: bool) -> int:
-        """Store a batch and its stretch in one transaction; return how many messages were stored.
+    def write(
+        self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool
+    ) -> list[int]:
+        """Store batches of sources, and their stretches, in one transaction.
 
-        What lies in a stretch that is done already (with `replace`: done under `rules`) is left
-        out, position by position, so a batch may come twice or cut differently. With `replace` what
-        the stretch held goes first.
+        Returns how many messages of each were stored. What lies in a stretch that is done already
+        (with `replace`: done under `rules`) is left out, position by position, so a batch may come
+        twice or cut differently. With `replace` what the stretch held goes first.
         """
         try:
-            return self._write(source_id, batch, rules, replace)
+            return self._write(batches, rules, replace)
         except Exception as error:
             if not self.is_key_violation(error):
                 raise
-            # Another job stored a part of the stretch between our look and our commit.
-            return self._write(source_id, batch, rules, replace)
+        # Another job stored a part of a stretch between our look and our commit.
+        if len(batches) == 1:
+            return self._write(batches, rules, replace)
+        return [self.write([one], rules=rules, replace=replace)[0] for one in batches]
 
-    def _write(self, source_id: int, batch: Batch, rules: str, replace: bool) -> int:
+    def _write(self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool) -> list[int]:
+        stored = [0] * len(batches)
+        messages, failures = [], []
+        # In the order of their keys, so that two jobs wait for each other but do not deadlock.
+        ordered = sorted(enumerate(batches), key=lambda one: (one[1][0], one[1][1].start))
         with self.transaction():
-            messages, failures = batch.messages, batch.failures
-            if batch.provisional:
-                self._write_provisional(source_id, batch)
-                return 0
-            done = self._done(source_id, batch, rules if replace else None)
-            open_gaps = gaps(done, batch.start, batch.end)
-            if not open_gaps and batch.start < batch.end:
-                return 0
-            if done:
-                messages = messages.filter(_inside(messages, open_gaps))
-                failures = failures.filter(_inside(failures, open_gaps))
+            for place, (source_id, batch) in ordered:
+                if batch.provisional:
+                    self._write_provisional(source_id, batch)
+                    continue
+                new, failed = self._enter(source_id, batch, rules, replace)
+                messages.append((source_id, new))
+                failures.append((source_id, failed))
+                stored[place] = new.num_rows
+            self._ingest("messages", MESSAGE_COLUMNS, messages)
+            self._ingest("failures", FAILURE_COLUMNS, failures)
+        return stored
+
+    def _enter(
+        self, source_id: int, batch: Batch, rules: str, replace: bool
+    ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Enter a batch's stretch into the ledger; return what is to be stored of it."""
+        messages, failures = batch.messages, batch.failures
+        done = self._done(source_id, batch, rules if replace else None)
+        open_gaps = gaps(done, batch.start, batch.end)
+        if not open_gaps and batch.start < batch.end:
+            return messages.slice(0, 0), failures.slice(0, 0)
+        if done:
+            messages = messages.filter(_inside(messages, open_gaps))
+            failures = failures.filter(_inside(failures, open_gaps))
+        for start, end in open_gaps:
+            self._extend(source_id, rules, (start, end), batch, messages, failures)
+        first = source_id << POSITION_BITS
+        if replace:
             for start, end in open_gaps:
-                self._extend(source_id, rules, (start, end), batch, messages, failures)
-            first = source_id << POSITION_BITS
-            if replace:
-                for start, end in open_gaps:
-                    for table, key in (("messages", "message_id"), ("failures", "failure_id")):
-                        self.query(
-                            f"delete from {table} where {key} >= ? and {key} < ?",
-                            first + start,
-                            first + end,
-                        )
-            else:
-                # The unfinished end of a source that has grown since.
-                self.query("delete from failures where failure_id = ?", first + batch.start)
-            if batch.last and open_gaps:
-                self._merge(source_id, rules, batch.end)
-            if messages.num_rows:
-                self.ingest("messages", _table_rows(messages, source_id, MESSAGE_COLUMNS))
-            if failures.num_rows:
-                self.ingest("failures", _table_rows(failures, source_id, FAILURE_COLUMNS))
-            return messages.num_rows
+                for table, key in (("messages", "message_id"), ("failures", "failure_id")):
+                    self.query(
+                        f"delete from {table} where {key} >= ? and {key} < ?",
+                        first + start,
+                        first + end,
+                    )
+        else:
+            # The unfinished end of a source that has grown since.
+            self.query("delete from failures where failure_id = ?", first + batch.start)
+        if batch.last and open_gaps:
+            self._merge(source_id, rules, batch.end)
+        return messages, failures
 
     def _write_provisional(self, source_id: int, batch: Batch) -> None:
         first = source_id << POSITION_BITS
@@ -192,8 +209,14 @@ class Store(Database):
             first + batch.start,
             first + (1 << POSITION_BITS),
         )
-        if batch.failures.num_rows:
-            self.ingest("failures", _table_rows(batch.failures, source_id, FAILURE_COLUMNS))
+        self._ingest("failures", FAILURE_COLUMNS, [(source_id, batch.failures)])
+
+    def _ingest(
+        self, table: str, columns: Sequence[str], parts: Iterable[tuple[int, pa.RecordBatch]]
+    ) -> None:
+        batches = table_rows(parts, columns)
+        if batches:
+            self.ingest(table, batches)
 
     def _done(self, source_id: int, batch: Batch, rules: str | None) -> tuple[Stretch, ...]:
         rows = self.query(
@@ -260,21 +283,3 @@ class Store(Database):
 
 def _inside(rows: pa.RecordBatch, stretches: Sequence[Stretch]) -> pa.BooleanArray:
     return pa.array(inside(rows["position"].to_numpy(), stretches))
-
-
-def _table_rows(rows: pa.RecordBatch, source_id: int, columns: Sequence[str]) -> pa.RecordBatch:
-    """Return the rows with the columns of their table that hold something; keys for positions."""
-    first = source_id << POSITION_BITS
-    keys = pa.array(rows["position"].to_numpy() + first)
-    arrays = [keys, pa.array(np.full(rows.num_rows, source_id, np.int64))]
-    names = list(columns[:2])
-    for name in columns[2:]:
-        if name in rows.schema.names:
-            array = rows[name]
-            if array.null_count == rows.num_rows:
-                continue
-            if pa.types.is_dictionary(array.type):
-                array = array.dictionary_decode()
-            arrays.append(array)
-            names.append(name)
-    return pa.RecordBatch.from_arrays(arrays, names)

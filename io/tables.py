@@ -3,8 +3,9 @@
 The names are a contract; users, the dashboard and other tools query them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from fixio.ledger import COUNTS
@@ -21,6 +22,7 @@ __all__ = [
     "VERSION",
     "create_statements",
     "named_view",
+    "table_rows",
 ]
 
 VERSION = 2
@@ -160,3 +162,33 @@ def named_view(dialect: str) -> str:
             )
     joined = "\n".join(joins)
     return f"create view messages_named as select {', '.join(selected)}\nfrom messages m\n{joined}"
+
+
+def table_rows(
+    parts: Iterable[tuple[int, pa.RecordBatch]], columns: Sequence[str]
+) -> list[pa.RecordBatch]:
+    """Return rows of sources, by source id, as rows of the table with these columns.
+
+    `columns` begin with the key and source_id, which take the place of `position`. Parts without
+    rows are left out, and so are columns that hold nothing in any of them: they become null. All
+    batches have one schema.
+    """
+    parts = [(source_id, rows) for source_id, rows in parts if rows.num_rows]
+    used: dict[str, pa.DataType] = {}
+    for _, rows in parts:
+        for field, array in zip(rows.schema, rows.columns, strict=True):
+            if array.null_count < rows.num_rows:
+                used[field.name] = field.type
+    names = [name for name in columns[2:] if name in used]
+    batches = []
+    for source_id, rows in parts:
+        keys = rows["position"].to_numpy() + (source_id << POSITION_BITS)
+        arrays = [pa.array(keys), pa.array(np.full(rows.num_rows, source_id, np.int64))]
+        present = set(rows.schema.names)
+        for name in names:
+            array = rows[name] if name in present else pa.nulls(rows.num_rows, used[name])
+            if pa.types.is_dictionary(array.type):
+                array = array.dictionary_decode()
+            arrays.append(array)
+        batches.append(pa.RecordBatch.from_arrays(arrays, [*columns[:2], *names]))
+    return batches

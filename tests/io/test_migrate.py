@@ -67,7 +67,7 @@ def test_a_database_of_version_1_is_refused_and_then_migrated(database, select, 
     store = open_store(database)
     store.prepare()
     block = Block("file:key", 0, ORDER + LOGON)
-    assert store.write(1, parse_block(block), rules="r", replace=False) == 1
+    assert store.write([(1, parse_block(block))], rules="r", replace=False) == [1]
     store.close()
     query = "select msg_seq_num, side_name, masked, prefix, raw from messages_named order by 1"
     masked = LOGON.replace(b"ann", b"***").replace(b"secret", b"******")

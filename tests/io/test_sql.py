@@ -1,9 +1,13 @@
 """Each message is stored once, whatever comes twice, is cut differently, or fails midway."""
 
+import contextlib
 import dataclasses
 import datetime
+import itertools
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import apache_beam as beam
@@ -33,6 +37,10 @@ def opened(uri):
 def registered(store, rules="r", one=None):
     one = one or source()
     return store.register([one], rules=rules)[one.key]
+
+
+def write(store, number, *batches):
+    return store.write([(number, one) for one in batches], rules="r", replace=False)
 
 
 def order(number):
@@ -66,7 +74,7 @@ def content(select, uri):
 def whole(select, tmp_path_factory):
     uri = f"sqlite:///{tmp_path_factory.mktemp('whole') / 'whole.db'}"
     store = opened(uri)
-    store.write(registered(store).source_id, batch(0, len(LOG)), rules="r", replace=False)
+    write(store, registered(store).source_id, batch(0, len(LOG)))
     store.close()
     return content(select, uri)
 
@@ -90,7 +98,7 @@ def test_every_column_is_stored_as_it_is(database, select):
     empty = dict.fromkeys(MESSAGES.names) | {"position": 9, "fields": "{}", "raw": b""}
     rows = Batch("file:key", 0, 20, pa.RecordBatch.from_pylist([full, empty], MESSAGES), read=2)
     store = opened(database)
-    assert store.write(registered(store).source_id, rows, rules="r", replace=False) == 2
+    assert write(store, registered(store).source_id, rows) == [2]
     store.close()
 
     found = select(database, f"select {', '.join(tables.MESSAGE_COLUMNS)} from messages order by 1")
@@ -122,7 +130,7 @@ def test_a_nul_which_postgresql_refuses_is_a_replacement_character_there(postgre
     raw = encode([(35, b"D"), (49, b"A\x00B"), (5001, b"x\x00\\u0000\x00\x00")])
     store = opened(postgresql)
     one = parse_block(Block("file:key", 0, raw))
-    store.write(registered(store).source_id, one, rules="r", replace=False)
+    write(store, registered(store).source_id, one)
     store.close()
     found = select(postgresql, "select sender_comp_id, fields ->> '5001', raw from messages")
     assert found == [("A�B", "x�\\u0000��", raw)]
@@ -131,8 +139,8 @@ def test_a_nul_which_postgresql_refuses_is_a_replacement_character_there(postgre
 def test_a_batch_that_comes_again_adds_nothing(database, select, whole):
     store = opened(database)
     number = registered(store).source_id
-    assert store.write(number, batch(0, len(LOG)), rules="r", replace=False) == 30
-    assert store.write(number, batch(0, len(LOG)), rules="r", replace=False) == 0
+    assert write(store, number, batch(0, len(LOG))) == [30]
+    assert write(store, number, batch(0, len(LOG))) == [0]
     store.close()
     assert content(select, database) == whole
 
@@ -143,12 +151,77 @@ def test_blocks_cut_differently_add_only_what_is_missing(database, select, whole
     number = registered(store).source_id
     for first, last in done:
         one = batch(BORDERS[first], BORDERS[last])
-        store.write(number, one, rules="r", replace=False)
-    store.write(number, batch(0, BORDERS[10]), rules="r", replace=False)
-    store.write(number, batch(BORDERS[10], len(LOG), last=True), rules="r", replace=False)
+        write(store, number, one)
+    write(store, number, batch(0, BORDERS[10]))
+    write(store, number, batch(BORDERS[10], len(LOG), last=True))
     store.finish({number: None}, rules="r", reprocessed=())
     store.close()
     assert content(select, database) == whole
+
+
+def test_batches_of_one_commit_may_overlap_and_come_in_any_order(database, select, whole):
+    store = opened(database)
+    number = registered(store).source_id
+    cuts = [(12, 20), (0, 5), (5, 10), (3, 12), (0, 5)]
+    group = [batch(BORDERS[first], BORDERS[last]) for first, last in cuts]
+    tail = parse_block(Block("file:key", BORDERS[20], LOG[BORDERS[20] :][:20], provisional=True))
+    assert write(store, number, *group, tail) == [8, 5, 0, 7, 0, 0]
+    assert write(store, number, batch(BORDERS[20], len(LOG), last=True)) == [10]
+    store.finish({number: None}, rules="r", reprocessed=())
+    store.close()
+    assert content(select, database) == whole
+
+
+def test_what_another_job_stores_meanwhile_is_left_out(postgresql, select, whole, monkeypatch):
+    store, other = opened(postgresql), opened(postgresql)
+    number = registered(store).source_id
+    look, meanwhile = store._done, iter([batch(0, BORDERS[5])])
+
+    def overtaken(*arguments):
+        done = look(*arguments)
+        for one in meanwhile:
+            write(other, number, one)
+        return done
+
+    monkeypatch.setattr(store, "_done", overtaken)
+    cuts = [0, 3, 10, 31]
+    group = [batch(BORDERS[first], BORDERS[last]) for first, last in itertools.pairwise(cuts)]
+    assert write(store, number, *group) == [0, 5, 20]
+    store.finish({number: None}, rules="r", reprocessed=())
+    other.close()
+    store.close()
+    assert content(select, postgresql) == whole
+
+
+def test_jobs_that_commit_the_same_batches_in_opposite_orders_wait_for_each_other(
+    postgresql, select, monkeypatch
+):
+    stores = [opened(postgresql), opened(postgresql)]
+    numbers = [registered(stores[0], one=source(head)).source_id for head in (b"one", b"two")]
+    group = [(number, batch(0, len(LOG))) for number in numbers]
+    both = threading.Barrier(2)
+
+    def entering(enter):
+        def entered(*arguments):
+            result = enter(*arguments)
+            # Where both have entered one source, each would wait for the other's.
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.5)
+            return result
+
+        return entered
+
+    for store in stores:
+        monkeypatch.setattr(store, "_enter", entering(store._enter))
+    with ThreadPoolExecutor(2) as threads:
+        writing = [
+            threads.submit(store.write, ordered, rules="r", replace=False)
+            for store, ordered in zip(stores, (group, group[::-1]), strict=True)
+        ]
+        assert sorted(one.result() for one in writing) == [[0, 0], [30, 30]]
+    for store in stores:
+        store.close()
+    assert select(postgresql, "select count(*) from messages") == [(60,)]
 
 
 def test_what_fails_before_the_commit_leaves_neither_rows_nor_progress(
@@ -162,7 +235,7 @@ def test_what_fails_before_the_commit_leaves_neither_rows_nor_progress(
 
     monkeypatch.setattr(store, "commit", fails)
     with pytest.raises(RuntimeError, match="the disk is full"):
-        store.write(number, batch(0, BORDERS[5]), rules="r", replace=False)
+        write(store, number, batch(0, BORDERS[5]))
     store.close()
     assert content(select, database) == ([], [], [])
 
@@ -170,15 +243,15 @@ def test_what_fails_before_the_commit_leaves_neither_rows_nor_progress(
 def test_the_unfinished_end_of_a_source_is_a_failure_until_it_has_grown(database, select, whole):
     store = opened(database)
     number = registered(store).source_id
-    store.write(number, batch(0, BORDERS[4]), rules="r", replace=False)
+    write(store, number, batch(0, BORDERS[4]))
     for cut in (20, 50):
         tail = parse_block(
             Block("file:key", BORDERS[4], LOG[BORDERS[4] : BORDERS[4] + cut], provisional=True)
         )
-        store.write(number, tail, rules="r", replace=False)
+        write(store, number, tail)
     reasons = select(database, "select reason, raw from failures")
     assert reasons == [("truncated", LOG[BORDERS[4] : BORDERS[4] + 50])]
-    store.write(number, batch(BORDERS[4], len(LOG)), rules="r", replace=False)
+    write(store, number, batch(BORDERS[4], len(LOG)))
     store.close()
     assert content(select, database) == whole
 
@@ -186,12 +259,12 @@ def test_the_unfinished_end_of_a_source_is_a_failure_until_it_has_grown(database
 def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted(database, select):
     store = opened(database)
     number = registered(store).source_id
-    store.write(number, batch(0, len(LOG)), rules="old", replace=False)
+    store.write([(number, batch(0, len(LOG)))], rules="old", replace=False)
     store.restart([number], rules="new")
     filtered = batch(0, BORDERS[10])
     kept = filtered.messages.slice(0, 4)
     filtered = dataclasses.replace(filtered, messages=kept, filtered=6)
-    store.write(number, filtered, rules="new", replace=True)
+    store.write([(number, filtered)], rules="new", replace=True)
 
     known = registered(store, rules="new")
     assert (known.done, known.current) == (((0, len(LOG)),), ((0, BORDERS[10]),))
@@ -199,7 +272,7 @@ def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted
     store.restart([number], rules="new")
     assert registered(store, rules="new").current == ((0, BORDERS[10]),)
 
-    store.write(number, batch(BORDERS[10], len(LOG)), rules="new", replace=True)
+    store.write([(number, batch(BORDERS[10], len(LOG)))], rules="new", replace=True)
     store.finish({number: None}, rules="new", reprocessed=[number])
     assert select(database, "select count(*), max(msg_seq_num) from messages") == [(24, 29)]
     assert content(select, database)[2] == [(1, "new", 0, len(LOG), 24, 6, 1)]
@@ -230,7 +303,7 @@ from tests.io.test_sql import *
 store = opened(sys.argv[1])
 number = registered(store, one=source(head=sys.argv[2].encode())).source_id
 for first in range(0, 30, 3):
-    store.write(number, batch(BORDERS[first], BORDERS[first + 3]), rules="r", replace=False)
+    write(store, number, batch(BORDERS[first], BORDERS[first + 3]))
 store.close()
 """
 
@@ -280,7 +353,7 @@ def test_codes_are_spelled_out_in_the_view(database, select):
         [(35, b"8"), (54, b"1"), (39, b"2"), (150, b"F"), (40, b"2"), (59, b"0"), (44, b"14.94")]
     )
     one = parse_block(Block("file:key", 0, text))
-    store.write(registered(store).source_id, one, rules="r", replace=False)
+    write(store, registered(store).source_id, one)
     store.close()
     found = select(
         database,
