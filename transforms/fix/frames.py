@@ -18,6 +18,7 @@ from transforms.fix.words import LOW_BYTES, short_integers, word
 __all__ = ["Text", "confirm", "find_ends", "ranges", "with_headless", "without_overlaps"]
 
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 Words = NDArray[np.uint64]
 
 _FIVE_ZEROS = ZEROS << np.uint64(24)
@@ -120,10 +121,10 @@ def find_ends(
     own: dict[int, bytes],
     tags: TagTable,
     length_ids: int,
-) -> Ints:
-    """Return the end of each message: by BodyLength, else on its line, else one by one.
+) -> tuple[Ints, Mask]:
+    """Return the end of each message, and which of them BodyLength tells.
 
-    A message begins in the piece `opens` and on the line that ends at newline `lines`.
+    The others end on their line, or are looked at one by one. A message begins in the piece `opens` and on the line that ends at newline `lines`.
     """
     octets, words, stop = text.octets, text.words, text.stop
     size, mark = len(text.data), text.delimiter[0]
@@ -162,7 +163,7 @@ def find_ends(
             if end < 0 or index in own:
                 end = message_end(text.data, int(begins[index]), own.get(index, text.delimiter))
             ends[index] = end
-    return ends
+    return ends, right
 
 
 def _ends_on_line(

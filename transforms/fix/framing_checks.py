@@ -24,12 +24,8 @@ def check_framing(
     defects[~rows.odd & ~ended] |= TRUNCATED
     if not len(regular):
         return
-    length, trailer = rows.first[regular] + 1, rows.last[regular]
-    at = rows.equals[length] + 1
-    wide = rows.stop[length] - at
-    values, valid = integers(rows.words, at, wide, lambda i: _digits(rows.value(int(length[i]))))
-    right = valid & (values == rows.tag[trailer] - rows.stop[length] - 1)
-    defects[regular[~right]] |= BODY_LENGTH
+    _check_body_length(rows, regular[~rows.framed.take(regular)], defects)
+    trailer = rows.last.take(regular)
     found = rows.words[rows.equals[trailer] + 1]
     written = np.zeros(len(regular), np.int64)
     good = rows.stop[trailer] - rows.equals[trailer] == 4
@@ -46,6 +42,15 @@ def check_framing(
     over_delimiter = wrong & good & (plain == written)
     defects[regular[wrong & ~over_delimiter]] |= CHECK_SUM
     defects[regular[over_delimiter]] |= CHECK_SUM_DELIMITER
+
+
+def _check_body_length(rows: Rows, doubtful: Ints, defects: Ints) -> None:
+    length, trailer = rows.first[doubtful] + 1, rows.last[doubtful]
+    at = rows.equals[length] + 1
+    wide = rows.stop[length] - at
+    values, valid = integers(rows.words, at, wide, lambda i: _digits(rows.value(int(length[i]))))
+    right = valid & (values == rows.tag[trailer] - rows.stop[length] - 1)
+    defects[doubtful[~right]] |= BODY_LENGTH
 
 
 def _digits(value: bytes) -> str:

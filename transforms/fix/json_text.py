@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.fix.layout import Layout
@@ -57,7 +58,7 @@ class Tokens:
     Token `2 * f` is the value of field `f`.
     """
 
-    def __init__(self, rows: Rows, shown: bytes, pieces: Pieces):
+    def __init__(self, rows: Rows, shown: bytes | bytearray, pieces: Pieces):
         """`shown` are the bytes of the block as people may see them.
 
         `pieces` must not change any more.
@@ -84,7 +85,8 @@ class Tokens:
         """Return the texts of `tokens`; the order of offsets is that of `tokens`."""
         if self._array is None:
             self._array = self._build()
-        return self._array.take(pa.array(tokens.astype(np.int32, copy=False)))
+        numbers = pa.array(tokens.astype(np.int32, copy=False))
+        return pc.take(self._array, numbers, boundscheck=False)
 
     def _build(self) -> pa.Array:
         rows, fields = self._rows, len(self._rows.row)

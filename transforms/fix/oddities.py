@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.fix.rows import Rows
+from transforms.fix.structure import places
 
 __all__ = ["mark_odd"]
 
@@ -29,37 +30,32 @@ def mark_odd(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> Ints:
 
 
 def _mark_special(rows: Rows, delimiter: bytes) -> Ints:
-    places = _special_places(rows, delimiter)
-    if not len(places):
-        return places
-    field = np.minimum(np.searchsorted(rows.stop, places), len(rows.stop) - 1)
-    inside = (places >= rows.tag[field]) & (places < rows.stop[field])
-    in_tag = inside & (places < rows.equals[field])
+    found = _special_places(rows, delimiter)
+    if not len(found):
+        return found
+    field = np.minimum(np.searchsorted(rows.stop, found), len(rows.stop) - 1)
+    inside = (found >= rows.tag[field]) & (found < rows.stop[field])
+    in_tag = inside & (found < rows.equals[field])
     rows.odd[rows.row[field[in_tag]]] = True
     return np.unique(field[inside & ~in_tag])
 
 
 def _special_places(rows: Rows, delimiter: bytes) -> Ints:
-    data, mark = rows.data, delimiter[0]
-    octets = rows.octets[: len(data)]
-    places = [_find_all(data, b'"'), _find_all(data, b"\\")]
-    if not data.isascii():
-        places.append(np.flatnonzero(octets >= 128))
-    control = octets < 32
-    usual = np.count_nonzero(octets == 10)
-    if mark < 32:
-        usual += np.count_nonzero(octets == mark)
+    size, mark = len(rows.data), delimiter[0]
+    # Behind the data there are a newline and zeros.
+    octets = rows.octets[: -(-size // 8) * 8]
+    wanted = octets == ord('"')
+    wanted |= octets == ord("\\")
+    if not rows.data.isascii():
+        wanted |= octets >= 128
+    found = places(wanted)
+    control = octets[:size] < 32
+    usual = rows.breaks if mark < 32 else np.count_nonzero(octets[:size] == 10)
     if np.count_nonzero(control) > usual:
-        places.append(np.flatnonzero(control & (octets != mark) & (octets != 10)))
-    return np.sort(np.concatenate(places))
-
-
-def _find_all(data: bytes, text: bytes) -> Ints:
-    found, at = [], data.find(text)
-    while at >= 0:
-        found.append(at)
-        at = data.find(text, at + 1)
-    return np.array(found, np.int64)
+        control &= octets[:size] != mark
+        control &= octets[:size] != 10
+        found = np.sort(np.concatenate([found, np.flatnonzero(control)]))
+    return found
 
 
 def _join_data_fields(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> Ints:

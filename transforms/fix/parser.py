@@ -146,6 +146,7 @@ def _columns(messages: list[Message]) -> dict[str, pa.Array]:
             columns[column.name] = pa.array(values, pa.int64()).view(TIME)
         else:
             columns[column.name] = pa.array(values, column.type)
+    columns["session"] = session_column(columns)
     return columns
 
 
@@ -187,21 +188,19 @@ def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
     if len(block.delimiter) > 1:
         shown = block.data
         hidden = parsed.masked.keys() - raws.keys()
-        raws = raws | {row: parsed.shown[parsed.start[row] : parsed.end[row]] for row in hidden}
+        raws = raws | {row: bytes(parsed.shown[parsed.start[row] : parsed.end[row]]) for row in hidden}
     pieces = pa.Array.from_buffers(
         pa.binary(), 3 * count, [None, pa.py_buffer(offsets), pa.py_buffer(shown)]
     )
     every_third = np.arange(count, dtype=np.int32) * 3
     prefix = prefix_column(pieces, every_third, prefix_at, start)
     captured_at, direction = read_prefixes(prefix)
-    columns = parsed.columns
     arrays = {
         "position": pa.array(start + block.start),
-        "session": session_column(columns),
         "direction": direction,
         "captured_at": captured_at,
         "ingested_at": pa.nulls(count, TIME),
-        **columns,
+        **parsed.columns,
         "fields": parsed.fields,
         "defects": defect_column(parsed.defects),
         "enriched": pa.nulls(count, pa.string()),

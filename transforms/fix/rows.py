@@ -50,6 +50,8 @@ class Rows:
     value in `data[equals[f] + 1:stop[f]]`; a row's fields are `first[row]` to `last[row]` (that one
     included). `ids` are the tags' ids in the tag table, negative for what is no tag. `odd` are the
     rows that only the scalar parser can read; `delimiters` has theirs, where it is not the block's.
+    `framed` are the rows whose BodyLength leads to their CheckSum. `breaks` counts the newlines and
+    delimiters of the block.
     """
 
     data: bytes
@@ -66,6 +68,8 @@ class Rows:
     first: Ints
     last: Ints
     odd: Mask
+    framed: Mask
+    breaks: int
     delimiters: dict[int, bytes] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     skipped: int = 0
@@ -95,12 +99,14 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
     stop = delimiters(octets, size, mark)
     text = Text(data, delimiter, padded, octets, words, newlines, stop)
     opens, lines = stop.searchsorted(begins), newlines.searchsorted(begins)
-    ends = find_ends(text, begins, opens, lines, own, tags, length_ids)
+    ends, framed = find_ends(text, begins, opens, lines, own, tags, length_ids)
     keep = without_overlaps(begins, ends)
     if keep is not None:
         if own:
             own = {new: own[old] for new, old in enumerate(keep.tolist()) if old in own}
-        begins, ends, opens, lines = (array.take(keep) for array in (begins, ends, opens, lines))
+        begins, ends, framed, opens, lines = (
+            array.take(keep) for array in (begins, ends, framed, opens, lines)
+        )
     prefix, failures, skipped = _between(text, begins, ends, opens, lines)
     content_end = ends - (octets.take(ends - 1) == mark)
     closes = _closes(stop, opens, content_end)
@@ -110,8 +116,9 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
         for at, end in zip(prefix[~typed].tolist(), ends[~typed].tolist(), strict=True):
             failures.append(Failure(at, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], data[at:end]))
         own = {int(np.count_nonzero(typed[:old])): one for old, one in own.items()}
-        begins, ends, prefix, content_end, opens, closes, lines = (
-            array[typed] for array in (begins, ends, prefix, content_end, opens, closes, lines)
+        begins, ends, framed, prefix, content_end, opens, closes, lines = (
+            array[typed]
+            for array in (begins, ends, framed, prefix, content_end, opens, closes, lines)
         )
     if not len(begins):
         return None
@@ -125,6 +132,8 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
         end=ends,
         prefix=prefix,
         odd=odd,
+        framed=framed,
+        breaks=len(newlines) + len(stop) - 2,
         delimiters=own,
         failures=failures,
         skipped=skipped,

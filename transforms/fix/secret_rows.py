@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.fix.fields import facts_of
+from transforms.fix.frames import ranges
 from transforms.fix.masking import RAW_DATA, Masking
 from transforms.fix.rows import Rows
 from transforms.fix.words import LOW_BYTES, word
@@ -31,7 +32,7 @@ class Secrets(NamedTuple):
         hidden, hashed = (one[~odd.take(row.take(one))] for one in (self.hidden, self.hashed))
         return Secrets(hidden, hashed, self.rows)
 
-    def asterisks(self, rows: Rows) -> bytes:
+    def asterisks(self, rows: Rows) -> bytes | bytearray:
         """Return the bytes of the block with asterisks in the place of hidden values."""
         if not len(self.hidden):
             return rows.data
@@ -39,10 +40,10 @@ class Secrets(NamedTuple):
         starts, ends = rows.equals.take(self.hidden) + 1, rows.stop.take(self.hidden)
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
             shown[start:end] = b"*" * (end - start)
-        return bytes(shown)
+        return shown
 
     def hashes(
-        self, rows: Rows, shown: bytes, hashed: Callable[[bytes], bytes]
+        self, rows: Rows, shown: bytes | bytearray, hashed: Callable[[bytes], bytes]
     ) -> tuple[dict[int, bytes], dict[int, bytes]]:
         """Return the hashes by field, and the bytes of the rows that have some.
 
@@ -64,7 +65,7 @@ class Secrets(NamedTuple):
         lists = (column.tolist() for column in columns)
         for field, number, first, last, begin, stop in zip(*lists, strict=True):
             texts[field] = text = hashed(rows.data[begin:stop])
-            raw = raws.get(number) or shown[first:last]
+            raw = raws.get(number) or bytes(shown[first:last])
             raws[number] = raw[: begin - first] + text + raw[stop - first :]
         return texts, raws
 
@@ -100,6 +101,12 @@ class SecretRows:
         self._msg_type = ids[35]
         only_logon = RAW_DATA in masking.tags and not masking.raw_data_everywhere
         self._only_logon = ids[RAW_DATA] if only_logon else -1
+        # The last digits of masked tags, up to eight, by how many there are.
+        texts: dict[int, list[np.uint64]] = {}
+        for tag in masking.tags:
+            text = b"%d" % tag
+            texts.setdefault(min(len(text), 8), []).append(word(text[-8:]))
+        self._signs = {width: np.array(some) for width, some in texts.items()}
 
     def find(self, rows: Rows, tags: int) -> Secrets:
         """Return the secrets; those of rows without a MsgType in its place may be missing.
@@ -141,12 +148,25 @@ class SecretRows:
         # Sums of bytes wrap at 256; a wider sum would take six times as long.
         equals = np.add.reduceat((rows.octets == ord("=")).view(np.uint8), ends, dtype=np.uint8)
         more = np.flatnonzero(equals[0::2] != (rows.last - rows.first + 1).astype(np.uint8))
-        return np.array([row for row in more.tolist() if self._holds_inside(rows, row)], np.int64)
+        suspects = self._with_signs(rows, more).tolist()
+        return np.array([row for row in suspects if self._holds_inside(rows, row)], np.int64)
+
+    def _with_signs(self, rows: Rows, row: Ints) -> Ints:
+        """Return those of some rows in which a masked tag and `=` stand inside a value."""
+        place, number = ranges(rows.start[row], rows.end[row] - rows.start[row])
+        here = np.flatnonzero(rows.octets.take(place) == ord("="))
+        place, number = place[here], number[here]
+        found = np.zeros(len(place), bool)
+        for width, texts in self._signs.items():
+            before = rows.words[place - width] & LOW_BYTES[width]
+            found |= (before[:, np.newaxis] == texts).any(axis=1)
+        place, number = place[found], number[found]
+        field = np.minimum(np.searchsorted(rows.equals, place), len(rows.equals) - 1)
+        inside = rows.equals.take(field) != place
+        return row[np.unique(number[inside])]
 
     def _holds_inside(self, rows: Rows, row: int) -> bool:
         """Tell whether a value of a row changes when what looks like a secret in it is masked."""
         masking = self._masking
-        if not masking.may_be_inside(rows.data[rows.start[row] : rows.end[row]]):
-            return False
         values = map(rows.value, range(rows.first[row], rows.last[row] + 1))
         return any(masking.text(value) != value for value in values if b"=" in value)

@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 from transforms.fix.words import LOW_BYTES, word
 
-__all__ = ["delimiters", "landmarks"]
+__all__ = ["delimiters", "landmarks", "places"]
 
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 Octets = NDArray[np.uint8]
 
 _NEWLINE = 10
@@ -25,18 +26,22 @@ def landmarks(octets: Octets, words: NDArray[np.uint64], size: int) -> tuple[Int
     and at least eight bytes more.
     """
     length = -(-(size + 1) // 8) * 8
-    wanted = octets[:length] == ord("8")
-    wanted &= octets[1 : length + 1] == ord("=")
-    wanted &= octets[2 : length + 2] == ord("F")
+    # Of these five bytes F is in few other texts.
+    wanted = octets[:length] == ord("F")
     wanted |= octets[:length] == _NEWLINE
-    # Most eights of bytes hold none, so they are sieved first: half the time of `flatnonzero`.
+    found = places(wanted)
+    is_newline = octets.take(found) == _NEWLINE
+    begins = found[~is_newline] - 2
+    return begins[(words[begins] & LOW_BYTES[5]) == word(b"8=FIX")], found[is_newline]
+
+
+def places(wanted: Mask) -> Ints:
+    """Return the places of what is true, where most is not; the length is a multiple of eight."""
+    # Most eights hold none, so they are sieved first: half the time of `flatnonzero`.
     eights = wanted.view(np.uint64)
     some = np.flatnonzero(eights != 0)
     inside = np.flatnonzero(eights.take(some).view(np.bool_))
-    places = (some << 3).take(inside >> 3) + (inside & 7)
-    is_newline = octets.take(places) == _NEWLINE
-    begins = places[~is_newline]
-    return begins[(words[begins] & LOW_BYTES[5]) == word(b"8=FIX")], places[is_newline]
+    return (some << 3).take(inside >> 3) + (inside & 7)
 
 
 def delimiters(octets: Octets, size: int, mark: int) -> Ints:
@@ -55,20 +60,20 @@ def delimiters(octets: Octets, size: int, mark: int) -> Ints:
     found ^= rest
     found *= _BYTE_OF_FOUR
     found >>= np.uint32(30)
-    places = some << 2
-    places += found
+    marks = some << 2
+    marks += found
     more = np.flatnonzero(rest != 0)
     if not len(more):
-        return places
+        return marks
     # Text and broken fields may hold more than one.
     inside = np.flatnonzero(rest[more].view(np.bool_))
     others = (some[more] << 2).take(inside >> 2) + (inside & 3)
     if len(others) > _FEW:
-        places = np.concatenate((places, others))
-        places.sort(kind="stable")
-        return places
+        marks = np.concatenate((marks, others))
+        marks.sort(kind="stable")
+        return marks
     pieces, at = [], 0
-    for number, stop in enumerate(places.searchsorted(others).tolist()):
-        pieces += [places[at:stop], others[number : number + 1]]
+    for number, stop in enumerate(marks.searchsorted(others).tolist()):
+        pieces += [marks[at:stop], others[number : number + 1]]
         at = stop
-    return np.concatenate([*pieces, places[at:]])
+    return np.concatenate([*pieces, marks[at:]])

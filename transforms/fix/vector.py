@@ -45,7 +45,7 @@ Mask = NDArray[np.bool_]
 
 
 class Parsed(NamedTuple):
-    """What a block held: an array a column of `COLUMNS`, and the rest of what a batch needs.
+    """What a block held: arrays of `COLUMNS` and the session, and the rest of what a batch needs.
 
     `start`, `end` and `prefix` are positions in the block; rows in `failed` are no messages.
     `masked` has the tags that were masked, by row; `shown` are the bytes of the block with their
@@ -64,7 +64,7 @@ class Parsed(NamedTuple):
     fix_json: pa.Array | None
     masked: dict[int, str]
     raws: dict[int, bytes]
-    shown: bytes
+    shown: bytes | bytearray
 
 
 class VectorParser:
@@ -76,7 +76,7 @@ class VectorParser:
         self._lengths = {
             int(length): int(data) for length, data in reading.dictionaries.data_tags.items()
         }
-        own = (column.tag for column in COLUMNS)
+        own = [column.tag for column in COLUMNS]
         data = self._lengths.values()
         secret = sorted(reading.masking.tags)
         self._tags = TagTable(
@@ -92,6 +92,8 @@ class VectorParser:
         self.pieces = Pieces(self.slots, parts=reading.fix_json)
         self.hashed = lru_cache(1 << 16)(reading.masking.hashed)
         self._scratch = np.empty(0, np.int32)
+        wanted = [self.ids[tag] for tag in (10, *own)]
+        self._wanted = slice(min(wanted), max(wanted) + 1)
 
     def parse(self, data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> Parsed | None:
         """Return what `data` holds, None if no message begins in it; `delimiter` is one byte."""
@@ -116,8 +118,8 @@ class VectorParser:
     def firsts(self, rows: Rows, level: Mask) -> tuple[Any, Any, Ints]:
         """Return the table (tag id, row) -> first field or -1; each field's first; the repeats.
 
-        Only the fields in `level` count, and only their entries mean anything. The table has the
-        ids that are known from the beginning, and mostly the others as well.
+        Only the fields in `level` count, and only their entries mean anything. The table is right
+        for the tags of columns and CheckSum.
         """
         count = len(rows.start)
         number = np.arange(len(rows.row), dtype=np.int32)
@@ -134,7 +136,8 @@ class VectorParser:
             if len(self._scratch) < size:
                 self._scratch = np.empty(size + size // 2, np.int32)
             table = self._scratch[:size]
-            table.fill(-1)
+            # What other tags have left there from the block before is written over or not read.
+            table.reshape(-1, count)[self._wanted].fill(-1)
             table[key[::-1]] = number[::-1]
             first = table.take(key)
         repeats = np.flatnonzero((first != number) & level)
@@ -166,7 +169,7 @@ class _Block:
         self.ended = rows.ids[rows.last] == self.id[10]
         secrets = parser.secrets.find(rows, parser.tag_count)
         rows.odd[secrets.rows] = True
-        self.special = np.setdiff1d(self.special, np.concatenate(secrets[:2]))
+        self.special = self.special[~np.isin(self.special, np.concatenate(secrets[:2]))]
         self.types = parser.types.find(rows, logged_on)
         self.slot, self.flags = find_slots(rows, self.slots, self.types, self.special, self.id[35])
         self.level = ~rows.odd.take(rows.row)

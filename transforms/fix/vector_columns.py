@@ -21,6 +21,8 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _STRINGS = tuple(column for column in COLUMNS if column.type == pa.string())
+_NAMES = [column.name for column in _STRINGS]
+_PARTIES = [_NAMES.index(name) for name in ("begin_string", "sender_comp_id", "target_comp_id")]
 _READERS: tuple[tuple[pa.DataType, Callable[..., Any]], ...] = (
     (DECIMAL, decimals),
     (TIME, times),
@@ -86,7 +88,7 @@ class TypedColumns:
     def arrays(
         self, scalar: dict[int, Message | None], tokens: Tokens, recoded: dict[int, int]
     ) -> dict[str, pa.Array]:
-        """Return an array for each column.
+        """Return an array for each column, and `session`.
 
         `scalar` are the messages of odd rows; `recoded` gives tokens of values that are not UTF-8.
         """
@@ -99,7 +101,7 @@ class TypedColumns:
                 cells = slice(number * count, (number + 1) * count)
                 columns[column.name] = _array(kind, part.values[cells], part.present[cells])
         columns |= self._strings(odd, scalar, tokens, recoded)
-        return {column.name: columns[column.name] for column in COLUMNS}
+        return columns
 
     def _put(self, part: _Cells, odd: Ints, scalar: dict[int, Message | None]) -> None:
         if not len(odd):
@@ -141,24 +143,28 @@ class TypedColumns:
                     present[number, row] = True
                     taken[number, row] = tokens.add(value.encode())
         # Columns that no message of the block has need no texts.
-        found = np.count_nonzero(present, axis=1)
-        used = np.flatnonzero(found)
-        bitmaps = np.packbits(present, axis=1, bitorder="little")
-        _, offsets, buffer = tokens.take(taken[used].ravel()).buffers()
+        used = np.flatnonzero(present.any(axis=1)).tolist()
+        complete = present[_PARTIES].all(axis=0)
+        sessions = np.empty((count, 2 * len(_PARTIES) - 1), np.int32)
+        sessions[:, 0::2] = taken[_PARTIES].T
+        sessions[:, 1::2] = tokens.add(b":"), tokens.add(b"->")
+        sessions[~complete] = tokens.nothing
+        texts = tokens.take(np.concatenate([taken[used].ravel(), sessions.ravel()]))
+        _, offsets, buffer = texts.buffers()
         columns = {column.name: pa.nulls(count, pa.string()) for column in _STRINGS}
-        for place, number in enumerate(used.tolist()):
-            nulls = count - int(found[number])
-            columns[_STRINGS[number].name] = pa.Array.from_buffers(
-                pa.string(),
-                count,
-                [
-                    pa.py_buffer(bitmaps[number]) if nulls else None,
-                    offsets.slice(4 * place * count, 4 * (count + 1)),
-                    buffer,
-                ],
-                nulls,
-            )
+        for place, number in enumerate(used):
+            ends = offsets.slice(4 * place * count, 4 * (count + 1))
+            columns[_STRINGS[number].name] = _text_array(present[number], ends, buffer)
+        ends = np.frombuffer(offsets, np.int32)[len(used) * count :: sessions.shape[1]]
+        columns["session"] = _text_array(complete, pa.py_buffer(ends.copy()), buffer)
         return columns
+
+
+def _text_array(present: Mask, offsets: pa.Buffer, texts: pa.Buffer) -> pa.Array:
+    count = len(present)
+    nulls = count - int(np.count_nonzero(present))
+    bitmap = pa.py_buffer(np.packbits(present, bitorder="little")) if nulls else None
+    return pa.Array.from_buffers(pa.string(), count, [bitmap, offsets, texts], nulls)
 
 
 def _array(kind: pa.DataType, values: Any, present: Mask) -> pa.Array:
