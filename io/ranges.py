@@ -16,7 +16,7 @@ from transforms.fix.logons import carry
 
 __all__ = ["Range", "open_file", "read_blocks", "reason_of", "with_logons"]
 
-BLOCK = 1 << 20
+BLOCK = 3 << 19
 LOOK_BACK = 256 << 10
 """A border is found by framing from so far before it: exact unless a message is longer."""
 

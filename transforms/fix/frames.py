@@ -124,7 +124,8 @@ def find_ends(
 ) -> tuple[Ints, Mask]:
     """Return the end of each message, and which of them BodyLength tells.
 
-    The others end on their line, or are looked at one by one. A message begins in the piece `opens` and on the line that ends at newline `lines`.
+    The others end on their line, or are looked at one by one. A message begins in the piece `opens`
+    and on the line that ends at newline `lines`.
     """
     octets, words, stop = text.octets, text.words, text.stop
     size, mark = len(text.data), text.delimiter[0]

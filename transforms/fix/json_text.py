@@ -92,8 +92,7 @@ class Tokens:
         rows, fields = self._rows, len(self._rows.row)
         size = len(self._shown)
         offsets = np.empty(self._first_extra + len(self._extra) + 1, np.int32)
-        offsets[0 : 2 * fields : 2] = rows.equals
-        offsets[0 : 2 * fields : 2] += 1
+        np.add(rows.equals, 1, out=offsets[0 : 2 * fields : 2], casting="same_kind")
         offsets[1 : 2 * fields : 2] = rows.stop
         offsets[2 * fields] = size
         pieces = offsets[2 * fields + 1 : self._first_extra + 1]

@@ -82,17 +82,23 @@ def lay_out(
 ) -> Layout:
     """Lay out the fields in `keep`, which is changed.
 
-    `first[f]` is the first field with the tag of field `f` at the message's level of its row;
+    Rows that are odd have no field in `keep`. `first[f]` is the first field with the tag of field `f` at the message's level of its row;
     `repeats` are the fields there that are not the first. They move behind it.
     """
-    empty = ~np.logical_or.reduceat(keep, rows.first)
-    keep[rows.first[empty]] = True
+    count = len(rows.first)
+    keep[rows.first[rows.odd]] = True
     source = np.flatnonzero(keep)
     row = rows.row.take(source)
-    per_row = np.bincount(row, minlength=len(rows.first))
+    per_row = np.bincount(row, minlength=count)
+    empty = np.flatnonzero(per_row == 0)
+    if len(empty):
+        keep[rows.first[empty]] = True
+        source = np.flatnonzero(keep)
+        row = rows.row.take(source)
+        per_row = np.bincount(row, minlength=count)
     begin = np.cumsum(per_row) - per_row
     ordered = slot.take(source)
-    ordered[begin[empty]] = WHOLE
+    ordered[begin[rows.odd]] = ordered[begin[empty]] = WHOLE
     if len(repeats):
         _gather(rows, slots, source, ordered, row, first, repeats)
     key = np.empty(len(source) + 1, np.int64)

@@ -36,9 +36,12 @@ def mask_message(
     field before it (`data_tags`, as in `split_fields`) does too; BodyLength and CheckSum stay as
     they came.
     """
+    tags = [facts_of(field.tag).tag or _damaged_tag(field.tag) for field in fields]
+    if masking.tags.isdisjoint(tags) and not any(b"=" in field.value for field in fields):
+        return None
     secrets = _Secrets(fields, masking, data_tags)
-    for number, field in enumerate(fields):
-        secrets.look_at(number, field)
+    for number, (field, tag) in enumerate(zip(fields, tags, strict=True)):
+        secrets.look_at(number, field, tag)
     if not secrets.changes:
         return None
     left = [secrets.changes.get(number, field) for number, field in enumerate(fields)]
@@ -65,9 +68,8 @@ class _Secrets:
         self._is_cut = fields[-1].tag != b"10"
         self._secret_until = 0
 
-    def look_at(self, number: int, field: Field) -> None:
+    def look_at(self, number: int, field: Field, tag: int) -> None:
         masking = self._masking
-        tag = facts_of(field.tag).tag or _damaged_tag(field.tag)
         if field.start < self._secret_until and (self._is_cut or not facts_of(field.tag).tag):
             # The rest of a data field whose length does not fit: all of it is secret.
             hidden = b"*" * (len(field.tag) + bool(field.tag) + len(field.value))

@@ -126,7 +126,7 @@ def find_slots(
     slot = slots.slots_of(types, rows.ids, row)
     rows.odd |= types == 0
     if rows.odd.any():
-        slot[rows.odd.take(row)] = EDGE
+        slot[rows.fields_of(rows.odd)] = EDGE
     strangers = np.flatnonzero(slot < 0)
     if len(strangers):
         _place_strangers(rows, slots, types, slot, strangers)

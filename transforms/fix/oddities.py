@@ -62,7 +62,8 @@ def _join_data_fields(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> 
     """Put data fields together; return those that were taken for several fields."""
     joined: list[int] = []
     gone: list[slice] = []
-    for field in np.flatnonzero((rows.ids >= 0) & (rows.ids < len(data_ids))).tolist():
+    # As numbers without a sign, negative ids are greater than all others.
+    for field in np.flatnonzero(rows.ids.view(np.uint64) < len(data_ids)).tolist():
         if rows.ids[field] == _INSIDE:
             continue
         row = rows.row[field]

@@ -188,7 +188,9 @@ def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
     if len(block.delimiter) > 1:
         shown = block.data
         hidden = parsed.masked.keys() - raws.keys()
-        raws = raws | {row: bytes(parsed.shown[parsed.start[row] : parsed.end[row]]) for row in hidden}
+        raws = raws | {
+            row: bytes(parsed.shown[parsed.start[row] : parsed.end[row]]) for row in hidden
+        }
     pieces = pa.Array.from_buffers(
         pa.binary(), 3 * count, [None, pa.py_buffer(offsets), pa.py_buffer(shown)]
     )

@@ -74,6 +74,18 @@ class Rows:
     failures: list[Failure] = field(default_factory=list)
     skipped: int = 0
 
+    def fields_of(self, rows: Mask) -> Mask:
+        """Tell which fields are in some of the rows."""
+        numbers = np.flatnonzero(rows)
+        if len(numbers) > _MANY:
+            return rows.take(self.row)
+        found = np.zeros(len(self.row), bool)
+        for first, last in zip(
+            self.first[numbers].tolist(), self.last[numbers].tolist(), strict=True
+        ):
+            found[first : last + 1] = True
+        return found
+
     def value(self, number: int) -> bytes:
         """Return the value of a field."""
         return self.data[self.equals[number] + 1 : self.stop[number]]

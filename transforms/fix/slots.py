@@ -48,7 +48,8 @@ class Slots:
 
     Of each slot, by number: `flags`; `depth`, how many groups it stands in; `position` among the
     members of its level; `order` and `section`, the part of the message; `closing`, how long the
-    text is that ends a row behind it, in an object of one and in one of three parts. `has_unclear`
+    text is that ends a row behind it, in an object of one and in one of three parts; `own_ids`, the
+    id of the tag of a field at the message's level, -1 of what is none. `has_unclear`
     tells whether there are tags that have no slot of their own.
     """
 
@@ -75,6 +76,7 @@ class Slots:
         self._pair_flags = np.array([BAD], np.uint8)
         self.has_unclear = False
         self.flags = np.zeros(0, np.uint8)
+        self.own_ids = np.zeros(0, np.int64)
         self.depth = np.zeros(0, np.int64)
         self.position = np.zeros(0, np.int64)
         self.order = np.zeros(0, np.int8)
@@ -200,6 +202,9 @@ class Slots:
         if new:
             flags = [GROUP * (one.depth > 0) + COUNT * (one.inner is not None) for one in new]
             self.flags = np.append(self.flags, np.array(flags, np.uint8))
+            ids = {tag: number for number, tag in enumerate(self._tags.tags)}
+            own_ids = [-1 if one.depth or not one.scope else ids[one.tag] for one in new]
+            self.own_ids = np.append(self.own_ids, np.array(own_ids, np.int64))
             self.depth = np.append(self.depth, [one.depth for one in new])
             self.position = np.append(self.position, [one.position for one in new])
             self.order = np.append(self.order, np.array([one.order for one in new], np.int8))

@@ -34,7 +34,7 @@ from transforms.fix.rows import Rows, find_rows
 from transforms.fix.scalar import Message, parse_message
 from transforms.fix.schema import COLUMNS
 from transforms.fix.secret_rows import SecretRows
-from transforms.fix.slots import COUNT, GROUP, Slots
+from transforms.fix.slots import COUNT, Slots
 from transforms.fix.tags import TagTable
 from transforms.fix.vector_columns import TypedColumns
 
@@ -115,19 +115,18 @@ class VectorParser:
         mask[[self.ids[tag] for tag in tags]] = True
         return mask
 
-    def firsts(self, rows: Rows, level: Mask) -> tuple[Any, Any, Ints]:
+    def firsts(self, rows: Rows, own: Ints) -> tuple[Any, Any, Ints]:
         """Return the table (tag id, row) -> first field or -1; each field's first; the repeats.
 
-        Only the fields in `level` count, and only their entries mean anything. The table is right
-        for the tags of columns and CheckSum.
+        `own` has the ids of fields at the message's level; those with -1 do not count, and their
+        firsts mean nothing. The table is right for the tags of columns and CheckSum.
         """
         count = len(rows.start)
         number = np.arange(len(rows.row), dtype=np.int32)
-        tags = len(self._tags.tags)
-        ids = rows.ids if level.all() else np.where(level, rows.ids, tags)
-        key = ids * count
+        # Id -1 has the last row of the table.
+        key = own * count
         key += rows.row
-        size = (tags + 1) * count
+        size = (len(self._tags.tags) + 1) * count
         table: Any
         if size > _MOST_CELLS:
             # A log of thousands of tags, or of very short messages.
@@ -140,7 +139,7 @@ class VectorParser:
             table.reshape(-1, count)[self._wanted].fill(-1)
             table[key[::-1]] = number[::-1]
             first = table.take(key)
-        repeats = np.flatnonzero((first != number) & level)
+        repeats = np.flatnonzero((first != number) & (own >= 0))
         return table.reshape(-1, count), first, repeats
 
 
@@ -172,9 +171,9 @@ class _Block:
         self.special = self.special[~np.isin(self.special, np.concatenate(secrets[:2]))]
         self.types = parser.types.find(rows, logged_on)
         self.slot, self.flags = find_slots(rows, self.slots, self.types, self.special, self.id[35])
-        self.level = ~rows.odd.take(rows.row)
-        self.level &= self.flags & GROUP == 0
-        self.table, self.first, self.repeats = parser.firsts(rows, self.level)
+        own = self.slots.own_ids.take(self.slot)
+        self.level = own >= 0
+        self.table, self.first, self.repeats = parser.firsts(rows, own)
         self.defects[rows.row.take(self.repeats)] |= REPEATED_TAG
         # A group that is repeated goes on with its first array.
         rows.odd[rows.row[self.repeats[self.flags[self.repeats] & COUNT > 0]]] = True
@@ -209,7 +208,8 @@ class _Block:
             moved = section.take(self.slot.take(repeats)) != section.take(self.slot.take(first))
             bad = np.union1d(bad, self.rows.row.take(repeats[moved]))
         for layout in layouts:
-            bad = np.union1d(bad, layout.without_text(self.rows.row))
+            without = layout.without_text(self.rows.row)
+            bad = np.union1d(bad, without) if len(without) else bad
         bad = bad[~self.rows.odd[bad]]
         if len(bad):
             self.rows.odd[bad] = True
@@ -291,15 +291,14 @@ class _Block:
             value = rows.data[begin:stop]
             text = decode(value)
             escaped[field] = tokens.add(orjson.dumps(text)[1:-1])
-            again = text.encode()
-            if again != value:
+            if not value.isascii() and (again := text.encode()) != value:
                 recoded[field] = tokens.add(again)
         return escaped, recoded
 
     def _kept(self, left_out: tuple[int, ...]) -> Mask:
         """Tell which fields stand in the JSON, where those of some tags have no need to."""
         rows = self.rows
-        keep = ~rows.odd.take(rows.row)
+        keep = ~rows.fields_of(rows.odd)
         if not left_out:
             return keep
         dropped = self.parser.dropped(left_out).take(rows.ids, mode="clip")
@@ -331,7 +330,7 @@ def _firsts_by_sorting(
 ) -> tuple[NDArray[np.int32], Ints]:
     """Return the first `size` cells of the table of firsts, and the first field of each key."""
     table = np.full(size, -1, np.int32)
-    known = key < size
+    known = (key >= 0) & (key < size)
     table[key[known][::-1]] = number[known][::-1]
     order = np.argsort(key, kind="stable")
     begins = np.ones(len(order), bool)

@@ -21,13 +21,16 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _STRINGS = tuple(column for column in COLUMNS if column.type == pa.string())
-_NAMES = [column.name for column in _STRINGS]
-_PARTIES = [_NAMES.index(name) for name in ("begin_string", "sender_comp_id", "target_comp_id")]
-_READERS: tuple[tuple[pa.DataType, Callable[..., Any]], ...] = (
-    (DECIMAL, decimals),
-    (TIME, times),
-    (pa.int64(), integers),
-    (pa.bool_(), booleans),
+_NAMES = {column.name: number for number, column in enumerate(_STRINGS)}
+_PARTIES = [_NAMES[name] for name in ("begin_string", "sender_comp_id", "target_comp_id")]
+_READERS: tuple[tuple[pa.DataType, Callable[..., Any], tuple[Column, ...]], ...] = tuple(
+    (kind, reader, tuple(column for column in COLUMNS if column.type == kind))
+    for kind, reader in (
+        (DECIMAL, decimals),
+        (TIME, times),
+        (pa.int64(), integers),
+        (pa.bool_(), booleans),
+    )
 )
 
 
@@ -55,8 +58,7 @@ class TypedColumns:
         self._count = len(rows.start)
         self._parts = []
         inexact = []
-        for kind, reader in _READERS:
-            columns = tuple(column for column in COLUMNS if column.type == kind)
+        for kind, reader, columns in _READERS:
             where = table[[ids[column.tag] for column in columns]].ravel()
             cells = np.flatnonzero(where >= 0)
             fields = where[cells].astype(np.int64)
@@ -107,17 +109,21 @@ class TypedColumns:
         if not len(odd):
             return
         part.present.reshape(-1, self._count)[:, odd] = False
+        cells, values = [], []
         for row, message in scalar.items():
-            if message is None:
-                continue
+            content = message.columns if message else {}
             for number, column in enumerate(part.columns):
-                value = message.columns.get(column.name)
-                if value is None:
-                    continue
-                if column.type == DECIMAL:
-                    value = np.frombuffer(value.to_bytes(16, "little", signed=True), np.int64)
-                part.values[number * self._count + row] = value
-                part.present[number * self._count + row] = True
+                if column.name in content:
+                    cells.append(number * self._count + row)
+                    values.append(content[column.name])
+        if not cells:
+            return
+        if part.columns[0].type == DECIMAL:
+            octets = b"".join(value.to_bytes(16, "little", signed=True) for value in values)
+            part.values[cells] = np.frombuffer(octets, np.int64).reshape(-1, 2)
+        else:
+            part.values[cells] = values
+        part.present[cells] = True
 
     def _strings(
         self,
@@ -137,11 +143,10 @@ class TypedColumns:
             if number is not None and table[number, row] == field:
                 taken[number, row] = token
         for row, message in scalar.items():
-            for number, column in enumerate(_STRINGS):
-                value = message.columns.get(column.name) if message else None
-                if value is not None:
-                    present[number, row] = True
-                    taken[number, row] = tokens.add(value.encode())
+            for name, value in message.columns.items() if message else ():
+                if name in _NAMES:
+                    present[_NAMES[name], row] = True
+                    taken[_NAMES[name], row] = tokens.add(value.encode())
         # Columns that no message of the block has need no texts.
         used = np.flatnonzero(present.any(axis=1)).tolist()
         complete = present[_PARTIES].all(axis=0)
@@ -151,7 +156,7 @@ class TypedColumns:
         sessions[~complete] = tokens.nothing
         texts = tokens.take(np.concatenate([taken[used].ravel(), sessions.ravel()]))
         _, offsets, buffer = texts.buffers()
-        columns = {column.name: pa.nulls(count, pa.string()) for column in _STRINGS}
+        columns = dict.fromkeys(_NAMES, pa.nulls(count, pa.string()))
         for place, number in enumerate(used):
             ends = offsets.slice(4 * place * count, 4 * (count + 1))
             columns[_STRINGS[number].name] = _text_array(present[number], ends, buffer)
