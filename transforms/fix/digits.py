@@ -1,6 +1,7 @@
 """What eight bytes of text say as one little-endian number, many at once (SWAR)."""
 
 import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,18 +34,20 @@ _NEIGHBOURS = (
 _EPOCH = datetime.date(1970, 1, 1)
 
 
-def first_byte(found: Words, wanted: np.uint64) -> tuple[Words, Words]:
+def first_byte(found: Any, wanted: Any) -> tuple[Any, Any]:
     """Look for the first byte like those of `wanted`: (marks, all bits up to its end).
 
-    The marks are 0, and the bits all 64, for a word that has none.
+    The marks are 0, and all bits set, for a word that has none. Words have 64 bits or 32.
     """
+    kind = found.dtype.type
+    ones, tops = (kind(mask >> _U(64 - 8 * found.itemsize)) for mask in (_ONES, _TOPS))
     different = found ^ wanted
     # The first one gets its highest bit set; those behind it may, wrongly.
-    marked = different - _ONES
+    marked = different - ones
     np.invert(different, out=different)
     marked &= different
-    marked &= _TOPS
-    np.subtract(marked, _U(1), out=different)
+    marked &= tops
+    np.subtract(marked, kind(1), out=different)
     different ^= marked
     return marked, different
 

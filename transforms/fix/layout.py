@@ -80,9 +80,9 @@ def lay_out(
     first: Ints,
     repeats: Ints,
 ) -> Layout:
-    """Lay out the fields in `keep`, which is changed.
+    """Lay out the fields in `keep`, which is changed and has none of odd rows.
 
-    Rows that are odd have no field in `keep`. `first[f]` is the first field with the tag of field `f` at the message's level of its row;
+    `first[f]` is the first field with the tag of field `f` at the message's level of its row;
     `repeats` are the fields there that are not the first. They move behind it.
     """
     count = len(rows.first)

@@ -37,7 +37,8 @@ def _mark_special(rows: Rows, delimiter: bytes) -> Ints:
     inside = (found >= rows.tag[field]) & (found < rows.stop[field])
     in_tag = inside & (found < rows.equals[field])
     rows.odd[rows.row[field[in_tag]]] = True
-    return np.unique(field[inside & ~in_tag])
+    field = field[inside & ~in_tag]
+    return field[np.flatnonzero(np.diff(field, prepend=-1))]
 
 
 def _special_places(rows: Rows, delimiter: bytes) -> Ints:

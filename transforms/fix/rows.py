@@ -24,7 +24,7 @@ from transforms.fix.frames import (
     without_overlaps,
 )
 from transforms.fix.structure import delimiters, landmarks
-from transforms.fix.tags import TagTable, tag_texts
+from transforms.fix.tags import TagTable, short_tag_texts, tag_texts
 from transforms.fix.words import LOW_BYTES, view, word
 
 __all__ = ["Rows", "find_rows"]
@@ -194,8 +194,30 @@ def _fields(
     tag = np.empty_like(stop)
     np.add(stop[:-1], 1, out=tag[1:])
     tag[first] = begins
+    texts, length, marked = short_tag_texts(text.padded, tag)
+    texts[first], length[first], marked[first] = word(b"8"), 1, 1
+    equals = tag + length
+    ids = tags.ids(texts)
+    longer = np.flatnonzero(marked == 0)
+    if len(longer):
+        equals[longer], ids[longer] = _longer_tags(text, tag[longer], stop[longer], tags)
+    without = np.flatnonzero(equals >= stop)
+    ids[without] = -1
+    equals[without] = stop[without] - 1
+    return {
+        "row": np.repeat(np.arange(len(begins)), count),
+        "tag": tag,
+        "equals": equals,
+        "stop": stop,
+        "ids": ids,
+        "first": first,
+        "last": last,
+    }
+
+
+def _longer_tags(text: Text, tag: Ints, stop: Ints, tags: TagTable) -> tuple[Ints, Ints]:
+    """Return the places of `=`, and the ids, of tags of more than three bytes."""
     texts, length = tag_texts(text.padded, tag)
-    texts[first], length[first] = word(b"8"), 1
     equals = tag + length
     far = np.flatnonzero(length == 7)
     for index in far[stop[far] > equals[far]].tolist():
@@ -203,18 +225,8 @@ def _fields(
         at = text.data.find(b"=", begin, end)
         equals[index] = end if at < 0 else at
         texts[index] = word(text.data[begin:at]) if begin <= at <= begin + 8 else 0
-    without = np.flatnonzero(equals >= stop)
-    texts[without] = 0
-    equals[without] = stop[without] - 1
-    return {
-        "row": np.repeat(np.arange(len(begins)), count),
-        "tag": tag,
-        "equals": equals,
-        "stop": stop,
-        "ids": tags.ids(texts),
-        "first": first,
-        "last": last,
-    }
+    texts[equals >= stop] = 0
+    return equals, tags.ids(texts)
 
 
 def _joined(array: Ints, begin: Ints, end: Ints) -> Ints:

@@ -72,8 +72,10 @@ class Secrets(NamedTuple):
     def tags(self, rows: Rows, tag_of: Callable[[int], int]) -> dict[int, str]:
         """Return the tags of hidden and hashed fields, joined by commas, by row."""
         tags: dict[int, set[int]] = {}
-        for field in [*self.hidden.tolist(), *self.hashed.tolist()]:
-            tags.setdefault(int(rows.row[field]), set()).add(tag_of(rows.ids[field]))
+        fields = np.concatenate([self.hidden, self.hashed])
+        found = zip(rows.row.take(fields).tolist(), rows.ids.take(fields).tolist(), strict=True)
+        for row, number in found:
+            tags.setdefault(row, set()).add(tag_of(number))
         return {row: ",".join(map(str, sorted(found))) for row, found in tags.items()}
 
 
@@ -136,8 +138,9 @@ class SecretRows:
         """Return those of some rows that have more than one MsgType."""
         if not len(row):
             return row
-        types = np.bincount(rows.row[rows.ids == self._msg_type], minlength=len(rows.start))
-        return row[types.take(row) > 1]
+        field, number = ranges(rows.first[row], rows.last[row] + 1 - rows.first[row])
+        types = np.bincount(number[rows.ids.take(field) == self._msg_type], minlength=len(row))
+        return row[types > 1]
 
     def _inside(self, rows: Rows) -> Ints:
         """Return the rows in which a value holds what looks like a secret field."""

@@ -1,7 +1,8 @@
 """Numbers the tags of a block without reading them as numbers.
 
-The text of a tag, up to eight bytes, is one 64-bit word; a multiplication hashes it into a table
-that gives the tag's id. What the table does not know goes through Python once.
+The text of a tag is one word, of 32 bits for up to three bytes, which most tags have, else of 64
+bits; a multiplication hashes it into a table that gives the tag's id. What the table does not know
+goes through Python once.
 """
 
 import re
@@ -13,14 +14,14 @@ from numpy.typing import NDArray
 from transforms.fix.digits import first_byte
 from transforms.fix.words import word
 
-__all__ = ["TagTable", "tag_texts"]
+__all__ = ["TagTable", "short_tag_texts", "tag_texts"]
 
 _U = np.uint64
 _EQUALS = word(b"=" * 8)
 _TAG = re.compile(rb"[1-9][0-9]{0,7}")
-_BITS = 15
-_FACTOR = 0xC8CF0B6E8BA3754D
-"""Found by trial: it gives all tags of up to four digits places of their own."""
+# By the size of a word: how many bits number the places of its table, and the factor of the hash,
+# found by trial: all tags of up to four digits, or three, have places of their own.
+_HASHES = {8: (15, 0xC8CF0B6E8BA3754D), 4: (12, 0xD637CFBB)}
 
 _MOST_TAGS = 8000
 _MOST_STRANGERS = 100_000
@@ -40,8 +41,10 @@ class TagTable:
         self.tags: list[int] = []
         # Ids by the hash of the text, wide as they are returned to save a conversion, and beside
         # them the text that has the id; 0, where there is none, is the text of no tag.
-        self._ids = np.full(1 << _BITS, -1, np.int64)
-        self._keys = np.zeros(1 << _BITS, np.uint64)
+        self._tables = {
+            size: (np.full(1 << bits, -1, np.int64), np.zeros(1 << bits, f"u{size}"))
+            for size, (bits, _) in _HASHES.items()
+        }
         self._elsewhere: dict[int, int] = {}
         for tag in tags:
             self._add(int.from_bytes(b"%d" % tag, "little"), tag)
@@ -49,20 +52,26 @@ class TagTable:
     def _add(self, key: int, tag: int) -> int:
         number = len(self.tags)
         self.tags.append(tag)
-        slot = (key * _FACTOR & (1 << 64) - 1) >> (64 - _BITS)
-        if self._ids[slot] < 0:
-            self._ids[slot], self._keys[slot] = number, key
-        else:
-            self._elsewhere[key] = number
+        for size, (ids, keys) in self._tables.items():
+            if key < 1 << 8 * size:
+                bits, factor = _HASHES[size]
+                slot = (key * factor & (1 << 8 * size) - 1) >> (8 * size - bits)
+                if ids[slot] < 0:
+                    ids[slot], keys[slot] = number, key
+                else:
+                    self._elsewhere[key] = number
         return number
 
-    def ids(self, words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    def ids(self, words: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
         """Return the id of each tag, -1 for what is no tag of one to eight digits."""
-        hashes = words * np.uint64(_FACTOR)
-        hashes >>= np.uint64(64 - _BITS)
-        slots = hashes.view(np.int64)
-        ids = self._ids.take(slots)
-        strange = np.flatnonzero(self._keys.take(slots) != words)
+        size, kind = words.itemsize, words.dtype.type
+        bits, factor = _HASHES[size]
+        slots = words * kind(factor)
+        slots >>= kind(8 * size - bits)
+        places = slots.view(f"i{size}")
+        known, keys = self._tables[size]
+        ids = known.take(places)
+        strange = np.flatnonzero(keys.take(places) != words)
         if len(strange) < _FEW:
             keys = words[strange].tolist()
             known = {key: self._look_up(key) for key in dict.fromkeys(keys)}
@@ -83,6 +92,32 @@ class TagTable:
             if len(self._elsewhere) < _MOST_STRANGERS:
                 self._elsewhere[key] = number
         return number
+
+
+def short_tag_texts(
+    padded: bytes, at: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.uint32]]:
+    """Return the texts of up to three bytes from each place to the first `=`, and their lengths.
+
+    Place 0 is as in `tag_texts`. The third array is 0 where a text is longer than that.
+    """
+    # As in `tag_texts`, at two thirds of the cost.
+    whole = np.frombuffer(padded, "<u4", len(padded) // 4)[2:]
+    number = at >> 2
+    shift = at.astype(np.uint32)
+    shift &= np.uint32(3)
+    shift <<= np.uint32(3)
+    texts = whole.take(number)
+    texts >>= shift
+    np.subtract(np.uint32(32), shift, out=shift)
+    texts |= whole[1:].take(number) << shift
+    marked, found = first_byte(texts, np.uint32(_EQUALS >> _U(32)))
+    length = np.bitwise_count(found)
+    length >>= 3
+    length -= 1
+    found >>= np.uint32(8)
+    texts &= found
+    return texts, length, marked
 
 
 def tag_texts(padded: bytes, at: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:

@@ -168,7 +168,9 @@ class _Block:
         self.ended = rows.ids[rows.last] == self.id[10]
         secrets = parser.secrets.find(rows, parser.tag_count)
         rows.odd[secrets.rows] = True
-        self.special = self.special[~np.isin(self.special, np.concatenate(secrets[:2]))]
+        shown = np.ones(len(rows.ids), bool)
+        shown[secrets.hidden] = shown[secrets.hashed] = False
+        self.special = self.special[shown.take(self.special)]
         self.types = parser.types.find(rows, logged_on)
         self.slot, self.flags = find_slots(rows, self.slots, self.types, self.special, self.id[35])
         own = self.slots.own_ids.take(self.slot)
