@@ -24,6 +24,12 @@ _U = np.uint64
 ZEROS, _ABOVE_NINE, _ONES, _TOPS = (_U(int(x * 8, 16)) for x in ("30", "76", "01", "80"))
 """`ZEROS` are eight digits zero."""
 
+# The number one, ones in all bytes and their highest bits, by the size of a word.
+_BYTES = {
+    8: (_U(1), _ONES, _TOPS),
+    4: (np.uint32(1), np.uint32(0x01010101), np.uint32(0x80808080)),
+}
+
 # Each puts neighbouring digits, pairs and quads in turn together: what to keep before, the factor
 # that adds the higher one's share to the lower one, and where the sums stand then.
 _NEIGHBOURS = (
@@ -39,15 +45,14 @@ def first_byte(found: Any, wanted: Any) -> tuple[Any, Any]:
 
     The marks are 0, and all bits set, for a word that has none. Words have 64 bits or 32.
     """
-    kind = found.dtype.type
-    ones, tops = (kind(mask >> _U(64 - 8 * found.itemsize)) for mask in (_ONES, _TOPS))
+    one, ones, tops = _BYTES[found.itemsize]
     different = found ^ wanted
     # The first one gets its highest bit set; those behind it may, wrongly.
     marked = different - ones
     np.invert(different, out=different)
     marked &= different
     marked &= tops
-    np.subtract(marked, kind(1), out=different)
+    np.subtract(marked, one, out=different)
     different ^= marked
     return marked, different
 

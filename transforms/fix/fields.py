@@ -67,6 +67,10 @@ def facts_of(tag: bytes) -> Facts:
     )
 
 
+# Half the cost of calling the class.
+_field = tuple.__new__
+
+
 @cache
 def standard_data_tags() -> Mapping[bytes, bytes]:
     """Return the tags of data fields by those of their length fields, of all versions of FIX."""
@@ -85,21 +89,25 @@ def split_fields(
     if data_tags is None:
         data_tags = standard_data_tags()
     fields: list[Field] = []
-    defects = at = 0
+    defects = at = inside = 0
     size = len(message) - message.endswith(delimiter)
     data_tag, data_size = b"", 0
-    while at < size or not fields:
-        end = message.find(delimiter, at, size)
-        if end < 0:
-            end = size
-        tag, equals, value = message[at:end].partition(b"=")
+    for part in message[:size].split(delimiter):
+        end = at + len(part)
+        if at < inside:
+            # What a data field holds behind a delimiter.
+            at = end + 1
+            continue
+        if at == size and fields:
+            break
+        tag, equals, value = part.partition(b"=")
         if data_tag:
             past = at + len(tag) + 1 + data_size
             if tag != data_tag or (past != end and not _ends(message, past, size, delimiter)):
                 defects |= DATA_LENGTH
             else:
-                end = past
-                value = message[at + len(tag) + 1 : end]
+                inside = past + 1
+                value = message[at + len(tag) + 1 : past]
             data_tag = b""
         facts = facts_of(tag)
         if not equals:
@@ -113,7 +121,7 @@ def split_fields(
                 data_tag, data_size = data_tags[tag], int(value)
             else:
                 defects |= DATA_LENGTH
-        fields.append(Field(tag, value, at))
+        fields.append(_field(Field, (tag, value, at)))
         at = end + 1
     if data_tag:
         defects |= DATA_LENGTH

@@ -51,6 +51,8 @@ class Secrets(NamedTuple):
         """
         texts: dict[int, bytes] = {}
         raws: dict[int, bytes] = {}
+        if not len(self.hashed):
+            return texts, raws
         # From the last to the first, so that the places before stay where they are.
         fields = self.hashed[::-1]
         row = rows.row.take(fields)
