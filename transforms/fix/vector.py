@@ -137,8 +137,13 @@ class VectorParser:
             table = self._scratch[:size]
             # What other tags have left there from the block before is written over or not read.
             table.reshape(-1, count)[self._wanted].fill(-1)
-            table[key[::-1]] = number[::-1]
+            # The last one stays, which mostly is the first; backwards it would take twice as long.
+            table[key] = number
             first = table.take(key)
+            earlier = np.flatnonzero((first != number) & (own >= 0))[::-1]
+            if len(earlier):
+                table[key[earlier]] = number[earlier]
+                first = table.take(key)
         repeats = np.flatnonzero((first != number) & (own >= 0))
         return table.reshape(-1, count), first, repeats
 

@@ -61,7 +61,7 @@ class TypedColumns:
         for kind, reader, columns in _READERS:
             where = table[[ids[column.tag] for column in columns]].ravel()
             cells = np.flatnonzero(where >= 0)
-            fields = where[cells].astype(np.int64)
+            fields = where.take(cells).astype(np.int64)
             values, valid, exact = self._read(fields, kind, reader, defects)
             inexact.append(fields[~exact])
             whole = np.zeros((len(where), *values.shape[1:]), values.dtype)
@@ -75,8 +75,10 @@ class TypedColumns:
         self, fields: Ints, kind: pa.DataType, reader: Callable[..., Any], defects: Ints
     ) -> tuple[Any, Mask, Mask]:
         rows = self._rows
-        at = rows.equals[fields] + 1
-        length = rows.stop[fields] - at
+        at = rows.equals.take(fields)
+        at += 1
+        length = rows.stop.take(fields)
+        length -= at
 
         def text(index: int) -> str:
             return decode(rows.value(int(fields[index])))
