@@ -5,7 +5,7 @@ ordinary.
 """
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ from transforms.fix.framing import single_byte
 from transforms.fix.groups import Item, add, nest
 from transforms.fix.masked import mask_message
 from transforms.fix.reading import USUAL, Reading
-from transforms.fix.schema import DECIMAL, TIME, Column
+from transforms.fix.schema import DECIMAL, TIME
 from transforms.fix.validation import check_fields
 from transforms.fix.values import is_leap_second, is_number
 from transforms.fix.versions import BODY, HEADER, TRAILER, VersionDictionary
@@ -145,30 +145,23 @@ class _Content:
         self.exact: set[int] = set()
         first: dict[bytes, int] = {}
         repeated = set()
-        for number, *_ in self.items:
+        for number, _, _, _ in self.items:
             tag = fields[number].tag
             if tag in first:
                 repeated.add(first[tag])
                 continue
             first[tag] = number
-            column = facts[number].column
-            if column:
-                self._read(number, column, facts[number].reader)
-        self.once = set(first.values()) - repeated
-
-    def _read(
-        self, number: int, column: Column, reader: Callable[[str], tuple[Any, bool]] | None
-    ) -> None:
-        text = self.texts[number]
-        value: Any = text
-        fits = True
-        if reader:
-            value, fits = reader(text)
+            _, _, column, reader = facts[number]
+            if column is None:
+                continue
+            text = self.texts[number]
+            value, fits = reader(text) if reader else (text, True)
             if value is None and text and not is_beyond(text, column.type):
                 self.defects |= BAD_VALUE
-        self.columns[column.name] = value
-        if fits:
-            self.exact.add(number)
+            self.columns[column.name] = value
+            if fits:
+                self.exact.add(number)
+        self.once = set(first.values()) - repeated
 
 
 def _texts(fields: Sequence[Field], facts: Sequence[Facts], encoding: bytes | None) -> list[str]:
