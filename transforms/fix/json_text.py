@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.fix.layout import Layout
@@ -85,8 +84,7 @@ class Tokens:
         """Return the texts of `tokens`; the order of offsets is that of `tokens`."""
         if self._array is None:
             self._array = self._build()
-        numbers = pa.array(tokens.astype(np.int32, copy=False))
-        return pc.take(self._array, numbers, boundscheck=False)
+        return self._array.take(pa.array(tokens.astype(np.int32, copy=False)))
 
     def _build(self) -> pa.Array:
         rows, fields = self._rows, len(self._rows.row)
