@@ -20,7 +20,7 @@ from fixio.parquet import WriteToParquet
 from fixio.parquet_ledger import ParquetLedger
 from fixio.sql import WriteToSql, open_store
 from pipelines.fixfeed import build
-from pipelines.plan import make_plan
+from pipelines.plan import make_plan, range_size
 from pipelines.running import runner_of
 from transforms.enrich import Enrich
 from transforms.parse import ParseFix
@@ -103,7 +103,7 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
         ledgers = {"sink": ParquetLedger(target)}
     for ledger in ledgers.values():
         ledger.prepare()
-    ranges, sources = cut_ranges(files[0], ()), {}
+    ranges, sources = cut_ranges(files[0], (), size=range_size(files[0].size)), {}
     if ledgers:
         plan = make_plan(files, ledgers, rules="bench", reprocess=False)
         ranges, sources = plan.ranges, plan.sources["sink"]

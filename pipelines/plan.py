@@ -7,12 +7,14 @@ from fixio.files import File, cut_ranges
 from fixio.ledger import Known, Ledger, Stretch, gaps, merged
 from fixio.ranges import Range
 
-__all__ = ["Plan", "make_plan", "waves"]
+__all__ = ["Plan", "make_plan", "range_size", "waves"]
 
 _END = 1 << 60
 _LARGEST_RANGE = 16 << 20
 _SMALLEST_RANGE = 2 << 20
-_RANGES = 12  # so many ranges at least, so that they spread evenly over a few workers
+_RANGES = (
+    12  # the number of ranges is a multiple of it: two, three, four and six workers share them
+)
 
 
 @dataclass
@@ -44,6 +46,15 @@ def waves(files: Sequence[File]) -> list[list[File]]:
     return result
 
 
+def range_size(total: int) -> int:
+    """Return how many bytes a range is to have at the most, where all together have `total`.
+
+    Ranges of one file are equal, so that workers end together.
+    """
+    ranges = _RANGES * max(1, -(-total // (_RANGES * _LARGEST_RANGE)))
+    return max(_SMALLEST_RANGE, -(-total // ranges))
+
+
 def make_plan(
     files: Sequence[File], ledgers: Mapping[str, Ledger], *, rules: str, reprocess: bool
 ) -> Plan:
@@ -69,7 +80,7 @@ def make_plan(
         left = gaps(done, 0, file.length if file.compression else file.size)
         wanted.append((file, done, by_all, sum(end - start for start, end in left)))
     total = sum(length for *_, length in wanted)
-    size = min(_LARGEST_RANGE, max(_SMALLEST_RANGE, total // _RANGES))
+    size = range_size(total)
     for file, done, by_all, length in wanted:
         marks = {one.mark for one in by_all}
         mark = marks.pop() if len(marks) == 1 and not reprocess else None

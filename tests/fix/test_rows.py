@@ -12,7 +12,7 @@ from transforms.fix.block import Block
 from transforms.fix.dictionary import merged
 from transforms.fix.parser import parse_block
 from transforms.fix.structure import delimiters, landmarks
-from transforms.fix.tags import TagTable, tag_texts
+from transforms.fix.tags import TagTable, short_tag_texts, tag_texts
 from transforms.fix.words import view
 
 SOH = b"\x01"
@@ -79,6 +79,36 @@ def test_the_text_before_the_first_equals_sign_is_read_from_any_place(data):
         assert lengths[place] == min(len(expected), 7)
         if len(expected) < 7:
             assert int(texts[place]).to_bytes(8, "little") == expected.ljust(8, b"\0")
+
+
+@given(TEXTS)
+def test_short_texts_before_the_first_equals_sign_are_read_from_any_place(data):
+    texts, lengths, marks = short_tag_texts(bytes(8) + data + bytes(64), np.arange(len(data)))
+    for place in range(len(data)):
+        text, equals, _ = data[place:].partition(b"=")
+        is_short = bool(equals) and len(text) < 4
+        assert (marks[place] != 0) == is_short
+        if is_short:
+            assert lengths[place] == len(text)
+            assert int(texts[place]).to_bytes(4, "little") == text.ljust(4, b"\0")
+
+
+def test_a_tag_has_one_id_in_short_words_and_in_long_ones():
+    table = TagTable([8, 9, 35])
+    words = [b"9", b"269", b"35", b"269", b"035", b"3\x01", b"", b"0", b"x56"]
+    expected = [1, 3, 2, 3, -1, -1, -1, -1, -1]
+    for kind in (np.uint32, np.uint64, np.uint32):
+        array = np.array([int.from_bytes(one, "little") for one in words], kind)
+        assert table.ids(array).tolist() == expected
+    assert table.tags == [8, 9, 35, 269]
+
+
+def test_all_tags_of_three_digits_have_places_of_their_own():
+    tags = list(range(1, 1000))
+    table = TagTable(tags)
+    words = np.array([int.from_bytes(b"%d" % tag, "little") for tag in tags], np.uint32)
+    assert table.ids(words).tolist() == list(range(len(tags)))
+    assert len(table.tags) == len(tags)
 
 
 def test_tags_keep_their_ids_and_what_is_none_has_none():

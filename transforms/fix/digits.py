@@ -25,7 +25,7 @@ ZEROS, _ABOVE_NINE, _ONES, _TOPS = (_U(int(x * 8, 16)) for x in ("30", "76", "01
 """`ZEROS` are eight digits zero."""
 
 # The number one, ones in all bytes and their highest bits, by the size of a word.
-_BYTES = {
+_BYTES: dict[int, tuple[Any, Any, Any]] = {
     8: (_U(1), _ONES, _TOPS),
     4: (np.uint32(1), np.uint32(0x01010101), np.uint32(0x80808080)),
 }

@@ -116,9 +116,8 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
     if keep is not None:
         if own:
             own = {new: own[old] for new, old in enumerate(keep.tolist()) if old in own}
-        begins, ends, framed, opens, lines = (
-            array.take(keep) for array in (begins, ends, framed, opens, lines)
-        )
+        begins, ends, opens, lines = (array.take(keep) for array in (begins, ends, opens, lines))
+        framed = framed.take(keep)
     prefix, failures, skipped = _between(text, begins, ends, opens, lines)
     content_end = ends - (octets.take(ends - 1) == mark)
     closes = _closes(stop, opens, content_end)
@@ -128,10 +127,10 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
         for at, end in zip(prefix[~typed].tolist(), ends[~typed].tolist(), strict=True):
             failures.append(Failure(at, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], data[at:end]))
         own = {int(np.count_nonzero(typed[:old])): one for old, one in own.items()}
-        begins, ends, framed, prefix, content_end, opens, closes, lines = (
-            array[typed]
-            for array in (begins, ends, framed, prefix, content_end, opens, closes, lines)
+        begins, ends, prefix, content_end, opens, closes, lines = (
+            array[typed] for array in (begins, ends, prefix, content_end, opens, closes, lines)
         )
+        framed = framed[typed]
     if not len(begins):
         return None
     odd = newlines.take(lines) < content_end

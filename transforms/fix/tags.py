@@ -69,9 +69,9 @@ class TagTable:
         slots = words * kind(factor)
         slots >>= kind(8 * size - bits)
         places = slots.view(f"i{size}")
-        known, keys = self._tables[size]
-        ids = known.take(places)
-        strange = np.flatnonzero(keys.take(places) != words)
+        known_ids, known_keys = self._tables[size]
+        ids = known_ids.take(places)
+        strange = np.flatnonzero(known_keys.take(places) != words)
         if len(strange) < _FEW:
             keys = words[strange].tolist()
             known = {key: self._look_up(key) for key in dict.fromkeys(keys)}

@@ -151,7 +151,7 @@ class TypedColumns:
                     taken[_NAMES[name], row] = tokens.add(value.encode())
         # Columns that no message of the block has need no texts.
         used = np.flatnonzero(present.any(axis=1)).tolist()
-        complete = present[_PARTIES].all(axis=0)
+        complete = np.logical_and.reduce(present[_PARTIES])
         sessions = np.empty((count, 2 * len(_PARTIES) - 1), np.int32)
         sessions[:, 0::2] = taken[_PARTIES].T
         sessions[:, 1::2] = tokens.add(b":"), tokens.add(b"->")
