@@ -86,31 +86,49 @@ def outside(
 
 
 def partitions(rows: pa.Table, names: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
-    """Return messages by their folder (`date=2025-01-02/by_msg_type=is-D/`), each by message_id."""
-    rows = rows.combine_chunks()
-    group: NDArray[np.int64] = np.zeros(rows.num_rows, np.int64)
+    """Return messages, in the order of message_id, by folder: `date=2025-01-02/by_msg_type=is-D/`.
+
+    In each folder they stay in that order.
+    """
+    # Chunk by chunk, as the batches came: rows are copied once, and little at a time.
+    found: dict[str, list[pa.RecordBatch]] = {}
+    for chunk in rows.to_batches():
+        for folder, part in _by_folder(chunk, names):
+            found.setdefault(folder, []).append(part)
+    for folder, parts in found.items():
+        yield folder, pa.Table.from_batches(parts)
+
+
+def _by_folder(rows: pa.RecordBatch, names: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    group = pa.array(np.zeros(rows.num_rows, np.int32))
     folders = [""]
     for name in names:
-        coded = _values(rows, name).dictionary_encode(null_encoding="encode")
-        level = [_folder(name, value) for value in coded.dictionary.to_pylist()]
-        group = group * len(level) + coded.indices.to_numpy()
-        found, group = np.unique(group, return_inverse=True)
-        folders = [folders[one // len(level)] + level[one % len(level)] for one in found.tolist()]
-    order = np.lexsort((rows["message_id"].to_numpy(), group))
-    ends = np.cumsum(np.bincount(group, minlength=len(folders))).tolist()
+        values = _values(rows, name).dictionary_encode(null_encoding="encode")
+        level = [_folder(name, value) for value in values.dictionary.to_pylist()]
+        pairs = group.to_numpy().astype(np.int64) * len(level) + values.indices.to_numpy()
+        coded = pa.array(pairs).dictionary_encode()
+        group = coded.indices
+        folders = [
+            folders[one // len(level)] + level[one % len(level)]
+            for one in coded.dictionary.to_pylist()
+        ]
+    order = pc.array_sort_indices(group)  # stable
+    columns = [
+        # Where all is null there is nothing to sort.
+        column if column.null_count == len(column) else column.take(order)
+        for column in rows.columns
+    ]
+    rows = pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+    ends = np.cumsum(np.bincount(group.to_numpy())).tolist()
     for folder, start, end in zip(folders, [0, *ends], ends, strict=False):
-        yield folder, rows.take(pa.array(order[start:end]))
+        yield folder, rows.slice(start, end - start)
 
 
-def _values(rows: pa.Table, name: str) -> pa.Array:
+def _values(rows: pa.RecordBatch, name: str) -> pa.Array:
     if name in ("date", "hour"):
         time = pc.coalesce(*(rows[column] for column in _TIMES))
-        found = time.cast(pa.date32()) if name == "date" else pc.hour(time)
-    elif name in rows.schema.names:
-        found = rows[name]
-    else:
-        found = pa.nulls(rows.num_rows, pa.string())
-    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+        return time.cast(pa.date32()) if name == "date" else pc.hour(time)
+    return rows[name] if name in rows.schema.names else pa.nulls(rows.num_rows, pa.string())
 
 
 def _folder(name: str, value: Any) -> str:

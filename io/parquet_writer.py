@@ -145,12 +145,9 @@ class ParquetWriter:
                 )
                 stored += messages.num_rows
                 commit.progress.append((source_id, self._rules, start, end, *counts))
-                for rows, kind, key in (
-                    (messages, commit.messages, "message_id"),
-                    (failures, commit.failures, "failure_id"),
-                ):
+                for rows, kind in ((messages, commit.messages), (failures, commit.failures)):
                     if rows.num_rows:
-                        kind.setdefault(source_id, []).append(with_keys(rows, source_id, key))
+                        kind.setdefault(source_id, []).append(rows)
                 for one in [k for k in commit.provisional if k[0] == source_id]:
                     if start <= one[1] < end:
                         del commit.provisional[one]
@@ -163,14 +160,15 @@ class ParquetWriter:
 
     def _write_files(self, commit: _Commit) -> None:
         for source_id, batches in commit.messages.items():
-            for folder, rows in partitions(_table(batches), self._partition_by):
+            messages = _in_order(batches, source_id, "message_id")
+            for folder, rows in partitions(messages, self._partition_by):
                 self._write_file(commit, f"messages/{folder}{source_id}", rows, "message_id")
         for source_id, batches in commit.failures.items():
-            rows = _table(batches).sort_by("failure_id")
+            rows = _in_order(batches, source_id, "failure_id")
             self._write_file(commit, f"failures/{source_id}", rows, "failure_id")
         for (source_id, start), provisional in commit.provisional.items():
             if provisional.num_rows:
-                rows = _table([with_keys(provisional, source_id, "failure_id")])
+                rows = _in_order([provisional], source_id, "failure_id")
                 place = f"failures/provisional-{source_id}-{start}-{uuid4().hex[:8]}.parquet"
                 self._write(commit, place, rows)
 
@@ -221,7 +219,9 @@ class ParquetWriter:
             yield path, path.stem.split("-")
 
 
-def _table(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+def _in_order(batches: Sequence[pa.RecordBatch], source_id: int, key: str) -> pa.Table:
+    """Return batches, of which none overlaps another, with their keys and in the order of these."""
+    ordered = sorted(batches, key=lambda rows: rows["position"][0].as_py())
     # Batches of one job have the same columns; a user's own may not.
-    tables = [pa.Table.from_batches([batch]) for batch in batches]
+    tables = [pa.Table.from_batches([with_keys(rows, source_id, key)]) for rows in ordered]
     return pa.concat_tables(tables, promote_options="default")

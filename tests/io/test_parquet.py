@@ -226,6 +226,24 @@ def test_files_lie_in_folders_of_their_date_and_type_in_order_compressed(lake):
     assert duck("select distinct typeof(date) from messages", lake) == [("DATE",)]
 
 
+def test_a_commit_has_one_file_a_folder_in_order_with_one_schema_however_its_batches_come(
+    lake,
+):
+    batches = BATCHES[:]
+    rows = batches[4].messages.append_column("desk", pa.array(["north"]))
+    batches[4] = dataclasses.replace(batches[4], messages=rows)
+    write(lake, *batches[16:], *batches[:16])
+    tables = [pq.ParquetFile(path).read() for path in (lake / "messages").rglob("*.parquet")]
+    folders = {path.parent for path in (lake / "messages").rglob("*.parquet")}
+    assert len(tables) == len(folders)
+    for table in tables:
+        ids = table["message_id"].to_pylist()
+        assert ids == sorted(ids)
+        assert table.schema == tables[0].schema
+    assert sum(table["desk"].to_pylist().count("north") for table in tables) == 1
+    assert duck("select count(distinct message_id) from messages", lake) == [(30,)]
+
+
 def test_a_batch_that_comes_again_adds_nothing(lake, whole):
     assert write(lake, batch(0, len(LOG)), batch(0, len(LOG))) == [30, 0]
     assert write(lake, batch(0, len(LOG))) == [0]
