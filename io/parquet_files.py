@@ -38,7 +38,8 @@ _COLUMNS = (
 )
 _LONGEST = 200  # file systems take names of 255 bytes
 _LEFT_OUT = ("position", "fix_json")  # fix_json, for sinks of JSON, says what the others say
-_NO_DICTIONARY = ("message_id", "failure_id", "fields", "raw")
+# Values that hardly ever come again: a dictionary of them would be made and thrown away.
+_NO_DICTIONARY = ("cl_ord_id", "orig_cl_ord_id", "order_id", "exec_id", "exec_ref_id", "fields")
 
 
 def check_partitions(names: Sequence[str]) -> None:
@@ -147,10 +148,19 @@ def _folder(name: str, value: Any) -> str:
 
 def write_file(rows: pa.Table, path: Path) -> None:
     """Write a Parquet file and wait until it is on the disk."""
-    strings = [
+    repeating = [
         field.name
         for field in rows.schema
-        if pa.types.is_string(field.type) and field.name not in _NO_DICTIONARY
+        if (pa.types.is_string(field.type) and field.name not in _NO_DICTIONARY)
+        or pa.types.is_decimal(field.type)
     ]
-    pq.write_table(rows, path, compression="zstd", compression_level=3, use_dictionary=strings)
+    # Level 2 makes the files as small as 3 does, pages of 2 MiB smaller than those of 1 MiB.
+    pq.write_table(
+        rows,
+        path,
+        compression="zstd",
+        compression_level=2,
+        use_dictionary=repeating,
+        data_page_size=2 << 20,
+    )
     sync(path)
