@@ -16,7 +16,7 @@ from transforms.fix.logons import carry
 
 __all__ = ["Range", "open_file", "read_blocks", "reason_of", "with_logons"]
 
-BLOCK = 3 << 19  # bytes: larger ones cost less a message, until they leave the cache
+BLOCK = 5 << 18  # bytes: larger ones cost less a message, until they leave the cache
 LOOK_BACK = 256 << 10
 """A border is found by framing from so far before it: exact unless a message is longer."""
 
