@@ -233,7 +233,7 @@ def test_both_parsers_agree_on_every_way_of_reading(number):
 
 @pytest.mark.parametrize("number", range(10))
 def test_both_parsers_agree_where_tags_and_messages_are_too_many_for_a_table(number, monkeypatch):
-    monkeypatch.setattr("transforms.fix.vector._MOST_CELLS", 0)
+    monkeypatch.setattr("transforms.fix.firsts._MOST_CELLS", 0)
     assert difference(f"sorted {number}")[1] is None
 
 

@@ -7,7 +7,7 @@ result is put into the same arrays.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -24,6 +24,7 @@ from transforms.fix.defects import (
 )
 from transforms.fix.field_checks import FieldChecks
 from transforms.fix.fields import decode
+from transforms.fix.firsts import FirstFields
 from transforms.fix.framing_checks import check_framing
 from transforms.fix.json_text import PLAIN, Pieces, Tokens, json_rows
 from transforms.fix.layout import Layout, check_groups, lay_out
@@ -91,9 +92,7 @@ class VectorParser:
         self.types = RowTypes(self.slots, reading.dictionaries, self.ids)
         self.pieces = Pieces(self.slots, parts=reading.fix_json)
         self.hashed = lru_cache(1 << 16)(reading.masking.hashed)
-        self._scratch = np.empty(0, np.int32)
-        wanted = [self.ids[tag] for tag in (10, *own)]
-        self._wanted = slice(min(wanted), max(wanted) + 1)
+        self.firsts = FirstFields([self.ids[tag] for tag in (10, *own)])
 
     def parse(self, data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> Parsed | None:
         """Return what `data` holds, None if no message begins in it; `delimiter` is one byte."""
@@ -115,40 +114,7 @@ class VectorParser:
         mask[[self.ids[tag] for tag in tags]] = True
         return mask
 
-    def firsts(self, rows: Rows, own: Ints) -> tuple[Any, Any, Ints]:
-        """Return the table (tag id, row) -> first field or -1; each field's first; the repeats.
 
-        `own` has the ids of fields at the message's level; those with -1 do not count, and their
-        firsts mean nothing. The table is right for the tags of columns and CheckSum.
-        """
-        count = len(rows.start)
-        number = np.arange(len(rows.row), dtype=np.int32)
-        # Id -1 has the last row of the table.
-        key = own * count
-        key += rows.row
-        size = (len(self._tags.tags) + 1) * count
-        table: Any
-        if size > _MOST_CELLS:
-            # A log of thousands of tags, or of very short messages.
-            table, first = _firsts_by_sorting(key, number, len(self.ids) * count)
-        else:
-            if len(self._scratch) < size:
-                self._scratch = np.empty(size + size // 2, np.int32)
-            table = self._scratch[:size]
-            # What other tags have left there from the block before is written over or not read.
-            table.reshape(-1, count)[self._wanted].fill(-1)
-            # The last one stays, which mostly is the first; backwards it would take twice as long.
-            table[key] = number
-            first = table.take(key)
-            earlier = np.flatnonzero((first != number) & (own >= 0))[::-1]
-            if len(earlier):
-                table[key[earlier]] = number[earlier]
-                first = table.take(key)
-        repeats = np.flatnonzero((first != number) & (own >= 0))
-        return table.reshape(-1, count), first, repeats
-
-
-_MOST_CELLS = 1 << 25
 _ENCODING = 347  # MessageEncoding: the texts of such messages are read one by one
 _FRAMING = 9, 10
 _LEFT_OUT = (*_FRAMING, *(column.tag for column in COLUMNS))
@@ -180,7 +146,9 @@ class _Block:
         self.slot, self.flags = find_slots(rows, self.slots, self.types, self.special, self.id[35])
         own = self.slots.own_ids.take(self.slot)
         self.level = own >= 0
-        self.table, self.first, self.repeats = parser.firsts(rows, own)
+        self.table, self.first, self.repeats = parser.firsts.find(
+            own, rows.row, count=self.count, tags=parser.tag_count
+        )
         self.defects[rows.row.take(self.repeats)] |= REPEATED_TAG
         # A group that is repeated goes on with its first array.
         rows.odd[rows.row[self.repeats[self.flags[self.repeats] & COUNT > 0]]] = True
@@ -330,18 +298,3 @@ class _Block:
 
 def _text(message: Message, form: int) -> bytes:
     return message.fields if form == PLAIN else message.fix_json
-
-
-def _firsts_by_sorting(
-    key: Ints, number: NDArray[np.int32], size: int
-) -> tuple[NDArray[np.int32], Ints]:
-    """Return the first `size` cells of the table of firsts, and the first field of each key."""
-    table = np.full(size, -1, np.int32)
-    known = (key >= 0) & (key < size)
-    table[key[known][::-1]] = number[known][::-1]
-    order = np.argsort(key, kind="stable")
-    begins = np.ones(len(order), bool)
-    begins[1:] = key[order[1:]] != key[order[:-1]]
-    first = np.empty(len(order), np.int64)
-    first[order] = order[begins][np.cumsum(begins) - 1]
-    return table, first
