@@ -1,12 +1,13 @@
 """Batches gathered into commits of a sensible size."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import apache_beam as beam
 
 from transforms.fix.block import Batch
 
-__all__ = ["GatherBatchesFn", "OnCommit"]
+__all__ = ["GatherBatchesFn", "OnCommit", "WriteBehindFn"]
 
 OnCommit = Callable[[Batch, int], None]
 """Called after a commit, for each of its batches, with the number of messages stored."""
@@ -56,3 +57,52 @@ class GatherBatchesFn(beam.DoFn):
         if self._on_commit:
             for batch, count in zip(batches, stored, strict=True):
                 self._on_commit(batch, count)
+
+
+class WriteBehindFn(GatherBatchesFn):
+    """Writes what was gathered in a thread of its own while the next batches are being parsed.
+
+    An error surfaces when the next commit or the bundle ends; the bundle then fails. All that
+    `write` and `close` use is used by that thread alone.
+    """
+
+    def write(self, batches: list[Batch]) -> None:
+        """Store what was gathered, at least one batch."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close what `write` has opened, if anything."""
+        raise NotImplementedError
+
+    def setup(self):
+        """Start the thread."""
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+
+    def start_bundle(self):
+        """Begin with nothing."""
+        super().start_bundle()
+        if self._writing is not None:
+            # Of a bundle that failed, and comes again.
+            writing, self._writing = self._writing, None
+            writing.exception()
+
+    def finish_bundle(self):
+        """Commit what is left, and wait until it is stored."""
+        super().finish_bundle()
+        self._wait()
+
+    def teardown(self):
+        """End the thread."""
+        self._thread.submit(self.close).result()
+        self._thread.shutdown()
+
+    def commit(self, batches: list[Batch]) -> None:
+        """Begin to store what was gathered."""
+        self._wait()
+        self._writing = self._thread.submit(self.write, batches)
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()

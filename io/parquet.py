@@ -7,11 +7,10 @@ read_parquet('lake/messages'); `fixio.parquet_files` tells how its folders are n
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import apache_beam as beam
 
-from fixio.gathering import GatherBatchesFn, OnCommit
+from fixio.gathering import OnCommit, WriteBehindFn
 from fixio.parquet_files import check_partitions
 from fixio.parquet_writer import ParquetWriter
 from transforms.fix.block import Batch
@@ -68,42 +67,17 @@ class WriteToParquet(beam.PTransform):
         return {"place": self._place}
 
 
-class _WriteBatchesFn(GatherBatchesFn):
+class _WriteBatchesFn(WriteBehindFn):
     def __init__(self, writer: ParquetWriter, sources: dict[str, int], on_commit: OnCommit | None):
         super().__init__(on_commit, most_bytes=_BYTES, most_rows=_ROWS)
         self._writer = writer
         self._sources = sources
-
-    def setup(self):
-        # One thread owns the writer; it writes while this one goes on parsing.
-        self._thread = ThreadPoolExecutor(1)
-        self._writing: Future[None] | None = None
         self._prepared = False
 
-    def start_bundle(self):
-        super().start_bundle()
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            writing.exception()
+    def close(self) -> None:
+        self._writer.close()
 
-    def finish_bundle(self):
-        super().finish_bundle()
-        self._wait()
-
-    def teardown(self):
-        self._thread.submit(self._writer.close).result()
-        self._thread.shutdown()
-
-    def commit(self, batches: list[Batch]) -> None:
-        self._wait()
-        self._writing = self._thread.submit(self._write, batches)
-
-    def _wait(self) -> None:
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            writing.result()
-
-    def _write(self, batches: list[Batch]) -> None:
+    def write(self, batches: list[Batch]) -> None:
         if not self._prepared:
             self._writer.prepare()
             self._prepared = True

@@ -5,12 +5,11 @@ batches | WriteToSql("postgresql://user@host/db")
 """
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlsplit, urlunsplit
 
 import apache_beam as beam
 
-from fixio.gathering import GatherBatchesFn, OnCommit
+from fixio.gathering import OnCommit, WriteBehindFn
 from fixio.ledger import SinkError, Source
 from fixio.store import Store
 from transforms.fix.block import Batch
@@ -98,7 +97,7 @@ class WriteToSql(beam.PTransform):
         return {"uri": redact(self._uri)}
 
 
-class _WriteBatchesFn(GatherBatchesFn):
+class _WriteBatchesFn(WriteBehindFn):
     def __init__(
         self,
         uri: str,
@@ -112,39 +111,13 @@ class _WriteBatchesFn(GatherBatchesFn):
         self._sources = sources
         self._rules = rules
         self._replace = replace
-
-    def setup(self):
-        # One thread owns the connection; it writes while this one goes on parsing.
-        self._thread = ThreadPoolExecutor(1)
         self._store: Store | None = None
-        self._writing: Future[None] | None = None
 
-    def start_bundle(self):
-        super().start_bundle()
-        if self._writing is not None:
-            # Of a bundle that failed, and comes again.
-            writing, self._writing = self._writing, None
-            writing.exception()
-
-    def finish_bundle(self):
-        super().finish_bundle()
-        self._wait()
-
-    def teardown(self):
+    def close(self) -> None:
         if self._store is not None:
-            self._thread.submit(self._store.close).result()
-        self._thread.shutdown()
+            self._store.close()
 
-    def commit(self, batches: list[Batch]) -> None:
-        self._wait()
-        self._writing = self._thread.submit(self._write, batches)
-
-    def _wait(self) -> None:
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            writing.result()
-
-    def _write(self, batches: list[Batch]) -> None:
+    def write(self, batches: list[Batch]) -> None:
         if self._store is None:
             store = open_store(self._uri)
             store.prepare()
