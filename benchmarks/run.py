@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import simplefix
@@ -28,6 +29,7 @@ __all__ = ["main"]
 _PARSED = 40_000  # messages of the log that the parsers are timed on
 _SLOW = 2_000  # messages a round for the parsers that are slow
 _ROUNDS = 7
+_TURNS = 3
 
 
 def plain_python(message: bytes) -> dict[bytes, bytes]:
@@ -99,38 +101,69 @@ def measured(module: str, *arguments: object) -> dict[str, float]:
     return result if isinstance(result, dict) else {"seconds": result}
 
 
-def sinks(log: Path, messages: int, folder: Path) -> None:
+def in_turns(*runs: Callable[[Path], float]) -> list[float]:
+    """Do runs in turns, each in an empty folder of its own; return the median seconds of each.
+
+    The disk and other users of the machine make any one of them a third slower or faster.
+    """
+    times: list[list[float]] = [[] for _ in runs]
+    for _ in range(_TURNS):
+        for taken, run in zip(times, runs, strict=True):
+            with tempfile.TemporaryDirectory(prefix="fixfeed-bench-") as folder:
+                taken.append(run(Path(folder)))
+    return [statistics.median(taken) for taken in times]
+
+
+def sinks(log: Path, messages: int) -> None:
     """Print the rates of the job and of what it is compared to."""
     print("| from log to | messages/s | compared to | messages/s | ratio |")
     print("|---|--:|---|--:|--:|", flush=True)
 
-    def row(job: str, seconds: float, limit: str, limit_seconds: float) -> None:
-        print(
-            f"| {job} | {messages / seconds:,.0f} | {limit} | {messages / limit_seconds:,.0f}"
-            f" | {limit_seconds / seconds:.2f} |",
-            flush=True,
-        )
+    def job(sink: str, target: object) -> float:
+        return measured("job", sink, log, target)["seconds"]
 
-    job = measured("job", "sql", log, f"sqlite:///{folder}/job.db")["seconds"]
-    for name, text in (
-        ("executemany", "executemany of ready tuples"),
-        ("adbc", "ADBC of ready batches"),
-    ):
-        limit = measured("limits", name, log, folder / f"{name}.db")["seconds"]
-        row("SQLite", job, text, limit)
-    for path in folder.glob("*.db*"):
-        path.unlink()
-    with server(durable=True) as uri:
-        job = measured("job", "sql", log, uri)["seconds"]
-    with server(durable=True) as uri:
-        limit = measured("limits", "copy", log, uri)["seconds"]
-    row("PostgreSQL", job, "binary COPY of ready bytes, as many connections", limit)
-    parse = measured("job", "parse", log, "-")["seconds"]
-    job = measured("job", "parquet", log, folder / "lake")["seconds"]
-    row("Parquet", job, "parsing alone, as many cores", parse)
-    limit = measured("limits", "parquet", log, folder / "bare.parquet")["seconds"]
-    row("Parquet", job, "pyarrow writes the same columns, one core", limit)
-    shutil.rmtree(folder / "lake")
+    def limit(name: str, target: object) -> float:
+        return measured("limits", name, log, target)["seconds"]
+
+    def to_postgresql(run: Callable[[str, object], float], name: str) -> float:
+        with server(durable=True) as uri:
+            return run(name, uri)
+
+    def rows(sink: str, seconds: float, limits: dict[str, float]) -> None:
+        for name, taken in limits.items():
+            print(
+                f"| {sink} | {messages / seconds:,.0f} | {name} | {messages / taken:,.0f}"
+                f" | {taken / seconds:.2f} |",
+                flush=True,
+            )
+
+    ours, tuples, batches = in_turns(
+        lambda folder: job("sql", f"sqlite:///{folder}/job.db"),
+        lambda folder: limit("executemany", folder / "limit.db"),
+        lambda folder: limit("adbc", folder / "limit.db"),
+    )
+    rows(
+        "SQLite",
+        ours,
+        {"executemany of ready tuples": tuples, "ADBC of ready batches": batches},
+    )
+    ours, copies = in_turns(
+        lambda _: to_postgresql(job, "sql"), lambda _: to_postgresql(limit, "copy")
+    )
+    rows("PostgreSQL", ours, {"binary COPY of ready bytes, as many connections": copies})
+    ours, parsing, bare = in_turns(
+        lambda folder: job("parquet", folder / "lake"),
+        lambda _: job("parse", "-"),
+        lambda folder: limit("parquet", folder / "bare.parquet"),
+    )
+    rows(
+        "Parquet",
+        ours,
+        {
+            "parsing alone, as many cores": parsing,
+            "pyarrow writes the same columns, one core": bare,
+        },
+    )
     print()
 
 
@@ -169,7 +202,7 @@ def main() -> None:
         if given.only in (None, "readings"):
             print(*readings(first_blocks(log)), "", *loading(), "", sep="\n", flush=True)
         if given.only in (None, "sinks"):
-            sinks(log, given.messages, folder)
+            sinks(log, given.messages)
         if given.growth:
             logs = {}
             for messages in given.growth:
