@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixio.jsonl_ledger import JsonlLedger
-from fixio.ledger import Source, Stretch, gaps, inside
+from fixio.ledger import Stretch, gaps, inside, register_keys
 from transforms.fix.block import Batch
 from transforms.fix.envelope import envelopes, failure_envelopes
 
@@ -86,11 +86,8 @@ class JsonlWriter:
         return stored
 
     def _register(self, keys: set[str]) -> None:
-        new = sorted(keys - self._sources.keys())
-        # The key stands for the head: the same key is the same source, and only that.
-        sources = [Source(key, key.partition(":")[0], key, key.encode()) for key in new]
-        found = self._ledger.register(sources, rules=self._rules) if sources else {}
-        self._sources |= {key: one.source_id for key, one in found.items()}
+        new = keys - self._sources.keys()
+        self._sources |= register_keys(self._ledger, new, rules=self._rules)
         if not {self._sources[key] for key in keys} <= self._names.keys():
             self._names = self._ledger.names()
 

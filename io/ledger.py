@@ -28,6 +28,7 @@ __all__ = [
     "known",
     "matching",
     "merged",
+    "register_keys",
     "settled",
 ]
 
@@ -126,6 +127,14 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Close what is open."""
+
+
+def register_keys(ledger: Ledger, keys: Iterable[str], *, rules: str) -> dict[str, int]:
+    """Return the source ids of sources of which only the key is known; new ones are registered."""
+    # The key stands for the head: the same key is the same source, and only that.
+    sources = [Source(key, key.partition(":")[0], key, key.encode()) for key in sorted(keys)]
+    found = ledger.register(sources, rules=rules) if sources else {}
+    return {key: one.source_id for key, one in found.items()}
 
 
 def fingerprint(head: bytes) -> str:

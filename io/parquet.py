@@ -82,6 +82,6 @@ class _WriteBatchesFn(WriteBehindFn):
             self._writer.prepare()
             self._prepared = True
         new = {batch.source for batch in batches} - self._sources.keys()
-        self._sources |= self._writer.register(sorted(new))
+        self._sources |= self._writer.register(new)
         stored = self._writer.write([(self._sources[batch.source], batch) for batch in batches])
         self._tell(batches, stored)

@@ -1,6 +1,6 @@
 """Commits of batches to a folder of Parquet files: what is new of them, and what it replaces."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -8,7 +8,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fixio.ledger import Progress, SinkError, Source, Stretch, gaps
+from fixio.ledger import Progress, SinkError, Stretch, gaps, register_keys
 from fixio.parquet_files import (
     between,
     check_partitions,
@@ -75,12 +75,9 @@ class ParquetWriter:
         self._ledger.agree_on_partitions(self._partition_by)
         self._ledger.enlist()
 
-    def register(self, keys: Sequence[str]) -> dict[str, int]:
+    def register(self, keys: Iterable[str]) -> dict[str, int]:
         """Return the source ids of sources of which only the key is known."""
-        # The key stands for the head: the same key is the same source, and only that.
-        sources = [Source(key, key.partition(":")[0], key, key.encode()) for key in keys]
-        found = self._ledger.register(sources, rules=self._rules) if sources else {}
-        return {key: one.source_id for key, one in found.items()}
+        return register_keys(self._ledger, keys, rules=self._rules)
 
     def close(self) -> None:
         """Close what is open."""

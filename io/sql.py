@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import apache_beam as beam
 
 from fixio.gathering import OnCommit, WriteBehindFn
-from fixio.ledger import SinkError, Source
+from fixio.ledger import SinkError, register_keys
 from fixio.store import Store
 from transforms.fix.block import Batch
 
@@ -122,18 +122,8 @@ class _WriteBatchesFn(WriteBehindFn):
             store = open_store(self._uri)
             store.prepare()
             self._store = store
-        numbered = [(self._source_id(self._store, batch.source), batch) for batch in batches]
+        new = {batch.source for batch in batches} - self._sources.keys()
+        self._sources |= register_keys(self._store, new, rules=self._rules)
+        numbered = [(self._sources[batch.source], batch) for batch in batches]
         stored = self._store.write(numbered, rules=self._rules, replace=self._replace)
         self._tell(batches, stored)
-
-    def _source_id(self, store: Store, key: str) -> int:
-        known = self._sources.get(key)
-        return self._register(store, key) if known is None else known
-
-    def _register(self, store: Store, key: str) -> int:
-        # The key stands for the head: the same key is the same source, and only that.
-        kind = key.partition(":")[0]
-        source = Source(key, kind, key, key.encode())
-        known = store.register([source], rules=self._rules)[key]
-        self._sources[key] = known.source_id
-        return known.source_id
