@@ -18,12 +18,12 @@ import pgpq
 import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pgpq import encoders, schema
 
 from fixio.files import cut_ranges, find_files
+from fixio.postgresql import encoder_of
 from fixio.ranges import read_blocks
 from fixio.sql import open_store
-from fixio.sqlite import PRAGMAS
+from fixio.sqlite import PRAGMAS, with_floats
 from fixio.tables import MESSAGE_COLUMNS, create_statements
 from transforms.fix.parser import parse_block
 
@@ -44,18 +44,13 @@ def _rows(log: str) -> list[pa.RecordBatch]:
     return batches
 
 
-def _floats(rows: pa.RecordBatch) -> pa.RecordBatch:
-    arrays = [c.cast(pa.float64()) if pa.types.is_decimal(c.type) else c for c in rows.columns]
-    return pa.RecordBatch.from_arrays(arrays, rows.schema.names)
-
-
 def executemany(log: str, target: str) -> float:
     """Python's own sqlite3, tuples ready-made, one transaction a block."""
     ready = []
     for rows in _rows(log):
         columns = [
             c.cast(pa.string()).to_pylist() if pa.types.is_timestamp(c.type) else c.to_pylist()
-            for c in _floats(rows).columns
+            for c in with_floats(rows).columns
         ]
         ready.append(list(zip(*columns, strict=True)))
     connection = sqlite3.connect(target, isolation_level=None)
@@ -74,7 +69,7 @@ def executemany(log: str, target: str) -> float:
 
 def adbc(log: str, target: str) -> float:
     """ADBC, batches ready-made, one transaction a block."""
-    ready = [_floats(rows) for rows in _rows(log)]
+    ready = [with_floats(rows) for rows in _rows(log)]
     connection = adbc_driver_sqlite.dbapi.connect(target, autocommit=True)
     cursor = connection.cursor()
     for statement in [*(f"pragma {p}" for p in PRAGMAS), *create_statements("sqlite")]:
@@ -98,15 +93,8 @@ def copy(log: str, target: str) -> float:
     store.close()
     ready = []
     for rows in _rows(log):
-        encoder_of = {
-            field.name: (
-                encoders.StringEncoderBuilder.new_with_output(field, schema.Jsonb())
-                if field.name in ("fields", "enriched")
-                else pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)
-            )
-            for field in rows.schema
-        }
-        encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(rows.schema, encoder_of)
+        builders = {field.name: encoder_of(field) for field in rows.schema}
+        encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(rows.schema, builders)
         ready.append(encoder.write_header() + encoder.write_batch(rows) + encoder.finish())
     processes = multiprocessing.cpu_count()
     context = multiprocessing.get_context("fork")

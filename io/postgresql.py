@@ -18,7 +18,7 @@ from pgpq import encoders, schema
 from fixio.ledger import SinkError
 from fixio.store import Store
 
-__all__ = ["PostgresqlStore"]
+__all__ = ["PostgresqlStore", "encoder_of"]
 
 _SCHEMA_LOCK = 0x66697866656564  # "fixfeed": the advisory lock of who makes or migrates the schema
 _JSON = ("fields", "enriched")
@@ -70,7 +70,7 @@ class PostgresqlStore(Store):
         for field in columns:
             builder = self._builders.get(field)
             if builder is None:
-                builder = self._builders[field] = _builder(field)
+                builder = self._builders[field] = encoder_of(field)
             builders[field.name] = builder
         encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(columns, builders)
         yield encoder.write_header()
@@ -120,7 +120,8 @@ class _Copy(io.RawIOBase):
         return next(self._pieces, b"")
 
 
-def _builder(field: pa.Field) -> Any:
+def encoder_of(field: pa.Field) -> Any:
+    """Return pgpq's builder of the encoder for a column of a table."""
     if field.name in _JSON:
         return encoders.StringEncoderBuilder.new_with_output(field, schema.Jsonb())
     return pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from fixio.ledger import SinkError
 from fixio.store import Store
 
-__all__ = ["PRAGMAS", "SqliteStore"]
+__all__ = ["PRAGMAS", "SqliteStore", "with_floats"]
 
 _PATIENCE, _PAUSE = 120, 0.001  # seconds
 PRAGMAS = (
@@ -73,7 +73,7 @@ class SqliteStore(Store):
 
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
         """See `Database.ingest`. Decimals become the nearest double, times ISO 8601 text."""
-        rows = pa.Table.from_batches([_floats(batch) for batch in batches])
+        rows = pa.Table.from_batches([with_floats(batch) for batch in batches])
         self._cursor.adbc_ingest(table, rows, mode="append")
 
     def lock_schema(self) -> None:
@@ -101,7 +101,8 @@ class SqliteStore(Store):
         self._connection.close()
 
 
-def _floats(rows: pa.RecordBatch) -> pa.RecordBatch:
+def with_floats(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows with decimals as the nearest doubles, SQLite's only fractions."""
     arrays = [
         array.cast(pa.float64()) if pa.types.is_decimal(array.type) else array
         for array in rows.columns
