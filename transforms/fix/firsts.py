@@ -29,6 +29,7 @@ class FirstFields:
         ids. The table is right for the ids that are wanted.
         """
         number = np.arange(len(row), dtype=np.int32)
+        counts = own >= 0
         # Id -1 has the last row of the table.
         key = own * count
         key += row
@@ -46,11 +47,11 @@ class FirstFields:
             # The last one stays, which mostly is the first; backwards it would take twice as long.
             table[key] = number
             first = table.take(key)
-            earlier = np.flatnonzero((first != number) & (own >= 0))[::-1]
+            earlier = np.flatnonzero((first != number) & counts)[::-1]
             if len(earlier):
                 table[key[earlier]] = number[earlier]
                 first = table.take(key)
-        repeats = np.flatnonzero((first != number) & (own >= 0))
+        repeats = np.flatnonzero((first != number) & counts)
         return table.reshape(-1, count), first, repeats
 
 

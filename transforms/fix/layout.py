@@ -85,17 +85,12 @@ def lay_out(
     `first[f]` is the first field with the tag of field `f` at the message's level of its row;
     `repeats` are the fields there that are not the first. They move behind it.
     """
-    count = len(rows.first)
     keep[rows.first[rows.odd]] = True
-    source = np.flatnonzero(keep)
-    row = rows.row.take(source)
-    per_row = np.bincount(row, minlength=count)
+    source, row, per_row = _by_row(rows, keep)
     empty = np.flatnonzero(per_row == 0)
     if len(empty):
         keep[rows.first[empty]] = True
-        source = np.flatnonzero(keep)
-        row = rows.row.take(source)
-        per_row = np.bincount(row, minlength=count)
+        source, row, per_row = _by_row(rows, keep)
     begin = np.cumsum(per_row) - per_row
     ordered = slot.take(source)
     ordered[begin[rows.odd]] = ordered[begin[empty]] = WHOLE
@@ -109,6 +104,13 @@ def lay_out(
     key[-1] |= START | EDGE
     pairs = slots.pairs_of(key.view(np.uint64))
     return Layout(source, ordered, begin, pairs, np.empty(0, np.int64))
+
+
+def _by_row(rows: Rows, keep: Mask) -> tuple[Ints, Ints, Ints]:
+    """Return the fields in `keep`, the row of each, and how many a row has."""
+    source = np.flatnonzero(keep)
+    row = rows.row.take(source)
+    return source, row, np.bincount(row, minlength=len(rows.first))
 
 
 def _gather(
