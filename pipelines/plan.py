@@ -12,9 +12,8 @@ __all__ = ["Plan", "make_plan", "range_size", "waves"]
 _END = 1 << 60
 _LARGEST_RANGE = 16 << 20
 _SMALLEST_RANGE = 2 << 20
-_RANGES = (
-    12  # the number of ranges is a multiple of it: two, three, four and six workers share them
-)
+# The number of ranges is a multiple of it, which two, three, four and six workers share evenly.
+_RANGES = 12
 
 
 @dataclass

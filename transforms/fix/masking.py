@@ -110,13 +110,9 @@ class Masking:
         """Return the tags of what `text` masks."""
         return {tag for tag, *_ in self._hidden(octets)}
 
-    def may_be_inside(self, octets: bytes) -> bool:
-        """Tell quickly whether `text` may have something to mask."""
-        return any(sign in octets for sign in self._signs)
-
     def _hidden(self, octets: bytes) -> list[tuple[int, int, int]]:
         """Return tag, begin and end of the values that `text` masks."""
-        if not self.may_be_inside(octets):
+        if not any(sign in octets for sign in self._signs):
             return []
         may_be_logon = b"35=A" in octets or b"35=" not in octets
         found = []
