@@ -11,6 +11,10 @@ TYPES = ["D", "8", "W", "X", "i", "AB", "F", "0", "V", "A", "ZZ", "AE", "B", "J"
 TEXTS = (b"1", b"2", b"Y", b"10.25", b"20250102-09:30:00", b"a b", b"\xe9t\xe9", b"USD", b"")
 MEMBERS = (b"1", b"A", b"20250101", b'x"y', b"12.5", b"abcdefghijk", b"N", b"09:30:00.123", b"-1")
 STRANGERS = (5001, 9999, 55, 58, 453, 448, 43, 447, 270, 523, 99999)
+GARBLED = (
+    b"x56", b"056", b" 55", b"Symbol", b"NoLegs", b"x554", b"0448", b"095", b"x95", b"5-5", b"0",
+    b"abcdefg", b"abcdefgh", b"abcdefghi", b"x|y", b'q"', b"\xe9", b"a\0", b"",
+)  # fmt: skip
 
 
 def _entries(rng: random.Random, scope: Scope, depth: int, count: int):
@@ -59,7 +63,7 @@ def disarrange(rng: random.Random, fields):
     """Return the fields with one thing wrong in their order, number or values."""
     fields = list(fields)
     one, other = rng.randrange(1, len(fields)), rng.randrange(1, len(fields))
-    match rng.randrange(10):
+    match rng.randrange(12):
         case 0:
             fields[one], fields[other] = fields[other], fields[one]
         case 1:
@@ -82,6 +86,12 @@ def disarrange(rng: random.Random, fields):
             fields.insert(rng.randrange(1, len(fields)), (5001, b"again"))
         case 9:
             fields[0] = (35, rng.choice([b"D\0", b"", b"TOOLONGTYPE", b"8"]))
+        case 10:
+            for _ in range(rng.choice([1, 2, 3])):
+                value = rng.choice(TEXTS + MEMBERS)
+                fields.insert(rng.randrange(1, len(fields) + 1), (rng.choice(GARBLED), value))
+        case 11:
+            fields[other:other] = [(rng.choice(GARBLED), b"q"), (rng.choice(GARBLED), b"554=q")]
     return fields
 
 

@@ -24,8 +24,14 @@ SPLICES = (
 
 
 def encode(fields, version="FIX.4.4", delimiter=b"\x01"):
-    """Return the message of these (tag, value) pairs with the right BodyLength and CheckSum."""
-    body = b"".join(b"%d=%s\x01" % field for field in fields)
+    """Return the message of these (tag, value) pairs with the right BodyLength and CheckSum.
+
+    A tag is a number, or bytes that may be none.
+    """
+    body = b"".join(
+        b"%b=%b\x01" % (tag if isinstance(tag, bytes) else b"%d" % tag, value)
+        for tag, value in fields
+    )
     message = b"8=%s\x019=%d\x01" % (version.encode(), len(body)) + body
     message += b"10=%03d\x01" % (sum(message) % 256)
     return message.replace(b"\x01", delimiter)

@@ -220,9 +220,10 @@ def test_well_formed_groups_are_nested_without_the_scalar_parser(monkeypatch):
     )
     monkeypatch.setattr(Layout, "replace", None)
     fields = [*HEAD, (453, b"2"), (448, b"P1"), (802, b"1"), (523, b"s"), (448, b"P2"), (55, b"X")]
-    message = encode(fields)
+    message = encode(fields) + encode([*fields, (b"x56", b"garbled")])
     batch = parse_block(Block("log", 0, message * 50), vectorised=True, fix_json=True)
-    assert (batch.messages.num_rows, sent) == (50, [])
+    assert (batch.messages.num_rows, sent) == (100, [])
+    assert batch.messages["defects"].to_pylist() == [None, "bad_field"] * 50
 
 
 # As many logs of up to 300 messages each as are to be compared; more by `tests.fix.fuzz`.

@@ -94,7 +94,7 @@ def test_short_texts_before_the_first_equals_sign_are_read_from_any_place(data):
 
 
 def test_a_tag_has_one_id_in_short_words_and_in_long_ones():
-    table = TagTable([8, 9, 35])
+    table = TagTable([8, 9, 35], lambda text: False)
     words = [b"9", b"269", b"35", b"269", b"035", b"3\x01", b"", b"0", b"x56"]
     expected = [1, 3, 2, 3, -1, -1, -1, -1, -1]
     for kind in (np.uint32, np.uint64, np.uint32):
@@ -105,14 +105,14 @@ def test_a_tag_has_one_id_in_short_words_and_in_long_ones():
 
 def test_all_tags_of_three_digits_have_places_of_their_own():
     tags = list(range(1, 1000))
-    table = TagTable(tags)
+    table = TagTable(tags, lambda text: False)
     words = np.array([int.from_bytes(b"%d" % tag, "little") for tag in tags], np.uint32)
     assert table.ids(words).tolist() == list(range(len(tags)))
     assert len(table.tags) == len(tags)
 
 
 def test_tags_keep_their_ids_and_what_is_none_has_none():
-    table = TagTable([8, 9, 35])
+    table = TagTable([8, 9, 35], lambda text: False)
     words = [b"9", b"269", b"35", b"269", b"035", b"3\x01", b"", b"12345678", b"0", b"x56"]
     array = np.array([int.from_bytes(one, "little") for one in words], np.uint64)
     expected = [1, 3, 2, 3, -1, -1, -1, 4, -1, -1]
@@ -121,8 +121,22 @@ def test_tags_keep_their_ids_and_what_is_none_has_none():
     assert table.tags == [8, 9, 35, 269, 12345678]
 
 
+def test_garbled_tags_have_ids_where_they_may_until_there_are_too_many():
+    table = TagTable([8, 9, 35], lambda text: text != b"x554")
+    words = [b"x56", b"x554", b"5x", b"9", b"", b"3\x01", b"Symbol", b"x56", b"056"]
+    array = np.array([int.from_bytes(one, "little") for one in words], np.uint64)
+    assert table.ids(array).tolist() == [3, -1, 4, 1, -1, -1, 5, 3, -1]
+    assert table.tags == [8, 9, 35, -1, -2, -3]
+    assert table.garbled == {-1: "x56", -2: "5x", -3: "Symbol"}
+    others = np.array([int.from_bytes(b"y%d" % one, "little") for one in range(1000)], np.uint64)
+    ids = table.ids(others)
+    assert ids.max() == 502
+    assert np.count_nonzero(ids < 0) == 503
+    assert table.ids(array).tolist() == [3, -1, 4, 1, -1, -1, 5, 3, -1]
+
+
 def test_a_table_of_all_tags_that_there_are_tells_them_apart():
     tags = [*merged().fields, *range(10_000, 12_000)]
-    table = TagTable(tags)
+    table = TagTable(tags, lambda text: False)
     words = np.array([int.from_bytes(b"%d" % tag, "little") for tag in tags], np.uint64)
     assert table.ids(words).tolist() == list(range(len(tags)))

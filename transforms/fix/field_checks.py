@@ -78,7 +78,7 @@ class FieldChecks:
             fields.append(self._number(field) if field else -1)
             is_stranger = slot.scope is not None and slot.position < 0
             wrong = 0
-            if is_stranger and dictionary.is_known:
+            if is_stranger and slot.tag > 0 and dictionary.is_known:
                 wrong = check_tag(slot.tag, dictionary, msg_type or "")
             tag_defects.append(wrong)
             needs.append(len(slot.scope.required) if slot.scope else 0)

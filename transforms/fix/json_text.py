@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from transforms.fix.fields import decode
 from transforms.fix.layout import Layout
 from transforms.fix.rows import Rows
 from transforms.fix.slots import COUNT, Slots
 
-__all__ = ["PARTS", "PLAIN", "Pieces", "Tokens", "json_rows"]
+__all__ = ["PARTS", "PLAIN", "Pieces", "Tokens", "escape", "json_rows"]
 
 Ints = NDArray[np.int64]
 
@@ -102,6 +104,20 @@ class Tokens:
         return pa.Array.from_buffers(
             pa.string(), len(offsets) - 1, [None, pa.py_buffer(offsets), buffer]
         )
+
+
+def escape(rows: Rows, fields: Ints, tokens: Tokens) -> tuple[dict[int, int], dict[int, int]]:
+    """Return, by field, tokens of values as JSON escapes them, and of those that are not UTF-8."""
+    escaped: dict[int, int] = {}
+    recoded: dict[int, int] = {}
+    at, end = (rows.equals.take(fields) + 1).tolist(), rows.stop.take(fields).tolist()
+    for field, begin, stop in zip(fields.tolist(), at, end, strict=True):
+        value = rows.data[begin:stop]
+        text = decode(value)
+        escaped[field] = tokens.add(orjson.dumps(text)[1:-1])
+        if not value.isascii() and (again := text.encode()) != value:
+            recoded[field] = tokens.add(again)
+    return escaped, recoded
 
 
 def json_rows(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from transforms.fix.fields import Field, facts_of
 from transforms.fix.masking import Masking
 
-__all__ = ["Masked", "mask_message"]
+__all__ = ["Masked", "damaged_tag", "mask_message"]
 
 _TAG_BEHIND = re.compile(rb"(?<![0-9])0*([1-9][0-9]{0,8})\Z")
 
@@ -36,7 +36,7 @@ def mask_message(
     field before it (`data_tags`, as in `split_fields`) does too; BodyLength and CheckSum stay as
     they came.
     """
-    tags = [facts_of(field.tag).tag or _damaged_tag(field.tag) for field in fields]
+    tags = [facts_of(field.tag).tag or damaged_tag(field.tag) for field in fields]
     if masking.tags.isdisjoint(tags) and not any(b"=" in field.value for field in fields):
         return None
     secrets = _Secrets(fields, masking, data_tags)
@@ -100,7 +100,8 @@ class _Secrets:
             self.changes[number - 1] = before._replace(value=b"%d" % len(value))
 
 
-def _damaged_tag(tag: bytes) -> int:
+def damaged_tag(tag: bytes) -> int:
+    """Return the tag that a text, which is none, ends with; 0 if it ends with none."""
     match = _TAG_BEHIND.search(tag)
     return int(match[1]) if match else 0
 

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.fix.choice import Dictionaries
+from transforms.fix.defects import BAD_FIELD
 from transforms.fix.fields import decode
 from transforms.fix.numbered import Numbered
 from transforms.fix.rows import Rows
-from transforms.fix.slots import CANNOT_SAY, COUNT, EDGE, GROUP, Slots
+from transforms.fix.slots import CANNOT_SAY, COUNT, EDGE, GARBLED, GROUP, Slots
 from transforms.fix.words import LOW_BYTES
 
 __all__ = ["RowTypes", "find_slots"]
@@ -116,11 +117,13 @@ def _values(rows: Rows, fields: Ints) -> tuple[NDArray[np.uint64], Ints]:
 
 
 def find_slots(
-    rows: Rows, slots: Slots, types: Ints, special: Ints, msg_type: int
+    rows: Rows, slots: Slots, types: Ints, special: Ints, msg_type: int, defects: Ints
 ) -> tuple[Ints, NDArray[np.uint8]]:
-    """Return the slot of each field (`EDGE` in odd rows), and its flags; add to `rows.odd`.
+    """Return the slot of each field (`EDGE` in odd rows), and its flags.
 
-    `special` are the fields whose values are not plain text; `msg_type` is the id of MsgType.
+    Rows that only the scalar parser can read are added to `rows.odd`, fields without a tag to
+    `defects`. `special` are the fields whose values are not plain text; `msg_type` is the id of
+    MsgType.
     """
     row = rows.row
     slot = slots.slots_of(types, rows.ids, row)
@@ -132,6 +135,8 @@ def find_slots(
         _place_strangers(rows, slots, types, slot, strangers)
         unclear = strangers[slot.take(strangers) == CANNOT_SAY]
         rows.odd[row.take(unclear)] = True
+        garbled = slots.flags.take(slot.take(strangers)) & GARBLED > 0
+        defects[row.take(strangers[garbled])] |= BAD_FIELD
     if slots.has_unclear:
         rows.odd[row[slot == CANNOT_SAY]] = True
     flags = slots.flags.take(slot)

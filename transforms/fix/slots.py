@@ -14,7 +14,7 @@ from transforms.fix.pairs import BAD, NO_FIELD, WHOLE_ROW, PairText, Slot, pair_
 from transforms.fix.tags import TagTable
 from transforms.fix.versions import BODY, TRAILER, Scope, VersionDictionary
 
-__all__ = ["CANNOT_SAY", "COUNT", "EDGE", "GROUP", "START", "WHOLE", "Slots"]
+__all__ = ["CANNOT_SAY", "COUNT", "EDGE", "GARBLED", "GROUP", "START", "WHOLE", "Slots"]
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
@@ -31,8 +31,8 @@ EDGE, CANNOT_SAY, WHOLE = range(3)
 """Slots that are no fields: before and behind all rows; what only the scalar parser can place; a
 row whose whole text is known."""
 
-GROUP, COUNT = 1, 2
-"""Flags of a slot: in an entry of a group; counts a group."""
+GROUP, COUNT, GARBLED = 1, 2, 4
+"""Flags of a slot: in an entry of a group; counts a group; has no tag."""
 
 START = 1 << 31
 """Marks the pair that a row begins with; its first slot is the last one of the row before."""
@@ -147,7 +147,9 @@ class Slots:
                 if tag in homes:
                     scope = homes[tag]
                     cell = self._slot(number, scope, tag) if scope else CANNOT_SAY
-                    self.has_unclear |= cell == CANNOT_SAY
+                elif dictionary.is_name(self._tags.garbled.get(tag, "")):
+                    cell = CANNOT_SAY
+                self.has_unclear |= cell == CANNOT_SAY
                 self._table[number, index] = cell
         self._filled = types, tags
         self._describe()
@@ -166,7 +168,8 @@ class Slots:
                 scope, tag, dictionary.name(tag), scope.position[tag], "", root.section[top]
             )
         else:
-            slot = Slot(scope, tag, dictionary.name(tag), order=order)
+            name = self._tags.garbled.get(tag) or dictionary.name(tag)
+            slot = Slot(scope, tag, name, order=order)
         return self._number(slot, self.types[kind])
 
     def _number(self, slot: Slot, origin: _Type) -> int:
@@ -200,7 +203,10 @@ class Slots:
         """Keep what is asked of slots and pairs as arrays."""
         new = self.slots[len(self.flags) :]
         if new:
-            flags = [GROUP * (one.depth > 0) + COUNT * (one.inner is not None) for one in new]
+            flags = [
+                GROUP * (one.depth > 0) + COUNT * (one.inner is not None) + GARBLED * (one.tag < 0)
+                for one in new
+            ]
             self.flags = np.append(self.flags, np.array(flags, np.uint8))
             ids = {tag: number for number, tag in enumerate(self._tags.tags)}
             own_ids = [-1 if one.depth or not one.scope else ids[one.tag] for one in new]

@@ -6,7 +6,7 @@ goes through Python once.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,14 @@ __all__ = ["TagTable", "short_tag_texts", "tag_texts"]
 _U = np.uint64
 _EQUALS = word(b"=" * 8)
 _TAG = re.compile(rb"[1-9][0-9]{0,7}")
+# Behind zeros there may be the tag of a length field, which framing wants to know of.
+_GARBLED = re.compile(rb"(?![1-9][0-9]*\Z|0)[\w .-]{1,8}")
 # By the size of a word: how many bits number the places of its table, and the factor of the hash,
 # found by trial: all tags of up to four digits, or three, have places of their own.
 _HASHES = {8: (15, 0xC8CF0B6E8BA3754D), 4: (12, 0xD637CFBB)}
 
 _MOST_TAGS = 8000
+_MOST_GARBLED = 500
 _MOST_STRANGERS = 100_000
 _FEW = 500
 """Below this many strangers a dictionary costs less than sorting them."""
@@ -34,12 +37,15 @@ class TagTable:
     """Small ids, from 0 on, for the texts of tags in the order they were first seen.
 
     `tags[id]` is the tag number. A table grows as new tags come, up to a bound that keeps a log of
-    ever new tags from filling the memory; tags beyond it get -1, as do texts that are no tag.
+    ever new tags from filling the memory; tags beyond it get -1. So do texts that are no tag, but
+    for some short ones: `garbled` has those by the negative numbers that they have in `tags`.
     """
 
-    def __init__(self, tags: Iterable[int]):
-        """`tags` get the first ids."""
+    def __init__(self, tags: Iterable[int], may_be_garbled: Callable[[bytes], bool]):
+        """`tags` get the first ids; `may_be_garbled` tells which texts that are no tag get some."""
         self.tags: list[int] = []
+        self.garbled: dict[int, str] = {}
+        self._may_be_garbled = may_be_garbled
         # Ids by the hash of the text, wide as they are returned to save a conversion, and beside
         # them the text that has the id; 0, where there is none, is the text of no tag.
         self._tables = {
@@ -89,10 +95,19 @@ class TagTable:
             text = key.to_bytes(8, "little").rstrip(b"\0")
             if _TAG.fullmatch(text) and len(self.tags) < _MOST_TAGS:
                 return self._add(key, int(text))
+            if self._is_garbled(text):
+                number = -1 - len(self.garbled)
+                self.garbled[number] = text.decode()
+                return self._add(key, number)
             number = -1
             if len(self._elsewhere) < _MOST_STRANGERS:
                 self._elsewhere[key] = number
         return number
+
+    def _is_garbled(self, text: bytes) -> bool:
+        if len(self.garbled) == _MOST_GARBLED or not _GARBLED.fullmatch(text):
+            return False
+        return self._may_be_garbled(text)
 
 
 def short_tag_texts(

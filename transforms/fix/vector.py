@@ -1,6 +1,6 @@
 """All messages of a block at once, with numpy and pyarrow; equal to `transforms.fix.scalar`.
 
-The fields of regular messages are read as arrays. What is out of the ordinary (a garbled field, a
+The fields of regular messages are read as arrays. What is out of the ordinary (no `=` in a field, a
 header out of order, delimiters inside data, a truncated message) goes to the scalar parser, and its
 result is put into the same arrays.
 """
@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -23,11 +22,11 @@ from transforms.fix.defects import (
     REPEATED_TAG,
 )
 from transforms.fix.field_checks import FieldChecks
-from transforms.fix.fields import decode
 from transforms.fix.firsts import FirstFields
 from transforms.fix.framing_checks import check_framing
-from transforms.fix.json_text import PLAIN, Pieces, Tokens, json_rows
+from transforms.fix.json_text import PLAIN, Pieces, Tokens, escape, json_rows
 from transforms.fix.layout import Layout, check_groups, lay_out
+from transforms.fix.masked import damaged_tag
 from transforms.fix.nesting import RowTypes, find_slots
 from transforms.fix.oddities import mark_odd
 from transforms.fix.reading import Reading
@@ -35,7 +34,7 @@ from transforms.fix.rows import Rows, find_rows
 from transforms.fix.scalar import Message, parse_message
 from transforms.fix.schema import COLUMNS
 from transforms.fix.secret_rows import SecretRows
-from transforms.fix.slots import COUNT, Slots
+from transforms.fix.slots import COUNT, GARBLED, Slots
 from transforms.fix.tags import TagTable
 from transforms.fix.vector_columns import TypedColumns
 
@@ -81,7 +80,8 @@ class VectorParser:
         data = self._lengths.values()
         secret = sorted(reading.masking.tags)
         self._tags = TagTable(
-            dict.fromkeys([*self._lengths, 8, 9, 35, 10, 1128, *own, *data, _ENCODING, *secret])
+            dict.fromkeys([*self._lengths, 8, 9, 35, 10, 1128, *own, *data, _ENCODING, *secret]),
+            lambda text: damaged_tag(text) not in reading.masking.tags,
         )
         self.ids = {tag: number for number, tag in enumerate(self._tags.tags)}
         # The ids of data fields, by the ids of their length fields, which are the first ones.
@@ -143,18 +143,21 @@ class _Block:
         shown[secrets.hidden] = shown[secrets.hashed] = False
         self.special = self.special[shown.take(self.special)]
         self.types = parser.types.find(rows, logged_on)
-        self.slot, self.flags = find_slots(rows, self.slots, self.types, self.special, self.id[35])
+        self.slot, self.flags = find_slots(
+            rows, self.slots, self.types, self.special, self.id[35], self.defects
+        )
         own = self.slots.own_ids.take(self.slot)
         self.level = own >= 0
         self.table, self.first, self.repeats = parser.firsts.find(
             own, rows.row, count=self.count, tags=parser.tag_count
         )
         self.defects[rows.row.take(self.repeats)] |= REPEATED_TAG
-        # A group that is repeated goes on with its first array.
-        rows.odd[rows.row[self.repeats[self.flags[self.repeats] & COUNT > 0]]] = True
+        # A group that is repeated goes on with its first array; what is no tag is not repeated.
+        unlike = self.flags[self.repeats] & (COUNT | GARBLED) > 0
+        rows.odd[rows.row[self.repeats[unlike]]] = True
         check_framing(rows, delimiter, self.ended, self.delimiters, self.defects)
         empty = np.flatnonzero(rows.stop - rows.equals == 1)
-        self.defects[rows.row[empty]] |= EMPTY_VALUE
+        self.defects[rows.row[empty[self.flags[empty] & GARBLED == 0]]] |= EMPTY_VALUE
         self.columns = TypedColumns(rows, self.table, self.id, self.defects)
         self.layouts = self._lay_out()
         self.scalar = self._parse_odd()
@@ -211,7 +214,8 @@ class _Block:
         self.parser.pieces.learn()
         shown = self.secrets.asterisks(rows)
         tokens = Tokens(rows, shown, self.parser.pieces)
-        escaped, recoded = self._texts(tokens)
+        special = self.special[~rows.odd[rows.row[self.special]]]
+        escaped, recoded = escape(rows, special, tokens)
         hashes, raws = self.secrets.hashes(rows, shown, self.parser.hashed)
         for field, text in hashes.items():
             escaped[field] = recoded[field] = tokens.add(text)
@@ -254,21 +258,6 @@ class _Block:
             raws,
             shown,
         )
-
-    def _texts(self, tokens: Tokens) -> tuple[dict[int, int], dict[int, int]]:
-        """Return tokens of values that JSON escapes, and of those that are not UTF-8, by field."""
-        escaped: dict[int, int] = {}
-        recoded: dict[int, int] = {}
-        rows = self.rows
-        fields = self.special[~rows.odd[rows.row[self.special]]]
-        at, end = (rows.equals.take(fields) + 1).tolist(), rows.stop.take(fields).tolist()
-        for field, begin, stop in zip(fields.tolist(), at, end, strict=True):
-            value = rows.data[begin:stop]
-            text = decode(value)
-            escaped[field] = tokens.add(orjson.dumps(text)[1:-1])
-            if not value.isascii() and (again := text.encode()) != value:
-                recoded[field] = tokens.add(again)
-        return escaped, recoded
 
     def _kept(self, left_out: tuple[int, ...]) -> Mask:
         """Tell which fields stand in the JSON, where those of some tags have no need to."""
