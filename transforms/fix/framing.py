@@ -151,10 +151,11 @@ def _is_chance(data: bytes, start: int, trailer: int, delimiter: bytes) -> bool:
     So it does where another message begins on a line of its own before it and the CheckSum is not
     that of the bytes between.
     """
-    other = _next_start(data, start + 1, delimiter)
+    line = data.find(b"\n", start, trailer)
+    other = _next_start(data, line, delimiter) if line >= 0 else None
     while other and other.start() < trailer:
         line = data.rfind(b"\n", start, other.start())
-        if line >= 0 and delimiter not in data[line : other.start()]:
+        if delimiter not in data[line : other.start()]:
             total = checksum(data[start:trailer].replace(delimiter, b"\x01"))
             return total != int(data[trailer + 3 : trailer + 6])
         other = _next_start(data, other.start() + 1, delimiter)
@@ -277,9 +278,7 @@ def last_border(data: bytes, delimiter: bytes, *, final: bool) -> int:
     while True:
         begin = max(0, len(data) - window)
         part = data[begin:]
-        last = 0
-        for last in _borders(part, delimiter, final=final, synced=begin == 0):  # noqa: B007
-            pass
+        last = max(_borders(part, delimiter, final=final, synced=begin == 0), default=0)
         if last or begin == 0:
             return begin + last
         window *= 4
