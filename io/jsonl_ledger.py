@@ -23,9 +23,8 @@ from fixio.ledger import (
     SinkError,
     Source,
     Stretch,
-    free_fingerprint,
+    identify,
     known,
-    matching,
     settled,
 )
 from fixio.tables import EXTEND_PROGRESS
@@ -162,18 +161,18 @@ class JsonlLedger:
 
     # Sources.
 
-    def find(self, source: Source, *, rules: str) -> Known | None:
-        """See `fixio.ledger.Ledger`."""
-        if not self._database.exists():
-            return None
-        with self.transaction():
-            made = self._query("pragma user_version")[0][0]
-            return self._find(source, rules) if made else None
-
     def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
         with self.transaction():
-            return {one.key: self._find(one, rules) or self._add(one) for one in sources}
+            rows = self._query(
+                "select source_id, kind, fingerprint, mark_digests, mark_size from sources"
+            )
+            ids = identify(sources, (row[:4] for row in rows), self._add)
+            marks = {source_id: Mark(*mark) for source_id, _, _, *mark in rows}
+            return {
+                key: known(source_id, self._progress(source_id), rules, marks.get(source_id))
+                for key, source_id in ids.items()
+            }
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """Raise `SinkError` if one of the sources has lines: lines cannot be replaced.
@@ -216,31 +215,16 @@ class JsonlLedger:
         """Return what each source was called when it was first seen."""
         return dict(self._query("select source_id, name from sources"))
 
-    def _find(self, source: Source, rules: str) -> Known | None:
-        rows = self._query(
-            "select source_id, fingerprint, mark_digests, mark_size from sources where kind = ?",
-            source.kind,
-        )
-        source_id = matching(source, (row[:3] for row in rows))
-        if source_id is None:
-            return None
-        mark = next(Mark(*row[2:]) for row in rows if row[0] == source_id)
-        return known(source_id, self._progress(source_id), rules, mark)
-
-    def _add(self, source: Source) -> Known:
-        taken = {
-            row[0]
-            for row in self._query("select fingerprint from sources where kind = ?", source.kind)
-        }
-        added = self._query(
+    def _add(self, source: Source, name: str) -> int:
+        added: list[tuple[int]] = self._query(
             "insert into sources (kind, name, fingerprint, mark_digests)"
             " values (?, ?, ?, ?) returning source_id",
             source.kind,
             source.name,
-            free_fingerprint(source, taken),
+            name,
             source.digests,
         )
-        return Known(added[0][0])
+        return added[0][0]
 
     def _progress(self, source_id: int) -> list[Progress]:
         return self._query(

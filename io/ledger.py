@@ -1,7 +1,8 @@
 """What a sink remembers of its sources: which stretches of each are done, and by which rules."""
 
 import hashlib
-from collections.abc import Container, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -22,11 +23,10 @@ __all__ = [
     "Stretch",
     "agree",
     "fingerprint",
-    "free_fingerprint",
     "gaps",
+    "identify",
     "inside",
     "known",
-    "matching",
     "merged",
     "register_keys",
     "settled",
@@ -34,6 +34,8 @@ __all__ = [
 
 HEAD = 4096
 """How many bytes of a file's beginning make its fingerprint."""
+
+_DIGEST = 16  # bytes
 
 MARK = 1 << 20
 """A mark looks at so many bytes at the most: enough to tell files with one head apart."""
@@ -104,14 +106,10 @@ class Ledger(Protocol):
     def prepare(self) -> None:
         """Make the sink ready, or raise `SchemaError` if it holds what this version cannot use."""
 
-    def find(self, source: Source, *, rules: str) -> Known | None:
-        """Return what is known of a source, None if it is new; nothing is changed."""
-
     def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """Return what is known of each source by its key; new ones are stored with their digests.
 
-        A source is known by the longest stored fingerprint that its head has, if `agree` holds for
-        the digests.
+        `identify` says by what a source is known.
         """
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
@@ -140,7 +138,7 @@ def register_keys(ledger: Ledger, keys: Iterable[str], *, rules: str) -> dict[st
 def fingerprint(head: bytes) -> str:
     """Return the length of `head` (cut at `HEAD`) and its BLAKE2b digest of 16 bytes, `n:hex`."""
     head = head[:HEAD]
-    return f"{len(head)}:{hashlib.blake2b(head, digest_size=16).hexdigest()}"
+    return f"{len(head)}:{hashlib.blake2b(head, digest_size=_DIGEST).hexdigest()}"
 
 
 def agree(some: str, others: str) -> bool:
@@ -154,32 +152,77 @@ def agree(some: str, others: str) -> bool:
     return common is None or one[common] == other[common]
 
 
-def matching(source: Source, stored: Iterable[tuple[int, str, str]]) -> int | None:
-    """Return which of the stored sources (id, fingerprint, digests) this one is, None if none.
+class _Stored:
+    """The stored sources of one kind, by fingerprint."""
 
-    It is the one with the longest fingerprint that its head has, if the digests agree. Of several
-    with one fingerprint the later ones are stored with a number behind it, `n:hex#2`.
+    def __init__(self) -> None:
+        # Of several with one fingerprint the later ones are stored as `n:hex#2` and so on.
+        self._sources: dict[str, list[tuple[int, str]]] = {}
+        self._lengths: list[int] = []
+
+    def enter(self, source_id: int, name: str, digests: str) -> None:
+        """Take in a source that is stored under a fingerprint."""
+        name = name.partition("#")[0]
+        length = int(name.partition(":")[0])
+        at = bisect_left(self._lengths, length)
+        if self._lengths[at : at + 1] != [length]:
+            self._lengths.insert(at, length)
+        self._sources.setdefault(name, []).append((source_id, digests))
+
+    def free_name(self, head: bytes) -> str:
+        """Return the fingerprint to store a new source under."""
+        name = fingerprint(head)
+        others = len(self._sources.get(name, ()))
+        return f"{name}#{others + 1}" if others else name
+
+    def find(self, source: Source) -> int | None:
+        """Return the source with the longest fingerprint of this one's head, if digests agree."""
+        head = source.head[:HEAD]
+        found = self._agreeing(fingerprint(head), source)
+        if found is not None:
+            return found
+        # All beginnings of the head that there are fingerprints of, in one pass over it.
+        digest, at = hashlib.blake2b(digest_size=_DIGEST), 0
+        for length in self._lengths[: bisect_left(self._lengths, len(head))]:
+            digest.update(head[at:length])
+            at = length
+            one = self._agreeing(f"{length}:{digest.hexdigest()}", source)
+            found = found if one is None else one
+        return found
+
+    def _agreeing(self, name: str, source: Source) -> int | None:
+        for source_id, digests in self._sources.get(name, ()):
+            if agree(source.digests, digests):
+                return source_id
+        return None
+
+
+def identify(
+    sources: Iterable[Source],
+    stored: Iterable[tuple[int, str, str, str]],
+    add: Callable[[Source, str], int] | None = None,
+) -> dict[str, int]:
+    """Return the source ids of sources, by key.
+
+    `stored` are the id, kind, fingerprint and digests of all sources that a ledger has. One is the
+    stored source of its kind with the longest fingerprint that its head has, if `agree` holds for
+    the digests. What is not stored goes, with the fingerprint to store it under, to `add`, which
+    returns its id; without `add` it is left out.
     """
-    by_fingerprint: dict[str, list[tuple[int, str]]] = {}
-    for source_id, text, digests in stored:
-        by_fingerprint.setdefault(text.partition("#")[0], []).append((source_id, digests))
-    lengths = {int(text.partition(":")[0]) for text in by_fingerprint}
-    for length in sorted(lengths, reverse=True):
-        if 0 < length <= len(source.head):
-            for source_id, digests in by_fingerprint.get(fingerprint(source.head[:length]), ()):
-                if agree(source.digests, digests):
-                    return source_id
-    return None
-
-
-def free_fingerprint(source: Source, taken: Container[str]) -> str:
-    """Return the fingerprint to store a new source under; see `matching` for the number."""
-    wanted = name = fingerprint(source.head)
-    number = 1
-    while name in taken:
-        number += 1
-        name = f"{wanted}#{number}"
-    return name
+    kinds: dict[str, _Stored] = {}
+    for source_id, kind, name, digests in stored:
+        kinds.setdefault(kind, _Stored()).enter(source_id, name, digests)
+    found = {}
+    for source in sources:
+        alike = kinds.setdefault(source.kind, _Stored())
+        one = alike.find(source)
+        if one is None and add:
+            name = alike.free_name(source.head)
+            one = add(source, name)
+            alike.enter(one, name, source.digests)
+        if one is not None:
+            found[source.key] = one
+    return found
 
 
 def known(source_id: int, rows: Iterable[Progress], rules: str, mark: Mark | None) -> Known:

@@ -149,10 +149,10 @@ class ParquetFolder:
         self._end([manifest])
 
     @contextmanager
-    def locked(self, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Hold the lock of the folder."""
-        with open(self._own / "lock", "rb" if kind == fcntl.LOCK_SH else "ab") as file:
-            fcntl.flock(file, kind)
+        with open(self._own / "lock", "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     @contextmanager

@@ -1,6 +1,5 @@
 """What a folder of Parquet files remembers of its sources, in `_fixfeed/sources.json`."""
 
-import fcntl
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,9 +10,8 @@ from fixio.ledger import (
     Mark,
     Progress,
     Source,
-    free_fingerprint,
+    identify,
     known,
-    matching,
     merged,
     settled,
 )
@@ -25,21 +23,29 @@ __all__ = ["ParquetLedger"]
 class ParquetLedger(ParquetFolder):
     """The ledger of a local folder (`fixio.ledger.Ledger`)."""
 
-    def find(self, source: Source, *, rules: str) -> Known | None:
-        """See `fixio.ledger.Ledger`."""
-        if not self.state_file.exists():
-            return None
-        with self.locked(fcntl.LOCK_SH):
-            return self._find(self.load(), source, rules)
-
     def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
-        result = {}
         with self.changing() as state:
-            for source in sources:
-                found = self._find(state, source, rules) or self._add(state, source)
-                result[source.key] = found
-        return result
+            stored = {one["source_id"]: one for one in state["sources"]}
+            marks = {
+                source_id: Mark(one["mark_digests"], one["mark_size"])
+                for source_id, one in stored.items()
+            }
+            rows: dict[int, list[Progress]] = {}
+            for source_id, *row in state["progress"]:
+                rows.setdefault(source_id, []).append(tuple(row))
+            ids = identify(
+                sources,
+                [
+                    (source_id, one["kind"], one["fingerprint"], one["mark_digests"])
+                    for source_id, one in stored.items()
+                ],
+                lambda source, name: _add(state["sources"], source, name),
+            )
+        return {
+            key: known(source_id, rows.get(source_id, ()), rules, marks.get(source_id))
+            for key, source_id in ids.items()
+        }
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """See `fixio.ledger.Ledger`."""
@@ -73,34 +79,22 @@ class ParquetLedger(ParquetFolder):
                         one["mark_digests"], one["mark_size"] = mark
             state["progress"] = [(key, *row) for key, rows in by_source.items() for row in rows]
 
-    def _find(self, state: Mapping[str, Any], source: Source, rules: str) -> Known | None:
-        stored = {one["source_id"]: one for one in state["sources"] if one["kind"] == source.kind}
-        source_id = matching(
-            source,
-            [(number, one["fingerprint"], one["mark_digests"]) for number, one in stored.items()],
-        )
-        if source_id is None:
-            return None
-        rows = [tuple(row[1:]) for row in self.progress(state) if row[0] == source_id]
-        digests, size = stored[source_id]["mark_digests"], stored[source_id]["mark_size"]
-        return known(source_id, rows, rules, Mark(digests, size) if digests else None)
 
-    def _add(self, state: dict[str, Any], source: Source) -> Known:
-        taken = {one["fingerprint"] for one in state["sources"] if one["kind"] == source.kind}
-        source_id = max((one["source_id"] for one in state["sources"]), default=0) + 1
-        moment = now()
-        state["sources"].append(
-            {
-                "source_id": source_id,
-                "kind": source.kind,
-                "name": source.name,
-                "fingerprint": free_fingerprint(source, taken),
-                "bytes": 0,
-                **dict.fromkeys(COUNTS, 0),
-                "first_seen": moment,
-                "last_seen": moment,
-                "mark_digests": source.digests,
-                "mark_size": 0,
-            }
-        )
-        return Known(source_id)
+def _add(stored: list[dict[str, Any]], source: Source, name: str) -> int:
+    source_id = stored[-1]["source_id"] + 1 if stored else 1
+    moment = now()
+    stored.append(
+        {
+            "source_id": source_id,
+            "kind": source.kind,
+            "name": source.name,
+            "fingerprint": name,
+            "bytes": 0,
+            **dict.fromkeys(COUNTS, 0),
+            "first_seen": moment,
+            "last_seen": moment,
+            "mark_digests": source.digests,
+            "mark_size": 0,
+        }
+    )
+    return source_id

@@ -47,10 +47,6 @@ class StandardOutputLedger:
         except OSError as error:
             raise SinkError(f"cannot remove {FAILURES} of the run before: {error}") from error
 
-    def find(self, source: Source, *, rules: str) -> Known | None:
-        """See `fixio.ledger.Ledger`."""
-        return None
-
     def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`; nothing is done of any source."""
         self.names |= {source.key: source.name for source in sources}

@@ -1,6 +1,6 @@
 """A database that stores batches and remembers, in the same transactions, what it has stored."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,11 +13,10 @@ from fixio.ledger import (
     Progress,
     Source,
     Stretch,
-    free_fingerprint,
     gaps,
+    identify,
     inside,
     known,
-    matching,
     merged,
     settled,
 )
@@ -33,6 +32,8 @@ from transforms.fix.block import Batch
 
 __all__ = ["Store"]
 
+_ROW = f'rules, start, "end", {", ".join(COUNTS)}'
+
 
 class Store(Database):
     """The ledger of a database (`fixio.ledger.Ledger`), and the batches that it is kept with."""
@@ -41,40 +42,27 @@ class Store(Database):
 
     def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
-        result: dict[str, Known] = {}
-        for source in sources:
-            found = self._find(source, rules)
-            if found is None:
-                with self.transaction():
-                    self.lock_schema()
-                    # Another process may have stored it meanwhile.
-                    found = self._find(source, rules) or self._add(source)
-            result[source.key] = found
-        return result
+        rows = self._sources()
+        ids = identify(sources, (row[:4] for row in rows))
+        if any(source.key not in ids for source in sources):
+            with self.transaction():
+                self.lock_schema()
+                # Another process may have stored some meanwhile.
+                rows = self._sources()
+                ids = identify(sources, (row[:4] for row in rows), self._add)
+        marks = {source_id: Mark(*mark) for source_id, _, _, *mark in rows}
+        progress = self._progress(ids.values())
+        return {
+            key: known(source_id, progress[source_id], rules, marks.get(source_id))
+            for key, source_id in ids.items()
+        }
 
-    def find(self, source: Source, *, rules: str) -> Known | None:
-        """See `fixio.ledger.Ledger`."""
-        return self._find(source, rules) if "sources" in self.tables() else None
-
-    def _find(self, source: Source, rules: str) -> Known | None:
-        rows = self.query(
-            "select source_id, fingerprint, mark_digests, mark_size from sources where kind = ?",
-            source.kind,
-        )
-        source_id = matching(source, ((int(row[0]), row[1], row[2]) for row in rows))
-        if source_id is None:
-            return None
-        mark = next(Mark(row[2], int(row[3])) for row in rows if row[0] == source_id)
-        return known(source_id, self._progress(source_id), rules, mark)
-
-    def _progress(self, source_id: int) -> list[Progress]:
+    def _sources(self) -> list[tuple[Any, ...]]:
         return self.query(
-            f'select rules, start, "end", {", ".join(COUNTS)} from progress where source_id = ?',
-            source_id,
+            "select source_id, kind, fingerprint, mark_digests, mark_size from sources"
         )
 
-    def _add(self, source: Source) -> Known:
-        taken = {row[0] for row in self.query("select fingerprint from sources")}
+    def _add(self, source: Source, name: str) -> int:
         source_id = int(self.query("select coalesce(max(source_id), 0) + 1 from sources")[0][0])
         moment = now()
         self.query(
@@ -83,18 +71,30 @@ class Store(Database):
             source_id,
             source.kind,
             source.name,
-            free_fingerprint(source, taken),
+            name,
             source.digests,
             moment,
             moment,
         )
-        return Known(source_id)
+        return source_id
+
+    def _progress(self, ids: Collection[int]) -> dict[int, list[Progress]]:
+        """Return the rows of progress of each source."""
+        found: dict[int, list[Progress]] = {source_id: [] for source_id in ids}
+        for source_id, *row in self.query(
+            f"select source_id, {_ROW} from progress where source_id between ? and ?",
+            min(ids, default=0),
+            max(ids, default=0),
+        ):
+            if source_id in found:
+                found[source_id].append(tuple(row))
+        return found
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """See `fixio.ledger.Ledger`."""
         with self.transaction():
-            for source_id in source_ids:
-                if {row[0] for row in self._progress(source_id)} == {rules}:
+            for source_id, rows in self._progress(set(source_ids)).items():
+                if {row[0] for row in rows} == {rules}:
                     self.query(
                         "update progress set rules = ? where source_id = ?",
                         f"replaced:{rules}",
@@ -106,12 +106,16 @@ class Store(Database):
     ) -> None:
         """See `fixio.ledger.Ledger`."""
         again = set(reprocessed)
-        for source_id, mark in marks.items():
-            with self.transaction():
-                rows = self._progress(source_id)
+        with self.transaction():
+            # In order, so that two jobs wait for each other but do not deadlock.
+            for source_id, rows in sorted(self._progress(marks.keys()).items()):
                 left = settled(rows, rules, replaced=source_id in again)
                 if len(left) < len(rows):
-                    self.query("delete from progress where source_id = ?", source_id)
+                    # What another job has done meanwhile is among what goes, or stays.
+                    rows = self.query(
+                        f"delete from progress where source_id = ? returning {_ROW}", source_id
+                    )
+                    left = settled(rows, rules, replaced=source_id in again)
                     for one in left:
                         self._insert_progress(source_id, *one)
                 totals = [sum(one[n] for one in left) for n in range(3, 7)]
@@ -123,7 +127,7 @@ class Store(Database):
                     now(),
                     source_id,
                 )
-                if mark:
+                if mark := marks[source_id]:
                     self.query(
                         "update sources set mark_digests = ?, mark_size = ? where source_id = ?",
                         *mark,

@@ -452,19 +452,13 @@ def test_sources_are_known_by_their_head_and_mark_whatever_their_name(place):
     grown = Source("file:grown", "file", "renamed.log", source().head + b" and more")
     other = Source("file:other", "file", "other.log", b"another head")
     twin = Source("file:twin", "file", "twin.log", source().head, "10:other")
-    assert ledger.find(other, rules="r") is None
     known = ledger.register([grown, other], rules="r")
     assert (known["file:grown"].source_id, known["file:other"].source_id) == (1, 2)
     assert known["file:grown"].mark == Mark("10:digest", 7)
     assert ledger.register([twin], rules="r")["file:twin"].source_id == 3
-    assert ledger.find(grown, rules="r") == known["file:grown"]
+    assert ledger.register([grown], rules="r") == {"file:grown": known["file:grown"]}
     assert ledger.names() == {1: "day.log", 2: "other.log", 3: "twin.log"}
     ledger.close()
-
-
-def test_looking_for_a_source_makes_nothing(tmp_path):
-    assert JsonlLedger(str(tmp_path / "out.jsonl")).find(source(), rules="r") is None
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_known_of_a_source_is_what_was_stored_under_which_rules(place):

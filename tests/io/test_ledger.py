@@ -9,9 +9,8 @@ from fixio.ledger import (
     Source,
     agree,
     fingerprint,
-    free_fingerprint,
     gaps,
-    matching,
+    identify,
     merged,
     settled,
 )
@@ -63,12 +62,47 @@ def test_stretches_of_other_rules_go_where_those_of_the_run_cover_them():
 
 def test_the_longest_stored_head_with_agreeing_digests_is_the_source():
     head = b"0123456789"
-    stored = [(1, fingerprint(head[:4]), ""), (2, fingerprint(head[:8]), "8:aa"), (3, "9:ff", "")]
-    assert matching(Source("k", "file", "n", head, "8:aa"), stored) == 2
-    assert matching(Source("k", "file", "n", head, "8:bb"), stored) == 1
-    assert matching(Source("k", "file", "n", b"other"), stored) is None
-    taken = {fingerprint(head), f"{fingerprint(head)}#2"}
-    assert free_fingerprint(Source("k", "file", "n", head), taken) == f"{fingerprint(head)}#3"
+    stored = [
+        (1, "file", fingerprint(head[:4]), ""),
+        (2, "file", fingerprint(head[:8]), "8:aa"),
+        (3, "file", "9:ff", ""),
+        (4, "tcp", fingerprint(head), ""),
+    ]
+    sources = [
+        Source("grown", "file", "n", head, "8:aa"),
+        Source("other rest", "file", "n", head, "8:bb"),
+        Source("as it was", "tcp", "n", head),
+        Source("new", "file", "n", b"other"),
+    ]
+    ids = {"grown": 2, "other rest": 1, "as it was": 4}
+    assert identify(sources, stored) == ids
+    added = []
+    assert identify(sources, stored, lambda *one: added.append(one) or 5) == ids | {"new": 5}
+    assert added == [(sources[3], fingerprint(b"other"))]
+
+
+def test_new_sources_are_told_from_each_other_as_from_those_that_are_stored():
+    head = b"0123456789"
+    sources = [
+        Source("a", "file", "n", head, "8:aa"),
+        Source("b", "file", "n", head, "8:bb"),
+        Source("a grown", "file", "n", head + b"more", "8:aa"),
+        Source("c", "file", "n", head, "8:cc"),
+        Source("a again", "file", "n", head, "8:aa"),
+    ]
+    names = []
+    stored = [(1, "file", fingerprint(head), "8:zz"), (2, "file", f"{fingerprint(head)}#2", "8:yy")]
+    ids = identify(sources, stored, lambda source, name: names.append(name) or 2 + len(names))
+    assert ids == {"a": 3, "b": 4, "a grown": 3, "c": 5, "a again": 3}
+    assert names == [f"{fingerprint(head)}#{number}" for number in (3, 4, 5)]
+
+
+@given(heads=st.lists(st.binary(min_size=1, max_size=6), max_size=30), head=st.binary(min_size=1))
+def test_of_any_heads_the_longest_that_begins_another_is_found(heads, head):
+    heads = list(dict.fromkeys([*heads, *(head[:length] for length in (1, 3))]))
+    stored = [(number, "file", fingerprint(one), "") for number, one in enumerate(heads)]
+    longest = max((one for one in heads if head.startswith(one)), key=len)
+    assert identify([Source("k", "file", "n", head)], stored) == {"k": heads.index(longest)}
 
 
 def test_digests_agree_at_the_last_position_that_both_have():

@@ -506,17 +506,11 @@ def test_sources_are_known_by_their_head_and_mark_whatever_their_name(lake):
     grown = Source("file:grown", "file", "renamed.log", source().head + b" and more")
     other = Source("file:other", "file", "other.log", b"another head")
     twin = Source("file:twin", "file", "twin.log", source().head, "10:other")
-    assert ledger.find(other, rules="r") is None
     known = ledger.register([grown, other], rules="r")
     assert (known["file:grown"].source_id, known["file:other"].source_id) == (1, 2)
     assert known["file:grown"].mark == Mark("10:digest", 7)
     assert ledger.register([twin], rules="r")["file:twin"].source_id == 3
-    assert ledger.find(grown, rules="r") == known["file:grown"]
-
-
-def test_looking_for_a_source_makes_nothing(tmp_path):
-    assert ParquetLedger(str(tmp_path / "lake")).find(source(), rules="r") is None
-    assert list(tmp_path.iterdir()) == []
+    assert ledger.register([grown], rules="r") == {"file:grown": known["file:grown"]}
 
 
 def test_the_transform_stores_batches_and_tells_what_it_stored(tmp_path, whole):

@@ -91,7 +91,6 @@ def test_the_ledger_knows_names_and_nothing_that_is_done():
         "a": (1, ()),
         "b": (2, ()),
     }
-    assert ledger.find(one, rules="r") is None
     assert ledger.names == {"a": "a.log", "b": "b.log"}
 
 
