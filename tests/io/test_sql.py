@@ -297,6 +297,22 @@ def test_sources_are_known_by_their_head_and_mark_whatever_their_name(database):
     store.close()
 
 
+def test_of_many_sources_known_ones_take_as_many_queries_as_one(database, monkeypatch):
+    store = opened(database)
+    many = [Source(f"file:{n}", "file", f"{n}.log", b"head %03d" % n) for n in range(300)]
+    first = store.register(many, rules="r")
+    assert [first[one.key].source_id for one in many] == list(range(1, 301))
+    asked = []
+    query = store.query
+    monkeypatch.setattr(store, "query", lambda *given: asked.append(given[0]) or query(*given))
+    assert store.register(many[7:8], rules="r")["file:7"].source_id == 8
+    for_one = len(asked)
+    known = store.register(many, rules="r")
+    assert (len(asked), known.keys()) == (2 * for_one, first.keys())
+    assert all(known[one.key].source_id == first[one.key].source_id for one in many)
+    store.close()
+
+
 WRITER = """
 import sys
 from tests.io.test_sql import *
