@@ -31,9 +31,7 @@ class ParquetLedger(ParquetFolder):
                 source_id: Mark(one["mark_digests"], one["mark_size"])
                 for source_id, one in stored.items()
             }
-            rows: dict[int, list[Progress]] = {}
-            for source_id, *row in state["progress"]:
-                rows.setdefault(source_id, []).append(tuple(row))
+            rows = _by_source(state["progress"])
             ids = identify(
                 sources,
                 [
@@ -50,11 +48,11 @@ class ParquetLedger(ParquetFolder):
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """See `fixio.ledger.Ledger`."""
         with self.changing() as state:
-            for source_id in source_ids:
-                rows = [row for row in state["progress"] if row[0] == source_id]
-                if {row[1] for row in rows} == {rules}:
-                    for row in rows:
-                        row[1] = f"replaced:{rules}"
+            again = set(source_ids)
+            rows = _by_source(state["progress"])
+            for row in state["progress"]:
+                if row[0] in again and {used for used, *_ in rows[row[0]]} == {rules}:
+                    row[1] = f"replaced:{rules}"
 
     def finish(
         self, marks: Mapping[int, Mark | None], *, rules: str, reprocessed: Iterable[int]
@@ -62,9 +60,7 @@ class ParquetLedger(ParquetFolder):
         """See `fixio.ledger.Ledger`. Commits so far are taken into sources.json."""
         again = set(reprocessed)
         with self.changing() as state:
-            by_source: dict[int, list[Progress]] = {}
-            for source_id, *row in state["progress"]:
-                by_source.setdefault(source_id, []).append(tuple(row))
+            by_source = _by_source(state["progress"])
             for one in state["sources"]:
                 source_id = one["source_id"]
                 if source_id in marks:
@@ -78,6 +74,13 @@ class ParquetLedger(ParquetFolder):
                     if mark := marks[source_id]:
                         one["mark_digests"], one["mark_size"] = mark
             state["progress"] = [(key, *row) for key, rows in by_source.items() for row in rows]
+
+
+def _by_source(progress: Iterable[Sequence[Any]]) -> dict[int, list[Progress]]:
+    found: dict[int, list[Progress]] = {}
+    for source_id, *row in progress:
+        found.setdefault(source_id, []).append(tuple(row))
+    return found
 
 
 def _add(stored: list[dict[str, Any]], source: Source, name: str) -> int:

@@ -182,20 +182,21 @@ class ParquetWriter:
     def _rewrite(self, commit: _Commit) -> list[str]:
         """Write the rest of files that hold rows of the stretches; return those that go."""
         gone = []
-        for source_id, stretches in commit.stretches.items():
-            for table, key in _KEYS.items():
-                for path, numbers in self._stored(table, f"{source_id}-*.parquet"):
-                    first, last = int(numbers[1]), int(numbers[2])
-                    if not any(start <= last and first < end for start, end in stretches):
-                        continue
-                    rows = pq.ParquetFile(path).read()
-                    rest = rows.filter(pa.array(outside(rows[key], source_id, stretches)))
-                    if rest.num_rows == rows.num_rows:
-                        continue
-                    folder = path.parent.relative_to(self._ledger.folder)
-                    gone.append(f"{folder}/{path.name}")
-                    if rest.num_rows:
-                        self._write_file(commit, f"{folder}/{source_id}", rest, key)
+        done = commit.stretches
+        for table, key in _KEYS.items():
+            for path, numbers in self._stored(table, "[0-9]*.parquet"):
+                source_id, first, last = map(int, numbers[:3])
+                stretches = done.get(source_id, [])
+                if not any(start <= last and first < end for start, end in stretches):
+                    continue
+                rows = pq.ParquetFile(path).read()
+                rest = rows.filter(pa.array(outside(rows[key], source_id, stretches)))
+                if rest.num_rows == rows.num_rows:
+                    continue
+                folder = path.parent.relative_to(self._ledger.folder)
+                gone.append(f"{folder}/{path.name}")
+                if rest.num_rows:
+                    self._write_file(commit, f"{folder}/{source_id}", rest, key)
         return gone
 
     def _provisional_before(self, commit: _Commit) -> list[str]:
