@@ -21,7 +21,8 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixio.compression import Damaged, Stream, compression_of
-from fixio.ledger import HEAD, MARK, Mark, Source, Stretch, agree, fingerprint, gaps
+from fixio.identity import agree, fingerprint
+from fixio.ledger import HEAD, MARK, Mark, Source, Stretch, gaps
 from fixio.ranges import Range, open_file, read_blocks, reason_of, with_logons
 from transforms.fix.block import Block
 from transforms.fix.framing import sniff_delimiter

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fixio.identity import identify
 from fixio.jsonl_files import Recorded, append, failures_path, settle
 from fixio.ledger import (
     COUNTS,
@@ -23,11 +24,10 @@ from fixio.ledger import (
     SinkError,
     Source,
     Stretch,
-    identify,
     known,
     settled,
 )
-from fixio.tables import EXTEND_PROGRESS
+from fixio.tables import EXTEND_PROGRESS, KNOWN_SOURCES
 
 __all__ = ["JsonlLedger"]
 
@@ -164,15 +164,10 @@ class JsonlLedger:
     def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
         with self.transaction():
-            rows = self._query(
-                "select source_id, kind, fingerprint, mark_digests, mark_size from sources"
-            )
-            ids = identify(sources, (row[:4] for row in rows), self._add)
-            marks = {source_id: Mark(*mark) for source_id, _, _, *mark in rows}
-            return {
-                key: known(source_id, self._progress(source_id), rules, marks.get(source_id))
-                for key, source_id in ids.items()
-            }
+            stored = self._query(KNOWN_SOURCES)
+            ids = identify(sources, stored, self._add)
+            progress = {source_id: self._progress(source_id) for source_id in ids.values()}
+            return known(ids, stored, progress, rules=rules)
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """Raise `SinkError` if one of the sources has lines: lines cannot be replaced.

@@ -1,8 +1,6 @@
 """What a sink remembers of its sources: which stretches of each are done, and by which rules."""
 
-import hashlib
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -20,22 +18,20 @@ __all__ = [
     "SchemaError",
     "SinkError",
     "Source",
+    "Stored",
     "Stretch",
-    "agree",
-    "fingerprint",
+    "by_source",
     "gaps",
-    "identify",
     "inside",
     "known",
     "merged",
     "register_keys",
     "settled",
+    "totals",
 ]
 
 HEAD = 4096
 """How many bytes of a file's beginning make its fingerprint."""
-
-_DIGEST = 16  # bytes
 
 MARK = 1 << 20
 """A mark looks at so many bytes at the most: enough to tell files with one head apart."""
@@ -54,6 +50,9 @@ class SchemaError(SinkError):
 
 Progress = tuple[Any, ...]
 """A stretch that is done: rules, start, end; how many were stored, filtered, failed, skipped."""
+
+Stored = tuple[Any, ...]
+"""A source as a ledger has it: id, kind, fingerprint, and digests and size of its `Mark`."""
 
 COUNTS = ("stored", "filtered", "failed", "skipped")
 """The names of what is counted of a stretch, in the order of `Progress`."""
@@ -109,7 +108,7 @@ class Ledger(Protocol):
     def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """Return what is known of each source by its key; new ones are stored with their digests.
 
-        `identify` says by what a source is known.
+        `fixio.identity` says by what a source is known.
         """
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
@@ -135,106 +134,43 @@ def register_keys(ledger: Ledger, keys: Iterable[str], *, rules: str) -> dict[st
     return {key: one.source_id for key, one in found.items()}
 
 
-def fingerprint(head: bytes) -> str:
-    """Return the length of `head` (cut at `HEAD`) and its BLAKE2b digest of 16 bytes, `n:hex`."""
-    head = head[:HEAD]
-    return f"{len(head)}:{hashlib.blake2b(head, digest_size=_DIGEST).hexdigest()}"
+def known(
+    ids: Mapping[str, int],
+    stored: Iterable[Stored],
+    progress: Mapping[int, Sequence[Progress]],
+    *,
+    rules: str,
+) -> dict[str, Known]:
+    """Return what is known of sources, by key.
 
-
-def agree(some: str, others: str) -> bool:
-    """Tell whether two files' digests (see `Mark`) are equal at the last position both have.
-
-    Without such a position they do: a file of less than a head is known by its head alone.
+    `ids` are their ids by key, `progress` their rows by id; who is not `stored` has no mark.
     """
-    one = dict(part.split(":") for part in some.split())
-    other = dict(part.split(":") for part in others.split())
-    common = max(one.keys() & other.keys(), key=int, default=None)
-    return common is None or one[common] == other[common]
-
-
-class _Stored:
-    """The stored sources of one kind, by fingerprint."""
-
-    def __init__(self) -> None:
-        # Of several with one fingerprint the later ones are stored as `n:hex#2` and so on.
-        self._sources: dict[str, list[tuple[int, str]]] = {}
-        self._lengths: list[int] = []
-
-    def enter(self, source_id: int, name: str, digests: str) -> None:
-        """Take in a source that is stored under a fingerprint."""
-        name = name.partition("#")[0]
-        length = int(name.partition(":")[0])
-        at = bisect_left(self._lengths, length)
-        if self._lengths[at : at + 1] != [length]:
-            self._lengths.insert(at, length)
-        self._sources.setdefault(name, []).append((source_id, digests))
-
-    def free_name(self, head: bytes) -> str:
-        """Return the fingerprint to store a new source under."""
-        name = fingerprint(head)
-        others = len(self._sources.get(name, ()))
-        return f"{name}#{others + 1}" if others else name
-
-    def find(self, source: Source) -> int | None:
-        """Return the source with the longest fingerprint of this one's head, if digests agree."""
-        head = source.head[:HEAD]
-        found = self._agreeing(fingerprint(head), source)
-        if found is not None:
-            return found
-        # All beginnings of the head that there are fingerprints of, in one pass over it.
-        digest, at = hashlib.blake2b(digest_size=_DIGEST), 0
-        for length in self._lengths[: bisect_left(self._lengths, len(head))]:
-            digest.update(head[at:length])
-            at = length
-            one = self._agreeing(f"{length}:{digest.hexdigest()}", source)
-            found = found if one is None else one
-        return found
-
-    def _agreeing(self, name: str, source: Source) -> int | None:
-        for source_id, digests in self._sources.get(name, ()):
-            if agree(source.digests, digests):
-                return source_id
-        return None
-
-
-def identify(
-    sources: Iterable[Source],
-    stored: Iterable[tuple[int, str, str, str]],
-    add: Callable[[Source, str], int] | None = None,
-) -> dict[str, int]:
-    """Return the source ids of sources, by key.
-
-    `stored` are the id, kind, fingerprint and digests of all sources that a ledger has. One is the
-    stored source of its kind with the longest fingerprint that its head has, if `agree` holds for
-    the digests. What is not stored goes, with the fingerprint to store it under, to `add`, which
-    returns its id; without `add` it is left out.
-    """
-    kinds: dict[str, _Stored] = {}
-    for source_id, kind, name, digests in stored:
-        kinds.setdefault(kind, _Stored()).enter(source_id, name, digests)
+    marks = {source_id: Mark(*mark) for source_id, _, _, *mark in stored}
     found = {}
-    for source in sources:
-        alike = kinds.setdefault(source.kind, _Stored())
-        one = alike.find(source)
-        if one is None and add:
-            name = alike.free_name(source.head)
-            one = add(source, name)
-            alike.enter(one, name, source.digests)
-        if one is not None:
-            found[source.key] = one
+    for key, source_id in ids.items():
+        rows = progress.get(source_id, ())
+        found[key] = Known(
+            source_id=source_id,
+            done=merged((row[1], row[2]) for row in rows),
+            current=merged((row[1], row[2]) for row in rows if row[0] == rules),
+            rules=frozenset(row[0] for row in rows),
+            mark=marks.get(source_id),
+        )
     return found
 
 
-def known(source_id: int, rows: Iterable[Progress], rules: str, mark: Mark | None) -> Known:
-    """Return what rows of progress say of a source."""
-    rows = list(rows)
-    return Known(
-        source_id=source_id,
-        done=merged((row[1], row[2]) for row in rows),
-        current=merged((row[1], row[2]) for row in rows if row[0] == rules),
-        rules=frozenset(row[0] for row in rows),
-        mark=mark,
-    )
+def by_source(rows: Iterable[Sequence[Any]]) -> dict[int, list[Progress]]:
+    """Return rows of progress, each behind its source id, by that."""
+    found: dict[int, list[Progress]] = {}
+    for source_id, *row in rows:
+        found.setdefault(source_id, []).append(tuple(row))
+    return found
+
+
+def totals(rows: Sequence[Progress]) -> list[int]:
+    """Return how many bytes the stretches of a source cover, and the sums of its counts."""
+    covered = sum(end - start for start, end in merged((row[1], row[2]) for row in rows))
+    return [covered, *(sum(row[place] for row in rows) for place in range(3, 3 + len(COUNTS)))]
 
 
 def settled(rows: Iterable[Progress], rules: str, *, replaced: bool) -> list[Progress]:

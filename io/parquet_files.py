@@ -40,8 +40,6 @@ _LONGEST = 200  # file systems take names of 255 bytes
 _LEFT_OUT = ("position", "fix_json")  # fix_json, for sinks of JSON, says what the others say
 # Values that hardly ever come again: a dictionary of them would be made and thrown away.
 _NO_DICTIONARY = ("cl_ord_id", "orig_cl_ord_id", "order_id", "exec_id", "exec_ref_id", "fields")
-
-
 # What nobody prunes by; minima and maxima of long texts cost more than those of all the rest.
 _NO_STATISTICS = ("fields", "raw")
 # Arrow's own allocator gives pages back and takes them anew, zeroed, while the parser works beside

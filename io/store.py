@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from fixio.database import Database, now
+from fixio.identity import identify
 from fixio.ledger import (
     COUNTS,
     Known,
@@ -13,17 +14,19 @@ from fixio.ledger import (
     Progress,
     Source,
     Stretch,
+    by_source,
     gaps,
-    identify,
     inside,
     known,
     merged,
     settled,
+    totals,
 )
 from fixio.tables import (
     ADD_COUNTS,
     EXTEND_PROGRESS,
     FAILURE_COLUMNS,
+    KNOWN_SOURCES,
     MESSAGE_COLUMNS,
     POSITION_BITS,
     table_rows,
@@ -42,25 +45,15 @@ class Store(Database):
 
     def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
-        rows = self._sources()
-        ids = identify(sources, (row[:4] for row in rows))
+        stored = self.query(KNOWN_SOURCES)
+        ids = identify(sources, stored)
         if any(source.key not in ids for source in sources):
             with self.transaction():
                 self.lock_schema()
                 # Another process may have stored some meanwhile.
-                rows = self._sources()
-                ids = identify(sources, (row[:4] for row in rows), self._add)
-        marks = {source_id: Mark(*mark) for source_id, _, _, *mark in rows}
-        progress = self._progress(ids.values())
-        return {
-            key: known(source_id, progress[source_id], rules, marks.get(source_id))
-            for key, source_id in ids.items()
-        }
-
-    def _sources(self) -> list[tuple[Any, ...]]:
-        return self.query(
-            "select source_id, kind, fingerprint, mark_digests, mark_size from sources"
-        )
+                stored = self.query(KNOWN_SOURCES)
+                ids = identify(sources, stored, self._add)
+        return known(ids, stored, self._progress(ids.values()), rules=rules)
 
     def _add(self, source: Source, name: str) -> int:
         source_id = int(self.query("select coalesce(max(source_id), 0) + 1 from sources")[0][0])
@@ -79,22 +72,21 @@ class Store(Database):
         return source_id
 
     def _progress(self, ids: Collection[int]) -> dict[int, list[Progress]]:
-        """Return the rows of progress of each source."""
-        found: dict[int, list[Progress]] = {source_id: [] for source_id in ids}
-        for source_id, *row in self.query(
-            f"select source_id, {_ROW} from progress where source_id between ? and ?",
-            min(ids, default=0),
-            max(ids, default=0),
-        ):
-            if source_id in found:
-                found[source_id].append(tuple(row))
-        return found
+        """Return the rows of progress of sources, and of those with ids between theirs."""
+        return by_source(
+            self.query(
+                f"select source_id, {_ROW} from progress where source_id between ? and ?",
+                min(ids, default=0),
+                max(ids, default=0),
+            )
+        )
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """See `fixio.ledger.Ledger`."""
+        again = set(source_ids)
         with self.transaction():
-            for source_id, rows in self._progress(set(source_ids)).items():
-                if {row[0] for row in rows} == {rules}:
+            for source_id, rows in self._progress(again).items():
+                if source_id in again and {row[0] for row in rows} == {rules}:
                     self.query(
                         "update progress set rules = ? where source_id = ?",
                         f"replaced:{rules}",
@@ -108,7 +100,9 @@ class Store(Database):
         again = set(reprocessed)
         with self.transaction():
             # In order, so that two jobs wait for each other but do not deadlock.
-            for source_id, rows in sorted(self._progress(marks.keys()).items()):
+            progress = self._progress(marks.keys())
+            for source_id, mark in sorted(marks.items()):
+                rows = progress.get(source_id, [])
                 left = settled(rows, rules, replaced=source_id in again)
                 if len(left) < len(rows):
                     # What another job has done meanwhile is among what goes, or stays.
@@ -118,16 +112,14 @@ class Store(Database):
                     left = settled(rows, rules, replaced=source_id in again)
                     for one in left:
                         self._insert_progress(source_id, *one)
-                totals = [sum(one[n] for one in left) for n in range(3, 7)]
                 self.query(
                     "update sources set bytes = ?, stored = ?, filtered = ?, failed = ?,"
                     " skipped = ?, last_seen = ? where source_id = ?",
-                    sum(end - start for start, end in merged((one[1], one[2]) for one in left)),
-                    *totals,
+                    *totals(left),
                     now(),
                     source_id,
                 )
-                if mark := marks[source_id]:
+                if mark:
                     self.query(
                         "update sources set mark_digests = ?, mark_size = ? where source_id = ?",
                         *mark,

@@ -16,6 +16,7 @@ __all__ = [
     "DIALECTS",
     "EXTEND_PROGRESS",
     "FAILURE_COLUMNS",
+    "KNOWN_SOURCES",
     "MESSAGE_COLUMNS",
     "MIGRATIONS",
     "POSITION_BITS",
@@ -58,6 +59,9 @@ EXTEND_PROGRESS = (
 
 It gives a row if there was such a stretch.
 """
+
+KNOWN_SOURCES = "select source_id, kind, fingerprint, mark_digests, mark_size from sources"
+"""Gives the sources as `fixio.ledger.Stored` has them."""
 
 MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
     1: dict.fromkeys(DIALECTS, ("alter table messages add column masked text",)),

@@ -12,7 +12,7 @@ import zstandard
 
 from fixio import ranges
 from fixio.files import cut_ranges, find_files
-from fixio.ledger import agree
+from fixio.identity import agree
 from fixio.ranges import read_blocks
 from tests.fix.messages import random_log
 

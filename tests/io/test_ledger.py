@@ -5,15 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixio.ledger import (
-    Source,
-    agree,
-    fingerprint,
-    gaps,
-    identify,
-    merged,
-    settled,
-)
+from fixio.identity import agree, fingerprint, identify
+from fixio.ledger import Source, gaps, merged, settled
 
 STRETCHES = st.lists(
     st.tuples(st.integers(0, 60), st.integers(1, 20)).map(lambda one: (one[0], one[0] + one[1])),
