@@ -147,7 +147,7 @@ class Slots:
                 if tag in homes:
                     scope = homes[tag]
                     cell = self._slot(number, scope, tag) if scope else CANNOT_SAY
-                elif dictionary.is_name(self._tags.garbled.get(tag, "")):
+                elif tag < 0 and dictionary.is_name(self._tags.garbled[tag]):
                     cell = CANNOT_SAY
                 self.has_unclear |= cell == CANNOT_SAY
                 self._table[number, index] = cell
@@ -168,7 +168,7 @@ class Slots:
                 scope, tag, dictionary.name(tag), scope.position[tag], "", root.section[top]
             )
         else:
-            name = self._tags.garbled.get(tag) or dictionary.name(tag)
+            name = self._tags.garbled[tag] if tag < 0 else dictionary.name(tag)
             slot = Slot(scope, tag, name, order=order)
         return self._number(slot, self.types[kind])
 
