@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from fixio.files import cut_ranges, find_files
 from fixio.postgresql import encoder_of
-from fixio.ranges import read_blocks
+from fixio.reading import read_blocks
 from fixio.sql import open_store
 from fixio.sqlite import PRAGMAS, with_floats
 from fixio.tables import MESSAGE_COLUMNS, create_statements

@@ -19,7 +19,8 @@ import simplefix
 
 from benchmarks.bench_log import write_bench_log
 from benchmarks.readings import loading, readings
-from fixio.ranges import Range, read_blocks
+from fixio.files import cut_ranges, find_files
+from fixio.reading import read_blocks
 from tests.postgresql_server import server
 from transforms.fix.block import Block
 from transforms.fix.parser import parse_block
@@ -53,7 +54,8 @@ def first_blocks(log: Path) -> list[Block]:
     """Return the blocks that the parsers are timed on."""
     blocks: list[Block] = []
     count = 0
-    for block in read_blocks(Range(str(log), "bench", "", b"\x01")):
+    (file,), _ = find_files([str(log)])
+    for block in read_blocks(*cut_ranges(file, (), size=file.size)):
         blocks.append(block)
         count += block.data.count(b"\n")
         if count >= _PARSED:

@@ -40,6 +40,17 @@ class Database(ABC):
         """Run a statement with `?` for values; return its rows, [] if it has none."""
 
     @abstractmethod
+    def changed(self, statement: str, *values: Any) -> int:
+        """Run a statement that changes rows; return how many."""
+
+    @abstractmethod
+    def row_lock(self, *, exclusive: bool) -> str:
+        """Return what a select ends with that locks its rows while the transaction lasts.
+
+        Shared locks keep exclusive ones away, and these all others.
+        """
+
+    @abstractmethod
     def tables(self) -> set[str]:
         """Return the names of the tables that there are."""
 

@@ -9,7 +9,6 @@ are installed.
 import dataclasses
 import difflib
 import glob
-import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +19,11 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from fixio.compression import Damaged, Stream, compression_of
-from fixio.identity import agree, fingerprint
-from fixio.ledger import HEAD, MARK, Mark, Source, Stretch, gaps
-from fixio.ranges import Range, open_file, read_blocks, reason_of, with_logons
+from fixio.compression import Damaged
+from fixio.content import STANDARD_INPUT, Content, look
+from fixio.ledger import Source, Stretch, gaps
+from fixio.ranges import Range, reason_of, with_logons
+from fixio.reading import read_blocks
 from transforms.fix.block import Block
 from transforms.fix.framing import sniff_delimiter
 
@@ -32,50 +32,60 @@ __all__ = [
     "ReadFromFiles",
     "Unreadable",
     "cut_ranges",
+    "file_at",
     "find_files",
     "set_options",
+    "without_copies",
 ]
-
-_SNIFF = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class File:
     """A file that can be read.
 
-    `size` is that on storage, `length` that of its uncompressed bytes (an estimate, where it is
-    compressed), `head` its first uncompressed bytes, `digests` as in `Mark`; `name` is what people
-    call it; `twin` tells files apart that have one head in one run.
+    `name` is what people call it; `content` tells it from others; `fixt` whether messages of
+    FIXT.1.1 stand near its beginning.
     """
 
-    path: str
-    size: int
-    compression: str
-    head: bytes
-    delimiter: bytes
-    digests: str
-    length: int
     name: str
-    twin: str = ""
+    content: Content
+    delimiter: bytes
+    fixt: bool
 
     @property
-    def key(self) -> str:
-        """The key of the source: what the file begins with, so that its name does not matter."""
-        return f"file:{fingerprint(self.head)}{self.twin}"
+    def path(self) -> str:
+        """Where the file is."""
+        return self.content.planned.path
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has as it is stored."""
+        return self.content.planned.size
+
+    @property
+    def length(self) -> int:
+        """How many uncompressed bytes it has, about where it is compressed."""
+        return self.content.length
+
+    @property
+    def compression(self) -> str:
+        """How it is compressed, `` if it is not."""
+        return self.content.compression
 
     @property
     def source(self) -> Source:
         """The file as a ledger registers it."""
-        return Source(self.key, "file", self.name, self.head[:HEAD], self.digests)
+        return Source(f"file:{self.content.place}", "file", self.name, self.content)
 
     @property
-    def fixt(self) -> bool:
-        """Whether messages of FIXT.1.1 stand near its beginning."""
-        return b"8=FIXT.1.1" in self.head
+    def key(self) -> str:
+        """The key of the source in this run."""
+        return self.source.key
 
-    def mark(self, *, whole: bool) -> Mark:
-        """What a ledger keeps of the file; `whole` says that it was read to its end."""
-        return Mark(self.digests, self.size if whole else 0)
+    @property
+    def stored_end(self) -> str:
+        """What tells the file, read whole and compressed, from others as it is stored."""
+        return self.content.planned.stored_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,7 @@ def find_files(
     `**` matches folders to any depth. `delimiter` overrides what is found in each file.
     """
     files: dict[str, File] = {}
+    inodes: set[str] = set()
     unreadable: list[Unreadable] = []
     for pattern in patterns:
         try:
@@ -108,37 +119,63 @@ def find_files(
             continue
         if not paths:
             unreadable.append(Unreadable(pattern, _nothing_matches(pattern)))
-        for path, size in paths:
-            if path not in files:
+        for path in paths:
+            place = path if "://" in path else os.path.realpath(path)
+            if place not in files:
                 try:
-                    files[path] = _look(path, size, delimiter)
+                    file = file_at(path, place, delimiter)
                 except (Damaged, BeamIOError, OSError) as error:
                     unreadable.append(Unreadable(path, reason_of(error)))
-    return _told_apart(sorted(files.values(), key=lambda file: file.path)), unreadable
+                    continue
+                inode = file.content.planned.file_id
+                if not inode or inode not in inodes:  # else it has two names
+                    files[place] = file
+                    inodes.add(inode)
+    return sorted(files.values(), key=lambda file: file.path), unreadable
 
 
-def _told_apart(files: list[File]) -> list[File]:
-    """Give files a key of their own that begin as another one does but go on differently."""
-    seen: dict[str, list[File]] = {}
-    result = []
-    for file in files:
-        alike = seen.setdefault(file.key, [])
-        twin = next((n for n, one in enumerate(alike) if agree(one.digests, file.digests)), None)
-        if twin is None:
-            twin = len(alike)
-            alike.append(file)
-        result.append(dataclasses.replace(file, twin=f"#{twin + 1}") if twin else file)
-    return result
+def file_at(path: str, place: str, delimiter: bytes | None = None) -> File:
+    """Return the file at a path, known by `place`.
+
+    Raises `Damaged`, `BeamIOError` or `OSError` where nothing can be read.
+    """
+    if "://" not in path and os.path.isdir(path):
+        raise Damaged(f"is a folder; name its files, as in {os.path.join(path, '*')!r}")
+    content, head = look(path, place)
+    return File(
+        STANDARD_INPUT if place == STANDARD_INPUT else path,
+        content,
+        delimiter or sniff_delimiter(head),
+        b"8=FIXT.1.1" in head,
+    )
 
 
-def _match(pattern: str) -> list[tuple[str, int]]:
+def without_copies(files: Sequence[File]) -> tuple[list[File], list[File]]:
+    """Return the files that are to be read, and those all of whose bytes begin one of these.
+
+    Of the same bytes once is enough. Files of less than 4096 bytes are all read.
+    """
+    alike: dict[str, list[File]] = {}
+    copies = []
+    for file in sorted(files, key=lambda file: (-file.length, bool(file.compression))):
+        print_of = file.content.fingerprint
+        longer = alike.setdefault(print_of or file.path, [])
+        if print_of and any(file.content.begins(one.content) for one in longer):
+            copies.append(file)
+        else:
+            longer.append(file)
+    left = {id(file) for file in copies}
+    return [file for file in files if id(file) not in left], copies
+
+
+def _match(pattern: str) -> list[str]:
     if "://" in pattern:
         result = FileSystems.match([pattern])[0]
-        return [(found.path, found.size_in_bytes) for found in result.metadata_list]
+        return [found.path for found in result.metadata_list]
     paths = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
     if len(paths) > 1:
         paths = [path for path in paths if not os.path.isdir(path)]
-    return [(path, os.path.getsize(path)) for path in paths]
+    return list(paths)
 
 
 def _nothing_matches(pattern: str) -> str:
@@ -153,50 +190,19 @@ def _nothing_matches(pattern: str) -> str:
     return "matches no file"
 
 
-def _look(path: str, size: int, delimiter: bytes | None) -> File:
-    if "://" not in path and os.path.isdir(path):
-        raise Damaged(f"is a folder; name its files, as in {os.path.join(path, '*')!r}")
-    with open_file(path) as file:
-        compression = compression_of(file.read(8))
-        file.seek(0)
-        stream = Stream(file, compression)
-        head = stream.read(_SNIFF)
-        digests = _digests(head, stream)
-    length = stream.position * size // stream.consumed if stream.consumed else size
-    delimiter = delimiter or sniff_delimiter(head)
-    return File(path, size, compression, head, delimiter, digests, length, path)
-
-
-def _digests(head: bytes, stream: Stream) -> str:
-    """Return the digests of all bytes before each power of two up to `MARK`, and before the end."""
-    digest = hashlib.blake2b(digest_size=16)
-    found = []
-    data, at = head, 0
-    for position in [1 << bit for bit in range(9, MARK.bit_length())]:
-        try:
-            while len(data) < position and (more := stream.read(position - len(data))):
-                data += more
-        except Damaged:
-            pass
-        digest.update(data[at:position])
-        at = min(position, len(data))
-        if at:
-            found.append(f"{at}:{digest.hexdigest()}")
-        if at < position:
-            break
-    return " ".join(found)
-
-
 def cut_ranges(
-    file: File, done: Sequence[Stretch], mark: Mark | None = None, *, size: int = 16 << 20
+    file: File, done: Sequence[Stretch], stored_end: str = "", *, size: int = 16 << 20
 ) -> list[Range]:
     """Return what of a file is not done, plain files cut at multiples of about `size` bytes.
 
-    A compressed file that is as long as when it was read to its end gives nothing, unread.
+    A compressed file that is stored as when it was read to its end (`stored_end`) gives nothing,
+    unread.
     """
-    common = Range(file.path, file.key, file.compression, file.delimiter, fixt=file.fixt)
+    common = Range(
+        file.source, file.content.planned, file.compression, file.delimiter, fixt=file.fixt
+    )
     if file.compression:
-        if mark and mark.size == file.size:
+        if stored_end == file.stored_end:
             return []
         return [dataclasses.replace(common, skip=tuple(done))]
     ranges = []
@@ -249,6 +255,7 @@ class ReadFromFiles(beam.PTransform):
         files, unreadable = find_files(patterns)
         if unreadable:
             raise FileNotFoundError(f"{unreadable[0].path}: {unreadable[0].reason}")
+        files, _ = without_copies(files)
         return cls([part for file in files for part in cut_ranges(file, ())])
 
     def expand(self, begin: beam.pvalue.PBegin):

@@ -1,10 +1,12 @@
 """Batches gathered into commits of a sensible size."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import apache_beam as beam
 
+from fixio.ledger import SinkError
 from transforms.fix.block import Batch
 
 __all__ = ["GatherBatchesFn", "OnCommit", "WriteBehindFn"]
@@ -16,7 +18,9 @@ OnCommit = Callable[[Batch, int], None]
 class GatherBatchesFn(beam.DoFn):
     """Gathers batches up to so many bytes or rows, or to the end of the bundle, for `commit`.
 
-    What a failed bundle has gathered is forgotten: it comes again.
+    What a failed bundle has gathered is forgotten: it comes again. A batch whose block had no
+    witness is held against what came before under the same source and start: `SinkError`, if that
+    was something else.
     """
 
     def __init__(self, on_commit: OnCommit | None, *, most_bytes: int, most_rows: int):
@@ -28,6 +32,10 @@ class GatherBatchesFn(beam.DoFn):
         """Store what was gathered, at least one batch, or begin to."""
         raise NotImplementedError
 
+    def setup(self):
+        """Begin without sources."""
+        self._seen: dict[tuple[str, int], str] = {}
+
     def start_bundle(self):
         """Begin with nothing."""
         self._batches: list[Batch] = []
@@ -35,6 +43,8 @@ class GatherBatchesFn(beam.DoFn):
 
     def process(self, batch: Batch):
         """Gather a batch, and commit if these are enough."""
+        if not (batch.witness or batch.provisional):
+            self._check(batch)
         self._batches.append(batch)
         self._bytes += batch.messages.nbytes + batch.failures.nbytes
         self._rows += batch.messages.num_rows
@@ -51,6 +61,19 @@ class GatherBatchesFn(beam.DoFn):
             batches, self._batches = self._batches, []
             self._bytes = self._rows = 0
             self.commit(batches)
+
+    def _check(self, batch: Batch) -> None:
+        digest = hashlib.blake2b(b"%d" % batch.end, digest_size=16)
+        for rows in (batch.messages, batch.failures):
+            for raw in rows["raw"].to_pylist():
+                digest.update(raw)
+        found = digest.hexdigest()
+        if self._seen.setdefault((batch.source, batch.start), found) != found:
+            raise SinkError(
+                f"two different blocks came as source {batch.source!r} at position {batch.start}; "
+                "give each input a source of its own, and each of its blocks the position where it "
+                "begins"
+            )
 
     def _tell(self, batches: Sequence[Batch], stored: Sequence[int]) -> None:
         """Tell whoever wants to know how many messages of each batch were stored."""
@@ -76,6 +99,7 @@ class WriteBehindFn(GatherBatchesFn):
 
     def setup(self):
         """Start the thread."""
+        super().setup()
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
 

@@ -76,6 +76,7 @@ class _WriteBatchesFn(GatherBatchesFn):
         self._writer = writer
 
     def setup(self):
+        super().setup()
         self._prepared = False
 
     def teardown(self):

@@ -13,36 +13,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fixio.identity import identify
+from fixio.identity import (
+    Match,
+    StoredSource,
+    digests_of,
+    identify,
+    identity_of_version_1,
+    place_of,
+    stored_source,
+)
 from fixio.jsonl_files import Recorded, append, failures_path, settle
 from fixio.ledger import (
     COUNTS,
     Known,
-    Mark,
     Progress,
     SchemaError,
     SinkError,
     Source,
-    Stretch,
     known,
     settled,
 )
-from fixio.tables import EXTEND_PROGRESS, KNOWN_SOURCES
+from fixio.tables import EXTEND_PROGRESS, STORED_SOURCES
 
 __all__ = ["JsonlLedger"]
 
-_VERSION = 1
+_VERSION = 2
 _PATIENCE = 120  # seconds
 _SCHEMA = (
     "create table files (name text primary key, length integer not null, tail text not null)",
-    """create table sources (
+    """create table source_identities (
   source_id integer primary key,
   kind text not null,
   name text not null,
+  place text not null,
+  file_id text not null,
   fingerprint text not null,
-  mark_digests text not null default '',
-  mark_size integer not null default 0,
-  unique (kind, fingerprint)
+  digests text not null,
+  stored_end text not null default ''
 )""",
     """create table progress (
   source_id integer not null,
@@ -53,7 +60,8 @@ _SCHEMA = (
   filtered integer not null,
   failed integer not null,
   skipped integer not null,
-  primary key (source_id, rules, "end")
+  witness text not null,
+  primary key (source_id, "end")
 )""",
     # The unfinished end of a source that stands in the failures already.
     'create table unfinished (source_id integer primary key, start integer, "end" integer)',
@@ -101,6 +109,8 @@ class JsonlLedger:
                 )
             if not version:
                 self._make()
+            elif version < _VERSION:
+                self._migrate()
             for name, path in self._files.items():
                 settle(path, self._recorded(name))
 
@@ -123,6 +133,26 @@ class JsonlLedger:
         for statement in _SCHEMA:
             self._query(statement)
         self.append("lines", [])
+
+    def _migrate(self) -> None:
+        """Bring the database of version 1 to this one."""
+        sources = self._query(
+            "select source_id, kind, name, fingerprint, mark_digests from sources"
+        )
+        progress = self._query("select * from progress")
+        self._query("drop table sources")
+        self._query("drop table progress")
+        for statement in _SCHEMA:
+            if "source_identities" in statement or "progress" in statement or "pragma" in statement:
+                self._query(statement)
+        for source_id, kind, name, fingerprint, digests in sources:
+            place, fingerprint = identity_of_version_1(kind, name, fingerprint)
+            self._query(
+                "insert into source_identities values (?, ?, ?, ?, '', ?, ?, '')",
+                *(source_id, kind, name, place, fingerprint, digests),
+            )
+        for row in progress:
+            self._insert(row[0], (*row[1:], ""))
 
     def close(self) -> None:
         """See `fixio.ledger.Ledger`."""
@@ -161,13 +191,22 @@ class JsonlLedger:
 
     # Sources.
 
-    def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+    def register(
+        self, sources: Sequence[Source], *, rules: str, replace: bool = False
+    ) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
         with self.transaction():
-            stored = self._query(KNOWN_SOURCES)
-            ids = identify(sources, stored, self._add)
-            progress = {source_id: self._progress(source_id) for source_id in ids.values()}
-            return known(ids, stored, progress, rules=rules)
+            rows = self._query(STORED_SOURCES)
+            progress = {row[0]: self._progress(row[0]) for row in rows}
+            found = identify(sources, [stored_source(row, progress[row[0]]) for row in rows])
+            for source in sources:
+                match = found.get(source.key)
+                if match is None:
+                    found[source.key] = Match(self._add(source))
+                elif match.is_news(source):
+                    self._update(source, match.stored)
+            ids = {key: match.stored.source_id for key, match in found.items()}
+            return known(ids, {row[0]: row[-1] for row in rows}, progress, rules=rules)
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """Raise `SinkError` if one of the sources has lines: lines cannot be replaced.
@@ -188,65 +227,73 @@ class JsonlLedger:
             "leave out --reprocess to add what is missing, or write to a new file"
         )
 
-    def finish(
-        self, marks: Mapping[int, Mark | None], *, rules: str, reprocessed: Iterable[int]
-    ) -> None:
+    def finish(self, ends: Mapping[int, str]) -> None:
         """See `fixio.ledger.Ledger`."""
-        again = set(reprocessed)
         with self.transaction():
-            for source_id, mark in marks.items():
-                rows = settled(self._progress(source_id), rules, replaced=source_id in again)
+            for source_id, stored_end in ends.items():
+                rows = settled(self._progress(source_id))
                 self._query("delete from progress where source_id = ?", source_id)
                 for row in rows:
                     self._insert(source_id, row)
-                if mark:
+                if stored_end:
                     self._query(
-                        "update sources set mark_digests = ?, mark_size = ? where source_id = ?",
-                        *mark,
+                        "update source_identities set stored_end = ? where source_id = ?",
+                        stored_end,
                         source_id,
                     )
 
     def names(self) -> dict[int, str]:
         """Return what each source was called when it was first seen."""
-        return dict(self._query("select source_id, name from sources"))
+        return dict(self._query("select source_id, name from source_identities"))
 
-    def _add(self, source: Source, name: str) -> int:
+    def _add(self, source: Source) -> StoredSource:
+        place, file_id, fingerprint = place_of(source)
+        digests = digests_of(source)
         added: list[tuple[int]] = self._query(
-            "insert into sources (kind, name, fingerprint, mark_digests)"
-            " values (?, ?, ?, ?) returning source_id",
-            source.kind,
-            source.name,
-            name,
-            source.digests,
+            "insert into source_identities (kind, name, place, file_id, fingerprint, digests)"
+            " values (?, ?, ?, ?, ?, ?) returning source_id",
+            *(source.kind, source.name, place, file_id, fingerprint, digests),
         )
-        return added[0][0]
+        return StoredSource(added[0][0], source.kind, place, file_id, fingerprint, digests)
+
+    def _update(self, source: Source, stored: StoredSource) -> None:
+        """Store where a source is now and what it begins with."""
+        self._query(
+            "update source_identities set place = ?, file_id = ?, fingerprint = ?, digests = ?"
+            " where source_id = ?",
+            *place_of(source),
+            digests_of(source),
+            stored.source_id,
+        )
+        if witness := stored.missing_witness(source):
+            self._query(
+                'update progress set witness = ? where source_id = ? and "end" = ?',
+                witness,
+                stored.source_id,
+                stored.extent,
+            )
 
     def _progress(self, source_id: int) -> list[Progress]:
         return self._query(
-            f'select rules, start, "end", {", ".join(COUNTS)} from progress where source_id = ?',
+            f'select rules, start, "end", {", ".join(COUNTS)}, witness from progress'
+            " where source_id = ?",
             source_id,
         )
 
     # What a commit is made of; all inside a transaction.
 
-    def done(self, source_id: int, start: int, end: int) -> list[tuple[str, Stretch]]:
-        """Return the rules and stretches that are done of [start, end)."""
-        rows = self._query(
-            'select rules, start, "end" from progress'
-            ' where source_id = ? and "end" > ? and start < ?',
-            source_id,
-            start,
-            end,
-        )
-        return [(rules, (begin, stop)) for rules, begin, stop in rows]
+    def done(self, source_id: int, start: int, end: int) -> list[Progress]:
+        """Return the rows of progress that have a part in [start, end)."""
+        return [row for row in self._progress(source_id) if row[2] > start and row[1] < end]
 
     def extend(self, source_id: int, row: Progress) -> None:
         """Count a stretch as done, joined to the one that ends where it begins."""
-        rules, start, end, *counts = row
+        rules, start, end, *counts, witness = row
         extended = self._query(
             EXTEND_PROGRESS,
             end,
             *counts,
+            witness,
             source_id,
             rules,
             start,
@@ -272,4 +319,4 @@ class JsonlLedger:
         return Recorded(*found[0]) if found else Recorded()
 
     def _insert(self, source_id: int, row: Progress) -> None:
-        self._query("insert into progress values (?, ?, ?, ?, ?, ?, ?, ?)", source_id, *row)
+        self._query("insert into progress values (?, ?, ?, ?, ?, ?, ?, ?, ?)", source_id, *row)

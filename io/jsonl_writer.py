@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixio.jsonl_ledger import JsonlLedger
-from fixio.ledger import Stretch, gaps, inside, register_keys
+from fixio.ledger import Stretch, check_witness, gaps, inside, register_batches
 from transforms.fix.block import Batch
 from transforms.fix.envelope import envelopes, failure_envelopes
 
@@ -68,7 +68,11 @@ class JsonlWriter:
 
     def write(self, batches: Sequence[Batch]) -> list[int]:
         """Commit batches; return how many messages of each were stored."""
-        self._register({batch.source for batch in batches})
+        self._sources = register_batches(
+            self._ledger, batches, self._sources, rules=self._rules, replace=self._replace
+        )
+        if not {self._sources[batch.source] for batch in batches} <= self._names.keys():
+            self._names = self._ledger.names()
         made = []
         for batch in batches:
             source_id = self._sources[batch.source]
@@ -85,25 +89,19 @@ class JsonlWriter:
                 self._ledger.append("failures", failures)
         return stored
 
-    def _register(self, keys: set[str]) -> None:
-        new = keys - self._sources.keys()
-        self._sources |= register_keys(self._ledger, new, rules=self._rules)
-        if not {self._sources[key] for key in keys} <= self._names.keys():
-            self._names = self._ledger.names()
-
     def _add(self, lines: _Lines, messages: list[bytes], failures: list[bytes]) -> int:
         """Add what is new of a batch to the lines of a commit; return how many messages it is."""
         source_id, batch = lines.source_id, lines.batch
         if batch.provisional:
             if (
                 len(lines.failures)
-                and not self._done(source_id, batch.start, batch.start + 1)
+                and not self._done(lines, batch.start, batch.start + 1)
                 and self._ledger.unfinished(source_id, batch.start, batch.end)
             ):
                 failures.append(joined(lines.failures))
             return 0
         stored = 0
-        done = self._done(source_id, batch.start, batch.end)
+        done = self._done(lines, batch.start, batch.end)
         for start, end in gaps(done, batch.start, batch.end):
             part = lines.between(start, end)
             messages.append(joined(part.messages))
@@ -116,15 +114,17 @@ class JsonlWriter:
                 len(part.failures),
                 batch.skipped if first else 0,
             )
-            self._ledger.extend(source_id, (self._rules, start, end, *counts))
+            witness = batch.witness if end == batch.end else ""
+            self._ledger.extend(source_id, (self._rules, start, end, *counts, witness))
             stored += len(part.messages)
         return stored
 
-    def _done(self, source_id: int, start: int, end: int) -> list[Stretch]:
-        done = self._ledger.done(source_id, start, end)
-        if self._replace and any(rules != self._rules for rules, _ in done):
-            raise self._ledger.irreplaceable(self._names[source_id])
-        return [stretch for _, stretch in done]
+    def _done(self, lines: _Lines, start: int, end: int) -> list[Stretch]:
+        done = self._ledger.done(lines.source_id, start, end)
+        check_witness(self._ledger.place, lines.batch, done)
+        if self._replace and any(row[0] != self._rules for row in done):
+            raise self._ledger.irreplaceable(self._names[lines.source_id])
+        return [(row[1], row[2]) for row in done]
 
 
 def _within(texts: pa.StringArray, rows: pa.RecordBatch, stretch: Stretch) -> pa.StringArray:

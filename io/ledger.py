@@ -1,40 +1,37 @@
 """What a sink remembers of its sources: which stretches of each are done, and by which rules."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fixio.content import Content
+from transforms.fix.block import Batch
+
 __all__ = [
     "COUNTS",
-    "HEAD",
-    "MARK",
+    "REPLACED",
     "Known",
     "Ledger",
-    "Mark",
     "Progress",
     "SchemaError",
     "SinkError",
     "Source",
-    "Stored",
     "Stretch",
     "by_source",
+    "carved",
+    "check_witness",
     "gaps",
     "inside",
     "known",
     "merged",
-    "register_keys",
+    "register_batches",
+    "reprocessed_elsewhere",
     "settled",
     "totals",
 ]
-
-HEAD = 4096
-"""How many bytes of a file's beginning make its fingerprint."""
-
-MARK = 1 << 20
-"""A mark looks at so many bytes at the most: enough to tell files with one head apart."""
 
 Stretch = tuple[int, int]
 """A half-open range of positions, [start, end)."""
@@ -49,39 +46,32 @@ class SchemaError(SinkError):
 
 
 Progress = tuple[Any, ...]
-"""A stretch that is done: rules, start, end; how many were stored, filtered, failed, skipped."""
+"""A stretch that is done: rules, start, end; how many were stored, filtered, failed, skipped; and
+the witness (`fixio.witness`) of its end, `` where it is not known.
 
-Stored = tuple[Any, ...]
-"""A source as a ledger has it: id, kind, fingerprint, and digests and size of its `Mark`."""
+The stretches of a source do not overlap, whatever their rules: the rows in each were made with its
+rules."""
 
 COUNTS = ("stored", "filtered", "failed", "skipped")
 """The names of what is counted of a stretch, in the order of `Progress`."""
+
+
+REPLACED = "replaced:"
+"""Before the digest of rules: rows made under them, which a reprocessing under them replaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A source as a reader found it.
 
-    `key` names it in the flow; `kind` is `file`; `name` is the path as it was given; `head` its
-    first bytes, at most `HEAD`; `digests` as in `Mark`.
+    `key` names it in the flow; `kind` is `file`; `name` is what people call it, a file's path as it
+    was given. `content` is what it is known again by, None where the key is all there is.
     """
 
     key: str
     kind: str
     name: str
-    head: bytes
-    digests: str = ""
-
-
-class Mark(NamedTuple):
-    """A second witness, beside the fingerprint, that a file is the one it was.
-
-    `digests` are those of all bytes before some positions, `position:hex` separated by spaces;
-    `size` is how long the file was, as stored, when it was last read to its end, 0 if it never was.
-    """
-
-    digests: str
-    size: int
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +79,15 @@ class Known:
     """What a sink knows of a source.
 
     `done` are the stretches stored under any rules, `current` those under the rules asked for;
-    `rules` the digests of all.
+    `rules` the digests of all. `stored_end` is that of the file (`fixio.planned`) when it was last
+    read to its end, `` if it never was.
     """
 
     source_id: int
     done: tuple[Stretch, ...] = ()
     current: tuple[Stretch, ...] = ()
     rules: frozenset[str] = frozenset()
-    mark: Mark | None = None
+    stored_end: str = ""
 
 
 class Ledger(Protocol):
@@ -105,47 +96,59 @@ class Ledger(Protocol):
     def prepare(self) -> None:
         """Make the sink ready, or raise `SchemaError` if it holds what this version cannot use."""
 
-    def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
-        """Return what is known of each source by its key; new ones are stored with their digests.
+    def register(
+        self, sources: Sequence[Source], *, rules: str, replace: bool = False
+    ) -> dict[str, Known]:
+        """Return what is known of each source by its key; new ones are stored.
 
-        `fixio.identity` says by what a source is known.
+        `fixio.identity` says by what a source is known. `replace` claims the sources for a
+        reprocessing under `rules`, as `restart` does.
         """
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """Begin to reprocess: nothing of these sources counts as done under `rules`.
 
-        Where a reprocessing under `rules` was interrupted, what it did keeps counting.
+        Where a reprocessing under `rules` was interrupted, what it did keeps counting. The sources
+        are claimed: a job that reprocesses them under other rules fails at its next commit.
         """
 
-    def finish(
-        self, marks: Mapping[int, Mark | None], *, rules: str, reprocessed: Iterable[int]
-    ) -> None:
-        """End a run over these sources: merge stretches, sum up counts, store marks."""
+    def finish(self, ends: Mapping[int, str]) -> None:
+        """End a run over these sources: merge stretches, sum up counts.
+
+        `ends` has, by source id, the `stored_end` of a file that was read whole, `` for others.
+        """
 
     def close(self) -> None:
         """Close what is open."""
 
 
-def register_keys(ledger: Ledger, keys: Iterable[str], *, rules: str) -> dict[str, int]:
-    """Return the source ids of sources of which only the key is known; new ones are registered."""
-    # The key stands for the head: the same key is the same source, and only that.
-    sources = [Source(key, key.partition(":")[0], key, key.encode()) for key in sorted(keys)]
-    found = ledger.register(sources, rules=rules) if sources else {}
-    return {key: one.source_id for key, one in found.items()}
+def register_batches(
+    ledger: Ledger, batches: Iterable[Batch], known: Mapping[str, int], *, rules: str, replace: bool
+) -> dict[str, int]:
+    """Return the source ids of the batches' sources by key; those not in `known` are registered.
+
+    A batch tells where it came from (`Batch.origin`); one that does not is known by its key.
+    """
+    new = {batch.source: batch.origin for batch in batches if batch.source not in known}
+    sources = [
+        origin if isinstance(origin, Source) else Source(key, key.partition(":")[0], key)
+        for key, origin in sorted(new.items(), key=lambda one: one[0])
+    ]
+    found = ledger.register(sources, rules=rules, replace=replace) if sources else {}
+    return {**known, **{key: one.source_id for key, one in found.items()}}
 
 
 def known(
     ids: Mapping[str, int],
-    stored: Iterable[Stored],
+    ends: Mapping[int, str],
     progress: Mapping[int, Sequence[Progress]],
     *,
     rules: str,
 ) -> dict[str, Known]:
     """Return what is known of sources, by key.
 
-    `ids` are their ids by key, `progress` their rows by id; who is not `stored` has no mark.
+    `ids` are their ids by key, `ends` their `stored_end` and `progress` their rows by id.
     """
-    marks = {source_id: Mark(*mark) for source_id, _, _, *mark in stored}
     found = {}
     for key, source_id in ids.items():
         rows = progress.get(source_id, ())
@@ -154,7 +157,7 @@ def known(
             done=merged((row[1], row[2]) for row in rows),
             current=merged((row[1], row[2]) for row in rows if row[0] == rules),
             rules=frozenset(row[0] for row in rows),
-            mark=marks.get(source_id),
+            stored_end=ends.get(source_id, ""),
         )
     return found
 
@@ -167,29 +170,69 @@ def by_source(rows: Iterable[Sequence[Any]]) -> dict[int, list[Progress]]:
     return found
 
 
+def check_witness(place: str, batch: Batch, done: Iterable[Progress]) -> None:
+    """Raise `SinkError` if a batch ends where a stretch does whose bytes were other ones."""
+    for row in done:
+        if row[2] == batch.end and row[-1] and batch.witness and row[-1] != batch.witness:
+            raise SinkError(
+                f"{place} has other bytes of {batch.source} up to position {batch.end} than those "
+                "that came now: two different inputs are given under one source; give each a "
+                "source of its own"
+            )
+
+
+def reprocessed_elsewhere(place: str, name: str) -> SinkError:
+    """Return the error that another job has begun to reprocess a source under other rules."""
+    return SinkError(
+        f"{place}: another job has begun to reprocess {name} under other rules (filter, lookups, "
+        "dictionaries, checks, masking, version), so this one stops; what is stored is whole, each "
+        "stretch under the rules of one of them. Let one job end, and then run the other"
+    )
+
+
 def totals(rows: Sequence[Progress]) -> list[int]:
     """Return how many bytes the stretches of a source cover, and the sums of its counts."""
     covered = sum(end - start for start, end in merged((row[1], row[2]) for row in rows))
     return [covered, *(sum(row[place] for row in rows) for place in range(3, 3 + len(COUNTS)))]
 
 
-def settled(rows: Iterable[Progress], rules: str, *, replaced: bool) -> list[Progress]:
-    """Return the progress of a source at the end of a run, with neighbours joined.
-
-    With `replaced`, stretches of other rules go where those of `rules` cover them.
-    """
-    rows = sorted(rows)
-    current = merged((row[1], row[2]) for row in rows if row[0] == rules)
+def settled(rows: Iterable[Progress]) -> list[Progress]:
+    """Return the progress of a source with neighbours of the same rules joined."""
     left: list[Progress] = []
-    for row in rows:
-        if replaced and row[0] != rules and not gaps(current, row[1], row[2]):
-            continue
+    for row in sorted(rows, key=lambda row: row[1]):
         if left and left[-1][0] == row[0] and left[-1][2] == row[1]:
-            counts = [a + b for a, b in zip(left[-1][3:], row[3:], strict=True)]
-            left[-1] = (row[0], left[-1][1], row[2], *counts)
+            counts = [a + b for a, b in zip(left[-1][3:-1], row[3:-1], strict=True)]
+            left[-1] = (row[0], left[-1][1], row[2], *counts, row[-1])
         else:
             left.append(tuple(row))
     return left
+
+
+def carved(
+    row: Progress,
+    stretch: Stretch,
+    gone: Sequence[int],
+    before: Callable[[Stretch], Sequence[int]],
+) -> list[Progress]:
+    """Return what is left of a row of progress when another job has replaced a stretch of it.
+
+    `gone` are the counts of what is replaced; `before` gives, where something is left on both
+    sides, those of the left one.
+
+    >>> row = ("old", 0, 100, 10, 0, 1, 0, "w")
+    >>> carved(row, (40, 60), (2, 0, 1, 0), lambda stretch: (4, 0, 0, 0))
+    [('old', 0, 40, 4, 0, 0, 0, ''), ('old', 60, 100, 4, 0, 0, 0, 'w')]
+    """
+    rules, start, end, *counts, witness = row
+    rest = [max(0, count - less) for count, less in zip(counts, gone, strict=True)]
+    left, right = (start, max(start, stretch[0])), (min(end, stretch[1]), end)
+    if left[0] == left[1]:
+        return [(rules, *right, *rest, witness)] if right[0] < right[1] else []
+    if right[0] == right[1]:
+        return [(rules, *left, *rest, "")]
+    ours = [min(count, most) for count, most in zip(before(left), rest, strict=True)]
+    others = [count - less for count, less in zip(rest, ours, strict=True)]
+    return [(rules, *left, *ours, ""), (rules, *right, *others, witness)]
 
 
 def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:

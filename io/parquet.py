@@ -81,7 +81,6 @@ class _WriteBatchesFn(WriteBehindFn):
         if not self._prepared:
             self._writer.prepare()
             self._prepared = True
-        new = {batch.source for batch in batches} - self._sources.keys()
-        self._sources |= self._writer.register(new)
+        self._sources = self._writer.register(batches, self._sources)
         stored = self._writer.write([(self._sources[batch.source], batch) for batch in batches])
         self._tell(batches, stored)

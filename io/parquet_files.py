@@ -18,14 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from fixio.durable import sync
-from fixio.ledger import Stretch, inside
 from fixio.tables import POSITION_BITS
 from transforms.fix.schema import MESSAGES, NAMED
 
-__all__ = ["between", "check_partitions", "outside", "partitions", "with_keys", "write_file"]
+__all__ = ["between", "check_partitions", "partitions", "with_keys", "write_file"]
 
 _UNDATED = "0001-01-01"
 _TIMES = ("captured_at", "sending_time", "transact_time")
@@ -81,14 +79,6 @@ def between(rows: pa.RecordBatch, start: int, end: int) -> pa.RecordBatch:
     """Return the rows of a batch, which are in order, at positions in [start, end)."""
     first, last = np.searchsorted(rows["position"].to_numpy(), [start, end]).tolist()
     return rows.slice(first, last - first)
-
-
-def outside(
-    keys: pa.ChunkedArray, source_id: int, stretches: Sequence[Stretch]
-) -> NDArray[np.bool_]:
-    """Tell of each key of a source whether its position is in none of the stretches."""
-    positions = keys.to_numpy() - (source_id << POSITION_BITS)
-    return ~inside(positions, stretches)
 
 
 def partitions(rows: pa.Table, names: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:

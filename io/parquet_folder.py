@@ -24,19 +24,20 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from fixio.durable import sync
-from fixio.ledger import Progress, SchemaError, SinkError, Stretch, merged
+from fixio.identity import identity_of_version_1
+from fixio.ledger import Progress, SchemaError, SinkError, by_source
 
 __all__ = ["VERSION", "ParquetFolder"]
 
-VERSION = 1
-"""The version of what stands in `_fixfeed`."""
+VERSION = 2
+"""The version of what stands in `_fixfeed`; older ones are brought to it when they are read."""
 
 
 class ParquetFolder:
     """A local folder and the commits to it. Not for several threads.
 
-    A row of progress is (source_id, rules, start, end, stored, filtered, failed, skipped). The
-    state is what sources.json holds. Raises `SinkError` for a place that is no local folder.
+    A row of progress is a source id and a `Progress`. The state is what sources.json holds.
+    Raises `SinkError` for a place that is no local folder.
     """
 
     def __init__(self, place: str):
@@ -116,36 +117,34 @@ class ParquetFolder:
         assert self._writer is not None
         return self._inprogress / f"{self._writer[0]}-{uuid.uuid4().hex}.inprogress"
 
-    def done(self, rules: str | None) -> dict[int, tuple[Stretch, ...]]:
-        """Return the done stretches of each source, under `rules` or, with None, any.
-
-        Whoever does not hold the lock may see old ones.
-        """
-        found: dict[int, list[Stretch]] = {}
-        for source_id, used, start, end, *_ in self.progress(self.load()):
-            if rules in (None, used):
-                found.setdefault(source_id, []).append((start, end))
-        return {source_id: merged(stretches) for source_id, stretches in found.items()}
+    def done(self) -> dict[int, list[Progress]]:
+        """Return the progress of each source. Whoever does not hold the lock may see an old one."""
+        return by_source(self.progress(self.load()))
 
     def commit(
         self,
         progress: Sequence[Progress],
         files: Sequence[tuple[Path, str]],
         replaced: Iterable[str],
+        settled: Mapping[int, Sequence[Progress]],
     ) -> None:
         """Store rows of progress, files, and which files go for them: all or nothing.
 
-        `files` are (where it was written, place in the folder), their content on the disk. The
-        caller holds the lock.
+        `files` are (where it was written, place in the folder), their content on the disk.
+        `settled` has, by source id, all rows of progress that there are then of a source of which
+        stretches were taken from other rules. The caller holds the lock.
         """
         sync(self._inprogress)
         manifest = {
             "version": VERSION,
             "progress": progress,
+            "settled": {str(source_id): rows for source_id, rows in settled.items()},
             "files": [(str(path.relative_to(self.folder)), place) for path, place in files],
             "replaced": sorted(replaced),
         }
-        _store(self._commits / f"{uuid.uuid4().hex}.json", manifest)
+        # In the order of their names: what is settled holds for the commits before.
+        number = max((_number(name) for name in os.listdir(self._commits)), default=0) + 1
+        _store(self._commits / f"{number:012d}-{uuid.uuid4().hex}.json", manifest)
         self._end([manifest])
 
     @contextmanager
@@ -189,20 +188,28 @@ class ParquetFolder:
                 f"{self.place} has version {state['version']}, this fixfeed knows up to {VERSION}; "
                 "use the newer fixfeed that wrote it"
             )
+        if state["version"] < 2:
+            _to_version_2(state)
         return state
 
     def progress(self, state: Mapping[str, Any]) -> list[list[Any]]:
         """Return the rows of progress of a state and of the commits that it does not have yet."""
         before, self._manifests = self._manifests, {}
-        for name in sorted(os.listdir(self._commits)):
+        for name in sorted(os.listdir(self._commits), key=lambda name: (_number(name), name)):
             if name.endswith(".json"):
                 try:
                     content = before.get(name) or orjson.loads((self._commits / name).read_bytes())
                 except FileNotFoundError:  # Without the lock: sources.json has just taken it in.
                     continue
                 self._manifests[name] = content
-        commits = (one for name, one in self._manifests.items() if name not in state["applied"])
-        return [*state["progress"], *(list(row) for one in commits for row in one["progress"])]
+        rows = state["progress"]
+        for name, one in self._manifests.items():
+            if name not in state["applied"]:
+                settled = {int(key): found for key, found in one.get("settled", {}).items()}
+                rows = [row for row in rows if row[0] not in settled]
+                rows += [[key, *row] for key, found in settled.items() for row in found]
+                rows += [_with_witness(row) for row in one["progress"] if row[0] not in settled]
+        return rows
 
     def _end(self, manifests: Iterable[Mapping[str, Any]]) -> set[Path]:
         """Do what is left of commits; return the folders that files came into.
@@ -236,6 +243,27 @@ class ParquetFolder:
         for path in self._writers.iterdir():
             if path.name not in alive:
                 path.unlink(missing_ok=True)
+
+
+def _number(name: str) -> int:
+    """Return the number of a commit; those of older versions, which have none, come first."""
+    number, dash, _ = name.partition("-")
+    return int(number) if dash and number.isdigit() else 0
+
+
+def _with_witness(row: Sequence[Any]) -> list[Any]:
+    """Return a row of progress; those of older versions have no witness."""
+    return [*row, ""] if len(row) == 8 else list(row)
+
+
+def _to_version_2(state: dict[str, Any]) -> None:
+    state["version"] = VERSION
+    state["progress"] = [_with_witness(row) for row in state["progress"]]
+    for one in state["sources"]:
+        identity = identity_of_version_1(one["kind"], one["name"], one["fingerprint"])
+        one["place"], one["fingerprint"] = identity
+        one |= {"file_id": "", "digests": one.pop("mark_digests"), "stored_end": "", "claim": ""}
+        del one["mark_size"]
 
 
 def _store(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,18 +1,29 @@
 """Commits of batches to a folder of Parquet files: what is new of them, and what it replaces."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from fixio.ledger import Progress, SinkError, Stretch, gaps, register_keys
+from fixio.ledger import (
+    Progress,
+    SinkError,
+    Stretch,
+    carved,
+    check_witness,
+    gaps,
+    inside,
+    register_batches,
+)
 from fixio.parquet_files import (
     between,
     check_partitions,
-    outside,
     partitions,
     with_keys,
     write_file,
@@ -32,6 +43,7 @@ class _Commit:
 
     stored: list[int] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
     messages: dict[int, list[pa.RecordBatch]] = field(default_factory=dict)
     failures: dict[int, list[pa.RecordBatch]] = field(default_factory=dict)
     provisional: dict[tuple[int, int], pa.RecordBatch] = field(default_factory=dict)
@@ -75,9 +87,11 @@ class ParquetWriter:
         self._ledger.agree_on_partitions(self._partition_by)
         self._ledger.enlist()
 
-    def register(self, keys: Iterable[str]) -> dict[str, int]:
-        """Return the source ids of sources of which only the key is known."""
-        return register_keys(self._ledger, keys, rules=self._rules)
+    def register(self, batches: Iterable[Batch], known: Mapping[str, int]) -> dict[str, int]:
+        """Return the source ids of the batches' sources by key, those that are `known` included."""
+        return register_batches(
+            self._ledger, batches, known, rules=self._rules, replace=self._replace
+        )
 
     def close(self) -> None:
         """Close what is open."""
@@ -85,21 +99,21 @@ class ParquetWriter:
 
     def write(self, batches: Sequence[tuple[int, Batch]]) -> list[int]:
         """Commit (source id, batch) pairs; return how many messages of each were stored."""
-        rules = self._rules if self._replace else None
-        commit = self._new(batches, self._ledger.done(rules))
+        commit = self._new(batches, self._ledger.done())
         try:
             self._write_files(commit)
             with self._ledger.locked():
-                now = self._new(batches, self._ledger.done(rules))
+                done = self._ledger.done()
+                now = self._new(batches, done)
                 if not now.says_the_same(commit):
                     # Another writer has stored a part of it while we wrote.
                     self._discard(commit)
                     commit = now
                     self._write_files(commit)
-                gone = self._rewrite(commit) if self._replace else []
+                gone, settled = self._replaced(commit, done) if self._replace else ([], {})
                 gone += self._provisional_before(commit)
                 if commit.progress or commit.files or gone:
-                    self._ledger.commit(commit.progress, commit.files, gone)
+                    self._ledger.commit(commit.progress, commit.files, gone, settled)
         except OSError as error:
             self._discard(commit)
             raise SinkError(
@@ -113,11 +127,23 @@ class ParquetWriter:
             path.unlink(missing_ok=True)
 
     def _new(
-        self, batches: Sequence[tuple[int, Batch]], done: Mapping[int, tuple[Stretch, ...]]
+        self, batches: Sequence[tuple[int, Batch]], done: Mapping[int, Sequence[Progress]]
     ) -> _Commit:
-        """Return what of the batches is in no done stretch, position by position."""
+        """Return what of the batches is in no done stretch, position by position.
+
+        With `replace` only what is done under our rules is.
+        """
         commit = _Commit()
-        covered = {source_id: list(stretches) for source_id, stretches in done.items()}
+        covered = {
+            source_id: [
+                (row[1], row[2]) for row in rows if not self._replace or row[0] == self._rules
+            ]
+            for source_id, rows in done.items()
+        }
+        for source_id, batch in batches:
+            check_witness(self._ledger.place, batch, done.get(source_id, ()))
+        if self._replace:
+            self._ledger.check_claims({source_id for source_id, _ in batches}, rules=self._rules)
         for source_id, batch in batches:
             known = covered.setdefault(source_id, [])
             if batch.provisional:
@@ -141,7 +167,9 @@ class ParquetWriter:
                     batch.skipped if first else 0,
                 )
                 stored += messages.num_rows
-                commit.progress.append((source_id, self._rules, start, end, *counts))
+                witness = batch.witness if end == batch.end else ""
+                commit.progress.append((source_id, self._rules, start, end, *counts, witness))
+                commit.read.append(batch.read - batch.failures.num_rows)
                 for rows, kind in ((messages, commit.messages), (failures, commit.failures)):
                     if rows.num_rows:
                         kind.setdefault(source_id, []).append(rows)
@@ -179,25 +207,72 @@ class ParquetWriter:
         commit.files.append((path, place))
         write_file(rows, path)
 
-    def _rewrite(self, commit: _Commit) -> list[str]:
-        """Write the rest of files that hold rows of the stretches; return those that go."""
-        gone = []
-        done = commit.stretches
+    def _replaced(
+        self, commit: _Commit, done: Mapping[int, Sequence[Progress]]
+    ) -> tuple[list[str], dict[int, list[Progress]]]:
+        """Write the rest of files that hold rows of the stretches.
+
+        Returns the files that go, and all progress of the sources as it is then.
+        """
+        gone: list[str] = []
+        removed: dict[tuple[str, int], list[NDArray[np.int64]]] = {}
         for table, key in _KEYS.items():
-            for path, numbers in self._stored(table, "[0-9]*.parquet"):
-                source_id, first, last = map(int, numbers[:3])
-                stretches = done.get(source_id, [])
-                if not any(start <= last and first < end for start, end in stretches):
+            for path, source_id, positions in self._holding(table, commit.stretches):
+                stretches = commit.stretches[source_id]
+                rest = ~inside(positions, stretches)
+                if rest.all():
                     continue
-                rows = pq.ParquetFile(path).read()
-                rest = rows.filter(pa.array(outside(rows[key], source_id, stretches)))
-                if rest.num_rows == rows.num_rows:
-                    continue
+                removed.setdefault((table, source_id), []).append(positions[~rest])
                 folder = path.parent.relative_to(self._ledger.folder)
                 gone.append(f"{folder}/{path.name}")
-                if rest.num_rows:
-                    self._write_file(commit, f"{folder}/{source_id}", rest, key)
-        return gone
+                if rest.any():
+                    rows = pq.ParquetFile(path).read().filter(pa.array(rest))
+                    self._write_file(commit, f"{folder}/{source_id}", rows, key)
+
+        def counted(source_id: int, stretch: Stretch) -> tuple[int, int]:
+            found = (
+                sum(
+                    int(np.count_nonzero(inside(positions, [stretch])))
+                    for positions in removed.get((table, source_id), ())
+                )
+                for table in _KEYS
+            )
+            messages, failures = found
+            return messages, failures
+
+        settled: dict[int, list[Progress]] = {}
+        for row, read in zip(commit.progress, commit.read, strict=True):
+            source_id, _, start, end, *_, skipped, _ = row
+            messages, failures = counted(source_id, (start, end))
+            went = messages, max(0, read - messages), failures, skipped
+            count = functools.partial(self._count, source_id)
+            left: list[Progress] = []
+            for one in settled.get(source_id, done.get(source_id, ())):
+                overlaps = one[1] < end and start < one[2]
+                left += carved(one, (start, end), went, count) if overlaps else [one]
+            settled[source_id] = [*left, row[1:]]
+        return gone, settled
+
+    def _holding(
+        self, table: str, stretches: Mapping[int, Sequence[Stretch]]
+    ) -> Iterator[tuple[Path, int, NDArray[np.int64]]]:
+        """Yield path, source id and the positions of all rows of files that may hold stretches."""
+        for path, numbers in self._stored(table, "[0-9]*.parquet"):
+            source_id, first, last = map(int, numbers[:3])
+            if any(start <= last and first < end for start, end in stretches.get(source_id, ())):
+                keys = pq.read_table(path, columns=[_KEYS[table]], partitioning=None)[0]
+                yield path, source_id, keys.to_numpy() - (source_id << POSITION_BITS)
+
+    def _count(self, source_id: int, stretch: Stretch) -> tuple[int, int, int, int]:
+        """Return the counts of a stretch; of what was filtered and skipped no rows tell."""
+        stored, failed = (
+            sum(
+                int(np.count_nonzero(inside(positions, [stretch])))
+                for _, _, positions in self._holding(table, {source_id: [stretch]})
+            )
+            for table in _KEYS
+        )
+        return stored, 0, failed, 0
 
     def _provisional_before(self, commit: _Commit) -> list[str]:
         """Return the files of unfinished ends that have come again or turned into messages."""

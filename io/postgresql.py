@@ -51,6 +51,15 @@ class PostgresqlStore(Store):
         self._cursor.execute(statement.replace("?", "%s"), values or None)
         return self._cursor.fetchall() if self._cursor.description else []
 
+    def changed(self, statement: str, *values: Any) -> int:
+        """See `Database.changed`."""
+        self.query(statement, *values)
+        return self._cursor.rowcount
+
+    def row_lock(self, *, exclusive: bool) -> str:
+        """See `Database.row_lock`."""
+        return " for update" if exclusive else " for share"
+
     def tables(self) -> set[str]:
         """See `Database.tables`: those that an unqualified name finds first."""
         found = self.query("select tablename from pg_tables where schemaname = current_schema()")

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.filesystem import BeamIOError
 
 from fixio.compression import Damaged, Stream
-from fixio.ledger import Stretch, gaps
+from fixio.ledger import Source, Stretch, gaps
+from fixio.planned import Planned, Replaced
 from transforms.fix.block import Block
 from transforms.fix.framing import first_border, last_border
 from transforms.fix.logons import carry
 
-__all__ = ["Range", "open_file", "read_blocks", "reason_of", "with_logons"]
+__all__ = ["Range", "blocks_of", "reason_of", "with_logons"]
 
 BLOCK = 5 << 18  # bytes: larger ones cost less a message, until they leave the cache
 LOOK_BACK = 256 << 10
@@ -31,6 +31,7 @@ _PASSED = 4 << 20  # what is looked through for Logons alone is read in blocks o
 class Range:
     """A part of a file: what one worker reads.
 
+    `origin` is the source that the file is, `planned` the file as it was stored then.
     `start` and `stop` are borders, or, with `sync_start` and `sync_stop`, positions from which the
     next border is looked for; `stop` None is the end of the file. A message belongs to the range
     that its first byte lies in. `skip` are stretches to pass over (compressed files are one range).
@@ -39,8 +40,8 @@ class Range:
     `logged_on` is what holds at the start.
     """
 
-    path: str
-    source: str
+    origin: Source
+    planned: Planned
     compression: str
     delimiter: bytes
     start: int = 0
@@ -51,10 +52,10 @@ class Range:
     fixt: bool = False
     logged_on: Mapping[str, str] = field(default_factory=dict)
 
-
-def open_file(path: str) -> BinaryIO:
-    """Open a file of any of Beam's file systems, as it is stored."""
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    @property
+    def path(self) -> str:
+        """Where the file is, as far as is known."""
+        return self.planned.path
 
 
 def reason_of(error: Exception) -> str:
@@ -64,46 +65,38 @@ def reason_of(error: Exception) -> str:
     return str(error)
 
 
-def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
-    """Yield the blocks of a range in order; they tile it.
+def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterator[Block]:
+    """Yield the blocks of a range of an open file in order; they tile it.
 
     Bytes at the end of a file that make no message yet, and what is left where a file cannot be
     read on, come as a provisional block. Memory is bounded by `LONGEST_RECORD`.
     """
+    stream = Stream(file, part.compression)
     try:
-        file = open_file(part.path)
-    except (BeamIOError, OSError) as error:
-        yield _block(
-            part, part.start, b"", provisional=True, error=f"{part.path}: {reason_of(error)}"
-        )
+        stretches = _stretches(part, stream)
+    except Damaged as error:
+        yield _damaged(part, part.start, b"", error)
         return
-    with file:
-        stream = Stream(file, part.compression)
+    logged_on = part.logged_on
+    for start, stop in stretches:
         try:
-            stretches = _stretches(part, stream)
-        except Damaged as error:
-            yield _damaged(part, part.start, b"", error)
+            if part.fixt and part.compression:
+                logged_on = _pass(part, stream, stream.position, start, logged_on)
+            stream.seek(start)
+        except _Unread as error:
+            yield _block(part, start, b"", provisional=True, error=str(error))
             return
-        logged_on = part.logged_on
-        for start, stop in stretches:
-            try:
-                if part.fixt and part.compression:
-                    logged_on = _pass(part, stream, stream.position, start, logged_on)
-                stream.seek(start)
-            except _Unread as error:
-                yield _block(part, start, b"", provisional=True, error=str(error))
+        except Damaged as error:
+            yield _damaged(part, start, b"", error)
+            return
+        if stream.position < start:
+            return
+        for block in _read_stretch(part, stream, start, stop, block_size):
+            pieces = carry(block, logged_on) if part.fixt else [block]
+            logged_on = pieces[-1].logged_on
+            yield from pieces
+            if block.error:
                 return
-            except Damaged as error:
-                yield _damaged(part, start, b"", error)
-                return
-            if stream.position < start:
-                return
-            for block in _read_stretch(part, stream, start, stop, block_size):
-                pieces = carry(block, logged_on) if part.fixt else [block]
-                logged_on = pieces[-1].logged_on
-                yield from pieces
-                if block.error:
-                    return
 
 
 def with_logons(
@@ -119,14 +112,14 @@ def with_logons(
         return parts
     known: dict[int, Mapping[str, str]] = {0: {}}
     try:
-        with open_file(first.path) as file:
+        with first.planned.opened() as file:
             stream = Stream(file, "")
             starts = [_start(part, stream) or 0 for part in parts]
             at = 0
             for start in sorted({*starts}):
                 known[start] = _pass(first, stream, at, start, known[at], stop)
                 at = start
-    except (BeamIOError, OSError, Damaged, _Unread):
+    except (BeamIOError, OSError, Damaged, Replaced, _Unread):
         # Whoever reads the ranges finds it, and says so.
         return parts
     if stop and stop():
@@ -233,7 +226,7 @@ def _read_stretch(
 
 
 def _block(part: Range, start: int, data: bytes, **flags) -> Block:
-    return Block(part.source, start, data, part.delimiter, **flags)
+    return Block(part.origin.key, start, data, part.delimiter, origin=part.origin, **flags)
 
 
 def _damaged(part: Range, start: int, data: bytes, error: Damaged) -> Block:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import apache_beam as beam
 
 from fixio.gathering import OnCommit, WriteBehindFn
-from fixio.ledger import SinkError, register_keys
+from fixio.ledger import SinkError, register_batches
 from fixio.store import Store
 from transforms.fix.block import Batch
 
@@ -122,8 +122,9 @@ class _WriteBatchesFn(WriteBehindFn):
             store = open_store(self._uri)
             store.prepare()
             self._store = store
-        new = {batch.source for batch in batches} - self._sources.keys()
-        self._sources |= register_keys(self._store, new, rules=self._rules)
+        self._sources = register_batches(
+            self._store, batches, self._sources, rules=self._rules, replace=self._replace
+        )
         numbered = [(self._sources[batch.source], batch) for batch in batches]
         stored = self._store.write(numbered, rules=self._rules, replace=self._replace)
         self._tell(batches, stored)

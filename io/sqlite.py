@@ -67,6 +67,15 @@ class SqliteStore(Store):
                     raise
                 time.sleep(_PAUSE)
 
+    def changed(self, statement: str, *values: Any) -> int:
+        """See `Database.changed`."""
+        self.query(statement, *values)
+        return int(self.query("select changes()")[0][0])
+
+    def row_lock(self, *, exclusive: bool) -> str:
+        """See `Database.row_lock`: a transaction that writes has the database for itself."""
+        return ""
+
     def tables(self) -> set[str]:
         """See `Database.tables`."""
         return {row[0] for row in self.query("select name from sqlite_master where type = 'table'")}

@@ -13,7 +13,7 @@ import apache_beam as beam
 
 from fixio.gathering import OnCommit
 from fixio.jsonl_writer import joined
-from fixio.ledger import Known, Mark, SinkError, Source
+from fixio.ledger import Known, SinkError, Source
 from transforms.fix.block import Batch
 from transforms.fix.envelope import envelopes, failure_envelopes
 
@@ -47,7 +47,9 @@ class StandardOutputLedger:
         except OSError as error:
             raise SinkError(f"cannot remove {FAILURES} of the run before: {error}") from error
 
-    def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+    def register(
+        self, sources: Sequence[Source], *, rules: str, replace: bool = False
+    ) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`; nothing is done of any source."""
         self.names |= {source.key: source.name for source in sources}
         numbers = {key: number for number, key in enumerate(self.names, 1)}
@@ -56,9 +58,7 @@ class StandardOutputLedger:
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """See `fixio.ledger.Ledger`."""
 
-    def finish(
-        self, marks: Mapping[int, Mark | None], *, rules: str, reprocessed: Iterable[int]
-    ) -> None:
+    def finish(self, ends: Mapping[int, str]) -> None:
         """See `fixio.ledger.Ledger`."""
 
     def close(self) -> None:

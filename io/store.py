@@ -6,36 +6,37 @@ from typing import Any
 import pyarrow as pa
 
 from fixio.database import Database, now
-from fixio.identity import identify
+from fixio.identity import Match, StoredSource, digests_of, identify, place_of, stored_source
 from fixio.ledger import (
     COUNTS,
+    REPLACED,
     Known,
-    Mark,
     Progress,
     Source,
     Stretch,
     by_source,
+    carved,
+    check_witness,
     gaps,
     inside,
     known,
-    merged,
+    reprocessed_elsewhere,
     settled,
-    totals,
 )
 from fixio.tables import (
-    ADD_COUNTS,
     EXTEND_PROGRESS,
     FAILURE_COLUMNS,
-    KNOWN_SOURCES,
     MESSAGE_COLUMNS,
     POSITION_BITS,
+    STORED_SOURCES,
     table_rows,
 )
 from transforms.fix.block import Batch
 
 __all__ = ["Store"]
 
-_ROW = f'rules, start, "end", {", ".join(COUNTS)}'
+_ROW = f'rules, start, "end", {", ".join(COUNTS)}, witness'
+_KEYS = {"messages": "message_id", "failures": "failure_id"}
 
 
 class Store(Database):
@@ -43,33 +44,74 @@ class Store(Database):
 
     # Sources.
 
-    def register(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+    def register(
+        self, sources: Sequence[Source], *, rules: str, replace: bool = False
+    ) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
-        stored = self.query(KNOWN_SOURCES)
-        ids = identify(sources, stored)
-        if any(source.key not in ids for source in sources):
+        rows = self.query(STORED_SOURCES)
+        found = identify(sources, self._stored(rows))
+        news = any(one.key not in found or found[one.key].is_news(one) for one in sources)
+        if news or replace:
             with self.transaction():
                 self.lock_schema()
                 # Another process may have stored some meanwhile.
-                stored = self.query(KNOWN_SOURCES)
-                ids = identify(sources, stored, self._add)
-        return known(ids, stored, self._progress(ids.values()), rules=rules)
+                rows = self.query(STORED_SOURCES)
+                found = identify(sources, self._stored(rows))
+                for source in sources:
+                    match = found.get(source.key)
+                    if match is None:
+                        found[source.key] = Match(self._add(source))
+                    elif match.is_news(source):
+                        self._update(source, match.stored)
+                if replace:
+                    self._claim([one.source_id for one, _ in found.values()], rules)
+        ids = {key: one.source_id for key, (one, _) in found.items()}
+        return known(
+            ids, {row[0]: row[-1] for row in rows}, self._progress(ids.values()), rules=rules
+        )
 
-    def _add(self, source: Source, name: str) -> int:
-        source_id = int(self.query("select coalesce(max(source_id), 0) + 1 from sources")[0][0])
-        moment = now()
+    def _stored(self, rows: Sequence[Sequence[Any]]) -> list[StoredSource]:
+        progress = self._progress([row[0] for row in rows])
+        return [stored_source(row, progress.get(row[0], ())) for row in rows]
+
+    def _add(self, source: Source) -> StoredSource:
+        source_id = int(
+            self.query("select coalesce(max(source_id), 0) + 1 from source_identities")[0][0]
+        )
+        place, file_id, fingerprint = place_of(source)
+        digests, moment = digests_of(source), now()
         self.query(
-            "insert into sources (source_id, kind, name, fingerprint, mark_digests, first_seen,"
-            " last_seen) values (?, ?, ?, ?, ?, ?, ?)",
+            "insert into source_identities (source_id, kind, name, place, file_id, fingerprint,"
+            " digests, first_seen, last_seen) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             source_id,
             source.kind,
             source.name,
-            name,
-            source.digests,
+            place,
+            file_id,
+            fingerprint,
+            digests,
             moment,
             moment,
         )
-        return source_id
+        return StoredSource(source_id, source.kind, place, file_id, fingerprint, digests)
+
+    def _update(self, source: Source, stored: StoredSource) -> None:
+        """Store where a source is now and what it begins with."""
+        self.query(
+            "update source_identities set place = ?, file_id = ?, fingerprint = ?, digests = ?,"
+            " last_seen = ? where source_id = ?",
+            *place_of(source),
+            digests_of(source),
+            now(),
+            stored.source_id,
+        )
+        if witness := stored.missing_witness(source):
+            self.query(
+                'update progress set witness = ? where source_id = ? and "end" = ?',
+                witness,
+                stored.source_id,
+                stored.extent,
+            )
 
     def _progress(self, ids: Collection[int]) -> dict[int, list[Progress]]:
         """Return the rows of progress of sources, and of those with ids between theirs."""
@@ -83,51 +125,49 @@ class Store(Database):
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """See `fixio.ledger.Ledger`."""
-        again = set(source_ids)
+        again = sorted(set(source_ids))
         with self.transaction():
-            for source_id, rows in self._progress(again).items():
-                if source_id in again and {row[0] for row in rows} == {rules}:
+            self._claim(again, rules)
+            progress = self._progress(again)
+            for source_id in again:
+                if {row[0] for row in progress.get(source_id, ())} == {rules}:
                     self.query(
                         "update progress set rules = ? where source_id = ?",
-                        f"replaced:{rules}",
+                        f"{REPLACED}{rules}",
                         source_id,
                     )
 
-    def finish(
-        self, marks: Mapping[int, Mark | None], *, rules: str, reprocessed: Iterable[int]
-    ) -> None:
+    def _claim(self, source_ids: Iterable[int], rules: str) -> None:
+        for source_id in sorted(source_ids):
+            self.query(
+                "update source_identities set claim = ? where source_id = ?", rules, source_id
+            )
+
+    def finish(self, ends: Mapping[int, str]) -> None:
         """See `fixio.ledger.Ledger`."""
-        again = set(reprocessed)
         with self.transaction():
             # In order, so that two jobs wait for each other but do not deadlock.
-            progress = self._progress(marks.keys())
-            for source_id, mark in sorted(marks.items()):
+            progress = self._progress(ends.keys())
+            for source_id, stored_end in sorted(ends.items()):
                 rows = progress.get(source_id, [])
-                left = settled(rows, rules, replaced=source_id in again)
-                if len(left) < len(rows):
+                if len(settled(rows)) < len(rows):
                     # What another job has done meanwhile is among what goes, or stays.
                     rows = self.query(
                         f"delete from progress where source_id = ? returning {_ROW}", source_id
                     )
-                    left = settled(rows, rules, replaced=source_id in again)
-                    for one in left:
+                    for one in settled(rows):
                         self._insert_progress(source_id, *one)
                 self.query(
-                    "update sources set bytes = ?, stored = ?, filtered = ?, failed = ?,"
-                    " skipped = ?, last_seen = ? where source_id = ?",
-                    *totals(left),
+                    "update source_identities set stored_end = case when ? = '' then stored_end"
+                    " else ? end, last_seen = ? where source_id = ?",
+                    stored_end,
+                    stored_end,
                     now(),
                     source_id,
                 )
-                if mark:
-                    self.query(
-                        "update sources set mark_digests = ?, mark_size = ? where source_id = ?",
-                        *mark,
-                        source_id,
-                    )
 
     def _insert_progress(self, source_id: int, *row: Any) -> None:
-        self.query("insert into progress values (?, ?, ?, ?, ?, ?, ?, ?)", source_id, *row)
+        self.query("insert into progress values (?, ?, ?, ?, ?, ?, ?, ?, ?)", source_id, *row)
 
     # Batches.
 
@@ -138,7 +178,10 @@ class Store(Database):
 
         Returns how many messages of each were stored. What lies in a stretch that is done already
         (with `replace`: done under `rules`) is left out, position by position, so a batch may come
-        twice or cut differently. With `replace` what the stretch held goes first.
+        twice or cut differently. With `replace` what the stretch held goes first, and the stretch
+        leaves the progress of the rules that it was done under. Raises `SinkError` if another job
+        has begun to reprocess a source under other rules, or if a batch ends where a stretch does
+        that had other bytes.
         """
         try:
             return self._write(batches, rules, replace)
@@ -156,6 +199,7 @@ class Store(Database):
         # In the order of their keys, so that two jobs wait for each other but do not deadlock.
         ordered = sorted(enumerate(batches), key=lambda one: (one[1][0], one[1][1].start))
         with self.transaction():
+            self._lock_sources(sorted({source_id for source_id, _ in batches}), rules, replace)
             for place, (source_id, batch) in ordered:
                 if batch.provisional:
                     self._write_provisional(source_id, batch)
@@ -168,12 +212,26 @@ class Store(Database):
             self._ingest("failures", FAILURE_COLUMNS, failures)
         return stored
 
+    def _lock_sources(self, source_ids: Sequence[int], rules: str, replace: bool) -> None:
+        """Keep those who replace rows of a source away from all others who write to it."""
+        marks = ", ".join("?" * len(source_ids))
+        rows = self.query(
+            f"select claim, name from source_identities where source_id in ({marks})"
+            f" order by source_id{self.row_lock(exclusive=replace)}",
+            *source_ids,
+        )
+        for claim, name in rows:
+            if replace and claim != rules:
+                raise reprocessed_elsewhere(self.place, name)
+
     def _enter(
         self, source_id: int, batch: Batch, rules: str, replace: bool
     ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Enter a batch's stretch into the ledger; return what is to be stored of it."""
         messages, failures = batch.messages, batch.failures
-        done = self._done(source_id, batch, rules if replace else None)
+        overlapping = self._overlapping(source_id, batch.start, batch.end)
+        check_witness(self.place, batch, overlapping)
+        done = [(row[1], row[2]) for row in overlapping if not replace or row[0] == rules]
         open_gaps = gaps(done, batch.start, batch.end)
         if not open_gaps and batch.start < batch.end:
             return messages.slice(0, 0), failures.slice(0, 0)
@@ -181,31 +239,63 @@ class Store(Database):
             messages = messages.filter(_inside(messages, open_gaps))
             failures = failures.filter(_inside(failures, open_gaps))
         for start, end in open_gaps:
+            # Without `replace` they are those of an unfinished end, which has come again.
+            failed = self._delete("failures", source_id, start, end)
+            if replace:
+                gone = self._delete("messages", source_id, start, end), failed
+                self._take(source_id, (start, end), batch, gone)
             self._extend(source_id, rules, (start, end), batch, messages, failures)
-        first = source_id << POSITION_BITS
-        if replace:
-            for start, end in open_gaps:
-                for table, key in (("messages", "message_id"), ("failures", "failure_id")):
-                    self.query(
-                        f"delete from {table} where {key} >= ? and {key} < ?",
-                        first + start,
-                        first + end,
-                    )
-        else:
-            # The unfinished end of a source that has grown since.
-            self.query("delete from failures where failure_id = ?", first + batch.start)
         if batch.last and open_gaps:
             self._merge(source_id, rules, batch.end)
         return messages, failures
 
-    def _write_provisional(self, source_id: int, batch: Batch) -> None:
-        first = source_id << POSITION_BITS
-        self.query(
-            "delete from failures where failure_id >= ? and failure_id < ?",
-            first + batch.start,
-            first + (1 << POSITION_BITS),
+    def _delete(self, table: str, source_id: int, start: int, end: int) -> int:
+        """Delete rows of a stretch; return how many there were."""
+        return self.changed(
+            f"delete from {table} where {_KEYS[table]} >= ? and {_KEYS[table]} < ?",
+            (source_id << POSITION_BITS) + start,
+            (source_id << POSITION_BITS) + end,
         )
-        self._ingest("failures", FAILURE_COLUMNS, [(source_id, batch.failures)])
+
+    def _take(self, source_id: int, stretch: Stretch, batch: Batch, gone: tuple[int, int]) -> None:
+        """Take a stretch, whose rows are gone, from the progress of the rules that had made them.
+
+        `gone` counts its messages and failures.
+        """
+        messages, failures = gone
+        # What the rules of before left out: they had as many messages before them as ours do.
+        filtered = max(0, batch.read - batch.failures.num_rows - messages)
+        for row in self._overlapping(source_id, *stretch):
+            self.query('delete from progress where source_id = ? and "end" = ?', source_id, row[2])
+            for left in carved(
+                row,
+                stretch,
+                (messages, filtered, failures, batch.skipped),
+                lambda part: self._counted(source_id, part),
+            ):
+                self._insert_progress(source_id, *left)
+
+    def _counted(self, source_id: int, stretch: Stretch) -> tuple[int, int, int, int]:
+        """Return the counts of a stretch; of what was filtered and skipped no rows tell."""
+        stored, failed = (
+            int(
+                self.query(
+                    f"select count(*) from {table} where {key} >= ? and {key} < ?",
+                    *((source_id << POSITION_BITS) + at for at in stretch),
+                )[0][0]
+            )
+            for table, key in _KEYS.items()
+        )
+        return stored, 0, failed, 0
+
+    def _write_provisional(self, source_id: int, batch: Batch) -> None:
+        """Store the end of a source that makes no message yet in place of what it was before."""
+        stretch = batch.start, max(batch.end, batch.start + 1)
+        done = [(row[1], row[2]) for row in self._overlapping(source_id, *stretch)]
+        for start, end in gaps(done, *stretch):
+            self._delete("failures", source_id, start, end)
+            failures = batch.failures.filter(_inside(batch.failures, [(start, end)]))
+            self._ingest("failures", FAILURE_COLUMNS, [(source_id, failures)])
 
     def _ingest(
         self, table: str, columns: Sequence[str], parts: Iterable[tuple[int, pa.RecordBatch]]
@@ -214,15 +304,14 @@ class Store(Database):
         if batches:
             self.ingest(table, batches)
 
-    def _done(self, source_id: int, batch: Batch, rules: str | None) -> tuple[Stretch, ...]:
-        rows = self.query(
-            'select start, "end", rules from progress'
-            ' where source_id = ? and "end" > ? and start < ?',
+    def _overlapping(self, source_id: int, start: int, end: int) -> list[Progress]:
+        """Return the rows of progress that have a part in [start, end)."""
+        return self.query(
+            f'select {_ROW} from progress where source_id = ? and "end" > ? and start < ?',
             source_id,
-            batch.start,
-            batch.end,
+            start,
+            end,
         )
-        return merged((start, end) for start, end, used in rows if rules in (None, used))
 
     def _extend(
         self,
@@ -242,39 +331,33 @@ class Store(Database):
             failures.num_rows if whole else int(_inside(failures, [stretch]).true_count),
             batch.skipped if whole or start == batch.start else 0,
         )
+        witness = batch.witness if end == batch.end else ""
         # One statement each, so that what another worker does to a neighbour in between is seen:
         # one that has swallowed our stretch leaves no row to extend, and a new one begins.
         extended = self.query(
             EXTEND_PROGRESS,
             end,
             *counts,
+            witness,
             source_id,
             rules,
             start,
         )
         if not extended:
-            self._insert_progress(source_id, rules, start, end, *counts)
+            self._insert_progress(source_id, rules, start, end, *counts, witness)
 
     def _merge(self, source_id: int, rules: str, end: int) -> None:
         """Join the stretch that ends at `end` with the one that begins there."""
         found = self.query(
             "delete from progress where source_id = ? and rules = ? and start = ?"
-            f' returning "end", {", ".join(COUNTS)}',
+            f' returning "end", {", ".join(COUNTS)}, witness',
             source_id,
             rules,
             end,
         )
         if found:
-            follows, *counts = found[0]
-            self.query(
-                f'update progress set "end" = ?, {ADD_COUNTS}'
-                ' where source_id = ? and rules = ? and "end" = ?',
-                follows,
-                *counts,
-                source_id,
-                rules,
-                end,
-            )
+            follows, *counts, witness = found[0]
+            self.query(EXTEND_PROGRESS, follows, *counts, witness, source_id, rules, end)
 
 
 def _inside(rows: pa.RecordBatch, stretches: Sequence[Stretch]) -> pa.BooleanArray:

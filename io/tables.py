@@ -16,17 +16,17 @@ __all__ = [
     "DIALECTS",
     "EXTEND_PROGRESS",
     "FAILURE_COLUMNS",
-    "KNOWN_SOURCES",
     "MESSAGE_COLUMNS",
     "MIGRATIONS",
     "POSITION_BITS",
+    "STORED_SOURCES",
     "VERSION",
     "create_statements",
     "named_view",
     "table_rows",
 ]
 
-VERSION = 2
+VERSION = 3
 """The version of the schema; MIGRATIONS lead to it from older ones."""
 
 POSITION_BITS = 40
@@ -52,24 +52,100 @@ ADD_COUNTS = ", ".join(f"{name} = {name} + ?" for name in COUNTS)
 """The part of an update that adds to the counts of a stretch; takes the four of them."""
 
 EXTEND_PROGRESS = (
-    f'update progress set "end" = ?, {ADD_COUNTS}'
+    f'update progress set "end" = ?, {ADD_COUNTS}, witness = ?'
     ' where source_id = ? and rules = ? and "end" = ? returning start'
 )
-"""Grows the stretch that ends where one begins; takes the new end, counts, source, rules, start.
+"""Grows the stretch that ends where one begins.
 
-It gives a row if there was such a stretch.
+Takes the new end, counts, witness, source, rules, start; gives a row if there was such a stretch.
 """
 
-KNOWN_SOURCES = "select source_id, kind, fingerprint, mark_digests, mark_size from sources"
-"""Gives the sources as `fixio.ledger.Stored` has them."""
+STORED_SOURCES = (
+    "select source_id, kind, place, file_id, fingerprint, digests, stored_end"
+    " from source_identities order by source_id"
+)
+"""Gives what `fixio.identity` has to know of all sources, and their `stored_end`."""
 
-MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
-    1: dict.fromkeys(DIALECTS, ("alter table messages add column masked text",)),
-}
-"""From each older version, the statements of each dialect that lead to the next one's tables.
 
-The view is not there while they run; it is made anew behind them.
-"""
+def _sources(dialect: str) -> tuple[str, str, str]:
+    """Return the statements that make the tables of sources and of progress, and their view."""
+    index = DIALECTS.index(dialect)
+    integer, time = _TYPES[pa.int64()][index], _TYPES[TIME][index]
+    sums = {name: f"cast(coalesce(sum(p.{name}), 0) as {integer})" for name in COUNTS}
+    # Not from progress: the unfinished end of a source is a failure outside of any stretch.
+    sums["failed"] = (
+        f"(select count(*) from failures f where f.failure_id >= s.source_id * {1 << POSITION_BITS}"
+        f" and f.failure_id < (s.source_id + 1) * {1 << POSITION_BITS})"
+    )
+    counts = ",\n  ".join(f"{sums[name]} as {name}" for name in COUNTS)
+    return (
+        f"""create table source_identities (
+  source_id {integer} primary key,
+  kind text not null,
+  name text not null,
+  fingerprint text not null,
+  place text not null,
+  file_id text not null,
+  digests text not null,
+  stored_end text not null default '',
+  claim text not null default '',
+  first_seen {time} not null,
+  last_seen {time} not null
+)""",
+        f"""create table progress (
+  source_id {integer} not null,
+  rules text not null,
+  start {integer} not null,
+  "end" {integer} not null,
+  stored {integer} not null,
+  filtered {integer} not null,
+  failed {integer} not null,
+  skipped {integer} not null,
+  witness text not null,
+  primary key (source_id, "end")
+)""",
+        f"""create view sources as select s.source_id, s.kind, s.name, s.fingerprint,
+  cast(coalesce(sum(p."end" - p.start), 0) as {integer}) as bytes,
+  {counts},
+  s.first_seen, s.last_seen
+from source_identities s left join progress p on p.source_id = s.source_id
+group by s.source_id""",
+    )
+
+
+def _to_version_3(dialect: str) -> tuple[str, ...]:
+    colon = f"{'instr' if dialect == 'sqlite' else 'strpos'}(fingerprint, ':')"
+    identities, progress, view = _sources(dialect)
+    return (
+        "alter table sources rename to old_sources",
+        "alter table progress rename to old_progress",
+        identities,
+        progress,
+        # A file was known by its first bytes, `length:digest`; a source without a file by its key,
+        # and so was, where no job had planned it, a file, whose key was its fingerprint.
+        f"""insert into source_identities select source_id, kind, name,
+  case
+    when name like 'file:4096:%' then substr(name, 11, 32)
+    when kind <> 'file' or name like 'file:%' then 'key:' || substr(fingerprint, {colon} + 1, 32)
+    when fingerprint like '4096:%' then substr(fingerprint, 6, 32)
+    else ''
+  end,
+  case when kind <> 'file' or name like 'file:%' then '' else name end,
+  '', mark_digests, '', '', first_seen, last_seen from old_sources""",
+        # Where stretches of several rules overlap, an interrupted reprocessing has left it open
+        # which of them made the rows: what is not certain is read again when it is asked for.
+        """insert into progress select source_id,
+  case when exists (select 1 from old_progress q where q.source_id = p.source_id
+    and q.rules <> p.rules and q.start < p."end" and q."end" > p.start)
+  then 'unknown' else rules end,
+  start, "end", stored, filtered, failed, skipped, '' from old_progress p
+where not exists (select 1 from old_progress q where q.source_id = p.source_id
+  and q.start <= p.start and q."end" >= p."end" and q.rules <> p.rules
+  and (q.start < p.start or q."end" > p."end" or q.rules < p.rules))""",
+        "drop table old_progress",
+        "drop table old_sources",
+        view,
+    )
 
 
 def _columns(schema: pa.Schema, key: str, dialect: str) -> str:
@@ -85,6 +161,16 @@ def _columns(schema: pa.Schema, key: str, dialect: str) -> str:
     return ",\n  ".join(lines)
 
 
+MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
+    1: dict.fromkeys(DIALECTS, ("alter table messages add column masked text",)),
+    2: {dialect: _to_version_3(dialect) for dialect in DIALECTS},
+}
+"""From each older version, the statements of each dialect that lead to the next one's tables.
+
+The view `messages_named` is not there while they run; it is made anew after them.
+"""
+
+
 def create_statements(dialect: str) -> list[str]:
     """Return the statements that make the schema of version `VERSION` in an empty database."""
     integer = _TYPES[pa.int64()][DIALECTS.index(dialect)]
@@ -95,33 +181,7 @@ def create_statements(dialect: str) -> list[str]:
         f"insert into schema_version values ({VERSION})",
         f"create table messages (\n  {_columns(MESSAGES, 'message_id', dialect)}\n)",
         f"create table failures (\n  {_columns(FAILURES, 'failure_id', dialect)}\n)",
-        f"""create table sources (
-  source_id {integer} primary key,
-  kind text not null,
-  name text not null,
-  fingerprint text not null,
-  bytes {integer} not null default 0,
-  stored {integer} not null default 0,
-  filtered {integer} not null default 0,
-  failed {integer} not null default 0,
-  skipped {integer} not null default 0,
-  first_seen {time} not null,
-  last_seen {time} not null,
-  mark_digests text not null default '',
-  mark_size {integer} not null default 0,
-  unique (kind, fingerprint)
-)""",
-        f"""create table progress (
-  source_id {integer} not null,
-  rules text not null,
-  start {integer} not null,
-  "end" {integer} not null,
-  stored {integer} not null,
-  filtered {integer} not null,
-  failed {integer} not null,
-  skipped {integer} not null,
-  primary key (source_id, rules, "end")
-)""",
+        *_sources(dialect),
         f"""create table runs (
   run_id {integer} primary key,
   started_at {time} not null,

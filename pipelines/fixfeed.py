@@ -21,7 +21,8 @@ import apache_beam as beam
 import orjson
 from rich.console import Console
 
-from fixio.files import ReadFromFiles, find_files, set_options
+from fixio.content import STANDARD_INPUT
+from fixio.files import ReadFromFiles, file_at, find_files, set_options
 from fixio.ledger import Ledger, SinkError
 from fixio.standard_output import OutputClosed
 from fixio.store import Store
@@ -29,7 +30,7 @@ from pipelines import metrics
 from pipelines.connectors import Sink, UnknownPlace, sink_of
 from pipelines.dry_run import show
 from pipelines.options import Settings, UsageError, read_settings
-from pipelines.plan import Plan, make_plan, waves
+from pipelines.plan import Plan, make_plan
 from pipelines.progress import shown
 from pipelines.rules import Rules
 from pipelines.running import LOCAL, Stop, runner_of, stopping
@@ -135,15 +136,11 @@ class _Job:
         self.started = time.monotonic()
 
     def run(self, folder: Path) -> int:
-        patterns = [pattern for pattern in self.settings.input if pattern != "-"]
-        if len(patterns) < len(self.settings.input) and not self.settings.dry_run:
-            patterns.append(_spool(folder))
+        patterns = [one for one in self.settings.input if one != STANDARD_INPUT]
         set_options(self.settings.beam)
         files, unreadable = find_files(patterns, delimiter=self.settings.delimiter)
-        files = [
-            dataclasses.replace(file, name="-") if Path(file.path).parent == folder else file
-            for file in files
-        ]
+        if len(patterns) < len(self.settings.input) and not self.settings.dry_run:
+            files.append(file_at(_spool(folder), STANDARD_INPUT, self.settings.delimiter))
         if self.settings.dry_run:
             show(
                 Console(),
@@ -169,17 +166,15 @@ class _Job:
                 for name, store in ledgers.items()
                 if isinstance(store, Store)
             }
-            plans = []
-            for wave in waves(files):
-                if not stop():
-                    plan = make_plan(
-                        wave, ledgers, rules=self.rules.digest, reprocess=self.settings.reprocess
-                    )
-                    plans.append(plan)
-                    self._read(plan, ledgers, counters, stop)
+            plan = Plan()
+            if not stop():
+                plan = make_plan(
+                    files, ledgers, rules=self.rules.digest, reprocess=self.settings.reprocess
+                )
+                self._read(plan, ledgers, counters, stop)
             counted = metrics.totals(counters)
             summary = summary_of(
-                plans,
+                plan,
                 {sink.name: counted.get(sink.name, metrics.empty()) for sink in self.sinks},
                 unreadable,
                 metrics.problems(counters),
@@ -239,15 +234,11 @@ class _Job:
         damaged = {problem["source"] for problem in metrics.problems(counters)}
         for name, ledger in ledgers.items():
             ids = plan.sources[name]
-            marks = {
-                ids[file.key]: file.mark(whole=not stop() and file.key not in damaged)
+            ends = {
+                ids[file.key]: "" if stop() or file.key in damaged else file.stored_end
                 for file in plan.files
             }
-            ledger.finish(
-                marks,
-                rules=self.rules.digest,
-                reprocessed=ids.values() if settings.reprocess and not stop() else (),
-            )
+            ledger.finish(ends)
 
     def _exit_code(self, summary: Mapping[str, Any]) -> int:
         if not adds_up(summary["sinks"]):

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fixio.files import File, cut_ranges
-from fixio.ledger import Known, Ledger, Stretch, gaps, merged
+from fixio.files import File, cut_ranges, without_copies
+from fixio.ledger import REPLACED, Known, Ledger, Stretch, gaps, merged
 from fixio.ranges import Range
 
-__all__ = ["Plan", "make_plan", "range_size", "waves"]
+__all__ = ["Plan", "make_plan", "range_size"]
 
 _END = 1 << 60
 _LARGEST_RANGE = 16 << 20
@@ -20,29 +20,17 @@ _RANGES = 12
 class Plan:
     """What a run will read.
 
-    `sources` are, by sink, the source ids of the keys; `finished` the files of which there is
-    nothing to read; `other_rules` those that are stored under other rules than this run's.
+    `files` are those that were registered; `sources` are, by sink, the source ids of their keys;
+    `finished` the files of which there is nothing to read, copies included; `other_rules` those
+    that are stored under other rules than this run's.
     """
 
-    files: list[File]
+    files: list[File] = field(default_factory=list)
     ranges: list[Range] = field(default_factory=list)
     finished: list[File] = field(default_factory=list)
     other_rules: list[File] = field(default_factory=list)
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
     expected: int = 0
-
-
-def waves(files: Sequence[File]) -> list[list[File]]:
-    """Group files so that each group has a source once; copies come one after another."""
-    result: list[list[File]] = []
-    count: dict[str, int] = {}
-    for file in sorted(files, key=lambda file: (bool(file.compression), -file.size)):
-        number = count.get(file.key, 0)
-        count[file.key] = number + 1
-        if number == len(result):
-            result.append([])
-        result[number].append(file)
-    return result
 
 
 def range_size(total: int) -> int:
@@ -61,8 +49,8 @@ def make_plan(
 
     With `reprocess` only what was stored under `rules` by an interrupted run counts as done.
     """
-    files = [file for file in files if file.head]
-    plan = Plan(files)
+    files, copies = without_copies([file for file in files if file.content.known])
+    plan = Plan(files, finished=copies)
     sources = [file.source for file in files]
     known_by: dict[str, dict[str, Known]] = {}
     for name, ledger in ledgers.items():
@@ -81,15 +69,15 @@ def make_plan(
     total = sum(length for *_, length in wanted)
     size = range_size(total)
     for file, done, by_all, length in wanted:
-        marks = {one.mark for one in by_all}
-        mark = marks.pop() if len(marks) == 1 and not reprocess else None
-        ranges = cut_ranges(file, done, mark, size=size)
+        ends = {one.stored_end for one in by_all}
+        stored_end = ends.pop() if len(ends) == 1 and not reprocess else ""
+        ranges = cut_ranges(file, done, stored_end, size=size)
         if ranges:
             plan.ranges += ranges
             plan.expected += length
         else:
             plan.finished.append(file)
-        used = {one.removeprefix("replaced:") for known_one in by_all for one in known_one.rules}
+        used = {one.removeprefix(REPLACED) for known_one in by_all for one in known_one.rules}
         if not reprocess and used - {rules}:
             plan.other_rules.append(file)
     return plan

@@ -15,7 +15,7 @@ __all__ = ["adds_up", "print_summary", "summary_of"]
 
 
 def summary_of(
-    plans: Sequence[Plan],
+    plan: Plan,
     sinks: Mapping[str, Mapping[str, Any]],
     unreadable: Sequence[Unreadable],
     problems: Sequence[Mapping[str, Any]],
@@ -24,7 +24,7 @@ def summary_of(
     stopped: bool,
 ) -> dict[str, Any]:
     """Return what a run did: `sinks` are their counts by name, `problems` those of `metrics`."""
-    other = [file.name for plan in plans for file in plan.other_rules]
+    other = [file.name for file in plan.other_rules]
     warnings = []
     if other:
         warnings.append(
@@ -34,8 +34,8 @@ def summary_of(
         )
     return {
         "sinks": dict(sinks),
-        "files": sum(len(plan.files) for plan in plans),
-        "finished": [file.name for plan in plans for file in plan.finished],
+        "files": len(plan.files),
+        "finished": [file.name for file in plan.finished],
         "warnings": warnings,
         "unreadable": [
             *(f"{one.path}: {one.reason}" for one in unreadable),

@@ -17,9 +17,10 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from fixio.jsonl import WriteToJsonLines
 from fixio.jsonl_ledger import JsonlLedger
 from fixio.jsonl_writer import JsonlWriter
-from fixio.ledger import Mark, SchemaError, SinkError, Source
+from fixio.ledger import SchemaError, SinkError, Source
 from tests.fix.messages import encode
 from tests.fix.test_envelope import one_by_one, parsed
+from tests.io.test_identity import file_source, file_witness
 from transforms.fix.between import REASONS, TRUNCATED
 from transforms.fix.block import Block
 from transforms.fix.parser import parse_block
@@ -41,8 +42,8 @@ BATCHES = [batch(start, end) for start, end in itertools.pairwise(BORDERS)]
 MESSAGES = sum(one.messages.num_rows for one in BATCHES)
 
 
-def source(head=b"the head of a file", name="day.log"):
-    return Source("file:key", "file", name, head)
+def source(key="file:key", name="day.log"):
+    return Source(key, "file", name)
 
 
 def register(place, rules="r", one=None):
@@ -65,10 +66,10 @@ def write(place, *batches, source_id=1, **options):
         writer.close()
 
 
-def finish(place, rules="r", marks=None, reprocessed=()):
+def finish(place, stored_end=""):
     ledger = JsonlLedger(str(place))
     ledger.prepare()
-    ledger.finish(marks or {1: None}, rules=rules, reprocessed=reprocessed)
+    ledger.finish({1: stored_end})
     ledger.close()
 
 
@@ -105,7 +106,7 @@ def expected(name="day.log"):
             row["raw"] = row["raw"].decode()
             failures.append(orjson.dumps({"source": name, **row}) + b"\n")
     counts = (MESSAGES, 0, len(failures), 0)
-    return sorted(messages), sorted(failures), [("r", 0, len(LOG), *counts)]
+    return sorted(messages), sorted(failures), [("r", 0, len(LOG), *counts, "")]
 
 
 WHOLE = expected()
@@ -194,7 +195,7 @@ def test_filtered_messages_and_lines_without_fix_are_counted_with_the_stretch(pl
     # What the rest of a stretch that was done in part holds of them is not known.
     write(place, dataclasses.replace(batch(0, BORDERS[12]), filtered=9, skipped=9))
     finish(place)
-    assert progress(place) == [("r", 0, BORDERS[12], kept + 2, 3, one.failures.num_rows, 2)]
+    assert progress(place) == [("r", 0, BORDERS[12], kept + 2, 3, one.failures.num_rows, 2, "")]
 
 
 def test_without_failures_there_is_no_file_of_them(place):
@@ -294,7 +295,7 @@ import sys
 from pathlib import Path
 from tests.io.test_jsonl import *
 place, head = Path(sys.argv[1]), sys.argv[2]
-number = register(place, one=source(head.encode(), f"{head}.log")).source_id
+number = register(place, one=source(head, f"{head}.log")).source_id
 writer = JsonlWriter(str(place), sources={"file:key": number}, rules="r")
 writer.prepare()
 print("ready", flush=True)
@@ -414,7 +415,7 @@ def test_files_of_others_and_ledgers_of_others_are_refused_untouched(tmp_path):
     ledger._query("create table others (x)")
     with pytest.raises(SchemaError, match="is not of fixfeed's making"):
         ledger.prepare()
-    ledger._query("pragma user_version = 2")
+    ledger._query("pragma user_version = 3")
     with pytest.raises(SchemaError, match="use the newer fixfeed"):
         ledger.prepare()
     ledger.close()
@@ -441,23 +442,35 @@ def test_a_new_file_is_written_whatever_is_reprocessed(place):
     # A copy of the same source comes later in the same run.
     ledger.restart([1], rules="r")
     assert write(place, batch(0, len(LOG)), replace=True) == [0]
-    ledger.finish({1: None}, rules="r", reprocessed=[1])
+    ledger.finish({1: ""})
     ledger.close()
     assert content(place) == WHOLE
 
 
-def test_sources_are_known_by_their_head_and_mark_whatever_their_name(place):
-    finish(place, marks={1: Mark("10:digest", 7)})
+def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(place, tmp_path):
+    path = tmp_path / "grown.log"
+    path.write_bytes(LOG * 3)
     ledger = JsonlLedger(str(place))
-    grown = Source("file:grown", "file", "renamed.log", source().head + b" and more")
-    other = Source("file:other", "file", "other.log", b"another head")
-    twin = Source("file:twin", "file", "twin.log", source().head, "10:other")
-    known = ledger.register([grown, other], rules="r")
-    assert (known["file:grown"].source_id, known["file:other"].source_id) == (1, 2)
-    assert known["file:grown"].mark == Mark("10:digest", 7)
-    assert ledger.register([twin], rules="r")["file:twin"].source_id == 3
-    assert ledger.register([grown], rules="r") == {"file:grown": known["file:grown"]}
-    assert ledger.names() == {1: "day.log", 2: "other.log", 3: "twin.log"}
+    first = ledger.register([file_source(path)], rules="r")[f"file:{path}"]
+    length = path.stat().st_size
+    whole = dataclasses.replace(batch(0, len(LOG)), end=length, witness=file_witness(path, length))
+    write(place, whole, source_id=first.source_id)
+    ledger.finish({first.source_id: "7:end"})
+    with open(path, "ab") as file:
+        file.write(LOG)
+    renamed = path.rename(tmp_path / "renamed.log")
+    other = tmp_path / "other.log"
+    other.write_bytes(LOG * 3 + b"otherwise")
+    known = ledger.register([file_source(renamed), file_source(other)], rules="r")
+    assert known[f"file:{renamed}"].source_id == first.source_id
+    assert known[f"file:{renamed}"].stored_end == "7:end"
+    assert known[f"file:{renamed}"].done == ((0, length),)
+    assert known[f"file:{other}"].source_id == first.source_id + 1
+    assert ledger.register([file_source(renamed)], rules="r") == {
+        f"file:{renamed}": known[f"file:{renamed}"]
+    }
+    with pytest.raises(SinkError, match="two different inputs are given under one source"):
+        write(place, dataclasses.replace(whole, witness="other"), source_id=first.source_id)
     ledger.close()
 
 

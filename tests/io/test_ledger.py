@@ -5,8 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixio.identity import agree, fingerprint, identify
-from fixio.ledger import Source, gaps, merged, settled
+from fixio.ledger import carved, gaps, merged, settled
 
 STRETCHES = st.lists(
     st.tuples(st.integers(0, 60), st.integers(1, 20)).map(lambda one: (one[0], one[0] + one[1])),
@@ -34,71 +33,40 @@ def test_gaps_are_what_no_stretch_holds(stretches, start, length):
 
 @given(stretches=STRETCHES)
 def test_settling_joins_neighbours_and_adds_their_counts(stretches):
-    rows = [("r", start, end, end - start, 0, 0, 0) for start, end in merged(stretches)]
+    rows = [("r", start, end, end - start, 0, 0, 0, f"{end}") for start, end in merged(stretches)]
     cut = [
         part
         for _, start, end, *_ in rows
         for part in (
-            ("r", start, start + 1, 1, 0, 0, 0),
-            ("r", start + 1, end, end - start - 1, 0, 0, 0),
+            ("r", start, start + 1, 1, 0, 0, 0, "inside"),
+            ("r", start + 1, end, end - start - 1, 0, 0, 0, f"{end}"),
         )
         if part[1] < part[2]
     ]
-    assert settled(cut, "r", replaced=False) == rows
+    assert settled(cut) == [row if row[2] - row[1] > 1 else (*row[:-1], "inside") for row in rows]
 
 
-def test_stretches_of_other_rules_go_where_those_of_the_run_cover_them():
-    rows = [("old", 0, 10, 1, 0, 0, 0), ("old", 20, 30, 1, 0, 0, 0), ("new", 0, 12, 2, 0, 0, 0)]
-    assert settled(rows, "new", replaced=True) == [rows[2], rows[1]]
-    assert settled(rows, "new", replaced=False) == [rows[2], rows[0], rows[1]]
-
-
-def test_the_longest_stored_head_with_agreeing_digests_is_the_source():
-    head = b"0123456789"
-    stored = [
-        (1, "file", fingerprint(head[:4]), ""),
-        (2, "file", fingerprint(head[:8]), "8:aa"),
-        (3, "file", "9:ff", ""),
-        (4, "tcp", fingerprint(head), ""),
+def test_stretches_of_other_rules_are_not_joined():
+    rows = [
+        ("a", 0, 10, 1, 0, 0, 0, ""),
+        ("b", 10, 20, 1, 0, 0, 0, ""),
+        ("a", 20, 30, 1, 0, 0, 0, ""),
     ]
-    sources = [
-        Source("grown", "file", "n", head, "8:aa"),
-        Source("other rest", "file", "n", head, "8:bb"),
-        Source("as it was", "tcp", "n", head),
-        Source("new", "file", "n", b"other"),
-    ]
-    ids = {"grown": 2, "other rest": 1, "as it was": 4}
-    assert identify(sources, stored) == ids
-    added = []
-    assert identify(sources, stored, lambda *one: added.append(one) or 5) == ids | {"new": 5}
-    assert added == [(sources[3], fingerprint(b"other"))]
+    assert settled(reversed(rows)) == rows
 
 
-def test_new_sources_are_told_from_each_other_as_from_those_that_are_stored():
-    head = b"0123456789"
-    sources = [
-        Source("a", "file", "n", head, "8:aa"),
-        Source("b", "file", "n", head, "8:bb"),
-        Source("a grown", "file", "n", head + b"more", "8:aa"),
-        Source("c", "file", "n", head, "8:cc"),
-        Source("a again", "file", "n", head, "8:aa"),
-    ]
-    names = []
-    stored = [(1, "file", fingerprint(head), "8:zz"), (2, "file", f"{fingerprint(head)}#2", "8:yy")]
-    ids = identify(sources, stored, lambda source, name: names.append(name) or 2 + len(names))
-    assert ids == {"a": 3, "b": 4, "a grown": 3, "c": 5, "a again": 3}
-    assert names == [f"{fingerprint(head)}#{number}" for number in (3, 4, 5)]
-
-
-@given(heads=st.lists(st.binary(min_size=1, max_size=6), max_size=30), head=st.binary(min_size=1))
-def test_of_any_heads_the_longest_that_begins_another_is_found(heads, head):
-    heads = list(dict.fromkeys([*heads, *(head[:length] for length in (1, 3))]))
-    stored = [(number, "file", fingerprint(one), "") for number, one in enumerate(heads)]
-    longest = max((one for one in heads if head.startswith(one)), key=len)
-    assert identify([Source("k", "file", "n", head)], stored) == {"k": heads.index(longest)}
-
-
-def test_digests_agree_at_the_last_position_that_both_have():
-    assert agree("512:a 1024:b 1500:c", "512:a 1024:b 2048:d")
-    assert not agree("512:a 1024:b", "512:a 1024:x")
-    assert agree("100:a", "512:b")
+@given(start=st.integers(0, 60), length=st.integers(1, 60), data=st.data())
+def test_what_is_carved_out_leaves_the_rest_and_its_counts(start, length, data):
+    row = ("old", 20, 50, 30, 3, 0, 0, "w")
+    end = start + length
+    # One message a position.
+    gone = max(0, min(end, 50) - max(start, 20))
+    if not gone:
+        return
+    left = carved(row, (start, end), (gone, 0, 0, 0), lambda part: (part[1] - part[0], 0, 0, 0))
+    assert positions((one[1], one[2]) for one in left) == set(range(20, 50)) - set(
+        range(start, end)
+    )
+    assert all(one[3] == one[2] - one[1] for one in left)
+    assert sum(one[4] for one in left) == (3 if left else 0)
+    assert [one[-1] for one in left if one[2] == 50] == (["w"] if end < 50 else [])

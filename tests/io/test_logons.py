@@ -7,7 +7,8 @@ import pytest
 
 from fixio import ranges
 from fixio.files import cut_ranges, find_files
-from fixio.ranges import read_blocks, with_logons
+from fixio.ranges import with_logons
+from fixio.reading import read_blocks
 from tests.fix.session_logs import heard, heard_in, logon, order, random_session_log
 
 
@@ -71,7 +72,7 @@ def test_a_file_without_fixt_is_not_read_for_logons(tmp_path, monkeypatch):
     path.write_bytes(b"".join(order().replace(b"FIXT.1.1", b"FIX.4.4") + b"\n" for _ in range(99)))
     parts = cut_ranges(one_file(path), (), size=1000)
     assert len(parts) > 3
-    monkeypatch.setattr(ranges, "open_file", None)
+    monkeypatch.setattr("fixio.planned.open_file", None)
     assert with_logons(parts) == parts
 
 
@@ -79,7 +80,7 @@ def test_a_file_of_one_range_is_not_read_before_it(tmp_path, monkeypatch):
     path = tmp_path / "day.log"
     path.write_bytes(logon() + order())
     parts = cut_ranges(one_file(path), ())
-    monkeypatch.setattr(ranges, "open_file", None)
+    monkeypatch.setattr("fixio.planned.open_file", None)
     assert with_logons(parts) == parts
 
 
@@ -89,7 +90,10 @@ def test_a_file_that_is_gone_is_left_to_whoever_reads_it(tmp_path):
     parts = cut_ranges(one_file(path), (), size=1000)
     path.unlink()
     assert with_logons(parts) == parts
-    assert next(read_blocks(parts[1])).error == f"{path}: no such file or directory"
+    assert next(read_blocks(parts[1])).error == (
+        f"{path}: it went while the job ran, and what it held is not found in its folder; it was "
+        "read up to byte 1000. Give the file that has the rest of it now as --input"
+    )
 
 
 def test_once_stopped_nothing_is_to_be_read(tmp_path):
@@ -105,8 +109,8 @@ def test_damage_in_what_is_passed_over_is_told_once(tmp_path):
     path = tmp_path / "day.log.gz"
     packed = gzip.compress(data)
     path.write_bytes(packed)
-    file = one_file(path)
     path.write_bytes(packed[: len(packed) // 2])
+    file = one_file(path)
     done = [(0, len(data) - 5000)]
     (block,) = read(cut_ranges(file, done))
     assert (block.start, block.data, block.provisional) == (len(data) - 5000, b"", True)

@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from fixio.ledger import Mark, SchemaError, SinkError, Source
+from fixio.ledger import SchemaError, SinkError, Source, merged
 from fixio.parquet import WriteToParquet
 from fixio.parquet_ledger import ParquetLedger
 from fixio.parquet_writer import ParquetWriter
 from tests.fix.messages import encode
+from tests.io.test_identity import file_source, file_witness
 from transforms.fix.block import Batch, Block
 from transforms.fix.parser import parse_block
 from transforms.fix.schema import DECIMAL, FAILURES, MESSAGES, TIME
@@ -52,8 +53,8 @@ def batch(start, end, **options):
 BATCHES = [batch(start, end) for start, end in itertools.pairwise(BORDERS)]
 
 
-def source(head=b"the head of a file", name="day.log"):
-    return Source("file:key", "file", name, head)
+def source(key="file:key", name="day.log"):
+    return Source(key, "file", name)
 
 
 def opened(place, **options):
@@ -78,10 +79,16 @@ def register(place, rules="r", one=None):
     return found
 
 
-def finish(place, rules="r", marks=None, reprocessed=()):
+def claim(place, rules):
+    ledger = ParquetLedger(str(place))
+    ledger.restart([1], rules=rules)
+    ledger.close()
+
+
+def finish(place, stored_end=""):
     ledger = ParquetLedger(str(place))
     ledger.prepare()
-    ledger.finish(marks or {1: None}, rules=rules, reprocessed=reprocessed)
+    ledger.finish({1: stored_end})
     ledger.close()
 
 
@@ -129,7 +136,7 @@ def test_the_whole_log_is_there_with_its_stretch(whole):
     assert whole == (
         [(first + BORDERS[n], message(n)) for n in range(30)],
         [(first + BORDERS[30], "no_msg_type", LOG[BORDERS[30] : -1])],
-        [(1, "r", 0, len(LOG), 30, 0, 1, 0)],
+        [(1, "r", 0, len(LOG), 30, 0, 1, 0, "")],
     )
 
 
@@ -262,14 +269,14 @@ def test_blocks_cut_differently_add_only_what_is_missing(lake, whole, done):
 def test_finish_leaves_no_commits_and_sums_up(lake):
     for one in BATCHES:
         write(lake, one)
-    finish(lake, marks={1: Mark("5:digest", 7)})
+    finish(lake, "7:end")
     assert list((lake / "_fixfeed" / "commits").iterdir()) == []
     state = orjson.loads((lake / "_fixfeed" / "sources.json").read_bytes())
-    assert state["progress"] == [[1, "r", 0, len(LOG), 30, 0, 1, 0]]
+    assert state["progress"] == [[1, "r", 0, len(LOG), 30, 0, 1, 0, ""]]
     (one,) = state["sources"]
     kept = ("source_id", "kind", "name", "bytes", "stored", "filtered", "failed", "skipped")
     assert [one[name] for name in kept] == [1, "file", "day.log", len(LOG), 30, 0, 1, 0]
-    assert register(lake).mark == Mark("5:digest", 7)
+    assert register(lake).stored_end == "7:end"
 
 
 def test_a_commit_that_sources_json_has_already_does_not_count_twice(lake, monkeypatch):
@@ -284,7 +291,7 @@ def test_a_commit_that_sources_json_has_already_does_not_count_twice(lake, monke
     monkeypatch.undo()
     assert list((lake / "_fixfeed" / "commits").glob("*.json"))
     finish(lake)
-    assert content(lake)[2] == [(1, "r", 0, len(LOG), 30, 0, 1, 0)]
+    assert content(lake)[2] == [(1, "r", 0, len(LOG), 30, 0, 1, 0, "")]
 
 
 def test_the_unfinished_end_of_a_source_is_a_failure_until_it_has_grown(lake, whole):
@@ -293,7 +300,7 @@ def test_the_unfinished_end_of_a_source_is_a_failure_until_it_has_grown(lake, wh
         write(lake, batch(BORDERS[4], BORDERS[4] + cut, provisional=True))
     write(lake, Batch("file:key", 0, 0), source_id=2)
     assert [raw for _, _, raw in content(lake)[1]] == [LOG[BORDERS[4] : BORDERS[4] + 50]]
-    assert content(lake)[2] == [(1, "r", 0, BORDERS[4], 4, 0, 0, 0)]
+    assert content(lake)[2] == [(1, "r", 0, BORDERS[4], 4, 0, 0, 0, "")]
     write(lake, batch(BORDERS[4], len(LOG)))
     finish(lake)
     assert content(lake) == whole
@@ -324,11 +331,11 @@ def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted
     assert register(lake, rules="new").current == ((0, BORDERS[10]),)
 
     assert write(lake, batch(0, len(LOG)), rules="new", replace=True) == [20]
-    finish(lake, rules="new", reprocessed=[1])
+    finish(lake)
     assert content(lake) == (
         whole[0][:4] + whole[0][10:],
         whole[1],
-        [(1, "new", 0, len(LOG), 24, 6, 1, 0)],
+        [(1, "new", 0, len(LOG), 24, 6, 1, 0, "")],
     )
     ledger.restart([1], rules="new")
     known = register(lake, rules="new")
@@ -339,6 +346,7 @@ def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted
 def test_replacing_keeps_the_columns_of_what_stays(lake):
     one = batch(0, BORDERS[8])
     write(lake, one, rules="old")
+    claim(lake, "new")
     write(lake, batch(0, BORDERS[4]), rules="new", replace=True)
     files = [pq.ParquetFile(p).schema_arrow for p in (lake / "messages").rglob("*.parquet")]
     assert {tuple(schema.names) for schema in files} == {
@@ -380,6 +388,7 @@ while True:
         if replace:
             write(lake, batch(0, BORDERS[20]), rules="old")
             write(lake, batch(BORDERS[20], BORDERS[20] + 9, provisional=True), rules="old")
+            claim(lake, "r")
         arm(number)
         write(lake, batch(0, BORDERS[12]), rules="r", replace=replace)
         finish(lake)
@@ -413,14 +422,14 @@ def test_killed_at_any_step_the_next_run_makes_it_whole(tmp_path, whole, kind):
         prepared.prepare()
         ids = [row[0] for row in content_of_files(lake)]
         assert len(ids) == len(set(ids))
-        stored = prepared.done(None).get(1, ())
+        stored = merged((row[1], row[2]) for row in prepared.done().get(1, ()))
         assert len(ids) == sum(
             start <= BORDERS[n] < end for start, end in stored for n in range(30)
         )
         assert [p for p in (lake / "_fixfeed").rglob("*") if p.suffix == ".inprogress"] == []
         assert list((lake / "_fixfeed" / "writers").iterdir()) == []
         write(lake, batch(0, len(LOG)), rules="r", replace=kind == "replace")
-        prepared.finish({1: None}, rules="r", reprocessed=[1])
+        prepared.finish({1: ""})
         prepared.close()
         assert content(lake)[:2] == whole[:2], step
 
@@ -437,7 +446,7 @@ WRITER = """
 import sys
 from tests.io.test_parquet import *
 place, head = sys.argv[1:]
-number = register(place, one=source(head=head.encode())).source_id
+number = register(place, one=source(head)).source_id
 writer = opened(place)
 for first in range(0, 30, 3):
     writer.write([(number, batch(BORDERS[first], BORDERS[first + 3]))])
@@ -500,17 +509,31 @@ def test_a_full_disk_is_named_and_leaves_nothing(lake, monkeypatch):
     assert content(lake) == ([], [], [])
 
 
-def test_sources_are_known_by_their_head_and_mark_whatever_their_name(lake):
+def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(lake, tmp_path):
+    path = tmp_path / "grown.log"
+    path.write_bytes(LOG * 3)
     ledger = ParquetLedger(str(lake))
-    ledger.finish({1: Mark("10:digest", 7)}, rules="r", reprocessed=())
-    grown = Source("file:grown", "file", "renamed.log", source().head + b" and more")
-    other = Source("file:other", "file", "other.log", b"another head")
-    twin = Source("file:twin", "file", "twin.log", source().head, "10:other")
-    known = ledger.register([grown, other], rules="r")
-    assert (known["file:grown"].source_id, known["file:other"].source_id) == (1, 2)
-    assert known["file:grown"].mark == Mark("10:digest", 7)
-    assert ledger.register([twin], rules="r")["file:twin"].source_id == 3
-    assert ledger.register([grown], rules="r") == {"file:grown": known["file:grown"]}
+    first = ledger.register([file_source(path)], rules="r")[f"file:{path}"]
+    length = path.stat().st_size
+    whole = dataclasses.replace(batch(0, len(LOG)), end=length, witness=file_witness(path, length))
+    write(lake, whole, source_id=first.source_id)
+    ledger.finish({first.source_id: "7:end"})
+    with open(path, "ab") as file:
+        file.write(LOG)
+    renamed = path.rename(tmp_path / "renamed.log")
+    other = tmp_path / "other.log"
+    other.write_bytes(LOG * 3 + b"otherwise")
+    known = ledger.register([file_source(renamed), file_source(other)], rules="r")
+    assert known[f"file:{renamed}"].source_id == first.source_id
+    assert known[f"file:{renamed}"].stored_end == "7:end"
+    assert known[f"file:{renamed}"].done == ((0, length),)
+    assert known[f"file:{other}"].source_id == first.source_id + 1
+    assert ledger.register([file_source(renamed)], rules="r") == {
+        f"file:{renamed}": known[f"file:{renamed}"]
+    }
+    with pytest.raises(SinkError, match="two different inputs are given under one source"):
+        write(lake, dataclasses.replace(whole, witness="other"), source_id=first.source_id)
+    ledger.close()
 
 
 def test_the_transform_stores_batches_and_tells_what_it_stored(tmp_path, whole):
@@ -555,7 +578,7 @@ def test_folders_that_are_not_ours_newer_or_partitioned_otherwise_are_refused(tm
     with pytest.raises(SchemaError, match="that fixfeed did not make"):
         register(tmp_path / "other")
     state = lake / "_fixfeed" / "sources.json"
-    state.write_bytes(state.read_bytes().replace(b'"version":1', b'"version":2'))
+    state.write_bytes(state.read_bytes().replace(b'"version":2', b'"version":3'))
     with pytest.raises(SchemaError, match="use the newer fixfeed"):
         register(lake)
     state.write_bytes(b"{")

@@ -16,16 +16,17 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from fixio import tables
-from fixio.ledger import Mark, SchemaError, SinkError, Source
+from fixio.ledger import SchemaError, SinkError, Source
 from fixio.sql import WriteToSql, open_store, redact
 from tests.fix.messages import encode
+from tests.io.test_identity import file_source, file_witness
 from transforms.fix.block import Batch, Block
 from transforms.fix.parser import parse_block
 from transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, TIME
 
 
-def source(head=b"the head of a file", name="day.log"):
-    return Source("file:key", "file", name, head)
+def source(key="file:key", name="day.log"):
+    return Source(key, "file", name)
 
 
 def opened(uri):
@@ -154,7 +155,7 @@ def test_blocks_cut_differently_add_only_what_is_missing(database, select, whole
         write(store, number, one)
     write(store, number, batch(0, BORDERS[10]))
     write(store, number, batch(BORDERS[10], len(LOG), last=True))
-    store.finish({number: None}, rules="r", reprocessed=())
+    store.finish({number: ""})
     store.close()
     assert content(select, database) == whole
 
@@ -167,7 +168,7 @@ def test_batches_of_one_commit_may_overlap_and_come_in_any_order(database, selec
     tail = parse_block(Block("file:key", BORDERS[20], LOG[BORDERS[20] :][:20], provisional=True))
     assert write(store, number, *group, tail) == [8, 5, 0, 7, 0, 0]
     assert write(store, number, batch(BORDERS[20], len(LOG), last=True)) == [10]
-    store.finish({number: None}, rules="r", reprocessed=())
+    store.finish({number: ""})
     store.close()
     assert content(select, database) == whole
 
@@ -175,7 +176,7 @@ def test_batches_of_one_commit_may_overlap_and_come_in_any_order(database, selec
 def test_what_another_job_stores_meanwhile_is_left_out(postgresql, select, whole, monkeypatch):
     store, other = opened(postgresql), opened(postgresql)
     number = registered(store).source_id
-    look, meanwhile = store._done, iter([batch(0, BORDERS[5])])
+    look, meanwhile = store._overlapping, iter([batch(0, BORDERS[5])])
 
     def overtaken(*arguments):
         done = look(*arguments)
@@ -183,11 +184,11 @@ def test_what_another_job_stores_meanwhile_is_left_out(postgresql, select, whole
             write(other, number, one)
         return done
 
-    monkeypatch.setattr(store, "_done", overtaken)
+    monkeypatch.setattr(store, "_overlapping", overtaken)
     cuts = [0, 3, 10, 31]
     group = [batch(BORDERS[first], BORDERS[last]) for first, last in itertools.pairwise(cuts)]
     assert write(store, number, *group) == [0, 5, 20]
-    store.finish({number: None}, rules="r", reprocessed=())
+    store.finish({number: ""})
     other.close()
     store.close()
     assert content(select, postgresql) == whole
@@ -197,7 +198,7 @@ def test_jobs_that_commit_the_same_batches_in_opposite_orders_wait_for_each_othe
     postgresql, select, monkeypatch
 ):
     stores = [opened(postgresql), opened(postgresql)]
-    numbers = [registered(stores[0], one=source(head)).source_id for head in (b"one", b"two")]
+    numbers = [registered(stores[0], one=source(key)).source_id for key in ("one", "two")]
     group = [(number, batch(0, len(LOG))) for number in numbers]
     both = threading.Barrier(2)
 
@@ -273,7 +274,7 @@ def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted
     assert registered(store, rules="new").current == ((0, BORDERS[10]),)
 
     store.write([(number, batch(BORDERS[10], len(LOG)))], rules="new", replace=True)
-    store.finish({number: None}, rules="new", reprocessed=[number])
+    store.finish({number: ""})
     assert select(database, "select count(*), max(msg_seq_num) from messages") == [(24, 29)]
     assert content(select, database)[2] == [(1, "new", 0, len(LOG), 24, 6, 1)]
 
@@ -283,23 +284,36 @@ def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted
     store.close()
 
 
-def test_sources_are_known_by_their_head_and_mark_whatever_their_name(database):
-    store = opened(database)
-    first = registered(store)
-    store.finish({first.source_id: Mark("10:digest", 7)}, rules="r", reprocessed=())
-    grown = Source("file:grown", "file", "renamed.log", source().head + b" and more")
-    other = Source("file:other", "file", "other.log", b"another head")
-    twin = Source("file:twin", "file", "twin.log", source().head, "10:other")
-    known = store.register([grown, other], rules="r")
-    assert (known["file:grown"].source_id, known["file:other"].source_id) == (1, 2)
-    assert known["file:grown"].mark == Mark("10:digest", 7)
-    assert store.register([twin], rules="r")["file:twin"].source_id == 3
-    store.close()
+def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(database, tmp_path):
+    path = tmp_path / "grown.log"
+    path.write_bytes(LOG * 3)
+    ledger = opened(database)
+    first = ledger.register([file_source(path)], rules="r")[f"file:{path}"]
+    length = path.stat().st_size
+    whole = dataclasses.replace(batch(0, len(LOG)), end=length, witness=file_witness(path, length))
+    write(ledger, first.source_id, whole)
+    ledger.finish({first.source_id: "7:end"})
+    with open(path, "ab") as file:
+        file.write(LOG)
+    renamed = path.rename(tmp_path / "renamed.log")
+    other = tmp_path / "other.log"
+    other.write_bytes(LOG * 3 + b"otherwise")
+    known = ledger.register([file_source(renamed), file_source(other)], rules="r")
+    assert known[f"file:{renamed}"].source_id == first.source_id
+    assert known[f"file:{renamed}"].stored_end == "7:end"
+    assert known[f"file:{renamed}"].done == ((0, length),)
+    assert known[f"file:{other}"].source_id == first.source_id + 1
+    assert ledger.register([file_source(renamed)], rules="r") == {
+        f"file:{renamed}": known[f"file:{renamed}"]
+    }
+    with pytest.raises(SinkError, match="two different inputs are given under one source"):
+        write(ledger, first.source_id, dataclasses.replace(whole, witness="other"))
+    ledger.close()
 
 
 def test_of_many_sources_known_ones_take_as_many_queries_as_one(database, monkeypatch):
     store = opened(database)
-    many = [Source(f"file:{n}", "file", f"{n}.log", b"head %03d" % n) for n in range(300)]
+    many = [Source(f"file:{n}", "file", f"{n}.log") for n in range(300)]
     first = store.register(many, rules="r")
     assert [first[one.key].source_id for one in many] == list(range(1, 301))
     asked = []
@@ -317,7 +331,7 @@ WRITER = """
 import sys
 from tests.io.test_sql import *
 store = opened(sys.argv[1])
-number = registered(store, one=source(head=sys.argv[2].encode())).source_id
+number = registered(store, one=source(sys.argv[2])).source_id
 for first in range(0, 30, 3):
     write(store, number, batch(BORDERS[first], BORDERS[first + 3]))
 store.close()

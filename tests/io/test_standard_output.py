@@ -84,7 +84,7 @@ def test_each_batch_is_told_of():
 def test_the_ledger_knows_names_and_nothing_that_is_done():
     ledger = StandardOutputLedger()
     ledger.prepare()
-    one, other = (Source(key, "file", f"{key}.log", b"head") for key in ("a", "b"))
+    one, other = (Source(key, "file", f"{key}.log") for key in ("a", "b"))
     assert ledger.register([one], rules="r").keys() == {"a"}
     found = ledger.register([one, other], rules="r")
     assert {key: (known.source_id, known.done) for key, known in found.items()} == {

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.bench_log import write_bench_log
 from fixio.files import cut_ranges, find_files
-from fixio.ranges import read_blocks
+from fixio.reading import read_blocks
 from pipelines import sample
 from pipelines.sample_layouts import LAYOUTS
 from transforms.fix.between import REASONS

@@ -14,7 +14,7 @@ __all__ = ["Batch", "Block"]
 class Block:
     """Bytes of one source that begin and end between messages.
 
-    `source` is the key of the source (`file:4096:9f2c...`), `start` the position of the first byte
+    `source` is the key of the source (`file:/logs/day.log`), `start` the position of the first byte
     of `data`. The blocks of a source tile it: each ends where the next begins, with no gap and no
     overlap, so `[start, end)` is the stretch that is done once the block is stored.
 
@@ -23,7 +23,9 @@ class Block:
     that do not make a message yet: they are kept as a failure, and read again by the next run.
     `error` tells why the source could not be read beyond `end`. `logged_on` has the
     DefaultApplVerID (1137) that holds for the block's messages, by session (`A->B`, each direction
-    on its own), where a Logon before them gave one.
+    on its own), where a Logon before them gave one. `witness` tells the bytes of the source before
+    `end` from others, `` where its reader does not say; `origin` is what a sink registers the
+    source by, None where the key is all there is.
     """
 
     source: str
@@ -34,6 +36,8 @@ class Block:
     provisional: bool = False
     error: str | None = None
     logged_on: Mapping[str, str] = field(default_factory=dict)
+    witness: str = ""
+    origin: object = None
 
     @property
     def end(self) -> int:
@@ -49,7 +53,8 @@ class Batch:
     `MESSAGES` (possibly with further columns behind it), `failures` the schema `FAILURES`, both in
     the order of `position`. `filtered` counts messages that a filter took out, `skipped` lines that
     hold no FIX. `read` is how many messages and failures the block held: at every step
-    `messages.num_rows + failures.num_rows + filtered == read`.
+    `messages.num_rows + failures.num_rows + filtered == read`. `witness` and `origin` are those of
+    the block.
     """
 
     source: str
@@ -67,3 +72,5 @@ class Batch:
     last: bool = False
     provisional: bool = False
     error: str | None = None
+    witness: str = ""
+    origin: object = None

@@ -247,6 +247,8 @@ def _finish(
         last=block.last,
         provisional=block.provisional,
         error=block.error,
+        witness=block.witness,
+        origin=block.origin,
         read=failed.num_rows + (messages.num_rows if messages is not None else 0),
         **({"messages": messages} if messages is not None else {}),
     )

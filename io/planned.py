@@ -1,0 +1,143 @@
+"""The file that was planned is the file that is read, wherever it has gone meanwhile.
+
+A log may be rotated while a job reads it: renamed, with a new file under its name, or copied and
+cut to nothing (copytruncate). Reading on by its name would mix two files.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+__all__ = ["Planned", "Replaced", "file_id_of", "open_file"]
+
+_EDGE = 4096
+_MOST_LOOKED_AT = 100  # files of a folder, when one has gone
+
+
+class Replaced(Exception):
+    """A file is not the one that was planned; the text says what was found."""
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a file of any of Beam's file systems, as it is stored."""
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def file_id_of(file: BinaryIO) -> str:
+    """Return device and inode of an open file, `` where there are none."""
+    try:
+        found = os.fstat(file.fileno())
+    except OSError:  # io.UnsupportedOperation included
+        return ""
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+def _size_of(file: BinaryIO) -> int:
+    try:
+        return os.fstat(file.fileno()).st_size
+    except OSError:
+        at = file.tell()
+        size = file.seek(0, os.SEEK_END)
+        file.seek(at)
+        return size
+
+
+def _digest_of(file: BinaryIO, start: int, size: int) -> str:
+    """Return the digest of some bytes; the place where the file is read on stays."""
+    try:
+        data = os.pread(file.fileno(), size, start)
+    except OSError:
+        at = file.tell()
+        file.seek(start)
+        data = file.read(size)
+        file.seek(at)
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A file as it was stored when it was planned.
+
+    `file_id` are device and inode, `` where there are none; `size` is its length in bytes, `head`
+    and `end` the digests of its first and its last 4096 bytes. A file that has grown since is still
+    the one that was planned; one that has other bytes there, or is shorter, is not.
+    """
+
+    path: str
+    file_id: str
+    size: int
+    head: str
+    end: str
+
+    @classmethod
+    def look(cls, path: str, file: BinaryIO) -> "Planned":
+        """Return what an open file is now."""
+        size = _size_of(file)
+        start = max(0, size - _EDGE)
+        return cls(
+            path,
+            file_id_of(file),
+            size,
+            _digest_of(file, 0, min(_EDGE, size)),
+            _digest_of(file, start, size - start),
+        )
+
+    @property
+    def stored_end(self) -> str:
+        """What tells the file as it is stored, whole, from another one: `size:digest`."""
+        return f"{self.size}:{self.end}"
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Open the file by its name and check it. Raises `Replaced`, `BeamIOError`, `OSError`."""
+        with open_file(self.path) as file:
+            if self.file_id and file_id_of(file) != self.file_id:
+                raise Replaced("another file has taken its name")
+            self.check(file)
+            yield file
+
+    def check(self, file: BinaryIO) -> None:
+        """Raise `Replaced` if an open file no longer holds what it held when it was planned.
+
+        Whoever reads and then checks knows that what was read is of the file that was planned.
+        """
+        if _size_of(file) < self.size:
+            raise Replaced(f"it has become shorter than the {self.size:,} bytes it had")
+        start = max(0, self.size - _EDGE)
+        if (
+            _digest_of(file, 0, min(_EDGE, self.size)) != self.head
+            or _digest_of(file, start, self.size - start) != self.end
+        ):
+            raise Replaced("its content has been replaced")
+
+    def found_again(self) -> "Planned | None":
+        """Return the file under the name that it has now, None if it is not found in its folder.
+
+        First by its inode, then, where it was copied before it was cut to nothing, by its content
+        among files whose names begin like its own.
+        """
+        if "://" in self.path:
+            return None
+        folder, name = os.path.split(self.path)
+        try:
+            with os.scandir(folder or ".") as entries:
+                there = [entry for entry in entries if entry.is_file()]
+        except OSError:
+            return None
+        stem = name.partition(".")[0]
+        inode = self.file_id.rpartition(":")[2]
+        renamed = [one for one in there if str(one.inode()) == inode]
+        alike = [one for one in there if one.name.startswith(stem) and one not in renamed]
+        for entry in [*renamed, *alike[:_MOST_LOOKED_AT]]:
+            with contextlib.suppress(Replaced, BeamIOError, OSError):
+                file_id = self.file_id if entry in renamed else ""
+                moved = replace(self, path=entry.path, file_id=file_id)
+                with moved.opened() as file:
+                    return replace(moved, file_id=file_id_of(file))
+        return None

@@ -1,0 +1,100 @@
+"""Witnesses: digests by which a source is known again from a few reads.
+
+The witness of a position is the BLAKE2b digest (16 bytes, as 32 hexadecimal digits) of all bytes of
+the uncompressed source before it, or, beyond 1 MiB, of the 4096 bytes before it. So what was read
+of a source of up to 1 MiB is known to the last byte; a longer one by its first mebibyte and by the
+bytes before each position where reading ended.
+
+>>> from io import BytesIO
+>>> trail = Trail()
+>>> trail.add(b"8=FIX.4.4|")
+>>> trail.position
+10
+>>> trail.witness() == witnesses(BytesIO(b"8=FIX.4.4|9=5|").read, [10])[10]
+True
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+__all__ = ["EXACT", "TAIL", "TELLING", "Trail", "witnesses"]
+
+EXACT = 1 << 20
+"""Up to this position a witness covers all bytes before it."""
+
+TELLING = 4096
+"""A source of which fewer bytes were read is too short to be told by its content."""
+
+TAIL = 4096
+"""Beyond `EXACT` a witness covers so many bytes."""
+
+_STEP = 1 << 20
+
+
+def _digest(data: bytes = b"") -> "hashlib.blake2b":
+    return hashlib.blake2b(data, digest_size=16)
+
+
+class Trail:
+    """The witness of the position that a reader has come to."""
+
+    def __init__(self) -> None:
+        """Begin at the beginning of a source."""
+        self.position = 0
+        self._all = _digest()
+        self._tail = b""
+
+    @classmethod
+    def beyond(cls, position: int, tail: bytes) -> "Trail":
+        """Begin at a position beyond `EXACT`; `tail` are the 4096 bytes before it."""
+        trail = cls()
+        trail.position, trail._tail = position, tail
+        return trail
+
+    def add(self, data: bytes) -> None:
+        """Go on over the bytes that follow."""
+        self.position += len(data)
+        if self.position <= EXACT:
+            self._all.update(data)
+        self._tail = data[-TAIL:] if len(data) >= TAIL else (self._tail + data)[-TAIL:]
+
+    def witness(self) -> str:
+        """Return the witness of the present position."""
+        if self.position <= EXACT:
+            return self._all.hexdigest()
+        return _digest(self._tail).hexdigest()
+
+
+def witnesses(
+    read: Callable[[int], bytes],
+    positions: Iterable[int],
+    seek: Callable[[int], object] | None = None,
+) -> dict[int, str]:
+    """Return the witnesses of those of the positions that a source reaches.
+
+    `read(size)` gives the next bytes, b"" at the end; `seek(position)` skips to a later position.
+    Without it, all bytes up to the last position are read.
+    """
+    found: dict[int, str] = {}
+    trail = Trail()
+    for position in sorted(set(positions)):
+        if position > EXACT and seek and trail.position < position - TAIL:
+            seek(position - TAIL)
+            tail = _read(read, TAIL)
+            if len(tail) < TAIL:
+                break
+            trail = Trail.beyond(position, tail)
+        while trail.position < position:
+            data = read(min(_STEP, position - trail.position))
+            if not data:
+                return found
+            trail.add(data)
+        found[position] = trail.witness()
+    return found
+
+
+def _read(read: Callable[[int], bytes], size: int) -> bytes:
+    data = b""
+    while len(data) < size and (more := read(size - len(data))):
+        data += more
+    return data
