@@ -1,6 +1,11 @@
 """Writes transforms/fix/dictionaries from the XML data dictionaries that FIX users exchange.
 
-    python tools/build_dictionaries.py FOLDER_WITH_FIX40_XML_AND_THE_OTHERS
+    python tools/build_dictionaries.py FOLDER [ORCHESTRA]
+
+FOLDER has QuickFIX's FIX40.xml and the others, ORCHESTRA (`orchestra` in FOLDER if none is given)
+the OrchestraFIX42.xml and OrchestraFIX44.xml of the FIX Trading Community. Where they differ, the
+members, groups and listed values of the standard are added to QuickFIX's; `standard.py` beside this
+file has those of versions that there is no file for.
 
 Facts only: tag numbers, names, types, enumerations, and the structure of messages. Each version is
 a file in the format of `transforms.fix.xml_dictionary.read_definition`; `union.json` unites them:
@@ -15,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from orchestra import read_orchestra
+from standardise import standardise
 
 from transforms.fix.xml_dictionary import read_definition
 
@@ -38,7 +45,7 @@ def union(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
     fields: dict[str, list[Any]] = {}
     messages: dict[str, list[Any]] = {}
     for one in dictionaries:
-        for tag, (name, kind, values) in one["fields"].items():
+        for tag, (name, kind, values, *_) in one["fields"].items():
             before = fields[tag][2] if tag in fields else {}
             fields[tag] = [name, kind, before | values]
         messages |= {value: found[:2] for value, found in one["messages"].items()}
@@ -62,15 +69,26 @@ def union(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def build(folder: Path, standards: Path) -> dict[str, bytes]:
+    """Return the files by name, from the folders of QuickFIX's and of Orchestra's XML."""
+    orchestra = {
+        name: read_orchestra(standards / f"Orchestra{name}.xml") for name in ("FIX42", "FIX44")
+    }
+    versions = {name: read_definition(folder / f"{name}.xml") for name in VERSIONS}
+    for name, one in versions.items():
+        standardise(name, one, orchestra)
+    contents = {**versions, "union": union(list(versions.values()))}
+    return {f"{name}.json": orjson.dumps(content) for name, content in contents.items()}
+
+
 def main() -> None:
-    """Read all versions from the folder given and write them."""
-    if len(sys.argv) != 2:
+    """Read all versions from the folders given and write them."""
+    if len(sys.argv) not in (2, 3):
         raise SystemExit(__doc__)
     folder = Path(sys.argv[1])
-    dictionaries = [read_definition(folder / f"{name}.xml") for name in VERSIONS]
-    for name, one in zip(VERSIONS, dictionaries, strict=True):
-        (TARGET / f"{name}.json").write_bytes(orjson.dumps(one))
-    (TARGET / "union.json").write_bytes(orjson.dumps(union(dictionaries)))
+    standards = Path(sys.argv[2]) if len(sys.argv) > 2 else folder / "orchestra"
+    for name, content in build(folder, standards).items():
+        (TARGET / name).write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def _document(version: str) -> Element:
     for name, members in content["components"].items():
         _add_members(SubElement(components, "component", name=name), members, fields)
     definitions = SubElement(root, "fields")
-    for tag, (name, field_type, values) in fields.items():
+    for tag, (name, field_type, values, *_) in fields.items():
         field = SubElement(definitions, "field", number=tag, name=name, type=field_type)
         for value, meaning in values.items():
             SubElement(field, "value", enum=value, description=meaning)

@@ -204,6 +204,15 @@ def test_two_tags_of_one_name_are_refused(below, above, tags):
     )
 
 
+def test_what_a_field_may_hold_beside_its_values_is_what_the_upper_dictionary_says():
+    base = dictionary(fields={"27": ["IOIQty", "STRING", {"L": "Large"}, "QTY"]})
+    top = dictionary(fields={"27": ["IOIQty", "STRING", {"X": "Extreme"}]})
+    both = {"L": "Large", "X": "Extreme"}
+    assert laid(base, top)["fields"]["27"] == ["IOIQty", "STRING", both, "QTY"]
+    top["fields"]["27"].append("STRING")
+    assert laid(base, top)["fields"]["27"] == ["IOIQty", "STRING", both, "STRING"]
+
+
 def test_a_name_may_go_from_one_tag_to_another():
     base = dictionary(fields={"44": ["Price", "PRICE", {}]})
     top = dictionary(fields={"44": ["LimitPx", "PRICE", {}], "5044": ["Price", "PRICE", {}]})

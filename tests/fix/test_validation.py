@@ -69,6 +69,36 @@ def test_a_value_that_is_not_listed_is_unknown():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("union", "right", "wrong"),
+    [
+        ("QTY", ["1", "5000", "2.5"], ["X", "5,000", "1e3"]),
+        ("RESERVED100PLUS", ["100", "0100", "4711"], ["99", "099", "1.5", "-100"]),
+        ("RESERVED1000PLUS", ["1000", "123456"], ["100", "999"]),
+        ("RESERVED4000PLUS", ["4000", "9999", "10000"], ["3999", "400"]),
+        ("TENOR", ["M3", "D10", "W1", "Y2"], ["3M", "M"]),
+        ("STRING", ["anything at all"], []),
+        ("", [], ["100", "X"]),
+    ],
+)
+def test_a_field_may_hold_what_is_not_listed_if_its_union_type_allows_it(union, right, wrong):
+    listed = Field(1, "Tried", "STRING", {"1": "Small", "L": "Large"}, union)
+    assert [check_value(listed, text) for text in ["1", "L", *right]] == [0] * (2 + len(right))
+    assert [check_value(listed, text) for text in wrong] == [UNKNOWN_VALUE] * len(wrong)
+
+
+@pytest.mark.parametrize("version", ["FIX.4.0", "FIX.4.1"])
+def test_char_of_fix_40_and_41_is_text_of_any_length(version):
+    dictionary = BUILT_IN.choose(version, "", "->", {})
+    found = {
+        tag: check_value(dictionary.fields[tag], text)
+        for tag, text in {11: "ORD-1", 55: "IBM", 54: "1", 18: "1 G", 22: "100", 27: "5000"}.items()
+    }
+    assert set(found.values()) == {0}
+    assert check_value(dictionary.fields[54], "12") == UNKNOWN_VALUE
+    assert check_value(dictionary.fields[18], "1 ?") == UNKNOWN_VALUE
+
+
 def test_each_of_several_values_has_to_be_listed():
     listed = field("MULTIPLEVALUESTRING", G="All or none", **{"1": "Not held"})
     assert [check_value(listed, text) for text in ("G 1", "G X", "G  1")] == [

@@ -14,10 +14,10 @@ def of(version):
 @pytest.mark.parametrize(
     ("version", "fields", "messages", "depth"),
     [
-        ("FIX.4.0", 138, 27, 1),
+        ("FIX.4.0", 138, 27, 2),
         ("FIX.4.1", 206, 28, 2),
         ("FIX.4.2", 405, 46, 2),
-        ("FIX.4.3", 635, 68, 3),
+        ("FIX.4.3", 637, 68, 3),
         ("FIX.4.4", 912, 93, 4),
         ("FIX.5.0", 1100, 101, 4),
         ("FIX.5.0SP1", 1373, 113, 4),
@@ -40,6 +40,37 @@ def test_no_tag_has_two_places_in_a_type_of_message(version):
     dictionary = of(version)
     twice = [kind for kind in dictionary.message_types if None in dictionary.homes(kind).values()]
     assert twice == []
+
+
+@pytest.mark.parametrize(
+    ("version", "msg_types", "path", "members"),
+    [
+        ("FIX.4.0", "B C", (33,), {58}),
+        ("FIX.4.0", "J", (78, 85), {92, 86}),
+        ("FIX.4.3", "R AG", (146,), {516, 468, 469}),
+        ("FIX.4.3", "b i", (296,), {318}),
+        ("FIX.4.3", "o", (510,), {502}),
+        ("FIX.4.4", "s t", (552,), {586}),
+        ("FIX.4.4", "t", (552,), {41, 586}),
+        ("FIX.4.4", "AE", (552,), {635}),
+        ("FIX.5.0", "t", (552,), {41, 586}),
+        ("FIX.5.0SP1", "AE", (552,), {635}),
+    ],
+)
+def test_a_group_has_the_members_that_the_standard_gives_it(version, msg_types, path, members):
+    for msg_type in msg_types.split():
+        scope = of(version).scope(msg_type)
+        for count in path:
+            first, scope = scope, scope.members[count]
+            assert scope is not None
+        assert members <= scope.members.keys()
+        assert not members & first.members.keys()
+
+
+def test_a_quote_of_a_mass_quote_of_fix_42_needs_no_quote_entry_id():
+    # QuickFIX asks for it, the standard does not.
+    entries = of("FIX.4.2").scope("i").members[296].members[295]
+    assert (entries.first, 299 in entries.required) == (299, False)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

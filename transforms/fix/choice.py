@@ -90,7 +90,7 @@ class Dictionaries:
         for one in self.own:
             fields = one.definition["fields"]
             tags = {field[0]: tag for tag, field in fields.items()}
-            for tag, (name, kind, _) in fields.items():
+            for tag, (name, kind, *_) in fields.items():
                 if kind in ("DATA", "XMLDATA"):
                     length = tags.get(f"{name}Len") or tags.get(f"{name}Length")
                     length = length or str(int(tag) - 1)

@@ -12,12 +12,17 @@ __all__ = ["Dictionary", "Field", "codes", "merged"]
 
 
 class Field(NamedTuple):
-    """A field: its tag, name and type, and what its enumerated values mean."""
+    """A field: its tag, name and type, and what its enumerated values mean.
+
+    `union` is the type of the values that it may hold beside the enumerated ones (FIX's "union data
+    type", such as Reserved100Plus for what two parties agree upon); empty if it may hold none.
+    """
 
     tag: int
     name: str
     type: str
     values: Mapping[str, str]
+    union: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ def lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     lists with the two, which stay as they are.
 
     * The version is `top`'s.
-    * A field has `top`'s name and type, and the values of both with `top`'s meanings.
+    * A field has `top`'s name and type, and the values of both with `top`'s meanings; beside these
+      it may hold what `top` says, else what `base` does.
     * A message, the header and the trailer have `top`'s members in their order, then those of
       `base`'s whose tag stands nowhere in `top`'s, be it in a group. A group in both is merged
       likewise, wherever it stands; one with no member left is left out.
@@ -64,9 +65,10 @@ def lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fields(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     fields = dict(base)
-    for tag, (name, kind, values) in top.items():
-        before = base[tag][2] if tag in base else {}
-        fields[tag] = [name, kind, before | values]
+    for tag, (name, kind, values, *union) in top.items():
+        before = base.get(tag, [])
+        listed = before[2] | values if before else values
+        fields[tag] = [name, kind, listed, *(union or before[3:])]
     tags: dict[str, str] = {}
     for tag, (name, *_) in fields.items():
         other = tags.setdefault(name, tag)

@@ -73,6 +73,10 @@ _OF_TYPE: Mapping[str, Callable[[str], bool]] = {
     "LOCALMKTTIME": _pattern(_MINUTES + _SECONDS),
     "TZTIMEONLY": _pattern(f"{_MINUTES}(?:{_SECONDS})?{_ZONE}?"),
     "TZTIMESTAMP": _is_zoned,
+    "TENOR": _pattern("[DWMY][0-9]+"),
+    "RESERVED100PLUS": _pattern("0*[1-9][0-9]{2,}"),
+    "RESERVED1000PLUS": _pattern("0*[1-9][0-9]{3,}"),
+    "RESERVED4000PLUS": _pattern("0*(?:[4-9][0-9]{3}|[1-9][0-9]{4,})"),
 }
 """How the text of a type is told (FIX specification, "Data types"); other types hold any text.
 
@@ -93,15 +97,24 @@ def check_value(field: Field, text: str) -> int:
     """Return what is wrong with a value; an empty one is told by EMPTY_VALUE alone."""
     if not text:
         return 0
+    # What is no MsgType is UNKNOWN_MSG_TYPE.
+    is_listed = bool(field.values) and field.tag != 35
+    if is_listed:
+        values = text.split(" ") if field.type in _SEVERAL else [text]
+        if all(value in field.values or _is_allowed(field, value) for value in values):
+            return 0
     of_type = _OF_TYPE.get(field.type)
     if of_type and not of_type(text):
         return BAD_VALUE
-    # What is no MsgType is UNKNOWN_MSG_TYPE.
-    if field.values and field.tag != 35:
-        values = text.split(" ") if field.type in _SEVERAL else [text]
-        if not all(value in field.values for value in values):
-            return UNKNOWN_VALUE
-    return 0
+    return UNKNOWN_VALUE if is_listed else 0
+
+
+def _is_allowed(field: Field, value: str) -> bool:
+    """Tell whether a field may hold a value that is not listed."""
+    if not field.union or not value:
+        return False
+    of_type = _OF_TYPE.get(field.union)
+    return of_type is None or of_type(value)
 
 
 def check_fields(

@@ -39,6 +39,9 @@ VERSIONS = {
 
 _TRANSPORT = "FIXT.1.1"
 
+_CHAR_IS_TEXT = ("FIX.4.0", "FIX.4.1")
+_EXEC_INST = 18
+
 HEADER, BODY, TRAILER = range(3)
 """The parts of a message, in their order."""
 
@@ -101,7 +104,7 @@ class VersionDictionary:
         self._components: dict[str, Any] = {}
         self._messages: dict[str, Any] = {}
         for part in parts:
-            self.fields |= {int(tag): Field(int(tag), *one) for tag, one in part["fields"].items()}
+            self.fields |= _fields_of(part)
             self._components |= part["components"]
             self._messages |= part["messages"]
         outer = transport or content
@@ -178,6 +181,21 @@ class VersionDictionary:
             scope.members[what] = inner if inner and inner.members else None
             if needed:
                 scope.required.add(what)
+
+
+def _fields_of(content: Definition) -> dict[int, Field]:
+    """Return the fields of a dictionary.
+
+    In FIX 4.0 and 4.1 a char is text of any length (`String` from 4.2 on), and ExecInst holds
+    several values with spaces between them.
+    """
+    fields = {int(tag): Field(int(tag), *one) for tag, one in content["fields"].items()}
+    if content["version"] in _CHAR_IS_TEXT:
+        for tag, one in fields.items():
+            if one.type == "CHAR":
+                several = tag == _EXEC_INST
+                fields[tag] = one._replace(type="MULTIPLEVALUESTRING" if several else "STRING")
+    return fields
 
 
 def _tags_in(members: Iterable[Any]) -> Iterator[int]:

@@ -45,7 +45,8 @@ def read_definition(path: str | os.PathLike[str]) -> dict[str, Any]:
       A dict of lists, dicts, texts and whole numbers, in the order of the file:
 
         version     `FIX.4.4`, `FIX.5.0SP2`, `FIXT.1.1`
-        fields      tag as text -> [name, type in capitals, {value: meaning}]
+        fields      tag as text -> [name, type in capitals, {value: meaning}]; behind these, where
+                    other values are allowed, the type of those (`Field.union`)
         components  name -> members
         header      members
         trailer     members
@@ -185,9 +186,21 @@ class _Reader:
                 element.attributes["name"],
                 self._attribute(element, "type").upper(),
                 dict(self._values(element)),
+                *self._union(element),
             ]
             for tag, element in by_tag.items()
         }
+
+    def _union(self, element: _Element) -> list[str]:
+        """Return the field's own type if it may hold other values than those that are listed."""
+        for one in (element, *element.children):
+            allowed = one.attributes.get("allowOtherValues", "N")
+            if allowed.upper() not in ("Y", "N", "TRUE", "FALSE"):
+                found = f"{element} has allowOtherValues {allowed!r}"
+                self._fail(one.line, f"{found}, expected true or false")
+            if allowed.upper() in ("Y", "TRUE"):
+                return [self._attribute(element, "type").upper()]
+        return []
 
     def _values(self, element: _Element) -> Iterable[tuple[str, str]]:
         for child in element.children:
