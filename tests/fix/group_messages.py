@@ -10,6 +10,7 @@ VERSIONS = ("FIX.4.0", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIX.5.0SP2", "FIXT.1.1"
 TYPES = ["D", "8", "W", "X", "i", "AB", "F", "0", "V", "A", "ZZ", "AE", "B", "J"]
 TEXTS = (b"1", b"2", b"Y", b"10.25", b"20250102-09:30:00", b"a b", b"\xe9t\xe9", b"USD", b"")
 MEMBERS = (b"1", b"A", b"20250101", b'x"y', b"12.5", b"abcdefghijk", b"N", b"09:30:00.123", b"-1")
+OWN = (5001, 5751, 5752, 9999, 58)
 STRANGERS = (5001, 9999, 55, 58, 453, 448, 43, 447, 270, 523, 99999)
 GARBLED = (
     b"x56", b"056", b" 55", b"Symbol", b"NoLegs", b"x554", b"0448", b"095", b"x95", b"5-5", b"0",
@@ -19,6 +20,8 @@ GARBLED = (
 
 def _entries(rng: random.Random, scope: Scope, depth: int, count: int):
     fields = []
+    # A venue's own tags, in most entries, and sometimes in those of groups around and inside.
+    own = rng.sample(OWN, rng.choice([1, 2, 3])) if rng.random() < 0.15 else []
     for _ in range(count):
         first, *others = scope.members.items()
         picked = rng.sample(others, min(len(others), rng.choice([0, 1, 2, 4])))
@@ -32,7 +35,14 @@ def _entries(rng: random.Random, scope: Scope, depth: int, count: int):
             elif depth < 4:
                 inside = rng.choice([0, 1, 2, 3])
                 fields += [(tag, b"%d" % inside), *_entries(rng, inner, depth + 1, inside)]
+            if rng.random() < 0.1:
+                fields += _some(rng, own)
+        fields += _some(rng, own)
     return fields
+
+
+def _some(rng: random.Random, tags):
+    return [(tag, rng.choice(MEMBERS)) for tag in tags if rng.random() < 0.8]
 
 
 def group_message(rng: random.Random, version: str):

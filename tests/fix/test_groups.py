@@ -75,6 +75,132 @@ def test_a_tag_of_ones_own_stays_in_the_entry_it_stands_in():
     )
 
 
+ALLOCS = [(35, b"J"), *HEAD[1:], (78, b"3")]
+
+
+def alloc(account, *own):
+    return [(79, account), (80, b"5"), *own]
+
+
+@pytest.mark.parametrize("behind", [[], [(118, b"7")], [(5800, b"t")], [(118, b"7"), (5800, b"t")]])
+@pytest.mark.parametrize("copies", [1, 60])
+def test_own_tags_of_each_entry_stay_in_it_and_in_the_last_one_too(behind, copies):
+    first, last = [(5751, b"a"), (5752, b"1")], [(5751, b"c"), (5752, b"3")]
+    fields = [*ALLOCS, *alloc(b"A", *first), *alloc(b"B", (5751, b"b")), *alloc(b"C", *last)]
+    data = b"\n".join([encode([*fields, *behind])] * copies)
+    assert (len(data) > 6 * 1024) == (copies > 1)
+    for vectorised in (False, True):
+        rows = parse_block(Block("log", 0, data), vectorised=vectorised).messages.to_pylist()
+        assert len(rows) == copies
+        for row in rows:
+            assert orjson.loads(row["fields"]) == {
+                "NoAllocs": [
+                    {"AllocAccount": "A", "AllocQty": "5", "5751": "a", "5752": "1"},
+                    {"AllocAccount": "B", "AllocQty": "5", "5751": "b"},
+                    {"AllocAccount": "C", "AllocQty": "5", "5751": "c", "5752": "3"},
+                ],
+                **{"NetMoney" if tag == 118 else str(tag): text.decode() for tag, text in behind},
+            }
+            assert row["defects"] == "group_foreign"
+
+
+def test_own_tags_stay_in_the_last_entry_where_the_message_is_cut_off_after_them():
+    fields = [*ALLOCS, *alloc(b"A", (5751, b"a")), *alloc(b"B", (5751, b"b"))]
+    whole = encode(fields)
+    for vectorised in (False, True):
+        block = Block("log", 0, whole[: whole.rindex(b"10=")])
+        (row,) = parse_block(block, vectorised=vectorised).messages.to_pylist()
+        entries = orjson.loads(row["fields"])["NoAllocs"]
+        assert [entry["5751"] for entry in entries] == ["a", "b"]
+
+
+def test_a_tag_that_no_earlier_entry_has_stands_in_the_message():
+    fields = [*ALLOCS[:-1], (78, b"2"), *alloc(b"A", (5751, b"a"))]
+    last = alloc(b"B", (5751, b"b"), (5800, b"x"))
+    assert nested([*fields, *last]) == (
+        {
+            "NoAllocs": [
+                {"AllocAccount": "A", "AllocQty": "5", "5751": "a"},
+                {"AllocAccount": "B", "AllocQty": "5", "5751": "b"},
+            ],
+            "5800": "x",
+        },
+        "group_foreign",
+    )
+
+
+def test_a_field_before_an_own_tag_of_the_last_entry_stands_in_it_as_well():
+    fields = [*ALLOCS[:-1], (78, b"2"), *alloc(b"A", (5751, b"a"))]
+    content, _ = nested([*fields, *alloc(b"B", (5800, b"x"), (5751, b"b"), (5900, b"y"))])
+    assert content["NoAllocs"][1] == {
+        "AllocAccount": "B", "AllocQty": "5", "5800": "x", "5751": "b",
+    }  # fmt: skip
+    assert content["5900"] == "y"
+
+
+def test_behind_the_only_entry_an_own_tag_stands_in_the_message():
+    fields = [*ALLOCS[:-1], (78, b"1"), *alloc(b"A", (5751, b"a"))]
+    content, defects = nested(fields)
+    assert (content["5751"], defects) == ("a", None)
+
+
+_NAMES = {79: "AllocAccount", 80: "AllocQty", 539: "NoNestedPartyIDs", 524: "NestedPartyID",
+          804: "NoNestedPartySubIDs", 545: "NestedPartySubID", 78: "NoAllocs"}  # fmt: skip
+_INSIDE = {78: (79, 539, 80), 539: (524, 804), 804: (545,)}
+
+
+def own_group(rng, count, own):
+    """Fields and JSON of a group of FIX 4.4 whose every entry has own tags at its end."""
+    entries, fields = [], []
+    for number in range(rng.choice([2, 3, 4])):
+        entry = {}
+        for tag in _INSIDE[count]:
+            if tag in _INSIDE:
+                if rng.random() < 0.6:
+                    inner, entry[_NAMES[tag]] = own_group(rng, tag, own)
+                    fields += [(tag, b"%d" % len(entry[_NAMES[tag]])), *inner]
+            else:
+                fields.append((tag, b"v%d" % number))
+                entry[_NAMES[tag]] = f"v{number}"
+        for tag in own[count]:
+            fields.append((tag, b"w%d" % number))
+            entry[str(tag)] = f"w{number}"
+        entries.append(entry)
+    return fields, entries
+
+
+def test_own_tags_stay_in_their_entries_at_any_depth():
+    rng = random.Random("own tags")
+    messages, expected = [], []
+    for _ in range(300):
+        # Groups in each other have own tags of their own, or the inner ones have none.
+        own = {count: rng.sample(range(first, first + 9), rng.choice([0, 1, 2]))
+               for count, first in ((78, 5000), (539, 6000), (804, 7000))}  # fmt: skip
+        fields, entries = own_group(rng, 78, own)
+        behind = rng.choice([[], [(118, b"7")], [(8000, b"u")]])
+        count = (78, b"%d" % len(entries))
+        messages.append(encode([(35, b"J"), *HEAD[1:], count, *fields, *behind]))
+        after = {"NetMoney" if tag == 118 else str(tag): text.decode() for tag, text in behind}
+        expected.append({"NoAllocs": entries, **after})
+    for vectorised in (False, True):
+        batch = parse_block(Block("log", 0, b"\n".join(messages)), vectorised=vectorised)
+        assert [orjson.loads(text) for text in batch.messages["fields"].to_pylist()] == expected
+
+
+def test_own_tags_in_every_entry_need_no_scalar_parser(monkeypatch):
+    sent = []
+    monkeypatch.setattr(
+        "transforms.fix.vector.parse_message", lambda *given: sent.append(given) or None
+    )
+    rng = random.Random("own tags, vectorised")
+    own = {78: (5001, 5002), 539: (6001,), 804: (7001, 7002)}
+    fields = [own_group(rng, 78, own) for _ in range(100)]
+    messages = [encode([(35, b"J"), *HEAD[1:], (78, b"%d" % len(entries)), *inside])
+                for inside, entries in fields]  # fmt: skip
+    batch = parse_block(Block("log", 0, b"\n".join(messages)), vectorised=True)
+    assert (batch.messages.num_rows, sent) == (100, [])
+
+
 def test_members_without_their_count_are_arrays_of_values():
     assert nested([*HEAD, (448, b"P1"), (447, b"D"), (448, b"P2")]) == (
         {"PartyID": ["P1", "P2"], "PartyIDSource": "D"},

@@ -58,7 +58,7 @@ MEANINGS = {
     "unknown_tag": "the dictionary has no such tag",
     "unexpected_tag": "the dictionary has the tag, but not for this type of message",
     "missing_field": "a field that the dictionary requires is missing",
-    "unknown_value": "a value is none of those that the dictionary lists for its field",
+    "unknown_value": "a value is none of those that the dictionary lists or allows for its field",
 }
 """Name of each defect and what it means; the order is the order of the bits."""
 

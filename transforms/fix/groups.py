@@ -8,7 +8,9 @@ specification, tagvalue encoding, "Repeating groups"). The rules:
 2. A count field opens its group. The first member behind it begins the entries of this group: that
    tag, or any member that the entry has already, begins the next one.
 3. A field that is no member of an open group nor of the message stands where the next field does
-   that is one, in the entry before it; with none behind it, at the message's level.
+   that has a place, in the entry before it; with none behind it, at the message's level. Where
+   groups end between the two, it has a place of its own if its tag stands in an earlier entry of
+   such a group: the last entry of that group, the innermost one.
 4. The count is not written. Where its text is not the number of entries it stands behind the array,
    under its tag number.
 5. A tag repeated at the message's level, or by rule 3 within an entry, becomes an array of texts. A
@@ -49,10 +51,15 @@ class Item(NamedTuple):
 class _Frame:
     """A group, or the message, that is open."""
 
-    __slots__ = ("at", "begins", "count", "entries", "entry", "number", "present", "scope")
+    __slots__ = (
+        "at", "begins", "count", "earlier", "entries", "entry", "number", "own", "present", "scope",
+    )  # fmt: skip
 
     def __init__(self, scope: Scope, entries: list[dict[str, Any]], number: int):
         self.scope, self.entries, self.number = scope, entries, number
+        # The tags that are no members, of the entry that is open and of those before it.
+        self.own: set[int] = set()
+        self.earlier: set[int] = set()
         self.entry: dict[str, Any] | None = None
         self.present: set[int] = set()
         self.begins = self.count = 0
@@ -119,8 +126,10 @@ class _Nesting:
                 if tag in self.homes:
                     self.defects |= GROUP_ORPHAN
                 return
-            while tag not in stack[-1].scope.members:
-                self._close()
+            level = len(stack) - 1
+            while tag not in stack[level].scope.members:
+                level -= 1
+            self._close_to(level)
             frame = stack[-1]
         if self.pending:
             self._place_pending(frame.scope.section.get(tag, BODY))
@@ -165,6 +174,9 @@ class _Nesting:
                 self.defects |= REPEATED_TAG
         if begins:
             self._end_entry(frame)
+            if frame.own:
+                frame.earlier |= frame.own
+                frame.own = set()
             frame.entry = {}
             frame.entries.append(frame.entry)
             frame.count += 1
@@ -181,6 +193,41 @@ class _Nesting:
     def _end_entry(self, frame: _Frame) -> None:
         if frame.entry is not None and frame.scope.required - frame.present:
             self.defects |= MISSING_FIELD
+
+    def _close_to(self, level: int) -> None:
+        """End the groups above a level of the stack; their own fields stay in their last entries.
+
+        Own is a field whose tag stands in an earlier entry, and so is what stands before such a
+        field.
+        """
+        stack, places, place = self.stack, [], level
+        for number in reversed(self.pending):
+            for at in range(len(stack) - 1, place, -1):
+                if self.tags[number] in stack[at].earlier:
+                    place = at
+                    break
+            places.append(place)
+        pending, self.pending = self.pending, []
+        for number, place in zip(pending, reversed(places), strict=True):
+            while len(stack) - 1 > place:
+                self._close()
+            if place == level:
+                self.pending.append(number)
+            else:
+                self._add_own(stack[-1], number)
+        while len(stack) - 1 > level:
+            self._close()
+
+    def _add_own(self, frame: _Frame, number: int) -> None:
+        """Put a field into an entry that it is no member of."""
+        assert frame.entry is not None
+        self.defects |= GROUP_FOREIGN
+        name, tag = self.names[number], self.tags[number]
+        if name in frame.entry:
+            self.defects |= REPEATED_TAG
+        add(frame.entry, name, self.texts[number])
+        if tag:
+            frame.own.add(tag)
 
     def _close(self) -> None:
         frame = self.stack.pop()
@@ -212,16 +259,11 @@ class _Nesting:
                 frame.present.add(tag)
                 self.items.append(Item(number, name, text, min(section, BODY)))
             else:
-                assert frame.entry is not None
-                self.defects |= GROUP_FOREIGN
-                if name in frame.entry:
-                    self.defects |= REPEATED_TAG
-                add(frame.entry, name, text)
+                self._add_own(frame, number)
         self.pending.clear()
 
     def end(self) -> tuple[list[Item], int]:
-        while len(self.stack) > 1:
-            self._close()
+        self._close_to(0)
         self._place_pending(BODY)
         if self.root.scope.required - self.root.present:
             self.defects |= MISSING_FIELD

@@ -4,6 +4,7 @@ Rows whose groups are not as the dictionary has them are left to the scalar pars
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,6 +171,74 @@ def _place_strangers(rows: Rows, slots: Slots, types: Ints, slot: Ints, stranger
     first, last = rows.first.take(row), rows.last.take(row)
     known_before = np.where(before >= first, slot.take(np.maximum(before, 0)), EDGE)
     known_behind = np.where(behind <= last, slot.take(np.minimum(behind, len(slot) - 1)), EDGE)
-    slot[strangers] = slots.foreign(
-        known_before, known_behind, types.take(row), rows.ids.take(strangers)
-    )
+    types, ids = types.take(row), rows.ids.take(strangers)
+    slot[strangers] = slots.foreign(known_before, known_behind, types, ids)
+    _keep_own(slots, slot, _Strangers(strangers, row, known_before, types, ids))
+
+
+class _Strangers(NamedTuple):
+    """Fields that are members of nothing, in their order: rows, types of these, ids of tags.
+
+    `before` are the slots of the last members before them.
+    """
+
+    at: Ints
+    row: Ints
+    before: Ints
+    types: Ints
+    ids: Ints
+
+    def some(self, which: NDArray[np.bool_]) -> "_Strangers":
+        """Return those that a mask picks."""
+        return _Strangers(*(column[which] for column in self))
+
+
+def _keep_own(slots: Slots, slot: Ints, strangers: _Strangers) -> None:
+    """Leave strangers in the last entry of a group that has their tags in earlier entries.
+
+    `slot` has places of strangers by the fields around them; those of them change that stand
+    between the last entry of a group and a field outside it.
+    """
+    place = slot.take(strangers.at)
+    depth = slots.depth.take(place)
+    grouped = depth > 0
+    leaving = (slots.depth.take(strangers.before) > depth) & (place != CANNOT_SAY)
+    if not grouped.any() or not leaving.any():
+        return
+    # Few rows have both, unless it is a venue's way to write all groups.
+    has = np.zeros(int(strangers.row[-1]) + 1, bool)
+    has[strangers.row[grouped]] = True
+    inside = has.take(strangers.row)
+    leaving &= inside
+    if not leaving.any():
+        return
+    strangers, leaving, depth = strangers.some(inside), leaving[inside], depth[inside]
+    known_depth, before_depth = slots.depth.take(slot), slots.depth.take(strangers.before)
+    counts_entries = slots.flags.take(slot) & COUNT > 0
+    begins_entry = slots.position.take(slot) == 0
+    no_tag = slots.flags.take(slot.take(strangers.at)) & GARBLED > 0
+    run = np.cumsum(np.diff(strangers.at, prepend=-2) != 1)
+    tags = int(strangers.ids.max()) + 1
+    for level in range(int(before_depth.max()), 0, -1):
+        groups = np.flatnonzero(counts_entries & (known_depth == level - 1))
+        entries = np.flatnonzero(begins_entry & (known_depth == level))
+        group = np.searchsorted(groups, strangers.at) * tags + strangers.ids
+        entry = np.searchsorted(entries, strangers.at)
+        holders = np.flatnonzero((depth == level) & ~no_tag)
+        held, first = np.unique(group.take(holders), return_index=True)
+        if not len(held):
+            continue
+        moving = leaving & (before_depth >= level) & (depth < level)
+        asking = np.flatnonzero(moving & ~no_tag)
+        found = np.minimum(np.searchsorted(held, group.take(asking)), len(held) - 1)
+        own = held.take(found) == group.take(asking)
+        own &= entry.take(holders.take(first.take(found))) < entry.take(asking)
+        # What stands before a field of an entry stands in it as well.
+        last = np.full(int(run[-1]) + 1, -1)
+        last[run.take(asking[own])] = asking[own]
+        moving &= np.arange(len(run)) <= last.take(run)
+        moved = np.flatnonzero(moving)
+        if len(moved):
+            chosen = strangers.some(moving)
+            slot[chosen.at] = slots.own(chosen.before, level, chosen.types, chosen.ids)
+            depth[moved] = level

@@ -71,6 +71,8 @@ class Slots:
         self._filled = 1, 0
         self._foreign: list[int] = []
         self._foreign_numbers = Numbered(self._new_foreign)
+        self._own: list[int] = []
+        self._own_numbers = Numbered(self._new_own)
         self._pair_numbers = Numbered(self._new_pair)
         self.pairs: list[PairText] = []
         self._pair_flags = np.array([BAD], np.uint8)
@@ -249,6 +251,31 @@ class Slots:
             return None
         self._foreign.append(self._slot(kind, level, tag, order))
         return len(self._foreign) - 1
+
+    def own(self, before: Ints, depth: int, types: Ints, ids: Ints) -> Ints:
+        """Return the slots of such fields in the entries that the fields `before` stand in.
+
+        `depth` tells how many groups around: those entries, or ones that these stand in.
+        """
+        key = before.astype(np.uint64) << np.uint64(44)
+        key |= np.uint64(depth << 24)
+        key |= types.astype(np.uint64) << np.uint64(14)
+        key |= ids.astype(np.uint64)
+        numbers = self._own_numbers(key)
+        self._describe()
+        slots = np.array([*self._own, CANNOT_SAY], np.int64)
+        return slots.take(numbers, mode="wrap")
+
+    def _new_own(self, key: int) -> int | None:
+        before, depth = self.slots[key >> 44], key >> 24 & 0xFFFFF
+        scope = before.scope
+        while scope and scope.depth > depth:
+            scope = scope.parent
+        if not scope:
+            return None
+        tag = self._tags.tags[key & 0x3FFF]
+        self._own.append(self._slot(key >> 14 & 0x3FF, scope, tag, before.order))
+        return len(self._own) - 1
 
     # Pairs.
 
