@@ -36,6 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="FOLDER",
         help="FIX40.xml to FIXT11.xml for both to read by (default: those of fixfeed)",
     )
+    parser.add_argument(
+        "--quickfix",
+        type=Path,
+        metavar="FOLDER",
+        help="such files for QuickFIX alone, such as its own (default: the same for both)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(argv)
     files, unreadable = find_files(options.files)
@@ -54,13 +60,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         Progress(*columns, console=Console(stderr=True), transient=True) as progress,
     ):
         try:
-            dictionaries = _dictionaries(options.dictionaries, Path(made))
+            folder, theirs = Path(made) / "ours", Path(made) / "quickfix"
+            folder.mkdir()
+            dictionaries = _dictionaries(options.dictionaries, folder)
+            if options.quickfix:
+                theirs.mkdir()
+                copy_dictionaries(options.quickfix, theirs)
         except (OSError, DictionaryError) as error:
             print(error, file=sys.stderr)
             return 2
         task = progress.add_task("", total=sum(file.length for file in files))
         found = examine(
-            files, Path(made), dictionaries, lambda octets: progress.advance(task, octets)
+            files,
+            folder,
+            dictionaries,
+            lambda octets: progress.advance(task, octets),
+            quickfix_folder=theirs if options.quickfix else None,
         )
     if options.json:
         print(orjson.dumps(found).decode())
@@ -70,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dictionaries(given: Path | None, folder: Path) -> Dictionaries:
-    """Return what fixfeed is to read by, and put the same into `folder` for QuickFIX."""
+    """Return what fixfeed is to read by, and put the same into `folder` as XML."""
     if given is None:
         write_dictionaries(folder)
         return BUILT_IN

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tests.fidelity.levels import Key
 from tests.fidelity.nesting import nesting_of
-from tests.fidelity.structure import Structure
+from tests.fidelity.structure import Structure, unlike
 
 __all__ = ["Copy", "Field", "as_text", "copy_of", "delimiter_of", "split"]
 
@@ -94,14 +94,21 @@ def as_text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy:
-    """Return what QuickFIX is given of a message with these fields, which `delimiter` separated."""
+def copy_of(
+    fields: list[Field], delimiter: bytes, structure: Structure, ours: Structure | None = None
+) -> Copy:
+    """Return what QuickFIX is given of a message with these fields, which `delimiter` separated.
+
+    `structure` is that of QuickFIX's dictionaries, `ours` of fixfeed's if these are others.
+    """
     copy = Copy()
     keys = [one.key for one in fields]
     msg_type = as_text(fields[keys.index(35)].value) if 35 in keys else ""
     root = structure.root(msg_type)
     nesting = nesting_of(keys, root, structure.data_fields)
     copy.touched = nesting.touched
+    others = unlike(root, ours.root(msg_type)) if ours else set()
+    nesting.touch("dictionary", others)
     pieces = []
     if 35 not in keys[:3]:
         copy.added.append((35, msg_type))
@@ -110,7 +117,7 @@ def copy_of(fields: list[Field], delimiter: bytes, structure: Structure) -> Copy
     if keys.count(35) > 1:
         copy.repairs.add("msg_type_again")
     out = {key: "bad_field" for key in keys if isinstance(key, str)}
-    out |= dict.fromkeys(nesting.foreign, "foreign_in_group")
+    out |= {key: "dictionary" if key in others else "foreign_in_group" for key in nesting.foreign}
     before: Key = ""
     for key in keys:
         if key in structure.data_fields and before != structure.data_fields[key]:

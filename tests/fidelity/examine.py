@@ -90,11 +90,11 @@ class _Message(NamedTuple):
 class _Log:
     """What is known of one log while its messages are copied."""
 
-    def __init__(self, name: str, folder: Path, tags: Mapping[str, int]):
+    def __init__(self, name: str, folder: Path, ours: Path, tags: Mapping[str, int]):
         self.name = name
         self.tags = tags
-        self._folder = folder
-        self._structures: dict[tuple[str, ...], Structure] = {}
+        self._folder, self._ours = folder, ours
+        self._structures: dict[tuple[str, ...], tuple[Structure, Structure | None]] = {}
         self._logged_on: dict[frozenset[str], str] = {}
 
     def message(self, raw: bytes, delimiter: bytes) -> _Message:
@@ -112,8 +112,9 @@ class _Log:
         appl_ver_ids = [first.get(1128, ""), self._logged_on.get(session, "")]
         names = names_of(first.get(8, ""), appl_ver_ids)
         if tuple(names) not in self._structures:
-            self._structures[*names] = Structure(self._folder, names)
-        copy = copy_of(found, delimiter, self._structures[*names])
+            ours = None if self._ours == self._folder else Structure(self._ours, names)
+            self._structures[*names] = Structure(self._folder, names), ours
+        copy = copy_of(found, delimiter, *self._structures[*names])
         if names == ["FIXT11", "FIXT11"]:
             copy.repairs.add("unknown_version")
         return _Message([key for key, _ in found], copy, names)
@@ -124,19 +125,23 @@ def examine(
     folder: Path,
     dictionaries: Dictionaries,
     advance: Callable[[int], None] = lambda _: None,
+    *,
+    quickfix_folder: Path | None = None,
 ) -> Found:
     """Read the files with both and return what came out.
 
-    `folder` has the XML files that QuickFIX reads by, `dictionaries` are what fixfeed reads by.
-    `advance` is told the bytes of each block that is done.
+    `dictionaries` are what fixfeed reads by, and `folder` has the same as XML files. QuickFIX reads
+    by these, or by those in `quickfix_folder`. `advance` is told the bytes of each block that is
+    done.
     """
     found = Found()
     tags = {field.name: tag for tag, field in merged().fields.items()}
     for one in dictionaries.own:
         tags |= {name: int(tag) for tag, (name, *_) in one.definition["fields"].items()}
-    with QuickFix(folder) as quickfix:
+    theirs = quickfix_folder or folder
+    with QuickFix(theirs) as quickfix:
         for file in files:
-            log = _Log(file.name, folder, tags)
+            log = _Log(file.name, theirs, folder, tags)
             ranges = cut_ranges(file, ())
             for part in with_logons(ranges) if ranges else ():
                 for block in read_blocks(part):

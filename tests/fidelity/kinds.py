@@ -11,6 +11,7 @@ KINDS = {
     "not_utf8": "a value is not UTF-8: Python's QuickFIX takes text alone",
     "soh_in_value": "a value holds SOH, and QuickFIX does not know its length",
     "foreign_in_group": "a tag that has no place in the message interrupts a group",
+    "dictionary": "the standard gives a group, or a message, what QuickFIX's dictionary lacks",
     "member_outside": "a group is left and gone on with",
     "first_field": "an entry does not begin with the first field of its group",
     "group_again": "a group stands twice in a message",

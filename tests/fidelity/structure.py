@@ -9,7 +9,15 @@ from xml.etree.ElementTree import Element
 
 from tests.fidelity.dictionary_xml import VERSIONS
 
-__all__ = ["APPL_VER_IDS", "Scope", "Structure", "data_lengths", "message_types", "names_of"]
+__all__ = [
+    "APPL_VER_IDS",
+    "Scope",
+    "Structure",
+    "data_lengths",
+    "message_types",
+    "names_of",
+    "unlike",
+]
 
 APPL_VER_IDS = dict(zip("23456789", VERSIONS, strict=False))
 """The versions that ApplVerID (1128) and DefaultApplVerID (1137) name."""
@@ -38,6 +46,24 @@ class Scope:
         """The tags of this scope's groups, at any depth; asked for when all members are there."""
         groups = [inner for inner in self.members.values() if inner]
         return frozenset(tag for inner in groups for tag in inner.members.keys() | inner.inside)
+
+
+def unlike(one: Scope, other: Scope) -> set[int]:
+    """Return the tags that do not stand in the same groups of two message levels, or in one only.
+
+    With one of a group come all of it, and the one that counts it: entries may begin elsewhere.
+    """
+    if one is other:
+        return set()
+    found = set()
+    for tag in one.members.keys() | other.members.keys():
+        inside, outside = one.members.get(tag), other.members.get(tag)
+        is_in_both = tag in one.members and tag in other.members and bool(inside) == bool(outside)
+        if not is_in_both or (inside and outside and unlike(inside, outside)):
+            found.add(tag)
+            for scope in (inside, outside):
+                found |= {*scope.members, *scope.inside} if scope else set()
+    return found
 
 
 def names_of(begin_string: str, appl_ver_ids: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from pipelines.sample import write_sample
 from tests.fidelity import examine as examining
 from tests.fidelity.__main__ import main
 from tests.fidelity.compare import Difference
-from tests.fidelity.dictionary_xml import VERSIONS, write_dictionaries
+from tests.fidelity.dictionary_xml import VERSIONS, copy_dictionaries, write_dictionaries
 from tests.fidelity.examine import examine
 from tests.fidelity.kinds import KINDS, UNEXPLAINED
 from tests.fidelity.quickfix_reader import QuickFix
@@ -25,6 +25,7 @@ from transforms.fix.choice import BUILT_IN
 from transforms.fix.parser import parse_block
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+GIVEN = SAMPLES.parent / "dictionaries"
 
 # As pyproject.toml has it: where there is a wheel, these tests have to run.
 HAS_WHEEL = (
@@ -54,15 +55,33 @@ def dictionaries(tmp_path_factory):
 def compared(dictionaries, tmp_path):
     """Compare how a log, or the files of a pattern, are read."""
 
-    def run(log):
+    def run(log, quickfix=None):
         if isinstance(log, bytes):
             (tmp_path / "day.log").write_bytes(log)
             log = str(tmp_path / "day.log")
         files, unreadable = find_files([log])
         assert unreadable == []
-        return examine(files, dictionaries, BUILT_IN)
+        return examine(files, dictionaries, BUILT_IN, quickfix_folder=quickfix)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def poorer(dictionaries, tmp_path_factory):
+    """Dictionaries of QuickFIX's kind, which lack what fixfeed's have of the standard."""
+    folder = tmp_path_factory.mktemp("quickfix")
+    copy_dictionaries(dictionaries, folder)
+    text = (folder / "FIX44.xml").read_text()
+    orders = text.index('<component name="SideCrossOrdModGrp">')
+    member = '<field name="OrigOrdModTime" required="N" />'
+    assert text.find(member, orders) > 0
+    (folder / "FIX44.xml").write_text(text[:orders] + text[orders:].replace(member, "", 1))
+    text = (folder / "FIX40.xml").read_text()
+    lines = '<group name="LinesOfText" required="Y"><field name="Text" required="Y" /></group>'
+    assert text.count(lines) == 2
+    flat = '<field name="LinesOfText" required="Y" /><field name="Text" required="Y" />'
+    (folder / "FIX40.xml").write_text(text.replace(lines, flat))
+    return folder
 
 
 def assert_explained(found):
@@ -94,6 +113,21 @@ def test_messages_with_fields_out_of_place_are_read_alike(version, compared, dic
     found = compared(b"\n".join(messages_of_every_type(rng, dictionaries, version, disturbed=True)))
     assert_explained(found)
     assert found.by_kind["foreign_in_group"] + found.by_kind["member_outside"] > 5
+
+
+@pytest.mark.parametrize("version", ["FIX40", "FIX44"])
+def test_what_quickfix_lacks_of_the_standard_is_explained(version, compared, dictionaries, poorer):
+    messages = messages_of_every_type(random.Random(version), dictionaries, version)
+    found = compared(b"\n".join(messages), poorer)
+    assert_explained(found)
+    assert found.by_kind["dictionary"] > 0
+
+
+@pytest.mark.skipif(not GIVEN.is_dir(), reason="QuickFIX's dictionaries are not beside this one")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_all_that_quickfix_lacks_of_the_standard_is_explained(version, compared, dictionaries):
+    messages = messages_of_every_type(random.Random(version), dictionaries, version)
+    assert_explained(compared(b"\n".join(messages), GIVEN))
 
 
 def test_damaged_logs_are_read_alike(compared, tmp_path):
@@ -137,6 +171,20 @@ EXPLAINED = {
     "not_utf8": encode(fields_but((58, b"caf\xe9"))),
     "soh_in_value": encode(fields_but((58, b"a\x01b")), delimiter=b"|").replace(b"a|b", b"a\x01b"),
     "foreign_in_group": encode(fields_but((5001, b"own"), at=8)),
+    "dictionary": encode(
+        [
+            (35, b"s"),
+            (552, b"2"),
+            (54, b"1"),
+            (11, b"A"),
+            (586, b"x"),
+            (58, b"t"),
+            (54, b"2"),
+            (11, b"B"),
+            (586, b"y"),
+            (55, b"IBM"),
+        ]
+    ),
     "member_outside": encode(fields_but((78, b"1"), (79, b"ACC"), (452, b"4"), (80, b"7"))),
     "first_field": encode(fields_but((78, b"1"), (80, b"7"), (79, b"ACC"))),
     "group_again": encode(fields_but((453, b"1"), (448, b"P3"))),
@@ -158,8 +206,9 @@ def test_there_is_an_example_of_every_kind_and_a_row_in_the_document():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_difference_that_is_known_is_explained(kind, compared):
-    found = compared(EXPLAINED[kind] + b"\n" + encode(ORDER))
+def test_a_difference_that_is_known_is_explained(kind, compared, poorer):
+    theirs = poorer if kind == "dictionary" else None
+    found = compared(EXPLAINED[kind] + b"\n" + encode(ORDER), theirs)
     assert_explained(found)
     assert kind in found.by_kind
     assert (found.messages, found.alike) == (2, 1)
