@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fix.messages import DELIMITERS, random_log
+from tests.fix.messages import DELIMITERS, encode, random_log
 from transforms.fix.block import Block
 from transforms.fix.masking import Masking
 from transforms.fix.parser import parse_block
@@ -109,3 +109,22 @@ def test_a_log_of_ever_new_tags_is_read_as_the_scalar_parser_reads_it():
         b"8=FIX.4.4\x019=15\x0135=D\x01%d=x\x0110=000\x01\n" % tag for tag in range(10001, 19500)
     ]
     assert_same(b"".join(lines), b"\x01", "rest")
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_a_sequence_number_of_64_bits_is_in_its_column(vectorised):
+    numbers = ["1741083072123456789", "9223372036854775807", "0009223372036854775807", "-3", "007"]
+    beyond = ["9223372036854775808", "1" * 40]
+    data = b"".join(encode([(35, b"0"), (34, one.encode())]) for one in numbers + beyond)
+    rows = parse_block(Block("log", 0, data), vectorised=vectorised).messages.to_pylist()
+    assert [row["msg_seq_num"] for row in rows] == [*map(int, numbers), None, None]
+    assert [row["fields"] for row in rows[-2:]] == [f'{{"MsgSeqNum":"{one}"}}' for one in beyond]
+    assert {row["defects"] for row in rows} == {None}
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_a_negative_sequence_number_is_a_bad_value_to_the_dictionary(vectorised):
+    fields = [(35, b"0"), (49, b"A"), (56, b"B"), (34, b"-3"), (52, b"20250102-09:30:00")]
+    block = Block("log", 0, encode(fields))
+    batch = parse_block(block, validate="dictionary", vectorised=vectorised)
+    assert batch.messages["defects"].to_pylist() == ["bad_value"]

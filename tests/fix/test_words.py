@@ -1,5 +1,7 @@
 """Values read eight bytes at a time are what the readers of single values read."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -61,6 +63,26 @@ def expected(reader, texts):
 def test_numbers_are_read_alike(texts):
     assert read(decimals, texts) == expected(read_decimal, texts)
     assert read(integers, texts) == expected(read_int, texts)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            "{}{}{}".format,
+            st.sampled_from(["", "-", "--", "+"]),
+            st.sampled_from(["", "0", "0" * 30]),
+            st.one_of(st.integers(0, 2**65), st.integers(2**63 - 2, 2**63 + 2)),
+        ),
+        max_size=20,
+    )
+)
+@example(["9223372036854775807", "-9223372036854775808", "9223372036854775808", "-1", "9" * 5000])
+def test_ints_are_read_up_to_the_limits_of_64_bits(texts):
+    assert read(integers, texts) == expected(read_int, texts)
+    for text in texts:
+        known = text.removeprefix("-").isdigit() and -(2**63) <= Decimal(text) < 2**63
+        assert read_int(text) == ((int(text), True) if known else (None, False))
 
 
 @settings(max_examples=300, deadline=None)

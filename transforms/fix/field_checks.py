@@ -207,7 +207,7 @@ def _kind(field: Field, depth: int) -> int:
         return _OTHER
     column = _COLUMN_TYPES.get(field.tag) if depth == 0 else None
     if field.type in WHOLE:
-        return _WHOLE if column is None else _ANY
+        return _WHOLE
     if field.type == "INT":
         return _INT
     if field.type in DECIMALS:

@@ -32,7 +32,7 @@ from transforms.fix.masked import mask_message
 from transforms.fix.reading import USUAL, Reading
 from transforms.fix.schema import DECIMAL, TIME
 from transforms.fix.validation import check_fields
-from transforms.fix.values import is_leap_second, is_number
+from transforms.fix.values import is_int, is_leap_second, is_number
 from transforms.fix.versions import BODY, HEADER, TRAILER, VersionDictionary
 
 __all__ = ["Message", "dictionary_key", "is_beyond", "parse_message"]
@@ -191,6 +191,8 @@ def is_beyond(text: str, kind: pa.DataType) -> bool:
     """
     if kind == DECIMAL:
         return is_number(text)
+    if kind == pa.int64():
+        return is_int(text)
     return kind == TIME and is_leap_second(text)
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 __all__ = [
     "DECIMAL_PLACES",
+    "is_int",
     "is_leap_second",
     "is_number",
     "read_boolean",
@@ -27,14 +28,27 @@ _EXACT_DIGITS = 15  # what a double, SQLite's only fraction, gives back unchange
 _LARGEST = 10**38
 _SCALE = 10**DECIMAL_PLACES
 _CONTEXT = Context(prec=60)
-_INT = re.compile(r"[0-9]{1,18}")
+_INT = re.compile(r"-?[0-9]+")
+_INT_LIMITS = range(-(2**63), 2**63)
+_INT_DIGITS = 19
 _DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _TIME = re.compile(r"([0-9]{8})-([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,12}))?", re.ASCII)
 
 
 def read_int(text: str) -> tuple[int | None, bool]:
-    """Read a SeqNum: digits only, 18 at the most."""
-    return (int(text), True) if _INT.fullmatch(text) else (None, False)
+    """Read an int of FIX (digits, with a minus sign or not) that 64 bits hold."""
+    if not _INT.fullmatch(text):
+        return None, False
+    digits = text.lstrip("-").lstrip("0") or "0"
+    # Python reads no text of some thousand digits.
+    value = int(digits) if len(digits) <= _INT_DIGITS else 1 << 64
+    value = -value if text[0] == "-" else value
+    return (value, True) if value in _INT_LIMITS else (None, False)
+
+
+def is_int(text: str) -> bool:
+    """Tell whether `text` is an int of FIX, if one that 64 bits do not hold."""
+    return _INT.fullmatch(text) is not None
 
 
 def read_boolean(text: str) -> tuple[bool | None, bool]:

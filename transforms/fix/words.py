@@ -102,10 +102,10 @@ def short_integers(words: Words, at: Ints, length: Ints) -> tuple[Ints, Mask]:
 
 
 def integers(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask]:
-    """Read SeqNums; return the numbers and which of them are valid."""
+    """Read ints; return the numbers and which of them are valid."""
     values, valid = short_integers(words, at, length)
     exact = valid.copy()
-    _one_by_one(np.flatnonzero(length > 8), text, read_int, values, valid, exact)
+    _one_by_one(np.flatnonzero(~valid), text, read_int, values, valid, exact)
     return values, valid
 
 
