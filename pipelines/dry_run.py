@@ -35,6 +35,11 @@ def show(
     for one in unreadable:
         tell(f"cannot read {one.path}: {one.reason}")
     tell(f"looking for defects: {rules.validate}")
+    for pattern in rules.log.captured_at:
+        tell(f"times of capture: {pattern}, else the known forms")
+    tell(f"times of capture without an offset: {rules.log.time_zone or 'UTC'}")
+    if rules.log.we_are:
+        tell(f"we are {', '.join(rules.log.we_are)}")
     tell("with the dictionaries")
     for text, own in zip(rules.dictionary_texts, rules.dictionaries.own, strict=True):
         tell(f"  {text} ({own.definition['version']})")

@@ -36,6 +36,7 @@ from pipelines.rules import Rules
 from pipelines.running import LOCAL, Stop, runner_of, stopping
 from pipelines.summary import adds_up, print_summary, summary_of
 from transforms.enrich import LookupFileError
+from transforms.fix.log_format import LogFormatError
 from transforms.fix.masking import MaskingError
 from transforms.fix.rules import RuleError
 from transforms.fix.xml_dictionary import DictionaryError
@@ -52,6 +53,7 @@ _WRONG_USAGE = (
     LookupFileError,
     DictionaryError,
     MaskingError,
+    LogFormatError,
 )
 _WORKER_LOG = "workers.log"
 _SMALL = 8 << 20  # bytes below which starting worker processes takes longer than reading

@@ -128,6 +128,30 @@ OPTIONS = (
         "list",
         "COLUMN",
     ),
+    Option(
+        "captured-at",
+        "how to read",
+        "how times of capture are written before messages, e.g. '%d.%m.%Y %H:%M:%S.%f', if not in "
+        "a common form; may be given several times, and the first one that is found holds",
+        (),
+        "list",
+        "PATTERN",
+    ),
+    Option(
+        "log-time-zone",
+        "how to read",
+        "the zone of times of capture without an offset, such as Europe/Paris; UTC if not given",
+        metavar="ZONE",
+    ),
+    Option(
+        "we-are",
+        "how to read",
+        "our own SenderCompID: messages from it went out, those to it (TargetCompID) came in; may "
+        "be given several times",
+        (),
+        "list",
+        "COMPID",
+    ),
     Option("dry-run", "what to see", "show what would be read, and the columns", False, "flag"),
     Option("json", "what to see", "print the summary as one JSON object", False, "flag"),
     Option("quiet", "what to see", "show no progress", False, "flag"),
@@ -163,6 +187,7 @@ examples:
   zcat day.gz | fixfeed --input - --no-admin --include 'Symbol = AAPL'
   fixfeed --input day.log --validate dictionary --dictionary 'BROKER->*=+broker.xml'
   fixfeed --input day.log --mask Account=hash --mask-key-file key --mask Text=drop
+  fixfeed --input day.log --captured-at '%d.%m.%Y %H:%M:%S' --log-time-zone Europe/Paris
   fixfeed --config fixfeed.yaml
 
 Every option may stand in the file that --config names (input: [...]) and in the environment

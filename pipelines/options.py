@@ -49,6 +49,9 @@ class Settings:
     json: bool = False
     quiet: bool = False
     max_failures: int | None = None
+    captured_at: tuple[str, ...] = ()
+    log_time_zone: str | None = None
+    we_are: tuple[str, ...] = ()
     runner: str = "DirectRunner"
     workers: int | None = None
     beam: tuple[str, ...] = field(default=())
@@ -76,6 +79,7 @@ def _parser() -> _Parser:
         if isinstance(shown, tuple):
             shown = " ".join(shown)
         text = option.help + (f" (default: {shown})" if shown else "")
+        text = text.replace("%", "%%")
         arguments: dict[str, Any] = {"help": text, "default": argparse.SUPPRESS}
         if option.kind == "flag":
             arguments["action"] = "store_true"

@@ -11,6 +11,7 @@ from pipelines.options import Settings, UsageError
 from transforms.enrich import Enrich, Lookup
 from transforms.filter import Filter
 from transforms.fix.choice import Dictionaries
+from transforms.fix.log_format import read_log_format
 from transforms.fix.masking import Masking, read_masking
 from transforms.parse import ParseFix
 
@@ -27,13 +28,18 @@ class Rules:
     def __init__(self, settings: Settings):
         """Read the files that settings name.
 
-        Raises `UsageError`, `DictionaryError`, `MaskingError`, `RuleError` or `LookupFileError`
-        for what cannot be understood.
+        Raises `UsageError`, `DictionaryError`, `MaskingError`, `LogFormatError`, `RuleError` or
+        `LookupFileError` for what cannot be understood.
         """
         self.validate = settings.validate
         self.dictionaries = read_dictionaries(settings.dictionary, settings.default_appl_ver_id)
         self.dictionary_texts = settings.dictionary
         self.masking = _masking(settings, self.dictionaries)
+        self.log = read_log_format(
+            captured_at=settings.captured_at,
+            time_zone=settings.log_time_zone,
+            we_are=settings.we_are,
+        )
         lookups = [_lookup(text) for text in settings.lookup]
         self.steps: list[tuple[str, beam.PTransform]] = [
             (
@@ -57,6 +63,7 @@ class Rules:
             *settings.exclude,
             str(settings.no_admin),
             *(lookup.digest for lookup in lookups),
+            repr(self.log),
         ]
         self.digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
@@ -67,6 +74,7 @@ class Rules:
             dictionaries=self.dictionaries,
             masking=self.masking,
             fix_json=fix_json,
+            log=self.log,
         )
 
 

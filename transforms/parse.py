@@ -6,6 +6,7 @@ from apache_beam.metrics import Metrics
 import transforms.coders  # noqa: F401  (Beam carries batches by the coder that it registers)
 from transforms.fix.block import Batch, Block
 from transforms.fix.choice import BUILT_IN, Dictionaries
+from transforms.fix.log_format import USUAL_FORMAT, LogFormat
 from transforms.fix.masking import DEFAULT, Masking
 from transforms.fix.parser import parse_block
 from transforms.fix.reading import FIELDS, VALIDATE
@@ -37,6 +38,7 @@ class ParseFix(beam.PTransform):
         by itself, and what takes their place.
       fix_json: Whether messages have the column `fix_json` behind those of the schema: the whole
         message in the FIX JSON encoding.
+      log: How to read what stands before messages, for `captured_at` and `direction`.
 
     Raises:
       ValueError: `fields` or `validate` is none of these words.
@@ -50,6 +52,7 @@ class ParseFix(beam.PTransform):
         dictionaries: Dictionaries = BUILT_IN,
         masking: Masking = DEFAULT,
         fix_json: bool = False,
+        log: LogFormat = USUAL_FORMAT,
     ):
         """Store and check the parameters."""
         super().__init__()
@@ -62,6 +65,7 @@ class ParseFix(beam.PTransform):
         self._dictionaries = dictionaries
         self._masking = masking
         self._fix_json = fix_json
+        self._log = log
 
     def expand(self, blocks: beam.PCollection[Block]):
         """Apply the parser to each block."""
@@ -75,6 +79,7 @@ class ParseFix(beam.PTransform):
             dictionaries=self._dictionaries,
             masking=self._masking,
             fix_json=self._fix_json,
+            log=self._log,
         )
         Metrics.counter(ParseFix, "messages").inc(batch.messages.num_rows)
         Metrics.counter(ParseFix, "failures").inc(batch.failures.num_rows)

@@ -26,8 +26,9 @@ from transforms.fix.between import (
 from transforms.fix.block import Batch, Block
 from transforms.fix.choice import BUILT_IN, Dictionaries
 from transforms.fix.framing import Original, single_byte, spans, start_pattern
+from transforms.fix.log_format import USUAL_FORMAT, LogFormat
 from transforms.fix.masking import DEFAULT, Masking
-from transforms.fix.prefix import read_prefixes
+from transforms.fix.prefix import read_prefixes, told_by_parties
 from transforms.fix.reading import Reading
 from transforms.fix.scalar import Message, parse_message
 from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, TIME
@@ -60,12 +61,14 @@ def parse_block(
     dictionaries: Dictionaries = BUILT_IN,
     masking: Masking = DEFAULT,
     fix_json: bool = False,
+    log: LogFormat = USUAL_FORMAT,
     vectorised: bool | None = None,
 ) -> Batch:
     """Read the messages of a block; every byte of it ends up in a message, a failure or a count.
 
     `fields`, `validate`, `dictionaries`, `masking` and `fix_json` are as in `Reading`; with
-    `fix_json` the messages have the column `fix_json` behind those of `MESSAGES`. `vectorised`
+    `fix_json` the messages have the column `fix_json` behind those of `MESSAGES`. `log` says how to
+    read what stands before messages. `vectorised`
     chooses the parser; by itself the size of the block does. Both give the same batch.
     """
     reading = Reading(fields, validate, dictionaries, fix_json, masking)
@@ -78,7 +81,7 @@ def parse_block(
         parsed = _vector_parser(reading).parse(data, one, block.logged_on)
     if parsed is None:
         parsed = parse_one_by_one(data, one, reading, block.logged_on)
-    return _batch(block, parsed, masking)
+    return _batch(block, parsed, masking, log)
 
 
 def parse_one_by_one(
@@ -164,7 +167,7 @@ def _unfinished(block: Block, masking: Masking) -> Batch:
     return _finish(block, None, failures, skipped, masking)
 
 
-def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
+def _batch(block: Block, parsed: Parsed, masking: Masking, log: LogFormat) -> Batch:
     original = Original(block.data, block.delimiter)
     failures = parsed.failures
     if len(block.delimiter) > 1:
@@ -196,7 +199,10 @@ def _batch(block: Block, parsed: Parsed, masking: Masking) -> Batch:
     )
     every_third = np.arange(count, dtype=np.int32) * 3
     prefix = prefix_column(pieces, every_third, prefix_at, start)
-    captured_at, direction = read_prefixes(prefix)
+    captured_at, direction = read_prefixes(prefix, log)
+    if log.we_are:
+        parties = parsed.columns["sender_comp_id"], parsed.columns["target_comp_id"]
+        direction = told_by_parties(direction, *parties, log)
     arrays = {
         "position": pa.array(start + block.start),
         "direction": direction,

@@ -1,93 +1,91 @@
 """What a log wrote before a message on its line: when it was captured, and in which direction.
 
-A time is `20250102-09:30:00.123456789`, `2025-01-02 09:30:00,123` or
-`2025-01-02T09:30:00.123+01:00`, anywhere in the prefix; the first one holds. Without an offset it
-is UTC. A direction is a word (`IN`, `outgoing`, `rcvd`) or an arrow that stands alone; in a session
-like `FIX.4.4:IN->OUT` it is none.
+`log_times` has the forms of times, `log_directions` those of directions, both by the shape of a
+prefix. The same prefix always says the same; what is not understood is None.
 """
 
-import calendar
-import re
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms.fix.digits import clock_seconds, day_seconds, numbers, right_aligned
+from transforms.fix.log_directions import TIME_MARK, direction
+from transforms.fix.log_format import USUAL_FORMAT, LogFormat
+from transforms.fix.log_times import (
+    LAST_EPOCH,
+    Date,
+    Layout,
+    Span,
+    find_time,
+    moment,
+    shape_of,
+    utc,
+    zone_of,
+)
 from transforms.fix.schema import TIME
 from transforms.fix.words import LOW_BYTES, view, wide, word
 
-__all__ = ["read_prefix", "read_prefixes"]
+__all__ = ["read_prefix", "read_prefixes", "told_by_parties"]
 
 Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 
-_IN = (
-    "in",
-    "incoming",
-    "inbound",
-    "recv",
-    "rcvd",
-    "received",
-    "receiving",
-    "rx",
-    "<-",
-    "<--",
-    "<<",
-)
-_OUT = ("out", "outgoing", "outbound", "send", "sent", "sending", "tx", "->", "-->", ">>")
-_TIME = re.compile(
-    r"(?<![0-9])([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})[-T ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
-    r"(?:[.,]([0-9]{1,9}))?(?![0-9])(Z|[+-][0-9]{2}:?[0-9]{2}(?![0-9]))?"
-)
-_DIRECTION = re.compile(
-    r"(?<![\w.:/>-])(?:"
-    + "|".join(sorted((w for w in _IN + _OUT if w.isalpha()), key=len, reverse=True))
-    + r")(?![\w./-]|:\S)|(?<!\S)(?:<--|-->|<-|->|<<|>>)(?!\S)",
-    re.IGNORECASE | re.ASCII,
-)
-_SESSION = re.compile(r"\S+->\S+")
+_U = np.uint64
 _LONGEST = 500
 """As many bytes of all prefixes of a block are looked at together; longer ones are rare."""
+_TO_ZERO = np.arange(256, dtype=np.uint8)
+_TO_ZERO[ord("1") : ord("9") + 1] = ord("0")
+_MOST_LAYOUTS = 8
+"""So many layouts of a block's prefixes are read at once; a log mostly has one or two."""
 
 
-def read_prefix(text: str) -> tuple[int | None, str | None]:
+class _Found(NamedTuple):
+    layout: Layout | None
+    direction: str | None
+
+
+def read_prefix(text: str, log: LogFormat = USUAL_FORMAT) -> tuple[int | None, str | None]:
     """Return the time in a prefix, as microseconds since 1970, and the direction, `in` or `out`.
 
     Each is None where the text has none. Digits beyond microseconds are cut.
     """
-    match = _TIME.search(text)
-    if not match:
-        return None, _direction(text)
-    return _micros(match), _direction(f"{text[: match.start()]} {text[match.end() :]}")
+    found = _look(shape_of(text), log)
+    micros = moment(text, found.layout, log.time_zone) if found.layout else None
+    return micros, found.direction
 
 
-def _direction(text: str) -> str | None:
-    match = _DIRECTION.search(_SESSION.sub(" ", text))
-    if not match:
-        return None
-    return "in" if match[0].lower() in _IN else "out"
+@lru_cache(maxsize=1 << 12)
+def _look(shape: str, log: LogFormat) -> _Found:
+    layout = find_time(shape, log.patterns)
+    if layout:
+        shape = f"{shape[: layout.start]}{TIME_MARK}{shape[layout.end :]}"
+    return _Found(layout, direction(shape))
 
 
-def _micros(match: re.Match[str]) -> int | None:
-    year, month, day, hour, minute, second = (int(match[n]) for n in (1, 3, 4, 5, 6, 7))
-    if not (year and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
-        return None
-    if not 1 <= day <= calendar.monthrange(year, month)[1]:
-        return None
-    seconds = calendar.timegm((year, month, day, hour, minute, second)) - _offset(match[9])
-    return seconds * 1_000_000 + int((match[8] or "")[:6].ljust(6, "0"))
+def told_by_parties(
+    directions: pa.StringArray, sender: pa.StringArray, target: pa.StringArray, log: LogFormat
+) -> pa.StringArray:
+    """Return the directions, as the parties of a message tell them where one of them is `we_are`.
+
+    Where both are, or neither, what the prefix has told stays.
+    """
+    ours = pa.array(log.we_are, pa.string())
+    sent, received = (pc.is_in(one, value_set=ours) for one in (sender, target))
+    for told, text in ((sent, "out"), (received, "in")):
+        alone = pc.and_(told, pc.xor(sent, received))
+        directions = pc.if_else(alone, pa.scalar(text), directions)
+    return directions
 
 
-def _offset(zone: str | None) -> int:
-    if not zone or zone == "Z":
-        return 0
-    seconds = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
-    return -seconds if zone[0] == "-" else seconds
-
-
-def read_prefixes(prefixes: pa.StringArray) -> tuple[pa.Array, pa.Array]:
+def read_prefixes(
+    prefixes: pa.StringArray, log: LogFormat = USUAL_FORMAT
+) -> tuple[pa.Array, pa.Array]:
     """Return the times (`TIME`) and directions (text) of prefixes, as `read_prefix` has them."""
     count = len(prefixes)
     every = np.frombuffer(prefixes.buffers()[1] or bytes(4), np.int32)
@@ -100,32 +98,90 @@ def read_prefixes(prefixes: pa.StringArray) -> tuple[pa.Array, pa.Array]:
     timed = np.zeros(count, np.bool_)
     directions: list[str | None] = []
     number = np.full(count, -1, np.int32)
-    sample = prefixes[int(rest[0])].as_py()
-    layout = _TIME.search(sample)
-    if layout and sample.isascii() and layout.end() <= _LONGEST:
-        regular, values, same = _regular(prefixes, offsets, rest, sample, layout)
-        micros[regular], timed[regular] = values, True
-        rest = rest[~timed.take(rest)]
-        before, tails = sample[: layout.start()], [sample[layout.end() :]]
-        number[regular] = 0
-        others = regular[~same]
-        if len(others):
-            coded = _tails(prefixes, offsets, others, layout.end()).dictionary_encode()
-            number[others] = coded.indices.to_numpy() + 1
-            tails += coded.dictionary.to_pylist()
-        directions += [_direction(f"{before} {tail}") for tail in tails]
-    for row in rest.tolist():
-        value, direction = read_prefix(prefixes[row].as_py())
-        if value is not None:
-            micros[row], timed[row] = value, True
-        if direction:
-            number[row] = len(directions)
-            directions.append(direction)
+    for _ in range(_MOST_LAYOUTS):
+        sample = prefixes[int(rest[0])].as_py()
+        layout = _look(shape_of(sample), log).layout
+        if not (layout and sample.isascii() and layout.end <= _LONGEST and _is_plain(layout)):
+            break
+        alike = _alike(prefixes, offsets, rest, sample, layout, log)
+        micros[alike.rows], timed[alike.rows] = alike.micros, alike.timed
+        number[alike.rows] = alike.numbers + len(directions)
+        directions += alike.directions
+        left = np.ones(count, np.bool_)
+        left[alike.rows] = False
+        rest = rest[left.take(rest)]
+        if not len(rest):
+            break
+    if len(rest):
+        shapes = _shapes(prefixes.take(pa.array(rest))).dictionary_encode()
+        found = [_look(shape, log) for shape in shapes.dictionary.to_pylist()]
+        which = shapes.indices.to_numpy()
+        number[rest] = which + len(directions)
+        directions += [one.direction for one in found]
+        has_layout = np.array([one.layout is not None for one in found])
+        for row in rest[has_layout[which]].tolist():
+            value, _ = read_prefix(prefixes[row].as_py(), log)
+            if value is not None:
+                micros[row], timed[row] = value, True
     times = pa.array(micros, mask=~timed).view(TIME)
     if not any(directions):
         return times, pa.nulls(count, pa.string())
     indices = pa.array(number, mask=number < 0)
     return times, pa.array(directions, pa.string()).take(indices)
+
+
+def _is_plain(layout: Layout) -> bool:
+    """Tell whether times of this layout are read many at once: those with a full year."""
+    return all(year[1] - year[0] == 4 for year, _, _ in layout.dates)
+
+
+class _Alike(NamedTuple):
+    """Rows with a time in the same place: the times, which there are, and directions by number."""
+
+    rows: Ints
+    micros: Ints
+    timed: Mask
+    numbers: Ints
+    directions: list[str | None]
+
+
+def _alike(
+    prefixes: pa.StringArray,
+    offsets: Ints,
+    rows: Ints,
+    sample: str,
+    layout: Layout,
+    log: LogFormat,
+) -> _Alike:
+    """Read the rows that are laid out as `sample`, at least that one.
+
+    `offsets` are those of `prefixes`.
+    """
+    regular, values, timed, same = _regular(prefixes, offsets, rows, sample, layout, log)
+    numbered = np.zeros(len(regular), np.int64)
+    directions = [_look(shape_of(sample), log).direction]
+    others = np.flatnonzero(~same)
+    if not len(others):
+        return _Alike(regular, values, timed, numbered, directions)
+    # What follows a time may change it.
+    coded = _tails(prefixes, offsets, regular[others], layout.end).dictionary_encode()
+    before = sample[: layout.end]
+    found = [_look(shape_of(before + tail), log) for tail in coded.dictionary.to_pylist()]
+    which = coded.indices.to_numpy()
+    numbered[others] = which + 1
+    directions += [one.direction for one in found]
+    kept = np.ones(len(regular), np.bool_)
+    kept[others] = np.array([one.layout == layout for one in found])[which]
+    return _Alike(regular[kept], values[kept], timed[kept], numbered[kept], directions)
+
+
+def _shapes(texts: pa.StringArray) -> pa.StringArray:
+    """Return the shapes of texts."""
+    _, offsets, data = texts.buffers()
+    shaped = _TO_ZERO.take(np.frombuffer(data, np.uint8))
+    return pa.Array.from_buffers(
+        pa.string(), len(texts), [None, offsets, pa.py_buffer(shaped)], 0, texts.offset
+    )
 
 
 def _tails(prefixes: pa.StringArray, offsets: Ints, rows: Ints, end: int) -> pa.Array:
@@ -148,19 +204,14 @@ class _Columns:
         words = view(b"".join((data, bytes(8 * count))))
         self._words = np.ascontiguousarray(wide(words, at, count).T)
 
-    def at(self, place: int) -> NDArray[np.uint64]:
+    def at(self, place: int) -> Words:
         """Return the words at one place of the texts."""
         number, bits = divmod(8 * place, 64)
         if not bits:
             return self._words[number]
-        low = self._words[number] >> np.uint64(bits)
-        low |= self._words[number + 1] << np.uint64(64 - bits)
+        low = self._words[number] >> _U(bits)
+        low |= self._words[number + 1] << _U(64 - bits)
         return low
-
-    def octets(self, place: int) -> NDArray[np.uint8]:
-        """Return the bytes at one place of the texts."""
-        number, inside = divmod(place, 8)
-        return self._words[number].view(np.uint8)[inside::8]
 
     def equal(self, text: bytes, begin: int, but: Iterable[int] = ()) -> Mask:
         """Tell which texts hold `text` at `begin`, but for some places of theirs."""
@@ -175,42 +226,53 @@ class _Columns:
                 equal &= (different & mask) == 0
         return equal
 
+    def is_digit(self, place: int) -> Mask:
+        """Tell which texts have a digit at a place."""
+        return (self.at(place) & LOW_BYTES[1]) - _U(ord("0")) < 10
+
+    def two_digits(self, span: Span | int | None, place: int) -> Any:
+        """Return one or two digits of the texts, or a number, as two at a place of a word."""
+        if span is None or isinstance(span, int):
+            return word(b"%02d" % (span or 0)) << _U(8 * place)
+        digits = self.at(span[0]) & LOW_BYTES[span[1] - span[0]]
+        if span[1] - span[0] == 1:
+            digits = digits << _U(8) | _U(ord("0"))
+        return digits << _U(8 * place)
+
 
 def _regular(
-    prefixes: pa.StringArray, offsets: Ints, rows: Ints, sample: str, layout: re.Match[str]
-) -> tuple[Ints, Ints, Mask]:
-    """Return the rows laid out as `sample` is, their times and which of them go on as it does.
+    prefixes: pa.StringArray,
+    offsets: Ints,
+    rows: Ints,
+    sample: str,
+    layout: Layout,
+    log: LogFormat,
+) -> tuple[Ints, Ints, Mask, Mask]:
+    """Return the rows laid out as `sample`, times, which there are, and who go on as it does.
 
     A row is laid out so when it has digits where `sample` has those of its time, and all else up to
-    the end of the time is the same. `offsets` are those of `prefixes`.
+    the end of the time is the same.
     """
-    end, encoded = layout.end(), sample.encode()[:_LONGEST]
-    rows = rows[offsets[rows + 1] - offsets[rows] > end]
+    end, encoded = layout.end, sample.encode()[:_LONGEST]
+    rows = rows[offsets[rows + 1] - offsets[rows] >= end]
     columns = _Columns(prefixes.buffers()[2], offsets[rows], max(end, len(encoded)))
-    digits = [place for group in (1, 3, 4, 5, 6, 7, 8) for place in range(*layout.span(group))]
-    good = columns.equal(encoded[:end], 0, digits)
-    # What follows must not be one more digit, or a fraction or an offset that `sample` has not.
-    follows = columns.octets(end)
-    good &= (follows - np.uint8(48)) > 9
-    if not layout[8] and not layout[9]:
-        separator = (follows == ord(".")) | (follows == ord(","))
-        good &= ~separator | ((columns.octets(end + 1) - np.uint8(48)) > 9)
-    if not layout[9]:
-        for mark in b"Z+-":
-            good &= follows != mark
-    day = columns.at(layout.start(1))
-    if layout[2]:
-        # `YYYY-MM-DD` becomes `YYYYMMDD`.
-        month = (day >> np.uint64(8)) & (LOW_BYTES[2] << np.uint64(32))
-        day = (day & LOW_BYTES[4]) | month | (columns.at(layout.start(4)) << np.uint64(48))
-    values, right = day_seconds(day)
-    good &= right
-    seconds, right = clock_seconds(columns.at(layout.start(5)))
-    good &= right
-    values += seconds
-    values -= _offset(layout[9])
+    spans = [*(span for date in layout.dates for span in date), *layout.clock]
+    spans += [layout.fraction, layout.epoch]
+    digits = [place for span in spans if isinstance(span, tuple) for place in range(*span)]
+    # The digits of an offset are to be the same; those of anything else say nothing.
+    zone = range(*(layout.zone or (0, 0)))
+    numbered = [
+        place
+        for place in range(end)
+        if sample[place].isdigit() and place not in digits and place not in zone
+    ]
+    laid_out = columns.equal(encoded[:end], 0, [*digits, *numbered])
+    for place in numbered:
+        laid_out &= columns.is_digit(place)
+    read = _epochs if layout.epoch else _moments
+    values, good = read(columns, sample, layout, log)
     values *= 1_000_000
-    begin, stop = layout.span(8)
+    begin, stop = layout.fraction or (0, 0)
     for place, unit in ((begin, 1), (begin + 6, 0)):
         # Digits beyond microseconds say nothing, but must be digits.
         width = min(stop - place, 6)
@@ -221,4 +283,61 @@ def _regular(
     same = columns.equal(encoded[end:], end)
     same &= offsets[rows + 1] - offsets[rows] == len(sample)
     same &= len(sample) <= _LONGEST
-    return rows[good], values[good], same[good]
+    good &= laid_out
+    if not good.all():
+        # There may be digits all the same, but of no time there is.
+        for place in digits:
+            laid_out &= columns.is_digit(place)
+    return rows[laid_out], values[laid_out], good[laid_out], same[laid_out]
+
+
+def _epochs(columns: _Columns, sample: str, layout: Layout, _: LogFormat) -> tuple[Ints, Mask]:
+    at = layout.epoch[0] if layout.epoch else 0
+    high, right = numbers(columns.at(at).copy())
+    low, digits = numbers(right_aligned(columns.at(at + 8), np.full(1, 2)))
+    values = high * 100 + low
+    right &= digits
+    right &= (values > 0) & (values < LAST_EPOCH)
+    return values, right
+
+
+def _moments(columns: _Columns, sample: str, layout: Layout, log: LogFormat) -> tuple[Ints, Mask]:
+    """Return the seconds since 1970 in UTC of dates and clocks, and which of them there are."""
+    values, right = _days(columns, layout.dates[0])
+    for date in layout.dates[1:]:
+        # A date that may be read in two ways is none, unless both are the same day.
+        others, also = _days(columns, date)
+        both = right & also & (values != others)
+        values = np.where(right, values, others)
+        right = (right | also) & ~both
+    hour, minute, second = layout.clock
+    clock = columns.two_digits(hour, 0) | columns.two_digits(minute, 3)
+    clock = clock | columns.two_digits(second, 6) | word(b"\0\0:\0\0:")
+    seconds, correct = clock_seconds(clock)
+    right &= correct
+    if layout.half:
+        hours = seconds // 3600
+        right &= (hours > 0) if layout.half == "p" else (hours <= 12)
+        seconds += 43200 * ((hours < 12) if layout.half == "p" else -(hours == 12).astype(np.int64))
+    values += seconds
+    zone = zone_of(sample, layout, log.time_zone)
+    if isinstance(zone, int):
+        values -= zone
+        return values, right
+    if zone is None:
+        return values, np.zeros(len(values), np.bool_)
+    # Offsets change at full minutes, and the minutes of a block are few.
+    minutes, which = np.unique(values // 60, return_inverse=True)
+    moments = [utc(minute * 60, zone) for minute in minutes.tolist()]
+    right &= np.array([one is not None for one in moments], np.bool_)[which]
+    values -= np.array(
+        [minute * 60 - (one or 0) for one, minute in zip(moments, minutes.tolist(), strict=True)],
+        np.int64,
+    )[which]
+    return values, right
+
+
+def _days(columns: _Columns, date: Date) -> tuple[Ints, Mask]:
+    """Return the seconds from 1970 to dates with a full year, and which of them there are."""
+    days = columns.at(date.year[0]) & LOW_BYTES[4]
+    return day_seconds(days | columns.two_digits(date.month, 4) | columns.two_digits(date.day, 6))
