@@ -180,6 +180,7 @@ class _Job:
                 {sink.name: counted.get(sink.name, metrics.empty()) for sink in self.sinks},
                 unreadable,
                 metrics.problems(counters),
+                lookups=self.rules.lookups,
                 seconds=time.monotonic() - self.started,
                 stopped=stop(),
             )

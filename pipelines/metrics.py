@@ -20,6 +20,7 @@ __all__ = ["Committed", "empty", "problems", "start", "totals"]
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PROBLEMS = "problems.jsonl"
+_KINDS = ("reason", "kind", "lookup")
 
 
 def start(folder: Path) -> None:
@@ -50,6 +51,7 @@ def _counters(folder: str) -> Mapping[str, Any]:
         "skipped": counter("fixfeed_skipped_lines", "Lines that hold no FIX"),
         "failed": counter("fixfeed_failed", "Bytes that are no message", "reason"),
         "defects": counter("fixfeed_defects", "Defects of stored messages", "kind"),
+        "joined": counter("fixfeed_joined", "Messages that a lookup knows", "lookup"),
     }
 
 
@@ -79,6 +81,8 @@ class Committed:
         for kind, count in kinds.items():
             if kind:
                 counters["defects"].labels(self._sink, kind).inc(count)
+        for lookup, count in batch.joined.items():
+            counters["joined"].labels(self._sink, lookup).inc(count)
         if batch.error:
             problem = {"source": batch.source, "position": batch.end, "error": batch.error}
             with open(Path(self._folder) / _PROBLEMS, "ab") as file:
@@ -95,7 +99,7 @@ def problems(folder: Path) -> list[dict[str, Any]]:
 
 
 def totals(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return, by sink, the sums over all processes; `failed` and `defects` by reason and kind."""
+    """Return, by sink, the sums over all processes; `failed`, `defects` and `joined` by kind."""
     import prometheus_client
     from prometheus_client import multiprocess
 
@@ -110,6 +114,7 @@ def totals(folder: Path) -> dict[str, dict[str, Any]]:
         "fixfeed_skipped_lines": "skipped",
         "fixfeed_failed": "failed",
         "fixfeed_defects": "defects",
+        "fixfeed_joined": "joined",
     }
     result: dict[str, dict[str, Any]] = {}
     for metric in registry.collect():
@@ -118,7 +123,7 @@ def totals(folder: Path) -> dict[str, dict[str, Any]]:
             if name is None:
                 continue
             sink = result.setdefault(sample.labels["sink"], empty())
-            label = sample.labels.get("reason") or sample.labels.get("kind")
+            label = next((sample.labels.get(one) for one in _KINDS if one in sample.labels), None)
             if label:
                 sink[name][label] = int(sample.value)
             else:
@@ -129,4 +134,4 @@ def totals(folder: Path) -> dict[str, dict[str, Any]]:
 def empty() -> dict[str, Any]:
     """Return the counts of a sink that has committed nothing."""
     counts = dict.fromkeys(("bytes", "read", "stored", "repeated", "filtered", "skipped"), 0)
-    return {**counts, "failed": {}, "defects": {}}
+    return {**counts, "failed": {}, "defects": {}, "joined": {}}

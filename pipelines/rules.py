@@ -1,6 +1,7 @@
 """All that decides what is stored of a message, as a run was told."""
 
 import hashlib
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from transforms.filter import Filter
 from transforms.fix.choice import Dictionaries
 from transforms.fix.log_format import read_log_format
 from transforms.fix.masking import Masking, read_masking
+from transforms.fix.rules import Rule
 from transforms.parse import ParseFix
 
 __all__ = ["Rules"]
@@ -40,19 +42,17 @@ class Rules:
             time_zone=settings.log_time_zone,
             we_are=settings.we_are,
         )
-        lookups = [_lookup(text) for text in settings.lookup]
-        self.steps: list[tuple[str, beam.PTransform]] = [
-            (
-                "Filter",
-                Filter(
-                    include=settings.include,
-                    exclude=settings.exclude,
-                    admin=not settings.no_admin,
-                    dictionaries=self.dictionaries,
-                ),
-            ),
-            ("Enrich", Enrich(names=settings.names, lookups=lookups)),
-        ]
+        self.lookups = [_lookup(text) for text in settings.lookup]
+        messages = Filter(
+            include=settings.include,
+            exclude=settings.exclude,
+            admin=not settings.no_admin,
+            dictionaries=self.dictionaries,
+        )
+        enrich = Enrich(names=settings.names, lookups=self.lookups)
+        self.steps: list[tuple[str, beam.PTransform]] = [("Filter", messages), ("Enrich", enrich)]
+        if _asks_for_enriched(messages.rules, self.lookups):
+            self.steps.reverse()
         parts = [
             version("fixfeed"),
             self.validate,
@@ -62,7 +62,7 @@ class Rules:
             "exclude",
             *settings.exclude,
             str(settings.no_admin),
-            *(lookup.digest for lookup in lookups),
+            *(lookup.digest for lookup in self.lookups),
             repr(self.log),
         ]
         self.digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
@@ -89,6 +89,22 @@ def _masking(settings: Settings, dictionaries: Dictionaries) -> Masking:
         if not key:
             raise UsageError(f"mask-key-file {path} is empty, expected the key of the hashes")
     return read_masking(settings.mask, key=key, own_names=dictionaries.own_names)
+
+
+def _asks_for_enriched(rules: Sequence[Rule], lookups: Sequence[Lookup]) -> bool:
+    """Tell whether rules are about what lookups add; refuse those about what no message has yet."""
+    for rule in rules:
+        if "ingested_at" in rule.columns:
+            raise UsageError(
+                f"the rule {rule.text!r} asks about ingested_at, which is the time of the run "
+                "itself; expected another column, such as captured_at or SendingTime"
+            )
+        if "enriched" in rule.columns and not lookups:
+            raise UsageError(
+                f"the rule {rule.text!r} asks about enriched, which is what lookups add; name one "
+                "with --lookup FILE:COLUMN"
+            )
+    return any("enriched" in rule.columns for rule in rules)
 
 
 def _lookup(text: str) -> Lookup:

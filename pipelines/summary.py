@@ -10,6 +10,7 @@ from fixio.files import Unreadable
 from pipelines.plan import Plan
 from transforms.fix.between import REASONS
 from transforms.fix.defects import MEANINGS
+from transforms.lookup import Lookup
 
 __all__ = ["adds_up", "print_summary", "summary_of"]
 
@@ -20,10 +21,14 @@ def summary_of(
     unreadable: Sequence[Unreadable],
     problems: Sequence[Mapping[str, Any]],
     *,
+    lookups: Sequence[Lookup] = (),
     seconds: float,
     stopped: bool,
 ) -> dict[str, Any]:
-    """Return what a run did: `sinks` are their counts by name, `problems` those of `metrics`."""
+    """Return what a run did: `sinks` are their counts by name, `problems` those of `metrics`.
+
+    `joined` of each sink then has every one of `lookups`.
+    """
     other = [file.name for file in plan.other_rules]
     warnings = []
     if other:
@@ -32,8 +37,19 @@ def summary_of(
             "masking, version) than this run's; what is stored stays as it is unless you add "
             "--reprocess"
         )
+    sinks = {
+        name: {**counts, "joined": {one.name: counts["joined"].get(one.name, 0) for one in lookups}}
+        for name, counts in sinks.items()
+    }
+    if any(counts["stored"] for counts in sinks.values()):
+        warnings += [
+            f"lookup {one.name} joined no message: none has one of its keys, such as "
+            f"{next(iter(one.rows), '')!r}, as its {one.on}"
+            for one in lookups
+            if not any(counts["joined"][one.name] for counts in sinks.values())
+        ]
     return {
-        "sinks": dict(sinks),
+        "sinks": sinks,
         "files": len(plan.files),
         "finished": [file.name for file in plan.finished],
         "warnings": warnings,
@@ -73,6 +89,8 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         if key != "repeated" or any(one[key] for one in sinks):
             table.add_row(label, *(f"{one[key]:,}" for one in sinks))
     table.add_row("  set aside as failures", *(f"{sum(one['failed'].values()):,}" for one in sinks))
+    for lookup in dict.fromkeys(name for one in sinks for name in one["joined"]):
+        table.add_row(f"joined with {lookup}", *(f"{one['joined'][lookup]:,}" for one in sinks))
     table.add_row("lines without FIX", *(f"{one['skipped']:,}" for one in sinks))
     for column in table.columns[1:]:
         column.justify, column.overflow = "right", "fold"

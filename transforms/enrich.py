@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import apache_beam as beam
@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from transforms.fix.block import Batch
 from transforms.fix.dictionary import merged
@@ -29,8 +30,9 @@ class Enrich(beam.PTransform):
     Sets `ingested_at` to the time of processing, one for all messages of a batch; a bundle that is
     run again has another. With `names`, columns like `msg_type_name` stand behind the schema, with
     what the dictionary calls the value, null where it does not know it. With `lookups`, `enriched`
-    becomes a JSON object of what their rows say about the message, null where none does. Failures
-    and counts stay untouched. Bounded or not, windows and timestamps pass through.
+    becomes a JSON object of what their rows say about the message, null where none does, and
+    `joined` of the batch counts the messages that each of them knows. Failures stay untouched.
+    Bounded or not, windows and timestamps pass through.
 
     Raises:
       LookupFileError: Two lookups would add under one name.
@@ -71,9 +73,12 @@ def enrich_batch(
     if names:
         for column in NAMED:
             messages = _with(messages, f"{column}_name", _names(messages, column))
+    joined = dict(batch.joined)
     if lookups:
-        messages = _with(messages, "enriched", _join(messages, lookups))
-    return dataclasses.replace(batch, messages=messages)
+        enriched, counts = _join(messages, lookups)
+        messages = _with(messages, "enriched", enriched)
+        joined |= counts
+    return dataclasses.replace(batch, messages=messages, joined=joined)
 
 
 def _with(messages: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
@@ -106,28 +111,37 @@ def _names(messages: pa.RecordBatch, column: str) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(numbers.take(found), names)
 
 
-def _join(messages: pa.RecordBatch, lookups: Sequence[Lookup]) -> pa.Array:
+def _join(messages: pa.RecordBatch, lookups: Sequence[Lookup]) -> tuple[pa.Array, dict[str, int]]:
     """Return the JSON texts of what the lookups, and `enriched` before them, say of each row.
 
-    A text is made once for each combination of rows that the lookups give together.
+    And, by the name of each lookup, how many rows it has said something of. A text is made once for
+    each combination of rows that the lookups give together. A lookup is only asked for the values
+    that the batch has, so its size costs nothing here.
     """
     before = messages.column("enriched").dictionary_encode()
-    which = before.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
-    made: list[Mapping[str, str] | None] = [None, *map(orjson.loads, before.dictionary.to_pylist())]
+    which = _numbers(before)
+    made: list[str | None] = [None, *before.dictionary.to_pylist()]
+    joined = {}
     for lookup in lookups:
-        found = pc.index_in(messages.column(lookup.on), value_set=lookup.keys)
-        rows = [None, *lookup.rows.values()]
-        pairs = which * len(rows) + found.fill_null(-1).to_numpy() + 1
-        distinct, which = np.unique(pairs, return_inverse=True)
+        coded = messages.column(lookup.on).dictionary_encode()
+        found = [lookup.rows.get(value) for value in coded.dictionary.to_pylist()]
+        rows = [None, *(text for text in found if text is not None)]
+        known = np.array([False, *(text is not None for text in found)])
+        row = np.where(known, known.cumsum(), 0)[_numbers(coded)]
+        joined[lookup.name] = int(np.count_nonzero(row))
+        distinct, which = np.unique(which * len(rows) + row, return_inverse=True)
         combinations = [divmod(pair, len(rows)) for pair in distinct.tolist()]
         made = [_united(made[one], rows[other]) for one, other in combinations]
-    texts = [None if one is None else orjson.dumps(one).decode() for one in made]
-    return pa.array(texts, pa.string()).take(pa.array(which))
+    return pa.array(made, pa.string()).take(pa.array(which)), joined
 
 
-def _united(
-    one: Mapping[str, str] | None, other: Mapping[str, str] | None
-) -> Mapping[str, str] | None:
+def _numbers(coded: pa.DictionaryArray) -> NDArray[np.int64]:
+    """Return the numbers of the values in the dictionary from 1 on, 0 for null."""
+    indices = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return indices.astype(np.int64) + 1
+
+
+def _united(one: str | None, other: str | None) -> str | None:
     if one is None or other is None:
         return other if one is None else one
-    return {**one, **other}
+    return orjson.dumps({**orjson.loads(one), **orjson.loads(other)}).decode()

@@ -28,7 +28,8 @@ class Filter(beam.PTransform):
     Bounded or not, windows and timestamps pass through.
 
     Args:
-      include: Rules in the language of `transforms.fix.rules`.
+      include: Rules in the language of `transforms.fix.rules`; those over `enriched` or
+        `ingested_at` need `Enrich` before this step.
       exclude: Rules of what is to go; they win over `include`.
       admin: Whether the messages of the session layer (Logon, Heartbeat ...) stay.
       dictionaries: Those that the messages were read by; rules may use the names they give.
@@ -50,6 +51,11 @@ class Filter(beam.PTransform):
         self._include = [parse_rule(rule, dictionaries.own_names) for rule in include]
         self._exclude = [parse_rule(rule, dictionaries.own_names) for rule in exclude]
         self._admin = admin
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules that were read, those of `include` first."""
+        return (*self._include, *self._exclude)
 
     def expand(self, batches: beam.PCollection[Batch]):
         """Apply the rules to each batch."""

@@ -3,12 +3,15 @@
 import csv
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
+from weakref import WeakValueDictionary
 
+import orjson
 import pyarrow as pa
 import yaml
 from apache_beam.io.filesystem import BeamIOError
@@ -19,6 +22,9 @@ from transforms.fix.schema import MESSAGES
 __all__ = ["Lookup", "LookupFileError"]
 
 _TEXT_COLUMNS = [field.name for field in MESSAGES if field.type == pa.string()]
+_LINE = re.compile(r"([^\n]*)(?:\n|\Z)")
+_CARRIED = 1 << 20
+"""Bytes of a file up to which a pickled lookup carries its rows."""
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -26,46 +32,52 @@ class LookupFileError(ValueError):
     """A lookup that cannot be used; the text names file and line, what was found and expected."""
 
 
-class _Row(NamedTuple):
-    line: int
-    key: str
-    values: Mapping[str, str]
+_Row = tuple[int, str, tuple[str, ...], Sequence[str]]
+"""A row as it was read: its line, key, names and values. A plain tuple, as there are millions."""
 
 
 @dataclass(frozen=True)
 class Lookup:
     """Rows by their key, to be joined with the column `on` of a batch.
 
-    `rows` has for each key what it adds, all text. `digest` is one of the content and of `on`,
-    so it changes when the join would. Can be pickled.
+    `rows` has for each key what it adds, as the text of a JSON object whose values are all text;
+    `columns` are the names that stand in any of them. `digest` is one of the content and of `on`,
+    so it changes when the join would. `size` is how many bytes were read, 0 if it was no file.
+
+    Can be pickled: with its rows, or, if these are many, as the way to its file, which each process
+    then reads once and which must be the same for all of them.
     """
 
     path: str
     on: str
-    rows: Mapping[str, Mapping[str, str]]
+    rows: Mapping[str, str] = field(repr=False)
+    columns: frozenset[str]
     digest: str
+    size: int = 0
 
     @property
-    def columns(self) -> frozenset[str]:
-        """The names of all that the lookup may add."""
-        return frozenset(name for row in self.rows.values() for name in row)
+    def name(self) -> str:
+        """What the lookup is called in a run: `FILE:COLUMN`."""
+        return f"{self.path}:{self.on}"
 
-    @cached_property
-    def keys(self) -> pa.StringArray:
-        """The keys in the order of `rows`."""
-        return pa.array(self.rows, pa.string())
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave many rows out: Beam pickles a transform several times a run."""
+        if self.size > _CARRIED:
+            return _reread, (self.path, self.on, self.digest)
+        parts = (self.path, self.on, self.rows, self.columns, self.digest, self.size)
+        return Lookup, parts
 
     @classmethod
     def read(cls, path: str, *, on: str) -> "Lookup":
         """Read a lookup from a CSV or YAML file, wherever Beam's FileSystems reach.
 
-        CSV has a header and commas. Its key is the column called `on`, or else the first one. YAML
-        is a mapping from key to mapping, or a list of mappings whose key is found as in CSV.
-        All values are taken as text, so that `007` and `NO` stay what they are.
+        CSV has a header and commas; its key is the column called `on`. YAML is a mapping from key
+        to mapping, or a list of mappings that have the key under the name `on`. All values are
+        taken as text, so that `007` and `NO` stay what they are.
 
         Raises:
-          LookupFileError: The file cannot be read, `on` is no text column of a batch, a key comes
-            twice, or the content has another form.
+          LookupFileError: The file cannot be read, `on` is no text column of a batch or not in the
+            file, a key comes twice, or the content has another form.
         """
         if on not in _TEXT_COLUMNS:
             near = difflib.get_close_matches(on.lower(), _TEXT_COLUMNS, 1)
@@ -87,17 +99,37 @@ class Lookup:
             raise LookupFileError(
                 f"{path}, line {line}: found the byte 0x{content[error.start]:02x}, expected UTF-8"
             ) from error
-        rows: dict[str, Mapping[str, str]] = {}
-        lines: dict[str, int] = {}
-        for line, key, values in read(path, text, on):
+        rows: dict[str, str] = {}
+        columns: set[str] = set()
+        before: tuple[str, ...] = ()
+        for line, key, names, values in read(path, text, on):
             if key in rows:
+                first = next(row[0] for row in read(path, text, on) if row[1] == key)
                 raise LookupFileError(
                     f"{path}, line {line}: found the key {key!r} again, expected each key once; "
-                    f"it stands in line {lines[key]} as well"
+                    f"it stands in line {first} as well"
                 )
-            rows[key], lines[key] = values, line
+            if names is not before:
+                before = names
+                columns.update(names)
+            rows[key] = orjson.dumps(dict(zip(names, values, strict=True))).decode()
         digest = hashlib.blake2b(on.encode() + b"\n" + content, digest_size=16).hexdigest()
-        return cls(path, on, rows, digest)
+        lookup = cls(path, on, rows, frozenset(columns), digest, len(content))
+        _READ[path, on, digest] = lookup
+        return lookup
+
+
+_READ: WeakValueDictionary[tuple[str, str, str], Lookup] = WeakValueDictionary()
+_reading = threading.Lock()
+
+
+def _reread(path: str, on: str, digest: str) -> Lookup:
+    """Return the lookup that this process has read already, or read it."""
+    with _reading:
+        lookup = _READ.get((path, on, digest)) or Lookup.read(path, on=on)
+    if lookup.digest != digest:
+        raise LookupFileError(f"lookup {path}: was changed while the run went on; run it again")
+    return lookup
 
 
 def _content(path: str) -> bytes:
@@ -110,7 +142,8 @@ def _content(path: str) -> bytes:
 
 
 def _csv_rows(path: str, text: str, on: str) -> Iterator[_Row]:
-    reader = csv.reader((f"{line}\n" for line in text.split("\n")), strict=True)
+    # `splitlines` would split at more than the ends of lines, and hold them all.
+    reader = csv.reader((match[1] + "\n" for match in _LINE.finditer(text)), strict=True)
     try:
         header = next(reader, [])
         if len(header) < 2 or "" in header or len(set(header)) < len(header):
@@ -118,17 +151,26 @@ def _csv_rows(path: str, text: str, on: str) -> Iterator[_Row]:
                 f"{path}, line 1: found {','.join(header)!r}, expected a header of at least two "
                 "different names with commas between them"
             )
-        key_at = header.index(on) if on in header else 0
+        if on not in header:
+            near = difflib.get_close_matches(on, header, 1) or [
+                name for name in header if name.lower() == on.lower()
+            ]
+            hint = f"; the nearest is {near[0]}" if near else ""
+            raise LookupFileError(
+                f"{path}, line 1: found the columns {', '.join(header)}, expected {on} among them, "
+                f"as the messages are joined on it{hint}"
+            )
+        key_at, width = header.index(on), len(header)
+        names = tuple(name for name in header if name != on)
         for cells in reader:
             if not cells:
                 continue
-            if len(cells) != len(header):
+            if len(cells) != width:
                 raise LookupFileError(
                     f"{path}, line {reader.line_num}: found {len(cells)} values, expected "
-                    f"{len(header)} as in the header"
+                    f"{width} as in the header"
                 )
-            values = dict(zip(header, cells, strict=True))
-            yield _Row(reader.line_num, values.pop(header[key_at]), values)
+            yield reader.line_num, cells.pop(key_at), names, cells
     except csv.Error as error:
         raise LookupFileError(f"{path}, line {reader.line_num}: {error}, expected CSV") from error
 
@@ -144,20 +186,18 @@ def _yaml_rows(path: str, text: str, on: str) -> Iterator[_Row]:
         raise LookupFileError(f"{path}: {error}, expected YAML") from error
     if isinstance(root, yaml.MappingNode):
         for name, entry in root.value:
-            key = _scalar(path, name)
-            yield _Row(_line(name), key, dict(_pairs(path, entry)))
+            key, values = _scalar(path, name), dict(_pairs(path, entry))
+            yield _line(name), key, tuple(values), list(values.values())
     elif isinstance(root, yaml.SequenceNode):
-        key_name = None
         for entry in root.value:
             values = dict(_pairs(path, entry))
-            if key_name is None:
-                key_name = on if on in values else next(iter(values), on)
-            if key_name not in values:
+            if on not in values:
                 raise LookupFileError(
                     f"{path}, line {_line(entry)}: found {', '.join(values) or 'nothing'}, "
-                    f"expected the key {key_name} among them"
+                    f"expected the key {on} among them"
                 )
-            yield _Row(_line(entry), values.pop(key_name), values)
+            key = values.pop(on)
+            yield _line(entry), key, tuple(values), list(values.values())
     else:
         raise LookupFileError(
             f"{path}, line 1: expected a mapping from key to mapping, or a list of mappings"

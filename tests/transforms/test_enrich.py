@@ -3,6 +3,8 @@
 import dataclasses
 import datetime
 import pickle
+import subprocess
+import sys
 
 import apache_beam as beam
 import pyarrow as pa
@@ -35,9 +37,10 @@ def set_column(messages, name, values):
     return messages.set_column(at, field, pa.array(values, field.type))
 
 
-def expected(enriched):
+def expected(enriched, joined=None):
     messages = set_column(BATCH.messages, "ingested_at", [NOW] * 4)
-    return dataclasses.replace(BATCH, messages=set_column(messages, "enriched", enriched))
+    messages = set_column(messages, "enriched", enriched)
+    return dataclasses.replace(BATCH, messages=messages, joined=joined or {})
 
 
 @pytest.fixture
@@ -80,7 +83,7 @@ def test_a_lookup_adds_all_its_other_columns(write):
     apple = '{"isin":"US0378331005","issuer":"Apple"}'
     microsoft = '{"isin":"US5949181045","issuer":"Microsoft\\nInc"}'
     assert enrich_batch(BATCH, ingested_at=NOW, lookups=[symbols]) == expected(
-        [apple, microsoft, None, apple]
+        [apple, microsoft, None, apple], {symbols.name: 3}
     )
 
 
@@ -93,7 +96,8 @@ def test_lookups_are_united_in_one_object_at_once_or_in_turn(write):
             '{"issuer":"MS"}',
             None,
             '{"issuer":"Apple","desk":"Norway","limit":"null"}',
-        ]
+        ],
+        {symbols.name: 3, accounts.name: 2},
     )
     assert enrich_batch(BATCH, ingested_at=NOW, lookups=[symbols, accounts]) == united
     first = enrich_batch(BATCH, ingested_at=NOW, lookups=[symbols])
@@ -102,23 +106,24 @@ def test_lookups_are_united_in_one_object_at_once_or_in_turn(write):
 
 def test_a_batch_without_messages_is_enriched():
     empty = dataclasses.replace(BATCH, messages=BATCH.messages.slice(0, 0))
-    lookup = Lookup("empty.csv", "symbol", {}, "00")
-    assert enrich_batch(empty, ingested_at=NOW, lookups=[lookup]) == empty
+    lookup = Lookup("empty.csv", "symbol", {}, frozenset(), "00")
+    enriched = enrich_batch(empty, ingested_at=NOW, lookups=[lookup])
+    assert enriched == dataclasses.replace(empty, joined={"empty.csv:symbol": 0})
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv", "name,desk\n007,Bonds\nNO,Norway\n"),
+        ("a.csv", "account,desk\n007,Bonds\nNO,Norway\n"),
         ("a.CSV", "\ufeffdesk,account\r\nBonds,007\r\n\r\nNorway,NO"),
         ("a.yml", "007: {desk: Bonds}\nNO: {desk: Norway}\n"),
         ("a.yaml", "- {desk: Bonds, account: 007}\n- account: NO\n  desk: Norway\n"),
-        ("a.yaml", "- {name: 007, desk: Bonds}\n- desk: Norway\n  name: NO\n"),
     ],
 )
 def test_a_lookup_is_read_from_csv_and_yaml(name, content, write):
     lookup = Lookup.read(write(name, content), on="account")
-    assert lookup.rows == {"007": {"desk": "Bonds"}, "NO": {"desk": "Norway"}}
+    assert lookup.rows == {"007": '{"desk":"Bonds"}', "NO": '{"desk":"Norway"}'}
+    assert lookup.columns == {"desk"}
 
 
 def test_the_digest_is_one_of_the_content_and_the_column(write):
@@ -127,13 +132,55 @@ def test_the_digest_is_one_of_the_content_and_the_column(write):
 
     first = digest("a.csv", SYMBOLS, "symbol")
     assert digest("b.csv", SYMBOLS, "symbol") == first
-    assert digest("a.csv", SYMBOLS, "security_id") != first
+    assert digest("a.csv", SYMBOLS.replace("symbol", "security_id"), "security_id") != first
     assert digest("a.csv", SYMBOLS.replace("Apple", "Pear"), "symbol") != first
 
 
 def test_a_lookup_can_be_pickled(write):
     lookup = Lookup.read(write("symbols.csv", SYMBOLS), on="symbol")
     assert pickle.loads(pickle.dumps(lookup)) == lookup
+
+
+PICKLED = """
+import pickle, sys
+one, other = (pickle.loads(sys.stdin.buffer.read(int(size))) for size in sys.argv[1:])
+assert one is other
+print(len(one.rows), one.rows["K7"])
+"""
+
+
+def test_a_large_lookup_is_read_once_by_each_process_that_gets_it(write):
+    path = write("big.csv", "symbol,x\n" + "".join(f"K{n},{n}\n" for n in range(200_000)))
+    lookup = Lookup.read(path, on="symbol")
+    pickled = pickle.dumps(lookup)
+    assert len(pickled) < 1000
+    assert pickle.loads(pickled) is lookup
+
+    def elsewhere():
+        size = str(len(pickled))
+        return subprocess.run(
+            [sys.executable, "-c", PICKLED, size, size], input=pickled * 2, capture_output=True
+        )
+
+    assert elsewhere().stdout == b'200000 {"x":"7"}\n'
+    write("big.csv", "symbol,x\nA,1\n")
+    problem = f"lookup {path}: was changed while the run went on; run it again"
+    assert problem in elsewhere().stderr.decode()
+
+
+def test_a_batch_costs_as_many_questions_as_it_has_values(write):
+    class Counted(dict):
+        asked = 0
+
+        def get(self, key, default=None):
+            Counted.asked += 1
+            return super().get(key, default)
+
+    rows = Counted({f"K{n}": "{}" for n in range(1000)} | {"AAPL": '{"x":"1"}'})
+    lookup = Lookup("symbols.csv", "symbol", rows, frozenset({"x"}), "00")
+    batch = enrich_batch(BATCH, ingested_at=NOW, lookups=[lookup])
+    assert batch.joined == {"symbols.csv:symbol": 2}
+    assert Counted.asked == len({"AAPL", "MSFT", "IBM"})
 
 
 @pytest.mark.parametrize(
@@ -159,6 +206,20 @@ def test_a_lookup_can_be_pickled(write):
             "symbol,x\nA,1\nB,2,3\n",
             "symbol",
             "{path}, line 3: found 3 values, expected 2 as in the header",
+        ),
+        (
+            "a.csv",
+            "Symbol,x\nA,1\n",
+            "symbol",
+            "{path}, line 1: found the columns Symbol, x, expected symbol among them, as the "
+            "messages are joined on it; the nearest is Symbol",
+        ),
+        (
+            "a.csv",
+            "isin,x\nA,1\n",
+            "symbol",
+            "{path}, line 1: found the columns isin, x, expected symbol among them, as the "
+            "messages are joined on it",
         ),
         (
             "a.csv",
@@ -238,8 +299,8 @@ def test_a_file_that_cannot_be_opened_is_named(path):
 
 
 def test_two_lookups_that_add_under_one_name_are_refused():
-    one = Lookup("one.csv", "symbol", {"A": {"name": "x"}}, "00")
-    other = Lookup("other.csv", "account", {"B": {"name": "y", "desk": "z"}}, "01")
+    one = Lookup("one.csv", "symbol", {}, frozenset({"name"}), "00")
+    other = Lookup("other.csv", "account", {}, frozenset({"name", "desk"}), "01")
     with pytest.raises(LookupFileError) as raised:
         Enrich(lookups=[one, other])
     assert str(raised.value) == (
@@ -249,7 +310,8 @@ def test_two_lookups_that_add_under_one_name_are_refused():
 
 
 def test_the_transform_enriches_in_a_pipeline_with_one_time_a_batch():
-    lookup = Lookup("symbols.csv", "symbol", {"IBM": {"issuer": "IBM"}}, "00")
+    rows = {"IBM": '{"issuer":"IBM"}'}
+    lookup = Lookup("symbols.csv", "symbol", rows, frozenset({"issuer"}), "00")
 
     def check(found):
         (batch,) = found

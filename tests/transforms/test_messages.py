@@ -24,7 +24,9 @@ NOW = datetime.datetime(2025, 1, 2, 9, 31, tzinfo=datetime.UTC)
 BATCH = enrich_batch(
     parse_block(Block("file:1:00", 100, ORDER + b"\n" + NO_TYPE + b"\n" + HEARTBEAT)),
     ingested_at=NOW,
-    lookups=[Lookup("symbols.csv", "symbol", {"AAPL": {"issuer": "Apple"}}, "00")],
+    lookups=[
+        Lookup("symbols.csv", "symbol", {"AAPL": '{"issuer":"Apple"}'}, frozenset({"issuer"}), "00")
+    ],
 )
 
 

@@ -53,8 +53,8 @@ class Batch:
     `MESSAGES` (possibly with further columns behind it), `failures` the schema `FAILURES`, both in
     the order of `position`. `filtered` counts messages that a filter took out, `skipped` lines that
     hold no FIX. `read` is how many messages and failures the block held: at every step
-    `messages.num_rows + failures.num_rows + filtered == read`. `witness` and `origin` are those of
-    the block.
+    `messages.num_rows + failures.num_rows + filtered == read`. `joined` counts the messages that
+    each lookup, by its name, has said something of. `witness` and `origin` are those of the block.
     """
 
     source: str
@@ -69,6 +69,7 @@ class Batch:
     filtered: int = 0
     skipped: int = 0
     read: int = 0
+    joined: Mapping[str, int] = field(default_factory=dict)
     last: bool = False
     provisional: bool = False
     error: str | None = None

@@ -71,10 +71,14 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that was read. Rules of one text are equal; they can be pickled."""
+    """A rule that was read. Rules of one text are equal; they can be pickled.
+
+    `columns` are the columns of the batch that it asks about.
+    """
 
     text: str
     _node: Node = field(repr=False, compare=False)
+    columns: frozenset[str] = field(repr=False, compare=False)
 
     def mask(self, messages: pa.RecordBatch) -> pa.BooleanArray:
         """Return whether each row of `messages`, of the schema `MESSAGES`, is meant; no nulls."""
@@ -88,7 +92,8 @@ def parse_rule(text: str, own_names: Mapping[int, str] = MappingProxyType({})) -
     Raises:
       RuleError: The text is no rule, names no known field, or compares one with what it cannot be.
     """
-    return Rule(text, _Reader(text, own_names).rule())
+    reader = _Reader(text, own_names)
+    return Rule(text, reader.rule(), frozenset(reader.columns))
 
 
 class _Reader:
@@ -98,6 +103,7 @@ class _Reader:
         self._text = text
         self._own_names = own_names
         self._own_tags = {name.lower(): str(tag) for tag, name in own_names.items()}
+        self.columns: set[str] = set()
         self._at = 0
         self._depth = 0
         self._skip_space()
@@ -190,6 +196,8 @@ class _Reader:
                 f"where it is wrong `defects like *{defect}*` says so"
             )
         self._go_to(match.end())
+        if operand.column:
+            self.columns.add(operand.column)
         return operand
 
     def _known(self, name: str) -> Operand | None:
