@@ -24,6 +24,7 @@ from fixio.content import STANDARD_INPUT, Content, look
 from fixio.ledger import Source, Stretch, gaps
 from fixio.ranges import Range, reason_of, with_logons
 from fixio.reading import read_blocks
+from fixio.redaction import redact, redact_path, without_secrets
 from transforms.fix.block import Block
 from transforms.fix.framing import sniff_delimiter
 
@@ -75,7 +76,7 @@ class File:
     @property
     def source(self) -> Source:
         """The file as a ledger registers it."""
-        return Source(f"file:{self.content.place}", "file", self.name, self.content)
+        return Source(f"file:{redact_path(self.content.place)}", "file", self.name, self.content)
 
     @property
     def key(self) -> str:
@@ -115,17 +116,19 @@ def find_files(
         try:
             paths = _match(pattern)
         except (BeamIOError, OSError, ValueError) as error:
-            unreadable.append(Unreadable(pattern, f"cannot be looked up: {error}"))
+            reason = without_secrets(f"cannot be looked up: {error}", pattern)
+            unreadable.append(Unreadable(redact(pattern), reason))
             continue
         if not paths:
-            unreadable.append(Unreadable(pattern, _nothing_matches(pattern)))
+            unreadable.append(Unreadable(redact(pattern), _nothing_matches(pattern)))
         for path in paths:
             place = path if "://" in path else os.path.realpath(path)
             if place not in files:
                 try:
                     file = file_at(path, place, delimiter)
                 except (Damaged, BeamIOError, OSError) as error:
-                    unreadable.append(Unreadable(path, reason_of(error)))
+                    reason = without_secrets(reason_of(error), path)
+                    unreadable.append(Unreadable(redact(path), reason))
                     continue
                 inode = file.content.planned.file_id
                 if not inode or inode not in inodes:  # else it has two names
@@ -143,7 +146,7 @@ def file_at(path: str, place: str, delimiter: bytes | None = None) -> File:
         raise Damaged(f"is a folder; name its files, as in {os.path.join(path, '*')!r}")
     content, head = look(path, place)
     return File(
-        STANDARD_INPUT if place == STANDARD_INPUT else path,
+        STANDARD_INPUT if place == STANDARD_INPUT else redact_path(path),
         content,
         delimiter or sniff_delimiter(head),
         b"8=FIXT.1.1" in head,

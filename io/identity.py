@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from fixio.content import Content, look_at
 from fixio.ledger import Progress, Source
+from fixio.redaction import redact_path
 from fixio.witness import TELLING
 
 __all__ = [
@@ -130,7 +131,7 @@ def identity_of_version_1(kind: str, name: str, fingerprint: str) -> tuple[str, 
 
 def storable(place: str) -> str:
     """Return a path as text that any database takes; only names that are no UTF-8 change."""
-    return place.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return redact_path(place).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def fingerprint_of(key: str) -> str:

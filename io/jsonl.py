@@ -12,6 +12,7 @@ import apache_beam as beam
 
 from fixio.gathering import GatherBatchesFn, OnCommit
 from fixio.jsonl_writer import JsonlWriter
+from fixio.redaction import redact
 from transforms.fix.block import Batch
 
 __all__ = ["WriteToJsonLines"]
@@ -67,7 +68,7 @@ class WriteToJsonLines(beam.PTransform):
 
     def display_data(self):
         """Show where the batches go."""
-        return {"place": self._place}
+        return {"place": redact(self._place)}
 
 
 class _WriteBatchesFn(GatherBatchesFn):

@@ -33,6 +33,7 @@ from fixio.ledger import (
     known,
     settled,
 )
+from fixio.redaction import redact, redact_text
 from fixio.tables import EXTEND_PROGRESS, STORED_SOURCES
 
 __all__ = ["JsonlLedger"]
@@ -78,7 +79,7 @@ class JsonlLedger:
 
     def __init__(self, place: str):
         """Name the file; nothing is opened or made."""
-        self.place = f"jsonl:{place}"
+        self.place = redact(f"jsonl:{place}")
         # Workers may run in another folder.
         lines = Path(place).absolute()
         self._files = {"lines": lines, "failures": failures_path(lines)}
@@ -96,7 +97,7 @@ class JsonlLedger:
         """
         folder = self._database.parent
         if not folder.is_dir():
-            raise SinkError(f"cannot open {self.place}: there is no folder {folder}")
+            raise SinkError(f"cannot open {self.place}: there is no folder {redact(str(folder))}")
         foreign = self._foreign()
         if foreign and not self._database.exists():
             raise foreign
@@ -177,8 +178,8 @@ class JsonlLedger:
                 raise
         except (sqlite3.Error, OSError) as error:
             raise SinkError(
-                f"cannot write to {self.place}: {error}; check that there is space left and that "
-                "you may write there, and run it again: what is committed stays"
+                f"cannot write to {self.place}: {redact_text(str(error))}; check that there is "
+                "space left and that you may write there, and run it again: what is committed stays"
             ) from error
 
     def _query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -13,6 +13,7 @@ import apache_beam as beam
 from fixio.gathering import OnCommit, WriteBehindFn
 from fixio.parquet_files import check_partitions
 from fixio.parquet_writer import ParquetWriter
+from fixio.redaction import redact
 from transforms.fix.block import Batch
 
 __all__ = ["WriteToParquet", "check_partitions"]
@@ -64,7 +65,7 @@ class WriteToParquet(beam.PTransform):
 
     def display_data(self):
         """Show where the batches go."""
-        return {"place": self._place}
+        return {"place": redact(self._place)}
 
 
 class _WriteBatchesFn(WriteBehindFn):

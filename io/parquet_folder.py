@@ -26,6 +26,7 @@ import orjson
 from fixio.durable import sync
 from fixio.identity import identity_of_version_1
 from fixio.ledger import Progress, SchemaError, SinkError, by_source
+from fixio.redaction import redact, redact_text
 
 __all__ = ["VERSION", "ParquetFolder"]
 
@@ -47,11 +48,11 @@ class ParquetFolder:
             parts = urlsplit(place)
             if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
                 raise SinkError(
-                    f"{place!r} is no local folder, and Parquet is written to local folders only: "
-                    "write parquet:lake/ or parquet:/data/lake"
+                    f"{redact(place)!r} is no local folder, and Parquet is written to local "
+                    "folders only: write parquet:lake/ or parquet:/data/lake"
                 )
             path = unquote(parts.path)
-        self.place = place
+        self.place = redact(place)
         self.folder = Path(path).absolute()
         self._own = self.folder / "_fixfeed"
         self._commits = self._own / "commits"
@@ -79,8 +80,8 @@ class ParquetFolder:
                 self._sweep()
         except OSError as error:
             raise SinkError(
-                f"cannot write to {self.place}: {error}; check that it is a folder that you may "
-                "write to and that there is space left"
+                f"cannot write to {self.place}: {redact_text(str(error))}; check that it is a "
+                "folder that you may write to and that there is space left"
             ) from error
 
     def close(self) -> None:

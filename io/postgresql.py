@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pgpq import encoders, schema
 
 from fixio.ledger import SinkError
+from fixio.redaction import redact, without_secrets
 from fixio.store import Store
 
 __all__ = ["PostgresqlStore", "encoder_of"]
@@ -31,16 +32,17 @@ class PostgresqlStore(Store):
 
     dialect = "postgresql"
 
-    def __init__(self, dsn: str, place: str):
+    def __init__(self, dsn: str):
         """Connect; raises `SinkError` that says what to check."""
-        self.place = place
+        self.place = place = redact(dsn)
         try:
             self._connection = psycopg2.connect(dsn, application_name="fixfeed")
-        except psycopg2.OperationalError as error:
+        except (psycopg2.OperationalError, psycopg2.ProgrammingError) as error:
+            said = without_secrets(str(error).strip(), dsn)
             raise SinkError(
-                f"cannot connect to {place}: {str(error).strip()}; check that the server runs "
-                "there, that the database exists, and the password (PGPASSWORD or ~/.pgpass)"
-            ) from error
+                f"cannot connect to {place}: {said}; check that the server runs there, that "
+                "the database exists, and the password (PGPASSWORD or ~/.pgpass)"
+            ) from None  # what libpq says may quote a part of the password
         self._connection.autocommit = True
         self._cursor = self._connection.cursor()
         self._builders: dict[pa.Field, Any] = {}

@@ -10,11 +10,12 @@ from apache_beam.io.filesystem import BeamIOError
 from fixio.compression import Damaged, Stream
 from fixio.ledger import Source, Stretch, gaps
 from fixio.planned import Planned, Replaced
+from fixio.redaction import redact_path, without_secrets
 from transforms.fix.block import Block
 from transforms.fix.framing import first_border, last_border
 from transforms.fix.logons import carry
 
-__all__ = ["Range", "blocks_of", "reason_of", "with_logons"]
+__all__ = ["Range", "blocks_of", "reason_of", "said", "with_logons"]
 
 BLOCK = 5 << 18  # bytes: larger ones cost less a message, until they leave the cache
 LOOK_BACK = 256 << 10
@@ -229,6 +230,11 @@ def _block(part: Range, start: int, data: bytes, **flags) -> Block:
     return Block(part.origin.key, start, data, part.delimiter, origin=part.origin, **flags)
 
 
+def said(part: Range, reason: str) -> str:
+    """Return why a range cannot be read, with the name of its file."""
+    return f"{redact_path(part.path)}: {without_secrets(reason, part.path)}"
+
+
 def _damaged(part: Range, start: int, data: bytes, error: Damaged) -> Block:
-    text = f"{part.path}: {error}; it was read up to byte {start + len(data)}"
+    text = said(part, f"{error}; it was read up to byte {start + len(data)}")
     return _block(part, start, data, provisional=True, error=text)

@@ -8,7 +8,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from fixio.compression import Damaged, Stream
 from fixio.planned import Replaced
-from fixio.ranges import BLOCK, Range, blocks_of, reason_of
+from fixio.ranges import BLOCK, Range, blocks_of, reason_of, said
 from fixio.witness import EXACT, TAIL, Trail
 from transforms.fix.block import Block
 
@@ -100,6 +100,6 @@ def _unread(part: Range, at: int, reason: str) -> Block:
         b"",
         part.delimiter,
         provisional=True,
-        error=f"{part.path}: {reason}",
+        error=said(part, reason),
         origin=part.origin,
     )

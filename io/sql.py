@@ -5,30 +5,21 @@ batches | WriteToSql("postgresql://user@host/db")
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
 
 import apache_beam as beam
 
 from fixio.gathering import OnCommit, WriteBehindFn
 from fixio.ledger import SinkError, register_batches
+from fixio.redaction import redact
 from fixio.store import Store
 from transforms.fix.block import Batch
 
-__all__ = ["WriteToSql", "open_store", "redact"]
+__all__ = ["WriteToSql", "open_store"]
 
 # About four blocks of a file: COPY and the ledger cost less a message (measured), and what a kill
 # undoes stays small.
 _BYTES = 10 << 20
 _ROWS = 50_000
-
-
-def redact(uri: str) -> str:
-    """Return the URI without the password that it may hold."""
-    parts = urlsplit(uri)
-    if parts.password is None:
-        return uri
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
 
 
 def open_store(uri: str) -> Store:
@@ -42,16 +33,16 @@ def open_store(uri: str) -> Store:
         path = rest.removeprefix("/")
         if not rest.startswith("/") or not path:
             raise SinkError(
-                f"{uri!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
+                f"{redact(uri)!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
             )
         # One SQLite library a process: it is loaded only where it is used.
         from fixio.sqlite import SqliteStore
 
-        return SqliteStore(path, uri)
+        return SqliteStore(path, redact(uri))
     if separator and scheme in ("postgresql", "postgres"):
         from fixio.postgresql import PostgresqlStore
 
-        return PostgresqlStore(uri, redact(uri))
+        return PostgresqlStore(uri)
     raise SinkError(f"{redact(uri)!r} is no database: expected sqlite:///... or postgresql://...")
 
 

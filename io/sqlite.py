@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from fixio.ledger import SinkError
+from fixio.redaction import redact
 from fixio.store import Store
 
 __all__ = ["PRAGMAS", "SqliteStore", "with_floats"]
@@ -43,7 +44,7 @@ class SqliteStore(Store):
         self.place = place
         folder = Path(path).resolve().parent
         if not folder.is_dir():
-            raise SinkError(f"cannot open {place}: there is no folder {folder}")
+            raise SinkError(f"cannot open {place}: there is no folder {redact(str(folder))}")
         # In autocommit mode, and staying there: transactions are statements of ours. Leaving it
         # makes the driver's commit() a silent no-op (measured).
         self._connection = adbc_driver_sqlite.dbapi.connect(path, autocommit=True)

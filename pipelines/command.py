@@ -5,6 +5,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from fixio.redaction import redact
+
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
@@ -24,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name not in COMMANDS:
             near = difflib.get_close_matches(name, COMMANDS, 1)
             guess = f"; did you mean {near[0]}?" if near else ""
-            print(f"fixfeed: unknown command {name!r}{guess}", file=sys.stderr)
+            print(f"fixfeed: unknown command {redact(name)!r}{guess}", file=sys.stderr)
             return 2
     else:
         name = "run"

@@ -14,7 +14,8 @@ from fixio.jsonl_ledger import JsonlLedger
 from fixio.ledger import Ledger
 from fixio.parquet import WriteToParquet, check_partitions
 from fixio.parquet_ledger import ParquetLedger
-from fixio.sql import WriteToSql, open_store, redact
+from fixio.redaction import redact
+from fixio.sql import WriteToSql, open_store
 from fixio.standard_output import StandardOutputLedger, WriteToStandardOutput
 
 __all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]
@@ -53,7 +54,9 @@ def _sql(uri: str, _partition_by: Sequence[str]) -> Sink:
 def _parquet(uri: str, partition_by: Sequence[str]) -> Sink:
     place = uri.removeprefix("parquet:")
     if not place or place.startswith("//"):
-        raise UnknownPlace(f"{uri!r} names no folder: write parquet:lake/ or parquet:/data/lake")
+        raise UnknownPlace(
+            f"{redact(uri)!r} names no folder: write parquet:lake/ or parquet:/data/lake"
+        )
     try:
         check_partitions(partition_by)
     except ValueError as error:
@@ -69,15 +72,15 @@ def _parquet(uri: str, partition_by: Sequence[str]) -> Sink:
             on_commit=on_commit,
         )
 
-    return Sink(uri, lambda: ParquetLedger(place), write)
+    return Sink(redact(uri), lambda: ParquetLedger(place), write)
 
 
 def _jsonl(uri: str, _partition_by: Sequence[str]) -> Sink:
     place = uri.removeprefix("jsonl:")
     if not Path(place).name or place.startswith("//"):
         raise UnknownPlace(
-            f"{uri!r} names no file: write jsonl:out.jsonl, jsonl:/data/out.jsonl, or jsonl:- for "
-            "standard output"
+            f"{redact(uri)!r} names no file: write jsonl:out.jsonl, jsonl:/data/out.jsonl, or "
+            "jsonl:- for standard output"
         )
     if place == "-":
         return _standard_output(uri)
@@ -87,7 +90,7 @@ def _jsonl(uri: str, _partition_by: Sequence[str]) -> Sink:
             place, sources=sources, rules=rules, replace=replace, on_commit=on_commit
         )
 
-    return Sink(uri, lambda: JsonlLedger(place), write, fix_json=True)
+    return Sink(redact(uri), lambda: JsonlLedger(place), write, fix_json=True)
 
 
 def _standard_output(uri: str) -> Sink:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import orjson
 
 from fixio.ledger import SinkError
+from fixio.redaction import redact_text
 from fixio.sql import open_store
 
 __all__ = ["main"]
@@ -25,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--source", help="only those of sources whose name contains this")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--raw", action="store_true", help="the bytes alone, as they came")
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(redact_text(f"unrecognized arguments: {' '.join(unknown)}"))
     try:
         store = open_store(options.uri)
         found = store.failures() if "failures" in store.tables() else []

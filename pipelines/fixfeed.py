@@ -24,6 +24,7 @@ from rich.console import Console
 from fixio.content import STANDARD_INPUT
 from fixio.files import ReadFromFiles, file_at, find_files, set_options
 from fixio.ledger import Ledger, SinkError
+from fixio.redaction import redact, redact_text
 from fixio.standard_output import OutputClosed
 from fixio.store import Store
 from pipelines import metrics
@@ -84,9 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
         job = _Job(settings, errors)
     except _WRONG_USAGE as error:
-        errors.print(
-            f"fixfeed: {error}", style="red", highlight=False, markup=False, soft_wrap=True
-        )
+        said = redact_text(f"fixfeed: {error}")
+        errors.print(said, style="red", highlight=False, markup=False, soft_wrap=True)
         return USAGE
     folder = Path(tempfile.mkdtemp(prefix="fixfeed-run-"))
     try:
@@ -94,17 +94,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OutputClosed:
         return STOPPED
     except SinkError as error:
-        errors.print(
-            f"fixfeed: {error}", style="red", highlight=False, markup=False, soft_wrap=True
-        )
+        said = redact_text(f"fixfeed: {error}")
+        errors.print(said, style="red", highlight=False, markup=False, soft_wrap=True)
         return USAGE
     except Exception:
-        traceback.print_exc()
+        sys.stderr.write(redact_text(traceback.format_exc()))
         log = folder / _WORKER_LOG
         if log.exists():
-            errors.print(
-                *log.read_text(errors="replace").splitlines()[-30:], sep="\n", markup=False
-            )
+            said = redact_text(log.read_text(errors="replace"))
+            errors.print(*said.splitlines()[-30:], sep="\n", markup=False)
         errors.print("fixfeed: this is an error of fixfeed's own; what was committed is stored")
         return OWN_ERROR
     finally:
@@ -259,6 +257,8 @@ class _Job:
 
     def _configuration(self) -> dict[str, Any]:
         settings = dataclasses.asdict(self.settings) | {"output": [s.name for s in self.sinks]}
+        for word in ("input", "lookup", "dictionary"):
+            settings[word] = [redact(text) for text in settings[word]]
         settings["delimiter"] = repr(self.settings.delimiter)
         # Options for Beam may hold credentials of the runner.
         del settings["beam"]

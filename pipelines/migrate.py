@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from fixio.ledger import SinkError
+from fixio.redaction import redact_text
 from fixio.sql import open_store
 
 __all__ = ["main"]
@@ -14,7 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Migrate a database, all of it or nothing; return the exit code."""
     parser = argparse.ArgumentParser(prog="fixfeed migrate", description=__doc__)
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(redact_text(f"unrecognized arguments: {' '.join(unknown)}"))
     try:
         store = open_store(options.uri)
         before, after = store.migrate()

@@ -17,7 +17,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from fixio import tables
 from fixio.ledger import SchemaError, SinkError, Source
-from fixio.sql import WriteToSql, open_store, redact
+from fixio.sql import WriteToSql, open_store
 from tests.fix.messages import encode
 from tests.io.test_identity import file_source, file_witness
 from transforms.fix.block import Batch, Block
@@ -405,18 +405,6 @@ def test_the_transform_stores_batches_and_tells_what_it_stored(database, select,
             )
         )
     assert content(select, database)[:2] == whole[:2]
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("postgresql://user:secret@host:5432/db", "postgresql://user:***@host:5432/db"),
-        ("postgresql://user@host/db", "postgresql://user@host/db"),
-        ("sqlite:///day.db", "sqlite:///day.db"),
-    ],
-)
-def test_a_password_is_never_shown(uri, shown):
-    assert redact(uri) == shown
 
 
 def test_a_place_that_cannot_be_opened_is_named_without_its_password(tmp_path):

@@ -1,0 +1,139 @@
+"""Takes passwords out of what names a place, however it is written: URIs, DSNs, malformed ones.
+
+`redact` is for a text that is one URI (or DSN, or path), `redact_text` for a text that may hold
+some (an error, a traceback, a log of workers). Both leave what is redacted already as it is.
+Where it is in doubt what belongs to the password, too much is hidden rather than too little.
+"""
+
+import re
+from urllib.parse import unquote
+
+__all__ = ["redact", "redact_path", "redact_text", "without_secrets"]
+
+_HIDDEN = "***"
+
+_SECRET_WORDS = re.compile(
+    r"passw|pwd|passphrase|secret|token|signature|credential|(?:api|access|account|shared)_?key",
+    re.IGNORECASE,
+)
+_SECRET_NAMES = ("pass", "sig", "pw")
+# A name and its value: up to `&` or a blank before the next name, or in single quotes as libpq has
+# it. A closing quote of an error's own ends no value: it is part of what is hidden.
+_PAIR = re.compile(
+    r"(?P<name>[\w.%+-]+)(?P<equals>[ \t]*=[ \t]*)"
+    r"(?P<value>'(?:[^'\\]|\\.)*(?:'|\Z)|(?:(?!&[\w.%+-]+=|\s+[\w.%+-]+\s*=).)*)",
+    re.DOTALL,
+)
+# `scheme://`, or what is left of it where it is mistyped, and the user before a password.
+_BEGIN = re.compile(
+    r"(?:[A-Za-z]+:)?[A-Za-z][\w+.-]*://+|[A-Za-z][\w+.-]*:/*|[A-Za-z][\w+.-]*//+|:?/{2,}"
+)
+_KEY_VALUE = re.compile(r"\s*\w+\s*=")
+_BRACKETED = re.compile(r"\[[^\]@\s]*\]")
+_PORT = re.compile(r"[0-9]{1,5}(?:[/,][^@?]*)?(?:\?[\w.%+-]+=|\Z)", re.DOTALL)
+# In a text a URI ends at a blank or at the quote that it began with.
+_PLACE = re.compile(
+    r"'(?=[\w+.-]*[:/=])[^'\n]*'|\"(?=[\w+.-]*[:/=])[^\"\n]*\"|[^\s'\"]*[/=@][^\s'\"]*"
+)
+_QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'|“([^”]*)”")
+
+
+def redact(uri: str) -> str:
+    """Return a URI, DSN or path without the passwords that it may hold.
+
+    Passwords are what follows a user up to the last `@`, and the values of parameters with a
+    secret's name (`password`, `sslpassword`, `token` ..., not `passfile`), each replaced by `***`.
+    """
+    return _without_parameters(_without_userinfo(uri))
+
+
+def redact_path(path: str) -> str:
+    """Return the path or URL of a file that is there without the passwords that it may hold.
+
+    A path without a scheme stays as it is: `10:30@host.log` tells one file from another.
+    """
+    return redact(path) if ":/" in path else path
+
+
+def redact_text(text: str) -> str:
+    """Return a text with all URIs and DSNs in it redacted, each read up to a blank or quote."""
+    return _PLACE.sub(_redact_place, text)
+
+
+def _redact_place(match: re.Match[str]) -> str:
+    place = match[0]
+    if place[0] in "'\"" and place[-1] == place[0] and len(place) > 1:
+        return f"{place[0]}{redact(place[1:-1])}{place[0]}"
+    # Without a scheme, a colon and `@` in a text are mostly no password.
+    begin = _BEGIN.search(place)
+    if not begin:
+        return _without_parameters(place)
+    return _without_parameters(place[: begin.start()]) + redact(place[begin.start() :])
+
+
+def without_secrets(message: str, uri: str) -> str:
+    """Return what a driver said about `uri`, without parts of the URI that `redact` hides.
+
+    Drivers quote what they took for the host, the port or a parameter; in a malformed URI that
+    may be a part of the password.
+    """
+    shown = redact(uri)
+    known, seen = (uri, unquote(uri)), (shown, unquote(shown))
+
+    def hidden(match: re.Match[str]) -> str:
+        quoted = match[1] or match[2] or match[3] or ""
+        is_secret = any(quoted in text for text in known) and not any(quoted in t for t in seen)
+        return match[0].replace(quoted, _HIDDEN) if quoted and is_secret else match[0]
+
+    for text in known:
+        message = message.replace(text, shown)
+    return redact_text(_QUOTED.sub(hidden, message))
+
+
+def _without_userinfo(uri: str) -> str:
+    last = uri.rfind("@")
+    if last < 0:
+        return uri
+    begin = _BEGIN.match(uri)
+    start = begin.end() if begin else 0
+    if not begin and _KEY_VALUE.match(uri):
+        return uri
+    skipped = {
+        place for found in _BRACKETED.finditer(uri) for place in range(found.start(), found.end())
+    }
+    query = uri.find("?")
+    for at in range(start, last):
+        if uri[at] != ":" or at in skipped or _PORT.match(uri, at + 1):
+            continue
+        if 0 <= query < at:
+            # The user cannot hold a question mark; `?options=a:b@c` is a parameter.
+            return uri
+        return f"{uri[: at + 1]}{_HIDDEN}{uri[last:]}"
+    if begin and begin[0].endswith(":") and "/" not in uri[start:last]:
+        # `user:password@host` without a scheme: what was taken for one is the user.
+        return uri if _is_scheme(begin[0]) else f"{begin[0]}{_HIDDEN}{uri[last:]}"
+    return uri
+
+
+def _is_scheme(text: str) -> bool:
+    return text.rstrip(":/").lower() in ("postgresql", "postgres", "sqlite", "parquet", "jsonl")
+
+
+def _without_parameters(text: str) -> str:
+    pieces, at = [], 0
+    while match := _PAIR.search(text, at):
+        name = unquote(match["name"])
+        if _is_secret(name):
+            pieces += [text[at : match.start("value")], _HIDDEN if match["value"] else ""]
+            at = match.end()
+        else:
+            # The next parameter may be inside what was taken for this one's value.
+            pieces.append(text[at : match.start("value")])
+            at = match.start("value")
+    return "".join([*pieces, text[at:]])
+
+
+def _is_secret(name: str) -> bool:
+    if name.lower() in _SECRET_NAMES:
+        return True
+    return bool(_SECRET_WORDS.search(name)) and not name.lower().endswith(("file", "fileid"))

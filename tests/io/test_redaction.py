@@ -1,0 +1,132 @@
+"""No password in the name of a place is shown, however the name is written."""
+
+import pytest
+from apache_beam.transforms.display import DisplayData
+
+from fixio.files import ReadFromFiles, find_files
+from fixio.jsonl import WriteToJsonLines
+from fixio.ledger import SinkError
+from fixio.parquet import WriteToParquet
+from fixio.redaction import redact, redact_path, redact_text, without_secrets
+from fixio.sql import WriteToSql, open_store
+
+SHOWN = {
+    "postgresql://user:s3cr3t@host:5432/db": "postgresql://user:***@host:5432/db",
+    "postgresql://h/db?password=s3cr3t": "postgresql://h/db?password=***",
+    "postgresql://h/db?user=u&pass%77ord=s3cr3t&port=1": (
+        "postgresql://h/db?user=u&pass%77ord=***&port=1"
+    ),
+    "postgresql://h/db?passfile=/p&sslpassword=s3#cr3t": (
+        "postgresql://h/db?passfile=/p&sslpassword=***"
+    ),
+    "postgresql://h/db?password=s3&cr3t": "postgresql://h/db?password=***",
+    "postgresql://h/db?password=s3 cr3t": "postgresql://h/db?password=***",
+    "postgresql:/user:s3cr3t@host": "postgresql:/user:***@host",
+    "postgresql:user:s3cr3t@host/db": "postgresql:user:***@host/db",
+    "postgres//u:s3cr3t@h": "postgres//u:***@h",
+    "//u:s3cr3t@h": "//u:***@h",
+    "u:s3cr3t@h/db": "u:***@h/db",
+    "postgresql://u:s3@cr3t@h/db": "postgresql://u:***@h/db",
+    "postgresql://u:s3/cr3t@h/db": "postgresql://u:***@h/db",
+    "postgresql://u:s3#cr3t@h/db": "postgresql://u:***@h/db",
+    "postgresql://u:s3?cr3t@h/db": "postgresql://u:***@h/db",
+    "postgresql://u:s3%cr3t@h/db": "postgresql://u:***@h/db",
+    "postgresql://u:s3:cr3t@h/db": "postgresql://u:***@h/db",
+    "postgresql://u:s3 cr3t@h/db": "postgresql://u:***@h/db",
+    "postgresql://u:99/s3cr3t@h/db": "postgresql://u:***@h/db",
+    "postgresql://joe@corp:s3cr3t@h/db": "postgresql://joe@corp:***@h/db",
+    "postgresql://u:s3cr3t@[::1]:5432/db": "postgresql://u:***@[::1]:5432/db",
+    "host=h password=s3cr3t dbname=db": "host=h password=*** dbname=db",
+    r"host=h password = 's3 \' cr3t' dbname=db": "host=h password = *** dbname=db",
+    "user=joe@x password=s3cr3t": "user=joe@x password=***",
+    "sqlite:////a.db?password=s3cr3t": "sqlite:////a.db?password=***",
+    "sqlite://u:s3cr3t@/x": "sqlite://u:***@/x",
+    "jsonl:/u:s3cr3t@h/x": "jsonl:/u:***@h/x",
+    "jsonl:https://u:s3cr3t@h/x": "jsonl:https://u:***@h/x",
+    "parquet:s3://u:s3cr3t@b/x": "parquet:s3://u:***@b/x",
+    "https://u:s3cr3t@host/day.log": "https://u:***@host/day.log",
+    "https://h/day.log?X-Amz-Signature=s3cr3t&n=1": "https://h/day.log?X-Amz-Signature=***&n=1",
+}
+OPEN = [
+    "postgresql://user@host/db",
+    "postgresql://h:5432/db?passfile=/p&user=joe@corp",
+    "postgresql://u@h1:5432,h2:5433/db?application_name=a@b",
+    "postgresql://[fe80::1%25eth0]:5432/db?user=a@b",
+    "sqlite:///day.db",
+    "parquet:lake/",
+    "jsonl:-",
+    "s3://bucket/user@host/day.log",
+    "logs/joe@host.log",
+    "host=h passfile=/p dbname=db",
+]
+
+
+@pytest.mark.parametrize(("uri", "shown"), SHOWN.items())
+def test_a_password_is_never_shown(uri, shown):
+    assert redact(uri) == redact(shown) == shown
+
+
+@pytest.mark.parametrize("uri", OPEN)
+def test_what_holds_no_password_is_shown_as_it_is(uri):
+    assert redact(uri) == redact_text(uri) == uri
+
+
+@pytest.mark.parametrize("uri", [uri for uri in SHOWN if " " not in uri])
+def test_a_password_is_found_in_a_text_too(uri):
+    for text in (f"cannot open {uri!r}: no", f"cannot open {uri} now", f"at\n  {uri}\nbelow"):
+        shown = redact_text(text)
+        assert "cr3t" not in shown
+        assert (shown[:2], shown.split()[-1]) == (text[:2], text.split()[-1])
+
+
+def test_the_name_of_a_file_without_a_scheme_stays():
+    assert redact_path("logs/10:30@host.log") == "logs/10:30@host.log"
+    assert redact_path("https://u:s3cr3t@h/x") == "https://u:***@h/x"
+
+
+def test_what_a_driver_quotes_of_a_password_is_hidden():
+    said = without_secrets(
+        'could not translate host name "ss@host" to address', "postgresql://u:p@ss@host/db"
+    )
+    assert said == 'could not translate host name "***" to address'
+    uri = "postgresql://u:pw@host/db"
+    assert without_secrets('host "host" is down', uri) == 'host "host" is down'
+
+
+@pytest.mark.parametrize("uri", SHOWN)
+def test_no_sink_tells_a_password_when_it_cannot_be_opened(uri, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # Nothing answers at port 1 of the loopback, and no name is looked up.
+    uri = uri.replace("@host:5432", "@127.0.0.1:1").replace("@h/", "@127.0.0.1:1/")
+    uri = uri.replace("//h/", "//127.0.0.1:1/").replace("]:5432", "]:1").replace("@h1", "@::1")
+    if uri.startswith("sqlite:////"):
+        uri = uri.replace("sqlite:////", "sqlite:////nowhere/")
+    with pytest.raises(SinkError) as raised:
+        open_store(uri)
+    said = [str(raised.value), repr(raised.value.__cause__)]
+    assert not any("cr3t" in text or "s3" in text.replace("s3:", "") for text in said)
+
+
+def test_no_transform_shows_a_password_in_its_display_data(tmp_path):
+    transforms = [
+        WriteToSql("postgresql://u:s3cr3t@h/db?sslpassword=s3cr3t"),
+        WriteToParquet(f"{tmp_path}/u:s3cr3t@h"),
+        WriteToJsonLines(f"{tmp_path}/u:s3cr3t@h"),
+    ]
+    for transform in transforms:
+        shown = DisplayData.create_from(transform).to_proto()
+        assert "***" in str(shown)
+        assert "s3cr3t" not in str(shown)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://u:s3cr3t@h/day.log", "https:/u:s3cr3t@h/day.log", "x://h?password=s3cr3t"]
+)
+def test_an_input_that_cannot_be_read_is_named_without_its_password(url):
+    files, (unreadable,) = find_files([url])
+    assert files == []
+    assert "s3cr3t" not in unreadable.path + unreadable.reason
+    assert redact(url) == unreadable.path
+    with pytest.raises(FileNotFoundError) as raised:
+        ReadFromFiles.matching([url])
+    assert "s3cr3t" not in str(raised.value)
