@@ -7,7 +7,7 @@ from typing import Any
 
 from transforms.fix.block import Block
 from transforms.fix.choice import Dictionaries, OwnDictionary
-from transforms.fix.masking import Masking, read_masking
+from transforms.fix.masking import UNMASKED, read_masking
 from transforms.fix.parser import parse_block
 from transforms.fix.versions import VERSIONS, Definition, VersionDictionary, definition
 
@@ -40,8 +40,8 @@ def readings(blocks: Sequence[Block]) -> list[str]:
     flat = Dictionaries(
         tuple(OwnDictionary("", without_groups(definition(version))) for version in VERSIONS)
     )
-    bare: dict[str, Any] = {"validate": "off", "dictionaries": flat, "masking": Masking({})}
-    unmasked: dict[str, Any] = {"masking": Masking({})}
+    bare: dict[str, Any] = {"validate": "off", "dictionaries": flat, "masking": UNMASKED}
+    unmasked: dict[str, Any] = {"masking": UNMASKED}
     ways: dict[str, dict[str, Any]] = {
         "flat: repeated tags as arrays, nothing validated or masked": bare,
         "nested groups": {"validate": "off", **unmasked},

@@ -19,12 +19,11 @@ from tests.fidelity.structure import APPL_VER_IDS, Structure, data_lengths, name
 from transforms.fix.block import Batch
 from transforms.fix.choice import Dictionaries
 from transforms.fix.dictionary import merged
-from transforms.fix.masking import Masking
+from transforms.fix.masking import UNMASKED
 from transforms.fix.parser import parse_block
 
 __all__ = ["Example", "Found", "examine"]
 
-_NOTHING = Masking({})
 _EXAMPLES = 3
 _UNEXPLAINED = 20
 
@@ -146,7 +145,7 @@ def examine(
             for part in with_logons(ranges) if ranges else ():
                 for block in read_blocks(part):
                     batch = parse_block(
-                        block, fields="all", dictionaries=dictionaries, masking=_NOTHING
+                        block, fields="all", dictionaries=dictionaries, masking=UNMASKED
                     )
                     _examine_batch(batch, block.delimiter, log, quickfix, found)
                     advance(len(block.data))

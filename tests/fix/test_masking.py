@@ -8,7 +8,7 @@ import pytest
 
 from tests.fix.messages import encode
 from transforms.fix.block import Block
-from transforms.fix.masking import DEFAULT, Masking, MaskingError, read_masking
+from transforms.fix.masking import DEFAULT, UNMASKED, Masking, MaskingError, read_masking
 from transforms.fix.parser import parse_block
 
 HEAD = [(35, b"A"), (49, b"A"), (56, b"B"), (34, b"1"), (52, b"20250102-09:30:00")]
@@ -134,9 +134,32 @@ def test_what_is_asked_for_by_name_is_kept():
     assert (row["masked"], row["raw"]) == (None, encode(LOGON))
 
 
-def test_nothing_is_masked_without_tags():
-    (row,), _ = rows(encode(LOGON), masking=Masking({}))
+def test_nothing_is_masked_where_that_is_said():
+    (row,), _ = rows(encode(LOGON), masking=UNMASKED)
     assert (row["masked"], row["raw"]) == (None, encode(LOGON))
+
+
+def test_a_masking_adds_to_that_of_the_secrets():
+    assert Masking({}) == DEFAULT
+    order = encode([*LOGON, (1, b"ACC77")])
+    (row,), _ = rows(order, masking=Masking({1: "drop"}))
+    assert (row["masked"], row["account"]) == ("1,96,553,554,925", None)
+    (row,), _ = rows(order, masking=Masking({554: "keep"}))
+    assert (row["masked"], SECRET in row["raw"]) == ("96,553,925", True)
+
+
+@pytest.mark.parametrize(
+    ("how", "answer"),
+    [
+        ({1: "hide"}, "mask of 1 is 'hide', expected mask, hash, drop, keep"),
+        ({35: "mask"}, "35 cannot be masked: without it no message can be read"),
+        ({1: "hash"}, "hashes of 1 want a key"),
+    ],
+)
+def test_a_masking_that_means_nothing_is_refused(how, answer):
+    with pytest.raises(MaskingError) as raised:
+        Masking(how)
+    assert str(raised.value) == answer
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.fix.messages import DELIMITERS, encode, random_log
 from transforms.fix.block import Block
-from transforms.fix.masking import Masking
+from transforms.fix.masking import UNMASKED
 from transforms.fix.parser import parse_block
 
 # As many logs of some tens of messages each as are to be compared; more by hand.
@@ -29,7 +29,7 @@ def assert_same(data: bytes, delimiter: bytes, fields: str):
 
 def assert_every_byte_is_kept(block: Block):
     """Blank out messages with their prefixes and failures: only text without FIX is left."""
-    batch = parse_block(block, masking=Masking({}))
+    batch = parse_block(block, masking=UNMASKED)
     left = bytearray(block.data)
     for row in batch.messages.to_pylist():
         at = row["position"] - block.start

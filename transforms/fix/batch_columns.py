@@ -9,8 +9,16 @@ from numpy.typing import NDArray
 
 from transforms.fix.defects import defect_text
 from transforms.fix.fields import decode
+from transforms.fix.masking import Masking
 
-__all__ = ["defect_column", "masked_column", "prefix_column", "raw_column", "session_column"]
+__all__ = [
+    "defect_column",
+    "masked_column",
+    "masked_prefixes",
+    "prefix_column",
+    "raw_column",
+    "session_column",
+]
 
 Ints = NDArray[np.int64]
 
@@ -48,6 +56,29 @@ def prefix_column(
         return pa.array(
             [None if one is None else decode(one) for one in taken.to_pylist()], pa.string()
         )
+
+
+def masked_prefixes(prefix: pa.StringArray, masking: Masking) -> pa.StringArray:
+    """Return the column with what may be secret in it masked."""
+    secrets = masking.secrets
+    if prefix.null_count == len(prefix) or not secrets.may_be_in(prefix.buffers()[2].to_pybytes()):
+        return prefix
+    # All of them at once, each on a line of its own, as nothing goes on beyond a line.
+    lines = pc.binary_join_element_wise(prefix.fill_null(""), "", "\n")
+    octets = lines.buffers()[2].to_pybytes()
+    ends = np.frombuffer(lines.buffers()[1], np.int32, len(lines) + 1, lines.offset * 4)[1:]
+    shown, changed = bytearray(octets), set()
+    for start, end, _ in secrets.in_anything(octets):
+        row = int(ends.searchsorted(start, side="right"))
+        end = min(end, int(ends[row]) - 1) if row < len(ends) else start
+        shown[start:end] = b"*" * (end - start)
+        changed.add(row)
+    if not changed:
+        return prefix
+    texts = prefix.to_pylist()
+    for row in changed:
+        texts[row] = decode(bytes(shown[int(ends[row - 1]) if row else 0 : int(ends[row]) - 1]))
+    return pa.array(texts, pa.string())
 
 
 def session_column(columns: Mapping[str, pa.Array]) -> pa.Array:

@@ -1,15 +1,12 @@
 """A message with its secrets masked: its fields, and its bytes."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from transforms.fix.fields import Field, facts_of
 from transforms.fix.masking import Masking
 
-__all__ = ["Masked", "damaged_tag", "mask_message"]
-
-_TAG_BEHIND = re.compile(rb"(?<![0-9])0*([1-9][0-9]{0,8})\Z")
+__all__ = ["Masked", "mask_message"]
 
 
 class Masked(NamedTuple):
@@ -29,14 +26,15 @@ def mask_message(
 ) -> Masked | None:
     """Return `message` with its secrets masked, None if it has none.
 
-    Secrets are the values of tags that are masked, of fields that end with such a tag though they
-    are damaged, what a data field holds beyond its first delimiter though its length does not fit,
-    and what looks like a secret field inside another value (a message in a data field); these last
-    two become asterisks. Where the length of a data field changes, the length
+    Secrets are the values of tags that are masked, of fields that may stand for such a tag though
+    they are damaged, with what has no tag after them (a password may hold the delimiter), what a
+    data field holds beyond its first delimiter though its length does not fit, and what looks like
+    a secret field inside another value (a message in a data field); what has no tag of its own
+    becomes asterisks. Where the length of a data field changes, the length
     field before it (`data_tags`, as in `split_fields`) does too; BodyLength and CheckSum stay as
     they came.
     """
-    tags = [facts_of(field.tag).tag or damaged_tag(field.tag) for field in fields]
+    tags = [facts_of(field.tag).tag or _stands_for(field, masking) for field in fields]
     if masking.tags.isdisjoint(tags) and not any(b"=" in field.value for field in fields):
         return None
     secrets = _Secrets(fields, masking, data_tags)
@@ -67,22 +65,37 @@ class _Secrets:
         self._msg_types = {field.value for field in fields if field.tag == b"35"}
         self._is_cut = fields[-1].tag != b"10"
         self._secret_until = 0
+        self._goes_on = False
 
     def look_at(self, number: int, field: Field, tag: int) -> None:
         masking = self._masking
-        if field.start < self._secret_until and (self._is_cut or not facts_of(field.tag).tag):
+        has_tag = bool(facts_of(field.tag).tag)
+        goes_on, self._goes_on = self._goes_on and not has_tag, False
+        if field.start < self._secret_until and (self._is_cut or not has_tag):
             # The rest of a data field whose length does not fit: all of it is secret.
-            hidden = b"*" * (len(field.tag) + bool(field.tag) + len(field.value))
-            self.changes[number] = field._replace(tag=b"", value=hidden)
+            self._goes_on = True
+            self._hide(number, field)
         elif masking.applies(tag, self._msg_types):
             self._secret_until = 0
-            self._mask(number, field, tag)
+            self._goes_on = True
+            if has_tag or (field.tag and not masking.secrets.tells_more(field.tag)):
+                self._mask(number, field, tag)
+            else:
+                self._hide(number, field)
+                self.tags.add(tag)
+        elif goes_on:
+            self._goes_on = True
+            self._hide(number, field)
         else:
             self._secret_until = 0
             value = masking.text(field.value) if b"=" in field.value else field.value
             if value != field.value:
                 self.changes[number] = field._replace(value=value)
                 self.tags |= masking.tags_inside(field.value)
+
+    def _hide(self, number: int, field: Field) -> None:
+        hidden = b"*" * (len(field.tag) + bool(field.tag) + len(field.value))
+        self.changes[number] = field._replace(tag=b"", value=hidden)
 
     def _mask(self, number: int, field: Field, tag: int) -> None:
         value = self._masking.value(tag, field.value)
@@ -100,10 +113,10 @@ class _Secrets:
             self.changes[number - 1] = before._replace(value=b"%d" % len(value))
 
 
-def damaged_tag(tag: bytes) -> int:
-    """Return the tag that a text, which is none, ends with; 0 if it ends with none."""
-    match = _TAG_BEHIND.search(tag)
-    return int(match[1]) if match else 0
+def _stands_for(field: Field, masking: Masking) -> int:
+    """Return the masked tag that a field without a tag may stand for, 0 if there is none."""
+    secrets = masking.secrets
+    return secrets.damaged(field.tag) if field.tag else secrets.opening(field.value)
 
 
 def _bytes(

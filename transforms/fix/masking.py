@@ -7,15 +7,24 @@ message (CheckSum, BodyLength) is told by the bytes as they came.
 import difflib
 import hashlib
 import hmac
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
 from transforms.fix.dictionary import merged
+from transforms.fix.secret_text import SecretText, Span
 
-__all__ = ["DEFAULT", "HOW", "RAW_DATA", "SECRETS", "Masking", "MaskingError", "read_masking"]
+__all__ = [
+    "DEFAULT",
+    "HOW",
+    "RAW_DATA",
+    "SECRETS",
+    "UNMASKED",
+    "Masking",
+    "MaskingError",
+    "read_masking",
+]
 
 HOW = ("mask", "hash", "drop", "keep")
 """What happens to a value: asterisks, as many as it has bytes (BodyLength tells how many there are
@@ -39,13 +48,30 @@ class MaskingError(ValueError):
 class Masking:
     """Which tags are masked, and how.
 
-    `how` has one of `HOW` by tag; RawData (96) stands for that of a Logon, unless it was asked for
-    by the user, who then means all (`raw_data_everywhere`). `key` is that of the hashes.
+    `how` has one of `HOW` by tag, and adds to `SECRETS` and RawData (96), which are masked unless
+    it says `keep`. RawData is that of a Logon, unless it was asked for by the user, who then means
+    all (`raw_data_everywhere`). `key` is that of the hashes.
+
+    Raises:
+      MaskingError: `how` has another word, hides a field that framing needs, or hashes without a
+        key, which anyone could undo by trying.
     """
 
     how: Mapping[int, str]
     key: bytes = b""
     raw_data_everywhere: bool = False
+
+    def __post_init__(self):
+        """Add the secrets."""
+        for tag, how in self.how.items():
+            if how not in HOW:
+                raise MaskingError(f"mask of {tag} is {how!r}, expected {', '.join(HOW)}")
+            if how != "keep" and tag in _FRAMING:
+                raise MaskingError(f"{tag} cannot be masked: without it no message can be read")
+            if how == "hash" and not self.key:
+                raise MaskingError(f"hashes of {tag} want a key")
+        secrets = dict.fromkeys((*SECRETS, RAW_DATA), "mask")
+        object.__setattr__(self, "how", secrets | dict(self.how))
 
     @cached_property
     def digest(self) -> str:
@@ -92,59 +118,43 @@ class Masking:
                 return b"*" * len(value)
 
     def text(self, octets: bytes) -> bytes:
-        """Mask what looks like secret fields in bytes that are no message, or inside a value.
+        """Mask what looks like secret fields inside a value of a message (`in_value`).
 
-        All of them become asterisks, so that nothing moves. A value goes on to the delimiter that
-        stands before its tag, else to the next SOH, but not beyond the line. RawData goes on as far
-        as the length before it says, and is masked unless MsgType (35) says that there is no Logon.
+        All of them become asterisks, so that nothing moves.
         """
-        hidden = self._hidden(octets)
-        if not hidden:
-            return octets
-        masked = bytearray(octets)
-        for _, start, end in hidden:
-            masked[start:end] = b"*" * (end - start)
-        return bytes(masked)
+        return _with_asterisks(octets, self.secrets.in_value(octets))
 
     def tags_inside(self, octets: bytes) -> set[int]:
         """Return the tags of what `text` masks."""
-        return {tag for tag, *_ in self._hidden(octets)}
+        return {span.tag for span in self.secrets.in_value(octets)}
 
-    def _hidden(self, octets: bytes) -> list[tuple[int, int, int]]:
-        """Return tag, begin and end of the values that `text` masks."""
-        if not any(sign in octets for sign in self._signs):
-            return []
-        may_be_logon = b"35=A" in octets or b"35=" not in octets
-        found = []
-        for match in self._pattern.finditer(octets):
-            tag, length = int(match["tag"]), match["length"]
-            if tag == RAW_DATA and not (self.raw_data_everywhere or may_be_logon):
-                continue
-            start = match.end()
-            line = _LINE_END.search(octets, start)
-            end = line.start() if line else len(octets)
-            beyond = octets.find(match["delimiter"] or b"\x01", start, end)
-            end = end if beyond < 0 else beyond
-            if tag == RAW_DATA and length:
-                end = max(end, min(start + int(length), len(octets)))
-            found.append((tag, start, end))
-        return found
+    def left_over(self, octets: bytes) -> tuple[bytes, int]:
+        """Mask what may be secret in bytes that are no message (`in_anything`), as `text` does.
+
+        The number is how many of the bytes that follow belong to a secret as well: data that holds
+        an end of line goes on in the next line.
+        """
+        spans = self.secrets.in_anything(octets)
+        beyond = max((span.end - len(octets) for span in spans), default=0)
+        return _with_asterisks(octets, spans), max(beyond, 0)
 
     @cached_property
-    def _signs(self) -> list[bytes]:
-        """What is quickly looked for before a pattern is."""
-        return [b"%d=" % tag for tag in self.tags]
-
-    @cached_property
-    def _pattern(self) -> re.Pattern[bytes]:
-        either = b"|".join(b"%d" % tag for tag in sorted(self.tags))
-        return re.compile(
-            rb"(?:95=(?P<length>[0-9]{1,6}))?"
-            rb"(?P<delimiter>\^A|[\x01|^;]|(?<![0-9]))0*(?P<tag>%b)=" % either
-        )
+    def secrets(self) -> SecretText:
+        """What finds secrets in bytes."""
+        return SecretText(self.tags, only_logon=0 if self.raw_data_everywhere else RAW_DATA)
 
 
-_LINE_END = re.compile(rb"\r?\n")
+# Text of two bytes a character stays such a text.
+_ASTERISKS = b"\0" + b"*" * 255
+
+
+def _with_asterisks(octets: bytes, spans: Sequence[Span]) -> bytes:
+    if not spans:
+        return octets
+    masked = bytearray(octets)
+    for start, end, _ in spans:
+        masked[start:end] = masked[start:end].translate(_ASTERISKS)
+    return bytes(masked)
 
 
 def read_masking(
@@ -156,7 +166,7 @@ def read_masking(
     `own_names` are names that dictionaries of counterparties give to tags.
     Raises `MaskingError`.
     """
-    how = dict.fromkeys((*SECRETS, RAW_DATA), "mask")
+    how: dict[int, str] = {}
     everywhere = False
     for text in texts:
         name, _, chosen = (part.strip() for part in text.partition("="))
@@ -193,3 +203,6 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 DEFAULT = read_masking(())
 """The secrets, masked."""
+
+UNMASKED = Masking(dict.fromkeys((*SECRETS, RAW_DATA), "keep"))
+"""Nothing masked: for tests, and for logs that hold no secret."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from transforms.fix.batch_columns import (
     defect_column,
     masked_column,
+    masked_prefixes,
     prefix_column,
     raw_column,
     session_column,
@@ -212,7 +213,7 @@ def _batch(block: Block, parsed: Parsed, masking: Masking, log: LogFormat) -> Ba
         "fields": parsed.fields,
         "defects": defect_column(parsed.defects),
         "enriched": pa.nulls(count, pa.string()),
-        "prefix": prefix,
+        "prefix": masked_prefixes(prefix, masking),
         "masked": masked_column(parsed.masked, count),
         "raw": raw_column(pieces, every_third + np.int32(1), raws, block.delimiter),
     }
@@ -235,12 +236,19 @@ def _finish(
     skipped: int,
     masking: Masking,
 ) -> Batch:
+    raws = []
+    secret_until = 0
+    for failure in failures:
+        raw, beyond = masking.left_over(failure.raw)
+        inside = min(max(secret_until - failure.position, 0), len(raw))
+        raws.append(b"*" * inside + raw[inside:])
+        secret_until = max(secret_until, failure.position + len(raw) + beyond if beyond else 0)
     failed = pa.RecordBatch.from_arrays(
         [
             pa.array([block.start + failure.position for failure in failures], pa.int64()),
             pa.array([failure.reason for failure in failures], pa.string()),
             pa.array([failure.detail for failure in failures], pa.string()),
-            pa.array([masking.text(failure.raw) for failure in failures], pa.binary()),
+            pa.array(raws, pa.binary()),
         ],
         schema=FAILURES,
     )

@@ -1,6 +1,6 @@
 """Which rows of a block hold secrets; the scalar parser masks them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from transforms.fix.fields import facts_of
 from transforms.fix.frames import ranges
 from transforms.fix.masking import RAW_DATA, Masking
 from transforms.fix.rows import Rows
+from transforms.fix.tags import TagTable
 from transforms.fix.words import LOW_BYTES, word
 
 __all__ = ["SecretRows", "Secrets"]
@@ -84,15 +85,14 @@ class Secrets(NamedTuple):
 class SecretRows:
     """Finds the tags that are masked, and what looks like one inside a value."""
 
-    def __init__(
-        self, masking: Masking, ids: Mapping[int, int], data_tags: Collection[int], *, also: int
-    ):
-        """`ids` has the ids of all masked tags in the table of tags.
+    def __init__(self, masking: Masking, table: TagTable, data_tags: Collection[int], *, also: int):
+        """`table` has all masked tags already.
 
         `data_tags` are those of data fields. Rows with the tag `also` are for the scalar parser
         too.
         """
-        self._masking = masking
+        self._masking, self._table = masking, table
+        ids = {tag: number for number, tag in enumerate(table.tags)}
         # Id -1, which is no tag, has the last place; the table grows with that of the tags.
         self._how = np.zeros(max(ids.values()) + 2, np.uint8)
         for tag in masking.tags:
@@ -112,11 +112,9 @@ class SecretRows:
             texts.setdefault(min(len(text), 8), []).append(word(text[-8:]))
         self._signs = {width: np.array(some) for width, some in texts.items()}
 
-    def find(self, rows: Rows, tags: int) -> Secrets:
-        """Return the secrets; those of rows without a MsgType in its place may be missing.
-
-        `tags` is how many tags there are.
-        """
+    def find(self, rows: Rows) -> Secrets:
+        """Return the secrets; those of rows without a MsgType in its place may be missing."""
+        tags = len(self._table.tags)
         if tags >= len(self._how):
             self._how = np.append(self._how, np.zeros(tags, np.uint8))
         how = self._how.take(rows.ids)
@@ -129,6 +127,11 @@ class SecretRows:
             found = found[~elsewhere]
         how = how.take(found)
         odd.append(rows.row.take(found[how == _ONE_BY_ONE]))
+        if self._table.garbled and len(found):
+            # What has no tag may be the rest of the secret before it.
+            after = np.minimum(found + 1, len(rows.ids) - 1)
+            garbled = np.array(self._table.tags).take(rows.ids.take(after), mode="clip") < 0
+            odd.append(rows.row.take(after[garbled]))
         return Secrets(found[how == _ASTERISKS], found[how == _HASH], np.concatenate(odd))
 
     def _is_logon(self, rows: Rows, row: Ints) -> NDArray[np.bool_]:

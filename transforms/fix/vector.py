@@ -26,7 +26,6 @@ from transforms.fix.firsts import FirstFields
 from transforms.fix.framing_checks import check_framing
 from transforms.fix.json_text import PLAIN, Pieces, Tokens, escape, json_rows
 from transforms.fix.layout import Layout, check_groups, lay_out
-from transforms.fix.masked import damaged_tag
 from transforms.fix.nesting import RowTypes, find_slots
 from transforms.fix.oddities import mark_odd
 from transforms.fix.reading import Reading
@@ -81,13 +80,13 @@ class VectorParser:
         secret = sorted(reading.masking.tags)
         self._tags = TagTable(
             dict.fromkeys([*self._lengths, 8, 9, 35, 10, 1128, *own, *data, _ENCODING, *secret]),
-            lambda text: damaged_tag(text) not in reading.masking.tags,
+            lambda text: not reading.masking.secrets.damaged(text),
         )
         self.ids = {tag: number for number, tag in enumerate(self._tags.tags)}
         # The ids of data fields, by the ids of their length fields, which are the first ones.
         self.data_ids = [self.ids[tag] for tag in data]
         self.slots = Slots(self._tags)
-        self.secrets = SecretRows(reading.masking, self.ids, set(data), also=_ENCODING)
+        self.secrets = SecretRows(reading.masking, self._tags, set(data), also=_ENCODING)
         self.checks = FieldChecks(self.slots)
         self.types = RowTypes(self.slots, reading.dictionaries, self.ids)
         self.pieces = Pieces(self.slots, parts=reading.fix_json)
@@ -137,7 +136,7 @@ class _Block:
         rows.odd |= (rows.ids[at] != self.id[9]) | (rows.ids[then] != self.id[35])
         rows.odd |= rows.last - rows.first < 2
         self.ended = rows.ids[rows.last] == self.id[10]
-        secrets = parser.secrets.find(rows, parser.tag_count)
+        secrets = parser.secrets.find(rows)
         rows.odd[secrets.rows] = True
         shown = np.ones(len(rows.ids), bool)
         shown[secrets.hidden] = shown[secrets.hashed] = False
