@@ -107,8 +107,8 @@ OPTIONS = (
     Option(
         "lookup",
         "how to read",
-        "join a CSV or YAML file that has this column of the messages, e.g. symbols.csv:symbol; its "
-        "other columns go to the column enriched",
+        "join a CSV or YAML file that has this column of the messages, e.g. symbols.csv:symbol; "
+        "its other columns go to the column enriched",
         (),
         "list",
         "FILE:COLUMN",
