@@ -5,12 +5,19 @@ from typing import Any
 
 from transforms.fix.reading import VALIDATE
 
-__all__ = ["EPILOG", "OPTIONS", "Option"]
+__all__ = ["EPILOG", "OPTIONS", "Option", "UsageError"]
+
+
+class UsageError(Exception):
+    """What the user asked for cannot be understood; the text says how to put it right."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """One setting: its word, what it holds, its default and the group it is shown in."""
+    """One setting: its word, what it holds, its default and the group it is shown in.
+
+    `least` is the smallest that a number may be.
+    """
 
     name: str
     group: str
@@ -19,6 +26,7 @@ class Option:
     kind: str = "text"  # text, list, flag, number, choice
     metavar: str = ""
     choices: tuple[str, ...] = ()
+    least: int = 0
 
 
 OPTIONS = (
@@ -155,6 +163,7 @@ OPTIONS = (
     Option("dry-run", "what to see", "show what would be read, and the columns", False, "flag"),
     Option("json", "what to see", "print the summary as one JSON object", False, "flag"),
     Option("quiet", "what to see", "show no progress", False, "flag"),
+    Option("debug", "what to see", "show where in the code an error was found, too", False, "flag"),
     Option(
         "max-failures",
         "what to see",
@@ -177,6 +186,7 @@ OPTIONS = (
         None,
         "number",
         "N",
+        least=1,
     ),
 )
 
@@ -196,9 +206,11 @@ Every option may stand in the file that --config names (input: [...]) and in the
 exit codes:
   0  everything read is accounted for
   1  an error of fixfeed's own
-  2  wrong usage
+  2  wrong usage, or a sink that cannot be opened; nothing was read
   3  a source could not be read whole; what was good is stored
   4  more failures than --max-failures allows
   5  stopped by a signal, or nobody reads standard output any more; what was committed is
      stored, and the same command goes on
+  6  a sink, standard output or the folder for temporary files could not be written: disk full,
+     server gone, permission lost; what was committed is stored, and the same command goes on
 """

@@ -2,25 +2,23 @@
 
 Flags win over the environment (FIXFEED_INPUT, FIXFEED_OUTPUT, ...), the environment over the YAML
 file. All three use the same words; an unknown word is an error that names the nearest known one.
+So is a value that is not what it looks like: nothing, or a number in another form.
 """
 
 import argparse
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.option_table import EPILOG, OPTIONS, Option
+from pipelines.config_file import read_words
+from pipelines.option_table import EPILOG, OPTIONS, Option, UsageError
 
 __all__ = ["OPTIONS", "Option", "Settings", "UsageError", "read_settings"]
-
-
-class UsageError(Exception):
-    """What the user asked for cannot be understood; the text says how to put it right."""
 
 
 _BY_WORD = {option.name.replace("-", "_"): option for option in OPTIONS}
@@ -48,6 +46,7 @@ class Settings:
     dry_run: bool = False
     json: bool = False
     quiet: bool = False
+    debug: bool = False
     max_failures: int | None = None
     captured_at: tuple[str, ...] = ()
     log_time_zone: str | None = None
@@ -102,11 +101,12 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     """
     found, unknown = _parser().parse_known_args(list(arguments))
     given = vars(found)
-    config = given.pop("config", None) or environment.get("FIXFEED_CONFIG")
-    words: dict[str, Any] = {}
-    if config:
-        words |= _from_file(config)
-    words |= _from_environment(environment)
+    config = given.pop("config", None)
+    words: dict[str, Any] = _from_environment(environment)
+    if config is None:
+        config = environment.get("FIXFEED_CONFIG")
+    if config is not None:
+        words = read_words(config, _BY_WORD, lambda word: _nearest(word, _BY_WORD)) | words
     words |= given
     values = {name: option.default for name, option in _BY_WORD.items()}
     values |= {name: _value(_BY_WORD[name], value) for name, value in words.items()}
@@ -115,61 +115,58 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     return Settings(**values, beam=_for_beam(unknown))
 
 
-def _from_file(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.safe_load(file)
-    except OSError as error:
-        raise UsageError(f"--config {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"--config {path} is no YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"--config {path}: expected words with values, as in `input: logs/*.log`")
-    words = {}
-    for key, value in content.items():
-        word = str(key).replace("-", "_")
-        if word not in _BY_WORD:
-            raise UsageError(f"{path}: unknown word {str(key)!r}{_nearest(word, _BY_WORD)}")
-        words[word] = value
-    return words
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    words = {}
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str | list[str]]:
+    words: dict[str, str | list[str]] = {}
+    known = {f"FIXFEED_{word.upper()}": word for word in _BY_WORD}
     for name, value in environment.items():
-        if name.startswith("FIXFEED_") and name != "FIXFEED_CONFIG":
-            word = name.removeprefix("FIXFEED_").lower()
-            if word not in _BY_WORD:
-                known = [f"FIXFEED_{known.upper()}" for known in _BY_WORD]
-                raise UsageError(
-                    f"unknown variable {name} in the environment{_nearest(name, known)}"
-                )
-            option = _BY_WORD[word]
-            words[word] = value.splitlines() if option.kind == "list" else value
+        if not name.startswith("FIXFEED_"):
+            continue
+        if name not in known and name != "FIXFEED_CONFIG":
+            raise UsageError(f"unknown variable {name} in the environment{_nearest(name, known)}")
+        if not value:
+            raise UsageError(f"{name} in the environment is empty; give it a value, or unset it")
+        if name != "FIXFEED_CONFIG":
+            word = known[name]
+            words[word] = _lines(name, value) if _BY_WORD[word].kind == "list" else value
     return words
 
 
-def _value(option: Option, value: Any) -> Any:
+def _lines(name: str, value: str) -> list[str]:
+    lines = re.split(r"\r?\n", value.removesuffix("\n").removesuffix("\r"))
+    if not all(line.strip() for line in lines):
+        empty = next(number for number, line in enumerate(lines, 1) if not line.strip())
+        raise UsageError(
+            f"line {empty} of {name} in the environment is empty; it has one value a line"
+        )
+    return lines
+
+
+def _value(option: Option, value: bool | str | list[str]) -> Any:
+    """Return what a text means for an option; a flag of the command line is True already."""
     if option.kind == "list":
-        values = value if isinstance(value, list | tuple) else [value]
-        return tuple(str(one) for one in values)
+        values = value if isinstance(value, list) else [str(value)]
+        if not all(values):
+            raise UsageError(f"{option.name} is empty, expected {option.metavar}")
+        return tuple(values)
+    text = str(value)
     if option.kind == "flag":
-        if isinstance(value, bool):
-            return value
-        if str(value).lower() in ("true", "yes", "1", "on"):
+        if text.lower() in ("true", "yes", "1", "on"):
             return True
-        if str(value).lower() in ("false", "no", "0", "off", ""):
+        if text.lower() in ("false", "no", "0", "off"):
             return False
-        raise UsageError(f"{option.name} is {value!r}, expected true or false")
-    if option.kind == "number" and value is not None:
-        if not str(value).isdigit():
-            raise UsageError(f"{option.name} is {value!r}, expected a whole number")
-        return int(value)
-    if option.kind == "choice" and value is False:
-        value = "off"  # what YAML makes of the word
-    if option.kind == "choice" and value not in option.choices:
-        raise UsageError(f"{option.name} is {value!r}, expected {_either(option.choices)}")
-    return value if value is None else str(value)
+        raise UsageError(f"{option.name} is {text!r}, expected true or false")
+    if option.kind == "number":
+        if not re.fullmatch("0|[1-9][0-9]*", text) or int(text) < option.least:
+            raise UsageError(
+                f"{option.name} is {text!r}, expected a whole number, "
+                f"{option.least} or more, without zeros before it"
+            )
+        return int(text)
+    if option.kind == "choice" and text not in option.choices:
+        raise UsageError(f"{option.name} is {text!r}, expected {_either(option.choices)}")
+    if not text:
+        raise UsageError(f"{option.name} is empty, expected {option.metavar}")
+    return text
 
 
 def _either(words: Sequence[str]) -> str:

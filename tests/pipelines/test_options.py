@@ -40,6 +40,21 @@ def test_without_anything_the_defaults_hold():
         (["--workers", "many"], {}, "workers is 'many', expected a whole number"),
         (["--delimiter", "="], {}, "delimiter is '=', expected what stands between fields"),
         (["--config", "none.yaml"], {}, "--config none.yaml: No such file or directory"),
+        (["--workers", "0"], {}, "workers is '0', expected a whole number, 1 or more"),
+        (["--workers", "010"], {}, "workers is '010', expected a whole number, 1 or more, without"),
+        (["--workers", "2.0"], {}, "workers is '2.0', expected a whole number"),
+        (["--workers", "\N{SUPERSCRIPT TWO}"], {}, "expected a whole number"),
+        (["--max-failures", "-1"], {}, "max-failures is '-1', expected a whole number, 0 or more"),
+        (["--max-failures=-1"], {}, "max-failures is '-1', expected a whole number, 0 or more"),
+        (["--input", ""], {}, "input is empty, expected LOGS"),
+        (["--runner", ""], {}, "runner is empty, expected NAME"),
+        ([], {"FIXFEED_INPUT": ""}, "FIXFEED_INPUT in the environment is empty; give it a value"),
+        ([], {"FIXFEED_JSON": ""}, "FIXFEED_JSON in the environment is empty"),
+        ([], {"FIXFEED_WORKERS": ""}, "FIXFEED_WORKERS in the environment is empty"),
+        ([], {"FIXFEED_CONFIG": ""}, "FIXFEED_CONFIG in the environment is empty"),
+        ([], {"FIXFEED_INPUT": "a\n\nb"}, "line 2 of FIXFEED_INPUT in the environment is empty"),
+        ([], {"FIXFEED_MASK": "\nText"}, "line 1 of FIXFEED_MASK in the environment is empty"),
+        ([], {"FIXFEED_Input": "a"}, "unknown variable FIXFEED_Input in the environment; did you"),
         (["--validate", "all"], {}, "validate is 'all', expected off, structure or dictionary"),
         ([], {"FIXFEED_JSON": "maybe"}, "json is 'maybe', expected true or false"),
     ],
@@ -62,6 +77,77 @@ def test_what_yaml_makes_of_a_word_is_understood(tmp_path):
     config.write_text("validate: off\ndefault-appl-ver-id: 6\nmask: 1\n")
     settings = read_settings(["--config", str(config)], {})
     assert (settings.validate, settings.default_appl_ver_id, settings.mask) == ("off", "6", ("1",))
+
+
+def test_one_line_end_closes_a_list_in_the_environment_and_blanks_may_delimit():
+    environment = {"FIXFEED_INPUT": "a b.log\r\nc\N{LINE SEPARATOR}d.log\r\n"}
+    settings = read_settings([], environment | {"FIXFEED_DELIMITER": "\t"})
+    assert settings.input == ("a b.log", "c\N{LINE SEPARATOR}d.log")
+    assert settings.delimiter == b"\t"
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ("mask: Text\ninput: a\nmask: Account", "'mask' stands twice, in lines 1 and 3, where onl"),
+        ("mask: Text\nmask: Account", "write one list, as in `mask: [ONE, ANOTHER]`"),
+        ("no-admin: true\nno_admin: false", "'no-admin' stands twice, in lines 1 and 2"),
+        ("workers: 1\nworkers: 2", "leave one of them out"),
+        ("input:", "line 1: input has no value; give it one, or leave the line out"),
+        ("output: null", "output has no value"),
+        ("input: [a, ~]", "input has no value"),
+        ("names:", "names has no value"),
+        ("workers: null", "workers has no value"),
+        ("mask: []", "mask is an empty list; leave the line out for the default"),
+        ("input: ''", "input is empty, expected LOGS"),
+        ("workers: 010", "workers is 010, which is the number 8 to YAML; write a decimal number"),
+        ("workers: 0x10", "workers is 0x10, which is the number 16 to YAML"),
+        ("workers: 0b11", "workers is 0b11, which is the number 3 to YAML"),
+        ("workers: 1:30", "workers is 1:30, which is the number 90 to YAML"),
+        ("workers: 1_0", "workers is 1_0, which is the number 10 to YAML"),
+        ("workers: '010'", "workers is '010', expected a whole number"),
+        ("workers: 0", "workers is '0', expected a whole number, 1 or more"),
+        ("workers: yes", "workers is 'yes', expected a whole number"),
+        ("max-failures: -1", "max-failures is '-1', expected a whole number, 0 or more"),
+        ("mask: 0124", "mask is 0124, which is the number 84 to YAML; write a decimal number, or"),
+        ("mask: [1, 0554]", 'or quote it if it is text: "0554"'),
+        ("input: true", "input is true, which is a truth value to YAML; if the word is meant, quo"),
+        ("mask-key-file: no", 'if the word is meant, quote it: "no"'),
+        ("include: [off]", "include is off, which is a truth value"),
+        ("validate: no", "validate is 'no', expected off, structure or dictionary"),
+        ("validate: [off]", "validate has a list, expected one value"),
+        ("input: {a: b}", "input has words of its own, expected values, one or a list of them"),
+        ("input: [[a]]", "input has a list or words inside its list"),
+        ("input: !!binary YQ==", "expected text or a number"),
+        ("json: 2", "json is '2', expected true or false"),
+        ("input: [a", "is no YAML"),
+        ("", "expected words with values"),
+        ("- input", "expected words with values"),
+    ],
+)
+def test_what_yaml_would_read_otherwise_than_people_is_an_error(lines, text, tmp_path):
+    config = tmp_path / "fixfeed.yaml"
+    config.write_text(lines)
+    with pytest.raises(UsageError) as error:
+        read_settings(["--config", str(config)], {})
+    assert text in str(error.value)
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path):
+    config = tmp_path / "fixfeed.yaml"
+    config.write_bytes(b"input: \xff\xfe")
+    with pytest.raises(UsageError, match=r"fixfeed\.yaml is no YAML"):
+        read_settings(["--config", str(config)], {})
+    with pytest.raises(UsageError, match="Is a directory"):
+        read_settings(["--config", str(tmp_path)], {})
+
+
+def test_quoted_text_and_dates_stand_for_themselves(tmp_path):
+    config = tmp_path / "fixfeed.yaml"
+    config.write_text("input: [2025-01-02, 'true', '010']\njson: 1\nnames: Off\n")
+    settings = read_settings(["--config", str(config)], {})
+    assert settings.input == ("2025-01-02", "true", "010")
+    assert (settings.json, settings.names) == (True, False)
 
 
 def test_options_of_beam_are_passed_on():

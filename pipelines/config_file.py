@@ -1,0 +1,101 @@
+"""Reads the YAML file of options: each word once, its values as the texts that stand there.
+
+YAML 1.1 makes 8 of `010`, 90 of `1:30` and a truth value of `no`. So the values are not YAML's but
+their texts, and what YAML would read otherwise than people do is an error.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import yaml
+
+from pipelines.option_table import Option, UsageError
+
+__all__ = ["read_words"]
+
+_TAG = "tag:yaml.org,2002:"
+_PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
+
+
+def read_words(
+    path: str, known: Mapping[str, Option], nearest: Callable[[str], str]
+) -> dict[str, str | list[str]]:
+    """Return what the file says of each word, with `_` for `-`: a text, or a list of texts.
+
+    Raises `UsageError`, with file and line, for what is no such file, an unknown word (`nearest`
+    tells the one that was meant), one that stands twice, and a value that is none: nothing, a
+    number in another form than a decimal one, a truth value where text is meant.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            root = yaml.compose(file, yaml.SafeLoader)
+    except OSError as error:
+        raise UsageError(f"--config {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {path} is no YAML: {error}") from error
+    if not isinstance(root, yaml.MappingNode):
+        raise UsageError(f"--config {path}: expected words with values, as in `input: logs/*.log`")
+    words: dict[str, str | list[str]] = {}
+    lines: dict[str, int] = {}
+    for key, value in root.value:
+        written = str(key.value)
+        word, line = written.replace("-", "_"), key.start_mark.line + 1
+        if word not in known:
+            raise UsageError(f"{path}, line {line}: unknown word {written!r}{nearest(word)}")
+        if word in lines:
+            raise UsageError(
+                f"{path}: {known[word].name!r} stands twice, in lines {lines[word]} and {line}, "
+                f"where only one would count; {_once(known[word])}"
+            )
+        lines[word] = line
+        words[word] = _texts(value, known[word], f"{path}, line {line}: {known[word].name}")
+    return words
+
+
+def _once(option: Option) -> str:
+    if option.kind == "list":
+        return f"write one list, as in `{option.name}: [ONE, ANOTHER]`"
+    return "leave one of them out"
+
+
+def _texts(node: Any, option: Option, where: str) -> str | list[str]:
+    if isinstance(node, yaml.ScalarNode):
+        return _text(node, option, where)
+    if isinstance(node, yaml.SequenceNode) and option.kind == "list":
+        if not node.value:
+            raise UsageError(f"{where} is an empty list; leave the line out for the default")
+        return [_item(one, option, where) for one in node.value]
+    found = "a list" if isinstance(node, yaml.SequenceNode) else "words of its own"
+    expected = "values, one or a list of them" if option.kind == "list" else "one value"
+    raise UsageError(f"{where} has {found}, expected {expected}")
+
+
+def _item(node: Any, option: Option, where: str) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise UsageError(
+            f"{where} has a list or words inside its list, expected texts; quote what has "
+            "brackets, braces or a colon"
+        )
+    return _text(node, option, where)
+
+
+def _text(node: yaml.ScalarNode, option: Option, where: str) -> str:
+    text = str(node.value)
+    kind = node.tag.removeprefix(_TAG)
+    if kind == "null":
+        raise UsageError(f"{where} has no value; give it one, or leave the line out")
+    if kind == "bool" and option.kind in ("text", "list"):
+        raise UsageError(
+            f"{where} is {text}, which is a truth value to YAML; if the word is meant, quote it: "
+            f'"{text}"'
+        )
+    if kind in ("int", "float") and not _PLAIN_NUMBER.fullmatch(text):
+        value = yaml.safe_load(text)
+        raise UsageError(
+            f"{where} is {text}, which is the number {value} to YAML; write a decimal number, or "
+            f'quote it if it is text: "{text}"'
+        )
+    if kind not in ("str", "bool", "int", "float", "timestamp", "value"):
+        raise UsageError(f"{where} is of YAML's type {node.tag}, expected text or a number")
+    return text
