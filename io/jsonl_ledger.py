@@ -7,6 +7,7 @@
 A transaction of the database is the lock of the files: they are changed inside one only.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,17 +30,32 @@ from fixio.ledger import (
     Progress,
     SchemaError,
     SinkError,
+    SinkFailed,
     Source,
     known,
     settled,
 )
-from fixio.redaction import redact, redact_text
+from fixio.redaction import redact
 from fixio.tables import EXTEND_PROGRESS, STORED_SOURCES
 
 __all__ = ["JsonlLedger"]
 
 _VERSION = 2
 _PATIENCE = 120  # seconds
+# Primary result codes of trouble with the disk, the file or other processes; others are ours.
+_TROUBLES = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+}
 _SCHEMA = (
     "create table files (name text primary key, length integer not null, tail text not null)",
     """create table source_identities (
@@ -73,8 +89,8 @@ _SCHEMA = (
 class JsonlLedger:
     """The ledger of a file of JSON lines (`fixio.ledger.Ledger`). Not for several threads.
 
-    Raises `SinkError` where the files or the database cannot be read or written, or are not what
-    fixfeed has left.
+    Raises `SinkFailed` where the files or the database cannot be read or written, and `SinkError`
+    where they are not what fixfeed has left.
     """
 
     def __init__(self, place: str):
@@ -174,21 +190,24 @@ class JsonlLedger:
                 self._query("commit")
             except BaseException:
                 if self._connection and self._connection.in_transaction:
-                    self._query("rollback")
+                    with contextlib.suppress(SinkFailed):
+                        self._query("rollback")
                 raise
-        except (sqlite3.Error, OSError) as error:
-            raise SinkError(
-                f"cannot write to {self.place}: {redact_text(str(error))}; check that there is "
-                "space left and that you may write there, and run it again: what is committed stays"
-            ) from error
+        except OSError as error:
+            raise SinkFailed.at(self.place, error) from error
 
     def _query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        if self._connection is None:
-            # A transform's instance is used by one thread at a time, not always by the same.
-            self._connection = sqlite3.connect(
-                self._database, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
-            )
-        return self._connection.execute(statement, values).fetchall()
+        try:
+            if self._connection is None:
+                # A transform's instance is used by one thread at a time, not always by the same.
+                self._connection = sqlite3.connect(
+                    self._database, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+                )
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _TROUBLES:
+                raise SinkFailed.at(self.place, error) from error
+            raise
 
     # Sources.
 

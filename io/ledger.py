@@ -18,6 +18,7 @@ __all__ = [
     "Progress",
     "SchemaError",
     "SinkError",
+    "SinkFailed",
     "Source",
     "Stretch",
     "by_source",
@@ -38,7 +39,26 @@ Stretch = tuple[int, int]
 
 
 class SinkError(Exception):
-    """A sink cannot be opened or written; the text says which, why, and what to check."""
+    """A sink cannot be opened or written; the text says which, why, and what to check.
+
+    It is one line, so that it is found again in a traceback that another process sends as text.
+    """
+
+    def __init__(self, text: str):
+        """Store the text, whose line ends become blanks."""
+        super().__init__(" ".join(filter(None, map(str.strip, text.splitlines()))))
+
+
+class SinkFailed(SinkError):
+    """A sink that was open cannot be written: the disk is full, the server gone, a right lost."""
+
+    @classmethod
+    def at(cls, place: str, why: object) -> "SinkFailed":
+        """Return the error that `place` cannot be written."""
+        return cls(
+            f"cannot write to {place}: {why}; check that there is space left and that you may "
+            "write there, and run it again: what is committed stays"
+        )
 
 
 class SchemaError(SinkError):

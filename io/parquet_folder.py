@@ -12,6 +12,7 @@ next ends what it tells. All changes are made under one lock, so a manifest that
 that of a writer that died.
 """
 
+import contextlib
 import fcntl
 import os
 import uuid
@@ -25,7 +26,7 @@ import orjson
 
 from fixio.durable import sync
 from fixio.identity import identity_of_version_1
-from fixio.ledger import Progress, SchemaError, SinkError, by_source
+from fixio.ledger import Progress, SchemaError, SinkError, SinkFailed, by_source
 from fixio.redaction import redact, redact_text
 
 __all__ = ["VERSION", "ParquetFolder"]
@@ -88,7 +89,9 @@ class ParquetFolder:
         """Take leave as a writer; nothing else is open."""
         if self._writer is not None:
             (name, lock), self._writer = self._writer, None
-            (self._writers / name).unlink(missing_ok=True)
+            # Who comes next sweeps it away if that fails.
+            with contextlib.suppress(OSError):
+                (self._writers / name).unlink(missing_ok=True)
             lock.close()
 
     def agree_on_partitions(self, names: Sequence[str]) -> None:
@@ -150,10 +153,13 @@ class ParquetFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock of the folder."""
-        with open(self._own / "lock", "ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        """Hold the lock of the folder; `SinkFailed` if that, or what is done inside, fails."""
+        try:
+            with open(self._own / "lock", "ab") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise SinkFailed.at(self.place, error) from error
 
     @contextmanager
     def changing(self) -> Iterator[dict[str, Any]]:

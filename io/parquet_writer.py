@@ -1,5 +1,6 @@
 """Commits of batches to a folder of Parquet files: what is new of them, and what it replaces."""
 
+import contextlib
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from fixio.ledger import (
     Progress,
-    SinkError,
+    SinkFailed,
     Stretch,
     carved,
     check_witness,
@@ -116,15 +117,16 @@ class ParquetWriter:
                     self._ledger.commit(commit.progress, commit.files, gone, settled)
         except OSError as error:
             self._discard(commit)
-            raise SinkError(
-                f"cannot write to {self._ledger.place}: {error}; check that there is space left "
-                "and that you may write there, and run it again: what is committed stays"
-            ) from error
+            raise SinkFailed.at(self._ledger.place, error) from error
+        except SinkFailed:
+            self._discard(commit)
+            raise
         return commit.stored
 
     def _discard(self, commit: _Commit) -> None:
         for path, _ in commit.files:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # Who comes next sweeps them away.
+                path.unlink(missing_ok=True)
 
     def _new(
         self, batches: Sequence[tuple[int, Batch]], done: Mapping[int, Sequence[Progress]]

@@ -4,6 +4,7 @@ They are encoded while COPY reads them: whole batches of them, joined, would com
 fresh pages each time (measured: more than the encoding itself).
 """
 
+import contextlib
 import io
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pgpq import encoders, schema
 
-from fixio.ledger import SinkError
+from fixio.ledger import SinkFailed
 from fixio.redaction import redact, without_secrets
 from fixio.store import Store
 
@@ -25,21 +26,28 @@ _SCHEMA_LOCK = 0x66697866656564  # "fixfeed": the advisory lock of who makes or 
 _JSON = ("fields", "enriched")
 _REPLACEMENT = "�"
 _PIECE = 1024  # rows that are encoded at once
+# SQLSTATE classes of trouble with the server, its disk, its connections, its locks or our rights
+# (PostgreSQL, "Appendix A. PostgreSQL Error Codes"); other errors are ours.
+_TROUBLES = ("08", "25", "28", "40", "53", "54", "55", "57", "58", "F0", "XX")
+_NO_RIGHT = "42501"
 
 
 class PostgresqlStore(Store):
-    """A database that the connection string `dsn` leads to."""
+    """A database that the connection string `dsn` leads to.
+
+    Raises `SinkFailed` where it cannot be reached, read or written.
+    """
 
     dialect = "postgresql"
 
     def __init__(self, dsn: str):
-        """Connect; raises `SinkError` that says what to check."""
+        """Connect; raises `SinkFailed` that says what to check."""
         self.place = place = redact(dsn)
         try:
             self._connection = psycopg2.connect(dsn, application_name="fixfeed")
         except (psycopg2.OperationalError, psycopg2.ProgrammingError) as error:
             said = without_secrets(str(error).strip(), dsn)
-            raise SinkError(
+            raise SinkFailed(
                 f"cannot connect to {place}: {said}; check that the server runs there, that "
                 "the database exists, and the password (PGPASSWORD or ~/.pgpass)"
             ) from None  # what libpq says may quote a part of the password
@@ -50,8 +58,23 @@ class PostgresqlStore(Store):
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """See `Database.query`."""
-        self._cursor.execute(statement.replace("?", "%s"), values or None)
-        return self._cursor.fetchall() if self._cursor.description else []
+        with self._telling():
+            self._cursor.execute(statement.replace("?", "%s"), values or None)
+            return self._cursor.fetchall() if self._cursor.description else []
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turn trouble with the server into a `SinkFailed`; other errors are ours."""
+        try:
+            yield
+        except psycopg2.Error as error:
+            if _is_trouble(error):
+                raise SinkFailed(
+                    f"cannot write to {self.place}: {str(error).strip()}; check that the server "
+                    "runs, has space left and lets you write, and run it again: what is committed "
+                    "stays"
+                ) from error
+            raise
 
     def changed(self, statement: str, *values: Any) -> int:
         """See `Database.changed`."""
@@ -69,10 +92,11 @@ class PostgresqlStore(Store):
 
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
         """See `Database.ingest`. U+0000, which PostgreSQL's text refuses, is written as U+FFFD."""
-        self._cursor.copy_expert(
-            f"copy {table} ({', '.join(batches[0].schema.names)}) from stdin binary",
-            _Copy(self._encoded(batches)),
-        )
+        with self._telling():
+            self._cursor.copy_expert(
+                f"copy {table} ({', '.join(batches[0].schema.names)}) from stdin binary",
+                _Copy(self._encoded(batches)),
+            )
 
     def _encoded(self, batches: Sequence[pa.RecordBatch]) -> Iterator[bytes]:
         """Yield the bytes that stand for the rows, in pieces."""
@@ -109,7 +133,8 @@ class PostgresqlStore(Store):
     def rollback(self) -> None:
         """See `Database.rollback`; a connection that is lost has been rolled back by the server."""
         if not self._connection.closed:
-            self.query("rollback")
+            with contextlib.suppress(SinkFailed):
+                self.query("rollback")
 
     def is_key_violation(self, error: Exception) -> bool:
         """See `Database.is_key_violation`."""
@@ -118,6 +143,13 @@ class PostgresqlStore(Store):
     def close(self) -> None:
         """See `Database.close`."""
         self._connection.close()
+
+
+def _is_trouble(error: psycopg2.Error) -> bool:
+    if error.pgcode is None:  # libpq's own, not the server's
+        kinds = (psycopg2.OperationalError, psycopg2.InterfaceError)
+        return isinstance(error, kinds) or type(error) is psycopg2.DatabaseError
+    return error.pgcode == _NO_RIGHT or error.pgcode[:2] in _TROUBLES
 
 
 class _Copy(io.RawIOBase):

@@ -5,8 +5,9 @@ file (SQLite, "How To Corrupt An SQLite Database File", 2.2.1), so a process tha
 must not open the same file with `sqlite3`. Other processes may, as readers: the journal is a WAL.
 """
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import adbc_driver_sqlite.dbapi
 import numpy as np
 import pyarrow as pa
 
-from fixio.ledger import SinkError
+from fixio.ledger import SinkError, SinkFailed
 from fixio.redaction import redact
 from fixio.store import Store
 
@@ -23,6 +24,21 @@ __all__ = ["PRAGMAS", "SqliteStore", "with_floats"]
 
 _EXACT = 1 << 53  # up to here a double holds every whole number
 _PATIENCE, _PAUSE = 120, 0.001  # seconds
+# What SQLite says (sqlite3_errstr) of trouble with the disk, the file or other processes; through
+# ADBC an error has no other sign of its kind.
+_TROUBLES = (
+    "database or disk is full",
+    "disk I/O error",
+    "attempt to write a readonly database",
+    "unable to open database file",
+    "database is locked",
+    "database table is locked",
+    "locking protocol",
+    "database disk image is malformed",
+    "file is not a database",
+    "access permission denied",
+    "out of memory",
+)
 PRAGMAS = (
     "journal_mode = wal",
     # A kill loses nothing; a power cut may lose the last commits, rows and progress together.
@@ -35,7 +51,10 @@ PRAGMAS = (
 
 
 class SqliteStore(Store):
-    """A database file; several processes may write to it, one transaction at a time."""
+    """A database file; several processes may write to it, one transaction at a time.
+
+    Raises `SinkFailed` where the file cannot be read or written.
+    """
 
     dialect = "sqlite"
 
@@ -47,14 +66,17 @@ class SqliteStore(Store):
             raise SinkError(f"cannot open {place}: there is no folder {redact(str(folder))}")
         # In autocommit mode, and staying there: transactions are statements of ours. Leaving it
         # makes the driver's commit() a silent no-op (measured).
-        self._connection = adbc_driver_sqlite.dbapi.connect(path, autocommit=True)
+        try:
+            self._connection = adbc_driver_sqlite.dbapi.connect(path, autocommit=True)
+        except adbc_driver_manager.Error as error:
+            raise SinkError(f"cannot open {place}: {error}") from error
         self._cursor = self._connection.cursor()
         try:
             for pragma in PRAGMAS:
                 self.query(f"pragma {pragma}")
-        except adbc_driver_manager.Error as error:
+        except SinkFailed as error:
             self.close()
-            raise SinkError(f"cannot open {place}: {error}") from error
+            raise SinkError(f"cannot open {place}: {error.__cause__}") from error
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """See `Database.query`; waits up to two minutes for what another process has locked."""
@@ -63,9 +85,10 @@ class SqliteStore(Store):
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                self._cursor.execute(statement, values or None)
-                return self._cursor.fetchall()
-            except adbc_driver_manager.Error as error:
+                with self._telling():
+                    self._cursor.execute(statement, values or None)
+                    return self._cursor.fetchall()
+            except SinkFailed as error:
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(_PAUSE)
@@ -79,6 +102,16 @@ class SqliteStore(Store):
         """See `Database.row_lock`: a transaction that writes has the database for itself."""
         return ""
 
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turn what SQLite says of trouble into a `SinkFailed`; other errors are ours."""
+        try:
+            yield
+        except adbc_driver_manager.Error as error:
+            if any(trouble in str(error) for trouble in _TROUBLES):
+                raise SinkFailed.at(self.place, error) from error
+            raise
+
     def tables(self) -> set[str]:
         """See `Database.tables`."""
         return {row[0] for row in self.query("select name from sqlite_master where type = 'table'")}
@@ -86,7 +119,8 @@ class SqliteStore(Store):
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
         """See `Database.ingest`. Decimals become the nearest double, times ISO 8601 text."""
         rows = pa.Table.from_batches([with_floats(batch) for batch in batches])
-        self._cursor.adbc_ingest(table, rows, mode="append")
+        with self._telling():
+            self._cursor.adbc_ingest(table, rows, mode="append")
 
     def lock_schema(self) -> None:
         """Do nothing: a transaction that writes has the database for itself."""
@@ -100,8 +134,9 @@ class SqliteStore(Store):
         self.query("commit")
 
     def rollback(self) -> None:
-        """See `Database.rollback`."""
-        self.query("rollback")
+        """See `Database.rollback`; a full disk makes SQLite undo all by itself."""
+        with contextlib.suppress(adbc_driver_manager.Error, SinkFailed):
+            self.query("rollback")
 
     def is_key_violation(self, error: Exception) -> bool:
         """See `Database.is_key_violation`."""

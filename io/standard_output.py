@@ -4,6 +4,7 @@
 """
 
 import os
+import select
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ import apache_beam as beam
 
 from fixio.gathering import OnCommit
 from fixio.jsonl_writer import joined
-from fixio.ledger import Known, SinkError, Source
+from fixio.ledger import Known, SinkError, SinkFailed, Source
 from transforms.fix.block import Batch
 from transforms.fix.envelope import envelopes, failure_envelopes
 
@@ -42,6 +43,8 @@ class StandardOutputLedger:
 
     def prepare(self) -> None:
         """Remove the failures of the run before."""
+        if sys.stdout is None:
+            raise SinkError("standard output is closed; send it to a file or a pipe")
         try:
             FAILURES.unlink(missing_ok=True)
         except OSError as error:
@@ -71,7 +74,8 @@ class WriteToStandardOutput(beam.PTransform):
     Lines are written whole, a batch at a time. Nothing is remembered: when a bundle runs twice, its
     lines are there twice. Failures are appended to `FAILURES` in the current folder.
 
-    A bundle fails with `OutputClosed` when nobody reads standard output any more, with `SinkError`
+    A bundle fails with `OutputClosed` when nobody reads standard output any more, with `SinkFailed`
+    when it or the file of failures cannot be written, as on a full disk, with `SinkError`
     where it runs in another process than the one that made the transform, since the output of
     workers goes elsewhere, and with `ValueError` when the batches have no column `fix_json`.
 
@@ -112,18 +116,36 @@ class _WriteBatchFn(beam.DoFn):
         with _lock:
             _write(lines)
             if failures:
-                with open(FAILURES, "ab") as file:
-                    file.write(failures)
+                _write_failures(failures)
         if self._on_commit:
             self._on_commit(batch, batch.messages.num_rows)
         return ()
 
 
+def _write_failures(lines: bytes) -> None:
+    try:
+        with open(FAILURES, "ab") as file:
+            file.write(lines)
+    except OSError as error:
+        raise SinkFailed(
+            f"cannot write failures to {FAILURES}: {error.strerror}; check that there is space "
+            "left and that you may write there, and run it again"
+        ) from error
+
+
 def _write(lines: bytes) -> None:
-    sys.stdout.flush()
     view = memoryview(lines)
     try:
+        sys.stdout.flush()
         while view:
-            view = view[os.write(_STANDARD_OUTPUT, view) :]
+            try:
+                view = view[os.write(_STANDARD_OUTPUT, view) :]
+            except BlockingIOError:  # Whoever has the other end made the pipe so.
+                select.select([], [_STANDARD_OUTPUT], [])
     except BrokenPipeError as error:
         raise OutputClosed("nobody reads standard output any more") from error
+    except OSError as error:
+        raise SinkFailed(
+            f"cannot write to standard output: {error.strerror}; send it to a place that takes "
+            "it, and run it again"
+        ) from error

@@ -9,8 +9,8 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -18,45 +18,36 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import orjson
 from rich.console import Console
 
 from fixio.content import STANDARD_INPUT
-from fixio.files import ReadFromFiles, file_at, find_files, set_options
-from fixio.ledger import Ledger, SinkError
-from fixio.redaction import redact, redact_text
-from fixio.standard_output import OutputClosed
+from fixio.files import ReadFromFiles, Unreadable, file_at, find_files, set_options
+from fixio.ledger import Ledger, SinkFailed
+from fixio.redaction import redact
 from fixio.store import Store
 from pipelines import metrics
-from pipelines.connectors import Sink, UnknownPlace, sink_of
+from pipelines.connectors import Sink, sink_of
 from pipelines.dry_run import show
+from pipelines.endings import (
+    DONE,
+    OWN_ERROR,
+    STOPPED,
+    TOO_MANY_FAILURES,
+    UNREAD,
+    Ending,
+    open_standard_streams,
+)
 from pipelines.options import Settings, UsageError, read_settings
 from pipelines.plan import Plan, make_plan
 from pipelines.progress import shown
 from pipelines.rules import Rules
-from pipelines.running import LOCAL, Stop, runner_of, stopping
-from pipelines.summary import adds_up, print_summary, summary_of
-from transforms.enrich import LookupFileError
-from transforms.fix.log_format import LogFormatError
-from transforms.fix.masking import MaskingError
-from transforms.fix.rules import RuleError
-from transforms.fix.xml_dictionary import DictionaryError
+from pipelines.running import LOCAL, GaveUp, Stop, Watch, runner_of
+from pipelines.standard_input import spool
+from pipelines.summary import adds_up, summary_of
+from pipelines.workers import WorkerDied
 
 __all__ = ["build", "main"]
 
-DONE, OWN_ERROR, USAGE, UNREAD, TOO_MANY_FAILURES, STOPPED = range(6)
-"""The exit codes."""
-
-_WRONG_USAGE = (
-    UsageError,
-    UnknownPlace,
-    RuleError,
-    LookupFileError,
-    DictionaryError,
-    MaskingError,
-    LogFormatError,
-)
-_WORKER_LOG = "workers.log"
 _SMALL = 8 << 20  # bytes below which starting worker processes takes longer than reading
 
 
@@ -77,34 +68,35 @@ def build(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the job with these arguments (the command line's by default); return the exit code."""
+    """Run the job with these arguments (the command line's by default); return the exit code.
+
+    A job that hangs, since a worker process has died or a signal was not heeded, ends the process.
+    """
+    open_standard_streams()
     # What fails is raised as well, and told here.
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
-    errors = Console(stderr=True)
+    for name in ("apache_beam", "grpc"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    words = sys.argv[1:] if arguments is None else arguments
+    ending = Ending(words, os.environ)
     try:
-        settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
-        job = _Job(settings, errors)
-    except _WRONG_USAGE as error:
-        said = redact_text(f"fixfeed: {error}")
-        errors.print(said, style="red", highlight=False, markup=False, soft_wrap=True)
-        return USAGE
-    folder = Path(tempfile.mkdtemp(prefix="fixfeed-run-"))
+        folder = Path(tempfile.mkdtemp(prefix="fixfeed-run-"))
+    except OSError as error:
+        return ending.error(SinkFailed(f"there is no place for temporary files: {error}"))
+    watch = Watch(folder)
+
+    def job() -> int:
+        return _Job(read_settings(words, os.environ), watch, ending).run(folder)
+
     try:
-        return job.run(folder)
-    except OutputClosed:
-        return STOPPED
-    except SinkError as error:
-        said = redact_text(f"fixfeed: {error}")
-        errors.print(said, style="red", highlight=False, markup=False, soft_wrap=True)
-        return USAGE
-    except Exception:
-        sys.stderr.write(redact_text(traceback.format_exc()))
-        log = folder / _WORKER_LOG
-        if log.exists():
-            said = redact_text(log.read_text(errors="replace"))
-            errors.print(*said.splitlines()[-30:], sep="\n", markup=False)
-        errors.print("fixfeed: this is an error of fixfeed's own; what was committed is stored")
-        return OWN_ERROR
+        return watch.over(job)
+    except (GaveUp, WorkerDied) as error:
+        # Its thread still waits. Nothing is to keep the process from ending, not what tells it.
+        threading.Timer(1, os._exit, [OWN_ERROR]).start()
+        watch.workers.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(ending.error(error))
+    except BaseException as error:
+        return ending.error(error)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -112,11 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Job:
     """A run, from settings that are finished objects."""
 
-    def __init__(self, settings: Settings, errors: Console):
+    def __init__(self, settings: Settings, watch: Watch, ending: Ending):
         if not settings.input:
             raise UsageError("nothing to read: name logs with --input; see fixfeed --help")
         self.settings = settings
-        self.errors = errors
+        self.watch = watch
+        self.ending = ending
+        self.errors = Console(stderr=True)
         self.sinks: list[Sink] = [
             sink_of(uri, partition_by=settings.partition_by) for uri in settings.output
         ]
@@ -132,29 +126,31 @@ class _Job:
                 "standard output is written by one process alone: leave out --workers and "
                 "--runner, or name a file, as in jsonl:out.jsonl"
             )
+        ending.settle(settings, beside=self.beside)
         self.rules = Rules(settings)
         self.started = time.monotonic()
 
     def run(self, folder: Path) -> int:
+        stop = self.watch.stop
         patterns = [one for one in self.settings.input if one != STANDARD_INPUT]
         set_options(self.settings.beam)
         files, unreadable = find_files(patterns, delimiter=self.settings.delimiter)
         if len(patterns) < len(self.settings.input) and not self.settings.dry_run:
-            files.append(file_at(_spool(folder), STANDARD_INPUT, self.settings.delimiter))
+            spooled = spool(folder, stop)
+            if isinstance(spooled, Unreadable):
+                unreadable.append(spooled)
+            else:
+                files.append(file_at(spooled, STANDARD_INPUT, self.settings.delimiter))
         if self.settings.dry_run:
-            show(
-                Console(),
-                files,
-                unreadable,
-                [sink.name for sink in self.sinks],
-                self.rules,
+            sinks = [sink.name for sink in self.sinks]
+            return self.ending.page(
+                lambda console: show(console, files, unreadable, sinks, self.rules),
+                UNREAD if unreadable else DONE,
             )
-            return UNREAD if unreadable else DONE
         counters = folder / "metrics"
         counters.mkdir()
         metrics.start(counters)
-        stop = Stop(folder)
-        with ExitStack() as stack, stopping(stop):
+        with ExitStack() as stack:
             ledgers: dict[str, Ledger] = {}
             for sink in self.sinks:
                 ledger = sink.ledger()
@@ -185,14 +181,7 @@ class _Job:
             code = self._exit_code(summary)
             for store, run_id in runs.values():
                 store.end_run(run_id, summary["sinks"].get(store.place, {}), summary["ended"])
-        # Messages on standard output are not to be mixed with anything else.
-        out = sys.stderr if self.beside else sys.stdout
-        if self.settings.json:
-            out.buffer.write(orjson.dumps(summary | {"exit_code": code}) + b"\n")
-            out.flush()
-        else:
-            print_summary(summary, Console(file=out))
-        return code
+        return self.ending.summary(summary, code)
 
     def _read(self, plan: Plan, ledgers: Mapping[str, Ledger], counters: Path, stop: Stop) -> None:
         settings = self.settings
@@ -205,7 +194,7 @@ class _Job:
                 settings.runner,
                 processes=processes,
                 beam=settings.beam,
-                log=counters.parent / _WORKER_LOG,
+                workers=self.watch.workers,
             )
             quiet = settings.quiet or settings.runner not in LOCAL
             watched = shown(plan.expected, lambda: _so_far(counters), self.errors)
@@ -263,14 +252,6 @@ class _Job:
         # Options for Beam may hold credentials of the runner.
         del settings["beam"]
         return {**settings, "rules": self.rules.digest}
-
-
-def _spool(folder: Path) -> str:
-    """Copy standard input to a file of the run, so that it can be read in parallel."""
-    path = folder / "standard-input"
-    with open(path, "wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-    return str(path)
 
 
 def _so_far(counters: Path) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import pyarrow.compute as pc
 
+from fixio.ledger import SinkFailed
 from transforms.fix.block import Batch
 
 __all__ = ["Committed", "empty", "problems", "start", "totals"]
@@ -64,7 +65,20 @@ class Committed:
         self._folder = str(folder)
 
     def __call__(self, batch: Batch, stored: int) -> None:
-        """Count one batch, of which `stored` messages were new."""
+        """Count one batch, of which `stored` messages were new.
+
+        Raises `SinkFailed` where the folder cannot be written.
+        """
+        try:
+            self._count(batch, stored)
+        except OSError as error:
+            raise SinkFailed(
+                f"cannot write the counters of the run to {self._folder}: {error.strerror}; make "
+                "space there, or name another folder for temporary files with TMPDIR, and run it "
+                "again: what is committed stays"
+            ) from error
+
+    def _count(self, batch: Batch, stored: int) -> None:
         counters = _counters(self._folder)
         counters["bytes"].labels(self._sink).inc(batch.end - batch.start)
         counters["read"].labels(self._sink).inc(batch.read)

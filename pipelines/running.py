@@ -1,36 +1,37 @@
-"""Runs a pipeline on the runner that was asked for, and stops it when a signal says so."""
+"""Runs a job: on the runner that was asked for, watched, and ended whatever it is doing."""
 
 import os
-import shlex
+import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner
-from apache_beam.transforms import environments
 
-__all__ = ["LOCAL", "Stop", "runner_of", "stopping"]
+from pipelines.workers import Workers
+
+__all__ = ["LOCAL", "GaveUp", "Stop", "Watch", "runner_of"]
 
 LOCAL = ("DirectRunner", "FnApiRunner")
 
-# In a session of their own, so that Ctrl-C reaches the parent alone and the workers finish what
-# they have begun (measured: otherwise they die first and the parent hangs).
-_WORKER = f"exec setsid {sys.executable} -m apache_beam.runners.worker.sdk_worker_main"
+_PATIENCE = 8  # seconds from a signal to the end of a job that does not end by itself
+
+T = TypeVar("T")
 
 
 def runner_of(
-    name: str, *, processes: int, beam: Sequence[str], log: Path
+    name: str, *, processes: int, beam: Sequence[str], workers: Workers
 ) -> tuple[Any, PipelineOptions]:
     """Return the runner and the options for Beam.
 
     The local runner is Beam's FnApiRunner, made here: left to itself DirectRunner chooses among
-    three runners by what the graph holds. `processes` above one are worker processes, whose own
-    output goes to `log`.
+    three runners by what the graph holds. `processes` above one are worker processes.
     """
     options = PipelineOptions(list(beam))
     if name not in LOCAL:
@@ -41,10 +42,7 @@ def runner_of(
     direct.direct_num_workers = processes
     if processes == 1:
         return fn_runner.FnApiRunner(), options
-    environment = environments.SubprocessSDKEnvironment.from_command_string(
-        f"{_WORKER} >>{shlex.quote(str(log))} 2>&1"
-    )
-    return fn_runner.FnApiRunner(default_environment=environment), options
+    return fn_runner.FnApiRunner(default_environment=workers.environment()), options
 
 
 class Stop:
@@ -63,42 +61,94 @@ class Stop:
         Path(self._path).touch()
 
 
-@contextmanager
-def stopping(stop: Stop) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into `stop`; the second ends the process at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # The main thread waits inside the runner, where Python's own handlers are not run: the C-level
-    # handler writes the signal's number to a pipe that a thread reads.
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    handlers = {
-        number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+class GaveUp(Exception):
+    """A job was told to stop, and is still at something; the text says so."""
 
-    def watch() -> None:
-        while number := os.read(read, 1):
-            if number[0] == 0:
-                return
-            if stop():
-                os._exit(128 + number[0])
-            stop.set()
+
+class Watch:
+    """Watches a job from the main thread: signals come to it, and the end of its workers.
+
+    `stop` and `workers` are the job's.
+    """
+
+    def __init__(self, folder: Path):
+        """`folder` is the run's."""
+        self.stop = Stop(folder)
+        self.workers = Workers(folder, self._happened)
+        self._events: queue.SimpleQueue[BaseException | int | None] = queue.SimpleQueue()
+
+    def _happened(self, event: BaseException | int | None) -> None:
+        self._events.put(event)
+
+    def over(self, job: Callable[[], T]) -> T:
+        """Run the job in a thread of its own; return what it returns, raise what it raises.
+
+        The first SIGINT, SIGTERM or SIGHUP sets `stop`. `GaveUp` is raised if the job has not ended
+        8 seconds later, or a second signal comes, and `WorkerDied` if a worker process has ended;
+        the thread of the job may wait for ever then, so the process has to end by `os._exit`.
+        """
+        results: list[T] = []
+
+        def work() -> None:
+            try:
+                results.append(job())
+            except BaseException as error:
+                self._happened(error)
+            else:
+                self._happened(None)
+
+        threading.Thread(target=work, name="job", daemon=True).start()
+        with _signals(self._happened):
+            deadline = None
+            while True:
+                left = None if deadline is None else max(deadline - time.monotonic(), 0)
+                try:
+                    event = self._events.get(timeout=left)
+                except queue.Empty:
+                    raise GaveUp(
+                        f"stopped in the middle: what it was doing did not end within {_PATIENCE} "
+                        "seconds; what was committed is stored, and the same command goes on"
+                    ) from None
+                if event is None:
+                    return results[0]
+                if isinstance(event, BaseException):
+                    raise event
+                if deadline is not None:
+                    raise GaveUp(
+                        "stopped in the middle by a second signal; what was committed is stored, "
+                        "and the same command goes on"
+                    )
+                deadline = time.monotonic() + _PATIENCE
+                self._ask_to_stop()
+
+    def _ask_to_stop(self) -> None:
+        def ask() -> None:
+            self.stop.set()
             print(
                 "fixfeed: stopping after what is being stored; once more to end now",
                 file=sys.stderr,
+                flush=True,
             )
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
+        # Neither a full disk nor a reader of standard error that sleeps keeps the job from ending.
+        threading.Thread(target=ask, daemon=True).start()
+
+
+@contextmanager
+def _signals(happened: Callable[[int], None]) -> Iterator[None]:
+    """Tell `happened` of signals that ask to stop, if this is the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asking = [signal.SIGINT, signal.SIGTERM]
+    # Under nohup the end of the terminal is to be survived.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        asking.append(signal.SIGHUP)
+    handlers = {
+        number: signal.signal(number, lambda number, _: happened(number)) for number in asking
+    }
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        signal.set_wakeup_fd(before)
-        os.write(write, b"\0")
-        thread.join()
-        os.close(read)
-        os.close(write)

@@ -1,0 +1,204 @@
+"""How a run ends: its exit code, and what people and scripts are told of it."""
+
+import errno
+import io
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from fixio.ledger import SchemaError, SinkError, SinkFailed
+from fixio.redaction import redact_text
+from fixio.standard_output import OutputClosed
+from pipelines.connectors import UnknownPlace
+from pipelines.options import Settings, UsageError
+from pipelines.running import GaveUp
+from pipelines.summary import print_summary
+from pipelines.workers import WorkerDied
+from transforms.enrich import LookupFileError
+from transforms.fix.log_format import LogFormatError
+from transforms.fix.masking import MaskingError
+from transforms.fix.rules import RuleError
+from transforms.fix.xml_dictionary import DictionaryError
+
+__all__ = [
+    "DONE",
+    "OWN_ERROR",
+    "STOPPED",
+    "TOO_MANY_FAILURES",
+    "UNREAD",
+    "UNWRITTEN",
+    "USAGE",
+    "Ending",
+    "open_standard_streams",
+]
+
+DONE, OWN_ERROR, USAGE, UNREAD, TOO_MANY_FAILURES, STOPPED, UNWRITTEN = range(7)
+"""The exit codes."""
+
+_WRONG_USAGE = (
+    UsageError,
+    UnknownPlace,
+    RuleError,
+    LookupFileError,
+    DictionaryError,
+    MaskingError,
+    LogFormatError,
+)
+_OF_SINKS = {kind.__name__: kind for kind in (SinkError, SchemaError, SinkFailed, OutputClosed)}
+# How Python ends the traceback of one of them, and what Beam adds to its text.
+_LINE = re.compile(r"(?:[\w.]+\.)?(" + "|".join(_OF_SINKS) + r"): (.*)")
+_STEP = re.compile(r"( \[while running '[^']*'\])+$")
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+
+
+def open_standard_streams() -> None:
+    """Open /dev/null in place of standard input, output and error where they are closed.
+
+    Else a database would become standard output, and what is printed would go into it. What Python
+    has found closed (`sys.stdout is None`) stays so, but for standard error, which is given up.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # It gets the lowest number that is free: this one.
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
+class Ending:
+    """Tells how a run ended, in a sentence on standard error, with `--json` as an object too.
+
+    Nothing here raises: what cannot be told decides the exit code alone.
+    """
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]):
+        """Guess how to tell what comes before the settings are known."""
+        words = " ".join(arguments) + environment.get("FIXFEED_OUTPUT", "")
+        self._beside = "jsonl:-" in words
+        told = environment.get("FIXFEED_JSON", "").lower()
+        self._json = "--json" in arguments or told in ("true", "yes", "1", "on")
+        self._debug = "--debug" in arguments
+
+    def settle(self, settings: Settings, *, beside: bool) -> None:
+        """Tell as the settings say; with `beside` standard output is for messages alone."""
+        self._json, self._debug, self._beside = settings.json, settings.debug, beside
+
+    def summary(self, summary: Mapping[str, Any], code: int) -> int:
+        """Print the summary of a run that ends with `code`; return the exit code."""
+        if self._json:
+            return self._print(orjson.dumps({**summary, "exit_code": code}) + b"\n", code)
+        return self.page(lambda console: print_summary(summary, console), code)
+
+    def page(self, show: Callable[[Console], None], code: int) -> int:
+        """Print what `show` prints; return the exit code, `code` if that can be done."""
+        text = io.StringIO()
+        if self._out is not None:
+            out = Console(file=self._out)
+            show(Console(file=text, width=out.width, force_terminal=out.is_terminal))
+        encoding = getattr(self._out, "encoding", None) or "utf-8"
+        return self._print(text.getvalue().encode(encoding, "replace"), code)
+
+    def error(self, error: BaseException) -> int:
+        """Tell what a run ended with; return the exit code."""
+        if isinstance(error, SystemExit):  # argparse has printed --help or the version.
+            return self._print(b"", int(error.code or 0))
+        code, sentence = _ending_of(error)
+        own = sentence is None
+        if own or self._debug:
+            self._say(redact_text("".join(traceback.format_exception(error)).rstrip()))
+        if sentence is None:
+            kind = type(error).__name__
+            sentence = f"this is an error of fixfeed's own ({kind}); what was committed is stored"
+        sentence = redact_text(sentence)
+        if code != STOPPED or not isinstance(error, OutputClosed):
+            self._say(f"fixfeed: {sentence}", style="red")
+        if self._json:
+            self._print(orjson.dumps({"error": sentence, "exit_code": code}) + b"\n", code)
+        return code
+
+    @property
+    def _out(self) -> Any:
+        # Messages on standard output are not to be mixed with anything else.
+        return sys.stderr if self._beside else sys.stdout
+
+    def _print(self, text: bytes, code: int) -> int:
+        try:
+            if self._out is None:
+                raise OSError(errno.EBADF, "it is closed")
+            self._out.flush()
+            self._out.buffer.write(text)
+            self._out.flush()
+        except OSError as error:
+            _give_up(1)
+            if isinstance(error, BrokenPipeError):
+                return code or STOPPED
+            if code in (DONE, UNREAD, TOO_MANY_FAILURES):
+                self._say(
+                    f"fixfeed: cannot write to standard output: {error.strerror}; what was to be "
+                    "stored is stored, what was to be printed is lost; send it to another place",
+                    style="red",
+                )
+            return code or UNWRITTEN
+        return code
+
+    def _say(self, text: str, style: str | None = None) -> None:
+        try:
+            Console(stderr=True).print(
+                text, style=style, highlight=False, markup=False, soft_wrap=True
+            )
+        except (OSError, SystemExit):  # rich ends the process when nobody reads.
+            _give_up(2)
+
+
+def _give_up(number: int) -> None:
+    """Let what Python still holds for a stream go nowhere, so that it does not fail at exit."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, number)
+    os.close(null)
+
+
+def _ending_of(error: BaseException) -> tuple[int, str | None]:
+    """Return the exit code, and the sentence unless it is our own error."""
+    sink = _of_sink(error)
+    if isinstance(sink, OutputClosed):
+        return STOPPED, str(sink)
+    if isinstance(sink, SinkFailed):
+        return UNWRITTEN, str(sink)
+    if sink is not None:
+        return USAGE, str(sink)
+    if isinstance(error, _WRONG_USAGE):
+        return USAGE, str(error)
+    if isinstance(error, GaveUp):
+        return STOPPED, str(error)
+    if isinstance(error, WorkerDied):
+        return OWN_ERROR, str(error)
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        place = error.filename or "a file"
+        return UNWRITTEN, (
+            f"cannot write to {place}: {error.strerror}; what was committed is stored, and the "
+            "same command goes on; another folder for temporary files is named by TMPDIR"
+        )
+    return OWN_ERROR, None
+
+
+def _of_sink(error: BaseException) -> SinkError | None:
+    """Return the error of a sink that this is, or that a worker has raised.
+
+    Beam adds the name of the step to its text. From another process it brings the text of the
+    traceback alone, whose last line names the error.
+    """
+    if isinstance(error, SinkError):
+        return type(error)(_STEP.sub("", str(error)))
+    if isinstance(error, RuntimeError):
+        for line in reversed(str(error).splitlines()):
+            if line and not line[0].isspace():
+                found = _LINE.fullmatch(_STEP.sub("", line))
+                return _OF_SINKS[found[1]](found[2]) if found else None
+    return None
