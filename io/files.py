@@ -26,7 +26,7 @@ from fixio.ranges import Range, reason_of, with_logons
 from fixio.reading import read_blocks
 from fixio.redaction import redact, redact_path, without_secrets
 from transforms.fix.block import Block
-from transforms.fix.framing import sniff_delimiter
+from transforms.fix.delimiter import sniff_delimiter
 
 __all__ = [
     "File",
@@ -148,7 +148,7 @@ def file_at(path: str, place: str, delimiter: bytes | None = None) -> File:
     return File(
         STANDARD_INPUT if place == STANDARD_INPUT else redact_path(path),
         content,
-        delimiter or sniff_delimiter(head),
+        sniff_delimiter(head, delimiter),
         b"8=FIXT.1.1" in head,
     )
 

@@ -17,6 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.config_file import read_words
 from pipelines.option_table import EPILOG, OPTIONS, Option, UsageError
+from transforms.fix.delimiter import read_delimiter
 
 __all__ = ["OPTIONS", "Option", "Settings", "UsageError", "read_settings"]
 
@@ -174,9 +175,8 @@ def _either(words: Sequence[str]) -> str:
 
 
 def _delimiter(text: str) -> bytes:
-    named = {"SOH": b"\x01", "\\x01": b"\x01", "\\001": b"\x01"}
-    delimiter = named.get(text) or text.encode()
-    if not delimiter or b"=" in delimiter or b"\n" in delimiter or delimiter.isalnum():
+    delimiter = read_delimiter(text)
+    if delimiter is None:
         raise UsageError(f"delimiter is {text!r}, expected what stands between fields, e.g. '|'")
     return delimiter
 

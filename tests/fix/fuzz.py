@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tests.fix.group_messages import group_log
-from tests.fix.messages import DELIMITERS, random_log
+from tests.fix.messages import DELIMITERS, SPELLINGS, random_log
 from transforms.fix.block import Block
 from transforms.fix.masking import DEFAULT, read_masking
 from transforms.fix.parser import parse_block
@@ -26,7 +26,7 @@ def difference(seed: object) -> tuple[int, str | None]:
     """Return how many messages the log of a seed has, and what the parsers disagree on, if so."""
     rng = random.Random(str(seed))
     make = rng.choice([random_log, group_log])
-    delimiter = rng.choice(DELIMITERS)
+    delimiter = rng.choice([*DELIMITERS, *DELIMITERS, *SPELLINGS])
     share = {"mutated" if make is random_log else "damaged": rng.choice([0.0, 0.3, 1.0])}
     data = make(rng, rng.choice([1, 3, 50, 300]), delimiter=delimiter, **share)
     logged_on = rng.choice([{}, {}, {"A->B": "6"}, {"A->B": "8"}])

@@ -3,7 +3,13 @@
 import random
 
 VERSIONS = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
+ODD_VERSIONS = ("FIX4.4", "FIX.Latest", "FIX.4.9", "FIX.5.0SP2")
 DELIMITERS = (b"\x01", b"|", b"^", b";")
+SPELLINGS = (
+    b"^A", b"\\u0001", b"\\x01", b"\\001", b"<SOH>", b"[SOH]", b"#001", b"\xe2\x90\x81", b"\t",
+    b" | ", b",", b"&#1;", b"~",
+)  # fmt: skip
+"""What else separates fields in logs."""
 DATA = (
     b"abc\x01def\x0110=123\x01",
     b"plain",
@@ -122,14 +128,17 @@ def mutate(rng: random.Random, message: bytes) -> bytes:
 
 def random_log(rng: random.Random, messages: int, *, mutated: float, delimiter: bytes) -> bytes:
     """Return a log: one layout, a share of its messages mutated, and lines without FIX between."""
-    end = rng.choice([b"\n", b"\r\n", b"", b"\n", b" )\n"])
+    end = rng.choice([b"\n", b"\r\n", b"", b"\n", b" )\n", b"\r", b")\n", b",2025-01-02,7\n"])
     prefixed = rng.random() < 0.4
     bare = rng.random() < 0.2
+    odd = mutated and rng.choice([0.0, 0.0, 0.1])
     parts = []
     for number in range(messages):
-        message = encode(random_fields(rng, number), rng.choice(VERSIONS), delimiter)
+        version = rng.choice(ODD_VERSIONS if rng.random() < odd else VERSIONS)
+        own = rng.choice(SPELLINGS) if rng.random() < odd else delimiter
+        message = encode(random_fields(rng, number), version, own)
         if bare:
-            message = message.removesuffix(delimiter)
+            message = message.removesuffix(own)
         if rng.random() < mutated:
             message = mutate(rng, message)
         if prefixed:
@@ -140,7 +149,16 @@ def random_log(rng: random.Random, messages: int, *, mutated: float, delimiter: 
         if mutated and rng.random() < 0.03:
             parts.append(
                 rng.choice(
-                    [b"some text\n", b"junk 35=D\x01\n", b"\n", b"\x00\x02\n", b"35=D|55=X|\n"]
+                    [
+                        b"some text\n",
+                        b"junk 35=D\x01\n",
+                        b"\n",
+                        b"\x00\x02\n",
+                        b"35=D|55=X|\n",
+                        b"35=D~49=A~56=B~\n",
+                        b"49(SenderCompID)=A 56 = B 34=7\n",
+                        b"heap1=3\r",
+                    ]
                 )
             )
     return b"".join(parts)

@@ -5,12 +5,12 @@ import random
 import pytest
 
 from tests.fix.messages import encode, random_log
+from transforms.fix.delimiter import sniff_delimiter
 from transforms.fix.framing import (
     first_border,
     last_border,
     message_end,
     single_byte,
-    sniff_delimiter,
     spans,
 )
 

@@ -6,8 +6,9 @@ has might be a damaged message, so it is kept whole as a failure.
 """
 
 import re
-from functools import cache
 from typing import NamedTuple
+
+from transforms.fix.traces import has_field, has_trace, separator_seen
 
 __all__ = [
     "NOT_TEXT",
@@ -48,18 +49,8 @@ class Failure(NamedTuple):
 
 # What log formats close a line with behind the message.
 _CLOSING = re.compile(rb"[\s)\]}>\"',;|]*")
-_BEGIN = re.compile(rb"8=FIX|(?<![0-9A-Za-z])8=")
+_LINE_END = re.compile(rb"\r?\n|\r")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
-
-
-@cache
-def _fields(delimiter: bytes) -> re.Pattern[bytes]:
-    own = re.escape(delimiter)
-    return re.compile(rb"(?:^|" + own + rb")[0-9]{1,9}=[^\n]*?" + own)
-
-
-def _has_trace(line: bytes, delimiter: bytes) -> bool:
-    return bool(_BEGIN.search(line) or _fields(delimiter).search(line))
 
 
 def damaged_prefix(data: bytes, start: int, end: int, delimiter: bytes) -> Failure | None:
@@ -68,34 +59,48 @@ def damaged_prefix(data: bytes, start: int, end: int, delimiter: bytes) -> Failu
     Where messages follow each other without ends of lines, a damaged one stands there.
     """
     text = data[start:end]
-    if not _fields(delimiter).search(text):
+    if not has_field(text, delimiter):
         return None
-    return Failure(start, NO_BEGIN_STRING, REASONS[NO_BEGIN_STRING], text)
+    return Failure(start, NO_BEGIN_STRING, _without_begin(text), text)
+
+
+def _without_begin(text: bytes) -> str:
+    """Return what a failure for want of BeginString says: what seems to separate its fields."""
+    seen = separator_seen(text)
+    if seen is None:
+        return REASONS[NO_BEGIN_STRING]
+    shown = seen.decode("ascii", "backslashreplace")
+    return (
+        f"{REASONS[NO_BEGIN_STRING]} that it is told to look for: {shown!r} stands behind the "
+        "version; if it separates fields, name it with --delimiter"
+    )
 
 
 def classify_lines(
-    data: bytes, start: int, end: int, delimiter: bytes
+    data: bytes, start: int, end: int, delimiter: bytes, *, rest: bool
 ) -> tuple[list[Failure], int]:
     """Return the failures among the lines of `data[start:end]` and how many lines hold no FIX.
 
-    Positions are those in `data`. Blank lines, and brackets or quotes that close a line, count as
-    neither. Lines next to each other that are no text are one failure.
+    Positions are those in `data`. With `rest` there is first what stands behind a message on its
+    line, which is no line of its own. Blank lines, and brackets or quotes that close a line, count
+    as neither. Lines next to each other that are no text are one failure.
     """
     failures: list[Failure] = []
     skipped = 0
     at = start
     while at < end:
-        stop = data.find(b"\n", at, end) + 1 or end
+        found = _LINE_END.search(data, at, end)
+        stop = found.end() if found else end
         line = data[at:stop].rstrip(b"\r\n")
-        if _has_trace(line, delimiter):
-            failures.append(Failure(at, NO_BEGIN_STRING, REASONS[NO_BEGIN_STRING], line))
+        if has_trace(line, delimiter):
+            failures.append(Failure(at, NO_BEGIN_STRING, _without_begin(line), line))
         elif _CONTROL.search(line):
             before = failures[-1] if failures else None
             if before and before.reason == NOT_TEXT and before.position + len(before.raw) == at:
                 failures[-1] = before._replace(raw=before.raw + data[at:stop])
             else:
                 failures.append(Failure(at, NOT_TEXT, REASONS[NOT_TEXT], data[at:stop]))
-        elif not _CLOSING.fullmatch(line):
+        elif not (rest and at == start) and not _CLOSING.fullmatch(line):
             skipped += 1
         at = stop
     return failures, skipped

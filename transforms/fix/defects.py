@@ -104,14 +104,7 @@ STRUCTURE = (
 )
 """What `structure` looks for beyond what reading a message needs."""
 
-DICTIONARY = (
-    UNKNOWN_VERSION
-    | UNKNOWN_MSG_TYPE
-    | UNKNOWN_TAG
-    | UNEXPECTED_TAG
-    | MISSING_FIELD
-    | UNKNOWN_VALUE
-)
+DICTIONARY = UNKNOWN_MSG_TYPE | UNKNOWN_TAG | UNEXPECTED_TAG | MISSING_FIELD | UNKNOWN_VALUE
 """What `dictionary` looks for beyond that, along with values of a wrong type in all fields."""
 
 

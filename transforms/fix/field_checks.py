@@ -12,7 +12,6 @@ from transforms.fix.defects import (
     UNKNOWN_MSG_TYPE,
     UNKNOWN_TAG,
     UNKNOWN_VALUE,
-    UNKNOWN_VERSION,
 )
 from transforms.fix.dictionary import Field
 from transforms.fix.digits import ZEROS, all_digits
@@ -196,9 +195,7 @@ class FieldChecks:
 
 
 def _type_defects(dictionary: VersionDictionary, msg_type: str | None) -> int:
-    if not dictionary.is_known:
-        return UNKNOWN_VERSION
-    return UNKNOWN_MSG_TYPE if msg_type is None else 0
+    return UNKNOWN_MSG_TYPE if dictionary.is_known and msg_type is None else 0
 
 
 def _kind(field: Field, depth: int) -> int:

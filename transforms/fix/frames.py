@@ -22,7 +22,9 @@ Mask = NDArray[np.bool_]
 Words = NDArray[np.uint64]
 
 _FIVE_ZEROS = ZEROS << np.uint64(24)
-_NEWLINE, _RETURN = 10, 13
+_RETURN = 13
+_CLOSES = np.array([not chr(octet).isalnum() or octet > 127 for octet in range(256)])
+"""What may follow a CheckSum without a delimiter: a letter or digit would be of its value."""
 
 
 class Text(NamedTuple):
@@ -145,7 +147,7 @@ def find_ends(
     right &= all_digits(((found >> np.uint64(24)) & LOW_BYTES[3]) | _FIVE_ZEROS)
     closing = octets.take(trailer + 6)
     delimited = (closing == mark) & (trailer + 6 < size)
-    right &= delimited | (closing == _NEWLINE) | (closing == _RETURN)
+    right &= delimited | _CLOSES.take(closing)
     right[list(own)] = False
     ends = trailer + 6 + delimited
     line = text.newlines.take(lines)
@@ -195,13 +197,26 @@ def _ends_on_line(
     unclear = (octets.take(end - 1) == _RETURN) & (end > begin)
     limit = np.full(len(line), len(piece))
     limit[message[sums]] = sums
-    end[message[sums]] = stop.take(piece[sums]) + 1
+    closed = _closed_sums(text, begin)
+    end = np.where(closed, begin + 6, end)
+    unclear &= ~closed
+    at = tag[sums]
+    closed = _closed_sums(text, at) & (octets.take(at + 6) != text.delimiter[0])
+    end[message[sums]] = np.where(closed, at + 6, stop.take(piece[sums]) + 1)
     unclear[message[sums]] = False
     # A tag with zeros before it is none here, but a number all the same.
     strange = np.flatnonzero((ids < length_ids) & ((ids >= 0) | (initial == ord("0"))))
     unclear[message[strange[strange < limit.take(message[strange])]]] = True
     unclear |= follows < end
     return np.where(unclear, -1, end)
+
+
+def _closed_sums(text: Text, at: Ints) -> Mask:
+    """Tell where a CheckSum of three digits stands that no further letter or digit follows."""
+    found = text.words[at]
+    closed = (found & LOW_BYTES[3]) == word(b"10=")
+    closed &= all_digits(((found >> np.uint64(24)) & LOW_BYTES[3]) | _FIVE_ZEROS)
+    return closed & _CLOSES.take(text.octets.take(at + 6))
 
 
 def without_overlaps(begins: Ints, ends: Ints) -> Ints | None:

@@ -19,32 +19,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.fix.checksum import checksum
+from transforms.fix.delimiter import CLASSIC, DELIMITERS
 from transforms.fix.dictionary import merged
 
 __all__ = [
-    "DELIMITERS",
     "Original",
     "Span",
     "first_border",
     "is_complete",
     "last_border",
+    "line_start",
     "message_end",
     "single_byte",
-    "sniff_delimiter",
     "spans",
     "start_pattern",
 ]
-
-DELIMITERS = (b"\x01", b"|", b"^A", b"^", b";")
-"""What separates the fields in logs: SOH, and what tools print in its place."""
 
 LONGEST_BODY = 1 << 20
 """A BodyLength above this is taken for a wrong one rather than for bytes that are still to come."""
 
 _WINDOW = 64 << 10
+_NEWLINE = 10
 _BODY_LENGTH = re.compile(rb"9=([0-9]{1,9})")
 _LENGTH = re.compile(rb"[0-9]{1,9}")
-_CHECK_SUM = re.compile(rb"10=[0-9]{3}")
+_CHECK_SUM = re.compile(rb"10=[0-9]{3}(?![0-9A-Za-z])")
+_LINE_END = re.compile(rb"\n|\r(?!\n)")
 _VERSION = rb"8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?"
 
 
@@ -61,19 +60,19 @@ class Span(NamedTuple):
 def start_pattern(delimiter: bytes) -> re.Pattern[bytes]:
     """Return the pattern of a message's beginning; one of its groups holds the delimiter found."""
     known = sorted({delimiter, *DELIMITERS}, key=len, reverse=True)
-    either = b"|".join(re.escape(one) for one in known)
+    either = b"|".join(
+        re.escape(one) + (b"" if one in (delimiter, *CLASSIC) else rb"(?=[0-9]{1,5}=)")
+        for one in known
+    )
+    # Of other versions a message is known by its header.
+    header = rb"(?:%b)9=[0-9]{1,9}(?:%b)35=" % (either, either)
+    version = rb"(?:%b|8=FIX[ -<>-~]{0,16}?(?=%b))" % (_VERSION, header)
     own = re.escape(delimiter)
     until = rb"(?:(?!" + own + rb")[^\n])*" + own
     headless = (
         rb"(?m:^)(?:1128=" + until + rb")?(?:9=[0-9]+" + own + rb")?35=(?!" + own + rb")" + until
     )
-    return re.compile(_VERSION + rb"(" + either + rb")|" + headless)
-
-
-def sniff_delimiter(head: bytes) -> bytes:
-    """Return what follows BeginString most often in `head`; SOH if no message begins there."""
-    found = [match[1] for match in start_pattern(b"\x01").finditer(head) if match[1]]
-    return max(DELIMITERS, key=found.count)
+    return re.compile(version + rb"(" + either + rb")|" + headless)
 
 
 def single_byte(data: bytes, delimiter: bytes) -> bytes:
@@ -140,9 +139,7 @@ def _trailer_end(data: bytes, trailer: int, delimiter: bytes, final: bool) -> in
     end = trailer + 6
     if end == len(data):
         return end if final else 0
-    if data.startswith(delimiter, end):
-        return end + 1
-    return end if data[end] in b"\r\n" else 0
+    return end + data.startswith(delimiter, end)
 
 
 def _is_chance(data: bytes, start: int, trailer: int, delimiter: bytes) -> bool:
@@ -190,8 +187,12 @@ def _walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
                     if at >= len(data):
                         return len(data) if final else None
                     continue
+        if _CHECK_SUM.match(data, at) and at + 6 < min(end, limit):
+            # What closes the line follows, as in `10=123)`.
+            return at + 6
         if follows and follows.start() < min(end, limit):
-            return _before_line_end(data, at, follows.start())
+            line = data.find(b"\r", at, follows.start())
+            return line if line >= 0 else follows.start()
         if end >= limit:
             if limit == len(data) and not final:
                 return None
@@ -227,19 +228,34 @@ def _borders(data: bytes, delimiter: bytes, *, final: bool, synced: bool) -> Ite
     at = 0
     for start, end, own, whole in spans(data, delimiter, final=final):
         if synced:
-            yield from _line_ends(data, at, start)
+            before = at
+            for before in _line_ends(data, at, start):
+                yield before
+            if before == at and at:
+                # The text between them is the prefix of this one.
+                yield at
         if not whole or (final and end == len(data) and not is_complete(data[start:end], own)):
             return
         at, synced = end, True
-        if end == len(data) or data[end] not in b"\r\n":
-            yield end
     if synced:
-        yield from _line_ends(data, at, len(data))
+        yield from _line_ends(data, at, len(data), final=final)
+        if final and at and not _LINE_END.search(data, at):
+            yield at
 
 
-def _line_ends(data: bytes, at: int, end: int) -> Iterator[int]:
-    while (at := data.find(b"\n", at, end) + 1) > 0:
-        yield at
+def _line_ends(data: bytes, at: int, end: int, *, final: bool = True) -> Iterator[int]:
+    for match in _LINE_END.finditer(data, at, end):
+        if final or match.end() < len(data) or data[-1] == _NEWLINE:
+            yield match.end()
+
+
+def line_start(data: bytes, at: int, start: int) -> int:
+    """Return where the line of a message that begins at `start` begins, `at` if not behind that.
+
+    Lines end with LF, CRLF, or CR alone.
+    """
+    line = max(at, data.rfind(b"\n", at, start) + 1)
+    return max(line, data.rfind(b"\r", line, start) + 1)
 
 
 class Original:

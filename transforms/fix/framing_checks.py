@@ -39,6 +39,10 @@ def check_framing(
     between = delimiters[regular]
     real = (plain + (1 - delimiter[0]) * between) & 255
     wrong = ~good | (real != written)
+    if wrong.any():
+        # Inside data the delimiter may be the data's own, or SOH that a tool replaced as well.
+        fields = trailer - rows.first.take(regular)
+        wrong &= ~good | ((plain + (1 - delimiter[0]) * fields) & 255 != written)
     over_delimiter = wrong & good & (plain == written)
     defects[regular[wrong & ~over_delimiter]] |= CHECK_SUM
     defects[regular[over_delimiter]] |= CHECK_SUM_DELIMITER

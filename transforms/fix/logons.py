@@ -13,7 +13,14 @@ from typing import NamedTuple
 from transforms.fix.block import Block
 from transforms.fix.choice import APPL_VER_IDS
 from transforms.fix.fields import decode, split_fields
-from transforms.fix.framing import Original, message_end, single_byte, spans, start_pattern
+from transforms.fix.framing import (
+    Original,
+    line_start,
+    message_end,
+    single_byte,
+    spans,
+    start_pattern,
+)
 
 __all__ = ["Logon", "carry", "logons"]
 
@@ -150,8 +157,7 @@ def _framed(data: bytes, delimiter: bytes, likely: Sequence[Logon]) -> Iterator[
             while number < len(likely) and likely[number].start < start:
                 number += 1  # it stands inside a data field
             if number < len(likely) and likely[number].start == start:
-                line = data.rfind(b"\n", past, start) + 1
-                yield likely[number]._replace(start=line or past)
+                yield likely[number]._replace(start=line_start(data, past, start))
                 number += 1
             past = at + span.end
             if number == len(likely) or likely[number].start - past > _REACH:

@@ -26,7 +26,7 @@ from transforms.fix.between import (
 )
 from transforms.fix.block import Batch, Block
 from transforms.fix.choice import BUILT_IN, Dictionaries
-from transforms.fix.framing import Original, single_byte, spans, start_pattern
+from transforms.fix.framing import Original, line_start, single_byte, spans, start_pattern
 from transforms.fix.log_format import USUAL_FORMAT, LogFormat
 from transforms.fix.masking import DEFAULT, Masking
 from transforms.fix.prefix import read_prefixes, told_by_parties
@@ -94,9 +94,8 @@ def parse_one_by_one(
     failures: list[Failure] = []
     skipped = past = 0
     for span in spans(data, delimiter):
-        line = data.rfind(b"\n", 0, span.start) + 1
-        prefix = max(line, past)
-        found, lines = classify_lines(data, past, prefix, delimiter)
+        prefix = line_start(data, past, span.start)
+        found, lines = classify_lines(data, past, prefix, delimiter, rest=past > 0)
         failures += found
         skipped += lines
         damaged = damaged_prefix(data, prefix, span.start, delimiter)
@@ -112,7 +111,7 @@ def parse_one_by_one(
         else:
             messages.append(message)
             places.append((span.start, span.end, prefix))
-    found, lines = classify_lines(data, past, len(data), delimiter)
+    found, lines = classify_lines(data, past, len(data), delimiter, rest=past > 0)
     failures += found
     start, end, prefix_at = (np.array([place[n] for place in places], np.int64) for n in range(3))
     return Parsed(
@@ -163,7 +162,7 @@ def _unfinished(block: Block, masking: Masking) -> Batch:
     elif start_pattern(block.delimiter).search(block.data):
         failures.append(Failure(0, TRUNCATED, REASONS[TRUNCATED], block.data))
     else:
-        found, skipped = classify_lines(block.data, 0, len(block.data), block.delimiter)
+        found, skipped = classify_lines(block.data, 0, len(block.data), block.delimiter, rest=False)
         failures += found
     return _finish(block, None, failures, skipped, masking)
 

@@ -246,13 +246,15 @@ def _between(
     gap = np.append(0, ends[:-1])
     line = np.where(lines > 0, text.newlines.take(lines - 1) + 1, 0)
     prefix = np.maximum(line, gap)
+    if data.count(b"\r") != data.count(b"\r\n"):
+        prefix = _behind_returns(text, begins, prefix)
     failures: list[Failure] = []
     skipped = 0
     regions = [(int(gap[row]), int(prefix[row])) for row in _apart(text, gap, prefix).tolist()]
     if ends[-1] < len(data):
         regions.append((int(ends[-1]), len(data)))
     for begin, end in regions:
-        found, blank = classify_lines(data, begin, end, delimiter)
+        found, blank = classify_lines(data, begin, end, delimiter, rest=begin > 0)
         failures += found
         skipped += blank
     # A delimiter in a prefix may be the rest of a damaged message.
@@ -265,6 +267,14 @@ def _between(
     return prefix, failures, skipped
 
 
+def _behind_returns(text: Text, begins: Ints, prefix: Ints) -> Ints:
+    """Return where prefixes begin if lines also end with CR alone."""
+    returns = np.append(-1, np.flatnonzero(text.octets[: len(text.data)] == ord("\r")))
+    last = returns.take(returns.searchsorted(begins) - 1)
+    # Before the prefix it belongs to another message, or to an end of line that is longer.
+    return np.maximum(prefix, last + 1)
+
+
 def _apart(text: Text, gap: Ints, prefix: Ints) -> Ints:
     """Return the rows before which there is something that may be text or a failure."""
     # Before most there is an end of line, one or two bytes, and nothing else ...
@@ -272,13 +282,14 @@ def _apart(text: Text, gap: Ints, prefix: Ints) -> Ints:
     is_end = (width == 2) & (text.octets.take(gap) == ord("\r"))
     rows = np.flatnonzero((width > 1) & ~is_end)
     # ... or the same few bytes, with which the log closes its lines: one look at them is enough.
-    short = rows[width[rows] <= 8]
+    short = rows[(width[rows] <= 8) & (rows > 0)]
     if len(short) < _MANY:
         return rows
     words = text.words[gap[short]] & LOW_BYTES.take(width[short])
     _, at, kind = np.unique(words, return_index=True, return_inverse=True)
     silent = [
-        classify_lines(text.data, int(gap[row]), int(prefix[row]), text.delimiter) == ([], 0)
+        classify_lines(text.data, int(gap[row]), int(prefix[row]), text.delimiter, rest=True)
+        == ([], 0)
         for row in short[at].tolist()
     ]
     return np.setdiff1d(rows, short[np.array(silent).take(kind)], assume_unique=True)

@@ -24,6 +24,7 @@ from transforms.fix.defects import (
     CHECK_SUM_MISSING,
     HEADER_ORDER,
     TRUNCATED,
+    UNKNOWN_VERSION,
 )
 from transforms.fix.fields import Facts, Field, decode, facts_of, split_fields
 from transforms.fix.framing import single_byte
@@ -86,6 +87,8 @@ def parse_message(
         return None
     defects |= _framing_defects(message, delimiter, fields)
     dictionary = reading.dictionaries.choose(*dictionary_key(by_tag), logged_on)
+    if not dictionary.is_known:
+        defects |= UNKNOWN_VERSION
     content = _Content(fields, dictionary, by_tag)
     defects |= content.defects
     if reading.validate == "dictionary":
@@ -237,7 +240,10 @@ def _framing_defects(message: bytes, delimiter: bytes, found: Sequence[Field]) -
     before = message[: trailer.start]
     written = trailer.value
     if len(written) == 3 and written.isdigit():
-        if int(written) == checksum(before.replace(delimiter, b"\x01")):
+        total = checksum(before.replace(delimiter, b"\x01"))
+        # Inside data the delimiter may be the data's own, or SOH that a tool replaced as well.
+        inside = before.count(delimiter) - len(found) + 1
+        if int(written) in (total, (total + inside * (delimiter[0] - 1)) % 256):
             return defects
         if int(written) == checksum(before):
             return defects | CHECK_SUM_DELIMITER

@@ -50,7 +50,8 @@ class Slots:
     members of its level; `order` and `section`, the part of the message; `closing`, how long the
     text is that ends a row behind it, in an object of one and in one of three parts; `own_ids`, the
     id of the tag of a field at the message's level, -1 of what is none. `has_unclear`
-    tells whether there are tags that have no slot of their own.
+    tells whether there are tags that have no slot of their own. `of_unknown_versions` are the types
+    whose dictionary stands in for one that there is not.
     """
 
     def __init__(self, tags: TagTable):
@@ -63,6 +64,7 @@ class Slots:
         self._type_numbers = Numbered(self._new_type)
         # Type 0 is for rows that are not looked at.
         self.types: list[_Type] = [_NO_TYPE]
+        self.of_unknown_versions: list[int] = []
         self.slots: list[Slot] = [NO_FIELD, NO_FIELD, WHOLE_ROW]
         self._origins: list[_Type] = [_NO_TYPE] * 3
         self.required = np.zeros(1, np.int64)
@@ -116,6 +118,8 @@ class Slots:
     def _add_type(self, dictionary: VersionDictionary, msg_type: str | None) -> int:
         if len(self.types) == _MOST_TYPES:
             return 0
+        if not dictionary.is_known:
+            self.of_unknown_versions.append(len(self.types))
         self.types.append((dictionary, msg_type))
         self.required = np.append(self.required, len(dictionary.scope(msg_type).required))
         return len(self.types) - 1

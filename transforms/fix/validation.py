@@ -9,7 +9,6 @@ from transforms.fix.defects import (
     UNKNOWN_MSG_TYPE,
     UNKNOWN_TAG,
     UNKNOWN_VALUE,
-    UNKNOWN_VERSION,
 )
 from transforms.fix.dictionary import Field
 from transforms.fix.values import is_leap_second, read_time
@@ -120,9 +119,12 @@ def _is_allowed(field: Field, value: str) -> bool:
 def check_fields(
     tags: Sequence[int], texts: Sequence[str], dictionary: VersionDictionary, msg_type: str
 ) -> int:
-    """Return what is wrong with the fields of a message; tag 0 is what is no tag."""
+    """Return what is wrong with the fields of a message; tag 0 is what is no tag.
+
+    Of an unknown version nothing is.
+    """
     if not dictionary.is_known:
-        return UNKNOWN_VERSION
+        return 0
     defects = 0 if msg_type in dictionary.message_types else UNKNOWN_MSG_TYPE
     for tag, text in zip(tags, texts, strict=True):
         if tag:

@@ -20,6 +20,7 @@ from transforms.fix.defects import (
     CHECK_SUM_DELIMITER,
     EMPTY_VALUE,
     REPEATED_TAG,
+    UNKNOWN_VERSION,
 )
 from transforms.fix.field_checks import FieldChecks
 from transforms.fix.firsts import FirstFields
@@ -154,6 +155,9 @@ class _Block:
         # A group that is repeated goes on with its first array; what is no tag is not repeated.
         unlike = self.flags[self.repeats] & (COUNT | GARBLED) > 0
         rows.odd[rows.row[self.repeats[unlike]]] = True
+        unknown = self.slots.of_unknown_versions
+        if unknown:
+            self.defects[np.isin(self.types, unknown)] |= UNKNOWN_VERSION
         check_framing(rows, delimiter, self.ended, self.delimiters, self.defects)
         empty = np.flatnonzero(rows.stop - rows.equals == 1)
         self.defects[rows.row[empty[self.flags[empty] & GARBLED == 0]]] |= EMPTY_VALUE

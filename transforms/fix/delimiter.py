@@ -1,0 +1,78 @@
+"""What separates the fields of a log: found at the head of a file, or named by the user."""
+
+import re
+from collections import Counter
+
+__all__ = ["CLASSIC", "DELIMITERS", "read_delimiter", "sniff_delimiter"]
+
+CLASSIC = (b"\x01", b"|", b"^A", b"^", b";")
+"""SOH, and what tools print most often in its place."""
+
+DELIMITERS = (
+    *CLASSIC,
+    b"\t", b",", b" | ", b"\xe2\x90\x81",
+    b"\\u0001", b"\\\\u0001", b"\\x01", b"\\\\x01", b"\\001", b"\\1",
+    b"<SOH>", b"[SOH]", b"{SOH}", b"<0x01>", b"<01>", b"#001", b"&#1;", b"&#x1;", b"&#x01;", b"%01",
+)  # fmt: skip
+"""What separates the fields of any message; those that are not classic count only before a tag."""
+
+_BETWEEN = rb"((?![0-9A-Za-z.])[^=\r\n\0]{1,12}?)"
+_VERSION = rb"8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?"
+
+
+def _either(delimiters: tuple[bytes, ...]) -> bytes:
+    return b"|".join(re.escape(one) for one in sorted(delimiters, key=len, reverse=True))
+
+
+_ANY = _either(DELIMITERS)
+_BEGINS = (
+    re.compile(rb"8=FIX[ -<>-~]{0,16}?" + _BETWEEN + rb"9=[0-9]{1,9}\1[0-9]{1,5}="),
+    re.compile(_VERSION + rb"(" + _either(CLASSIC) + rb")"),
+    re.compile(_VERSION + _BETWEEN + rb"(?<! )(?=[0-9]{1,5}=)"),
+    re.compile(
+        rb"(?m:^)(?:1128=[^=\n]{1,12}?(?:%b))?(?:9=[0-9]{1,9}(?:%b))?" % (_ANY, _ANY)
+        + rb"35=[0-9A-Za-z]{1,3}(%b)(?=[0-9]{1,5}=)" % _ANY
+    ),
+)
+_WORDS = {"SOH": b"\x01", "TAB": b"\t"}
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|([0-7]{3})|(t))")
+
+
+def sniff_delimiter(head: bytes, named: bytes | None = None) -> bytes:
+    """Return what separates the fields in `head`, the beginning of a file.
+
+    It is what stands most often between BeginString and BodyLength and again behind that, whatever
+    it is; else what follows BeginString or, where no message has one, MsgType at the beginning of a
+    line; else SOH. `named` is what the user says: an escape (`\\x01`, `\\t`) stands for its text if
+    `head` separates fields by that, else for the byte.
+    """
+    if named is not None:
+        octet = _octet(named)
+        return octet if octet and not _separates(named, head) else named
+    for pattern in _BEGINS:
+        found = Counter(match[1] for match in pattern.finditer(head))
+        if found:
+            return found.most_common(1)[0][0]
+    return b"\x01"
+
+
+def _octet(named: bytes) -> bytes:
+    """Return the byte that an escape such as `\\x01` stands for, b"" for any other text."""
+    match = _ESCAPE.fullmatch(named.decode("latin-1"))
+    if not match:
+        return b""
+    if match[4]:
+        return b"\t"
+    return bytes([int(match[1] or match[2], 16) if not match[3] else int(match[3], 8) & 255])
+
+
+def _separates(named: bytes, head: bytes) -> bool:
+    return re.search(re.escape(named) + rb"[0-9]{1,5}=", head) is not None
+
+
+def read_delimiter(text: str) -> bytes | None:
+    """Return the delimiter that a user names, None if fields cannot be separated by it."""
+    named = _WORDS.get(text.upper()) or text.encode()
+    octet = _octet(named) or named
+    wrong = not named or b"=" in octet or b"\n" in octet or octet.isalnum() or octet == b"\0"
+    return None if wrong else named

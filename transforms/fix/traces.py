@@ -1,0 +1,83 @@
+"""What tells that a line has to do with FIX, though no message begins in it.
+
+A line counts as without FIX only if nobody would call it FIX: where doubt remains it is a failure,
+which keeps its bytes.
+"""
+
+import re
+from functools import cache
+
+__all__ = ["has_field", "has_trace", "separator_seen"]
+
+_ENOUGH = 3
+"""A line with so many of `number=value`, whatever stands between them, has a trace of FIX."""
+
+_BEGIN = re.compile(rb"8=FIX|(?<![0-9A-Za-z])8[ \t]*=")
+
+# A tag as people and tools write it: `35=`, `35 =`, `MsgType(35)=`, `35(MsgType)=`. Letters before
+# the number are the end of a delimiter (`^A35=`, `\x0135=`) or of a value, or make it a word of
+# another kind (`heap1=`).
+_NAME = rb"[ \t]?[(\[<][A-Za-z][0-9A-Za-z_ ]{0,60}[)\]>]"
+_PAIR = re.compile(
+    rb"(?<![0-9A-Za-z_])([0-9A-Za-z_]{0,40}?)[0-9]{1,19}(?:" + _NAME + rb"|[)\]>\"'])?[ \t]*="
+)
+_BEFORE_GLUED = frozenset(bytes([octet]) for octet in b"\\^%#=~+$@!*")
+_ALONE = re.compile(
+    rb"[ \t]*(?:[0-9]{1,9}(?:" + _NAME + rb")?|(?:[A-Za-z]\w{0,60}[ \t]?)?[(\[<][0-9]{1,9}[)\]>])"
+    rb"[ \t]*="
+)
+_HEADER = re.compile(
+    rb"(?<![0-9A-Za-z_])(?:BeginString|BodyLength|MsgType|SenderCompID|TargetCompID|MsgSeqNum"
+    rb"|SendingTime|CheckSum)(?![0-9A-Za-z_])[^=:\n0-9A-Za-z]{0,4}[=:]"
+)
+_SEPARATOR = re.compile(
+    rb"8=FIX[A-Z]?\.?[0-9]\.[0-9](?:SP[0-9])?([^=\n0-9A-Za-z.][^=\n]{0,11}?)(?=(?:9|35)[ \t]*=)"
+)
+
+
+@cache
+def _field(delimiter: bytes) -> re.Pattern[bytes]:
+    own = re.escape(delimiter)
+    return re.compile(rb"(?:^|" + own + rb")[0-9]{1,9}=[^\n]*?" + own)
+
+
+def has_field(text: bytes, delimiter: bytes) -> bool:
+    """Tell whether `text` has a field, with a delimiter behind it and before it if it has one."""
+    return bool(_field(delimiter).search(text))
+
+
+def has_trace(line: bytes, delimiter: bytes) -> bool:
+    """Tell whether `line` has to do with FIX: `delimiter` is that of its file.
+
+    So it has if it holds `8=FIX`, a field between delimiters, three of `number=value` in whatever
+    delimiter, a field alone on the line, or three names of header fields with values.
+    """
+    if b"=" not in line and b":" not in line:
+        return False
+    return bool(
+        _BEGIN.search(line)
+        or has_field(line, delimiter)
+        or _ALONE.match(line)
+        or _pairs(line) >= _ENOUGH
+        or len(_HEADER.findall(line)) >= _ENOUGH
+    )
+
+
+def _pairs(line: bytes) -> int:
+    """Return how many of `number=value` a line has, at most as many as are enough."""
+    count = 0
+    if line.count(b"=") < _ENOUGH:
+        return count
+    for match in _PAIR.finditer(line):
+        start = match.start()
+        if not match[1] or match[1].isdigit() or line[start - 1 : start] in _BEFORE_GLUED:
+            count += 1
+            if count == _ENOUGH:
+                break
+    return count
+
+
+def separator_seen(text: bytes) -> bytes | None:
+    """Return what stands between a version and BodyLength or MsgType, None if that is unclear."""
+    match = _SEPARATOR.search(text)
+    return match[1] if match else None
