@@ -28,6 +28,7 @@ from transforms.fix.xml_dictionary import DictionaryError
 
 __all__ = [
     "DONE",
+    "NOTHING_READ",
     "OWN_ERROR",
     "STOPPED",
     "TOO_MANY_FAILURES",
@@ -38,7 +39,7 @@ __all__ = [
     "open_standard_streams",
 ]
 
-DONE, OWN_ERROR, USAGE, UNREAD, TOO_MANY_FAILURES, STOPPED, UNWRITTEN = range(7)
+DONE, OWN_ERROR, USAGE, UNREAD, TOO_MANY_FAILURES, STOPPED, UNWRITTEN, NOTHING_READ = range(8)
 """The exit codes."""
 
 _WRONG_USAGE = (
@@ -139,7 +140,7 @@ class Ending:
             _give_up(1)
             if isinstance(error, BrokenPipeError):
                 return code or STOPPED
-            if code in (DONE, UNREAD, TOO_MANY_FAILURES):
+            if code in (DONE, UNREAD, TOO_MANY_FAILURES, NOTHING_READ):
                 self._say(
                     f"fixfeed: cannot write to standard output: {error.strerror}; what was to be "
                     "stored is stored, what was to be printed is lost; send it to another place",

@@ -30,6 +30,7 @@ from pipelines.connectors import Sink, sink_of
 from pipelines.dry_run import show
 from pipelines.endings import (
     DONE,
+    NOTHING_READ,
     OWN_ERROR,
     STOPPED,
     TOO_MANY_FAILURES,
@@ -174,6 +175,7 @@ class _Job:
                 {sink.name: counted.get(sink.name, metrics.empty()) for sink in self.sinks},
                 unreadable,
                 metrics.problems(counters),
+                metrics.read_of(counters),
                 lookups=self.rules.lookups,
                 seconds=time.monotonic() - self.started,
                 stopped=stop(),
@@ -242,7 +244,9 @@ class _Job:
             return UNREAD
         most = self.settings.max_failures
         failed = max(sum(one["failed"].values()) for one in summary["sinks"].values())
-        return TOO_MANY_FAILURES if most is not None and failed > most else DONE
+        if most is not None and failed > most:
+            return TOO_MANY_FAILURES
+        return NOTHING_READ if summary["nothing_read"] else DONE
 
     def _configuration(self) -> dict[str, Any]:
         settings = dataclasses.asdict(self.settings) | {"output": [s.name for s in self.sinks]}

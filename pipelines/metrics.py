@@ -9,19 +9,30 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixio.ledger import SinkFailed
+from transforms.fix.between import TRUNCATED, UNREADABLE
 from transforms.fix.block import Batch
 
-__all__ = ["Committed", "empty", "problems", "start", "totals"]
+__all__ = ["Committed", "Read", "empty", "problems", "read_of", "start", "totals"]
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PROBLEMS = "problems.jsonl"
 _KINDS = ("reason", "kind", "lookup")
+_SOURCES = "sources.jsonl"
+
+
+class Read(NamedTuple):
+    """What a run found in a source: messages, bytes that are none, and lines without FIX."""
+
+    messages: int = 0
+    failures: int = 0
+    lines: int = 0
 
 
 def start(folder: Path) -> None:
@@ -54,6 +65,9 @@ def _counters(folder: str) -> Mapping[str, Any]:
         "defects": counter("fixfeed_defects", "Defects of stored messages", "kind"),
         "joined": counter("fixfeed_joined", "Messages that a lookup knows", "lookup"),
     }
+
+
+_UNFINISHED = pa.array([TRUNCATED, UNREADABLE])
 
 
 class Committed:
@@ -97,6 +111,10 @@ class Committed:
                 counters["defects"].labels(self._sink, kind).inc(count)
         for lookup, count in batch.joined.items():
             counters["joined"].labels(self._sink, lookup).inc(count)
+        failed = pc.sum(pc.invert(pc.is_in(batch.failures["reason"], _UNFINISHED))).as_py() or 0
+        found = [self._sink, batch.source, batch.messages.num_rows + batch.filtered]
+        with open(Path(self._folder) / _SOURCES, "ab") as file:
+            file.write(orjson.dumps([*found, failed, batch.skipped]) + b"\n")
         if batch.error:
             problem = {"source": batch.source, "position": batch.end, "error": batch.error}
             with open(Path(self._folder) / _PROBLEMS, "ab") as file:
@@ -110,6 +128,26 @@ def problems(folder: Path) -> list[dict[str, Any]]:
         return []
     lines = dict.fromkeys(path.read_bytes().splitlines())
     return [orjson.loads(line) for line in lines]
+
+
+def read_of(folder: Path) -> dict[str, Read]:
+    """Return what was found in each source that was read from, by its key.
+
+    What is unfinished or cannot be read says nothing of what the source holds, and is left out.
+    """
+    path = Path(folder) / _SOURCES
+    if not path.exists():
+        return {}
+    by_sink: dict[tuple[str, str], Read] = {}
+    for line in path.read_bytes().splitlines():
+        sink, source, *counts = orjson.loads(line)
+        before = by_sink.get((sink, source), Read())
+        by_sink[sink, source] = Read(*map(sum, zip(before, counts, strict=True)))
+    result: dict[str, Read] = {}
+    for (_, source), read in by_sink.items():
+        # One sink may have had more of it already than another.
+        result[source] = max(result.get(source, Read()), read, key=sum)
+    return result
 
 
 def totals(folder: Path) -> dict[str, dict[str, Any]]:

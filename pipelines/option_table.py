@@ -51,7 +51,8 @@ OPTIONS = (
     Option(
         "delimiter",
         "how to read",
-        "what separates fields; found in each file if not given: SOH, |, ^A, ^ or ;",
+        "what separates fields; found in each file if not given: SOH, tab, or any text such as | "
+        "or \\x01, which means that text or the byte, whichever the file has",
         metavar="TEXT",
     ),
     Option(
@@ -213,4 +214,5 @@ exit codes:
      stored, and the same command goes on
   6  a sink, standard output or the folder for temporary files could not be written: disk full,
      server gone, permission lost; what was committed is stored, and the same command goes on
+  7  nothing, or almost nothing, of what was read is FIX; the summary says what may help
 """

@@ -21,13 +21,14 @@ class Plan:
     """What a run will read.
 
     `files` are those that were registered; `sources` are, by sink, the source ids of their keys;
-    `finished` the files of which there is nothing to read, copies included; `other_rules` those
-    that are stored under other rules than this run's.
+    `finished` the files of which there is nothing to read, copies included; `begun` those of which
+    a part was done already; `other_rules` those that are stored under other rules than this run's.
     """
 
     files: list[File] = field(default_factory=list)
     ranges: list[Range] = field(default_factory=list)
     finished: list[File] = field(default_factory=list)
+    begun: list[File] = field(default_factory=list)
     other_rules: list[File] = field(default_factory=list)
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
     expected: int = 0
@@ -75,6 +76,8 @@ def make_plan(
         if ranges:
             plan.ranges += ranges
             plan.expected += length
+            if done:
+                plan.begun.append(file)
         else:
             plan.finished.append(file)
         used = {one.removeprefix(REPLACED) for known_one in by_all for one in known_one.rules}

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fixio.files import Unreadable
+from pipelines.metrics import Read
+from pipelines.not_fix import nothing_read, without_fix, words_for
 from pipelines.plan import Plan
 from transforms.fix.between import REASONS
 from transforms.fix.defects import MEANINGS
@@ -20,14 +22,16 @@ def summary_of(
     sinks: Mapping[str, Mapping[str, Any]],
     unreadable: Sequence[Unreadable],
     problems: Sequence[Mapping[str, Any]],
+    read: Mapping[str, Read],
     *,
     lookups: Sequence[Lookup] = (),
     seconds: float,
     stopped: bool,
 ) -> dict[str, Any]:
-    """Return what a run did: `sinks` are their counts by name, `problems` those of `metrics`.
+    """Return what a run did: `sinks` are their counts by name.
 
-    `joined` of each sink then has every one of `lookups`.
+    `problems` and `read` are those of `metrics`; `joined` of each sink then has every one of
+    `lookups`.
     """
     other = [file.name for file in plan.other_rules]
     warnings = []
@@ -48,11 +52,15 @@ def summary_of(
             for one in lookups
             if not any(counts["joined"][one.name] for counts in sinks.values())
         ]
+    suspicious = without_fix(plan, read)
+    warnings += words_for(suspicious)
     return {
         "sinks": sinks,
         "files": len(plan.files),
         "finished": [file.name for file in plan.finished],
         "warnings": warnings,
+        "without_fix": [file.name for file, _ in suspicious],
+        "nothing_read": nothing_read(plan, read, suspicious),
         "unreadable": [
             *(f"{one.path}: {one.reason}" for one in unreadable),
             *(problem["error"] for problem in problems),

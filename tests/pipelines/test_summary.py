@@ -30,7 +30,7 @@ def counters(tmp_path):
 
 
 def summary(counters, **changes):
-    whole = summary_of([], counters, [], [], seconds=2.0, stopped=False)
+    whole = summary_of([], counters, [], [], {}, seconds=2.0, stopped=False)
     return whole | changes
 
 

@@ -1,0 +1,73 @@
+"""Files in which nothing, or almost nothing, was read as FIX: mostly their delimiter is unknown."""
+
+from collections.abc import Mapping, Sequence
+
+from fixio.files import File
+from pipelines.metrics import Read
+from pipelines.plan import Plan
+
+__all__ = ["nothing_read", "without_fix", "words_for"]
+
+_ENOUGH = 20
+_MOST = 9
+"""From so many failures on, a file with so many times more of them than messages is suspicious."""
+
+
+def without_fix(plan: Plan, read: Mapping[str, Read]) -> list[tuple[File, Read]]:
+    """Return the files that were read from their beginning and are not FIX, or hardly.
+
+    A file that is empty, or of which nothing was new, is none of them.
+    """
+    found = []
+    begun = {file.key for file in plan.begun}
+    for file in plan.files:
+        one = read.get(file.key, Read())
+        if file.key not in begun and any(one) and _is_suspicious(one):
+            found.append((file, one))
+    return found
+
+
+def _is_suspicious(read: Read) -> bool:
+    return not read.messages or read.failures >= max(_ENOUGH, _MOST * read.messages)
+
+
+def nothing_read(
+    plan: Plan, read: Mapping[str, Read], suspicious: Sequence[tuple[File, Read]]
+) -> bool:
+    """Tell whether a run read nothing as FIX though there was something to read.
+
+    Text beside files that were done before is usual, such as a log of events beside one of
+    messages; fields that cannot be read are not.
+    """
+    if not suspicious or sum(map(any, read.values())) > len(suspicious):
+        return False
+    before = plan.finished or plan.begun
+    return not before or any(one.failures for _, one in suspicious)
+
+
+def words_for(suspicious: Sequence[tuple[File, Read]]) -> list[str]:
+    """Return what the summary says of such files, and what may help."""
+    texts = []
+    with_fields = [pair for pair in suspicious if pair[1].failures]
+    text_only = [pair for pair in suspicious if not pair[1].failures]
+    if with_fields:
+        file, one = with_fields[0]
+        much = "almost nothing" if one.messages else "nothing"
+        delimiter = file.delimiter.decode("ascii", "backslashreplace")
+        texts.append(
+            f"{much} in {file.name}{_more(with_fields)} was read as FIX: {one.messages:,} "
+            f"messages, {one.failures:,} failures, {one.lines:,} lines without FIX; fields were "
+            f"taken to be separated by {delimiter!r}: if they are not, name what does with "
+            "--delimiter, and add --reprocess; fixfeed failures shows what was seen"
+        )
+    if text_only:
+        file, one = text_only[0]
+        texts.append(
+            f"nothing in {file.name}{_more(text_only)} looks like FIX ({one.lines:,} lines); is it "
+            "the right file for --input?"
+        )
+    return texts
+
+
+def _more(files: Sequence[object]) -> str:
+    return f" and {len(files) - 1} more" if len(files) > 1 else ""

@@ -1,0 +1,79 @@
+"""A run that reads nothing as FIX says so, names the flag that may help, and ends with 6."""
+
+import random
+
+import orjson
+import pytest
+
+from pipelines.fixfeed import NOTHING_READ, main
+from tests.fix.messages import random_log
+
+TEXT = b"started\nwaiting for orders\nended\n"
+ODD = b"8 = FIX.4.4 ~ 35 = 0 ~ 49 = A ~ 56 = B\n"
+
+
+def log(seed=1, delimiter=b"|"):
+    return random_log(random.Random(seed), 30, mutated=0.0, delimiter=delimiter)
+
+
+def run(tmp_path, capfd, *more, **files):
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    inputs = [part for name in files for part in ("--input", str(tmp_path / name))]
+    output = ["--output", f"sqlite:///{tmp_path / 'x.db'}", "--json", "--quiet"]
+    code = main([*inputs, *output, *more])
+    summary = orjson.loads(capfd.readouterr().out)
+    assert summary["exit_code"] == code
+    return code, summary["warnings"], [name.rsplit("/")[-1] for name in summary["without_fix"]]
+
+
+def test_a_file_whose_delimiter_is_not_known_is_told_and_the_flag_reads_it(tmp_path, capfd):
+    code, (words,), names = run(tmp_path, capfd, "--delimiter", "!", odd=log(delimiter=b"~~"))
+    assert (code, names) == (NOTHING_READ, ["odd"]) == (6, ["odd"])
+    assert "nothing in" in words
+    assert "--delimiter" in words
+    assert "--reprocess" in words
+    again = run(tmp_path, capfd, "--delimiter", "~~", "--reprocess", odd=log(delimiter=b"~~"))
+    assert again == (0, [], [])
+
+
+def test_almost_nothing_is_like_nothing(tmp_path, capfd):
+    code, (words,), _ = run(tmp_path, capfd, day=ODD * 30 + log()[:400])
+    assert code == NOTHING_READ
+    assert words.startswith("almost nothing in ")
+
+
+def test_text_alone_is_nothing_that_was_read(tmp_path, capfd):
+    code, (words,), names = run(tmp_path, capfd, notes=TEXT)
+    assert (code, names) == (NOTHING_READ, ["notes"])
+    assert "looks like FIX" in words
+    assert "--input" in words
+
+
+@pytest.mark.parametrize("other", [TEXT, ODD * 3, b"", b"\n\n"])
+def test_beside_a_log_it_is_named_and_the_run_is_done(tmp_path, capfd, other):
+    code, words, names = run(tmp_path, capfd, day=log(), other=other)
+    assert code == 0
+    assert names == (["other"] if other.strip() else [])
+    assert len(words) == len(names)
+
+
+@pytest.mark.parametrize("empty", [b"", b"\n\r\n"])
+def test_an_empty_file_is_fine(tmp_path, capfd, empty):
+    assert run(tmp_path, capfd, empty=empty) == (0, [], [])
+
+
+def test_what_was_done_already_is_fine_and_so_is_new_text_beside_it(tmp_path, capfd):
+    assert run(tmp_path, capfd, day=log())[0] == 0
+    assert run(tmp_path, capfd, day=log()) == (0, [], [])
+    assert run(tmp_path, capfd, day=log() + b"ended\n") == (0, [], [])
+    assert run(tmp_path, capfd, day=log() + b"ended\n", notes=TEXT)[0] == 0
+    assert run(tmp_path, capfd, day=log() + b"ended\n", odd=ODD)[0] == NOTHING_READ
+
+
+def test_a_message_that_is_filtered_out_was_read(tmp_path, capfd):
+    assert run(tmp_path, capfd, "--include", "Symbol = NONE", day=log()) == (0, [], [])
+
+
+def test_the_beginning_of_a_first_message_says_nothing_yet(tmp_path, capfd):
+    assert run(tmp_path, capfd, day=log()[:40]) == (0, [], [])
