@@ -1,11 +1,16 @@
-"""Reads compressed files as a stream, and says where and why one is damaged.
+"""Reads compressed files and UTF-16 as a stream, and says where and why one is damaged.
 
-gz, bz2, xz and zst are known by their first bytes, whatever the name says; members one behind the
-other (rotated logs put together) are read as one.
+gz, bz2, xz, zst, zip and UTF-16 are known by their first bytes, whatever the name says; members one
+behind the other (rotated logs put together, the files in a zip archive) are read as one. Text in
+UTF-16 is read as UTF-8, compressed or not.
 """
 
 import bz2
+import codecs
+import io
 import lzma
+import re
+import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -19,8 +24,12 @@ _MAGIC = {
     b"BZh": "bz2",
     b"\xfd7zXZ\0": "xz",
     b"\x28\xb5\x2f\xfd": "zst",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
 }
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _CHUNK = 256 << 10
+_MEMBER_SLICE = 64 << 10
 _SLICE = 2 << 10  # a decompressor that finds damage gives nothing of the slice it found it in
 
 
@@ -29,8 +38,31 @@ class Damaged(Exception):
 
 
 def compression_of(head: bytes) -> str:
-    """Return `gz`, `bz2`, `xz`, `zst`, or `` for a file that begins with `head`."""
-    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
+    """Return how a file that begins with `head` is stored, `` if its bytes are those to be read.
+
+    It is `gz`, `bz2`, `xz`, `zst` or `zip`; `utf-16-le` or `utf-16-be`; or `gz utf-16-le` and the
+    like. `head` should be so long that it shows a message, for UTF-16 without a byte order mark.
+    """
+    compression = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
+    if compression == "zip":
+        return compression
+    if compression:
+        try:
+            head = Stream(io.BytesIO(head), compression).read(_CHUNK)
+        except Damaged:
+            return compression
+    return f"{compression} {_encoding_of(head)}".strip()
+
+
+def _encoding_of(head: bytes) -> str:
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark) and not head.startswith(codecs.BOM_UTF32_LE):
+            return encoding
+    for encoding in _MARKS.values():
+        begin = "8=FIX".encode(encoding)
+        if any(match.start() % 2 == 0 for match in re.finditer(re.escape(begin), head)):
+            return encoding
+    return ""
 
 
 def _decompressor(compression: str) -> Any:
@@ -44,22 +76,26 @@ def _decompressor(compression: str) -> Any:
 
 
 _ERRORS = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError)
+_ZIP_ERRORS = (*_ERRORS, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
 
 
 class Stream:
-    """The uncompressed bytes of an open file, from the beginning or, if it is plain, from anywhere.
+    """The uncompressed bytes of an open file: from the beginning or, if it is plain, from anywhere.
 
     `position` is where in the uncompressed bytes the next read begins, `consumed` how many bytes of
     the file have been decompressed for it.
     """
 
     def __init__(self, file: BinaryIO, compression: str):
-        """`file` is open for reading at its beginning; the stream does not close it."""
+        """`file` is open for reading at its beginning; the stream does not close it.
+
+        `compression` is as `compression_of` has it.
+        """
         self.position = 0
         self.consumed = 0
         self._file = file
-        self._compression = compression
-        self._pieces = self._decompressed() if compression else None
+        self._compression, self._encoding = _parts(compression)
+        self._pieces = self._read_on() if compression else None
         self._rest = b""
 
     def read(self, size: int) -> bytes:
@@ -104,6 +140,64 @@ class Stream:
         self._damage = reason
         return Damaged(reason)
 
+    def _read_on(self) -> Iterator[bytes]:
+        match self._compression:
+            case "":
+                pieces = self._plain()
+            case "zip":
+                pieces = self._members()
+            case _:
+                pieces = self._decompressed()
+        return self._decoded(pieces) if self._encoding else pieces
+
+    def _plain(self) -> Iterator[bytes]:
+        try:
+            while data := self._file.read(_CHUNK):
+                self.consumed += len(data)
+                yield data
+        except OSError as error:
+            raise self._fail(f"cannot be read: {error}") from error
+
+    def _decoded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield UTF-16 as UTF-8, without its byte order mark."""
+        decoder = codecs.getincrementaldecoder(self._encoding)("surrogatepass")
+        first = True
+        for piece in pieces:
+            text = decoder.decode(piece)
+            if first and text:
+                text, first = text.removeprefix("\ufeff"), False
+            if text:
+                yield text.encode("utf-8", "surrogatepass")
+        if decoder.getstate()[0]:
+            raise self._fail("its UTF-16 text ends inside a character")
+
+    def _members(self) -> Iterator[bytes]:
+        """Yield the files of a zip archive in order, each of them ended by an end of line."""
+        try:
+            with zipfile.ZipFile(self._file) as archive:
+                for info in archive.infolist():
+                    # What macOS adds to an archive says nothing of the files in it.
+                    if not info.is_dir() and not info.filename.startswith("__MACOSX/"):
+                        yield from self._member(archive, info)
+        except _ZIP_ERRORS as error:
+            raise self._fail(f"its zip data is damaged: {error}") from error
+
+    def _member(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        before, last = self.consumed, b"\n"
+        try:
+            with archive.open(info) as packed, io.BufferedReader(packed, _CHUNK) as file:
+                inner = Stream(file, compression_of(file.peek(_CHUNK)))
+                while data := inner.read(_MEMBER_SLICE):
+                    share = min(1, packed.tell() / max(1, info.file_size))
+                    self.consumed = before + int(info.compress_size * share)
+                    yield data
+                    last = data[-1:]
+        except (Damaged, *_ZIP_ERRORS) as error:
+            raise self._fail(f"its member {info.filename!r} cannot be read: {error}") from error
+        self.consumed = before + info.compress_size
+        if last != b"\n":
+            yield b"\n"
+
     def _decompressed(self) -> Iterator[bytes]:
         """Yield the uncompressed bytes; a decompressor is used up at the end of each member."""
         inner = None
@@ -135,6 +229,13 @@ class Stream:
                     inner = None
                 if piece:
                     yield piece
+
+
+def _parts(compression: str) -> tuple[str, str]:
+    """Return the compression and the encoding that `compression_of` has put together."""
+    words = compression.split()
+    encoding = words.pop() if words and words[-1] in _MARKS.values() else ""
+    return " ".join(words), encoding
 
 
 def _again(reason: str) -> Iterator[bytes]:

@@ -93,7 +93,7 @@ def look(path: str, place: str) -> tuple[Content, bytes]:
     """
     with open_file(path) as file:
         planned = Planned.look(path, file)
-        compression = compression_of(file.read(8))
+        compression = compression_of(file.read(_SNIFF))
         file.seek(0)
         stream = Stream(file, compression)
         head = data = stream.read(_SNIFF)

@@ -1,4 +1,4 @@
-"""A run that reads nothing as FIX says so, names the flag that may help, and ends with 6."""
+"""A run that reads nothing as FIX says so, names the flag that may help, and ends with 7."""
 
 import random
 
@@ -29,7 +29,7 @@ def run(tmp_path, capfd, *more, **files):
 
 def test_a_file_whose_delimiter_is_not_known_is_told_and_the_flag_reads_it(tmp_path, capfd):
     code, (words,), names = run(tmp_path, capfd, "--delimiter", "!", odd=log(delimiter=b"~~"))
-    assert (code, names) == (NOTHING_READ, ["odd"]) == (6, ["odd"])
+    assert (code, names) == (NOTHING_READ, ["odd"]) == (7, ["odd"])
     assert "nothing in" in words
     assert "--delimiter" in words
     assert "--reprocess" in words
