@@ -23,7 +23,14 @@ from fixio.durable import sync
 from fixio.tables import POSITION_BITS
 from transforms.fix.schema import MESSAGES, NAMED
 
-__all__ = ["between", "check_partitions", "partitions", "with_keys", "write_file"]
+__all__ = [
+    "between",
+    "check_partitions",
+    "columns_of",
+    "partitions",
+    "with_keys",
+    "write_file",
+]
 
 _UNDATED = "0001-01-01"
 _TIMES = ("captured_at", "sending_time", "transact_time")
@@ -73,6 +80,11 @@ def with_keys(rows: pa.RecordBatch, source_id: int, key: str) -> pa.RecordBatch:
                 column = column.dictionary_decode()
             columns[name] = column
     return pa.RecordBatch.from_pydict(columns)
+
+
+def columns_of(messages: pa.RecordBatch) -> pa.Schema:
+    """Return the schema that messages of a batch have in files."""
+    return with_keys(messages.slice(0, 0), 0, "message_id").schema
 
 
 def between(rows: pa.RecordBatch, start: int, end: int) -> pa.RecordBatch:

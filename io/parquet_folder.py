@@ -2,19 +2,26 @@
 
     lake/messages/..., lake/failures/...   what readers read
     lake/_fixfeed/sources.json             sources and their progress
+    lake/_fixfeed/messages.schema          the columns of all files of messages
     lake/_fixfeed/commits/*.json           commits that sources.json does not have yet
     lake/_fixfeed/inprogress/              files of commits to come
     lake/_fixfeed/writers/                 a locked file for each writer that lives
 
-A commit is one manifest: the stretches that are done, the files that come, the files that go.
-Before the manifest is there nothing of it counts; from then on all of it does, since whoever comes
-next ends what it tells. All changes are made under one lock, so a manifest that is not ended is
-that of a writer that died.
+A commit is one manifest: the stretches that are done, and the files that come, some of them in the
+place of others. Before the manifest is there nothing of it counts; from then on all of it does,
+since whoever comes next ends what it tells. All changes are made under one lock, so a manifest that
+is not ended is that of a writer that died.
+
+A reader lists the files first and opens them later, and no file system opens what it does not list.
+So a file that is replaced keeps its name: its new content takes its place in one step, and what
+was listed opens, with the rows before or those after, never with both. One that loses all its rows
+becomes a file without rows, and goes when it has been one for `GRACE`.
 """
 
 import contextlib
 import fcntl
 import os
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,16 +30,21 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 import orjson
+import pyarrow as pa
 
 from fixio.durable import sync
 from fixio.identity import identity_of_version_1
 from fixio.ledger import Progress, SchemaError, SinkError, SinkFailed, by_source
+from fixio.parquet_schema import check_columns, check_types, remember, remembered, united
 from fixio.redaction import redact, redact_text
 
-__all__ = ["VERSION", "ParquetFolder"]
+__all__ = ["GRACE", "VERSION", "ParquetFolder"]
 
 VERSION = 2
 """The version of what stands in `_fixfeed`; older ones are brought to it when they are read."""
+
+GRACE = 3600.0
+"""For so many seconds at least a file that has lost all its rows can still be opened."""
 
 
 class ParquetFolder:
@@ -42,8 +54,18 @@ class ParquetFolder:
     Raises `SinkError` for a place that is no local folder.
     """
 
-    def __init__(self, place: str):
-        """Name the folder; nothing is opened or made."""
+    def __init__(
+        self,
+        place: str,
+        *,
+        partition_by: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ):
+        """Name the folder; nothing is opened or made.
+
+        `partition_by` are the names that files are to be sorted into folders by, `columns` those
+        that the messages will have; `prepare` refuses a folder of another kind.
+        """
         path = place
         if "://" in place:
             parts = urlsplit(place)
@@ -62,19 +84,18 @@ class ParquetFolder:
         self.state_file = self._own / "sources.json"
         self._manifests: dict[str, Mapping[str, Any]] = {}
         self._writer: tuple[str, IO[bytes]] | None = None
+        self._partition_by = partition_by
+        self._columns = columns
 
     def prepare(self) -> None:
         """Make the folder ready; end or undo what killed writers have left.
 
         Raises `SchemaError` if it holds messages that fixfeed did not write, or those of a newer
-        version, and `SinkError` if it cannot be written.
+        version, and `SinkError` if it cannot be written, or is partitioned or has columns otherwise
+        than told.
         """
         try:
-            if not self._own.exists() and (self.folder / "messages").exists():
-                raise SchemaError(
-                    f"{self.place} has a folder 'messages' that fixfeed did not make; "
-                    "name another folder"
-                )
+            self.check()
             for folder in (self._commits, self._inprogress, self._writers):
                 folder.mkdir(parents=True, exist_ok=True)
             with self.changing():
@@ -84,6 +105,23 @@ class ParquetFolder:
                 f"cannot write to {self.place}: {redact_text(str(error))}; check that it is a "
                 "folder that you may write to and that there is space left"
             ) from error
+
+    def check(self) -> bool:
+        """Tell whether the folder is a lake already; change nothing. Raises as `prepare`."""
+        if not self._own.exists():
+            if (self.folder / "messages").exists():
+                raise SchemaError(
+                    f"{self.place} has a folder 'messages' that fixfeed did not make; "
+                    "name another folder"
+                )
+            return False
+        state = self.load()
+        if self._partition_by is not None:
+            self._same_partitions(state.get("partition_by"), self._partition_by)
+        lake = remembered(self.folder) if self._columns is not None else None
+        if lake is not None and self._columns is not None:
+            check_columns(self.place, lake, self._columns)
+        return True
 
     def close(self) -> None:
         """Take leave as a writer; nothing else is open."""
@@ -100,12 +138,33 @@ class ParquetFolder:
         Folders of two kinds side by side cannot be read together.
         """
         with self.changing() as state:
-            found = state.setdefault("partition_by", list(names))
-        if found != list(names):
+            self._same_partitions(state.setdefault("partition_by", list(names)), names)
+
+    def _same_partitions(self, found: Sequence[str] | None, names: Sequence[str]) -> None:
+        if found is not None and list(found) != list(names):
+            flags = " ".join(f"--partition-by {name}" for name in found)
             raise SinkError(
                 f"{self.place} is partitioned by {', '.join(found) or 'nothing'}, not by "
-                f"{', '.join(names) or 'nothing'}; partition by the same or name another folder"
+                f"{', '.join(names) or 'nothing'}; partition by the same"
+                f"{f' ({flags})' if flags else ''} or name another folder"
             )
+
+    def agree_on_columns(self, given: Sequence[pa.Schema]) -> pa.Schema:
+        """Return the schema of the messages; if there was none, all columns of `given` are it.
+
+        Raises `SinkError` if messages of a schema of `given` are none of the lake's; see
+        `check_columns`.
+        """
+        with self.locked():
+            lake = remembered(self.folder)
+            if lake is None:
+                lake = united(given)
+            # One may lack what another has, as in a commit of both.
+            check_columns(self.place, lake, united(given).names)
+            for schema in given:
+                check_types(self.place, lake, schema)
+            remember(self.folder, lake)
+        return lake
 
     def enlist(self) -> None:
         """Become a writer, whose files nobody sweeps away while it lives."""
@@ -129,12 +188,14 @@ class ParquetFolder:
         self,
         progress: Sequence[Progress],
         files: Sequence[tuple[Path, str]],
-        replaced: Iterable[str],
+        emptied: Iterable[str],
         settled: Mapping[int, Sequence[Progress]],
     ) -> None:
-        """Store rows of progress, files, and which files go for them: all or nothing.
+        """Store rows of progress and files: all or nothing.
 
-        `files` are (where it was written, place in the folder), their content on the disk.
+        `files` are (where it was written, place in the folder), their content on the disk; they
+        come in this order, and take the place of what is there. `emptied` are the places of those
+        without rows, which go after a while.
         `settled` has, by source id, all rows of progress that there are then of a source of which
         stretches were taken from other rules. The caller holds the lock.
         """
@@ -144,7 +205,8 @@ class ParquetFolder:
             "progress": progress,
             "settled": {str(source_id): rows for source_id, rows in settled.items()},
             "files": [(str(path.relative_to(self.folder)), place) for path, place in files],
-            "replaced": sorted(replaced),
+            "replaced": [],  # what an older version removes
+            "emptied": sorted(emptied),
         }
         # In the order of their names: what is settled holds for the commits before.
         number = max((_number(name) for name in os.listdir(self._commits)), default=0) + 1
@@ -172,12 +234,37 @@ class ParquetFolder:
             for folder in folders:  # The manifests, which could move the files again, go.
                 if folder.exists():
                     sync(folder)
+            self._let_go(state)
             # Killed before they are removed, they must not count twice.
             state["applied"] = names
             yield state
             _store(self.state_file, state)
             for name in names:
                 (self._commits / name).unlink()
+
+    def emptied(self) -> set[str]:
+        """Return the places of files that have lost their rows and are still there.
+
+        Whoever does not hold the lock may see old ones.
+        """
+        state = self.load()
+        self.progress(state)
+        manifests = self._manifests.values()
+        return {
+            *state.get("emptied", ()),
+            *(p for one in manifests for p in one.get("emptied", ())),
+        }
+
+    def _let_go(self, state: dict[str, Any]) -> None:
+        """Take what commits have emptied into the state; remove what is there for long enough."""
+        now = time.time()
+        emptied: dict[str, float] = state.setdefault("emptied", {})
+        for manifest in self._manifests.values():
+            for place in manifest.get("emptied", ()):
+                emptied.setdefault(place, now)
+        for place in [place for place, since in emptied.items() if since + GRACE < now]:
+            (self.folder / place).unlink(missing_ok=True)
+            del emptied[place]
 
     def load(self) -> dict[str, Any]:
         """Return the state as it is stored; `SchemaError` if it is a newer version's."""
@@ -221,11 +308,11 @@ class ParquetFolder:
     def _end(self, manifests: Iterable[Mapping[str, Any]]) -> set[Path]:
         """Do what is left of commits; return the folders that files came into.
 
-        What goes goes first: no reader finds a message twice.
+        What takes the place of another file comes first: no reader finds a message twice.
         """
         folders: set[Path] = set()
         for manifest in manifests:
-            for place in manifest["replaced"]:
+            for place in manifest["replaced"]:  # of a commit of an older version
                 (self.folder / place).unlink(missing_ok=True)
             for path, place in manifest["files"]:
                 target = self.folder / place

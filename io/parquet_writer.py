@@ -1,41 +1,37 @@
 """Commits of batches to a folder of Parquet files: what is new of them, and what it replaces."""
 
 import contextlib
-import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from fixio.ledger import (
-    Progress,
-    SinkFailed,
-    Stretch,
-    carved,
-    check_witness,
-    gaps,
-    inside,
-    register_batches,
-)
+from fixio.ledger import Progress, SinkFailed, Stretch, check_witness, gaps, register_batches
 from fixio.parquet_files import (
     between,
     check_partitions,
+    columns_of,
     partitions,
     with_keys,
     write_file,
 )
 from fixio.parquet_ledger import ParquetLedger
+from fixio.parquet_replacing import (
+    KEYS,
+    Held,
+    held_files,
+    progress_after,
+    provisional_files,
+    renewed,
+)
+from fixio.parquet_schema import conforming
 from fixio.tables import POSITION_BITS
 from transforms.fix.block import Batch
 
 __all__ = ["ParquetWriter"]
-
-_KEYS = {"messages": "message_id", "failures": "failure_id"}
 
 
 @dataclass
@@ -48,7 +44,9 @@ class _Commit:
     messages: dict[int, list[pa.RecordBatch]] = field(default_factory=dict)
     failures: dict[int, list[pa.RecordBatch]] = field(default_factory=dict)
     provisional: dict[tuple[int, int], pa.RecordBatch] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
     files: list[tuple[Path, str]] = field(default_factory=list)
+    emptied: list[str] = field(default_factory=list)
 
     @property
     def stretches(self) -> dict[int, list[Stretch]]:
@@ -58,9 +56,11 @@ class _Commit:
         return found
 
     def says_the_same(self, other: "_Commit") -> bool:
-        """Tell whether both hold the same parts of the same batches."""
+        """Tell whether both hold the same parts of the same batches, and replace the same files."""
         return (
-            self.progress == other.progress and self.provisional.keys() == other.provisional.keys()
+            self.progress == other.progress
+            and self.provisional.keys() == other.provisional.keys()
+            and self.held == other.held
         )
 
 
@@ -77,10 +77,12 @@ class ParquetWriter:
     ):
         """Check the arguments; nothing is opened or made."""
         check_partitions(partition_by)
-        self._ledger = ParquetLedger(place)
+        self._ledger = ParquetLedger(place, partition_by=partition_by)
         self._rules = rules
         self._replace = replace
         self._partition_by = tuple(partition_by)
+        self._schema: pa.Schema | None = None
+        self._agreed: set[pa.Schema] = set()
 
     def prepare(self) -> None:
         """Make the folder ready; `SinkError` if it cannot be, or is partitioned otherwise."""
@@ -99,22 +101,29 @@ class ParquetWriter:
         self._ledger.close()
 
     def write(self, batches: Sequence[tuple[int, Batch]]) -> list[int]:
-        """Commit (source id, batch) pairs; return how many messages of each were stored."""
+        """Commit (source id, batch) pairs; return how many messages of each were stored.
+
+        Raises `SinkError` if the folder cannot be written, or messages are of another schema than
+        its.
+        """
         commit = self._new(batches, self._ledger.done())
         try:
+            self._agree_on_columns(batch for _, batch in batches)
+            commit.held = self._held(commit)
             self._write_files(commit)
             with self._ledger.locked():
                 done = self._ledger.done()
                 now = self._new(batches, done)
+                now.held = self._held(now)
                 if not now.says_the_same(commit):
-                    # Another writer has stored a part of it while we wrote.
+                    # Another writer has stored or replaced a part of it while we wrote.
                     self._discard(commit)
                     commit = now
                     self._write_files(commit)
-                gone, settled = self._replaced(commit, done) if self._replace else ([], {})
-                gone += self._provisional_before(commit)
-                if commit.progress or commit.files or gone:
-                    self._ledger.commit(commit.progress, commit.files, gone, settled)
+                settled = self._settled(commit, done)
+                self._end_provisional(commit)
+                if commit.progress or commit.files:
+                    self._ledger.commit(commit.progress, commit.files, commit.emptied, settled)
         except OSError as error:
             self._discard(commit)
             raise SinkFailed.at(self._ledger.place, error) from error
@@ -122,6 +131,19 @@ class ParquetWriter:
             self._discard(commit)
             raise
         return commit.stored
+
+    def _agree_on_columns(self, batches: Iterable[Batch]) -> None:
+        found = {b.messages.schema: columns_of(b.messages) for b in batches if b.messages.num_rows}
+        new = [given for rows, given in found.items() if rows not in self._agreed]
+        if new:
+            self._schema = self._ledger.agree_on_columns(new)
+            self._agreed.update(found)
+
+    def _held(self, commit: _Commit) -> list[Held]:
+        if not self._replace:
+            return []
+        ledger = self._ledger
+        return held_files(ledger.folder, commit.stretches, ledger.emptied())
 
     def _discard(self, commit: _Commit) -> None:
         for path, _ in commit.files:
@@ -186,112 +208,69 @@ class ParquetWriter:
     # be none when the source has grown, where they begin.
 
     def _write_files(self, commit: _Commit) -> None:
+        new: dict[tuple[str, int, str], pa.Table] = {}
         for source_id, batches in commit.messages.items():
             messages = _in_order(batches, source_id, "message_id")
+            if self._schema is not None:
+                messages = conforming(messages, self._schema)
             for folder, rows in partitions(messages, self._partition_by):
-                self._write_file(commit, f"messages/{folder}{source_id}", rows, "message_id")
+                new["messages", source_id, folder.rstrip("/")] = rows
         for source_id, batches in commit.failures.items():
-            rows = _in_order(batches, source_id, "failure_id")
-            self._write_file(commit, f"failures/{source_id}", rows, "failure_id")
+            new["failures", source_id, ""] = _in_order(batches, source_id, "failure_id")
+        for one in commit.held:
+            at = one.table, one.source_id, one.folder
+            content, left = renewed(
+                self._ledger.folder, one, commit.stretches[one.source_id], new.pop(at, None)
+            )
+            if left is not None:
+                new[at] = left
+            if content is not None:
+                self._write(commit, one.place, content)
+        for (table, source_id, folder), rows in new.items():
+            ids = rows[KEYS[table]]
+            first, last = (ids[n].as_py() & (1 << POSITION_BITS) - 1 for n in (0, len(ids) - 1))
+            name = f"{source_id}-{first}-{last}-{uuid4().hex[:8]}.parquet"
+            self._write(commit, "/".join(filter(None, (table, folder, name))), rows)
         for (source_id, start), provisional in commit.provisional.items():
             if provisional.num_rows:
                 rows = _in_order([provisional], source_id, "failure_id")
                 place = f"failures/provisional-{source_id}-{start}-{uuid4().hex[:8]}.parquet"
                 self._write(commit, place, rows)
 
-    def _write_file(self, commit: _Commit, name: str, rows: pa.Table, key: str) -> None:
-        ids = rows[key]
-        first, last = (ids[n].as_py() & (1 << POSITION_BITS) - 1 for n in (0, len(ids) - 1))
-        self._write(commit, f"{name}-{first}-{last}-{uuid4().hex[:8]}.parquet", rows)
-
     def _write(self, commit: _Commit, place: str, rows: pa.Table) -> None:
+        if place.startswith("messages/") and self._schema is not None:
+            rows = conforming(rows, self._schema)
         path = self._ledger.new_file()
         commit.files.append((path, place))
+        if not rows.num_rows:
+            commit.emptied.append(place)
         write_file(rows, path)
 
-    def _replaced(
+    def _settled(
         self, commit: _Commit, done: Mapping[int, Sequence[Progress]]
-    ) -> tuple[list[str], dict[int, list[Progress]]]:
-        """Write the rest of files that hold rows of the stretches.
+    ) -> dict[int, list[Progress]]:
+        """Return all progress of sources of which stretches are replaced, as it is then."""
+        if not self._replace:
+            return {}
+        folder, emptied = self._ledger.folder, self._ledger.emptied()
+        return progress_after(folder, commit.progress, commit.read, done, commit.held, emptied)
 
-        Returns the files that go, and all progress of the sources as it is then.
-        """
-        gone: list[str] = []
-        removed: dict[tuple[str, int], list[NDArray[np.int64]]] = {}
-        for table, key in _KEYS.items():
-            for path, source_id, positions in self._holding(table, commit.stretches):
-                stretches = commit.stretches[source_id]
-                rest = ~inside(positions, stretches)
-                if rest.all():
-                    continue
-                removed.setdefault((table, source_id), []).append(positions[~rest])
-                folder = path.parent.relative_to(self._ledger.folder)
-                gone.append(f"{folder}/{path.name}")
-                if rest.any():
-                    rows = pq.ParquetFile(path).read().filter(pa.array(rest))
-                    self._write_file(commit, f"{folder}/{source_id}", rows, key)
-
-        def counted(source_id: int, stretch: Stretch) -> tuple[int, int]:
-            found = (
-                sum(
-                    int(np.count_nonzero(inside(positions, [stretch])))
-                    for positions in removed.get((table, source_id), ())
-                )
-                for table in _KEYS
-            )
-            messages, failures = found
-            return messages, failures
-
-        settled: dict[int, list[Progress]] = {}
-        for row, read in zip(commit.progress, commit.read, strict=True):
-            source_id, _, start, end, *_, skipped, _ = row
-            messages, failures = counted(source_id, (start, end))
-            went = messages, max(0, read - messages), failures, skipped
-            count = functools.partial(self._count, source_id)
-            left: list[Progress] = []
-            for one in settled.get(source_id, done.get(source_id, ())):
-                overlaps = one[1] < end and start < one[2]
-                left += carved(one, (start, end), went, count) if overlaps else [one]
-            settled[source_id] = [*left, row[1:]]
-        return gone, settled
-
-    def _holding(
-        self, table: str, stretches: Mapping[int, Sequence[Stretch]]
-    ) -> Iterator[tuple[Path, int, NDArray[np.int64]]]:
-        """Yield path, source id and the positions of all rows of files that may hold stretches."""
-        for path, numbers in self._stored(table, "[0-9]*.parquet"):
-            source_id, first, last = map(int, numbers[:3])
-            if any(start <= last and first < end for start, end in stretches.get(source_id, ())):
-                keys = pq.read_table(path, columns=[_KEYS[table]], partitioning=None)[0]
-                yield path, source_id, keys.to_numpy() - (source_id << POSITION_BITS)
-
-    def _count(self, source_id: int, stretch: Stretch) -> tuple[int, int, int, int]:
-        """Return the counts of a stretch; of what was filtered and skipped no rows tell."""
-        stored, failed = (
-            sum(
-                int(np.count_nonzero(inside(positions, [stretch])))
-                for _, _, positions in self._holding(table, {source_id: [stretch]})
-            )
-            for table in _KEYS
-        )
-        return stored, 0, failed, 0
-
-    def _provisional_before(self, commit: _Commit) -> list[str]:
-        """Return the files of unfinished ends that have come again or turned into messages."""
+    def _end_provisional(self, commit: _Commit) -> None:
+        """Empty the files of unfinished ends that have come again or turned into messages."""
         stretches = commit.stretches
-        gone = []
-        for path, (_, number, begin, _) in self._stored("failures", "provisional-*.parquet"):
-            source_id, at = int(number), int(begin)
-            if any(start <= at < end for start, end in stretches.get(source_id, ())) or any(
-                source == source_id and start <= at for source, start in commit.provisional
-            ):
-                gone.append(f"failures/{path.name}")
-        return gone
-
-    def _stored(self, table: str, pattern: str) -> Iterator[tuple[Path, list[str]]]:
-        """Return files and the parts of their names."""
-        for path in sorted((self._ledger.folder / table).rglob(pattern)):
-            yield path, path.stem.split("-")
+        folder = self._ledger.folder
+        gone = [
+            place
+            for place, source_id, at in provisional_files(folder)
+            if any(start <= at < end for start, end in stretches.get(source_id, ()))
+            or any(source == source_id and start <= at for source, start in commit.provisional)
+        ]
+        if gone:
+            gone = sorted(set(gone) - self._ledger.emptied())
+        written, commit.files = commit.files, []
+        for place in gone:
+            self._write(commit, place, pq.read_schema(folder / place).empty_table())
+        commit.files += written
 
 
 def _in_order(batches: Sequence[pa.RecordBatch], source_id: int, key: str) -> pa.Table:
