@@ -185,7 +185,10 @@ class Stream:
     def _member(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
         before, last = self.consumed, b"\n"
         try:
-            with archive.open(info) as packed, io.BufferedReader(packed, _CHUNK) as file:
+            with (
+                archive.open(info) as packed,
+                io.BufferedReader(packed, _CHUNK) as file,  # type: ignore[type-var]
+            ):
                 inner = Stream(file, compression_of(file.peek(_CHUNK)))
                 while data := inner.read(_MEMBER_SLICE):
                     share = min(1, packed.tell() / max(1, info.file_size))

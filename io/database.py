@@ -51,6 +51,14 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query as they are read; nothing else may be asked meanwhile."""
+
+    @abstractmethod
+    def check_writable(self) -> None:
+        """Raise `SinkError` if this user may not write to the tables, or make them; try nothing."""
+
+    @abstractmethod
     def tables(self) -> set[str]:
         """Return the names of the tables that there are."""
 
@@ -108,11 +116,26 @@ class Database(ABC):
                 for statement in create_statements(self.dialect):
                     self.query(statement)
                 self._store_codes()
-            elif found < VERSION:
-                raise SchemaError(
-                    f"{self.place} has schema version {found}, this fixfeed writes {VERSION}; "
-                    f"migrate it with: fixfeed migrate {self.place}"
-                )
+            else:
+                self._check_version(found)
+
+    def _check_version(self, found: int) -> None:
+        if found < VERSION:
+            raise SchemaError(
+                f"{self.place} has schema version {found}, this fixfeed writes {VERSION}; "
+                f"migrate it with: fixfeed migrate {self.place}"
+            )
+
+    def check(self) -> bool:
+        """Tell whether the schema is made already; change nothing. Raises as `prepare`.
+
+        Also raises `SinkError` if this user may not write.
+        """
+        found = self._version()
+        if found is not None:
+            self._check_version(found)
+        self.check_writable()
+        return found is not None
 
     def migrate(self) -> tuple[int, int]:
         """Bring an older schema to this version in one transaction; return both versions."""
@@ -181,23 +204,25 @@ class Database(ABC):
                 run_id,
             )
 
-    def failures(self) -> list[dict[str, Any]]:
-        """Return all failures with the name of their source, in order."""
-        rows = self.query(
-            "select f.failure_id, s.name, f.reason, f.detail, f.raw from failures f"
+    def failures(self) -> Iterator[dict[str, Any]]:
+        """Yield all failures with the name of their source, in order, as they are read.
+
+        Raises `SchemaError` if the database has no tables of fixfeed's.
+        """
+        if self._version() is None:
+            raise SchemaError(f"{self.place} holds nothing of fixfeed's")
+        for number, name, reason, detail, raw in self.rows(
+            "select f.failure_id, s.name, f.reason, coalesce(f.detail, ''), f.raw from failures f"
             " join sources s on s.source_id = f.source_id order by f.failure_id"
-        )
-        return [
-            {
+        ):
+            yield {
                 "failure_id": int(number),
                 "source": name,
                 "position": int(number) & (1 << POSITION_BITS) - 1,
                 "reason": reason,
-                "detail": detail,
+                "detail": detail or None,
                 "raw": bytes(raw),
             }
-            for number, name, reason, detail, raw in rows
-        ]
 
 
 def now() -> str:

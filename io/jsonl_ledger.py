@@ -171,6 +171,26 @@ class JsonlLedger:
         for row in progress:
             self._insert(row[0], (*row[1:], ""))
 
+    def failures(self) -> tuple[Path, int]:
+        """Return the file of failures and how long it is recorded to be; make and change nothing.
+
+        Raises `SinkError` if nothing is recorded.
+        """
+        lines = self._files["lines"]
+        if not self._database.exists():
+            meant = lines.with_name(lines.name.replace(".failures.", "."))
+            there = meant != lines and meant.with_name(f"{meant.name}.progress.db").exists()
+            guess = f"; did you mean jsonl:{meant}?" if there else ""
+            raise SinkError(
+                f"fixfeed has written nothing to {self.place}: there is no {self._database}{guess}"
+            )
+        try:
+            return self._files["failures"], self._recorded("failures").length
+        except sqlite3.Error as error:
+            raise SinkError(f"cannot read {self._database}: {error}") from error
+        finally:
+            self.close()
+
     def close(self) -> None:
         """See `fixio.ledger.Ledger`."""
         if self._connection is not None:

@@ -129,9 +129,9 @@ def progress_after(
             return _counts(folder, source_id, stretch, emptied)
 
         left: list[Progress] = []
-        for one in after.get(source_id, done.get(source_id, ())):
-            overlaps = one[1] < end and start < one[2]
-            left += carved(one, (start, end), went, count_rows) if overlaps else [one]
+        for part in after.get(source_id, done.get(source_id, ())):
+            overlaps = part[1] < end and start < part[2]
+            left += carved(part, (start, end), went, count_rows) if overlaps else [part]
         after[source_id] = [*left, row[1:]]
     return after
 

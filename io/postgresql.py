@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pgpq import encoders, schema
 
-from fixio.ledger import SinkFailed
+from fixio.ledger import SinkError, SinkFailed
 from fixio.redaction import redact, without_secrets
 from fixio.store import Store
 
@@ -30,6 +30,7 @@ _PIECE = 1024  # rows that are encoded at once
 # (PostgreSQL, "Appendix A. PostgreSQL Error Codes"); other errors are ours.
 _TROUBLES = ("08", "25", "28", "40", "53", "54", "55", "57", "58", "F0", "XX")
 _NO_RIGHT = "42501"
+_FETCHED = 1000  # rows at a time
 
 
 class PostgresqlStore(Store):
@@ -40,7 +41,7 @@ class PostgresqlStore(Store):
 
     dialect = "postgresql"
 
-    def __init__(self, dsn: str):
+    def __init__(self, dsn: str, *, read_only: bool = False):
         """Connect; raises `SinkFailed` that says what to check."""
         self.place = place = redact(dsn)
         try:
@@ -51,7 +52,7 @@ class PostgresqlStore(Store):
                 f"cannot connect to {place}: {said}; check that the server runs there, that "
                 "the database exists, and the password (PGPASSWORD or ~/.pgpass)"
             ) from None  # what libpq says may quote a part of the password
-        self._connection.autocommit = True
+        self._connection.set_session(readonly=read_only, autocommit=True)
         self._cursor = self._connection.cursor()
         self._builders: dict[pa.Field, Any] = {}
         self.query("set time zone 'UTC'")
@@ -84,6 +85,33 @@ class PostgresqlStore(Store):
     def row_lock(self, *, exclusive: bool) -> str:
         """See `Database.row_lock`."""
         return " for update" if exclusive else " for share"
+
+    def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """See `Database.rows`: a cursor of the server's, which hands them on as they are read."""
+        self.begin()
+        try:
+            self.query(f"declare found no scroll cursor for {statement}")
+            while found := self.query(f"fetch {_FETCHED} from found"):
+                yield from found
+        finally:
+            self.rollback()
+
+    def check_writable(self) -> None:
+        """See `Database.check_writable`."""
+        if self.query("select pg_is_in_recovery()")[0][0]:
+            raise SinkError(f"cannot write to {self.place}: the server is a standby, read only")
+        if "schema_version" in self.tables():
+            wanted = "insert into its tables"
+            allowed = self.query(
+                "select bool_and(has_table_privilege(name, 'insert, update, delete'))"
+                " from unnest(array['messages', 'failures', 'source_identities', 'progress']) name"
+                " where to_regclass(name) is not null"  # of an older version
+            )
+        else:
+            wanted = "make tables in its schema"
+            allowed = self.query("select has_schema_privilege(current_schema(), 'create')")
+        if not allowed[0][0]:
+            raise SinkError(f"cannot write to {self.place}: this user may not {wanted}")
 
     def tables(self) -> set[str]:
         """See `Database.tables`: those that an unqualified name finds first."""

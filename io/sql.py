@@ -22,27 +22,31 @@ _BYTES = 10 << 20
 _ROWS = 50_000
 
 
-def open_store(uri: str) -> Store:
+def open_store(uri: str, *, make: bool = True, read_only: bool = False) -> Store:
     """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/db`.
 
     Passwords come from libpq's own ways (PGPASSWORD, ~/.pgpass); one inside the URI works and is
-    never shown. Raises `SinkError` where the URI is none of these, or nothing answers there.
+    never shown. Raises `SinkError` where the URI is none of these, or nothing answers there. A file
+    that is not there is made, unless `make` is false or it is opened `read_only`: then that is an
+    error too.
     """
     scheme, separator, rest = uri.partition("://")
     if separator and scheme == "sqlite":
         path = rest.removeprefix("/")
         if not rest.startswith("/") or not path:
             raise SinkError(
-                f"{redact(uri)!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
+                f"{redact(uri)!r} names no file: write sqlite:///relative.db or "
+                "sqlite:////absolute.db"
+                f"{f'; did you mean sqlite:///{rest}?' if rest.strip('/') else ''}"
             )
         # One SQLite library a process: it is loaded only where it is used.
         from fixio.sqlite import SqliteStore
 
-        return SqliteStore(path, redact(uri))
+        return SqliteStore(path, redact(uri), make=make, read_only=read_only)
     if separator and scheme in ("postgresql", "postgres"):
         from fixio.postgresql import PostgresqlStore
 
-        return PostgresqlStore(uri)
+        return PostgresqlStore(uri, read_only=read_only)
     raise SinkError(f"{redact(uri)!r} is no database: expected sqlite:///... or postgresql://...")
 
 

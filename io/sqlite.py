@@ -6,10 +6,13 @@ must not open the same file with `sqlite3`. Other processes may, as readers: the
 """
 
 import contextlib
+import difflib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi
@@ -39,6 +42,7 @@ _TROUBLES = (
     "access permission denied",
     "out of memory",
 )
+_FETCHED = 1000  # rows at a time
 PRAGMAS = (
     "journal_mode = wal",
     # A kill loses nothing; a power cut may lose the last commits, rows and progress together.
@@ -58,12 +62,15 @@ class SqliteStore(Store):
 
     dialect = "sqlite"
 
-    def __init__(self, path: str, place: str):
-        """Open the file at `path`, which is made if it is not there."""
+    def __init__(self, path: str, place: str, *, make: bool = True, read_only: bool = False):
+        """Open the file at `path`, which is made if it is not there and `make` says so."""
         self.place = place
         folder = Path(path).resolve().parent
         if not folder.is_dir():
             raise SinkError(f"cannot open {place}: there is no folder {redact(str(folder))}")
+        if read_only or not make:
+            _check_there(Path(path), place)
+            path = _uri_of(Path(path).resolve(), read_only=read_only)
         # In autocommit mode, and staying there: transactions are statements of ours. Leaving it
         # makes the driver's commit() a silent no-op (measured).
         try:
@@ -72,7 +79,8 @@ class SqliteStore(Store):
             raise SinkError(f"cannot open {place}: {error}") from error
         self._cursor = self._connection.cursor()
         try:
-            for pragma in PRAGMAS:
+            # The second reads the file, which the others do by themselves.
+            for pragma in ("query_only = on", "schema_version") if read_only else PRAGMAS:
                 self.query(f"pragma {pragma}")
         except SinkFailed as error:
             self.close()
@@ -112,6 +120,24 @@ class SqliteStore(Store):
                 raise SinkFailed.at(self.place, error) from error
             raise
 
+    def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """See `Database.rows`."""
+        self.query("begin")
+        try:
+            with self._telling():
+                self._cursor.execute(statement)
+                while found := self._cursor.fetchmany(_FETCHED):
+                    yield from found
+        finally:
+            self.query("rollback")
+
+    def check_writable(self) -> None:
+        """See `Database.check_writable`: the file, and its folder, where the journal goes."""
+        path = Path(self.query("select file from pragma_database_list where name = 'main'")[0][0])
+        for one in (path, path.parent):
+            if not os.access(one, os.W_OK):
+                raise SinkError(f"cannot write to {self.place}: you may not write to {one}")
+
     def tables(self) -> set[str]:
         """See `Database.tables`."""
         return {row[0] for row in self.query("select name from sqlite_master where type = 'table'")}
@@ -146,6 +172,25 @@ class SqliteStore(Store):
         """See `Database.close`."""
         self._cursor.close()
         self._connection.close()
+
+
+def _check_there(path: Path, place: str) -> None:
+    if path.is_dir():
+        raise SinkError(f"cannot open {place}: {path} is a folder")
+    if not path.exists():
+        others = [one.name for one in path.resolve().parent.iterdir() if one.is_file()]
+        near = difflib.get_close_matches(path.name, others, 1)
+        guess = f"; there is {near[0]!r}" if near else ""
+        raise SinkError(f"there is no database at {place}{guess}")
+
+
+def _uri_of(path: Path, *, read_only: bool) -> str:
+    """Return SQLite's URI of a file that is there, which makes none."""
+    mode = "mode=rw"
+    if read_only and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        # Without a journal nobody writes; with one, only who may write reads.
+        mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
+    return f"file:{quote(str(path))}?{mode}"
 
 
 def with_floats(rows: pa.RecordBatch) -> pa.RecordBatch:

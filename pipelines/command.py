@@ -2,10 +2,13 @@
 
 import difflib
 import importlib
+import itertools
+import os
+import shlex
 import sys
 from collections.abc import Sequence
 
-from fixio.redaction import redact
+from fixio.redaction import redact_text
 
 __all__ = ["COMMANDS", "main"]
 
@@ -24,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words and not words[0].startswith("-"):
         name = words.pop(0)
         if name not in COMMANDS:
-            near = difflib.get_close_matches(name, COMMANDS, 1)
-            guess = f"; did you mean {near[0]}?" if near else ""
-            print(f"fixfeed: unknown command {redact(name)!r}{guess}", file=sys.stderr)
+            print(f"fixfeed: {redact_text(_unknown(name, words))}", file=sys.stderr)
             return 2
     else:
         name = "run"
@@ -37,6 +38,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print()
     module = importlib.import_module(COMMANDS[name][0])
     return module.main(words)
+
+
+def _unknown(name: str, rest: Sequence[str]) -> str:
+    """Return what to type in place of a first word that is no command: logs want --input."""
+    near = difflib.get_close_matches(name, COMMANDS, 1)
+    if near and not os.path.exists(name):
+        return f"unknown command {name!r}; did you mean {near[0]}?"
+    looks_like_logs = os.path.exists(name) or any(c in name for c in "./*?[")
+    if name in ("help", "version"):
+        return f"unknown command {name!r}; did you mean: fixfeed --{name}"
+    if not looks_like_logs:
+        commands = ", ".join(f"fixfeed {command}" for command in COMMANDS)
+        return f"unknown command {name!r}; there are {commands}, and --input names what to read"
+    # A shell makes many words of one pattern.
+    files = [name, *itertools.takewhile(lambda word: not word.startswith("-"), rest)]
+    inputs = [word for file in files for word in ("--input", file)]
+    if len(files) > 2 and len({os.path.splitext(file)[1] for file in files}) == 1:
+        folder, end = os.path.dirname(name), os.path.splitext(name)[1]
+        if all(os.path.dirname(file) == folder for file in files):
+            inputs = ["--input", os.path.join(folder, f"*{end}")]
+    meant = shlex.join(["fixfeed", *inputs, *rest[len(files) - 1 :]])
+    return f"{name!r} is no command; logs are named with --input, did you mean: {meant}"
 
 
 if __name__ == "__main__":

@@ -1,19 +1,22 @@
 """The table of connectors: which URI becomes which sink."""
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 
+from fixio import jsonl_failures, parquet_failures
 from fixio.gathering import OnCommit
 from fixio.jsonl import WriteToJsonLines
 from fixio.jsonl_ledger import JsonlLedger
 from fixio.ledger import Ledger
 from fixio.parquet import WriteToParquet, check_partitions
 from fixio.parquet_ledger import ParquetLedger
+from fixio.parquet_schema import columns_of_a_run
 from fixio.redaction import redact
 from fixio.sql import WriteToSql, open_store
 from fixio.standard_output import StandardOutputLedger, WriteToStandardOutput
@@ -30,32 +33,52 @@ class Sink:
     """A place that batches are stored in.
 
     `name` is its URI as people may see it. `ledger()` opens what it remembers, for planning;
-    `write(sources, rules, replace, on_commit)` is the transform that stores. `fix_json` tells that
-    it needs the column `fix_json`, `stdout` that it writes to standard output, in one process.
-    `one_writer` tells that a process alone keeps it busy: others would wait for their turn, and
-    their rows would come in between.
+    `write(sources, rules, replace, on_commit)` is the transform that stores; `failures()` yields
+    those that are stored, in order, and makes nothing. `fix_json` tells that it needs the column
+    `fix_json`, `stdout` that it writes to standard output, in one process. `one_writer` tells that
+    a process alone keeps it busy: others would wait for their turn, and their rows would come in
+    between.
     """
 
     name: str
     ledger: Callable[[], Ledger]
     write: Callable[[Mapping[str, int], str, bool, OnCommit], beam.PTransform]
+    failures: Callable[[], Generator[dict[str, Any], None, None]]
     fix_json: bool = False
     stdout: bool = False
     one_writer: bool = False
 
 
-def _sql(uri: str, _partition_by: Sequence[str]) -> Sink:
+def _sql(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
+    file = uri.removeprefix("sqlite:")
+    if file != uri and (not file.startswith("///") or not file.strip("/")):
+        raise UnknownPlace(
+            f"{uri!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
+            f"{_meant('sqlite:///', file.removeprefix('//'))}"
+        )
+
     def write(sources, rules, replace, on_commit) -> beam.PTransform:
         return WriteToSql(uri, sources=sources, rules=rules, replace=replace, on_commit=on_commit)
 
-    return Sink(redact(uri), lambda: open_store(uri), write, one_writer=uri.startswith("sqlite:"))
+    def failures() -> Generator[dict[str, Any], None, None]:
+        with closing(open_store(uri, read_only=True)) as store:
+            yield from store.failures()
+
+    return Sink(
+        redact(uri),
+        lambda: open_store(uri),
+        write,
+        failures,
+        one_writer=uri.startswith("sqlite:"),
+    )
 
 
-def _parquet(uri: str, partition_by: Sequence[str]) -> Sink:
+def _parquet(uri: str, partition_by: Sequence[str], names: bool) -> Sink:
     place = uri.removeprefix("parquet:")
     if not place or place.startswith("//"):
         raise UnknownPlace(
             f"{redact(uri)!r} names no folder: write parquet:lake/ or parquet:/data/lake"
+            f"{_meant('parquet:', place)}"
         )
     try:
         check_partitions(partition_by)
@@ -72,15 +95,19 @@ def _parquet(uri: str, partition_by: Sequence[str]) -> Sink:
             on_commit=on_commit,
         )
 
-    return Sink(redact(uri), lambda: ParquetLedger(place), write)
+    def ledger() -> ParquetLedger:
+        columns = columns_of_a_run(names=names)
+        return ParquetLedger(place, partition_by=partition_by, columns=columns)
+
+    return Sink(redact(uri), ledger, write, lambda: parquet_failures.read_failures(place))
 
 
-def _jsonl(uri: str, _partition_by: Sequence[str]) -> Sink:
+def _jsonl(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
     place = uri.removeprefix("jsonl:")
     if not Path(place).name or place.startswith("//"):
         raise UnknownPlace(
             f"{redact(uri)!r} names no file: write jsonl:out.jsonl, jsonl:/data/out.jsonl, or "
-            "jsonl:- for standard output"
+            f"jsonl:- for standard output{_meant('jsonl:', place)}"
         )
     if place == "-":
         return _standard_output(uri)
@@ -90,7 +117,10 @@ def _jsonl(uri: str, _partition_by: Sequence[str]) -> Sink:
             place, sources=sources, rules=rules, replace=replace, on_commit=on_commit
         )
 
-    return Sink(redact(uri), lambda: JsonlLedger(place), write, fix_json=True)
+    def failures() -> Generator[dict[str, Any], None, None]:
+        return jsonl_failures.read_failures(place)
+
+    return Sink(redact(uri), lambda: JsonlLedger(place), write, failures, fix_json=True)
 
 
 def _standard_output(uri: str) -> Sink:
@@ -99,7 +129,10 @@ def _standard_output(uri: str) -> Sink:
     def write(_sources, _rules, _replace, on_commit) -> beam.PTransform:
         return WriteToStandardOutput(names=ledger.names, on_commit=on_commit)
 
-    return Sink(uri, lambda: ledger, write, fix_json=True, stdout=True)
+    def failures() -> Generator[dict[str, Any], None, None]:
+        return jsonl_failures.read_failures("-")
+
+    return Sink(uri, lambda: ledger, write, failures, fix_json=True, stdout=True)
 
 
 SINKS: Mapping[str, tuple[Any, str]] = {
@@ -111,13 +144,50 @@ SINKS: Mapping[str, tuple[Any, str]] = {
 """Scheme -> what makes the sink, and an example."""
 
 
-def sink_of(uri: str, *, partition_by: Sequence[str]) -> Sink:
-    """Return the sink that a URI names. Raises `UnknownPlace`; nothing is opened."""
+_SUFFIXES = {
+    "sqlite:///": (".db", ".sqlite", ".sqlite3", ".db3"),
+    "jsonl:": (".jsonl", ".ndjson", ".json"),
+    "parquet:": ("/", ".parquet"),
+}
+
+
+def sink_of(uri: str, *, partition_by: Sequence[str] = (), names: bool = False) -> Sink:
+    """Return the sink that a URI names. Raises `UnknownPlace`; nothing is opened.
+
+    `partition_by` is how Parquet files are to be sorted into folders, `names` tells that messages
+    have the columns of names.
+    """
     scheme, separator, _ = uri.partition(":")
     if separator and scheme in SINKS:
         make, _ = SINKS[scheme]
-        return make(uri, partition_by)
-    near = difflib.get_close_matches(scheme, SINKS, 1)
-    guess = f"; did you mean {SINKS[near[0]][1]}?" if near else ""
+        return make(uri, partition_by, names)
     examples = ", ".join(example for _, example in SINKS.values())
-    raise UnknownPlace(f"output {redact(uri)!r} is none of {examples}{guess}")
+    raise UnknownPlace(f"output {redact(uri)!r} is none of {examples}{_guess(uri)}")
+
+
+def _meant(scheme: str, place: str) -> str:
+    """Return, as the end of a sentence, the URI that was probably meant.
+
+    What a URL would take for a host (`parquet://lake/`) is the beginning of a path here.
+    """
+    name = place.removeprefix("//")
+    return f"; did you mean {scheme}{name}?" if name.strip("/") else ""
+
+
+def _guess(uri: str) -> str:
+    """Return, as the end of a sentence, the URI that was probably meant."""
+    scheme, separator, rest = uri.partition(":")
+    if uri == "-":
+        return "; did you mean jsonl:-?"
+    if separator and rest:
+        known = {"postgres": "postgresql", "sqlite3": "sqlite", "json": "jsonl", "ndjson": "jsonl"}
+        near = difflib.get_close_matches(scheme.lower(), SINKS, 1)
+        found = known.get(scheme.lower()) or (near[0] if near else None)
+        return f"; did you mean {redact(f'{found}:{rest}')}?" if found else ""
+    for prefix, suffixes in _SUFFIXES.items():
+        if uri.lower().endswith(suffixes):
+            return f"; did you mean {prefix}{uri}?"
+    if Path(uri).is_dir():
+        return f"; did you mean parquet:{uri}?"
+    near = difflib.get_close_matches(scheme, SINKS, 1)
+    return f"; did you mean {SINKS[near[0]][1]}?" if near else ""

@@ -1,18 +1,21 @@
-"""Prints what could not be read as a message: `python -m pipelines.failures URI`.
+"""Prints what could not be read as a message: `fixfeed failures URI`.
 
 A re-run reads such bytes again once they can be messages: the end of a file by itself when the file
 has grown, anything else with `--reprocess` of its source.
 """
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
 
 import orjson
 
 from fixio.ledger import SinkError
 from fixio.redaction import redact_text
-from fixio.sql import open_store
+from pipelines.connectors import SINKS, UnknownPlace, sink_of
 
 __all__ = ["main"]
 
@@ -20,39 +23,54 @@ _SHOWN = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the failures in a database; return the exit code."""
+    """Print the failures in a sink as they are read; return the exit code.
+
+    A sink that is not there is an error and is not made. When nobody reads on, it ends.
+    """
     parser = argparse.ArgumentParser(prog="fixfeed failures", description=__doc__)
-    parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
+    examples = [example for _, example in SINKS.values()]
+    parser.add_argument("uri", help=f"{', '.join(examples[:-1])} or {examples[-1]}")
     parser.add_argument("--source", help="only those of sources whose name contains this")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--raw", action="store_true", help="the bytes alone, as they came")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         parser.error(redact_text(f"unrecognized arguments: {' '.join(unknown)}"))
+    shown = _raw if options.raw else _json if options.json else _text
+    out = sys.stdout.buffer
     try:
-        store = open_store(options.uri)
-        found = store.failures() if "failures" in store.tables() else []
-        store.close()
-    except SinkError as error:
+        with closing(sink_of(options.uri).failures()) as found:
+            for failure in found:
+                if not options.source or options.source in failure["source"]:
+                    out.write(shown(failure))
+        out.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough; Python would flush once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (SinkError, UnknownPlace) as error:
         print(f"fixfeed failures: {error}", file=sys.stderr)
         return 2
-    for failure in found:
-        if options.source and options.source not in failure["source"]:
-            continue
-        if options.raw:
-            sys.stdout.buffer.write(failure["raw"].rstrip(b"\r\n") + b"\n")
-        elif options.json:
-            shown = failure | {"raw": failure["raw"].decode("latin-1")}
-            sys.stdout.buffer.write(orjson.dumps(shown) + b"\n")
-        else:
-            text = failure["raw"][:_SHOWN].replace(b"\x01", b"|").decode("utf-8", "replace")
-            visible = "".join(c if c.isprintable() else "·" for c in text)
-            more = " ..." if len(failure["raw"]) > _SHOWN else ""
-            print(f"{failure['source']} at {failure['position']}: {failure['reason']}")
-            print(f"    {failure['detail']}")
-            print(f"    {visible}{more}")
-    sys.stdout.flush()
     return 0
+
+
+def _raw(failure: Mapping[str, Any]) -> bytes:
+    return failure["raw"].rstrip(b"\r\n") + b"\n"
+
+
+def _json(failure: Mapping[str, Any]) -> bytes:
+    return orjson.dumps({**failure, "raw": failure["raw"].decode("latin-1")}) + b"\n"
+
+
+def _text(failure: Mapping[str, Any]) -> bytes:
+    text = failure["raw"][:_SHOWN].replace(b"\x01", b"|").decode("utf-8", "replace")
+    visible = "".join(c if c.isprintable() else "·" for c in text)
+    more = " ..." if len(failure["raw"]) > _SHOWN else ""
+    lines = (
+        f"{failure['source']} at {failure['position']}: {failure['reason']}",
+        f"    {failure['detail']}",
+        f"    {visible}{more}",
+    )
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ python -m pipelines.fixfeed --input 'logs/*.log.gz' --output sqlite:///fixfeed.d
 import dataclasses
 import logging
 import os
+import shlex
 import shutil
+import stat
 import sys
 import tempfile
 import threading
@@ -106,18 +108,24 @@ class _Job:
     """A run, from settings that are finished objects."""
 
     def __init__(self, settings: Settings, watch: Watch, ending: Ending):
-        if not settings.input:
-            raise UsageError("nothing to read: name logs with --input; see fixfeed --help")
         self.settings = settings
         self.watch = watch
         self.ending = ending
         self.errors = Console(stderr=True)
         self.sinks: list[Sink] = [
-            sink_of(uri, partition_by=settings.partition_by) for uri in settings.output
+            sink_of(uri, partition_by=settings.partition_by, names=settings.names)
+            for uri in settings.output
         ]
         names = [sink.name for sink in self.sinks]
         if len(set(names)) < len(names):
             raise UsageError(f"output {max(names, key=names.count)} is named twice")
+        if not settings.input:
+            command = shlex.join(
+                ["fixfeed", "--input", "-" if _piped() else "LOGS"]
+                + [word for uri in settings.output for word in ("--output", uri)]
+            )
+            example = "" if _piped() else ", where LOGS is a file or a pattern such as 'logs/*.log'"
+            raise UsageError(f"nothing to read: name logs with --input, as in: {command}{example}")
         self.fix_json = any(sink.fix_json for sink in self.sinks)
         one_is_enough = all(sink.one_writer for sink in self.sinks)
         self.processes = 1 if one_is_enough else os.cpu_count() or 1
@@ -258,6 +266,10 @@ class _Job:
         return {**settings, "rules": self.rules.digest}
 
 
+def _piped() -> bool:
+    return sys.stdin is not None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode)
+
+
 def _so_far(counters: Path) -> tuple[int, int]:
     counts = metrics.totals(counters).values()
     octets = min((one["bytes"] for one in counts), default=0)
@@ -265,4 +277,7 @@ def _so_far(counters: Path) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Under its own name, as workers import it; with all other commands.
+    from pipelines import command
+
+    sys.exit(command.main())

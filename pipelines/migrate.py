@@ -1,33 +1,38 @@
-"""Brings an older database to this version's schema: `python -m pipelines.migrate URI`."""
+"""Brings an older database to this version's schema: `fixfeed migrate URI`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 from fixio.ledger import SinkError
 from fixio.redaction import redact_text
 from fixio.sql import open_store
+from pipelines.connectors import UnknownPlace, sink_of
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Migrate a database, all of it or nothing; return the exit code."""
+    """Migrate a database, all of it or nothing; return the exit code.
+
+    One that is not there is an error and is not made.
+    """
     parser = argparse.ArgumentParser(prog="fixfeed migrate", description=__doc__)
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         parser.error(redact_text(f"unrecognized arguments: {' '.join(unknown)}"))
     try:
-        store = open_store(options.uri)
-        before, after = store.migrate()
-        store.close()
-    except SinkError as error:
+        name = sink_of(options.uri).name
+        if not options.uri.startswith(("sqlite:", "postgresql:")):
+            raise SinkError(f"{name} has no schema to migrate: only databases have")
+        with closing(open_store(options.uri, make=False)) as store:
+            before, after = store.migrate()
+    except (SinkError, UnknownPlace) as error:
         print(f"fixfeed migrate: {error}", file=sys.stderr)
         return 2
-    print(
-        f"{store.place} has schema version {after}" + ("" if before == after else f", had {before}")
-    )
+    print(f"{name} has schema version {after}" + ("" if before == after else f", had {before}"))
     return 0
 
 

@@ -158,7 +158,7 @@ def test_options_of_beam_are_passed_on():
 @pytest.mark.parametrize(
     ("uri", "text"),
     [
-        ("sqlit:///a.db", "did you mean sqlite:///fixfeed.db?"),
+        ("sqlit:///a.db", "did you mean sqlite:///a.db?"),
         ("mysql://u:secret@h/d", "output 'mysql://u:***@h/d' is none of"),
         ("a.db", "is none of sqlite:///fixfeed.db"),
         ("parquet:", "write parquet:lake/"),
