@@ -16,10 +16,10 @@ from fixio.parquet_writer import ParquetWriter
 from fixio.redaction import redact
 from transforms.fix.block import Batch
 
-__all__ = ["WriteToParquet", "check_partitions"]
+__all__ = ["MOST_BYTES", "MOST_ROWS", "WriteToParquet", "check_partitions"]
 
-_BYTES = 64 << 20
-_ROWS = 200_000
+MOST_BYTES, MOST_ROWS = 64 << 20, 200_000
+"""A commit is made when so much is gathered."""
 
 
 class WriteToParquet(beam.PTransform):
@@ -70,7 +70,7 @@ class WriteToParquet(beam.PTransform):
 
 class _WriteBatchesFn(WriteBehindFn):
     def __init__(self, writer: ParquetWriter, sources: dict[str, int], on_commit: OnCommit | None):
-        super().__init__(on_commit, most_bytes=_BYTES, most_rows=_ROWS)
+        super().__init__(on_commit, most_bytes=MOST_BYTES, most_rows=MOST_ROWS)
         self._writer = writer
         self._sources = sources
         self._prepared = False

@@ -37,7 +37,7 @@ class Sink:
     those that are stored, in order, and makes nothing. `fix_json` tells that it needs the column
     `fix_json`, `stdout` that it writes to standard output, in one process. `one_writer` tells that
     a process alone keeps it busy: others would wait for their turn, and their rows would come in
-    between.
+    between. `partition_by` are the names that it sorts files into folders by, if it has folders.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Sink:
     fix_json: bool = False
     stdout: bool = False
     one_writer: bool = False
+    partition_by: Sequence[str] = ()
 
 
 def _sql(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
@@ -99,7 +100,10 @@ def _parquet(uri: str, partition_by: Sequence[str], names: bool) -> Sink:
         columns = columns_of_a_run(names=names)
         return ParquetLedger(place, partition_by=partition_by, columns=columns)
 
-    return Sink(redact(uri), ledger, write, lambda: parquet_failures.read_failures(place))
+    def failures() -> Generator[dict[str, Any], None, None]:
+        return parquet_failures.read_failures(place)
+
+    return Sink(redact(uri), ledger, write, failures, partition_by=partition_by)
 
 
 def _jsonl(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:

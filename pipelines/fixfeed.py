@@ -41,6 +41,7 @@ from pipelines.endings import (
     open_standard_streams,
 )
 from pipelines.options import Settings, UsageError, read_settings
+from pipelines.partitioning import MANY, expected_files, warning_of
 from pipelines.plan import Plan, make_plan
 from pipelines.progress import shown
 from pipelines.rules import Rules
@@ -172,10 +173,12 @@ class _Job:
                 if isinstance(store, Store)
             }
             plan = Plan()
+            warnings: list[str] = []
             if not stop():
                 plan = make_plan(
                     files, ledgers, rules=self.rules.digest, reprocess=self.settings.reprocess
                 )
+                warnings = self._many_files(plan)
                 self._read(plan, ledgers, counters, stop)
             counted = metrics.totals(counters)
             summary = summary_of(
@@ -188,6 +191,7 @@ class _Job:
                 seconds=time.monotonic() - self.started,
                 stopped=stop(),
             )
+            summary["warnings"] += warnings
             code = self._exit_code(summary)
             for store, run_id in runs.values():
                 store.end_run(run_id, summary["sinks"].get(store.place, {}), summary["ended"])
@@ -239,6 +243,20 @@ class _Job:
                 for file in plan.files
             }
             ledger.finish(ends)
+
+    def _many_files(self, plan: Plan) -> list[str]:
+        """Return, and tell at once, for which sinks the plan makes very many files."""
+        found = []
+        for sink in self.sinks:
+            if sink.partition_by:
+                files = expected_files(plan, sink.partition_by, self.rules.read)
+                if files > MANY:
+                    found.append(warning_of(sink.name, sink.partition_by, files))
+        for text in found:
+            self.errors.print(
+                f"fixfeed: note: {text}", highlight=False, markup=False, soft_wrap=True
+            )
+        return found
 
     def _exit_code(self, summary: Mapping[str, Any]) -> int:
         if not adds_up(summary["sinks"]):

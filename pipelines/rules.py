@@ -1,5 +1,6 @@
 """All that decides what is stored of a message, as a run was told."""
 
+import datetime
 import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -9,12 +10,14 @@ import apache_beam as beam
 
 from pipelines.dictionaries import read_dictionaries
 from pipelines.options import Settings, UsageError
-from transforms.enrich import Enrich, Lookup
-from transforms.filter import Filter
+from transforms.enrich import Enrich, Lookup, enrich_batch
+from transforms.filter import Filter, filter_batch
+from transforms.fix.block import Batch, Block
 from transforms.fix.choice import Dictionaries
 from transforms.fix.log_format import read_log_format
 from transforms.fix.masking import Masking, read_masking
-from transforms.fix.rules import Rule
+from transforms.fix.parser import parse_block
+from transforms.fix.rules import Rule, parse_rule
 from transforms.parse import ParseFix
 
 __all__ = ["Rules"]
@@ -34,6 +37,8 @@ class Rules:
         `LookupFileError` for what cannot be understood.
         """
         self.validate = settings.validate
+        self.include, self.exclude = settings.include, settings.exclude
+        self.no_admin = settings.no_admin
         self.dictionaries = read_dictionaries(settings.dictionary, settings.default_appl_ver_id)
         self.dictionary_texts = settings.dictionary
         self.masking = _masking(settings, self.dictionaries)
@@ -66,6 +71,26 @@ class Rules:
             repr(self.log),
         ]
         self.digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+
+    def read(self, block: Block) -> Batch:
+        """Return what is stored of a block."""
+        batch = parse_block(
+            block,
+            validate=self.validate,
+            dictionaries=self.dictionaries,
+            masking=self.masking,
+            log=self.log,
+        )
+        if self.lookups:
+            now = datetime.datetime.now(datetime.UTC)
+            batch = enrich_batch(batch, ingested_at=now, lookups=self.lookups)
+        own_names = self.dictionaries.own_names
+        return filter_batch(
+            batch,
+            include=[parse_rule(rule, own_names) for rule in self.include],
+            exclude=[parse_rule(rule, own_names) for rule in self.exclude],
+            admin=not self.no_admin,
+        )
 
     def parse(self, *, fix_json: bool) -> ParseFix:
         """Return the parser; `fix_json` asks for whole messages as JSON as well."""

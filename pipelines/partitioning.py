@@ -1,0 +1,86 @@
+"""How many Parquet files a run will make, told before it makes them, from samples of what it reads.
+
+A commit makes a file in each folder that its messages of a source go to. How many folders that are
+is counted in up to eight blocks, spread evenly over what is to be read, and in the first half of
+each: where twice the messages have twice the folders, as with ClOrdID, a commit of a hundred times
+the messages has a hundred times the folders; where they have the same, as with dates, so has it.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import pyarrow as pa
+
+from fixio.parquet import MOST_BYTES, MOST_ROWS
+from fixio.parquet_files import partitions, with_keys
+from fixio.ranges import Range, read_blocks
+from pipelines.plan import Plan
+from transforms.fix.block import Batch, Block
+from transforms.fix.schema import NAMED
+
+__all__ = ["MANY", "expected_files", "warning_of"]
+
+MANY = 2000
+"""More files than this of one run are worth a warning: readers open each of them."""
+
+_SAMPLES = 8
+
+
+def expected_files(plan: Plan, names: Sequence[str], read: Callable[[Block], Batch]) -> int:
+    """Return about how many files of messages a plan makes of a lake partitioned by `names`.
+
+    `read` makes of a block what is stored. What cannot be read counts as nothing.
+    """
+    # What a column of names is made from has as many values.
+    columns = [name.removesuffix("_name") if name[:-5] in NAMED else name for name in names]
+    samples = [read(block) for block in _sampled(plan.ranges)]
+    batches = [batch.messages for batch in samples if batch.messages.num_rows > 1]
+    rows = sum(messages.num_rows for messages in batches)
+    if not rows:
+        return 0
+    octets = sum(batch.end - batch.start for batch in samples)
+    whole = sum(_folders(messages, columns) for messages in batches)
+    halves = sum(_folders(m.slice(0, m.num_rows // 2), columns) for m in batches)
+    growth = min(1.0, math.log2(whole / halves))
+    commit = min(MOST_ROWS, rows * MOST_BYTES / sum(messages.nbytes for messages in batches))
+    files = 0.0
+    for length in _lengths(plan).values():
+        messages_of_source = length * rows / octets
+        together = min(messages_of_source, commit)
+        folders = whole / len(batches) * (together * len(batches) / rows) ** growth
+        files += min(messages_of_source, max(1.0, folders) * math.ceil(messages_of_source / commit))
+    return math.ceil(files)
+
+
+def warning_of(place: str, names: Sequence[str], files: int) -> str:
+    """Return the sentence that so many files are expected."""
+    shown = float(f"{files:.2g}")
+    return (
+        f"{place} will get about {shown:,.0f} files, partitioned by {', '.join(names)}; readers "
+        "open each of them: partition by columns that have fewer values, as with "
+        "--partition-by date (estimated from samples of the input)"
+    )
+
+
+def _sampled(ranges: Sequence[Range]) -> Iterator[Block]:
+    """Yield the first block of some of the ranges, spread evenly."""
+    fresh = [part for part in ranges if not part.skip]  # to pass over these takes long
+    step = max(1, len(fresh) // _SAMPLES)
+    for part in fresh[::step][:_SAMPLES]:
+        block = next(read_blocks(part), None)
+        if block is not None and not block.provisional:
+            yield block
+
+
+def _folders(messages: pa.RecordBatch, names: Sequence[str]) -> int:
+    return sum(1 for _ in partitions(pa.table(with_keys(messages, 0, "message_id")), names))
+
+
+def _lengths(plan: Plan) -> dict[str, int]:
+    """Return how many bytes of each source are to be read."""
+    sizes = {file.key: file.length if file.compression else file.size for file in plan.files}
+    lengths: dict[str, int] = {}
+    for part in plan.ranges:
+        end = sizes[part.source] if part.stop is None else part.stop
+        lengths[part.source] = lengths.get(part.source, 0) + end - part.start
+    return lengths
