@@ -131,10 +131,10 @@ class Database(ABC):
 
         Also raises `SinkError` if this user may not write.
         """
+        self.check_writable()
         found = self._version()
         if found is not None:
             self._check_version(found)
-        self.check_writable()
         return found is not None
 
     def migrate(self) -> tuple[int, int]:

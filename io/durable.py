@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["sync"]
+__all__ = ["not_writable", "sync"]
 
 
 def sync(path: Path) -> None:
@@ -13,3 +13,12 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def not_writable(path: Path) -> Path | None:
+    """Return the file or folder that keeps this user from writing or making `path`, if one does."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    mode = os.W_OK | os.X_OK if path.is_dir() else os.W_OK
+    return None if os.access(path, mode) else path

@@ -26,8 +26,8 @@ def failures_path(lines: Path) -> Path:
     return lines.with_name(f"{lines.stem}.failures{lines.suffix}")
 
 
-def settle(path: Path, recorded: Recorded) -> None:
-    """Cut off what stands behind the recorded length.
+def settle(path: Path, recorded: Recorded, *, cut: bool = True) -> None:
+    """Cut off what stands after the recorded length, or only see what there is.
 
     Raises `SinkError` unless the file begins with what is recorded; a file of which nothing is
     recorded may be missing. The caller keeps other writers away.
@@ -41,7 +41,7 @@ def settle(path: Path, recorded: Recorded) -> None:
                 raise _changed(path, f"has {size:,} bytes", recorded)
             if _tail(file.fileno(), recorded.length) != recorded.tail:
                 raise _changed(path, "has other content", recorded)
-            if size > recorded.length:
+            if cut and size > recorded.length:
                 file.truncate(recorded.length)
     except FileNotFoundError:
         if recorded.length:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fixio.durable import not_writable
 from fixio.identity import (
     Match,
     StoredSource,
@@ -111,25 +112,61 @@ class JsonlLedger:
         Raises `SinkError` if a file is not as it was left, or was there before the database, and
         `SchemaError` if the database is a newer version's or not of fixfeed's making.
         """
-        folder = self._database.parent
-        if not folder.is_dir():
-            raise SinkError(f"cannot open {self.place}: there is no folder {redact(str(folder))}")
-        foreign = self._foreign()
-        if foreign and not self._database.exists():
-            raise foreign
+        self._check_folder()
         with self.transaction():
-            version = self._query("pragma user_version")[0][0]
-            if version > _VERSION:
-                raise SchemaError(
-                    f"{self._database} has version {version}, this fixfeed knows up to {_VERSION}; "
-                    "use the newer fixfeed that wrote it"
-                )
+            version = self._version()
             if not version:
                 self._make()
             elif version < _VERSION:
                 self._migrate()
             for name, path in self._files.items():
                 settle(path, self._recorded(name))
+
+    def check(self) -> bool:
+        """Tell whether lines were written already; change nothing. Raises as `prepare`.
+
+        What is remembered is from then on a copy in memory, of this version.
+        """
+        self._check_folder()
+        for path in (self._database.parent, self._database, *self._files.values()):
+            if path.exists() and not_writable(path):
+                raise SinkError(f"cannot write to {self.place}: you may not write to {path}")
+        if not self._database.exists():
+            return False
+        try:
+            self._query("begin")
+            copy = sqlite3.connect(":memory:", isolation_level=None)
+            assert self._connection is not None
+            self._connection.backup(copy)
+            self.close()
+            self._connection = copy
+            version = self._version()
+            if not version:
+                return False
+            if version < _VERSION:
+                self._migrate()
+            for name, path in self._files.items():
+                settle(path, self._recorded(name), cut=False)
+        except sqlite3.Error as error:
+            raise SinkError(f"cannot read {self._database}: {error}") from error
+        return True
+
+    def _check_folder(self) -> None:
+        folder = self._database.parent
+        if not folder.is_dir():
+            raise SinkError(f"cannot open {self.place}: there is no folder {redact(str(folder))}")
+        foreign = self._foreign()
+        if foreign and not self._database.exists():
+            raise foreign
+
+    def _version(self) -> int:
+        version: int = self._query("pragma user_version")[0][0]
+        if version > _VERSION:
+            raise SchemaError(
+                f"{self._database} has version {version}, this fixfeed knows up to {_VERSION}; "
+                "use the newer fixfeed that wrote it"
+            )
+        return version
 
     def _foreign(self) -> SinkError | None:
         """Return the error that a file has content, if one has."""

@@ -32,7 +32,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 import pyarrow as pa
 
-from fixio.durable import sync
+from fixio.durable import not_writable, sync
 from fixio.identity import identity_of_version_1
 from fixio.ledger import Progress, SchemaError, SinkError, SinkFailed, by_source
 from fixio.parquet_schema import check_columns, check_types, remember, remembered, united
@@ -108,6 +108,11 @@ class ParquetFolder:
 
     def check(self) -> bool:
         """Tell whether the folder is a lake already; change nothing. Raises as `prepare`."""
+        refused = not_writable(self._own)
+        if refused:
+            raise SinkError(f"cannot write to {self.place}: you may not write to {refused}")
+        if self.folder.exists() and not self.folder.is_dir():
+            raise SinkError(f"cannot write to {self.place}: it is a file, expected a folder")
         if not self._own.exists():
             if (self.folder / "messages").exists():
                 raise SchemaError(

@@ -5,16 +5,18 @@ batches | WriteToSql("postgresql://user@host/db")
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import apache_beam as beam
 
+from fixio.durable import not_writable
 from fixio.gathering import OnCommit, WriteBehindFn
 from fixio.ledger import SinkError, register_batches
 from fixio.redaction import redact
 from fixio.store import Store
 from transforms.fix.block import Batch
 
-__all__ = ["WriteToSql", "open_store"]
+__all__ = ["WriteToSql", "look_at_store", "open_store"]
 
 # About four blocks of a file: COPY and the ledger cost less a message (measured), and what a kill
 # undoes stays small.
@@ -30,15 +32,9 @@ def open_store(uri: str, *, make: bool = True, read_only: bool = False) -> Store
     that is not there is made, unless `make` is false or it is opened `read_only`: then that is an
     error too.
     """
-    scheme, separator, rest = uri.partition("://")
+    scheme, separator, _ = uri.partition("://")
     if separator and scheme == "sqlite":
-        path = rest.removeprefix("/")
-        if not rest.startswith("/") or not path:
-            raise SinkError(
-                f"{redact(uri)!r} names no file: write sqlite:///relative.db or "
-                "sqlite:////absolute.db"
-                f"{f'; did you mean sqlite:///{rest}?' if rest.strip('/') else ''}"
-            )
+        path = _path_of(uri)
         # One SQLite library a process: it is loaded only where it is used.
         from fixio.sqlite import SqliteStore
 
@@ -48,6 +44,42 @@ def open_store(uri: str, *, make: bool = True, read_only: bool = False) -> Store
 
         return PostgresqlStore(uri, read_only=read_only)
     raise SinkError(f"{redact(uri)!r} is no database: expected sqlite:///... or postgresql://...")
+
+
+def look_at_store(uri: str) -> Store | None:
+    """Open a database that can be written to, to look; None if it is yet to be made.
+
+    Nothing is made or changed. Raises `SinkError` as opening, preparing and writing would.
+    """
+    if uri.startswith("sqlite:") and not Path(_path_of(uri)).exists():
+        folder = Path(_path_of(uri)).resolve().parent
+        if not folder.is_dir():
+            raise SinkError(f"cannot open {redact(uri)}: there is no folder {redact(str(folder))}")
+        if not_writable(folder):
+            raise SinkError(f"cannot make {redact(uri)}: you may not write to {folder}")
+        return None
+    store = open_store(uri, read_only=True)
+    try:
+        if store.check():
+            return store
+    except BaseException:
+        store.close()
+        raise
+    store.close()
+    return None
+
+
+def _path_of(uri: str) -> str:
+    """Return the path in a URI of SQLite's."""
+    rest = uri.partition("://")[2]
+    path = rest.removeprefix("/")
+    if not rest.startswith("/") or not path:
+        guess = f"; did you mean sqlite:///{rest}?" if rest.strip("/") else ""
+        raise SinkError(
+            f"{redact(uri)!r} names no file: write sqlite:///relative.db or "
+            f"sqlite:////absolute.db{guess}"
+        )
+    return path
 
 
 class WriteToSql(beam.PTransform):

@@ -19,6 +19,7 @@ import adbc_driver_sqlite.dbapi
 import numpy as np
 import pyarrow as pa
 
+from fixio.durable import not_writable
 from fixio.ledger import SinkError, SinkFailed
 from fixio.redaction import redact
 from fixio.store import Store
@@ -84,7 +85,8 @@ class SqliteStore(Store):
                 self.query(f"pragma {pragma}")
         except SinkFailed as error:
             self.close()
-            raise SinkError(f"cannot open {place}: {error.__cause__}") from error
+            reason = str(error.__cause__).partition("\n")[0]
+            raise SinkError(f"cannot open {place}: {reason}") from error
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """See `Database.query`; waits up to two minutes for what another process has locked."""
@@ -134,9 +136,9 @@ class SqliteStore(Store):
     def check_writable(self) -> None:
         """See `Database.check_writable`: the file, and its folder, where the journal goes."""
         path = Path(self.query("select file from pragma_database_list where name = 'main'")[0][0])
-        for one in (path, path.parent):
-            if not os.access(one, os.W_OK):
-                raise SinkError(f"cannot write to {self.place}: you may not write to {one}")
+        refused = not_writable(path) or not_writable(path.parent)
+        if refused:
+            raise SinkError(f"cannot write to {self.place}: you may not write to {refused}")
 
     def tables(self) -> set[str]:
         """See `Database.tables`."""

@@ -18,7 +18,7 @@ from fixio.parquet import WriteToParquet, check_partitions
 from fixio.parquet_ledger import ParquetLedger
 from fixio.parquet_schema import columns_of_a_run
 from fixio.redaction import redact
-from fixio.sql import WriteToSql, open_store
+from fixio.sql import WriteToSql, look_at_store, open_store
 from fixio.standard_output import StandardOutputLedger, WriteToStandardOutput
 
 __all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]
@@ -34,16 +34,19 @@ class Sink:
 
     `name` is its URI as people may see it. `ledger()` opens what it remembers, for planning;
     `write(sources, rules, replace, on_commit)` is the transform that stores; `failures()` yields
-    those that are stored, in order, and makes nothing. `fix_json` tells that it needs the column
-    `fix_json`, `stdout` that it writes to standard output, in one process. `one_writer` tells that
-    a process alone keeps it busy: others would wait for their turn, and their rows would come in
-    between. `partition_by` are the names that it sorts files into folders by, if it has folders.
+    those that are stored, in order; `look()` opens what it remembers, if it does, to look, or
+    raises the `SinkError` that storing would raise. Both make nothing. `fix_json` tells that it
+    needs the column `fix_json`, `stdout` that it writes to standard output, in one process.
+    `one_writer` tells that a process alone keeps it busy: others would wait for their turn, and
+    their rows would come in between. `partition_by` are the names that it sorts files into folders
+    by, if it has folders.
     """
 
     name: str
     ledger: Callable[[], Ledger]
     write: Callable[[Mapping[str, int], str, bool, OnCommit], beam.PTransform]
     failures: Callable[[], Generator[dict[str, Any], None, None]]
+    look: Callable[[], Ledger | None]
     fix_json: bool = False
     stdout: bool = False
     one_writer: bool = False
@@ -70,6 +73,7 @@ def _sql(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
         lambda: open_store(uri),
         write,
         failures,
+        lambda: look_at_store(uri),
         one_writer=uri.startswith("sqlite:"),
     )
 
@@ -103,7 +107,14 @@ def _parquet(uri: str, partition_by: Sequence[str], names: bool) -> Sink:
     def failures() -> Generator[dict[str, Any], None, None]:
         return parquet_failures.read_failures(place)
 
-    return Sink(redact(uri), ledger, write, failures, partition_by=partition_by)
+    return Sink(
+        redact(uri),
+        ledger,
+        write,
+        failures,
+        lambda: _there(ledger()),
+        partition_by=partition_by,
+    )
 
 
 def _jsonl(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
@@ -124,7 +135,10 @@ def _jsonl(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
     def failures() -> Generator[dict[str, Any], None, None]:
         return jsonl_failures.read_failures(place)
 
-    return Sink(redact(uri), lambda: JsonlLedger(place), write, failures, fix_json=True)
+    def look() -> Ledger | None:
+        return _there(JsonlLedger(place))
+
+    return Sink(redact(uri), lambda: JsonlLedger(place), write, failures, look, fix_json=True)
 
 
 def _standard_output(uri: str) -> Sink:
@@ -136,7 +150,19 @@ def _standard_output(uri: str) -> Sink:
     def failures() -> Generator[dict[str, Any], None, None]:
         return jsonl_failures.read_failures("-")
 
-    return Sink(uri, lambda: ledger, write, failures, fix_json=True, stdout=True)
+    return Sink(uri, lambda: ledger, write, failures, lambda: None, fix_json=True, stdout=True)
+
+
+def _there(ledger: JsonlLedger | ParquetLedger) -> Ledger | None:
+    """Return a ledger that is there already, and can be used."""
+    try:
+        if ledger.check():
+            return ledger
+    except BaseException:
+        ledger.close()
+        raise
+    ledger.close()
+    return None
 
 
 SINKS: Mapping[str, tuple[Any, str]] = {

@@ -18,7 +18,6 @@ from fixio.standard_output import OutputClosed
 from pipelines.connectors import UnknownPlace
 from pipelines.options import Settings, UsageError
 from pipelines.running import GaveUp
-from pipelines.summary import print_summary
 from pipelines.workers import WorkerDied
 from transforms.enrich import LookupFileError
 from transforms.fix.log_format import LogFormatError
@@ -91,18 +90,22 @@ class Ending:
         """Tell as the settings say; with `beside` standard output is for messages alone."""
         self._json, self._debug, self._beside = settings.json, settings.debug, beside
 
-    def summary(self, summary: Mapping[str, Any], code: int) -> int:
-        """Print the summary of a run that ends with `code`; return the exit code."""
-        if self._json:
-            return self._print(orjson.dumps({**summary, "exit_code": code}) + b"\n", code)
-        return self.page(lambda console: print_summary(summary, console), code)
+    def tell(
+        self,
+        found: Mapping[str, Any],
+        show: Callable[[Console, Mapping[str, Any]], None],
+        code: int,
+    ) -> int:
+        """Print what was found, as `show` does or as JSON; return the exit code.
 
-    def page(self, show: Callable[[Console], None], code: int) -> int:
-        """Print what `show` prints; return the exit code, `code` if that can be done."""
+        That is `code`, if it can be printed.
+        """
+        if self._json:
+            return self._print(orjson.dumps({**found, "exit_code": code}) + b"\n", code)
         text = io.StringIO()
         if self._out is not None:
             out = Console(file=self._out)
-            show(Console(file=text, width=out.width, force_terminal=out.is_terminal))
+            show(Console(file=text, width=out.width, force_terminal=out.is_terminal), found)
         encoding = getattr(self._out, "encoding", None) or "utf-8"
         return self._print(text.getvalue().encode(encoding, "replace"), code)
 

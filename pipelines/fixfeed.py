@@ -23,13 +23,13 @@ import apache_beam as beam
 from rich.console import Console
 
 from fixio.content import STANDARD_INPUT
-from fixio.files import ReadFromFiles, Unreadable, file_at, find_files, set_options
+from fixio.files import File, ReadFromFiles, Unreadable, file_at, find_files, set_options
 from fixio.ledger import Ledger, SinkFailed
 from fixio.redaction import redact
 from fixio.store import Store
 from pipelines import metrics
 from pipelines.connectors import Sink, sink_of
-from pipelines.dry_run import show
+from pipelines.dry_run import describe, show
 from pipelines.endings import (
     DONE,
     NOTHING_READ,
@@ -37,6 +37,7 @@ from pipelines.endings import (
     STOPPED,
     TOO_MANY_FAILURES,
     UNREAD,
+    USAGE,
     Ending,
     open_standard_streams,
 )
@@ -47,7 +48,7 @@ from pipelines.progress import shown
 from pipelines.rules import Rules
 from pipelines.running import LOCAL, GaveUp, Stop, Watch, runner_of
 from pipelines.standard_input import spool
-from pipelines.summary import adds_up, summary_of
+from pipelines.summary import adds_up, print_summary, summary_of
 from pipelines.workers import WorkerDied
 
 __all__ = ["build", "main"]
@@ -152,11 +153,7 @@ class _Job:
             else:
                 files.append(file_at(spooled, STANDARD_INPUT, self.settings.delimiter))
         if self.settings.dry_run:
-            sinks = [sink.name for sink in self.sinks]
-            return self.ending.page(
-                lambda console: show(console, files, unreadable, sinks, self.rules),
-                UNREAD if unreadable else DONE,
-            )
+            return self._dry_run(files, unreadable)
         counters = folder / "metrics"
         counters.mkdir()
         metrics.start(counters)
@@ -195,7 +192,13 @@ class _Job:
             code = self._exit_code(summary)
             for store, run_id in runs.values():
                 store.end_run(run_id, summary["sinks"].get(store.place, {}), summary["ended"])
-        return self.ending.summary(summary, code)
+        return self.ending.tell(summary, print_summary, code)
+
+    def _dry_run(self, files: Sequence[File], unreadable: Sequence[Unreadable]) -> int:
+        found = describe(self.settings, files, unreadable, self.sinks, self.rules)
+        unready = not all(state["ready"] for state in found["sinks"].values())
+        code = USAGE if unready else UNREAD if unreadable else DONE
+        return self.ending.tell(found, show, code)
 
     def _read(self, plan: Plan, ledgers: Mapping[str, Ledger], counters: Path, stop: Stop) -> None:
         settings = self.settings

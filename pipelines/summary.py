@@ -83,7 +83,7 @@ def adds_up(sinks: Mapping[str, Mapping[str, Any]]) -> bool:
     )
 
 
-def print_summary(summary: Mapping[str, Any], console: Console) -> None:
+def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """Print the summary of a run as tables."""
     table = Table("", *summary["sinks"], title="fixfeed", title_justify="left")
     rows = (

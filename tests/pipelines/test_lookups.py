@@ -82,7 +82,7 @@ def test_the_summary_says_how_many_messages_joined(log):
         "as its account"
     ]
     out = io.StringIO()
-    print_summary(summary, Console(file=out, width=120))
+    print_summary(Console(file=out, width=120), summary)
     lines = [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]
     assert "joined with symbols.csv:symbol 150" in lines
     assert "joined with accounts.csv:account 0" in lines

@@ -55,7 +55,7 @@ def test_every_kind_of_defect_is_counted(tmp_path):
 
 def test_the_tables_say_what_each_kind_means_the_most_frequent_first(counters):
     out = io.StringIO()
-    print_summary(summary(counters), Console(file=out, width=120))
+    print_summary(Console(file=out, width=120), summary(counters))
     lines = [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]
     first = f"check_sum 4 {MEANINGS['check_sum']}"
     assert lines.index(first) + 1 == lines.index(f"empty_value 1 {MEANINGS['empty_value']}")

@@ -1,0 +1,127 @@
+"""A dry run tells what a run would do and whether its sinks would take it, and makes nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from tests.fix.messages import encode
+from tests.io.test_migrate import version_1
+from tests.pipelines.test_fixfeed import fixfeed
+
+ROOT = Path(__file__).parents[2]
+ORDERS = [
+    encode([(35, b"D"), (34, b"%d" % n), (49, b"A"), (56, b"B"), (55, b"X")]) for n in range(9)
+]
+LOG = b"".join(one + b"\n" for one in ORDERS)
+
+
+def dry_run(*arguments, cwd, expected=0):
+    words = [sys.executable, "-m", "pipelines.fixfeed", "--dry-run", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    before = sorted(cwd.rglob("*"))
+    done = subprocess.run(words, cwd=cwd, capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (expected, b"")
+    assert sorted(cwd.rglob("*")) == before
+    return json.loads(done.stdout) if "--json" in arguments else done.stdout.decode()
+
+
+def outputs(*uris):
+    return [word for uri in uris for word in ("--output", uri)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "day.log").write_bytes(LOG)
+    return tmp_path
+
+
+def test_rules_and_lookups_are_shown_and_printed_as_json(folder):
+    (folder / "symbols.csv").write_text("symbol,desk,region\nX,north,eu\nY,south,us\n")
+    arguments = ["--input", "day.log", "--include", "Symbol = X", "--exclude", "MsgType = 0"]
+    arguments += ["--no-admin", "--names", "--lookup", "symbols.csv:symbol"]
+    shown = dry_run(*arguments, cwd=folder).splitlines()
+    for line in (
+        "  only what matches Symbol = X",
+        "  nothing that matches MsgType = 0",
+        "  no messages of the session level",
+        "joining symbols.csv on symbol: 2 rows that add desk, region",
+    ):
+        assert line in shown
+    found = dry_run(*arguments, "--json", cwd=folder)
+    told = {"include", "exclude", "no_admin", "names", "lookups", "validate"}
+    assert {key: value for key, value in found["rules"].items() if key in told} == {
+        "include": ["Symbol = X"],
+        "exclude": ["MsgType = 0"],
+        "no_admin": True,
+        "names": True,
+        "lookups": [{"file": "symbols.csv", "on": "symbol", "rows": 2, "adds": ["desk", "region"]}],
+        "validate": "structure",
+    }
+    assert {"name": "msg_type_name", "type": "string"} in found["columns"]
+    assert found["exit_code"] == 0
+
+
+def test_sinks_that_are_not_there_yet_are_new_and_stay_so(folder, postgresql):
+    new = ["sqlite:///new.db", "parquet:new/lake", "jsonl:new.jsonl", "jsonl:-", postgresql]
+    found = dry_run("--input", "day.log", *outputs(*new), "--json", cwd=folder)
+    new[-1:] = [name for name in found["sinks"] if name.startswith("postgresql")]
+    ready = {"ready": True, "exists": False, "error": None}
+    assert found["sinks"] == dict.fromkeys(new, ready)
+    cursor = psycopg2.connect(postgresql).cursor()
+    cursor.execute("select count(*) from pg_tables where schemaname = 'public'")
+    assert cursor.fetchone() == (0,)
+
+
+def test_sinks_that_a_run_could_not_write_to_are_told_with_the_reason(folder, postgresql):
+    (folder / "text.db").write_bytes(b"text" * 4096)
+    version_1(f"sqlite:///{folder}/old.db")
+    (folder / "file").write_bytes(b"")
+    (folder / "other" / "messages").mkdir(parents=True)
+    (folder / "out.jsonl").write_bytes(b"{}\n")
+    fixfeed("--input", "day.log", "--output", "parquet:lake", cwd=folder)
+    fixfeed("--input", "day.log", "--output", "jsonl:cut.jsonl", cwd=folder)
+    (folder / "cut.jsonl").write_bytes(b"")
+    reasons = {
+        "sqlite:///text.db": "file is not a database",
+        "sqlite:///old.db": "has schema version 1, this fixfeed writes",
+        "sqlite:///none/new.db": "there is no folder",
+        "parquet:file": "it is a file, expected a folder",
+        "parquet:other": "that fixfeed did not make",
+        "parquet:lake": "is partitioned by date, msg_type, not by symbol",
+        "jsonl:out.jsonl": "is there already, and no out.jsonl.progress.db",
+        "jsonl:cut.jsonl": "has 0 bytes, but fixfeed has written",
+        "postgresql://fixfeed@127.0.0.1:1/none": "check that the server runs",
+    }
+    arguments = ["--input", "day.log", "--partition-by", "symbol", *outputs(*reasons)]
+    found = dry_run(*arguments, "--json", cwd=folder, expected=2)
+    assert found["exit_code"] == 2
+    for uri, reason in reasons.items():
+        state = found["sinks"][uri]
+        assert (state["ready"], reason in state["error"]) == (False, True), state
+    shown = dry_run(*arguments, cwd=folder, expected=2)
+    assert shown.count(": not possible: ") == len(reasons)
+
+
+def test_a_user_of_postgresql_who_may_not_write_is_told(folder, postgresql):
+    connection = psycopg2.connect(postgresql)
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute("drop role if exists reader; create role reader login")
+    reader = postgresql.replace("fixfeed@", "reader@")
+    found = dry_run("--input", "day.log", "--output", reader, "--json", cwd=folder, expected=2)
+    assert "this user may not make tables" in found["sinks"][reader]["error"]
+    fixfeed("--input", "day.log", "--output", postgresql, cwd=folder)
+    found = dry_run("--input", "day.log", "--output", reader, "--json", cwd=folder, expected=2)
+    assert "this user may not insert into its tables" in found["sinks"][reader]["error"]
+    cursor.execute("drop role reader")
+    connection.close()
+
+
+def test_standard_input_is_left_alone(folder):
+    shown = dry_run("--input", "-", cwd=folder)
+    assert "  - (standard input, which a dry run leaves alone)" in shown.splitlines()
