@@ -1,15 +1,19 @@
 """What the documents say is what the code does."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg2
 import pytest
 
 from pipelines.command import COMMANDS
 from pipelines.connectors import SINKS
 from pipelines.options import OPTIONS, read_settings
+from tests.documented_commands import HELP_EXAMPLES, commands, make_place, queries, run
 from tests.fix.messages import encode
 from transforms.fix.between import REASONS
 from transforms.fix.defects import MEANINGS
@@ -58,3 +62,113 @@ def test_the_example_of_a_pipeline_runs(tmp_path):
         check=True,
     )
     assert sorted(done.stdout.split(b"\n")) == [b"", b"X 2", b"Y 1"]
+
+
+# Every command runs as it stands.
+
+ELSEWHERE = {
+    "make demo": "tests/test_readme.py",
+    "pip install .": "tests/test_wheel.py",
+    "pip install -e .[test]": "requirements.txt, which made this environment",
+    "pip install 'fixfeed[aws]'": "setup of Beam's own",
+    "make test": "runs this test",
+    "make check": "runs this test",
+    "make bench": "benchmarks.run with its defaults, which is run below",
+    "python -m pipelines.fixfeed": "test_a_checkout_has_the_commands_without_installing",
+    "python -m tests.fix.fuzz": "runs for hours; with --messages it is run below",
+}
+"""Commands that are not run here, and what runs them or why nothing does."""
+DOCUMENTED = {
+    command: name
+    for name, text in [*DOCS.items(), ("--help", HELP_EXAMPLES)]
+    for command in commands(text)
+}
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A folder with all inputs that the documents name."""
+    folder = tmp_path_factory.mktemp("fresh")
+    make_place(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stored(fresh, tmp_path_factory):
+    """The same after a run into every local kind of sink."""
+    folder = tmp_path_factory.mktemp("stored") / "place"
+    shutil.copytree(fresh, folder)
+    outputs = ("sqlite:///fixfeed.db", "parquet:lake/", "jsonl:out.jsonl")
+    words = " ".join(f"--output {uri}" for uri in outputs)
+    done = run(f"fixfeed --input 'demo/logs/*.log*' {words}", folder)
+    assert done.returncode == 0, done.stderr.decode()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def documented_postgresql(postgresql_server):
+    """Make `postgresql://user@host/db` lead somewhere; the variables of libpq that do."""
+    connection = psycopg2.connect(postgresql_server)
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute('create role "user" login superuser')
+    cursor.execute('create database db owner "user"')
+    parts = urlsplit(postgresql_server)
+    yield {"PGHOSTADDR": parts.hostname, "PGPORT": str(parts.port)}
+    cursor.execute("drop database db with (force)")
+    cursor.execute('drop role "user"')
+    connection.close()
+
+
+def test_commands_are_found_in_the_documents_and_those_not_run_here_are_there():
+    assert len(DOCUMENTED) > 25
+    assert set(ELSEWHERE) <= set(DOCUMENTED)
+    assert DOCUMENTED["fixfeed --config fixfeed.yaml"] in ("README.md", "--help")
+
+
+@pytest.mark.parametrize("command", [one for one in DOCUMENTED if one not in ELSEWHERE])
+def test_a_command_of_the_documents_runs_as_it_stands(
+    command, fresh, stored, tmp_path, documented_postgresql
+):
+    reads = re.match(r"fixfeed --(input|config)|zcat", command) and "--dry-run" not in command
+    folder = tmp_path / "place"
+    shutil.copytree(fresh if reads else stored, folder)
+    if command.startswith("make"):
+        folder = ROOT
+    done = run(command, folder, **documented_postgresql)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    assert done.stdout
+
+
+@pytest.mark.parametrize("command", ["failures sqlite:///fixfeed.db", "--help", "sample --help"])
+def test_a_checkout_has_the_commands_without_installing(command, stored):
+    installed = run(f"fixfeed {command}", stored)
+    checkout = run(f"python -m pipelines.fixfeed {command}", stored)
+    assert (checkout.returncode, checkout.stdout) == (0, installed.stdout)
+    assert checkout.stdout
+
+
+@pytest.mark.parametrize("kind", ["SQLite", "PostgreSQL"])
+def test_a_query_of_the_documents_runs_as_it_stands(kind, stored, postgresql, select):
+    uri = f"sqlite:///{stored / 'fixfeed.db'}" if kind == "SQLite" else postgresql
+    if kind == "PostgreSQL":
+        done = run(f"fixfeed --input 'demo/logs/*.log*' --output {postgresql}", stored)
+        assert done.returncode == 0
+    found = [query for databases, query in queries(DOCS["connectors.md"]) if kind in databases]
+    assert len(found) == (3 if kind == "SQLite" else 4)
+    for query in found:
+        if query.startswith("create"):
+            connection = psycopg2.connect(postgresql)
+            connection.cursor().execute(query)
+            connection.close()
+        else:
+            assert select(uri, query)
+
+
+def test_the_documented_query_of_one_kind_of_defect_finds_no_other(stored, select):
+    (query,) = [one for _, one in queries(DOCS["connectors.md"]) if "defects" in one]
+    uri = f"sqlite:///{stored / 'fixfeed.db'}"
+    rows = select(uri, "select defects from messages where defects is not null")
+    exact = sum("check_sum" in kinds.split(",") for (kinds,) in rows)
+    assert select(uri, query) == [(exact,)]
+    assert 0 < exact < sum("check_sum" in kinds for (kinds,) in rows)

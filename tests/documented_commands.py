@@ -1,0 +1,109 @@
+"""The commands that README.md and docs/*.md show, and a place to run them in as they stand."""
+
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.option_table import EPILOG
+from tests.fidelity.dictionary_xml import write_dictionaries
+
+__all__ = ["commands", "make_place", "queries", "run"]
+
+ROOT = Path(__file__).parent.parent
+_PROGRAMS = ("fixfeed", "python", "duckdb", "jq", "zcat", "pip", "make", "pandas")
+_COUNT = re.compile(r"(?<=--messages )\d+|(?<=--growth )\d+( \d+)*")
+
+
+def commands(text: str) -> list[str]:
+    """Return the command lines of a document: blocks of code, and code within a sentence."""
+    found = []
+    for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        found += block.splitlines()
+    text = re.sub(r"^```.*?^```\n", "", text, flags=re.MULTILINE | re.DOTALL)
+    for line in re.findall(r"^    (.*)", text, re.MULTILINE):
+        if line.startswith("$ ") or (line.partition(" ")[0] in _PROGRAMS and " " in line.strip()):
+            found.append(line.removeprefix("$ "))
+    found += [code for code in re.findall(r"`([^`\n]+)`", text) if _is_command(code)]
+    return list(dict.fromkeys(found))
+
+
+def _is_command(code: str) -> bool:
+    program = re.match(r"\w+", code)
+    return bool(program) and program[0] in _PROGRAMS and re.search(r"\s|\(", code) is not None
+
+
+def queries(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the databases, `SQLite`, `PostgreSQL` or both, and each statement for them."""
+    for block in re.findall(r"^```sql\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for statement in filter(str.strip, block.split(";\n")):
+            comment = " ".join(re.findall(r"^--(.*)", statement, re.MULTILINE))
+            alone = re.search(r"(\w+) alone", comment)
+            yield alone[1] if alone else "SQLite PostgreSQL", statement
+    for code in re.findall(r"`(create [^`\n]+)`", text):
+        yield "PostgreSQL", code
+
+
+def make_place(folder: Path) -> None:
+    """Make, in a folder, all that the commands name: logs, dictionaries, tables, configuration."""
+    _call(folder, "fixfeed sample --output sample --messages 1500")
+    for name in ("logs/2025/deep", "more", "samples", "demo", "bin"):
+        (folder / name).mkdir(parents=True)
+    for packed in ("logs/day.log.gz", "day.gz"):
+        (folder / packed).write_bytes(gzip.compress((folder / "sample" / "pipe.log").read_bytes()))
+    for copy in ("logs/day.log", "logs/2025/deep/day.fix", "more/other.log"):
+        (folder / copy).write_bytes((folder / "sample" / "pipe.log").read_bytes())
+    shutil.copy(folder / "sample" / "quickfix.log", folder / "day.log")
+    shutil.copy(folder / "sample" / "pipe.log", folder / "samples" / "one.log")
+    shutil.move(folder / "sample", folder / "demo" / "logs")
+    (folder / "dictionaries").mkdir()
+    write_dictionaries(folder / "dictionaries")
+    shutil.copy(folder / "dictionaries" / "FIX44.xml", folder / "broker.xml")
+    for key in ("key", "mask.key"):
+        (folder / key).write_bytes(b"of the hashes")
+    (folder / "symbols.csv").write_text("symbol,desk\nAAPL,north\n")
+    shutil.copy(ROOT / "docs" / "fixfeed.example.yaml", folder / "fixfeed.yaml")
+    # The command line of DuckDB, which Python's package does not bring.
+    shim = f"""\
+        #!{sys.executable}
+        import sys, duckdb
+        assert sys.argv[1] == "-c"
+        print(duckdb.sql(sys.argv[2]))
+        """
+    (folder / "bin" / "duckdb").write_text(textwrap.dedent(shim))
+    (folder / "bin" / "duckdb").chmod(0o755)
+
+
+def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command as it stands, but for counts of messages, which are smaller.
+
+    `FOLDER`, `URI` and `LOG`, which the reader is to put in, are put in.
+    """
+    command = _COUNT.sub("1000", command)
+    for word, value in (("FOLDER", "new"), ("URI", "sqlite:///fixfeed.db"), ("LOG", "day.log")):
+        command = re.sub(rf"\b{word}\b", value, command)
+    if command.startswith("pandas."):
+        command = f'python -c "import pandas; print({command})"'
+    return _call(folder, command, **environment)
+
+
+def _call(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    path = os.pathsep.join(
+        [str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+    )
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=folder,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)} | environment,
+    )
+
+
+HELP_EXAMPLES = "\n".join(f"    {line.strip()}" for line in EPILOG.splitlines())
+"""The examples that --help shows, as a document."""
