@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from fixio.parquet import MOST_BYTES, MOST_ROWS
 from fixio.parquet_files import partitions, with_keys
-from fixio.ranges import Range, read_blocks
+from fixio.ranges import Range
+from fixio.reading import read_blocks
 from pipelines.plan import Plan
 from transforms.fix.block import Batch, Block
 from transforms.fix.schema import NAMED
@@ -81,6 +82,6 @@ def _lengths(plan: Plan) -> dict[str, int]:
     sizes = {file.key: file.length if file.compression else file.size for file in plan.files}
     lengths: dict[str, int] = {}
     for part in plan.ranges:
-        end = sizes[part.source] if part.stop is None else part.stop
-        lengths[part.source] = lengths.get(part.source, 0) + end - part.start
+        end = sizes[part.origin.key] if part.stop is None else part.stop
+        lengths[part.origin.key] = lengths.get(part.origin.key, 0) + end - part.start
     return lengths
