@@ -88,7 +88,8 @@ OPTIONS = (
         "how to read",
         "what is stored in place of a field's values: mask (asterisks), hash (equal for equal "
         "values), drop (nothing), keep (themselves); user names and passwords are masked if not "
-        "told otherwise; may be given several times",
+        "told otherwise; rules and lookups over what is hidden are refused; may be given several "
+        "times",
         (),
         "list",
         "TAG_OR_NAME[=mask|hash|drop|keep]",

@@ -53,8 +53,9 @@ class Rules:
             exclude=settings.exclude,
             admin=not settings.no_admin,
             dictionaries=self.dictionaries,
+            masking=self.masking,
         )
-        enrich = Enrich(names=settings.names, lookups=self.lookups)
+        enrich = Enrich(names=settings.names, lookups=self.lookups, masking=self.masking)
         self.steps: list[tuple[str, beam.PTransform]] = [("Filter", messages), ("Enrich", enrich)]
         if _asks_for_enriched(messages.rules, self.lookups):
             self.steps.reverse()

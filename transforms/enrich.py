@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from transforms.fix.block import Batch
 from transforms.fix.dictionary import merged
+from transforms.fix.hidden import hidden_from_lookup
+from transforms.fix.masking import DEFAULT, Masking
 from transforms.fix.schema import COLUMNS, NAMED, TIME
 from transforms.lookup import Lookup, LookupFileError
 
@@ -34,11 +36,20 @@ class Enrich(beam.PTransform):
     `joined` of the batch counts the messages that each of them knows. Failures stay untouched.
     Bounded or not, windows and timestamps pass through.
 
+    `masking` is that of the messages: lookups see what is stored.
+
     Raises:
-      LookupFileError: Two lookups would add under one name.
+      LookupFileError: Two lookups would add under one name, or one is joined on a column whose
+        values are masked, hashed or dropped, and would find nothing.
     """
 
-    def __init__(self, *, names: bool = False, lookups: Sequence[Lookup] = ()):
+    def __init__(
+        self,
+        *,
+        names: bool = False,
+        lookups: Sequence[Lookup] = (),
+        masking: Masking = DEFAULT,
+    ):
         """Check that the lookups go together."""
         super().__init__()
         for one, other in itertools.combinations(lookups, 2):
@@ -47,6 +58,10 @@ class Enrich(beam.PTransform):
                     f"lookup {other.path}: found {name}, which {one.path} has as well, "
                     "expected different names; rename one of them"
                 )
+        for lookup in lookups:
+            why = hidden_from_lookup(lookup.path, lookup.on, masking)
+            if why:
+                raise LookupFileError(why)
         self._names = names
         self._lookups = list(lookups)
 

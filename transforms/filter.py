@@ -12,7 +12,9 @@ from apache_beam.metrics import Metrics
 from transforms.fix.block import Batch
 from transforms.fix.choice import BUILT_IN, Dictionaries
 from transforms.fix.dictionary import merged
-from transforms.fix.rules import Rule, parse_rule
+from transforms.fix.hidden import hidden_from_rule
+from transforms.fix.masking import DEFAULT, Masking
+from transforms.fix.rules import Rule, RuleError, parse_rule
 
 __all__ = ["Filter", "filter_batch"]
 
@@ -33,9 +35,11 @@ class Filter(beam.PTransform):
       exclude: Rules of what is to go; they win over `include`.
       admin: Whether the messages of the session layer (Logon, Heartbeat ...) stay.
       dictionaries: Those that the messages were read by; rules may use the names they give.
+      masking: That of the messages. Rules see what is stored, so one that compares what is masked,
+        hashed or dropped would guess.
 
     Raises:
-      RuleError: A rule cannot be read.
+      RuleError: A rule cannot be read, or would guess.
     """
 
     def __init__(
@@ -45,12 +49,17 @@ class Filter(beam.PTransform):
         exclude: Sequence[str] = (),
         admin: bool = True,
         dictionaries: Dictionaries = BUILT_IN,
+        masking: Masking = DEFAULT,
     ):
         """Read the rules."""
         super().__init__()
         self._include = [parse_rule(rule, dictionaries.own_names) for rule in include]
         self._exclude = [parse_rule(rule, dictionaries.own_names) for rule in exclude]
         self._admin = admin
+        for rule in (*self._include, *self._exclude):
+            why = hidden_from_rule(rule, masking, dictionaries.own_names)
+            if why:
+                raise RuleError(why)
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -24,7 +24,7 @@ twice). A bare value ends at a space, comma, bracket or quote.
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -84,6 +84,18 @@ class Rule:
         """Return whether each row of `messages`, of the schema `MESSAGES`, is meant; no nulls."""
         everything = np.ones(messages.num_rows, bool)
         return pa.array(self._node.mask(Rows(messages), everything), pa.bool_())
+
+    def terms(self) -> Iterator[Term]:
+        """Yield the questions of the rule."""
+        nodes = [self._node]
+        while nodes:
+            node = nodes.pop()
+            if isinstance(node, Term):
+                yield node
+            elif isinstance(node, Not):
+                nodes.append(node.node)
+            elif isinstance(node, Every | Some):
+                nodes += node.nodes
 
 
 def parse_rule(text: str, own_names: Mapping[int, str] = MappingProxyType({})) -> Rule:
