@@ -13,7 +13,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import zstandard
 
@@ -86,7 +86,7 @@ class Stream:
     the file have been decompressed for it.
     """
 
-    def __init__(self, file: BinaryIO, compression: str):
+    def __init__(self, file: IO[bytes], compression: str):
         """`file` is open for reading at its beginning; the stream does not close it.
 
         `compression` is as `compression_of` has it.
@@ -185,11 +185,10 @@ class Stream:
     def _member(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
         before, last = self.consumed, b"\n"
         try:
-            with (
-                archive.open(info) as packed,
-                io.BufferedReader(packed, _CHUNK) as file,  # type: ignore[type-var]
-            ):
-                inner = Stream(file, compression_of(file.peek(_CHUNK)))
+            with archive.open(info) as packed:
+                compression = compression_of(packed.read(_CHUNK))
+            with archive.open(info) as packed:
+                inner = Stream(packed, compression)
                 while data := inner.read(_MEMBER_SLICE):
                     share = min(1, packed.tell() / max(1, info.file_size))
                     self.consumed = before + int(info.compress_size * share)

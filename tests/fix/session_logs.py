@@ -2,7 +2,8 @@
 
 from tests.fix.messages import encode, mutate, random_fields
 from transforms.fix.fields import split_fields
-from transforms.fix.framing import single_byte, spans
+from transforms.fix.framing import spans
+from transforms.fix.original import single_byte
 
 IDS = (b"A", b"BROKER1", b"EXCH", b"caf\xe9", b"caf\xc3\xa9")
 

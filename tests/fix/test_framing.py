@@ -10,9 +10,9 @@ from transforms.fix.framing import (
     first_border,
     last_border,
     message_end,
-    single_byte,
     spans,
 )
+from transforms.fix.original import single_byte
 
 ORDER = encode([(35, b"D"), (49, b"A"), (56, b"B"), (11, b"C1"), (55, b"AAPL")])
 HEARTBEAT = encode([(35, b"0"), (49, b"A"), (56, b"B")])

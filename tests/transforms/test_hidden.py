@@ -1,5 +1,7 @@
 """What a masking hides, rules and lookups do not guess: they are refused with a sentence."""
 
+from types import MappingProxyType
+
 import pytest
 
 from transforms.enrich import Enrich, Lookup, LookupFileError
@@ -84,7 +86,7 @@ def test_other_rules_stay_as_they_are():
 
 def test_a_counterparty_s_name_is_hidden_with_its_tag():
     class Own(Dictionaries):
-        own_names = {5001: "Desk", 1: "Depot"}
+        own_names = MappingProxyType({5001: "Desk", 1: "Depot"})
 
     for rule in ("Desk = x", "Depot = A1", "Account = A1"):
         with pytest.raises(RuleError, match="would guess"):

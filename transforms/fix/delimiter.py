@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
+from functools import cache
 
-__all__ = ["CLASSIC", "DELIMITERS", "read_delimiter", "sniff_delimiter"]
+__all__ = ["CLASSIC", "DELIMITERS", "read_delimiter", "sniff_delimiter", "start_pattern"]
 
 CLASSIC = (b"\x01", b"|", b"^A", b"^", b";")
 """SOH, and what tools print most often in its place."""
@@ -36,6 +37,25 @@ _BEGINS = (
 )
 _WORDS = {"SOH": b"\x01", "TAB": b"\t"}
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|([0-7]{3})|(t))")
+
+
+@cache
+def start_pattern(delimiter: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a message's beginning; one of its groups holds the delimiter found."""
+    known = sorted({delimiter, *DELIMITERS}, key=len, reverse=True)
+    either = b"|".join(
+        re.escape(one) + (b"" if one in (delimiter, *CLASSIC) else rb"(?=[0-9]{1,5}=)")
+        for one in known
+    )
+    # Of other versions a message is known by its header.
+    header = rb"(?:%b)9=[0-9]{1,9}(?:%b)35=" % (either, either)
+    version = rb"(?:%b|8=FIX[ -<>-~]{0,16}?(?=%b))" % (_VERSION, header)
+    own = re.escape(delimiter)
+    until = rb"(?:(?!" + own + rb")[^\n])*" + own
+    headless = (
+        rb"(?m:^)(?:1128=" + until + rb")?(?:9=[0-9]+" + own + rb")?35=(?!" + own + rb")" + until
+    )
+    return re.compile(version + rb"(" + either + rb")|" + headless)
 
 
 def sniff_delimiter(head: bytes, named: bytes | None = None) -> bytes:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.fix.delimiter import DELIMITERS, start_pattern
 from transforms.fix.digits import ZEROS, all_digits
-from transforms.fix.framing import LONGEST_BODY, message_end, start_pattern
+from transforms.fix.framing import LONGEST_BODY, message_end
 from transforms.fix.tags import TagTable, tag_texts
 from transforms.fix.words import LOW_BYTES, short_integers, word
 
@@ -63,8 +64,9 @@ def confirm(
     plain = (words[at] >> np.uint64(40) | word(b"\0\xff")) == word(b".\xff.")
     for place, first, count in ((6, ord("0"), 10), (8, ord("0"), 10), (9, delimiter[0], 1)):
         plain &= (octets.take(at + place) - np.uint8(first)) < count
-    if delimiter == b"^":
-        plain &= octets.take(at + 10) != ord("A")
+    for longer in DELIMITERS:
+        if longer.startswith(delimiter) and longer != delimiter:
+            plain &= octets.take(at + 10) != longer[1]
     plain &= (octets.take(begins - 1) - np.uint8(48)) > 9
     if plain.all():
         return begins, {}

@@ -12,27 +12,21 @@ without FIX. Borders lie between records.
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from transforms.fix.checksum import checksum
-from transforms.fix.delimiter import CLASSIC, DELIMITERS
+from transforms.fix.delimiter import start_pattern
 from transforms.fix.dictionary import merged
+from transforms.fix.original import as_read
 
 __all__ = [
-    "Original",
     "Span",
     "first_border",
     "is_complete",
     "last_border",
     "line_start",
     "message_end",
-    "single_byte",
     "spans",
-    "start_pattern",
 ]
 
 LONGEST_BODY = 1 << 20
@@ -44,7 +38,6 @@ _BODY_LENGTH = re.compile(rb"9=([0-9]{1,9})")
 _LENGTH = re.compile(rb"[0-9]{1,9}")
 _CHECK_SUM = re.compile(rb"10=[0-9]{3}(?![0-9A-Za-z])")
 _LINE_END = re.compile(rb"\n|\r(?!\n)")
-_VERSION = rb"8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?"
 
 
 class Span(NamedTuple):
@@ -54,30 +47,6 @@ class Span(NamedTuple):
     end: int
     delimiter: bytes
     whole: bool
-
-
-@cache
-def start_pattern(delimiter: bytes) -> re.Pattern[bytes]:
-    """Return the pattern of a message's beginning; one of its groups holds the delimiter found."""
-    known = sorted({delimiter, *DELIMITERS}, key=len, reverse=True)
-    either = b"|".join(
-        re.escape(one) + (b"" if one in (delimiter, *CLASSIC) else rb"(?=[0-9]{1,5}=)")
-        for one in known
-    )
-    # Of other versions a message is known by its header.
-    header = rb"(?:%b)9=[0-9]{1,9}(?:%b)35=" % (either, either)
-    version = rb"(?:%b|8=FIX[ -<>-~]{0,16}?(?=%b))" % (_VERSION, header)
-    own = re.escape(delimiter)
-    until = rb"(?:(?!" + own + rb")[^\n])*" + own
-    headless = (
-        rb"(?m:^)(?:1128=" + until + rb")?(?:9=[0-9]+" + own + rb")?35=(?!" + own + rb")" + until
-    )
-    return re.compile(version + rb"(" + either + rb")|" + headless)
-
-
-def single_byte(data: bytes, delimiter: bytes) -> bytes:
-    """Return `data` with a delimiter of several characters replaced by SOH."""
-    return data if len(delimiter) == 1 else data.replace(delimiter, b"\x01")
 
 
 def _next_start(data: bytes, at: int, delimiter: bytes) -> re.Match[bytes] | None:
@@ -258,27 +227,6 @@ def line_start(data: bytes, at: int, start: int) -> int:
     return max(line, data.rfind(b"\r", line, start) + 1)
 
 
-class Original:
-    """Positions in data as it came, from positions in it with a delimiter of one byte."""
-
-    def __init__(self, data: bytes, delimiter: bytes):
-        """`delimiter` is that of `data` as it came."""
-        self._wider = len(delimiter) - 1
-        if self._wider:
-            lengths = [len(part) + 1 for part in data.split(delimiter)]
-            self._delimiters = np.cumsum(lengths[:-1], dtype=np.int64) - 1
-
-    def all(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the original position of each place."""
-        if not self._wider:
-            return places
-        return places + self._wider * np.searchsorted(self._delimiters, places)
-
-    def at(self, place: int) -> int:
-        """Return the original position of one place."""
-        return int(self.all(np.array([place]))[0])
-
-
 def last_border(data: bytes, delimiter: bytes, *, final: bool) -> int:
     """Return the last border in `data`, which begins at a border; 0 if there is none behind it.
 
@@ -286,17 +234,14 @@ def last_border(data: bytes, delimiter: bytes, *, final: bool) -> int:
     whole, else where the unfinished one begins. Only the end of `data` is looked at, from as far
     back as a whole message is found in it.
     """
-    if len(delimiter) > 1:
-        # Lengths of data fields count a delimiter as one byte, whatever the log wrote for it.
-        border = last_border(single_byte(data, delimiter), b"\x01", final=final)
-        return Original(data, delimiter).at(border)
+    data, delimiter, original = as_read(data, delimiter)
     window = _WINDOW
     while True:
         begin = max(0, len(data) - window)
         part = data[begin:]
         last = max(_borders(part, delimiter, final=final, synced=begin == 0), default=0)
         if last or begin == 0:
-            return begin + last
+            return original.at(begin + last)
         window *= 4
 
 
@@ -306,10 +251,10 @@ def first_border(window: bytes, at: int, delimiter: bytes) -> int | None:
     `window` may begin anywhere; a border counts only behind the first whole message in it. More
     bytes may follow it, so its end is no border.
     """
-    one = delimiter if len(delimiter) == 1 else b"\x01"
-    original = Original(window, delimiter)
-    for border in _borders(single_byte(window, delimiter), one, final=False, synced=False):
-        border = original.at(border) if len(delimiter) > 1 else border
-        if at <= border < len(window):
+    size = len(window)
+    window, delimiter, original = as_read(window, delimiter)
+    for border in _borders(window, delimiter, final=False, synced=False):
+        border = original.at(border)
+        if at <= border < size:
             return border
     return None

@@ -12,15 +12,10 @@ from typing import NamedTuple
 
 from transforms.fix.block import Block
 from transforms.fix.choice import APPL_VER_IDS
+from transforms.fix.delimiter import start_pattern
 from transforms.fix.fields import decode, split_fields
-from transforms.fix.framing import (
-    Original,
-    line_start,
-    message_end,
-    single_byte,
-    spans,
-    start_pattern,
-)
+from transforms.fix.framing import line_start, message_end, spans
+from transforms.fix.original import as_read, single_byte
 
 __all__ = ["Logon", "carry", "logons"]
 
@@ -53,10 +48,12 @@ def logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list[
     """
     if _TAG not in data:
         return []
-    if len(delimiter) > 1:
-        original = Original(data, delimiter)
-        found = logons(single_byte(data, delimiter), b"\x01", logged_on)
-        return [one._replace(start=original.at(one.start)) for one in found]
+    data, delimiter, original = as_read(data, delimiter)
+    found = _logons(data, delimiter, logged_on)
+    return [one._replace(start=original.at(one.start)) for one in found]
+
+
+def _logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list[Logon]:
     likely = list(_likely(data, delimiter))
     # Framing takes far longer than the look at the few messages that may be Logons.
     if not any(_changes(one, logged_on) for one in likely):

@@ -26,9 +26,11 @@ from transforms.fix.between import (
 )
 from transforms.fix.block import Batch, Block
 from transforms.fix.choice import BUILT_IN, Dictionaries
-from transforms.fix.framing import Original, line_start, single_byte, spans, start_pattern
+from transforms.fix.delimiter import start_pattern
+from transforms.fix.framing import line_start, spans
 from transforms.fix.log_format import USUAL_FORMAT, LogFormat
 from transforms.fix.masking import DEFAULT, Masking
+from transforms.fix.original import Original, as_read
 from transforms.fix.prefix import read_prefixes, told_by_parties
 from transforms.fix.reading import Reading
 from transforms.fix.scalar import Message, parse_message
@@ -75,14 +77,13 @@ def parse_block(
     reading = Reading(fields, validate, dictionaries, fix_json, masking)
     if block.provisional:
         return _unfinished(block, masking)
-    one = block.delimiter if len(block.delimiter) == 1 else b"\x01"
-    data = single_byte(block.data, block.delimiter)
+    data, one, original = as_read(block.data, block.delimiter)
     parsed = None
     if vectorised or (vectorised is None and len(data) >= _SMALL):
         parsed = _vector_parser(reading).parse(data, one, block.logged_on)
     if parsed is None:
         parsed = parse_one_by_one(data, one, reading, block.logged_on)
-    return _batch(block, parsed, masking, log)
+    return _batch(block, parsed, original, masking, log)
 
 
 def parse_one_by_one(
@@ -167,10 +168,11 @@ def _unfinished(block: Block, masking: Masking) -> Batch:
     return _finish(block, None, failures, skipped, masking)
 
 
-def _batch(block: Block, parsed: Parsed, masking: Masking, log: LogFormat) -> Batch:
-    original = Original(block.data, block.delimiter)
+def _batch(
+    block: Block, parsed: Parsed, original: Original, masking: Masking, log: LogFormat
+) -> Batch:
     failures = parsed.failures
-    if len(block.delimiter) > 1:
+    if not original.as_it_came:
         failures = [
             failure._replace(
                 position=original.at(failure.position),
@@ -188,7 +190,7 @@ def _batch(block: Block, parsed: Parsed, masking: Masking, log: LogFormat) -> Ba
     offsets[0:-1:3], offsets[1:-1:3], offsets[2:-1:3] = prefix_at, start, end
     offsets[-1] = len(block.data)
     shown, raws = parsed.shown, parsed.raws
-    if len(block.delimiter) > 1:
+    if not original.as_it_came:
         shown = block.data
         hidden = parsed.masked.keys() - raws.keys()
         raws = raws | {

@@ -27,9 +27,9 @@ from transforms.fix.defects import (
     UNKNOWN_VERSION,
 )
 from transforms.fix.fields import Facts, Field, decode, facts_of, split_fields
-from transforms.fix.framing import single_byte
 from transforms.fix.groups import Item, add, nest
 from transforms.fix.masked import mask_message
+from transforms.fix.original import single_byte
 from transforms.fix.reading import USUAL, Reading
 from transforms.fix.schema import DECIMAL, TIME
 from transforms.fix.validation import check_fields
