@@ -156,6 +156,17 @@ def test_names_of_ones_own_stand_beside_the_usual_ones():
     assert dictionaries.own_names == {5001: "Desk", 44: "LimitPx"}
 
 
+def test_a_field_listed_as_in_the_standard_may_hold_what_the_standard_allows():
+    mine = own("FIX.4.4", "Mine")
+    letters = {"S": "Small", "M": "Medium", "L": "Large"}
+    mine["fields"] |= {
+        "27": ["IOIQty", "STRING", letters],
+        "847": ["TargetStrategy", "INT", {"1": "VWAP", "2": "Ours"}],
+    }
+    fields = chosen(Dictionaries((OwnDictionary("", mine),)), "FIX.4.4").fields
+    assert [fields[tag].union for tag in (27, 847)] == ["QTY", ""]
+
+
 @pytest.mark.parametrize("applied", ["2", "6", "9"])
 def test_a_logon_of_fixt_has_its_group_of_message_types_whatever_version_applies(applied):
     dictionary = chosen(BUILT_IN, "FIXT.1.1", applied=applied)

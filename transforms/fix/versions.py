@@ -186,11 +186,18 @@ class VersionDictionary:
 def _fields_of(content: Definition) -> dict[int, Field]:
     """Return the fields of a dictionary.
 
-    In FIX 4.0 and 4.1 a char is text of any length (`String` from 4.2 on), and ExecInst holds
-    several values with spaces between them.
+    Where a counterparty's lists just the values that the standard lists, a field may hold beside
+    them what the standard allows: few files say so. In FIX 4.0 and 4.1 a char is text of any length
+    (`String` from 4.2 on), and ExecInst holds several values with spaces between them.
     """
     fields = {int(tag): Field(int(tag), *one) for tag, one in content["fields"].items()}
-    if content["version"] in _CHAR_IS_TEXT:
+    version = content["version"]
+    usual = definition(version)["fields"] if version in VERSIONS else {}
+    for text, (_, _, values, *union) in usual.items():
+        own = fields.get(int(text)) if union else None
+        if own and not own.union and own.values.keys() == values.keys():
+            fields[own.tag] = own._replace(union=union[0])
+    if version in _CHAR_IS_TEXT:
         for tag, one in fields.items():
             if one.type == "CHAR":
                 several = tag == _EXEC_INST
