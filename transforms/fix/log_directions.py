@@ -53,6 +53,8 @@ _LOGGER = re.compile(rf"(?:\A|\0)\s*{LEVEL}:[\w.]*:", re.IGNORECASE)
 _AFTER_TIME = re.compile(r"\0(?:[\s:|,;]|-(?![->]))*")
 _LAST_WORD = re.compile(r"([^\s\[\](){}<>|,;:\"'=\0]+)\s*\Z")
 _NEXT_WORD = re.compile(r"\s*(\w+)")
+_KEY = re.compile(r"([\w@.-]+)(?:[\"']\s*[:=]|=)\s*[\"'\[]?\Z")
+_MEANT_KEY = re.compile(r"dir|flow|way|msg|mess|log|text|line", re.IGNORECASE)
 _LEVEL = re.compile(LEVEL, re.IGNORECASE)
 _OF_THE_MESSAGE = frozenset(
     {"message", "messages", "msg", "msgs", "fix", "data", "raw", "order", "orders", "app"}
@@ -104,6 +106,9 @@ def _is_ours(word: str, before: str, after: str) -> bool:
 
 def _has_a_place(word: str, before: str, after: str) -> bool:
     """Tell whether a short word stands in a place of its own."""
+    key = _KEY.search(before)
+    if key:
+        return _MEANT_KEY.search(key[1]) is not None
     last, following = _LAST_WORD.search(before), _NEXT_WORD.match(after)
     begins = not last or not last[1].isalpha() or bool(_LEVEL.fullmatch(last[1]))
     ends = not following or following[1].lower() in _OF_THE_MESSAGE

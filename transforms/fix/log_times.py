@@ -96,7 +96,6 @@ _SEPARATOR = (
     rf"(?:T|_|@|,?{_BLANK}?at{_BLANK}?|{_BLANK}{{1,3}}|[|;:,-]{_BLANK}?|{_BLANK}[|-]{_BLANK})"
 )
 _YEAR = rf"(?P<year>{_D}{{4}})"
-_SHORT_YEAR = rf"(?P<year>{_D}{{4}}|{_D}{{2}})"
 _DAY = rf"(?P<day>{_D}{{1,2}})"
 _AT = rf"(?!{_D}){_SEPARATOR}{_CLOCK}{ZONE}?"
 _START = r"\A[\s\[(<\"'{]*"
@@ -110,7 +109,8 @@ _FORMS = tuple(
     _form(text)
     for text in (
         # 2025-01-02 09:30:00.123, 2025/1/2 9:30:00, 2025.01.02, and with a month's name.
-        rf"(?<!{_D}){_YEAR}(?P<s>[-/.])(?P<month>{_D}{{1,2}})(?P=s){_DAY}{_AT}",
+        rf"(?<!{_D}){_YEAR}(?P<s>[-/])(?P<month>{_D}{{1,2}})(?P=s){_DAY}{_AT}",
+        rf"(?<!{_D}){_YEAR}\.(?P<month>{_D}{{2}})\.(?P<day>{_D}{{2}}){_AT}",
         rf"(?<!{_D}){_YEAR}[-/ ]?{MONTH}[-/ ]?{_DAY}{_AT}",
         # 20250102-09:30:00.123, 20250102T093000, 20250102-093000.123
         rf"(?<!{_D}){_YEAR}(?P<month>{_D}{{2}})(?P<day>{_D}{{2}}){_AT}",
@@ -121,12 +121,13 @@ _FORMS = tuple(
         rf"(?P<minute>{_D}{{2}})(?P<second>{_D}{{2}})(?:[.,]?(?P<fraction>{_D}{{3}}(?:{_D}{{3}})?))?"
         rf"(?!{_D}){ZONE}?",
         # 2 Jan 2025 09:30:00, 02/Jan/2025:09:30:00 +0000, 02-JAN-25 09:30:00
-        rf"(?<![0-9:.]){_DAY}[ /-]?{MONTH}[ /,.-]{{0,2}}{_SHORT_YEAR}{_AT}",
+        rf"(?<![\w:.]){_DAY}[ /-]?{MONTH}[ /,.-]{{0,2}}{_YEAR}{_AT}",
+        rf"(?<![\w:.]){_DAY}(?P<s>[/-]){MONTH}(?P=s)(?P<year>{_D}{{2}}){_AT}",
         # Jan 02, 2025 9:30:00 AM
         rf"(?<![a-z]){MONTH}[ -]{{1,2}}{_DAY},?[ -]{_YEAR}{_AT}",
         # Thu Jan  2 09:30:00 UTC 2025
-        rf"(?<![a-z]){MONTH} {{1,2}}{_DAY} {_CLOCK}(?P<zone> (?:[a-z]{{1,5}}|[+-]{_D}{{4}}))?"
-        rf" {_YEAR}(?![0-9:-])",
+        rf"(?<![a-z])(?:mon|tue|wed|thu|fri|sat|sun) {MONTH} {{1,2}}{_DAY} {_CLOCK}"
+        rf"(?P<zone> (?:[a-z]{{1,5}}|[+-]{_D}{{4}}))? {_YEAR}(?![0-9:-])",
         # 31/01/2025 or 01/31/2025, 31.01.2025; 25/01/31 in any order
         rf"(?<![0-9./-])(?P<one>{_D}{{1,2}})(?P<s>[-/.])(?P<two>{_D}{{1,2}})(?P=s){_YEAR}{_AT}",
         rf"(?<![0-9./-])(?P<a>{_D}{{2}})(?P<s>[-/.])(?P<b>{_D}{{2}})(?P=s)(?P<c>{_D}{{2}}){_AT}",
