@@ -50,7 +50,9 @@ class ParquetLedger(ParquetFolder):
                     found[source.key] = Match(_add(rows, source))
                 elif match.is_news(source):
                     one = match.stored
-                    _update(by_id[one.source_id], source, one, progress[one.source_id])
+                    _update(
+                        by_id[one.source_id], source, one, progress.setdefault(one.source_id, [])
+                    )
             state["progress"] = [[key, *row] for key, some in progress.items() for row in some]
             ids = {key: match.stored.source_id for key, match in found.items()}
             if replace:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from fixio.files import File, cut_ranges
-from fixio.ranges import read_blocks, with_logons
+from fixio.ranges import with_logons
+from fixio.reading import read_blocks
 from tests.fidelity.compare import Difference, compare
 from tests.fidelity.copies import Copy, as_text, copy_of, delimiter_of, split
 from tests.fidelity.kinds import UNEXPLAINED
