@@ -73,6 +73,10 @@ class Log:
     is_copy: bool = False
 
     @property
+    def all(self):
+        return {*self.numbers, *(self.cut or ())[:1]}
+
+    @property
     def size(self):
         whole = sum(len(message(number)) for number in self.numbers)
         return len(BEGINNINGS[self.beginning]) + whole
@@ -137,7 +141,7 @@ class FolderOfLogs(RuleBasedStateMachine):
             return
         log = self.logs[name]
         if log.is_copy:  # From now on it is a log of its own.
-            self.may_come_twice.update(log.numbers)
+            self.may_come_twice |= log.all
         with open(self.path(name), "ab") as file:
             if log.cut:
                 number, there = log.cut
@@ -171,7 +175,7 @@ class FolderOfLogs(RuleBasedStateMachine):
             self.path(other).write_bytes(self.path(name).read_bytes())
             self.logs[other] = self.logs.pop(name)
             if self.logs[other].read < TELLING:
-                self.may_come_twice.update(self.logs[other].numbers)
+                self.may_come_twice |= self.logs[other].all
             self.begin(name, self.logs[other].beginning)
 
     @rule(pick=PICK)
@@ -180,7 +184,7 @@ class FolderOfLogs(RuleBasedStateMachine):
         if name and "." in name:
             log = self.logs[f"{name}.gz"] = self.logs.pop(name)
             if log.read < TELLING:
-                self.may_come_twice.update(log.numbers)
+                self.may_come_twice |= log.all
             self.path(f"{name}.gz").write_bytes(gzip.compress(self.path(name).read_bytes()))
             self.path(name).unlink()
 
@@ -191,12 +195,10 @@ class FolderOfLogs(RuleBasedStateMachine):
             return
         log = self.logs[name]
         if min(log.read, log.size) < TELLING:
-            self.may_come_twice.update(log.numbers)
+            self.may_come_twice |= log.all
         other = self.free("copy") + ".gz" * name.endswith("gz")
         self.path(other).write_bytes(self.path(name).read_bytes())
         self.logs[other] = dataclasses.replace(log, numbers=list(log.numbers), is_copy=True)
-        if log.cut:
-            self.may_come_twice.add(log.cut[0])
 
     @rule(pick=PICK)
     def rename(self, pick):
@@ -212,7 +214,7 @@ class FolderOfLogs(RuleBasedStateMachine):
         if name and len(self.logs) > 1:
             self.path(name).unlink()
             # An older copy of it has less than was read.
-            self.may_come_twice.update(self.logs.pop(name).numbers)
+            self.may_come_twice |= self.logs.pop(name).all
 
     @rule(pick=PICK, count=st.integers(1, 20))
     def shorten(self, pick, count):
@@ -220,7 +222,7 @@ class FolderOfLogs(RuleBasedStateMachine):
         if name is None:
             return
         log = self.logs[name]
-        self.may_come_twice.update(log.numbers)
+        self.may_come_twice |= log.all
         log.numbers, log.cut = log.numbers[:-count], None
         log.read = min(log.read, log.size)
         with open(self.path(name), "r+b") as file:
