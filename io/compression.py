@@ -82,8 +82,8 @@ _ZIP_ERRORS = (*_ERRORS, zipfile.BadZipFile, NotImplementedError, RuntimeError, 
 class Stream:
     """The uncompressed bytes of an open file: from the beginning or, if it is plain, from anywhere.
 
-    `position` is where in the uncompressed bytes the next read begins, `consumed` how many bytes of
-    the file have been decompressed for it.
+    `position` is where in the uncompressed bytes the next read begins, `before` the byte before it,
+    `consumed` how many bytes of the file have been decompressed for it.
     """
 
     def __init__(self, file: IO[bytes], compression: str):
@@ -93,6 +93,7 @@ class Stream:
         """
         self.position = 0
         self.consumed = 0
+        self.before = b""
         self._file = file
         self._compression, self._encoding = _parts(compression)
         self._pieces = self._read_on() if compression else None
@@ -123,12 +124,14 @@ class Stream:
                 raise Damaged(self._damage)
             data, self._rest = data[:size], data[size:]
         self.position += len(data)
+        self.before = data[-1:] or self.before
         return data
 
     def seek(self, position: int) -> None:
         """Go on to `position`, which for a compressed stream lies ahead. Raises `Damaged`."""
         if self._pieces is None:
-            self._file.seek(position)
+            self._file.seek(max(0, position - 1))
+            self.before = self._file.read(min(1, position))
             self.position = position
         while self.position < position:
             if not self.read(min(_CHUNK * 4, position - self.position)):

@@ -8,10 +8,9 @@ are installed.
 
 import dataclasses
 import difflib
-import glob
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -21,11 +20,13 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixio.compression import Damaged
 from fixio.content import STANDARD_INPUT, Content, look
-from fixio.ledger import Source, Stretch, gaps
-from fixio.ranges import Range, reason_of, with_logons
+from fixio.globs import find, has_magic, kind_of, visible
+from fixio.ledger import LARGEST_SOURCE, Source, Stretch, gaps
+from fixio.ranges import LONGEST, Range, reason_of, too_large, with_logons
 from fixio.reading import read_blocks
 from fixio.redaction import redact, redact_path, without_secrets
 from transforms.fix.block import Block
+from transforms.fix.borders import Endings, endings
 from transforms.fix.delimiter import sniff_delimiter
 
 __all__ = [
@@ -45,13 +46,14 @@ class File:
     """A file that can be read.
 
     `name` is what people call it; `content` tells it from others; `fixt` whether messages of
-    FIXT.1.1 stand near its beginning.
+    FIXT.1.1 stand near its beginning; `endings` how its messages end.
     """
 
     name: str
     content: Content
     delimiter: bytes
     fixt: bool
+    endings: Endings
 
     @property
     def path(self) -> str:
@@ -114,27 +116,34 @@ def find_files(
     unreadable: list[Unreadable] = []
     for pattern in patterns:
         try:
-            paths = _match(pattern)
+            paths, errors = _match(pattern)
         except (BeamIOError, OSError, ValueError) as error:
             reason = without_secrets(f"cannot be looked up: {error}", pattern)
-            unreadable.append(Unreadable(redact(pattern), reason))
+            unreadable.append(_unreadable(pattern, reason))
             continue
-        if not paths:
-            unreadable.append(Unreadable(redact(pattern), _nothing_matches(pattern)))
+        for path, why in errors.items():
+            unreadable.append(_unreadable(path, reason_of(why)))
+        if not paths and not errors:
+            unreadable.append(_unreadable(pattern, _nothing_matches(pattern)))
         for path in paths:
-            place = path if "://" in path else os.path.realpath(path)
+            place = path if "://" in path else visible(os.path.realpath(path))
             if place not in files:
                 try:
                     file = file_at(path, place, delimiter)
                 except (Damaged, BeamIOError, OSError) as error:
                     reason = without_secrets(reason_of(error), path)
-                    unreadable.append(Unreadable(redact(path), reason))
+                    unreadable.append(_unreadable(path, reason))
                     continue
                 inode = file.content.planned.file_id
                 if not inode or inode not in inodes:  # else it has two names
                     files[place] = file
                     inodes.add(inode)
-    return sorted(files.values(), key=lambda file: file.path), unreadable
+    found = sorted(files.values(), key=lambda file: file.path)
+    return found, list(dict.fromkeys(unreadable))
+
+
+def _unreadable(path: str, reason: str) -> Unreadable:
+    return Unreadable(visible(redact(path)), reason)
 
 
 def file_at(path: str, place: str, delimiter: bytes | None = None) -> File:
@@ -142,14 +151,22 @@ def file_at(path: str, place: str, delimiter: bytes | None = None) -> File:
 
     Raises `Damaged`, `BeamIOError` or `OSError` where nothing can be read.
     """
-    if "://" not in path and os.path.isdir(path):
-        raise Damaged(f"is a folder; name its files, as in {os.path.join(path, '*')!r}")
+    # Opening a pipe would wait for whoever writes into it.
+    kind = "" if "://" in path else kind_of(os.stat(path).st_mode)
+    if kind == "a folder":
+        raise Damaged(f"is a folder; name its files, as in '{visible(os.path.join(path, '*'))}'")
+    if kind:
+        raise Damaged(f"is {kind}, not a file; what a program writes is read with --input -")
     content, head = look(path, place)
+    if content.planned.size >= LARGEST_SOURCE:
+        raise Damaged(too_large())
+    delimiter = sniff_delimiter(head, delimiter)
     return File(
-        STANDARD_INPUT if place == STANDARD_INPUT else redact_path(path),
+        STANDARD_INPUT if place == STANDARD_INPUT else visible(redact_path(path)),
         content,
-        sniff_delimiter(head, delimiter),
+        delimiter,
         b"8=FIXT.1.1" in head,
+        endings(head, delimiter),
     )
 
 
@@ -171,38 +188,48 @@ def without_copies(files: Sequence[File]) -> tuple[list[File], list[File]]:
     return [file for file in files if id(file) not in left], copies
 
 
-def _match(pattern: str) -> list[str]:
+def _match(pattern: str) -> tuple[Sequence[str], Mapping[str, OSError]]:
+    """Return what a pattern names, and, by path, why something could not be looked into."""
     if "://" in pattern:
-        result = FileSystems.match([pattern])[0]
-        return [found.path for found in result.metadata_list]
-    paths = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
-    if len(paths) > 1:
-        paths = [path for path in paths if not os.path.isdir(path)]
-    return list(paths)
+        return [found.path for found in FileSystems.match([pattern])[0].metadata_list], {}
+    found = find(pattern)
+    return found.paths, found.errors
 
 
 def _nothing_matches(pattern: str) -> str:
-    if "://" in pattern:
+    if not pattern:
+        return "an empty name names no file"
+    if "://" in pattern or has_magic(pattern):
         return "matches no file"
-    if not glob.has_magic(pattern):
-        folder, name = os.path.split(pattern)
-        there = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
-        near = difflib.get_close_matches(name, there, 1)
-        hint = f"; there is {os.path.join(folder, near[0])!r}" if near else ""
-        return f"does not exist{hint}"
-    return "matches no file"
+    folder, name = os.path.split(pattern)
+    there = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+    near = difflib.get_close_matches(name, there, 1)
+    hint = f"; there is '{visible(os.path.join(folder, near[0]))}'" if near else ""
+    return f"does not exist{hint}"
 
 
 def cut_ranges(
-    file: File, done: Sequence[Stretch], stored_end: str = "", *, size: int = 16 << 20
+    file: File,
+    done: Sequence[Stretch],
+    stored_end: str = "",
+    *,
+    size: int = 16 << 20,
+    longest: int = LONGEST,
 ) -> list[Range]:
     """Return what of a file is not done, plain files cut at multiples of about `size` bytes.
 
-    A compressed file that is stored as when it was read to its end (`stored_end`) gives nothing,
+    A message or line of more than `longest` bytes is kept as failures. A compressed file that is
+    stored as when it was read to its end (`stored_end`) gives nothing,
     unread.
     """
     common = Range(
-        file.source, file.content.planned, file.compression, file.delimiter, fixt=file.fixt
+        file.source,
+        file.content.planned,
+        file.compression,
+        file.delimiter,
+        fixt=file.fixt,
+        longest=longest,
+        endings=file.endings,
     )
     if file.compression:
         if stored_end == file.stored_end:

@@ -12,6 +12,7 @@ from transforms.fix.block import Batch
 
 __all__ = [
     "COUNTS",
+    "LARGEST_SOURCE",
     "REPLACED",
     "Known",
     "Ledger",
@@ -33,6 +34,9 @@ __all__ = [
     "settled",
     "totals",
 ]
+
+LARGEST_SOURCE = 1 << 40
+"""A source has fewer bytes than this: `message_id` has 40 bits for the position."""
 
 Stretch = tuple[int, int]
 """A half-open range of positions, [start, end)."""

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fixio.durable import sync
-from fixio.tables import POSITION_BITS
+from fixio.tables import keys
 from transforms.fix.schema import MESSAGES, NAMED
 
 __all__ = [
@@ -70,7 +70,7 @@ def with_keys(rows: pa.RecordBatch, source_id: int, key: str) -> pa.RecordBatch:
     What is there for other sinks, the column `fix_json`, is left out.
     """
     columns = {
-        key: pa.array(rows["position"].to_numpy() + (source_id << POSITION_BITS)),
+        key: pa.array(keys(source_id, rows["position"].to_numpy())),
         "source_id": pa.array(np.full(rows.num_rows, source_id, np.int64)),
     }
     for name in rows.schema.names:

@@ -1,30 +1,43 @@
 """Reads ranges of files as blocks; ranges next to each other meet at the same borders."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from apache_beam.io.filesystem import BeamIOError
 
 from fixio.compression import Damaged, Stream
-from fixio.ledger import Source, Stretch, gaps
+from fixio.globs import visible
+from fixio.ledger import LARGEST_SOURCE, Source, Stretch, gaps
 from fixio.planned import Planned, Replaced
 from fixio.redaction import redact_path, without_secrets
-from transforms.fix.block import Block
-from transforms.fix.framing import first_border, last_border
+from transforms.fix.between import before_not_text
+from transforms.fix.block import Block, ends_within_line
+from transforms.fix.borders import (
+    Endings,
+    claimed_end,
+    first_border,
+    last_border,
+    next_record,
+)
+from transforms.fix.framing import CHECK_SUM
 from transforms.fix.logons import carry
 
-__all__ = ["Range", "blocks_of", "reason_of", "said", "with_logons"]
+__all__ = ["LONGEST", "Range", "blocks_of", "reason_of", "said", "too_large", "with_logons"]
 
 BLOCK = 5 << 18  # bytes: larger ones cost less a message, until they leave the cache
 LOOK_BACK = 256 << 10
 """A border is found by framing from so far before it: exact unless a message is longer."""
 
-LONGEST_RECORD = 16 << 20
-"""A record without a border within so many bytes is cut into pieces of this size."""
+LONGEST = 64 << 20
+"""A record longer than so many bytes is no message, unless a range says otherwise."""
 
+_AS_FIX_SAYS = Endings()
 _STEP = 64 << 10
+_MANY = 4  # blocks that are cut apart, not read as one
+_OVERLAP = 64  # the beginning of a message may be cut by the end of what was read
+_HOLE = 1 << 20  # so many bytes that are all the same hold no border
 _PASSED = 4 << 20  # what is looked through for Logons alone is read in blocks of this size
 
 
@@ -36,6 +49,9 @@ class Range:
     `start` and `stop` are borders, or, with `sync_start` and `sync_stop`, positions from which the
     next border is looked for; `stop` None is the end of the file. A message belongs to the range
     that its first byte lies in. `skip` are stretches to pass over (compressed files are one range).
+
+    A record longer than `longest` comes in blocks that are `too_long`. `endings` says how messages
+    end, which matters at the end of the file.
 
     With `fixt`, Logons are looked for, and blocks tell what they say (`Block.logged_on`);
     `logged_on` is what holds at the start.
@@ -52,6 +68,8 @@ class Range:
     skip: tuple[Stretch, ...] = ()
     fixt: bool = False
     logged_on: Mapping[str, str] = field(default_factory=dict)
+    longest: int = LONGEST
+    endings: Endings = _AS_FIX_SAYS
 
     @property
     def path(self) -> str:
@@ -63,14 +81,22 @@ def reason_of(error: Exception) -> str:
     """Return why a file cannot be read, in a few words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return str(error)
+    return visible(str(error))
+
+
+def too_large() -> str:
+    """Return why a source is not read beyond `LARGEST_SOURCE`, and what to do."""
+    return (
+        f"holds {LARGEST_SOURCE / (1 << 40):g} TiB or more, and positions in a source end there; "
+        "split it into several files"
+    )
 
 
 def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterator[Block]:
     """Yield the blocks of a range of an open file in order; they tile it.
 
     Bytes at the end of a file that make no message yet, and what is left where a file cannot be
-    read on, come as a provisional block. Memory is bounded by `LONGEST_RECORD`.
+    read on, come as a provisional block. Memory is bounded by `Range.longest`.
     """
     stream = Stream(file, part.compression)
     try:
@@ -79,7 +105,8 @@ def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterat
         yield _damaged(part, part.start, b"", error)
         return
     logged_on = part.logged_on
-    for start, stop in stretches:
+    for begin, stop in stretches:
+        start = begin.at
         try:
             if part.fixt and part.compression:
                 logged_on = _pass(part, stream, stream.position, start, logged_on)
@@ -92,7 +119,10 @@ def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterat
             return
         if stream.position < start:
             return
-        for block in _read_stretch(part, stream, start, stop, block_size):
+        within = ends_within_line(stream.before, False)
+        for block in _read_stretch(part, stream, begin, stop, block_size):
+            block = dataclasses.replace(block, within_line=within)
+            within = ends_within_line(block.data, within)
             pieces = carry(block, logged_on) if part.fixt else [block]
             logged_on = pieces[-1].logged_on
             yield from pieces
@@ -115,7 +145,7 @@ def with_logons(
     try:
         with first.planned.opened() as file:
             stream = Stream(file, "")
-            starts = [_start(part, stream) or 0 for part in parts]
+            starts = [(_start(part, stream) or _Border(0)).at for part in parts]
             at = 0
             for start in sorted({*starts}):
                 known[start] = _pass(first, stream, at, start, known[at], stop)
@@ -146,7 +176,7 @@ def _pass(
     """Return what holds behind [start, end), both borders, where `logged_on` holds before it."""
     stream.seek(start)
     if start < end:
-        for block in _read_stretch(part, stream, start, end, _PASSED):
+        for block in _read_stretch(part, stream, _Border(start), _Border(end), _PASSED):
             if block.error:
                 raise _Unread(block.error)
             logged_on = carry(block, logged_on)[-1].logged_on
@@ -155,75 +185,186 @@ def _pass(
     return logged_on
 
 
-def _stretches(part: Range, stream: Stream) -> list[tuple[int, int | None]]:
+class _Border(NamedTuple):
+    """A position where blocks may begin; `torn` if it is inside a record that is too long."""
+
+    at: int
+    torn: bool = False
+
+
+def _stretches(part: Range, stream: Stream) -> list[tuple[_Border, _Border | None]]:
     if part.compression:
         far = 1 << 62
         open_gaps = gaps(part.skip, 0, far)
-        return [(start, None if stop == far else stop) for start, stop in open_gaps]
+        return [
+            (_Border(start), None if stop == far else _Border(stop)) for start, stop in open_gaps
+        ]
     start = _start(part, stream)
-    stop = part.stop
-    if part.sync_stop and stop is not None:
-        stop = _border(stream, stop, part.delimiter)
-    if start is None or (stop is not None and start >= stop):
+    stop = None if part.stop is None else _Border(part.stop)
+    if part.sync_stop and stop:
+        stop = _border(part, stream, stop.at)
+    if start is None or (stop and start.at >= stop.at):
         return []
     return [(start, stop)]
 
 
-def _start(part: Range, stream: Stream) -> int | None:
-    """Return where the range begins, None if the file has no border behind its start."""
-    return _border(stream, part.start, part.delimiter) if part.sync_start else part.start
+def _start(part: Range, stream: Stream) -> _Border | None:
+    """Return where the range begins, None if the file has no border after its start."""
+    return _border(part, stream, part.start) if part.sync_start else _Border(part.start)
 
 
-def _border(stream: Stream, at: int, delimiter: bytes) -> int | None:
-    """Return the first border at or behind `at`, None if the file ends before there is one."""
+def _border(part: Range, stream: Stream, at: int) -> _Border | None:
+    """Return the first border at or after `at`, None if the file ends before there is one."""
     begin = max(0, at - LOOK_BACK)
     stream.seek(begin)
     window, more = b"", at - begin + _STEP
     while data := stream.read(more):
         window += data
-        found = first_border(window, at - begin, delimiter)
+        found = first_border(window, at - begin, part.delimiter)
         if found is not None:
-            return begin + found
+            return _Border(begin + found)
+        hole = len(window) >= _HOLE and window.count(window[:1]) == len(window)
+        if hole or len(window) > LOOK_BACK + part.longest + _STEP:
+            return _Border(at, torn=True)
         more = len(window)
     return None
 
 
 def _read_stretch(
-    part: Range, stream: Stream, start: int, stop: int | None, block_size: int
+    part: Range, stream: Stream, start: _Border, stop: _Border | None, block_size: int
 ) -> Iterator[Block]:
-    """Yield the blocks of [start, stop), at whose start the stream is."""
-    data, at = b"", start
+    """Yield the blocks from `start`, where the stream is, to `stop`, or to the end of the file."""
+    data, at = b"", start.at
+    end_at = stop.at if stop else None
+    if start.torn:
+        data, at = yield from _read_torn(part, stream, b"", at, end_at, 0)
+    block_size = min(block_size, part.longest)
+    limit = part.longest + _OVERLAP
     while True:
-        wanted = max(block_size, len(data)) if len(data) >= block_size else block_size - len(data)
-        if stop is not None:
-            wanted = min(wanted, stop - at - len(data))
+        # A record that is longer than a block is waited for in steps that double.
+        wanted = max(block_size, 2 * len(data)) if len(data) >= block_size else block_size
+        wanted = min(wanted, limit) - len(data)
+        if end_at is not None:
+            wanted = min(wanted, end_at - at - len(data))
         try:
-            more = stream.read(wanted)
+            more = _more(stream, wanted) if wanted > 0 else b""
         except Damaged as error:
-            end = last_border(data, part.delimiter, final=False)
-            if end:
-                yield _block(part, at, data[:end], last=True)
+            end = last_border(data, part.delimiter)
+            yield from _cut(part, at, data[:end], block_size, last=True)
             yield _damaged(part, at + end, data[end:], error)
             return
         data += more
-        if stop is not None and at + len(data) == stop:
-            if data:
-                yield _block(part, at, data, last=True)
+        if stop and at + len(data) == stop.at:
+            end = last_border(data, part.delimiter) if stop.torn else len(data)
+            yield from _cut(part, at, data[:end], block_size, last=True)
+            yield from _torn_pieces(part, at + end, data[end:])
             return
-        if not more:
-            end = last_border(data, part.delimiter, final=True)
-            if end:
-                yield _block(part, at, data[:end], last=True)
+        if not more and wanted > 0:
+            end = last_border(data, part.delimiter, at_end=part.endings)
+            end = _before_not_text(part, data, end)
+            yield from _cut(part, at, data[:end], block_size, last=True)
             if end < len(data):
                 yield _block(part, at + end, data[end:], provisional=True)
             return
         if len(data) >= block_size:
-            end = last_border(data, part.delimiter, final=False)
-            if not end and len(data) >= LONGEST_RECORD:
-                end = len(data)
+            end = last_border(data, part.delimiter)
             if end:
-                yield _block(part, at, data[:end])
+                yield from _cut(part, at, data[:end], block_size)
                 data, at = data[end:], at + end
+            elif len(data) >= limit:
+                # Messages that the rest of their line is too long for are read.
+                end = last_border(data, part.delimiter, at_end=part.endings)
+                yield from _cut(part, at, data[:end], block_size)
+                data, at = data[end:], at + end
+                claimed = claimed_end(data, part.delimiter)
+                until = at + claimed if claimed > len(data) else 0
+                data, at = yield from _read_torn(part, stream, data, at, end_at, until)
+
+
+def _before_not_text(part: Range, data: bytes, end: int) -> int:
+    begin = before_not_text(data, end, part.delimiter)
+    # The end of a message of several lines may look like one of them.
+    return begin if last_border(data[:begin], part.delimiter) == begin else end
+
+
+def _read_torn(
+    part: Range, stream: Stream, data: bytes, at: int, stop: int | None, until: int
+) -> Generator[Block, None, tuple[bytes, int]]:
+    """Yield the rest of a record that is too long; return what was read after it, and its start.
+
+    `data`, all of it inside the record, is what was read of it. If the record is a message, it says
+    that it has its CheckSum at `until`.
+    """
+    fresh = bool(data)
+    while True:
+        end = None if fresh else _torn_end(part, data, until - at)
+        if end is not None:
+            yield from _torn_pieces(part, at, data[:end])
+            return data[end:], at + end
+        fresh = False
+        if until and until + _OVERLAP <= at + len(data):
+            until = 0  # no CheckSum is there
+            continue
+        # The beginning of a message, or CheckSum, may be cut by the end of what was read.
+        whole = max(0, min(len(data) - _OVERLAP, until - at if until else len(data)))
+        yield from _torn_pieces(part, at, data[:whole])
+        data, at = data[whole:], at + whole
+        try:
+            more = _more(stream, BLOCK if stop is None else min(BLOCK, stop - at - len(data)))
+        except Damaged as error:
+            yield _damaged(part, at, data, error)
+            return b"", at + len(data)
+        if not more:
+            yield from _torn_pieces(part, at, data)
+            return b"", at + len(data)
+        data += more
+
+
+def _torn_end(part: Range, data: bytes, until: int) -> int | None:
+    """Return where in `data` the record ends that its beginning lies in, None if not in it.
+
+    From `until` on, its CheckSum, or what else may begin a record, is looked for.
+    """
+    if until <= 0:
+        return next_record(data, part.delimiter)
+    sealed = CHECK_SUM.match(data, until)
+    if not sealed or sealed.end() + len(part.delimiter) > len(data):
+        return None
+    end = sealed.end()
+    return end + len(part.delimiter) * data.startswith(part.delimiter, end)
+
+
+def _torn_pieces(part: Range, at: int, data: bytes) -> Iterator[Block]:
+    begin = 0
+    while begin < len(data):
+        # A secret that a failure begins with is not known for one.
+        end = begin + BLOCK
+        if end < len(data):
+            end = data.rfind(part.delimiter, begin, end) + len(part.delimiter)
+            end = end if end > begin else begin + BLOCK
+        yield _block(part, at + begin, data[begin:end], too_long=True)
+        begin = end
+
+
+def _more(stream: Stream, size: int) -> bytes:
+    data = stream.read(size)
+    if stream.position >= LARGEST_SOURCE:
+        raise Damaged(too_large())
+    return data
+
+
+def _cut(
+    part: Range, at: int, data: bytes, block_size: int, *, last: bool = False
+) -> Iterator[Block]:
+    """Yield whole records as a block, or as several if they are many."""
+    while len(data) >= _MANY * block_size:
+        end = first_border(data, block_size, part.delimiter, synced=True)
+        if end is None:
+            break
+        yield _block(part, at, data[:end])
+        data, at = data[end:], at + end
+    if data:
+        yield _block(part, at, data, last=last)
 
 
 def _block(part: Range, start: int, data: bytes, **flags) -> Block:
@@ -232,7 +373,7 @@ def _block(part: Range, start: int, data: bytes, **flags) -> Block:
 
 def said(part: Range, reason: str) -> str:
     """Return why a range cannot be read, with the name of its file."""
-    return f"{redact_path(part.path)}: {without_secrets(reason, part.path)}"
+    return f"{visible(redact_path(part.path))}: {without_secrets(reason, part.path)}"
 
 
 def _damaged(part: Range, start: int, data: bytes, error: Damaged) -> Block:

@@ -27,8 +27,8 @@ from fixio.tables import (
     EXTEND_PROGRESS,
     FAILURE_COLUMNS,
     MESSAGE_COLUMNS,
-    POSITION_BITS,
     STORED_SOURCES,
+    first_key,
     table_rows,
 )
 from transforms.fix.block import Batch
@@ -253,8 +253,8 @@ class Store(Database):
         """Delete rows of a stretch; return how many there were."""
         return self.changed(
             f"delete from {table} where {_KEYS[table]} >= ? and {_KEYS[table]} < ?",
-            (source_id << POSITION_BITS) + start,
-            (source_id << POSITION_BITS) + end,
+            first_key(source_id) + start,
+            first_key(source_id) + end,
         )
 
     def _take(self, source_id: int, stretch: Stretch, batch: Batch, gone: tuple[int, int]) -> None:
@@ -281,7 +281,7 @@ class Store(Database):
             int(
                 self.query(
                     f"select count(*) from {table} where {key} >= ? and {key} < ?",
-                    *((source_id << POSITION_BITS) + at for at in stretch),
+                    *(first_key(source_id) + at for at in stretch),
                 )[0][0]
             )
             for table, key in _KEYS.items()

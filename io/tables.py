@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from fixio.ledger import COUNTS
+from fixio.ledger import COUNTS, LARGEST_SOURCE, SinkError
 from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, NAMED, TIME
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "STORED_SOURCES",
     "VERSION",
     "create_statements",
+    "first_key",
+    "keys",
     "named_view",
     "table_rows",
 ]
@@ -29,7 +32,7 @@ __all__ = [
 VERSION = 3
 """The version of the schema; MIGRATIONS lead to it from older ones."""
 
-POSITION_BITS = 40
+POSITION_BITS = LARGEST_SOURCE.bit_length() - 1
 """message_id is source_id shifted left by so many bits, plus the position in the source."""
 
 DIALECTS = ("sqlite", "postgresql")
@@ -44,6 +47,8 @@ _TYPES: Mapping[pa.DataType, tuple[str, str]] = {
     TIME: ("text", "timestamptz"),
     DECIMAL: ("real", "numeric"),
 }
+
+_SOURCES = 1 << 63 - POSITION_BITS
 
 MESSAGE_COLUMNS = ("message_id", "source_id", *MESSAGES.names[1:])
 FAILURE_COLUMNS = ("failure_id", "source_id", *FAILURES.names[1:])
@@ -228,6 +233,30 @@ def named_view(dialect: str) -> str:
     return f"create view messages_named as select {', '.join(selected)}\nfrom messages m\n{joined}"
 
 
+def first_key(source_id: int) -> int:
+    """Return the message_id of position 0 of a source; `SinkError` if there is none left for it."""
+    if source_id >= _SOURCES:
+        raise SinkError(
+            f"source number {source_id:,} has no message_id: there are numbers for "
+            f"{_SOURCES - 1:,} sources; write further ones to another database or folder"
+        )
+    return source_id << POSITION_BITS
+
+
+def keys(source_id: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the message_id, or failure_id, of positions in a source.
+
+    Raises `SinkError` where there is no number left for them that no other source has.
+    """
+    first = first_key(source_id)
+    if len(positions) and int(positions.max()) >= LARGEST_SOURCE:
+        raise SinkError(
+            f"position {int(positions.max()):,} of source number {source_id:,} has no message_id: "
+            f"there are numbers for {LARGEST_SOURCE:,} bytes of a source; split it into several"
+        )
+    return positions + first
+
+
 def table_rows(
     parts: Iterable[tuple[int, pa.RecordBatch]], columns: Sequence[str]
 ) -> list[pa.RecordBatch]:
@@ -246,8 +275,8 @@ def table_rows(
     names = [name for name in columns[2:] if name in used]
     batches = []
     for source_id, rows in parts:
-        keys = rows["position"].to_numpy() + (source_id << POSITION_BITS)
-        arrays = [pa.array(keys), pa.array(np.full(rows.num_rows, source_id, np.int64))]
+        ids = keys(source_id, rows["position"].to_numpy())
+        arrays = [pa.array(ids), pa.array(np.full(rows.num_rows, source_id, np.int64))]
         present = set(rows.schema.names)
         for name in names:
             array = rows[name] if name in present else pa.nulls(rows.num_rows, used[name])

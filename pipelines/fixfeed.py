@@ -24,6 +24,7 @@ from rich.console import Console
 
 from fixio.content import STANDARD_INPUT
 from fixio.files import File, ReadFromFiles, Unreadable, file_at, find_files, set_options
+from fixio.globs import visible
 from fixio.ledger import Ledger, SinkFailed
 from fixio.redaction import redact
 from fixio.store import Store
@@ -280,7 +281,7 @@ class _Job:
     def _configuration(self) -> dict[str, Any]:
         settings = dataclasses.asdict(self.settings) | {"output": [s.name for s in self.sinks]}
         for word in ("input", "lookup", "dictionary"):
-            settings[word] = [redact(text) for text in settings[word]]
+            settings[word] = [visible(redact(text)) for text in settings[word]]
         settings["delimiter"] = repr(self.settings.delimiter)
         # Options for Beam may hold credentials of the runner.
         del settings["beam"]

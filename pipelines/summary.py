@@ -108,9 +108,9 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     if summary["finished"]:
         console.print(f"{len(summary['finished'])} files were done already and not read again")
     for text in summary["warnings"]:
-        console.print(f"note: {text}", highlight=False)
+        console.print(f"note: {text}", highlight=False, markup=False)
     for problem in summary["unreadable"]:
-        console.print(f"not read whole: {problem}", highlight=False)
+        console.print(f"not read whole: {problem}", highlight=False, markup=False)
     seconds = summary["seconds"]
     most = max((one["read"] for one in sinks), default=0)
     console.print(

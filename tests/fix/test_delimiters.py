@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.fix.messages import DELIMITERS, SPELLINGS, encode, random_log
 from transforms.fix.between import NO_BEGIN_STRING
 from transforms.fix.block import Block
+from transforms.fix.borders import Endings, first_border, last_border
 from transforms.fix.delimiter import read_delimiter, sniff_delimiter
-from transforms.fix.framing import first_border, last_border
 from transforms.fix.parser import parse_block
 from transforms.fix.traces import has_trace
 
@@ -175,7 +175,7 @@ def test_lines_end_with_cr_too(end, delimiter, prefix):
     lines.append(lines[0].removesuffix(delimiter))
     for count in (1, 20):
         data = end.join([b"started", *lines * count, b"ended", b""])
-        assert last_border(data, delimiter, final=True) == len(data)
+        assert last_border(data, delimiter, at_end=Endings()) == len(data)
         batch = read(data, delimiter)
         expected = [("C1", prefix), ("C2", prefix), ("C1", prefix)] * count
         found = values(batch, "cl_ord_id", "prefix", "defects")
@@ -185,8 +185,8 @@ def test_lines_end_with_cr_too(end, delimiter, prefix):
 
 def test_a_file_that_ends_between_cr_and_lf_is_whole():
     data = ORDER + b"\r\n" + LATER + b"\r"
-    assert last_border(data, b"\x01", final=True) == len(data)
-    assert last_border(data, b"\x01", final=False) == len(ORDER) + 2
+    assert last_border(data, b"\x01", at_end=Endings()) == len(data)
+    assert last_border(data, b"\x01") == len(ORDER) + 2
 
 
 @pytest.mark.parametrize("closing", [b")", b'"', b"]", b"}", b"'", b",x", b" (sent)", b"<br>"])

@@ -5,10 +5,9 @@ import random
 import pytest
 
 from tests.fix.messages import encode, random_log
+from transforms.fix.borders import Endings, first_border, last_border
 from transforms.fix.delimiter import sniff_delimiter
 from transforms.fix.framing import (
-    first_border,
-    last_border,
     message_end,
     spans,
 )
@@ -64,7 +63,7 @@ def test_a_log_cut_at_every_offset_has_the_same_messages():
     log = EMBEDDED + b"\n" + ORDER + b"\r\nnoise\n" + HEARTBEAT + HEARTBEAT
     whole = pieces(log)
     for cut in range(len(log) + 1):
-        border = last_border(log[:cut], b"\x01", final=False)
+        border = last_border(log[:cut], b"\x01")
         assert pieces(log[:border]) + pieces(log[border:]) == whole
 
 
@@ -85,8 +84,9 @@ def test_borders_found_from_anywhere_before_are_borders_of_the_whole(seed, delim
 
 def test_an_unfinished_message_at_the_end_waits_for_what_follows():
     log = ORDER + b"\n" + HEARTBEAT[:20]
-    assert last_border(log, b"\x01", final=False) == len(ORDER) + 1
-    assert last_border(log, b"\x01", final=True) == len(ORDER) + 1
-    assert last_border(ORDER, b"\x01", final=True) == len(ORDER)
-    assert last_border(ORDER[:-1], b"\x01", final=True) == len(ORDER) - 1
+    assert last_border(log, b"\x01") == len(ORDER) + 1
+    assert last_border(log, b"\x01", at_end=Endings()) == len(ORDER) + 1
+    assert last_border(ORDER, b"\x01", at_end=Endings()) == len(ORDER)
+    assert last_border(ORDER[:-1], b"\x01", at_end=Endings()) == 0
+    assert last_border(ORDER[:-1], b"\x01", at_end=Endings(bare=True)) == len(ORDER) - 1
     assert message_end(HEARTBEAT[:20], 0, b"\x01", final=False) is None

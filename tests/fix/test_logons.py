@@ -8,7 +8,7 @@ import pytest
 from tests.fix.messages import DELIMITERS, encode
 from tests.fix.session_logs import heard, heard_in, logon, order, random_session_log
 from transforms.fix.block import Block
-from transforms.fix.framing import first_border
+from transforms.fix.borders import first_border
 from transforms.fix.logons import carry, logons
 
 
@@ -71,8 +71,15 @@ def test_a_block_is_cut_where_what_holds_changes_for_messages_before():
     block = Block("x", 100, b"".join(log), last=True)
     assert carry(block, {}) == [
         Block("x", 100, log[0]),
-        Block("x", 100 + at[1], log[1] + log[2], logged_on=both("9")),
-        Block("x", 100 + at[3], log[3] + log[4], last=True, logged_on=both("6")),
+        Block("x", 100 + at[1], log[1] + log[2], within_line=True, logged_on=both("9")),
+        Block(
+            "x",
+            100 + at[3],
+            log[3] + log[4],
+            last=True,
+            within_line=True,
+            logged_on=both("6"),
+        ),
     ]
 
 

@@ -10,8 +10,8 @@ import pytest
 from tests.fix.messages import encode, random_fields
 from tests.fix.test_delimiters import read
 from transforms.fix.block import Block
+from transforms.fix.borders import first_border, last_border
 from transforms.fix.delimiter import sniff_delimiter
-from transforms.fix.framing import first_border, last_border
 from transforms.fix.masking import Masking
 from transforms.fix.parser import parse_block
 from transforms.fix.schema import COLUMNS
@@ -114,7 +114,7 @@ def test_positions_and_raw_are_those_of_the_file(wrap):
 def test_a_wrapped_log_cut_at_any_border_gives_the_same_rows(wrap):
     data = b"".join(wrap(message.decode()).encode() + b"\n" for message in messages(3))
     delimiter = sniff_delimiter(data)
-    assert last_border(data, delimiter, final=False) == len(data)
+    assert last_border(data, delimiter) == len(data)
     whole = read(data, delimiter).messages.select(READ[:-1]).to_pylist()
     borders = {first_border(data, at, delimiter) for at in range(0, len(data), 41)} - {None}
     assert len(borders) > 8

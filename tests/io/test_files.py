@@ -181,14 +181,14 @@ def test_two_stars_match_folders_to_any_depth(tmp_path):
     assert [file.path.removeprefix(str(tmp_path)) for file in found] == ["/a/b/x.fix", "/a/x.fix"]
 
 
-def test_a_line_longer_than_the_longest_record_comes_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(ranges, "LONGEST_RECORD", 10_000)
+def test_a_line_longer_than_the_longest_record_comes_in_pieces(tmp_path):
     data = log(5) + b"x" * 35_000 + b"\n" + log(5, seed=2)
     path = tmp_path / "long.log"
     path.write_bytes(data)
-    blocks = read(cut_ranges(one_file(path), ()), block_size=1000)
+    blocks = read(cut_ranges(one_file(path), (), longest=10_000), block_size=1000)
     assert_tiles(blocks, data)
-    assert max(len(block.data) for block in blocks) < 25_000
+    pieces = [block for block in blocks if block.too_long]
+    assert b"".join(block.data for block in pieces) == b"x" * 35_000 + b"\n"
 
 
 def test_binary_content_is_read_whole(tmp_path):

@@ -16,7 +16,7 @@ import pytest
 
 from tests.fix.messages import random_log
 from transforms.fix.block import Block
-from transforms.fix.framing import last_border
+from transforms.fix.borders import endings, last_border
 from transforms.fix.parser import parse_block
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
@@ -36,7 +36,7 @@ def log(messages, seed, mutated=0.02, delimiter=b"|"):
 
 def expected_rows(data, delimiter=b"|"):
     """What is stored of a file: (position, raw) of messages and of failures."""
-    end = last_border(data, delimiter, final=True)
+    end = last_border(data, delimiter, at_end=endings(data[: 64 << 10], delimiter))
     batch = parse_block(Block("x", 0, data[:end], delimiter))
     tail = parse_block(Block("x", end, data[end:], delimiter, provisional=True))
     failures = batch.failures.to_pylist() + tail.failures.to_pylist()

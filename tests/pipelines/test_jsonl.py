@@ -11,7 +11,7 @@ from pipelines.connectors import UnknownPlace, sink_of
 from tests.fix.messages import random_log
 from tests.fix.test_envelope import one_by_one
 from transforms.fix.block import Block
-from transforms.fix.framing import last_border
+from transforms.fix.borders import endings, last_border
 from transforms.fix.parser import parse_block
 
 LOG = random_log(random.Random(7), 300, mutated=0.1, delimiter=b"|")
@@ -27,7 +27,7 @@ def fixfeed(*arguments, cwd, expected=0):
 
 def whole(data):
     """Return all lines of a log, and of its failures, as (position, reason)."""
-    end = last_border(data, b"|", final=True)
+    end = last_border(data, b"|", at_end=endings(data[: 64 << 10], b"|"))
     batch = parse_block(Block("x", 0, data[:end], b"|"), fix_json=True)
     rest = parse_block(Block("x", end, data[end:], b"|", provisional=True))
     failures = batch.failures.to_pylist() + rest.failures.to_pylist()
@@ -56,7 +56,7 @@ def stored(lines, failures):
 def test_a_file_gets_every_message_once_however_often_and_in_parts(tmp_path):
     log, out = tmp_path / "day.log", tmp_path / "out.jsonl"
     job = ("--input", "day.log", "--output", "jsonl:out.jsonl")
-    half = last_border(LOG[: len(LOG) // 2], b"|", final=False)
+    half = last_border(LOG[: len(LOG) // 2], b"|")
     for data in (LOG[:half], LOG[:half], LOG, LOG):
         log.write_bytes(data)
         fixfeed(*job, cwd=tmp_path)

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from transforms.fix.schema import FAILURES, MESSAGES
 
-__all__ = ["Batch", "Block"]
+__all__ = ["Batch", "Block", "ends_within_line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Block:
     `delimiter` is what separates fields (one byte, or `^A` written as two characters).
     `last` marks the last block of a range of work. `provisional` marks bytes at the end of a source
     that do not make a message yet: they are kept as a failure, and read again by the next run.
+    `too_long` marks a piece of a record that is too long to be read, all of which are failures.
+    `within_line` tells that a message which is read already ends on the line that `data` begins on.
     `error` tells why the source could not be read beyond `end`. `logged_on` has the
     DefaultApplVerID (1137) that holds for the block's messages, by session (`A->B`, each direction
     on its own), where a Logon before them gave one. `witness` tells the bytes of the source before
@@ -34,6 +36,8 @@ class Block:
     delimiter: bytes = b"\x01"
     last: bool = False
     provisional: bool = False
+    too_long: bool = False
+    within_line: bool = False
     error: str | None = None
     logged_on: Mapping[str, str] = field(default_factory=dict)
     witness: str = ""
@@ -43,6 +47,11 @@ class Block:
     def end(self) -> int:
         """The position behind the last byte."""
         return self.start + len(self.data)
+
+
+def ends_within_line(data: bytes, before: bool) -> bool:
+    """Tell whether what follows `data` is on the line that it ends on; `before` if it is empty."""
+    return data[-1:] not in (b"\r", b"\n") if data else before
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,9 @@ def find_ends(
     right &= octets.take(length_end) == mark
     wide = np.where(right, length_end - head - 2, 0)
     length, valid = short_integers(words, head + 2, wide)
-    right &= valid & (length <= LONGEST_BODY)
+    right &= valid
+    long = right & (length > LONGEST_BODY)
+    right &= ~long
     trailer = length_end + 1 + length
     right &= trailer + 6 <= size
     trailer = np.where(right, trailer, 1)
@@ -161,7 +163,7 @@ def find_ends(
     if len(wrong):
         follows = np.append(begins, len(octets)).take(wrong + 1)
         by_line = _ends_on_line(text, opens[wrong], line[wrong], follows, tags, length_ids)
-        odd = wide[wrong] > 8
+        odd = (wide[wrong] > 8) | long[wrong]
         odd |= np.append(doubtful, False)[wrong]
         by_line[odd] = -1
         for index, end in zip(wrong.tolist(), by_line.tolist(), strict=True):

@@ -5,9 +5,6 @@ out, at the beginning of a line with `35=` (before it possibly `1128=` and `9=`)
 BodyLength (9) says if a CheckSum (10) field stands there: so data fields may hold anything, whole
 FIX messages included. Otherwise it is walked field by field, data fields by their length, up to
 CheckSum, the end of the line or the next message.
-
-A record is a message with what stands before it on its line and the end of the line, or a line
-without FIX. Borders lie between records.
 """
 
 import re
@@ -17,27 +14,28 @@ from typing import NamedTuple
 from transforms.fix.checksum import checksum
 from transforms.fix.delimiter import start_pattern
 from transforms.fix.dictionary import merged
-from transforms.fix.original import as_read
 
 __all__ = [
+    "CHECK_SUM",
+    "LINE_END",
     "Span",
-    "first_border",
+    "claimed_trailer",
     "is_complete",
-    "last_border",
     "line_start",
     "message_end",
+    "next_start",
     "spans",
+    "walk",
 ]
 
 LONGEST_BODY = 1 << 20
-"""A BodyLength above this is taken for a wrong one rather than for bytes that are still to come."""
+"""A BodyLength above this counts only where no CheckSum and no other message comes before it."""
 
-_WINDOW = 64 << 10
-_NEWLINE = 10
 _BODY_LENGTH = re.compile(rb"9=([0-9]{1,9})")
 _LENGTH = re.compile(rb"[0-9]{1,9}")
-_CHECK_SUM = re.compile(rb"10=[0-9]{3}(?![0-9A-Za-z])")
-_LINE_END = re.compile(rb"\n|\r(?!\n)")
+CHECK_SUM = re.compile(rb"10=[0-9]{3}(?![0-9A-Za-z])")
+LINE_END = re.compile(rb"\n|\r(?!\n)")
+_ENDS = (b"\r", b"\n")
 
 
 class Span(NamedTuple):
@@ -49,7 +47,8 @@ class Span(NamedTuple):
     whole: bool
 
 
-def _next_start(data: bytes, at: int, delimiter: bytes) -> re.Match[bytes] | None:
+def next_start(data: bytes, at: int, delimiter: bytes) -> re.Match[bytes] | None:
+    """Return the match of `start_pattern` where the first message at or after `at` begins."""
     pattern = start_pattern(delimiter)
     while match := pattern.search(data, at):
         # `58=FIX.4.4` also holds `8=FIX.4.4`: behind a digit only a header makes a beginning.
@@ -71,7 +70,7 @@ def spans(data: bytes, delimiter: bytes, *, final: bool = True) -> Iterator[Span
     on behind `data` is the last one yielded, with `whole` false.
     """
     at = 0
-    while match := _next_start(data, at, delimiter):
+    while match := next_start(data, at, delimiter):
         own = match[1] or delimiter
         start = match.start()
         end = message_end(data, start, own, final=final)
@@ -86,24 +85,48 @@ def message_end(data: bytes, start: int, delimiter: bytes, *, final: bool = True
 
     Without `final`, None stands for a message that may go on behind the end of `data`.
     """
+    trailer, length = claimed_trailer(data, start, delimiter)
+    if length > LONGEST_BODY:
+        return _long_end(data, start, trailer, delimiter, final)
+    if trailer:
+        end = _trailer_end(data, trailer, delimiter, final)
+        if end and not _is_chance(data, start, trailer, delimiter):
+            return end
+        if not final and trailer + 7 > len(data):
+            return None
+    return walk(data, start, delimiter, final)
+
+
+def claimed_trailer(data: bytes, start: int, delimiter: bytes) -> tuple[int, int]:
+    """Return where BodyLength says that CheckSum begins, and BodyLength; zeros if it is none."""
     width = len(delimiter)
     first = data.find(delimiter, start) + width
     length = _BODY_LENGTH.match(data, first)
     if length and width == 1 and data.startswith(delimiter, length.end()):
-        body = length.end() + 1
-        trailer = body + int(length[1])
-        if trailer - body <= LONGEST_BODY:
-            end = _trailer_end(data, trailer, delimiter, final)
-            if end and not _is_chance(data, start, trailer, delimiter):
-                return end
-            if not final and trailer + 7 > len(data):
-                return None
-    return _walk(data, start, delimiter, final)
+        return length.end() + 1 + int(length[1]), int(length[1])
+    return 0, 0
+
+
+def _long_end(data: bytes, start: int, trailer: int, delimiter: bytes, final: bool) -> int | None:
+    """Return the end of a message whose BodyLength is above `LONGEST_BODY`; see `message_end`.
+
+    Most such numbers are wrong, so the fields come first: BodyLength decides where they lead to an
+    end of line without CheckSum.
+    """
+    end = walk(data, start, delimiter, final)
+    if end is None or is_complete(data[start:end], delimiter) or data[end : end + 1] not in _ENDS:
+        return end
+    other = next_start(data, end, delimiter)
+    if other and other.start() < trailer:
+        return end
+    if not final and trailer + 7 > len(data):
+        return None
+    return _trailer_end(data, trailer, delimiter, final) or end
 
 
 def _trailer_end(data: bytes, trailer: int, delimiter: bytes, final: bool) -> int:
     """Return the end of the CheckSum field at `trailer`, 0 if none stands there whole."""
-    if data[trailer - 1 : trailer] != delimiter or not _CHECK_SUM.match(data, trailer):
+    if data[trailer - 1 : trailer] != delimiter or not CHECK_SUM.match(data, trailer):
         return 0
     end = trailer + 6
     if end == len(data):
@@ -118,23 +141,24 @@ def _is_chance(data: bytes, start: int, trailer: int, delimiter: bytes) -> bool:
     that of the bytes between.
     """
     line = data.find(b"\n", start, trailer)
-    other = _next_start(data, line, delimiter) if line >= 0 else None
+    other = next_start(data, line, delimiter) if line >= 0 else None
     while other and other.start() < trailer:
         line = data.rfind(b"\n", start, other.start())
         if delimiter not in data[line : other.start()]:
             total = checksum(data[start:trailer].replace(delimiter, b"\x01"))
             return total != int(data[trailer + 3 : trailer + 6])
-        other = _next_start(data, other.start() + 1, delimiter)
+        other = next_start(data, other.start() + 1, delimiter)
     return False
 
 
-def _walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
+def walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
+    """Return where the message ends by its fields; see `message_end`."""
     lengths = merged().data_lengths
     width = len(delimiter)
     at = start
     line_end = data.find(b"\n", start)
     limit = line_end if line_end >= 0 else len(data)
-    follows = _next_start(data, start + 1, delimiter)
+    follows = next_start(data, start + 1, delimiter)
     while True:
         end = data.find(delimiter, at)
         if end < 0:
@@ -144,19 +168,23 @@ def _walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
             data_tag = b"%d=" % lengths[int(tag)]
             if data.startswith(data_tag, end + width):
                 past = end + width + len(data_tag) + int(value)
-                if past > len(data) and int(value) <= LONGEST_BODY and not final:
-                    return None
+                if past >= len(data) and not final:
+                    trailer, _ = claimed_trailer(data, start, delimiter)
+                    if int(value) <= LONGEST_BODY or past + width <= trailer:
+                        return None
                 if _ends_field(data, past, delimiter):
                     at = past + width
                     if past > limit:
                         line_end = data.find(b"\n", past)
                         limit = line_end if line_end >= 0 else len(data)
                     if follows and follows.start() < past:
-                        follows = _next_start(data, past, delimiter)
+                        follows = next_start(data, past, delimiter)
                     if at >= len(data):
                         return len(data) if final else None
                     continue
-        if _CHECK_SUM.match(data, at) and at + 6 < min(end, limit):
+        if CHECK_SUM.match(data, at) and at + 6 < min(end, limit):
+            if not final and delimiter.startswith(data[at + 6 : at + 6 + width]):
+                return None  # the delimiter is cut in half
             # What closes the line follows, as in `10=123)`.
             return at + 6
         if follows and follows.start() < min(end, limit):
@@ -167,6 +195,8 @@ def _walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
                 return None
             return _before_line_end(data, at, limit)
         if tag == b"10" and equals:
+            if not final and end + width + 2 > len(data) and b"8=FIX" in value:
+                return None  # `10=1238=FIX.4.4|`: with `9=` after it, another message begins there
             return end + width
         at = end + width
 
@@ -188,36 +218,6 @@ def is_complete(message: bytes, delimiter: bytes) -> bool:
     return field.startswith(b"10=")
 
 
-def _borders(data: bytes, delimiter: bytes, *, final: bool, synced: bool) -> Iterator[int]:
-    """Yield the borders of `data` in order.
-
-    Unless `data` is known to begin at a border (`synced`), what stands before the end of its first
-    whole message says nothing: it may be the inside of a data field.
-    """
-    at = 0
-    for start, end, own, whole in spans(data, delimiter, final=final):
-        if synced:
-            before = at
-            for before in _line_ends(data, at, start):
-                yield before
-            if before == at and at:
-                # The text between them is the prefix of this one.
-                yield at
-        if not whole or (final and end == len(data) and not is_complete(data[start:end], own)):
-            return
-        at, synced = end, True
-    if synced:
-        yield from _line_ends(data, at, len(data), final=final)
-        if final and at and not _LINE_END.search(data, at):
-            yield at
-
-
-def _line_ends(data: bytes, at: int, end: int, *, final: bool = True) -> Iterator[int]:
-    for match in _LINE_END.finditer(data, at, end):
-        if final or match.end() < len(data) or data[-1] == _NEWLINE:
-            yield match.end()
-
-
 def line_start(data: bytes, at: int, start: int) -> int:
     """Return where the line of a message that begins at `start` begins, `at` if not behind that.
 
@@ -225,36 +225,3 @@ def line_start(data: bytes, at: int, start: int) -> int:
     """
     line = max(at, data.rfind(b"\n", at, start) + 1)
     return max(line, data.rfind(b"\r", line, start) + 1)
-
-
-def last_border(data: bytes, delimiter: bytes, *, final: bool) -> int:
-    """Return the last border in `data`, which begins at a border; 0 if there is none behind it.
-
-    With `final`, `data` ends where its source ends: the answer is `len(data)` if the last record is
-    whole, else where the unfinished one begins. Only the end of `data` is looked at, from as far
-    back as a whole message is found in it.
-    """
-    data, delimiter, original = as_read(data, delimiter)
-    window = _WINDOW
-    while True:
-        begin = max(0, len(data) - window)
-        part = data[begin:]
-        last = max(_borders(part, delimiter, final=final, synced=begin == 0), default=0)
-        if last or begin == 0:
-            return original.at(begin + last)
-        window *= 4
-
-
-def first_border(window: bytes, at: int, delimiter: bytes) -> int | None:
-    """Return the first border at or behind `at` in `window`; None if `window` shows none.
-
-    `window` may begin anywhere; a border counts only behind the first whole message in it. More
-    bytes may follow it, so its end is no border.
-    """
-    size = len(window)
-    window, delimiter, original = as_read(window, delimiter)
-    for border in _borders(window, delimiter, final=False, synced=False):
-        border = original.at(border)
-        if at <= border < size:
-            return border
-    return None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from transforms.fix.block import Block
+from transforms.fix.block import Block, ends_within_line
 from transforms.fix.choice import APPL_VER_IDS
 from transforms.fix.delimiter import start_pattern
 from transforms.fix.fields import decode, split_fields
@@ -71,10 +71,11 @@ def carry(block: Block, logged_on: Mapping[str, str]) -> list[Block]:
     """Cut a block so that what its `logged_on` says holds for all messages of each part.
 
     `logged_on` is what holds where the block begins; that of the last part holds behind it. A Logon
-    whose session has no message before it in its part does not cut. A provisional block has no
-    messages and stays whole.
+    whose session has no message before it in its part does not cut. A provisional block and one
+    that is too long have no messages and stay whole.
     """
-    changes = [] if block.provisional else logons(block.data, block.delimiter, logged_on)
+    unread = block.provisional or block.too_long
+    changes = [] if unread else logons(block.data, block.delimiter, logged_on)
     if not changes:
         return [dataclasses.replace(block, logged_on=logged_on)]
     parts = []
@@ -94,6 +95,7 @@ def _part(block: Block, start: int, end: int, logged_on: Mapping[str, str]) -> B
         start=block.start + start,
         data=block.data[start:end],
         last=block.last and end == len(block.data),
+        within_line=ends_within_line(block.data[:start], block.within_line),
         logged_on=logged_on,
     )
 

@@ -18,16 +18,18 @@ from transforms.fix.batch_columns import (
 from transforms.fix.between import (
     NO_MSG_TYPE,
     REASONS,
+    TOO_LONG,
     TRUNCATED,
     UNREADABLE,
     Failure,
     classify_lines,
     damaged_prefix,
+    without_runs,
 )
 from transforms.fix.block import Batch, Block
 from transforms.fix.choice import BUILT_IN, Dictionaries
 from transforms.fix.delimiter import start_pattern
-from transforms.fix.framing import line_start, spans
+from transforms.fix.framing import LINE_END, line_start, next_start, spans
 from transforms.fix.log_format import USUAL_FORMAT, LogFormat
 from transforms.fix.masking import DEFAULT, Masking
 from transforms.fix.original import Original, as_read
@@ -75,7 +77,7 @@ def parse_block(
     chooses the parser; by itself the size of the block does. Both give the same batch.
     """
     reading = Reading(fields, validate, dictionaries, fix_json, masking)
-    if block.provisional:
+    if block.provisional or block.too_long:
         return _unfinished(block, masking)
     data, one, original = as_read(block.data, block.delimiter)
     parsed = None
@@ -83,6 +85,8 @@ def parse_block(
         parsed = _vector_parser(reading).parse(data, one, block.logged_on)
     if parsed is None:
         parsed = parse_one_by_one(data, one, reading, block.logged_on)
+    if block.within_line:
+        parsed = parsed._replace(skipped=parsed.skipped - _rest_of_line(data, one))
     return _batch(block, parsed, original, masking, log)
 
 
@@ -155,17 +159,31 @@ def _columns(messages: list[Message]) -> dict[str, pa.Array]:
 
 
 def _unfinished(block: Block, masking: Masking) -> Batch:
-    """Keep the end of a source that makes no message (yet) as a failure."""
+    """Keep what makes no message as a failure: the end of a source, or what is too long."""
     failures: list[Failure] = []
     skipped = 0
     if block.error is not None:
         failures.append(Failure(0, UNREADABLE, block.error, block.data))
+    elif block.too_long:
+        failures.append(Failure(0, TOO_LONG, REASONS[TOO_LONG], block.data))
     elif start_pattern(block.delimiter).search(block.data):
         failures.append(Failure(0, TRUNCATED, REASONS[TRUNCATED], block.data))
     else:
-        found, skipped = classify_lines(block.data, 0, len(block.data), block.delimiter, rest=False)
+        found, skipped = classify_lines(
+            block.data, 0, len(block.data), block.delimiter, rest=block.within_line
+        )
         failures += found
     return _finish(block, None, failures, skipped, masking)
+
+
+def _rest_of_line(data: bytes, delimiter: bytes) -> int:
+    """Return how many lines `data` seems to have because it begins behind a message on its line."""
+    end = LINE_END.search(data)
+    stop = end.end() if end else len(data)
+    begin = next_start(data, 0, delimiter)
+    if begin and begin.start() < stop:
+        return 0
+    return classify_lines(data, 0, stop, delimiter, rest=False)[1]
 
 
 def _batch(
@@ -237,6 +255,7 @@ def _finish(
     skipped: int,
     masking: Masking,
 ) -> Batch:
+    failures = without_runs(failures)
     raws = []
     secret_until = 0
     for failure in failures:
