@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fixio.files import Unreadable
+from fixio.redaction import redact
 from pipelines.metrics import Read
 from pipelines.not_fix import nothing_read, without_fix, words_for
 from pipelines.plan import Plan
@@ -41,16 +42,17 @@ def summary_of(
             "masking, version) than this run's; what is stored stays as it is unless you add "
             "--reprocess"
         )
+    shown = {one.name: redact(one.name) for one in lookups}
     sinks = {
-        name: {**counts, "joined": {one.name: counts["joined"].get(one.name, 0) for one in lookups}}
+        name: {**counts, "joined": {shown[one]: counts["joined"].get(one, 0) for one in shown}}
         for name, counts in sinks.items()
     }
     if any(counts["stored"] for counts in sinks.values()):
         warnings += [
-            f"lookup {one.name} joined no message: none has one of its keys, such as "
+            f"lookup {shown[one.name]} joined no message: none has one of its keys, such as "
             f"{next(iter(one.rows), '')!r}, as its {one.on}"
             for one in lookups
-            if not any(counts["joined"][one.name] for counts in sinks.values())
+            if not any(counts["joined"][shown[one.name]] for counts in sinks.values())
         ]
     suspicious = without_fix(plan, read)
     warnings += words_for(suspicious)
