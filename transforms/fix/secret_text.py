@@ -32,9 +32,10 @@ _SHORTEST = 3
 
 # SOH as tools print it. One byte stands for it then, and others that are left out.
 _SPELT = re.compile(
-    rb"\\+(?:u0001|x01|001)|[<\[({]SOH[>\])}]|<(?:0x)?01>|#001|%01|&#x?0*1;|\xe2\x90\x81|\^A",
+    rb"\\+(?:u0001|u2401|x01|001)|[<\[({]SOH[>\])}]|<(?:0x)?01>|#001|%01|&#x?0*1;|\xe2\x90\x81|\^A",
     re.IGNORECASE,
 )
+_ESCAPED = rb"(?<=\\1)|(?<==01)|(?<=x01)|(?<=u0001)|(?<=u2401)|(?<=\x5c001)"
 _MAY_BE_SPELT = re.compile(rb"[\\<\[({#%&^\xe2]")
 _UNSPELT = re.compile(r"(?:u0001|x01|001)([0-9]+)\Z")
 _FILLER = b"\xff"
@@ -43,7 +44,7 @@ _DELIMITERS = b"\x01|^;,\t~!"
 _LINE_END = re.compile(rb"\r?\n")
 # What makes a delimiter the end of a value: the next field, or the end of what logs close with.
 _NEXT_FIELD = re.compile(
-    rb"[^\w=\n]{0,3}(?:[0-9]{1,9}|[A-Za-z]\w{0,40})[^\w=\n]{0,3}=|[\s)\]}>\"',]*\Z"
+    rb"[^\w=\n]{0,3}(?:[0-9]{1,9}|[A-Za-z]\w{0,40})[ .)\]>\"']{0,3}=|[\s)\]}>\"',]*\Z"
 )
 _NEXT_NAME = re.compile(rb"[\s,;&|\x01]+[\"'\\<{]*[\w.-]{1,40}[\"'\\]*\s?[=:]|\s*</?[A-Za-z]|\x01")
 _OPENING = re.compile(rb"[\s\[{(]*(\\*[\"'])")
@@ -228,9 +229,7 @@ class SecretText:
             yield begin, max(_field_end(text, begin, before), begin + length), tag
         for pattern in (self._by_mark, self._by_name):
             for match in pattern.finditer(text, start, stop):
-                tag = self._tag_of(match)
-                if not self._is_open(text, match, tag):
-                    yield *_text_span(text, match.end()), tag
+                yield *_text_span(text, match.end()), self._tag_of(match)
 
     def _is_open(self, text: bytes, match: re.Match[bytes], tag: int) -> bool:
         """Tell whether a tag is no secret, as its line is no Logon."""
@@ -307,13 +306,14 @@ class SecretText:
 
     @cached_property
     def _by_number(self) -> re.Pattern[bytes]:
-        # Escapes that are not known end in digits (`=01`, `\1`), so a tag of three digits or more
-        # may follow others.
+        # Escapes that are not known end in digits, so a tag of three digits or more may follow
+        # others, and a shorter one what is seen before tags.
         texts = [b"%d" % tag for tag in self._tags]
         long = b"|".join(text for text in texts if len(text) > 2) or rb"(?!)"
         short = b"|".join(text for text in texts if len(text) <= 2) or rb"(?!)"
         return re.compile(
-            rb"(?:(?P<long>%b)|(?<![0-9])0*(?P<short>%b))[^\w=\x01|\n]{0,4}=" % (long, short)
+            rb"(?:(?P<long>%b)|(?:(?<![0-9])0*|%b)(?P<short>%b))[^\w=\x01|\n]{0,4}="
+            % (long, _ESCAPED, short)
         )
 
     @cached_property

@@ -1,0 +1,269 @@
+"""No secret is found anywhere, whatever it is written in: all forms, all fields, all that is left.
+
+The search is for the bytes of the secret, and for those without the zeros of two-byte characters,
+in every file, table, column, page of Parquet, stream and left-over of a run.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.fix.messages import encode
+
+SECRET = "s3cr3tpw"
+SIGNS = (b"s3cr", b"r3tp", b"3tpw")
+"""Parts of it, as a part is a leak too."""
+
+RAW = "s3cr|r3tpw"  # data that holds what delimits other fields
+
+
+def fields(tag=lambda tag: f"{tag}", value=SECRET):
+    """The fields of a Logon that hold secrets."""
+    found = ["8=FIX.4.4", "9=99", "35=A", "49=A", "56=B", "34=1"]
+    found += [f"95={len(value)}", f"96={value}"]
+    found += [f"{tag(number)}={value}" for number in (553, 554, 925)]
+    found += [f"1401={len(value)}", f"{tag(1402)}={value}"]
+    found += [f"1403={len(value)}", f"{tag(1404)}={value}"]
+    return [*found, "108=30", "10=000"]
+
+
+SPELT = [
+    "\x01", "|", "^A", "^", ";", "\t", ",", "~", " ", "\\u0001", "\\x01", "\\001", "\\\\u0001",
+    "<SOH>", "[SOH]", "{SOH}", "#001", "%01", "&#1;", "␁", "=01", "\\1",
+]  # fmt: skip
+TAGS = [
+    "{} ", " {}", "+{}", "0{}", "{}\xa0", "\xa0{}", "{}\x02", "\x02{}", "\u200b{}", "({})", "{}:",
+    "x{}", "-{}", "{}.", '"{}"', "tag{}", "Password({})", "{}(Password)", "{}\t", "#{}",
+]  # fmt: skip
+NAMED = [
+    '{"554":"%s","553":"%s"}', "{'925': '%s'}", '{"Password":"%s"}', '"Password": "%s"',
+    '{"Username" : "%s"}', '{"RawData":"%s"}', '{"NewPassword":["%s"]}', "Password=%s",
+    "password: %s", "EncryptedPassword=%s", "EncryptedNewPassword=%s", "user=%s pwd=%s",
+    '{"tag":554,"value":"%s"}', '{"name":"Password","value":"%s"}', "<Password>%s</Password>",
+    '<UserReq Username="%s" Password="%s"/>', "554: %s", " 554 = %s", "554:%s", "[554]Password=%s",
+    '{\\"Password\\":\\"%s\\"}', 'login="%s"', "passphrase=%s", "1402 = %s",
+]  # fmt: skip
+INSIDE = [
+    "refused: 554=%s", "8=FIX.4.4\\u0001554=%s\\u000110=1", "<SOH>553=%s<SOH>", "x|925=%s|y",
+    "0554=%s",
+]  # fmt: skip
+
+
+def filled(form):
+    return form.replace("%s", SECRET)
+
+
+def order(*more):
+    return encode([(35, b"D"), (34, b"8"), (49, b"A"), (56, b"B"), *more]).decode("latin-1")
+
+
+def lines():
+    """Yield each form on a line of its own."""
+    for delimiter in SPELT:
+        yield delimiter.join(fields()) + delimiter
+        yield "2025-01-02 09:30:00 OUT " + delimiter.join(fields()[2:]) + delimiter
+        yield json.dumps({"log": delimiter.join(fields()) + delimiter})
+    for form in TAGS:
+        for delimiter in ("\x01", "|"):
+            yield delimiter.join(fields(form.format)) + delimiter
+    # A password may hold the delimiter; what has no tag after it belongs to it.
+    yield "|".join(fields(value="s3cr|r3tpw"))
+    yield "|".join(fields(value=f"{SECRET}|{SECRET}|="))
+    for form in NAMED:
+        yield filled(form)
+        yield f"\x02{filled(form)}"  # bytes that are no text are kept as a failure
+        yield f"8=FIX {filled(form)}"
+        yield f"2025-01-02 09:30:00,123 INFO {filled(form)} sending " + order()
+    for form in INSIDE:
+        yield order((58, filled(form).encode()))
+        yield order((354, b"%d" % len(filled(form))), (355, filled(form).encode()))
+        yield order((49, filled(form).encode()), (1, filled(form).encode()))
+        yield order((95, b"3"), (96, b"abc"), (5001, filled(form).encode()))
+    for cut in range(60, 140, 7):
+        yield "|".join(fields())[:cut].partition("|" + SECRET)[0]
+
+
+def logs(folder):
+    """Write the logs: all lines in one, in each two-byte encoding, and each delimiter in one."""
+    folder.mkdir()
+    text = "\n".join(lines())
+    without = ["554", SECRET, f"925:{SECRET}", f"553 {SECRET}", f"554{SECRET}=x"]
+    damaged = "|".join(["8=FIX.4.4", "35=A", *without, "10=0"])
+    (folder / "day.log").write_bytes(f"{text}\n{damaged}\n".encode())
+    for encoding in ("utf-16-le", "utf-16-be", "utf-16"):
+        (folder / f"{encoding}.log").write_bytes(text.encode(encoding))
+    for number, delimiter in enumerate(SPELT):
+        name = folder / f"spelt-{number}.log"
+        name.write_bytes("\n".join([delimiter.join(fields()) + delimiter] * 30).encode())
+    (folder / "cut.log").write_text("\x01".join(fields())[:-20])
+
+
+def holds(content):
+    plain = content.replace(b"\0", b"")
+    return any(sign in content or sign in plain for sign in SIGNS)
+
+
+def files(folder):
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            try:
+                yield path, path.read_bytes()
+            except FileNotFoundError:
+                continue
+
+
+def leaks(folder):
+    """Return what below a folder holds a secret, compressed pages of Parquet included."""
+    found = set()
+    for path, content in files(folder):
+        if holds(content) or holds(path.name.encode()):
+            found.add(path.name)
+        if path.suffix == ".parquet" and not path.name.startswith("."):
+            for row in pq.ParquetFile(path).read().to_pylist():
+                if holds(b" ".join(_octets(value) for value in row.values())):
+                    found.add((path.name, str(row)))
+    return found
+
+
+def _octets(value):
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+
+
+def run(folder, *arguments, **options):
+    """Run the job; return it, and what leaked in its temporary folder meanwhile."""
+    out, temporary = folder / "out", folder / "run"
+    out.mkdir(exist_ok=True)
+    temporary.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.fixfeed", *arguments],
+        cwd=out,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(temporary), "COLUMNS": "200"},
+        **options,
+    )
+    leaked = set()
+    while process.poll() is None:
+        leaked |= leaks(temporary)
+        try:
+            process.wait(0.1)
+        except subprocess.TimeoutExpired:
+            time.sleep(0.01)
+    process.stdout_text, process.stderr_text = process.communicate()
+    return process, leaked | leaks(temporary)
+
+
+def tables(select, uri):
+    """Yield each value of each table of a database, as bytes."""
+    names = (
+        "select name from sqlite_master where type = 'table'"
+        if uri.startswith("sqlite")
+        else "select tablename from pg_tables where schemaname = current_schema()"
+    )
+    for (name,) in select(uri, names):
+        for row in select(uri, f"select * from {name}"):
+            yield from ((name, row, _octets(value)) for value in row)
+
+
+@pytest.fixture
+def with_password(postgresql):
+    """The URI of a database, with passwords that it does not ask for."""
+    uri = postgresql.replace("fixfeed@", f"fixfeed:{SECRET}@")
+    return f"{uri}?sslpassword={SECRET}&password={SECRET}"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_secret_is_found_in_anything_that_a_run_leaves(
+    tmp_path, select, postgresql, with_password, workers
+):
+    logs(tmp_path / "logs")
+    (tmp_path / "symbols.csv").write_text("symbol,desk\nIBM,one\n")
+    inputs = ["--input", str(tmp_path / "logs" / "*.log")]
+    inputs += ["--input", f"https://u:{SECRET}@host/day.log", "--input", f"s3:/u:{SECRET}@b/x.log"]
+    common = [*inputs, "--names", "--lookup", f"{tmp_path / 'symbols.csv'}:symbol"]
+    process, leaked = run(
+        tmp_path, *common, "--workers", workers, "--validate", "dictionary", "--json", "--output",
+        "sqlite:///day.db", "--output", with_password, "--output", "parquet:lake", "--output",
+        "jsonl:day.jsonl",
+    )  # fmt: skip
+    assert process.returncode == 3, process.stderr_text.decode()
+    assert not holds(process.stdout_text + process.stderr_text)
+    assert leaked | leaks(tmp_path / "out") == set()
+    for uri in (f"sqlite:///{tmp_path}/out/day.db", postgresql):
+        found = list(tables(select, uri))
+        assert {"messages", "failures", "sources", "progress", "runs"} <= {t for t, *_ in found}
+        assert [one for one in found if holds(one[-1])] == []
+        (configuration,) = select(uri, "select cast(configuration as text) from runs")
+        assert "fixfeed:***@" in configuration[0]
+        # The forms were read as both, so that both were searched.
+        (counts,) = select(uri, "select (select count(*) from messages),"
+                                " (select count(*) from failures)")  # fmt: skip
+        assert min(counts) > 100
+
+    for printed in ((), ("--json",), ("--raw",)):
+        for uri in (f"sqlite:///{tmp_path}/out/day.db", with_password):
+            done = subprocess.run(
+                [sys.executable, "-m", "pipelines.failures", uri, *printed], capture_output=True
+            )
+            assert done.returncode == 0
+            assert len(done.stdout) > 10_000
+            assert not holds(done.stdout + done.stderr)
+
+    process, leaked = run(tmp_path, *common, "--output", "jsonl:-")
+    assert process.returncode == 3
+    assert process.stdout_text.count(b"\n") > 200
+    assert not holds(process.stdout_text + process.stderr_text)
+    assert leaked == set()
+    process, leaked = run(tmp_path, *common, "--dry-run", "--output", with_password)
+    assert not holds(process.stdout_text + process.stderr_text)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"postgresql:/user:{SECRET}@host",
+        f"postgres//u:{SECRET}@h",
+        f"postgresql:u:{SECRET}@h/db",
+        f"u:{SECRET}@h/db",
+        "postgresql://u:s3cr@r3tpw@127.0.0.1:1/db",
+        "postgresql://u:s3cr/r3tpw@127.0.0.1:1/db",
+        "postgresql://u:s3cr#r3tpw@127.0.0.1:1/db",
+        "postgresql://u:s3cr?r3tpw@127.0.0.1:1/db",
+        "postgresql://u:s3cr%r3tpw@127.0.0.1:1/db",
+        f"postgresql://u:{SECRET}@[::1]:1/db",
+        f"postgresql://127.0.0.1:1/db?password={SECRET}&x",
+        f"postgresql://127.0.0.1:1/db?sslpassword={SECRET}",
+        f"host=127.0.0.1 port=1 password={SECRET}",
+        "host=127.0.0.1 port=1 password='s3cr r3tpw'",
+        f"sqlite://u:{SECRET}@/x.db",
+        f"sqlite:////nowhere/x.db?password={SECRET}",
+        f"jsonl:https://u:{SECRET}@h/x",
+        f"jsonl:nowhere/u:{SECRET}@h/x",
+        f"parquet:s3://u:{SECRET}@b/x",
+        f"parquet://u:{SECRET}@b/x",
+    ],
+)
+def test_a_place_that_is_refused_is_named_without_its_password(uri, tmp_path):
+    log = tmp_path / "day.log"
+    log.write_text(order())
+    for arguments in (["--input", str(log), "--output", uri], [uri], ["--input", uri, "--dry-run"]):
+        process, leaked = run(tmp_path, *arguments)
+        said = process.stdout_text + process.stderr_text
+        assert not holds(said), said.decode()
+        assert leaked == set()
+        assert re.search(rb"\*\*\*", said), said.decode()
+    for command in ("pipelines.failures", "pipelines.migrate"):
+        for more in ([], [uri], ["--oops", uri]):
+            done = subprocess.run(
+                [sys.executable, "-m", command, uri, *more], capture_output=True, cwd=tmp_path
+            )
+            assert done.returncode == 2
+            assert not holds(done.stdout + done.stderr), done.stderr.decode()
