@@ -246,7 +246,7 @@ def _between(
     gap = np.append(0, ends[:-1])
     line = np.where(lines > 0, text.newlines.take(lines - 1) + 1, 0)
     prefix = np.maximum(line, gap)
-    if data.count(b"\r") != data.count(b"\r\n"):
+    if b"\r" in data:
         prefix = _behind_returns(text, begins, prefix)
     failures: list[Failure] = []
     skipped = 0
@@ -269,7 +269,9 @@ def _between(
 
 def _behind_returns(text: Text, begins: Ints, prefix: Ints) -> Ints:
     """Return where prefixes begin if lines also end with CR alone."""
-    returns = np.append(-1, np.flatnonzero(text.octets[: len(text.data)] == ord("\r")))
+    alone = text.octets[: len(text.data)] == ord("\r")
+    alone &= text.octets[1 : len(text.data) + 1] != ord("\n")
+    returns = np.append(-1, np.flatnonzero(alone))
     last = returns.take(returns.searchsorted(begins) - 1)
     # Before the prefix it belongs to another message, or to an end of line that is longer.
     return np.maximum(prefix, last + 1)
