@@ -79,7 +79,7 @@ class Group(NamedTuple):
     version: str
     msg_types: tuple[str, ...]
     path: tuple[int, ...]
-    count: int
+    counted_by: int
     inside: tuple[int, ...]
 
 

@@ -30,7 +30,7 @@ def standardise(name: str, content: _Definition, orchestra: dict[str, Orchestra]
         if group.version == name:
             for msg_type in group.msg_types:
                 members = _level(content, content["messages"][msg_type][2], group.path)
-                _make_group(members, group.count, group.inside)
+                _make_group(members, group.counted_by, group.inside)
     for version, tag, field, kind in FIELDS:
         if version == name:
             content["fields"][str(tag)] = [field, kind, {}]

@@ -219,7 +219,9 @@ def _keep_own(slots: Slots, slot: Ints, strangers: _Strangers) -> None:
     no_tag = slots.flags.take(slot.take(strangers.at)) & GARBLED > 0
     run = np.cumsum(np.diff(strangers.at, prepend=-2) != 1)
     tags = int(strangers.ids.max()) + 1
+    # The innermost groups first: what stays in an entry of theirs is in none of those around.
     for level in range(int(before_depth.max()), 0, -1):
+        # A number for each group of this depth with each tag, and one for each entry.
         groups = np.flatnonzero(counts_entries & (known_depth == level - 1))
         entries = np.flatnonzero(begins_entry & (known_depth == level))
         group = np.searchsorted(groups, strangers.at) * tags + strangers.ids
@@ -231,14 +233,14 @@ def _keep_own(slots: Slots, slot: Ints, strangers: _Strangers) -> None:
         moving = leaving & (before_depth >= level) & (depth < level)
         asking = np.flatnonzero(moving & ~no_tag)
         found = np.minimum(np.searchsorted(held, group.take(asking)), len(held) - 1)
-        own = held.take(found) == group.take(asking)
-        own &= entry.take(holders.take(first.take(found))) < entry.take(asking)
+        is_own = held.take(found) == group.take(asking)
+        is_own &= entry.take(holders.take(first.take(found))) < entry.take(asking)
+        own = asking[is_own]
         # What stands before a field of an entry stands in it as well.
         last = np.full(int(run[-1]) + 1, -1)
-        last[run.take(asking[own])] = asking[own]
+        last[run.take(own)] = own
         moving &= np.arange(len(run)) <= last.take(run)
-        moved = np.flatnonzero(moving)
-        if len(moved):
-            chosen = strangers.some(moving)
-            slot[chosen.at] = slots.own(chosen.before, level, chosen.types, chosen.ids)
-            depth[moved] = level
+        if moving.any():
+            moved = strangers.some(moving)
+            slot[moved.at] = slots.own(moved.before, level, moved.types, moved.ids)
+            depth[moving] = level
