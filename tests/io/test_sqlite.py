@@ -55,7 +55,7 @@ def test_every_price_is_found_in_sqlite_by_its_text(tmp_path, select, vectorised
     uri = f"sqlite:///{tmp_path / 'prices.db'}"
     store = open_store(uri)
     store.prepare()
-    source = Source("file:key", "file", "prices.log", data[:4096])
+    source = Source("file:key", "file", "prices.log")
     number = store.register([source], rules="r")["file:key"].source_id
     batch = parse_block(Block("file:key", 0, data), vectorised=vectorised)
     store.write([(number, batch)], rules="r", replace=False)

@@ -69,7 +69,7 @@ def test_rules_may_ask_about_what_lookups_add(log, select, flags, expected):
     ],
 )
 def test_rules_about_what_no_message_has_are_refused(log, flag, rule, problem):
-    assert problem in run(log, flag, rule, expected=2)
+    assert problem in run(log, flag, rule, expected=2)["error"]
     assert not (log / "fixfeed.db").exists()
 
 
@@ -107,6 +107,5 @@ def test_each_worker_joins_a_large_lookup(log, select):
 
 def test_a_file_without_the_column_is_refused(log):
     (log / "symbols.csv").write_text("Symbol,issuer\nAAPL,Apple\n")
-    assert "found the columns Symbol, issuer, expected symbol among them" in run(
-        log, *JOINED, expected=2
-    )
+    problem = "found the columns Symbol, issuer, expected symbol among them"
+    assert problem in run(log, *JOINED, expected=2)["error"]

@@ -54,5 +54,6 @@ def test_they_are_rules_that_stored_rows_may_be_read_by_again(log, select):
     ],
 )
 def test_what_cannot_be_understood_ends_the_run_before_it_begins(log, flag, value, problem):
-    assert problem in fixfeed("--input", "small.log", flag, value, cwd=log, expected=2)
+    told = fixfeed("--input", "small.log", flag, value, cwd=log, expected=2)
+    assert problem in told["error"]
     assert not (log / "fixfeed.db").exists()
