@@ -273,9 +273,7 @@ class JsonlLedger:
     ) -> dict[str, Known]:
         """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
         with self.transaction():
-            rows = self._query(STORED_SOURCES)
-            progress = {row[0]: self._progress(row[0]) for row in rows}
-            found = identify(sources, [stored_source(row, progress[row[0]]) for row in rows])
+            rows, progress, found = self._identified(sources)
             for source in sources:
                 match = found.get(source.key)
                 if match is None:
@@ -284,6 +282,21 @@ class JsonlLedger:
                     self._update(source, match.stored)
             ids = {key: match.stored.source_id for key, match in found.items()}
             return known(ids, {row[0]: row[-1] for row in rows}, progress, rules=rules)
+
+    def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+        """See `fixio.ledger.Ledger`."""
+        rows, progress, found = self._identified(sources)
+        ids = {key: match.stored.source_id for key, match in found.items()}
+        return known(ids, {row[0]: row[-1] for row in rows}, progress, rules=rules)
+
+    def _identified(
+        self, sources: Sequence[Source]
+    ) -> tuple[list[tuple[Any, ...]], dict[int, list[Progress]], dict[str, Match]]:
+        """Return the rows of stored sources, their progress by id, and which the sources are."""
+        rows = self._query(STORED_SOURCES)
+        progress = {row[0]: self._progress(row[0]) for row in rows}
+        found = identify(sources, [stored_source(row, progress[row[0]]) for row in rows])
+        return rows, progress, found
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """Raise `SinkError` if one of the sources has lines: lines cannot be replaced.

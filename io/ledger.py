@@ -129,6 +129,9 @@ class Ledger(Protocol):
         reprocessing under `rules`, as `restart` does.
         """
 
+    def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+        """Return what is known of the sources that are stored, by key; change nothing."""
+
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """Begin to reprocess: nothing of these sources counts as done under `rules`.
 

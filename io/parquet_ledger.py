@@ -35,15 +35,7 @@ class ParquetLedger(ParquetFolder):
             rows = state["sources"]
             by_id = {one["source_id"]: one for one in rows}
             progress = by_source(state["progress"])
-            found = identify(
-                sources,
-                [
-                    stored_source(
-                        [one[name] for name in _STORED], progress.get(one["source_id"], ())
-                    )
-                    for one in rows
-                ],
-            )
+            found = _identified(sources, rows, progress)
             for source in sources:
                 match = found.get(source.key)
                 if match is None:
@@ -58,6 +50,15 @@ class ParquetLedger(ParquetFolder):
             if replace:
                 _claim(rows, ids.values(), rules)
             ends = {one["source_id"]: one["stored_end"] for one in rows}
+        return known(ids, ends, progress, rules=rules)
+
+    def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+        """See `fixio.ledger.Ledger`."""
+        state = self.load()
+        rows, progress = state["sources"], by_source(self.progress(state))
+        found = _identified(sources, rows, progress)
+        ids = {key: match.stored.source_id for key, match in found.items()}
+        ends = {one["source_id"]: one["stored_end"] for one in rows}
         return known(ids, ends, progress, rules=rules)
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
@@ -94,6 +95,18 @@ class ParquetLedger(ParquetFolder):
                     one["last_seen"] = now()
                     one["stored_end"] = ends[source_id] or one["stored_end"]
             state["progress"] = [[key, *row] for key, rows in progress.items() for row in rows]
+
+
+def _identified(
+    sources: Sequence[Source],
+    rows: Sequence[Mapping[str, Any]],
+    progress: Mapping[int, Sequence[Progress]],
+) -> dict[str, Match]:
+    stored = [
+        stored_source([one[name] for name in _STORED], progress.get(one["source_id"], ()))
+        for one in rows
+    ]
+    return identify(sources, stored)
 
 
 def _claim(stored: list[dict[str, Any]], source_ids: Iterable[int], rules: str) -> None:

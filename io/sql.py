@@ -56,7 +56,7 @@ def look_at_store(uri: str) -> Store | None:
         if not folder.is_dir():
             raise SinkError(f"cannot open {redact(uri)}: there is no folder {redact(str(folder))}")
         if not_writable(folder):
-            raise SinkError(f"cannot make {redact(uri)}: you may not write to {folder}")
+            raise SinkError(f"cannot make {redact(uri)}: you may not write to its folder")
         return None
     store = open_store(uri, read_only=True)
     try:
@@ -74,7 +74,7 @@ def _path_of(uri: str) -> str:
     rest = uri.partition("://")[2]
     path = rest.removeprefix("/")
     if not rest.startswith("/") or not path:
-        guess = f"; did you mean sqlite:///{rest}?" if rest.strip("/") else ""
+        guess = f"; did you mean {redact(f'sqlite:///{rest}')}?" if rest.strip("/") else ""
         raise SinkError(
             f"{redact(uri)!r} names no file: write sqlite:///relative.db or "
             f"sqlite:////absolute.db{guess}"

@@ -178,7 +178,7 @@ class SqliteStore(Store):
 
 def _check_there(path: Path, place: str) -> None:
     if path.is_dir():
-        raise SinkError(f"cannot open {place}: {path} is a folder")
+        raise SinkError(f"cannot open {place}: it is a folder")
     if not path.exists():
         others = [one.name for one in path.resolve().parent.iterdir() if one.is_file()]
         near = difflib.get_close_matches(path.name, others, 1)

@@ -58,6 +58,10 @@ class StandardOutputLedger:
         numbers = {key: number for number, key in enumerate(self.names, 1)}
         return {source.key: Known(numbers[source.key]) for source in sources}
 
+    def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+        """See `fixio.ledger.Ledger`; nothing is known of any source."""
+        return {}
+
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """See `fixio.ledger.Ledger`."""
 

@@ -65,6 +65,16 @@ class Store(Database):
                         self._update(source, match.stored)
                 if replace:
                     self._claim([one.source_id for one, _ in found.values()], rules)
+        return self._known(found, rows, rules)
+
+    def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+        """See `fixio.ledger.Ledger`."""
+        rows = self.query(STORED_SOURCES)
+        return self._known(identify(sources, self._stored(rows)), rows, rules)
+
+    def _known(
+        self, found: Mapping[str, Match], rows: Sequence[Sequence[Any]], rules: str
+    ) -> dict[str, Known]:
         ids = {key: one.source_id for key, (one, _) in found.items()}
         return known(
             ids, {row[0]: row[-1] for row in rows}, self._progress(ids.values()), rules=rules

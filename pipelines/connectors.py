@@ -57,7 +57,7 @@ def _sql(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
     file = uri.removeprefix("sqlite:")
     if file != uri and (not file.startswith("///") or not file.strip("/")):
         raise UnknownPlace(
-            f"{uri!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
+            f"{redact(uri)!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
             f"{_meant('sqlite:///', file.removeprefix('//'))}"
         )
 
@@ -201,7 +201,7 @@ def _meant(scheme: str, place: str) -> str:
     What a URL would take for a host (`parquet://lake/`) is the beginning of a path here.
     """
     name = place.removeprefix("//")
-    return f"; did you mean {scheme}{name}?" if name.strip("/") else ""
+    return f"; did you mean {redact(scheme + name)}?" if name.strip("/") else ""
 
 
 def _guess(uri: str) -> str:
@@ -216,8 +216,8 @@ def _guess(uri: str) -> str:
         return f"; did you mean {redact(f'{found}:{rest}')}?" if found else ""
     for prefix, suffixes in _SUFFIXES.items():
         if uri.lower().endswith(suffixes):
-            return f"; did you mean {prefix}{uri}?"
+            return f"; did you mean {redact(prefix + uri)}?"
     if Path(uri).is_dir():
-        return f"; did you mean parquet:{uri}?"
+        return f"; did you mean {redact(f'parquet:{uri}')}?"
     near = difflib.get_close_matches(scheme, SINKS, 1)
     return f"; did you mean {SINKS[near[0]][1]}?" if near else ""

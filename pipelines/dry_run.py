@@ -11,10 +11,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fixio.files import File, Unreadable
-from fixio.ledger import Ledger, SinkError
+from fixio.files import File, Unreadable, cut_ranges, without_copies
+from fixio.jsonl_ledger import JsonlLedger
+from fixio.ledger import REPLACED, Known, Ledger, SinkError, gaps
+from fixio.ranges import Range
 from pipelines.connectors import Sink
 from pipelines.options import Settings
+from pipelines.partitioning import MANY, expected_files, warning_of
+from pipelines.plan import Plan
 from pipelines.rules import Rules
 from transforms.fix.choice import APPL_VER_IDS
 from transforms.fix.dictionary import merged
@@ -22,6 +26,16 @@ from transforms.fix.masking import RAW_DATA
 from transforms.fix.schema import MESSAGES, NAMED
 
 __all__ = ["describe", "show"]
+
+_STATES = {
+    "new": "new, {:,} bytes to read",
+    "done": "done",
+    "grown": "done, and has grown by {:,} bytes",
+    "begun": "begun, {:,} bytes to read",
+    "again": "to be replaced, {:,} bytes to read",
+    "copy": "a copy of another of these files",
+    "empty": "nothing to read",
+}
 
 
 def describe(
@@ -33,10 +47,21 @@ def describe(
 ) -> dict[str, Any]:
     """Return what a run with these settings would do, as an object for JSON."""
     with ExitStack() as opened:
-        states, _ = _tried(sinks, opened)
-        found = [_file(file) for file in files]
+        states, ledgers = _tried(sinks, opened)
+        plans, stored = _looked_up(settings, files, ledgers, states, rules)
+    found = [
+        _file(file) | {"sinks": {name: by_file[file.name] for name, by_file in stored.items()}}
+        for file in files
+    ]
+    many = [
+        warning_of(sink.name, sink.partition_by, count)
+        for sink in sinks
+        if sink.partition_by and sink.name in plans
+        if (count := expected_files(plans[sink.name], sink.partition_by, rules.read)) > MANY
+    ]
     return {
         "files": found,
+        "warnings": many,
         "unreadable": [f"{one.path}: {one.reason}" for one in unreadable],
         "standard_input": "-" in settings.input,
         "sinks": states,
@@ -54,12 +79,73 @@ def _file(file: File) -> dict[str, Any]:
     }
 
 
+def _looked_up(
+    settings: Settings,
+    files: Sequence[File],
+    ledgers: Mapping[str, Ledger | None],
+    states: Mapping[str, dict[str, Any]],
+    rules: Rules,
+) -> tuple[dict[str, Plan], dict[str, dict[str, dict[str, Any]]]]:
+    """Return what each sink would read, and how each file is in it, by sink and file."""
+    plans: dict[str, Plan] = {}
+    stored: dict[str, dict[str, dict[str, Any]]] = {}
+    wanted, copies = without_copies([file for file in files if file.content.known])
+    for name, ledger in ledgers.items():
+        known: Mapping[str, Known] = {}
+        if ledger is not None:
+            known = ledger.look_up([file.source for file in wanted], rules=rules.digest)
+        plan = plans[name] = Plan(files=wanted)
+        by_file = stored[name] = {file.name: {"state": "empty", "bytes": 0} for file in files}
+        for file in wanted:
+            ranges, by_file[file.name] = _file_in_sink(
+                file, known.get(file.key), rules.digest, reprocess=settings.reprocess
+            )
+            plan.ranges += ranges
+            if (
+                settings.reprocess
+                and isinstance(ledger, JsonlLedger)
+                and ranges
+                and (by_file[file.name]["state"] == "again")
+            ):
+                refused = str(ledger.irreplaceable(file.name))
+                states[name].update(ready=False, error=refused)
+        for file in copies:
+            by_file[file.name] = {"state": "copy", "bytes": 0}
+    return plans, stored
+
+
+def _file_in_sink(
+    file: File, known: Known | None, digest: str, *, reprocess: bool
+) -> tuple[list[Range], dict[str, Any]]:
+    """Return what a run would read of a file, and how it is in a sink.
+
+    Its state is `new`; `done`; `grown` since it was read to its end; `begun`, as by a run that was
+    stopped; or `again`, to be replaced. `bytes` are those to be read, uncompressed.
+    """
+    length = file.length if file.compression else file.size
+    if known is None or not known.done:
+        return cut_ranges(file, ()), {"state": "new", "bytes": length, "other_rules": False}
+    done = known.done
+    if reprocess:  # One that was interrupted goes on.
+        done = () if known.rules == {digest} else known.current
+    ranges = cut_ranges(file, done, "" if reprocess else known.stored_end)
+    left = sum(end - start for start, end in gaps(done, 0, length)) if ranges else 0
+    if not ranges or (known.stored_end == file.stored_end and not reprocess):
+        state, left = "done", 0
+    elif reprocess:
+        state = "again"
+    else:
+        state = "grown" if known.stored_end else "begun"
+    used = {one.removeprefix(REPLACED) for one in known.rules}
+    return ranges, {"state": state, "bytes": left, "other_rules": bool(used - {digest})}
+
+
 def _tried(
     sinks: Sequence[Sink], opened: ExitStack
-) -> tuple[dict[str, dict[str, Any]], dict[str, Ledger]]:
-    """Return how each sink is, and what those remember that remember something."""
+) -> tuple[dict[str, dict[str, Any]], dict[str, Ledger | None]]:
+    """Return how each sink is, and what those that are ready remember, None if they are new."""
     states: dict[str, dict[str, Any]] = {}
-    ledgers = {}
+    ledgers: dict[str, Ledger | None] = {}
     for sink in sinks:
         try:
             ledger = sink.look()
@@ -67,9 +153,9 @@ def _tried(
             states[sink.name] = {"ready": False, "exists": None, "error": str(error)}
             continue
         states[sink.name] = {"ready": True, "exists": ledger is not None, "error": None}
+        ledgers[sink.name] = ledger
         if ledger is not None:
             opened.callback(ledger.close)
-            ledgers[sink.name] = ledger
     return states, ledgers
 
 
@@ -123,6 +209,9 @@ def show(console: Console, found: Mapping[str, Any]) -> None:
         details = [f"{file['bytes']:,} bytes", f"delimiter {shown}"]
         details += [file["compression"]] if file["compression"] else []
         tell(f"  {file['name']} ({', '.join(details)})")
+        for name, one in file["sinks"].items():
+            other = ", stored under other rules" if one.get("other_rules") else ""
+            tell(f"    {name}: {_STATES[one['state']].format(one['bytes'])}{other}")
     if found["standard_input"]:
         tell("  - (standard input, which a dry run leaves alone)")
     for text in found["unreadable"]:
@@ -159,6 +248,8 @@ def show(console: Console, found: Mapping[str, Any]) -> None:
     for column in found["columns"]:
         columns.add_row(column["name"], column["type"])
     console.print(columns)
+    for text in found["warnings"]:
+        tell(f"note: {text}")
     for name, state in found["sinks"].items():
         if state["ready"]:
             tell(f"into {name} ({'there, and can be written' if state['exists'] else 'new'})")

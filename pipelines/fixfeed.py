@@ -125,7 +125,7 @@ class _Job:
         if not settings.input:
             command = shlex.join(
                 ["fixfeed", "--input", "-" if _piped() else "LOGS"]
-                + [word for uri in settings.output for word in ("--output", uri)]
+                + [word for sink in self.sinks for word in ("--output", sink.name)]
             )
             example = "" if _piped() else ", where LOGS is a file or a pattern such as 'logs/*.log'"
             raise UsageError(f"nothing to read: name logs with --input, as in: {command}{example}")
@@ -138,7 +138,7 @@ class _Job:
                 "standard output is written by one process alone: leave out --workers and "
                 "--runner, or name a file, as in jsonl:out.jsonl"
             )
-        ending.settle(settings, beside=self.beside)
+        ending.settle(settings, beside=self.beside and not settings.dry_run)
         self.rules = Rules(settings)
         self.started = time.monotonic()
 

@@ -17,7 +17,7 @@ __all__ = ["commands", "make_place", "queries", "run"]
 
 ROOT = Path(__file__).parent.parent
 _PROGRAMS = ("fixfeed", "python", "duckdb", "jq", "zcat", "pip", "make", "pandas")
-_COUNT = re.compile(r"(?<=--messages )\d+|(?<=--growth )\d+( \d+)*")
+_COUNT = re.compile(r"(?<=--messages )\d+")
 
 
 def commands(text: str) -> list[str]:

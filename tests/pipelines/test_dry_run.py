@@ -1,5 +1,6 @@
 """A dry run tells what a run would do and whether its sinks would take it, and makes nothing."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -120,6 +121,67 @@ def test_a_user_of_postgresql_who_may_not_write_is_told(folder, postgresql):
     assert "this user may not insert into its tables" in found["sinks"][reader]["error"]
     cursor.execute("drop role reader")
     connection.close()
+
+
+def test_every_sink_says_what_it_has_of_every_file(folder, postgresql):
+    sinks = ["sqlite:///day.db", postgresql, "parquet:lake", "jsonl:out.jsonl"]
+    (folder / "old.log").write_bytes(LOG.replace(b"55=X", b"55=Y") * 20)
+    (folder / "done.log.gz").write_bytes(gzip.compress(LOG.replace(b"55=X", b"55=Z") * 20))
+    packed = (folder / "done.log.gz").stat().st_size
+    for uri in sinks:
+        fixfeed("--input", "*.log*", "--output", uri, cwd=folder)
+    with open(folder / "day.log", "ab") as file:
+        file.write(LOG)
+    (folder / "new.log").write_bytes(LOG.replace(b"55=X", b"55=W"))
+    (folder / "empty.log").write_bytes(b"")
+    arguments = ["--input", "*.log*", *outputs(*sinks, "sqlite:///new.db")]
+    found = dry_run(*arguments, "--json", cwd=folder)
+    states = {
+        file["name"]: {one["state"]: one["bytes"] for one in file["sinks"].values()}
+        for file in found["files"]
+    }
+    size = len(LOG)
+    assert states == {
+        "day.log": {"grown": size, "new": 2 * size},
+        "done.log.gz": {"done": 0, "new": 20 * size},
+        "empty.log": {"empty": 0},
+        "new.log": {"new": size},
+        "old.log": {"done": 0, "new": 20 * size},
+    }
+    assert all(len(file["sinks"]) == 5 for file in found["files"])
+    assert {file["name"]: file["bytes"] for file in found["files"]}["done.log.gz"] == packed
+    shown = dry_run(*arguments, cwd=folder).splitlines()
+    assert f"    sqlite:///day.db: done, and has grown by {size:,} bytes" in shown
+    assert "    parquet:lake: done" in shown
+    # What it says is what the next run does.
+    summary = fixfeed(*arguments, cwd=folder)
+    assert {name: one["read"] for name, one in summary["sinks"].items()}["sqlite:///day.db"] >= 18
+    after = dry_run(*arguments, "--json", cwd=folder)
+    left = {one["state"] for file in after["files"] for one in file["sinks"].values()}
+    assert left == {"done", "empty"}
+
+
+def test_other_rules_and_what_reprocessing_would_replace_are_told(folder):
+    sinks = ["sqlite:///day.db", "parquet:lake"]
+    fixfeed("--input", "day.log", *outputs(*sinks), cwd=folder)
+    arguments = ["--input", "day.log", *outputs(*sinks), "--no-admin", "--json"]
+    (file,) = dry_run(*arguments, cwd=folder)["files"]
+    done = {"state": "done", "bytes": 0, "other_rules": True}
+    assert file["sinks"] == dict.fromkeys(sinks, done)
+    (file,) = dry_run(*arguments, "--reprocess", cwd=folder)["files"]
+    again = {"state": "again", "bytes": len(LOG), "other_rules": True}
+    assert file["sinks"] == dict.fromkeys(sinks, again)
+    fixfeed("--input", "day.log", "--output", "jsonl:out.jsonl", cwd=folder)
+    lines = ["--input", "day.log", "--output", "jsonl:out.jsonl", "--reprocess", "--json"]
+    found = dry_run(*lines, cwd=folder, expected=2)
+    assert "cannot be replaced" in found["sinks"]["jsonl:out.jsonl"]["error"]
+
+
+def test_very_many_files_of_a_lake_are_told(folder):
+    orders = [encode([(35, b"D"), (49, b"A"), (56, b"B"), (11, b"C%d" % n)]) for n in range(2500)]
+    (folder / "orders.log").write_bytes(b"\n".join(orders))
+    arguments = ["--input", "orders.log", "--output", "parquet:lake", "--partition-by", "cl_ord_id"]
+    assert "note: parquet:lake will get about 2,500 files" in dry_run(*arguments, cwd=folder)
 
 
 def test_standard_input_is_left_alone(folder):
