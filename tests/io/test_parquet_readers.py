@@ -22,13 +22,15 @@ from tests.io.test_parquet import (
     BORDERS,
     LOG,
     batch,
+    claim,
     content,
     duck,
     finish,
     opened,
     register,
-    write,
 )
+from tests.io.test_parquet import write as write_without_claim
+from tests.pipelines.test_fixfeed import fixfeed, log
 from transforms.enrich import Enrich
 
 
@@ -36,6 +38,13 @@ from transforms.enrich import Enrich
 def lake(tmp_path):
     register(tmp_path / "lake")
     return tmp_path / "lake"
+
+
+def write(place, *batches, rules="r", replace=False):
+    """Write as a job does: one that replaces what is stored claims its sources first."""
+    if replace:
+        claim(place, rules)
+    return write_without_claim(place, *batches, rules=rules, replace=replace)
 
 
 def files(lake, table="messages"):
@@ -78,7 +87,7 @@ def test_a_replaced_file_keeps_its_name_and_its_messages(lake, parts):
     for first, last in parts:
         end = len(LOG) if last == 30 else BORDERS[last]
         write(lake, batch(BORDERS[first], end), rules="new", replace=True)
-    finish(lake, rules="new", reprocessed=[1])
+    finish(lake)
     assert {path: ids_of([path]) for path in files(lake)} == before
     assert [row[1] for row in content(lake)[2]] == ["new"]
 
@@ -88,7 +97,7 @@ def test_a_file_that_has_lost_its_messages_opens_for_a_while_and_then_goes(lake,
     listed, failed = files(lake), files(lake, "failures")
     sell = [n for n in range(30) if n % 4 == 1]
     write(lake, without(batch(0, len(LOG)), *sell), rules="new", replace=True)
-    finish(lake, rules="new", reprocessed=[1])
+    finish(lake)
     emptied = [path for path in listed if not ids_of([path])]
     assert {path.parent.name for path in emptied} == {"by_msg_type=is-8"}
     assert duck("select count(*), count(distinct message_id) from messages", lake) == [(22, 22)]
@@ -138,13 +147,14 @@ def test_whichever_files_a_reader_opens_before_and_after_it_sees_no_message_twic
 
 def test_what_another_writer_replaces_while_we_write_is_not_taken_back(lake, monkeypatch):
     write(lake, batch(0, len(LOG)), rules="old")
+    claim(lake, "new")
     writer = opened(lake, rules="new", replace=True)
     write_files, others = writer._write_files, []
 
     def interrupted(commit):
         if not others:
             one = without(batch(0, BORDERS[9]), 2, 5)
-            others.append(write(lake, one, rules="new", replace=True))
+            others.append(write_without_claim(lake, one, rules="new", replace=True))
         write_files(commit)
 
     monkeypatch.setattr(writer, "_write_files", interrupted)
@@ -158,11 +168,12 @@ import sys
 from tests.io.test_parquet_readers import *
 lake, first = Path(sys.argv[1]), int(sys.argv[2])
 for number in range(first, first + 8):
+    claim(lake, f"rules {number}")
     writer = opened(lake, rules=f"rules {number}", replace=True)
     for start, end in ((0, 11), (11, 20), (20, 31)):
         writer.write([(1, batch(BORDERS[start], BORDERS[end]))])
     writer.close()
-    finish(lake, rules=f"rules {number}", reprocessed=[1])
+    finish(lake)
 """
 
 
@@ -281,3 +292,45 @@ def test_a_lake_is_looked_at_without_a_trace(tmp_path):
     assert not place.exists()
     register(place)
     assert ParquetLedger(str(place)).check() is True
+
+
+# The job.
+
+
+def test_pandas_and_duckdb_loop_while_a_job_reprocesses(tmp_path):
+    (tmp_path / "day.log").write_bytes(log(4_000, 7, mutated=0))
+    lake = tmp_path / "lake"
+    arguments = ["--input", "day.log", "--output", f"parquet:{lake}"]
+    stored = fixfeed(*arguments, cwd=tmp_path)["sinks"][f"parquet:{lake}"]["stored"]
+    command = [sys.executable, "-m", "pipelines.fixfeed", *arguments]
+    command += ["--reprocess", "--validate", "off", "--workers", "2"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    listed = files(lake)
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) as job:
+        while job.poll() is None:
+            ids = pandas.read_parquet(lake / "messages")["message_id"]
+            assert (len(ids), ids.nunique()) == (stored, stored)
+            counts = "select count(*), count(distinct message_id) from messages"
+            assert duck(counts, lake) == [(stored, stored)]
+            assert len(ids_of(listed)) == stored
+    assert job.returncode == 0
+
+
+def test_a_job_that_would_break_a_lake_ends_before_it_reads_though_nothing_is_new(tmp_path):
+    (tmp_path / "day.log").write_bytes(log(50, 1))
+    arguments = ["--input", "day.log", "--output", "parquet:lake"]
+    fixfeed(*arguments, cwd=tmp_path)
+    before = {path: path.read_bytes() for path in files(tmp_path / "lake")}
+    for flags, sentence in (
+        (["--names"], "leave out --names, or name another folder"),
+        (["--partition-by", "symbol"], "(--partition-by date --partition-by msg_type)"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines.fixfeed", *arguments, *flags],
+            cwd=tmp_path,
+            capture_output=True,
+        )
+        assert done.returncode == 2
+        assert sentence in done.stderr.decode()
+        assert len(done.stderr.splitlines()) == 1
+    assert {path: path.read_bytes() for path in files(tmp_path / "lake")} == before
