@@ -6,6 +6,7 @@ counters in files of the run's own folder; whoever is asked sums them up.
 
 import functools
 import os
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = ["Committed", "Read", "empty", "problems", "read_of", "start", "totals
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PROBLEMS = "problems.jsonl"
+_LEAST = 16 << 20  # bytes; one MiB a process, and more where there are many kinds of defects
 _KINDS = ("reason", "kind", "lookup")
 _SOURCES = "sources.jsonl"
 
@@ -36,7 +38,17 @@ class Read(NamedTuple):
 
 
 def start(folder: Path) -> None:
-    """Make `folder` the place of this run's counters, for this process and those it starts."""
+    """Make `folder` the place of this run's counters, for this process and those it starts.
+
+    Raises `SinkFailed` if it has no space for them: they are mapped into memory, and a process that
+    writes to such a page without a place on the disk is killed (SIGBUS).
+    """
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST:
+        raise SinkFailed(
+            f"only {free:,} bytes are free where the run has its counters, {folder}; make space "
+            "there, or name another folder for temporary files with TMPDIR"
+        )
     os.environ[_FOLDER] = str(folder)
 
 

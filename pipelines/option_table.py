@@ -207,7 +207,7 @@ Every option may stand in the file that --config names (input: [...]) and in the
 
 exit codes:
   0  everything read is accounted for
-  1  an error of fixfeed's own
+  1  an error of fixfeed's own, or a worker process that died
   2  wrong usage, or a sink that cannot be opened; nothing was read
   3  a source could not be read whole; what was good is stored
   4  more failures than --max-failures allows
