@@ -153,10 +153,10 @@ class Ending:
         return code
 
     def _say(self, text: str, style: str | None = None) -> None:
+        console = Console(stderr=True)
         try:
-            Console(stderr=True).print(
-                text, style=style, highlight=False, markup=False, soft_wrap=True
-            )
+            console.show_cursor()  # A progress bar that was left in its middle has hidden it.
+            console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
         except (OSError, SystemExit):  # rich ends the process when nobody reads.
             _give_up(2)
 

@@ -25,7 +25,7 @@ from rich.console import Console
 from fixio.content import STANDARD_INPUT
 from fixio.files import File, ReadFromFiles, Unreadable, file_at, find_files, set_options
 from fixio.globs import visible
-from fixio.ledger import Ledger, SinkFailed
+from fixio.ledger import Ledger, SinkError, SinkFailed
 from fixio.redaction import redact
 from fixio.store import Store
 from pipelines import metrics
@@ -96,14 +96,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return watch.over(job)
     except (GaveUp, WorkerDied) as error:
-        # Its thread still waits. Nothing is to keep the process from ending, not what tells it.
-        threading.Timer(1, os._exit, [OWN_ERROR]).start()
+        # Its thread still waits, so the process is not to wait for it.
         watch.workers.kill()
         shutil.rmtree(folder, ignore_errors=True)
+        # Nor for a reader of what is told who sleeps.
+        code = STOPPED if isinstance(error, GaveUp) else OWN_ERROR
+        threading.Timer(1, os._exit, [code]).start()
         os._exit(ending.error(error))
     except BaseException as error:
         return ending.error(error)
     finally:
+        watch.workers.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -161,7 +164,7 @@ class _Job:
         with ExitStack() as stack:
             ledgers: dict[str, Ledger] = {}
             for sink in self.sinks:
-                ledger = sink.ledger()
+                ledger = _opened(sink)
                 stack.callback(ledger.close)
                 ledger.prepare()
                 ledgers[sink.name] = ledger
@@ -290,6 +293,14 @@ class _Job:
 
 def _piped() -> bool:
     return sys.stdin is not None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode)
+
+
+def _opened(sink: Sink) -> Ledger:
+    try:
+        return sink.ledger()
+    except SinkFailed as error:
+        # It never was open: what was asked for may be wrong as well.
+        raise SinkError(str(error)) from error
 
 
 def _so_far(counters: Path) -> tuple[int, int]:

@@ -208,7 +208,7 @@ Every option may stand in the file that --config names (input: [...]) and in the
 exit codes:
   0  everything read is accounted for
   1  an error of fixfeed's own, or a worker process that died
-  2  wrong usage, or a sink that cannot be opened; nothing was read
+  2  wrong usage, or a sink that cannot be opened, or cannot take what is to be stored
   3  a source could not be read whole; what was good is stored
   4  more failures than --max-failures allows
   5  stopped by a signal, or nobody reads standard output any more; what was committed is

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,11 +117,12 @@ class Workers:
     def kill(self) -> None:
         """End all processes at once."""
         for process in self._processes:
-            self._ending.add(process.pid)
+            self.end(process)
             process.kill()
+        deadline = time.monotonic() + 1
         for process in self._processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(1)
+                process.wait(max(deadline - time.monotonic(), 0))
 
 
 class _Handler(GrpcWorkerHandler):

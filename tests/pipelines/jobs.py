@@ -1,0 +1,87 @@
+"""Jobs as processes, for tests of how they end."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.fix.messages import random_log
+
+FIXFEED = [sys.executable, "-m", "pipelines.fixfeed"]
+
+
+def write_logs(folder, *, files=2, chunks=15):
+    """Write logs that take seconds to read; return the pattern that matches them."""
+    block = random_log(random.Random(1), 1000, mutated=0.01, delimiter=b"|")
+    for number in range(files):
+        first = random_log(random.Random(number), 100, mutated=0, delimiter=b"|")
+        (folder / f"{number}.log").write_bytes(first + block * chunks)
+    return str(folder / "*.log")
+
+
+def start(*arguments, command=None, **options):
+    """Start a job, with --json and two workers."""
+    words = [*(command or FIXFEED), "--json", "--quiet", "--workers", "2", *map(str, arguments)]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen(words, **options)
+
+
+def children(process_id):
+    """Return the processes that a process has started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == process_id and fields[0] != "Z":
+            found.append(int(status.parent.name))
+    return found
+
+
+def workers_of(job, number=2):
+    """Wait until a job has its workers, and they work; return their process ids."""
+    while len(found := children(job.pid)) < number:
+        assert job.poll() is None, job.communicate()
+        time.sleep(0.02)
+    for one in found:
+        # A worker has connections once it has begun.
+        while not any("socket:" in target for target in _files(one)):
+            assert job.poll() is None, job.communicate()
+            time.sleep(0.02)
+    return found
+
+
+def _files(process_id):
+    folder = Path(f"/proc/{process_id}/fd")
+    try:
+        return [os.readlink(one) for one in folder.iterdir()]
+    except OSError:
+        return []
+
+
+def alive(process_ids):
+    """Return which of the processes live, waiting some seconds for their end."""
+    deadline = time.monotonic() + 8
+    while (left := [one for one in process_ids if Path(f"/proc/{one}").exists()]) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.05)
+    return left
+
+
+def told(job, code, *, within=10):
+    """Wait for the end of a job; return the sentence that it ended with, told in both ways."""
+    begin = time.monotonic()
+    output, errors = job.communicate(timeout=120)
+    assert job.returncode == code, errors.decode()
+    assert time.monotonic() - begin < within
+    ended = json.loads(output)
+    assert ended["exit_code"] == code
+    lines = errors.decode().splitlines()
+    assert lines[-1] == f"fixfeed: {ended['error']}"
+    assert [line for line in lines[:-1] if not line.startswith("fixfeed: stopping")] == []
+    return ended["error"]

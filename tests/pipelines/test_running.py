@@ -1,0 +1,208 @@
+"""No job waits for ever: not for a worker that is dead, not when it is told to stop."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from tests.pipelines.jobs import FIXFEED, alive, start, told, workers_of, write_logs
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "parquet", "jsonl"])
+def output(request, tmp_path):
+    """The URI of an empty sink of each kind."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql")
+    return {
+        "sqlite": f"sqlite:///{tmp_path}/out.db",
+        "parquet": f"parquet:{tmp_path}/lake",
+        "jsonl": f"jsonl:{tmp_path}/out.jsonl",
+    }[request.param]
+
+
+def test_a_worker_that_is_killed_ends_the_job_and_the_next_run_goes_on(output, tmp_path):
+    logs = write_logs(tmp_path)
+    job = start("--input", logs, "--output", output, cwd=tmp_path)
+    workers = workers_of(job)
+    os.kill(workers[1], signal.SIGKILL)
+    sentence = told(job, 1)
+    assert f"a worker process ({workers[1]}) was killed by signal 9 (SIGKILL)" in sentence
+    assert "run it with fewer --workers" in sentence
+    assert alive(workers) == []
+    again, fresh = (
+        json.loads(start("--input", logs, "--output", uri, cwd=tmp_path).communicate()[0])
+        for uri in (output, f"sqlite:///{tmp_path}/fresh.db")
+    )
+    counts, expected = (next(iter(one["sinks"].values())) for one in (again, fresh))
+    assert again["exit_code"] == 0
+    assert counts["stored"] <= expected["stored"]
+    assert start("--input", logs, "--output", output, cwd=tmp_path).wait() == 0
+
+
+def test_workers_end_when_the_job_is_killed_even_if_they_hang_in_a_lock(postgresql, tmp_path):
+    logs = write_logs(tmp_path)
+    assert start("--input", f"{tmp_path}/0.log", "--output", postgresql).wait() == 0
+    with psycopg2.connect(postgresql) as holder:
+        job = start("--input", logs, "--output", postgresql, "--reprocess", cwd=tmp_path)
+        workers = workers_of(job)
+        holder.cursor().execute("lock table messages")
+        time.sleep(2)
+        job.kill()
+        job.communicate()
+        assert alive(workers) == []
+
+
+@pytest.mark.parametrize("how", ["a blank in the path of Python", "no setsid", "own packages"])
+def test_workers_start_wherever_python_and_the_user_are(how, tmp_path):
+    folder = tmp_path / "my own"
+    folder.mkdir()
+    logs = write_logs(folder, chunks=1)
+    command, environment = list(FIXFEED), dict(os.environ)
+    if how == "a blank in the path of Python":
+        (folder / "venv").symlink_to(sys.prefix)
+        command[0] = str(folder / "venv" / "bin" / "python")
+    elif how == "no setsid":
+        environment["PATH"] = str(folder)
+    else:
+        for name in ("transforms", "pipelines", "fixio", "apache_beam"):
+            (folder / name).mkdir()
+            (folder / name / "__init__.py").write_text("raise SystemExit('the wrong package')\n")
+        command = [str(Path(sys.executable).parent / "fixfeed")]
+    job = start("--input", logs, command=command, cwd=folder, env=environment)
+    output, errors = job.communicate(timeout=120)
+    assert (job.returncode, errors) == (0, b"")
+    assert json.loads(output)["exit_code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("executable", "sentence"),
+    [
+        ("/no/python", "a worker process cannot be started: [Errno 2] No such file or directory"),
+        ("/bin/false", "ended by itself with exit code 1; what was committed is stored"),
+    ],
+)
+def test_a_worker_that_does_not_start_ends_the_job(executable, sentence, tmp_path):
+    code = f"import sys; sys.executable = {executable!r}; import pipelines.fixfeed as job; "
+    command = [sys.executable, "-c", code + "sys.exit(job.main(sys.argv[1:]))"]
+    logs = write_logs(tmp_path, chunks=1)
+    assert sentence in told(start("--input", logs, command=command, cwd=tmp_path), 1, within=60)
+
+
+def test_what_a_worker_said_last_is_told(tmp_path):
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\necho 'no module of that name'\nexit 3\n")
+    script.chmod(0o755)
+    code = f"import sys; sys.executable = {str(script)!r}; import pipelines.fixfeed as job; "
+    command = [sys.executable, "-c", code + "sys.exit(job.main(sys.argv[1:]))"]
+    logs = write_logs(tmp_path, chunks=1)
+    sentence = told(start("--input", logs, command=command, cwd=tmp_path), 1, within=60)
+    assert "with exit code 3; the last that it said: no module of that name" in sentence
+
+
+def test_a_service_that_sends_sigterm_to_all_processes_stops_the_job_properly(output, tmp_path):
+    job = start("--input", write_logs(tmp_path), "--output", output, cwd=tmp_path)
+    workers = workers_of(job)
+    time.sleep(1)  # until they have imported what they need
+    for one in (job.pid, *workers):
+        os.kill(one, signal.SIGTERM)
+    summary, errors = job.communicate(timeout=60)
+    assert job.returncode in (0, 5), errors.decode()
+    assert json.loads(summary)["exit_code"] == job.returncode
+    assert alive(workers) == []
+
+
+def test_a_signal_ends_a_job_whose_worker_hangs(output, tmp_path):
+    job = start("--input", write_logs(tmp_path), "--output", output, cwd=tmp_path)
+    workers = workers_of(job)
+    os.kill(workers[0], signal.SIGSTOP)
+    job.send_signal(signal.SIGTERM)
+    assert "did not end within 8 seconds; what was committed is stored" in told(job, 5)
+    assert alive(workers) == []
+
+
+def test_a_second_signal_ends_a_job_at_once(tmp_path):
+    job = start("--input", write_logs(tmp_path), cwd=tmp_path)
+    workers = workers_of(job)
+    os.kill(workers[0], signal.SIGSTOP)
+    job.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    job.send_signal(signal.SIGINT)
+    assert "by a second signal" in told(job, 5, within=4)
+    assert alive(workers) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_a_job_that_waits_for_standard_input(number, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    job = start(
+        "--input", "-", cwd=tmp_path, stdin=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(temporary)},
+    )  # fmt: skip
+    while not list(temporary.glob("*/standard-input")):
+        time.sleep(0.05)
+    job.send_signal(number)
+    begin = time.monotonic()
+    while job.poll() is None:  # its standard input stays open
+        time.sleep(0.02)
+    assert time.monotonic() - begin < 10
+    output, _ = job.communicate()
+    assert (job.returncode, json.loads(output)["exit_code"]) == (5, 5)
+    assert list(temporary.iterdir()) == []
+
+
+HOLD = """
+import sys, sqlite3
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("begin exclusive")
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "jsonl"])
+def test_a_signal_ends_a_job_that_waits_for_a_locked_database(kind, tmp_path):
+    write_logs(tmp_path, chunks=1)
+    uri = {"sqlite": "sqlite:///out.db", "jsonl": "jsonl:out.jsonl"}[kind]
+    file = {"sqlite": "out.db", "jsonl": "out.jsonl.progress.db"}[kind]
+    assert start("--input", "0.log", "--output", uri, cwd=tmp_path).wait() == 0
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout.readline()
+    job = start("--input", "1.log", "--output", uri, cwd=tmp_path)
+    time.sleep(5)
+    job.send_signal(signal.SIGTERM)
+    assert "did not end within 8 seconds" in told(job, 5)
+    holder.communicate()
+
+
+def test_a_signal_ends_a_job_that_waits_for_a_lock_of_postgresql(postgresql, tmp_path):
+    write_logs(tmp_path, chunks=1)
+    assert start("--input", "0.log", "--output", postgresql, cwd=tmp_path).wait() == 0
+    with psycopg2.connect(postgresql) as holder:
+        holder.cursor().execute("lock table sources")
+        job = start("--input", "1.log", "--output", postgresql, cwd=tmp_path)
+        time.sleep(5)
+        job.send_signal(signal.SIGTERM)
+        assert "did not end within 8 seconds" in told(job, 5)
+
+
+def test_a_signal_ends_a_job_that_plans_thousands_of_files(output, tmp_path):
+    for number in range(4000):
+        (tmp_path / f"{number}.log").write_bytes(b"8=FIX.4.4|9=5|35=0|58=%d|10=000|\n" % number)
+    job = start("--input", f"{tmp_path}/*.log", "--output", output, cwd=tmp_path)
+    time.sleep(4)
+    begin = time.monotonic()
+    job.send_signal(signal.SIGTERM)
+    job.communicate(timeout=60)
+    assert time.monotonic() - begin < 10
+    assert job.returncode in (0, 5)
