@@ -1,6 +1,7 @@
 """The command `fixfeed`: the job, and the project's other commands as subcommands."""
 
 import difflib
+import errno
 import importlib
 import itertools
 import os
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from fixio.redaction import redact_text
+from pipelines.standard_streams import CLOSED, give_up, open_standard_streams
 
 __all__ = ["COMMANDS", "main"]
 
@@ -22,7 +24,24 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the subcommand that the first argument names; return its exit code."""
+    """Run the subcommand that the first argument names; return its exit code.
+
+    What it cannot print, since standard output is full or closed, is told in a sentence.
+    """
+    open_standard_streams()
+    try:
+        return _run(arguments)
+    except OSError as error:
+        if error.filename is not None:
+            raise  # of a file
+        give_up(1)
+        if isinstance(error, BrokenPipeError):
+            return 5
+        print(f"fixfeed: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        return 6
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and not words[0].startswith("-"):
         name = words.pop(0)
@@ -37,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"  fixfeed {command:<10}{text}")
             print()
     module = importlib.import_module(COMMANDS[name][0])
-    return module.main(words)
+    if sys.stdout is None and name != "run":
+        raise OSError(errno.EBADF, CLOSED)
+    return int(module.main(words))
 
 
 def _unknown(name: str, rest: Sequence[str]) -> str:

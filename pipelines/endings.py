@@ -2,7 +2,6 @@
 
 import errno
 import io
-import os
 import re
 import sys
 import traceback
@@ -18,6 +17,7 @@ from fixio.standard_output import OutputClosed
 from pipelines.connectors import UnknownPlace
 from pipelines.options import Settings, UsageError
 from pipelines.running import GaveUp
+from pipelines.standard_streams import CLOSED, give_up
 from pipelines.workers import WorkerDied
 from transforms.enrich import LookupFileError
 from transforms.fix.log_format import LogFormatError
@@ -35,7 +35,6 @@ __all__ = [
     "UNWRITTEN",
     "USAGE",
     "Ending",
-    "open_standard_streams",
 ]
 
 DONE, OWN_ERROR, USAGE, UNREAD, TOO_MANY_FAILURES, STOPPED, UNWRITTEN, NOTHING_READ = range(8)
@@ -55,21 +54,6 @@ _OF_SINKS = {kind.__name__: kind for kind in (SinkError, SchemaError, SinkFailed
 _LINE = re.compile(r"(?:[\w.]+\.)?(" + "|".join(_OF_SINKS) + r"): (.*)")
 _STEP = re.compile(r"( \[while running '[^']*'\])+$")
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-
-
-def open_standard_streams() -> None:
-    """Open /dev/null in place of standard input, output and error where they are closed.
-
-    Else a database would become standard output, and what is printed would go into it. What Python
-    has found closed (`sys.stdout is None`) stays so, but for standard error, which is given up.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # It gets the lowest number that is free: this one.
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 class Ending:
@@ -135,12 +119,12 @@ class Ending:
     def _print(self, text: bytes, code: int) -> int:
         try:
             if self._out is None:
-                raise OSError(errno.EBADF, "it is closed")
+                raise OSError(errno.EBADF, CLOSED)
             self._out.flush()
             self._out.buffer.write(text)
             self._out.flush()
         except OSError as error:
-            _give_up(1)
+            give_up(1)
             if isinstance(error, BrokenPipeError):
                 return code or STOPPED
             if code in (DONE, UNREAD, TOO_MANY_FAILURES, NOTHING_READ):
@@ -158,14 +142,7 @@ class Ending:
             console.show_cursor()  # A progress bar that was left in its middle has hidden it.
             console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
         except (OSError, SystemExit):  # rich ends the process when nobody reads.
-            _give_up(2)
-
-
-def _give_up(number: int) -> None:
-    """Let what Python still holds for a stream go nowhere, so that it does not fail at exit."""
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, number)
-    os.close(null)
+            give_up(2)
 
 
 def _ending_of(error: BaseException) -> tuple[int, str | None]:

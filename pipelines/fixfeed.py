@@ -40,7 +40,6 @@ from pipelines.endings import (
     UNREAD,
     USAGE,
     Ending,
-    open_standard_streams,
 )
 from pipelines.options import Settings, UsageError, read_settings
 from pipelines.partitioning import MANY, expected_files, warning_of
@@ -49,6 +48,7 @@ from pipelines.progress import shown
 from pipelines.rules import Rules
 from pipelines.running import LOCAL, GaveUp, Stop, Watch, runner_of
 from pipelines.standard_input import spool
+from pipelines.standard_streams import open_standard_streams
 from pipelines.summary import adds_up, print_summary, summary_of
 from pipelines.workers import WorkerDied
 
@@ -103,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = STOPPED if isinstance(error, GaveUp) else OWN_ERROR
         threading.Timer(1, os._exit, [code]).start()
         os._exit(ending.error(error))
+    except SystemExit as ended:
+        raise SystemExit(ending.error(ended)) from None
     except BaseException as error:
         return ending.error(error)
     finally:
