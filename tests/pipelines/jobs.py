@@ -83,5 +83,6 @@ def told(job, code, *, within=10):
     assert ended["exit_code"] == code
     lines = errors.decode().splitlines()
     assert lines[-1] == f"fixfeed: {ended['error']}"
-    assert [line for line in lines[:-1] if not line.startswith("fixfeed: stopping")] == []
+    others = [line for line in lines[:-1] if not line.startswith("fixfeed: stopping")]
+    assert not others, others
     return ended["error"]

@@ -99,10 +99,9 @@ def test_a_connection_that_is_lost_at_any_moment_is_told(moment, log, postgresql
     """The server ends the connection just before one of the job's own statements."""
     code = f"""
 import sys
-import psycopg2
-import fixio.postgresql
-from fixio.postgresql import PostgresqlStore
 from pipelines import fixfeed
+import psycopg2
+from fixio.postgresql import PostgresqlStore
 
 def lose(store):
     with psycopg2.connect({postgresql!r}) as other:
