@@ -119,9 +119,11 @@ class Planned:
     def found_again(self) -> "Planned | None":
         """Return the file under the name that it has now, None if it is not found in its folder.
 
-        First by its inode, then, where it was copied before it was cut to nothing, by its content
-        among files whose names begin like its own.
+        First its own name, then its inode tells, then, where it was copied before it was cut to
+        nothing, its content among files whose names begin like its own.
         """
+        with contextlib.suppress(Replaced, BeamIOError, OSError), self.opened():
+            return self
         if "://" in self.path:
             return None
         folder, name = os.path.split(self.path)

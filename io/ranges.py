@@ -143,7 +143,7 @@ def with_logons(
         return parts
     known: dict[int, Mapping[str, str]] = {0: {}}
     try:
-        with first.planned.opened() as file:
+        with (first.planned.found_again() or first.planned).opened() as file:
             stream = Stream(file, "")
             starts = [(_start(part, stream) or _Border(0)).at for part in parts]
             at = 0

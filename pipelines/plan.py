@@ -21,13 +21,15 @@ class Plan:
     """What a run will read.
 
     `files` are those that were registered; `sources` are, by sink, the source ids of their keys;
-    `finished` the files of which there is nothing to read, copies included; `begun` those of which
-    a part was done already; `other_rules` those that are stored under other rules than this run's.
+    `finished` the files of which there is nothing to read; `copies` those all of whose bytes begin
+    another file, which are not registered; `begun` those of which a part was done already;
+    `other_rules` those that are stored under other rules than this run's.
     """
 
     files: list[File] = field(default_factory=list)
     ranges: list[Range] = field(default_factory=list)
     finished: list[File] = field(default_factory=list)
+    copies: list[File] = field(default_factory=list)
     begun: list[File] = field(default_factory=list)
     other_rules: list[File] = field(default_factory=list)
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -51,7 +53,7 @@ def make_plan(
     With `reprocess` only what was stored under `rules` by an interrupted run counts as done.
     """
     files, copies = without_copies([file for file in files if file.content.known])
-    plan = Plan(files, finished=copies)
+    plan = Plan(files, copies=copies)
     sources = [file.source for file in files]
     known_by: dict[str, dict[str, Known]] = {}
     for name, ledger in ledgers.items():

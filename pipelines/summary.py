@@ -59,17 +59,28 @@ def summary_of(
     return {
         "sinks": sinks,
         "files": len(plan.files),
-        "finished": [file.name for file in plan.finished],
+        "finished": [file.name for file in (*plan.finished, *plan.copies)],
         "warnings": warnings,
         "without_fix": [file.name for file, _ in suspicious],
         "nothing_read": nothing_read(plan, read, suspicious),
         "unreadable": [
             *(f"{one.path}: {one.reason}" for one in unreadable),
-            *(problem["error"] for problem in problems),
+            *_once_a_source(problems),
         ],
         "seconds": seconds,
         "ended": "stopped before the end; run again to go on" if stopped else "done",
     }
+
+
+def _once_a_source(problems: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return why sources could not be read on; a file is read in several places at once."""
+    by_source: dict[str, list[str]] = {}
+    for problem in sorted(problems, key=lambda problem: problem["position"]):
+        by_source.setdefault(problem["source"], []).append(problem["error"])
+    return [
+        errors[0] + (f" (and so at {len(errors) - 1} more places of it)" if errors[1:] else "")
+        for errors in by_source.values()
+    ]
 
 
 def _some(names: Sequence[str]) -> str:
