@@ -135,6 +135,8 @@ def test_what_common_loggers_write_is_understood(name):
         "10:11:12.123 [main] INFO ",
         "host3 Mar 04 10:11:12 app[1]: ",
         "Mar 04 10:11:12 1234 ",
+        "2025 Mar 04 10:11:12 app: ",
+        "03/04/2025 01:11:12 PMZ ",
         "Version 2025.1.2 10:11:12 ",
         "10:11:12.123 order of 2025-03-01 09:00:00 ",
         "expires 2025-12-31 10:00:00 ",
@@ -315,6 +317,46 @@ def test_a_format_that_cannot_be_used_is_refused(options, problem):
     with pytest.raises(LogFormatError) as raised:
         read_log_format(**options)
     assert str(raised.value) == problem
+
+
+WRITTEN = [
+    "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y/%m/%d %H:%M:%S", "%Y%m%d-%H:%M:%S.%f",
+    "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%Y %H:%M:%S", "%d %b %Y %H:%M:%S",
+    "%b %d, %Y %I:%M:%S %p", "%d-%b-%y %H:%M:%S", "%y/%m/%d %H:%M:%S", "%m/%d/%y %H:%M:%S",
+    "%a %b %d %H:%M:%S %Y", "%b %d %H:%M:%S", "%H:%M:%S", "%m%d %H:%M:%S", "%Y.%m.%d %H:%M:%S",
+    "%d/%b/%Y:%H:%M:%S", "%Y-%b-%d %H:%M:%S.%f", "%y%m%d %H:%M:%S", "%Y%m%dT%H%M%S",
+    "%A, %d %B %Y %I:%M:%S %p", "%Y-%j %H:%M:%S", "%Y-%m-%d %H:%M",
+]  # fmt: skip
+OFFSETS = {
+    "": 0, "Z": 0, " UTC": 0, " +0000": 0, "+01:00": 60, " -0530": -330, "+01": 60, " CET": 60,
+    " UTC+2": 120, " GMT-03:00": -180, " (UTC)": 0,
+}  # fmt: skip
+BEFORE = ["", "[", "<13>", "host3 ", "INFO ", "[main] ", "12 ", "7|", "1234 ", "app[12]: ", "x=5 "]
+BEFORE += ["2025 ", "v1.2.3 ", "10.0.0.1 ", "#5:", "gw-1: ", "id-", "5.", "T", "A->B "]
+AFTER = [" ", "] ", " INFO ", ": ", "|OUT|", " [12] ", " 5 ", " -> ", ",", " a ", " 1234 ", " -x "]
+AFTER += [" Z9 ", " / ", " 2024 ", " Mar ", " 12:13:14 ", "\t"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    moment=st.datetimes(datetime.datetime(1995, 1, 1), datetime.datetime(2030, 1, 1)),  # noqa: DTZ001
+    form=st.sampled_from(WRITTEN),
+    offset=st.sampled_from(sorted(OFFSETS)),
+    padded=st.booleans(),
+    before=st.sampled_from(BEFORE),
+    after=st.sampled_from(AFTER),
+)
+def test_a_time_that_is_read_is_the_one_that_was_written(
+    moment, form, offset, padded, before, after
+):
+    # Where a year stands last, what follows it is not the offset of a clock.
+    offset = "" if form.endswith("%Y") else offset
+    text = moment.strftime(form)
+    text = text if padded else text.replace(" 0", " ").replace("/0", "/")
+    written = moment.replace(tzinfo=UTC) - datetime.timedelta(minutes=OFFSETS[offset])
+    written = written if "%f" in form else written.replace(microsecond=0)
+    found, _ = read_prefix(f"{before}{text}{offset}{after}")
+    assert found in (None, micros(*written.timetuple()[:6], written.microsecond))
 
 
 PIECES = st.sampled_from(

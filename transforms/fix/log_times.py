@@ -111,7 +111,7 @@ _FORMS = tuple(
         # 2025-01-02 09:30:00.123, 2025/1/2 9:30:00, 2025.01.02, and with a month's name.
         rf"(?<!{_D}){_YEAR}(?P<s>[-/])(?P<month>{_D}{{1,2}})(?P=s){_DAY}{_AT}",
         rf"(?<!{_D}){_YEAR}\.(?P<month>{_D}{{2}})\.(?P<day>{_D}{{2}}){_AT}",
-        rf"(?<!{_D}){_YEAR}[-/ ]?{MONTH}[-/ ]?{_DAY}{_AT}",
+        rf"(?<!{_D}){_YEAR}[-/]?{MONTH}[-/]?{_DAY}{_AT}",
         # 20250102-09:30:00.123, 20250102T093000, 20250102-093000.123
         rf"(?<!{_D}){_YEAR}(?P<month>{_D}{{2}})(?P<day>{_D}{{2}}){_AT}",
         rf"(?<!{_D}){_YEAR}(?:(?P<s>-)|)(?P<month>{_D}{{2}})(?(s)-)(?P<day>{_D}{{2}})(?:T|[-_ ]"
@@ -132,7 +132,8 @@ _FORMS = tuple(
         rf"(?<![0-9./-])(?P<one>{_D}{{1,2}})(?P<s>[-/.])(?P<two>{_D}{{1,2}})(?P=s){_YEAR}{_AT}",
         rf"(?<![0-9./-])(?P<a>{_D}{{2}})(?P<s>[-/.])(?P<b>{_D}{{2}})(?P=s)(?P<c>{_D}{{2}}){_AT}",
         # Seconds since 1970, and milliseconds, micro- and nanoseconds.
-        rf"(?:{_START}(?:{LEVEL}[\s\]:|-]+[\[(]?)?|(?<![a-z_])(?:ts|time|timestamp|epoch|datetime)"
+        rf"(?:{_START}(?:{LEVEL}[\s\]:|-]+[\[(]?)?|(?<![a-z_])"
+        r"(?:ts|(?:date)?time|timestamp|epoch)(?:_?(?:s|sec|seconds?|ms|milli(?:s|second)?|us|ns))?"
         rf"[\"']?\s*[=:]\s*[\"']?)(?P<epoch>{_D}{{10}})"
         rf"(?:(?:[.,](?={_D}{{1,12}}(?!{_D}))|(?=(?:{_D}{{3}}){{1,3}}(?!{_D})))"
         rf"(?P<fraction>{_D}{{1,12}})"
@@ -143,7 +144,7 @@ _FORMS = tuple(
 
 # After a time that is understood there is nothing that changes it: no further digits, no offset or
 # zone of another form, no half of the day in another language.
-_UNREAD = _form(rf"[^\W_]|{_BLANK}?[+-]{_D}|{_BLANK}?[ap]\.?{_BLANK}?m\b")
+_UNREAD = _form(rf"[^\W_]|{_BLANK}?[+-]{_D}|{_BLANK}?[ap]\.?{_BLANK}?m(?!\w\w)")
 _UNREAD_ZONE = _form(
     rf"{_BLANK}{{0,2}}[(\[]?(?:[A-Z][SD]T|A[CK][SD]T|ACWST|HA[SD]T|CHST|IR[SD]T|PKST|BRST|AMST"
     r"|[BCP]YST|UYST|CLST|BRT|ART|CLT|PET|COT|VET|BOT|MSK|MSD|TRT|EAT|CAT|WAT|PKT|ICT|WIB|PHT|MYT"
