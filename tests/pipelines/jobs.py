@@ -29,6 +29,17 @@ def start(*arguments, command=None, **options):
     return subprocess.Popen(words, **options)
 
 
+def start_until(found, *arguments, temporary, **options):
+    """Start a job, and wait until it has made what the pattern matches in its own folder."""
+    temporary.mkdir()
+    job = start(*arguments, env=os.environ | {"TMPDIR": str(temporary)}, **options)
+    while not list(temporary.glob(f"fixfeed-run-*{found}")):
+        assert job.poll() is None, job.communicate()
+        time.sleep(0.02)
+    time.sleep(0.5)
+    return job
+
+
 def children(process_id):
     """Return the processes that a process has started."""
     found = []

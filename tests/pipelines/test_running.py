@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.pipelines.jobs import FIXFEED, alive, start, told, workers_of, write_logs
+from tests.pipelines.jobs import FIXFEED, alive, start, start_until, told, workers_of, write_logs
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "parquet", "jsonl"])
@@ -139,14 +139,10 @@ def test_a_second_signal_ends_a_job_at_once(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_a_job_that_waits_for_standard_input(number, tmp_path):
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    job = start(
-        "--input", "-", cwd=tmp_path, stdin=subprocess.PIPE,
-        env=os.environ | {"TMPDIR": str(temporary)},
-    )  # fmt: skip
-    while not list(temporary.glob("*/standard-input")):
-        time.sleep(0.05)
+    temporary = tmp_path / "t"
+    job = start_until(
+        "/standard-input", "--input", "-", cwd=tmp_path, temporary=temporary, stdin=subprocess.PIPE
+    )
     job.send_signal(number)
     begin = time.monotonic()
     while job.poll() is None:  # its standard input stays open
@@ -178,8 +174,9 @@ def test_a_signal_ends_a_job_that_waits_for_a_locked_database(kind, tmp_path):
         stdout=subprocess.PIPE,
     )
     assert holder.stdout.readline()
-    job = start("--input", "1.log", "--output", uri, cwd=tmp_path)
-    time.sleep(5)
+    job = start_until(
+        "/metrics", "--input", "1.log", "--output", uri, cwd=tmp_path, temporary=tmp_path / "t"
+    )
     job.send_signal(signal.SIGTERM)
     assert "did not end within 8 seconds" in told(job, 5)
     holder.communicate()
@@ -190,8 +187,10 @@ def test_a_signal_ends_a_job_that_waits_for_a_lock_of_postgresql(postgresql, tmp
     assert start("--input", "0.log", "--output", postgresql, cwd=tmp_path).wait() == 0
     with psycopg2.connect(postgresql) as holder:
         holder.cursor().execute("lock table sources")
-        job = start("--input", "1.log", "--output", postgresql, cwd=tmp_path)
-        time.sleep(5)
+        job = start_until(
+            "/metrics", "--input", "1.log", "--output", postgresql,
+            cwd=tmp_path, temporary=tmp_path / "t",
+        )  # fmt: skip
         job.send_signal(signal.SIGTERM)
         assert "did not end within 8 seconds" in told(job, 5)
 
@@ -199,8 +198,10 @@ def test_a_signal_ends_a_job_that_waits_for_a_lock_of_postgresql(postgresql, tmp
 def test_a_signal_ends_a_job_that_plans_thousands_of_files(output, tmp_path):
     for number in range(4000):
         (tmp_path / f"{number}.log").write_bytes(b"8=FIX.4.4|9=5|35=0|58=%d|10=000|\n" % number)
-    job = start("--input", f"{tmp_path}/*.log", "--output", output, cwd=tmp_path)
-    time.sleep(4)
+    job = start_until(
+        "", "--input", f"{tmp_path}/*.log", "--output", output,
+        cwd=tmp_path, temporary=tmp_path / "t",
+    )  # fmt: skip
     begin = time.monotonic()
     job.send_signal(signal.SIGTERM)
     job.communicate(timeout=60)

@@ -224,12 +224,13 @@ def test_closed_standard_streams_are_told_and_never_become_a_database(log, tmp_p
 
 
 def test_standard_input_that_cannot_be_read_is_named_and_the_rest_is_stored(log, tmp_path):
-    folder = os.open(tmp_path, os.O_RDONLY)
-    code, output, errors = run("--json", "--input", "-", "--input", log, cwd=tmp_path, stdin=folder)
-    os.close(folder)
+    with open(tmp_path / "written", "wb") as only_written:
+        code, output, errors = run(
+            "--json", "--input", "-", "--input", log, cwd=tmp_path, stdin=only_written
+        )
     summary = json.loads(output)
     assert (code, errors) == (3, "")
-    assert summary["unreadable"] == ["-: standard input cannot be read: Is a directory"]
+    assert summary["unreadable"] == ["-: standard input cannot be read: Bad file descriptor"]
     assert summary["sinks"]["sqlite:///fixfeed.db"]["stored"] > 1000
 
 
