@@ -179,7 +179,11 @@ class _Job:
             warnings: list[str] = []
             if not stop():
                 plan = make_plan(
-                    files, ledgers, rules=self.rules.digest, reprocess=self.settings.reprocess
+                    files,
+                    ledgers,
+                    rules=self.rules.digest,
+                    reprocess=self.settings.reprocess,
+                    longest=self.settings.max_message,
                 )
                 warnings = self._many_files(plan)
                 self._read(plan, ledgers, counters, stop)

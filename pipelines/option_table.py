@@ -56,6 +56,14 @@ OPTIONS = (
         metavar="TEXT",
     ),
     Option(
+        "max-message",
+        "how to read",
+        "how long a message may be, such as 200MiB; what is longer is kept as failures, and "
+        "memory is needed for many times as much",
+        "64MiB",
+        metavar="SIZE",
+    ),
+    Option(
         "validate",
         "how to read",
         "defects to look for beyond those of reading: none; the order of header, body and "

@@ -25,6 +25,11 @@ __all__ = ["OPTIONS", "Option", "Settings", "UsageError", "read_settings"]
 _BY_WORD = {option.name.replace("-", "_"): option for option in OPTIONS}
 
 
+_UNITS = ("", "k", "m", "g")
+_SIZE = re.compile(r"([1-9][0-9]{0,11})\s?([kmg]?)(?:i?b)?", re.IGNORECASE)
+_LEAST_MESSAGE, _LONGEST_MESSAGE = 4 << 10, 512 << 20
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a run is to do. `beam` are options for Beam, as they were given."""
@@ -32,6 +37,7 @@ class Settings:
     input: tuple[str, ...] = ()
     output: tuple[str, ...] = ()
     delimiter: bytes | None = None
+    max_message: int = 64 << 20
     validate: str = "structure"
     dictionary: tuple[str, ...] = ()
     default_appl_ver_id: str = "9"
@@ -113,6 +119,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     values |= {name: _value(_BY_WORD[name], value) for name, value in words.items()}
     if values["delimiter"] is not None:
         values["delimiter"] = _delimiter(values["delimiter"])
+    values["max_message"] = _size(values["max_message"])
     return Settings(**values, beam=_for_beam(unknown))
 
 
@@ -179,6 +186,16 @@ def _delimiter(text: str) -> bytes:
     if delimiter is None:
         raise UsageError(f"delimiter is {text!r}, expected what stands between fields, e.g. '|'")
     return delimiter
+
+
+def _size(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    size = int(match[1]) << _UNITS.index(match[2].lower()) * 10 if match else 0
+    if not _LEAST_MESSAGE <= size <= _LONGEST_MESSAGE:
+        raise UsageError(
+            f"max-message is {text!r}, expected a size from 4KiB to 512MiB, such as 64MiB"
+        )
+    return size
 
 
 def _for_beam(unknown: list[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from fixio.files import File, cut_ranges, without_copies
 from fixio.ledger import REPLACED, Known, Ledger, Stretch, gaps, merged
-from fixio.ranges import Range
+from fixio.ranges import LONGEST, Range
 
 __all__ = ["Plan", "make_plan", "range_size"]
 
@@ -46,11 +46,17 @@ def range_size(total: int) -> int:
 
 
 def make_plan(
-    files: Sequence[File], ledgers: Mapping[str, Ledger], *, rules: str, reprocess: bool
+    files: Sequence[File],
+    ledgers: Mapping[str, Ledger],
+    *,
+    rules: str,
+    reprocess: bool,
+    longest: int = LONGEST,
 ) -> Plan:
     """Register the files with every ledger and return what any of them lacks.
 
-    With `reprocess` only what was stored under `rules` by an interrupted run counts as done.
+    `longest` is as in `cut_ranges`. With `reprocess` only what was stored under `rules` by an
+    interrupted run counts as done.
     """
     files, copies = without_copies([file for file in files if file.content.known])
     plan = Plan(files, copies=copies)
@@ -74,7 +80,7 @@ def make_plan(
     for file, done, by_all, length in wanted:
         ends = {one.stored_end for one in by_all}
         stored_end = ends.pop() if len(ends) == 1 and not reprocess else ""
-        ranges = cut_ranges(file, done, stored_end, size=size)
+        ranges = cut_ranges(file, done, stored_end, size=size, longest=longest)
         if ranges:
             plan.ranges += ranges
             plan.expected += length
