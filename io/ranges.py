@@ -237,7 +237,7 @@ def _read_stretch(
     data, at = b"", start.at
     end_at = stop.at if stop else None
     if start.torn:
-        data, at = yield from _read_torn(part, stream, b"", at, end_at, 0)
+        data, at = yield from _read_torn(part, stream, b"", at, end_at)
     block_size = min(block_size, part.longest)
     limit = part.longest + _OVERLAP
     while True:
@@ -288,16 +288,18 @@ def _before_not_text(part: Range, data: bytes, end: int) -> int:
 
 
 def _read_torn(
-    part: Range, stream: Stream, data: bytes, at: int, stop: int | None, until: int
+    part: Range, stream: Stream, data: bytes, at: int, stop: int | None, until: int | None = None
 ) -> Generator[Block, None, tuple[bytes, int]]:
     """Yield the rest of a record that is too long; return what was read after it, and its start.
 
     `data`, all of it inside the record, is what was read of it. If the record is a message, it says
-    that it has its CheckSum at `until`.
+    that its CheckSum is at `until`, if that is not 0; None if nothing is known of its beginning,
+    so that lines may be parts of it.
     """
+    lines, until = until is not None, until or 0
     fresh = bool(data)
     while True:
-        end = None if fresh else _torn_end(part, data, until - at)
+        end = None if fresh else _torn_end(part, data, until - at, lines)
         if end is not None:
             yield from _torn_pieces(part, at, data[:end])
             return data[end:], at + end
@@ -320,13 +322,13 @@ def _read_torn(
         data += more
 
 
-def _torn_end(part: Range, data: bytes, until: int) -> int | None:
+def _torn_end(part: Range, data: bytes, until: int, lines: bool) -> int | None:
     """Return where in `data` the record ends that its beginning lies in, None if not in it.
 
     From `until` on, its CheckSum, or what else may begin a record, is looked for.
     """
     if until <= 0:
-        return next_record(data, part.delimiter)
+        return next_record(data, part.delimiter, lines=lines)
     sealed = CHECK_SUM.match(data, until)
     if not sealed or sealed.end() + len(part.delimiter) > len(data):
         return None

@@ -97,10 +97,10 @@ def test_what_does_not_print_or_is_not_utf_8_is_escaped():
 
 
 def test_a_name_cannot_forge_what_is_said(folder):
-    forged = folder / "x\nfixfeed: all is well\x1b[2J"
+    forged = folder / "x\nfixfeed: all is well\x1b]2J"
     found, unreadable = find_files([str(forged)])
     assert found == []
-    assert unreadable[0].path.endswith(r"x\nfixfeed: all is well\x1b[2J")
+    assert unreadable[0].path.endswith(r"x\nfixfeed: all is well\x1b]2J")
     assert unreadable[0].reason == "does not exist"
 
 

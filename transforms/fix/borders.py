@@ -99,12 +99,13 @@ def first_border(window: bytes, at: int, delimiter: bytes, *, synced: bool = Fal
     return None
 
 
-def next_record(data: bytes, delimiter: bytes) -> int | None:
+def next_record(data: bytes, delimiter: bytes, *, lines: bool) -> int | None:
     """Return where a record may begin in `data`, whose own beginning is the inside of one.
 
-    It is where the first line or message begins, whichever comes first; None if none does.
+    It is where the first message begins, or, with `lines`, the first line if that comes first; None
+    if none does.
     """
-    line = data.find(b"\n") + 1 or len(data) + 1
+    line = (data.find(b"\n") + 1 if lines else 0) or len(data) + 1
     start = start_pattern(delimiter).search(data, 1, min(line, len(data)))
     found = start.start() if start else line
     return found if found <= len(data) else None
