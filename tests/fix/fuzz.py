@@ -14,7 +14,9 @@ from rich.progress import Progress
 
 from tests.fix.group_messages import group_log
 from tests.fix.messages import DELIMITERS, SPELLINGS, random_log
+from tests.fix.wrappers import wrapped_log
 from transforms.fix.block import Block
+from transforms.fix.delimiter import sniff_delimiter
 from transforms.fix.masking import DEFAULT, read_masking
 from transforms.fix.parser import parse_block
 from transforms.fix.reading import FIELDS, VALIDATE
@@ -29,6 +31,9 @@ def difference(seed: object) -> tuple[int, str | None]:
     delimiter = rng.choice([*DELIMITERS, *DELIMITERS, *SPELLINGS])
     share = {"mutated" if make is random_log else "damaged": rng.choice([0.0, 0.3, 1.0])}
     data = make(rng, rng.choice([1, 3, 50, 300]), delimiter=delimiter, **share)
+    if rng.random() < 0.2:
+        data = wrapped_log(rng, data)
+        delimiter = rng.choice([delimiter, sniff_delimiter(data)])
     logged_on = rng.choice([{}, {}, {"A->B": "6"}, {"A->B": "8"}])
     block = Block("log", 1000, data, delimiter, logged_on=logged_on)
     options = {

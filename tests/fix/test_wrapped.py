@@ -1,7 +1,5 @@
 """A message in a JSON line, a CSV cell or a printed string is read as if it stood alone."""
 
-import csv
-import io
 import json
 import random
 
@@ -9,6 +7,7 @@ import pytest
 
 from tests.fix.messages import encode, random_fields
 from tests.fix.test_delimiters import read
+from tests.fix.wrappers import WRAPPERS, cell, docker, elastic, printed
 from transforms.fix.block import Block
 from transforms.fix.borders import first_border, last_border
 from transforms.fix.delimiter import sniff_delimiter
@@ -37,48 +36,6 @@ def messages(seed=1, count=12, delimiter=b"\x01"):
         fields = [(tag, value) for tag, value in fields if value.isascii()]
         made.append(encode([*fields, (58, rng.choice(TEXTS))], delimiter=delimiter))
     return made
-
-
-def docker(message):
-    return json.dumps(
-        {"log": f"IN {message}\n", "stream": "stdout", "time": "2025-03-04T10:11:12Z"}
-    )
-
-
-def serilog(message):
-    rendered = {"@t": "2025-03-04T10:11:12Z", "@mt": "{Direction} {Raw}", "Raw": message, "n": 1}
-    return json.dumps(rendered, ensure_ascii=False)
-
-
-def elastic(message):
-    return json.dumps({"@timestamp": "2025-03-04", "message": message, "tags": ["fix"]})
-
-
-def compact(message):
-    return json.dumps(["x", message], separators=(",", ":"))
-
-
-def cell(message):
-    target = io.StringIO()
-    csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="").writerow([message, "after", 1])
-    return target.getvalue()
-
-
-def later_cell(message):
-    target = io.StringIO()
-    csv.writer(target, lineterminator="", delimiter=";").writerow([7, f"{message}", "a b"])
-    return target.getvalue()
-
-
-def syslog(message):
-    return f"<134>Mar  4 10:11:12 host fix[7]: {message}"
-
-
-def printed(message):
-    return f"received {message.encode()!r} from peer"
-
-
-WRAPPERS = (docker, serilog, elastic, compact, cell, later_cell, syslog, printed)
 
 
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"^A"])

@@ -13,7 +13,8 @@ import zstandard
 from fixio import ranges
 from fixio.files import cut_ranges, find_files, without_copies
 from fixio.reading import read_blocks
-from tests.fix.messages import random_log
+from tests.fix.messages import encode, random_log
+from transforms.fix.parser import parse_block
 
 COMPRESS = {
     "gz": gzip.compress,
@@ -211,3 +212,11 @@ def test_a_message_longer_than_the_window_with_lines_inside_is_not_cut(tmp_path)
         assert_tiles(blocks, data)
         assert any(message in block.data for block in blocks)
     assert all(a.end == b.start for a, b in itertools.pairwise(blocks))
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_text_behind_the_last_message_is_no_line_of_its_own(tmp_path, end):
+    path = tmp_path / "day.csv"
+    path.write_bytes(b"\n".join([encode([(35, b"0")]) + b",2025-01-02,7"] * 3) + end)
+    batches = [parse_block(block) for block in read(cut_ranges(one_file(path), ()))]
+    assert [sum(batch.read for batch in batches), sum(batch.skipped for batch in batches)] == [3, 0]

@@ -19,7 +19,7 @@ _BEGIN = re.compile(rb"8=FIX|(?<![0-9A-Za-z])8[ \t]*=")
 # another kind (`heap1=`).
 _NAME = rb"[ \t]?[(\[<][A-Za-z][0-9A-Za-z_ ]{0,60}[)\]>]"
 _PAIR = re.compile(
-    rb"(?<![0-9A-Za-z_])([0-9A-Za-z_]{0,40}?)[0-9]{1,19}(?:" + _NAME + rb"|[)\]>\"'])?[ \t]*="
+    rb"(?<![0-9A-Za-z_])([0-9A-Za-z_]{0,200}?)[0-9]{1,19}(?:" + _NAME + rb"|[)\]>\"'])?[ \t]*="
 )
 _BEFORE_GLUED = frozenset(bytes([octet]) for octet in b"\\^%#=~+$@!*")
 _ALONE = re.compile(
