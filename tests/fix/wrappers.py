@@ -25,6 +25,10 @@ def compact(message):
     return json.dumps(["x", message], separators=(",", ":"))
 
 
+def serilog_in_docker(message):
+    return docker(serilog(message))
+
+
 def cell(message):
     target = io.StringIO()
     csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="").writerow([message, "after", 1])
@@ -45,7 +49,7 @@ def printed(message):
     return f"received {message.encode()!r} from peer"
 
 
-WRAPPERS = (docker, serilog, elastic, compact, cell, later_cell, syslog, printed)
+WRAPPERS = (docker, serilog, serilog_in_docker, elastic, compact, cell, later_cell, syslog, printed)
 
 
 def wrapped_log(rng: random.Random, log: bytes) -> bytes:

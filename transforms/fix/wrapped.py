@@ -30,11 +30,21 @@ _CLOSED = {
 _CELL = re.compile(rb'(?:[^"]|"")*"(?=[,;\t\r\n]|\Z)')
 _BEFORE_CELLS = (b"", b",", b";", b"\t", b"\n")
 _CERTAIN = re.compile(rb'(?:"[ \t]*[:=][ \t]*|(?<![0-9A-Za-z_])b)\Z')
-_ESCAPE = re.compile(
-    rb"\\(?:u(?P<pair>[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-    rb"|u(?P<unit>[0-9a-fA-F]{4})|x(?P<octet>[0-9a-fA-F]{2})|(?P<octal>[0-7]{3})"
-    rb"|(?P<letter>[\"'\\/bfnrt]))"
-)
+
+
+def _escapes(slash: bytes, other: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of escapes that begin with `slash`; `other` is that of quote and slash."""
+    return re.compile(
+        rb"%b|%b(?:u(?P<high>[dD][89abAB][0-9a-fA-F]{2})%bu(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
+        rb"|u(?P<unit>[0-9a-fA-F]{4})|x(?P<octet>[0-9a-fA-F]{2})|(?P<octal>[0-7]{3})"
+        rb"|(?P<letter>['/bfnrt]))" % (other, slash, slash)
+    )
+
+
+_ESCAPE = _escapes(rb"\\", rb"\\(?P<itself>[\"\\])")
+_TWICE = _escapes(rb"\\\\", rb"\\\\\\(?P<itself>\")|\\{3}(?P<slash>\\)")
+"""What a string inside a string escapes."""
+
 _BACKSLASH = ord("\\")
 _LETTERS = dict(zip(b"bfnrt", b"\b\f\n\r\t", strict=True))
 _LINE_ENDS = re.compile(rb"(?:\\[nrt]|\\u000[adAD]|[ \t])*\Z")
@@ -97,9 +107,11 @@ def _in_string(
     end = begin + len(text)
     if b"\\" not in (text.replace(delimiter, b"") if len(delimiter) > 1 else text):
         return closed.end(), []
+    for pattern in (_ESCAPE, _TWICE):
+        found = [Escape(*one.span(), _meant(one)) for one in pattern.finditer(data, begin, end)]
+        if _is_framed(_undone(data, begin, end, found), delimiter):
+            return closed.end(), found
     found = [Escape(*one.span(), _meant(one)) for one in _ESCAPE.finditer(data, begin, end)]
-    if not found or _is_framed(_undone(data, begin, end, found), delimiter):
-        return closed.end(), found
     if not _CERTAIN.search(before) or _is_framed(text, delimiter):
         return closed.end(), []
     return closed.end(), [one for one in found if one.text not in (b"\n", b"\r")]
@@ -107,16 +119,19 @@ def _in_string(
 
 def _meant(escape: re.Match[bytes]) -> bytes:
     """Return the bytes that an escape stands for."""
-    if escape["letter"]:
-        letter = escape["letter"][0]
+    found = escape.groupdict()
+    if found["letter"]:
+        letter = found["letter"][0]
         return bytes([_LETTERS.get(letter, letter)])
-    if escape["octet"] or escape["octal"]:
-        octet = int(escape["octet"], 16) if escape["octet"] else int(escape["octal"], 8)
+    if found["octet"] or found["octal"]:
+        octet = int(found["octet"], 16) if found["octet"] else int(found["octal"], 8)
         return bytes([octet & 255])
-    if escape["unit"]:
-        return chr(int(escape["unit"], 16)).encode("utf-8", "surrogatepass")
-    units = escape[0].decode("unicode_escape")
-    return units.encode("utf-16", "surrogatepass").decode("utf-16").encode()
+    if found["unit"]:
+        return chr(int(found["unit"], 16)).encode("utf-8", "surrogatepass")
+    if found["high"]:
+        high, low = int(found["high"], 16) & 0x3FF, int(found["low"], 16) & 0x3FF
+        return chr(0x10000 + (high << 10 | low)).encode()
+    return found["itself"] or b"\\"
 
 
 def _undone(data: bytes, at: int, end: int, found: Sequence[Escape]) -> bytes:
