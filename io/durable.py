@@ -17,8 +17,10 @@ def sync(path: Path) -> None:
 
 def not_writable(path: Path) -> Path | None:
     """Return the file or folder that keeps this user from writing or making `path`, if one does."""
-    path = path.absolute()
+    wanted = path = path.absolute()
     while not path.exists():
         path = path.parent
+    if path != wanted and not path.is_dir():
+        return path
     mode = os.W_OK | os.X_OK if path.is_dir() else os.W_OK
     return None if os.access(path, mode) else path

@@ -32,6 +32,10 @@ class WriteToParquet(beam.PTransform):
     begun, a message twice. While one commit is written the next batches are being parsed, so an
     error surfaces when the next commit or the bundle ends; the bundle then fails.
 
+    All files of messages have the columns of the first commit. A batch may lack one, which is null
+    then; one that has another column, or a type of its own, fails with `SinkError`, and so does one
+    without the columns of `Enrich(names=True)` where the lake has them.
+
     Args:
       place: A local folder; `SinkError` if it is none. It is made if it is not there.
       sources: The source ids of sources, by key, where planning has registered them. Others are

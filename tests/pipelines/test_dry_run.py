@@ -92,6 +92,7 @@ def test_sinks_that_a_run_could_not_write_to_are_told_with_the_reason(folder, po
         "sqlite:///old.db": "has schema version 1, this fixfeed writes",
         "sqlite:///none/new.db": "there is no folder",
         "parquet:file": "it is a file, expected a folder",
+        "parquet:file/lake": "you may not write to",
         "parquet:other": "that fixfeed did not make",
         "parquet:lake": "is partitioned by date, msg_type, not by symbol",
         "jsonl:out.jsonl": "is there already, and no out.jsonl.progress.db",
