@@ -108,11 +108,11 @@ class ParquetFolder:
 
     def check(self) -> bool:
         """Tell whether the folder is a lake already; change nothing. Raises as `prepare`."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise SinkError(f"cannot write to {self.place}: it is a file, expected a folder")
         refused = not_writable(self._own)
         if refused:
             raise SinkError(f"cannot write to {self.place}: you may not write to {refused}")
-        if self.folder.exists() and not self.folder.is_dir():
-            raise SinkError(f"cannot write to {self.place}: it is a file, expected a folder")
         if not self._own.exists():
             if (self.folder / "messages").exists():
                 raise SchemaError(

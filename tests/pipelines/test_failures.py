@@ -130,7 +130,7 @@ def test_failures_of_a_database_that_may_only_be_read_are_read(tmp_path):
 
 MANY = """
 import sys
-import fixio.{module}, pipelines.failures
+import pipelines.failures, fixio.{module}
 seen = [0]
 def rows(*_):
     for number in range(10_000_000):
@@ -178,7 +178,7 @@ print(grown, file=sys.stderr)
 def test_a_hundred_million_bytes_of_failures_are_not_held_in_memory(database, tmp_path):
     lines = b"".join(b"8=FIX.4.4|%s=%d|\n" % (b"x" * 2000, n) for n in range(60_000))
     (tmp_path / "a.log").write_bytes(lines)
-    fixfeed("--input", "a.log", "--output", database, "--workers", "1", cwd=tmp_path)
+    fixfeed("--input", "a.log", "--output", database, "--workers", "1", cwd=tmp_path, expected=7)
     done = subprocess.run(
         [sys.executable, "-c", LARGE, database],
         cwd=tmp_path,
