@@ -8,6 +8,7 @@ import orjson
 
 from fixio.jsonl_ledger import JsonlLedger
 from fixio.ledger import SinkError
+from fixio.redaction import redact
 from fixio.standard_output import FAILURES
 
 __all__ = ["read_failures"]
@@ -24,7 +25,9 @@ def read_failures(place: str) -> Generator[dict[str, Any], None, None]:
         if place == "-":
             raise SinkError(f"there is no {path} in this folder: the last run had no failures")
         if end:
-            raise SinkError(f"{path} is not there, but fixfeed has written {end:,} bytes to it")
+            raise SinkError(
+                f"{redact(str(path))} is not there, but fixfeed has written {end:,} bytes to it"
+            )
         return
     at = 0
     with open(path, "rb") as file:

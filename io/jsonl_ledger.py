@@ -217,9 +217,10 @@ class JsonlLedger:
         if not self._database.exists():
             meant = lines.with_name(lines.name.replace(".failures.", "."))
             there = meant != lines and meant.with_name(f"{meant.name}.progress.db").exists()
-            guess = f"; did you mean jsonl:{meant}?" if there else ""
+            guess = f"; did you mean {redact(f'jsonl:{meant}')}?" if there else ""
+            missing = redact(str(self._database))
             raise SinkError(
-                f"fixfeed has written nothing to {self.place}: there is no {self._database}{guess}"
+                f"fixfeed has written nothing to {self.place}: there is no {missing}{guess}"
             )
         try:
             return self._files["failures"], self._recorded("failures").length

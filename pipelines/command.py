@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from fixio.redaction import redact_text
+from fixio.redaction import redact, redact_text
 from pipelines.standard_streams import CLOSED, give_up, open_standard_streams
 
 __all__ = ["COMMANDS", "main"]
@@ -79,8 +79,9 @@ def _unknown(name: str, rest: Sequence[str]) -> str:
         folder, end = os.path.dirname(name), os.path.splitext(name)[1]
         if all(os.path.dirname(file) == folder for file in files):
             inputs = ["--input", os.path.join(folder, f"*{end}")]
-    meant = shlex.join(["fixfeed", *inputs, *rest[len(files) - 1 :]])
-    return f"{name!r} is no command; logs are named with --input, did you mean: {meant}"
+    words = ["fixfeed", *inputs, *rest[len(files) - 1 :]]
+    meant = shlex.join(map(redact, words))
+    return f"{redact(name)!r} is no command; logs are named with --input, did you mean: {meant}"
 
 
 if __name__ == "__main__":

@@ -206,6 +206,7 @@ def _meant(scheme: str, place: str) -> str:
 
 def _guess(uri: str) -> str:
     """Return, as the end of a sentence, the URI that was probably meant."""
+    uri = redact(uri)  # before it is taken apart, as a part may not show what is a password
     scheme, separator, rest = uri.partition(":")
     if uri == "-":
         return "; did you mean jsonl:-?"

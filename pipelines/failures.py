@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from fixio.ledger import SinkError
-from fixio.redaction import redact_text
+from fixio.redaction import redact
 from pipelines.connectors import SINKS, UnknownPlace, sink_of
 
 __all__ = ["main"]
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--raw", action="store_true", help="the bytes alone, as they came")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        parser.error(redact_text(f"unrecognized arguments: {' '.join(unknown)}"))
+        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
     shown = _raw if options.raw else _json if options.json else _text
     out = sys.stdout.buffer
     try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from fixio.ledger import SinkError
-from fixio.redaction import redact_text
+from fixio.redaction import redact
 from fixio.sql import open_store
 from pipelines.connectors import UnknownPlace, sink_of
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        parser.error(redact_text(f"unrecognized arguments: {' '.join(unknown)}"))
+        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
     try:
         name = sink_of(options.uri).name
         if not options.uri.startswith(("sqlite:", "postgresql:")):

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from fixio.redaction import redact
 from pipelines.config_file import read_words
 from pipelines.option_table import EPILOG, OPTIONS, Option, UsageError
 from transforms.fix.delimiter import read_delimiter
@@ -214,7 +215,8 @@ def _for_beam(unknown: list[str]) -> tuple[str, ...]:
         if not argument.startswith("-") and (
             position == 0 or not unknown[position - 1].startswith("--")
         ):
-            raise UsageError(f"unexpected {argument!r}; files are named with --input {argument}")
+            shown = redact(argument)
+            raise UsageError(f"unexpected {shown!r}; files are named with --input {shown}")
     return tuple(unknown)
 
 
