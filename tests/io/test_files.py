@@ -220,3 +220,25 @@ def test_text_behind_the_last_message_is_no_line_of_its_own(tmp_path, end):
     path.write_bytes(b"\n".join([encode([(35, b"0")]) + b",2025-01-02,7"] * 3) + end)
     batches = [parse_block(block) for block in read(cut_ranges(one_file(path), ()))]
     assert [sum(batch.read for batch in batches), sum(batch.skipped for batch in batches)] == [3, 0]
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\r\n", b",2025-01-02 09:30:00,7\n", b")\r", b""])
+@pytest.mark.parametrize("delimiter", [b"\x01", b"\\u0001", b"<SOH>", b"\t", b" | "])
+def test_ranges_of_any_size_give_the_same_rows_whatever_lines_and_fields_end_with(
+    tmp_path, monkeypatch, end, delimiter
+):
+    monkeypatch.setattr(ranges, "LOOK_BACK", 4096)
+    messages = [encode([(35, b"0"), (34, b"%d" % n)], delimiter=delimiter) for n in range(60)]
+    path = tmp_path / "day.log"
+    path.write_bytes(b"started" + end + b"".join(one + end for one in messages) + b"ended" + end)
+    file = one_file(path)
+
+    def rows(**size):
+        batches = [parse_block(block) for block in read(cut_ranges(file, (), **size))]
+        raws = [raw for batch in batches for raw in batch.messages["raw"].to_pylist()]
+        failures = sum(batch.failures.num_rows for batch in batches)
+        return raws, failures, sum(batch.skipped for batch in batches)
+
+    assert rows()[:2] == (messages, 0)
+    for size in (61, 97, 331, 1009):
+        assert rows(size=size) == rows()
