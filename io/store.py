@@ -1,33 +1,24 @@
 """A database that stores batches and remembers, in the same transactions, what it has stored."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from fixio.database import Database, now
-from fixio.identity import Match, StoredSource, digests_of, identify, place_of, stored_source
 from fixio.ledger import (
     COUNTS,
-    REPLACED,
-    Known,
     Progress,
-    Source,
     Stretch,
-    by_source,
     carved,
     check_witness,
     gaps,
     inside,
-    known,
     reprocessed_elsewhere,
-    settled,
 )
+from fixio.sql_ledger import PROGRESS, SqlLedger
 from fixio.tables import (
     EXTEND_PROGRESS,
     FAILURE_COLUMNS,
     MESSAGE_COLUMNS,
-    STORED_SOURCES,
     first_key,
     table_rows,
 )
@@ -35,151 +26,11 @@ from transforms.fix.block import Batch
 
 __all__ = ["Store"]
 
-_ROW = f'rules, start, "end", {", ".join(COUNTS)}, witness'
 _KEYS = {"messages": "message_id", "failures": "failure_id"}
 
 
-class Store(Database):
-    """The ledger of a database (`fixio.ledger.Ledger`), and the batches that it is kept with."""
-
-    # Sources.
-
-    def register(
-        self, sources: Sequence[Source], *, rules: str, replace: bool = False
-    ) -> dict[str, Known]:
-        """See `fixio.ledger.Ledger`. Two processes may register the same source at once."""
-        rows = self.query(STORED_SOURCES)
-        found = identify(sources, self._stored(rows))
-        news = any(one.key not in found or found[one.key].is_news(one) for one in sources)
-        if news or replace:
-            with self.transaction():
-                self.lock_schema()
-                # Another process may have stored some meanwhile.
-                rows = self.query(STORED_SOURCES)
-                found = identify(sources, self._stored(rows))
-                for source in sources:
-                    match = found.get(source.key)
-                    if match is None:
-                        found[source.key] = Match(self._add(source))
-                    elif match.is_news(source):
-                        self._update(source, match.stored)
-                if replace:
-                    self._claim([one.source_id for one, _ in found.values()], rules)
-        return self._known(found, rows, rules)
-
-    def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
-        """See `fixio.ledger.Ledger`."""
-        rows = self.query(STORED_SOURCES)
-        return self._known(identify(sources, self._stored(rows)), rows, rules)
-
-    def _known(
-        self, found: Mapping[str, Match], rows: Sequence[Sequence[Any]], rules: str
-    ) -> dict[str, Known]:
-        ids = {key: one.source_id for key, (one, _) in found.items()}
-        return known(
-            ids, {row[0]: row[-1] for row in rows}, self._progress(ids.values()), rules=rules
-        )
-
-    def _stored(self, rows: Sequence[Sequence[Any]]) -> list[StoredSource]:
-        progress = self._progress([row[0] for row in rows])
-        return [stored_source(row, progress.get(row[0], ())) for row in rows]
-
-    def _add(self, source: Source) -> StoredSource:
-        source_id = int(
-            self.query("select coalesce(max(source_id), 0) + 1 from source_identities")[0][0]
-        )
-        place, file_id, fingerprint = place_of(source)
-        digests, moment = digests_of(source), now()
-        self.query(
-            "insert into source_identities (source_id, kind, name, place, file_id, fingerprint,"
-            " digests, first_seen, last_seen) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            source_id,
-            source.kind,
-            source.name,
-            place,
-            file_id,
-            fingerprint,
-            digests,
-            moment,
-            moment,
-        )
-        return StoredSource(source_id, source.kind, place, file_id, fingerprint, digests)
-
-    def _update(self, source: Source, stored: StoredSource) -> None:
-        """Store where a source is now and what it begins with."""
-        self.query(
-            "update source_identities set place = ?, file_id = ?, fingerprint = ?, digests = ?,"
-            " last_seen = ? where source_id = ?",
-            *place_of(source),
-            digests_of(source),
-            now(),
-            stored.source_id,
-        )
-        if witness := stored.missing_witness(source):
-            self.query(
-                'update progress set witness = ? where source_id = ? and "end" = ?',
-                witness,
-                stored.source_id,
-                stored.extent,
-            )
-
-    def _progress(self, ids: Collection[int]) -> dict[int, list[Progress]]:
-        """Return the rows of progress of sources, and of those with ids between theirs."""
-        return by_source(
-            self.query(
-                f"select source_id, {_ROW} from progress where source_id between ? and ?",
-                min(ids, default=0),
-                max(ids, default=0),
-            )
-        )
-
-    def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
-        """See `fixio.ledger.Ledger`."""
-        again = sorted(set(source_ids))
-        with self.transaction():
-            self._claim(again, rules)
-            progress = self._progress(again)
-            for source_id in again:
-                if {row[0] for row in progress.get(source_id, ())} == {rules}:
-                    self.query(
-                        "update progress set rules = ? where source_id = ?",
-                        f"{REPLACED}{rules}",
-                        source_id,
-                    )
-
-    def _claim(self, source_ids: Iterable[int], rules: str) -> None:
-        for source_id in sorted(source_ids):
-            self.query(
-                "update source_identities set claim = ? where source_id = ?", rules, source_id
-            )
-
-    def finish(self, ends: Mapping[int, str]) -> None:
-        """See `fixio.ledger.Ledger`."""
-        with self.transaction():
-            # In order, so that two jobs wait for each other but do not deadlock.
-            progress = self._progress(ends.keys())
-            for source_id, stored_end in sorted(ends.items()):
-                rows = progress.get(source_id, [])
-                if len(settled(rows)) < len(rows):
-                    # What another job has done meanwhile is among what goes, or stays.
-                    rows = self.query(
-                        f"delete from progress where source_id = ? returning {_ROW}", source_id
-                    )
-                    for one in settled(rows):
-                        self._insert_progress(source_id, *one)
-                self.query(
-                    "update source_identities set stored_end = case when ? = '' then stored_end"
-                    " else ? end, last_seen = ? where source_id = ?",
-                    stored_end,
-                    stored_end,
-                    now(),
-                    source_id,
-                )
-
-    def _insert_progress(self, source_id: int, *row: Any) -> None:
-        self.query("insert into progress values (?, ?, ?, ?, ?, ?, ?, ?, ?)", source_id, *row)
-
-    # Batches.
+class Store(SqlLedger):
+    """The batches of a database, and their stretches."""
 
     def write(
         self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool
@@ -283,7 +134,7 @@ class Store(Database):
                 (messages, filtered, failures, batch.skipped),
                 lambda part: self._counted(source_id, part),
             ):
-                self._insert_progress(source_id, *left)
+                self.insert_progress(source_id, *left)
 
     def _counted(self, source_id: int, stretch: Stretch) -> tuple[int, int, int, int]:
         """Return the counts of a stretch; of what was filtered and skipped no rows tell."""
@@ -317,7 +168,7 @@ class Store(Database):
     def _overlapping(self, source_id: int, start: int, end: int) -> list[Progress]:
         """Return the rows of progress that have a part in [start, end)."""
         return self.query(
-            f'select {_ROW} from progress where source_id = ? and "end" > ? and start < ?',
+            f'select {PROGRESS} from progress where source_id = ? and "end" > ? and start < ?',
             source_id,
             start,
             end,
@@ -354,7 +205,7 @@ class Store(Database):
             start,
         )
         if not extended:
-            self._insert_progress(source_id, rules, start, end, *counts, witness)
+            self.insert_progress(source_id, rules, start, end, *counts, witness)
 
     def _merge(self, source_id: int, rules: str, end: int) -> None:
         """Join the stretch that ends at `end` with the one that begins there."""
