@@ -23,7 +23,7 @@ from transforms.fix.frames import (
     with_headless,
     without_overlaps,
 )
-from transforms.fix.structure import delimiters, landmarks
+from transforms.fix.structure import delimiters, landmarks, places
 from transforms.fix.tags import TagTable, short_tag_texts, tag_texts
 from transforms.fix.words import LOW_BYTES, view, word
 
@@ -269,9 +269,8 @@ def _between(
 
 def _behind_returns(text: Text, begins: Ints, prefix: Ints) -> Ints:
     """Return where prefixes begin if lines also end with CR alone."""
-    alone = text.octets[: len(text.data)] == ord("\r")
-    alone &= text.octets[1 : len(text.data) + 1] != ord("\n")
-    returns = np.append(-1, np.flatnonzero(alone))
+    found = places(text.octets[: -(-len(text.data) // 8) * 8] == ord("\r"))
+    returns = np.append(-1, found[text.octets.take(found + 1) != ord("\n")])
     last = returns.take(returns.searchsorted(begins) - 1)
     # Before the prefix it belongs to another message, or to an end of line that is longer.
     return np.maximum(prefix, last + 1)
