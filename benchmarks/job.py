@@ -19,7 +19,7 @@ from fixio.files import ReadFromFiles, cut_ranges, find_files
 from fixio.parquet import WriteToParquet
 from fixio.parquet_ledger import ParquetLedger
 from fixio.sql import WriteToSql, open_store
-from pipelines.fixfeed import build
+from pipelines.job import build
 from pipelines.plan import make_plan, range_size
 from pipelines.running import runner_of
 from transforms.enrich import Enrich

@@ -33,7 +33,9 @@ from fixio.ledger import (
     SinkError,
     SinkFailed,
     Source,
+    Stretch,
     known,
+    merged,
     settled,
 )
 from fixio.redaction import redact
@@ -318,11 +320,13 @@ class JsonlLedger:
             "leave out --reprocess to add what is missing, or write to a new file"
         )
 
-    def finish(self, ends: Mapping[int, str]) -> None:
+    def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
         """See `fixio.ledger.Ledger`."""
+        done = {}
         with self.transaction():
             for source_id, stored_end in ends.items():
                 rows = settled(self._progress(source_id))
+                done[source_id] = merged((row[1], row[2]) for row in rows)
                 self._query("delete from progress where source_id = ?", source_id)
                 for row in rows:
                     self._insert(source_id, row)
@@ -332,6 +336,7 @@ class JsonlLedger:
                         stored_end,
                         source_id,
                     )
+        return done
 
     def names(self) -> dict[int, str]:
         """Return what each source was called when it was first seen."""

@@ -139,8 +139,8 @@ class Ledger(Protocol):
         are claimed: a job that reprocesses them under other rules fails at its next commit.
         """
 
-    def finish(self, ends: Mapping[int, str]) -> None:
-        """End a run over these sources: merge stretches, sum up counts.
+    def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
+        """End a run over these sources: merge stretches, sum up counts; return what is done.
 
         `ends` has, by source id, the `stored_end` of a file that was read whole, `` for others.
         """

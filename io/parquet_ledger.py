@@ -11,8 +11,10 @@ from fixio.ledger import (
     Known,
     Progress,
     Source,
+    Stretch,
     by_source,
     known,
+    merged,
     reprocessed_elsewhere,
     settled,
     totals,
@@ -82,7 +84,7 @@ class ParquetLedger(ParquetFolder):
             if one["source_id"] in source_ids and one["claim"] != rules:
                 raise reprocessed_elsewhere(self.place, one["name"])
 
-    def finish(self, ends: Mapping[int, str]) -> None:
+    def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
         """See `fixio.ledger.Ledger`. Commits so far are taken into sources.json."""
         with self.changing() as state:
             progress = by_source(state["progress"])
@@ -95,6 +97,7 @@ class ParquetLedger(ParquetFolder):
                     one["last_seen"] = now()
                     one["stored_end"] = ends[source_id] or one["stored_end"]
             state["progress"] = [[key, *row] for key, rows in progress.items() for row in rows]
+        return {key: merged((row[1], row[2]) for row in progress.get(key, ())) for key in ends}
 
 
 def _identified(

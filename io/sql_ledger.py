@@ -5,7 +5,18 @@ from typing import Any
 
 from fixio.database import Database, now
 from fixio.identity import Match, StoredSource, digests_of, identify, place_of, stored_source
-from fixio.ledger import COUNTS, REPLACED, Known, Progress, Source, by_source, known, settled
+from fixio.ledger import (
+    COUNTS,
+    REPLACED,
+    Known,
+    Progress,
+    Source,
+    Stretch,
+    by_source,
+    known,
+    merged,
+    settled,
+)
 from fixio.tables import STORED_SOURCES
 
 __all__ = ["PROGRESS", "SqlLedger"]
@@ -126,11 +137,12 @@ class SqlLedger(Database):
                 "update source_identities set claim = ? where source_id = ?", rules, source_id
             )
 
-    def finish(self, ends: Mapping[int, str]) -> None:
+    def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
         """See `fixio.ledger.Ledger`."""
         with self.transaction():
             # In order, so that two jobs wait for each other but do not deadlock.
             progress = self._progress(ends.keys())
+            done = {}
             for source_id, stored_end in sorted(ends.items()):
                 rows = progress.get(source_id, [])
                 if len(settled(rows)) < len(rows):
@@ -140,6 +152,7 @@ class SqlLedger(Database):
                     )
                     for one in settled(rows):
                         self.insert_progress(source_id, *one)
+                done[source_id] = merged((row[1], row[2]) for row in rows)
                 self.query(
                     "update source_identities set stored_end = case when ? = '' then stored_end"
                     " else ? end, last_seen = ? where source_id = ?",
@@ -148,6 +161,7 @@ class SqlLedger(Database):
                     now(),
                     source_id,
                 )
+        return done
 
     def insert_progress(self, source_id: int, *row: Any) -> None:
         """Store a row of progress of a source; the transaction is the caller's."""

@@ -14,7 +14,7 @@ import apache_beam as beam
 
 from fixio.gathering import OnCommit
 from fixio.jsonl_writer import joined
-from fixio.ledger import Known, SinkError, SinkFailed, Source
+from fixio.ledger import Known, SinkError, SinkFailed, Source, Stretch
 from transforms.fix.block import Batch
 from transforms.fix.envelope import envelopes, failure_envelopes
 
@@ -65,8 +65,9 @@ class StandardOutputLedger:
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """See `fixio.ledger.Ledger`."""
 
-    def finish(self, ends: Mapping[int, str]) -> None:
+    def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
         """See `fixio.ledger.Ledger`."""
+        return dict.fromkeys(ends, ())
 
     def close(self) -> None:
         """See `fixio.ledger.Ledger`."""

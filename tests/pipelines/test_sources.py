@@ -289,7 +289,7 @@ def test_a_log_that_is_rotated_while_two_workers_read_it_is_read_whole(
     tmp_path, database, select, way
 ):
     path = tmp_path / "day.log"
-    path.write_bytes(b"".join(session(b"S%d" % n, 15_000) for n in range(12)))
+    path.write_bytes(b"".join(session(b"S%d" % n, 15_000) for n in range(30)))
     command = [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--output", database]
     command += ["--input", str(path), "--workers", "2"]
     job = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -306,7 +306,7 @@ def test_a_log_that_is_rotated_while_two_workers_read_it_is_read_whole(
             file.write(session(b"NEW", 40_000))
     out, errors = job.communicate()
     assert job.returncode == 0, out.decode() + errors.decode()
-    expected = {f"S{n}": 15_000 for n in range(12)}
+    expected = {f"S{n}": 15_000 for n in range(30)}
     assert stored(database, select) == expected
     done = subprocess.run([*command, "--input", f"{path}.1"], capture_output=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
@@ -317,7 +317,7 @@ def test_a_log_that_is_replaced_while_two_workers_read_it_is_named_as_not_read_w
     tmp_path, database, select
 ):
     path = tmp_path / "day.log"
-    path.write_bytes(b"".join(session(b"S%d" % n, 15_000) for n in range(12)))
+    path.write_bytes(b"".join(session(b"S%d" % n, 15_000) for n in range(30)))
     data = path.read_bytes()
     command = [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--output", database, "--json"]
     command += ["--input", str(path), "--workers", "2"]
@@ -341,5 +341,5 @@ def test_a_log_that_is_replaced_while_two_workers_read_it_is_named_as_not_read_w
     path.write_bytes(data)
     done = subprocess.run(command, capture_output=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
-    assert stored(database, select) == {f"S{n}": 15_000 for n in range(12)}
+    assert stored(database, select) == {f"S{n}": 15_000 for n in range(30)}
     assert select(database, "select count(*) from failures") == [(0,)]

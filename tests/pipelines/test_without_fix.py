@@ -5,7 +5,8 @@ import random
 import orjson
 import pytest
 
-from pipelines.fixfeed import NOTHING_READ, main
+from pipelines.endings import NOTHING_READ
+from pipelines.fixfeed import main
 from tests.fix.messages import random_log
 
 TEXT = b"started\nwaiting for orders\nended\n"
