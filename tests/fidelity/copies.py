@@ -14,11 +14,11 @@ from typing import NamedTuple
 from tests.fidelity.levels import Key
 from tests.fidelity.nesting import nesting_of
 from tests.fidelity.structure import Structure, unlike
+from transforms.fix.delimiter import start_pattern
 
 __all__ = ["Copy", "Field", "as_text", "copy_of", "delimiter_of", "split"]
 
 _TAG = re.compile(rb"[1-9][0-9]{0,8}")
-_BEGIN = re.compile(rb"8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?(\^A|[^\n])")
 _MASK = "\x1a"  # the control character for what cannot be represented
 
 
@@ -55,8 +55,8 @@ class Copy:
 
 def delimiter_of(message: bytes, default: bytes) -> bytes:
     """Return what separates the fields of `message`; `default` where it does not show."""
-    found = _BEGIN.match(message)
-    return found[1] if found else default
+    found = start_pattern(default).match(message)
+    return found[1] if found and found[1] else default
 
 
 def split(message: bytes, delimiter: bytes, lengths: Mapping[int, int]) -> list[Field]:
