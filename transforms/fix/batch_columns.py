@@ -37,7 +37,11 @@ def raw_column(
         return pieces.take(pa.array(places))
     own = list(raws.values())
     if len(delimiter) > 1:
-        own = [raw.replace(b"\x01", delimiter) for raw in own]
+        # What came with SOH, in a log that has another delimiter otherwise, keeps it.
+        own = [
+            raw if b"\x01" in pieces[int(places[row])].as_py() else raw.replace(b"\x01", delimiter)
+            for row, raw in raws.items()
+        ]
     places[list(raws)] = len(pieces) + np.arange(len(raws))
     return pa.concat_arrays([pieces, pa.array(own, pa.binary())]).take(pa.array(places))
 
