@@ -4,11 +4,11 @@ The search is for the bytes of the secret, and for those without the zeros of tw
 in every file, table, column, page of Parquet, stream and left-over of a run.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg2
@@ -138,27 +138,27 @@ def _octets(value):
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
 
 
-def run(folder, *arguments, **options):
+def run(folder, *arguments):
     """Run the job; return it, and what leaked in its temporary folder meanwhile."""
     out, temporary = folder / "out", folder / "run"
     out.mkdir(exist_ok=True)
     temporary.mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.fixfeed", *arguments],
-        cwd=out,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"TMPDIR": str(temporary), "COLUMNS": "200"},
-        **options,
-    )
-    leaked = set()
-    while process.poll() is None:
-        leaked |= leaks(temporary)
-        try:
-            process.wait(0.1)
-        except subprocess.TimeoutExpired:
-            time.sleep(0.01)
-    process.stdout_text, process.stderr_text = process.communicate()
+    # In files: nobody reads a pipe while the folder is searched.
+    said = folder / "stdout", folder / "stderr"
+    with open(said[0], "wb") as stdout, open(said[1], "wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.fixfeed", *arguments],
+            cwd=out,
+            stdout=stdout,
+            stderr=stderr,
+            env=os.environ | {"TMPDIR": str(temporary), "COLUMNS": "200"},
+        )
+        leaked = set()
+        while process.poll() is None:
+            leaked |= leaks(temporary)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
+    process.stdout_text, process.stderr_text = (path.read_bytes() for path in said)
     return process, leaked | leaks(temporary)
 
 
