@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from fixio.content import Content, look_at
 from fixio.ledger import Progress, Source
 from fixio.redaction import redact_path
-from fixio.witness import TELLING
+from fixio.witness import TELLING, noted
 
 __all__ = [
     "Match",
@@ -36,6 +36,8 @@ __all__ = [
     "storable",
     "stored_source",
 ]
+
+_MOST_INSIDE = 32  # places of a stretch that are looked at; at its end as well
 
 Look = Callable[[str], Content | None]
 """Gives the content of the file that is at a path now, None if there is none."""
@@ -75,11 +77,15 @@ def stored_source(row: Sequence[Any], progress: Iterable[Progress]) -> StoredSou
     if place and not os.path.isabs(place) and "://" not in place and place != "-":
         # Older versions stored the path as it was given.
         place = os.path.realpath(place)
-    ends = {row[2]: row[-1] for row in progress}
-    extent = max(ends, default=0)
+    rows = list(progress)
+    extent = max((row[2] for row in rows), default=0)
     beginning = dict(part.split(":") for part in digests.split())
     witnesses = {int(at): digest for at, digest in beginning.items() if int(at) <= extent}
-    witnesses |= {end: witness for end, witness in ends.items() if witness}
+    for row in rows:
+        inner = noted(row[-1])
+        end = inner.pop(row[2], "")
+        witnesses |= dict(list(inner.items())[:: 1 + len(inner) // _MOST_INSIDE])
+        witnesses |= {row[2]: end} if end else {}
     return StoredSource(source_id, kind, place, file_id, fingerprint, digests, extent, witnesses)
 
 

@@ -40,6 +40,7 @@ from fixio.ledger import (
 )
 from fixio.redaction import redact
 from fixio.tables import EXTEND_PROGRESS, STORED_SOURCES
+from fixio.witness import far_apart, note
 
 __all__ = ["JsonlLedger"]
 
@@ -80,7 +81,7 @@ _SCHEMA = (
   filtered integer not null,
   failed integer not null,
   skipped integer not null,
-  witness text not null,
+  witnesses text not null,
   primary key (source_id, "end")
 )""",
     # The unfinished end of a source that stands in the failures already.
@@ -363,15 +364,15 @@ class JsonlLedger:
         )
         if witness := stored.missing_witness(source):
             self._query(
-                'update progress set witness = ? where source_id = ? and "end" = ?',
-                witness,
+                'update progress set witnesses = ? where source_id = ? and "end" = ?',
+                note(stored.extent, witness),
                 stored.source_id,
                 stored.extent,
             )
 
     def _progress(self, source_id: int) -> list[Progress]:
         return self._query(
-            f'select rules, start, "end", {", ".join(COUNTS)}, witness from progress'
+            f'select rules, start, "end", {", ".join(COUNTS)}, witnesses from progress'
             " where source_id = ?",
             source_id,
         )
@@ -384,12 +385,13 @@ class JsonlLedger:
 
     def extend(self, source_id: int, row: Progress) -> None:
         """Count a stretch as done, joined to the one that ends where it begins."""
-        rules, start, end, *counts, witness = row
+        rules, start, end, *counts, notes = row
         extended = self._query(
             EXTEND_PROGRESS,
             end,
             *counts,
-            witness,
+            int(far_apart(start, end)),
+            notes,
             source_id,
             rules,
             start,

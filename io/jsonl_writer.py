@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from fixio.jsonl_ledger import JsonlLedger
 from fixio.ledger import Stretch, check_witness, gaps, inside, register_batches
+from fixio.witness import note
 from transforms.fix.block import Batch
 from transforms.fix.envelope import envelopes, failure_envelopes
 
@@ -114,8 +115,8 @@ class JsonlWriter:
                 len(part.failures),
                 batch.skipped if first else 0,
             )
-            witness = batch.witness if end == batch.end else ""
-            self._ledger.extend(source_id, (self._rules, start, end, *counts, witness))
+            notes = note(end, batch.witness) if end == batch.end else ""
+            self._ledger.extend(source_id, (self._rules, start, end, *counts, notes))
             stored += len(part.messages)
         return stored
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixio.content import Content
+from fixio.witness import note, noted, notes_joined
 from transforms.fix.block import Batch
 
 __all__ = [
@@ -71,7 +72,7 @@ class SchemaError(SinkError):
 
 Progress = tuple[Any, ...]
 """A stretch that is done: rules, start, end; how many were stored, filtered, failed, skipped; and
-the witness (`fixio.witness`) of its end, `` where it is not known.
+notes of the witnesses (`fixio.witness`) of its end and of positions inside it, as far as known.
 
 The stretches of a source do not overlap, whatever their rules: the rows in each were made with its
 rules."""
@@ -200,7 +201,8 @@ def by_source(rows: Iterable[Sequence[Any]]) -> dict[int, list[Progress]]:
 def check_witness(place: str, batch: Batch, done: Iterable[Progress]) -> None:
     """Raise `SinkError` if a batch ends where a stretch does whose bytes were other ones."""
     for row in done:
-        if row[2] == batch.end and row[-1] and batch.witness and row[-1] != batch.witness:
+        there = noted(row[-1]).get(batch.end, batch.witness)
+        if batch.witness and there != batch.witness:
             raise SinkError(
                 f"{place} has other bytes of {batch.source} up to position {batch.end} than those "
                 "that came now: two different inputs are given under one source; give each a "
@@ -229,7 +231,8 @@ def settled(rows: Iterable[Progress]) -> list[Progress]:
     for row in sorted(rows, key=lambda row: row[1]):
         if left and left[-1][0] == row[0] and left[-1][2] == row[1]:
             counts = [a + b for a, b in zip(left[-1][3:-1], row[3:-1], strict=True)]
-            left[-1] = (row[0], left[-1][1], row[2], *counts, row[-1])
+            notes = notes_joined(left[-1][-1], row[-1])
+            left[-1] = (row[0], left[-1][1], row[2], *counts, notes)
         else:
             left.append(tuple(row))
     return left
@@ -246,20 +249,28 @@ def carved(
     `gone` are the counts of what is replaced; `before` gives, where something is left on both
     sides, those of the left one.
 
-    >>> row = ("old", 0, 100, 10, 0, 1, 0, "w")
+    >>> row = ("old", 0, 100, 10, 0, 1, 0, "")
     >>> carved(row, (40, 60), (2, 0, 1, 0), lambda stretch: (4, 0, 0, 0))
-    [('old', 0, 40, 4, 0, 0, 0, ''), ('old', 60, 100, 4, 0, 0, 0, 'w')]
+    [('old', 0, 40, 4, 0, 0, 0, ''), ('old', 60, 100, 4, 0, 0, 0, '')]
     """
-    rules, start, end, *counts, witness = row
+    rules, start, end, *counts, notes = row
     rest = [max(0, count - less) for count, less in zip(counts, gone, strict=True)]
     left, right = (start, max(start, stretch[0])), (min(end, stretch[1]), end)
     if left[0] == left[1]:
-        return [(rules, *right, *rest, witness)] if right[0] < right[1] else []
+        return [(rules, *right, *rest, _inside(notes, right))] if right[0] < right[1] else []
     if right[0] == right[1]:
-        return [(rules, *left, *rest, "")]
+        return [(rules, *left, *rest, _inside(notes, left))]
     ours = [min(count, most) for count, most in zip(before(left), rest, strict=True)]
     others = [count - less for count, less in zip(rest, ours, strict=True)]
-    return [(rules, *left, *ours, ""), (rules, *right, *others, witness)]
+    return [
+        (rules, *left, *ours, _inside(notes, left)),
+        (rules, *right, *others, _inside(notes, right)),
+    ]
+
+
+def _inside(notes: str, stretch: Stretch) -> str:
+    start, end = stretch
+    return "".join(note(at, one) for at, one in noted(notes).items() if start < at <= end)
 
 
 def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:

@@ -307,7 +307,7 @@ class ParquetFolder:
                 settled = {int(key): found for key, found in one.get("settled", {}).items()}
                 rows = [row for row in rows if row[0] not in settled]
                 rows += [[key, *row] for key, found in settled.items() for row in found]
-                rows += [_with_witness(row) for row in one["progress"] if row[0] not in settled]
+                rows += [_with_witnesses(row) for row in one["progress"] if row[0] not in settled]
         return rows
 
     def _end(self, manifests: Iterable[Mapping[str, Any]]) -> set[Path]:
@@ -350,14 +350,14 @@ def _number(name: str) -> int:
     return int(number) if dash and number.isdigit() else 0
 
 
-def _with_witness(row: Sequence[Any]) -> list[Any]:
-    """Return a row of progress; those of older versions have no witness."""
+def _with_witnesses(row: Sequence[Any]) -> list[Any]:
+    """Return a row of progress; those of older versions have no witnesses."""
     return [*row, ""] if len(row) == 8 else list(row)
 
 
 def _to_version_2(state: dict[str, Any]) -> None:
     state["version"] = VERSION
-    state["progress"] = [_with_witness(row) for row in state["progress"]]
+    state["progress"] = [_with_witnesses(row) for row in state["progress"]]
     for one in state["sources"]:
         identity = identity_of_version_1(one["kind"], one["name"], one["fingerprint"])
         one["place"], one["fingerprint"] = identity

@@ -20,6 +20,7 @@ from fixio.ledger import (
     totals,
 )
 from fixio.parquet_folder import ParquetFolder
+from fixio.witness import note
 
 __all__ = ["ParquetLedger"]
 
@@ -151,5 +152,6 @@ def _update(
     row["digests"], row["last_seen"] = digests_of(source), now()
     witness = stored.missing_witness(source)
     progress[:] = [
-        (*one[:-1], witness) if witness and one[2] == stored.extent else one for one in progress
+        (*one[:-1], note(stored.extent, witness)) if witness and one[2] == stored.extent else one
+        for one in progress
     ]

@@ -29,6 +29,7 @@ from fixio.parquet_replacing import (
 )
 from fixio.parquet_schema import conforming
 from fixio.tables import POSITION_BITS
+from fixio.witness import note
 from transforms.fix.block import Batch
 
 __all__ = ["ParquetWriter"]
@@ -191,8 +192,8 @@ class ParquetWriter:
                     batch.skipped if first else 0,
                 )
                 stored += messages.num_rows
-                witness = batch.witness if end == batch.end else ""
-                commit.progress.append((source_id, self._rules, start, end, *counts, witness))
+                notes = note(end, batch.witness) if end == batch.end else ""
+                commit.progress.append((source_id, self._rules, start, end, *counts, notes))
                 commit.read.append(batch.read - batch.failures.num_rows)
                 for rows, kind in ((messages, commit.messages), (failures, commit.failures)):
                     if rows.num_rows:

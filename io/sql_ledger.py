@@ -18,10 +18,11 @@ from fixio.ledger import (
     settled,
 )
 from fixio.tables import STORED_SOURCES
+from fixio.witness import note
 
 __all__ = ["PROGRESS", "SqlLedger"]
 
-PROGRESS = f'rules, start, "end", {", ".join(COUNTS)}, witness'
+PROGRESS = f'rules, start, "end", {", ".join(COUNTS)}, witnesses'
 """The columns of the table `progress` that are a `fixio.ledger.Progress`."""
 
 
@@ -101,8 +102,8 @@ class SqlLedger(Database):
         )
         if witness := stored.missing_witness(source):
             self.query(
-                'update progress set witness = ? where source_id = ? and "end" = ?',
-                witness,
+                'update progress set witnesses = ? where source_id = ? and "end" = ?',
+                note(stored.extent, witness),
                 stored.source_id,
                 stored.extent,
             )

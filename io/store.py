@@ -22,6 +22,7 @@ from fixio.tables import (
     first_key,
     table_rows,
 )
+from fixio.witness import far_apart, note, noted
 from transforms.fix.block import Batch
 
 __all__ = ["Store"]
@@ -192,33 +193,36 @@ class Store(SqlLedger):
             failures.num_rows if whole else int(_inside(failures, [stretch]).true_count),
             batch.skipped if whole or start == batch.start else 0,
         )
-        witness = batch.witness if end == batch.end else ""
+        notes = note(end, batch.witness) if end == batch.end else ""
         # One statement each, so that what another worker does to a neighbour in between is seen:
         # one that has swallowed our stretch leaves no row to extend, and a new one begins.
         extended = self.query(
             EXTEND_PROGRESS,
             end,
             *counts,
-            witness,
+            int(far_apart(start, end)),
+            notes,
             source_id,
             rules,
             start,
         )
         if not extended:
-            self.insert_progress(source_id, rules, start, end, *counts, witness)
+            self.insert_progress(source_id, rules, start, end, *counts, notes)
 
     def _merge(self, source_id: int, rules: str, end: int) -> None:
         """Join the stretch that ends at `end` with the one that begins there."""
         found = self.query(
             "delete from progress where source_id = ? and rules = ? and start = ?"
-            f' returning "end", {", ".join(COUNTS)}, witness',
+            f' returning "end", {", ".join(COUNTS)}, witnesses',
             source_id,
             rules,
             end,
         )
         if found:
-            follows, *counts, witness = found[0]
-            self.query(EXTEND_PROGRESS, follows, *counts, witness, source_id, rules, end)
+            follows, *counts, notes = found[0]
+            first = min(noted(notes), default=follows)
+            kept = int(far_apart(end, first))
+            self.query(EXTEND_PROGRESS, follows, *counts, kept, notes, source_id, rules, end)
 
 
 def _inside(rows: pa.RecordBatch, stretches: Sequence[Stretch]) -> pa.BooleanArray:

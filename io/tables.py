@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fixio.ledger import COUNTS, LARGEST_SOURCE, SinkError
+from fixio.witness import NOTE
 from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, NAMED, TIME
 
 __all__ = [
@@ -57,12 +58,14 @@ ADD_COUNTS = ", ".join(f"{name} = {name} + ?" for name in COUNTS)
 """The part of an update that adds to the counts of a stretch; takes the four of them."""
 
 EXTEND_PROGRESS = (
-    f'update progress set "end" = ?, {ADD_COUNTS}, witness = ?'
+    f"update progress set \"end\" = ?, {ADD_COUNTS}, witnesses = case when ? = 1 or witnesses = ''"
+    f" then witnesses else substr(witnesses, 1, length(witnesses) - {NOTE}) end || ?"
     ' where source_id = ? and rules = ? and "end" = ? returning start'
 )
-"""Grows the stretch that ends where one begins.
+"""Grows the stretch that ends where one begins; gives a row if there was such a stretch.
 
-Takes the new end, counts, witness, source, rules, start; gives a row if there was such a stretch.
+Takes the new end, counts, whether the last witness is kept (1 or 0), notes of more witnesses,
+source, rules, start.
 """
 
 STORED_SOURCES = (
@@ -106,7 +109,7 @@ def _sources(dialect: str) -> tuple[str, str, str]:
   filtered {integer} not null,
   failed {integer} not null,
   skipped {integer} not null,
-  witness text not null,
+  witnesses text not null,
   primary key (source_id, "end")
 )""",
         f"""create view sources as select s.source_id, s.kind, s.name, s.fingerprint,

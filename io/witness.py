@@ -3,7 +3,8 @@
 The witness of a position is the BLAKE2b digest (16 bytes, as 32 hexadecimal digits) of all bytes of
 the uncompressed source before it, or, beyond 1 MiB, of the 4096 bytes before it. So what was read
 of a source of up to 1 MiB is known to the last byte; a longer one by its first mebibyte and by the
-bytes before each position where reading ended.
+bytes before each position where reading ended, and before one in each mebibyte (in each 16 MiB from
+16 MiB on) that reading came through.
 
 >>> from io import BytesIO
 >>> trail = Trail()
@@ -17,7 +18,18 @@ True
 import hashlib
 from collections.abc import Callable, Iterable
 
-__all__ = ["EXACT", "TAIL", "TELLING", "Trail", "witnesses"]
+__all__ = [
+    "EXACT",
+    "NOTE",
+    "TAIL",
+    "TELLING",
+    "Trail",
+    "far_apart",
+    "note",
+    "noted",
+    "notes_joined",
+    "witnesses",
+]
 
 EXACT = 1 << 20
 """Up to this position a witness covers all bytes before it."""
@@ -28,7 +40,11 @@ TELLING = 4096
 TAIL = 4096
 """Beyond `EXACT` a witness covers so many bytes."""
 
+NOTE = 47
+"""The length of a `note`, which is fixed, so that SQL can take off the last one."""
+
 _STEP = 1 << 20
+_MEBIBYTES = 16
 
 
 def _digest(data: bytes = b"") -> "hashlib.blake2b":
@@ -63,6 +79,38 @@ class Trail:
         if self.position <= EXACT:
             return self._all.hexdigest()
         return _digest(self._tail).hexdigest()
+
+
+def note(position: int, witness: str) -> str:
+    """Return a witness as a ledger notes it, `` where it is not known.
+
+    >>> note(10, "9f" * 16)
+    '0000000000010:9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f '
+    """
+    return f"{position:013d}:{witness} " if witness else ""
+
+
+def noted(notes: str) -> dict[int, str]:
+    """Return the witnesses in a text of notes, by position."""
+    return {int(at): digest for at, digest in (one.split(":") for one in notes.split())}
+
+
+def far_apart(position: int, later: int) -> bool:
+    """Tell whether the witness of a position is kept once reading has come to a later one."""
+    return _cell(position) != _cell(later)
+
+
+def _cell(position: int) -> int:
+    mebibytes = position >> 20
+    return mebibytes if mebibytes < _MEBIBYTES else _MEBIBYTES + mebibytes // _MEBIBYTES
+
+
+def notes_joined(notes: str, others: str) -> str:
+    """Return the notes of two stretches next to each other as those of one."""
+    last, follow = notes[-NOTE:], others[:NOTE] or others
+    if last and follow and not far_apart(int(last[:13]), int(follow[:13])):
+        notes = notes[:-NOTE]
+    return notes + others
 
 
 def witnesses(

@@ -12,7 +12,7 @@ from fixio.content import Content, look, look_at
 from fixio.identity import Match, StoredSource, identify, stored_source
 from fixio.ledger import Source
 from fixio.planned import Planned, Replaced
-from fixio.witness import EXACT, TAIL, Trail, witnesses
+from fixio.witness import EXACT, TAIL, Trail, note, noted, notes_joined, witnesses
 
 BANNER = b"# log of the FIX engine, version 1\n" * 150
 assert 4096 < len(BANNER) < 8192
@@ -33,7 +33,7 @@ def file_witness(path, position):
 def read_up_to(path, extent, source_id=1):
     """The source that a ledger has when it has read a file up to `extent`."""
     content = content_of(path)
-    progress = [("r", 0, extent, 1, 0, 0, 0, content.witnesses([extent])[extent])]
+    progress = [("r", 0, extent, 1, 0, 0, 0, note(extent, content.witnesses([extent])[extent]))]
     known = " ".join(f"{at}:{digest}" for at, digest in content.known.items())
     row = (source_id, "file", str(path), content.planned.file_id, content.fingerprint, known)
     return stored_source(row, progress if extent else [])
@@ -162,8 +162,8 @@ def test_what_was_read_in_several_parts_is_held_against_the_end_of_each(day):
     content = content_of(day)
     ends = content.witnesses([6_000, 9_000])
     progress = [
-        ("r", 0, 6_000, 1, 0, 0, 0, ends[6_000]),
-        ("r", 7_000, 9_000, 1, 0, 0, 0, ends[9_000]),
+        ("r", 0, 6_000, 1, 0, 0, 0, note(6_000, ends[6_000])),
+        ("r", 7_000, 9_000, 1, 0, 0, 0, note(9_000, ends[9_000])),
     ]
     row = (1, "file", str(day), "", content.fingerprint, "")
     assert found(day, stored=[stored_source(row, progress)]) == {"day.log": (1, False)}
@@ -248,3 +248,30 @@ def test_what_cannot_be_read_has_no_content(tmp_path):
     assert look_at(str(tmp_path)) is None
     (tmp_path / "empty").write_bytes(b"")
     assert isinstance(look_at(str(tmp_path / "empty")), Content)
+
+
+def test_of_the_places_that_reading_came_through_one_in_each_mebibyte_is_kept():
+    notes, ends = "", [*range(1 << 18, 24 << 20, 1 << 18), 100 << 20, 101 << 20]
+    for end in ends:
+        notes = notes_joined(notes, note(end, f"{end:032x}"))
+    last = [(at << 20) - (1 << 18) for at in (*range(1, 17), 24)]
+    assert list(noted(notes)) == [*last, 101 << 20]
+    assert all(digest == f"{at:032x}" for at, digest in noted(notes).items())
+
+
+@pytest.mark.parametrize("size", [4 * EXACT, 40 * EXACT])
+def test_a_file_with_the_same_beginning_and_end_but_another_middle_is_a_new_source(tmp_path, size):
+    rng = random.Random(1)
+    begin, middle, end = rng.randbytes(EXACT), rng.randbytes(size), rng.randbytes(TAIL)
+    path = tmp_path / "day.log"
+    path.write_bytes(begin + middle + end)
+    content = content_of(path)
+    ends = [*range(EXACT, size, 5 << 18), path.stat().st_size]
+    notes = ""
+    for at, witness in content.witnesses(ends).items():
+        notes = notes_joined(notes, note(at, witness))
+    row = (1, "file", str(path), content.planned.file_id, content.fingerprint, "")
+    stored = [stored_source(row, [("r", 0, ends[-1], 1, 0, 0, 0, notes)])]
+    assert found(path, stored=stored) == {"day.log": (1, False)}
+    path.write_bytes(begin + middle[::-1] + end)
+    assert found(path, stored=stored) == {}

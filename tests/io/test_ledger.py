@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixio.ledger import carved, gaps, merged, settled
+from fixio.witness import note, noted
 
 STRETCHES = st.lists(
     st.tuples(st.integers(0, 60), st.integers(1, 20)).map(lambda one: (one[0], one[0] + one[1])),
@@ -33,17 +34,19 @@ def test_gaps_are_what_no_stretch_holds(stretches, start, length):
 
 @given(stretches=STRETCHES)
 def test_settling_joins_neighbours_and_adds_their_counts(stretches):
-    rows = [("r", start, end, end - start, 0, 0, 0, f"{end}") for start, end in merged(stretches)]
+    rows = [
+        ("r", start, end, end - start, 0, 0, 0, note(end, "9f")) for start, end in merged(stretches)
+    ]
     cut = [
         part
         for _, start, end, *_ in rows
         for part in (
-            ("r", start, start + 1, 1, 0, 0, 0, "inside"),
-            ("r", start + 1, end, end - start - 1, 0, 0, 0, f"{end}"),
+            ("r", start, start + 1, 1, 0, 0, 0, note(start + 1, "9f")),
+            ("r", start + 1, end, end - start - 1, 0, 0, 0, note(end, "9f")),
         )
         if part[1] < part[2]
     ]
-    assert settled(cut) == [row if row[2] - row[1] > 1 else (*row[:-1], "inside") for row in rows]
+    assert settled(cut) == rows
 
 
 def test_stretches_of_other_rules_are_not_joined():
@@ -57,7 +60,7 @@ def test_stretches_of_other_rules_are_not_joined():
 
 @given(start=st.integers(0, 60), length=st.integers(1, 60), data=st.data())
 def test_what_is_carved_out_leaves_the_rest_and_its_counts(start, length, data):
-    row = ("old", 20, 50, 30, 3, 0, 0, "w")
+    row = ("old", 20, 50, 30, 3, 0, 0, note(30, "3a") + note(50, "5a"))
     end = start + length
     # One message a position.
     gone = max(0, min(end, 50) - max(start, 20))
@@ -69,4 +72,9 @@ def test_what_is_carved_out_leaves_the_rest_and_its_counts(start, length, data):
     )
     assert all(one[3] == one[2] - one[1] for one in left)
     assert sum(one[4] for one in left) == (3 if left else 0)
-    assert [one[-1] for one in left if one[2] == 50] == (["w"] if end < 50 else [])
+    kept = {at: one for part in left for at, one in noted(part[-1]).items()}
+    assert kept == {
+        at: text
+        for at, text in ((30, "3a"), (50, "5a"))
+        if any(a < at <= b for _, a, b, *_ in left)
+    }

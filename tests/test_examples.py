@@ -1,0 +1,23 @@
+"""The examples in docstrings give what they say."""
+
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NAMES = {"io": "fixio", "pipelines": "pipelines", "transforms": "transforms"}
+MODULES = sorted(
+    ".".join((NAMES[folder], *file.relative_to(ROOT / folder).with_suffix("").parts))
+    for folder in NAMES
+    for file in (ROOT / folder).rglob("*.py")
+    if ">>> " in file.read_text()
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_give_what_they_say(module):
+    done = doctest.testmod(importlib.import_module(module))
+    assert done.attempted > 0
+    assert done.failed == 0
