@@ -153,8 +153,8 @@ def test_the_job_reads_each_session_by_its_dictionary_and_checks_it(broker, sele
 def test_a_broken_dictionary_ends_the_job_with_code_2(tmp_path):
     (tmp_path / "broken.xml").write_text("<fix")
     (tmp_path / "day.log").write_bytes(ORDERS)
-    text = fixfeed(
+    told = fixfeed(
         "--input", "day.log", "--dictionary", "broken.xml", cwd=tmp_path, expected=2
     )  # fmt: skip
-    assert text.startswith("fixfeed: broken.xml, line 1: ")
+    assert told["error"].startswith("broken.xml, line 1: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.xml", "day.log"]
