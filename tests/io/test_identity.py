@@ -8,26 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixio.content import Content, look, look_at
+from fixio.content import Content, look_at
 from fixio.identity import Match, StoredSource, identify, stored_source
 from fixio.ledger import Source
 from fixio.planned import Planned, Replaced
 from fixio.witness import EXACT, TAIL, Trail, note, noted, notes_joined, witnesses
+from tests.io.known_sources import content_of, file_source
 
 BANNER = b"# log of the FIX engine, version 1\n" * 150
 assert 4096 < len(BANNER) < 8192
-
-
-def content_of(path):
-    return look(str(path), str(path))[0]
-
-
-def file_source(path):
-    return Source(f"file:{path}", "file", str(path), content_of(path))
-
-
-def file_witness(path, position):
-    return content_of(path).witnesses([position])[position]
 
 
 def read_up_to(path, extent, source_id=1):

@@ -20,7 +20,7 @@ from fixio.jsonl_writer import JsonlWriter
 from fixio.ledger import SchemaError, SinkError, Source
 from tests.fix.messages import encode
 from tests.fix.test_envelope import one_by_one, parsed
-from tests.io.test_identity import file_source, file_witness
+from tests.io.known_sources import check_known_by_what_was_read
 from transforms.fix.between import REASONS, TRUNCATED
 from transforms.fix.block import Block
 from transforms.fix.parser import parse_block
@@ -448,29 +448,11 @@ def test_a_new_file_is_written_whatever_is_reprocessed(place):
 
 
 def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(place, tmp_path):
-    path = tmp_path / "grown.log"
-    path.write_bytes(LOG * 3)
+    def written(source_id, one):
+        write(place, one, source_id=source_id)
+
     ledger = JsonlLedger(str(place))
-    first = ledger.register([file_source(path)], rules="r")[f"file:{path}"]
-    length = path.stat().st_size
-    whole = dataclasses.replace(batch(0, len(LOG)), end=length, witness=file_witness(path, length))
-    write(place, whole, source_id=first.source_id)
-    ledger.finish({first.source_id: "7:end"})
-    with open(path, "ab") as file:
-        file.write(LOG)
-    renamed = path.rename(tmp_path / "renamed.log")
-    other = tmp_path / "other.log"
-    other.write_bytes(LOG * 3 + b"otherwise")
-    known = ledger.register([file_source(renamed), file_source(other)], rules="r")
-    assert known[f"file:{renamed}"].source_id == first.source_id
-    assert known[f"file:{renamed}"].stored_end == "7:end"
-    assert known[f"file:{renamed}"].done == ((0, length),)
-    assert known[f"file:{other}"].source_id == first.source_id + 1
-    assert ledger.register([file_source(renamed)], rules="r") == {
-        f"file:{renamed}": known[f"file:{renamed}"]
-    }
-    with pytest.raises(SinkError, match="two different inputs are given under one source"):
-        write(place, dataclasses.replace(whole, witness="other"), source_id=first.source_id)
+    check_known_by_what_was_read(tmp_path, ledger, written, LOG, batch(0, len(LOG)))
     ledger.close()
 
 

@@ -23,7 +23,7 @@ from fixio.parquet import WriteToParquet
 from fixio.parquet_ledger import ParquetLedger
 from fixio.parquet_writer import ParquetWriter
 from tests.fix.messages import encode
-from tests.io.test_identity import file_source, file_witness
+from tests.io.known_sources import check_known_by_what_was_read
 from transforms.fix.block import Batch, Block
 from transforms.fix.parser import parse_block
 from transforms.fix.schema import DECIMAL, FAILURES, MESSAGES, TIME
@@ -510,30 +510,11 @@ def test_a_full_disk_is_named_and_leaves_nothing(lake, monkeypatch):
 
 
 def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(lake, tmp_path):
-    path = tmp_path / "grown.log"
-    path.write_bytes(LOG * 3)
+    def written(source_id, one):
+        write(lake, one, source_id=source_id)
+
     ledger = ParquetLedger(str(lake))
-    first = ledger.register([file_source(path)], rules="r")[f"file:{path}"]
-    length = path.stat().st_size
-    whole = dataclasses.replace(batch(0, len(LOG)), end=length, witness=file_witness(path, length))
-    write(lake, whole, source_id=first.source_id)
-    ledger.finish({first.source_id: "7:end"})
-    with open(path, "ab") as file:
-        file.write(LOG)
-    renamed = path.rename(tmp_path / "renamed.log")
-    other = tmp_path / "other.log"
-    other.write_bytes(LOG * 3 + b"otherwise")
-    known = ledger.register([file_source(renamed), file_source(other)], rules="r")
-    assert known[f"file:{renamed}"].source_id == first.source_id
-    assert known[f"file:{renamed}"].stored_end == "7:end"
-    assert known[f"file:{renamed}"].done == ((0, length),)
-    assert known[f"file:{other}"].source_id == first.source_id + 1
-    assert ledger.register([file_source(renamed)], rules="r") == {
-        f"file:{renamed}": known[f"file:{renamed}"]
-    }
-    with pytest.raises(SinkError, match="two different inputs are given under one source"):
-        write(lake, dataclasses.replace(whole, witness="other"), source_id=first.source_id)
-    ledger.close()
+    check_known_by_what_was_read(tmp_path, ledger, written, LOG, batch(0, len(LOG)))
 
 
 def test_the_transform_stores_batches_and_tells_what_it_stored(tmp_path, whole):

@@ -12,7 +12,7 @@ from fixio.ranges import with_logons
 from fixio.reading import read_blocks
 from fixio.witness import EXACT
 from tests.fix.messages import random_log
-from tests.io.test_identity import file_witness
+from tests.io.known_sources import file_witness
 
 SIZE = 900  # bytes of a block
 

@@ -19,7 +19,7 @@ from fixio import tables
 from fixio.ledger import SchemaError, SinkError, Source
 from fixio.sql import WriteToSql, open_store
 from tests.fix.messages import encode
-from tests.io.test_identity import file_source, file_witness
+from tests.io.known_sources import check_known_by_what_was_read
 from transforms.fix.block import Batch, Block
 from transforms.fix.parser import parse_block
 from transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, TIME
@@ -285,30 +285,13 @@ def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted
 
 
 def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(database, tmp_path):
-    path = tmp_path / "grown.log"
-    path.write_bytes(LOG * 3)
-    ledger = opened(database)
-    first = ledger.register([file_source(path)], rules="r")[f"file:{path}"]
-    length = path.stat().st_size
-    whole = dataclasses.replace(batch(0, len(LOG)), end=length, witness=file_witness(path, length))
-    write(ledger, first.source_id, whole)
-    ledger.finish({first.source_id: "7:end"})
-    with open(path, "ab") as file:
-        file.write(LOG)
-    renamed = path.rename(tmp_path / "renamed.log")
-    other = tmp_path / "other.log"
-    other.write_bytes(LOG * 3 + b"otherwise")
-    known = ledger.register([file_source(renamed), file_source(other)], rules="r")
-    assert known[f"file:{renamed}"].source_id == first.source_id
-    assert known[f"file:{renamed}"].stored_end == "7:end"
-    assert known[f"file:{renamed}"].done == ((0, length),)
-    assert known[f"file:{other}"].source_id == first.source_id + 1
-    assert ledger.register([file_source(renamed)], rules="r") == {
-        f"file:{renamed}": known[f"file:{renamed}"]
-    }
-    with pytest.raises(SinkError, match="two different inputs are given under one source"):
-        write(ledger, first.source_id, dataclasses.replace(whole, witness="other"))
-    ledger.close()
+    store = opened(database)
+
+    def written(source_id, one):
+        write(store, source_id, one)
+
+    check_known_by_what_was_read(tmp_path, store, written, LOG, batch(0, len(LOG)))
+    store.close()
 
 
 def test_of_many_sources_known_ones_take_as_many_queries_as_one(database, monkeypatch):
