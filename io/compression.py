@@ -8,6 +8,7 @@ UTF-16 is read as UTF-8, compressed or not.
 import bz2
 import codecs
 import io
+import itertools
 import lzma
 import re
 import zipfile
@@ -28,6 +29,9 @@ _MAGIC = {
     b"PK\x05\x06": "zip",
 }
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+# Fields in ASCII: as UTF-16 they would be a row of ideographs.
+_EIGHT_BITS = re.compile(rb"[\x01\t\x20-\x7e]{16,}=[\x01\t\x20-\x7e]{16,}")
+_HELD = 256
 _CHUNK = 256 << 10
 _MEMBER_SLICE = 64 << 10
 _SLICE = 2 << 10  # a decompressor that finds damage gives nothing of the slice it found it in
@@ -58,6 +62,9 @@ def _encoding_of(head: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if head.startswith(mark) and not head.startswith(codecs.BOM_UTF32_LE):
             return encoding
+    # What is UTF-16 after it was appended to text of 8 bits.
+    plain = head.find(b"8=FIX")
+    head = head if plain < 0 else head[:plain]
     for encoding in _MARKS.values():
         begin = "8=FIX".encode(encoding)
         if any(match.start() % 2 == 0 for match in re.finditer(re.escape(begin), head)):
@@ -162,15 +169,24 @@ class Stream:
             raise self._fail(f"cannot be read: {error}") from error
 
     def _decoded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield UTF-16 as UTF-8, without its byte order mark."""
+        """Yield UTF-16 as UTF-8, without its byte order mark, up to where text of 8 bits begins."""
         decoder = codecs.getincrementaldecoder(self._encoding)("surrogatepass")
-        first = True
-        for piece in pieces:
-            text = decoder.decode(piece)
+        first, held = True, b""
+        for piece in itertools.chain(pieces, (b"",)):
+            data = held + piece
+            other = _EIGHT_BITS.search(data)
+            # The beginning of such text may be at the end of what was read.
+            end = other.start() if other else len(data) - (_HELD if piece else 0)
+            text, held = decoder.decode(data[: max(0, end)]), data[max(0, end) :]
             if first and text:
                 text, first = text.removeprefix("\ufeff"), False
             if text:
                 yield text.encode("utf-8", "surrogatepass")
+            if other:
+                raise self._fail(
+                    "its UTF-16 text is followed by text of 8 bits (another program has appended "
+                    "it); split the file there"
+                )
         if decoder.getstate()[0]:
             raise self._fail("its UTF-16 text ends inside a character")
 

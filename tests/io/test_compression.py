@@ -16,8 +16,8 @@ from tests.fix.messages import encode, random_log
 ORDER = encode([(35, b"D"), (49, b"A"), (56, b"B"), (55, "Zürich 東京".encode())])
 
 
-def log(seed=1, delimiter=b"|"):
-    text = random_log(random.Random(seed), 40, mutated=0.0, delimiter=delimiter)
+def log(seed=1, delimiter=b"|", messages=40):
+    text = random_log(random.Random(seed), messages, mutated=0.0, delimiter=delimiter)
     return ORDER + b"\r\n" + text.decode("utf-8", "replace").encode() + b"\n"
 
 
@@ -62,6 +62,23 @@ def test_utf_16_that_has_grown_is_read_on_from_its_old_end(tmp_path):
     )
     assert first.content.begins(grown.content)
     assert read(grown, [(0, len(before))]) == (after, None)
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF16_LE])
+@pytest.mark.parametrize("messages", [1, 40, 4000])
+def test_text_of_8_bits_that_was_appended_to_utf_16_is_named(tmp_path, mark, messages):
+    before, after = log(), log(2, messages=messages)
+    file = written(tmp_path / "day.log", mark + before.decode().encode("utf-16-le") + after)
+    data, error = read(file)
+    assert data == before
+    assert "its UTF-16 text is followed by text of 8 bits" in error
+
+
+def test_utf_16_that_was_appended_to_text_of_8_bits_is_kept_as_it_is(tmp_path):
+    data = log() + log(2).decode().encode("utf-16-le")
+    file = written(tmp_path / "day.log", data)
+    assert file.compression == ""
+    assert read(file) == (data, None)
 
 
 def test_utf_16_that_ends_inside_a_character_is_named_and_the_rest_is_read(tmp_path):
