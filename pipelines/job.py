@@ -39,7 +39,7 @@ from pipelines.partitioning import MANY, expected_files, warning_of
 from pipelines.plan import Plan, make_plan
 from pipelines.progress import shown
 from pipelines.rules import Rules
-from pipelines.running import LOCAL, Stop, Watch, runner_of
+from pipelines.running import LOCAL, Stop, Watch, check_runner, runner_of
 from pipelines.standard_input import spool
 from pipelines.summary import adds_up, print_summary, summary_of
 from transforms.fix.between import UNREADABLE
@@ -73,6 +73,7 @@ class Job:
 
         Raises what `pipelines.endings` takes for wrong usage.
         """
+        check_runner(settings.runner)
         self.settings = settings
         self.watch = watch
         self.ending = ending
@@ -166,6 +167,7 @@ class Job:
             )
             summary["warnings"] += warnings
             code = self._exit_code(summary)
+            self._say_why(code, summary)
             for store, run_id in runs.values():
                 store.end_run(run_id, summary["sinks"].get(store.place, {}), summary["ended"])
         return self.ending.tell(summary, print_summary, code)
@@ -271,6 +273,20 @@ class Job:
         if most is not None and failed > most:
             return TOO_MANY_FAILURES
         return NOTHING_READ if summary["nothing_read"] else DONE
+
+    def _say_why(self, code: int, summary: Mapping[str, Any]) -> None:
+        """Say on standard error what a summary on standard output may hide from scripts."""
+        failed = max((sum(one["failed"].values()) for one in summary["sinks"].values()), default=0)
+        why = {
+            UNREAD: f"not read whole: {'; '.join(summary['unreadable'][:3])}",
+            TOO_MANY_FAILURES: f"{failed:,} failures, and --max-failures allows "
+            f"{self.settings.max_failures}; fixfeed failures shows them",
+            NOTHING_READ: "nothing, or almost nothing, was read as FIX; see the notes",
+        }
+        if code in why:
+            self.errors.print(
+                f"fixfeed: {why[code]}", highlight=False, markup=False, soft_wrap=True
+            )
 
     def _configuration(self) -> dict[str, Any]:
         settings = dataclasses.asdict(self.settings) | {"output": [s.name for s in self.sinks]}

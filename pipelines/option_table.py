@@ -177,7 +177,7 @@ OPTIONS = (
     Option(
         "max-failures",
         "what to see",
-        "end with exit code 4 if more bytes than this many places are no messages",
+        "end with exit code 4 if there are more failures than N",
         None,
         "number",
         "N",

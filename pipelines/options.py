@@ -211,13 +211,26 @@ def _for_beam(unknown: list[str]) -> tuple[str, ...]:
     for position, argument in enumerate(unknown):
         flag = argument.partition("=")[0]
         if flag.startswith("-") and flag not in of_beam:
-            raise UsageError(f"unknown option {flag}{_nearest(flag, known | of_beam)}")
+            raise UsageError(f"unknown option {flag}{_nearest_flag(flag, known, of_beam)}")
         if not argument.startswith("-") and (
             position == 0 or not unknown[position - 1].startswith("--")
         ):
             shown = redact(argument)
-            raise UsageError(f"unexpected {shown!r}; files are named with --input {shown}")
+            raise UsageError(
+                f"unexpected {shown!r}; files are named with --input {shown}; a pattern wants "
+                "quotes, as in --input '*.log', or the shell makes many words of it"
+            )
     return tuple(unknown)
+
+
+def _nearest_flag(flag: str, known: set[str], of_beam: set[str]) -> str:
+    """Return the flag that may have been meant, one of our own where one is near."""
+    ours = {one.replace("-", ""): one for one in known}
+    near = difflib.get_close_matches(re.sub("[-_]", "", flag).lower(), sorted(ours), 1, cutoff=0.6)
+    if near:
+        return f"; did you mean {ours[near[0]]}?"
+    parts = [one for one in sorted(known) if len(flag) > 3 and flag.lstrip("-") in one]
+    return f"; did you mean {parts[0]}?" if parts else _nearest(flag, of_beam)
 
 
 def _nearest(word: str, known: Any) -> str:

@@ -22,6 +22,8 @@ from transforms.parse import ParseFix
 
 __all__ = ["Rules"]
 
+_PARTIES = {49: "SenderCompID", 56: "TargetCompID"}
+
 
 class Rules:
     """The settings of a run that are about messages, as finished objects.
@@ -47,6 +49,12 @@ class Rules:
             time_zone=settings.log_time_zone,
             we_are=settings.we_are,
         )
+        hidden = [name for tag, name in _PARTIES.items() if tag in self.masking.tags]
+        if settings.we_are and hidden:
+            raise UsageError(
+                f"--we-are compares with {hidden[0]}, which --mask hides, so it would find nothing; "
+                "leave out one of them"
+            )
         self.lookups = [_lookup(text) for text in settings.lookup]
         messages = Filter(
             include=settings.include,
@@ -70,6 +78,7 @@ class Rules:
             str(settings.no_admin),
             *(lookup.digest for lookup in self.lookups),
             repr(self.log),
+            repr(settings.delimiter),
         ]
         self.digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 

@@ -1,5 +1,6 @@
 """Runs a job: on the runner that was asked for, watched, and ended whatever it is doing."""
 
+import difflib
 import os
 import queue
 import signal
@@ -11,18 +12,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 
+from pipelines.option_table import UsageError
 from pipelines.workers import Workers
 
-__all__ = ["LOCAL", "GaveUp", "Stop", "Watch", "runner_of"]
+__all__ = ["LOCAL", "GaveUp", "Stop", "Watch", "check_runner", "runner_of"]
 
 LOCAL = ("DirectRunner", "FnApiRunner")
 
 _PATIENCE = 8  # seconds from a signal to the end of a job that does not end by itself
 
 T = TypeVar("T")
+
+
+def check_runner(name: str) -> None:
+    """Raise `UsageError`, naming the nearest, if Beam has no runner of this name."""
+    known = sorted({*LOCAL, *StandardOptions.KNOWN_RUNNER_NAMES})
+    if name not in known and "." not in name:
+        near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
+        guess = f"; did you mean {near[0]}?" if near else f", expected one of {', '.join(known)}"
+        raise UsageError(f"there is no runner {name!r}{guess}")
 
 
 def runner_of(

@@ -190,8 +190,9 @@ def write_sample(
 
     The logs share `messages` evenly. `compression` is one of `COMPRESSIONS` for all of them;
     without it two are compressed. The same arguments give the same bytes. Logs of an earlier sample
-    in `folder` are replaced. Raises `ValueError` if there are too few messages for the logs,
-    `OSError` if the folder cannot be written.
+    in `folder`, which its manifest names, are replaced. Raises `ValueError` if there are too few
+    messages for the logs, or if `folder` has other files of these names, and `OSError` if it cannot
+    be written.
     """
     if messages < _LEAST * len(layouts):
         raise ValueError(
@@ -200,10 +201,16 @@ def write_sample(
         )
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.json"
-    if manifest.exists():
-        for name in LAYOUTS:
-            for kind in COMPRESSIONS:
-                (folder / _file_name(name, kind)).unlink(missing_ok=True)
+    ours = _files_of(manifest)
+    names = [_file_name(name, kind) for name in LAYOUTS for kind in COMPRESSIONS]
+    foreign = [name for name in (*names, manifest.name) if name not in ours]
+    there = [name for name in foreign if (folder / name).exists()]
+    if there:
+        raise ValueError(
+            f"{folder} has a {there[0]} that fixfeed sample did not write; name another folder"
+        )
+    for name in ours - {manifest.name}:
+        (folder / name).unlink(missing_ok=True)
     files = {}
     total = Truth()
     for number, name in enumerate(layouts):
@@ -222,6 +229,16 @@ def write_sample(
     result = {"seed": seed, "files": files, "total": total.counts()}
     manifest.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
     return result
+
+
+def _files_of(manifest: Path) -> set[str]:
+    """Return the names of the files of an earlier sample, its manifest included, if it is one."""
+    try:
+        found = orjson.loads(manifest.read_bytes())
+        names = {_file_name(name, kind) for name in LAYOUTS for kind in COMPRESSIONS}
+        return {manifest.name, *names.intersection(found["files"])} if "seed" in found else set()
+    except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
+        return set()
 
 
 def _file_name(layout: str, compression: str) -> str:

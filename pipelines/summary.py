@@ -54,6 +54,14 @@ def summary_of(
             for one in lookups
             if not any(counts["joined"][shown[one.name]] for counts in sinks.values())
         ]
+    if sinks and all(
+        counts["filtered"] and not counts["stored"] + counts["repeated"]
+        for counts in sinks.values()
+    ):
+        warnings.append(
+            "the rules left out every message; a rule compares with what stands in the message, as "
+            "in 'Side = 1', not with the names of codes; with other rules add --reprocess"
+        )
     suspicious = without_fix(plan, read)
     warnings += words_for(suspicious)
     return {
@@ -119,16 +127,22 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     _print_kinds(console, "defects", MEANINGS, [one["defects"] for one in sinks])
     _print_kinds(console, "failures", REASONS, [one["failed"] for one in sinks])
     if summary["finished"]:
-        console.print(f"{len(summary['finished'])} files were done already and not read again")
+        count = len(summary["finished"])
+        were = "1 file was" if count == 1 else f"{count:,} files were"
+        console.print(f"{were} done already and not read again")
     for text in summary["warnings"]:
         console.print(f"note: {text}", highlight=False, markup=False)
     for problem in summary["unreadable"]:
         console.print(f"not read whole: {problem}", highlight=False, markup=False)
     seconds = summary["seconds"]
     most = max((one["read"] for one in sinks), default=0)
-    console.print(
-        f"{summary['ended']} in {seconds:.1f} s, {most / max(seconds, 1e-9):,.0f} messages/s"
-    )
+    rate = f"{seconds:.1f} s, {most / max(seconds, 1e-9):,.0f} messages/s"
+    if summary["ended"] != "done":
+        console.print(f"stopped after {rate}; run the same command again to go on")
+    elif summary["unreadable"]:
+        console.print(f"done, but not all was read, in {rate}")
+    else:
+        console.print(f"done in {rate}")
 
 
 def _print_kinds(

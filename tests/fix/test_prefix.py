@@ -439,3 +439,8 @@ def test_many_prefixes_at_once_give_what_one_at_a_time_gives(texts, log):
     assert times.type == TIME
     assert times.view(pa.int64()).to_pylist() == [value for value, _ in expected]
     assert directions.to_pylist() == [direction for _, direction in expected]
+
+
+@pytest.mark.parametrize("text", ["1" * 60_000, "a" * 60_000, "in " * 20_000, "\u4e2d" * 60_000])
+def test_a_prefix_that_no_logger_writes_says_nothing_and_is_passed_over_at_once(text):
+    assert read_prefix(f"2025-01-02 09:30:00 {text} IN ") == (None, None)

@@ -87,7 +87,7 @@ def test_the_default_sample_holds_every_layout_defect_reason_and_kind_of_message
     by_dictionary = set((defect_text(DICTIONARY) or "").split(","))
     # All sessions of the sample are of versions that there are.
     assert set(total["defects"]) == set(NAMES) - by_dictionary - {"unknown_version"}
-    assert set(total["failures"]) == set(REASONS) - {"unreadable"}
+    assert set(total["failures"]) == set(REASONS) - {"unreadable", "too_long", "repeated_byte"}
     assert set(total["by_msg_type"]) == set("012345A89BDFGVWXj")
     assert 19_500 < total["messages"] < 20_000
     assert sorted(path.suffix for path in tmp_path.glob("*.log.*")) == [".gz", ".zst"]
@@ -193,3 +193,13 @@ def test_a_log_for_measurements_without_damage_has_no_defect(tmp_path):
     assert write_bench_log(path, 5000, seed=7, malformed=0) == (5000, 0, 0)
     found = counted(parsed(path))
     assert (found["messages"], found["defects"], found["failures"]) == (5000, {}, {})
+
+
+def test_a_folder_with_logs_of_others_is_left_as_it_is(tmp_path, capsys):
+    own = tmp_path / "plain.log"
+    own.write_bytes(b"mine")
+    (tmp_path / "manifest.json").write_text('{"a": 1}')
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert sample.main(["--output", str(tmp_path)]) == 2
+    assert "that fixfeed sample did not write; name another folder" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -38,6 +38,7 @@ Mask = NDArray[np.bool_]
 
 _U = np.uint64
 _LONGEST = 500
+_TOO_LONG = 1000  # characters of a prefix
 """As many bytes of all prefixes of a block are looked at together; longer ones are rare."""
 _TO_ZERO = np.arange(256, dtype=np.uint8)
 _TO_ZERO[ord("1") : ord("9") + 1] = ord("0")
@@ -55,13 +56,18 @@ def read_prefix(text: str, log: LogFormat = USUAL_FORMAT) -> tuple[int | None, s
 
     Each is None where the text has none. Digits beyond microseconds are cut.
     """
-    found = _look(shape_of(text), log)
+    found = _look_at(shape_of(text), log)
     micros = moment(text, found.layout, log.time_zone) if found.layout else None
     return micros, found.direction
 
 
+def _look_at(shape: str, log: LogFormat) -> _Found:
+    # No logger writes so much; what looks for times and words takes the square of the length.
+    return _Found(None, None) if len(shape) > _TOO_LONG else _find(shape, log)
+
+
 @lru_cache(maxsize=1 << 12)
-def _look(shape: str, log: LogFormat) -> _Found:
+def _find(shape: str, log: LogFormat) -> _Found:
     layout = find_time(shape, log.patterns)
     if layout:
         shape = f"{shape[: layout.start]}{TIME_MARK}{shape[layout.end :]}"
@@ -100,7 +106,7 @@ def read_prefixes(
     number = np.full(count, -1, np.int32)
     for _ in range(_MOST_LAYOUTS):
         sample = prefixes[int(rest[0])].as_py()
-        layout = _look(shape_of(sample), log).layout
+        layout = _look_at(shape_of(sample), log).layout
         if not (layout and sample.isascii() and layout.end <= _LONGEST and _is_plain(layout)):
             break
         alike = _alike(prefixes, offsets, rest, sample, layout, log)
@@ -114,7 +120,7 @@ def read_prefixes(
             break
     if len(rest):
         shapes = _shapes(prefixes.take(pa.array(rest))).dictionary_encode()
-        found = [_look(shape, log) for shape in shapes.dictionary.to_pylist()]
+        found = [_look_at(shape, log) for shape in shapes.dictionary.to_pylist()]
         which = shapes.indices.to_numpy()
         number[rest] = which + len(directions)
         directions += [one.direction for one in found]
@@ -159,14 +165,14 @@ def _alike(
     """
     regular, values, timed, same = _regular(prefixes, offsets, rows, sample, layout, log)
     numbered = np.zeros(len(regular), np.int64)
-    directions = [_look(shape_of(sample), log).direction]
+    directions = [_look_at(shape_of(sample), log).direction]
     others = np.flatnonzero(~same)
     if not len(others):
         return _Alike(regular, values, timed, numbered, directions)
     # What follows a time may change it.
     coded = _tails(prefixes, offsets, regular[others], layout.end).dictionary_encode()
     before = sample[: layout.end]
-    found = [_look(shape_of(before + tail), log) for tail in coded.dictionary.to_pylist()]
+    found = [_look_at(shape_of(before + tail), log) for tail in coded.dictionary.to_pylist()]
     which = coded.indices.to_numpy()
     numbered[others] = which + 1
     directions += [one.direction for one in found]
