@@ -98,6 +98,13 @@ FORMS = {
     "half a day and offset": "2025-03-14 11:11:12 PM +01:00 OUT ",
     "a zone of one region": "2025-03-14 23:11:12 CET OUT ",
     "a zone by its name": "2025-03-14T18:11:12 America/New_York OUT ",
+    "offset in brackets": "2025-03-14 23:11:12.123 [+0100] OUT ",
+    "offset in parentheses": "2025-03-14 23:11:12.123 (+01:00) OUT ",
+    "offset with a minus sign": "2025-03-14 17:11:12.123 \u221205:00 OUT ",
+    "grep -H": "logs/fix_2025-03-13_00:00:00.log:17:2025-03-14 22:11:12.123 OUT ",
+    "JSON around a logger's line": '{"@timestamp":"2025-03-14T22:11:12Z","message":"22:11:12 OUT ',
+    "WSO2": "TID: [-1234] [] [2025-03-14 22:11:12,123]  INFO {a.B} - OUT ",
+    "docker compose": "gateway-1  | 2025-03-14 22:11:12.123 OUT ",
 }
 
 
@@ -154,10 +161,145 @@ def test_a_time_that_is_not_understood_is_left_out(text):
     assert read_prefixes(pa.array([text, "2025-03-04 10:11:12 ", text]))[0][0].as_py() is None
 
 
+# A zone that is not understood, wherever it stands.
+ZONES_AFTER = [
+    *("ET", "PT", "CT", "et", "AKDT", "(EDT)", "[PST]", "<IST>", "| BST |", "- MST -", ", CDT,"),
+    *("[main] EDT", "INFO [x] (a.B) PT -", "[main] CET", "MESZ", "EST5EDT", "tz=PDT"),
+    *("Central Europe Standard Time", "AUS Eastern Daylight Time", "GMT Standard Time"),
+    *("Pacific Time", "local time", "Westeurop\u00e4ische Sommerzeit", "[x] Mountain Time"),
+    *("Chicago", "[Hong Kong]", "S\u00e3o Paulo", "Eastern", "Japan", "timezone: x"),
+    *("[x] Asia/Tokyo", "Europe/Atlantis", "[x] +05:30", "UTC +03:00", "[x] UTC-4", "<+03:00>"),
+    *("+03", "-8", "-4321-", "[-08]", "(+03)", "\u201303:00", "\uff0b03:00", "- 03:00"),
+    *("+0317", "-1300", "+15:00", "+0300-", "| -0300 |"),
+]
+ZONES_BEFORE = ["ET", "[EDT]", "CET", "+03:00", "[-0300]", "UTC+3", "Asia/Tokyo", "INFO [PT]"]
+ZONES_BEFORE += ["Central European Time", "Hong Kong", "[Zürich]", "c.a.X London"]
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_a_zone_that_is_not_understood_leaves_the_time_out(vectorised):
+    time = "2025-03-04 10:11:12.123"
+    texts = [f"{time} {zone} " for zone in ZONES_AFTER]
+    texts += [f"{zone} {time} " for zone in ZONES_BEFORE]
+    texts = [one for text in texts for one in (text, f"{time} [main] ")]
+    assert captured(texts, vectorised) == [None, micros(2025, 3, 4, 10, 11, 12, 123000)] * (
+        len(texts) // 2
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025-03-04 10:11:12.123 [main] FIX.4.4:EST->PST: ",
+        "2025-03-04 10:11:12.123 [MSK-gateway] INFO EST=>LON ",
+        "2025-03-04 10:11:12.123Z [main] EST ",
+        "2025-03-04 10:11:12.123 - 12 orders - ",
+        "2025-03-04 10:11:12.123 NYSE TEXT ALERT ",
+    ],
+)
+def test_what_is_no_zone_or_follows_one_leaves_the_time(text):
+    assert read_prefix(text)[0] == micros(2025, 3, 4, 10, 11, 12, 123000)
+
+
+# With {} for a time: it is another than the line's, or may be.
+OTHER_TIMES = [
+    *("SettlDate={} ", "TradeDate={} 2025-03-05 10:11:12 ", "ExpireTime: {} ", "trade date: {} "),
+    *("?from={}&to={} ", '{{"created":"{}","raw":"', "value='{}' ", "order_time={}Z x "),
+    *("audit_{}.log: ", "audit-{}.log:3: ", "/var/log/{}/fix.log: ", "D:\\logs\\{}\\fix.log "),
+    *("fix.log.{}: ", "{}.log: ", "{}_old/fix.log: ", "v{} ", "http://a/b#{} "),
+    *("good {} - {} ", "[main] {} {} ", "order {} 2025-03-05 10:11:12 ", "09:00:00 {} "),
+    *("INFO 09:00:00 {} ", "book of {} 09:00:00 "),
+]
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_a_time_that_may_be_another_than_the_lines_is_left_out(vectorised):
+    texts = [text.format(*["2025-03-04T10:11:12"] * 2) for text in OTHER_TIMES]
+    assert captured(texts, vectorised) == [None] * len(texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{} 2025-03-05 10:11:12 ",
+        "[INFO] {} to 2025-03-05 10:11:12 ",
+        "<13>1 {} host app - - 2025-03-05 10:11:12 ",
+        "/var/log/fix.log:{} from 2025-03-05 10:11:12 ",
+        '{{"level":"info","time":"{}","expires":"2025-03-05 10:11:12","raw":"',
+        "x=1 _time={} valid=2025-03-05 10:11:12 ",
+        "[gateway] {} ",
+    ],
+)
+def test_the_time_at_the_beginning_or_after_its_key_is_that_of_the_line(text):
+    assert read_prefix(text.format("2025-03-04 10:11:12"))[0] == micros(2025, 3, 4, 10, 11, 12)
+
+
+def captured(texts, vectorised):
+    message = encode([(35, b"0"), (49, b"A"), (56, b"B")], delimiter=b"|")
+    data = b"".join(text.encode() + message + b"\n" for text in texts)
+    messages = parse_block(Block("log", 0, data, b"|"), vectorised=vectorised).messages
+    assert messages["prefix"].to_pylist() == texts
+    return messages["captured_at"].view(pa.int64()).to_pylist()
+
+
+# It did not happen, or not yet; it happened to another message, or somebody else did it; a place.
+NO_DIRECTIONS = [
+    *("failed sending ", "send failed: ", "cannot be sent: ", "didn't send ", "unable to send: "),
+    *("Error sending: ", "exception while sending ", "never went outbound: ", "undelivered, sent "),
+    *("about to be sent: ", "will be sent ", "to send: ", "queued outgoing ", "pending outbound: "),
+    *(
+        "suppressed outgoing ",
+        "OUT (dropped) ",
+        "[x] sent [y] not received ",
+        "waiting to receive ",
+    ),
+    *("no reply received to ", "reject received for ", "Received ack for the message ", "if sent "),
+    *("client7 sent: ", "BROKER-A sent: ", "sent to us: ", "was received by ", "received at desk "),
+    *("fault in message: ", "ERROR in ", "ERROR IN ", "BAD CHECKSUM IN ", "WARN in message "),
+    *("3 of 7 in ", "bad tag: 55 in ", "bad value [x] in ", "bad value (y) in ", "wrong, in "),
+    *("in response: ", "in order ", "IN RESPONSE TO ", "3 out of 7 ", "out of book ", "seen in: "),
+    *(
+        "E:\\fix\\out\\a.log ",
+        "E:\\out\\",
+        "\\\\srv\\incoming\\a.log: ",
+        "/in/a.log: ",
+        "in/a.log: ",
+    ),
+    *("incoming.log:3: ", "gateway=OUT ", "redirect=in ", '"msg":"in reply to ","raw":"'),
+]
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_a_direction_that_is_denied_or_no_more_than_a_word_is_left_out(vectorised):
+    message = encode([(35, b"0"), (49, b"A"), (56, b"B")], delimiter=b"|")
+    texts = [f"2025-03-04 10:11:12 {text}" for text in NO_DIRECTIONS] + NO_DIRECTIONS
+    data = b"".join(text.encode() + message + b"\n" for text in texts)
+    messages = parse_block(Block("log", 0, data, b"|"), vectorised=vectorised).messages
+    told = zip(texts, messages["direction"].to_pylist(), strict=True)
+    assert [text for text, one in told if one is not None] == []
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("accepted in book, now sending: ", "out"),
+        ("10:11:12.123 OUT ", "out"),
+        ("Mar  4 10:11:12 host IN ", "in"),
+        ("2025-03-04 10:11:12 EST IN ", "in"),
+        ("INFO, in, ", "in"),
+        ("a;out;", "out"),
+        ("\tin\t", "in"),
+        ("12 IN ", "in"),
+        ("OUT 12 ", "out"),
+        ("c.a.Session in ", "in"),
+        ("(out) ", "out"),
+        ("Sending to BROKER: ", "out"),
+        ("Received message for BROKER: ", "in"),
+        ("ERROR Received unknown message: ", "in"),
+        ("Reject sent: ", "out"),
+        ("[no-reply] sent: ", "out"),
+        ("c.a.FailoverSession - OUT ", "out"),
+        ("rejected incoming ", "in"),
         ("sent or received: ", None),
         ("user logged in: ", None),
         ("LOGGED IN: ", None),
@@ -390,6 +532,7 @@ PIECES = st.sampled_from(
         "20250229-09:30:00.1",
     ]
     + ["PM", " am", "Jan", " Mar ", "/", "CST", " UTC", "1741990272", "=>", "received", "[1] "]
+    + ["EST", "[+0200]", "\u2212", "+02:00", " ET ", "x=", "time=", "/", "\\", "not ", "_", "Paris"]
     + ["2/1/2025 1:30:00", "14/03/2025 22:11:12", "10:11:12", "25/03/04 ", " INFO ", "sent"]
 )
 TEXTS = st.lists(PIECES, max_size=8).map("".join)

@@ -7,7 +7,8 @@ from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
-from transforms.fix.log_times import MONTH, ZONE
+from transforms.fix.log_times import MONTH
+from transforms.fix.log_zones import ZONE
 
 __all__ = ["USUAL_FORMAT", "LogFormat", "LogFormatError", "read_log_format"]
 

@@ -8,16 +8,15 @@ ways, a zone that several regions use, a clock without a date, a year that is no
 import calendar
 import datetime
 import re
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+
+from transforms.fix.log_zones import BLANK, ZONE, offset_of, utc, zone_in_doubt
 
 __all__ = [
     "LAST_EPOCH",
     "LEVEL",
     "MONTH",
-    "ZONE",
     "Date",
     "Layout",
     "Span",
@@ -25,7 +24,6 @@ __all__ = [
     "layout_of",
     "moment",
     "shape_of",
-    "utc",
     "zone_of",
 ]
 
@@ -64,7 +62,6 @@ LEVEL = (
 """The levels of loggers, in any case."""
 
 _D = "[0-9]"
-_BLANK = "[ \t\u00a0\u202f]"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH = (
     r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
@@ -73,28 +70,9 @@ MONTH = (
 _CLOCK = (
     rf"(?P<hour>{_D}{{1,2}}):(?P<minute>{_D}{{2}}):(?P<second>{_D}{{2}})(?!{_D})"
     rf"(?:(?:[.,]|:(?=(?:{_D}{{3}}){{1,3}}(?!{_D})))(?P<fraction>{_D}{{1,12}})(?!{_D}))?"
-    rf"(?:{_BLANK}?(?P<half>[ap])\.?{_BLANK}?m\b\.?)?"
+    rf"(?:{BLANK}?(?P<half>[ap])\.?{BLANK}?m\b\.?)?"
 )
-_KNOWN = {
-    **dict.fromkeys(("Z", "UTC", "GMT", "UT"), 0),
-    **{"WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "SAST": 2},
-    **{"HKT": 8, "SGT": 8, "AWST": 8, "JST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13},
-}
-"""Hours east of UTC, by names that only one zone of the IANA database has had since 1992."""
-_REGION = (
-    r"(?:Africa|America|Asia|Atlantic|Australia|Europe|Indian|Pacific|Etc)/[A-Za-z_/+-]+[0-9]{0,2}"
-)
-_NAMED = "|".join(sorted((name for name in _KNOWN if len(name) > 1), key=len, reverse=True))
-ZONE = (
-    rf"(?P<zone>{_BLANK}?Z(?!\w)"
-    rf"|{_BLANK}?[(\[]?(?:UTC|GMT)[+-]{_D}{{1,2}}(?::?{_D}{{2}})?(?![\w:])[)\]]?"
-    rf"|{_BLANK}?[+-]{_D}{{2}}(?::?{_D}{{2}})?(?!{_D}|:{_D})"
-    rf"|{_BLANK}?[(\[]?(?:{_NAMED})(?![\w+-])[)\]]?"
-    rf"|{_BLANK}?\[?{_REGION}\]?)"
-)
-_SEPARATOR = (
-    rf"(?:T|_|@|,?{_BLANK}?at{_BLANK}?|{_BLANK}{{1,3}}|[|;:,-]{_BLANK}?|{_BLANK}[|-]{_BLANK})"
-)
+_SEPARATOR = rf"(?:T|_|@|,?{BLANK}?at{BLANK}?|{BLANK}{{1,3}}|[|;:,-]{BLANK}?|{BLANK}[|-]{BLANK})"
 _YEAR = rf"(?P<year>{_D}{{4}})"
 _DAY = rf"(?P<day>{_D}{{1,2}})"
 _AT = rf"(?!{_D}){_SEPARATOR}{_CLOCK}{ZONE}?"
@@ -142,20 +120,30 @@ _FORMS = tuple(
     )
 )
 
-# After a time that is understood there is nothing that changes it: no further digits, no offset or
-# zone of another form, no half of the day in another language.
-_UNREAD = _form(rf"[^\W_]|{_BLANK}?[+-]{_D}|{_BLANK}?[ap]\.?{_BLANK}?m(?!\w\w)")
-_UNREAD_ZONE = _form(
-    rf"{_BLANK}{{0,2}}[(\[]?(?:[A-Z][SD]T|A[CK][SD]T|ACWST|HA[SD]T|CHST|IR[SD]T|PKST|BRST|AMST"
-    r"|[BCP]YST|UYST|CLST|BRT|ART|CLT|PET|COT|VET|BOT|MSK|MSD|TRT|EAT|CAT|WAT|PKT|ICT|WIB|PHT|MYT"
-    r"|UZT|AZT|UTC|GMT|Z)(?!\w)"
+# After a time that is understood there is nothing that changes it: no further digits, no second
+# offset, no half of the day in another language; nor does it go on as the name of a file.
+_UNREAD = _form(rf"[^\W_]|[._/\\]+[A-Z]|{BLANK}?[+-]{_D}|{BLANK}?[ap]\.?{BLANK}?m(?!\w\w)")
+_FOREIGN = re.compile(rf"{BLANK}*(?=[^\x00-\x7f])[^\W\d_]")
+_CLOCK_FIRST = re.compile(r"\W*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?![0-9])")
+# But for the time of syslog without a year, which other programs put before theirs.
+_CLOCK_ALONE = _form(
+    rf"(?P<syslog>\b{MONTH}\s+{_D}{{1,2}}\s+)?(?<![\w:.])"
+    rf"{_D}{{1,2}}:{_D}{{2}}:{_D}{{2}}(?![\w:])"
 )
-_FOREIGN = re.compile(rf"{_BLANK}*(?=[^\x00-\x7f])[^\W\d_]")
-_BARE__CLOCK = re.compile(r"\W*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?![0-9])")
+# The beginning of a line, after what `grep` and syslog put there, the level or its first letter.
+_BEGINNING = _form(rf"(?:\S*[./\\]\S*?:(?:{_D}+[:-])?)?(?:[^\w=]|{_D}+\b|{LEVEL}\b)*[IWEFDV]?\Z")
+_IN_A_WORD = _form(r"[A-Z_]\Z|\w[)\]]?[-.+~]\Z|[/\\#?&]\Z")
+_ONE_LETTER = re.compile(r"\W*[IWEFDV]\Z")
+_KEY = _form(r"([\w@.-]+)(?:[\"'\\]+\s*[:=]|\s*=)\s*[\"'\\\[]*\Z")
+_TIME_KEY = _form(
+    r"(?:.*\.)?[@_]*(?:ts|t|at|when|(?:log|event|local|utc|syslog|record|asc|capture)?[_-]?"
+    r"(?:date[_-]?time|date|time(?:stamp)?(?:[_-]?(?:utc|local|iso\w*))?)|(?:logged|captured)_?(?:at)?)"
+)
 # What is said before a time that is another than that of the line.
 _OTHER_TIME = re.compile(
     r"(?<![A-Za-z])(?:until|till?|expir\w*|since|before|after|valid|due|schedule[ds]?|next|last"
     r"|start(?:s|ed|ing)?|ends?|ended|ending|from|to|created|modified|deadline|settle\w*|effective"
+    r"|(?!log|event|local|utc|syslog|asc|capture)[a-z]+_?(?:date|time)|[a-z]+ (?:date|time)[:=]"
     r"|opened|opens?|closed?s?|closing|transact\w*|sendingtime|origsendingtime|good|maturity)"
     r"[\W_]*(?:at|on|time|date)?[\W_]*\Z",
     re.IGNORECASE | re.ASCII,
@@ -178,43 +166,70 @@ def shape_of(text: str) -> str:
 def find_time(shape: str, patterns: Sequence[re.Pattern[str]] = ()) -> Layout | None:
     """Return where the time of capture stands in texts of a shape; None if that is not clear.
 
-    `patterns` have groups named as the forms here do; they come first. Of several times the first
-    one holds that is not said to be another (`expires 2025-...`).
+    `patterns` have groups named as the forms here do; they come first. A time holds at the
+    beginning of the line, after a key such as `time=`, or where it is the only one, unless it is
+    said to be another (`expires 2025-...`) or stands in a word or the name of a file.
     """
     for pattern in patterns:
         match = pattern.search(shape)
         if match:
             return _understood(match)
-    for match in sorted(_matches(shape), key=lambda match: match.start()):
+    times = _times(shape)
+    for match in times:
         before = shape[: match.start()]
-        if _OTHER_TIME.search(before) or _is_prose(before):
+        if not _may_be_of_the_line(before):
             continue
-        clock = _BARE__CLOCK.match(shape)
-        if clock and match.start() >= clock.end():
+        if _has_a_clock(before) or _CLOCK_FIRST.match(before):
+            return None
+        if not _leads(match) and (len(times) > 1 or _has_a_clock(shape[match.end() :])):
             return None
         return _understood(match)
     return None
 
 
-def _matches(shape: str) -> Iterator[re.Match[str]]:
-    for form in _FORMS:
-        yield from form.finditer(shape)
+def _times(shape: str) -> list[re.Match[str]]:
+    """Return what has the form of a time, each once."""
+    times: list[re.Match[str]] = []
+    found = (match for form in _FORMS for match in form.finditer(shape))
+    for match in sorted(found, key=lambda match: match.start()):
+        if not times or match.start() >= times[-1].end():
+            times.append(match)
+    return times
 
 
-def _is_prose(before: str) -> bool:
+def _may_be_of_the_line(before: str) -> bool:
+    """Tell whether a time may be that of the line, by what stands before it."""
+    if _IN_A_WORD.search(before) and not _ONE_LETTER.match(before):
+        return False
+    key = _KEY.search(before)
+    if key:
+        return _TIME_KEY.fullmatch(key[1]) is not None
+    if _OTHER_TIME.search(before):
+        return False
     word = _PROSE.search(before)
-    return word is not None and not _LEVEL_WORD.fullmatch(word[1])
+    return word is None or _LEVEL_WORD.fullmatch(word[1]) is not None
+
+
+def _has_a_clock(text: str) -> bool:
+    return any(not clock["syslog"] for clock in _CLOCK_ALONE.finditer(text))
+
+
+def _leads(match: re.Match[str]) -> bool:
+    """Tell whether a time stands where a line has its own."""
+    before = match.string[: match.start()]
+    # An epoch has its key in itself.
+    keyed = match.groupdict().get("epoch") is not None and match[0][0].isalpha()
+    return bool(keyed or _BEGINNING.match(before) or _KEY.search(before))
 
 
 def _understood(match: re.Match[str]) -> Layout | None:
-    rest = match.string[match.end() :]
+    before, rest = match.string[: match.start()], match.string[match.end() :]
     layout = layout_of(match)
     digits = re.match(r"[.,:][0-9]", rest)
     if _UNREAD.match(rest) or _FOREIGN.match(rest) or (digits and not layout.fraction):
         return None
-    if not layout.zone and _UNREAD_ZONE.match(rest):
-        return None
-    return layout
+    zone = match["zone"] if layout.zone else ""
+    return layout if layout.epoch or not zone_in_doubt(before, zone, rest) else None
 
 
 def layout_of(match: re.Match[str]) -> Layout:
@@ -304,46 +319,5 @@ def _hour_of_day(hour: int, half: str) -> int:
 def zone_of(text: str, layout: Layout, time_zone: str | None) -> int | str | None:
     """Return the zone of the time in `text`: seconds east of UTC, or a name; None if unknown."""
     if layout.zone:
-        return _offset_of(text[slice(*layout.zone)])
+        return offset_of(text[slice(*layout.zone)])
     return time_zone or 0
-
-
-def utc(seconds: int, zone: int | str | None) -> int | None:
-    """Return the seconds since 1970 of a local time, given as if it were UTC.
-
-    None where the zone is not known, or has that time twice or not at all (daylight saving time).
-    """
-    if isinstance(zone, str):
-        zone = _local_offset(zone, seconds // 60)
-    return None if zone is None else seconds - zone
-
-
-@lru_cache(maxsize=1024)
-def _offset_of(zone: str) -> int | str | None:
-    text = zone.strip("()[] \t\u00a0\u202f")
-    match = re.fullmatch(r"(?:UTC|GMT)?([+-])([0-9]{1,2}):?([0-9]{2})?", text, re.IGNORECASE)
-    if match:
-        hours, minutes = int(match[2]), int(match[3] or 0)
-        if hours > 14 or minutes > 59:
-            return None
-        return (hours * 3600 + minutes * 60) * (-1 if match[1] == "-" else 1)
-    if text.upper() in _KNOWN:
-        return _KNOWN[text.upper()] * 3600
-    if "/" not in text:
-        return None
-    try:
-        ZoneInfo(text)
-    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError.
-        return None
-    return text
-
-
-@lru_cache(maxsize=1 << 14)
-def _local_offset(zone: str, minute: int) -> int | None:
-    """Return the offset that holds in a minute of local time, None if none or two do."""
-    local = datetime.datetime(1970, 1, 1) + datetime.timedelta(minutes=minute)  # noqa: DTZ001
-    info = ZoneInfo(zone)
-    # PEP 495: where the two differ a local time comes twice, or is left out.
-    offsets = {local.replace(tzinfo=info, fold=fold).utcoffset() for fold in (0, 1)}
-    offset = offsets.pop()
-    return None if offsets or offset is None else int(offset.total_seconds())

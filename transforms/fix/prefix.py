@@ -24,9 +24,9 @@ from transforms.fix.log_times import (
     find_time,
     moment,
     shape_of,
-    utc,
     zone_of,
 )
+from transforms.fix.log_zones import utc
 from transforms.fix.schema import TIME
 from transforms.fix.words import LOW_BYTES, view, wide, word
 
