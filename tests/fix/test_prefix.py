@@ -170,6 +170,7 @@ ZONES_AFTER = [
     *("Chicago", "[Hong Kong]", "S\u00e3o Paulo", "Eastern", "Japan", "timezone: x"),
     *("[x] Asia/Tokyo", "Europe/Atlantis", "[x] +05:30", "UTC +03:00", "[x] UTC-4", "<+03:00>"),
     *("+03", "-8", "-4321-", "[-08]", "(+03)", "\u201303:00", "\uff0b03:00", "- 03:00"),
+    *("[main] +0300", "[main] [-0300]", "INFO [x] +03 -", '"offset":"-0300",'),
     *("+0317", "-1300", "+15:00", "+0300-", "| -0300 |"),
 ]
 ZONES_BEFORE = ["ET", "[EDT]", "CET", "+03:00", "[-0300]", "UTC+3", "Asia/Tokyo", "INFO [PT]"]

@@ -122,8 +122,14 @@ def direction(text: str) -> str | None:
     text = _LOGGER.sub(" ", text)
     text = _CATEGORY.sub(lambda match: f" {match[1]} ", text)
     text = _SESSION.sub(" ", text)
-    found = set(_words(text)) or set(_arrows(text))
-    return found.pop() if found in ({_IN}, {_OUT}) else None
+    told = _all_told(_words(text)) or _all_told(_arrows(text))
+    return None if told == _DOUBT else told
+
+
+def _all_told(directions: Iterator[str]) -> str | None:
+    """Return what all of them tell, None if there are none; two that differ leave doubt."""
+    told = next(directions, None)
+    return _DOUBT if told and any(one != told for one in directions) else told
 
 
 def _words(text: str) -> Iterator[str]:

@@ -61,11 +61,15 @@ _OFFSET_AFTER = re.compile(
     rf"(?:{BLANK}|[,;|:])*[(\[{{<\"']*(?:{_DASHES}{_D}|{_DASHES}{BLANK}?{_D}{{1,2}}:{_D}{{2}}(?![:0-9]))"
 )
 _OFFSET_BEFORE = re.compile(rf"(?<!\w){_DASHES}{_D}{{1,2}}:?(?:{_D}{{2}})?[)\]]?[\s,;|:]*[\[(]?\Z")
+# As `[-1234]` before a time is the tenant of WSO2, a minus alone tells an offset after it only.
+_MINUS_AFTER = re.compile(rf"(?<![\w.-])[{_MINUS}-]{_D}{{4}}(?![\w-]|[.,:]{_D})")
 _ANYWHERE = re.compile(
     # A name in capitals.
     rf"(?<![\w.:/\\>-])(?:{_ABBREVIATIONS}){_NO_MORE}"
     rf"|(?<!\w)(?:UTC|GMT)?{_DASHES}{_D}{{2}}:{_D}{{2}}(?![\w:])"
     rf"|(?<!\w)(?:UTC|GMT){_DASHES}{_D}"
+    rf"|(?<![\w.+])\+{_D}{{2}}(?:{_D}{{2}})?(?![\w+]|[.,:]{_D})"
+    rf"|(?i:offset)[\"']?\s*[:=]\s*[\"']?{_DASHES}{_D}"
     rf"|(?<![\w/\\]){_REGION}"
     r"|(?i:(?<![a-z])(?:tz|time_?zone|(?:utc|gmt)_?offset)[\"']?\s*[=:]"
     r"|\b(?:standard|daylight|summer|winter|universal|mean|local|europe(?:an)?|eastern|central"
@@ -91,7 +95,7 @@ def zone_in_doubt(before: str, zone: str, after: str) -> bool:
         return False
     if _OFFSET_AFTER.match(after) or _NAME_AFTER.match(after) or _OFFSET_BEFORE.search(before):
         return True
-    if _ANYWHERE.search(before) or _ANYWHERE.search(after):
+    if _ANYWHERE.search(before) or _ANYWHERE.search(after) or _MINUS_AFTER.search(after):
         return True
     following, last = _WORDS_AFTER.match(after), _WORDS_BEFORE.search(before)
     return bool(
