@@ -103,6 +103,7 @@ FORMS = {
     "offset with a minus sign": "2025-03-14 17:11:12.123 \u221205:00 OUT ",
     "grep -H": "logs/fix_2025-03-13_00:00:00.log:17:2025-03-14 22:11:12.123 OUT ",
     "JSON around a logger's line": '{"@timestamp":"2025-03-14T22:11:12Z","message":"22:11:12 OUT ',
+    "colours": "\x1b[32m2025-03-14 22:11:12.123\x1b[0m INFO \x1b[1mOUT\x1b[0m ",
     "WSO2": "TID: [-1234] [] [2025-03-14 22:11:12,123]  INFO {a.B} - OUT ",
     "docker compose": "gateway-1  | 2025-03-14 22:11:12.123 OUT ",
 }
@@ -196,6 +197,7 @@ def test_a_zone_that_is_not_understood_leaves_the_time_out(vectorised):
         "2025-03-04 10:11:12.123Z [main] EST ",
         "2025-03-04 10:11:12.123 - 12 orders - ",
         "2025-03-04 10:11:12.123 NYSE TEXT ALERT ",
+        "2025-03-04 10:11:12.123 GET /fix ",
     ],
 )
 def test_what_is_no_zone_or_follows_one_leaves_the_time(text):
@@ -285,6 +287,10 @@ def test_a_direction_that_is_denied_or_no_more_than_a_word_is_left_out(vectorise
     [
         ("accepted in book, now sending: ", "out"),
         ("10:11:12.123 OUT ", "out"),
+        ("May  4 10:11:12 host app: sent: ", "out"),
+        ("TO_APP: ", "out"),
+        ("from_admin ", "in"),
+        ('{"log":"\\u001b[1min\\u001b[0m ', "in"),
         ("Mar  4 10:11:12 host IN ", "in"),
         ("2025-03-04 10:11:12 EST IN ", "in"),
         ("INFO, in, ", "in"),
@@ -533,7 +539,22 @@ PIECES = st.sampled_from(
         "20250229-09:30:00.1",
     ]
     + ["PM", " am", "Jan", " Mar ", "/", "CST", " UTC", "1741990272", "=>", "received", "[1] "]
-    + ["EST", "[+0200]", "\u2212", "+02:00", " ET ", "x=", "time=", "/", "\\", "not ", "_", "Paris"]
+    + [
+        "EST",
+        "[+0200]",
+        "\u2212",
+        "+02:00",
+        " ET ",
+        "x=",
+        "time=",
+        "/",
+        "\\",
+        "not ",
+        "_",
+        "Paris",
+        "\x1b[32m",
+        "\x1b[0m",
+    ]
     + ["2/1/2025 1:30:00", "14/03/2025 22:11:12", "10:11:12", "25/03/04 ", " INFO ", "sent"]
 )
 TEXTS = st.lists(PIECES, max_size=8).map("".join)

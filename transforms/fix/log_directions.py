@@ -20,8 +20,10 @@ TIME_MARK = "\0"
 
 _IN, _OUT, _DOUBT = "in", "out", "doubt"
 _ANYWHERE = {
-    **dict.fromkeys(("incoming", "inbound", "recv", "rcvd", "rcv", "fromapp", "fromadmin"), _IN),
-    **dict.fromkeys(("outgoing", "outbound", "snd", "toapp", "toadmin"), _OUT),
+    **dict.fromkeys(("incoming", "inbound", "recv", "rcvd", "rcv"), _IN),
+    **dict.fromkeys(("fromapp", "fromadmin", "from_app", "from_admin"), _IN),
+    **dict.fromkeys(("outgoing", "outbound", "snd"), _OUT),
+    **dict.fromkeys(("toapp", "toadmin", "to_app", "to_admin"), _OUT),
 }
 _VERBS = {
     **dict.fromkeys(("received", "receiving", "receive", "receives"), _IN),
@@ -98,7 +100,7 @@ _DENIAL = re.compile(
     r"|ping)|discard(?:s|ed|ing)|suppress(?:ed|ing)|skip(?:s|ped|ping)?|ignor(?:e|es|ed|ing)"
     r"|abort(?:ed|ing)?|block(?:ed|ing)|delay(?:ed|ing)|postpon(?:ed|ing)|held|holding|withheld"
     r"|(?:en)?queue[ds]?|(?:en)?queue?ing|pending|await(?:s|ed|ing)?|wait(?:s|ed|ing)?"
-    r"|expect(?:s|ed|ing)?|schedul(?:ed|ing)|will|would|should|could|can|may|might|must|shall|to\s+be"
+    r"|expect(?:s|ed|ing)?|schedul(?:ed|ing)|will|would|should|could|can|may(?!\s+[0-9])|might|must|shall|to\s+be"
     r"|about\s+to|try|tries|tried|trying|attempt(?:s|ed|ing)?|unless|if|before|until|instead"
     r"|cancelled|canceled|cancelling|stop(?:ped|ping)?|refus(?:e|ed|es|ing)|den(?:y|ied|ying)"
     r"|prevent(?:s|ed|ing)?|forbidden|disabled|lost|losing|timed?[- ]?out|exceptions?|problems?"

@@ -4,6 +4,7 @@
 prefix. The same prefix always says the same; what is not understood is None.
 """
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -38,8 +39,10 @@ Mask = NDArray[np.bool_]
 
 _U = np.uint64
 _LONGEST = 500
-_TOO_LONG = 1000  # characters of a prefix
 """As many bytes of all prefixes of a block are looked at together; longer ones are rare."""
+_TOO_LONG = 1000  # characters of a prefix
+# What colours a terminal, as it is or escaped, with digits as zeros; it says nothing else.
+_COLOUR = re.compile(r"(?:\x1b|\\u000b|\\x0b|\\000)\[[0;]*[mK]")
 _TO_ZERO = np.arange(256, dtype=np.uint8)
 _TO_ZERO[ord("1") : ord("9") + 1] = ord("0")
 _MOST_LAYOUTS = 8
@@ -68,6 +71,7 @@ def _look_at(shape: str, log: LogFormat) -> _Found:
 
 @lru_cache(maxsize=1 << 12)
 def _find(shape: str, log: LogFormat) -> _Found:
+    shape = _COLOUR.sub(lambda colour: " " * len(colour[0]), shape)
     layout = find_time(shape, log.patterns)
     if layout:
         shape = f"{shape[: layout.start]}{TIME_MARK}{shape[layout.end :]}"
