@@ -209,7 +209,7 @@ OTHER_TIMES = [
     *("SettlDate={} ", "TradeDate={} 2025-03-05 10:11:12 ", "ExpireTime: {} ", "trade date: {} "),
     *("?from={}&to={} ", '{{"created":"{}","raw":"', "value='{}' ", "order_time={}Z x "),
     *("audit_{}.log: ", "audit-{}.log:3: ", "/var/log/{}/fix.log: ", "D:\\logs\\{}\\fix.log "),
-    *("fix.log.{}: ", "{}.log: ", "{}_old/fix.log: ", "v{} ", "http://a/b#{} "),
+    *("fix.log.{}: ", "{}.log: ", "{}_old/fix.log: ", "fix ({}).log: ", "v{} ", "http://a/b#{} "),
     *("good {} - {} ", "[main] {} {} ", "order {} 2025-03-05 10:11:12 ", "09:00:00 {} "),
     *("INFO 09:00:00 {} ", "book of {} 09:00:00 "),
 ]

@@ -95,12 +95,13 @@ _GROUP = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\"[^\"]*\"|'[^']*'|<[^<>]*>|\{[^{}
 _STATEMENT = re.compile(r"[\[\]{}|;\"\0\t]|(?<!\S)[-\u2013\u2014]+(?!\S)|[.!?](?=\s)")
 # Said of a message that did not go out or come in, or has not yet.
 _DENIAL = re.compile(
-    r"(?<![\w.$/\\])(?:no|not|non|never|none|neither|nor|cannot|nothing|\w+n['\u2019]t|without|unable|fail"
-    r"|fail(?:s|ed|ing|ures?)|un(?:sent|delivered|deliverable)|undeliver(?:ed|able)|drop(?:s|ped"
+    r"(?<![\w.$/\\])(?:no|not|non|never|none|neither|nor|cannot|nothing|\w+n['\u2019]t|without"
+    r"|unable|fail(?:s|ed|ing|ures?)?|un(?:sent|delivered|deliverable)|undeliver(?:ed|able)|drop(?:s|ped"
     r"|ping)|discard(?:s|ed|ing)|suppress(?:ed|ing)|skip(?:s|ped|ping)?|ignor(?:e|es|ed|ing)"
     r"|abort(?:ed|ing)?|block(?:ed|ing)|delay(?:ed|ing)|postpon(?:ed|ing)|held|holding|withheld"
     r"|(?:en)?queue[ds]?|(?:en)?queue?ing|pending|await(?:s|ed|ing)?|wait(?:s|ed|ing)?"
-    r"|expect(?:s|ed|ing)?|schedul(?:ed|ing)|will|would|should|could|can|may(?!\s+[0-9])|might|must|shall|to\s+be"
+    r"|expect(?:s|ed|ing)?|schedul(?:ed|ing)|will|would|should|could|can"
+    r"|may(?!\s+[0-9])|might|must|shall|to\s+be"
     r"|about\s+to|try|tries|tried|trying|attempt(?:s|ed|ing)?|unless|if|before|until|instead"
     r"|cancelled|canceled|cancelling|stop(?:ped|ping)?|refus(?:e|ed|es|ing)|den(?:y|ied|ying)"
     r"|prevent(?:s|ed|ing)?|forbidden|disabled|lost|losing|timed?[- ]?out|exceptions?|problems?"

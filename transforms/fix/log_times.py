@@ -122,7 +122,7 @@ _FORMS = tuple(
 
 # After a time that is understood there is nothing that changes it: no further digits, no second
 # offset, no half of the day in another language; nor does it go on as the name of a file.
-_UNREAD = _form(rf"[^\W_]|[._/\\]+[A-Z]|{BLANK}?[+-]{_D}|{BLANK}?[ap]\.?{BLANK}?m(?!\w\w)")
+_UNREAD = _form(rf"[^\W_]|[)\]}}]*[._/\\]+[A-Z]|{BLANK}?[+-]{_D}|{BLANK}?[ap]\.?{BLANK}?m(?!\w\w)")
 _FOREIGN = re.compile(rf"{BLANK}*(?=[^\x00-\x7f])[^\W\d_]")
 _CLOCK_FIRST = re.compile(r"\W*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?![0-9])")
 # But for the time of syslog without a year, which other programs put before theirs.
