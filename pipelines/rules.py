@@ -52,7 +52,7 @@ class Rules:
         hidden = [name for tag, name in _PARTIES.items() if tag in self.masking.tags]
         if settings.we_are and hidden:
             raise UsageError(
-                f"--we-are compares with {hidden[0]}, which --mask hides, so it would find nothing; "
+                f"--we-are compares with {hidden[0]}, which --mask hides: it would find nothing; "
                 "leave out one of them"
             )
         self.lookups = [_lookup(text) for text in settings.lookup]

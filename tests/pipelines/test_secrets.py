@@ -49,6 +49,7 @@ NAMED = [
     "password: %s", "EncryptedPassword=%s", "EncryptedNewPassword=%s", "user=%s pwd=%s",
     '{"tag":554,"value":"%s"}', '{"name":"Password","value":"%s"}', "<Password>%s</Password>",
     '<UserReq Username="%s" Password="%s"/>', "554: %s", " 554 = %s", "554:%s", "[554]Password=%s",
+    "postgresql://u:%s@h/db", "--password %s", "the password is %s", "Authorization: Bearer %s",
     '{\\"Password\\":\\"%s\\"}', 'login="%s"', "passphrase=%s", "1402 = %s",
 ]  # fmt: skip
 INSIDE = [

@@ -8,7 +8,7 @@ what may be a secret is taken for one; too much is hidden rather than too little
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -64,6 +64,15 @@ _JOINS = b"", b"_", b"-", b".", b" "
 _FURTHEST = 5
 _JUNK = _VISIBLE.copy()
 _JUNK[[10, *range(48, 58), *range(65, 91), *range(97, 123)]] = False
+
+
+_PASSWORD = 554
+_WITHOUT_FIELD_SIGNS = (b"://", b"-pass", b"-PASS", b"assword is", b"uthorization")
+_WITHOUT_FIELD = re.compile(
+    rb"://[^\s/@:]{0,99}:([^\s@]{1,199})@|--?pass(?:word|wd|phrase)?[ \t]+(\S{1,199})"
+    rb"|password is (\S{1,199})|authorization: ?(?:basic|bearer)? ?(\S{1,999})",
+    re.IGNORECASE,
+)
 
 
 class Span(NamedTuple):
@@ -158,13 +167,15 @@ class SecretText:
             begin = text.rfind(b"\n", 0, sign) + 1
             past = text.find(b"\n", sign) + 1 or len(text)
             found += [reduced.span(*one) for one in self._loosely(text, begin, past)]
-        return found
+        return [*found, *_without_field(octets, self._tags)]
 
     def may_be_in(self, octets: bytes) -> bool:
         """Tell, at the cost of a few passes, whether `in_anything` may find something."""
         array = np.frombuffer(octets, np.uint8)
         is_visible = octets.isascii() and (not len(array) or array.min() >= 9)
-        return not is_visible or bool(len(self._candidates(octets)))
+        if not is_visible or any(sign in octets for sign in _WITHOUT_FIELD_SIGNS):
+            return True
+        return bool(len(self._candidates(octets)))
 
     def _candidates(self, text: bytes) -> NDArray[np.int64]:
         """Return the places of signs that have what may be a name or tag before them."""
@@ -363,6 +374,13 @@ class SecretText:
 
 
 @lru_cache(1 << 12)
+def _without_field(octets: bytes, tags: Collection[int]) -> Iterator[Span]:
+    """Yield passwords that no field has: those in URIs, behind options, in words."""
+    if _PASSWORD in tags:
+        for match in _WITHOUT_FIELD.finditer(octets):
+            yield Span(*match.span(match.lastindex or 0), _PASSWORD)
+
+
 def _damaged(secrets: SecretText, text: bytes) -> tuple[int, bool]:
     return secrets.read_tag(text)
 
