@@ -9,7 +9,7 @@ from tests.fix.messages import encode, random_fields
 from tests.fix.test_delimiters import read
 from tests.fix.wrappers import WRAPPERS, cell, docker, elastic, printed
 from transforms.fix.block import Block
-from transforms.fix.borders import first_border, last_border
+from transforms.fix.borders import endings, first_border, last_border
 from transforms.fix.delimiter import sniff_delimiter
 from transforms.fix.masking import Masking
 from transforms.fix.parser import parse_block
@@ -144,3 +144,87 @@ def test_every_byte_of_a_damaged_wrapped_log_is_in_a_message_or_a_failure(seed):
         assert data[row["position"] : end] == row["raw"]
         left[row["position"] : end] = b" " * len(row["raw"])
     assert b"8=FIX" not in left
+
+
+def at_its_end(data, delimiter):
+    """Return the rows of a log without an end of line, and where what waits in it begins."""
+    end = last_border(data, delimiter, at_end=endings(data, delimiter))
+    return rows_of(data[:end], delimiter), end
+
+
+def rows_of(data, delimiter, position=0):
+    batch = parse_block(Block("log", position, data, delimiter), masking=Masking({}))
+    return batch.messages.drop_columns(["ingested_at"]).to_pylist()
+
+
+def json_array(made):
+    return json.dumps([message.decode() for message in made]).encode()
+
+
+def indented(made):
+    return json.dumps({"messages": [one.decode() for one in made]}, indent=1).encode()
+
+
+def python_list(made):
+    return repr(made).encode()
+
+
+def python_dicts(made):
+    return b"\n".join(repr({"dir": "in", "raw": message}).encode() for message in made)
+
+
+def one_string(made):
+    return json.dumps({"log": "\n".join(message.decode() for message in made)}).encode()
+
+
+def lines_of(wrap):
+    return lambda made: b"\n".join(wrap(message.decode()).encode() for message in made)
+
+
+LOGS = [json_array, indented, python_list, python_dicts, one_string, *map(lines_of, WRAPPERS)]
+
+
+@pytest.mark.parametrize("delimiter", [b"\x01", b"|"])
+@pytest.mark.parametrize("log", LOGS)
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_the_last_message_of_a_log_without_an_end_of_line_is_read_as_any_other(
+    log, delimiter, count
+):
+    for text in ("Zürich", 'say "hi"', "C:\\new\\x41", "a \"b' c\\"):
+        last = encode([(35, b"D"), (55, text.encode()), (58, b"end")], delimiter=delimiter)
+        data = log([*messages(count=count - 1, delimiter=delimiter), last])
+        found, _ = at_its_end(data, sniff_delimiter(data))
+        assert [row["defects"] for row in found][-1:] == [None]
+        assert found[-1]["symbol"] == text
+        assert found == rows_of(data + b"\n", sniff_delimiter(data))
+        assert len(found) == count
+
+
+@pytest.mark.parametrize("log", LOGS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_wrapped_log_cut_anywhere_and_grown_is_read_as_one_that_is_read_at_its_end(log, seed):
+    data = log(messages(seed, 3)) + b"\n"
+    delimiter = sniff_delimiter(data)
+    whole = rows_of(data, delimiter)
+    assert len(whole) == 3
+    for cut in range(len(data) - 500, len(data), 7):
+        found, end = at_its_end(data[:cut], delimiter)
+        assert found + rows_of(data[end:], delimiter, end) == whole
+
+
+def test_a_quote_that_is_never_closed_holds_up_no_message_that_is_right_as_it_is():
+    message = encode([(35, b"D"), (58, b"C:\\new\\x41")], delimiter=b"|")
+    for before in (b"it's ", b'5" pipe ', b"it's \"", b'"x": "', b"got b'"):
+        (row,), end = at_its_end(before + message, b"|")
+        assert end == len(before + message)
+        assert (row["raw"], row["defects"]) == (message, None)
+
+
+def test_a_message_in_a_string_that_is_cut_off_waits_for_its_end():
+    message = encode([(35, b"D"), (55, "Zürich".encode())])
+    line = docker(message.decode()).encode()
+    cut = line[: line.index(b'\\n"')]
+    assert at_its_end(cut, b"\\u0001") == ([], 0)
+    batch = parse_block(Block("log", 0, cut, b"\\u0001", provisional=True))
+    (failure,) = batch.failures.to_pylist()
+    assert (failure["reason"], failure["raw"]) == ("truncated", cut)

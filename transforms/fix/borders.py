@@ -27,6 +27,7 @@ from transforms.fix.framing import (
     walk,
 )
 from transforms.fix.original import Original, as_read
+from transforms.fix.wrapped import open_string
 
 __all__ = [
     "Endings",
@@ -70,15 +71,20 @@ def last_border(data: bytes, delimiter: bytes, *, at_end: Endings | None = None)
     """Return the last border in `data`, which begins at a border; 0 if there is none after it.
 
     With `at_end`, `data` ends where its source ends, whose messages end so: the answer is
-    `len(data)` if the last record is whole, else where the unfinished one begins. Only the end of
-    `data` is looked at, from as far back as a whole message is found in it.
+    `len(data)` if the last record is whole, else where the unfinished one begins. Messages in a
+    string with escapes wait for the end of the string, which tells how they are read. Only the end
+    of `data` is looked at, from as far back as a whole message is found in it.
     """
+    opened = None if at_end is None else open_string(data, delimiter)
     data, delimiter, original = _whole_as_read(data, delimiter)
     window = _WINDOW
     while True:
         begin = max(0, len(data) - window)
         part = data[begin:]
-        last = max(_borders(part, delimiter, synced=begin == 0, at_end=at_end), default=0)
+        borders = _borders(part, delimiter, synced=begin == 0, at_end=at_end)
+        if opened is not None:
+            borders = (one for one in borders if original.at(begin + one) <= opened)
+        last = max(borders, default=0)
         if last or begin == 0:
             return original.at(begin + last)
         window *= 4

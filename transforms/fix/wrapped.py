@@ -1,9 +1,12 @@
 """Messages inside the strings of JSON lines, CSV cells and printed strings: what is escaped there.
 
-A string is taken for one if it begins before a message on its line and ends behind it. What its
-escapes stand for is read where the message then has the length that it says, or where the string is
-one for certain: the value of a member in JSON, a cell with doubled quotes, bytes as Python prints
-them. Otherwise a backslash is a backslash.
+A string is taken for one if it begins before a message on its line. What its escapes stand for is
+read where the message then has the length that it says, or where the string is one for certain and
+ends after the message: the value of a member in JSON, a cell with doubled quotes, bytes as Python
+prints them. Otherwise a backslash is a backslash.
+
+Data may be cut after a message, before the quote that ends its string: so a string that has none
+ends where its line or the data does.
 """
 
 import re
@@ -12,7 +15,7 @@ from typing import NamedTuple
 
 from transforms.fix.delimiter import start_pattern
 
-__all__ = ["Escape", "escapes"]
+__all__ = ["Escape", "escapes", "open_string"]
 
 
 class Escape(NamedTuple):
@@ -23,11 +26,24 @@ class Escape(NamedTuple):
     text: bytes
 
 
+class _String(NamedTuple):
+    """What is escaped in a string from its first message, at `begin`, to the string's `end`.
+
+    `is_open` tells that the data ends before the quote that ends it.
+    """
+
+    begin: int
+    end: int
+    found: list[Escape]
+    is_open: bool = False
+
+
 _BEGIN = b"8=FIX"
 _CLOSED = {
     quote: re.compile(rb"(?:[^%b\\\n]|\\[^\n])*%b" % (quote, quote)) for quote in (b'"', b"'")
 }
 _CELL = re.compile(rb'(?:[^"]|"")*"(?=[,;\t\r\n]|\Z)')
+_OPEN_CELL = re.compile(rb'(?:[^"]|"")*\Z')
 _BEFORE_CELLS = (b"", b",", b";", b"\t", b"\n")
 _CERTAIN = re.compile(rb'(?:"[ \t]*[:=][ \t]*|(?<![0-9A-Za-z_])b)\Z')
 
@@ -56,19 +72,42 @@ def escapes(data: bytes, delimiter: bytes) -> list[Escape]:
 
     `delimiter` is that of the file. Data without quotes, or with few, costs next to nothing.
     """
-    found: list[Escape] = []
     if b"\\" not in data and b'""' not in data:
-        return found
+        return []
+    found = sorted(one for string in _strings(data, delimiter) for one in string.found)
+    # Of strings that cross each other the first one counts.
+    past = 0
+    return [one for one in found if one.start >= past and (past := one.end)]
+
+
+def open_string(data: bytes, delimiter: bytes) -> int | None:
+    """Return where the first message begins in a string that `data` ends inside, None if in none.
+
+    Only a string with escapes counts: what follows `data` decides how they are read. An apostrophe
+    or quote before a message in a string of the other kind opens none.
+    """
+    line = data.rfind(b"\n") + 1
+    if data.find(b"\\", line) < 0 and data.find(b'""', line) < 0:
+        return None
+    strings = [one for one in _strings(data[line:], delimiter) if one.found]
+    closed = [one for one in strings if not one.is_open]
+    opened = [
+        one.begin
+        for one in strings
+        if one.is_open and not any(other.begin <= one.begin < other.end for other in closed)
+    ]
+    return line + min(opened) if opened else None
+
+
+def _strings(data: bytes, delimiter: bytes) -> Iterator[_String]:
+    """Yield the strings of `data` that hold messages, by the quote that they are in."""
     for quote in (b'"', b"'"):
         past = 0
         for start, begin in _openings(data, quote):
             if start >= past:
-                past, inside = _in_string(data, quote, start, begin, delimiter)
-                found += inside
-    found.sort()
-    # Of strings that cross each other the first one counts.
-    past = 0
-    return [one for one in found if one.start >= past and (past := one.end)]
+                string = _in_string(data, quote, start, begin, delimiter)
+                past = string.end
+                yield string
 
 
 def _openings(data: bytes, quote: bytes) -> Iterator[tuple[int, int]]:
@@ -88,33 +127,48 @@ def _openings(data: bytes, quote: bytes) -> Iterator[tuple[int, int]]:
         at = data.find(quote, begin)
 
 
-def _in_string(
-    data: bytes, quote: bytes, start: int, begin: int, delimiter: bytes
-) -> tuple[int, list[Escape]]:
-    """Return where the string from `start` on ends, and what is escaped in it from `begin` on."""
+def _in_string(data: bytes, quote: bytes, start: int, begin: int, delimiter: bytes) -> _String:
+    """Return the string that begins at `start`, with what is escaped in it from `begin` on."""
     line = data.find(b"\n", begin)
-    line = line if line >= 0 else len(data)
+    cut = line < 0
+    line = len(data) if cut else line
     before = data[max(0, start - 16) : start - 1]
     if quote == b'"' and before[-1:] in _BEFORE_CELLS and data.find(b'""', begin, line) >= 0:
-        cell = _CELL.match(data, start, line)
+        cell = _cell(data, start, begin, line, delimiter)
         if cell:
-            pairs = re.compile(b'""').finditer(data, begin, cell.end() - 1)
-            return cell.end(), [Escape(*pair.span(), b'"') for pair in pairs]
+            return cell
     closed = _CLOSED[quote].match(data, start, line)
-    if not closed:
-        return start, []
-    text = _LINE_ENDS.sub(b"", data[begin : closed.end() - 1])
+    if not closed and data.find(b"\\", begin, line) < 0:
+        return _String(begin, start, [])
+    past, is_open = (closed.end(), False) if closed else (line, cut)
+    text = _LINE_ENDS.sub(b"", data[begin : past - 1] if closed else data[begin:past])
     end = begin + len(text)
     if b"\\" not in (text.replace(delimiter, b"") if len(delimiter) > 1 else text):
-        return closed.end(), []
+        return _String(begin, past, [])
+    certain = (closed or is_open) and _CERTAIN.search(before)
+    if not closed and not certain and _is_framed(text, delimiter):
+        return _String(begin, start, [])
     for pattern in (_ESCAPE, _TWICE):
         found = [Escape(*one.span(), _meant(one)) for one in pattern.finditer(data, begin, end)]
         if _is_framed(_undone(data, begin, end, found), delimiter):
-            return closed.end(), found
+            return _String(begin, past, found, is_open)
+    if not certain or _is_framed(text, delimiter):
+        return _String(begin, past if closed else start, [])
     found = [Escape(*one.span(), _meant(one)) for one in _ESCAPE.finditer(data, begin, end)]
-    if not _CERTAIN.search(before) or _is_framed(text, delimiter):
-        return closed.end(), []
-    return closed.end(), [one for one in found if one.text not in (b"\n", b"\r")]
+    found = [one for one in found if one.text not in (b"\n", b"\r")]
+    return _String(begin, past, found, is_open)
+
+
+def _cell(data: bytes, start: int, begin: int, line: int, delimiter: bytes) -> _String | None:
+    """Return the cell with doubled quotes that begins at `start`, None if none does."""
+    cell = _CELL.match(data, start, line)
+    is_open = not cell and line == len(data) and not _is_framed(data[begin:], delimiter)
+    if is_open:
+        cell = _OPEN_CELL.match(data, start)
+    if not cell:
+        return None
+    pairs = re.compile(b'""').finditer(data, begin, cell.end() - (not is_open))
+    return _String(begin, cell.end(), [Escape(*one.span(), b'"') for one in pairs], is_open)
 
 
 def _meant(escape: re.Match[bytes]) -> bytes:
