@@ -30,11 +30,15 @@ _SOURCES = "sources.jsonl"
 
 
 class Read(NamedTuple):
-    """What a run found in a source: messages, bytes that are none, and lines without FIX."""
+    """What a run found in a source: messages, bytes that are none, and lines without FIX.
+
+    `seen` is what most failures of its first ones say.
+    """
 
     messages: int = 0
     failures: int = 0
     lines: int = 0
+    seen: str = ""
 
 
 def start(folder: Path) -> None:
@@ -123,10 +127,14 @@ class Committed:
                 counters["defects"].labels(self._sink, kind).inc(count)
         for lookup, count in batch.joined.items():
             counters["joined"].labels(self._sink, lookup).inc(count)
-        failed = pc.sum(pc.invert(pc.is_in(batch.failures["reason"], _UNFINISHED))).as_py() or 0
-        found = [self._sink, batch.source, batch.messages.num_rows + batch.filtered]
+        ended = pc.invert(pc.is_in(batch.failures["reason"], _UNFINISHED))
+        details = Counter(batch.failures["detail"].filter(ended).to_pylist())
+        seen = details.most_common(1)[0][0] if details else ""
+        messages = batch.messages.num_rows + batch.filtered
+        counts = [messages, details.total(), batch.skipped]
         with open(Path(self._folder) / _SOURCES, "ab") as file:
-            file.write(orjson.dumps([*found, failed, batch.skipped]) + b"\n")
+            line = [self._sink, batch.source, *counts, batch.start, seen]
+            file.write(orjson.dumps(line) + b"\n")
         if batch.error:
             problem = {"source": batch.source, "position": batch.end, "error": batch.error}
             with open(Path(self._folder) / _PROBLEMS, "ab") as file:
@@ -150,15 +158,20 @@ def read_of(folder: Path) -> dict[str, Read]:
     path = Path(folder) / _SOURCES
     if not path.exists():
         return {}
-    by_sink: dict[tuple[str, str], Read] = {}
+    by_sink: dict[tuple[str, str], tuple[int, ...]] = {}
+    first: dict[str, tuple[int, str]] = {}
     for line in path.read_bytes().splitlines():
-        sink, source, *counts = orjson.loads(line)
-        before = by_sink.get((sink, source), Read())
-        by_sink[sink, source] = Read(*map(sum, zip(before, counts, strict=True)))
+        sink, source, *counts, start, seen = orjson.loads(line)
+        before = by_sink.get((sink, source), (0, 0, 0))
+        by_sink[sink, source] = tuple(map(sum, zip(before, counts, strict=True)))
+        if seen:
+            first[source] = min(first.get(source, (start, seen)), (start, seen))
     result: dict[str, Read] = {}
-    for (_, source), read in by_sink.items():
+    for (_, source), counts in by_sink.items():
         # One sink may have had more of it already than another.
-        result[source] = max(result.get(source, Read()), read, key=sum)
+        messages, failures, lines = max(result.get(source, Read())[:3], counts, key=sum)
+        _, seen = first.get(source, (0, ""))
+        result[source] = Read(messages, failures, lines, seen)
     return result
 
 

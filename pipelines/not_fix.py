@@ -53,12 +53,11 @@ def words_for(suspicious: Sequence[tuple[File, Read]]) -> list[str]:
     if with_fields:
         file, one = with_fields[0]
         much = "almost nothing" if one.messages else "nothing"
-        delimiter = file.delimiter.decode("ascii", "backslashreplace")
+        flag = ", and add --reprocess" if "name it with --delimiter" in one.seen else ""
         texts.append(
             f"{much} in {file.name}{_more(with_fields)} was read as FIX: {one.messages:,} "
-            f"messages, {one.failures:,} failures, {one.lines:,} lines without FIX; fields were "
-            f"taken to be separated by {delimiter!r}: if they are not, name what does with "
-            "--delimiter, and add --reprocess; fixfeed failures shows what was seen"
+            f"messages, {one.failures:,} failures, {one.lines:,} lines without FIX; what was "
+            f"seen: {one.seen}{flag}; fixfeed failures shows all"
         )
     if text_only:
         file, one = text_only[0]

@@ -183,10 +183,11 @@ def _either(words: Sequence[str]) -> str:
 
 
 def _delimiter(text: str) -> bytes:
-    delimiter = read_delimiter(text)
-    if delimiter is None:
-        raise UsageError(f"delimiter is {text!r}, expected what stands between fields, e.g. '|'")
-    return delimiter
+    try:
+        return read_delimiter(text)
+    except ValueError as error:
+        shown = f"'{text}'" if text.isprintable() else repr(text)
+        raise UsageError(f"delimiter is {shown}, {error}") from error
 
 
 def _size(text: str) -> int:

@@ -1,6 +1,7 @@
 """Delimiters of all kinds are found or named; no line of fields counts as without FIX."""
 
 import random
+import re
 import string
 
 import pytest
@@ -8,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fix.messages import DELIMITERS, SPELLINGS, encode, random_log
-from transforms.fix.between import NO_BEGIN_STRING
+from transforms.fix.between import NO_BEGIN_STRING, REASONS
 from transforms.fix.block import Block
 from transforms.fix.borders import Endings, first_border, last_border
-from transforms.fix.delimiter import read_delimiter, sniff_delimiter
+from transforms.fix.delimiter import naming, read_delimiter, sniff_delimiter
 from transforms.fix.parser import parse_block
 from transforms.fix.traces import has_trace
 
@@ -136,7 +137,7 @@ def test_a_delimiter_that_is_not_known_is_named_in_the_failure():
     for data in (ORDER.replace(b"\x01", b"~~"), FILLER + ORDER.replace(b"\x01", b"~~")):
         (failure,) = read(data).failures.to_pylist()
         assert failure["reason"] == NO_BEGIN_STRING
-        assert "'~~' stands behind the version" in failure["detail"]
+        assert "'~~' stands after the version" in failure["detail"]
         assert "--delimiter" in failure["detail"]
 
 
@@ -162,9 +163,87 @@ def test_a_delimiter_is_named_by_its_text_or_a_word():
     assert read_delimiter("tab") == read_delimiter("\t") == b"\t"
     assert read_delimiter(" | ") == b" | "
     assert read_delimiter("␁") == "␁".encode()
-    assert [read_delimiter(wrong) for wrong in ("", "=", "\n", "A", "12", "\\x3d", "\\n")] == [
-        None, None, None, None, None, None, b"\\n",
-    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "answer"),
+    [
+        *(("pipe", "'|'"), ("Space", "' '"), ("semicolon", "';'"), ("comma", "','")),
+        *(("caret", "'^'"), ("0x01", "'\\x01'")),
+        *(
+            (end, "an end of line ends the message")
+            for end in ("\n", "\r", "\\n", "\\r", "LF", "cr")
+        ),
+        *((end, "an end of line ends the message") for end in ("\\x0a", "\\015", "|\n")),
+        *(("\0", "cannot be NUL"), ("\\x00", "cannot be NUL")),
+        *(("=", "without '='"), ("=>", "without '='"), ("\\x3d", "without '='")),
+        *(("", "e.g. '|'"), ("A", "not letters or digits"), ("12", "not letters or digits")),
+    ],
+)
+def test_what_is_no_delimiter_is_answered_with_what_is(wrong, answer):
+    with pytest.raises(ValueError, match=re.escape(answer)):
+        read_delimiter(wrong)
+
+
+def test_a_delimiter_that_was_found_is_named_so_that_it_is_understood_or_not_at_all():
+    for found in (b"~~", b" ", b"\x02", b"\xc2\xa6", b"\xa6", b"\t", b"::", b"\\x01"):
+        text = naming(found)
+        assert sniff_delimiter(b"", read_delimiter(text)) in (found, b"\x01")
+    assert [naming(one) for one in (b"\0", b"SOH", b"=>", b"0x01", b"\xa6\xa6")] == [None] * 5
+
+
+LINES = {
+    b"8=FIX.4.4~~9=13~~35=D~~": "'~~' stands after the version in 8=FIX; if it separates fields, "
+    "name it with --delimiter",
+    b"8=FIX.4.4 9=13 35=D ": "' ' stands after the version in 8=FIX; if it separates fields, name "
+    "it with --delimiter",
+    "8=FIX.4.4¦9=13¦35=D¦".encode(): "'¦' stands after the version in 8=FIX; if it separates "
+    "fields, name it with --delimiter",
+    **{
+        b"8=FIX.4.4%b9=13%b35=D%b" % (odd, odd, odd): f"'{shown}' stands after the version in "
+        "8=FIX; if it separates fields, replace it in the file, by | for example: --delimiter "
+        "cannot name it"
+        for odd, shown in {b"\0": "\\x00", b"SOH": "SOH", b"=>": "=>"}.items()
+    },
+    b"8=FIXML<Order/>": "8=FIX is followed by 'ML<Order', where a version such as .4.4 and a "
+    "delimiter belong",
+    b"8=FIX4.4|49=A|35=D|": "8=FIX is followed by '4.4', where a version such as .4.4 and a "
+    "delimiter belong",
+    b"8 = FIX.4.4|9 = 13|35 = D|": "blanks stand beside '=', where FIX has none: take them out of "
+    "the file first",
+    b"8(BeginString)=FIX.4.4|9(BodyLength)=13|35(MsgType)=D|": "names stand where FIX has tag "
+    "numbers alone: take them out of the file first",
+    b"BeginString(8)=FIX.4.4|BodyLength(9)=13|MsgType(35)=D|": "names stand where FIX has tag "
+    "numbers alone: take them out of the file first",
+    b"8=FIX.4.4": "one field alone on its line: the fields of a message belong on one line",
+    b"11=ORD1": "one field alone on its line: the fields of a message belong on one line",
+    b"8?FIX.4.4|9=13|35=D|49=A|": "'|' separates fields, but 8=FIX and a version before them are "
+    "missing or damaged",
+    b"35=D~~49=A~~56=B~~": "'~~' seems to separate fields; if it does, name it with --delimiter",
+    b"1=a;2=b;3=c;": REASONS[NO_BEGIN_STRING],
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_failure_says_what_it_saw_and_names_the_flag_only_where_it_helps(line):
+    for data in (line + b"\n", FILLER + line + b"\n"):
+        (failure,) = read(data).failures.to_pylist()
+        assert (failure["reason"], failure["detail"]) == (NO_BEGIN_STRING, LINES[line])
+    if "name it with --delimiter" in LINES[line]:
+        found = LINES[line].split("'")[1].encode()
+        (row,) = read(line + b"49=A" + found + b"\n", found).messages.to_pylist()
+        assert row["msg_type"] == "D"
+
+
+def test_a_failure_never_tells_a_value():
+    for line in (
+        b"8=FIX554=hunter2 96=x 1=y",
+        b"8=FIX.4.4|554hunter2",
+        b"554=hunter2",
+        b"8=FIX|554=hunter2",
+    ):
+        for failure in read(line + b"\n").failures.to_pylist():
+            assert "hunter2" not in failure["detail"]
 
 
 @pytest.mark.parametrize("end", [b"\r", b"\r\n", b"\n"])

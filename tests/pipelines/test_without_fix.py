@@ -38,6 +38,36 @@ def test_a_file_whose_delimiter_is_not_known_is_told_and_the_flag_reads_it(tmp_p
     assert again == (0, [], [])
 
 
+FIELDS = b"9=13|35=D|49=A|56=B|34=1|\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "seen"),
+    [
+        (b"8?FIX.4.4|" + FIELDS + b"|" + FIELDS, "'|' separates fields, but 8=FIX"),
+        (ODD.replace(b" ~ ", b"|"), "blanks stand beside '='"),
+        (b"BeginString=FIX.4.4|MsgType=D|SenderCompID=A\n", "names stand where FIX has"),
+        (b"8=FIX.4.4\n9=13\n35=D\n49=A\n", "one field alone on its line"),
+        (b"8=FIX.4.4\09=13\035=D\049=A\0\n", "--delimiter cannot name it"),
+    ],
+)
+def test_where_no_delimiter_helps_the_note_says_what_was_seen_and_names_none(
+    tmp_path, capfd, data, seen
+):
+    code, (words,), _ = run(tmp_path, capfd, odd=data)
+    assert code == NOTHING_READ
+    assert seen in words
+    assert "name it with" not in words
+    assert "--reprocess" not in words
+    assert "\\x01" not in words
+
+
+def test_the_note_says_what_most_failures_of_the_beginning_say(tmp_path, capfd):
+    _, (words,), _ = run(tmp_path, capfd, odd=b"11=X\n" + ODD * 3 + b"12=X\n")
+    assert "blanks stand beside" in words
+    assert "5 failures" in words
+
+
 def test_almost_nothing_is_like_nothing(tmp_path, capfd):
     code, (words,), _ = run(tmp_path, capfd, day=ODD * 30 + log()[:400])
     assert code == NOTHING_READ

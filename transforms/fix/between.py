@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transforms.fix.traces import has_field, has_trace, separator_seen
+from transforms.fix.traces import has_field, has_trace
+from transforms.fix.without_begin import NO_BEGIN, seen_without_begin
 
 __all__ = [
     "NOT_TEXT",
@@ -38,7 +39,7 @@ TRUNCATED = "truncated"
 UNREADABLE = "unreadable"
 
 REASONS = {
-    NO_BEGIN_STRING: "fields as FIX has them, but no message begins there with 8=FIX and a version",
+    NO_BEGIN_STRING: NO_BEGIN,
     NO_MSG_TYPE: "a message without MsgType (35)",
     NOT_TEXT: "bytes that are neither FIX nor text",
     REPEATED_BYTE: "the same byte very many times; the detail says which and how many",
@@ -83,19 +84,7 @@ def damaged_prefix(data: bytes, start: int, end: int, delimiter: bytes) -> Failu
     text = data[start:end]
     if not has_field(text, delimiter):
         return None
-    return Failure(start, NO_BEGIN_STRING, _without_begin(text), text)
-
-
-def _without_begin(text: bytes) -> str:
-    """Return what a failure for want of BeginString says: what seems to separate its fields."""
-    seen = separator_seen(text)
-    if seen is None:
-        return REASONS[NO_BEGIN_STRING]
-    shown = seen.decode("ascii", "backslashreplace")
-    return (
-        f"{REASONS[NO_BEGIN_STRING]} that it is told to look for: {shown!r} stands behind the "
-        "version; if it separates fields, name it with --delimiter"
-    )
+    return Failure(start, NO_BEGIN_STRING, seen_without_begin(text, delimiter), text)
 
 
 def classify_lines(
@@ -123,7 +112,8 @@ def classify_lines(
                 failures.append(_not_text(data, noise, noise_end))
                 skipped, noise = skipped + passed, -1
             if traced:
-                failures.append(Failure(at, NO_BEGIN_STRING, _without_begin(line), line))
+                seen = seen_without_begin(line, delimiter)
+                failures.append(Failure(at, NO_BEGIN_STRING, seen, line))
             else:
                 noise, noise_end, passed = (at if noise < 0 else noise), stop, 0
         elif not (rest and at == start) and not _CLOSING.fullmatch(line):

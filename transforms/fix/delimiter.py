@@ -4,7 +4,14 @@ import re
 from collections import Counter
 from functools import cache
 
-__all__ = ["CLASSIC", "DELIMITERS", "read_delimiter", "sniff_delimiter", "start_pattern"]
+__all__ = [
+    "CLASSIC",
+    "DELIMITERS",
+    "naming",
+    "read_delimiter",
+    "sniff_delimiter",
+    "start_pattern",
+]
 
 CLASSIC = (b"\x01", b"|", b"^A", b"^", b";")
 """SOH, and what tools print most often in its place."""
@@ -36,6 +43,12 @@ _BEGINS = (
     ),
 )
 _WORDS = {"SOH": b"\x01", "TAB": b"\t"}
+_CHARACTERS = {
+    "pipe": "|", "bar": "|", "caret": "^", "semicolon": ";", "comma": ",", "space": " ",
+    "blank": " ", "tilde": "~", "hash": "#", "colon": ":",
+}  # fmt: skip
+_LINE_ENDS = ("\\n", "\\r", "\\r\\n", "LF", "CR", "CRLF", "newline")
+_OCTET = re.compile("0x([0-9a-fA-F]{2})")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|([0-7]{3})|(t))")
 
 
@@ -90,9 +103,40 @@ def _separates(named: bytes, head: bytes) -> bool:
     return re.search(re.escape(named) + rb"[0-9]{1,5}=", head) is not None
 
 
-def read_delimiter(text: str) -> bytes | None:
-    """Return the delimiter that a user names, None if fields cannot be separated by it."""
+def read_delimiter(text: str) -> bytes:
+    """Return the delimiter that a user names.
+
+    Raises `ValueError`, which says what is expected instead, if fields cannot be separated by it.
+    """
     named = _WORDS.get(text.upper()) or text.encode()
     octet = _octet(named) or named
-    wrong = not named or b"=" in octet or b"\n" in octet or octet.isalnum() or octet == b"\0"
-    return None if wrong else named
+    if text.lower() in _CHARACTERS:
+        raise ValueError(f"expected the character itself: '{_CHARACTERS[text.lower()]}'")
+    if b"\n" in octet or b"\r" in octet or text.lower() in map(str.lower, _LINE_ENDS):
+        raise ValueError(
+            "expected what stands between fields on a line: an end of line ends the message, so "
+            "put the fields of each message on one line first"
+        )
+    if octet == b"\0":
+        raise ValueError(
+            "expected what stands between fields, which cannot be NUL: replace it in the file "
+            "first, as tr '\\000' '\\001' does"
+        )
+    if match := _OCTET.fullmatch(text):
+        raise ValueError(f"expected '\\x{match[1]}' for that byte")
+    if b"=" in octet:
+        raise ValueError("expected what stands between fields, e.g. '|', without '='")
+    if not named or octet.isalnum():
+        raise ValueError("expected what stands between fields, e.g. '|', not letters or digits")
+    return named
+
+
+def naming(found: bytes) -> str | None:
+    """Return how a user names a delimiter that was found, None if it cannot be named."""
+    text = found.decode("utf-8", "backslashreplace")
+    text = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text)
+    try:
+        named = read_delimiter(text)
+    except ValueError:
+        return None
+    return text if found in (named, _octet(named)) else None

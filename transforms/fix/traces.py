@@ -7,7 +7,7 @@ which keeps its bytes.
 import re
 from functools import cache
 
-__all__ = ["has_field", "has_trace", "separator_seen"]
+__all__ = ["has_field", "has_trace"]
 
 _ENOUGH = 3
 """A line with so many of `number=value`, whatever stands between them, has a trace of FIX."""
@@ -29,9 +29,6 @@ _ALONE = re.compile(
 _HEADER = re.compile(
     rb"(?<![0-9A-Za-z_])(?:BeginString|BodyLength|MsgType|SenderCompID|TargetCompID|MsgSeqNum"
     rb"|SendingTime|CheckSum)(?![0-9A-Za-z_])[^=:\n0-9A-Za-z]{0,4}[=:]"
-)
-_SEPARATOR = re.compile(
-    rb"8=FIX[A-Z]?\.?[0-9]\.[0-9](?:SP[0-9])?([^=\n0-9A-Za-z.][^=\n]{0,11}?)(?=(?:9|35)[ \t]*=)"
 )
 
 
@@ -75,9 +72,3 @@ def _pairs(line: bytes) -> int:
             if count == _ENOUGH:
                 break
     return count
-
-
-def separator_seen(text: bytes) -> bytes | None:
-    """Return what stands between a version and BodyLength or MsgType, None if that is unclear."""
-    match = _SEPARATOR.search(text)
-    return match[1] if match else None
