@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from pipelines import metrics
+from pipelines.plan import Plan
 from pipelines.summary import adds_up, print_summary, summary_of
 from tests.fix.messages import encode
 from transforms.fix.block import Block
@@ -30,7 +31,7 @@ def counters(tmp_path):
 
 
 def summary(counters, **changes):
-    whole = summary_of([], counters, [], [], {}, seconds=2.0, stopped=False)
+    whole = summary_of(Plan(), counters, [], [], {}, seconds=2.0, stopped=False)
     return whole | changes
 
 
