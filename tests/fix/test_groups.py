@@ -144,6 +144,15 @@ def test_behind_the_only_entry_an_own_tag_stands_in_the_message():
     assert (content["5751"], defects) == ("a", None)
 
 
+def test_what_an_entry_of_a_group_elsewhere_in_the_message_has_is_told_from_that():
+    parties = [(453, b"2"), (448, b"A"), (802, b"2"), (523, b"s"), (9003, b"q"), (523, b"t")]
+    parties += [(9003, b"r"), (448, b"B"), (802, b"1"), (523, b"u"), (9003, b"z"), (58, b"end")]
+    content, _ = nested([*HEAD, *parties])
+    one, other = content["NoPartyIDs"]
+    assert [entry["9003"] for entry in one["NoPartySubIDs"]] == ["q", "r"]
+    assert other["NoPartySubIDs"] == [{"PartySubID": "u", "9003": "z"}]
+
+
 _NAMES = {79: "AllocAccount", 80: "AllocQty", 539: "NoNestedPartyIDs", 524: "NestedPartyID",
           804: "NoNestedPartySubIDs", 545: "NestedPartySubID", 78: "NoAllocs"}  # fmt: skip
 _INSIDE = {78: (79, 539, 80), 539: (524, 804), 804: (545,)}

@@ -10,7 +10,8 @@ specification, tagvalue encoding, "Repeating groups"). The rules:
 3. A field that is no member of an open group nor of the message stands where the next field does
    that has a place, in the entry before it; with none behind it, at the message's level. Where
    groups end between the two, it has a place of its own if its tag stands in an earlier entry of
-   such a group: the last entry of that group, the innermost one.
+   such a group, or of the same one inside an entry before: the last entry of that group, the
+   innermost one.
 4. The count is not written. Where its text is not the number of entries it stands behind the array,
    under its tag number.
 5. A tag repeated at the message's level, or by rule 3 within an entry, becomes an array of texts. A
@@ -114,6 +115,8 @@ class _Nesting:
         self.pending: list[int] = []
         self.items: list[Item] = []
         self.arrays: dict[int, list[dict[str, Any]]] = {}
+        # The own tags of each group that was closed, wherever in the message it stood.
+        self.own_of: dict[int, set[int]] = {}
         self.section = HEADER
         self.defects = 0
 
@@ -150,14 +153,14 @@ class _Nesting:
                 if entries is None:
                     entries = self.arrays[tag] = []
                     self.items.append(Item(number, name, entries, section))
-                stack.append(_Frame(inner, entries, number))
+                stack.append(self._open(inner, entries, number))
             else:
                 self.items.append(Item(number, name, text, section))
             return
         entry = self._entry(frame, tag)
         if inner:
             entries = entry[name] = []
-            stack.append(_Frame(inner, entries, number))
+            stack.append(self._open(inner, entries, number))
         else:
             entry[name] = text
 
@@ -229,9 +232,17 @@ class _Nesting:
         if tag:
             frame.own.add(tag)
 
+    def _open(self, scope: Scope, entries: list[dict[str, Any]], number: int) -> _Frame:
+        frame = _Frame(scope, entries, number)
+        if self.own_of:
+            frame.earlier |= self.own_of.get(id(scope), set())
+        return frame
+
     def _close(self) -> None:
         frame = self.stack.pop()
         self._end_entry(frame)
+        if frame.own or frame.earlier:
+            self.own_of.setdefault(id(frame.scope), set()).update(frame.own, frame.earlier)
         text = self.texts[frame.number]
         if text == str(frame.count):
             return

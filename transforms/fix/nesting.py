@@ -173,7 +173,7 @@ def _place_strangers(rows: Rows, slots: Slots, types: Ints, slot: Ints, stranger
     known_behind = np.where(behind <= last, slot.take(np.minimum(behind, len(slot) - 1)), EDGE)
     types, ids = types.take(row), rows.ids.take(strangers)
     slot[strangers] = slots.foreign(known_before, known_behind, types, ids)
-    _keep_own(slots, slot, _Strangers(strangers, row, known_before, types, ids))
+    _keep_own(slots, slot, rows.row, _Strangers(strangers, row, known_before, types, ids))
 
 
 class _Strangers(NamedTuple):
@@ -193,11 +193,11 @@ class _Strangers(NamedTuple):
         return _Strangers(*(column[which] for column in self))
 
 
-def _keep_own(slots: Slots, slot: Ints, strangers: _Strangers) -> None:
+def _keep_own(slots: Slots, slot: Ints, field_rows: Ints, strangers: _Strangers) -> None:
     """Leave strangers in the last entry of a group that has their tags in earlier entries.
 
-    `slot` has places of strangers by the fields around them; those of them change that stand
-    between the last entry of a group and a field outside it.
+    `slot` has places of strangers by the fields around them, `field_rows` the rows of all fields;
+    places change of those that stand between the last entry of a group and a field outside it.
     """
     place = slot.take(strangers.at)
     depth = slots.depth.take(place)
@@ -224,23 +224,29 @@ def _keep_own(slots: Slots, slot: Ints, strangers: _Strangers) -> None:
         # A number for each group of this depth with each tag, and one for each entry.
         groups = np.flatnonzero(counts_entries & (known_depth == level - 1))
         entries = np.flatnonzero(begins_entry & (known_depth == level))
-        group = np.searchsorted(groups, strangers.at) * tags + strangers.ids
+        # A group inside the entries of another one is one group in all of them.
+        kinds = field_rows.take(groups) * (int(slot.max()) + 1) + slot.take(groups)
+        kind = np.append(0, np.unique(kinds, return_inverse=True)[1] + 1)
+        group = kind.take(np.searchsorted(groups, strangers.at)) * tags + strangers.ids
         entry = np.searchsorted(entries, strangers.at)
-        holders = np.flatnonzero((depth == level) & ~no_tag)
-        held, first = np.unique(group.take(holders), return_index=True)
-        if not len(held):
-            continue
-        moving = leaving & (before_depth >= level) & (depth < level)
-        asking = np.flatnonzero(moving & ~no_tag)
-        found = np.minimum(np.searchsorted(held, group.take(asking)), len(held) - 1)
-        is_own = held.take(found) == group.take(asking)
-        is_own &= entry.take(holders.take(first.take(found))) < entry.take(asking)
-        own = asking[is_own]
-        # What stands before a field of an entry stands in it as well.
-        last = np.full(int(run[-1]) + 1, -1)
-        last[run.take(own)] = own
-        moving &= np.arange(len(run)) <= last.take(run)
-        if moving.any():
+        while True:
+            holders = np.flatnonzero((depth == level) & ~no_tag)
+            held, first = np.unique(group.take(holders), return_index=True)
+            if not len(held):
+                break
+            moving = leaving & (before_depth >= level) & (depth < level)
+            asking = np.flatnonzero(moving & ~no_tag)
+            found = np.minimum(np.searchsorted(held, group.take(asking)), len(held) - 1)
+            is_own = held.take(found) == group.take(asking)
+            is_own &= entry.take(holders.take(first.take(found))) < entry.take(asking)
+            own = asking[is_own]
+            # What stands before a field of an entry stands in it as well.
+            last = np.full(int(run[-1]) + 1, -1)
+            last[run.take(own)] = own
+            moving &= np.arange(len(run)) <= last.take(run)
+            if not moving.any():
+                break
+            # Those that have moved may tell more of the entries after them.
             moved = strangers.some(moving)
             slot[moved.at] = slots.own(moved.before, level, moved.types, moved.ids)
             depth[moving] = level
