@@ -153,6 +153,14 @@ def test_what_an_entry_of_a_group_elsewhere_in_the_message_has_is_told_from_that
     assert other["NoPartySubIDs"] == [{"PartySubID": "u", "9003": "z"}]
 
 
+def test_a_group_without_entries_keeps_no_own_tag_though_an_earlier_one_has_it():
+    parties = [(453, b"2"), (448, b"A"), (802, b"1"), (523, b"s"), (9003, b"q"), (523, b"t")]
+    parties += [(448, b"B"), (802, b"1"), (9003, b"z"), (58, b"end")]
+    content, _ = nested([*HEAD, *parties])
+    assert content["9003"] == "z"
+    assert content["NoPartyIDs"][1] == {"PartyID": "B", "NoPartySubIDs": [], "802": "1"}
+
+
 _NAMES = {79: "AllocAccount", 80: "AllocQty", 539: "NoNestedPartyIDs", 524: "NestedPartyID",
           804: "NoNestedPartySubIDs", 545: "NestedPartySubID", 78: "NoAllocs"}  # fmt: skip
 _INSIDE = {78: (79, 539, 80), 539: (524, 804), 804: (545,)}

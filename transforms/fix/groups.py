@@ -206,7 +206,7 @@ class _Nesting:
         stack, places, place = self.stack, [], level
         for number in reversed(self.pending):
             for at in range(len(stack) - 1, place, -1):
-                if self.tags[number] in stack[at].earlier:
+                if self.tags[number] in stack[at].earlier and stack[at].entry is not None:
                     place = at
                     break
             places.append(place)
