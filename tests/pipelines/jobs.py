@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -23,10 +24,16 @@ def write_logs(folder, *, files=2, chunks=15):
 
 
 def start(*arguments, command=None, **options):
-    """Start a job, with --json and two workers."""
+    """Start a job, with --json and two workers, that ignores no signal."""
     words = [*(command or FIXFEED), "--json", "--quiet", "--workers", "2", *map(str, arguments)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    options["preexec_fn"] = _heed  # The tests may have been started with nohup.
     return subprocess.Popen(words, **options)
+
+
+def _heed():
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def start_until(found, *arguments, temporary, **options):
