@@ -284,6 +284,23 @@ def test_a_job_that_finds_its_claim_taken_stores_nothing_more(tmp_path, database
 # Rotation while the job runs.
 
 
+def begun(command, folder):
+    """Start a job, and wait until it has committed something and is still at it."""
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    job = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(temporary)},
+    )
+    while not list(temporary.glob("fixfeed-run-*/metrics/*.db")):
+        assert job.poll() is None, job.communicate()
+        time.sleep(0.01)
+    return job
+
+
 @pytest.mark.parametrize("way", ["renamed", "copied and truncated"])
 def test_a_log_that_is_rotated_while_two_workers_read_it_is_read_whole(
     tmp_path, database, select, way
@@ -292,10 +309,7 @@ def test_a_log_that_is_rotated_while_two_workers_read_it_is_read_whole(
     path.write_bytes(b"".join(session(b"S%d" % n, 15_000) for n in range(30)))
     command = [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--output", database]
     command += ["--input", str(path), "--workers", "2"]
-    job = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while job.poll() is None and not counted(database, select):
-        time.sleep(0.02)
-    assert job.poll() is None
+    job = begun(command, tmp_path)
     if way == "renamed":
         path.rename(tmp_path / "day.log.1")
         path.write_bytes(session(b"NEW", 40_000))
@@ -321,9 +335,7 @@ def test_a_log_that_is_replaced_while_two_workers_read_it_is_named_as_not_read_w
     data = path.read_bytes()
     command = [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--output", database, "--json"]
     command += ["--input", str(path), "--workers", "2"]
-    job = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while job.poll() is None and not counted(database, select):
-        time.sleep(0.02)
+    job = begun(command, tmp_path)
     with open(path, "r+b") as file:
         file.truncate()
         file.write(session(b"NEW", 40_000))
