@@ -229,7 +229,8 @@ def test_standard_input_that_cannot_be_read_is_named_and_the_rest_is_stored(log,
             "--json", "--input", "-", "--input", log, cwd=tmp_path, stdin=only_written
         )
     summary = json.loads(output)
-    assert (code, errors) == (3, "")
+    why = "-: standard input cannot be read: Bad file descriptor"
+    assert (code, errors) == (3, f"fixfeed: not read whole: {why}\n")
     assert summary["unreadable"] == ["-: standard input cannot be read: Bad file descriptor"]
     assert summary["sinks"]["sqlite:///fixfeed.db"]["stored"] > 1000
 
