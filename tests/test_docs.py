@@ -76,7 +76,6 @@ ELSEWHERE = {
     "make bench": "minutes, whatever the count: several turns of each, on servers",
     "python -m benchmarks.run --messages 1000000": "make bench",
     "python -m benchmarks.run --only growth --growth 1000000 10000000 30000000": "make bench",
-    ".venv/bin/python -m pipelines.fixfeed": "test_a_checkout_has_the_commands_without_installing",
     "python -m tests.fix.fuzz": "runs for hours; with --messages it is run below",
 }
 """Commands that are not run here, and what runs them or why nothing does."""
