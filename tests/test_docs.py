@@ -156,7 +156,7 @@ def test_a_query_of_the_documents_runs_as_it_stands(kind, stored, postgresql, se
         done = run(f"fixfeed --input 'demo/logs/*.log*' --output {postgresql}", stored)
         assert done.returncode == 0
     found = [query for databases, query in queries(DOCS["connectors.md"]) if kind in databases]
-    assert len(found) == (3 if kind == "SQLite" else 4)
+    assert len(found) == (4 if kind == "SQLite" else 5)
     for query in found:
         if query.startswith("create"):
             connection = psycopg2.connect(postgresql)
@@ -167,7 +167,7 @@ def test_a_query_of_the_documents_runs_as_it_stands(kind, stored, postgresql, se
 
 
 def test_the_documented_query_of_one_kind_of_defect_finds_no_other(stored, select):
-    (query,) = [one for _, one in queries(DOCS["connectors.md"]) if "defects" in one]
+    (query,) = [one for _, one in queries(DOCS["connectors.md"]) if "check_sum" in one]
     uri = f"sqlite:///{stored / 'fixfeed.db'}"
     rows = select(uri, "select defects from messages where defects is not null")
     exact = sum("check_sum" in kinds.split(",") for (kinds,) in rows)

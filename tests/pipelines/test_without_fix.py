@@ -103,7 +103,9 @@ def test_what_was_done_already_is_fine_and_so_is_new_text_beside_it(tmp_path, ca
 
 
 def test_a_message_that_is_filtered_out_was_read(tmp_path, capfd):
-    assert run(tmp_path, capfd, "--include", "Symbol = NONE", day=log()) == (0, [], [])
+    code, (told,), names = run(tmp_path, capfd, "--include", "Symbol = NONE", day=log())
+    assert (code, names) == (0, [])
+    assert told.startswith("the rules left out every message")
 
 
 def test_the_beginning_of_a_first_message_says_nothing_yet(tmp_path, capfd):
