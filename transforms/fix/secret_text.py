@@ -58,7 +58,7 @@ _FILLED[_FILLER[0]] = False
 # do not break, byte order marks.
 _VISIBLE = np.zeros(256, bool)
 _VISIBLE[[1, 9, 10, 13, *range(32, 127)]] = True
-_VISIBLE_BYTES = bytes(np.flatnonzero(_VISIBLE).tolist())
+_INVISIBLE = bytes(np.flatnonzero(~_VISIBLE).tolist())
 # A name or tag has one of these after it, with a few bytes between them at the most.
 _SIGNS = b"=:>"
 _JOINS = b"", b"_", b"-", b".", b" "
@@ -172,11 +172,9 @@ class SecretText:
 
     def may_be_in(self, octets: bytes) -> bool:
         """Tell, at the cost of a few passes, whether `in_anything` may find something."""
-        if octets.translate(None, _VISIBLE_BYTES) or any(
-            sign in octets for sign in _WITHOUT_FIELD_SIGNS
-        ):
+        if any(sign in octets for sign in _WITHOUT_FIELD_SIGNS):
             return True
-        return bool(len(self._candidates(octets)))
+        return bool(len(self._candidates(octets.translate(None, _INVISIBLE))))
 
     def _candidates(self, text: bytes) -> NDArray[np.int64]:
         """Return the places of signs that have what may be a name or tag before them."""
