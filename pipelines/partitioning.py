@@ -25,6 +25,7 @@ MANY = 2000
 """More files than this of one run are worth a warning: readers open each of them."""
 
 _SAMPLES = 8
+_SAMPLE = 256 << 10  # bytes of each
 
 
 def expected_files(plan: Plan, names: Sequence[str], read: Callable[[Block], Batch]) -> int:
@@ -68,7 +69,7 @@ def _sampled(ranges: Sequence[Range]) -> Iterator[Block]:
     fresh = [part for part in ranges if not part.skip]  # to pass over these takes long
     step = max(1, len(fresh) // _SAMPLES)
     for part in fresh[::step][:_SAMPLES]:
-        block = next(read_blocks(part), None)
+        block = next(read_blocks(part, block_size=_SAMPLE), None)
         if block is not None and not block.provisional:
             yield block
 
