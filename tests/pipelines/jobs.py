@@ -23,12 +23,17 @@ def write_logs(folder, *, files=2, chunks=15):
     return str(folder / "*.log")
 
 
-def start(*arguments, command=None, **options):
+def start(*arguments, command=None, preexec_fn=None, **options):
     """Start a job, with --json and two workers, that ignores no signal."""
+
+    def prepare():
+        _heed()  # The tests may have been started with nohup.
+        if preexec_fn:
+            preexec_fn()
+
     words = [*(command or FIXFEED), "--json", "--quiet", "--workers", "2", *map(str, arguments)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    options["preexec_fn"] = _heed  # The tests may have been started with nohup.
-    return subprocess.Popen(words, **options)
+    return subprocess.Popen(words, preexec_fn=prepare, **options)
 
 
 def _heed():
