@@ -26,7 +26,6 @@ from fixio.identity import (
 )
 from fixio.jsonl_files import Recorded, append, failures_path, settle
 from fixio.ledger import (
-    COUNTS,
     Known,
     Progress,
     SchemaError,
@@ -39,7 +38,7 @@ from fixio.ledger import (
     settled,
 )
 from fixio.redaction import redact
-from fixio.tables import EXTEND_PROGRESS, STORED_SOURCES
+from fixio.tables import EXTEND_PROGRESS, PROGRESS, SET_WITNESSES, STORED_SOURCES
 from fixio.witness import far_apart, note
 
 __all__ = ["JsonlLedger"]
@@ -364,7 +363,7 @@ class JsonlLedger:
         )
         if witness := stored.missing_witness(source):
             self._query(
-                'update progress set witnesses = ? where source_id = ? and "end" = ?',
+                SET_WITNESSES,
                 note(stored.extent, witness),
                 stored.source_id,
                 stored.extent,
@@ -372,8 +371,7 @@ class JsonlLedger:
 
     def _progress(self, source_id: int) -> list[Progress]:
         return self._query(
-            f'select rules, start, "end", {", ".join(COUNTS)}, witnesses from progress'
-            " where source_id = ?",
+            f"select {PROGRESS} from progress where source_id = ?",
             source_id,
         )
 

@@ -6,7 +6,6 @@ from typing import Any
 from fixio.database import Database, now
 from fixio.identity import Match, StoredSource, digests_of, identify, place_of, stored_source
 from fixio.ledger import (
-    COUNTS,
     REPLACED,
     Known,
     Progress,
@@ -17,13 +16,10 @@ from fixio.ledger import (
     merged,
     settled,
 )
-from fixio.tables import STORED_SOURCES
+from fixio.tables import PROGRESS, SET_WITNESSES, STORED_SOURCES
 from fixio.witness import note
 
-__all__ = ["PROGRESS", "SqlLedger"]
-
-PROGRESS = f'rules, start, "end", {", ".join(COUNTS)}, witnesses'
-"""The columns of the table `progress` that are a `fixio.ledger.Progress`."""
+__all__ = ["SqlLedger"]
 
 
 class SqlLedger(Database):
@@ -102,7 +98,7 @@ class SqlLedger(Database):
         )
         if witness := stored.missing_witness(source):
             self.query(
-                'update progress set witnesses = ? where source_id = ? and "end" = ?',
+                SET_WITNESSES,
                 note(stored.extent, witness),
                 stored.source_id,
                 stored.extent,

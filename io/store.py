@@ -14,11 +14,12 @@ from fixio.ledger import (
     inside,
     reprocessed_elsewhere,
 )
-from fixio.sql_ledger import PROGRESS, SqlLedger
+from fixio.sql_ledger import SqlLedger
 from fixio.tables import (
     EXTEND_PROGRESS,
     FAILURE_COLUMNS,
     MESSAGE_COLUMNS,
+    PROGRESS,
     first_key,
     table_rows,
 )

@@ -21,6 +21,8 @@ __all__ = [
     "MESSAGE_COLUMNS",
     "MIGRATIONS",
     "POSITION_BITS",
+    "PROGRESS",
+    "SET_WITNESSES",
     "STORED_SOURCES",
     "VERSION",
     "create_statements",
@@ -56,6 +58,12 @@ FAILURE_COLUMNS = ("failure_id", "source_id", *FAILURES.names[1:])
 
 ADD_COUNTS = ", ".join(f"{name} = {name} + ?" for name in COUNTS)
 """The part of an update that adds to the counts of a stretch; takes the four of them."""
+
+PROGRESS = f'rules, start, "end", {", ".join(COUNTS)}, witnesses'
+"""The columns of the table `progress` that are a `fixio.ledger.Progress`."""
+
+SET_WITNESSES = 'update progress set witnesses = ? where source_id = ? and "end" = ?'
+"""Stores the notes of the stretch that ends at a position; takes notes, source, end."""
 
 EXTEND_PROGRESS = (
     f"update progress set \"end\" = ?, {ADD_COUNTS}, witnesses = case when ? = 1 or witnesses = ''"
