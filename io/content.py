@@ -56,8 +56,11 @@ class Content:
 
         A plain file is read at a few places, a compressed one up to the last position.
         """
+        planned = self.planned.found_again()
+        if planned is None:
+            return {}
         try:
-            with self.planned.opened() as file:
+            with planned.opened() as file:
                 stream = Stream(file, self.compression)
                 return witnesses(stream.read, positions, stream.seek)
         except (Damaged, Replaced, BeamIOError, OSError):
@@ -74,8 +77,11 @@ class Content:
             return False
         if any(other.known.get(at, one) != one for at, one in self.known.items()):
             return False
+        here, there = self.planned.found_again(), other.planned.found_again()
+        if here is None or there is None:
+            return False
         try:
-            with self.planned.opened() as mine, other.planned.opened() as its:
+            with here.opened() as mine, there.opened() as its:
                 one, another = Stream(mine, self.compression), Stream(its, other.compression)
                 while data := one.read(_CHUNK):
                     if another.read(len(data)) != data:

@@ -95,12 +95,17 @@ class Planned:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:
-        """Open the file by its name and check it. Raises `Replaced`, `BeamIOError`, `OSError`."""
+        """Open the file by its name; check it before what is done with it, and after.
+
+        Without the second check, a file that is cut to nothing would seem to end there. Raises
+        `Replaced`, `BeamIOError`, `OSError`.
+        """
         with open_file(self.path) as file:
             if self.file_id and file_id_of(file) != self.file_id:
                 raise Replaced("another file has taken its name")
             self.check(file)
             yield file
+            self.check(file)
 
     def check(self, file: BinaryIO) -> None:
         """Raise `Replaced` if an open file no longer holds what it held when it was planned.

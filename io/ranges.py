@@ -141,24 +141,34 @@ def with_logons(
     first = parts[0]
     if not first.fixt or first.compression or not any(part.start for part in parts):
         return parts
+    while (planned := first.planned.found_again()) is not None:
+        try:
+            with planned.opened() as file:
+                told = _logged_on(parts, Stream(file, ""), stop)
+        except Replaced:
+            continue
+        except (BeamIOError, OSError, Damaged, _Unread):
+            break
+        if stop and stop():
+            return ()
+        return [
+            dataclasses.replace(part, logged_on=one) for part, one in zip(parts, told, strict=True)
+        ]
+    # Whoever reads the ranges finds it, and says so.
+    return parts
+
+
+def _logged_on(
+    parts: Sequence[Range], stream: Stream, stop: Callable[[], bool] | None
+) -> list[Mapping[str, str]]:
+    """Return, for each range, what the Logons before its start say."""
+    starts = [(_start(part, stream) or _Border(0)).at for part in parts]
     known: dict[int, Mapping[str, str]] = {0: {}}
-    try:
-        with (first.planned.found_again() or first.planned).opened() as file:
-            stream = Stream(file, "")
-            starts = [(_start(part, stream) or _Border(0)).at for part in parts]
-            at = 0
-            for start in sorted({*starts}):
-                known[start] = _pass(first, stream, at, start, known[at], stop)
-                at = start
-    except (BeamIOError, OSError, Damaged, Replaced, _Unread):
-        # Whoever reads the ranges finds it, and says so.
-        return parts
-    if stop and stop():
-        return ()
-    return [
-        dataclasses.replace(part, logged_on=known[start])
-        for part, start in zip(parts, starts, strict=True)
-    ]
+    at = 0
+    for start in sorted({*starts}):
+        known[start] = _pass(parts[0], stream, at, start, known[at], stop)
+        at = start
+    return [known[start] for start in starts]
 
 
 class _Unread(Exception):

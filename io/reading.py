@@ -43,6 +43,8 @@ def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
             return
         moved = part.planned.found_again()
         if moved is None:
+            if _whole(part, at):
+                return
             break
         part = dataclasses.replace(
             part,
@@ -58,6 +60,11 @@ def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
         f"{reason}, and what it held is not found in its folder; it was read up to byte {at}. "
         "Give the file that has the rest of it now as --input",
     )
+
+
+def _whole(part: Range, at: int) -> bool:
+    """Tell whether blocks that end at a border have come to the end of their range."""
+    return not part.compression and at >= (part.planned.size if part.stop is None else part.stop)
 
 
 def _of_planned(part: Range, file: BinaryIO, block_size: int) -> Iterator[Block]:

@@ -7,11 +7,13 @@ import random
 
 import pytest
 
+from fixio import planned as planned_files
 from fixio.files import cut_ranges, find_files
 from fixio.ranges import with_logons
 from fixio.reading import read_blocks
 from fixio.witness import EXACT
 from tests.fix.messages import random_log
+from tests.fix.session_logs import heard, heard_in, logon, random_session_log
 from tests.io.known_sources import file_witness
 
 SIZE = 900  # bytes of a block
@@ -83,6 +85,120 @@ def test_a_log_that_has_grown_before_it_was_rotated_is_read_to_its_new_end(day):
     day.write_bytes(data)
     rename(day)
     assert text_of(read_blocks(part, block_size=SIZE)) == data
+
+
+class Moments:
+    """Does something right before the nth time that a file is opened, read or looked at."""
+
+    def __init__(self, monkeypatch, nth, act):
+        self.left, self.act = nth, act
+        self.opening = planned_files.open_file
+        monkeypatch.setattr(planned_files, "open_file", self.open)
+        for name in ("_size_of", "_digest_of"):
+            looking = getattr(planned_files, name)
+            monkeypatch.setattr(planned_files, name, self.after_one_more(looking))
+
+    def after_one_more(self, function):
+        def passing(*arguments):
+            self.left -= 1
+            if self.left == 0:
+                self.act()
+            return function(*arguments)
+
+        return passing
+
+    def open(self, path):
+        file = self.after_one_more(self.opening)(path)
+        return Watched(file, self.after_one_more(file.read))
+
+
+class Watched:
+    """A file whose reading is noticed."""
+
+    def __init__(self, file, read):
+        self.file, self.read = file, read
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+
+
+def at_every_moment(tmp_path, monkeypatch, data, function, rotate):
+    """Yield what a function gives for a log that is rotated at its first moment, its second, ..."""
+    for nth in itertools.count(1):
+        folder = tmp_path / str(nth)
+        folder.mkdir()
+        path = folder / "day.log"
+        path.write_bytes(data)
+        given = planned(path, size=3000)
+        with monkeypatch.context() as patch:
+            moments = Moments(patch, nth, lambda path=path: rotate(path))
+            found = function(given)
+        yield found
+        if moments.left > 0:
+            assert nth > 20
+            return
+
+
+def empty(path):
+    path.with_name("day.log.1").write_bytes(path.read_bytes())
+    os.truncate(path, 0)
+
+
+EVERY_ROTATION = ROTATIONS | {"copied and emptied": empty}
+
+
+@pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
+def test_a_log_that_is_rotated_at_any_moment_is_read_whole(tmp_path, monkeypatch, rotate):
+    def read(parts):
+        return text_of(block for part in parts for block in read_blocks(part, block_size=SIZE))
+
+    data = log(40, 1)
+    for found in at_every_moment(tmp_path, monkeypatch, data, read, rotate):
+        assert found == data
+
+
+def test_a_log_that_is_replaced_at_any_moment_is_read_whole_or_named(tmp_path, monkeypatch):
+    def read(parts):
+        return [block for part in parts for block in read_blocks(part, block_size=SIZE)]
+
+    data = log(40, 1)
+    for blocks in at_every_moment(
+        tmp_path, monkeypatch, data, read, lambda path: path.write_bytes(log(300, 2))
+    ):
+        assert all(data.startswith(block.data, block.start) for block in blocks)
+        if not any(block.error for block in blocks):
+            assert text_of(blocks) == data
+
+
+@pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
+def test_logons_are_found_in_a_log_that_is_rotated_at_any_moment(tmp_path, monkeypatch, rotate):
+    data = logon() + b"\n" + random_session_log(random.Random(1), 30, b"\x01", mutated=0)
+
+    def read(parts):
+        return [block for part in with_logons(parts) for block in read_blocks(part)]
+
+    for blocks in at_every_moment(tmp_path, monkeypatch, data, read, rotate):
+        assert text_of(blocks) == data
+        assert heard_in(blocks) == heard(data, b"\x01")
+
+
+@pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
+def test_no_log_is_taken_for_a_copy_of_another_because_it_is_rotated(tmp_path, monkeypatch, rotate):
+    other = tmp_path / "other.log"
+    data = log(40, 1)
+    other.write_bytes(data[:-1] + log(60, 2))
+    (longer,), _ = find_files([str(other)])
+
+    def compare(parts):
+        return parts[0].origin.content.begins(longer.content)
+
+    assert not any(at_every_moment(tmp_path, monkeypatch, data, compare, rotate))
 
 
 def test_logons_are_looked_for_in_the_log_that_was_planned(day):
