@@ -62,7 +62,7 @@ class Store(SqlLedger):
         # In the order of their keys, so that two jobs wait for each other but do not deadlock.
         ordered = sorted(enumerate(batches), key=lambda one: (one[1][0], one[1][1].start))
         with self.transaction():
-            self._lock_sources(sorted({source_id for source_id, _ in batches}), rules, replace)
+            self._lock_sources(batches, rules, replace)
             for place, (source_id, batch) in ordered:
                 if batch.provisional:
                     self._write_provisional(source_id, batch)
@@ -75,12 +75,20 @@ class Store(SqlLedger):
             self._ingest("failures", FAILURE_COLUMNS, failures)
         return stored
 
-    def _lock_sources(self, source_ids: Sequence[int], rules: str, replace: bool) -> None:
-        """Keep those who replace rows of a source away from all others who write to it."""
+    def _lock_sources(
+        self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool
+    ) -> None:
+        """Keep those who replace rows of a source away from all others who write to it.
+
+        So does who stores an unfinished end: it has to see what is done there, and whoever does it
+        has to see the end.
+        """
+        source_ids = sorted({source_id for source_id, _ in batches})
+        alone = replace or any(batch.provisional for _, batch in batches)
         marks = ", ".join("?" * len(source_ids))
         rows = self.query(
             f"select claim, name from source_identities where source_id in ({marks})"
-            f" order by source_id{self.row_lock(exclusive=replace)}",
+            f" order by source_id{self.row_lock(exclusive=alone)}",
             *source_ids,
         )
         for claim, name in rows:

@@ -194,6 +194,36 @@ def test_what_another_job_stores_meanwhile_is_left_out(postgresql, select, whole
     assert content(select, postgresql) == whole
 
 
+@pytest.mark.parametrize("first", ["stretch", "end"])
+def test_an_unfinished_end_of_a_stretch_that_another_worker_stores_meanwhile_goes(
+    postgresql, select, whole, monkeypatch, first
+):
+    stores = [opened(postgresql), opened(postgresql)]
+    number = registered(stores[0]).source_id
+    stretch = batch(0, len(LOG), last=True)
+    end = parse_block(Block("file:key", BORDERS[9] + 1, b"", provisional=True, error="gone"))
+    written = [stretch, end] if first == "stretch" else [end, stretch]
+    ingest = stores[0]._ingest
+    with ThreadPoolExecutor(1) as threads:
+        others = []
+
+        def overtaken(*arguments):
+            if not others:
+                others.append(threads.submit(write, stores[1], number, written[1]))
+                # It waits for us, or is done in this time.
+                with contextlib.suppress(TimeoutError):
+                    others[0].result(timeout=1)
+            ingest(*arguments)
+
+        monkeypatch.setattr(stores[0], "_ingest", overtaken)
+        write(stores[0], number, written[0])
+        others[0].result()
+    for store in stores:
+        store.finish({number: ""})
+        store.close()
+    assert content(select, postgresql) == whole
+
+
 def test_jobs_that_commit_the_same_batches_in_opposite_orders_wait_for_each_other(
     postgresql, select, monkeypatch
 ):
