@@ -17,7 +17,7 @@ help: ## show what there is to make
 venv: .venv/ready ## make the virtual environment that all the others use
 
 services: ## install the servers that tests start (Debian packages, as root or with sudo)
-	tests/install_services.sh
+	tests/services/install_services.sh
 
 demo: venv ## sample logs, the job into SQLite, and three queries
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo.sh
@@ -31,10 +31,9 @@ lint: venv ## ruff
 
 # Not in the folder itself: there mypy would take io/ for Python's own io.
 types: venv ## mypy
-	mkdir -p .mypy_src
-	for d in pipelines transforms; do ln -sfn ../$$d .mypy_src/$$d; done
-	ln -sfn ../io .mypy_src/fixio
-	cd .mypy_src && ../$(BIN)/python -m mypy --config-file ../pyproject.toml -p pipelines -p transforms -p fixio
+	mkdir -p .mypy_src/fixfeed
+	for f in io pipelines transforms fixfeed/__init__.py fixfeed/__main__.py; do ln -sfn ../../$$f .mypy_src/fixfeed/; done
+	cd .mypy_src && ../$(BIN)/python -m mypy --config-file ../pyproject.toml -p fixfeed
 
 bench: venv services ## what docs/benchmarks.md shows, on this machine (MESSAGES=1000000)
 	$(BIN)/python -m benchmarks.run --messages $(MESSAGES)

@@ -1,23 +1,26 @@
-"""Packaging of fixfeed: the folder io/ is imported as `fixio`; Python's own `io` comes first."""
+"""Packaging of fixfeed: the folders io/, transforms/ and pipelines/ are installed inside it."""
+
+from pathlib import Path
 
 from setuptools import setup
 
-PACKAGES = {
-    "pipelines": "pipelines",
-    "transforms": "transforms",
-    "transforms.fix": "transforms/fix",
-    "transforms.fix.dictionaries": "transforms/fix/dictionaries",
-    "fixio": "io",
+HOME = Path(__file__).parent
+FOLDERS = {
+    "fixfeed": "fixfeed",
+    "fixfeed.io": "io",
+    "fixfeed.pipelines": "pipelines",
+    "fixfeed.transforms": "transforms",
 }
 
 setup(
-    packages=list(PACKAGES),
-    package_dir=PACKAGES,
+    packages=sorted(
+        ".".join((package, *file.parent.relative_to(HOME / folder).parts))
+        for package, folder in FOLDERS.items()
+        for file in (HOME / folder).rglob("__init__.py")
+    ),
+    package_dir=FOLDERS,
     package_data={
-        "pipelines": ["py.typed"],
-        "transforms": ["py.typed"],
-        "transforms.fix": ["py.typed"],
-        "transforms.fix.dictionaries": ["*.json", "NOTICE"],
-        "fixio": ["py.typed"],
+        "fixfeed": ["py.typed"],
+        "fixfeed.transforms.fix.dictionary.data": ["*.json", "NOTICE"],
     },
 )

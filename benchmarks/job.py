@@ -15,15 +15,15 @@ from pathlib import Path
 
 import apache_beam as beam
 
-from fixio.files import ReadFromFiles, cut_ranges, find_files
-from fixio.parquet import WriteToParquet
-from fixio.parquet_ledger import ParquetLedger
-from fixio.sql import WriteToSql, open_store
-from pipelines.job import build
-from pipelines.plan import make_plan, range_size
-from pipelines.running import runner_of
-from transforms.enrich import Enrich
-from transforms.parse import ParseFix
+from fixfeed.io.files.source import ReadFromFiles, cut_ranges, find_files
+from fixfeed.io.parquet.ledger import ParquetLedger
+from fixfeed.io.parquet.sink import WriteToParquet
+from fixfeed.io.sql.sink import WriteToSql, open_store
+from fixfeed.pipelines.job import build
+from fixfeed.pipelines.plan import make_plan, range_size
+from fixfeed.pipelines.running import runner_of
+from fixfeed.transforms.enrich import Enrich
+from fixfeed.transforms.parse import ParseFix
 
 
 class Clock:

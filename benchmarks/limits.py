@@ -19,13 +19,13 @@ import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fixio.files import cut_ranges, find_files
-from fixio.postgresql import encoder_of
-from fixio.reading import read_blocks
-from fixio.sql import open_store
-from fixio.sqlite import PRAGMAS, with_floats
-from fixio.tables import MESSAGE_COLUMNS, create_statements
-from transforms.fix.parser import parse_block
+from fixfeed.io.files.reading import read_blocks
+from fixfeed.io.files.source import cut_ranges, find_files
+from fixfeed.io.sql.postgresql import encoder_of
+from fixfeed.io.sql.sink import open_store
+from fixfeed.io.sql.sqlite import PRAGMAS, with_floats
+from fixfeed.io.sql.tables import MESSAGE_COLUMNS, create_statements
+from fixfeed.transforms.fix.parser import parse_block
 
 __all__ = ["LIMITS"]
 

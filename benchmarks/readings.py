@@ -5,11 +5,16 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from transforms.fix.block import Block
-from transforms.fix.choice import Dictionaries, OwnDictionary
-from transforms.fix.masking import UNMASKED, read_masking
-from transforms.fix.parser import parse_block
-from transforms.fix.versions import VERSIONS, Definition, VersionDictionary, definition
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.dictionary.choose import Dictionaries, OwnDictionary
+from fixfeed.transforms.fix.dictionary.version import (
+    VERSIONS,
+    Definition,
+    VersionDictionary,
+    definition,
+)
+from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.secrets.masking import UNMASKED, read_masking
 
 __all__ = ["loading", "readings"]
 

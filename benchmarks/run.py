@@ -19,11 +19,11 @@ import simplefix
 
 from benchmarks.bench_log import write_bench_log
 from benchmarks.readings import loading, readings
-from fixio.files import cut_ranges, find_files
-from fixio.reading import read_blocks
-from tests.postgresql_server import server
-from transforms.fix.block import Block
-from transforms.fix.parser import parse_block
+from fixfeed.io.files.reading import read_blocks
+from fixfeed.io.files.source import cut_ranges, find_files
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.parser import parse_block
+from tests.services.postgresql_server import server
 
 __all__ = ["main"]
 

@@ -7,10 +7,7 @@ import sys
 
 import apache_beam as beam
 
-from fixio.files import ReadFromFiles
-from transforms.filter import Filter
-from transforms.messages import ToMessages
-from transforms.parse import ParseFix
+from fixfeed import Filter, ParseFix, ReadFromFiles, ToMessages
 
 
 def main(patterns: list[str]) -> None:

@@ -1,1 +1,1 @@
-"""Connectors of fixfeed, one a file; imported as `fixio`, since Python's own `io` comes first."""
+"""Connectors of fixfeed, one a file, and the ledgers that say what of each source is done."""

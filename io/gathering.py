@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import apache_beam as beam
 
-from fixio.ledger import SinkError
-from transforms.fix.block import Batch
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.transforms.batch import Batch
 
 __all__ = ["GatherBatchesFn", "OnCommit", "WriteBehindFn"]
 

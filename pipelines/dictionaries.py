@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterable
 
-from pipelines.options import UsageError
-from transforms.fix.choice import APPL_VER_IDS, Dictionaries, OwnDictionary
-from transforms.fix.overlay import lay_over
-from transforms.fix.versions import VERSIONS, definition
-from transforms.fix.xml_dictionary import DictionaryError, read_definition
+from fixfeed.pipelines.options import UsageError
+from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS, Dictionaries, OwnDictionary
+from fixfeed.transforms.fix.dictionary.overlay import lay_over
+from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError, read_definition
+from fixfeed.transforms.fix.dictionary.version import VERSIONS, definition
 
 __all__ = ["read_dictionaries"]
 

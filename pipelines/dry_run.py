@@ -11,19 +11,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fixio.files import File, Unreadable, cut_ranges, without_copies
-from fixio.jsonl_ledger import JsonlLedger
-from fixio.ledger import REPLACED, Known, Ledger, SinkError, gaps
-from fixio.ranges import Range
-from pipelines.connectors import Sink
-from pipelines.options import Settings
-from pipelines.partitioning import MANY, expected_files, warning_of
-from pipelines.plan import Plan
-from pipelines.rules import Rules
-from transforms.fix.choice import APPL_VER_IDS
-from transforms.fix.dictionary import merged
-from transforms.fix.masking import RAW_DATA
-from transforms.fix.schema import MESSAGES, NAMED
+from fixfeed.io.files.ranges import Range
+from fixfeed.io.files.source import File, Unreadable, cut_ranges, without_copies
+from fixfeed.io.jsonl.ledger import JsonlLedger
+from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, SinkError, gaps
+from fixfeed.pipelines.options import Settings
+from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
+from fixfeed.pipelines.plan import Plan
+from fixfeed.pipelines.recipe import Rules
+from fixfeed.pipelines.sinks import Sink
+from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS
+from fixfeed.transforms.fix.dictionary.union import merged
+from fixfeed.transforms.fix.schema import MESSAGES, NAMED
+from fixfeed.transforms.fix.secrets.masking import RAW_DATA
 
 __all__ = ["describe", "show"]
 

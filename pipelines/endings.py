@@ -11,19 +11,19 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from fixio.ledger import SchemaError, SinkError, SinkFailed
-from fixio.redaction import redact_text
-from fixio.standard_output import OutputClosed
-from pipelines.connectors import UnknownPlace
-from pipelines.options import Settings, UsageError
-from pipelines.running import GaveUp
-from pipelines.standard_streams import CLOSED, give_up
-from pipelines.workers import WorkerDied
-from transforms.enrich import LookupFileError
-from transforms.fix.log_format import LogFormatError
-from transforms.fix.masking import MaskingError
-from transforms.fix.rules import RuleError
-from transforms.fix.xml_dictionary import DictionaryError
+from fixfeed.io.jsonl.standard_output import OutputClosed
+from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed
+from fixfeed.io.redaction import redact_text
+from fixfeed.pipelines.options import Settings, UsageError
+from fixfeed.pipelines.running import GaveUp
+from fixfeed.pipelines.sinks import UnknownPlace
+from fixfeed.pipelines.standard_streams import CLOSED, give_up
+from fixfeed.pipelines.workers import WorkerDied
+from fixfeed.transforms.enrich import LookupFileError
+from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError
+from fixfeed.transforms.fix.prefix.log_format import LogFormatError
+from fixfeed.transforms.fix.rules.language import RuleError
+from fixfeed.transforms.fix.secrets.masking import MaskingError
 
 __all__ = [
     "DONE",

@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from fixio.ledger import SinkError
-from fixio.redaction import redact
-from pipelines.connectors import SINKS, UnknownPlace, sink_of
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.redaction import redact
+from fixfeed.pipelines.sinks import SINKS, UnknownPlace, sink_of
 
 __all__ = ["main"]
 

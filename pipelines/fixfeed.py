@@ -1,73 +1,98 @@
-"""The job: FIX logs in, every message accounted for, in a database or in Parquet.
+"""The command `fixfeed`: the job, and the project's other commands as subcommands.
 
 python -m pipelines.fixfeed --input 'logs/*.log.gz' --output sqlite:///fixfeed.db
 """
 
+import difflib
+import errno
+import importlib
+import itertools
 import logging
 import os
-import shutil
+import shlex
 import sys
-import tempfile
-import threading
 from collections.abc import Sequence
-from pathlib import Path
 
-from fixio.ledger import SinkFailed
-from pipelines.endings import (
-    OWN_ERROR,
-    STOPPED,
-    Ending,
-)
-from pipelines.job import Job
-from pipelines.options import read_settings
-from pipelines.running import GaveUp, Watch
-from pipelines.standard_streams import open_standard_streams
-from pipelines.workers import WorkerDied
+from fixfeed.io.redaction import redact, redact_text
+from fixfeed.pipelines.standard_streams import CLOSED, give_up, open_standard_streams
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "run": ("fixfeed.pipelines.run", "read logs and store them (also without the word run)"),
+    "sample": ("fixfeed.pipelines.sample.command", "write sample logs of a trading day"),
+    "failures": ("fixfeed.pipelines.failures", "print what could not be read as a message"),
+    "fidelity": (
+        "fixfeed.pipelines.fidelity.command",
+        "read logs with QuickFIX as well, and compare",
+    ),
+    "migrate": ("fixfeed.pipelines.migrate", "bring a database to this version's schema"),
+}
+"""Subcommand -> its module, whose `main(arguments)` returns the exit code, and what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the job with these arguments (the command line's by default); return the exit code.
+    """Run the subcommand that the first argument names; return its exit code.
 
-    A job that hangs, since a worker process has died or a signal was not heeded, ends the process.
+    What it cannot print, since standard output is full or closed, is told in a sentence.
     """
     open_standard_streams()
-    # What fails is raised as well, and told here.
-    for name in ("apache_beam", "grpc"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    words = sys.argv[1:] if arguments is None else arguments
-    ending = Ending(words, os.environ)
     try:
-        folder = Path(tempfile.mkdtemp(prefix="fixfeed-run-"))
+        return _run(arguments)
     except OSError as error:
-        return ending.error(SinkFailed(f"there is no place for temporary files: {error}"))
-    watch = Watch(folder)
+        if error.filename is not None:
+            raise  # of a file
+        give_up(1)
+        if isinstance(error, BrokenPipeError):
+            return 5
+        print(f"fixfeed: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        return 6
 
-    def job() -> int:
-        return Job(read_settings(words, os.environ), watch, ending).run(folder)
 
-    try:
-        return watch.over(job)
-    except (GaveUp, WorkerDied) as error:
-        # Its thread still waits, so the process is not to wait for it.
-        watch.workers.kill()
-        shutil.rmtree(folder, ignore_errors=True)
-        # Nor for a reader of what is told who sleeps.
-        code = STOPPED if isinstance(error, GaveUp) else OWN_ERROR
-        threading.Timer(1, os._exit, [code]).start()
-        os._exit(ending.error(error))
-    except SystemExit as ended:
-        raise SystemExit(ending.error(ended)) from None
-    except BaseException as error:
-        return ending.error(error)
-    finally:
-        watch.workers.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+def _run(arguments: Sequence[str] | None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and not words[0].startswith("-"):
+        name = words.pop(0)
+        if name not in COMMANDS:
+            print(f"fixfeed: {redact_text(_unknown(name, words))}", file=sys.stderr)
+            return 2
+    else:
+        name = "run"
+        if words and words[0] in ("--help", "-h"):
+            print("commands:")
+            for command, (_, text) in COMMANDS.items():
+                print(f"  fixfeed {command:<10}{text}")
+            print()
+    # Beam warns at import of extras that nobody asked for; what people need to know is printed.
+    logging.basicConfig(level=logging.ERROR)
+    module = importlib.import_module(COMMANDS[name][0])
+    if sys.stdout is None and name != "run":
+        raise OSError(errno.EBADF, CLOSED)
+    return int(module.main(words))
+
+
+def _unknown(name: str, rest: Sequence[str]) -> str:
+    """Return what to type in place of a first word that is no command: logs want --input."""
+    near = difflib.get_close_matches(name, COMMANDS, 1)
+    if near and not os.path.exists(name):
+        return f"unknown command {name!r}; did you mean {near[0]}?"
+    looks_like_logs = os.path.exists(name) or any(c in name for c in "./*?[")
+    if name in ("help", "version"):
+        return f"unknown command {name!r}; did you mean: fixfeed --{name}"
+    if not looks_like_logs:
+        commands = ", ".join(f"fixfeed {command}" for command in COMMANDS)
+        return f"unknown command {name!r}; there are {commands}, and --input names what to read"
+    # A shell makes many words of one pattern.
+    files = [name, *itertools.takewhile(lambda word: not word.startswith("-"), rest)]
+    inputs = [word for file in files for word in ("--input", file)]
+    if len(files) > 2 and len({os.path.splitext(file)[1] for file in files}) == 1:
+        folder, end = os.path.dirname(name), os.path.splitext(name)[1]
+        if all(os.path.dirname(file) == folder for file in files):
+            inputs = ["--input", os.path.join(folder, f"*{end}")]
+    words = ["fixfeed", *inputs, *rest[len(files) - 1 :]]
+    meant = shlex.join(map(redact, words))
+    return f"{redact(name)!r} is no command; logs are named with --input, did you mean: {meant}"
 
 
 if __name__ == "__main__":
-    # Under its own name, as workers import it; with all other commands.
-    from pipelines import command
-
-    sys.exit(command.main())
+    sys.exit(main())

@@ -15,16 +15,22 @@ from typing import Any
 import apache_beam as beam
 from rich.console import Console
 
-from fixio.content import STANDARD_INPUT
-from fixio.files import File, ReadFromFiles, Unreadable, file_at, find_files, set_options
-from fixio.globs import visible
-from fixio.ledger import Ledger, SinkError, SinkFailed, gaps
-from fixio.redaction import redact
-from fixio.store import Store
-from pipelines import metrics
-from pipelines.connectors import Sink, sink_of
-from pipelines.dry_run import describe, show
-from pipelines.endings import (
+from fixfeed.io.files.content import STANDARD_INPUT
+from fixfeed.io.files.globs import visible
+from fixfeed.io.files.source import (
+    File,
+    ReadFromFiles,
+    Unreadable,
+    file_at,
+    find_files,
+    set_options,
+)
+from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed, gaps
+from fixfeed.io.redaction import redact
+from fixfeed.io.sql.store import Store
+from fixfeed.pipelines import metrics
+from fixfeed.pipelines.dry_run import describe, show
+from fixfeed.pipelines.endings import (
     DONE,
     NOTHING_READ,
     OWN_ERROR,
@@ -34,15 +40,16 @@ from pipelines.endings import (
     USAGE,
     Ending,
 )
-from pipelines.options import Settings, UsageError
-from pipelines.partitioning import MANY, expected_files, warning_of
-from pipelines.plan import Plan, make_plan
-from pipelines.progress import shown
-from pipelines.rules import Rules
-from pipelines.running import LOCAL, Stop, Watch, check_runner, runner_of
-from pipelines.standard_input import spool
-from pipelines.summary import adds_up, print_summary, summary_of
-from transforms.fix.between import UNREADABLE
+from fixfeed.pipelines.options import Settings, UsageError
+from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
+from fixfeed.pipelines.plan import Plan, make_plan
+from fixfeed.pipelines.progress import shown
+from fixfeed.pipelines.recipe import Rules
+from fixfeed.pipelines.running import LOCAL, Stop, Watch, check_runner, runner_of
+from fixfeed.pipelines.sinks import Sink, sink_of
+from fixfeed.pipelines.standard_input import spool
+from fixfeed.pipelines.summary import adds_up, print_summary, summary_of
+from fixfeed.transforms.fix.framing.leftovers import UNREADABLE
 
 __all__ = ["Job", "build"]
 

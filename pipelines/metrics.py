@@ -16,9 +16,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fixio.ledger import SinkFailed
-from transforms.fix.between import TRUNCATED, UNREADABLE
-from transforms.fix.block import Batch
+from fixfeed.io.ledger.ledger import SinkFailed
+from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.fix.framing.leftovers import TRUNCATED, UNREADABLE
 
 __all__ = ["Committed", "Read", "empty", "problems", "read_of", "start", "totals"]
 

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 
-from fixio.ledger import SinkError
-from fixio.redaction import redact
-from fixio.sql import open_store
-from pipelines.connectors import UnknownPlace, sink_of
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.redaction import redact
+from fixfeed.io.sql.sink import open_store
+from fixfeed.pipelines.sinks import UnknownPlace, sink_of
 
 __all__ = ["main"]
 

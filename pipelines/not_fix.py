@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from fixio.files import File
-from pipelines.metrics import Read
-from pipelines.plan import Plan
+from fixfeed.io.files.source import File
+from fixfeed.pipelines.metrics import Read
+from fixfeed.pipelines.plan import Plan
 
 __all__ = ["nothing_read", "without_fix", "words_for"]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from transforms.fix.reading import VALIDATE
+from fixfeed.transforms.fix.reading import VALIDATE
 
 __all__ = ["EPILOG", "OPTIONS", "Option", "UsageError"]
 

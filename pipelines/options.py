@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from fixio.redaction import redact
-from pipelines.config_file import read_words
-from pipelines.option_table import EPILOG, OPTIONS, Option, UsageError
-from transforms.fix.delimiter import read_delimiter
+from fixfeed.io.redaction import redact
+from fixfeed.pipelines.config_file import read_words
+from fixfeed.pipelines.option_table import EPILOG, OPTIONS, Option, UsageError
+from fixfeed.transforms.fix.framing.delimiter import read_delimiter
 
 __all__ = ["OPTIONS", "Option", "Settings", "UsageError", "read_settings"]
 

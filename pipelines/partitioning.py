@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
-from fixio.parquet import MOST_BYTES, MOST_ROWS
-from fixio.parquet_files import partitions, with_keys
-from fixio.ranges import Range
-from fixio.reading import read_blocks
-from pipelines.plan import Plan
-from transforms.fix.block import Batch, Block
-from transforms.fix.schema import NAMED
+from fixfeed.io.files.ranges import Range
+from fixfeed.io.files.reading import read_blocks
+from fixfeed.io.parquet.files import partitions, with_keys
+from fixfeed.io.parquet.sink import MOST_BYTES, MOST_ROWS
+from fixfeed.pipelines.plan import Plan
+from fixfeed.transforms.batch import Batch, Block
+from fixfeed.transforms.fix.schema import NAMED
 
 __all__ = ["MANY", "expected_files", "warning_of"]
 

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 
-from pipelines.option_table import UsageError
-from pipelines.workers import Workers
+from fixfeed.pipelines.option_table import UsageError
+from fixfeed.pipelines.workers import Workers
 
 __all__ = ["LOCAL", "GaveUp", "Stop", "Watch", "check_runner", "runner_of"]
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from fixio.files import Unreadable
-from fixio.ledger import SinkFailed
+from fixfeed.io.files.source import Unreadable
+from fixfeed.io.ledger.ledger import SinkFailed
 
 __all__ = ["spool"]
 

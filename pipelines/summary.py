@@ -6,14 +6,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fixio.files import Unreadable
-from fixio.redaction import redact
-from pipelines.metrics import Read
-from pipelines.not_fix import nothing_read, without_fix, words_for
-from pipelines.plan import Plan
-from transforms.fix.between import REASONS
-from transforms.fix.defects import MEANINGS
-from transforms.lookup import Lookup
+from fixfeed.io.files.source import Unreadable
+from fixfeed.io.redaction import redact
+from fixfeed.pipelines.metrics import Read
+from fixfeed.pipelines.not_fix import nothing_read, without_fix, words_for
+from fixfeed.pipelines.plan import Plan
+from fixfeed.transforms.fix.defects import MEANINGS
+from fixfeed.transforms.fix.framing.leftovers import REASONS
+from fixfeed.transforms.lookup import Lookup
 
 __all__ = ["adds_up", "print_summary", "summary_of"]
 

@@ -32,7 +32,7 @@ _URN = "fixfeed:environment:worker_process:v1"
 # of the same name where the user happens to be.
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from pipelines.worker import main; main()"
+    "from fixfeed.pipelines.worker import main; main()"
 )
 _PATIENCE = 5  # seconds for a worker to end by itself when all is done
 

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from hypothesis import settings
 
-from tests.postgresql_server import server
+from tests.services.postgresql_server import server
 
 _NUMBERS = itertools.count(1)
 
@@ -56,7 +56,7 @@ def select():
 
     def run(uri, statement):
         done = subprocess.run(
-            [sys.executable, "-m", "tests.select", uri, statement],
+            [sys.executable, "-m", "tests.services.select", uri, statement],
             check=True,
             capture_output=True,
             cwd=Path(__file__).parent.parent,

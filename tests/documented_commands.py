@@ -10,8 +10,8 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.option_table import EPILOG
-from tests.fidelity.dictionary_xml import write_dictionaries
+from fixfeed.pipelines.fidelity.dictionary_xml import write_dictionaries
+from fixfeed.pipelines.option_table import EPILOG
 
 __all__ = ["commands", "make_place", "queries", "run"]
 

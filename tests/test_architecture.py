@@ -8,15 +8,46 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+FIX = "fixfeed.transforms.fix"
+GROUND = {f"{FIX}.defects", f"{FIX}.schema", f"{FIX}.swar"}
+"""What every room of the codec stands on."""
+
+_DICTIONARY = GROUND | {f"{FIX}.dictionary"}
+_FRAMING = _DICTIONARY | {f"{FIX}.framing"}
+_SECRETS = _DICTIONARY | {f"{FIX}.secrets"}
+_PREFIX = _DICTIONARY | {f"{FIX}.prefix"}
+_SCALAR = (
+    _FRAMING
+    | _SECRETS
+    | _PREFIX
+    | {f"{FIX}.{name}" for name in ("columns", "parsed", "reading", "scalar")}
+)
+_LEDGER = {"fixfeed.io.ledger", "fixfeed.io.files.content", "fixfeed.io.redaction"}
+_SINK = {"fixfeed.io.gathering", "fixfeed.io.fsync", "apache_beam"} | _LEDGER
+_BATCHES = {"fixfeed.transforms.batch", f"{FIX}.schema"}
 ALLOWED = {
-    "transforms/fix": {"transforms.fix"},
-    "transforms": {"transforms", "apache_beam"},
-    "io": {"fixio", "transforms.fix", "apache_beam"},
-    "pipelines": {"pipelines", "transforms", "fixio", "apache_beam"},
+    "transforms/fix/dictionary": _DICTIONARY,
+    "transforms/fix/framing": _FRAMING,
+    "transforms/fix/secrets": _SECRETS,
+    "transforms/fix/prefix": _PREFIX,
+    "transforms/fix/scalar": _SCALAR,
+    "transforms/fix/vector": _SCALAR | {f"{FIX}.vector"},
+    "transforms/fix/rules": _SECRETS | {f"{FIX}.rules", f"{FIX}.scalar.values"},
+    "transforms/fix": {FIX, "fixfeed.transforms.batch"},
+    "transforms": {"fixfeed.transforms", "apache_beam"},
+    "io/ledger": _LEDGER | {"fixfeed.transforms.batch"},
+    "io/files": _LEDGER | {"fixfeed.io.files", "fixfeed.transforms", "apache_beam"},
+    "io/sql": _SINK | _BATCHES | {"fixfeed.io.sql", f"{FIX}.dictionary"},
+    "io/parquet": _SINK | _BATCHES | {"fixfeed.io.parquet"},
+    "io/jsonl": _SINK | _BATCHES | {"fixfeed.io.jsonl", "fixfeed.io.sql.tables", f"{FIX}.envelope"},
+    "io": {"fixfeed.io", "fixfeed.transforms", "apache_beam"},
+    "pipelines": {"fixfeed.pipelines", "fixfeed.transforms", "fixfeed.io", "apache_beam"},
+    "fixfeed": {"fixfeed"},
 }
 DRIVERS = {"psycopg2", "pgpq", "adbc_driver_sqlite", "adbc_driver_manager", "sqlite3", "duckdb"}
-GUARDED = {"pipelines", "transforms", "fixio", "dashboard", "apache_beam", "tests"}
-FILES = sorted(file for folder in ALLOWED for file in (ROOT / folder).rglob("*.py"))
+GUARDED = {"fixfeed", "pipelines", "transforms", "dashboard", "apache_beam", "tests"}
+FOLDERS = ("fixfeed", "io", "pipelines", "transforms")
+FILES = sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))
 
 
 def folder_of(file):
@@ -48,13 +79,14 @@ def test_imports_follow_the_arrows(file):
 def test_drivers_are_imported_by_their_connector_alone(file):
     drivers = {name.partition(".")[0] for name in imports_of(file)} & DRIVERS
     expected = {
-        "sqlite.py": {"adbc_driver_sqlite", "adbc_driver_manager"},
-        "postgresql.py": {"psycopg2", "pgpq"},
-        "jsonl_ledger.py": {"sqlite3"},
+        "io/sql/sqlite.py": {"adbc_driver_sqlite", "adbc_driver_manager"},
+        "io/sql/postgresql.py": {"psycopg2", "pgpq"},
+        "io/jsonl/ledger.py": {"sqlite3"},
     }
-    assert drivers == expected.get(file.name, set())
+    assert drivers == expected.get(str(file.relative_to(ROOT)), set())
 
 
-def test_the_codec_is_imported_without_beam():
-    code = "import sys, transforms.fix.parser; sys.exit('apache_beam' in sys.modules)"
+@pytest.mark.parametrize("module", ["transforms.fix.parser"])
+def test_what_needs_no_beam_is_imported_without_it(module):
+    code = f"import sys, fixfeed.{module}; sys.exit('apache_beam' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

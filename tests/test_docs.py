@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from pipelines.command import COMMANDS
-from pipelines.connectors import SINKS
-from pipelines.options import OPTIONS, read_settings
+from fixfeed.pipelines.fixfeed import COMMANDS
+from fixfeed.pipelines.options import OPTIONS, read_settings
+from fixfeed.pipelines.sinks import SINKS
+from fixfeed.transforms.fix.defects import MEANINGS
+from fixfeed.transforms.fix.framing.leftovers import REASONS
 from tests.documented_commands import HELP_EXAMPLES, commands, make_place, queries, run
-from tests.fix.messages import encode
-from transforms.fix.between import REASONS
-from transforms.fix.defects import MEANINGS
+from tests.transforms.fix.messages import encode
 
 ROOT = Path(__file__).parent.parent
 DOCS = {path.name: path.read_text() for path in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]}
@@ -76,7 +76,7 @@ ELSEWHERE = {
     "make bench": "minutes, whatever the count: several turns of each, on servers",
     "python -m benchmarks.run --messages 1000000": "make bench",
     "python -m benchmarks.run --only growth --growth 1000000 10000000 30000000": "make bench",
-    "python -m tests.fix.fuzz": "runs for hours; with --messages it is run below",
+    "python -m tests.transforms.fix.fuzz": "runs for hours; with --messages it is run below",
 }
 """Commands that are not run here, and what runs them or why nothing does."""
 DOCUMENTED = {
@@ -144,7 +144,7 @@ def test_a_command_of_the_documents_runs_as_it_stands(
 @pytest.mark.parametrize("command", ["failures sqlite:///fixfeed.db", "--help", "sample --help"])
 def test_a_checkout_has_the_commands_without_installing(command, stored):
     installed = run(f"fixfeed {command}", stored)
-    checkout = run(f"python -m pipelines.fixfeed {command}", stored)
+    checkout = run(f"python -m fixfeed.pipelines.run {command}", stored)
     assert (checkout.returncode, checkout.stdout) == (0, installed.stdout)
     assert checkout.stdout
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NAMES = {"io": "fixio", "pipelines": "pipelines", "transforms": "transforms"}
+FOLDERS = ("fixfeed", "io", "pipelines", "transforms")
 MODULES = sorted(
-    ".".join((NAMES[folder], *file.relative_to(ROOT / folder).with_suffix("").parts))
-    for folder in NAMES
+    ".".join(("fixfeed", *file.relative_to(ROOT).with_suffix("").parts))
+    for folder in FOLDERS
     for file in (ROOT / folder).rglob("*.py")
     if ">>> " in file.read_text()
 )

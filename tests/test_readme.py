@@ -11,8 +11,7 @@ VARIES = re.compile(r"done in [0-9.]+ s, [0-9,]+ messages/s")
 
 
 def test_the_demo_prints_what_the_readme_shows(tmp_path):
-    for name in ("tools", "pipelines", "transforms", "io"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "tools").symlink_to(ROOT / "tools")
     bin_folder = Path(sys.executable).parent
     done = subprocess.run(
         ["sh", "tools/demo.sh"],

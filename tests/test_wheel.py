@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.fix.messages import encode
+from tests.transforms.fix.messages import encode
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,5 +38,5 @@ def test_the_installed_package_runs_the_job_from_another_folder(tmp_path):
     files = subprocess.run(
         [python, "-m", "zipfile", "-l", wheel], capture_output=True, check=True
     ).stdout.decode()
-    assert "transforms/fix/dictionaries/NOTICE" in files
+    assert "fixfeed/transforms/fix/dictionary/data/NOTICE" in files
     assert "tests/" not in files

@@ -1,4 +1,4 @@
-"""Writes transforms/fix/dictionaries from the XML data dictionaries that FIX users exchange.
+"""Writes transforms/fix/dictionary/data from the XML data dictionaries that FIX users exchange.
 
     python tools/build_dictionaries.py FOLDER [ORCHESTRA]
 
@@ -8,7 +8,7 @@ members, groups and listed values of the standard are added to QuickFIX's; `stan
 file has those of versions that there is no file for.
 
 Facts only: tag numbers, names, types, enumerations, and the structure of messages. Each version is
-a file in the format of `transforms.fix.xml_dictionary.read_definition`; `union.json` unites them:
+a file in the format of `dictionary.quickfix_xml.read_definition`; `union.json` unites them:
 
     fields        tag -> [name, type, {value: meaning}]
     messages      MsgType -> [name, 1 if admin else 0]
@@ -23,9 +23,9 @@ import orjson
 from orchestra import read_orchestra
 from standardise import standardise
 
-from transforms.fix.xml_dictionary import read_definition
+from fixfeed.transforms.fix.dictionary.quickfix_xml import read_definition
 
-TARGET = Path(__file__).parent.parent / "transforms" / "fix" / "dictionaries"
+TARGET = Path(__file__).parent.parent / "transforms" / "fix" / "dictionary" / "data"
 VERSIONS = (
     "FIX40",
     "FIX41",

@@ -2,10 +2,10 @@
 # Sample logs of a day, the job on them, and three questions to what it stored.
 set -eu
 rm -rf demo
-python -m pipelines.sample --output demo/logs
+fixfeed sample --output demo/logs
 echo
 status=0
-python -m pipelines.fixfeed --input 'demo/logs/*.log*' --output sqlite:///demo/fixfeed.db || status=$?
+fixfeed --input 'demo/logs/*.log*' --output sqlite:///demo/fixfeed.db || status=$?
 echo
 python tools/show.py demo/fixfeed.db \
     "select msg_type_name, count(*) as messages from messages_named group by 1 order by 2 desc limit 6" \

@@ -20,7 +20,7 @@ class StandardField(NamedTuple):
     """A field: its name, its listed values with their meanings, and what else it may hold.
 
     `listed_by` is the tag of the field whose values these are, its own tag mostly; `union` as in
-    `transforms.fix.dictionary.Field`.
+    `transforms.fix.dictionary.union.Field`.
     """
 
     name: str

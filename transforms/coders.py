@@ -9,7 +9,7 @@ import struct
 import pyarrow as pa
 from apache_beam import coders
 
-from transforms.fix.block import Batch
+from fixfeed.transforms.batch import Batch
 
 __all__ = ["BatchCoder"]
 

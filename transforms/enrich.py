@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.fix.block import Batch
-from transforms.fix.dictionary import merged
-from transforms.fix.hidden import hidden_from_lookup
-from transforms.fix.masking import DEFAULT, Masking
-from transforms.fix.schema import COLUMNS, NAMED, TIME
-from transforms.lookup import Lookup, LookupFileError
+from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.fix.dictionary.union import merged
+from fixfeed.transforms.fix.rules.hidden import hidden_from_lookup
+from fixfeed.transforms.fix.schema import COLUMNS, NAMED, TIME
+from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
+from fixfeed.transforms.lookup import Lookup, LookupFileError
 
 __all__ = ["Enrich", "Lookup", "LookupFileError", "enrich_batch"]
 

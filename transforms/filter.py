@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.metrics import Metrics
 
-from transforms.fix.block import Batch
-from transforms.fix.choice import BUILT_IN, Dictionaries
-from transforms.fix.dictionary import merged
-from transforms.fix.hidden import hidden_from_rule
-from transforms.fix.masking import DEFAULT, Masking
-from transforms.fix.rules import Rule, RuleError, parse_rule
+from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
+from fixfeed.transforms.fix.dictionary.union import merged
+from fixfeed.transforms.fix.rules.hidden import hidden_from_rule
+from fixfeed.transforms.fix.rules.language import Rule, RuleError, parse_rule
+from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
 
 __all__ = ["Filter", "filter_batch"]
 
@@ -30,7 +30,7 @@ class Filter(beam.PTransform):
     Bounded or not, windows and timestamps pass through.
 
     Args:
-      include: Rules in the language of `transforms.fix.rules`; those over `enriched` or
+      include: Rules in the language of `transforms.fix.rules.language`; those over `enriched` or
         `ingested_at` need `Enrich` before this step.
       exclude: Rules of what is to go; they win over `include`.
       admin: Whether the messages of the session layer (Logon, Heartbeat ...) stay.

@@ -17,7 +17,7 @@ import yaml
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.fix.schema import MESSAGES
+from fixfeed.transforms.fix.schema import MESSAGES
 
 __all__ = ["Lookup", "LookupFileError"]
 

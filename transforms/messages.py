@@ -6,7 +6,7 @@ from typing import Any
 import apache_beam as beam
 import orjson
 
-from transforms.fix.block import Batch
+from fixfeed.transforms.batch import Batch
 
 __all__ = ["ToFailures", "ToMessages", "failures_of", "messages_of"]
 

@@ -3,13 +3,13 @@
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-import transforms.coders  # noqa: F401  (Beam carries batches by the coder that it registers)
-from transforms.fix.block import Batch, Block
-from transforms.fix.choice import BUILT_IN, Dictionaries
-from transforms.fix.log_format import USUAL_FORMAT, LogFormat
-from transforms.fix.masking import DEFAULT, Masking
-from transforms.fix.parser import parse_block
-from transforms.fix.reading import FIELDS, VALIDATE
+import fixfeed.transforms.coders  # noqa: F401  (Beam carries batches by the coder that it registers)
+from fixfeed.transforms.batch import Batch, Block
+from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
+from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
+from fixfeed.transforms.fix.reading import FIELDS, VALIDATE
+from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
 
 __all__ = ["ParseFix"]
 

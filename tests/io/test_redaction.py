@@ -3,12 +3,12 @@
 import pytest
 from apache_beam.transforms.display import DisplayData
 
-from fixio.files import ReadFromFiles, find_files
-from fixio.jsonl import WriteToJsonLines
-from fixio.ledger import SinkError
-from fixio.parquet import WriteToParquet
-from fixio.redaction import redact, redact_path, redact_text, without_secrets
-from fixio.sql import WriteToSql, open_store
+from fixfeed.io.files.source import ReadFromFiles, find_files
+from fixfeed.io.jsonl.sink import WriteToJsonLines
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.parquet.sink import WriteToParquet
+from fixfeed.io.redaction import redact, redact_path, redact_text, without_secrets
+from fixfeed.io.sql.sink import WriteToSql, open_store
 
 SHOWN = {
     "postgresql://user:s3cr3t@host:5432/db": "postgresql://user:***@host:5432/db",

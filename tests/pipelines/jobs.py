@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from tests.fix.messages import random_log
+from tests.transforms.fix.messages import random_log
 
-FIXFEED = [sys.executable, "-m", "pipelines.fixfeed"]
+FIXFEED = [sys.executable, "-m", "fixfeed"]
 
 
 def write_logs(folder, *, files=2, chunks=15):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import command
-from pipelines.connectors import UnknownPlace, sink_of
+from fixfeed.pipelines import fixfeed as command
+from fixfeed.pipelines.sinks import UnknownPlace, sink_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +85,7 @@ def test_a_place_without_its_scheme_is_answered_with_the_uri(given, meant, tmp_p
 
 
 def run(*arguments, cwd, **options):
-    words = [sys.executable, "-m", "pipelines.fixfeed", *arguments]
+    words = [sys.executable, "-m", "fixfeed", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(words, cwd=cwd, capture_output=True, env=environment, **options)
 

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from pipelines.dictionaries import read_dictionaries
-from pipelines.options import UsageError
-from tests.fix.messages import encode
-from transforms.fix.choice import Dictionaries, OwnDictionary
-from transforms.fix.overlay import lay_over
-from transforms.fix.versions import VERSIONS, definition
-from transforms.fix.xml_dictionary import DictionaryError, read_definition
+from fixfeed.pipelines.dictionaries import read_dictionaries
+from fixfeed.pipelines.options import UsageError
+from fixfeed.transforms.fix.dictionary.choose import Dictionaries, OwnDictionary
+from fixfeed.transforms.fix.dictionary.overlay import lay_over
+from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError, read_definition
+from fixfeed.transforms.fix.dictionary.version import VERSIONS, definition
+from tests.transforms.fix.messages import encode
 
 
 def xml(version="4.4", venue="Venue"):
@@ -124,7 +124,7 @@ ORDERS = b"".join(
 
 
 def fixfeed(*arguments, cwd, expected=0):
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--json", "--quiet", *arguments]
+    command = [sys.executable, "-m", "fixfeed", "--json", "--quiet", *arguments]
     done = subprocess.run(command, cwd=cwd, capture_output=True)
     assert done.returncode == expected, done.stderr.decode()
     return json.loads(done.stdout) if done.stdout else done.stderr.decode()

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.fix.messages import encode
-from tests.io.test_migrate import version_1
+from tests.io.sql.test_migrate import version_1
 from tests.pipelines.test_fixfeed import fixfeed
+from tests.transforms.fix.messages import encode
 
 ROOT = Path(__file__).parents[2]
 ORDERS = [
@@ -22,7 +22,7 @@ LOG = b"".join(one + b"\n" for one in ORDERS)
 
 
 def dry_run(*arguments, cwd, expected=0):
-    words = [sys.executable, "-m", "pipelines.fixfeed", "--dry-run", *arguments]
+    words = [sys.executable, "-m", "fixfeed", "--dry-run", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     before = sorted(cwd.rglob("*"))
     done = subprocess.run(words, cwd=cwd, capture_output=True, env=environment)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import command
-from tests.fix.messages import encode
+from fixfeed.pipelines import fixfeed as command
 from tests.pipelines.test_fixfeed import fixfeed
+from tests.transforms.fix.messages import encode
 
 ROOT = Path(__file__).parents[2]
 ORDER = encode([(35, b"D"), (34, b"1"), (49, b"A"), (56, b"B"), (11, b"C1")])
@@ -20,7 +20,7 @@ LOG = b"".join(ORDER + b"\n" + bad + b"\n" for bad in BAD) + ORDER[:30]
 
 
 def run(*arguments, cwd):
-    words = [sys.executable, "-m", "pipelines.fixfeed", *arguments]
+    words = [sys.executable, "-m", "fixfeed", *arguments]
     return subprocess.run(words, cwd=cwd, capture_output=True, env=environment())
 
 
@@ -130,7 +130,7 @@ def test_failures_of_a_database_that_may_only_be_read_are_read(tmp_path):
 
 MANY = """
 import sys
-import pipelines.failures, fixio.{module}
+import fixfeed.pipelines.failures, fixfeed.io.{module}
 seen = [0]
 def rows(*_):
     for number in range(10_000_000):
@@ -138,7 +138,7 @@ def rows(*_):
         yield {row}
 {patch}
 try:
-    code = pipelines.failures.main([sys.argv[1], "--json"])
+    code = fixfeed.pipelines.failures.main([sys.argv[1], "--json"])
 finally:
     print(seen[0], file=sys.stderr)
 sys.exit(code)
@@ -147,9 +147,9 @@ sys.exit(code)
 
 def test_failures_are_printed_as_they_are_read_and_end_quietly_with_their_reader(tmp_path):
     code = MANY.format(
-        module="parquet_failures",
+        module="parquet.failures",
         row="dict(failure_id=number, source='a', position=number, reason='r', detail='', raw=b'x')",
-        patch="fixio.parquet_failures.read_failures = rows",
+        patch="fixfeed.io.parquet.failures.read_failures = rows",
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, "parquet:lake"],
@@ -167,9 +167,9 @@ def test_failures_are_printed_as_they_are_read_and_end_quietly_with_their_reader
 
 LARGE = """
 import resource, sys
-import pipelines.failures
+import fixfeed.pipelines.failures
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-assert pipelines.failures.main([sys.argv[1], "--raw"]) == 0
+assert fixfeed.pipelines.failures.main([sys.argv[1], "--raw"]) == 0
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 print(grown, file=sys.stderr)
 """

@@ -14,17 +14,17 @@ from pathlib import Path
 import pandas
 import pytest
 
-from tests.fix.messages import random_log
-from transforms.fix.block import Block
-from transforms.fix.borders import endings, last_border
-from transforms.fix.parser import parse_block
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.framing.borders import endings, last_border
+from fixfeed.transforms.fix.parser import parse_block
+from tests.transforms.fix.messages import random_log
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 
 
 def fixfeed(*arguments, cwd, expected=0, **options):
     """Run the job; return its JSON summary."""
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--json", "--quiet", *map(str, arguments)]
+    command = [sys.executable, "-m", "fixfeed", "--json", "--quiet", *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, **options)
     assert done.returncode == expected, done.stderr.decode()
     return json.loads(done.stdout) if done.stdout else done.stderr.decode()
@@ -152,7 +152,7 @@ def counted(uri, select):
 
 
 def test_a_killed_job_run_again_gives_exactly_the_right_rows(long_log, database, select, tmp_path):
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--input", str(long_log)]
+    command = [sys.executable, "-m", "fixfeed", "--input", str(long_log)]
     command += ["--output", database, "--workers", "2", "--quiet"]
     kills = 0
     before = 0
@@ -179,7 +179,7 @@ def test_a_killed_job_run_again_gives_exactly_the_right_rows(long_log, database,
 def test_a_job_stopped_by_a_signal_says_so_and_goes_on_when_run_again(
     long_log, database, select, tmp_path
 ):
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--input", str(long_log), "--json"]
+    command = [sys.executable, "-m", "fixfeed", "--input", str(long_log), "--json"]
     command += ["--output", database, "--workers", "2", "--quiet"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
@@ -200,7 +200,7 @@ def test_two_jobs_write_to_one_database_at_once(logs, database, select, tmp_path
     folder, contents = logs
     jobs = [
         subprocess.Popen(
-            [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--output", database]
+            [sys.executable, "-m", "fixfeed", "--quiet", "--output", database]
             + ["--input", str(folder / pattern)],
             cwd=tmp_path,
             stdout=subprocess.DEVNULL,
@@ -262,7 +262,7 @@ def test_failures_are_printed_with_source_position_reason_and_bytes(select, tmp_
     fixfeed("--input", "a.log", "--output", uri, cwd=tmp_path)
     printed = [
         subprocess.run(
-            [sys.executable, "-m", "pipelines.failures", uri, *flags],
+            [sys.executable, "-m", "fixfeed.pipelines.failures", uri, *flags],
             capture_output=True,
             check=True,
         ).stdout
@@ -376,7 +376,7 @@ def test_standard_input_is_read_and_known_again(logs, select, tmp_path):
 
 def test_a_reader_of_standard_output_that_has_seen_enough_ends_the_job_quietly(tmp_path):
     (tmp_path / "a.log").write_bytes(b"".join(log(1000, seed) for seed in range(5)))
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--input", "a.log"]
+    command = [sys.executable, "-m", "fixfeed", "--quiet", "--input", "a.log"]
     job = subprocess.Popen(
         [*command, "--output", "jsonl:-"],
         cwd=tmp_path,
@@ -403,7 +403,7 @@ def test_a_dry_run_shows_and_writes_nothing(logs, tmp_path):
     )
     before = sorted(tmp_path.rglob("*"))
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.fixfeed", "--dry-run", "--input", str(folder / "*")]
+        [sys.executable, "-m", "fixfeed", "--dry-run", "--input", str(folder / "*")]
         + ["--validate", "off", "--dictionary", "A->B=+venue.xml", "--default-appl-ver-id", "7"]
         + ["--mask", "Account=drop", "--mask", "554=keep", "--mask", "20001"],
         cwd=tmp_path,
@@ -429,10 +429,10 @@ def test_a_dry_run_shows_and_writes_nothing(logs, tmp_path):
 def test_an_error_of_our_own_is_not_taken_for_bad_input(logs, tmp_path):
     folder, _ = logs
     code = (
-        "import sys, transforms.parse, pipelines.fixfeed\n"
+        "import sys, fixfeed.transforms.parse, fixfeed.pipelines.run\n"
         "def buggy(*_, **__): raise KeyError('a bug')\n"
-        "transforms.parse.parse_block = buggy\n"
-        "sys.exit(pipelines.fixfeed.main(sys.argv[1:]))"
+        "fixfeed.transforms.parse.parse_block = buggy\n"
+        "sys.exit(fixfeed.pipelines.run.main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "--workers", "1", "--quiet", "--input", str(folder / "a.log")],
@@ -451,8 +451,7 @@ def test_without_read_permission_a_file_is_named(tmp_path):
     tmp_path.chmod(0o755)
     prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
     done = subprocess.run(
-        [*prefix, sys.executable, "-m", "pipelines.fixfeed", "--json", "--quiet"]
-        + ["--input", "secret.log"],
+        [*prefix, sys.executable, "-m", "fixfeed", "--json", "--quiet"] + ["--input", "secret.log"],
         cwd=tmp_path,
         capture_output=True,
     )

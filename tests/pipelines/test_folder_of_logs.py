@@ -30,17 +30,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fixio.files import find_files
-from fixio.jsonl_ledger import JsonlLedger
-from fixio.jsonl_writer import JsonlWriter
-from fixio.parquet_ledger import ParquetLedger
-from fixio.parquet_writer import ParquetWriter
-from fixio.reading import read_blocks
-from fixio.sql import open_store
-from fixio.witness import TELLING
-from pipelines.plan import make_plan
-from tests.fix.messages import encode
-from transforms.fix.parser import parse_block
+from fixfeed.io.files.reading import read_blocks
+from fixfeed.io.files.source import find_files
+from fixfeed.io.jsonl.ledger import JsonlLedger
+from fixfeed.io.jsonl.writer import JsonlWriter
+from fixfeed.io.ledger.witness import TELLING
+from fixfeed.io.parquet.ledger import ParquetLedger
+from fixfeed.io.parquet.writer import ParquetWriter
+from fixfeed.io.sql.sink import open_store
+from fixfeed.pipelines.plan import make_plan
+from fixfeed.transforms.fix.parser import parse_block
+from tests.transforms.fix.messages import encode
 
 SHARED = encode([(35, b"A"), (34, b"1"), (49, b"A"), (56, b"B"), (11, b"0")]) + b"\n"
 BEGINNINGS = {

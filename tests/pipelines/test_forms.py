@@ -8,8 +8,8 @@ import zipfile
 import pandas
 import pytest
 
-from pipelines.fixfeed import main
-from tests.fix.messages import encode
+from fixfeed.pipelines.run import main
+from tests.transforms.fix.messages import encode
 
 ORDERS = [
     encode([(35, b"D"), (49, b"A"), (56, b"B"), (34, b"%d" % n), (11, b"C%d" % n), (58, b'a "b"')])

@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from fixio.files import find_files
-from fixio.jsonl_ledger import JsonlLedger
-from fixio.jsonl_writer import JsonlWriter
-from fixio.parquet_ledger import ParquetLedger
-from fixio.parquet_writer import ParquetWriter
-from fixio.reading import read_blocks
-from fixio.sql import open_store
-from pipelines.plan import make_plan
-from tests.fix.test_borders import LAYOUTS, MESSAGES
-from tests.io.test_parquet import content
-from transforms.fix.parser import parse_block
+from fixfeed.io.files.reading import read_blocks
+from fixfeed.io.files.source import find_files
+from fixfeed.io.jsonl.ledger import JsonlLedger
+from fixfeed.io.jsonl.writer import JsonlWriter
+from fixfeed.io.parquet.ledger import ParquetLedger
+from fixfeed.io.parquet.writer import ParquetWriter
+from fixfeed.io.sql.sink import open_store
+from fixfeed.pipelines.plan import make_plan
+from fixfeed.transforms.fix.parser import parse_block
+from tests.io.parquet.test_sink import content
+from tests.transforms.fix.framing.test_borders import LAYOUTS, MESSAGES
 
 LOG = LAYOUTS["lines with a prefix"](MESSAGES[0]) + b"".join(
     map(LAYOUTS["lines of Windows"], MESSAGES)

@@ -7,19 +7,19 @@ import sys
 import orjson
 import pytest
 
-from pipelines.connectors import UnknownPlace, sink_of
-from tests.fix.messages import random_log
-from tests.fix.test_envelope import one_by_one
-from transforms.fix.block import Block
-from transforms.fix.borders import endings, last_border
-from transforms.fix.parser import parse_block
+from fixfeed.pipelines.sinks import UnknownPlace, sink_of
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.framing.borders import endings, last_border
+from fixfeed.transforms.fix.parser import parse_block
+from tests.transforms.fix.messages import random_log
+from tests.transforms.fix.test_envelope import one_by_one
 
 LOG = random_log(random.Random(7), 300, mutated=0.1, delimiter=b"|")
 
 
 def fixfeed(*arguments, cwd, expected=0):
     """Run the job; return what it wrote to standard output and to standard error."""
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--json", "--quiet", *map(str, arguments)]
+    command = [sys.executable, "-m", "fixfeed", "--json", "--quiet", *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, capture_output=True)
     assert done.returncode == expected, done.stderr.decode()
     return done.stdout, done.stderr

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.fix.session_logs import logon, order
+from tests.transforms.fix.session_logs import logon, order
 
 # OrderOrigination came after FIX.4.4.
 PART = b"".join(order(b"A", b"B", (11, b"C%06d" % n), (1724, b"5")) + b"\n" for n in range(25_000))
@@ -17,7 +17,7 @@ LOG = OTHER + LOGONS[0] + PART + LOGONS[1] + PART + OTHER + order(b"B", b"A", (1
 
 
 def fixfeed(*arguments, cwd):
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--json", "--quiet", "--validate"]
+    command = [sys.executable, "-m", "fixfeed", "--json", "--quiet", "--validate"]
     done = subprocess.run(
         [*command, "dictionary", *map(str, arguments)], cwd=cwd, capture_output=True
     )

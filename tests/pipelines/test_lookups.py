@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from pipelines.summary import print_summary
-from tests.fix.messages import encode
+from fixfeed.pipelines.summary import print_summary
 from tests.pipelines.test_fixfeed import fixfeed
+from tests.transforms.fix.messages import encode
 
 JOINED = ["--lookup", "symbols.csv:symbol"]
 

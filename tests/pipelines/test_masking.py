@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tests.fix.messages import encode
+from tests.transforms.fix.messages import encode
 
 SECRET = b"s3cr3t"
 
@@ -92,7 +92,7 @@ def run(folder, *arguments):
         (folder / name).mkdir(parents=True)
     log = folder / "day.log"
     log.write_bytes(LOG)
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--input", str(log), "--names"]
+    command = [sys.executable, "-m", "fixfeed", "--input", str(log), "--names"]
     command += ["--workers", "2", "--validate", "dictionary", "--output", "sqlite:///day.db"]
     command += ["--output", "parquet:lake", "--output", "jsonl:day.jsonl", *arguments]
     process = subprocess.Popen(
@@ -149,7 +149,7 @@ def test_no_secret_is_in_any_file_that_a_run_makes(tmp_path, select):
     assert select(uri, "select count(*) from messages where defects like '%sum%'") == [(1,)]
 
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.failures", uri], capture_output=True, check=True
+        [sys.executable, "-m", "fixfeed.pipelines.failures", uri], capture_output=True, check=True
     )
     assert b"|553=*******|554=*******|" in done.stdout
     assert SECRET[:4] not in done.stdout

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from pipelines import command
-from pipelines.connectors import UnknownPlace, sink_of
-from pipelines.options import UsageError, read_settings
+from fixfeed.pipelines import fixfeed as command
+from fixfeed.pipelines.options import UsageError, read_settings
+from fixfeed.pipelines.sinks import UnknownPlace, sink_of
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path):
@@ -199,7 +199,7 @@ def test_an_unknown_place_names_those_there_are(uri, text):
 )
 def test_wrong_usage_ends_with_code_2_and_one_line(arguments, text, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.fixfeed", *arguments],
+        [sys.executable, "-m", "fixfeed", *arguments],
         cwd=tmp_path,
         capture_output=True,
         env=os.environ | {"COLUMNS": "200"},

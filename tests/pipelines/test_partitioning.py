@@ -7,12 +7,12 @@ import sys
 import orjson
 import pytest
 
-from fixio.files import cut_ranges, find_files
-from pipelines.options import Settings
-from pipelines.partitioning import MANY, expected_files
-from pipelines.plan import Plan
-from pipelines.rules import Rules
-from tests.fix.messages import encode
+from fixfeed.io.files.source import cut_ranges, find_files
+from fixfeed.pipelines.options import Settings
+from fixfeed.pipelines.partitioning import MANY, expected_files
+from fixfeed.pipelines.plan import Plan
+from fixfeed.pipelines.recipe import Rules
+from tests.transforms.fix.messages import encode
 
 
 def log(messages, *, symbols=7, day=2, copies=1):
@@ -66,7 +66,7 @@ def test_the_number_of_files_is_known_within_a_fifth(folder, logs, names, option
 
 
 def job(*arguments, cwd):
-    words = [sys.executable, "-m", "pipelines.fixfeed", "--json", *map(str, arguments)]
+    words = [sys.executable, "-m", "fixfeed", "--json", *map(str, arguments)]
     done = subprocess.run(words, cwd=cwd, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     return orjson.loads(done.stdout), done.stderr.decode()

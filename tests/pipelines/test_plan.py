@@ -1,7 +1,7 @@
 import pytest
 
-from fixio.files import cut_ranges, find_files
-from pipelines.plan import range_size
+from fixfeed.io.files.source import cut_ranges, find_files
+from fixfeed.pipelines.plan import range_size
 
 MIB = 1 << 20
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.fix.messages import encode
 from tests.pipelines.test_fixfeed import fixfeed
+from tests.transforms.fix.messages import encode
 
 QUERY = "select captured_at, direction from messages order by message_id"
 

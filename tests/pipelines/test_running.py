@@ -70,7 +70,7 @@ def test_workers_start_wherever_python_and_the_user_are(how, tmp_path):
     elif how == "no setsid":
         environment["PATH"] = str(folder)
     else:
-        for name in ("transforms", "pipelines", "fixio", "apache_beam"):
+        for name in ("transforms", "pipelines", "io", "apache_beam"):
             (folder / name).mkdir()
             (folder / name / "__init__.py").write_text("raise SystemExit('the wrong package')\n")
         command = [str(Path(sys.executable).parent / "fixfeed")]
@@ -88,7 +88,7 @@ def test_workers_start_wherever_python_and_the_user_are(how, tmp_path):
     ],
 )
 def test_a_worker_that_does_not_start_ends_the_job(executable, sentence, tmp_path):
-    code = f"import sys; sys.executable = {executable!r}; import pipelines.fixfeed as job; "
+    code = f"import sys; sys.executable = {executable!r}; import fixfeed.pipelines.run as job; "
     command = [sys.executable, "-c", code + "sys.exit(job.main(sys.argv[1:]))"]
     logs = write_logs(tmp_path, chunks=1)
     assert sentence in told(start("--input", logs, command=command, cwd=tmp_path), 1, within=60)
@@ -98,7 +98,7 @@ def test_what_a_worker_said_last_is_told(tmp_path):
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\necho 'no module of that name'\nexit 3\n")
     script.chmod(0o755)
-    code = f"import sys; sys.executable = {str(script)!r}; import pipelines.fixfeed as job; "
+    code = f"import sys; sys.executable = {str(script)!r}; import fixfeed.pipelines.run as job; "
     command = [sys.executable, "-c", code + "sys.exit(job.main(sys.argv[1:]))"]
     logs = write_logs(tmp_path, chunks=1)
     sentence = told(start("--input", logs, command=command, cwd=tmp_path), 1, within=60)

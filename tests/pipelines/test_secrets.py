@@ -15,8 +15,8 @@ import psycopg2
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.command import main
-from tests.fix.messages import encode
+from fixfeed.pipelines.fixfeed import main
+from tests.transforms.fix.messages import encode
 
 SECRET = "s3cr3tpw"
 SIGNS = (b"s3cr", b"r3tp", b"3tpw")
@@ -148,7 +148,7 @@ def run(folder, *arguments):
     said = folder / "stdout", folder / "stderr"
     with open(said[0], "wb") as stdout, open(said[1], "wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.fixfeed", *arguments],
+            [sys.executable, "-m", "fixfeed", *arguments],
             cwd=out,
             stdout=stdout,
             stderr=stderr,

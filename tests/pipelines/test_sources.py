@@ -14,15 +14,15 @@ import pandas
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from fixio.files import ReadFromFiles
-from fixio.jsonl import WriteToJsonLines
-from fixio.parquet import WriteToParquet
-from fixio.sql import WriteToSql, open_store
-from pipelines import fixfeed
-from tests.fix.messages import encode
+from fixfeed.io.files.source import ReadFromFiles
+from fixfeed.io.jsonl.sink import WriteToJsonLines
+from fixfeed.io.parquet.sink import WriteToParquet
+from fixfeed.io.sql.sink import WriteToSql, open_store
+from fixfeed.pipelines import run as fixfeed
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.parse import ParseFix
 from tests.pipelines.test_fixfeed import counted, family, log
-from transforms.fix.block import Block
-from transforms.parse import ParseFix
+from tests.transforms.fix.messages import encode
 
 BANNER = b"# log of the FIX engine, version 1\n"
 
@@ -121,7 +121,7 @@ def test_standard_input_is_the_log_that_it_was(tmp_path, select):
     uri = f"sqlite:///{tmp_path}/fixfeed.db"
     path = tmp_path / "day.log"
     path.write_bytes(session(b"A", 300))
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--output", uri, "--input"]
+    command = [sys.executable, "-m", "fixfeed", "--quiet", "--output", uri, "--input"]
     for name, more in ((str(path), b""), ("-", b""), ("-", session(b"C", 5))):
         with open(path, "ab") as file:
             file.write(more)
@@ -190,7 +190,7 @@ def test_an_interrupted_reprocessing_is_undone_by_one_under_the_rules_before(
     arguments = ["--input", str(path), "--output", database]
     run(*arguments)
     first = contents(database, select)
-    command = [sys.executable, "-m", "pipelines.fixfeed", *arguments, "--quiet", "--workers", "1"]
+    command = [sys.executable, "-m", "fixfeed", *arguments, "--quiet", "--workers", "1"]
     other = [*command, "--reprocess", "--include", "MsgType = D"]
     process = subprocess.Popen(other, cwd=tmp_path, stdout=subprocess.DEVNULL)
     while process.poll() is None and counted(database, select) >= len(first):
@@ -216,7 +216,7 @@ def test_an_interrupted_reprocessing_of_a_lake_is_undone_by_one_under_the_rules_
     arguments = ["--input", str(path), "--output", f"parquet:{lake}"]
     run(*arguments)
     first = contents(f"parquet:{lake}", None)
-    command = [sys.executable, "-m", "pipelines.fixfeed", *arguments, "--quiet", "--workers", "1"]
+    command = [sys.executable, "-m", "fixfeed", *arguments, "--quiet", "--workers", "1"]
     other = [*command, "--reprocess", "--include", "MsgType = D"]
     process = subprocess.Popen(other, cwd=tmp_path, stdout=subprocess.DEVNULL)
     while process.poll() is None and not list((lake / "_fixfeed" / "commits").glob("*.json")):
@@ -235,7 +235,7 @@ def test_of_two_jobs_that_reprocess_under_different_rules_one_stops_and_says_so(
     path.write_bytes(b"".join(log(2500, seed, mutated=0) for seed in range(16)))
     arguments = ["--input", str(path), "--output", database]
     run(*arguments)
-    command = [sys.executable, "-m", "pipelines.fixfeed", *arguments, "--quiet", "--reprocess"]
+    command = [sys.executable, "-m", "fixfeed", *arguments, "--quiet", "--reprocess"]
     jobs = [
         subprocess.Popen(
             [*command, "--workers", "1", "--include", rule],
@@ -307,7 +307,7 @@ def test_a_log_that_is_rotated_while_two_workers_read_it_is_read_whole(
 ):
     path = tmp_path / "day.log"
     path.write_bytes(b"".join(session(b"S%d" % n, 15_000) for n in range(30)))
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--output", database]
+    command = [sys.executable, "-m", "fixfeed", "--quiet", "--output", database]
     command += ["--input", str(path), "--workers", "2"]
     job = begun(command, tmp_path)
     if way == "renamed":
@@ -333,7 +333,7 @@ def test_a_log_that_is_replaced_while_two_workers_read_it_is_named_as_not_read_w
     path = tmp_path / "day.log"
     path.write_bytes(b"".join(session(b"S%d" % n, 15_000) for n in range(30)))
     data = path.read_bytes()
-    command = [sys.executable, "-m", "pipelines.fixfeed", "--quiet", "--output", database, "--json"]
+    command = [sys.executable, "-m", "fixfeed", "--quiet", "--output", database, "--json"]
     command += ["--input", str(path), "--workers", "2"]
     job = begun(command, tmp_path)
     with open(path, "r+b") as file:

@@ -6,13 +6,13 @@ import orjson
 import pytest
 from rich.console import Console
 
-from pipelines import metrics
-from pipelines.plan import Plan
-from pipelines.summary import adds_up, print_summary, summary_of
-from tests.fix.messages import encode
-from transforms.fix.block import Block
-from transforms.fix.defects import MEANINGS
-from transforms.fix.parser import parse_block
+from fixfeed.pipelines import metrics
+from fixfeed.pipelines.plan import Plan
+from fixfeed.pipelines.summary import adds_up, print_summary, summary_of
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.defects import MEANINGS
+from fixfeed.transforms.fix.parser import parse_block
+from tests.transforms.fix.messages import encode
 
 RIGHT = encode([(35, b"0"), (49, b"A"), (56, b"B")])
 WRONG_SUM = RIGHT[:-2] + b"x\x01"

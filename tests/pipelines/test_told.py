@@ -1,7 +1,7 @@
 """What goes otherwise than was meant is told in a sentence, with the right exit code."""
 
-from pipelines.fixfeed import main
-from tests.fix.messages import encode
+from fixfeed.pipelines.run import main
+from tests.transforms.fix.messages import encode
 
 ORDER = encode([(35, b"D"), (34, b"1"), (49, b"A"), (56, b"B"), (54, b"1")]) + b"\n"
 

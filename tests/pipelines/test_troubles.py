@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 
 from tests.pipelines.jobs import FIXFEED, start, told, workers_of, write_logs
-from tests.postgresql_server import server
+from tests.services.postgresql_server import server
 
 FILES = {"sqlite": "sqlite:///out.db", "parquet": "parquet:lake", "jsonl": "jsonl:out.jsonl"}
 
@@ -99,9 +99,9 @@ def test_a_connection_that_is_lost_at_any_moment_is_told(moment, log, postgresql
     """The server ends the connection just before one of the job's own statements."""
     code = f"""
 import sys
-from pipelines import fixfeed
+from fixfeed.pipelines import run as fixfeed
 import psycopg2
-from fixio.postgresql import PostgresqlStore
+from fixfeed.io.sql.postgresql import PostgresqlStore
 
 def lose(store):
     with psycopg2.connect({postgresql!r}) as other:
@@ -300,9 +300,9 @@ def test_an_error_of_our_own_has_its_traceback_and_code_1(workers, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
-        "import fixio.gathering\n"
+        "import fixfeed.io.gathering\n"
         "def buggy(*_): return {}['a bug']\n"
-        "fixio.gathering.GatherBatchesFn.process = buggy\n"
+        "fixfeed.io.gathering.GatherBatchesFn.process = buggy\n"
     )
     job = start(
         "--input", logs, "--workers", workers, cwd=tmp_path,

@@ -5,9 +5,9 @@ import random
 import orjson
 import pytest
 
-from pipelines.endings import NOTHING_READ
-from pipelines.fixfeed import main
-from tests.fix.messages import random_log
+from fixfeed.pipelines.endings import NOTHING_READ
+from fixfeed.pipelines.run import main
+from tests.transforms.fix.messages import random_log
 
 TEXT = b"started\nwaiting for orders\nended\n"
 ODD = b"8 = FIX.4.4 ~ 35 = 0 ~ 49 = A ~ 56 = B\n"

@@ -6,7 +6,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 GIVEN = ROOT.parent / "shared" / "dictionaries"
-SHIPPED = ROOT / "transforms" / "fix" / "dictionaries"
+SHIPPED = ROOT / "transforms" / "fix" / "dictionary" / "data"
 
 pytestmark = pytest.mark.skipif(
     not GIVEN.is_dir(), reason="the XML files are not beside this checkout"
@@ -31,7 +31,7 @@ def test_the_dictionaries_that_ship_are_made_of_the_files(tools):
 def test_all_that_the_standard_lists_and_has_is_in_our_dictionary(tools, version):
     from orchestra import read_orchestra
 
-    from transforms.fix.choice import BUILT_IN
+    from fixfeed.transforms.fix.dictionary.choose import BUILT_IN
 
     standard = read_orchestra(GIVEN / "orchestra" / f"Orchestra{version}.xml")
     ours = BUILT_IN.choose(f"FIX.4.{version[-1]}", "", "->", {})

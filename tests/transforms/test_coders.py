@@ -10,11 +10,11 @@ from apache_beam import coders
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from apache_beam.testing.util import assert_that
 
-from tests.fix.messages import random_log
-from transforms.coders import BatchCoder
-from transforms.enrich import enrich_batch
-from transforms.fix.block import Batch, Block
-from transforms.fix.parser import parse_block
+from fixfeed.transforms.batch import Batch, Block
+from fixfeed.transforms.coders import BatchCoder
+from fixfeed.transforms.enrich import enrich_batch
+from fixfeed.transforms.fix.parser import parse_block
+from tests.transforms.fix.messages import random_log
 
 PARSED = parse_block(
     Block("file:9:ab", 7, random_log(random.Random(3), 40, mutated=0.3, delimiter=b"|"), b"|", True)

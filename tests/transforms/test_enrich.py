@@ -12,12 +12,12 @@ import pytest
 from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that
 
-from tests.fix.messages import encode
-from transforms.enrich import Enrich, enrich_batch
-from transforms.fix.block import Block
-from transforms.fix.parser import parse_block
-from transforms.fix.schema import MESSAGES
-from transforms.lookup import Lookup, LookupFileError
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.enrich import Enrich, enrich_batch
+from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.schema import MESSAGES
+from fixfeed.transforms.lookup import Lookup, LookupFileError
+from tests.transforms.fix.messages import encode
 
 NOW = datetime.datetime(2025, 1, 2, 9, 30, tzinfo=datetime.UTC)
 DATA = (

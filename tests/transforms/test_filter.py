@@ -8,12 +8,12 @@ import pytest
 from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that
 
-import transforms.coders  # noqa: F401
-from tests.fix.messages import encode
-from transforms.filter import Filter, filter_batch
-from transforms.fix.block import Block
-from transforms.fix.parser import parse_block
-from transforms.fix.rules import RuleError, parse_rule
+import fixfeed.transforms.coders  # noqa: F401
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.filter import Filter, filter_batch
+from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.rules.language import RuleError, parse_rule
+from tests.transforms.fix.messages import encode
 
 DATA = (
     encode([(35, b"D"), (49, b"A"), (56, b"B"), (55, b"AAPL")])

@@ -7,12 +7,12 @@ import apache_beam as beam
 from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from tests.fix.messages import encode
-from transforms.enrich import enrich_batch
-from transforms.fix.block import Block
-from transforms.fix.parser import parse_block
-from transforms.lookup import Lookup
-from transforms.messages import ToFailures, ToMessages
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.enrich import enrich_batch
+from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.lookup import Lookup
+from fixfeed.transforms.messages import ToFailures, ToMessages
+from tests.transforms.fix.messages import encode
 
 ORDER = encode(
     [(35, b"D"), (34, b"5"), (49, b"A"), (52, b"20250102-09:30:00.123"), (56, b"B"), (43, b"N")]

@@ -5,13 +5,13 @@ import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from tests.fix.messages import encode
-from transforms.fix.block import Block
-from transforms.fix.choice import Dictionaries
-from transforms.fix.masking import read_masking
-from transforms.fix.parser import parse_block
-from transforms.fix.reading import FIELDS, VALIDATE
-from transforms.parse import ParseFix
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.dictionary.choose import Dictionaries
+from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.reading import FIELDS, VALIDATE
+from fixfeed.transforms.fix.secrets.masking import read_masking
+from fixfeed.transforms.parse import ParseFix
+from tests.transforms.fix.messages import encode
 
 BLOCK = Block(
     "x",

@@ -18,8 +18,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.fix.block import Batch
-from transforms.fix.schema import NAMED
+from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.fix.schema import NAMED
 
 __all__ = ["envelopes", "failure_envelopes"]
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from transforms.fix.block import Block, ends_within_line
-from transforms.fix.choice import APPL_VER_IDS
-from transforms.fix.delimiter import start_pattern
-from transforms.fix.fields import decode, split_fields
-from transforms.fix.framing import line_start, message_end, spans
-from transforms.fix.original import as_read, single_byte
+from fixfeed.transforms.batch import Block, ends_within_line
+from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS
+from fixfeed.transforms.fix.framing.delimiter import start_pattern
+from fixfeed.transforms.fix.framing.messages import line_start, message_end, spans
+from fixfeed.transforms.fix.framing.original import as_read, single_byte
+from fixfeed.transforms.fix.scalar.fields import decode, split_fields
 
 __all__ = ["Logon", "carry", "logons"]
 

@@ -1,45 +1,43 @@
 """From a block of bytes to a batch of messages and failures."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from transforms.fix.batch_columns import (
+from fixfeed.transforms.batch import Batch, Block
+from fixfeed.transforms.fix.columns import (
     defect_column,
     masked_column,
     masked_prefixes,
     prefix_column,
     raw_column,
-    session_column,
 )
-from transforms.fix.between import (
-    NO_MSG_TYPE,
+from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
+from fixfeed.transforms.fix.framing.delimiter import start_pattern
+from fixfeed.transforms.fix.framing.leftovers import (
     REASONS,
     TOO_LONG,
     TRUNCATED,
     UNREADABLE,
     Failure,
     classify_lines,
-    damaged_prefix,
     without_runs,
 )
-from transforms.fix.block import Batch, Block
-from transforms.fix.choice import BUILT_IN, Dictionaries
-from transforms.fix.delimiter import start_pattern
-from transforms.fix.framing import LINE_END, line_start, next_start, spans
-from transforms.fix.log_format import USUAL_FORMAT, LogFormat
-from transforms.fix.masking import DEFAULT, Masking
-from transforms.fix.original import Original, as_read
-from transforms.fix.prefix import read_prefixes, told_by_parties
-from transforms.fix.reading import Reading
-from transforms.fix.scalar import Message, parse_message
-from transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, TIME
-from transforms.fix.vector import Parsed, VectorParser
+from fixfeed.transforms.fix.framing.messages import LINE_END, next_start
+from fixfeed.transforms.fix.framing.original import Original, as_read
+from fixfeed.transforms.fix.parsed import Parsed
+from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
+from fixfeed.transforms.fix.reading import Reading
+from fixfeed.transforms.fix.scalar.block import parse_one_by_one
+from fixfeed.transforms.fix.schema import FAILURES, MESSAGES, TIME
+from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
+from fixfeed.transforms.fix.vector.block import VectorParser
+from fixfeed.transforms.fix.vector.prefix import read_prefixes, told_by_parties
 
-__all__ = ["parse_block", "parse_one_by_one"]
+__all__ = ["parse_block"]
 
 Ints = NDArray[np.int64]
 
@@ -88,74 +86,6 @@ def parse_block(
     if block.within_line:
         parsed = parsed._replace(skipped=parsed.skipped - _rest_of_line(data, one))
     return _batch(block, parsed, original, masking, log)
-
-
-def parse_one_by_one(
-    data: bytes, delimiter: bytes, reading: Reading, logged_on: Mapping[str, str]
-) -> Parsed:
-    """Read all messages of `data` with the scalar parser; `delimiter` is one byte."""
-    messages: list[Message] = []
-    places: list[tuple[int, int, int]] = []
-    failures: list[Failure] = []
-    skipped = past = 0
-    for span in spans(data, delimiter):
-        prefix = line_start(data, past, span.start)
-        found, lines = classify_lines(data, past, prefix, delimiter, rest=past > 0)
-        failures += found
-        skipped += lines
-        damaged = damaged_prefix(data, prefix, span.start, delimiter)
-        if damaged:
-            failures.append(damaged)
-            prefix = span.start
-        past = span.end
-        raw = data[span.start : span.end]
-        message = parse_message(raw, span.delimiter, reading, logged_on)
-        if message is None:
-            whole = data[prefix : span.end]
-            failures.append(Failure(prefix, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], whole))
-        else:
-            messages.append(message)
-            places.append((span.start, span.end, prefix))
-    found, lines = classify_lines(data, past, len(data), delimiter, rest=past > 0)
-    failures += found
-    start, end, prefix_at = (np.array([place[n] for place in places], np.int64) for n in range(3))
-    return Parsed(
-        _columns(messages),
-        pa.array([message.fields.decode() for message in messages], pa.string()),
-        np.array([message.defects for message in messages], np.int64),
-        start,
-        end,
-        prefix_at,
-        [],
-        failures,
-        skipped + lines,
-        _fix_json(messages) if reading.fix_json else None,
-        {row: one.masked for row, one in enumerate(messages) if one.masked is not None},
-        {row: one.raw for row, one in enumerate(messages) if one.raw is not None},
-        data,
-    )
-
-
-def _fix_json(messages: list[Message]) -> pa.Array:
-    return pa.array([message.fix_json.decode() for message in messages], pa.string())
-
-
-def _columns(messages: list[Message]) -> dict[str, pa.Array]:
-    columns = {}
-    for column in COLUMNS:
-        values = [message.columns.get(column.name) for message in messages]
-        if column.type == DECIMAL:
-            octets = b"".join((value or 0).to_bytes(16, "little", signed=True) for value in values)
-            valid = pa.array([value is not None for value in values], pa.bool_())
-            columns[column.name] = pa.Array.from_buffers(
-                DECIMAL, len(values), [valid.buffers()[1], pa.py_buffer(octets)]
-            )
-        elif column.type == TIME:
-            columns[column.name] = pa.array(values, pa.int64()).view(TIME)
-        else:
-            columns[column.name] = pa.array(values, column.type)
-    columns["session"] = session_column(columns)
-    return columns
 
 
 def _unfinished(block: Block, masking: Masking) -> Batch:

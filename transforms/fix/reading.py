@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from transforms.fix.choice import BUILT_IN, Dictionaries
-from transforms.fix.defects import DICTIONARY, STRUCTURE
-from transforms.fix.masking import DEFAULT, Masking
+from fixfeed.transforms.fix.defects import DICTIONARY, STRUCTURE
+from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
+from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
 
 __all__ = ["FIELDS", "USUAL", "VALIDATE", "Reading"]
 

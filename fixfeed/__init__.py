@@ -1,0 +1,67 @@
+"""fixfeed: FIX messages in, every one accounted for, rows out; an Apache Beam job and its parts.
+
+    from fixfeed import ParseFix, ReadFromFiles, WriteToSql
+
+The names below are the public ones. Each is imported when it is first used, so that a command that
+needs no Beam starts without it.
+"""
+
+from importlib import import_module
+from pkgutil import extend_path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fixfeed.io.files.source import ReadFromFiles
+    from fixfeed.io.jsonl.sink import WriteToJsonLines
+    from fixfeed.io.parquet.sink import WriteToParquet
+    from fixfeed.io.sql.sink import WriteToSql, open_store
+    from fixfeed.transforms.batch import Batch, Block
+    from fixfeed.transforms.enrich import Enrich
+    from fixfeed.transforms.filter import Filter
+    from fixfeed.transforms.lookup import Lookup
+    from fixfeed.transforms.messages import ToMessages
+    from fixfeed.transforms.parse import ParseFix
+
+__all__ = [
+    "Batch",
+    "Block",
+    "Enrich",
+    "Filter",
+    "Lookup",
+    "ParseFix",
+    "ReadFromFiles",
+    "ToMessages",
+    "WriteToJsonLines",
+    "WriteToParquet",
+    "WriteToSql",
+    "open_store",
+]
+
+_MODULES = {
+    "Batch": "transforms.batch",
+    "Block": "transforms.batch",
+    "Enrich": "transforms.enrich",
+    "Filter": "transforms.filter",
+    "Lookup": "transforms.lookup",
+    "ParseFix": "transforms.parse",
+    "ReadFromFiles": "io.files.source",
+    "ToMessages": "transforms.messages",
+    "WriteToJsonLines": "io.jsonl.sink",
+    "WriteToParquet": "io.parquet.sink",
+    "WriteToSql": "io.sql.sink",
+    "open_store": "io.sql.sink",
+}
+
+# In a checkout the current folder has this file alone; the rest of the package is where it was
+# installed.
+__path__ = extend_path(__path__, __name__)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""FIX logs in files: found, planned, cut into ranges, read as blocks."""

@@ -1,0 +1,393 @@
+"""Reads ranges of files as blocks; ranges next to each other meet at the same borders."""
+
+import dataclasses
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+from apache_beam.io.filesystem import BeamIOError
+
+from fixfeed.io.files.compression import Damaged, Stream
+from fixfeed.io.files.globs import visible
+from fixfeed.io.files.planned import Planned, Replaced
+from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Source, Stretch, gaps
+from fixfeed.io.redaction import redact_path, without_secrets
+from fixfeed.transforms.batch import Block, ends_within_line
+from fixfeed.transforms.fix.framing.borders import (
+    Endings,
+    claimed_end,
+    first_border,
+    last_border,
+    next_record,
+)
+from fixfeed.transforms.fix.framing.leftovers import before_not_text
+from fixfeed.transforms.fix.framing.messages import CHECK_SUM
+from fixfeed.transforms.fix.logons import carry
+
+__all__ = ["LONGEST", "Range", "blocks_of", "reason_of", "said", "too_large", "with_logons"]
+
+BLOCK = 5 << 18  # bytes: larger ones cost less a message, until they leave the cache
+LOOK_BACK = 256 << 10
+"""A border is found by framing from so far before it: exact unless a message is longer."""
+
+LONGEST = 64 << 20
+"""A record longer than so many bytes is no message, unless a range says otherwise."""
+
+_AS_FIX_SAYS = Endings()
+_STEP = 64 << 10
+_MANY = 4  # blocks that are cut apart, not read as one
+_OVERLAP = 64  # the beginning of a message may be cut by the end of what was read
+_HOLE = 1 << 20  # so many bytes that are all the same hold no border
+_PASSED = 4 << 20  # what is looked through for Logons alone is read in blocks of this size
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A part of a file: what one worker reads.
+
+    `origin` is the source that the file is, `planned` the file as it was stored then.
+    `start` and `stop` are borders, or, with `sync_start` and `sync_stop`, positions from which the
+    next border is looked for; `stop` None is the end of the file. A message belongs to the range
+    that its first byte lies in. `skip` are stretches to pass over (compressed files are one range).
+
+    A record longer than `longest` comes in blocks that are `too_long`. `endings` says how messages
+    end, which matters at the end of the file.
+
+    With `fixt`, Logons are looked for, and blocks tell what they say (`Block.logged_on`);
+    `logged_on` is what holds at the start.
+    """
+
+    origin: Source
+    planned: Planned
+    compression: str
+    delimiter: bytes
+    start: int = 0
+    stop: int | None = None
+    sync_start: bool = False
+    sync_stop: bool = False
+    skip: tuple[Stretch, ...] = ()
+    fixt: bool = False
+    logged_on: Mapping[str, str] = field(default_factory=dict)
+    longest: int = LONGEST
+    endings: Endings = _AS_FIX_SAYS
+
+    @property
+    def path(self) -> str:
+        """Where the file is, as far as is known."""
+        return self.planned.path
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a file cannot be read, in a few words."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return visible(str(error))
+
+
+def too_large() -> str:
+    """Return why a source is not read beyond `LARGEST_SOURCE`, and what to do."""
+    return (
+        f"holds {LARGEST_SOURCE / (1 << 40):g} TiB or more, and positions in a source end there; "
+        "split it into several files"
+    )
+
+
+def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterator[Block]:
+    """Yield the blocks of a range of an open file in order; they tile it.
+
+    Bytes at the end of a file that make no message yet, and what is left where a file cannot be
+    read on, come as a provisional block. Memory is bounded by `Range.longest`.
+    """
+    stream = Stream(file, part.compression)
+    try:
+        stretches = _stretches(part, stream)
+    except Damaged as error:
+        yield _damaged(part, part.start, b"", error)
+        return
+    logged_on = part.logged_on
+    for begin, stop in stretches:
+        start = begin.at
+        try:
+            if part.fixt and part.compression:
+                logged_on = _pass(part, stream, stream.position, start, logged_on)
+            stream.seek(start)
+        except _Unread as error:
+            yield _block(part, start, b"", provisional=True, error=str(error))
+            return
+        except Damaged as error:
+            yield _damaged(part, start, b"", error)
+            return
+        if stream.position < start:
+            return
+        within = ends_within_line(stream.before, False)
+        for block in _read_stretch(part, stream, begin, stop, block_size):
+            block = dataclasses.replace(block, within_line=within)
+            within = ends_within_line(block.data, within)
+            pieces = carry(block, logged_on) if part.fixt else [block]
+            logged_on = pieces[-1].logged_on
+            yield from pieces
+            if block.error:
+                return
+
+
+def with_logons(
+    parts: Sequence[Range], *, stop: Callable[[], bool] | None = None
+) -> Sequence[Range]:
+    """Return the ranges of one plain file, each with what the Logons before it say.
+
+    The file is read up to the last of them; nothing is, unless one of them begins inside it. Once
+    `stop` says so, no range is returned.
+    """
+    first = parts[0]
+    if not first.fixt or first.compression or not any(part.start for part in parts):
+        return parts
+    while (planned := first.planned.found_again()) is not None:
+        try:
+            with planned.opened() as file:
+                told = _logged_on(parts, Stream(file, ""), stop)
+        except Replaced:
+            continue
+        except (BeamIOError, OSError, Damaged, _Unread):
+            break
+        if stop and stop():
+            return ()
+        return [
+            dataclasses.replace(part, logged_on=one) for part, one in zip(parts, told, strict=True)
+        ]
+    # Whoever reads the ranges finds it, and says so.
+    return parts
+
+
+def _logged_on(
+    parts: Sequence[Range], stream: Stream, stop: Callable[[], bool] | None
+) -> list[Mapping[str, str]]:
+    """Return, for each range, what the Logons before its start say."""
+    starts = [(_start(part, stream) or _Border(0)).at for part in parts]
+    known: dict[int, Mapping[str, str]] = {0: {}}
+    at = 0
+    for start in sorted({*starts}):
+        known[start] = _pass(parts[0], stream, at, start, known[at], stop)
+        at = start
+    return [known[start] for start in starts]
+
+
+class _Unread(Exception):
+    """A file cannot be read on; the text is what the block that ends it says."""
+
+
+def _pass(
+    part: Range,
+    stream: Stream,
+    start: int,
+    end: int,
+    logged_on: Mapping[str, str],
+    stop: Callable[[], bool] | None = None,
+) -> Mapping[str, str]:
+    """Return what holds behind [start, end), both borders, where `logged_on` holds before it."""
+    stream.seek(start)
+    if start < end:
+        for block in _read_stretch(part, stream, _Border(start), _Border(end), _PASSED):
+            if block.error:
+                raise _Unread(block.error)
+            logged_on = carry(block, logged_on)[-1].logged_on
+            if stop and stop():
+                break
+    return logged_on
+
+
+class _Border(NamedTuple):
+    """A position where blocks may begin; `torn` if it is inside a record that is too long."""
+
+    at: int
+    torn: bool = False
+
+
+def _stretches(part: Range, stream: Stream) -> list[tuple[_Border, _Border | None]]:
+    if part.compression:
+        far = 1 << 62
+        open_gaps = gaps(part.skip, 0, far)
+        return [
+            (_Border(start), None if stop == far else _Border(stop)) for start, stop in open_gaps
+        ]
+    start = _start(part, stream)
+    stop = None if part.stop is None else _Border(part.stop)
+    if part.sync_stop and stop:
+        stop = _border(part, stream, stop.at)
+    if start is None or (stop and start.at >= stop.at):
+        return []
+    return [(start, stop)]
+
+
+def _start(part: Range, stream: Stream) -> _Border | None:
+    """Return where the range begins, None if the file has no border after its start."""
+    return _border(part, stream, part.start) if part.sync_start else _Border(part.start)
+
+
+def _border(part: Range, stream: Stream, at: int) -> _Border | None:
+    """Return the first border at or after `at`, None if the file ends before there is one."""
+    begin = max(0, at - LOOK_BACK)
+    stream.seek(begin)
+    window, more = b"", at - begin + _STEP
+    while data := stream.read(more):
+        window += data
+        found = first_border(window, at - begin, part.delimiter)
+        if found is not None:
+            return _Border(begin + found)
+        hole = len(window) >= _HOLE and window.count(window[:1]) == len(window)
+        if hole or len(window) > LOOK_BACK + part.longest + _STEP:
+            return _Border(at, torn=True)
+        more = len(window)
+    return None
+
+
+def _read_stretch(
+    part: Range, stream: Stream, start: _Border, stop: _Border | None, block_size: int
+) -> Iterator[Block]:
+    """Yield the blocks from `start`, where the stream is, to `stop`, or to the end of the file."""
+    data, at = b"", start.at
+    end_at = stop.at if stop else None
+    if start.torn:
+        data, at = yield from _read_torn(part, stream, b"", at, end_at)
+    block_size = min(block_size, part.longest)
+    limit = part.longest + _OVERLAP
+    while True:
+        # A record that is longer than a block is waited for in steps that double.
+        wanted = max(block_size, 2 * len(data)) if len(data) >= block_size else block_size
+        wanted = min(wanted, limit) - len(data)
+        if end_at is not None:
+            wanted = min(wanted, end_at - at - len(data))
+        try:
+            more = _more(stream, wanted) if wanted > 0 else b""
+        except Damaged as error:
+            end = last_border(data, part.delimiter)
+            yield from _cut(part, at, data[:end], block_size, last=True)
+            yield _damaged(part, at + end, data[end:], error)
+            return
+        data += more
+        if stop and at + len(data) == stop.at:
+            end = last_border(data, part.delimiter) if stop.torn else len(data)
+            yield from _cut(part, at, data[:end], block_size, last=True)
+            yield from _torn_pieces(part, at + end, data[end:])
+            return
+        if not more and wanted > 0:
+            end = last_border(data, part.delimiter, at_end=part.endings)
+            end = _before_not_text(part, data, end)
+            yield from _cut(part, at, data[:end], block_size, last=True)
+            if end < len(data):
+                yield _block(part, at + end, data[end:], provisional=True)
+            return
+        if len(data) >= block_size:
+            end = last_border(data, part.delimiter)
+            if end:
+                yield from _cut(part, at, data[:end], block_size)
+                data, at = data[end:], at + end
+            elif len(data) >= limit:
+                # Messages that the rest of their line is too long for are read.
+                end = last_border(data, part.delimiter, at_end=part.endings)
+                yield from _cut(part, at, data[:end], block_size)
+                data, at = data[end:], at + end
+                claimed = claimed_end(data, part.delimiter)
+                until = at + claimed if claimed > len(data) else 0
+                data, at = yield from _read_torn(part, stream, data, at, end_at, until)
+
+
+def _before_not_text(part: Range, data: bytes, end: int) -> int:
+    begin = before_not_text(data, end, part.delimiter)
+    # The end of a message of several lines may look like one of them.
+    return begin if last_border(data[:begin], part.delimiter) == begin else end
+
+
+def _read_torn(
+    part: Range, stream: Stream, data: bytes, at: int, stop: int | None, until: int | None = None
+) -> Generator[Block, None, tuple[bytes, int]]:
+    """Yield the rest of a record that is too long; return what was read after it, and its start.
+
+    `data`, all of it inside the record, is what was read of it. If the record is a message, it says
+    that its CheckSum is at `until`, if that is not 0; None if nothing is known of its beginning,
+    so that lines may be parts of it.
+    """
+    lines, until = until is not None, until or 0
+    fresh = bool(data)
+    while True:
+        end = None if fresh else _torn_end(part, data, until - at, lines)
+        if end is not None:
+            yield from _torn_pieces(part, at, data[:end])
+            return data[end:], at + end
+        fresh = False
+        if until and until + _OVERLAP <= at + len(data):
+            until = 0  # no CheckSum is there
+            continue
+        # The beginning of a message, or CheckSum, may be cut by the end of what was read.
+        whole = max(0, min(len(data) - _OVERLAP, until - at if until else len(data)))
+        yield from _torn_pieces(part, at, data[:whole])
+        data, at = data[whole:], at + whole
+        try:
+            more = _more(stream, BLOCK if stop is None else min(BLOCK, stop - at - len(data)))
+        except Damaged as error:
+            yield _damaged(part, at, data, error)
+            return b"", at + len(data)
+        if not more:
+            yield from _torn_pieces(part, at, data)
+            return b"", at + len(data)
+        data += more
+
+
+def _torn_end(part: Range, data: bytes, until: int, lines: bool) -> int | None:
+    """Return where in `data` the record ends that its beginning lies in, None if not in it.
+
+    From `until` on, its CheckSum, or what else may begin a record, is looked for.
+    """
+    if until <= 0:
+        return next_record(data, part.delimiter, lines=lines)
+    sealed = CHECK_SUM.match(data, until)
+    if not sealed or sealed.end() + len(part.delimiter) > len(data):
+        return None
+    end = sealed.end()
+    return end + len(part.delimiter) * data.startswith(part.delimiter, end)
+
+
+def _torn_pieces(part: Range, at: int, data: bytes) -> Iterator[Block]:
+    begin = 0
+    while begin < len(data):
+        # A secret that a failure begins with is not known for one.
+        end = begin + BLOCK
+        if end < len(data):
+            end = data.rfind(part.delimiter, begin, end) + len(part.delimiter)
+            end = end if end > begin else begin + BLOCK
+        yield _block(part, at + begin, data[begin:end], too_long=True)
+        begin = end
+
+
+def _more(stream: Stream, size: int) -> bytes:
+    data = stream.read(size)
+    if stream.position >= LARGEST_SOURCE:
+        raise Damaged(too_large())
+    return data
+
+
+def _cut(
+    part: Range, at: int, data: bytes, block_size: int, *, last: bool = False
+) -> Iterator[Block]:
+    """Yield whole records as a block, or as several if they are many."""
+    while len(data) >= _MANY * block_size:
+        end = first_border(data, block_size, part.delimiter, synced=True)
+        if end is None:
+            break
+        yield _block(part, at, data[:end])
+        data, at = data[end:], at + end
+    if data:
+        yield _block(part, at, data, last=last)
+
+
+def _block(part: Range, start: int, data: bytes, **flags) -> Block:
+    return Block(part.origin.key, start, data, part.delimiter, origin=part.origin, **flags)
+
+
+def said(part: Range, reason: str) -> str:
+    """Return why a range cannot be read, with the name of its file."""
+    return f"{visible(redact_path(part.path))}: {without_secrets(reason, part.path)}"
+
+
+def _damaged(part: Range, start: int, data: bytes, error: Damaged) -> Block:
+    text = said(part, f"{error}; it was read up to byte {start + len(data)}")
+    return _block(part, start, data, provisional=True, error=text)

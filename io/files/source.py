@@ -1,0 +1,322 @@
+"""FIX logs in files: found, known again by their content, cut into ranges, read as blocks.
+
+    blocks = pipeline | ReadFromFiles.matching(["logs/**/*.log.gz"])
+
+Whatever Beam's FileSystems open is read: local paths, and gs://, s3:// and hdfs:// where the extras
+are installed.
+"""
+
+import dataclasses
+import difflib
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from fixfeed.io.files.compression import Damaged
+from fixfeed.io.files.content import STANDARD_INPUT, Content, look
+from fixfeed.io.files.globs import find, has_magic, kind_of, visible
+from fixfeed.io.files.ranges import LONGEST, Range, reason_of, too_large, with_logons
+from fixfeed.io.files.reading import read_blocks
+from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Source, Stretch, gaps
+from fixfeed.io.redaction import redact, redact_path, without_secrets
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.framing.borders import Endings, endings
+from fixfeed.transforms.fix.framing.delimiter import sniff_delimiter
+
+__all__ = [
+    "File",
+    "ReadFromFiles",
+    "Unreadable",
+    "cut_ranges",
+    "file_at",
+    "find_files",
+    "set_options",
+    "without_copies",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that can be read.
+
+    `name` is what people call it; `content` tells it from others; `fixt` whether messages of
+    FIXT.1.1 stand near its beginning; `endings` how its messages end.
+    """
+
+    name: str
+    content: Content
+    delimiter: bytes
+    fixt: bool
+    endings: Endings
+
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return self.content.planned.path
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has as it is stored."""
+        return self.content.planned.size
+
+    @property
+    def length(self) -> int:
+        """How many uncompressed bytes it has, about where it is compressed."""
+        return self.content.length
+
+    @property
+    def compression(self) -> str:
+        """How it is compressed, `` if it is not."""
+        return self.content.compression
+
+    @property
+    def source(self) -> Source:
+        """The file as a ledger registers it."""
+        return Source(f"file:{redact_path(self.content.place)}", "file", self.name, self.content)
+
+    @property
+    def key(self) -> str:
+        """The key of the source in this run."""
+        return self.source.key
+
+    @property
+    def stored_end(self) -> str:
+        """What tells the file, read whole and compressed, from others as it is stored."""
+        return self.content.planned.stored_end
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file or pattern that gives nothing to read, and why."""
+
+    path: str
+    reason: str
+
+
+def set_options(options: Sequence[str]) -> None:
+    """Give Beam's file systems their options, in this process."""
+    FileSystems.set_options(PipelineOptions(list(options)))
+
+
+def find_files(
+    patterns: Sequence[str], *, delimiter: bytes | None = None
+) -> tuple[list[File], list[Unreadable]]:
+    """Return the files that the patterns match, each once and in order, and what is unreadable.
+
+    `**` matches folders to any depth. `delimiter` overrides what is found in each file.
+    """
+    files: dict[str, File] = {}
+    inodes: set[str] = set()
+    unreadable: list[Unreadable] = []
+    for pattern in patterns:
+        try:
+            paths, errors = _match(pattern)
+        except (BeamIOError, OSError, ValueError) as error:
+            reason = without_secrets(f"cannot be looked up: {error}", pattern)
+            unreadable.append(_unreadable(pattern, reason))
+            continue
+        for path, why in errors.items():
+            unreadable.append(_unreadable(path, reason_of(why)))
+        if not paths and not errors:
+            unreadable.append(_unreadable(pattern, _nothing_matches(pattern)))
+        for path in paths:
+            place = path if "://" in path else visible(os.path.realpath(path))
+            if place not in files:
+                try:
+                    file = file_at(path, place, delimiter)
+                except (Damaged, BeamIOError, OSError) as error:
+                    reason = without_secrets(reason_of(error), path)
+                    unreadable.append(_unreadable(path, reason))
+                    continue
+                inode = file.content.planned.file_id
+                if not inode or inode not in inodes:  # else it has two names
+                    files[place] = file
+                    inodes.add(inode)
+    found = sorted(files.values(), key=lambda file: file.path)
+    return found, list(dict.fromkeys(unreadable))
+
+
+def _unreadable(path: str, reason: str) -> Unreadable:
+    return Unreadable(visible(redact(path)), reason)
+
+
+def file_at(path: str, place: str, delimiter: bytes | None = None) -> File:
+    """Return the file at a path, known by `place`.
+
+    Raises `Damaged`, `BeamIOError` or `OSError` where nothing can be read.
+    """
+    # Opening a pipe would wait for whoever writes into it.
+    kind = "" if "://" in path else kind_of(os.stat(path).st_mode)
+    if kind == "a folder":
+        raise Damaged(f"is a folder; name its files, as in '{visible(os.path.join(path, '*'))}'")
+    if kind:
+        raise Damaged(f"is {kind}, not a file; what a program writes is read with --input -")
+    content, head = look(path, place)
+    if content.planned.size >= LARGEST_SOURCE:
+        raise Damaged(too_large())
+    delimiter = sniff_delimiter(head, delimiter)
+    return File(
+        STANDARD_INPUT if place == STANDARD_INPUT else visible(redact_path(path)),
+        content,
+        delimiter,
+        b"8=FIXT.1.1" in head,
+        endings(head, delimiter),
+    )
+
+
+def without_copies(files: Sequence[File]) -> tuple[list[File], list[File]]:
+    """Return the files that are to be read, and those all of whose bytes begin one of these.
+
+    Of the same bytes once is enough. Files of less than 4096 bytes are all read.
+    """
+    alike: dict[str, list[File]] = {}
+    copies = []
+    for file in sorted(files, key=lambda file: (-file.length, bool(file.compression))):
+        print_of = file.content.fingerprint
+        longer = alike.setdefault(print_of or file.path, [])
+        if print_of and any(file.content.begins(one.content) for one in longer):
+            copies.append(file)
+        else:
+            longer.append(file)
+    left = {id(file) for file in copies}
+    return [file for file in files if id(file) not in left], copies
+
+
+def _match(pattern: str) -> tuple[Sequence[str], Mapping[str, OSError]]:
+    """Return what a pattern names, and, by path, why something could not be looked into."""
+    if "://" in pattern:
+        return [found.path for found in FileSystems.match([pattern])[0].metadata_list], {}
+    found = find(pattern)
+    return found.paths, found.errors
+
+
+def _nothing_matches(pattern: str) -> str:
+    if not pattern:
+        return "an empty name names no file"
+    if "://" in pattern or has_magic(pattern):
+        return "matches no file"
+    folder, name = os.path.split(pattern)
+    there = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+    near = difflib.get_close_matches(name, there, 1)
+    hint = f"; there is '{visible(os.path.join(folder, near[0]))}'" if near else ""
+    return f"does not exist{hint}"
+
+
+def cut_ranges(
+    file: File,
+    done: Sequence[Stretch],
+    stored_end: str = "",
+    *,
+    size: int = 16 << 20,
+    longest: int = LONGEST,
+) -> list[Range]:
+    """Return what of a file is not done, plain files cut at multiples of about `size` bytes.
+
+    A message or line of more than `longest` bytes is kept as failures. A compressed file that is
+    stored as when it was read to its end (`stored_end`) gives nothing,
+    unread.
+    """
+    common = Range(
+        file.source,
+        file.content.planned,
+        file.compression,
+        file.delimiter,
+        fixt=file.fixt,
+        longest=longest,
+        endings=file.endings,
+    )
+    if file.compression:
+        if stored_end == file.stored_end:
+            return []
+        return [dataclasses.replace(common, skip=tuple(done))]
+    ranges = []
+    for start, stop in gaps(done, 0, file.size):
+        cuts = [start, *range((start // size + 1) * size, stop - size // 4, size), stop]
+        for begin, end in itertools.pairwise(cuts):
+            ranges.append(
+                dataclasses.replace(
+                    common,
+                    start=begin,
+                    stop=None if end == file.size else end,
+                    sync_start=begin != start,
+                    sync_stop=end != stop,
+                )
+            )
+    return ranges
+
+
+class ReadFromFiles(beam.PTransform):
+    """Read ranges of files: `PBegin` to `PCollection[Block]`. Bounded.
+
+    The ranges are spread over the workers; each is read in order. A range gives the same blocks
+    every time, so a bundle may run twice. A file that cannot be read on gives a block that says so.
+    A file of FIXT.1.1 is read for what its Logons say up to the last range, before its ranges are.
+    """
+
+    def __init__(
+        self,
+        ranges: Sequence[Range],
+        *,
+        stop: Callable[[], bool] | None = None,
+        options: Sequence[str] = (),
+    ):
+        """`ranges` come from `cut_ranges`; once `stop` says so, no further block is read.
+
+        `options` are Beam's, for its file systems: worker processes of the local runner are not
+        given them otherwise.
+        """
+        super().__init__()
+        self._ranges = list(ranges)
+        self._stop = stop
+        self._options = tuple(options)
+
+    @classmethod
+    def matching(cls, patterns: Sequence[str]) -> "ReadFromFiles":
+        """Return the transform that reads the whole of the files that match now.
+
+        Raises `FileNotFoundError` if one of the patterns gives nothing to read.
+        """
+        files, unreadable = find_files(patterns)
+        if unreadable:
+            raise FileNotFoundError(f"{unreadable[0].path}: {unreadable[0].reason}")
+        files, _ = without_copies(files)
+        return cls([part for file in files for part in cut_ranges(file, ())])
+
+    def expand(self, begin: beam.pvalue.PBegin):
+        """Create the ranges, spread them, read them."""
+        if any(part.fixt and part.start for part in self._ranges):
+            files: dict[str, list[Range]] = {}
+            for part in self._ranges:
+                files.setdefault(part.path, []).append(part)
+            ranges = (
+                begin
+                | "Files" >> beam.Create(list(files.values()))
+                | "SpreadFiles" >> beam.Reshuffle()
+                | "Logons" >> beam.FlatMap(self._with_logons).with_output_types(Range)
+            )
+        else:
+            ranges = begin | "Ranges" >> beam.Create(self._ranges)
+        return (
+            ranges
+            | "Spread" >> beam.Reshuffle()
+            | "Read" >> beam.FlatMap(self._read).with_output_types(Block)
+        )
+
+    def _with_logons(self, parts: Sequence[Range]) -> Sequence[Range]:
+        if self._options:
+            set_options(self._options)
+        return with_logons(parts, stop=self._stop)
+
+    def _read(self, part: Range) -> Iterator[Block]:
+        if self._options:
+            set_options(self._options)
+        for block in read_blocks(part):
+            if self._stop and self._stop():
+                return
+            yield block

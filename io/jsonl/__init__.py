@@ -1,0 +1,1 @@
+"""Files of JSON lines, and what is remembered beside them; standard output."""

@@ -1,0 +1,48 @@
+"""Reads the failures that belong to a file of JSON lines, in the order they were stored in."""
+
+import base64
+from collections.abc import Generator
+from typing import Any
+
+import orjson
+
+from fixfeed.io.jsonl.ledger import JsonlLedger
+from fixfeed.io.jsonl.standard_output import FAILURES
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.redaction import redact
+
+__all__ = ["read_failures"]
+
+
+def read_failures(place: str) -> Generator[dict[str, Any], None, None]:
+    """Yield all failures of a file of lines, or of standard output (`-`) in the current folder.
+
+    Nothing is made or changed. What a killed run has left behind the recorded end is left out.
+    Raises `SinkError` if there is no such file, or a line is none of fixfeed's.
+    """
+    path, end = (FAILURES, None) if place == "-" else JsonlLedger(place).failures()
+    if not path.exists():
+        if place == "-":
+            raise SinkError(f"there is no {path} in this folder: the last run had no failures")
+        if end:
+            raise SinkError(
+                f"{redact(str(path))} is not there, but fixfeed has written {end:,} bytes to it"
+            )
+        return
+    at = 0
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            at += len(line)
+            if (end is not None and at > end) or not line.endswith(b"\n"):
+                return
+            try:
+                failure = orjson.loads(line)
+                raw = failure["raw"]
+                octets = base64.b64decode(raw["base64"]) if isinstance(raw, dict) else raw.encode()
+                row = {key: failure[key] for key in ("source", "position", "reason", "detail")}
+            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as e:
+                raise SinkError(
+                    f"{path}: line {number} is no failure as fixfeed writes it: something else has "
+                    "changed the file"
+                ) from e
+            yield row | {"raw": octets}

@@ -1,0 +1,156 @@
+"""Write batches to standard output as JSON lines, for pipes.
+
+`transforms.fix.envelope` tells what a line holds.
+"""
+
+import os
+import select
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import apache_beam as beam
+
+from fixfeed.io.gathering import OnCommit
+from fixfeed.io.jsonl.writer import joined
+from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, Source, Stretch
+from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.fix.envelope import envelopes, failure_envelopes
+
+__all__ = ["FAILURES", "OutputClosed", "StandardOutputLedger", "WriteToStandardOutput"]
+
+FAILURES = Path("fixfeed.failures.jsonl")
+"""Where failures go, since standard output has the messages and standard error the progress."""
+
+_STANDARD_OUTPUT = 1
+_lock = threading.Lock()
+
+
+class OutputClosed(SinkError):
+    """Nobody reads standard output any more, as when `head` has seen enough."""
+
+
+class StandardOutputLedger:
+    """The ledger of standard output (`Ledger`): nothing is remembered.
+
+    `names` are those of the sources that were registered, by key, for the transform.
+    """
+
+    def __init__(self) -> None:
+        """Begin without sources."""
+        self.names: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        """Remove the failures of the run before."""
+        if sys.stdout is None:
+            raise SinkError("standard output is closed; send it to a file or a pipe")
+        try:
+            FAILURES.unlink(missing_ok=True)
+        except OSError as error:
+            raise SinkError(f"cannot remove {FAILURES} of the run before: {error}") from error
+
+    def register(
+        self, sources: Sequence[Source], *, rules: str, replace: bool = False
+    ) -> dict[str, Known]:
+        """See `Ledger`; nothing is done of any source."""
+        self.names |= {source.key: source.name for source in sources}
+        numbers = {key: number for number, key in enumerate(self.names, 1)}
+        return {source.key: Known(numbers[source.key]) for source in sources}
+
+    def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+        """See `Ledger`; nothing is known of any source."""
+        return {}
+
+    def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
+        """See `Ledger`."""
+
+    def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
+        """See `Ledger`."""
+        return dict.fromkeys(ends, ())
+
+    def close(self) -> None:
+        """See `Ledger`."""
+
+
+class WriteToStandardOutput(beam.PTransform):
+    """Write each batch (`PCollection[Batch]`) to standard output, one message a line.
+
+    Lines are written whole, a batch at a time. Nothing is remembered: when a bundle runs twice, its
+    lines are there twice. Failures are appended to `FAILURES` in the current folder.
+
+    A bundle fails with `OutputClosed` when nobody reads standard output any more, with `SinkFailed`
+    when it or the file of failures cannot be written, as on a full disk, with `SinkError`
+    where it runs in another process than the one that made the transform, since the output of
+    workers goes elsewhere, and with `ValueError` when the batches have no column `fix_json`.
+
+    Args:
+      names: The names of sources, by key; others are called by their key.
+      on_commit: Called for each batch with the number of its messages.
+    """
+
+    def __init__(
+        self, *, names: Mapping[str, str] | None = None, on_commit: OnCommit | None = None
+    ):
+        """Store the parameters."""
+        super().__init__()
+        self._fn = _WriteBatchFn(dict(names or {}), on_commit)
+
+    def expand(self, batches: beam.PCollection[Batch]):
+        """Write the batches; nothing comes out."""
+        return batches | "Write" >> beam.ParDo(self._fn).with_output_types(Batch)
+
+
+class _WriteBatchFn(beam.DoFn):
+    def __init__(self, names: dict[str, str], on_commit: OnCommit | None):
+        self._names = names
+        self._on_commit = on_commit
+        self._process = os.getpid()
+
+    def setup(self):
+        if os.getpid() != self._process:
+            raise SinkError(
+                "standard output is that of the process that starts the job, which no worker has: "
+                "add --workers 1 and run it on the DirectRunner, or write to a file"
+            )
+
+    def process(self, batch: Batch):
+        name = self._names.get(batch.source, batch.source)
+        lines = joined(envelopes(batch, name))
+        failures = joined(failure_envelopes(batch, name))
+        with _lock:
+            _write(lines)
+            if failures:
+                _write_failures(failures)
+        if self._on_commit:
+            self._on_commit(batch, batch.messages.num_rows)
+        return ()
+
+
+def _write_failures(lines: bytes) -> None:
+    try:
+        with open(FAILURES, "ab") as file:
+            file.write(lines)
+    except OSError as error:
+        raise SinkFailed(
+            f"cannot write failures to {FAILURES}: {error.strerror}; check that there is space "
+            "left and that you may write there, and run it again"
+        ) from error
+
+
+def _write(lines: bytes) -> None:
+    view = memoryview(lines)
+    try:
+        sys.stdout.flush()
+        while view:
+            try:
+                view = view[os.write(_STANDARD_OUTPUT, view) :]
+            except BlockingIOError:  # Whoever has the other end made the pipe so.
+                select.select([], [_STANDARD_OUTPUT], [])
+    except BrokenPipeError as error:
+        raise OutputClosed("nobody reads standard output any more") from error
+    except OSError as error:
+        raise SinkFailed(
+            f"cannot write to standard output: {error.strerror}; send it to a place that takes "
+            "it, and run it again"
+        ) from error

@@ -1,0 +1,1 @@
+"""What of each source is done, and how a source is known again."""

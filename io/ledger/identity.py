@@ -1,0 +1,223 @@
+"""Which of the sources that a ledger has a file is: by what was read of it, whatever its name.
+
+A file continues a source if all that is known to have been read of the source still stands in it:
+it is long enough, and has every witness (`ledger.witness`). That alone is not enough, since files
+may begin alike:
+
+* Of what is too short to tell (less than 4096 bytes read), path or inode have to be the same.
+* Under another name a file continues a source only if the source's own path no longer does: it was
+  renamed, rotated or compressed. If it still does, the file is the source where it is a copy, all
+  of whose bytes begin the other file.
+* One source is continued by one file, copies aside.
+
+Of several sources the one of which most was read is continued, then the one with the same path,
+then the one with the same inode. What cannot be proved is a new source: reading again is right,
+losing is wrong.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from fixfeed.io.files.content import Content, look_at
+from fixfeed.io.ledger.ledger import Progress, Source
+from fixfeed.io.ledger.witness import TELLING, noted
+from fixfeed.io.redaction import redact_path
+
+__all__ = [
+    "Match",
+    "StoredSource",
+    "digests_of",
+    "identify",
+    "identity_of_version_1",
+    "place_of",
+    "storable",
+    "stored_source",
+]
+
+_MOST_INSIDE = 32  # places of a stretch that are looked at; at its end as well
+
+Look = Callable[[str], Content | None]
+"""Gives the content of the file that is at a path now, None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """A source as a ledger has it.
+
+    `place` and `file_id` are those of the file when it was last seen, `fingerprint` the witness of
+    its first 4096 bytes, `digests` those of its beginning as `digests_of` writes them. `extent` is
+    how far it was read; `witnesses` are those of positions that were read up to.
+    """
+
+    source_id: int
+    kind: str
+    place: str
+    file_id: str
+    fingerprint: str
+    digests: str
+    extent: int = 0
+    witnesses: Mapping[int, str] = field(default_factory=dict)
+
+    def missing_witness(self, source: Source) -> str:
+        """Return the witness of the end of what was read, `` if it is known.
+
+        Ledgers of older versions do not have it; the file that is taken for the source has.
+        """
+        if source.content is None or not self.extent or self.extent in self.witnesses:
+            return ""
+        return source.content.witnesses([self.extent]).get(self.extent, "")
+
+
+def stored_source(row: Sequence[Any], progress: Iterable[Progress]) -> StoredSource:
+    """Return a source from its row (the columns of `StoredSource` up to digests) and progress."""
+    source_id, kind, place, file_id, fingerprint, digests = row[:6]
+    if place and not os.path.isabs(place) and "://" not in place and place != "-":
+        # Older versions stored the path as it was given.
+        place = os.path.realpath(place)
+    rows = list(progress)
+    extent = max((row[2] for row in rows), default=0)
+    beginning = dict(part.split(":") for part in digests.split())
+    witnesses = {int(at): digest for at, digest in beginning.items() if int(at) <= extent}
+    for row in rows:
+        inner = noted(row[-1])
+        end = inner.pop(row[2], "")
+        witnesses |= dict(list(inner.items())[:: 1 + len(inner) // _MOST_INSIDE])
+        witnesses |= {row[2]: end} if end else {}
+    return StoredSource(source_id, kind, place, file_id, fingerprint, digests, extent, witnesses)
+
+
+def digests_of(source: Source) -> str:
+    """Return the witnesses of a source's beginning, `position:digest` separated by spaces."""
+    known = source.content.known if source.content else {}
+    return " ".join(f"{at}:{digest}" for at, digest in sorted(known.items()))
+
+
+class Match(NamedTuple):
+    """The stored source that a source is; `copy` tells that the source's own file is another."""
+
+    stored: StoredSource
+    copy: bool = False
+
+    def is_news(self, source: Source) -> bool:
+        """Tell whether the source is not where, or what, the ledger has it to be."""
+        one = self.stored
+        if source.content is None or self.copy:
+            return False
+        return (
+            (one.place, one.file_id, one.fingerprint) != place_of(source)
+            or one.digests != digests_of(source)
+            or (one.extent > 0 and one.extent not in one.witnesses)
+        )
+
+
+def place_of(source: Source) -> tuple[str, str, str]:
+    """Return place, inode and fingerprint of a source as a ledger stores them."""
+    content = source.content
+    if content is None:
+        return "", "", fingerprint_of(source.key)
+    return storable(content.place), content.planned.file_id, content.fingerprint
+
+
+def identity_of_version_1(kind: str, name: str, fingerprint: str) -> tuple[str, str]:
+    """Return place and fingerprint of a source that a ledger of an older version has.
+
+    A file was known by its first bytes, `length:digest`; what no job had planned by its key, which
+    was its name, and of a file `file:` and the former.
+    """
+    if kind == "file" and name.startswith("file:4096:"):
+        return "", name.split(":")[2][:32]
+    length, _, digest = fingerprint.partition(":")
+    if kind != "file" or name.startswith("file:"):
+        return "", f"key:{digest[:32]}"
+    return name, digest[:32] if length == "4096" else ""
+
+
+def storable(place: str) -> str:
+    """Return a path as text that any database takes; only names that are no UTF-8 change."""
+    return redact_path(place).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def fingerprint_of(key: str) -> str:
+    """Return the fingerprint of a source of which only the key is known."""
+    return "key:" + hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def identify(
+    sources: Sequence[Source], stored: Iterable[StoredSource], look: Look = look_at
+) -> dict[str, Match]:
+    """Return the stored sources that sources are, by key; new ones are left out.
+
+    A source without content is known by its key.
+    """
+    found: dict[str, Match] = {}
+    index = _Index(stored)
+    for source in sources:
+        if source.content is None:
+            one = index.by_key.get((source.kind, fingerprint_of(source.key)))
+            if one:
+                found[source.key] = Match(one)
+    contents = {one.key: one.content for one in sources if one.content is not None}
+    places = {storable(content.place): content for content in contents.values()}
+    pairs = [
+        (_rank(content, one), key, one)
+        for key, content in contents.items()
+        for one in index.candidates(content)
+        if content.holds(one.witnesses)
+    ]
+    taken: set[int] = set()
+    for _, key, one in sorted(pairs, key=lambda pair: pair[0]):
+        content = contents[key]
+        if key in found:
+            continue
+        if storable(content.place) != one.place:
+            own = places.get(one.place) or look(one.place)
+            if own and own.holds(one.witnesses):
+                if one.extent >= TELLING and content.begins(own):
+                    found[key] = Match(one, copy=True)
+                continue
+        if one.source_id not in taken:
+            taken.add(one.source_id)
+            found[key] = Match(one)
+    return found
+
+
+def _rank(content: Content, one: StoredSource) -> tuple[int, bool, bool]:
+    return (
+        -one.extent,
+        storable(content.place) != one.place,
+        not content.planned.file_id or content.planned.file_id != one.file_id,
+    )
+
+
+class _Index:
+    """Stored sources by what a file may share with them."""
+
+    def __init__(self, stored: Iterable[StoredSource]):
+        self.by_key: dict[tuple[str, str], StoredSource] = {}
+        self._by_place: dict[str, list[StoredSource]] = {}
+        self._by_file_id: dict[str, list[StoredSource]] = {}
+        self._by_fingerprint: dict[str, list[StoredSource]] = {}
+        for one in stored:
+            if one.fingerprint.startswith("key:"):
+                self.by_key[one.kind, one.fingerprint] = one
+                continue
+            for key, where in (
+                (one.place, self._by_place),
+                (one.file_id, self._by_file_id),
+                # Without a fingerprint: it was shorter when it was last looked at.
+                (one.fingerprint, self._by_fingerprint),
+            ):
+                where.setdefault(key, []).append(one)
+
+    def candidates(self, content: Content) -> Collection[StoredSource]:
+        """Return the sources that a file may continue, each once."""
+        told_by_name = self._by_place.get(storable(content.place), [])
+        if content.planned.file_id:
+            told_by_name = told_by_name + self._by_file_id.get(content.planned.file_id, [])
+        alike = self._by_fingerprint.get(content.fingerprint, []) if content.fingerprint else []
+        alike = alike + self._by_fingerprint.get("", [])
+        told_by_content = [one for one in alike if one.extent >= TELLING]
+        return {one.source_id: one for one in [*told_by_name, *told_by_content]}.values()

@@ -1,0 +1,44 @@
+"""The numbers that rows are known by in every sink, and the times that ledgers note."""
+
+import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixfeed.io.ledger.ledger import LARGEST_SOURCE, SinkError
+
+__all__ = ["POSITION_BITS", "first_key", "keys", "now"]
+
+POSITION_BITS = LARGEST_SOURCE.bit_length() - 1
+"""message_id is source_id shifted left by so many bits, plus the position in the source."""
+
+_SOURCES = 1 << 63 - POSITION_BITS
+
+
+def first_key(source_id: int) -> int:
+    """Return the message_id of position 0 of a source; `SinkError` if there is none left for it."""
+    if source_id >= _SOURCES:
+        raise SinkError(
+            f"source number {source_id:,} has no message_id: there are numbers for "
+            f"{_SOURCES - 1:,} sources; write further ones to another database or folder"
+        )
+    return source_id << POSITION_BITS
+
+
+def keys(source_id: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the message_id, or failure_id, of positions in a source.
+
+    Raises `SinkError` where there is no number left for them that no other source has.
+    """
+    first = first_key(source_id)
+    if len(positions) and int(positions.max()) >= LARGEST_SOURCE:
+        raise SinkError(
+            f"position {int(positions.max()):,} of source number {source_id:,} has no message_id: "
+            f"there are numbers for {LARGEST_SOURCE:,} bytes of a source; split it into several"
+        )
+    return positions + first
+
+
+def now() -> str:
+    """Return the present time as text that both databases read."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")

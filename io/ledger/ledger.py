@@ -1,0 +1,306 @@
+"""What a sink remembers of its sources: which stretches of each are done, and by which rules."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixfeed.io.files.content import Content
+from fixfeed.io.ledger.witness import note, noted, notes_joined
+from fixfeed.transforms.batch import Batch
+
+__all__ = [
+    "COUNTS",
+    "LARGEST_SOURCE",
+    "REPLACED",
+    "Known",
+    "Ledger",
+    "Progress",
+    "SchemaError",
+    "SinkError",
+    "SinkFailed",
+    "Source",
+    "Stretch",
+    "by_source",
+    "carved",
+    "check_witness",
+    "gaps",
+    "inside",
+    "known",
+    "merged",
+    "register_batches",
+    "reprocessed_elsewhere",
+    "settled",
+    "totals",
+]
+
+LARGEST_SOURCE = 1 << 40
+"""A source has fewer bytes than this: `message_id` has 40 bits for the position."""
+
+Stretch = tuple[int, int]
+"""A half-open range of positions, [start, end)."""
+
+
+class SinkError(Exception):
+    """A sink cannot be opened or written; the text says which, why, and what to check.
+
+    It is one line, so that it is found again in a traceback that another process sends as text.
+    """
+
+    def __init__(self, text: str):
+        """Store the text, whose line ends become blanks."""
+        super().__init__(" ".join(filter(None, map(str.strip, text.splitlines()))))
+
+
+class SinkFailed(SinkError):
+    """A sink that was open cannot be written: the disk is full, the server gone, a right lost."""
+
+    @classmethod
+    def at(cls, place: str, why: object) -> "SinkFailed":
+        """Return the error that `place` cannot be written."""
+        return cls(
+            f"cannot write to {place}: {why}; check that there is space left and that you may "
+            "write there, and run it again: what is committed stays"
+        )
+
+
+class SchemaError(SinkError):
+    """A sink holds what this version cannot write to; the text names the command that mends it."""
+
+
+Progress = tuple[Any, ...]
+"""A stretch that is done: rules, start, end; how many were stored, filtered, failed, skipped; and
+notes of the witnesses (`ledger.witness`) of its end and of positions inside it, as far as known.
+
+The stretches of a source do not overlap, whatever their rules: the rows in each were made with its
+rules."""
+
+COUNTS = ("stored", "filtered", "failed", "skipped")
+"""The names of what is counted of a stretch, in the order of `Progress`."""
+
+
+REPLACED = "replaced:"
+"""Before the digest of rules: rows made under them, which a reprocessing under them replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source as a reader found it.
+
+    `key` names it in the flow; `kind` is `file`; `name` is what people call it, a file's path as it
+    was given. `content` is what it is known again by, None where the key is all there is.
+    """
+
+    key: str
+    kind: str
+    name: str
+    content: Content | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a sink knows of a source.
+
+    `done` are the stretches stored under any rules, `current` those under the rules asked for;
+    `rules` the digests of all. `stored_end` is that of the file (`files.planned`) when it was last
+    read to its end, `` if it never was.
+    """
+
+    source_id: int
+    done: tuple[Stretch, ...] = ()
+    current: tuple[Stretch, ...] = ()
+    rules: frozenset[str] = frozenset()
+    stored_end: str = ""
+
+
+class Ledger(Protocol):
+    """The part of a sink that planning needs."""
+
+    def prepare(self) -> None:
+        """Make the sink ready, or raise `SchemaError` if it holds what this version cannot use."""
+
+    def register(
+        self, sources: Sequence[Source], *, rules: str, replace: bool = False
+    ) -> dict[str, Known]:
+        """Return what is known of each source by its key; new ones are stored.
+
+        `ledger.identity` says by what a source is known. `replace` claims the sources for a
+        reprocessing under `rules`, as `restart` does.
+        """
+
+    def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
+        """Return what is known of the sources that are stored, by key; change nothing."""
+
+    def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
+        """Begin to reprocess: nothing of these sources counts as done under `rules`.
+
+        Where a reprocessing under `rules` was interrupted, what it did keeps counting. The sources
+        are claimed: a job that reprocesses them under other rules fails at its next commit.
+        """
+
+    def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
+        """End a run over these sources: merge stretches, sum up counts; return what is done.
+
+        `ends` has, by source id, the `stored_end` of a file that was read whole, `` for others.
+        """
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+def register_batches(
+    ledger: Ledger, batches: Iterable[Batch], known: Mapping[str, int], *, rules: str, replace: bool
+) -> dict[str, int]:
+    """Return the source ids of the batches' sources by key; those not in `known` are registered.
+
+    A batch tells where it came from (`Batch.origin`); one that does not is known by its key.
+    """
+    new = {batch.source: batch.origin for batch in batches if batch.source not in known}
+    sources = [
+        origin if isinstance(origin, Source) else Source(key, key.partition(":")[0], key)
+        for key, origin in sorted(new.items(), key=lambda one: one[0])
+    ]
+    found = ledger.register(sources, rules=rules, replace=replace) if sources else {}
+    return {**known, **{key: one.source_id for key, one in found.items()}}
+
+
+def known(
+    ids: Mapping[str, int],
+    ends: Mapping[int, str],
+    progress: Mapping[int, Sequence[Progress]],
+    *,
+    rules: str,
+) -> dict[str, Known]:
+    """Return what is known of sources, by key.
+
+    `ids` are their ids by key, `ends` their `stored_end` and `progress` their rows by id.
+    """
+    found = {}
+    for key, source_id in ids.items():
+        rows = progress.get(source_id, ())
+        found[key] = Known(
+            source_id=source_id,
+            done=merged((row[1], row[2]) for row in rows),
+            current=merged((row[1], row[2]) for row in rows if row[0] == rules),
+            rules=frozenset(row[0] for row in rows),
+            stored_end=ends.get(source_id, ""),
+        )
+    return found
+
+
+def by_source(rows: Iterable[Sequence[Any]]) -> dict[int, list[Progress]]:
+    """Return rows of progress, each behind its source id, by that."""
+    found: dict[int, list[Progress]] = {}
+    for source_id, *row in rows:
+        found.setdefault(source_id, []).append(tuple(row))
+    return found
+
+
+def check_witness(place: str, batch: Batch, done: Iterable[Progress]) -> None:
+    """Raise `SinkError` if a batch ends where a stretch does whose bytes were other ones."""
+    for row in done:
+        there = noted(row[-1]).get(batch.end, batch.witness)
+        if batch.witness and there != batch.witness:
+            raise SinkError(
+                f"{place} has other bytes of {batch.source} up to position {batch.end} than those "
+                "that came now: two different inputs are given under one source; give each a "
+                "source of its own"
+            )
+
+
+def reprocessed_elsewhere(place: str, name: str) -> SinkError:
+    """Return the error that another job has begun to reprocess a source under other rules."""
+    return SinkError(
+        f"{place}: another job has begun to reprocess {name} under other rules (filter, lookups, "
+        "dictionaries, checks, masking, version), so this one stops; what is stored is whole, each "
+        "stretch under the rules of one of them. Let one job end, and then run the other"
+    )
+
+
+def totals(rows: Sequence[Progress]) -> list[int]:
+    """Return how many bytes the stretches of a source cover, and the sums of its counts."""
+    covered = sum(end - start for start, end in merged((row[1], row[2]) for row in rows))
+    return [covered, *(sum(row[place] for row in rows) for place in range(3, 3 + len(COUNTS)))]
+
+
+def settled(rows: Iterable[Progress]) -> list[Progress]:
+    """Return the progress of a source with neighbours of the same rules joined."""
+    left: list[Progress] = []
+    for row in sorted(rows, key=lambda row: row[1]):
+        if left and left[-1][0] == row[0] and left[-1][2] == row[1]:
+            counts = [a + b for a, b in zip(left[-1][3:-1], row[3:-1], strict=True)]
+            notes = notes_joined(left[-1][-1], row[-1])
+            left[-1] = (row[0], left[-1][1], row[2], *counts, notes)
+        else:
+            left.append(tuple(row))
+    return left
+
+
+def carved(
+    row: Progress,
+    stretch: Stretch,
+    gone: Sequence[int],
+    before: Callable[[Stretch], Sequence[int]],
+) -> list[Progress]:
+    """Return what is left of a row of progress when another job has replaced a stretch of it.
+
+    `gone` are the counts of what is replaced; `before` gives, where something is left on both
+    sides, those of the left one.
+
+    >>> row = ("old", 0, 100, 10, 0, 1, 0, "")
+    >>> carved(row, (40, 60), (2, 0, 1, 0), lambda stretch: (4, 0, 0, 0))
+    [('old', 0, 40, 4, 0, 0, 0, ''), ('old', 60, 100, 4, 0, 0, 0, '')]
+    """
+    rules, start, end, *counts, notes = row
+    rest = [max(0, count - less) for count, less in zip(counts, gone, strict=True)]
+    left, right = (start, max(start, stretch[0])), (min(end, stretch[1]), end)
+    if left[0] == left[1]:
+        return [(rules, *right, *rest, _inside(notes, right))] if right[0] < right[1] else []
+    if right[0] == right[1]:
+        return [(rules, *left, *rest, _inside(notes, left))]
+    ours = [min(count, most) for count, most in zip(before(left), rest, strict=True)]
+    others = [count - less for count, less in zip(rest, ours, strict=True)]
+    return [
+        (rules, *left, *ours, _inside(notes, left)),
+        (rules, *right, *others, _inside(notes, right)),
+    ]
+
+
+def _inside(notes: str, stretch: Stretch) -> str:
+    start, end = stretch
+    return "".join(note(at, one) for at, one in noted(notes).items() if start < at <= end)
+
+
+def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
+    """Return the union of stretches, in order, neighbours joined."""
+    result: list[Stretch] = []
+    for start, end in sorted(stretches):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((start, end))
+    return tuple(result)
+
+
+def gaps(stretches: Iterable[Stretch], start: int, end: int) -> list[Stretch]:
+    """Return what of [start, end) is in none of the stretches."""
+    result = []
+    for begin, stop in merged(stretches):
+        if begin >= end:
+            break
+        if begin > start:
+            result.append((start, begin))
+        start = max(start, stop)
+    if start < end:
+        result.append((start, end))
+    return result
+
+
+def inside(positions: NDArray[np.int64], stretches: Iterable[Stretch]) -> NDArray[np.bool_]:
+    """Tell which positions lie in one of the stretches."""
+    result = np.zeros(len(positions), bool)
+    for start, end in stretches:
+        result |= (positions >= start) & (positions < end)
+    return result

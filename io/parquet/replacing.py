@@ -1,0 +1,155 @@
+"""Files of a lake that hold rows of stretches that are stored anew, and what comes in their place.
+
+A file keeps its name and the rows that it had: of its messages, those that are stored anew come in
+place of the old ones, the others stay. A message that was in none, or in a file of another folder,
+is left for a file of its own. So a reader that has listed the files before finds each of them, and
+whichever it opens before and after, none of them has a message that another one had.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fixfeed.io.ledger.keys import POSITION_BITS
+from fixfeed.io.ledger.ledger import Progress, Stretch, carved, inside
+
+__all__ = [
+    "KEYS",
+    "Held",
+    "held_files",
+    "progress_after",
+    "provisional_files",
+    "renewed",
+]
+
+KEYS = {"messages": "message_id", "failures": "failure_id"}
+"""Table -> the column that its rows are known by."""
+
+
+class Held(NamedTuple):
+    """A file, of which its name says that rows of some stretches may be in it.
+
+    `place` is its path in the lake, `version` tells its content from what takes its place.
+    """
+
+    table: str
+    place: str
+    source_id: int
+    version: tuple[int, int]
+
+    @property
+    def folder(self) -> str:
+        """The place of the folder that it is in, as `partitions` names it."""
+        return self.place.removeprefix(self.table + "/").rpartition("/")[0]
+
+
+def held_files(
+    folder: Path, stretches: Mapping[int, Sequence[Stretch]], emptied: set[str]
+) -> list[Held]:
+    """Return the files that may have rows at these positions of the sources."""
+    found = []
+    for table in KEYS:
+        for path, place, numbers in _stored(folder, table, "[0-9]*.parquet"):
+            source_id, first, last = map(int, numbers[:3])
+            if place not in emptied and any(
+                start <= last and first < end for start, end in stretches.get(source_id, ())
+            ):
+                status = path.stat()
+                found.append(Held(table, place, source_id, (status.st_ino, status.st_mtime_ns)))
+    return found
+
+
+def provisional_files(folder: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield the places of unfinished ends of sources, with the source and where they begin."""
+    for _, place, (_, source_id, start, _) in _stored(folder, "failures", "provisional-*.parquet"):
+        yield place, int(source_id), int(start)
+
+
+def _stored(folder: Path, table: str, pattern: str) -> Iterator[tuple[Path, str, list[str]]]:
+    """Yield files, their places, and the parts of their names."""
+    for path in sorted((folder / table).rglob(pattern)):
+        yield path, str(path.relative_to(folder)), path.stem.split("-")
+
+
+def renewed(
+    folder: Path, held: Held, stretches: Sequence[Stretch], new: pa.Table | None
+) -> tuple[pa.Table | None, pa.Table | None]:
+    """Return the rows that come in place of a file's, None if these stay, and what is left of new.
+
+    `new` are the rows of the stretches in its folder, in order, if there are any.
+    """
+    key = KEYS[held.table]
+    rows = pq.ParquetFile(folder / held.place).read()
+    kept = ~inside(_positions(rows[key], held), stretches)
+    if kept.all():
+        return None, new
+    content = rows.filter(pa.array(kept))
+    if new is not None:
+        ours = np.isin(new[key].to_numpy(), rows[key].to_numpy())
+        content = pa.concat_tables(
+            [content, new.filter(pa.array(ours))], promote_options="default"
+        ).sort_by(key)
+        new = new.filter(pa.array(~ours)) if not ours.all() else None
+    return content, new
+
+
+def progress_after(
+    folder: Path,
+    progress: Sequence[Progress],
+    read: Sequence[int],
+    done: Mapping[int, Sequence[Progress]],
+    held: Sequence[Held],
+    emptied: set[str],
+) -> dict[int, list[Progress]]:
+    """Return all progress of sources, by id, when stretches of them are stored anew.
+
+    `progress` are the rows of these, each after its source id, `read` how many messages each held;
+    `done` is the progress before. The files are as they were then.
+    """
+    before: dict[tuple[str, int], list[NDArray[np.int64]]] = {}
+    for one in held:
+        before.setdefault((one.table, one.source_id), []).append(_positions_in(folder, one))
+
+    def counted(table: str, source_id: int, stretch: Stretch) -> int:
+        found = before.get((table, source_id), ())
+        return sum(int(np.count_nonzero(inside(one, [stretch]))) for one in found)
+
+    after: dict[int, list[Progress]] = {}
+    for row, count in zip(progress, read, strict=True):
+        source_id, _, start, end, *_, skipped, _ = row
+        messages, failures = (counted(table, source_id, (start, end)) for table in KEYS)
+        went = messages, max(0, count - messages), failures, skipped
+
+        def count_rows(stretch: Stretch, source_id: int = source_id) -> tuple[int, int, int, int]:
+            return _counts(folder, source_id, stretch, emptied)
+
+        left: list[Progress] = []
+        for part in after.get(source_id, done.get(source_id, ())):
+            overlaps = part[1] < end and start < part[2]
+            left += carved(part, (start, end), went, count_rows) if overlaps else [part]
+        after[source_id] = [*left, row[1:]]
+    return after
+
+
+def _counts(
+    folder: Path, source_id: int, stretch: Stretch, emptied: set[str]
+) -> tuple[int, int, int, int]:
+    """Return the counts of a stretch; of what was filtered and skipped no rows tell."""
+    rows = dict.fromkeys(KEYS, 0)
+    for one in held_files(folder, {source_id: [stretch]}, emptied):
+        rows[one.table] += int(np.count_nonzero(inside(_positions_in(folder, one), [stretch])))
+    return rows["messages"], 0, rows["failures"], 0
+
+
+def _positions_in(folder: Path, held: Held) -> NDArray[np.int64]:
+    keys = pq.read_table(folder / held.place, columns=[KEYS[held.table]], partitioning=None)[0]
+    return _positions(keys, held)
+
+
+def _positions(keys: pa.ChunkedArray, held: Held) -> NDArray[np.int64]:
+    return keys.to_numpy() - (held.source_id << POSITION_BITS)

@@ -1,0 +1,142 @@
+"""The one schema that all files of messages of a lake have, so that any reader reads them together.
+
+DuckDB takes the columns of the first file that it finds for those of all, and refuses a file that
+lacks one of them. So the columns of the first commit are those of the lake; they are remembered in
+`_fixfeed/messages.schema` (Arrow's encoding of a schema). A lake that has none, written by an older
+version, has the columns of its files.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fixfeed.io.fsync import sync
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.transforms.fix.schema import MESSAGES, NAMED
+
+__all__ = [
+    "check_columns",
+    "check_types",
+    "columns_of_a_run",
+    "conforming",
+    "remember",
+    "remembered",
+    "united",
+]
+
+_FILE = Path("_fixfeed") / "messages.schema"
+_NAMES = tuple(f"{name}_name" for name in NAMED)
+
+
+def columns_of_a_run(*, names: bool) -> tuple[str, ...]:
+    """Return the columns that a run gives its messages, with or without `--names`."""
+    return ("message_id", "source_id", *MESSAGES.names[1:], *(_NAMES if names else ()))
+
+
+def remembered(folder: Path) -> pa.Schema | None:
+    """Return the schema of a lake's messages, None if it has none yet.
+
+    Raises `SinkError` if what is remembered, or a file, cannot be read, or if the files of a lake
+    that remembers nothing have columns of one name but several types.
+    """
+    try:
+        return pa.ipc.read_schema(pa.BufferReader((folder / _FILE).read_bytes()))
+    except FileNotFoundError:
+        pass
+    except pa.ArrowInvalid as error:
+        raise SinkError(
+            f"{folder / _FILE} is no schema ({error}): something else has changed it; remove it, "
+            "and the schema is taken from the files of the lake again"
+        ) from error
+    try:
+        schemas = {
+            pq.read_schema(path) for path in sorted((folder / "messages").rglob("*.parquet"))
+        }
+        return pa.unify_schemas([one.remove_metadata() for one in schemas]) if schemas else None
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SinkError(
+            f"the files in {folder / 'messages'} have no schema in common ({error}): move what is "
+            "not fixfeed's elsewhere, or name another folder"
+        ) from error
+
+
+def remember(folder: Path, schema: pa.Schema) -> None:
+    """Store the schema of a lake's messages, if none is; the caller holds the lock of the lake."""
+    path = folder / _FILE
+    if path.exists():
+        return
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(schema.remove_metadata().serialize().to_pybytes())
+    sync(temporary)
+    os.replace(temporary, path)
+    sync(path.parent)
+
+
+def check_columns(place: str, lake: pa.Schema, names: Iterable[str]) -> None:
+    """Raise `SinkError`, saying what to do, if messages with these columns are none of the lake's.
+
+    They may lack a column of the lake, which then is null, but not one of the schema's or, where
+    the lake has them, of `--names`; and they have no column that the lake has not.
+    """
+    given = list(names)
+    further = [name for name in given if name not in lake.names]
+    missing = [name for name in lake.names if name in _NAMES and name not in given]
+    rule = "all files of a lake have the same columns"
+    if missing:
+        raise SinkError(
+            f"{place} has the columns of --names ({', '.join(missing)}), and {rule}: add --names, "
+            "or name another folder"
+        )
+    if any(name in _NAMES for name in further):
+        raise SinkError(
+            f"{place} was begun without --names and has no column "
+            f"{', '.join(name for name in further if name in _NAMES)}, and {rule}: leave out "
+            "--names, or name another folder"
+        )
+    if any(name in MESSAGES.names for name in further):
+        raise SinkError(
+            f"{place} was begun by a fixfeed of another version and has no column "
+            f"{', '.join(further)}, and {rule}: name another folder, or go on with that version"
+        )
+    if further:
+        raise SinkError(
+            f"{place} has no column {', '.join(further)}, and {rule}: leave it out, or name "
+            "another folder"
+        )
+
+
+def check_types(place: str, lake: pa.Schema, given: pa.Schema) -> None:
+    """Raise `SinkError` if a column is of another type than the lake's."""
+    for field in given:
+        type_of_lake = lake.field(field.name).type
+        if field.type not in (type_of_lake, pa.null()):
+            raise SinkError(
+                f"{place} has a column {field.name} of type {type_of_lake}, the messages one of "
+                f"type {field.type}: give them the lake's, or name another folder"
+            )
+
+
+def united(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """Return all columns of schemas, each of the type that it has first."""
+    types: dict[str, pa.DataType] = {}
+    for field in (field for schema in schemas for field in schema):
+        if types.get(field.name, pa.null()) == pa.null():
+            types[field.name] = field.type
+    # Of a column without any value nothing is known; text holds what may come.
+    return pa.schema([(n, pa.string() if t == pa.null() else t) for n, t in types.items()])
+
+
+def conforming(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with exactly the columns of a schema, in its order; what they lack is null."""
+    if rows.schema.equals(schema):
+        return rows
+    columns = [
+        rows[field.name].cast(field.type)
+        if field.name in rows.schema.names
+        else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -1,0 +1,289 @@
+"""Commits of batches to a folder of Parquet files: what is new of them, and what it replaces."""
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fixfeed.io.ledger.keys import POSITION_BITS
+from fixfeed.io.ledger.ledger import (
+    Progress,
+    SinkFailed,
+    Stretch,
+    check_witness,
+    gaps,
+    register_batches,
+)
+from fixfeed.io.ledger.witness import note
+from fixfeed.io.parquet.files import (
+    between,
+    check_partitions,
+    columns_of,
+    partitions,
+    with_keys,
+    write_file,
+)
+from fixfeed.io.parquet.ledger import ParquetLedger
+from fixfeed.io.parquet.replacing import (
+    KEYS,
+    Held,
+    held_files,
+    progress_after,
+    provisional_files,
+    renewed,
+)
+from fixfeed.io.parquet.schema import conforming
+from fixfeed.transforms.batch import Batch
+
+__all__ = ["ParquetWriter"]
+
+
+@dataclass
+class _Commit:
+    """What is new of some batches: its progress, `stored` of each batch, and rows by source."""
+
+    stored: list[int] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    messages: dict[int, list[pa.RecordBatch]] = field(default_factory=dict)
+    failures: dict[int, list[pa.RecordBatch]] = field(default_factory=dict)
+    provisional: dict[tuple[int, int], pa.RecordBatch] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+    files: list[tuple[Path, str]] = field(default_factory=list)
+    emptied: list[str] = field(default_factory=list)
+
+    @property
+    def stretches(self) -> dict[int, list[Stretch]]:
+        found: dict[int, list[Stretch]] = {}
+        for source_id, _, start, end, *_ in self.progress:
+            found.setdefault(source_id, []).append((start, end))
+        return found
+
+    def says_the_same(self, other: "_Commit") -> bool:
+        """Tell whether both hold the same parts of the same batches, and replace the same files."""
+        return (
+            self.progress == other.progress
+            and self.provisional.keys() == other.provisional.keys()
+            and self.held == other.held
+        )
+
+
+class ParquetWriter:
+    """Commits batches to a folder; see `WriteToParquet` for the arguments and the guarantee."""
+
+    def __init__(
+        self,
+        place: str,
+        *,
+        rules: str = "",
+        replace: bool = False,
+        partition_by: Sequence[str] = ("date", "msg_type"),
+    ):
+        """Check the arguments; nothing is opened or made."""
+        check_partitions(partition_by)
+        self._ledger = ParquetLedger(place, partition_by=partition_by)
+        self._rules = rules
+        self._replace = replace
+        self._partition_by = tuple(partition_by)
+        self._schema: pa.Schema | None = None
+        self._agreed: set[pa.Schema] = set()
+
+    def prepare(self) -> None:
+        """Make the folder ready; `SinkError` if it cannot be, or is partitioned otherwise."""
+        self._ledger.prepare()
+        self._ledger.agree_on_partitions(self._partition_by)
+        self._ledger.enlist()
+
+    def register(self, batches: Iterable[Batch], known: Mapping[str, int]) -> dict[str, int]:
+        """Return the source ids of the batches' sources by key, those that are `known` included."""
+        return register_batches(
+            self._ledger, batches, known, rules=self._rules, replace=self._replace
+        )
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._ledger.close()
+
+    def write(self, batches: Sequence[tuple[int, Batch]]) -> list[int]:
+        """Commit (source id, batch) pairs; return how many messages of each were stored.
+
+        Raises `SinkError` if the folder cannot be written, or messages are of another schema than
+        its.
+        """
+        commit = self._new(batches, self._ledger.done())
+        try:
+            self._agree_on_columns(batch for _, batch in batches)
+            commit.held = self._held(commit)
+            self._write_files(commit)
+            with self._ledger.locked():
+                done = self._ledger.done()
+                now = self._new(batches, done)
+                now.held = self._held(now)
+                if not now.says_the_same(commit):
+                    # Another writer has stored or replaced a part of it while we wrote.
+                    self._discard(commit)
+                    commit = now
+                    self._write_files(commit)
+                settled = self._settled(commit, done)
+                self._end_provisional(commit)
+                if commit.progress or commit.files:
+                    self._ledger.commit(commit.progress, commit.files, commit.emptied, settled)
+        except OSError as error:
+            self._discard(commit)
+            raise SinkFailed.at(self._ledger.place, error) from error
+        except SinkFailed:
+            self._discard(commit)
+            raise
+        return commit.stored
+
+    def _agree_on_columns(self, batches: Iterable[Batch]) -> None:
+        found = {b.messages.schema: columns_of(b.messages) for b in batches if b.messages.num_rows}
+        new = [given for rows, given in found.items() if rows not in self._agreed]
+        if new:
+            self._schema = self._ledger.agree_on_columns(new)
+            self._agreed.update(found)
+
+    def _held(self, commit: _Commit) -> list[Held]:
+        if not self._replace:
+            return []
+        ledger = self._ledger
+        return held_files(ledger.folder, commit.stretches, ledger.emptied())
+
+    def _discard(self, commit: _Commit) -> None:
+        for path, _ in commit.files:
+            with contextlib.suppress(OSError):  # Who comes next sweeps them away.
+                path.unlink(missing_ok=True)
+
+    def _new(
+        self, batches: Sequence[tuple[int, Batch]], done: Mapping[int, Sequence[Progress]]
+    ) -> _Commit:
+        """Return what of the batches is in no done stretch, position by position.
+
+        With `replace` only what is done under our rules is.
+        """
+        commit = _Commit()
+        covered = {
+            source_id: [
+                (row[1], row[2]) for row in rows if not self._replace or row[0] == self._rules
+            ]
+            for source_id, rows in done.items()
+        }
+        for source_id, batch in batches:
+            check_witness(self._ledger.place, batch, done.get(source_id, ()))
+        if self._replace:
+            self._ledger.check_claims({source_id for source_id, _ in batches}, rules=self._rules)
+        for source_id, batch in batches:
+            known = covered.setdefault(source_id, [])
+            if batch.provisional:
+                commit.stored.append(0)
+                for one in [k for k in commit.provisional if k[0] == source_id]:
+                    if one[1] >= batch.start:
+                        del commit.provisional[one]
+                if gaps(known, batch.start, batch.start + 1):
+                    commit.provisional[source_id, batch.start] = batch.failures
+                continue
+            stored = 0
+            for start, end in gaps(known, batch.start, batch.end):
+                messages = between(batch.messages, start, end)
+                failures = between(batch.failures, start, end)
+                # Which of the filtered messages a part of the stretch held is not known.
+                first = start == batch.start
+                counts = (
+                    messages.num_rows,
+                    batch.filtered if first else 0,
+                    failures.num_rows,
+                    batch.skipped if first else 0,
+                )
+                stored += messages.num_rows
+                notes = note(end, batch.witness) if end == batch.end else ""
+                commit.progress.append((source_id, self._rules, start, end, *counts, notes))
+                commit.read.append(batch.read - batch.failures.num_rows)
+                for rows, kind in ((messages, commit.messages), (failures, commit.failures)):
+                    if rows.num_rows:
+                        kind.setdefault(source_id, []).append(rows)
+                for one in [k for k in commit.provisional if k[0] == source_id]:
+                    if start <= one[1] < end:
+                        del commit.provisional[one]
+                known.append((start, end))
+            commit.stored.append(stored)
+        return commit
+
+    # Files. Their names tell the source and its first and last position, or, of failures that may
+    # be none when the source has grown, where they begin.
+
+    def _write_files(self, commit: _Commit) -> None:
+        new: dict[tuple[str, int, str], pa.Table] = {}
+        for source_id, batches in commit.messages.items():
+            messages = _in_order(batches, source_id, "message_id")
+            if self._schema is not None:
+                messages = conforming(messages, self._schema)
+            for folder, rows in partitions(messages, self._partition_by):
+                new["messages", source_id, folder.rstrip("/")] = rows
+        for source_id, batches in commit.failures.items():
+            new["failures", source_id, ""] = _in_order(batches, source_id, "failure_id")
+        for one in commit.held:
+            at = one.table, one.source_id, one.folder
+            content, left = renewed(
+                self._ledger.folder, one, commit.stretches[one.source_id], new.pop(at, None)
+            )
+            if left is not None:
+                new[at] = left
+            if content is not None:
+                self._write(commit, one.place, content)
+        for (table, source_id, folder), rows in new.items():
+            ids = rows[KEYS[table]]
+            first, last = (ids[n].as_py() & (1 << POSITION_BITS) - 1 for n in (0, len(ids) - 1))
+            name = f"{source_id}-{first}-{last}-{uuid4().hex[:8]}.parquet"
+            self._write(commit, "/".join(filter(None, (table, folder, name))), rows)
+        for (source_id, start), provisional in commit.provisional.items():
+            if provisional.num_rows:
+                rows = _in_order([provisional], source_id, "failure_id")
+                place = f"failures/provisional-{source_id}-{start}-{uuid4().hex[:8]}.parquet"
+                self._write(commit, place, rows)
+
+    def _write(self, commit: _Commit, place: str, rows: pa.Table) -> None:
+        if place.startswith("messages/") and self._schema is not None:
+            rows = conforming(rows, self._schema)
+        path = self._ledger.new_file()
+        commit.files.append((path, place))
+        if not rows.num_rows:
+            commit.emptied.append(place)
+        write_file(rows, path)
+
+    def _settled(
+        self, commit: _Commit, done: Mapping[int, Sequence[Progress]]
+    ) -> dict[int, list[Progress]]:
+        """Return all progress of sources of which stretches are replaced, as it is then."""
+        if not self._replace:
+            return {}
+        folder, emptied = self._ledger.folder, self._ledger.emptied()
+        return progress_after(folder, commit.progress, commit.read, done, commit.held, emptied)
+
+    def _end_provisional(self, commit: _Commit) -> None:
+        """Empty the files of unfinished ends that have come again or turned into messages."""
+        stretches = commit.stretches
+        folder = self._ledger.folder
+        gone = [
+            place
+            for place, source_id, at in provisional_files(folder)
+            if any(start <= at < end for start, end in stretches.get(source_id, ()))
+            or any(source == source_id and start <= at for source, start in commit.provisional)
+        ]
+        if gone:
+            gone = sorted(set(gone) - self._ledger.emptied())
+        written, commit.files = commit.files, []
+        for place in gone:
+            self._write(commit, place, pq.read_schema(folder / place).empty_table())
+        commit.files += written
+
+
+def _in_order(batches: Sequence[pa.RecordBatch], source_id: int, key: str) -> pa.Table:
+    """Return batches, of which none overlaps another, with their keys and in the order of these."""
+    ordered = sorted(batches, key=lambda rows: rows["position"][0].as_py())
+    # Batches of one job have the same columns; a user's own may not.
+    tables = [pa.Table.from_batches([with_keys(rows, source_id, key)]) for rows in ordered]
+    return pa.concat_tables(tables, promote_options="default")

@@ -1,0 +1,1 @@
+"""SQLite and PostgreSQL: rows and their progress in the same transactions."""

@@ -1,0 +1,224 @@
+"""A database with the tables of fixfeed: its schema, its runs, its failures."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from fixfeed.io.ledger.keys import POSITION_BITS, now
+from fixfeed.io.ledger.ledger import SchemaError
+from fixfeed.io.sql.tables import (
+    MIGRATIONS,
+    VERSION,
+    create_statements,
+    named_view,
+)
+from fixfeed.transforms.fix.dictionary.union import codes
+
+__all__ = ["Database", "now"]
+
+_OURS = ("messages", "failures", "sources", "progress", "runs", "codes")
+
+
+class Database(ABC):
+    """The tables of `sql.tables` in one database, over one connection. Not for several threads.
+
+    `place` is how the database is named to people, without a password.
+    """
+
+    dialect: str
+    place: str
+
+    # What a dialect brings.
+
+    @abstractmethod
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement with `?` for values; return its rows, [] if it has none."""
+
+    @abstractmethod
+    def changed(self, statement: str, *values: Any) -> int:
+        """Run a statement that changes rows; return how many."""
+
+    @abstractmethod
+    def row_lock(self, *, exclusive: bool) -> str:
+        """Return what a select ends with that locks its rows while the transaction lasts.
+
+        Shared locks keep exclusive ones away, and these all others.
+        """
+
+    @abstractmethod
+    def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query as they are read; nothing else may be asked meanwhile."""
+
+    @abstractmethod
+    def check_writable(self) -> None:
+        """Raise `SinkError` if this user may not write to the tables, or make them; try nothing."""
+
+    @abstractmethod
+    def tables(self) -> set[str]:
+        """Return the names of the tables that there are."""
+
+    @abstractmethod
+    def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
+        """Append rows to a table, at least one batch, all of one schema, in the transaction."""
+
+    @abstractmethod
+    def lock_schema(self) -> None:
+        """Keep other processes from making or migrating the schema while the transaction lasts."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Begin a transaction that writes."""
+
+    @abstractmethod
+    def is_key_violation(self, error: Exception) -> bool:
+        """Tell whether the database refused a key that it already has."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Commit the transaction that is open."""
+
+    @abstractmethod
+    def rollback(self) -> None:
+        """Undo the transaction that is open."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done inside, all of it or, on an exception, nothing."""
+        self.begin()
+        try:
+            yield
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
+
+    # The schema.
+
+    def prepare(self) -> None:
+        """Make the schema in an empty database, or check that it is of this version.
+
+        Raises `SchemaError` if it is older (naming the command that migrates it), newer, or not
+        ours. Two processes may do so at once.
+        """
+        with self.transaction():
+            self.lock_schema()
+            found = self._version()
+            if found is None:
+                for statement in create_statements(self.dialect):
+                    self.query(statement)
+                self._store_codes()
+            else:
+                self._check_version(found)
+
+    def _check_version(self, found: int) -> None:
+        if found < VERSION:
+            raise SchemaError(
+                f"{self.place} has schema version {found}, this fixfeed writes {VERSION}; "
+                f"migrate it with: fixfeed migrate {self.place}"
+            )
+
+    def check(self) -> bool:
+        """Tell whether the schema is made already; change nothing. Raises as `prepare`.
+
+        Also raises `SinkError` if this user may not write.
+        """
+        self.check_writable()
+        found = self._version()
+        if found is not None:
+            self._check_version(found)
+        return found is not None
+
+    def migrate(self) -> tuple[int, int]:
+        """Bring an older schema to this version in one transaction; return both versions."""
+        with self.transaction():
+            self.lock_schema()
+            found = self._version()
+            if found is None:
+                raise SchemaError(f"{self.place} holds no fixfeed schema to migrate")
+            if found < VERSION:
+                self.query("drop view messages_named")
+                for version in range(found, VERSION):
+                    for statement in MIGRATIONS[version][self.dialect]:
+                        self.query(statement)
+                self.query(named_view(self.dialect))
+            self.query("update schema_version set version = ?", VERSION)
+        return found, VERSION
+
+    def _version(self) -> int | None:
+        tables = self.tables()
+        if "schema_version" not in tables:
+            foreign = sorted(tables.intersection(_OURS))
+            if foreign:
+                raise SchemaError(
+                    f"{self.place} has a table {foreign[0]!r} that fixfeed did not make; "
+                    "name another database"
+                )
+            return None
+        version = int(self.query("select version from schema_version")[0][0])
+        if version > VERSION:
+            raise SchemaError(
+                f"{self.place} has schema version {version}, this fixfeed knows up to {VERSION}; "
+                "use the newer fixfeed that wrote it"
+            )
+        return version
+
+    def _store_codes(self) -> None:
+        field, value, name = (pa.array(column) for column in zip(*codes(), strict=True))
+        self.ingest(
+            "codes", [pa.RecordBatch.from_arrays([field, value, name], ["field", "value", "name"])]
+        )
+
+    # Runs and failures.
+
+    def begin_run(self, version: str, configuration: Mapping[str, Any]) -> int:
+        """Store that a run has begun; `configuration` has no secrets. Return its run_id."""
+        with self.transaction():
+            self.lock_schema()
+            run_id = int(self.query("select coalesce(max(run_id), 0) + 1 from runs")[0][0])
+            self.query(
+                "insert into runs (run_id, started_at, version, configuration) values (?, ?, ?, ?)",
+                run_id,
+                now(),
+                version,
+                orjson.dumps(configuration).decode(),
+            )
+        return run_id
+
+    def end_run(self, run_id: int, counts: Mapping[str, Any], ended: str) -> None:
+        """Store what a run counted and how it ended."""
+        with self.transaction():
+            self.query(
+                "update runs set ended_at = ?, counts = ?, ended = ? where run_id = ?",
+                now(),
+                orjson.dumps(counts).decode(),
+                ended,
+                run_id,
+            )
+
+    def failures(self) -> Iterator[dict[str, Any]]:
+        """Yield all failures with the name of their source, in order, as they are read.
+
+        Raises `SchemaError` if the database has no tables of fixfeed's.
+        """
+        if self._version() is None:
+            raise SchemaError(f"{self.place} holds nothing of fixfeed's")
+        for number, name, reason, detail, raw in self.rows(
+            "select f.failure_id, s.name, f.reason, coalesce(f.detail, ''), f.raw from failures f"
+            " join sources s on s.source_id = f.source_id order by f.failure_id"
+        ):
+            yield {
+                "failure_id": int(number),
+                "source": name,
+                "position": int(number) & (1 << POSITION_BITS) - 1,
+                "reason": reason,
+                "detail": detail or None,
+                "raw": bytes(raw),
+            }

@@ -1,0 +1,218 @@
+"""PostgreSQL as a store: binary COPY of bytes encoded from Arrow, without Python objects.
+
+They are encoded while COPY reads them: whole batches of them, joined, would come from the kernel as
+fresh pages each time (measured: more than the encoding itself).
+"""
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pgpq
+import psycopg2
+import psycopg2.errors
+import pyarrow as pa
+import pyarrow.compute as pc
+from pgpq import encoders, schema
+
+from fixfeed.io.ledger.ledger import SinkError, SinkFailed
+from fixfeed.io.redaction import redact, without_secrets
+from fixfeed.io.sql.store import Store
+
+__all__ = ["PostgresqlStore", "encoder_of"]
+
+_SCHEMA_LOCK = 0x66697866656564  # "fixfeed": the advisory lock of who makes or migrates the schema
+_JSON = ("fields", "enriched")
+_REPLACEMENT = "�"
+_PIECE = 1024  # rows that are encoded at once
+# SQLSTATE classes of trouble with the server, its disk, its connections, its locks or our rights
+# (PostgreSQL, "Appendix A. PostgreSQL Error Codes"); other errors are ours.
+_TROUBLES = ("08", "25", "28", "40", "53", "54", "55", "57", "58", "F0", "XX")
+_NO_RIGHT = "42501"
+_FETCHED = 1000  # rows at a time
+
+
+class PostgresqlStore(Store):
+    """A database that the connection string `dsn` leads to.
+
+    Raises `SinkFailed` where it cannot be reached, read or written.
+    """
+
+    dialect = "postgresql"
+
+    def __init__(self, dsn: str, *, read_only: bool = False):
+        """Connect; raises `SinkFailed` that says what to check."""
+        self.place = place = redact(dsn)
+        try:
+            self._connection = psycopg2.connect(dsn, application_name="fixfeed")
+        except (psycopg2.OperationalError, psycopg2.ProgrammingError) as error:
+            said = without_secrets(str(error).strip(), dsn)
+            raise SinkFailed(
+                f"cannot connect to {place}: {said}; check that the server runs there, that "
+                "the database exists, and the password (PGPASSWORD or ~/.pgpass)"
+            ) from None  # what libpq says may quote a part of the password
+        self._connection.set_session(readonly=read_only, autocommit=True)
+        self._cursor = self._connection.cursor()
+        self._builders: dict[pa.Field, Any] = {}
+        self.query("set time zone 'UTC'")
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """See `Database.query`."""
+        with self._telling():
+            self._cursor.execute(statement.replace("?", "%s"), values or None)
+            return self._cursor.fetchall() if self._cursor.description else []
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turn trouble with the server into a `SinkFailed`; other errors are ours."""
+        try:
+            yield
+        except psycopg2.Error as error:
+            if _is_trouble(error):
+                raise SinkFailed(
+                    f"cannot write to {self.place}: {str(error).strip()}; check that the server "
+                    "runs, has space left and lets you write, and run it again: what is committed "
+                    "stays"
+                ) from error
+            raise
+
+    def changed(self, statement: str, *values: Any) -> int:
+        """See `Database.changed`."""
+        self.query(statement, *values)
+        return self._cursor.rowcount
+
+    def row_lock(self, *, exclusive: bool) -> str:
+        """See `Database.row_lock`."""
+        return " for update" if exclusive else " for share"
+
+    def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """See `Database.rows`: a cursor of the server's, which hands them on as they are read."""
+        self.begin()
+        try:
+            self.query(f"declare found no scroll cursor for {statement}")
+            while found := self.query(f"fetch {_FETCHED} from found"):
+                yield from found
+        finally:
+            self.rollback()
+
+    def check_writable(self) -> None:
+        """See `Database.check_writable`."""
+        if self.query("select pg_is_in_recovery()")[0][0]:
+            raise SinkError(f"cannot write to {self.place}: the server is a standby, read only")
+        if "schema_version" in self.tables():
+            wanted = "insert into its tables"
+            allowed = self.query(
+                "select bool_and(has_table_privilege(name, 'insert, update, delete'))"
+                " from unnest(array['messages', 'failures', 'source_identities', 'progress']) name"
+                " where to_regclass(name) is not null"  # of an older version
+            )
+        else:
+            wanted = "make tables in its schema"
+            allowed = self.query("select has_schema_privilege(current_schema(), 'create')")
+        if not allowed[0][0]:
+            raise SinkError(f"cannot write to {self.place}: this user may not {wanted}")
+
+    def tables(self) -> set[str]:
+        """See `Database.tables`: those that an unqualified name finds first."""
+        found = self.query("select tablename from pg_tables where schemaname = current_schema()")
+        return {row[0] for row in found}
+
+    def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
+        """See `Database.ingest`. U+0000, which PostgreSQL's text refuses, is written as U+FFFD."""
+        with self._telling():
+            self._cursor.copy_expert(
+                f"copy {table} ({', '.join(batches[0].schema.names)}) from stdin binary",
+                _Copy(self._encoded(batches)),
+            )
+
+    def _encoded(self, batches: Sequence[pa.RecordBatch]) -> Iterator[bytes]:
+        """Yield the bytes that stand for the rows, in pieces."""
+        columns = batches[0].schema
+        builders = {}
+        for field in columns:
+            builder = self._builders.get(field)
+            if builder is None:
+                builder = self._builders[field] = encoder_of(field)
+            builders[field.name] = builder
+        encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(columns, builders)
+        yield encoder.write_header()
+        for batch in batches:
+            rows = _without_nul(batch)
+            for start in range(0, rows.num_rows, _PIECE):
+                # Empty until there is 1 MiB, which to COPY would be the end.
+                piece = encoder.write_batch(rows.slice(start, _PIECE))
+                if piece:
+                    yield piece
+        yield encoder.finish()
+
+    def lock_schema(self) -> None:
+        """See `Database.lock_schema`."""
+        self.query("select pg_advisory_xact_lock(?)", _SCHEMA_LOCK)
+
+    def begin(self) -> None:
+        """See `Database.begin`."""
+        self.query("begin")
+
+    def commit(self) -> None:
+        """See `Database.commit`."""
+        self.query("commit")
+
+    def rollback(self) -> None:
+        """See `Database.rollback`; a connection that is lost has been rolled back by the server."""
+        if not self._connection.closed:
+            with contextlib.suppress(SinkFailed):
+                self.query("rollback")
+
+    def is_key_violation(self, error: Exception) -> bool:
+        """See `Database.is_key_violation`."""
+        return isinstance(error, psycopg2.errors.UniqueViolation)
+
+    def close(self) -> None:
+        """See `Database.close`."""
+        self._connection.close()
+
+
+def _is_trouble(error: psycopg2.Error) -> bool:
+    if error.pgcode is None:  # libpq's own, not the server's
+        kinds = (psycopg2.OperationalError, psycopg2.InterfaceError)
+        return isinstance(error, kinds) or type(error) is psycopg2.DatabaseError
+    return error.pgcode == _NO_RIGHT or error.pgcode[:2] in _TROUBLES
+
+
+class _Copy(io.RawIOBase):
+    """A file for COPY: each read gives the next piece, whatever its size (libpq takes any)."""
+
+    def __init__(self, pieces: Iterator[bytes]):
+        super().__init__()
+        self._pieces = pieces
+
+    def read(self, size: int = -1, /) -> bytes:
+        return next(self._pieces, b"")
+
+
+def encoder_of(field: pa.Field) -> Any:
+    """Return pgpq's builder of the encoder for a column of a table."""
+    if field.name in _JSON:
+        return encoders.StringEncoderBuilder.new_with_output(field, schema.Jsonb())
+    return pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)
+
+
+def _without_nul(rows: pa.RecordBatch) -> pa.RecordBatch:
+    arrays = []
+    for name, array in zip(rows.schema.names, rows.columns, strict=True):
+        if pa.types.is_string(array.type) and array.buffers()[2] is not None:
+            mark = "\\u0000" if name in _JSON else "\0"
+            if mark.encode() in memoryview(array.buffers()[2]).tobytes():
+                if name in _JSON:
+                    # An even number of backslashes before it are escaped backslashes.
+                    array = pc.replace_substring_regex(
+                        array, r"(^|[^\\])((?:\\\\)*)\\u0000", rf"\1\2{_REPLACEMENT}"
+                    )
+                    array = pc.replace_substring_regex(
+                        array, r"(^|[^\\])((?:\\\\)*)\\u0000", rf"\1\2{_REPLACEMENT}"
+                    )
+                else:
+                    array = pc.replace_substring(array, "\0", _REPLACEMENT)
+        arrays.append(array)
+    return pa.RecordBatch.from_arrays(arrays, rows.schema.names)

@@ -1,0 +1,157 @@
+"""Write batches to SQLite or PostgreSQL, with their progress in the same transactions.
+
+batches | WriteToSql("sqlite:///fixfeed.db")
+batches | WriteToSql("postgresql://user@host/db")
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import apache_beam as beam
+
+from fixfeed.io.fsync import not_writable
+from fixfeed.io.gathering import OnCommit, WriteBehindFn
+from fixfeed.io.ledger.ledger import SinkError, register_batches
+from fixfeed.io.redaction import redact
+from fixfeed.io.sql.store import Store
+from fixfeed.transforms.batch import Batch
+
+__all__ = ["WriteToSql", "look_at_store", "open_store"]
+
+# About four blocks of a file: COPY and the ledger cost less a message (measured), and what a kill
+# undoes stays small.
+_BYTES = 10 << 20
+_ROWS = 50_000
+
+
+def open_store(uri: str, *, make: bool = True, read_only: bool = False) -> Store:
+    """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/db`.
+
+    Passwords come from libpq's own ways (PGPASSWORD, ~/.pgpass); one inside the URI works and is
+    never shown. Raises `SinkError` where the URI is none of these, or nothing answers there. A file
+    that is not there is made, unless `make` is false or it is opened `read_only`: then that is an
+    error too.
+    """
+    scheme, separator, _ = uri.partition("://")
+    if separator and scheme == "sqlite":
+        path = _path_of(uri)
+        # One SQLite library a process: it is loaded only where it is used.
+        from fixfeed.io.sql.sqlite import SqliteStore
+
+        return SqliteStore(path, redact(uri), make=make, read_only=read_only)
+    if separator and scheme in ("postgresql", "postgres"):
+        from fixfeed.io.sql.postgresql import PostgresqlStore
+
+        return PostgresqlStore(uri, read_only=read_only)
+    raise SinkError(f"{redact(uri)!r} is no database: expected sqlite:///... or postgresql://...")
+
+
+def look_at_store(uri: str) -> Store | None:
+    """Open a database that can be written to, to look; None if it is yet to be made.
+
+    Nothing is made or changed. Raises `SinkError` as opening, preparing and writing would.
+    """
+    if uri.startswith("sqlite:") and not Path(_path_of(uri)).exists():
+        folder = Path(_path_of(uri)).resolve().parent
+        if not folder.is_dir():
+            raise SinkError(f"cannot open {redact(uri)}: there is no folder {redact(str(folder))}")
+        if not_writable(folder):
+            raise SinkError(f"cannot make {redact(uri)}: you may not write to its folder")
+        return None
+    store = open_store(uri, read_only=True)
+    try:
+        if store.check():
+            return store
+    except BaseException:
+        store.close()
+        raise
+    store.close()
+    return None
+
+
+def _path_of(uri: str) -> str:
+    """Return the path in a URI of SQLite's."""
+    rest = uri.partition("://")[2]
+    path = rest.removeprefix("/")
+    if not rest.startswith("/") or not path:
+        guess = f"; did you mean {redact(f'sqlite:///{rest}')}?" if rest.strip("/") else ""
+        raise SinkError(
+            f"{redact(uri)!r} names no file: write sqlite:///relative.db or "
+            f"sqlite:////absolute.db{guess}"
+        )
+    return path
+
+
+class WriteToSql(beam.PTransform):
+    """Store batches (`PCollection[Batch]`) with their stretches of the sources.
+
+    Batches are gathered, up to 10 MiB or to the end of the bundle, and stored together with their
+    stretches in one transaction. When a bundle runs twice, or a source is cut into blocks
+    differently, what lies in a stretch that is done is skipped, message by message: every message
+    is stored exactly once. The schema is made if the database is empty. While one commit is written
+    the next batches are being parsed, so an error surfaces when the next commit or the bundle ends;
+    the bundle then fails.
+
+    Args:
+      uri: The database; see `open_store`.
+      sources: The source ids of sources, by key, where planning has registered them. Others are
+        registered by their key when they are first seen.
+      rules: Digest of the rules that the messages were read with; stored with the progress.
+      replace: Store anew what was stored under other rules.
+      on_commit: Called after each commit, for each batch, with the number of messages stored.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        sources: Mapping[str, int] | None = None,
+        rules: str = "",
+        replace: bool = False,
+        on_commit: OnCommit | None = None,
+    ):
+        """Store the parameters; nothing is opened before the pipeline runs."""
+        super().__init__()
+        self._uri = uri
+        self._fn = _WriteBatchesFn(uri, dict(sources or {}), rules, replace, on_commit)
+
+    def expand(self, batches: beam.PCollection[Batch]):
+        """Write the batches; nothing comes out."""
+        return batches | "Write" >> beam.ParDo(self._fn).with_output_types(Batch)
+
+    def display_data(self):
+        """Show where the batches go, without the password."""
+        return {"uri": redact(self._uri)}
+
+
+class _WriteBatchesFn(WriteBehindFn):
+    def __init__(
+        self,
+        uri: str,
+        sources: dict[str, int],
+        rules: str,
+        replace: bool,
+        on_commit: OnCommit | None,
+    ):
+        super().__init__(on_commit, most_bytes=_BYTES, most_rows=_ROWS)
+        self._uri = uri
+        self._sources = sources
+        self._rules = rules
+        self._replace = replace
+        self._store: Store | None = None
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    def write(self, batches: list[Batch]) -> None:
+        if self._store is None:
+            store = open_store(self._uri)
+            store.prepare()
+            self._store = store
+        self._sources = register_batches(
+            self._store, batches, self._sources, rules=self._rules, replace=self._replace
+        )
+        numbered = [(self._sources[batch.source], batch) for batch in batches]
+        stored = self._store.write(numbered, rules=self._rules, replace=self._replace)
+        self._tell(batches, stored)

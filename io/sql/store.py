@@ -1,0 +1,238 @@
+"""A database that stores batches and remembers, in the same transactions, what it has stored."""
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from fixfeed.io.ledger.keys import first_key
+from fixfeed.io.ledger.ledger import (
+    COUNTS,
+    Progress,
+    Stretch,
+    carved,
+    check_witness,
+    gaps,
+    inside,
+    reprocessed_elsewhere,
+)
+from fixfeed.io.ledger.witness import far_apart, note, noted
+from fixfeed.io.sql.ledger import SqlLedger
+from fixfeed.io.sql.tables import (
+    EXTEND_PROGRESS,
+    FAILURE_COLUMNS,
+    MESSAGE_COLUMNS,
+    PROGRESS,
+    table_rows,
+)
+from fixfeed.transforms.batch import Batch
+
+__all__ = ["Store"]
+
+_KEYS = {"messages": "message_id", "failures": "failure_id"}
+
+
+class Store(SqlLedger):
+    """The batches of a database, and their stretches."""
+
+    def write(
+        self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool
+    ) -> list[int]:
+        """Store batches of sources, and their stretches, in one transaction.
+
+        Returns how many messages of each were stored. What lies in a stretch that is done already
+        (with `replace`: done under `rules`) is left out, position by position, so a batch may come
+        twice or cut differently. With `replace` what the stretch held goes first, and the stretch
+        leaves the progress of the rules that it was done under. Raises `SinkError` if another job
+        has begun to reprocess a source under other rules, or if a batch ends where a stretch does
+        that had other bytes.
+        """
+        try:
+            return self._write(batches, rules, replace)
+        except Exception as error:
+            if not self.is_key_violation(error):
+                raise
+        # Another job stored a part of a stretch between our look and our commit.
+        if len(batches) == 1:
+            return self._write(batches, rules, replace)
+        return [self.write([one], rules=rules, replace=replace)[0] for one in batches]
+
+    def _write(self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool) -> list[int]:
+        stored = [0] * len(batches)
+        messages, failures = [], []
+        # In the order of their keys, so that two jobs wait for each other but do not deadlock.
+        ordered = sorted(enumerate(batches), key=lambda one: (one[1][0], one[1][1].start))
+        with self.transaction():
+            self._lock_sources(batches, rules, replace)
+            for place, (source_id, batch) in ordered:
+                if batch.provisional:
+                    self._write_provisional(source_id, batch)
+                    continue
+                new, failed = self._enter(source_id, batch, rules, replace)
+                messages.append((source_id, new))
+                failures.append((source_id, failed))
+                stored[place] = new.num_rows
+            self._ingest("messages", MESSAGE_COLUMNS, messages)
+            self._ingest("failures", FAILURE_COLUMNS, failures)
+        return stored
+
+    def _lock_sources(
+        self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool
+    ) -> None:
+        """Keep those who replace rows of a source away from all others who write to it.
+
+        So does who stores an unfinished end: it has to see what is done there, and whoever does it
+        has to see the end.
+        """
+        source_ids = sorted({source_id for source_id, _ in batches})
+        alone = replace or any(batch.provisional for _, batch in batches)
+        marks = ", ".join("?" * len(source_ids))
+        rows = self.query(
+            f"select claim, name from source_identities where source_id in ({marks})"
+            f" order by source_id{self.row_lock(exclusive=alone)}",
+            *source_ids,
+        )
+        for claim, name in rows:
+            if replace and claim != rules:
+                raise reprocessed_elsewhere(self.place, name)
+
+    def _enter(
+        self, source_id: int, batch: Batch, rules: str, replace: bool
+    ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Enter a batch's stretch into the ledger; return what is to be stored of it."""
+        messages, failures = batch.messages, batch.failures
+        overlapping = self._overlapping(source_id, batch.start, batch.end)
+        check_witness(self.place, batch, overlapping)
+        done = [(row[1], row[2]) for row in overlapping if not replace or row[0] == rules]
+        open_gaps = gaps(done, batch.start, batch.end)
+        if not open_gaps and batch.start < batch.end:
+            return messages.slice(0, 0), failures.slice(0, 0)
+        if done:
+            messages = messages.filter(_inside(messages, open_gaps))
+            failures = failures.filter(_inside(failures, open_gaps))
+        for start, end in open_gaps:
+            # Without `replace` they are those of an unfinished end, which has come again.
+            failed = self._delete("failures", source_id, start, end)
+            if replace:
+                gone = self._delete("messages", source_id, start, end), failed
+                self._take(source_id, (start, end), batch, gone)
+            self._extend(source_id, rules, (start, end), batch, messages, failures)
+        if batch.last and open_gaps:
+            self._merge(source_id, rules, batch.end)
+        return messages, failures
+
+    def _delete(self, table: str, source_id: int, start: int, end: int) -> int:
+        """Delete rows of a stretch; return how many there were."""
+        return self.changed(
+            f"delete from {table} where {_KEYS[table]} >= ? and {_KEYS[table]} < ?",
+            first_key(source_id) + start,
+            first_key(source_id) + end,
+        )
+
+    def _take(self, source_id: int, stretch: Stretch, batch: Batch, gone: tuple[int, int]) -> None:
+        """Take a stretch, whose rows are gone, from the progress of the rules that had made them.
+
+        `gone` counts its messages and failures.
+        """
+        messages, failures = gone
+        # What the rules of before left out: they had as many messages before them as ours do.
+        filtered = max(0, batch.read - batch.failures.num_rows - messages)
+        for row in self._overlapping(source_id, *stretch):
+            self.query('delete from progress where source_id = ? and "end" = ?', source_id, row[2])
+            for left in carved(
+                row,
+                stretch,
+                (messages, filtered, failures, batch.skipped),
+                lambda part: self._counted(source_id, part),
+            ):
+                self.insert_progress(source_id, *left)
+
+    def _counted(self, source_id: int, stretch: Stretch) -> tuple[int, int, int, int]:
+        """Return the counts of a stretch; of what was filtered and skipped no rows tell."""
+        stored, failed = (
+            int(
+                self.query(
+                    f"select count(*) from {table} where {key} >= ? and {key} < ?",
+                    *(first_key(source_id) + at for at in stretch),
+                )[0][0]
+            )
+            for table, key in _KEYS.items()
+        )
+        return stored, 0, failed, 0
+
+    def _write_provisional(self, source_id: int, batch: Batch) -> None:
+        """Store the end of a source that makes no message yet in place of what it was before."""
+        stretch = batch.start, max(batch.end, batch.start + 1)
+        done = [(row[1], row[2]) for row in self._overlapping(source_id, *stretch)]
+        for start, end in gaps(done, *stretch):
+            self._delete("failures", source_id, start, end)
+            failures = batch.failures.filter(_inside(batch.failures, [(start, end)]))
+            self._ingest("failures", FAILURE_COLUMNS, [(source_id, failures)])
+
+    def _ingest(
+        self, table: str, columns: Sequence[str], parts: Iterable[tuple[int, pa.RecordBatch]]
+    ) -> None:
+        batches = table_rows(parts, columns)
+        if batches:
+            self.ingest(table, batches)
+
+    def _overlapping(self, source_id: int, start: int, end: int) -> list[Progress]:
+        """Return the rows of progress that have a part in [start, end)."""
+        return self.query(
+            f'select {PROGRESS} from progress where source_id = ? and "end" > ? and start < ?',
+            source_id,
+            start,
+            end,
+        )
+
+    def _extend(
+        self,
+        source_id: int,
+        rules: str,
+        stretch: Stretch,
+        batch: Batch,
+        messages: pa.RecordBatch,
+        failures: pa.RecordBatch,
+    ) -> None:
+        start, end = stretch
+        whole = stretch == (batch.start, batch.end)
+        counts = (
+            messages.num_rows if whole else int(_inside(messages, [stretch]).true_count),
+            # Which of the filtered messages a part of the stretch held is not known.
+            batch.filtered if whole or start == batch.start else 0,
+            failures.num_rows if whole else int(_inside(failures, [stretch]).true_count),
+            batch.skipped if whole or start == batch.start else 0,
+        )
+        notes = note(end, batch.witness) if end == batch.end else ""
+        # One statement each, so that what another worker does to a neighbour in between is seen:
+        # one that has swallowed our stretch leaves no row to extend, and a new one begins.
+        extended = self.query(
+            EXTEND_PROGRESS,
+            end,
+            *counts,
+            int(far_apart(start, end)),
+            notes,
+            source_id,
+            rules,
+            start,
+        )
+        if not extended:
+            self.insert_progress(source_id, rules, start, end, *counts, notes)
+
+    def _merge(self, source_id: int, rules: str, end: int) -> None:
+        """Join the stretch that ends at `end` with the one that begins there."""
+        found = self.query(
+            "delete from progress where source_id = ? and rules = ? and start = ?"
+            f' returning "end", {", ".join(COUNTS)}, witnesses',
+            source_id,
+            rules,
+            end,
+        )
+        if found:
+            follows, *counts, notes = found[0]
+            first = min(noted(notes), default=follows)
+            kept = int(far_apart(end, first))
+            self.query(EXTEND_PROGRESS, follows, *counts, kept, notes, source_id, rules, end)
+
+
+def _inside(rows: pa.RecordBatch, stretches: Sequence[Stretch]) -> pa.BooleanArray:
+    return pa.array(inside(rows["position"].to_numpy(), stretches))

@@ -1,0 +1,266 @@
+"""The tables of fixfeed as data: names, columns, indexes and views, for SQLite and PostgreSQL.
+
+The names are a contract; users, the dashboard and other tools query them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from fixfeed.io.ledger.keys import POSITION_BITS, keys
+from fixfeed.io.ledger.ledger import COUNTS
+from fixfeed.io.ledger.witness import NOTE
+from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, NAMED, TIME
+
+__all__ = [
+    "ADD_COUNTS",
+    "DIALECTS",
+    "EXTEND_PROGRESS",
+    "FAILURE_COLUMNS",
+    "MESSAGE_COLUMNS",
+    "MIGRATIONS",
+    "PROGRESS",
+    "SET_WITNESSES",
+    "STORED_SOURCES",
+    "VERSION",
+    "create_statements",
+    "named_view",
+    "table_rows",
+]
+
+VERSION = 3
+"""The version of the schema; MIGRATIONS lead to it from older ones."""
+
+DIALECTS = ("sqlite", "postgresql")
+
+_FIELDS = {column.name: column.field for column in COLUMNS}
+_JSON = ("fields", "enriched")
+_TYPES: Mapping[pa.DataType, tuple[str, str]] = {
+    pa.int64(): ("integer", "bigint"),
+    pa.bool_(): ("integer", "boolean"),
+    pa.string(): ("text", "text"),
+    pa.binary(): ("blob", "bytea"),
+    TIME: ("text", "timestamptz"),
+    DECIMAL: ("real", "numeric"),
+}
+
+MESSAGE_COLUMNS = ("message_id", "source_id", *MESSAGES.names[1:])
+FAILURE_COLUMNS = ("failure_id", "source_id", *FAILURES.names[1:])
+
+ADD_COUNTS = ", ".join(f"{name} = {name} + ?" for name in COUNTS)
+"""The part of an update that adds to the counts of a stretch; takes the four of them."""
+
+PROGRESS = f'rules, start, "end", {", ".join(COUNTS)}, witnesses'
+"""The columns of the table `progress` that are a `ledger.ledger.Progress`."""
+
+SET_WITNESSES = 'update progress set witnesses = ? where source_id = ? and "end" = ?'
+"""Stores the notes of the stretch that ends at a position; takes notes, source, end."""
+
+EXTEND_PROGRESS = (
+    f"update progress set \"end\" = ?, {ADD_COUNTS}, witnesses = case when ? = 1 or witnesses = ''"
+    f" then witnesses else substr(witnesses, 1, length(witnesses) - {NOTE}) end || ?"
+    ' where source_id = ? and rules = ? and "end" = ? returning start'
+)
+"""Grows the stretch that ends where one begins; gives a row if there was such a stretch.
+
+Takes the new end, counts, whether the last witness is kept (1 or 0), notes of more witnesses,
+source, rules, start.
+"""
+
+STORED_SOURCES = (
+    "select source_id, kind, place, file_id, fingerprint, digests, stored_end"
+    " from source_identities order by source_id"
+)
+"""Gives what `ledger.identity` has to know of all sources, and their `stored_end`."""
+
+
+def _sources(dialect: str) -> tuple[str, str, str]:
+    """Return the statements that make the tables of sources and of progress, and their view."""
+    index = DIALECTS.index(dialect)
+    integer, time = _TYPES[pa.int64()][index], _TYPES[TIME][index]
+    sums = {name: f"cast(coalesce(sum(p.{name}), 0) as {integer})" for name in COUNTS}
+    # Not from progress: the unfinished end of a source is a failure outside of any stretch.
+    sums["failed"] = (
+        f"(select count(*) from failures f where f.failure_id >= s.source_id * {1 << POSITION_BITS}"
+        f" and f.failure_id < (s.source_id + 1) * {1 << POSITION_BITS})"
+    )
+    counts = ",\n  ".join(f"{sums[name]} as {name}" for name in COUNTS)
+    return (
+        f"""create table source_identities (
+  source_id {integer} primary key,
+  kind text not null,
+  name text not null,
+  fingerprint text not null,
+  place text not null,
+  file_id text not null,
+  digests text not null,
+  stored_end text not null default '',
+  claim text not null default '',
+  first_seen {time} not null,
+  last_seen {time} not null
+)""",
+        f"""create table progress (
+  source_id {integer} not null,
+  rules text not null,
+  start {integer} not null,
+  "end" {integer} not null,
+  stored {integer} not null,
+  filtered {integer} not null,
+  failed {integer} not null,
+  skipped {integer} not null,
+  witnesses text not null,
+  primary key (source_id, "end")
+)""",
+        f"""create view sources as select s.source_id, s.kind, s.name, s.fingerprint,
+  cast(coalesce(sum(p."end" - p.start), 0) as {integer}) as bytes,
+  {counts},
+  s.first_seen, s.last_seen
+from source_identities s left join progress p on p.source_id = s.source_id
+group by s.source_id""",
+    )
+
+
+def _to_version_3(dialect: str) -> tuple[str, ...]:
+    colon = f"{'instr' if dialect == 'sqlite' else 'strpos'}(fingerprint, ':')"
+    identities, progress, view = _sources(dialect)
+    return (
+        "alter table sources rename to old_sources",
+        "alter table progress rename to old_progress",
+        identities,
+        progress,
+        # A file was known by its first bytes, `length:digest`; a source without a file by its key,
+        # and so was, where no job had planned it, a file, whose key was its fingerprint.
+        f"""insert into source_identities select source_id, kind, name,
+  case
+    when name like 'file:4096:%' then substr(name, 11, 32)
+    when kind <> 'file' or name like 'file:%' then 'key:' || substr(fingerprint, {colon} + 1, 32)
+    when fingerprint like '4096:%' then substr(fingerprint, 6, 32)
+    else ''
+  end,
+  case when kind <> 'file' or name like 'file:%' then '' else name end,
+  '', mark_digests, '', '', first_seen, last_seen from old_sources""",
+        # Where stretches of several rules overlap, an interrupted reprocessing has left it open
+        # which of them made the rows: what is not certain is read again when it is asked for.
+        """insert into progress select source_id,
+  case when exists (select 1 from old_progress q where q.source_id = p.source_id
+    and q.rules <> p.rules and q.start < p."end" and q."end" > p.start)
+  then 'unknown' else rules end,
+  start, "end", stored, filtered, failed, skipped, '' from old_progress p
+where not exists (select 1 from old_progress q where q.source_id = p.source_id
+  and q.start <= p.start and q."end" >= p."end" and q.rules <> p.rules
+  and (q.start < p.start or q."end" > p."end" or q.rules < p.rules))""",
+        "drop table old_progress",
+        "drop table old_sources",
+        view,
+    )
+
+
+def _columns(schema: pa.Schema, key: str, dialect: str) -> str:
+    index = DIALECTS.index(dialect)
+    integer = _TYPES[pa.int64()][index]
+    lines = [f"{key} {integer} primary key", f"source_id {integer} not null"]
+    for field in schema:
+        if field.name != "position":
+            kind = _TYPES[field.type][index]
+            if dialect == "postgresql" and field.name in _JSON:
+                kind = "jsonb"
+            lines.append(f"{field.name} {kind}{'' if field.nullable else ' not null'}")
+    return ",\n  ".join(lines)
+
+
+MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
+    1: dict.fromkeys(DIALECTS, ("alter table messages add column masked text",)),
+    2: {dialect: _to_version_3(dialect) for dialect in DIALECTS},
+}
+"""From each older version, the statements of each dialect that lead to the next one's tables.
+
+The view `messages_named` is not there while they run; it is made anew after them.
+"""
+
+
+def create_statements(dialect: str) -> list[str]:
+    """Return the statements that make the schema of version `VERSION` in an empty database."""
+    integer = _TYPES[pa.int64()][DIALECTS.index(dialect)]
+    time = _TYPES[TIME][DIALECTS.index(dialect)]
+    json = "jsonb" if dialect == "postgresql" else "text"
+    statements = [
+        f"create table schema_version (version {integer} not null)",
+        f"insert into schema_version values ({VERSION})",
+        f"create table messages (\n  {_columns(MESSAGES, 'message_id', dialect)}\n)",
+        f"create table failures (\n  {_columns(FAILURES, 'failure_id', dialect)}\n)",
+        *_sources(dialect),
+        f"""create table runs (
+  run_id {integer} primary key,
+  started_at {time} not null,
+  ended_at {time},
+  version text not null,
+  configuration {json} not null,
+  counts {json},
+  ended text
+)""",
+        """create table codes (
+  field text not null,
+  value text not null,
+  name text not null,
+  primary key (field, value)
+)""",
+        "create index messages_symbol on messages (symbol, sending_time) where symbol is not null",
+        "create index messages_cl_ord_id on messages (cl_ord_id) where cl_ord_id is not null",
+        "create index messages_orig_cl_ord_id on messages (orig_cl_ord_id)"
+        " where orig_cl_ord_id is not null",
+        named_view(dialect),
+    ]
+    if dialect == "postgresql":
+        statements.append("create index messages_time on messages using brin (sending_time)")
+    return statements
+
+
+def named_view(dialect: str) -> str:
+    """Return the statement that makes the view `messages_named`."""
+    decimals = {column.name for column in COLUMNS if column.type == DECIMAL}
+    selected, joins = [], []
+    for name in MESSAGE_COLUMNS:
+        # numeric shows all ten places it was written with; people want 14.94.
+        if dialect == "postgresql" and name in decimals:
+            selected.append(f"trim_scale(m.{name}) as {name}")
+        else:
+            selected.append(f"m.{name}")
+        if name in NAMED:
+            selected.append(f"c_{name}.name as {name}_name")
+            joins.append(
+                f"left join codes c_{name} on c_{name}.field = '{_FIELDS[name]}'"
+                f" and c_{name}.value = m.{name}"
+            )
+    joined = "\n".join(joins)
+    return f"create view messages_named as select {', '.join(selected)}\nfrom messages m\n{joined}"
+
+
+def table_rows(
+    parts: Iterable[tuple[int, pa.RecordBatch]], columns: Sequence[str]
+) -> list[pa.RecordBatch]:
+    """Return rows of sources, by source id, as rows of the table with these columns.
+
+    `columns` begin with the key and source_id, which take the place of `position`. Parts without
+    rows are left out, and so are columns that hold nothing in any of them: they become null. All
+    batches have one schema.
+    """
+    parts = [(source_id, rows) for source_id, rows in parts if rows.num_rows]
+    used: dict[str, pa.DataType] = {}
+    for _, rows in parts:
+        for field, array in zip(rows.schema, rows.columns, strict=True):
+            if array.null_count < rows.num_rows:
+                used[field.name] = field.type
+    names = [name for name in columns[2:] if name in used]
+    batches = []
+    for source_id, rows in parts:
+        ids = keys(source_id, rows["position"].to_numpy())
+        arrays = [pa.array(ids), pa.array(np.full(rows.num_rows, source_id, np.int64))]
+        present = set(rows.schema.names)
+        for name in names:
+            array = rows[name] if name in present else pa.nulls(rows.num_rows, used[name])
+            if pa.types.is_dictionary(array.type):
+                array = array.dictionary_decode()
+            arrays.append(array)
+        batches.append(pa.RecordBatch.from_arrays(arrays, [*columns[:2], *names]))
+    return batches

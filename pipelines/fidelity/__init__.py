@@ -1,0 +1,1 @@
+"""How faithfully fixfeed reads FIX: its reading of any log, field by field beside QuickFIX's."""

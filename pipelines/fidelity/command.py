@@ -1,0 +1,98 @@
+"""The command `fixfeed fidelity`."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fixfeed.io.files.source import find_files
+from fixfeed.pipelines.fidelity.dictionary_xml import (
+    VERSIONS,
+    copy_dictionaries,
+    write_dictionaries,
+)
+from fixfeed.pipelines.fidelity.examine import examine
+from fixfeed.pipelines.fidelity.report import print_report
+from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries, OwnDictionary
+from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError, read_definition
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code.
+
+    0: nothing is unexplained; 1: something is; 2: a log or a dictionary cannot be read.
+    """
+    parser = argparse.ArgumentParser(
+        prog="fixfeed fidelity",
+        description="Read FIX logs with fixfeed and with QuickFIX, and show where they differ.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a log, or a pattern of logs")
+    parser.add_argument(
+        "--dictionaries",
+        type=Path,
+        metavar="FOLDER",
+        help="FIX40.xml to FIXT11.xml for both to read by (default: those of fixfeed)",
+    )
+    parser.add_argument(
+        "--quickfix",
+        type=Path,
+        metavar="FOLDER",
+        help="such files for QuickFIX alone, such as its own (default: the same for both)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    options = parser.parse_args(argv)
+    files, unreadable = find_files(options.files)
+    for one in unreadable:
+        print(f"{one.path}: {one.reason}", file=sys.stderr)
+    if unreadable:
+        return 2
+    columns = (
+        TextColumn("comparing"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with (
+        tempfile.TemporaryDirectory() as made,
+        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+    ):
+        try:
+            folder, theirs = Path(made) / "ours", Path(made) / "quickfix"
+            folder.mkdir()
+            dictionaries = _dictionaries(options.dictionaries, folder)
+            if options.quickfix:
+                theirs.mkdir()
+                copy_dictionaries(options.quickfix, theirs)
+        except (OSError, DictionaryError) as error:
+            print(error, file=sys.stderr)
+            return 2
+        task = progress.add_task("", total=sum(file.length for file in files))
+        found = examine(
+            files,
+            folder,
+            dictionaries,
+            lambda octets: progress.advance(task, octets),
+            quickfix_folder=theirs if options.quickfix else None,
+        )
+    if options.json:
+        print(orjson.dumps(found).decode())
+    else:
+        print_report(found, Console())
+    return 1 if found.unexplained else 0
+
+
+def _dictionaries(given: Path | None, folder: Path) -> Dictionaries:
+    """Return what fixfeed is to read by, and put the same into `folder` as XML."""
+    if given is None:
+        write_dictionaries(folder)
+        return BUILT_IN
+    definitions = [read_definition(given / f"{version}.xml") for version in VERSIONS]
+    copy_dictionaries(given, folder)
+    return Dictionaries(tuple(OwnDictionary("", one) for one in definitions))

@@ -1,0 +1,95 @@
+"""Where two readings of one message differ, and which kind of difference each one is."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from fixfeed.pipelines.fidelity.copies import Copy
+from fixfeed.pipelines.fidelity.levels import Key, Level, prune
+from fixfeed.transforms.fix.secrets.masking import RAW_DATA, SECRETS
+
+__all__ = ["Difference", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A place in a message that the two read in different ways.
+
+    `place` are the groups around it (`453[2].802[1]`), empty at the message's level; `ours` and
+    `theirs` the values there, None where there is no such field, asterisks if they are secret.
+    `kind` is one of `KINDS`, empty if the difference is not explained.
+    """
+
+    place: str
+    tag: Key
+    ours: list[str] | None
+    theirs: list[str] | None
+    kind: str
+
+
+def compare(ours: Level, theirs: Level, copy: Copy) -> list[Difference]:
+    """Return the differences of two readings; `theirs` is that of `copy`.
+
+    Takes from both what was done to the copy, and looks for what it lacks in ours.
+    """
+    keys = {key for key, _ in copy.left_out}
+    kept = Counter(prune(ours, lambda key: isinstance(key, str) or key in keys))
+    wanted = Counter(copy.left_out)
+    found = [Difference("", key, None, [value], "") for key, value in (wanted - kept).elements()]
+    found += [Difference("", key, [value], None, "") for key, value in (kept - wanted).elements()]
+    for tag, value in copy.added:
+        theirs.fields[tag].remove(value)
+        if not theirs.fields[tag]:
+            del theirs.fields[tag]
+    for place, tag, mine, their in _levels(ours, theirs, ""):
+        # What is masked in one place may stand unmasked in another.
+        one, other = (
+            values and [copy.masks.get(value, value) for value in values]
+            for values in (mine, their)
+        )
+        if one != other:
+            kind = _kind(tag, copy)
+            if one and other and sorted(one) == sorted(other) and _in_order(mine, copy.values[tag]):
+                kind = "repeated_tag"
+            found.append(Difference(place, tag, mine, their, kind))
+    return [_without_secret(one) for one in found]
+
+
+def _without_secret(difference: Difference) -> Difference:
+    if difference.tag not in (*SECRETS, RAW_DATA):
+        return difference
+    ours, theirs = (
+        values and ["*" * len(value) for value in values]
+        for values in (difference.ours, difference.theirs)
+    )
+    return replace(difference, ours=ours, theirs=theirs)
+
+
+def _in_order(some: Iterable[str], values: Iterable[str]) -> bool:
+    """Tell whether `some` stand among `values` in their order."""
+    rest = iter(values)
+    return all(one in rest for one in some)
+
+
+def _kind(tag: Key, copy: Copy) -> str:
+    if "msg_type_again" in copy.repairs:
+        return "msg_type_again"
+    if tag in copy.lengths:
+        return "data_length"
+    return copy.touched.get(tag, "")
+
+
+Values = list[str] | None
+
+
+def _levels(ours: Level, theirs: Level, place: str) -> Iterator[tuple[str, Key, Values, Values]]:
+    """Yield all places with what the two have there: fields, and how many entries groups have."""
+    for tag in ours.fields | theirs.fields:
+        yield place, tag, ours.fields.get(tag), theirs.fields.get(tag)
+    for tag in ours.groups | theirs.groups:
+        mine, their = ours.groups.get(tag, []), theirs.groups.get(tag, [])
+        if len(mine) != len(their):
+            yield place, tag, [f"{len(mine)} entries"], [f"{len(their)} entries"]
+        inner = f"{place}.{tag}" if place else str(tag)
+        for number, (one, other) in enumerate(zip(mine, their, strict=False), 1):
+            yield from _levels(one, other, f"{inner}[{number}]")

@@ -1,0 +1,66 @@
+"""The job: FIX logs in, every message accounted for, in a database or in Parquet.
+
+python -m fixfeed.pipelines.run --input 'logs/*.log.gz' --output sqlite:///fixfeed.db
+"""
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from fixfeed.io.ledger.ledger import SinkFailed
+from fixfeed.pipelines.endings import (
+    OWN_ERROR,
+    STOPPED,
+    Ending,
+)
+from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.options import read_settings
+from fixfeed.pipelines.running import GaveUp, Watch
+from fixfeed.pipelines.standard_streams import open_standard_streams
+from fixfeed.pipelines.workers import WorkerDied
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job with these arguments (the command line's by default); return the exit code.
+
+    A job that hangs, since a worker process has died or a signal was not heeded, ends the process.
+    """
+    open_standard_streams()
+    # What fails is raised as well, and told here.
+    for name in ("apache_beam", "grpc"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    words = sys.argv[1:] if arguments is None else arguments
+    ending = Ending(words, os.environ)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="fixfeed-run-"))
+    except OSError as error:
+        return ending.error(SinkFailed(f"there is no place for temporary files: {error}"))
+    watch = Watch(folder)
+
+    def job() -> int:
+        return Job(read_settings(words, os.environ), watch, ending).run(folder)
+
+    try:
+        return watch.over(job)
+    except (GaveUp, WorkerDied) as error:
+        # Its thread still waits, so the process is not to wait for it.
+        watch.workers.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+        # Nor for a reader of what is told who sleeps.
+        code = STOPPED if isinstance(error, GaveUp) else OWN_ERROR
+        threading.Timer(1, os._exit, [code]).start()
+        os._exit(ending.error(error))
+    except SystemExit as ended:
+        raise SystemExit(ending.error(ended)) from None
+    except BaseException as error:
+        return ending.error(error)
+    finally:
+        watch.workers.kill()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,269 @@
+"""A trading day of one FIX session: what both sides of it say, in the order of time.
+
+Orders live a whole life: ClOrdID and OrigClOrdID form chains, CumQty + LeavesQty is OrderQty while
+an order is open (LeavesQty is 0 once it is canceled or rejected), AvgPx is the average of its
+fills. MsgSeqNum rises by one in each direction; messages sent again have their old one and
+PossDupFlag.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from fixfeed.pipelines.sample.layouts import encode
+from fixfeed.pipelines.sample.orders import LONGEST_LIFE, TEXTS, Event, decimal, order_life, utc
+
+__all__ = ["Sent", "Session", "trading_day"]
+
+Fields = list[tuple[int, bytes]]
+
+_OPEN = 1_735_804_800_000_000_000  # 2025-01-02 08:00 UTC, in nanoseconds
+_DAY = 9 * 3600 * 10**9
+_MILLI = 10**6
+_TICKER = (
+    ("AAPL", 24385, "USD"),
+    ("MSFT", 41858, "USD"),
+    ("NVDA", 13831, "USD"),
+    ("VOD.L", 6834, "GBX"),
+    ("HSBA.L", 78510, "GBX"),
+    ("SAP.DE", 23645, "EUR"),
+    ("7203.T", 314600, "JPY"),
+)
+
+
+class Session(NamedTuple):
+    """Two sides of a FIX session, and which of them (`client`: the first) keeps the log.
+
+    `digits` is how finely SendingTime is given; `quotes` says that it is about market data.
+    """
+
+    version: str
+    client: str
+    broker: str
+    client_logs: bool = False
+    digits: int = 3
+    quotes: bool = False
+
+    @property
+    def name(self) -> str:
+        """The session as the log's owner calls it."""
+        sides = (self.client, self.broker) if self.client_logs else (self.broker, self.client)
+        return f"{self.version}:{sides[0]}->{sides[1]}"
+
+
+class Sent(NamedTuple):
+    """A message of the day: when, in which direction of the log, its MsgType and its bytes."""
+
+    at: int
+    direction: str
+    msg_type: str
+    message: bytes
+
+
+def trading_day(session: Session, messages: int, rng: random.Random) -> Iterator[Sent]:
+    """Yield `messages` messages, from both logons to both logouts, with the times of 2025-01-02.
+
+    Deterministic: the same arguments and state of `rng` give the same day. Fewer than four messages
+    make no session, so four is the least.
+    """
+    day = _Day(session, rng)
+    # Messages sent again are made when the numbers are known: three for one event.
+    repeats = max(0, messages - 40) // 400
+    wanted = max(0, messages - 4 - 3 * repeats)
+    events: list[Event] = []
+    while len(events) < wanted:
+        at = _OPEN + 10**9 + (_DAY - 900 * 10**9) * len(events) // max(1, wanted)
+        room = wanted - len(events)
+        events += day.life(at) if room >= LONGEST_LIFE else [day.heartbeat(at)]
+    for n in range(repeats):
+        at = _OPEN + _DAY * (n + 1) // (repeats + 1)
+        events.append(Event(at, rng.random() < 0.5, "2", []))
+    events.sort(key=lambda event: event.at)
+    last = max([_OPEN + _DAY, *(event.at for event in events[-1:])])
+    logon: Fields = [(98, b"0"), (108, b"30"), (141, b"Y")]
+    if session.version == "FIXT.1.1":
+        logon.append((1137, b"9"))
+    start = [Event(_OPEN, True, "A", logon), Event(_OPEN + 2 * _MILLI, False, "A", logon)]
+    close = [(58, b"end of day")]
+    stop = [
+        Event(last + 10**9, True, "5", close),
+        Event(last + 10**9 + 3 * _MILLI, False, "5", close),
+    ]
+    return _Wire(session).send([*start, *events, *stop])
+
+
+class _Wire:
+    """Numbers events, and writes them as messages."""
+
+    def __init__(self, session: Session):
+        self._session = session
+        self._next = {True: 1, False: 1}
+        self._recent: dict[bool, deque[Event]] = {True: deque(maxlen=20), False: deque(maxlen=20)}
+
+    def send(self, events: list[Event]) -> Iterator[Sent]:
+        for event in events:
+            if event.kind == "2":
+                yield from self._again(event)
+                continue
+            yield self._number(event)
+            if event.kind not in "A0125":
+                self._recent[event.client].append(event)
+
+    def _number(self, event: Event) -> Sent:
+        event.number = self._next[event.client]
+        self._next[event.client] += 1
+        if event.refers:
+            event.body.insert(0, (45, b"%d" % event.refers.number))
+        return self._sent(event, event.number, event.at)
+
+    def _again(self, event: Event) -> Iterator[Sent]:
+        """The other side misses a message: it is sent again, and the gap behind it is filled."""
+        sent = self._recent[not event.client]
+        if not sent:
+            for n in range(3):
+                at = event.at + n * _MILLI
+                yield self._number(Event(at, event.client, "0", []))
+            return
+        lost = sent[0]
+        event.body = [(7, b"%d" % lost.number), (16, b"0")]
+        yield self._number(event)
+        at = event.at + 4 * _MILLI
+        yield self._sent(lost, lost.number, at, again=True)
+        body: Fields = [(123, b"Y"), (36, b"%d" % self._next[lost.client])]
+        fill = Event(event.at + 3 * _MILLI, lost.client, "4", body)
+        yield self._sent(fill, lost.number + 1, at + _MILLI // 10, again=True)
+
+    def _sent(self, event: Event, number: int, at: int, *, again: bool = False) -> Sent:
+        session = self._session
+        sides = [session.client.encode(), session.broker.encode()]
+        sender, target = sides if event.client else reversed(sides)
+        header: Fields = [(35, event.kind.encode()), (49, sender), (56, target)]
+        if session.version == "FIXT.1.1" and event.kind not in "A012345":
+            header.insert(1, (1128, b"9"))
+        header += [(34, b"%d" % number)]
+        if again:
+            header += [(43, b"Y"), (122, utc(event.at, session.digits))]
+        header += [(52, utc(at, session.digits))]
+        message = encode(session.version, header + event.body)
+        outgoing = event.client == session.client_logs
+        return Sent(at + 41_000, "OUT" if outgoing else "IN", event.kind, message)
+
+
+class _Day:
+    """Makes the events: lives of orders, market data, news, and what keeps a session alive."""
+
+    def __init__(self, session: Session, rng: random.Random):
+        self._session = session
+        self._rng = rng
+        self._price = {symbol: price for symbol, price, _ in _TICKER}
+        self._count = 0
+        lives: list[tuple[Callable[[int], list[Event]], int]] = [
+            (self._order, 6 if session.quotes else 70),
+            (self._quotes, 80 if session.quotes else 16),
+            (self._alive, 12),
+            (self._news, 4),
+            (self._refused, 3),
+        ]
+        self._lives = [life for life, _ in lives]
+        self._weights = [weight for _, weight in lives]
+
+    def life(self, at: int) -> list[Event]:
+        """Return what begins at that time, at most `LONGEST_LIFE` events."""
+        return self._rng.choices(self._lives, self._weights)[0](at)
+
+    def heartbeat(self, at: int) -> Event:
+        return Event(at, self._rng.random() < 0.5, "0", [])
+
+    def _id(self, letter: str) -> bytes:
+        self._count += 1
+        return b"%b%b-%06d" % (letter.encode(), self._session.client[:3].encode(), self._count)
+
+    def _tick(self) -> tuple[bytes, int, bytes]:
+        symbol, first, currency = self._rng.choice(_TICKER)
+        step = round(self._rng.gauss(0, first * 0.0004))
+        self._price[symbol] = max(first // 2, self._price[symbol] + step)
+        return symbol.encode(), self._price[symbol], currency.encode()
+
+    def _alive(self, at: int) -> list[Event]:
+        client = self._rng.random() < 0.5
+        if self._rng.random() < 0.8:
+            return [self.heartbeat(at), Event(at + 5 * _MILLI, client, "0", [])]
+        test: Fields = [(112, self._id("T"))]
+        return [Event(at, client, "1", test), Event(at + 9 * _MILLI, not client, "0", test)]
+
+    def _refused(self, at: int) -> list[Event]:
+        symbol, _, _ = self._tick()
+        asked = Event(at, True, "D", [(11, self._id("C")), (55, symbol), (54, b"1")])
+        answer: Fields
+        if self._rng.random() < 0.5:
+            asked.body += [(60, utc(at, self._session.digits)), (40, b"2")]
+            answer = [(371, b"38"), (372, b"D"), (373, b"1"), (58, b"Required tag missing")]
+            return [asked, Event(at + _MILLI, False, "3", answer, refers=asked)]
+        asked.body += [(60, utc(at, self._session.digits)), (38, b"100"), (40, b"1")]
+        answer = [(372, b"D"), (379, asked.body[0][1]), (380, b"4"), (58, b"Market is closed")]
+        return [asked, Event(at + _MILLI, False, "j", answer, refers=asked)]
+
+    def _news(self, at: int) -> list[Event]:
+        rng = self._rng
+        inner: Fields = [
+            (35, b"0"),
+            (49, b"FEED"),
+            (56, b"DESK"),
+            (34, b"7"),
+            (52, utc(at, self._session.digits)),
+        ]
+        raw = rng.choice(
+            (
+                b"earnings=beat",
+                b"a\x01b\x0110=000\x01",
+                encode("FIX.4.2", inner),
+                b"line 1\nline 2, \xff\x00 binary",
+            )
+        )
+        body: Fields = [(148, b"Results of the quarter"), (33, b"1"), (58, rng.choice(TEXTS))]
+        if rng.random() < 0.3:
+            text = "\u6c7a\u7b97".encode("shift_jis")
+            body += [(354, b"%d" % len(text)), (355, text)]
+        return [Event(at, False, "B", [*body, (95, b"%d" % len(raw)), (96, raw)])]
+
+    def _quotes(self, at: int) -> list[Event]:
+        rng = self._rng
+        symbol, price, _ = self._tick()
+        request = self._id("M")
+        if rng.random() < 0.1:
+            asked: Fields = [(262, request), (263, b"1"), (264, b"5"), (267, b"2"), (269, b"0")]
+            asked += [(269, b"1"), (146, b"1"), (55, symbol)]
+            return [
+                Event(at, True, "V", asked),
+                self._snapshot(at + _MILLI, request, symbol, price),
+            ]
+        if rng.random() < 0.5:
+            return [self._snapshot(at, request, symbol, price)]
+        entries = rng.randint(1, 4)
+        body: Fields = [(262, request), (268, b"%d" % entries)]
+        for n in range(entries):
+            side = rng.randrange(2)
+            body += [(279, b"%d" % rng.randrange(3)), (269, b"%d" % side), (278, b"E%d" % n)]
+            body += [(55, symbol), (270, decimal(price + (side * 2 - 1) * (n + 1)))]
+            body += [(271, b"%d" % (100 * rng.randint(1, 40)))]
+        return [Event(at, False, "X", body)]
+
+    def _snapshot(self, at: int, request: bytes, symbol: bytes, price: int) -> Event:
+        entries = self._rng.randint(1, 10)
+        body: Fields = [(262, request), (55, symbol), (268, b"%d" % entries)]
+        for n in range(entries):
+            away = (n // 2 + 1) * (1 if n % 2 else -1)
+            size = 100 * self._rng.randint(1, 90)
+            body += [(269, b"%d" % (n % 2)), (270, decimal(price + away)), (271, b"%d" % size)]
+        return Event(at, False, "W", body)
+
+    def _order(self, at: int) -> list[Event]:
+        return order_life(
+            at,
+            version=self._session.version,
+            digits=self._session.digits,
+            tick=self._tick(),
+            new_id=self._id,
+            rng=self._rng,
+        )

@@ -1,0 +1,225 @@
+"""The table of connectors: which URI becomes which sink."""
+
+import difflib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+
+from fixfeed.io.gathering import OnCommit
+from fixfeed.io.jsonl import failures as jsonl_failures
+from fixfeed.io.jsonl.ledger import JsonlLedger
+from fixfeed.io.jsonl.sink import WriteToJsonLines
+from fixfeed.io.jsonl.standard_output import StandardOutputLedger, WriteToStandardOutput
+from fixfeed.io.ledger.ledger import Ledger
+from fixfeed.io.parquet import failures as parquet_failures
+from fixfeed.io.parquet.ledger import ParquetLedger
+from fixfeed.io.parquet.schema import columns_of_a_run
+from fixfeed.io.parquet.sink import WriteToParquet, check_partitions
+from fixfeed.io.redaction import redact
+from fixfeed.io.sql.sink import WriteToSql, look_at_store, open_store
+
+__all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]
+
+
+class UnknownPlace(ValueError):
+    """A URI that names no connector; the text names those there are."""
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A place that batches are stored in.
+
+    `name` is its URI as people may see it. `ledger()` opens what it remembers, for planning;
+    `write(sources, rules, replace, on_commit)` is the transform that stores; `failures()` yields
+    those that are stored, in order; `look()` opens what it remembers, if it does, to look, or
+    raises the `SinkError` that storing would raise. Both make nothing. `fix_json` tells that it
+    needs the column `fix_json`, `stdout` that it writes to standard output, in one process.
+    `one_writer` tells that a process alone keeps it busy: others would wait for their turn, and
+    their rows would come in between. `partition_by` are the names that it sorts files into folders
+    by, if it has folders.
+    """
+
+    name: str
+    ledger: Callable[[], Ledger]
+    write: Callable[[Mapping[str, int], str, bool, OnCommit], beam.PTransform]
+    failures: Callable[[], Generator[dict[str, Any], None, None]]
+    look: Callable[[], Ledger | None]
+    fix_json: bool = False
+    stdout: bool = False
+    one_writer: bool = False
+    partition_by: Sequence[str] = ()
+
+
+def _sql(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
+    file = uri.removeprefix("sqlite:")
+    if file != uri and (not file.startswith("///") or not file.strip("/")):
+        raise UnknownPlace(
+            f"{redact(uri)!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
+            f"{_meant('sqlite:///', file.removeprefix('//'))}"
+        )
+
+    def write(sources, rules, replace, on_commit) -> beam.PTransform:
+        return WriteToSql(uri, sources=sources, rules=rules, replace=replace, on_commit=on_commit)
+
+    def failures() -> Generator[dict[str, Any], None, None]:
+        with closing(open_store(uri, read_only=True)) as store:
+            yield from store.failures()
+
+    return Sink(
+        redact(uri),
+        lambda: open_store(uri),
+        write,
+        failures,
+        lambda: look_at_store(uri),
+        one_writer=uri.startswith("sqlite:"),
+    )
+
+
+def _parquet(uri: str, partition_by: Sequence[str], names: bool) -> Sink:
+    place = uri.removeprefix("parquet:")
+    if not place or place.startswith("//"):
+        raise UnknownPlace(
+            f"{redact(uri)!r} names no folder: write parquet:lake/ or parquet:/data/lake"
+            f"{_meant('parquet:', place)}"
+        )
+    try:
+        check_partitions(partition_by)
+    except ValueError as error:
+        raise UnknownPlace(str(error)) from error
+
+    def write(sources, rules, replace, on_commit) -> beam.PTransform:
+        return WriteToParquet(
+            place,
+            sources=sources,
+            rules=rules,
+            replace=replace,
+            partition_by=partition_by,
+            on_commit=on_commit,
+        )
+
+    def ledger() -> ParquetLedger:
+        columns = columns_of_a_run(names=names)
+        return ParquetLedger(place, partition_by=partition_by, columns=columns)
+
+    def failures() -> Generator[dict[str, Any], None, None]:
+        return parquet_failures.read_failures(place)
+
+    return Sink(
+        redact(uri),
+        ledger,
+        write,
+        failures,
+        lambda: _there(ledger()),
+        partition_by=partition_by,
+    )
+
+
+def _jsonl(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
+    place = uri.removeprefix("jsonl:")
+    if not Path(place).name or place.startswith("//"):
+        raise UnknownPlace(
+            f"{redact(uri)!r} names no file: write jsonl:out.jsonl, jsonl:/data/out.jsonl, or "
+            f"jsonl:- for standard output{_meant('jsonl:', place)}"
+        )
+    if place == "-":
+        return _standard_output(uri)
+
+    def write(sources, rules, replace, on_commit) -> beam.PTransform:
+        return WriteToJsonLines(
+            place, sources=sources, rules=rules, replace=replace, on_commit=on_commit
+        )
+
+    def failures() -> Generator[dict[str, Any], None, None]:
+        return jsonl_failures.read_failures(place)
+
+    def look() -> Ledger | None:
+        return _there(JsonlLedger(place))
+
+    return Sink(redact(uri), lambda: JsonlLedger(place), write, failures, look, fix_json=True)
+
+
+def _standard_output(uri: str) -> Sink:
+    ledger = StandardOutputLedger()
+
+    def write(_sources, _rules, _replace, on_commit) -> beam.PTransform:
+        return WriteToStandardOutput(names=ledger.names, on_commit=on_commit)
+
+    def failures() -> Generator[dict[str, Any], None, None]:
+        return jsonl_failures.read_failures("-")
+
+    return Sink(uri, lambda: ledger, write, failures, lambda: None, fix_json=True, stdout=True)
+
+
+def _there(ledger: JsonlLedger | ParquetLedger) -> Ledger | None:
+    """Return a ledger that is there already, and can be used."""
+    try:
+        if ledger.check():
+            return ledger
+    except BaseException:
+        ledger.close()
+        raise
+    ledger.close()
+    return None
+
+
+SINKS: Mapping[str, tuple[Any, str]] = {
+    "sqlite": (_sql, "sqlite:///fixfeed.db"),
+    "postgresql": (_sql, "postgresql://user@host/db"),
+    "parquet": (_parquet, "parquet:lake/"),
+    "jsonl": (_jsonl, "jsonl:out.jsonl"),
+}
+"""Scheme -> what makes the sink, and an example."""
+
+
+_SUFFIXES = {
+    "sqlite:///": (".db", ".sqlite", ".sqlite3", ".db3"),
+    "jsonl:": (".jsonl", ".ndjson", ".json"),
+    "parquet:": ("/", ".parquet"),
+}
+
+
+def sink_of(uri: str, *, partition_by: Sequence[str] = (), names: bool = False) -> Sink:
+    """Return the sink that a URI names. Raises `UnknownPlace`; nothing is opened.
+
+    `partition_by` is how Parquet files are to be sorted into folders, `names` tells that messages
+    have the columns of names.
+    """
+    scheme, separator, _ = uri.partition(":")
+    if separator and scheme in SINKS:
+        make, _ = SINKS[scheme]
+        return make(uri, partition_by, names)
+    examples = ", ".join(example for _, example in SINKS.values())
+    raise UnknownPlace(f"output {redact(uri)!r} is none of {examples}{_guess(uri)}")
+
+
+def _meant(scheme: str, place: str) -> str:
+    """Return, as the end of a sentence, the URI that was probably meant.
+
+    What a URL would take for a host (`parquet://lake/`) is the beginning of a path here.
+    """
+    name = place.removeprefix("//")
+    return f"; did you mean {redact(scheme + name)}?" if name.strip("/") else ""
+
+
+def _guess(uri: str) -> str:
+    """Return, as the end of a sentence, the URI that was probably meant."""
+    uri = redact(uri)  # before it is taken apart, as a part may not show what is a password
+    scheme, separator, rest = uri.partition(":")
+    if uri == "-":
+        return "; did you mean jsonl:-?"
+    if separator and rest:
+        known = {"postgres": "postgresql", "sqlite3": "sqlite", "json": "jsonl", "ndjson": "jsonl"}
+        near = difflib.get_close_matches(scheme.lower(), SINKS, 1)
+        found = known.get(scheme.lower()) or (near[0] if near else None)
+        return f"; did you mean {redact(f'{found}:{rest}')}?" if found else ""
+    for prefix, suffixes in _SUFFIXES.items():
+        if uri.lower().endswith(suffixes):
+            return f"; did you mean {redact(prefix + uri)}?"
+    if Path(uri).is_dir():
+        return f"; did you mean {redact(f'parquet:{uri}')}?"
+    near = difflib.get_close_matches(scheme, SINKS, 1)
+    return f"; did you mean {SINKS[near[0]][1]}?" if near else ""

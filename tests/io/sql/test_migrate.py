@@ -1,0 +1,201 @@
+"""A database of an older version keeps what it holds, and has all columns, once it is migrated."""
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fixfeed.io.ledger.ledger import SchemaError
+from fixfeed.io.sql.sink import open_store
+from fixfeed.io.sql.tables import MESSAGE_COLUMNS, VERSION
+from fixfeed.pipelines import migrate
+from fixfeed.pipelines import run as fixfeed
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.parser import parse_block
+from tests.transforms.fix.messages import encode
+
+HERE = Path(__file__).parent
+ORDER = encode([(35, b"D"), (34, b"1"), (49, b"A"), (56, b"B"), (54, b"1")])
+LOGON = encode([(35, b"A"), (34, b"2"), (49, b"A"), (56, b"B"), (553, b"ann"), (554, b"secret")])
+
+FIRST = (
+    "insert into messages (message_id, source_id, msg_type, msg_seq_num, side, fields, prefix, raw)"
+    " values (1099511627776, 1, 'D', 1, '1', '{}', 'before ', ?)"
+)
+SOURCE = (
+    "insert into sources (source_id, kind, name, fingerprint, first_seen, last_seen, mark_digests)"
+    " values (?, 'file', ?, ?, '2025-01-02', '2025-01-02', ?)"
+)
+
+
+def digest(data):
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def identity_1(data):
+    """Return fingerprint and digests of a file as version 1 stored them."""
+    ends = [1 << bit for bit in range(9, 21) if 1 << bit < len(data)] + [min(len(data), 1 << 20)]
+    digests = " ".join(f"{end}:{digest(data[:end])}" for end in ends)
+    return f"{min(len(data), 4096)}:{digest(data[:4096])}", digests
+
+
+def version_1(uri, path="day.log", data=ORDER):
+    """Make a database as version 1 did, with a message in it, and a file read to its end."""
+    store = open_store(uri)
+    for statement in (HERE / f"schema_1_{store.dialect}.sql").read_text().split(";\n"):
+        if statement:
+            store.query(statement)
+    store.query("insert into codes values ('Side', '1', 'Buy')")
+    store.query(SOURCE, 1, str(path), *identity_1(data))
+    store.query(FIRST, ORDER)
+    store.query("insert into progress values (1, 'r', 0, ?, 1, 0, 0, 0)", len(data))
+    store.close()
+
+
+def names(uri, relation):
+    store = open_store(uri)
+    if store.dialect == "sqlite":
+        rows = store.query(f"select name from pragma_table_info('{relation}') order by cid")
+    else:
+        rows = store.query(
+            "select column_name from information_schema.columns where table_name = ?"
+            " and table_schema = current_schema() order by ordinal_position",
+            relation,
+        )
+    store.close()
+    return [row[0] for row in rows]
+
+
+def test_a_database_of_version_1_is_refused_and_then_migrated(database, select, capsys, tmp_path):
+    version_1(database)
+    store = open_store(database)
+    with pytest.raises(SchemaError, match="has schema version 1, this fixfeed writes 3; migrate"):
+        store.prepare()
+    store.close()
+    assert migrate.main([database]) == 0
+    assert capsys.readouterr().out.endswith(" has schema version 3, had 1\n")
+    assert migrate.main([database]) == 0
+    assert capsys.readouterr().out.endswith(" has schema version 3\n")
+
+    store = open_store(database)
+    store.prepare()
+    block = Block("file:day.log", 0, ORDER + LOGON)
+    assert store.write([(1, parse_block(block))], rules="r", replace=False) == [1]
+    store.close()
+    query = "select msg_seq_num, side_name, masked, prefix, raw from messages_named order by 1"
+    masked = LOGON.replace(b"ann", b"***").replace(b"secret", b"******")
+    assert select(database, query) == [
+        (1, "Buy", None, "before ", ORDER),
+        (2, None, "553,554", None, masked),
+    ]
+
+
+def test_a_migrated_database_has_the_tables_and_the_view_of_a_new_one(database, tmp_path):
+    version_1(database)
+    store = open_store(database)
+    assert store.migrate() == (1, VERSION)
+    store.close()
+    new = f"sqlite:///{tmp_path}/new.db"
+    store = open_store(new)
+    store.prepare()
+    store.close()
+    assert names(new, "messages") == list(MESSAGE_COLUMNS)
+    assert sorted(names(database, "messages")) == sorted(MESSAGE_COLUMNS)
+    for relation in ("messages_named", "sources", "source_identities", "progress"):
+        assert names(database, relation) == names(new, relation)
+
+
+def test_a_migration_that_fails_leaves_the_older_version(postgresql):
+    version_1(postgresql)
+    store = open_store(postgresql)
+    store.query("create view mine as select side_name from messages_named")
+    store.close()
+    command = [sys.executable, "-m", "fixfeed.pipelines.migrate", postgresql]
+    done = subprocess.run(command, capture_output=True)
+    assert done.returncode == 1
+    assert b"view mine depends on view messages_named" in done.stderr
+    assert "masked" not in names(postgresql, "messages")
+    store = open_store(postgresql)
+    store.query("drop view mine")
+    store.close()
+    assert migrate.main([postgresql]) == 0
+    assert "masked" in names(postgresql, "messages")
+
+
+@pytest.mark.parametrize("size", [700, 5_000, 1_500_000])
+def test_what_older_versions_have_read_is_not_read_again(database, select, tmp_path, size):
+    line = encode([(35, b"0"), (34, b"1"), (49, b"A"), (56, b"B")]) + b"\n"
+    data = line * (size // len(line))
+    path = tmp_path / "day.log"
+    path.write_bytes(data)
+    version_1(database, path, data)
+    assert migrate.main([database]) == 0
+    arguments = ["--quiet", "--workers", "1", "--output", database, "--input"]
+    for _ in range(2):
+        assert fixfeed.main([*arguments, str(path)]) == 0
+        assert select(database, "select count(*) from messages") == [(1,)]
+        (place,) = select(database, "select place from source_identities")
+        assert place == (str(path),)
+        path = path.rename(tmp_path / "day.log.1")
+    # All that was read is held against the file.
+    path.write_bytes(data[:-1] + b"X" + line)
+    assert fixfeed.main([*arguments, str(path)]) == 0
+    assert select(database, "select count(*) from source_identities") == [(2,)]
+
+
+def test_where_an_older_version_left_open_which_rules_made_the_rows_none_counts_as_current(
+    database, select
+):
+    version_1(database)
+    store = open_store(database)
+    store.query("insert into progress values (1, 'other', 0, 20, 1, 0, 0, 0)")
+    store.query("insert into progress values (1, 'other', 500, 600, 1, 0, 0, 0)")
+    store.migrate()
+    store.close()
+    assert select(database, 'select rules, start, "end" from progress order by 2') == [
+        ("unknown", 0, len(ORDER)),
+        ("other", 500, 600),
+    ]
+
+
+def test_what_other_sinks_of_older_versions_have_read_is_not_read_again(tmp_path, capsys):
+    line = encode([(35, b"0"), (34, b"1"), (49, b"A"), (56, b"B")]) + b"\n"
+    data = line * 100
+    path = tmp_path / "day.log"
+    path.write_bytes(data)
+    fingerprint, digests = identity_1(data)
+    lake, lines = tmp_path / "lake", tmp_path / "out.jsonl"
+    (lake / "_fixfeed" / "commits").mkdir(parents=True)
+    source = {"source_id": 1, "kind": "file", "name": str(path), "fingerprint": fingerprint}
+    source |= {"bytes": 0, "stored": 0, "filtered": 0, "failed": 0, "skipped": 0}
+    source |= {"first_seen": "", "last_seen": "", "mark_digests": digests, "mark_size": 0}
+    half = len(line) * 50
+    state = {"version": 1, "sources": [source], "applied": []}
+    state["progress"] = [[1, "r", 0, half, 50, 0, 0, 0]]
+    (lake / "_fixfeed" / "sources.json").write_text(json.dumps(state))
+    commit = {"version": 1, "progress": [[1, "r", half, len(data), 50, 0, 0, 0]]}
+    commit |= {"files": [], "replaced": []}
+    (lake / "_fixfeed" / "commits" / "0a1b.json").write_text(json.dumps(commit))
+    lines.touch()
+    with contextlib.closing(sqlite3.connect(f"{lines}.progress.db")) as ledger:
+        ledger.executescript((HERE / "schema_1_jsonl.sql").read_text())
+        ledger.execute("insert into files values ('lines', 0, '')")
+        ledger.execute(
+            "insert into sources values (1, 'file', ?, ?, ?, 0)", (str(path), fingerprint, digests)
+        )
+        ledger.execute("insert into progress values (1, 'r', 0, ?, 100, 0, 0, 0)", (len(data),))
+        ledger.commit()
+    arguments = ["--json", "--workers", "1", "--input", str(path)]
+    for _ in range(2):
+        assert (
+            fixfeed.main([*arguments, "--output", f"parquet:{lake}", "--output", f"jsonl:{lines}"])
+            == 0
+        )
+        summary = json.loads(capsys.readouterr().out)
+        assert [one["read"] for one in summary["sinks"].values()] == [0, 0]
+        assert summary["finished"] == [str(path)]

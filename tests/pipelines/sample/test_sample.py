@@ -1,0 +1,205 @@
+"""The sample holds what its manifest says, and its orders make sense."""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+import pytest
+
+from benchmarks.bench_log import write_bench_log
+from fixfeed.io.files.reading import read_blocks
+from fixfeed.io.files.source import cut_ranges, find_files
+from fixfeed.pipelines.sample import command as sample
+from fixfeed.pipelines.sample.layouts import LAYOUTS
+from fixfeed.transforms.fix.defects import DICTIONARY, NAMES, defect_text
+from fixfeed.transforms.fix.framing.leftovers import REASONS
+from fixfeed.transforms.fix.parser import parse_block
+
+COUNTED = ("messages", "by_msg_type", "defects", "failures", "skipped")
+
+
+def write(folder, *arguments):
+    assert sample.main(["--output", str(folder), *arguments]) == 0
+    return orjson.loads((folder / "manifest.json").read_bytes())
+
+
+def parsed(path, size=16 << 20, block_size=1 << 20, **options):
+    (file,), unreadable = find_files([str(path)])
+    assert unreadable == []
+    return [
+        parse_block(block, **options)
+        for part in cut_ranges(file, ())
+        for block in read_blocks(part)
+    ]
+
+
+def counted(batches):
+    kinds, defects, reasons = Counter(), Counter(), Counter()
+    for batch in batches:
+        assert batch.error is None
+        kinds.update(batch.messages["msg_type"].to_pylist())
+        reasons.update(batch.failures["reason"].to_pylist())
+        for text in batch.messages["defects"].drop_null().to_pylist():
+            defects.update(text.split(","))
+    return {
+        "messages": kinds.total(),
+        "by_msg_type": dict(sorted(kinds.items())),
+        "defects": dict(sorted(defects.items())),
+        "failures": dict(sorted(reasons.items())),
+        "skipped": sum(batch.skipped for batch in batches),
+    }
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def rows(folder):
+    tables = [
+        pa.Table.from_batches([batch.messages for batch in parsed(path)])
+        for path in sorted(folder.glob("*.log*"))
+    ]
+    return pa.concat_tables(tables).to_pylist()
+
+
+@pytest.mark.parametrize("seed", [42, 1, 2])
+def test_what_the_parser_finds_is_what_the_manifest_says(tmp_path, seed):
+    manifest = write(tmp_path, "--seed", str(seed))
+    names = {path.name for path in tmp_path.glob("*.log*")}
+    assert set(manifest["files"]) == names
+    for name, file in manifest["files"].items():
+        truth = {key: file[key] for key in COUNTED}
+        assert counted(parsed(tmp_path / name, vectorised=True)) == truth, name
+        assert counted(parsed(tmp_path / name, vectorised=False)) == truth, name
+    total = manifest["total"]
+    for key in ("messages", "skipped"):
+        assert total[key] == sum(file[key] for file in manifest["files"].values())
+    for key in ("by_msg_type", "defects", "failures"):
+        summed = sum((Counter(file[key]) for file in manifest["files"].values()), Counter())
+        assert total[key] == summed
+
+
+def test_the_default_sample_holds_every_layout_defect_reason_and_kind_of_message(tmp_path):
+    manifest = write(tmp_path)
+    total = manifest["total"]
+    assert {file["layout"] for file in manifest["files"].values()} == set(LAYOUTS)
+    by_dictionary = set((defect_text(DICTIONARY) or "").split(","))
+    # All sessions of the sample are of versions that there are.
+    assert set(total["defects"]) == set(NAMES) - by_dictionary - {"unknown_version"}
+    assert set(total["failures"]) == set(REASONS) - {"unreadable", "too_long", "repeated_byte"}
+    assert set(total["by_msg_type"]) == set("012345A89BDFGVWXj")
+    assert 19_500 < total["messages"] < 20_000
+    assert sorted(path.suffix for path in tmp_path.glob("*.log.*")) == [".gz", ".zst"]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path):
+    for folder, seed in (("one", "5"), ("two", "5"), ("three", "6")):
+        write(tmp_path / folder, "--messages", "500", "--seed", seed)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert contents(tmp_path / "one")["pipe.log"] != contents(tmp_path / "three")["pipe.log"]
+
+
+def test_an_earlier_sample_in_the_folder_is_replaced_and_nothing_else_is_touched(tmp_path):
+    write(tmp_path, "--messages", "500", "--layout", "plain", "pipe")
+    (tmp_path / "mine.log").write_text("mine")
+    write(tmp_path, "--messages", "500", "--layout", "pipe", "--compress", "xz")
+    assert set(contents(tmp_path)) == {"mine.log", "pipe.log.xz", "manifest.json"}
+
+
+def test_orders_fill_what_they_order_and_their_ids_form_chains(tmp_path):
+    write(tmp_path)
+    sent = [row for row in rows(tmp_path) if row["defects"] is None and not row["poss_dup_flag"]]
+    asked = {row["cl_ord_id"] for row in sent if row["msg_type"] in "DGF"}
+    reports = [row for row in sent if row["msg_type"] == "8"]
+    assert len(reports) > 5000
+    for row in reports:
+        left = row["order_qty"] - row["cum_qty"]
+        assert row["leaves_qty"] == (0 if row["ord_status"] in "48" else left), row
+    orders = defaultdict(list)
+    for row in reports:
+        orders[row["session"], row["order_id"]].append(row)
+    chained = 0
+    for life in orders.values():
+        numbers = [row["cum_qty"] for row in life]
+        assert numbers == sorted(numbers)
+        ids = [row["cl_ord_id"] for row in life]
+        for row in life:
+            if row["orig_cl_ord_id"] in ids:
+                chained += 1
+                assert ids.index(row["orig_cl_ord_id"]) < ids.index(row["cl_ord_id"])
+    assert chained > 300
+    # A request may itself be among the damaged ones.
+    known = sum(row["cl_ord_id"] in asked for row in reports)
+    assert known > 0.95 * len(reports)
+
+
+def test_sequence_numbers_rise_by_one_in_each_direction_and_resends_repeat_theirs(tmp_path):
+    write(tmp_path)
+    numbers, dups = defaultdict(list), defaultdict(list)
+    for row in rows(tmp_path):
+        # A message without BeginString has a session of its own: none.
+        if row["msg_seq_num"] is not None and row["session"] is not None:
+            kept = dups if row["poss_dup_flag"] else numbers
+            kept[row["session"]].append(row["msg_seq_num"])
+    assert len(numbers) == 2 * len(LAYOUTS)
+    for session, found in numbers.items():
+        assert found == sorted(set(found)), session
+        assert len(found) > 0.97 * found[-1]
+        assert set(dups[session]) <= set(range(1, found[-1] + 2))
+    assert sum(map(len, dups.values())) > 20
+
+
+def test_times_run_through_the_trading_day_and_both_directions_are_captured(tmp_path):
+    write(tmp_path, "--layout", "log4j", "iso")
+    found = rows(tmp_path)
+    assert {row["direction"] for row in found} == {"in", "out"}
+    days = {row["captured_at"].date().isoformat() for row in found}
+    hours = {row["captured_at"].hour for row in found}
+    assert days == {"2025-01-02"}
+    assert hours >= set(range(8, 17))
+
+
+def test_too_few_messages_are_refused_with_the_number_that_is_enough(tmp_path, capsys):
+    assert sample.main(["--output", str(tmp_path), "--messages", "50"]) == 2
+    assert "give at least 180" in capsys.readouterr().err
+    assert contents(tmp_path) == {}
+
+
+def test_a_log_for_measurements_holds_what_is_said_of_it_and_is_right_but_for_the_damage(tmp_path):
+    path = tmp_path / "bench.log"
+    said = write_bench_log(path, 30_000)
+    batches = parsed(path)
+    found = counted(batches)
+    assert sum(said) == 30_000
+    assert found["messages"] == said.messages
+    assert found["failures"] == {"no_msg_type": said.failures}
+    assert found["skipped"] == said.skipped
+    assert set(found["defects"]) >= {"check_sum", "body_length", "truncated", "bad_field"}
+    defective = sum(len(batch.messages["defects"].drop_null()) for batch in batches)
+    assert 0 < defective < 0.01 * 30_000
+    rows = pa.Table.from_batches([batch.messages for batch in batches]).to_pylist()
+    assert len({row["msg_seq_num"] for row in rows}) == len(rows)
+    ids = [row["cl_ord_id"] for row in rows if row["cl_ord_id"]]
+    assert len(set(ids)) == len(ids)
+    assert 240 < path.stat().st_size / 30_000 < 260
+    shares = {kind: count / said.messages for kind, count in found["by_msg_type"].items()}
+    expected = {"8": 0.41, "D": 0.22, "W": 0.15, "G": 0.08, "F": 0.08, "0": 0.05}
+    assert {kind: round(shares[kind], 2) for kind in expected} == pytest.approx(expected, abs=0.02)
+
+
+def test_a_log_for_measurements_without_damage_has_no_defect(tmp_path):
+    path = tmp_path / "bench.log"
+    assert write_bench_log(path, 5000, seed=7, malformed=0) == (5000, 0, 0)
+    found = counted(parsed(path))
+    assert (found["messages"], found["defects"], found["failures"]) == (5000, {}, {})
+
+
+def test_a_folder_with_logs_of_others_is_left_as_it_is(tmp_path, capsys):
+    own = tmp_path / "plain.log"
+    own.write_bytes(b"mine")
+    (tmp_path / "manifest.json").write_text('{"a": 1}')
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert sample.main(["--output", str(tmp_path)]) == 2
+    assert "that fixfeed sample did not write; name another folder" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,0 +1,79 @@
+"""A real PostgreSQL server for tests and benchmarks: its own folder and port, ended by its own id.
+
+python -m tests.services.postgresql_server     # prints a URI, runs until its input ends
+"""
+
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+
+# The tests create and drop databases by the dozen and need no durability; benchmarks keep it.
+_FAST = ["-c", "fsync=off", "-c", "full_page_writes=off"]
+
+
+def _program(name: str) -> str:
+    found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}")) or [shutil.which(name) or ""]
+    if not found[-1]:
+        raise RuntimeError(f"{name} is not installed; run: make services")
+    return found[-1]
+
+
+@contextmanager
+def server(*, durable: bool = False) -> Iterator[str]:
+    """Run a server and give the URI of its database `postgres`."""
+    with tempfile.TemporaryDirectory(prefix="fixfeed-pg-", dir="/tmp") as folder:
+        # PostgreSQL refuses to run as root.
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        prefix = as_user if os.geteuid() == 0 else []
+        if prefix:
+            shutil.chown(folder, "postgres", "postgres")
+        data = f"{folder}/data"
+        subprocess.run(
+            [*prefix, _program("initdb"), "-D", data, "-A", "trust", "-U", "fixfeed", "-E", "UTF8"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=folder,
+        )
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [*prefix, _program("postgres"), "-D", data, "-k", folder, "-p", str(port)]
+        command += ["-c", "listen_addresses=127.0.0.1", "-c", "max_wal_size=4GB"]
+        command += ["-c", "shared_buffers=256MB", *([] if durable else _FAST)]
+        with open(f"{folder}/log", "wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        try:
+            uri = f"postgresql://fixfeed@127.0.0.1:{port}/postgres"
+            _wait(uri, process, f"{folder}/log")
+            yield uri
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait(uri: str, process: subprocess.Popen, log: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            psycopg2.connect(uri).close()
+            return
+        except psycopg2.OperationalError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                with open(log) as lines:
+                    raise RuntimeError(f"PostgreSQL did not start: {lines.read()}") from None
+            time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    with server(durable=True) as uri:
+        print(uri, flush=True)
+        sys.stdin.read()

@@ -1,0 +1,197 @@
+"""A message is read as FIX means it; what is wrong with it is said and nothing is lost."""
+
+import orjson
+import pytest
+
+from fixfeed.transforms.fix.defects import MEANINGS, NAMES, defect_text
+from fixfeed.transforms.fix.reading import Reading
+from fixfeed.transforms.fix.scalar.message import parse_message
+from tests.transforms.fix.messages import encode
+
+ORDER = [(35, b"D"), (34, b"7"), (49, b"A"), (56, b"B"), (52, b"20250102-09:30:00.123")]
+
+
+def read(message, delimiter=b"\x01", **options):
+    parsed = parse_message(message, delimiter, Reading(**options))
+    return parsed.columns, orjson.loads(parsed.fields), defect_text(parsed.defects)
+
+
+def test_columns_are_typed_and_fields_are_what_has_no_column():
+    fields = [
+        *ORDER,
+        (43, b"N"),
+        (55, b"AAPL"),
+        (44, b"14.94"),
+        (38, b"100"),
+        (21, b"1"),
+        (9999, b"x"),
+    ]
+    columns, rest, defects = read(encode(fields))
+    assert columns == {
+        "begin_string": "FIX.4.4",
+        "msg_type": "D",
+        "msg_seq_num": 7,
+        "sender_comp_id": "A",
+        "target_comp_id": "B",
+        "sending_time": 1735810200123000,
+        "symbol": "AAPL",
+        "price": 149400000000,
+        "order_qty": 1000000000000,
+        "poss_dup_flag": False,
+    }
+    assert (rest, defects) == ({"HandlInst": "1", "9999": "x"}, None)
+
+
+def test_all_fields_stand_in_the_json_when_asked_for():
+    _, everything, _ = read(encode([*ORDER, (55, b"X")]), fields="all")
+    assert list(everything) == [
+        "BeginString", "BodyLength", "MsgType", "MsgSeqNum", "SenderCompID", "TargetCompID",
+        "SendingTime", "Symbol", "CheckSum",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "column", "held", "kept"),
+    [
+        (44, b"0.12345678901", "price", 1234567890, "0.12345678901"),
+        (44, b"12345678901234567.5", "price", 123456789012345675000000000, "12345678901234567.5"),
+        (44, b"1" * 30, "price", None, "1" * 30),
+        (44, b"-1.50", "price", -15000000000, None),
+        (44, b".5", "price", 5000000000, None),
+        (60, b"20250102-09:30:00.1234567", "transact_time", 1735810200123456,
+         "20250102-09:30:00.1234567"),
+        (60, b"20250102-09:30:00.123456000", "transact_time", 1735810200123456, None),
+        (60, b"20161231-23:59:60", "transact_time", None, "20161231-23:59:60"),
+    ],
+)  # fmt: skip
+def test_what_a_column_cannot_hold_exactly_stands_in_the_json_too(tag, value, column, held, kept):
+    columns, rest, defects = read(encode([*ORDER, (tag, value)]))
+    name = {44: "Price", 60: "TransactTime"}[tag]
+    assert (columns.get(column), rest.get(name), defects) == (held, kept, None)
+
+
+@pytest.mark.parametrize("value", [b"abc", b"1e5", b"+1", b"1,5", b".", b"--1"])
+def test_a_value_of_the_wrong_type_is_a_defect_and_kept_as_text(value):
+    columns, rest, defects = read(encode([*ORDER, (38, value)]))
+    assert "order_qty" not in columns
+    assert (rest, defects) == ({"OrderQty": value.decode()}, "bad_value")
+
+
+def test_a_tag_that_repeats_is_an_array_of_all_its_values():
+    columns, rest, _ = read(encode([*ORDER, (448, b"P1"), (448, b"P2"), (55, b"X"), (55, b"Y")]))
+    assert columns["symbol"] == "X"
+    assert rest == {"PartyID": ["P1", "P2"], "Symbol": ["X", "Y"]}
+
+
+def test_data_fields_hold_anything():
+    data = b"a\x0110=000\x01b\n\xff"
+    _, rest, defects = read(encode([*ORDER, (95, b"%d" % len(data)), (96, data), (58, b"t")]))
+    assert rest == {"RawDataLength": str(len(data)), "RawData": data.decode("latin-1")}
+    assert defects is None
+
+
+GOOD = encode(ORDER)
+
+
+def sealed(body):
+    """The message with the CheckSum that belongs to what it holds, right or wrong."""
+    return body + b"10=%03d\x01" % (sum(body) % 256)
+
+
+UNSEALED = GOOD[: GOOD.rindex(b"10=")]
+DAMAGED = {
+    "truncated": UNSEALED,
+    "begin_string_missing,body_length_missing,check_sum_missing": b"35=D\x0155=X\x01",
+    "body_length_missing": sealed(b"8=FIX.4.4\x0135=D\x0149=A\x01"),
+    "body_length": sealed(UNSEALED.replace(b"\x019=", b"\x019=1")),
+    "check_sum": GOOD[:-4] + b"999\x01",
+    "check_sum_delimiter": sealed(UNSEALED.replace(b"\x01", b"|")).replace(b"\x01", b"|"),
+    "header_order": sealed(b"8=FIX.4.4\x0135=D\x019=5\x0149=A\x01"),
+    "bad_field": encode([*ORDER, (58, b"x\x01garbled")]),
+    "empty_value": encode([*ORDER, (58, b"")]),
+    "bad_value": encode([*ORDER, (43, b"maybe")]),
+    "data_length": encode([*ORDER, (95, b"9"), (96, b"abc")]),
+}
+
+
+@pytest.mark.parametrize("expected", DAMAGED)
+def test_each_defect_is_named(expected):
+    delimiter = b"|" if expected == "check_sum_delimiter" else b"\x01"
+    _, _, defects = read(DAMAGED[expected], delimiter)
+    assert defects == expected
+
+
+PARTY = [(453, b"1"), (448, b"P"), (447, b"D"), (452, b"1")]
+MEMBERS = [(448, b"P"), (447, b"D")]
+IN_STRUCTURE = {
+    "field_order": [*ORDER, (55, b"X"), (43, b"N")],
+    "repeated_tag": [*ORDER, (55, b"X"), (55, b"X")],
+    "group_count": [*ORDER, (453, b"3"), *MEMBERS],
+    "group_first_field": [*ORDER, (453, b"1"), (447, b"D"), (452, b"1")],
+    "group_order": [*ORDER, (453, b"1"), (448, b"P"), (452, b"1"), (447, b"D")],
+    "group_foreign": [*ORDER, (453, b"2"), *MEMBERS, (5001, b"x"), *MEMBERS],
+    "group_orphan": [*ORDER, (448, b"P")],
+}
+
+
+@pytest.mark.parametrize("expected", IN_STRUCTURE)
+def test_each_defect_of_the_structure_is_named_if_it_is_looked_for(expected):
+    message = encode(IN_STRUCTURE[expected])
+    assert read(message)[2] == expected
+    assert read(message, validate="off")[2] is None
+    assert read(message)[:2] == read(message, validate="off")[:2]
+
+
+COMPLETE = [
+    *ORDER, (11, b"C1"), (55, b"X"), (54, b"1"), (60, b"20250102-09:30:00"), (38, b"5"),
+    (40, b"1"),
+]  # fmt: skip
+AGAINST_DICTIONARY = {
+    "unknown_msg_type": [(35, b"U1"), *ORDER[1:]],
+    "unknown_tag": [*COMPLETE, (9999, b"x")],
+    "unexpected_tag": [*COMPLETE, (102, b"1")],
+    "missing_field": COMPLETE[:-1],
+    "unknown_value": [*COMPLETE, (59, b"Z")],
+    "bad_value": [*COMPLETE, (126, b"today")],
+}
+
+
+@pytest.mark.parametrize("expected", AGAINST_DICTIONARY)
+def test_each_defect_against_the_dictionary_is_named_if_it_is_looked_for(expected):
+    message = encode(AGAINST_DICTIONARY[expected])
+    assert read(message, validate="dictionary")[2] == expected
+    assert read(message)[2] is None
+
+
+def test_a_message_of_an_unknown_version_says_so_and_is_read_all_the_same():
+    columns, rest, defects = read(encode(COMPLETE, "FIX.3.9"), validate="dictionary")
+    assert columns["symbol"] == "X"
+    assert (rest, defects) == ({}, "unknown_version")
+
+
+def test_a_whole_message_has_no_defects_in_any_way_of_looking():
+    message = encode([*COMPLETE, *PARTY])
+    assert {read(message, validate=how)[2] for how in ("off", "structure", "dictionary")} == {None}
+
+
+def test_every_kind_of_defect_has_a_test_here():
+    tried = {*DAMAGED, *IN_STRUCTURE, *AGAINST_DICTIONARY, "unknown_version"}
+    assert {name for names in tried for name in names.split(",")} == set(NAMES) == set(MEANINGS)
+
+
+def test_encoded_fields_are_read_as_message_encoding_says():
+    text = "東京".encode("shift_jis")
+    fields = [*ORDER, (347, b"Shift_JIS"), (354, b"%d" % len(text)), (355, text)]
+    assert read(encode(fields))[1]["EncodedText"] == "東京"
+    for no_encoding in (b"no such encoding", b"863", b"unicode_escape"):
+        fields[-3] = (347, no_encoding)
+        assert read(encode(fields))[1]["EncodedText"] == text.decode("latin-1")
+
+
+def test_a_text_that_is_no_tag_is_no_field_of_that_name():
+    message = sealed(UNSEALED + b"55=X\x01Symbol=Y\x01x55=Z\x01")
+    assert read(message)[1] == {"BodyLength": "45", "": "Symbol=Y", "x55": "Z"}
+
+
+def test_without_msg_type_there_is_no_message():
+    assert parse_message(b"8=FIX.4.4\x019=5\x0149=A\x0110=000\x01", b"\x01") is None

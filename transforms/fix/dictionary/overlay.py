@@ -1,0 +1,118 @@
+"""Lays one dictionary over another: what a counterparty says over what its version of FIX says."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError
+
+__all__ = ["lay_over"]
+
+_Members = list[Any]
+
+
+def lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a dictionary that says what `top` says and otherwise what `base` says.
+
+    All three are as `dictionary.quickfix_xml.read_definition` describes. The result shares
+    lists with the two, which stay as they are.
+
+    * The version is `top`'s.
+    * A field has `top`'s name and type, and the values of both with `top`'s meanings; beside these
+      it may hold what `top` says, else what `base` does.
+    * A message, the header and the trailer have `top`'s members in their order, then those of
+      `base`'s whose tag stands nowhere in `top`'s, be it in a group. A group in both is merged
+      likewise, wherever it stands; one with no member left is left out.
+    * A name of a component means what `top` defines it to be, else what `base` does. Where only
+      `base` has a message or component, and it names a component that `top` defines otherwise,
+      `base`'s members take the place of the name. Names give way to members as well in a message
+      to which `base` adds some. What is not required in a component, or stands in one that is not
+      required, is not required.
+
+    Raises:
+      DictionaryError: Two tags would have one name.
+    """
+    fields = _fields(base["fields"], top["fields"])
+    lower = {name: _resolved(one, base["components"]) for name, one in base["components"].items()}
+    upper = {name: _resolved(one, top["components"]) for name, one in top["components"].items()}
+    changed = {name: one for name, one in lower.items() if upper.get(name, one) != one}
+
+    def merged(below: _Members, above: _Members) -> _Members:
+        # Most of a counterparty's file is the standard's: that need not be resolved.
+        if below == above == _resolved(below, changed):
+            return above
+        whole = _resolved(above, lower | upper)
+        both = _merged(_resolved(below, lower), whole)
+        return above if both == whole else both
+
+    messages = {
+        msg_type: [name, admin, _resolved(members, changed)]
+        for msg_type, (name, admin, members) in base["messages"].items()
+    }
+    for msg_type, (name, admin, members) in top["messages"].items():
+        if msg_type in base["messages"]:
+            members = merged(base["messages"][msg_type][2], members)
+        messages[msg_type] = [name, admin, members]
+    components = {name: _resolved(one, changed) for name, one in base["components"].items()}
+    return {
+        "version": top["version"],
+        "fields": fields,
+        "components": components | top["components"],
+        "header": merged(base["header"], top["header"]),
+        "trailer": merged(base["trailer"], top["trailer"]),
+        "messages": messages,
+    }
+
+
+def _fields(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    fields = dict(base)
+    for tag, (name, kind, values, *union) in top.items():
+        before = base.get(tag, [])
+        listed = before[2] | values if before else values
+        fields[tag] = [name, kind, listed, *(union or before[3:])]
+    tags: dict[str, str] = {}
+    for tag, (name, *_) in fields.items():
+        other = tags.setdefault(name, tag)
+        if other != tag:
+            raise DictionaryError(
+                f"tags {other} and {tag} are both named {name} once one dictionary lies over the "
+                f"other, expected a name for each: rename one of them in the upper dictionary"
+            )
+    return fields
+
+
+def _resolved(members: _Members, components: Mapping[str, _Members]) -> _Members:
+    """Return the members with those of the components given in the place of their names."""
+    result: _Members = []
+    for what, required, *inside in members:
+        if what in components:
+            for tag, needed, *inner in _resolved(components[what], components):
+                result.append([tag, needed and required, *inner])
+        else:
+            result.append([what, required, *(_resolved(one, components) for one in inside)])
+    return result
+
+
+def _merged(below: _Members, above: _Members) -> _Members:
+    """Return what stands above, and behind it what stands below alone; both are resolved."""
+    taken = {tag for tag, *_ in _all(above)}
+    groups = {tag: inside[0] for tag, _, *inside in _all(below) if inside}
+
+    def merged(lower: _Members, upper: _Members) -> _Members:
+        result: _Members = []
+        for tag, required, *inside in upper:
+            result.append([tag, required, *(merged(groups.get(tag, []), one) for one in inside)])
+        for tag, required, *inside in lower:
+            rest = [merged(one, []) for one in inside]
+            if tag not in taken and [] not in rest:
+                result.append([tag, required, *rest])
+        return result
+
+    return merged(below, above)
+
+
+def _all(members: _Members) -> Iterator[_Members]:
+    """Yield the members and those of the groups among them."""
+    for member in members:
+        yield member
+        for inside in member[2:]:
+            yield from _all(inside)

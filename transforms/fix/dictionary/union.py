@@ -1,0 +1,77 @@
+"""What FIX calls its tags, values and message types."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import orjson
+
+__all__ = ["Dictionary", "Field", "codes", "merged", "standard_data_tags"]
+
+
+class Field(NamedTuple):
+    """A field: its tag, name and type, and what its enumerated values mean.
+
+    `union` is the type of the values that it may hold beside the enumerated ones (FIX's "union data
+    type", such as Reserved100Plus for what two parties agree upon); empty if it may hold none.
+    """
+
+    tag: int
+    name: str
+    type: str
+    values: Mapping[str, str]
+    union: str = ""
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """What a version of FIX, or several of them together, defines.
+
+    `fields` by tag; `message_types` from MsgType (35) to name; `admin` the MsgTypes of the session
+    layer; `data_lengths` from the tag of each length field to that of its data field.
+    """
+
+    fields: Mapping[int, Field]
+    message_types: Mapping[str, str]
+    admin: frozenset[str]
+    data_lengths: Mapping[int, int]
+
+
+@cache
+def merged() -> Dictionary:
+    """Return the union of FIX 4.0 to 5.0 SP2 and FIXT 1.1.
+
+    A field has the name and type of the newest version that knows it (tag 32 is LastQty, once
+    LastShares) and the values of all. No two tags have one name.
+    """
+    content = orjson.loads(
+        files("fixfeed.transforms.fix.dictionary.data").joinpath("union.json").read_bytes()
+    )
+    return Dictionary(
+        fields={int(tag): Field(int(tag), *rest) for tag, rest in content["fields"].items()},
+        message_types={value: name for value, (name, _) in content["messages"].items()},
+        admin=frozenset(value for value, (_, admin) in content["messages"].items() if admin),
+        data_lengths={int(length): data for length, data in content["data_lengths"].items()},
+    )
+
+
+def codes() -> Iterator[tuple[str, str, str]]:
+    """Yield (field name, value, meaning) of every enumeration, message types included.
+
+    Meanings read as a sentence does (`Partially filled`); message types by their name.
+    """
+    dictionary = merged()
+    for value, name in dictionary.message_types.items():
+        yield "MsgType", value, name
+    for field in dictionary.fields.values():
+        if field.name != "MsgType":
+            for value, meaning in field.values.items():
+                yield field.name, value, meaning
+
+
+@cache
+def standard_data_tags() -> Mapping[bytes, bytes]:
+    """Return the tags of data fields by those of their length fields, of all versions of FIX."""
+    return {b"%d" % length: b"%d" % data for length, data in merged().data_lengths.items()}

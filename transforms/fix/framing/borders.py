@@ -1,0 +1,201 @@
+"""Where a stream of FIX may be cut, so that each side is read as it is in the whole.
+
+A record is a message with what stands before it on its line and the end of the line, or a line
+without FIX. Borders lie between records.
+
+A source may end inside a message and grow later, so at its end a message counts as ended only if
+what follows cannot change it: CheckSum with its delimiter is there, or with three digits and an end
+of line. Without either it waits, but for CheckSum with three digits in a log whose messages end so
+(`Endings.bare`). Where BodyLength leads beyond the end of the source, a message without CheckSum
+waits too, unless another one begins after it or the log's messages end so (`Endings.unsealed`).
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fixfeed.transforms.fix.framing.checksum import checksum
+from fixfeed.transforms.fix.framing.delimiter import start_pattern
+from fixfeed.transforms.fix.framing.messages import (
+    CHECK_SUM,
+    LINE_END,
+    claimed_trailer,
+    is_complete,
+    message_end,
+    next_start,
+    spans,
+    walk,
+)
+from fixfeed.transforms.fix.framing.original import Original, as_read
+from fixfeed.transforms.fix.framing.wrapped import open_string
+
+__all__ = [
+    "Endings",
+    "claimed_end",
+    "endings",
+    "first_border",
+    "last_border",
+    "next_record",
+]
+
+_WINDOW = 64 << 10
+_SHOWN = 16  # messages of a log's head that show how all end
+
+
+class Endings(NamedTuple):
+    """How the messages of a log end, where they do not all end as FIX says.
+
+    `bare`: with CheckSum, but none with a delimiter after it; `unsealed`: some at the end of their
+    line without CheckSum.
+    """
+
+    bare: bool = False
+    unsealed: bool = False
+
+
+def endings(head: bytes, delimiter: bytes) -> Endings:
+    """Return how the messages end that `head`, the beginning of a log, shows whole."""
+    data, one, _ = _whole_as_read(head, delimiter)
+    bare = closed = unsealed = False
+    for span in itertools.islice(spans(data, one, final=False), _SHOWN):
+        if span.whole:
+            message = data[span.start : span.end]
+            sealed = is_complete(message, span.delimiter)
+            unsealed |= not sealed
+            closed |= sealed and message.endswith(span.delimiter)
+            bare |= bool(CHECK_SUM.fullmatch(message.rpartition(span.delimiter)[2]))
+    return Endings(bare and not closed, unsealed)
+
+
+def last_border(data: bytes, delimiter: bytes, *, at_end: Endings | None = None) -> int:
+    """Return the last border in `data`, which begins at a border; 0 if there is none after it.
+
+    With `at_end`, `data` ends where its source ends, whose messages end so: the answer is
+    `len(data)` if the last record is whole, else where the unfinished one begins. Messages in a
+    string with escapes wait for the end of the string, which tells how they are read. Only the end
+    of `data` is looked at, from as far back as a whole message is found in it.
+    """
+    opened = None if at_end is None else open_string(data, delimiter)
+    data, delimiter, original = _whole_as_read(data, delimiter)
+    window = _WINDOW
+    while True:
+        begin = max(0, len(data) - window)
+        part = data[begin:]
+        borders = _borders(part, delimiter, synced=begin == 0, at_end=at_end)
+        if opened is not None:
+            borders = (one for one in borders if original.at(begin + one) <= opened)
+        last = max(borders, default=0)
+        if last or begin == 0:
+            return original.at(begin + last)
+        window *= 4
+
+
+def first_border(window: bytes, at: int, delimiter: bytes, *, synced: bool = False) -> int | None:
+    """Return the first border at or after `at` in `window`; None if `window` shows none.
+
+    `window` may begin anywhere; unless it is known to begin at a border (`synced`), one counts only
+    after the first whole message in it. More bytes may follow it, so its end is no border.
+    """
+    size = len(window)
+    window, delimiter, original = _whole_as_read(window, delimiter)
+    for border in _borders(window, delimiter, synced=synced):
+        border = original.at(border)
+        if at <= border < size:
+            return border
+    return None
+
+
+def next_record(data: bytes, delimiter: bytes, *, lines: bool) -> int | None:
+    """Return where a record may begin in `data`, whose own beginning is the inside of one.
+
+    It is where the first message begins, or, with `lines`, the first line if that comes first; None
+    if none does.
+    """
+    line = (data.find(b"\n") + 1 if lines else 0) or len(data) + 1
+    start = start_pattern(delimiter).search(data, 1, min(line, len(data)))
+    found = start.start() if start else line
+    return found if found <= len(data) else None
+
+
+def claimed_end(data: bytes, delimiter: bytes) -> int:
+    """Return where BodyLength says that the first message of `data` has its CheckSum; 0 if none."""
+    first = next_start(data, 0, delimiter)
+    return claimed_trailer(data, first.start(), first[1] or delimiter)[0] if first else 0
+
+
+def _whole_as_read(data: bytes, delimiter: bytes) -> tuple[bytes, bytes, Original]:
+    """Return what `as_read` does without a delimiter that the end of `data` cuts in half."""
+    for width in range(len(delimiter) - 1, 0, -1):
+        if data.endswith(delimiter[:width]):
+            data = data[:-width]
+            break
+    return as_read(data, delimiter)
+
+
+def _borders(
+    data: bytes, delimiter: bytes, *, synced: bool, at_end: Endings | None = None
+) -> Iterator[int]:
+    """Yield the borders of `data` in order; with `at_end`, the source ends where `data` does.
+
+    Unless `data` is known to begin at a border (`synced`), what stands before the end of its first
+    whole message says nothing: it may be the inside of a data field.
+    """
+    at = 0
+    final = at_end is not None
+    while match := next_start(data, at, delimiter):
+        start, own = match.start(), match[1] or delimiter
+        if synced:
+            before = at
+            for before in _line_ends(data, at, start):
+                yield before
+            if before == at and at:
+                # The text between them is the prefix of this one.
+                yield at
+        end = message_end(data, start, own, final=False)
+        if end is None and at_end is not None:
+            end = _end_of_last(data, start, own, at_end)
+        if end is None:
+            return
+        at, synced = end, True
+    if synced:
+        yield from _line_ends(data, at, len(data), final=final)
+        if final and at and not LINE_END.search(data, at):
+            yield at
+
+
+def _line_ends(data: bytes, at: int, end: int, *, final: bool = True) -> Iterator[int]:
+    for match in LINE_END.finditer(data, at, end):
+        if final or match.end() < len(data) or data.endswith(b"\n"):
+            yield match.end()
+
+
+def _end_of_last(data: bytes, start: int, delimiter: bytes, known: Endings) -> int | None:
+    """Return the end of a message that may go on after `data`, with which its source ends.
+
+    None stands for a message that waits for the source to grow.
+    """
+    trailer, _ = claimed_trailer(data, start, delimiter)
+    end = walk(data, start, delimiter, False)
+    if end is not None:
+        # BodyLength leads beyond the end of the source.
+        if trailer <= end or known.unsealed or is_complete(data[start:end], delimiter):
+            return end
+        return end if next_start(data, end, delimiter) else None
+    end = walk(data, start, delimiter, True)
+    if end is None:
+        return None
+    rest = data[end:]
+    if not rest.strip(b"\r"):
+        sealed = CHECK_SUM.fullmatch(data[start:end].rpartition(delimiter)[2])
+        return end if sealed and (rest or known.bare) else None
+    # A data field leads beyond the end of the source. If BodyLength does not, one of them is wrong.
+    inside = trailer and trailer <= len(data)
+    message = data[start:end].removesuffix(delimiter)
+    body, _, sum_field = message.rpartition(delimiter)
+    if CHECK_SUM.fullmatch(sum_field):
+        total = checksum((body + delimiter).replace(delimiter, b"\x01"))
+        if total == int(sum_field[3:]):
+            return end
+    if inside or not trailer:
+        return end if next_start(data, end, delimiter) else None
+    return None

@@ -1,0 +1,183 @@
+"""What stands between messages: told apart into text without FIX and bytes that are a failure.
+
+Logs hold more than messages: blank lines, banners, what the engine did. Such lines are text and say
+nothing in FIX; they are counted, and kept out. A line with traces of FIX or with bytes that no text
+has might be a damaged message, so it is kept whole as a failure.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from fixfeed.transforms.fix.framing.traces import has_field, has_trace
+from fixfeed.transforms.fix.framing.without_begin import NO_BEGIN, seen_without_begin
+
+__all__ = [
+    "NOT_TEXT",
+    "NO_BEGIN_STRING",
+    "NO_MSG_TYPE",
+    "REASONS",
+    "REPEATED_BYTE",
+    "TOO_LONG",
+    "TRUNCATED",
+    "UNREADABLE",
+    "Failure",
+    "before_not_text",
+    "classify_lines",
+    "damaged_prefix",
+    "without_runs",
+]
+
+NO_BEGIN_STRING = "no_begin_string"
+NO_MSG_TYPE = "no_msg_type"
+NOT_TEXT = "not_text"
+REPEATED_BYTE = "repeated_byte"
+TOO_LONG = "too_long"
+TRUNCATED = "truncated"
+UNREADABLE = "unreadable"
+
+REASONS = {
+    NO_BEGIN_STRING: NO_BEGIN,
+    NO_MSG_TYPE: "a message without MsgType (35)",
+    NOT_TEXT: "bytes that are neither FIX nor text",
+    REPEATED_BYTE: "the same byte very many times; the detail says which and how many",
+    TOO_LONG: "a piece of a message or line that is longer than --max-message",
+    TRUNCATED: "the source ends inside a message; what follows makes it whole in a later run",
+    UNREADABLE: "the source cannot be read beyond this position",
+}
+"""Why bytes are a failure, and what that means."""
+
+
+RUN = 4 << 10
+"""From so many times on the same byte is kept as a count."""
+
+_RUN_HEAD = 16
+_JOINED = 256 << 10  # bytes of lines that are no text, in one failure
+_NEAR = 64  # bytes of text between two such lines that go with them
+
+
+class Failure(NamedTuple):
+    """Bytes that are no message, where they begin, and why they are none.
+
+    `raw` has all of them, but of a `REPEATED_BYTE` the first ones only.
+    """
+
+    position: int
+    reason: str
+    detail: str
+    raw: bytes
+
+
+# What log formats close a line with behind the message.
+_CLOSING = re.compile(rb"[\s)\]}>\"',;|]*")
+_LINE_END = re.compile(rb"\r?\n|\r")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def damaged_prefix(data: bytes, start: int, end: int, delimiter: bytes) -> Failure | None:
+    """Return the text before a message on its line as a failure if it holds fields of FIX.
+
+    Where messages follow each other without ends of lines, a damaged one stands there.
+    """
+    text = data[start:end]
+    if not has_field(text, delimiter):
+        return None
+    return Failure(start, NO_BEGIN_STRING, seen_without_begin(text, delimiter), text)
+
+
+def classify_lines(
+    data: bytes, start: int, end: int, delimiter: bytes, *, rest: bool
+) -> tuple[list[Failure], int]:
+    """Return the failures among the lines of `data[start:end]` and how many lines hold no FIX.
+
+    Positions are those in `data`. With `rest` there is first what stands behind a message on its
+    line, which is no line of its own. Blank lines, and brackets or quotes that close a line, count
+    as neither. Lines near each other that are no text are one failure, with the few bytes of text
+    that are between them; one failure has little more than 256 KiB of them.
+    """
+    failures: list[Failure] = []
+    skipped = 0
+    # Lines that are no text, and how many lines of text were passed since.
+    noise, noise_end, passed = -1, -1, 0
+    at = start
+    while at < end:
+        found = _LINE_END.search(data, at, end)
+        stop = found.end() if found else end
+        line = data[at:stop].rstrip(b"\r\n")
+        traced = has_trace(line, delimiter)
+        if traced or _CONTROL.search(line):
+            if noise >= 0 and (traced or at - noise_end > _NEAR or noise_end - noise >= _JOINED):
+                failures.append(_not_text(data, noise, noise_end))
+                skipped, noise = skipped + passed, -1
+            if traced:
+                seen = seen_without_begin(line, delimiter)
+                failures.append(Failure(at, NO_BEGIN_STRING, seen, line))
+            else:
+                noise, noise_end, passed = (at if noise < 0 else noise), stop, 0
+        elif not (rest and at == start) and not _CLOSING.fullmatch(line):
+            if noise >= 0:
+                passed += 1
+            else:
+                skipped += 1
+        at = stop
+    if noise >= 0:
+        failures.append(_not_text(data, noise, noise_end))
+        skipped += passed
+    return failures, skipped
+
+
+def _not_text(data: bytes, start: int, end: int) -> Failure:
+    return Failure(start, NOT_TEXT, REASONS[NOT_TEXT], data[start:end])
+
+
+def before_not_text(data: bytes, end: int, delimiter: bytes) -> int:
+    """Return where the lines that are no text begin with which `data[:end]` ends; else `end`.
+
+    More such lines may follow when the source has grown, and belong to the same failure, even if a
+    few bytes of text are between them.
+    """
+    begin, at = end, end
+    while at > 0 and data[at - 1 : at] == b"\n" and end - at < _JOINED:
+        last, at = at, data.rfind(b"\n", 0, at - 1) + 1
+        line = data[at:last].rstrip(b"\r\n")
+        if has_trace(line, delimiter):
+            break
+        if _CONTROL.search(line):
+            begin = at
+        elif begin - at > _NEAR:
+            break
+    return begin
+
+
+def without_runs(failures: Iterable[Failure]) -> list[Failure]:
+    """Keep runs of the same byte in failures as their count, each as a failure of its own.
+
+    So a file of zeros, which may be a thousandth as long where it is compressed, stays small.
+    """
+    result = []
+    for failure in failures:
+        if len(failure.raw) < RUN:
+            result.append(failure)
+            continue
+        octets = np.frombuffer(failure.raw, np.uint8)
+        changes = np.flatnonzero(octets[1:] != octets[:-1]) + 1
+        edges = np.concatenate(([0], changes, [len(octets)]))
+        long = np.flatnonzero(np.diff(edges) >= RUN)
+        past = 0
+        for begin, end in zip(edges[long].tolist(), edges[long + 1].tolist(), strict=True):
+            if past < begin:
+                result.append(_part(failure, past, begin))
+            byte, count = failure.raw[begin], end - begin
+            detail = f"the byte 0x{byte:02X} {count:,} times; {_RUN_HEAD} of them are kept"
+            raw = failure.raw[begin : begin + _RUN_HEAD]
+            result.append(Failure(failure.position + begin, REPEATED_BYTE, detail, raw))
+            past = end
+        if past < len(octets):
+            result.append(_part(failure, past, len(octets)))
+    return result
+
+
+def _part(failure: Failure, start: int, end: int) -> Failure:
+    return failure._replace(position=failure.position + start, raw=failure.raw[start:end])

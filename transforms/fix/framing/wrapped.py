@@ -1,0 +1,209 @@
+"""Messages inside the strings of JSON lines, CSV cells and printed strings: what is escaped there.
+
+A string is taken for one if it begins before a message on its line. What its escapes stand for is
+read where the message then has the length that it says, or where the string is one for certain and
+ends after the message: the value of a member in JSON, a cell with doubled quotes, bytes as Python
+prints them. Otherwise a backslash is a backslash.
+
+Data may be cut after a message, before the quote that ends its string: so a string that has none
+ends where its line or the data does.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from fixfeed.transforms.fix.framing.delimiter import start_pattern
+
+__all__ = ["Escape", "escapes", "open_string"]
+
+
+class Escape(NamedTuple):
+    """Bytes from `start` to `end` that stand for `text`."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+class _String(NamedTuple):
+    """What is escaped in a string from its first message, at `begin`, to the string's `end`.
+
+    `is_open` tells that the data ends before the quote that ends it.
+    """
+
+    begin: int
+    end: int
+    found: list[Escape]
+    is_open: bool = False
+
+
+_BEGIN = b"8=FIX"
+_CLOSED = {
+    quote: re.compile(rb"(?:[^%b\\\n]|\\[^\n])*%b" % (quote, quote)) for quote in (b'"', b"'")
+}
+_CELL = re.compile(rb'(?:[^"]|"")*"(?=[,;\t\r\n]|\Z)')
+_OPEN_CELL = re.compile(rb'(?:[^"]|"")*\Z')
+_BEFORE_CELLS = (b"", b",", b";", b"\t", b"\n")
+_CERTAIN = re.compile(rb'(?:"[ \t]*[:=][ \t]*|(?<![0-9A-Za-z_])b)\Z')
+
+
+def _escapes(slash: bytes, other: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of escapes that begin with `slash`; `other` is that of quote and slash."""
+    return re.compile(
+        rb"%b|%b(?:u(?P<high>[dD][89abAB][0-9a-fA-F]{2})%bu(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
+        rb"|u(?P<unit>[0-9a-fA-F]{4})|x(?P<octet>[0-9a-fA-F]{2})|(?P<octal>[0-7]{3})"
+        rb"|(?P<letter>['/bfnrt]))" % (other, slash, slash)
+    )
+
+
+_ESCAPE = _escapes(rb"\\", rb"\\(?P<itself>[\"\\])")
+_TWICE = _escapes(rb"\\\\", rb"\\\\\\(?P<itself>\")|\\{3}(?P<slash>\\)")
+"""What a string inside a string escapes."""
+
+_BACKSLASH = ord("\\")
+_LETTERS = dict(zip(b"bfnrt", b"\b\f\n\r\t", strict=True))
+_LINE_ENDS = re.compile(rb"(?:\\[nrt]|\\u000[adAD]|[ \t])*\Z")
+_BODY_LENGTH = re.compile(rb"9=([0-9]{1,9})")
+
+
+def escapes(data: bytes, delimiter: bytes) -> list[Escape]:
+    """Return, in order, what is escaped in the messages of `data` that stand in strings.
+
+    `delimiter` is that of the file. Data without quotes, or with few, costs next to nothing.
+    """
+    if b"\\" not in data and b'""' not in data:
+        return []
+    found = sorted(one for string in _strings(data, delimiter) for one in string.found)
+    # Of strings that cross each other the first one counts.
+    past = 0
+    return [one for one in found if one.start >= past and (past := one.end)]
+
+
+def open_string(data: bytes, delimiter: bytes) -> int | None:
+    """Return where the first message begins in a string that `data` ends inside, None if in none.
+
+    Only a string with escapes counts: what follows `data` decides how they are read. An apostrophe
+    or quote before a message in a string of the other kind opens none.
+    """
+    line = data.rfind(b"\n") + 1
+    if data.find(b"\\", line) < 0 and data.find(b'""', line) < 0:
+        return None
+    strings = [one for one in _strings(data[line:], delimiter) if one.found]
+    closed = [one for one in strings if not one.is_open]
+    opened = [
+        one.begin
+        for one in strings
+        if one.is_open and not any(other.begin <= one.begin < other.end for other in closed)
+    ]
+    return line + min(opened) if opened else None
+
+
+def _strings(data: bytes, delimiter: bytes) -> Iterator[_String]:
+    """Yield the strings of `data` that hold messages, by the quote that they are in."""
+    for quote in (b'"', b"'"):
+        past = 0
+        for start, begin in _openings(data, quote):
+            if start >= past:
+                string = _in_string(data, quote, start, begin, delimiter)
+                past = string.end
+                yield string
+
+
+def _openings(data: bytes, quote: bytes) -> Iterator[tuple[int, int]]:
+    """Yield places behind a quote on whose line a message follows, and where that begins."""
+    at = data.find(quote)
+    while at >= 0:
+        begin = data.find(_BEGIN, at)
+        if begin < 0:
+            return
+        line = data.rfind(b"\n", 0, begin) + 1
+        # The last quote before the message that is not escaped itself.
+        at = data.rfind(quote, line, begin)
+        while at > line and data[at - 1] == _BACKSLASH:
+            at = data.rfind(quote, line, at - 1)
+        if at >= 0:
+            yield at + 1, begin
+        at = data.find(quote, begin)
+
+
+def _in_string(data: bytes, quote: bytes, start: int, begin: int, delimiter: bytes) -> _String:
+    """Return the string that begins at `start`, with what is escaped in it from `begin` on."""
+    line = data.find(b"\n", begin)
+    cut = line < 0
+    line = len(data) if cut else line
+    before = data[max(0, start - 16) : start - 1]
+    if quote == b'"' and before[-1:] in _BEFORE_CELLS and data.find(b'""', begin, line) >= 0:
+        cell = _cell(data, start, begin, line, delimiter)
+        if cell:
+            return cell
+    closed = _CLOSED[quote].match(data, start, line)
+    if not closed and data.find(b"\\", begin, line) < 0:
+        return _String(begin, start, [])
+    past, is_open = (closed.end(), False) if closed else (line, cut)
+    text = _LINE_ENDS.sub(b"", data[begin : past - 1] if closed else data[begin:past])
+    end = begin + len(text)
+    if b"\\" not in (text.replace(delimiter, b"") if len(delimiter) > 1 else text):
+        return _String(begin, past, [])
+    certain = (closed or is_open) and _CERTAIN.search(before)
+    if not closed and not certain and _is_framed(text, delimiter):
+        return _String(begin, start, [])
+    for pattern in (_ESCAPE, _TWICE):
+        found = [Escape(*one.span(), _meant(one)) for one in pattern.finditer(data, begin, end)]
+        if _is_framed(_undone(data, begin, end, found), delimiter):
+            return _String(begin, past, found, is_open)
+    if not certain or _is_framed(text, delimiter):
+        return _String(begin, past if closed else start, [])
+    found = [Escape(*one.span(), _meant(one)) for one in _ESCAPE.finditer(data, begin, end)]
+    found = [one for one in found if one.text not in (b"\n", b"\r")]
+    return _String(begin, past, found, is_open)
+
+
+def _cell(data: bytes, start: int, begin: int, line: int, delimiter: bytes) -> _String | None:
+    """Return the cell with doubled quotes that begins at `start`, None if none does."""
+    cell = _CELL.match(data, start, line)
+    is_open = not cell and line == len(data) and not _is_framed(data[begin:], delimiter)
+    if is_open:
+        cell = _OPEN_CELL.match(data, start)
+    if not cell:
+        return None
+    pairs = re.compile(b'""').finditer(data, begin, cell.end() - (not is_open))
+    return _String(begin, cell.end(), [Escape(*one.span(), b'"') for one in pairs], is_open)
+
+
+def _meant(escape: re.Match[bytes]) -> bytes:
+    """Return the bytes that an escape stands for."""
+    found = escape.groupdict()
+    if found["letter"]:
+        letter = found["letter"][0]
+        return bytes([_LETTERS.get(letter, letter)])
+    if found["octet"] or found["octal"]:
+        octet = int(found["octet"], 16) if found["octet"] else int(found["octal"], 8)
+        return bytes([octet & 255])
+    if found["unit"]:
+        return chr(int(found["unit"], 16)).encode("utf-8", "surrogatepass")
+    if found["high"]:
+        high, low = int(found["high"], 16) & 0x3FF, int(found["low"], 16) & 0x3FF
+        return chr(0x10000 + (high << 10 | low)).encode()
+    return found["itself"] or b"\\"
+
+
+def _undone(data: bytes, at: int, end: int, found: Sequence[Escape]) -> bytes:
+    parts = []
+    for one in found:
+        parts += [data[at : one.start], one.text]
+        at = one.end
+    return b"".join([*parts, data[at:end]])
+
+
+def _is_framed(text: bytes, delimiter: bytes) -> bool:
+    """Tell whether `text` begins with a message whose BodyLength leads to its CheckSum."""
+    begin = start_pattern(delimiter).match(text)
+    if not begin or not begin[1]:
+        return False
+    text = text.replace(begin[1], b"\x01")
+    length = _BODY_LENGTH.match(text, text.find(b"\x01") + 1)
+    if not length:
+        return False
+    trailer = length.end() + 1 + int(length[1])
+    return text.startswith(b"\x0110=", trailer - 1)

@@ -1,0 +1,36 @@
+"""The seam between the parsers and what makes batches of what they read."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.framing.leftovers import Failure
+
+__all__ = ["Parsed"]
+
+Ints = NDArray[np.int64]
+
+
+class Parsed(NamedTuple):
+    """What a block held: arrays of `COLUMNS` and the session, and the rest of what a batch needs.
+
+    `start`, `end` and `prefix` are positions in the block; rows in `failed` are no messages.
+    `masked` has the tags that were masked, by row; `shown` are the bytes of the block with their
+    asterisks, `raws` the bytes of rows in which more than that was changed.
+    """
+
+    columns: dict[str, pa.Array]
+    fields: pa.Array
+    defects: Ints
+    start: Ints
+    end: Ints
+    prefix: Ints
+    failed: list[int]
+    failures: list[Failure]
+    skipped: int
+    fix_json: pa.Array | None
+    masked: dict[int, str]
+    raws: dict[int, bytes]
+    shown: bytes | bytearray

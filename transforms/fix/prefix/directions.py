@@ -1,0 +1,227 @@
+"""The words and arrows by which logs tell which way a message went.
+
+Words that a log writes for nothing else (`incoming`, `toApp`, `rcvd`) hold anywhere but in a path.
+`in`, `out`, `tx` and `rx` hold in a place of their own: between separators, in a column, followed
+by the message; `sent` and `received` not after somebody else ("Client sent", "sent by"); arrows
+not between two names. What is said not to have happened, or not yet ("failed to send", "to be
+sent"), leaves the direction in doubt, and where both directions are told there is none.
+"""
+
+import re
+from collections.abc import Iterator
+
+from fixfeed.transforms.fix.dictionary.union import merged
+from fixfeed.transforms.fix.prefix.times import LEVEL, MONTH
+
+__all__ = ["TIME_MARK", "direction"]
+
+TIME_MARK = "\0"
+"""What stands in place of the time in what `direction` is given."""
+
+_IN, _OUT, _DOUBT = "in", "out", "doubt"
+_ANYWHERE = {
+    **dict.fromkeys(("incoming", "inbound", "recv", "rcvd", "rcv"), _IN),
+    **dict.fromkeys(("fromapp", "fromadmin", "from_app", "from_admin"), _IN),
+    **dict.fromkeys(("outgoing", "outbound", "snd"), _OUT),
+    **dict.fromkeys(("toapp", "toadmin", "to_app", "to_admin"), _OUT),
+}
+_VERBS = {
+    **dict.fromkeys(("received", "receiving", "receive", "receives"), _IN),
+    **dict.fromkeys(("sent", "sending", "send", "sends"), _OUT),
+}
+_SHORT = {"in": _IN, "rx": _IN, "out": _OUT, "tx": _OUT}
+_ARROWS = {
+    **dict.fromkeys(("<-", "<--", "<---", "<<", "<<<", "<=", "<==", "←", "⇐"), _IN),
+    **dict.fromkeys(("->", "-->", "--->", ">>", ">>>", "=>", "==>", "→", "⇒"), _OUT),
+}
+
+
+def _longest_first(words: dict[str, str]) -> str:
+    return "|".join(sorted(map(re.escape, words), key=len, reverse=True))
+
+
+_WORD = re.compile(
+    rf"(?<![\w.:/\\>-])(?:{_longest_first(_ANYWHERE | _VERBS | _SHORT)})"
+    r"(?![\w/-]|\\[^\"']|\.\w|:[^\s\"'])",
+    re.IGNORECASE | re.ASCII,
+)
+_ARROW = re.compile(rf"(?<![^\s\[(|\0])(?:{_longest_first(_ARROWS)})(?![^\s\])|:])")
+# The categories of QuickFIX/J (`quickfixj.msg.incoming`, `q.m.incoming`) and QuickFIX/n.
+_CATEGORY = re.compile(
+    r"(?<![\w])(?:[\w>:<-]+\.)*(?:msg|messages?|m)\.(incoming|outgoing)(?![\w.-])", re.IGNORECASE
+)
+_NAME = r"[^\s()\[\]{}<>,|;\"'=]+"
+_SESSION = re.compile(rf"{_NAME}(?:->|=>|<->|<-|<=){_NAME}")
+# Python's logging writes `INFO:root:` if told nothing.
+_LOGGER = re.compile(rf"(?:\A|\0)\s*{LEVEL}:[\w.]*:", re.IGNORECASE)
+# The runtimes of containers write the stream, and whether the line is a full one.
+_STREAM = re.compile(r"\0\s*(?:stdout|stderr) [FP] ")
+_AFTER_TIME = re.compile(r"\0(?:[\s:|,;]|-(?![->]))*")
+_LAST_WORD = re.compile(r"([^\s\[\](){}<>|,;:\"'=\0]+)\s*\Z")
+_NEXT_WORD = re.compile(r"\s*(\w+)")
+_KEY = re.compile(r"([\w@.-]+)(?:[\"'\\]+\s*[:=]|\s*=)\s*[\"'\\\[]*\Z")
+_KEY_OF_A_DIRECTION = re.compile(r".*direction|(?:.*[_.-])?(?:dir|flow|way)", re.IGNORECASE)
+_KEY_OF_A_TEXT = re.compile(
+    r"(?:.*[_.@-])?(?:msg|message|mess|log|text|line)(?:dir)?", re.IGNORECASE
+)
+_LEVEL = re.compile(LEVEL, re.IGNORECASE)
+_DAY_OR_MONTH = re.compile(rf"{MONTH}|Mon|Tue|Wed|Thu|Fri|Sat|Sun", re.IGNORECASE)
+_PROBLEM_LEVEL = re.compile(
+    r"warn(?:ing)?|err(?:or)?|fatal|critical|severe|wrn|erro", re.IGNORECASE
+)
+_OF_THE_MESSAGE = frozenset({"message", "messages", "msg", "msgs", "fix"})
+_AROUND_VERBS = _OF_THE_MESSAGE | {
+    *("data", "raw", "order", "orders", "app", "application", "admin", "session", "bytes"),
+    *("request", "response", "the", "was", "is", "been", "being", "just", "now", "new"),
+    *("successfully", "last", "first", "when", "while", "after", "and", "then"),
+}
+_BEFORE_NO_PLACE = frozenset(
+    {"log", "sign", "check", "time", "opt", "sell", "sold", "fill", "phase", "run", "find"}
+    | {"found", "carry", "pull", "knock", "trade", "roll", "plug", "hand", "pay", "buy", "cash"}
+    | {"failure", "fault", "problem", "defect", "gap", "bug", "exception", "mistake", "invalid"}
+    | {"bad", "missing", "duplicate", "checksum", "bodylength", "tag", "field", "value", "of"}
+    | {"break", "is", "was", "not", "no", "mismatch", "garbage", "change", "lock", "step"}
+)
+_AFTER_NO_PLACE = frozenset(
+    {"of", "the", "a", "an", "order", "response", "reply", "answer", "addition", "case", "progress"}
+    | {"use", "sync", "flight", "book", "error", "field", "tag", "seq", "sequence", "reference"}
+)
+# What separates a word from what stands before it, and one statement from another.
+_SEPARATOR = re.compile(
+    r"[\[\](){}|;<>\"'=\0\t]|(?<![0-9]):|:(?![0-9])|(?<!\S)[-\u2013\u2014*#/~+>]+(?!\S)"
+)
+_COMMAS = re.compile(r",\s*\Z")
+_GROUP = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\"[^\"]*\"|'[^']*'|<[^<>]*>|\{[^{}]*\}")
+_STATEMENT = re.compile(r"[\[\]{}|;\"\0\t]|(?<!\S)[-\u2013\u2014]+(?!\S)|[.!?](?=\s)")
+# Said of a message that did not go out or come in, or has not yet.
+_DENIAL = re.compile(
+    r"(?<![\w.$/\\])(?:no|not|non|never|none|neither|nor|cannot|nothing|\w+n['\u2019]t|without"
+    r"|unable|fail(?:s|ed|ing|ures?)?|un(?:sent|delivered|deliverable)|undeliver(?:ed|able)|drop(?:s|ped"
+    r"|ping)|discard(?:s|ed|ing)|suppress(?:ed|ing)|skip(?:s|ped|ping)?|ignor(?:e|es|ed|ing)"
+    r"|abort(?:ed|ing)?|block(?:ed|ing)|delay(?:ed|ing)|postpon(?:ed|ing)|held|holding|withheld"
+    r"|(?:en)?queue[ds]?|(?:en)?queue?ing|pending|await(?:s|ed|ing)?|wait(?:s|ed|ing)?"
+    r"|expect(?:s|ed|ing)?|schedul(?:ed|ing)|will|would|should|could|can"
+    r"|may(?!\s+[0-9])|might|must|shall|to\s+be"
+    r"|about\s+to|try|tries|tried|trying|attempt(?:s|ed|ing)?|unless|if|before|until|instead"
+    r"|cancelled|canceled|cancelling|stop(?:ped|ping)?|refus(?:e|ed|es|ing)|den(?:y|ied|ying)"
+    r"|prevent(?:s|ed|ing)?|forbidden|disabled|lost|losing|timed?[- ]?out|exceptions?|problems?"
+    r"|trouble|unsuccessful(?:ly)?|impossible|too\s+\w+\s+to"
+    r"|err(?:or)?\s+(?:(?:while|when|in|on|during|at)\s+)?(?:send(?:ing)?|receiv(?:es?|ing)))(?!\w)",
+    re.IGNORECASE,
+)
+_TO_US = re.compile(r"\s+(?:to|at)\s+(?:us|me|you|our|my|the|your)\b|\s+at\s+[a-z]", re.IGNORECASE)
+# A message is none that was received "for" or "in reply to" it.
+_ABOUT_THIS = re.compile(
+    r"\b(?:for|to|of|on|about|against|regarding|after|before|than)"
+    r"(?:\s+(?:the|this|following|message|request|order))*[\s:=\"'(<\[]*\Z",
+    re.IGNORECASE,
+)
+
+
+def direction(text: str) -> str | None:
+    """Return `in` or `out` as the text before a message tells it; None if it is not clear."""
+    text = _STREAM.sub("\0 ", text)
+    text = _AFTER_TIME.sub("\0 ", text)
+    text = _LOGGER.sub(" ", text)
+    text = _CATEGORY.sub(lambda match: f" {match[1]} ", text)
+    text = _SESSION.sub(" ", text)
+    told = _all_told(_words(text)) or _all_told(_arrows(text))
+    return None if told == _DOUBT else told
+
+
+def _all_told(directions: Iterator[str]) -> str | None:
+    """Return what all of them tell, None if there are none; two that differ leave doubt."""
+    told = next(directions, None)
+    return _DOUBT if told and any(one != told for one in directions) else told
+
+
+def _words(text: str) -> Iterator[str]:
+    for match in _WORD.finditer(text):
+        word = match[0].lower()
+        before, after = text[: match.start()], text[match.end() :]
+        if word in _SHORT and not _has_a_place(match[0], before, after):
+            continue
+        if _DENIAL.search(_statement(text, match.span())):
+            yield _DOUBT
+        elif word in _VERBS:
+            # What somebody else sends leaves it in doubt.
+            yield _VERBS[word] if _is_ours(word, before, after) else _DOUBT
+        else:
+            yield (_ANYWHERE | _SHORT)[word]
+
+
+def _statement(text: str, span: tuple[int, int]) -> str:
+    """Return the part of a text between separators that a word stands in."""
+    begin = max((match.end() for match in _STATEMENT.finditer(text, 0, span[0])), default=0)
+    end = _STATEMENT.search(text, span[1])
+    return text[begin : end.start() if end else None]
+
+
+def _is_ours(word: str, before: str, after: str) -> bool:
+    """Tell whether the one who sends or receives is the one who logs, and it is this message."""
+    following = _NEXT_WORD.match(after)
+    if following and following[1].lower() in ("by", *(("from",) if _VERBS[word] == _OUT else ())):
+        return False
+    if _TO_US.match(after) or (_VERBS[word] == _IN and _ABOUT_THIS.search(after)):
+        return False
+    last = _LAST_WORD.search(before)
+    if not last:
+        return True
+    name = last[1].lower()
+    if _PROBLEM_LEVEL.fullmatch(name):
+        return word in ("sent", "received")
+    # `12` is the number of a thread, `a.b.Session` a class of the logger's own; `gw1` is somebody.
+    if not re.search(r"[^\W\d_]", name) or re.search(r"[.:/]", name) or name in _AROUND_VERBS:
+        return True
+    return bool(_LEVEL.fullmatch(name)) or last[1] in _message_names()
+
+
+def _has_a_place(word: str, before: str, after: str) -> bool:
+    """Tell whether a short word stands in a place of its own."""
+    following = _NEXT_WORD.match(after)
+    ends = not following or following[1].lower() in _OF_THE_MESSAGE
+    key = _KEY.search(before)
+    if key:
+        if _KEY_OF_A_TEXT.fullmatch(key[1]):
+            return ends
+        return _KEY_OF_A_DIRECTION.fullmatch(key[1]) is not None
+    # Between two commas it has a column; after one alone it may go on with a sentence.
+    if _COMMAS.search(before) and after.lstrip().startswith(","):
+        return True
+    before = _GROUP.sub(" ", before)
+    separators = list(_SEPARATOR.finditer(before))
+    begin = separators[-1].end() if separators else 0
+    column = not separators or separators[-1][0] not in ":;=("
+    words = before[begin:].replace(",", " ").split()
+    names = [one for one in words if one.isalpha() and not _is_level(one)]
+    names = [one for one in names if not _DAY_OR_MONTH.fullmatch(one)]
+    # The numbers and names of a column come before it; elsewhere they are part of a sentence.
+    if not column and len(names) < len(words):
+        return False
+    if not names and ends:
+        return True
+    if not word.isupper() or (following and following[1].lower() in _AFTER_NO_PLACE):
+        return False
+    # In capitals it may have a name before it, or after it.
+    names = [one.lower() for one in names if one != "FIX"]
+    if len(names) > 1 or any(one.endswith(("ed", "ing")) for one in names):
+        return False
+    if any(one in _BEFORE_NO_PLACE or _LEVEL.fullmatch(one) for one in names):
+        return False
+    return ends or (not names and bool(following and not following[1].islower()))
+
+
+def _is_level(word: str) -> bool:
+    """Tell whether a word is a level that is not a problem as well (`error in ...`)."""
+    return bool(_LEVEL.fullmatch(word)) and not _PROBLEM_LEVEL.fullmatch(word)
+
+
+def _arrows(text: str) -> Iterator[str]:
+    for match in _ARROW.finditer(text):
+        last = _LAST_WORD.search(text[: match.start()])
+        if not last or _LEVEL.fullmatch(last[1]) or not any(map(str.isalnum, last[1])):
+            yield _ARROWS[match[0]]
+
+
+def _message_names() -> frozenset[str]:
+    return frozenset(merged().message_types.values())

@@ -1,0 +1,1 @@
+"""The language of rules: which messages are meant."""

@@ -1,0 +1,208 @@
+"""Keeps secrets out of everything that is stored, printed or sent.
+
+Values are masked in the bytes of a message before anything is made of them; what is wrong with a
+message (CheckSum, BodyLength) is told by the bytes as they came.
+"""
+
+import difflib
+import hashlib
+import hmac
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+from fixfeed.transforms.fix.dictionary.union import merged
+from fixfeed.transforms.fix.secrets.text import SecretText, Span
+
+__all__ = [
+    "DEFAULT",
+    "HOW",
+    "RAW_DATA",
+    "SECRETS",
+    "UNMASKED",
+    "Masking",
+    "MaskingError",
+    "read_masking",
+]
+
+HOW = ("mask", "hash", "drop", "keep")
+"""What happens to a value: asterisks, as many as it has bytes (BodyLength tells how many there are
+anyway, and stays right); 16 hexadecimal digits of HMAC-SHA256 under a key, the same for the same
+value; the field is taken out; nothing."""
+
+SECRETS = (553, 554, 925, 1402, 1404)
+"""Username, Password, NewPassword, EncryptedPassword, EncryptedNewPassword. RawData (96) is masked
+in a Logon, where it holds a password or a signature."""
+
+RAW_DATA = 96
+
+_FRAMING = (8, 9, 10, 35)
+
+
+class MaskingError(ValueError):
+    """What is to be masked cannot be understood; the text says what was expected."""
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Which tags are masked, and how.
+
+    `how` has one of `HOW` by tag, and adds to `SECRETS` and RawData (96), which are masked unless
+    it says `keep`. RawData is that of a Logon, unless it was asked for by the user, who then means
+    all (`raw_data_everywhere`). `key` is that of the hashes.
+
+    Raises:
+      MaskingError: `how` has another word, hides a field that framing needs, or hashes without a
+        key, which anyone could undo by trying.
+    """
+
+    how: Mapping[int, str]
+    key: bytes = b""
+    raw_data_everywhere: bool = False
+
+    def __post_init__(self):
+        """Add the secrets."""
+        for tag, how in self.how.items():
+            if how not in HOW:
+                raise MaskingError(f"mask of {tag} is {how!r}, expected {', '.join(HOW)}")
+            if how != "keep" and tag in _FRAMING:
+                raise MaskingError(f"{tag} cannot be masked: without it no message can be read")
+            if how == "hash" and not self.key:
+                raise MaskingError(f"hashes of {tag} want a key")
+        secrets = dict.fromkeys((*SECRETS, RAW_DATA), "mask")
+        object.__setattr__(self, "how", secrets | dict(self.how))
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells this masking from others; it does not tell the key."""
+        parts = [f"{tag}={how}" for tag, how in sorted(self.how.items())]
+        parts.append(str(self.raw_data_everywhere))
+        key = hashlib.blake2b(self.key, digest_size=8).hexdigest() if self.key else ""
+        return " ".join([*parts, key])
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by what is done."""
+        return isinstance(other, Masking) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        """Hash what is done."""
+        return hash(self.digest)
+
+    @cached_property
+    def tags(self) -> frozenset[int]:
+        """The tags that are not kept."""
+        return frozenset(tag for tag, how in self.how.items() if how != "keep")
+
+    def applies(self, tag: int, msg_types: Collection[bytes]) -> bool:
+        """Tell whether the value of a tag is masked in a message with these values of MsgType (35).
+
+        There are several where a message inside another was cut out of its data field.
+        """
+        if tag == RAW_DATA and not self.raw_data_everywhere:
+            return tag in self.tags and b"A" in msg_types
+        return tag in self.tags
+
+    def hashed(self, value: bytes) -> bytes:
+        """Return the hash that takes the place of a value; an empty one stays empty."""
+        return hmac.digest(self.key, value, "sha256").hex()[:16].encode() if value else b""
+
+    def value(self, tag: int, value: bytes) -> bytes | None:
+        """Return what takes the place of a value, None if the field is dropped."""
+        match self.how[tag]:
+            case "hash":
+                return self.hashed(value)
+            case "drop":
+                return None
+            case _:
+                return b"*" * len(value)
+
+    def text(self, octets: bytes) -> bytes:
+        """Mask what looks like secret fields inside a value of a message (`in_value`).
+
+        All of them become asterisks, so that nothing moves.
+        """
+        return _with_asterisks(octets, self.secrets.in_value(octets))
+
+    def tags_inside(self, octets: bytes) -> set[int]:
+        """Return the tags of what `text` masks."""
+        return {span.tag for span in self.secrets.in_value(octets)}
+
+    def left_over(self, octets: bytes) -> tuple[bytes, int]:
+        """Mask what may be secret in bytes that are no message (`in_anything`), as `text` does.
+
+        The number is how many of the bytes that follow belong to a secret as well: data that holds
+        an end of line goes on in the next line.
+        """
+        spans = self.secrets.in_anything(octets)
+        beyond = max((span.end - len(octets) for span in spans), default=0)
+        return _with_asterisks(octets, spans), max(beyond, 0)
+
+    @cached_property
+    def secrets(self) -> SecretText:
+        """What finds secrets in bytes."""
+        return SecretText(self.tags, only_logon=0 if self.raw_data_everywhere else RAW_DATA)
+
+
+# Text of two bytes a character stays such a text.
+_ASTERISKS = b"\0" + b"*" * 255
+
+
+def _with_asterisks(octets: bytes, spans: Sequence[Span]) -> bytes:
+    if not spans:
+        return octets
+    masked = bytearray(octets)
+    for start, end, _ in spans:
+        masked[start:end] = masked[start:end].translate(_ASTERISKS)
+    return bytes(masked)
+
+
+def read_masking(
+    texts: Iterable[str], *, key: bytes = b"", own_names: Mapping[int, str] = MappingProxyType({})
+) -> Masking:
+    """Return the masking of the secrets, changed by texts such as `Account=hash`.
+
+    Each text is a tag or a field's name, and one of `HOW` behind `=`, `mask` if there is none;
+    `own_names` are names that dictionaries of counterparties give to tags.
+    Raises `MaskingError`.
+    """
+    how: dict[int, str] = {}
+    everywhere = False
+    for text in texts:
+        name, _, chosen = (part.strip() for part in text.partition("="))
+        chosen = chosen or "mask"
+        tag = _tag(name, text, own_names)
+        if chosen not in HOW:
+            raise MaskingError(f"mask is {text!r}: {chosen!r} is none of {', '.join(HOW)}")
+        if tag in _FRAMING:
+            raise MaskingError(f"mask is {text!r}: without {name} a message cannot be read")
+        if tag in merged().fields and merged().fields[tag].type == "NUMINGROUP":
+            raise MaskingError(f"mask is {text!r}: {name} counts a group; mask its members")
+        if chosen == "hash" and not key:
+            raise MaskingError(f"mask is {text!r}: hashes want a key, see --mask-key-file")
+        how[tag] = chosen
+        everywhere |= tag == RAW_DATA and chosen != "keep"
+    return Masking(how, key, everywhere)
+
+
+def _tag(name: str, text: str, own_names: Mapping[int, str]) -> int:
+    if name.isascii() and name.isdigit() and int(name):
+        return int(name)
+    names = {field.name: tag for tag, field in merged().fields.items()}
+    names |= {own: tag for tag, own in own_names.items()}
+    for known, tag in names.items():
+        if known.lower() == name.lower():
+            return tag
+    raise MaskingError(f"mask is {text!r}: there is no field {name!r}{_nearest(name, [*names])}")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+DEFAULT = read_masking(())
+"""The secrets, masked."""
+
+UNMASKED = Masking(dict.fromkeys((*SECRETS, RAW_DATA), "keep"))
+"""Nothing masked: for tests, and for logs that hold no secret."""

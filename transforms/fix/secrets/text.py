@@ -1,0 +1,419 @@
+"""Finds secret fields in bytes: in values of messages, in damaged tags, in what is no message.
+
+In a value of a message only what reads `554=` after a delimiter, or after no digit, is a secret.
+Bytes that are no message, and what is before a message on its line, may be written in any way:
+with another delimiter, in another encoding, as JSON or XML, with names in place of tags. There,
+what may be a secret is taken for one; too much is hidden rather than too little.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.dictionary.union import merged
+from fixfeed.transforms.fix.swar import view, word
+
+__all__ = ["SecretText", "Span"]
+
+_NAMES: Mapping[int, tuple[str, ...]] = {
+    553: ("user", "user?name", "user?id", "uid", "login"),
+    554: ("pass", "pass?word", "pass?wd", "pass?phrase", "pass?code", "pwd", "pw", "secret"),
+    96: ("raw?data",),
+}
+"""What logs call these fields, `?` being nothing or what joins words; others have FIX's names."""
+
+_SHORTEST = 3
+"""Names up to this long are the end of other words, too."""
+
+# SOH as tools print it. One byte stands for it then, and others that are left out.
+_SPELT = re.compile(
+    rb"\\+(?:u0001|u2401|x01|001)|[<\[({]SOH[>\])}]|<(?:0x)?01>|#001|%01|&#x?0*1;|\xe2\x90\x81|\^A",
+    re.IGNORECASE,
+)
+_ESCAPED = rb"(?<=\\1)|(?<==01)|(?<=x01)|(?<=u0001)|(?<=u2401)|(?<=\x5c001)"
+_MAY_BE_SPELT = re.compile(rb"[\\<\[({#%&^\xe2]")
+_UNSPELT = re.compile(r"(?:u0001|x01|001)([0-9]+)\Z")
+_FILLER = b"\xff"
+
+_DELIMITERS = b"\x01|^;,\t~!"
+_LINE_END = re.compile(rb"\r?\n")
+# What makes a delimiter the end of a value: the next field, or the end of what logs close with.
+_NEXT_FIELD = re.compile(
+    rb"[^\w=\n]{0,3}(?:[0-9]{1,9}|[A-Za-z]\w{0,40})[ .)\]>\"']{0,3}=|[\s)\]}>\"',]*\Z"
+)
+_NEXT_NAME = re.compile(rb"[\s,;&|\x01]+[\"'\\<{]*[\w.-]{1,40}[\"'\\]*\s?[=:]|\s*</?[A-Za-z]|\x01")
+_OPENING = re.compile(rb"[\s\[{(]*(\\*[\"'])")
+_LENGTH_BEFORE = re.compile(rb"(?<![0-9])([0-9]{1,9})=([0-9]{1,9})[^0-9=]{1,3}\Z")
+_VALUE_NEXT = rb"[,\s]{0,9}\\*[\"']?value\\*[\"']?\s*[:=]"
+_NAMED = rb"\\{0,2}[\"'\])>}]{0,2}\s{0,2}(?:=>?|:|/?>)|\\*[\"']?" + _VALUE_NEXT
+
+_FILLED = np.ones(256, bool)
+_FILLED[_FILLER[0]] = False
+# Other encodings and copies put these between the bytes of a text: NUL, control bytes, blanks that
+# do not break, byte order marks.
+_VISIBLE = np.zeros(256, bool)
+_VISIBLE[[1, 9, 10, 13, *range(32, 127)]] = True
+_INVISIBLE = bytes(np.flatnonzero(~_VISIBLE).tolist())
+# A name or tag has one of these after it, with a few bytes between them at the most.
+_SIGNS = b"=:>"
+_JOINS = b"", b"_", b"-", b".", b" "
+_FURTHEST = 5
+_JUNK = _VISIBLE.copy()
+_JUNK[[10, *range(48, 58), *range(65, 91), *range(97, 123)]] = False
+
+
+_PASSWORD = 554
+_WITHOUT_FIELD_SIGNS = (b"://", b"-pass", b"-PASS", b"assword is", b"uthorization")
+_WITHOUT_FIELD = re.compile(
+    rb"://[^\s/@:]{0,99}:([^\s@]{1,199})@|--?pass(?:word|wd|phrase)?[ \t]+(\S{1,199})"
+    rb"|password is (\S{1,199})|authorization: ?(?:basic|bearer)? ?(\S{1,999})",
+    re.IGNORECASE,
+)
+
+
+class Span(NamedTuple):
+    """A secret: where its bytes begin and end, and the tag that it belongs to."""
+
+    start: int
+    end: int
+    tag: int
+
+
+class _Reduced:
+    """Bytes without those that are not looked at, and the way back to where they are."""
+
+    def __init__(self, octets: bytes, kept: NDArray[np.bool_]):
+        self._size = len(octets)
+        self._places: NDArray[np.int64] | None = None
+        self.text = octets
+        self._reduce(kept)
+        if self._places is not None and _SPELT.search(self.text):
+            # Spelt in characters of two bytes.
+            self._reduce(kept)
+
+    def _reduce(self, kept: NDArray[np.bool_]) -> None:
+        octets = self.text
+        if _MAY_BE_SPELT.search(octets):
+            octets = _SPELT.sub(lambda match: b"\x01".ljust(len(match[0]), _FILLER), octets)
+        array = np.frombuffer(octets, np.uint8)
+        keep = kept.take(array)
+        if not keep.all():
+            places = np.flatnonzero(keep)
+            self._places = places if self._places is None else self._places.take(places)
+            octets = array[keep].tobytes()
+        self.text = octets
+
+    def span(self, start: int, end: int, tag: int) -> Span:
+        """Return a span of the bytes as they came; what is left out at its ends belongs to it."""
+        if self._places is None:
+            return Span(start, end, tag)
+        begin = int(self._places[start - 1]) + 1 if start else 0
+        beyond = end - len(self._places)
+        return Span(begin, self._size + beyond if beyond >= 0 else int(self._places[end]), tag)
+
+
+class SecretText:
+    """Finds the secrets of some tags. Can be pickled."""
+
+    def __init__(self, tags: frozenset[int], *, only_logon: int):
+        """The values of the tag `only_logon`, if it is not 0, are secrets in a Logon only."""
+        self._tags, self._only_logon = tags, only_logon
+
+    def in_value(self, octets: bytes) -> list[Span]:
+        """Return the secret fields inside a value of a message.
+
+        A secret goes on to the delimiter that is before its tag, else to the next SOH, but not
+        beyond the line. Data goes on as far as the length before it says. It is a secret of a
+        Logon unless MsgType (35) says that there is none.
+        """
+        if not any(sign in octets for sign in self._signs):
+            return []
+        reduced = _Reduced(octets, _FILLED)
+        text = reduced.text
+        may_be_logon = _may_be_logon(text)
+        found = []
+        for match in self._strict.finditer(text):
+            tag, start = int(match["tag"]), match.end()
+            if tag == self._only_logon and not may_be_logon:
+                continue
+            line = _LINE_END.search(text, start)
+            end = line.start() if line else len(text)
+            beyond = text.find(match["delimiter"] or b"\x01", start, end)
+            end = end if beyond < 0 else beyond
+            length = self._length(text, match.start("tag"), tag)
+            found.append(reduced.span(start, max(end, min(start + length, len(text))), tag))
+        return found
+
+    def in_anything(self, octets: bytes) -> list[Span]:
+        """Return what may be a secret in bytes that are no message.
+
+        The end of a span may be beyond them, where a length says so.
+        """
+        if not self._tags:
+            return []
+        if not self.may_be_in(octets):
+            return []
+        reduced = _Reduced(octets, _VISIBLE)
+        text = reduced.text
+        found: list[Span] = []
+        past = 0
+        for sign in self._candidates(text).tolist():
+            if sign < past:
+                continue
+            begin = text.rfind(b"\n", 0, sign) + 1
+            past = text.find(b"\n", sign) + 1 or len(text)
+            found += [reduced.span(*one) for one in self._loosely(text, begin, past)]
+        return [*found, *_without_field(octets, self._tags)]
+
+    def may_be_in(self, octets: bytes) -> bool:
+        """Tell, at the cost of a few passes, whether `in_anything` may find something."""
+        if any(sign in octets for sign in _WITHOUT_FIELD_SIGNS):
+            return True
+        return bool(len(self._candidates(octets.translate(None, _INVISIBLE))))
+
+    def _candidates(self, text: bytes) -> NDArray[np.int64]:
+        """Return the places of signs that have what may be a name or tag before them."""
+        padded = b"".join((bytes(16), text, bytes(8)))
+        octets, words = np.frombuffer(padded, np.uint8), view(padded)
+        here = octets == _SIGNS[0]
+        for sign in _SIGNS[1:]:
+            here |= octets == sign
+        signs = np.flatnonzero(here)
+        at = signs - 1
+        for _ in range(_FURTHEST):
+            junk = _JUNK.take(octets.take(at))
+            if not junk.any():
+                break
+            at -= junk
+        two = octets.take(at - 1).astype(np.uint16) << np.uint16(8)
+        two |= octets.take(at)
+        likely = np.flatnonzero(self._last_two.take(two))
+        if not len(likely):
+            return likely
+        # Letters get the bit of lower case; digits have it.
+        ends = words[at.take(likely) - 7] | word(b" " * 8)
+        found = np.zeros(len(likely), bool)
+        for width, texts in self._endings.items():
+            found |= np.isin(ends >> np.uint64(64 - 8 * width), texts)
+        return signs.take(likely[found]) - 16
+
+    @cached_property
+    def _endings(self) -> Mapping[int, NDArray[np.uint64]]:
+        """The last eight bytes of names and tags by how many there are, as words."""
+        texts = {b"value", *(b"%d" % tag for tag in self._tags)}
+        for tag in self._tags:
+            names = [name.split("?") for name in self._names_of(tag)]
+            texts |= {join.join(map(str.encode, name)).lower() for name in names for join in _JOINS}
+        ends: dict[int, set[int]] = {}
+        for text in texts:
+            end = bytes(byte | 32 for byte in text[-8:])
+            ends.setdefault(len(end), set()).add(int.from_bytes(end, "little"))
+        return {width: np.array(sorted(some), np.uint64) for width, some in ends.items()}
+
+    @cached_property
+    def _last_two(self) -> NDArray[np.bool_]:
+        """Whether two bytes, as a number, may be the end of a name or tag."""
+        likely = np.zeros((256, 256), bool)
+        for width, texts in self._endings.items():
+            for text in texts.tolist():
+                *_, before, last = (0).to_bytes(1) + text.to_bytes(width, "little")
+                for end in {last, last - 32 if chr(last).isalpha() else last}:
+                    if width == 1:
+                        likely[:, end] = True
+                    likely[before, end] = likely[max(before - 32, 0), end] = True
+        return likely.reshape(-1)
+
+    def _loosely(self, text: bytes, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        for match in self._by_number.finditer(text, start, stop):
+            tag = int(match[match.lastgroup or 0])
+            if self._is_open(text, match, tag):
+                continue
+            before = text[match.start() - 1 : match.start()] if match.start() else b""
+            begin = match.end()
+            length = self._length(text, match.start(match.lastgroup or 0), tag)
+            yield begin, max(_field_end(text, begin, before), begin + length), tag
+        for pattern in (self._by_mark, self._by_name):
+            for match in pattern.finditer(text, start, stop):
+                yield *_text_span(text, match.end()), self._tag_of(match)
+
+    def _is_open(self, text: bytes, match: re.Match[bytes], tag: int) -> bool:
+        """Tell whether a tag is no secret, as its line is no Logon."""
+        if tag != self._only_logon:
+            return False
+        end = text.find(b"\n", match.end())
+        return not _may_be_logon(
+            text[text.rfind(b"\n", 0, match.start()) + 1 : end if end >= 0 else None]
+        )
+
+    def damaged(self, text: bytes) -> int:
+        """Return the tag that a text, which is no tag, may stand for; 0 if it is none of ours."""
+        return _damaged(self, text)[0]
+
+    def tells_more(self, text: bytes) -> bool:
+        """Tell whether a damaged tag goes on after the tag, perhaps with its value."""
+        return _damaged(self, text)[1]
+
+    def opening(self, text: bytes) -> int:
+        """Return the tag that a field without `=` begins with; 0 if it is none of ours."""
+        match = self._first.match(_Reduced(text, _VISIBLE).text)
+        return self._tag_of(match) if match else 0
+
+    def read_tag(self, text: bytes) -> tuple[int, bool]:
+        """Return the answers of `damaged` and `tells_more`."""
+        spelt = _SPELT.sub(b"\x01", text)
+        try:
+            folded = unicodedata.normalize("NFKC", spelt.decode())
+        except UnicodeDecodeError:
+            folded = unicodedata.normalize("NFKC", spelt.decode("latin-1"))
+        runs = list(re.finditer(r"\d{1,20}", folded))
+        for run in runs:
+            if int(run[0]) in self._tags:
+                return int(run[0]), bool(re.search(r"[^\W_]", folded[run.end() :]))
+        together = "".join(run[0] for run in runs)
+        if together and len(together) < 20 and int(together) in self._tags:
+            return int(together), bool(re.search(r"[^\W\d_]", folded))
+        unspelt = _UNSPELT.search(together if not runs else folded)
+        if unspelt and int(unspelt[1]) in self._tags:
+            return int(unspelt[1]), False
+        name = self._name.search(folded.encode())
+        if name:
+            return self._tag_of(name), bool(re.search(rb"\w", folded.encode()[name.end() :]))
+        return 0, False
+
+    def _tag_of(self, match: re.Match[bytes]) -> int:
+        kind = match.lastgroup or ""
+        return int(match[kind]) if kind == "tag" else int(kind.removeprefix("name"))
+
+    def _length(self, text: bytes, at: int, tag: int) -> int:
+        """Return what the length field right before a data field says, 0 if there is none."""
+        if tag not in self._length_tags:
+            return 0
+        match = _LENGTH_BEFORE.search(text[max(0, at - 24) : at].rstrip(b"0"))
+        return int(match[2]) if match and int(match[1]) == self._length_tags[tag] else 0
+
+    @cached_property
+    def _length_tags(self) -> Mapping[int, int]:
+        lengths = merged().data_lengths.items()
+        return {data: length for length, data in lengths if data in self._tags}
+
+    @cached_property
+    def _signs(self) -> list[bytes]:
+        """What is quickly looked for before a pattern is."""
+        return [b"%d=" % tag for tag in self._tags]
+
+    @cached_property
+    def _either(self) -> bytes:
+        return b"|".join(b"%d" % tag for tag in sorted(self._tags)) or rb"(?!)"
+
+    @cached_property
+    def _strict(self) -> re.Pattern[bytes]:
+        return re.compile(rb"(?P<delimiter>[\x01|^;]|(?<![0-9]))0*(?P<tag>%b)=" % self._either)
+
+    @cached_property
+    def _by_number(self) -> re.Pattern[bytes]:
+        # Escapes that are not known end in digits, so a tag of three digits or more may follow
+        # others, and a shorter one what is seen before tags.
+        texts = [b"%d" % tag for tag in self._tags]
+        long = b"|".join(text for text in texts if len(text) > 2) or rb"(?!)"
+        short = b"|".join(text for text in texts if len(text) <= 2) or rb"(?!)"
+        return re.compile(
+            rb"(?:(?P<long>%b)|(?:(?<![0-9])0*|%b)(?P<short>%b))[^\w=\x01|\n]{0,4}="
+            % (long, _ESCAPED, short)
+        )
+
+    @cached_property
+    def _by_mark(self) -> re.Pattern[bytes]:
+        """Tags in JSON, XML and the like; not the end of a time or of a number."""
+        before = rb"(?<![0-9A-Za-z.])(?<!:[0-9][0-9],)(?<![0-9A-Za-z]:)0*"
+        after = rb"\\{0,2}[\"')\]]?(?:\s{0,2}(?::|/?>)|%b)" % _VALUE_NEXT
+        return re.compile(before + rb"(?P<tag>%b)" % self._either + after, re.IGNORECASE)
+
+    @cached_property
+    def _names(self) -> bytes:
+        """The pattern of names; the groups tell their tags."""
+        groups, firsts = [], set()
+        for tag in sorted(self._tags):
+            names = []
+            for name in self._names_of(tag):
+                own = len(name) <= _SHORTEST or name == "pass" or tag not in _NAMES
+                pattern = re.escape(name).replace(re.escape("?"), "[_. -]?")
+                names.append(f"(?<![a-z]){pattern}" if own else pattern)
+                firsts.add(name[0].lower())
+            if names:
+                groups.append(f"(?P<name{tag}>{'|'.join(names)})".encode())
+        if not groups:
+            return rb"(?!)"
+        # Looking at the first letter alone costs a fraction of trying all names everywhere.
+        return b"(?=[%b])(?:%b)" % ("".join(sorted(firsts)).encode(), b"|".join(groups))
+
+    @staticmethod
+    def _names_of(tag: int) -> list[str]:
+        """Return the names of a field, the longer ones first."""
+        field = merged().fields.get(tag)
+        names = [*_NAMES.get(tag, ()), *([field.name] if field else [])]
+        return sorted(names, key=len, reverse=True)
+
+    @cached_property
+    def _by_name(self) -> re.Pattern[bytes]:
+        return re.compile(b"%b(?:%b)" % (self._names, _NAMED), re.IGNORECASE)
+
+    @cached_property
+    def _name(self) -> re.Pattern[bytes]:
+        return re.compile(self._names, re.IGNORECASE)
+
+    @cached_property
+    def _first(self) -> re.Pattern[bytes]:
+        number = rb"0*(?P<tag>%b)(?![0-9])" % self._either
+        return re.compile(rb"\W{0,4}(?:%b|%b)" % (number, self._names), re.IGNORECASE)
+
+
+@lru_cache(1 << 12)
+def _without_field(octets: bytes, tags: Collection[int]) -> Iterator[Span]:
+    """Yield passwords that no field has: those in URIs, behind options, in words."""
+    if _PASSWORD in tags:
+        for match in _WITHOUT_FIELD.finditer(octets):
+            yield Span(*match.span(match.lastindex or 0), _PASSWORD)
+
+
+def _damaged(secrets: SecretText, text: bytes) -> tuple[int, bool]:
+    return secrets.read_tag(text)
+
+
+def _may_be_logon(text: bytes) -> bool:
+    return b"35=A" in text or b"35=" not in text
+
+
+def _field_end(text: bytes, start: int, before: bytes) -> int:
+    """Return where a value ends whose field has `before` before it: at the next field or line."""
+    line = _LINE_END.search(text, start)
+    end = line.start() if line else len(text)
+    if not before or before not in _DELIMITERS:
+        found = _NEXT_NAME.search(text, start, end)
+        return found.start() if found else end
+    at = text.find(before, start, end)
+    while at >= 0:
+        if _NEXT_FIELD.match(text, at + 1, end):
+            return at
+        at = text.find(before, at + 1, end)
+    return end
+
+
+def _text_span(text: bytes, start: int) -> tuple[int, int]:
+    """Return where a value of JSON, XML or a log's own words is: up to its quote, name or line."""
+    line = _LINE_END.search(text, start)
+    end = line.start() if line else len(text)
+    opening = _OPENING.match(text, start, end)
+    if opening:
+        mark = opening[1]
+        closing = re.compile(
+            (rb"(?<!\\)" if len(mark) == 1 else b"") + re.escape(mark) + rb"(?=[\s,}\])>/&;|]|\Z)"
+        )
+        found = closing.search(text, opening.end(), end)
+        return opening.end(), found.start() if found else end
+    found = _NEXT_NAME.search(text, start, end)
+    return start, found.start() if found else end

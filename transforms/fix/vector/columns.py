@@ -1,0 +1,183 @@
+"""The typed columns of a block, read from its bytes at once."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.defects import BAD_VALUE
+from fixfeed.transforms.fix.scalar.fields import decode
+from fixfeed.transforms.fix.scalar.message import Message, is_beyond
+from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, TIME, Column
+from fixfeed.transforms.fix.vector.json_rows import Tokens
+from fixfeed.transforms.fix.vector.rows import Rows
+from fixfeed.transforms.fix.vector.values import booleans, decimals, integers, times
+
+__all__ = ["TypedColumns"]
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+_STRINGS = tuple(column for column in COLUMNS if column.type == pa.string())
+_NAMES = {column.name: number for number, column in enumerate(_STRINGS)}
+_PARTIES = [_NAMES[name] for name in ("begin_string", "sender_comp_id", "target_comp_id")]
+_READERS: tuple[tuple[pa.DataType, Callable[..., Any], tuple[Column, ...]], ...] = tuple(
+    (kind, reader, tuple(column for column in COLUMNS if column.type == kind))
+    for kind, reader in (
+        (DECIMAL, decimals),
+        (TIME, times),
+        (pa.int64(), integers),
+        (pa.bool_(), booleans),
+    )
+)
+
+
+class _Cells(NamedTuple):
+    """The values of all columns of one type, column after column."""
+
+    columns: tuple[Column, ...]
+    values: Any
+    present: Mask
+
+
+class TypedColumns:
+    """The columns of the rows that are not odd; the scalar parser gives those of the others.
+
+    `inexact` are the fields whose text says more than their column holds.
+    """
+
+    def __init__(self, rows: Rows, table: Ints, ids: dict[int, int], defects: Ints):
+        """Read what is not text.
+
+        `table[id]` gives, for each row, the first field with a tag at the message's level, or -1;
+        `ids` the id of a tag. Values that are none of their type are added to `defects`.
+        """
+        self._rows, self._table, self._ids = rows, table, ids
+        self._count = len(rows.start)
+        self._parts = []
+        inexact = []
+        for kind, reader, columns in _READERS:
+            where = table[[ids[column.tag] for column in columns]].ravel()
+            cells = np.flatnonzero(where >= 0)
+            fields = where.take(cells).astype(np.int64)
+            values, valid, exact = self._read(fields, kind, reader, defects)
+            inexact.append(fields[~exact])
+            whole = np.zeros((len(where), *values.shape[1:]), values.dtype)
+            whole[cells] = values
+            present = np.zeros(len(where), bool)
+            present[cells] = valid
+            self._parts.append(_Cells(columns, whole, present))
+        self.inexact = np.concatenate(inexact)
+
+    def _read(
+        self, fields: Ints, kind: pa.DataType, reader: Callable[..., Any], defects: Ints
+    ) -> tuple[Any, Mask, Mask]:
+        rows = self._rows
+        at = rows.equals.take(fields)
+        at += 1
+        length = rows.stop.take(fields)
+        length -= at
+
+        def text(index: int) -> str:
+            return decode(rows.value(int(fields[index])))
+
+        values, valid, *rest = reader(rows.words, at, length, text)
+        for index in np.flatnonzero(~valid & (length > 0)).tolist():
+            if not is_beyond(text(index), kind):
+                defects[rows.row[fields[index]]] |= BAD_VALUE
+        return values, valid, rest[0] if rest else valid
+
+    def arrays(
+        self, scalar: dict[int, Message | None], tokens: Tokens, recoded: dict[int, int]
+    ) -> dict[str, pa.Array]:
+        """Return an array for each column, and `session`.
+
+        `scalar` are the messages of odd rows; `recoded` gives tokens of values that are not UTF-8.
+        """
+        odd = np.array(sorted(scalar), np.int64)
+        columns: dict[str, pa.Array] = {}
+        for part in self._parts:
+            self._put(part, odd, scalar)
+            kind, count = part.columns[0].type, self._count
+            for number, column in enumerate(part.columns):
+                cells = slice(number * count, (number + 1) * count)
+                columns[column.name] = _array(kind, part.values[cells], part.present[cells])
+        columns |= self._strings(odd, scalar, tokens, recoded)
+        return columns
+
+    def _put(self, part: _Cells, odd: Ints, scalar: dict[int, Message | None]) -> None:
+        if not len(odd):
+            return
+        part.present.reshape(-1, self._count)[:, odd] = False
+        cells, values = [], []
+        for row, message in scalar.items():
+            content = message.columns if message else {}
+            for number, column in enumerate(part.columns):
+                if column.name in content:
+                    cells.append(number * self._count + row)
+                    values.append(content[column.name])
+        if not cells:
+            return
+        if part.columns[0].type == DECIMAL:
+            octets = b"".join(value.to_bytes(16, "little", signed=True) for value in values)
+            part.values[cells] = np.frombuffer(octets, np.int64).reshape(-1, 2)
+        else:
+            part.values[cells] = values
+        part.present[cells] = True
+
+    def _strings(
+        self,
+        odd: Ints,
+        scalar: dict[int, Message | None],
+        tokens: Tokens,
+        recoded: dict[int, int],
+    ) -> dict[str, pa.Array]:
+        count = self._count
+        table = self._table[[self._ids[column.tag] for column in _STRINGS]]
+        present = table >= 0
+        present[:, odd] = False
+        taken = np.where(present, table * np.int32(2), np.int32(tokens.nothing))
+        places = {self._ids[column.tag]: number for number, column in enumerate(_STRINGS)}
+        for field, token in recoded.items():
+            number, row = places.get(int(self._rows.ids[field])), self._rows.row[field]
+            if number is not None and table[number, row] == field:
+                taken[number, row] = token
+        for row, message in scalar.items():
+            for name, value in message.columns.items() if message else ():
+                if name in _NAMES:
+                    present[_NAMES[name], row] = True
+                    taken[_NAMES[name], row] = tokens.add(value.encode())
+        # Columns that no message of the block has need no texts.
+        used = np.flatnonzero(present.any(axis=1)).tolist()
+        complete = np.logical_and.reduce(present[_PARTIES])
+        sessions = np.empty((count, 2 * len(_PARTIES) - 1), np.int32)
+        sessions[:, 0::2] = taken[_PARTIES].T
+        sessions[:, 1::2] = tokens.add(b":"), tokens.add(b"->")
+        sessions[~complete] = tokens.nothing
+        texts = tokens.take(np.concatenate([taken[used].ravel(), sessions.ravel()]))
+        _, offsets, buffer = texts.buffers()
+        columns = dict.fromkeys(_NAMES, pa.nulls(count, pa.string()))
+        for place, number in enumerate(used):
+            ends = offsets.slice(4 * place * count, 4 * (count + 1))
+            columns[_STRINGS[number].name] = _text_array(present[number], ends, buffer)
+        ends = np.frombuffer(offsets, np.int32)[len(used) * count :: sessions.shape[1]]
+        columns["session"] = _text_array(complete, pa.py_buffer(ends.copy()), buffer)
+        return columns
+
+
+def _text_array(present: Mask, offsets: pa.Buffer, texts: pa.Buffer) -> pa.Array:
+    count = len(present)
+    nulls = count - int(np.count_nonzero(present))
+    bitmap = pa.py_buffer(np.packbits(present, bitorder="little")) if nulls else None
+    return pa.Array.from_buffers(pa.string(), count, [bitmap, offsets, texts], nulls)
+
+
+def _array(kind: pa.DataType, values: Any, present: Mask) -> pa.Array:
+    nulls = len(present) - int(np.count_nonzero(present))
+    if kind == pa.bool_():
+        return pa.array(values, mask=~present)
+    bitmap = pa.py_buffer(np.packbits(present, bitorder="little")) if nulls else None
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(kind, len(present), [bitmap, buffer], nulls)

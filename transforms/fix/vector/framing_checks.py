@@ -1,0 +1,62 @@
+"""Whether BodyLength and CheckSum of a block's messages are right."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.defects import BODY_LENGTH, CHECK_SUM, CHECK_SUM_DELIMITER, TRUNCATED
+from fixfeed.transforms.fix.vector.rows import Rows
+from fixfeed.transforms.fix.vector.values import integers
+
+__all__ = ["check_framing"]
+
+Ints = NDArray[np.int64]
+
+
+def check_framing(
+    rows: Rows, delimiter: bytes, ended: NDArray[np.bool_], delimiters: Ints, defects: Ints
+) -> None:
+    """Add what is wrong with the framing of rows that are not odd to `defects`.
+
+    `ended` tells which rows end with CheckSum, `delimiters` how many of them stand before it, data
+    fields included.
+    """
+    regular = np.flatnonzero(~rows.odd & ended)
+    defects[~rows.odd & ~ended] |= TRUNCATED
+    if not len(regular):
+        return
+    _check_body_length(rows, regular[~rows.framed.take(regular)], defects)
+    trailer = rows.last.take(regular)
+    found = rows.words[rows.equals[trailer] + 1]
+    written = np.zeros(len(regular), np.int64)
+    good = rows.stop[trailer] - rows.equals[trailer] == 4
+    for place, power in enumerate((100, 10, 1)):
+        digit = ((found >> np.uint64(8 * place)) & np.uint64(0xFF)).view(np.int64) - 48
+        good &= (digit >= 0) & (digit < 10)
+        written += digit * power
+    ends = np.empty(2 * len(regular), np.int64)
+    ends[0::2], ends[1::2] = rows.start[regular], rows.tag[trailer]
+    plain = np.add.reduceat(rows.octets, ends, dtype=np.uint8)[0::2].astype(np.int64)
+    between = delimiters[regular]
+    real = (plain + (1 - delimiter[0]) * between) & 255
+    wrong = ~good | (real != written)
+    if wrong.any():
+        # Inside data the delimiter may be the data's own, or SOH that a tool replaced as well.
+        fields = trailer - rows.first.take(regular)
+        wrong &= ~good | ((plain + (1 - delimiter[0]) * fields) & 255 != written)
+    over_delimiter = wrong & good & (plain == written)
+    defects[regular[wrong & ~over_delimiter]] |= CHECK_SUM
+    defects[regular[over_delimiter]] |= CHECK_SUM_DELIMITER
+
+
+def _check_body_length(rows: Rows, doubtful: Ints, defects: Ints) -> None:
+    length, trailer = rows.first[doubtful] + 1, rows.last[doubtful]
+    at = rows.equals[length] + 1
+    wide = rows.stop[length] - at
+    values, valid = integers(rows.words, at, wide, lambda i: _digits(rows.value(int(length[i]))))
+    right = valid & (values == rows.tag[trailer] - rows.stop[length] - 1)
+    defects[doubtful[~right]] |= BODY_LENGTH
+
+
+def _digits(value: bytes) -> str:
+    # The scalar parser reads nine digits of a BodyLength, `read_int` more.
+    return value.decode("latin-1") if len(value) <= 9 else ""

@@ -1,0 +1,296 @@
+"""The messages of a block as rows and their fields as arrays, found without a loop over messages.
+
+Rows are what `framing.messages.spans` finds, in the same order.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.framing.leftovers import (
+    NO_MSG_TYPE,
+    REASONS,
+    Failure,
+    classify_lines,
+    damaged_prefix,
+)
+from fixfeed.transforms.fix.swar import LOW_BYTES, view, word
+from fixfeed.transforms.fix.vector.framing import (
+    Text,
+    confirm,
+    find_ends,
+    ranges,
+    with_headless,
+    without_overlaps,
+)
+from fixfeed.transforms.fix.vector.scan import delimiters, landmarks, places
+from fixfeed.transforms.fix.vector.tag_ids import TagTable, short_tag_texts, tag_texts
+
+__all__ = ["Rows", "find_rows"]
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+_BEFORE = bytes(8)
+_BEHIND = b"\n" + bytes(63)
+_MANY = 100
+"""From so many texts on it pays to sort them rather than to look at each."""
+
+_FEW = 1000
+"""As many slices are joined one by one before one gather of all elements costs less."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """The rows and fields of one block.
+
+    A row is a message in `data[start:end]`; `prefix` is where the text before it on its line
+    begins. Field `f` belongs to row `row[f]` and has its tag in `data[tag[f]:equals[f]]` and its
+    value in `data[equals[f] + 1:stop[f]]`; a row's fields are `first[row]` to `last[row]` (that one
+    included). `ids` are the tags' ids in the tag table, negative for what is no tag. `odd` are the
+    rows that only the scalar parser can read; `delimiters` has theirs, where it is not the block's.
+    `framed` are the rows whose BodyLength leads to their CheckSum. `breaks` counts the newlines and
+    delimiters of the block.
+    """
+
+    data: bytes
+    octets: NDArray[np.uint8]
+    words: NDArray[np.uint64]
+    start: Ints
+    end: Ints
+    prefix: Ints
+    row: Ints
+    tag: Ints
+    equals: Ints
+    stop: Ints
+    ids: Ints
+    first: Ints
+    last: Ints
+    odd: Mask
+    framed: Mask
+    breaks: int
+    delimiters: dict[int, bytes] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: int = 0
+
+    def fields_of(self, rows: Mask) -> Mask:
+        """Tell which fields are in some of the rows."""
+        numbers = np.flatnonzero(rows)
+        if len(numbers) > _MANY:
+            return rows.take(self.row)
+        found = np.zeros(len(self.row), bool)
+        for first, last in zip(
+            self.first[numbers].tolist(), self.last[numbers].tolist(), strict=True
+        ):
+            found[first : last + 1] = True
+        return found
+
+    def value(self, number: int) -> bytes:
+        """Return the value of a field."""
+        return self.data[self.equals[number] + 1 : self.stop[number]]
+
+
+def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) -> Rows | None:
+    """Return the rows of `data`, None if no message begins in it.
+
+    `delimiter` is one byte. The first `length_ids` ids of `tags` are those of length fields.
+    """
+    # A newline behind the data ends its last field as it would end any other.
+    padded = b"".join((_BEFORE, data, _BEHIND))
+    octets = np.frombuffer(padded, np.uint8, offset=len(_BEFORE))
+    words = view(padded, len(_BEFORE))
+    size, mark = len(data), delimiter[0]
+    begins, newlines = landmarks(octets, words, size)
+    if not len(begins):
+        return None
+    begins, own = confirm(data, octets, words, begins, delimiter)
+    begins, own = with_headless(data, octets, begins, own, newlines, delimiter)
+    if len(begins) == len(own):
+        return None
+    stop = delimiters(octets, size, mark)
+    text = Text(data, delimiter, padded, octets, words, newlines, stop)
+    opens, lines = stop.searchsorted(begins), newlines.searchsorted(begins)
+    ends, framed = find_ends(text, begins, opens, lines, own, tags, length_ids)
+    keep = without_overlaps(begins, ends)
+    if keep is not None:
+        if own:
+            own = {new: own[old] for new, old in enumerate(keep.tolist()) if old in own}
+        begins, ends, opens, lines = (array.take(keep) for array in (begins, ends, opens, lines))
+        framed = framed.take(keep)
+    prefix, failures, skipped = _between(text, begins, ends, opens, lines)
+    content_end = ends - (octets.take(ends - 1) == mark)
+    closes = _closes(stop, opens, content_end)
+    typed = _typed(text, opens, closes, content_end)
+    typed[list(own)] = True
+    if not typed.all():
+        for at, end in zip(prefix[~typed].tolist(), ends[~typed].tolist(), strict=True):
+            failures.append(Failure(at, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], data[at:end]))
+        own = {int(np.count_nonzero(typed[:old])): one for old, one in own.items()}
+        begins, ends, prefix, content_end, opens, closes, lines = (
+            array[typed] for array in (begins, ends, prefix, content_end, opens, closes, lines)
+        )
+        framed = framed[typed]
+    if not len(begins):
+        return None
+    odd = newlines.take(lines) < content_end
+    odd[list(own)] = True
+    return Rows(
+        data=data,
+        octets=octets,
+        words=words,
+        start=begins,
+        end=ends,
+        prefix=prefix,
+        odd=odd,
+        framed=framed,
+        breaks=len(newlines) + len(stop) - 2,
+        delimiters=own,
+        failures=failures,
+        skipped=skipped,
+        **_fields(text, begins, content_end, opens, closes, tags),
+    )
+
+
+def _closes(stop: Ints, opens: Ints, content_end: Ints) -> Ints:
+    """Return the piece that the content of each message ends in."""
+    # It is mostly the one before the next message's first.
+    closes = np.append(opens[1:], len(stop)) - 1
+    others = np.flatnonzero(stop.take(closes) != content_end)
+    closes[others] = stop.searchsorted(content_end[others])
+    return closes
+
+
+def _typed(text: Text, opens: Ints, closes: Ints, content_end: Ints) -> Mask:
+    """Tell which messages have a MsgType (35) field."""
+    # It is mostly the third one.
+    third = text.stop.take(np.minimum(opens + 1, len(text.stop) - 1)) + 1
+    typed = (text.words[third] & LOW_BYTES[3]) == word(b"35=")
+    typed &= third < content_end
+    others = np.flatnonzero(~typed)
+    if len(others):
+        piece, message = ranges(opens[others] + 1, closes[others] - opens[others])
+        message = others[message]
+        tag = text.stop.take(piece - 1) + 1
+        found = (text.words[tag] & LOW_BYTES[3]) == word(b"35=")
+        typed[message[found & (tag < content_end[message])]] = True
+    return typed
+
+
+def _fields(
+    text: Text, begins: Ints, content_end: Ints, opens: Ints, closes: Ints, tags: TagTable
+) -> dict[str, Ints]:
+    """Return the fields of the rows, each row's own, from the pieces between delimiters."""
+    count = closes + 1 - opens
+    last = np.cumsum(count)
+    first = last - count
+    last -= 1
+    # Pieces between messages are left out. Where a message ends without a delimiter, its last field
+    # and the first one of the next are one piece, which stands twice and is cut apart below.
+    gaps = np.flatnonzero(opens[1:] != closes[:-1] + 1)
+    stop = _joined(text.stop, opens[np.append(0, gaps + 1)], closes[np.append(gaps, -1)] + 1)
+    stop[last] = content_end
+    tag = np.empty_like(stop)
+    np.add(stop[:-1], 1, out=tag[1:])
+    tag[first] = begins
+    texts, length, marked = short_tag_texts(text.padded, tag)
+    texts[first], length[first], marked[first] = word(b"8"), 1, 1
+    equals = tag + length
+    ids = tags.ids(texts)
+    longer = np.flatnonzero(marked == 0)
+    if len(longer):
+        equals[longer], ids[longer] = _longer_tags(text, tag[longer], stop[longer], tags)
+    without = np.flatnonzero(equals >= stop)
+    ids[without] = -1
+    equals[without] = stop[without] - 1
+    return {
+        "row": np.repeat(np.arange(len(begins)), count),
+        "tag": tag,
+        "equals": equals,
+        "stop": stop,
+        "ids": ids,
+        "first": first,
+        "last": last,
+    }
+
+
+def _longer_tags(text: Text, tag: Ints, stop: Ints, tags: TagTable) -> tuple[Ints, Ints]:
+    """Return the places of `=`, and the ids, of tags of more than three bytes."""
+    texts, length = tag_texts(text.padded, tag)
+    equals = tag + length
+    far = np.flatnonzero(length == 7)
+    for index in far[stop[far] > equals[far]].tolist():
+        begin, end = int(tag[index]), int(stop[index])
+        at = text.data.find(b"=", begin, end)
+        equals[index] = end if at < 0 else at
+        texts[index] = word(text.data[begin:at]) if begin <= at <= begin + 8 else 0
+    texts[equals >= stop] = 0
+    return equals, tags.ids(texts)
+
+
+def _joined(array: Ints, begin: Ints, end: Ints) -> Ints:
+    """Return slices of an array one behind the other."""
+    if len(begin) == 1:
+        return array[begin[0] : end[0]]
+    if len(begin) < _FEW:
+        slices = zip(begin.tolist(), end.tolist(), strict=True)
+        return np.concatenate([array[at:stop] for at, stop in slices])
+    return array.take(ranges(begin, end - begin)[0])
+
+
+def _between(
+    text: Text, begins: Ints, ends: Ints, opens: Ints, lines: Ints
+) -> tuple[Ints, list[Failure], int]:
+    """Return where each row's prefix begins, and what stands between the rows otherwise."""
+    data, delimiter = text.data, text.delimiter
+    gap = np.append(0, ends[:-1])
+    line = np.where(lines > 0, text.newlines.take(lines - 1) + 1, 0)
+    prefix = np.maximum(line, gap)
+    if b"\r" in data:
+        prefix = _behind_returns(text, begins, prefix)
+    failures: list[Failure] = []
+    skipped = 0
+    regions = [(int(gap[row]), int(prefix[row])) for row in _apart(text, gap, prefix).tolist()]
+    if ends[-1] < len(data):
+        regions.append((int(ends[-1]), len(data)))
+    for begin, end in regions:
+        found, blank = classify_lines(data, begin, end, delimiter, rest=begin > 0)
+        failures += found
+        skipped += blank
+    # A delimiter in a prefix may be the rest of a damaged message.
+    damaged = (prefix < begins) & (opens > 0) & (text.stop.take(opens - 1) >= prefix)
+    for row in np.flatnonzero(damaged).tolist():
+        failure = damaged_prefix(data, int(prefix[row]), int(begins[row]), delimiter)
+        if failure:
+            failures.append(failure)
+            prefix[row] = begins[row]
+    return prefix, failures, skipped
+
+
+def _behind_returns(text: Text, begins: Ints, prefix: Ints) -> Ints:
+    """Return where prefixes begin if lines also end with CR alone."""
+    found = places(text.octets[: -(-len(text.data) // 8) * 8] == ord("\r"))
+    returns = np.append(-1, found[text.octets.take(found + 1) != ord("\n")])
+    last = returns.take(returns.searchsorted(begins) - 1)
+    # Before the prefix it belongs to another message, or to an end of line that is longer.
+    return np.maximum(prefix, last + 1)
+
+
+def _apart(text: Text, gap: Ints, prefix: Ints) -> Ints:
+    """Return the rows before which there is something that may be text or a failure."""
+    # Before most there is an end of line, one or two bytes, and nothing else ...
+    width = prefix - gap
+    is_end = (width == 2) & (text.octets.take(gap) == ord("\r"))
+    rows = np.flatnonzero((width > 1) & ~is_end)
+    # ... or the same few bytes, with which the log closes its lines: one look at them is enough.
+    short = rows[(width[rows] <= 8) & (rows > 0)]
+    if len(short) < _MANY:
+        return rows
+    words = text.words[gap[short]] & LOW_BYTES.take(width[short])
+    _, at, kind = np.unique(words, return_index=True, return_inverse=True)
+    silent = [
+        classify_lines(text.data, int(gap[row]), int(prefix[row]), text.delimiter, rest=True)
+        == ([], 0)
+        for row in short[at].tolist()
+    ]
+    return np.setdiff1d(rows, short[np.array(silent).take(kind)], assume_unique=True)
