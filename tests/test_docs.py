@@ -144,7 +144,7 @@ def test_a_command_of_the_documents_runs_as_it_stands(
 @pytest.mark.parametrize("command", ["failures sqlite:///fixfeed.db", "--help", "sample --help"])
 def test_a_checkout_has_the_commands_without_installing(command, stored):
     installed = run(f"fixfeed {command}", stored)
-    checkout = run(f"python -m fixfeed.pipelines.run {command}", stored)
+    checkout = run(f"python -m fixfeed {command}", stored)
     assert (checkout.returncode, checkout.stdout) == (0, installed.stdout)
     assert checkout.stdout
 
