@@ -69,8 +69,8 @@ def test_the_example_of_a_pipeline_runs(tmp_path):
 ELSEWHERE = {
     "make demo": "tests/test_readme.py",
     "pip install .": "tests/test_wheel.py",
-    "pip install -e .[test]": "requirements.txt, which made this environment",
     "pip install 'fixfeed[aws]'": "setup of Beam's own",
+    "pip install 'fixfeed[fidelity]'": "requirements.txt, whose extra has it",
     "make test": "runs this test",
     "make check": "runs this test",
     "make bench": "minutes, whatever the count: several turns of each, on servers",

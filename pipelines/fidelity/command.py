@@ -1,10 +1,12 @@
 """The command `fixfeed fidelity`."""
 
 import argparse
+import importlib.util
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 from rich.console import Console
@@ -23,17 +25,36 @@ from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError, read
 
 __all__ = ["main"]
 
+_EPILOG = """\
+examples:
+  fixfeed fidelity day.log
+  fixfeed fidelity 'logs/*.log.gz' --dictionaries dictionaries/
+
+It needs QuickFIX's Python library: pip install 'fixfeed[fidelity]'
+
+exit codes:
+  0  no difference is unexplained
+  1  at least one is; it is shown with file, position, place in the message, and both values
+  2  QuickFIX is not installed, or a log or a dictionary cannot be read
+
+docs/fidelity.md explains each kind of difference.
+"""
+_MISSING = (
+    "fixfeed fidelity: QuickFIX's Python library is not installed; install it with: "
+    "pip install 'fixfeed[fidelity]' (Python 3.11 on Linux; elsewhere pip install quickfix-ssl "
+    "builds it with a C++ compiler)"
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code.
-
-    0: nothing is unexplained; 1: something is; 2: a log or a dictionary cannot be read.
-    """
+    """Run the command; return its exit code, as the end of --help explains it."""
     parser = argparse.ArgumentParser(
         prog="fixfeed fidelity",
         description="Read FIX logs with fixfeed and with QuickFIX, and show where they differ.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a log, or a pattern of logs")
+    parser.add_argument("files", nargs="+", metavar="LOG", help="a log, or a pattern of logs")
     parser.add_argument(
         "--dictionaries",
         type=Path,
@@ -46,8 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="FOLDER",
         help="such files for QuickFIX alone, such as its own (default: the same for both)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, not tables")
     options = parser.parse_args(argv)
+    if importlib.util.find_spec("quickfix") is None:
+        print(_MISSING, file=sys.stderr)
+        return 2
     files, unreadable = find_files(options.files)
     for one in unreadable:
         print(f"{one.path}: {one.reason}", file=sys.stderr)
@@ -69,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             dictionaries = _dictionaries(options.dictionaries, folder)
             if options.quickfix:
                 theirs.mkdir()
+                _definitions(options.quickfix)
                 copy_dictionaries(options.quickfix, theirs)
         except (OSError, DictionaryError) as error:
             print(error, file=sys.stderr)
@@ -93,6 +118,11 @@ def _dictionaries(given: Path | None, folder: Path) -> Dictionaries:
     if given is None:
         write_dictionaries(folder)
         return BUILT_IN
-    definitions = [read_definition(given / f"{version}.xml") for version in VERSIONS]
+    definitions = _definitions(given)
     copy_dictionaries(given, folder)
     return Dictionaries(tuple(OwnDictionary("", one) for one in definitions))
+
+
+def _definitions(folder: Path) -> list[dict[str, Any]]:
+    """Return the dictionaries of a folder; raises `DictionaryError` for what is none."""
+    return [read_definition(folder / f"{version}.xml") for version in VERSIONS]

@@ -37,10 +37,10 @@ def compare(ours: Level, theirs: Level, copy: Copy) -> list[Difference]:
     wanted = Counter(copy.left_out)
     found = [Difference("", key, None, [value], "") for key, value in (wanted - kept).elements()]
     found += [Difference("", key, [value], None, "") for key, value in (kept - wanted).elements()]
-    for tag, value in copy.added:
-        theirs.fields[tag].remove(value)
-        if not theirs.fields[tag]:
-            del theirs.fields[tag]
+    for added, value in copy.added:
+        theirs.fields[added].remove(value)
+        if not theirs.fields[added]:
+            del theirs.fields[added]
     for place, tag, mine, their in _levels(ours, theirs, ""):
         # What is masked in one place may stand unmasked in another.
         one, other = (
@@ -49,7 +49,13 @@ def compare(ours: Level, theirs: Level, copy: Copy) -> list[Difference]:
         )
         if one != other:
             kind = _kind(tag, copy)
-            if one and other and sorted(one) == sorted(other) and _in_order(mine, copy.values[tag]):
+            if (
+                mine
+                and one
+                and other
+                and sorted(one) == sorted(other)
+                and _in_order(mine, copy.values[tag])
+            ):
                 kind = "repeated_tag"
             found.append(Difference(place, tag, mine, their, kind))
     return [_without_secret(one) for one in found]

@@ -116,7 +116,7 @@ def copy_of(
         pieces.append(f"35={msg_type}")
     if keys.count(35) > 1:
         copy.repairs.add("msg_type_again")
-    out = {key: "bad_field" for key in keys if isinstance(key, str)}
+    out: dict[Key, str] = {key: "bad_field" for key in keys if isinstance(key, str)}
     out |= {key: "dictionary" if key in others else "foreign_in_group" for key in nesting.foreign}
     before: Key = ""
     for key in keys:
@@ -135,7 +135,7 @@ def copy_of(
             copy.repairs.add(out[key])
             copy.left_out.append((key, text))
             continue
-        length = structure.data_fields.get(key)
+        length = structure.data_fields.get(key) if isinstance(key, int) else None
         if length and (not last.value.isdigit() or int(last.value) != len(value)):
             copy.lengths.add(length)
             copy.repairs.add("data_length")

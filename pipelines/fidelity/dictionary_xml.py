@@ -42,6 +42,7 @@ def _complete(folder: Path) -> None:
     path = folder / "FIXT11.xml"
     transport, newest = ElementTree.parse(path), ElementTree.parse(folder / "FIX50SP2.xml")
     fields = transport.find("fields")
+    assert fields is not None, "a file that QuickFIX reads has <fields>"
     known = {field.get("name") for field in fields}
     for component in transport.iterfind("components/component"):
         full = newest.find(f"components/component[@name='{component.get('name')}']")
@@ -62,7 +63,9 @@ def _content(version: str) -> dict[str, Any]:
 
 def _document(version: str) -> Element:
     content = _content(version)
-    kind, major, minor, pack = _VERSION.fullmatch(version).groups(default="0")
+    parts = _VERSION.fullmatch(version)
+    assert parts is not None
+    kind, major, minor, pack = parts.groups(default="0")
     root = Element("fix", type=kind, major=major, minor=minor, servicepack=pack)
     fields = content["fields"]
     for part in ("header", "trailer"):

@@ -74,7 +74,8 @@ class Found:
             own = [one for one in differences if (one.kind or UNEXPLAINED) == kind]
             self.differences[kind] += len(own)
             shown = own if kind == UNEXPLAINED else own[:1]
-            examples = [Example(file, position, one) for one in shown or [None]]
+            examples = [Example(file, position, one) for one in shown]
+            examples = examples or [Example(file, position, None)]
             room = (_UNEXPLAINED if kind == UNEXPLAINED else _EXAMPLES) - len(self.examples[kind])
             self.examples[kind] += examples[:room]
 

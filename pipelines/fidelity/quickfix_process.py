@@ -42,8 +42,10 @@ class _Tokens:
         self._matches = _TOKEN.finditer(xml)
         self.next = next(self._matches, None)
 
-    def take(self) -> re.Match[str] | None:
+    def take(self) -> re.Match[str]:
         taken, self.next = self.next, next(self._matches, None)
+        if taken is None:
+            raise AssertionError("QuickFIX's XML ends inside a group")
         return taken
 
 
@@ -71,6 +73,7 @@ def _read(request: Request, dictionaries: dict[str, quickfix.DataDictionary]) ->
     message = quickfix.Message()
     message.setString(text, False, *(dictionaries[name] for name in names))
     parts = _PARTS.search(message.toXML())
+    assert parts is not None
     answer: Answer = {"fields": [], "groups": []}
     for xml, part in zip(
         parts.groups(), (message.getHeader(), message, message.getTrailer()), strict=True
@@ -96,10 +99,10 @@ def _in_a_child(
             os.dup2(errors.fileno(), 2)
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             os.close(reader)
-            with open(writer, "w") as answers:
+            with open(writer, "w") as out:
                 for request in requests:
-                    answers.write(json.dumps(_read(request, dictionaries)) + "\n")
-                    answers.flush()
+                    out.write(json.dumps(_read(request, dictionaries)) + "\n")
+                    out.flush()
             os._exit(0)
         os.close(writer)
         with open(reader) as lines:

@@ -86,8 +86,14 @@ def names_of(begin_string: str, appl_ver_ids: Sequence[str]) -> list[str]:
 @cache
 def _document(path: Path) -> tuple[Element, dict[str, int], dict[str, Element]]:
     root = ElementTree.parse(path).getroot()
-    tags = {field.get("name", ""): int(field.get("number", "")) for field in root.find("fields")}
+    tags = {one.get("name", ""): int(one.get("number", "")) for one in _part(root, "fields")}
     return root, tags, {one.get("name", ""): one for one in root.iterfind("components/component")}
+
+
+def _part(root: Element, name: str) -> Element:
+    """Return a part of a dictionary, which is empty where the file has none."""
+    part = root.find(name)
+    return Element(name) if part is None else part
 
 
 class Structure:
@@ -114,12 +120,12 @@ class Structure:
         if msg_type not in self._roots:
             scope = Scope()
             session, _, _ = _document(self._session)
-            _fill(scope, session.find("header"), self._session)
+            _fill(scope, _part(session, "header"), self._session)
             for path in (self._session, self._application):
                 for message in _document(path)[0].iterfind("messages/message"):
                     if message.get("msgtype") == msg_type:
                         _fill(scope, message, path)
-            _fill(scope, session.find("trailer"), self._session)
+            _fill(scope, _part(session, "trailer"), self._session)
             self._roots[msg_type] = scope
         return self._roots[msg_type]
 
@@ -137,7 +143,7 @@ def _fill(scope: Scope, parent: Element, path: Path) -> None:
 
 
 def _tags_of_types(path: Path, *types: str) -> Iterator[int]:
-    for field in _document(path)[0].find("fields"):
+    for field in _part(_document(path)[0], "fields"):
         if field.get("type") in types:
             yield int(field.get("number", ""))
 

@@ -44,7 +44,10 @@ def test_logs_without_input_are_answered_with_the_command(
     [
         ("failure", "unknown command 'failure'; did you mean failures?"),
         ("help", "unknown command 'help'; did you mean: fixfeed --help"),
-        ("logs", "there are fixfeed run, fixfeed sample, fixfeed failures, fixfeed migrate"),
+        (
+            "logs",
+            "there are fixfeed run, fixfeed sample, fixfeed failures, fixfeed fidelity, fixfeed migrate",
+        ),
     ],
 )
 def test_a_word_that_is_no_command_is_answered_with_those_there_are(word, text, capsys):

@@ -3,6 +3,7 @@
 import dataclasses
 import platform
 import random
+import shutil
 import sys
 from pathlib import Path
 
@@ -367,3 +368,22 @@ def test_the_command_tells_by_its_exit_code_how_it_went(tmp_path, capsys, monkey
     assert "no.log: does not exist" in capsys.readouterr().err
     assert main([str(log), "--dictionaries", str(tmp_path)]) == 2
     assert "FIX40.xml" in capsys.readouterr().err
+
+
+def test_without_quickfix_one_sentence_says_what_to_install(tmp_path, capsys, monkeypatch):
+    (tmp_path / "day.log").write_bytes(encode(ORDER))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main([str(tmp_path / "day.log")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "pip install 'fixfeed[fidelity]'" in err
+
+
+def test_a_dictionary_for_quickfix_alone_that_is_none_is_named(dictionaries, tmp_path, capsys):
+    (tmp_path / "day.log").write_bytes(encode(ORDER))
+    given = tmp_path / "given"
+    shutil.copytree(dictionaries, given)
+    (given / "FIX43.xml").write_text("<fix")
+    assert main([str(tmp_path / "day.log"), "--quickfix", str(given)]) == 2
+    assert "FIX43.xml" in capsys.readouterr().err
