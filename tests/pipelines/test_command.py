@@ -46,7 +46,8 @@ def test_logs_without_input_are_answered_with_the_command(
         ("help", "unknown command 'help'; did you mean: fixfeed --help"),
         (
             "logs",
-            "there are fixfeed run, fixfeed sample, fixfeed failures, fixfeed fidelity, fixfeed migrate",
+            "there are fixfeed run, fixfeed sample, fixfeed failures, fixfeed fidelity, "
+            "fixfeed migrate",
         ),
     ],
 )
