@@ -18,7 +18,8 @@ import apache_beam as beam
 from fixfeed.io.files.source import ReadFromFiles, cut_ranges, find_files
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.sink import WriteToParquet
-from fixfeed.io.sql.sink import WriteToSql, open_store
+from fixfeed.io.sql.open import open_store
+from fixfeed.io.sql.sink import WriteToSql
 from fixfeed.pipelines.job import build
 from fixfeed.pipelines.plan import make_plan, range_size
 from fixfeed.pipelines.running import runner_of

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.io.files.source import cut_ranges, find_files
+from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.postgresql import encoder_of
-from fixfeed.io.sql.sink import open_store
 from fixfeed.io.sql.sqlite import PRAGMAS, with_floats
 from fixfeed.io.sql.tables import MESSAGE_COLUMNS, create_statements
 from fixfeed.transforms.fix.parser import parse_block

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from fixfeed.io.files.source import ReadFromFiles
     from fixfeed.io.jsonl.sink import WriteToJsonLines
     from fixfeed.io.parquet.sink import WriteToParquet
-    from fixfeed.io.sql.sink import WriteToSql, open_store
+    from fixfeed.io.sql.open import open_store
+    from fixfeed.io.sql.sink import WriteToSql
     from fixfeed.transforms.batch import Batch, Block
     from fixfeed.transforms.enrich import Enrich
     from fixfeed.transforms.filter import Filter
@@ -49,7 +50,7 @@ _MODULES = {
     "WriteToJsonLines": "io.jsonl.sink",
     "WriteToParquet": "io.parquet.sink",
     "WriteToSql": "io.sql.sink",
-    "open_store": "io.sql.sink",
+    "open_store": "io.sql.open",
 }
 
 # In a checkout the current folder has this file alone; the rest of the package is where it was

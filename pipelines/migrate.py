@@ -7,7 +7,7 @@ from contextlib import closing
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.redaction import redact
-from fixfeed.io.sql.sink import open_store
+from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.sinks import UnknownPlace, sink_of
 
 __all__ = ["main"]

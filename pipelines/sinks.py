@@ -20,7 +20,8 @@ from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.schema import columns_of_a_run
 from fixfeed.io.parquet.sink import WriteToParquet, check_partitions
 from fixfeed.io.redaction import redact
-from fixfeed.io.sql.sink import WriteToSql, look_at_store, open_store
+from fixfeed.io.sql.open import look_at_store, open_store
+from fixfeed.io.sql.sink import WriteToSql
 
 __all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]
 

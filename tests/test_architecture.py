@@ -22,7 +22,7 @@ _SCALAR = (
     | _PREFIX
     | {f"{FIX}.{name}" for name in ("columns", "parsed", "reading", "scalar")}
 )
-_LEDGER = {"fixfeed.io.ledger", "fixfeed.io.files.content", "fixfeed.io.redaction"}
+_LEDGER = {"fixfeed.io.ledger", "fixfeed.io.redaction"}
 _SINK = {"fixfeed.io.gathering", "fixfeed.io.fsync", "apache_beam"} | _LEDGER
 _BATCHES = {"fixfeed.transforms.batch", f"{FIX}.schema"}
 ALLOWED = {
@@ -86,7 +86,16 @@ def test_drivers_are_imported_by_their_connector_alone(file):
     assert drivers == expected.get(str(file.relative_to(ROOT)), set())
 
 
-@pytest.mark.parametrize("module", ["transforms.fix.parser"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "transforms.fix.parser",
+        "io.ledger.identity",
+        "io.sql.open",
+        "io.parquet.writer",
+        "io.jsonl.writer",
+    ],
+)
 def test_what_needs_no_beam_is_imported_without_it(module):
     code = f"import sys, fixfeed.{module}; sys.exit('apache_beam' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

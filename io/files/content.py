@@ -7,6 +7,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from fixfeed.io.files.compression import Damaged, Stream, compression_of
 from fixfeed.io.files.planned import Planned, Replaced, open_file
+from fixfeed.io.ledger import source
 from fixfeed.io.ledger.witness import EXACT, TELLING, Trail, witnesses
 
 __all__ = ["STANDARD_INPUT", "Content", "look", "look_at"]
@@ -20,7 +21,7 @@ _SNIFF = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The uncompressed bytes of a file that was planned.
+    """The uncompressed bytes of a file that was planned (`ledger.source.Content`).
 
     `place` is the path that it is known by, absolute and without links, or `STANDARD_INPUT`.
     `length` is that of its uncompressed bytes, about where it is compressed. `known` are witnesses
@@ -32,6 +33,11 @@ class Content:
     compression: str
     length: int
     known: Mapping[int, str]
+
+    @property
+    def file_id(self) -> str:
+        """Device and inode, `` where there are none."""
+        return self.planned.file_id
 
     @property
     def fingerprint(self) -> str:
@@ -66,12 +72,12 @@ class Content:
         except (Damaged, Replaced, BeamIOError, OSError):
             return {}
 
-    def begins(self, other: "Content") -> bool:
-        """Tell whether all of this file's bytes stand at the beginning of another one.
+    def begins(self, other: source.Content) -> bool:
+        """Tell whether all of this file's bytes are the beginning of another one.
 
         Both are compared byte for byte, up to the first difference.
         """
-        if self.fingerprint != other.fingerprint:
+        if not isinstance(other, Content) or self.fingerprint != other.fingerprint:
             return False
         if not (self.compression or other.compression) and self.length > other.length:
             return False
@@ -89,6 +95,10 @@ class Content:
         except (Damaged, Replaced, BeamIOError, OSError):
             return False
         return True
+
+    def look_at(self, place: str) -> "Content | None":
+        """Return what is at a place now, None if no file can be read there."""
+        return look_at(place)
 
 
 def look(path: str, place: str) -> tuple[Content, bytes]:

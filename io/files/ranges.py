@@ -10,7 +10,8 @@ from apache_beam.io.filesystem import BeamIOError
 from fixfeed.io.files.compression import Damaged, Stream
 from fixfeed.io.files.globs import visible
 from fixfeed.io.files.planned import Planned, Replaced
-from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Source, Stretch, gaps
+from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Stretch, gaps
+from fixfeed.io.ledger.source import Source
 from fixfeed.io.redaction import redact_path, without_secrets
 from fixfeed.transforms.batch import Block, ends_within_line
 from fixfeed.transforms.fix.framing.borders import (

@@ -23,7 +23,8 @@ from fixfeed.io.files.content import STANDARD_INPUT, Content, look
 from fixfeed.io.files.globs import find, has_magic, kind_of, visible
 from fixfeed.io.files.ranges import LONGEST, Range, reason_of, too_large, with_logons
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Source, Stretch, gaps
+from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Stretch, gaps
+from fixfeed.io.ledger.source import Source
 from fixfeed.io.redaction import redact, redact_path, without_secrets
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.framing.borders import Endings, endings

@@ -16,12 +16,12 @@ from typing import Any
 
 from fixfeed.io.fsync import not_writable
 from fixfeed.io.jsonl.files import Recorded, append, failures_path, settle
+from fixfeed.io.ledger import version_1
 from fixfeed.io.ledger.identity import (
     Match,
     StoredSource,
     digests_of,
     identify,
-    identity_of_version_1,
     place_of,
     stored_source,
 )
@@ -31,12 +31,12 @@ from fixfeed.io.ledger.ledger import (
     SchemaError,
     SinkError,
     SinkFailed,
-    Source,
     Stretch,
     known,
     merged,
     settled,
 )
+from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import far_apart, note
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.tables import EXTEND_PROGRESS, PROGRESS, SET_WITNESSES, STORED_SOURCES
@@ -202,7 +202,7 @@ class JsonlLedger:
             if "source_identities" in statement or "progress" in statement or "pragma" in statement:
                 self._query(statement)
         for source_id, kind, name, fingerprint, digests in sources:
-            place, fingerprint = identity_of_version_1(kind, name, fingerprint)
+            place, fingerprint = version_1.identity(kind, name, fingerprint)
             self._query(
                 "insert into source_identities values (?, ?, ?, ?, '', ?, ?, '')",
                 *(source_id, kind, name, place, fingerprint, digests),

@@ -14,7 +14,8 @@ import apache_beam as beam
 
 from fixfeed.io.gathering import OnCommit
 from fixfeed.io.jsonl.writer import joined
-from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, Source, Stretch
+from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, Stretch
+from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.fix.envelope import envelopes, failure_envelopes
 

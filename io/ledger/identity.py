@@ -16,13 +16,13 @@ losing is wrong.
 """
 
 import hashlib
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from fixfeed.io.files.content import Content, look_at
-from fixfeed.io.ledger.ledger import Progress, Source
+from fixfeed.io.ledger import version_1
+from fixfeed.io.ledger.ledger import Progress
+from fixfeed.io.ledger.source import Content, Source
 from fixfeed.io.ledger.witness import TELLING, noted
 from fixfeed.io.redaction import redact_path
 
@@ -31,16 +31,12 @@ __all__ = [
     "StoredSource",
     "digests_of",
     "identify",
-    "identity_of_version_1",
     "place_of",
     "storable",
     "stored_source",
 ]
 
 _MOST_INSIDE = 32  # places of a stretch that are looked at; at its end as well
-
-Look = Callable[[str], Content | None]
-"""Gives the content of the file that is at a path now, None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +70,6 @@ class StoredSource:
 def stored_source(row: Sequence[Any], progress: Iterable[Progress]) -> StoredSource:
     """Return a source from its row (the columns of `StoredSource` up to digests) and progress."""
     source_id, kind, place, file_id, fingerprint, digests = row[:6]
-    if place and not os.path.isabs(place) and "://" not in place and place != "-":
-        # Older versions stored the path as it was given.
-        place = os.path.realpath(place)
     rows = list(progress)
     extent = max((row[2] for row in rows), default=0)
     beginning = dict(part.split(":") for part in digests.split())
@@ -86,6 +79,7 @@ def stored_source(row: Sequence[Any], progress: Iterable[Progress]) -> StoredSou
         end = inner.pop(row[2], "")
         witnesses |= dict(list(inner.items())[:: 1 + len(inner) // _MOST_INSIDE])
         witnesses |= {row[2]: end} if end else {}
+    place = version_1.absolute(place)
     return StoredSource(source_id, kind, place, file_id, fingerprint, digests, extent, witnesses)
 
 
@@ -118,21 +112,7 @@ def place_of(source: Source) -> tuple[str, str, str]:
     content = source.content
     if content is None:
         return "", "", fingerprint_of(source.key)
-    return storable(content.place), content.planned.file_id, content.fingerprint
-
-
-def identity_of_version_1(kind: str, name: str, fingerprint: str) -> tuple[str, str]:
-    """Return place and fingerprint of a source that a ledger of an older version has.
-
-    A file was known by its first bytes, `length:digest`; what no job had planned by its key, which
-    was its name, and of a file `file:` and the former.
-    """
-    if kind == "file" and name.startswith("file:4096:"):
-        return "", name.split(":")[2][:32]
-    length, _, digest = fingerprint.partition(":")
-    if kind != "file" or name.startswith("file:"):
-        return "", f"key:{digest[:32]}"
-    return name, digest[:32] if length == "4096" else ""
+    return storable(content.place), content.file_id, content.fingerprint
 
 
 def storable(place: str) -> str:
@@ -145,9 +125,7 @@ def fingerprint_of(key: str) -> str:
     return "key:" + hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
-def identify(
-    sources: Sequence[Source], stored: Iterable[StoredSource], look: Look = look_at
-) -> dict[str, Match]:
+def identify(sources: Sequence[Source], stored: Iterable[StoredSource]) -> dict[str, Match]:
     """Return the stored sources that sources are, by key; new ones are left out.
 
     A source without content is known by its key.
@@ -173,7 +151,7 @@ def identify(
         if key in found:
             continue
         if storable(content.place) != one.place:
-            own = places.get(one.place) or look(one.place)
+            own = places.get(one.place) or content.look_at(one.place)
             if own and own.holds(one.witnesses):
                 if one.extent >= TELLING and content.begins(own):
                     found[key] = Match(one, copy=True)
@@ -188,7 +166,7 @@ def _rank(content: Content, one: StoredSource) -> tuple[int, bool, bool]:
     return (
         -one.extent,
         storable(content.place) != one.place,
-        not content.planned.file_id or content.planned.file_id != one.file_id,
+        not content.file_id or content.file_id != one.file_id,
     )
 
 
@@ -215,8 +193,8 @@ class _Index:
     def candidates(self, content: Content) -> Collection[StoredSource]:
         """Return the sources that a file may continue, each once."""
         told_by_name = self._by_place.get(storable(content.place), [])
-        if content.planned.file_id:
-            told_by_name = told_by_name + self._by_file_id.get(content.planned.file_id, [])
+        if content.file_id:
+            told_by_name = told_by_name + self._by_file_id.get(content.file_id, [])
         alike = self._by_fingerprint.get(content.fingerprint, []) if content.fingerprint else []
         alike = alike + self._by_fingerprint.get("", [])
         told_by_content = [one for one in alike if one.extent >= TELLING]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fixfeed.io.files.content import Content
+from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import note, noted, notes_joined
 from fixfeed.transforms.batch import Batch
 
@@ -21,7 +21,6 @@ __all__ = [
     "SchemaError",
     "SinkError",
     "SinkFailed",
-    "Source",
     "Stretch",
     "by_source",
     "carved",
@@ -86,26 +85,12 @@ REPLACED = "replaced:"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A source as a reader found it.
-
-    `key` names it in the flow; `kind` is `file`; `name` is what people call it, a file's path as it
-    was given. `content` is what it is known again by, None where the key is all there is.
-    """
-
-    key: str
-    kind: str
-    name: str
-    content: Content | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """What a sink knows of a source.
 
     `done` are the stretches stored under any rules, `current` those under the rules asked for;
-    `rules` the digests of all. `stored_end` is that of the file (`files.planned`) when it was last
-    read to its end, `` if it never was.
+    `rules` the digests of all. `stored_end` is the mark that its reader gave to `finish` when the
+    source was last read whole, `` if it never was: one that has the same mark has nothing new.
     """
 
     source_id: int
@@ -143,7 +128,8 @@ class Ledger(Protocol):
     def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
         """End a run over these sources: merge stretches, sum up counts; return what is done.
 
-        `ends` has, by source id, the `stored_end` of a file that was read whole, `` for others.
+        `ends` has, by source id, the mark (`Known.stored_end`) of a source that was read whole, ``
+        for others.
         """
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ import orjson
 import pyarrow as pa
 
 from fixfeed.io.fsync import not_writable, sync
-from fixfeed.io.ledger.identity import identity_of_version_1
+from fixfeed.io.ledger import version_1
 from fixfeed.io.ledger.ledger import Progress, SchemaError, SinkError, SinkFailed, by_source
 from fixfeed.io.parquet.schema import check_columns, check_types, remember, remembered, united
 from fixfeed.io.redaction import redact, redact_text
@@ -359,7 +359,7 @@ def _to_version_2(state: dict[str, Any]) -> None:
     state["version"] = VERSION
     state["progress"] = [_with_witnesses(row) for row in state["progress"]]
     for one in state["sources"]:
-        identity = identity_of_version_1(one["kind"], one["name"], one["fingerprint"])
+        identity = version_1.identity(one["kind"], one["name"], one["fingerprint"])
         one["place"], one["fingerprint"] = identity
         one |= {"file_id": "", "digests": one.pop("mark_digests"), "stored_end": "", "claim": ""}
         del one["mark_size"]

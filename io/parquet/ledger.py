@@ -17,7 +17,6 @@ from fixfeed.io.ledger.ledger import (
     REPLACED,
     Known,
     Progress,
-    Source,
     Stretch,
     by_source,
     known,
@@ -26,6 +25,7 @@ from fixfeed.io.ledger.ledger import (
     settled,
     totals,
 )
+from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import note
 from fixfeed.io.parquet.folder import ParquetFolder
 

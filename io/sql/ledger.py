@@ -16,13 +16,13 @@ from fixfeed.io.ledger.ledger import (
     REPLACED,
     Known,
     Progress,
-    Source,
     Stretch,
     by_source,
     known,
     merged,
     settled,
 )
+from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import note
 from fixfeed.io.sql.database import Database
 from fixfeed.io.sql.tables import PROGRESS, SET_WITNESSES, STORED_SOURCES

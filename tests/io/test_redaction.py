@@ -8,7 +8,8 @@ from fixfeed.io.jsonl.sink import WriteToJsonLines
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.sink import WriteToParquet
 from fixfeed.io.redaction import redact, redact_path, redact_text, without_secrets
-from fixfeed.io.sql.sink import WriteToSql, open_store
+from fixfeed.io.sql.open import open_store
+from fixfeed.io.sql.sink import WriteToSql
 
 SHOWN = {
     "postgresql://user:s3cr3t@host:5432/db": "postgresql://user:***@host:5432/db",

@@ -10,7 +10,7 @@ from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.jsonl.writer import JsonlWriter
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.writer import ParquetWriter
-from fixfeed.io.sql.sink import open_store
+from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.plan import make_plan
 from fixfeed.transforms.fix.parser import parse_block
 from tests.io.parquet.test_sink import content

@@ -17,7 +17,8 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.jsonl.sink import WriteToJsonLines
 from fixfeed.io.parquet.sink import WriteToParquet
-from fixfeed.io.sql.sink import WriteToSql, open_store
+from fixfeed.io.sql.open import open_store
+from fixfeed.io.sql.sink import WriteToSql
 from fixfeed.pipelines import run as fixfeed
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.parse import ParseFix

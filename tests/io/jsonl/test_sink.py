@@ -17,7 +17,8 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.jsonl.sink import WriteToJsonLines
 from fixfeed.io.jsonl.writer import JsonlWriter
-from fixfeed.io.ledger.ledger import SchemaError, SinkError, Source
+from fixfeed.io.ledger.ledger import SchemaError, SinkError
+from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.framing.leftovers import REASONS, TRUNCATED
 from fixfeed.transforms.fix.parser import parse_block

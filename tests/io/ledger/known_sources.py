@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from fixfeed.io.files.content import look
-from fixfeed.io.ledger.ledger import SinkError, Source
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.ledger.source import Source
 
 __all__ = ["check_known_by_what_was_read", "content_of", "file_source", "file_witness"]
 

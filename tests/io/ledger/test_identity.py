@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fixfeed.io.files.content import Content, look_at
 from fixfeed.io.files.planned import Planned, Replaced
 from fixfeed.io.ledger.identity import Match, StoredSource, identify, stored_source
-from fixfeed.io.ledger.ledger import Source
+from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import EXACT, TAIL, Trail, note, noted, notes_joined, witnesses
 from tests.io.ledger.known_sources import content_of, file_source
 

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from fixfeed.io.ledger.ledger import SchemaError, SinkError, Source, merged
+from fixfeed.io.ledger.ledger import SchemaError, SinkError, merged
+from fixfeed.io.ledger.source import Source
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.sink import WriteToParquet
 from fixfeed.io.parquet.writer import ParquetWriter

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fixfeed.io.ledger.ledger import SchemaError
-from fixfeed.io.sql.sink import open_store
+from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.tables import MESSAGE_COLUMNS, VERSION
 from fixfeed.pipelines import migrate
 from fixfeed.pipelines import run as fixfeed

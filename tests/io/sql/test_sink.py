@@ -15,9 +15,11 @@ import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from fixfeed.io.ledger.ledger import SchemaError, SinkError, Source
+from fixfeed.io.ledger.ledger import SchemaError, SinkError
+from fixfeed.io.ledger.source import Source
 from fixfeed.io.sql import tables
-from fixfeed.io.sql.sink import WriteToSql, open_store
+from fixfeed.io.sql.open import open_store
+from fixfeed.io.sql.sink import WriteToSql
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, TIME

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fixfeed.io.ledger.ledger import Source
-from fixfeed.io.sql.sink import open_store
+from fixfeed.io.ledger.source import Source
+from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.sqlite import with_floats
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block

@@ -1,0 +1,26 @@
+"""What ledgers of version 1 knew their sources by, in the words of this version."""
+
+import os
+
+__all__ = ["absolute", "identity"]
+
+
+def identity(kind: str, name: str, fingerprint: str) -> tuple[str, str]:
+    """Return place and fingerprint of a source that a ledger of version 1 has.
+
+    A file was known by its first bytes, `length:digest`; what no job had planned by its key, which
+    was its name, and of a file `file:` and the former.
+    """
+    if kind == "file" and name.startswith("file:4096:"):
+        return "", name.split(":")[2][:32]
+    length, _, digest = fingerprint.partition(":")
+    if kind != "file" or name.startswith("file:"):
+        return "", f"key:{digest[:32]}"
+    return name, digest[:32] if length == "4096" else ""
+
+
+def absolute(place: str) -> str:
+    """Return a stored place as this version stores it: version 1 kept a path as it was given."""
+    if place and not os.path.isabs(place) and "://" not in place and place != "-":
+        return os.path.realpath(place)
+    return place

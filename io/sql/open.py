@@ -1,0 +1,68 @@
+"""Opens the database that a URI names: to store in it, or only to look."""
+
+from pathlib import Path
+
+from fixfeed.io.fsync import not_writable
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.redaction import redact
+from fixfeed.io.sql.store import Store
+
+__all__ = ["look_at_store", "open_store"]
+
+
+def open_store(uri: str, *, make: bool = True, read_only: bool = False) -> Store:
+    """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/db`.
+
+    Passwords come from libpq's own ways (PGPASSWORD, ~/.pgpass); one inside the URI works and is
+    never shown. Raises `SinkError` where the URI is none of these, or nothing answers there. A file
+    that is not there is made, unless `make` is false or it is opened `read_only`: then that is an
+    error too.
+    """
+    scheme, separator, _ = uri.partition("://")
+    if separator and scheme == "sqlite":
+        path = _path_of(uri)
+        # One SQLite library a process: it is loaded only where it is used.
+        from fixfeed.io.sql.sqlite import SqliteStore
+
+        return SqliteStore(path, redact(uri), make=make, read_only=read_only)
+    if separator and scheme in ("postgresql", "postgres"):
+        from fixfeed.io.sql.postgresql import PostgresqlStore
+
+        return PostgresqlStore(uri, read_only=read_only)
+    raise SinkError(f"{redact(uri)!r} is no database: expected sqlite:///... or postgresql://...")
+
+
+def look_at_store(uri: str) -> Store | None:
+    """Open a database that can be written to, to look; None if it is yet to be made.
+
+    Nothing is made or changed. Raises `SinkError` as opening, preparing and writing would.
+    """
+    if uri.startswith("sqlite:") and not Path(_path_of(uri)).exists():
+        folder = Path(_path_of(uri)).resolve().parent
+        if not folder.is_dir():
+            raise SinkError(f"cannot open {redact(uri)}: there is no folder {redact(str(folder))}")
+        if not_writable(folder):
+            raise SinkError(f"cannot make {redact(uri)}: you may not write to its folder")
+        return None
+    store = open_store(uri, read_only=True)
+    try:
+        if store.check():
+            return store
+    except BaseException:
+        store.close()
+        raise
+    store.close()
+    return None
+
+
+def _path_of(uri: str) -> str:
+    """Return the path in a URI of SQLite's."""
+    rest = uri.partition("://")[2]
+    path = rest.removeprefix("/")
+    if not rest.startswith("/") or not path:
+        guess = f"; did you mean {redact(f'sqlite:///{rest}')}?" if rest.strip("/") else ""
+        raise SinkError(
+            f"{redact(uri)!r} names no file: write sqlite:///relative.db or "
+            f"sqlite:////absolute.db{guess}"
+        )
+    return path
