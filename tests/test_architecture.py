@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIX = "fixfeed.transforms.fix"
-GROUND = {f"{FIX}.defects", f"{FIX}.schema", f"{FIX}.swar"}
+GROUND = {f"{FIX}.{name}" for name in ("defects", "schema", "spelt", "swar")}
 """What every room of the codec stands on."""
 
 _DICTIONARY = GROUND | {f"{FIX}.dictionary"}

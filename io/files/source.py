@@ -166,7 +166,7 @@ def file_at(path: str, place: str, delimiter: bytes | None = None) -> File:
         STANDARD_INPUT if place == STANDARD_INPUT else visible(redact_path(path)),
         content,
         delimiter,
-        b"8=FIXT.1.1" in head,
+        b"FIXT.1.1" in head,
         endings(head, delimiter),
     )
 

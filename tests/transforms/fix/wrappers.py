@@ -29,6 +29,28 @@ def serilog_in_docker(message):
     return docker(serilog(message))
 
 
+def html_safe(message):
+    """As Gson writes it, if told nothing."""
+    text = json.dumps({"msg": message, "level": "INFO"})
+    for character in "=<>&'":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def html_safe_in_docker(message):
+    return docker(html_safe(message))
+
+
+def all_escaped(message):
+    return '{"msg":"' + "".join(f"\\u{ord(one):04X}" for one in _units(message)) + '"}'
+
+
+def _units(message):
+    """Return the characters of a text, those beyond U+FFFF as two."""
+    octets = message.encode("utf-16-be")
+    return [chr(int.from_bytes(octets[at : at + 2])) for at in range(0, len(octets), 2)]
+
+
 def cell(message):
     target = io.StringIO()
     csv.writer(target, quoting=csv.QUOTE_ALL, lineterminator="").writerow([message, "after", 1])
@@ -49,7 +71,10 @@ def printed(message):
     return f"received {message.encode()!r} from peer"
 
 
-WRAPPERS = (docker, serilog, serilog_in_docker, elastic, compact, cell, later_cell, syslog, printed)
+WRAPPERS = (
+    *(docker, serilog, serilog_in_docker, elastic, compact, cell, later_cell, syslog, printed),
+    *(html_safe, html_safe_in_docker, all_escaped),
+)
 
 
 def wrapped_log(rng: random.Random, log: bytes) -> bytes:

@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from functools import cache
 
+from fixfeed.transforms.fix.spelt import is_spelt, unspelt
+
 __all__ = [
     "CLASSIC",
     "DELIMITERS",
@@ -82,6 +84,8 @@ def sniff_delimiter(head: bytes, named: bytes | None = None) -> bytes:
     if named is not None:
         octet = _octet(named)
         return octet if octet and not _separates(named, head) else named
+    if is_spelt(head):
+        head = unspelt(head)
     for pattern in _BEGINS:
         found = Counter(match[1] for match in pattern.finditer(head))
         if found:

@@ -7,6 +7,8 @@ which keeps its bytes.
 import re
 from functools import cache
 
+from fixfeed.transforms.fix.spelt import is_spelt, unspelt
+
 __all__ = ["has_field", "has_trace"]
 
 _ENOUGH = 3
@@ -47,8 +49,11 @@ def has_trace(line: bytes, delimiter: bytes) -> bool:
     """Tell whether `line` has to do with FIX: `delimiter` is that of its file.
 
     So it has if it holds `8=FIX`, a field between delimiters, three of `number=value` in whatever
-    delimiter, a field alone on the line, or three names of header fields with values.
+    delimiter, a field alone on the line, or three names of header fields with values; `=` may be
+    spelt (`\\u003d`).
     """
+    if is_spelt(line):
+        line = unspelt(line)
     if b"=" not in line and b":" not in line:
         return False
     return bool(

@@ -6,6 +6,7 @@ Nothing of a field's value is told, for it may be secret.
 import re
 
 from fixfeed.transforms.fix.framing.delimiter import DELIMITERS, naming
+from fixfeed.transforms.fix.spelt import is_spelt, spelling
 
 __all__ = ["NO_BEGIN", "seen_without_begin"]
 
@@ -39,6 +40,11 @@ def seen_without_begin(text: bytes, delimiter: bytes) -> str:
     `--delimiter` is named where it can help, and only there.
     """
     text = text[:_LOOKED_AT]
+    if is_spelt(text):
+        return (
+            f"'=' is written as {_shown(spelling(text))}, and not in a string that holds a whole "
+            "message: undo that in the file first"
+        )
     if apart := _HELD_APART.search(text):
         found = apart[1] or apart[2]
         if found != delimiter and found not in DELIMITERS:

@@ -10,10 +10,11 @@ ends where its line or the data does.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
+from fixfeed.transforms.fix.spelt import BEGIN, is_spelt
 
 __all__ = ["Escape", "escapes", "open_string"]
 
@@ -39,6 +40,8 @@ class _String(NamedTuple):
 
 
 _BEGIN = b"8=FIX"
+_Search = Callable[[int], int]
+"""Returns where the first message at or after a place begins, -1 if none does."""
 _CLOSED = {
     quote: re.compile(rb"(?:[^%b\\\n]|\\[^\n])*%b" % (quote, quote)) for quote in (b'"', b"'")
 }
@@ -101,20 +104,31 @@ def open_string(data: bytes, delimiter: bytes) -> int | None:
 
 def _strings(data: bytes, delimiter: bytes) -> Iterator[_String]:
     """Yield the strings of `data` that hold messages, by the quote that they are in."""
+    search = _search(data)
     for quote in (b'"', b"'"):
         past = 0
-        for start, begin in _openings(data, quote):
+        for start, begin in _openings(data, quote, search):
             if start >= past:
                 string = _in_string(data, quote, start, begin, delimiter)
                 past = string.end
                 yield string
 
 
-def _openings(data: bytes, quote: bytes) -> Iterator[tuple[int, int]]:
+def _search(data: bytes) -> _Search:
+    """Return what finds messages in `data`, whose characters may be escaped as well."""
+
+    def spelt(at: int) -> int:
+        found = BEGIN.search(data, at)
+        return found.start() if found else -1
+
+    return spelt if is_spelt(data) else lambda at: data.find(_BEGIN, at)
+
+
+def _openings(data: bytes, quote: bytes, search: _Search) -> Iterator[tuple[int, int]]:
     """Yield places behind a quote on whose line a message follows, and where that begins."""
     at = data.find(quote)
     while at >= 0:
-        begin = data.find(_BEGIN, at)
+        begin = search(at)
         if begin < 0:
             return
         line = data.rfind(b"\n", 0, begin) + 1
@@ -145,7 +159,7 @@ def _in_string(data: bytes, quote: bytes, start: int, begin: int, delimiter: byt
     end = begin + len(text)
     if b"\\" not in (text.replace(delimiter, b"") if len(delimiter) > 1 else text):
         return _String(begin, past, [])
-    certain = (closed or is_open) and _CERTAIN.search(before)
+    certain = (closed or is_open) and (_CERTAIN.search(before) or data[begin : begin + 5] != _BEGIN)
     if not closed and not certain and _is_framed(text, delimiter):
         return _String(begin, start, [])
     for pattern in (_ESCAPE, _TWICE):

@@ -16,6 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixfeed.transforms.fix.dictionary.union import merged
+from fixfeed.transforms.fix.secrets.readings import (
+    FILLER,
+    INVISIBLE,
+    VISIBLE,
+    readings,
+    without_escapes,
+)
 from fixfeed.transforms.fix.swar import view, word
 
 __all__ = ["SecretText", "Span"]
@@ -38,7 +45,6 @@ _SPELT = re.compile(
 _ESCAPED = rb"(?<=\\1)|(?<==01)|(?<=x01)|(?<=u0001)|(?<=u2401)|(?<=\x5c001)"
 _MAY_BE_SPELT = re.compile(rb"[\\<\[({#%&^\xe2]")
 _UNSPELT = re.compile(r"(?:u0001|x01|001)([0-9]+)\Z")
-_FILLER = b"\xff"
 
 _DELIMITERS = b"\x01|^;,\t~!"
 _LINE_END = re.compile(rb"\r?\n")
@@ -47,23 +53,20 @@ _NEXT_FIELD = re.compile(
     rb"[^\w=\n]{0,3}(?:[0-9]{1,9}|[A-Za-z]\w{0,40})[ .)\]>\"']{0,3}=|[\s)\]}>\"',]*\Z"
 )
 _NEXT_NAME = re.compile(rb"[\s,;&|\x01]+[\"'\\<{]*[\w.-]{1,40}[\"'\\]*\s?[=:]|\s*</?[A-Za-z]|\x01")
+_VALUE = re.compile(rb"[ \t]+(?=[\"'\\<{]*[\w.-])")
 _OPENING = re.compile(rb"[\s\[{(]*(\\*[\"'])")
+_MSG_TYPE = re.compile(rb"(?<![0-9])35[^\w=\n]{0,4}=[^\w\n]{0,4}(\w?)")
 _LENGTH_BEFORE = re.compile(rb"(?<![0-9])([0-9]{1,9})=([0-9]{1,9})[^0-9=]{1,3}\Z")
 _VALUE_NEXT = rb"[,\s]{0,9}\\*[\"']?value\\*[\"']?\s*[:=]"
 _NAMED = rb"\\{0,2}[\"'\])>}]{0,2}\s{0,2}(?:=>?|:|/?>)|\\*[\"']?" + _VALUE_NEXT
 
 _FILLED = np.ones(256, bool)
-_FILLED[_FILLER[0]] = False
-# Other encodings and copies put these between the bytes of a text: NUL, control bytes, blanks that
-# do not break, byte order marks.
-_VISIBLE = np.zeros(256, bool)
-_VISIBLE[[1, 9, 10, 13, *range(32, 127)]] = True
-_INVISIBLE = bytes(np.flatnonzero(~_VISIBLE).tolist())
+_FILLED[FILLER[0]] = False
 # A name or tag has one of these after it, with a few bytes between them at the most.
 _SIGNS = b"=:>"
 _JOINS = b"", b"_", b"-", b".", b" "
 _FURTHEST = 5
-_JUNK = _VISIBLE.copy()
+_JUNK = VISIBLE.copy()
 _JUNK[[10, *range(48, 58), *range(65, 91), *range(97, 123)]] = False
 
 
@@ -99,7 +102,7 @@ class _Reduced:
     def _reduce(self, kept: NDArray[np.bool_]) -> None:
         octets = self.text
         if _MAY_BE_SPELT.search(octets):
-            octets = _SPELT.sub(lambda match: b"\x01".ljust(len(match[0]), _FILLER), octets)
+            octets = _SPELT.sub(lambda match: b"\x01".ljust(len(match[0]), FILLER), octets)
         array = np.frombuffer(octets, np.uint8)
         keep = kept.take(array)
         if not keep.all():
@@ -158,23 +161,27 @@ class SecretText:
             return []
         if not self.may_be_in(octets):
             return []
-        reduced = _Reduced(octets, _VISIBLE)
+        found = _without_field(octets, self._tags)
+        return [*found, *(span for one in readings(octets) for span in self._in_reading(one))]
+
+    def _in_reading(self, octets: bytes) -> Iterator[Span]:
+        reduced = _Reduced(octets, VISIBLE)
         text = reduced.text
-        found: list[Span] = []
         past = 0
         for sign in self._candidates(text).tolist():
             if sign < past:
                 continue
             begin = text.rfind(b"\n", 0, sign) + 1
             past = text.find(b"\n", sign) + 1 or len(text)
-            found += [reduced.span(*one) for one in self._loosely(text, begin, past)]
-        return [*found, *_without_field(octets, self._tags)]
+            for one in self._loosely(text, begin, past):
+                yield reduced.span(*one)
 
     def may_be_in(self, octets: bytes) -> bool:
         """Tell, at the cost of a few passes, whether `in_anything` may find something."""
         if any(sign in octets for sign in _WITHOUT_FIELD_SIGNS):
             return True
-        return bool(len(self._candidates(octets.translate(None, _INVISIBLE))))
+        texts = (one.translate(None, INVISIBLE) for one in without_escapes(octets))
+        return any(len(self._candidates(text)) for text in texts)
 
     def _candidates(self, text: bytes) -> NDArray[np.int64]:
         """Return the places of signs that have what may be a name or tag before them."""
@@ -260,7 +267,7 @@ class SecretText:
 
     def opening(self, text: bytes) -> int:
         """Return the tag that a field without `=` begins with; 0 if it is none of ours."""
-        match = self._first.match(_Reduced(text, _VISIBLE).text)
+        match = self._first.match(_Reduced(text, VISIBLE).text)
         return self._tag_of(match) if match else 0
 
     def read_tag(self, text: bytes) -> tuple[int, bool]:
@@ -329,7 +336,7 @@ class SecretText:
     @cached_property
     def _by_mark(self) -> re.Pattern[bytes]:
         """Tags in JSON, XML and the like; not the end of a time or of a number."""
-        before = rb"(?<![0-9A-Za-z.])(?<!:[0-9][0-9],)(?<![0-9A-Za-z]:)0*"
+        before = rb"(?<![0-9A-Za-z])(?<![0-9]\.)(?<!:[0-9][0-9],)(?<![0-9]:)0*"
         after = rb"\\{0,2}[\"')\]]?(?:\s{0,2}(?::|/?>)|%b)" % _VALUE_NEXT
         return re.compile(before + rb"(?P<tag>%b)" % self._either + after, re.IGNORECASE)
 
@@ -372,7 +379,6 @@ class SecretText:
         return re.compile(rb"\W{0,4}(?:%b|%b)" % (number, self._names), re.IGNORECASE)
 
 
-@lru_cache(1 << 12)
 def _without_field(octets: bytes, tags: Collection[int]) -> Iterator[Span]:
     """Yield passwords that no field has: those in URIs, behind options, in words."""
     if _PASSWORD in tags:
@@ -380,12 +386,14 @@ def _without_field(octets: bytes, tags: Collection[int]) -> Iterator[Span]:
             yield Span(*match.span(match.lastindex or 0), _PASSWORD)
 
 
+@lru_cache(1 << 12)
 def _damaged(secrets: SecretText, text: bytes) -> tuple[int, bool]:
     return secrets.read_tag(text)
 
 
 def _may_be_logon(text: bytes) -> bool:
-    return b"35=A" in text or b"35=" not in text
+    types = _MSG_TYPE.findall(text)
+    return not types or b"A" in types
 
 
 def _field_end(text: bytes, start: int, before: bytes) -> int:
@@ -393,8 +401,7 @@ def _field_end(text: bytes, start: int, before: bytes) -> int:
     line = _LINE_END.search(text, start)
     end = line.start() if line else len(text)
     if not before or before not in _DELIMITERS:
-        found = _NEXT_NAME.search(text, start, end)
-        return found.start() if found else end
+        return _before_next_name(text, start, end)
     at = text.find(before, start, end)
     while at >= 0:
         if _NEXT_FIELD.match(text, at + 1, end):
@@ -415,5 +422,11 @@ def _text_span(text: bytes, start: int) -> tuple[int, int]:
         )
         found = closing.search(text, opening.end(), end)
         return opening.end(), found.start() if found else end
-    found = _NEXT_NAME.search(text, start, end)
-    return start, found.start() if found else end
+    return start, _before_next_name(text, start, end)
+
+
+def _before_next_name(text: bytes, start: int, end: int) -> int:
+    """Return where a value ends that goes on up to a name with a value, and may begin so itself."""
+    value = _VALUE.match(text, start, end)
+    found = _NEXT_NAME.search(text, value.end() if value else start, end)
+    return found.start() if found else end

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.transforms.fix.messages import encode, random_fields
 from tests.transforms.fix.wrappers import WRAPPERS, cell, docker, elastic, printed
 
 READ = [column.name for column in COLUMNS] + ["session", "fields", "defects"]
+BEGIN = re.compile(rb"(?:8|\\u0038)(?:=|\\{1,2}u003[dD])(?:FIX|\\u0046)")
 TEXTS = (
     b'say "hi"',
     b"C:\\fix\\new",
@@ -58,9 +60,9 @@ def test_a_wrapped_message_is_read_as_if_it_stood_alone(wrap, delimiter, count):
 def test_positions_and_raw_are_those_of_the_file(wrap):
     data = b"".join(wrap(message.decode()).encode() + b"\n" for message in messages())
     rows = read(data, sniff_delimiter(data)).messages.to_pylist()
-    at = -1
+    at = -8
     for row in rows:
-        at = data.index(b"8=FIX", at + 1)
+        at = BEGIN.search(data, at + 8).start()
         assert row["position"] == 1000 + at
         assert data[at : at + len(row["raw"])] == row["raw"]
         line = data.rfind(b"\n", 0, at) + 1
@@ -104,6 +106,22 @@ def test_a_message_in_quotes_whose_backslashes_are_its_own_keeps_them():
             None,
         )
         assert row["raw"] == message
+
+
+@pytest.mark.parametrize(
+    "equals", ["\\u003d", "\\u003D", "\\\\u003d", "\\x3d", "\\075", "%3D", "&#61;"]
+)
+@pytest.mark.parametrize("before", ["", "INFO sent ", '{"msg":1} '])
+def test_a_line_whose_equals_signs_are_escaped_outside_of_strings_is_a_failure_that_says_so(
+    equals, before
+):
+    line = f"{before}8=FIX.4.4|9=5|35=0|49=A|56=B|".replace("=", equals).encode()
+    bare = encode([(35, b"0")], delimiter=b"|")
+    batch = read(b"\n".join([line, bare, b"no word of it"]) + b"\n", b"|")
+    (failure,) = batch.failures.to_pylist()
+    assert (failure["raw"], failure["reason"]) == (line, "no_begin_string")
+    assert f"'=' is written as '{equals}'" in failure["detail"]
+    assert (batch.messages.num_rows, batch.skipped) == (1, 1)
 
 
 def test_several_messages_in_one_string_are_each_read():

@@ -1,0 +1,61 @@
+"""Characters that an escaper wrote by their numbers: `8\\u003dFIX`, `8%3DFIX`, `8&#61;FIX`.
+
+Escapers that make JSON safe inside of HTML (Gson's default) so write `=`, `<`, `>`, `&` and `'`;
+others write every character so.
+"""
+
+import re
+
+__all__ = ["BEGIN", "is_spelt", "spelling", "unspelt"]
+
+_MARKS = (b"\\", b"%3", b"&")
+# What stands for the sign between tag and value, without which there is no field.
+_EQUALS = re.compile(rb"\\+(?:u003[dD]|x3[dD]|075)|%3[dD]|&(?:#0*61|#[xX]0*3[dD]|equals);")
+_CHARACTER = re.compile(
+    rb"\\+(?:u00(?P<unit>[2-7][0-9a-fA-F])|x(?P<octet>[2-7][0-9a-fA-F])|(?P<octal>[01][0-7]{2}))"
+    rb"|%(?P<percent>[2-7][0-9a-fA-F])"
+    rb"|&(?:#0*(?P<decimal>[0-9]{2,3})|#[xX]0*(?P<hex>[2-7][0-9a-fA-F])|(?P<name>equals));"
+)
+_BASES = {"octal": 8, "decimal": 10}
+_PRINTABLE = range(32, 127)
+_QUOTES = b"\"'"
+
+
+def _either_way(octet: int) -> bytes:
+    spelt = rb"\\+(?:u00%02x|x%02x|%03o)" % (octet, octet, octet)
+    return rb"(?:%b|(?i:%b))" % (re.escape(bytes([octet])), spelt)
+
+
+BEGIN = re.compile(b"".join(map(_either_way, b"8=FIX")))
+"""The beginning of a message, each character as it is or as a string's escape."""
+
+
+def is_spelt(text: bytes) -> bool:
+    """Tell, mostly at the cost of a look for backslashes, whether `text` has `=` spelt."""
+    return any(mark in text for mark in _MARKS) and _EQUALS.search(text) is not None
+
+
+def spelling(text: bytes) -> bytes:
+    """Return how the first `=` that is spelt in `text` is written; b"" if there is none."""
+    found = _EQUALS.search(text)
+    return found[0] if found else b""
+
+
+def unspelt(text: bytes, filler: bytes = b"") -> bytes:
+    """Return `text` with printable characters as they are, quotes after a backslash.
+
+    With a `filler`, of one byte, `text` stays as long as it was: it follows each of them.
+    """
+    if not any(mark in text for mark in _MARKS):
+        return text
+
+    def meant(match: re.Match[bytes]) -> bytes:
+        kind = match.lastgroup or ""
+        octet = ord("=") if kind == "name" else int(match[kind], _BASES.get(kind, 16))
+        if octet not in _PRINTABLE or octet == ord("\\"):
+            return match[0]
+        # A quote that is spelt does not end the string that it stands in.
+        character = b"\\" * (octet in _QUOTES) + bytes([octet])
+        return character + filler * (len(match[0]) - len(character))
+
+    return _CHARACTER.sub(meant, text)
