@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.io.files.source import cut_ranges, find_files
+from fixfeed.io.sql.doubles import with_doubles
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.postgresql import encoder_of
-from fixfeed.io.sql.sqlite import PRAGMAS, with_floats
+from fixfeed.io.sql.sqlite import PRAGMAS
 from fixfeed.io.sql.tables import MESSAGE_COLUMNS, create_statements
 from fixfeed.transforms.fix.parser import parse_block
 
@@ -50,7 +51,7 @@ def executemany(log: str, target: str) -> float:
     for rows in _rows(log):
         columns = [
             c.cast(pa.string()).to_pylist() if pa.types.is_timestamp(c.type) else c.to_pylist()
-            for c in with_floats(rows).columns
+            for c in with_doubles(rows).columns
         ]
         ready.append(list(zip(*columns, strict=True)))
     connection = sqlite3.connect(target, isolation_level=None)
@@ -69,7 +70,7 @@ def executemany(log: str, target: str) -> float:
 
 def adbc(log: str, target: str) -> float:
     """ADBC, batches ready-made, one transaction a block."""
-    ready = [with_floats(rows) for rows in _rows(log)]
+    ready = [with_doubles(rows) for rows in _rows(log)]
     connection = adbc_driver_sqlite.dbapi.connect(target, autocommit=True)
     cursor = connection.cursor()
     for statement in [*(f"pragma {p}" for p in PRAGMAS), *create_statements("sqlite")]:

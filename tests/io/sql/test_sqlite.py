@@ -1,5 +1,6 @@
 """A number in SQLite is the double nearest to the text of the message."""
 
+import itertools
 from decimal import Decimal
 
 import pyarrow as pa
@@ -8,10 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fixfeed.io.ledger.source import Source
+from fixfeed.io.sql.doubles import with_doubles
 from fixfeed.io.sql.open import open_store
-from fixfeed.io.sql.sqlite import with_floats
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.reading import FIELDS
 from fixfeed.transforms.fix.schema import DECIMAL
 from tests.transforms.fix.messages import encode
 
@@ -33,8 +35,8 @@ def doubles(texts):
     values = pa.array([None if text is None else Decimal(text) for text in texts], DECIMAL)
     rows = pa.RecordBatch.from_arrays([values], ["price"])
     # A part of a batch looks into the middle of its buffers.
-    assert with_floats(rows[1:]).equals(with_floats(rows)[1:])
-    return with_floats(rows)["price"].to_pylist()
+    assert with_doubles(rows[1:]).equals(with_doubles(rows)[1:])
+    return with_doubles(rows)["price"].to_pylist()
 
 
 @given(st.lists(st.one_of(st.none(), UNITS)))
@@ -44,10 +46,42 @@ def test_a_decimal_becomes_the_nearest_double(units):
     assert doubles(texts) == [None if text is None else float(text) for text in texts]
 
 
+@pytest.mark.parametrize("fields", FIELDS)
+@given(
+    st.lists(st.from_regex(r"-?[0-9]{0,9}\.[0-9]{1,25}|-?[0-9]{1,15}", fullmatch=True), min_size=2)
+)
+@example(["0.9655164080872", "0.0000759329574455", "-0.00000000001", "0.10000000004", "0.1"])
+def test_a_number_of_any_number_of_places_becomes_the_double_nearest_to_its_text(fields, texts):
+    pairs = list(itertools.pairwise(texts))
+    data = b"\n".join(
+        # Price, AvgPx twice, and an entry of NoHops that has other numbers.
+        encode([(35, b"8"), *(((tag, text.encode())) for tag, text in numbers(*pair))])
+        for pair in pairs
+    )
+    rows = parse_block(Block("log", 0, data), fields=fields).messages
+    found = with_doubles(rows)
+    for name, place in (("price", 0), ("avg_px", 0), ("last_px", 1)):
+        assert found[name].to_pylist() == [float(pair[place]) for pair in pairs]
+    assert found["fields"].equals(rows["fields"])
+
+
+def numbers(one, other):
+    entry = [(73, "1"), (11, "C1"), (38, other), (44, other)]
+    return [(44, one), (6, one), (31, other), (5001, f'"Price":"{other}"'), (6, other), *entry]
+
+
+def test_the_text_of_another_field_of_the_same_name_is_not_taken():
+    fields = ['{"Price":"7.123456789012"}', '{"Price":{"a":"0.123456789012"}}', '{"Price":[]}']
+    prices = pa.array([Decimal("0.1234567890")] * 3, DECIMAL)
+    rows = pa.RecordBatch.from_arrays([prices, pa.array(fields)], ["price", "fields"])
+    assert with_doubles(rows)["price"].to_pylist() == [0.123456789] * 3
+
+
 # Above 6 KiB blocks are read with arrays.
 @pytest.mark.parametrize("vectorised", [False, True])
 def test_every_price_is_found_in_sqlite_by_its_text(tmp_path, select, vectorised):
     texts = [f"{cents // 100}.{cents % 100:02}" for cents in range(1, 100_000)]
+    texts += ["0.9655164080872", "0.0000759329574455", "-0.00000000001"]
     texts += ["-0.01", "-100.85", "0.0000000001", "1234567890123.4567890123", "5000000000"]
     data = b"".join(
         encode([(35, b"8"), (44, text.encode()), (31, text.encode())]) + b"\n" for text in texts

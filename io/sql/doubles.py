@@ -1,0 +1,99 @@
+"""Decimals as doubles, SQLite's only fractions: the ones nearest to what the messages say.
+
+A decimal is exact to ten places; the text of one that has more stands in `fields` as well.
+"""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL
+
+__all__ = ["with_doubles"]
+
+_EXACT = 1 << 53  # up to here a double holds every whole number
+_FIELDS = {column.name: column.field for column in COLUMNS if column.type == DECIMAL}
+_FINER = rf'"(?:{"|".join(_FIELDS.values())})":\[?"-?[0-9]*\.[0-9]{{{DECIMAL.scale + 1},}}"'
+_LAST_PLACE = Decimal(1).scaleb(-DECIMAL.scale)
+_CONTEXT = Context(prec=60)
+
+
+def with_doubles(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows with decimals as the nearest doubles: what `float` makes of their texts.
+
+    Those of a message with finer digits than a decimal has are read from its `fields`.
+    """
+    found = {
+        name: _doubles(array)
+        for name, array in zip(rows.schema.names, rows.columns, strict=True)
+        if pa.types.is_decimal128(array.type)
+    }
+    for name, finer in _finer(rows).items():
+        values = found[name].to_numpy(zero_copy_only=False).copy()
+        values[list(finer)] = list(finer.values())
+        found[name] = pa.array(values, mask=~_valid(rows[name]))
+    arrays = [found.get(name, rows[name]) for name in rows.schema.names]
+    return pa.RecordBatch.from_arrays(arrays, rows.schema.names)
+
+
+def _doubles(decimals: pa.Array) -> pa.Array:
+    """Return the double nearest to each decimal.
+
+    Arrow's own cast is off by one unit in the last place for a quarter of all prices (measured).
+    """
+    scale, count = decimals.type.scale, len(decimals)
+    if decimals.null_count == count:
+        return pa.nulls(count, pa.float64())
+    halves = np.frombuffer(decimals.buffers()[1], "<i8")
+    low, high = halves[2 * decimals.offset :][: 2 * count].reshape(count, 2).T
+    # A quotient of two doubles that are exact is rounded once, to the nearest.
+    values = low / 10.0**scale
+    exact = (high == low >> 63) & (low <= _EXACT) & (low >= -_EXACT)
+    valid = _valid(decimals)
+    large = np.flatnonzero(~exact & valid)
+    if len(large):
+        texts = decimals.take(pa.array(large)).cast(pa.string())
+        values[large] = texts.cast(pa.float64()).to_numpy()
+    return pa.array(values, mask=~valid)
+
+
+def _valid(array: pa.Array) -> NDArray[np.bool_]:
+    valid: NDArray[np.bool_] = array.is_valid().to_numpy(zero_copy_only=False)
+    return valid
+
+
+def _finer(rows: pa.RecordBatch) -> dict[str, dict[int, float]]:
+    """Return, by column and row, the numbers whose texts have more places than a decimal has."""
+    finer: dict[str, dict[int, float]] = {}
+    names = [name for name in rows.schema.names if name in _FIELDS]
+    if not names or "fields" not in rows.schema.names:
+        return finer
+    # One pass over all texts; such numbers are rare.
+    likely = pc.match_substring_regex(rows["fields"], _FINER)
+    for row in np.flatnonzero(likely.to_numpy(zero_copy_only=False)).tolist():
+        content = orjson.loads(rows["fields"][row].as_py())
+        for name in names:
+            text = _first(content.get(_FIELDS[name]))
+            value = rows[name][row].as_py()
+            if value is not None and text is not None and _rounded(text) == value:
+                finer.setdefault(name, {})[row] = float(text)
+    return finer
+
+
+def _first(value: Any) -> str | None:
+    """Return the first value of a field, which its column holds; None if it has none."""
+    value = value[0] if isinstance(value, list) and value else value
+    return value if isinstance(value, str) else None
+
+
+def _rounded(text: str) -> Decimal | None:
+    """Return what a column holds of a number; None if the text, another field's, is none."""
+    try:
+        return Decimal(text).quantize(_LAST_PLACE, ROUND_HALF_EVEN, _CONTEXT)
+    except ArithmeticError:
+        return None
