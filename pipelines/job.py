@@ -49,7 +49,7 @@ from fixfeed.pipelines.running import LOCAL, Stop, Watch, check_runner, runner_o
 from fixfeed.pipelines.sinks import Sink, sink_of
 from fixfeed.pipelines.standard_input import spool
 from fixfeed.pipelines.summary import adds_up, print_summary, summary_of
-from fixfeed.transforms.fix.framing.leftovers import UNREADABLE
+from fixfeed.transforms.batch import UNREADABLE
 
 __all__ = ["Job", "build"]
 

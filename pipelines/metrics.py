@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.io.ledger.ledger import SinkFailed
-from fixfeed.transforms.batch import Batch
-from fixfeed.transforms.fix.framing.leftovers import TRUNCATED, UNREADABLE
+from fixfeed.transforms.batch import TRUNCATED, UNREADABLE, Batch
 
 __all__ = ["Committed", "Read", "empty", "problems", "read_of", "start", "totals"]
 

@@ -1,13 +1,63 @@
-"""Block and Batch: what flows from sources through the transforms to the sinks."""
+"""Block and Batch: what flows from sources through the transforms to the sinks, in any protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from fixfeed.transforms.fix.schema import FAILURES, MESSAGES
+__all__ = [
+    "DECIMAL",
+    "FAILURES",
+    "READING_REASONS",
+    "TIME",
+    "TOO_LONG",
+    "TRUNCATED",
+    "UNREADABLE",
+    "Batch",
+    "Block",
+    "Failure",
+    "ends_within_line",
+]
 
-__all__ = ["Batch", "Block", "ends_within_line"]
+TIME = pa.timestamp("us", "UTC")
+"""The type of times: UTC in microseconds."""
+
+DECIMAL = pa.decimal128(38, 10)
+"""The type of prices and quantities: exact to ten places."""
+
+TOO_LONG = "too_long"
+TRUNCATED = "truncated"
+UNREADABLE = "unreadable"
+
+READING_REASONS = {
+    TOO_LONG: "a piece of a message or line that is longer than --max-message",
+    TRUNCATED: "the source ends inside a message; what follows makes it whole in a later run",
+    UNREADABLE: "the source cannot be read beyond this position",
+}
+"""Why bytes are a failure, and what that means, as far as it comes from reading their source."""
+
+FAILURES = pa.schema(
+    [
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("detail", pa.string()),
+        pa.field("raw", pa.binary(), nullable=False),
+    ]
+)
+"""A batch of failures: bytes that are no message, where they are, and why they are none."""
+
+
+class Failure(NamedTuple):
+    """Bytes that are no message: where in their block they begin, and why they are none.
+
+    `raw` has all of them, unless the reason says that it has only some.
+    """
+
+    position: int
+    reason: str
+    detail: str
+    raw: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,28 +68,28 @@ class Block:
     of `data`. The blocks of a source tile it: each ends where the next begins, with no gap and no
     overlap, so `[start, end)` is the stretch that is done once the block is stored.
 
-    `delimiter` is what separates fields (one byte, or `^A` written as two characters).
+    `layout` is how the source is laid out, in the words of its protocol (`protocol.Framing`; in FIX
+    what separates fields), None where its usual layout is meant.
     `last` marks the last block of a range of work. `provisional` marks bytes at the end of a source
     that do not make a message yet: they are kept as a failure, and read again by the next run.
     `too_long` marks a piece of a record that is too long to be read, all of which are failures.
     `within_line` tells that a message which is read already ends on the line that `data` begins on.
-    `error` tells why the source could not be read beyond `end`. `logged_on` has the
-    DefaultApplVerID (1137) that holds for the block's messages, by session (`A->B`, each direction
-    on its own), where a Logon before them gave one. `witness` tells the bytes of the source before
-    `end` from others, `` where its reader does not say; `origin` is what a sink registers the
-    source by, None where the key is all there is.
+    `error` tells why the source could not be read beyond `end`. `context` is what the messages
+    before the block say of those in it (in FIX, DefaultApplVerID by session). `witness` tells the
+    bytes of the source before `end` from others, `` where its reader does not say; `origin` is what
+    a sink registers the source by, None where the key is all there is.
     """
 
     source: str
     start: int
     data: bytes
-    delimiter: bytes = b"\x01"
+    layout: Any = None
     last: bool = False
     provisional: bool = False
     too_long: bool = False
     within_line: bool = False
     error: str | None = None
-    logged_on: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str] = field(default_factory=dict)
     witness: str = ""
     origin: object = None
 
@@ -58,20 +108,19 @@ def ends_within_line(data: bytes, before: bool) -> bool:
 class Batch:
     """What one block held: its messages and failures as columns, and what was left out.
 
-    `[start, end)` is the stretch of `source` that the batch stands for. `messages` has the schema
-    `MESSAGES` (possibly with further columns behind it), `failures` the schema `FAILURES`, both in
-    the order of `position`. `filtered` counts messages that a filter took out, `skipped` lines that
-    hold no FIX. `read` is how many messages and failures the block held: at every step
-    `messages.num_rows + failures.num_rows + filtered == read`. `joined` counts the messages that
-    each lookup, by its name, has said something of. `witness` and `origin` are those of the block.
+    `[start, end)` is the stretch of `source` that the batch is of. `messages` has the columns of
+    its protocol (`protocol.Table`), possibly with further ones after them, `failures` the schema
+    `FAILURES`, both in the order of `position`. `filtered` counts messages that a filter took out,
+    `skipped` lines that hold no message. `read` is how many messages and failures the block held:
+    at every step `messages.num_rows + failures.num_rows + filtered == read`. `joined` counts the
+    messages that each lookup, by its name, has said something of. `witness` and `origin` are those
+    of the block.
     """
 
     source: str
     start: int
     end: int
-    messages: pa.RecordBatch = field(
-        default_factory=lambda: pa.RecordBatch.from_pylist([], MESSAGES)
-    )
+    messages: pa.RecordBatch
     failures: pa.RecordBatch = field(
         default_factory=lambda: pa.RecordBatch.from_pylist([], FAILURES)
     )
@@ -84,3 +133,34 @@ class Batch:
     error: str | None = None
     witness: str = ""
     origin: object = None
+
+    @classmethod
+    def of(
+        cls,
+        block: Block,
+        messages: pa.RecordBatch,
+        failures: Sequence[Failure],
+        *,
+        skipped: int = 0,
+    ) -> "Batch":
+        """Return what a block held; the positions of `messages` are those in its source."""
+        columns = [
+            pa.array([block.start + failure.position for failure in failures], pa.int64()),
+            pa.array([failure.reason for failure in failures], pa.string()),
+            pa.array([failure.detail for failure in failures], pa.string()),
+            pa.array([failure.raw for failure in failures], pa.binary()),
+        ]
+        return cls(
+            source=block.source,
+            start=block.start,
+            end=block.end,
+            messages=messages,
+            failures=pa.RecordBatch.from_arrays(columns, schema=FAILURES),
+            skipped=skipped,
+            read=messages.num_rows + len(failures),
+            last=block.last,
+            provisional=block.provisional,
+            error=block.error,
+            witness=block.witness,
+            origin=block.origin,
+        )

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.batch import TIME, Batch
 from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.rules.hidden import hidden_from_lookup
-from fixfeed.transforms.fix.schema import COLUMNS, NAMED, TIME
+from fixfeed.transforms.fix.schema import COLUMNS, NAMED
 from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
 from fixfeed.transforms.lookup import Lookup, LookupFileError
 

@@ -54,7 +54,7 @@ class Range:
     A record longer than `longest` comes in blocks that are `too_long`. `endings` says how messages
     end, which matters at the end of the file.
 
-    With `fixt`, Logons are looked for, and blocks tell what they say (`Block.logged_on`);
+    With `fixt`, Logons are looked for, and blocks tell what they say (`Block.context`);
     `logged_on` is what holds at the start.
     """
 
@@ -125,7 +125,7 @@ def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterat
             block = dataclasses.replace(block, within_line=within)
             within = ends_within_line(block.data, within)
             pieces = carry(block, logged_on) if part.fixt else [block]
-            logged_on = pieces[-1].logged_on
+            logged_on = pieces[-1].context
             yield from pieces
             if block.error:
                 return
@@ -190,7 +190,7 @@ def _pass(
         for block in _read_stretch(part, stream, _Border(start), _Border(end), _PASSED):
             if block.error:
                 raise _Unread(block.error)
-            logged_on = carry(block, logged_on)[-1].logged_on
+            logged_on = carry(block, logged_on)[-1].context
             if stop and stop():
                 break
     return logged_on

@@ -32,7 +32,7 @@ def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
             with part.planned.opened() as file:
                 for block in _of_planned(part, file, block_size):
                     yield block
-                    at, logged_on = block.end, block.logged_on
+                    at, logged_on = block.end, block.context
                 return
         except Replaced as error:
             reason = f"{error} while the job ran"

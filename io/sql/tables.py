@@ -11,7 +11,8 @@ import pyarrow as pa
 from fixfeed.io.ledger.keys import POSITION_BITS, keys
 from fixfeed.io.ledger.ledger import COUNTS
 from fixfeed.io.ledger.witness import NOTE
-from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, FAILURES, MESSAGES, NAMED, TIME
+from fixfeed.transforms.batch import DECIMAL, FAILURES, TIME
+from fixfeed.transforms.fix.schema import COLUMNS, MESSAGES, NAMED
 
 __all__ = [
     "ADD_COUNTS",

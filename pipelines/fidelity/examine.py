@@ -149,7 +149,7 @@ def examine(
                     batch = parse_block(
                         block, fields="all", dictionaries=dictionaries, masking=UNMASKED
                     )
-                    _examine_batch(batch, block.delimiter, log, quickfix, found)
+                    _examine_batch(batch, block.layout, log, quickfix, found)
                     advance(len(block.data))
     return found
 

@@ -22,7 +22,7 @@ PARSED = parse_block(
 NOW = datetime.datetime(2025, 1, 2, 9, 30, tzinfo=datetime.UTC)
 BATCHES = {
     "parsed": PARSED,
-    "empty": Batch("file:0:", 0, 0),
+    "empty": Batch("file:0:", 0, 0, PARSED.messages.slice(0, 0)),
     "slice": dataclasses.replace(PARSED, messages=PARSED.messages.slice(5, 9), filtered=31),
     "extra columns": enrich_batch(PARSED, ingested_at=NOW, names=True),
     "every field": dataclasses.replace(

@@ -36,7 +36,7 @@ class Logon(NamedTuple):
 
     @property
     def says(self) -> Mapping[str, str]:
-        """DefaultApplVerID by session, as `Block.logged_on` has it: that of both directions."""
+        """DefaultApplVerID by session, as `Block.context` has it: that of both directions."""
         sender, target = decode(self.sender), decode(self.target)
         return {f"{sender}->{target}": self.appl_ver_id, f"{target}->{sender}": self.appl_ver_id}
 
@@ -69,16 +69,16 @@ def _logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list
 
 
 def carry(block: Block, logged_on: Mapping[str, str]) -> list[Block]:
-    """Cut a block so that what its `logged_on` says holds for all messages of each part.
+    """Cut a block so that what its `context` says holds for all messages of each part.
 
     `logged_on` is what holds where the block begins; that of the last part holds behind it. A Logon
     whose session has no message before it in its part does not cut. A provisional block and one
     that is too long have no messages and stay whole.
     """
     unread = block.provisional or block.too_long
-    changes = [] if unread else logons(block.data, block.delimiter, logged_on)
+    changes = [] if unread else logons(block.data, block.layout or b"\x01", logged_on)
     if not changes:
-        return [dataclasses.replace(block, logged_on=logged_on)]
+        return [dataclasses.replace(block, context=logged_on)]
     parts = []
     at, holds = 0, dict(logged_on)
     for logon in changes:
@@ -97,7 +97,7 @@ def _part(block: Block, start: int, end: int, logged_on: Mapping[str, str]) -> B
         data=block.data[start:end],
         last=block.last and end == len(block.data),
         within_line=ends_within_line(block.data[:start], block.within_line),
-        logged_on=logged_on,
+        context=logged_on,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fixfeed.transforms.fix.framing.leftovers import Failure
+from fixfeed.transforms.batch import Failure
 
 __all__ = ["Parsed"]
 

@@ -7,7 +7,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fixfeed.transforms.batch import Batch, Block
+from fixfeed.transforms.batch import (
+    TOO_LONG,
+    TRUNCATED,
+    UNREADABLE,
+    Batch,
+    Block,
+    Failure,
+)
 from fixfeed.transforms.fix.columns import (
     defect_column,
     masked_column,
@@ -17,22 +24,14 @@ from fixfeed.transforms.fix.columns import (
 )
 from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
-from fixfeed.transforms.fix.framing.leftovers import (
-    REASONS,
-    TOO_LONG,
-    TRUNCATED,
-    UNREADABLE,
-    Failure,
-    classify_lines,
-    without_runs,
-)
+from fixfeed.transforms.fix.framing.leftovers import REASONS, classify_lines, without_runs
 from fixfeed.transforms.fix.framing.messages import LINE_END, next_start
 from fixfeed.transforms.fix.framing.original import Original, as_read
 from fixfeed.transforms.fix.parsed import Parsed
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.reading import Reading
 from fixfeed.transforms.fix.scalar.block import parse_one_by_one
-from fixfeed.transforms.fix.schema import FAILURES, MESSAGES, TIME
+from fixfeed.transforms.fix.schema import MESSAGES, TIME
 from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
 from fixfeed.transforms.fix.vector.block import VectorParser
 from fixfeed.transforms.fix.vector.prefix import read_prefixes, told_by_parties
@@ -40,6 +39,8 @@ from fixfeed.transforms.fix.vector.prefix import read_prefixes, told_by_parties
 __all__ = ["parse_block"]
 
 Ints = NDArray[np.int64]
+
+_NO_MESSAGES = pa.RecordBatch.from_pylist([], MESSAGES)
 
 _SMALL = 6 << 10
 """Below this many bytes (twenty messages) the scalar parser is as fast, and eases other threads."""
@@ -75,20 +76,21 @@ def parse_block(
     chooses the parser; by itself the size of the block does. Both give the same batch.
     """
     reading = Reading(fields, validate, dictionaries, fix_json, masking)
+    delimiter = block.layout or b"\x01"
     if block.provisional or block.too_long:
-        return _unfinished(block, masking)
-    data, one, original = as_read(block.data, block.delimiter)
+        return _unfinished(block, delimiter, masking)
+    data, one, original = as_read(block.data, delimiter)
     parsed = None
     if vectorised or (vectorised is None and len(data) >= _SMALL):
-        parsed = _vector_parser(reading).parse(data, one, block.logged_on)
+        parsed = _vector_parser(reading).parse(data, one, block.context)
     if parsed is None:
-        parsed = parse_one_by_one(data, one, reading, block.logged_on)
+        parsed = parse_one_by_one(data, one, reading, block.context)
     if block.within_line:
         parsed = parsed._replace(skipped=parsed.skipped - _rest_of_line(data, one))
-    return _batch(block, parsed, original, masking, log)
+    return _batch(block, delimiter, parsed, original, masking, log)
 
 
-def _unfinished(block: Block, masking: Masking) -> Batch:
+def _unfinished(block: Block, delimiter: bytes, masking: Masking) -> Batch:
     """Keep what makes no message as a failure: the end of a source, or what is too long."""
     failures: list[Failure] = []
     skipped = 0
@@ -96,14 +98,14 @@ def _unfinished(block: Block, masking: Masking) -> Batch:
         failures.append(Failure(0, UNREADABLE, block.error, block.data))
     elif block.too_long:
         failures.append(Failure(0, TOO_LONG, REASONS[TOO_LONG], block.data))
-    elif start_pattern(block.delimiter).search(block.data):
+    elif start_pattern(delimiter).search(block.data):
         failures.append(Failure(0, TRUNCATED, REASONS[TRUNCATED], block.data))
     else:
         found, skipped = classify_lines(
-            block.data, 0, len(block.data), block.delimiter, rest=block.within_line
+            block.data, 0, len(block.data), delimiter, rest=block.within_line
         )
         failures += found
-    return _finish(block, None, failures, skipped, masking)
+    return _finish(block, _NO_MESSAGES, failures, skipped, masking)
 
 
 def _rest_of_line(data: bytes, delimiter: bytes) -> int:
@@ -117,7 +119,12 @@ def _rest_of_line(data: bytes, delimiter: bytes) -> int:
 
 
 def _batch(
-    block: Block, parsed: Parsed, original: Original, masking: Masking, log: LogFormat
+    block: Block,
+    delimiter: bytes,
+    parsed: Parsed,
+    original: Original,
+    masking: Masking,
+    log: LogFormat,
 ) -> Batch:
     failures = parsed.failures
     if not original.as_it_came:
@@ -164,7 +171,7 @@ def _batch(
         "enriched": pa.nulls(count, pa.string()),
         "prefix": masked_prefixes(prefix, masking),
         "masked": masked_column(parsed.masked, count),
-        "raw": raw_column(pieces, every_third + np.int32(1), raws, block.delimiter),
+        "raw": raw_column(pieces, every_third + np.int32(1), raws, delimiter),
     }
     messages = pa.RecordBatch.from_arrays(
         [arrays[name] for name in MESSAGES.names], schema=MESSAGES
@@ -178,50 +185,27 @@ def _batch(
     return _finish(block, messages, failures, parsed.skipped, masking)
 
 
-def _without_secrets(failures: Sequence[Failure], masking: Masking) -> list[bytes]:
-    """Return the bytes of failures, which are in order, masked; a secret may go on in the next."""
-    raws = []
+def _without_secrets(failures: Sequence[Failure], masking: Masking) -> list[Failure]:
+    """Return failures, which are in order, masked; a secret may go on in the next."""
+    masked = []
     secret_until = 0
     for failure in failures:
         raw, beyond = masking.left_over(failure.raw)
         inside = min(max(secret_until - failure.position, 0), len(raw))
-        raws.append(b"*" * inside + raw[inside:])
+        masked.append(failure._replace(raw=b"*" * inside + raw[inside:]))
         secret_until = max(secret_until, failure.position + len(raw) + beyond if beyond else 0)
-    return raws
+    return masked
 
 
 def _finish(
     block: Block,
-    messages: pa.RecordBatch | None,
+    messages: pa.RecordBatch,
     failures: list[Failure],
     skipped: int,
     masking: Masking,
 ) -> Batch:
     failures = without_runs(failures)
-    raws = [failure.raw for failure in failures]
     # One look at all of them costs less than one at each; mostly there is no secret.
-    if raws and masking.secrets.may_be_in(b"\n".join(raws)):
-        raws = _without_secrets(failures, masking)
-    failed = pa.RecordBatch.from_arrays(
-        [
-            pa.array([block.start + failure.position for failure in failures], pa.int64()),
-            pa.array([failure.reason for failure in failures], pa.string()),
-            pa.array([failure.detail for failure in failures], pa.string()),
-            pa.array(raws, pa.binary()),
-        ],
-        schema=FAILURES,
-    )
-    return Batch(
-        source=block.source,
-        start=block.start,
-        end=block.end,
-        failures=failed,
-        skipped=skipped,
-        last=block.last,
-        provisional=block.provisional,
-        error=block.error,
-        witness=block.witness,
-        origin=block.origin,
-        read=failed.num_rows + (messages.num_rows if messages is not None else 0),
-        **({"messages": messages} if messages is not None else {}),
-    )
+    if failures and masking.secrets.may_be_in(b"\n".join(failure.raw for failure in failures)):
+        failures = _without_secrets(failures, masking)
+    return Batch.of(block, messages, failures, skipped=skipped)

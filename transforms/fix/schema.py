@@ -1,28 +1,24 @@
 """The columns of a batch: one row a FIX message, one fixed Arrow schema for every source and sink.
 
 A column that comes from FIX is named after its field in snake_case. Names and types are the same in
-SQL, Parquet and JSON; what a column cannot hold exactly stands in `fields` as its text.
+SQL, Parquet and JSON; what a column cannot hold exactly (digits beyond a microsecond, or beyond ten
+places) is in `fields` as its text.
 """
 
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from fixfeed.transforms.batch import DECIMAL, TIME
+
 __all__ = [
     "COLUMNS",
     "DECIMAL",
-    "FAILURES",
     "MESSAGES",
     "NAMED",
     "TIME",
     "Column",
 ]
-
-TIME = pa.timestamp("us", "UTC")
-"""Times are UTC in microseconds; finer digits stay as text in `fields`."""
-
-DECIMAL = pa.decimal128(38, 10)
-"""Prices and quantities: exact to ten places; finer digits stay as text in `fields`."""
 
 
 class Column(NamedTuple):
@@ -108,13 +104,3 @@ when there are none; `enriched` a JSON object of what the user's lookups added, 
 the tags whose values are masked, joined by commas, or null; `prefix` what stood before the message
 on its line; `raw` its bytes as they came, but for what is masked.
 """
-
-FAILURES = pa.schema(
-    [
-        pa.field("position", pa.int64(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("detail", pa.string()),
-        pa.field("raw", pa.binary(), nullable=False),
-    ]
-)
-"""A batch of failures: bytes that are no message, where they stood, and why they are none."""

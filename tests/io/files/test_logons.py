@@ -64,7 +64,7 @@ def test_a_grown_file_is_read_by_what_the_logons_before_its_old_end_say(tmp_path
     data = first + order()
     path.write_bytes(gzip.compress(data) if compression else data)
     (block,) = read(cut_ranges(one_file(path), [(0, len(first))]))
-    assert (block.start, block.logged_on) == (len(first), {"A->B": "9", "B->A": "9"})
+    assert (block.start, block.context) == (len(first), {"A->B": "9", "B->A": "9"})
 
 
 def test_a_file_without_fixt_is_not_read_for_logons(tmp_path, monkeypatch):

@@ -19,8 +19,8 @@ from fixfeed.io.jsonl.sink import WriteToJsonLines
 from fixfeed.io.jsonl.writer import JsonlWriter
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
 from fixfeed.io.ledger.source import Source
-from fixfeed.transforms.batch import Block
-from fixfeed.transforms.fix.framing.leftovers import REASONS, TRUNCATED
+from fixfeed.transforms.batch import TRUNCATED, Block
+from fixfeed.transforms.fix.framing.leftovers import REASONS
 from fixfeed.transforms.fix.parser import parse_block
 from tests.io.ledger.known_sources import check_known_by_what_was_read
 from tests.transforms.fix.messages import encode

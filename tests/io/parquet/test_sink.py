@@ -23,9 +23,9 @@ from fixfeed.io.ledger.source import Source
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.sink import WriteToParquet
 from fixfeed.io.parquet.writer import ParquetWriter
-from fixfeed.transforms.batch import Batch, Block
+from fixfeed.transforms.batch import FAILURES, Batch, Block
 from fixfeed.transforms.fix.parser import parse_block
-from fixfeed.transforms.fix.schema import DECIMAL, FAILURES, MESSAGES, TIME
+from fixfeed.transforms.fix.schema import DECIMAL, MESSAGES, TIME
 from tests.io.ledger.known_sources import check_known_by_what_was_read
 from tests.transforms.fix.messages import encode
 
@@ -299,7 +299,7 @@ def test_the_unfinished_end_of_a_source_is_a_failure_until_it_has_grown(lake, wh
     write(lake, batch(0, BORDERS[4]))
     for cut in (20, 50):
         write(lake, batch(BORDERS[4], BORDERS[4] + cut, provisional=True))
-    write(lake, Batch("file:key", 0, 0), source_id=2)
+    write(lake, Batch("file:key", 0, 0, pa.RecordBatch.from_pylist([], MESSAGES)), source_id=2)
     assert [raw for _, _, raw in content(lake)[1]] == [LOG[BORDERS[4] : BORDERS[4] + 50]]
     assert content(lake)[2] == [(1, "r", 0, BORDERS[4], 4, 0, 0, 0, "")]
     write(lake, batch(BORDERS[4], len(LOG)))

@@ -37,7 +37,7 @@ def difference(seed: object) -> tuple[int, str | None]:
         data = wrapped_log(rng, data)
         delimiter = rng.choice([delimiter, sniff_delimiter(data)])
     logged_on = rng.choice([{}, {}, {"A->B": "6"}, {"A->B": "8"}])
-    block = Block("log", 1000, data, delimiter, logged_on=logged_on)
+    block = Block("log", 1000, data, delimiter, context=logged_on)
     options = {
         "fields": rng.choice(FIELDS),
         "validate": rng.choice(VALIDATE),

@@ -65,9 +65,9 @@ def heard_in(blocks):
     """What the blocks say holds for the session of each message."""
     result = {}
     for block in blocks:
-        for start, _, by_tag in read(block.data, block.delimiter):
+        for start, _, by_tag in read(block.data, block.layout):
             name = f"{text(by_tag.get(b'49', b''))}->{text(by_tag.get(b'56', b''))}"
-            result[block.start + start] = block.logged_on.get(name)
+            result[block.start + start] = block.context.get(name)
     return result
 
 

@@ -13,11 +13,13 @@ from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.enrich import enrich_batch
 from fixfeed.transforms.fix.envelope import envelopes, failure_envelopes
 from fixfeed.transforms.fix.parser import parse_block
-from fixfeed.transforms.fix.schema import NAMED
+from fixfeed.transforms.fix.schema import MESSAGES, NAMED
 from fixfeed.transforms.lookup import Lookup
 from tests.transforms.fix.messages import DELIMITERS, encode, random_log
 
 NOW = datetime.datetime(2025, 7, 1, 12, 0, 0, 5, datetime.UTC)
+
+NOTHING = Batch("file:key", 0, 0, pa.RecordBatch.from_pylist([], MESSAGES))
 
 
 def parsed(data, **options):
@@ -62,7 +64,7 @@ def lookup(tmp_path):
 def test_envelopes_are_those_of_a_construction_one_by_one(seed, enriched, tmp_path):
     rng = random.Random(seed)
     delimiter = rng.choice(DELIMITERS)
-    batch = parsed(random_log(rng, 60, mutated=0.3, delimiter=delimiter), delimiter=delimiter)
+    batch = parsed(random_log(rng, 60, mutated=0.3, delimiter=delimiter), layout=delimiter)
     if enriched:
         batch = enrich_batch(batch, ingested_at=NOW, names=True, lookups=[lookup(tmp_path)])
     texts = envelopes(batch, 'odd "name" \\ \n é.log')
@@ -76,7 +78,7 @@ def test_the_keys_of_a_whole_envelope_come_in_their_order(tmp_path):
         [(35, b"D"), (49, b'A"\\'), (56, b"B"), (54, b"1"), (55, b"MSFT"), (554, b"x")],
         delimiter=b"|",
     ).replace(b"10=", b"10=9")
-    batch = parsed(line, delimiter=b"|")
+    batch = parsed(line, layout=b"|")
     batch = enrich_batch(batch, ingested_at=NOW, names=True, lookups=[lookup(tmp_path)])
     position = 1000 + line.index(b"8=FIX.4.4|")
     assert envelopes(batch, "day.log").to_pylist() == [
@@ -110,14 +112,14 @@ def test_without_fix_json_the_error_says_how_to_get_it():
 
 
 def test_a_batch_without_messages_has_no_envelopes():
-    assert envelopes(Batch("file:key", 0, 0), "day.log").to_pylist() == []
-    assert failure_envelopes(Batch("file:key", 0, 0), "day.log").to_pylist() == []
+    assert envelopes(NOTHING, "day.log").to_pylist() == []
+    assert failure_envelopes(NOTHING, "day.log").to_pylist() == []
 
 
 def test_failures_keep_their_bytes_as_text_or_in_base64():
     text = 'junk "35=D"|é\x01\x02|55=X|'.encode()
     octets = b"8=FIX.4.4|\xff\x00=junk|"
-    batch = parsed(text + b"\n" + octets + b"\n", delimiter=b"|")
+    batch = parsed(text + b"\n" + octets + b"\n", layout=b"|")
     expected = [
         {
             "source": "day.log",

@@ -71,14 +71,14 @@ def test_a_block_is_cut_where_what_holds_changes_for_messages_before():
     block = Block("x", 100, b"".join(log), last=True)
     assert carry(block, {}) == [
         Block("x", 100, log[0]),
-        Block("x", 100 + at[1], log[1] + log[2], within_line=True, logged_on=both("9")),
+        Block("x", 100 + at[1], log[1] + log[2], within_line=True, context=both("9")),
         Block(
             "x",
             100 + at[3],
             log[3] + log[4],
             last=True,
             within_line=True,
-            logged_on=both("6"),
+            context=both("6"),
         ),
     ]
 
@@ -87,14 +87,14 @@ def test_a_block_is_not_cut_at_the_first_logons_of_many_sessions():
     clients = [b"CLIENT%d" % number for number in range(50)]
     log = [one for name in clients for one in (logon(name, b"HUB"), order(b"HUB", name))]
     (block,) = carry(Block("x", 0, b"".join(log)), {})
-    assert len(block.logged_on) == 100
-    assert set(block.logged_on.values()) == {"9"}
+    assert len(block.context) == 100
+    assert set(block.context.values()) == {"9"}
 
 
 def test_a_provisional_block_stays_whole():
     block = Block("x", 0, order() + logon() + order()[:-8], provisional=True)
     assert carry(block, both("6")) == [
-        Block("x", 0, block.data, provisional=True, logged_on=both("6"))
+        Block("x", 0, block.data, provisional=True, context=both("6"))
     ]
 
 
@@ -111,6 +111,6 @@ def test_what_a_message_is_told_does_not_depend_on_where_the_log_is_cut(seed):
         blocks, holds = [], {}
         for start, end in itertools.pairwise(borders):
             blocks += carry(Block("x", start, data[start:end], delimiter), holds)
-            holds = blocks[-1].logged_on
+            holds = blocks[-1].context
         assert b"".join(block.data for block in blocks) == data
         assert heard_in(blocks) == expected

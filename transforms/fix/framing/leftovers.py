@@ -7,10 +7,10 @@ has might be a damaged message, so it is kept whole as a failure.
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 
+from fixfeed.transforms.batch import READING_REASONS, Failure
 from fixfeed.transforms.fix.framing.traces import has_field, has_trace
 from fixfeed.transforms.fix.framing.without_begin import NO_BEGIN, seen_without_begin
 
@@ -20,10 +20,6 @@ __all__ = [
     "NO_MSG_TYPE",
     "REASONS",
     "REPEATED_BYTE",
-    "TOO_LONG",
-    "TRUNCATED",
-    "UNREADABLE",
-    "Failure",
     "before_not_text",
     "classify_lines",
     "damaged_prefix",
@@ -34,18 +30,13 @@ NO_BEGIN_STRING = "no_begin_string"
 NO_MSG_TYPE = "no_msg_type"
 NOT_TEXT = "not_text"
 REPEATED_BYTE = "repeated_byte"
-TOO_LONG = "too_long"
-TRUNCATED = "truncated"
-UNREADABLE = "unreadable"
 
 REASONS = {
     NO_BEGIN_STRING: NO_BEGIN,
     NO_MSG_TYPE: "a message without MsgType (35)",
     NOT_TEXT: "bytes that are neither FIX nor text",
     REPEATED_BYTE: "the same byte very many times; the detail says which and how many",
-    TOO_LONG: "a piece of a message or line that is longer than --max-message",
-    TRUNCATED: "the source ends inside a message; what follows makes it whole in a later run",
-    UNREADABLE: "the source cannot be read beyond this position",
+    **READING_REASONS,
 }
 """Why bytes are a failure, and what that means."""
 
@@ -56,18 +47,6 @@ RUN = 4 << 10
 _RUN_HEAD = 16
 _JOINED = 256 << 10  # bytes of lines that are no text, in one failure
 _NEAR = 64  # bytes of text between two such lines that go with them
-
-
-class Failure(NamedTuple):
-    """Bytes that are no message, where they begin, and why they are none.
-
-    `raw` has all of them, but of a `REPEATED_BYTE` the first ones only.
-    """
-
-    position: int
-    reason: str
-    detail: str
-    raw: bytes
 
 
 # What log formats close a line with behind the message.

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
+from fixfeed.transforms.batch import Failure
 from fixfeed.transforms.fix.columns import session_column
 from fixfeed.transforms.fix.framing.leftovers import (
     NO_MSG_TYPE,
     REASONS,
-    Failure,
     classify_lines,
     damaged_prefix,
 )

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fixfeed.transforms.batch import Failure
 from fixfeed.transforms.fix.defects import (
     BODY_LENGTH,
     CHECK_SUM,
@@ -19,7 +20,7 @@ from fixfeed.transforms.fix.defects import (
     REPEATED_TAG,
     UNKNOWN_VERSION,
 )
-from fixfeed.transforms.fix.framing.leftovers import NO_MSG_TYPE, REASONS, Failure
+from fixfeed.transforms.fix.framing.leftovers import NO_MSG_TYPE, REASONS
 from fixfeed.transforms.fix.parsed import Parsed
 from fixfeed.transforms.fix.reading import Reading
 from fixfeed.transforms.fix.scalar.message import Message, parse_message

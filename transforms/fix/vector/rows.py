@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from fixfeed.transforms.batch import Failure
 from fixfeed.transforms.fix.framing.leftovers import (
     NO_MSG_TYPE,
     REASONS,
-    Failure,
     classify_lines,
     damaged_prefix,
 )

@@ -202,7 +202,7 @@ def test_a_masked_message_keeps_the_delimiter_it_came_with(vectorised):
     logon = encode([(35, b"A"), (49, b"A"), (56, b"B"), (553, b"ann"), (554, b"secret")])
     hidden = logon.replace(b"ann", b"***").replace(b"secret", b"******")
     for came in ([logon] * 30, [logon, logon.replace(b"\x01", b"^A")] * 15):
-        block = Block("file:x", 0, b"\n".join(came) + b"\n", delimiter=b"^A")
+        block = Block("file:x", 0, b"\n".join(came) + b"\n", layout=b"^A")
         batch = parse_block(block, vectorised=vectorised)
         expected = [hidden if b"\x01" in one else hidden.replace(b"\x01", b"^A") for one in came]
         assert batch.messages["raw"].to_pylist() == expected
