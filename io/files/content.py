@@ -1,12 +1,14 @@
 """What a file holds, as far as a ledger has to know to tell it from others."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from apache_beam.io.filesystem import BeamIOError
 
 from fixfeed.io.files.compression import Damaged, Stream, compression_of
-from fixfeed.io.files.planned import Planned, Replaced, open_file
+from fixfeed.io.files.planned import MOST_MOVES, Planned, Replaced, open_file
 from fixfeed.io.ledger import source
 from fixfeed.io.ledger.witness import EXACT, TELLING, Trail, witnesses
 
@@ -62,13 +64,13 @@ class Content:
 
         A plain file is read at a few places, a compressed one up to the last position.
         """
-        planned = self.planned.found_again()
-        if planned is None:
-            return {}
+
+        def look(file: BinaryIO) -> dict[int, str]:
+            stream = Stream(file, self.compression)
+            return witnesses(stream.read, positions, stream.seek)
+
         try:
-            with planned.opened() as file:
-                stream = Stream(file, self.compression)
-                return witnesses(stream.read, positions, stream.seek)
+            return self.planned.read_with(look)
         except (Damaged, Replaced, BeamIOError, OSError):
             return {}
 
@@ -83,18 +85,20 @@ class Content:
             return False
         if any(other.known.get(at, one) != one for at, one in self.known.items()):
             return False
-        here, there = self.planned.found_again(), other.planned.found_again()
-        if here is None or there is None:
-            return False
+
+        def compare(mine: BinaryIO, its: BinaryIO) -> bool:
+            one, another = Stream(mine, self.compression), Stream(its, other.compression)
+            while data := one.read(_CHUNK):
+                if another.read(len(data)) != data:
+                    return False
+            return True
+
         try:
-            with here.opened() as mine, there.opened() as its:
-                one, another = Stream(mine, self.compression), Stream(its, other.compression)
-                while data := one.read(_CHUNK):
-                    if another.read(len(data)) != data:
-                        return False
+            return self.planned.read_with(
+                lambda mine: other.planned.read_with(lambda its: compare(mine, its))
+            )
         except (Damaged, Replaced, BeamIOError, OSError):
             return False
-        return True
 
     def look_at(self, place: str) -> "Content | None":
         """Return what is at a place now, None if no file can be read there."""
@@ -104,9 +108,17 @@ class Content:
 def look(path: str, place: str) -> tuple[Content, bytes]:
     """Return the content of the file at a path, and its first 64 KiB.
 
-    `place` is what it is to be known by. Up to 1 MiB is read. Raises `Damaged`, `BeamIOError` or
-    `OSError` where nothing can be read.
+    `place` is what it is to be known by. Up to 1 MiB is read; if the file is replaced meanwhile, so
+    that its parts are of two files, it is read again. Raises `Damaged`, `BeamIOError` or `OSError`
+    where nothing can be read.
     """
+    for _ in range(MOST_MOVES):
+        with suppress(Replaced):
+            return _look(path, place)
+    raise Damaged("is replaced again and again while it is looked at")
+
+
+def _look(path: str, place: str) -> tuple[Content, bytes]:
     with open_file(path) as file:
         planned = Planned.look(path, file)
         compression = compression_of(file.read(_SNIFF))
@@ -126,6 +138,7 @@ def look(path: str, place: str) -> tuple[Content, bytes]:
                 known[trail.position] = trail.witness()
             if trail.position < position:
                 break
+        planned.check(file)
         # How much comes out of what has been read of a compressed file tells about the rest.
         ratio = stream.position / stream.consumed if stream.consumed else 1.0
     length = round(planned.size * ratio)

@@ -7,14 +7,19 @@ cut to nothing (copytruncate). Reading on by its name would mix two files.
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-__all__ = ["Planned", "Replaced", "file_id_of", "open_file"]
+__all__ = ["MOST_MOVES", "Planned", "Replaced", "file_id_of", "open_file"]
+
+MOST_MOVES = 100
+"""A file that is renamed or replaced so often while it is read is given up."""
+
+T = TypeVar("T")
 
 _EDGE = 4096
 _MOST_LOOKED_AT = 100  # files of a folder, when one has gone
@@ -106,6 +111,20 @@ class Planned:
             self.check(file)
             yield file
             self.check(file)
+
+    def read_with(self, function: Callable[[BinaryIO], T]) -> T:
+        """Return what a function makes of the open file, wherever the file is now.
+
+        It is called again if the file was renamed or replaced meanwhile. Raises `Replaced` if the
+        file is not found, else what the function, or opening the file, raises.
+        """
+        for _ in range(MOST_MOVES):
+            found = self.found_again()
+            if found is None:
+                break
+            with contextlib.suppress(Replaced, FileNotFoundError), found.opened() as file:
+                return function(file)
+        raise Replaced("what it held is not found in its folder")
 
     def check(self, file: BinaryIO) -> None:
         """Raise `Replaced` if an open file no longer holds what it held when it was planned.

@@ -55,7 +55,7 @@ class Range:
     end, which matters at the end of the file.
 
     With `fixt`, Logons are looked for, and blocks tell what they say (`Block.context`);
-    `logged_on` is what holds at the start.
+    `logged_on` is what holds at the start. With `unread`, the range is not read, and that is why.
     """
 
     origin: Source
@@ -69,6 +69,7 @@ class Range:
     skip: tuple[Stretch, ...] = ()
     fixt: bool = False
     logged_on: Mapping[str, str] = field(default_factory=dict)
+    unread: str = ""
     longest: int = LONGEST
     endings: Endings = _AS_FIX_SAYS
 
@@ -142,21 +143,17 @@ def with_logons(
     first = parts[0]
     if not first.fixt or first.compression or not any(part.start for part in parts):
         return parts
-    while (planned := first.planned.found_again()) is not None:
-        try:
-            with planned.opened() as file:
-                told = _logged_on(parts, Stream(file, ""), stop)
-        except Replaced:
-            continue
-        except (BeamIOError, OSError, Damaged, _Unread):
-            break
-        if stop and stop():
-            return ()
-        return [
-            dataclasses.replace(part, logged_on=one) for part, one in zip(parts, told, strict=True)
-        ]
-    # Whoever reads the ranges finds it, and says so.
-    return parts
+    try:
+        told = first.planned.read_with(lambda file: _logged_on(parts, Stream(file, ""), stop))
+    except (BeamIOError, OSError, Damaged, Replaced, _Unread) as error:
+        unread = (
+            f"the Logons before this place could not be read: {reason_of(error)}. "
+            "Give the file that has them now as --input"
+        )
+        return [dataclasses.replace(part, unread=unread) if part.start else part for part in parts]
+    if stop and stop():
+        return ()
+    return [dataclasses.replace(part, logged_on=one) for part, one in zip(parts, told, strict=True)]
 
 
 def _logged_on(

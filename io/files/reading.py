@@ -7,14 +7,12 @@ from typing import BinaryIO
 from apache_beam.io.filesystem import BeamIOError
 
 from fixfeed.io.files.compression import Damaged, Stream
-from fixfeed.io.files.planned import Replaced
+from fixfeed.io.files.planned import MOST_MOVES, Replaced
 from fixfeed.io.files.ranges import BLOCK, Range, blocks_of, reason_of, said
 from fixfeed.io.ledger.witness import EXACT, TAIL, Trail
 from fixfeed.transforms.batch import Block
 
 __all__ = ["read_blocks"]
-
-_MOST_MOVES = 100  # a file that is renamed so often while one range is read is given up
 
 
 def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
@@ -26,8 +24,11 @@ def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
     and says so.
     """
     at, logged_on = part.start, part.logged_on
+    if part.unread:
+        yield _unread(part, at, part.unread)
+        return
     reason = ""
-    for _ in range(_MOST_MOVES):
+    for _ in range(MOST_MOVES):
         try:
             with part.planned.opened() as file:
                 for block in _of_planned(part, file, block_size):

@@ -84,15 +84,19 @@ def test_a_file_of_one_range_is_not_read_before_it(tmp_path, monkeypatch):
     assert with_logons(parts) == parts
 
 
-def test_a_file_that_is_gone_is_left_to_whoever_reads_it(tmp_path):
+def test_a_file_that_is_gone_is_not_read_by_what_logons_it_may_have(tmp_path):
     path = tmp_path / "day.log"
     path.write_bytes(logon() + order() * 300)
     parts = cut_ranges(one_file(path), (), size=1000)
     path.unlink()
-    assert with_logons(parts) == parts
-    assert next(read_blocks(parts[1])).error == (
+    first, second, *_ = with_logons(parts)
+    assert next(read_blocks(first)).error == (
         f"{path}: it went while the job ran, and what it held is not found in its folder; it was "
-        "read up to byte 1000. Give the file that has the rest of it now as --input"
+        "read up to byte 0. Give the file that has the rest of it now as --input"
+    )
+    assert next(read_blocks(second)).error == (
+        f"{path}: the Logons before this place could not be read: what it held is not found in its "
+        "folder. Give the file that has them now as --input"
     )
 
 

@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from fixfeed.io.files import content
 from fixfeed.io.files import planned as planned_files
 from fixfeed.io.files.ranges import with_logons
 from fixfeed.io.files.reading import read_blocks
@@ -34,6 +35,11 @@ def planned(path, size=1 << 20):
     (file,), unreadable = find_files([str(path)])
     assert unreadable == []
     return cut_ranges(file, (), size=size)
+
+
+def written(path, data):
+    path.write_bytes(data)
+    return path
 
 
 def text_of(blocks):
@@ -93,7 +99,8 @@ class Moments:
     def __init__(self, monkeypatch, nth, act):
         self.left, self.act = nth, act
         self.opening = planned_files.open_file
-        monkeypatch.setattr(planned_files, "open_file", self.open)
+        for module in (planned_files, content):
+            monkeypatch.setattr(module, "open_file", self.open)
         for name in ("_size_of", "_digest_of"):
             looking = getattr(planned_files, name)
             monkeypatch.setattr(planned_files, name, self.after_one_more(looking))
@@ -141,7 +148,7 @@ def at_every_moment(tmp_path, monkeypatch, data, function, rotate):
             found = function(given)
         yield found
         if moments.left > 0:
-            assert nth > 20
+            assert nth > 5
             return
 
 
@@ -189,6 +196,38 @@ def test_logons_are_found_in_a_log_that_is_rotated_at_any_moment(tmp_path, monke
 
 
 @pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
+def test_a_log_that_is_rotated_while_it_is_looked_at_is_seen_as_one_file(
+    tmp_path, monkeypatch, rotate
+):
+    def look(parts):
+        return content.look(parts[0].path, parts[0].path)[0].known
+
+    data = log(40, 1)
+    seen = list(at_every_moment(tmp_path, monkeypatch, data, look, rotate))
+    new = tmp_path / "1" / "day.log"
+    one_file = [
+        content.look(str(file), str(file))[0].known
+        for file in (written(tmp_path / "old", data), new)
+    ]
+    assert all(one in one_file for one in seen)
+    assert all(one in seen for one in one_file)
+
+
+@pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
+def test_a_log_that_is_rotated_at_any_moment_is_known_by_what_was_read_of_it(
+    tmp_path, monkeypatch, rotate
+):
+    data = log(40, 1)
+    place = len(data) - 100
+    wanted = {place: file_witness(written(tmp_path / "old", data), place)}
+
+    def holds(parts):
+        return parts[0].origin.content.holds(wanted)
+
+    assert all(at_every_moment(tmp_path, monkeypatch, data, holds, rotate))
+
+
+@pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
 def test_no_log_is_taken_for_a_copy_of_another_because_it_is_rotated(tmp_path, monkeypatch, rotate):
     other = tmp_path / "other.log"
     data = log(40, 1)
@@ -199,6 +238,22 @@ def test_no_log_is_taken_for_a_copy_of_another_because_it_is_rotated(tmp_path, m
         return parts[0].origin.content.begins(longer.content)
 
     assert not any(at_every_moment(tmp_path, monkeypatch, data, compare, rotate))
+
+
+def test_what_logons_that_are_gone_would_say_is_not_guessed(tmp_path):
+    data = logon() + b"\n" + random_session_log(random.Random(1), 60, b"\x01", mutated=0)
+    (tmp_path / "logs").mkdir()
+    path = written(tmp_path / "logs" / "day.log", data)
+    first, *rest = planned(path, size=4000)
+    path.rename(tmp_path / "elsewhere")
+    first_again, *marked = with_logons([first, *rest])
+    (tmp_path / "elsewhere").rename(path)
+    assert marked
+    assert first_again == first
+    for part in marked:
+        (block,) = read_blocks(part)
+        assert (block.start, block.data, block.provisional) == (part.start, b"", True)
+        assert block.error.startswith(f"{path}: the Logons before this place could not be read: ")
 
 
 def test_logons_are_looked_for_in_the_log_that_was_planned(day):
