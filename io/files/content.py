@@ -79,26 +79,44 @@ class Content:
 
         Both are compared byte for byte, up to the first difference.
         """
-        if not isinstance(other, Content) or self.fingerprint != other.fingerprint:
-            return False
-        if not (self.compression or other.compression) and self.length > other.length:
-            return False
-        if any(other.known.get(at, one) != one for at, one in self.known.items()):
-            return False
+        equal, damage = self._compared(other)
+        return equal and not damage
 
-        def compare(mine: BinaryIO, its: BinaryIO) -> bool:
+    def unfinished_copy_of(self, other: source.Content) -> str:
+        """Return why this file ends early if all that can be read of it begins another one.
+
+        So it is while a log is being compressed. `` if it does not, or is whole.
+        """
+        equal, damage = self._compared(other) if self.compression else (False, "")
+        return damage if equal else ""
+
+    def _compared(self, other: source.Content) -> tuple[bool, str]:
+        """Tell whether all that can be read of this file begins another, and why it is not more."""
+        if not isinstance(other, Content) or self.fingerprint != other.fingerprint:
+            return False, ""
+        if not (self.compression or other.compression) and self.length > other.length:
+            return False, ""
+        if any(other.known.get(at, one) != one for at, one in self.known.items()):
+            return False, ""
+
+        def compare(mine: BinaryIO, its: BinaryIO) -> tuple[bool, str]:
             one, another = Stream(mine, self.compression), Stream(its, other.compression)
-            while data := one.read(_CHUNK):
+            while True:
+                try:
+                    data = one.read(_CHUNK)
+                except Damaged as error:
+                    return True, str(error)
+                if not data:
+                    return True, ""
                 if another.read(len(data)) != data:
-                    return False
-            return True
+                    return False, ""
 
         try:
             return self.planned.read_with(
                 lambda mine: other.planned.read_with(lambda its: compare(mine, its))
             )
         except (Damaged, Replaced, BeamIOError, OSError):
-            return False
+            return False, ""
 
     def look_at(self, place: str) -> "Content | None":
         """Return what is at a place now, None if no file can be read there."""

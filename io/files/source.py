@@ -110,7 +110,9 @@ def find_files(
 ) -> tuple[list[File], list[Unreadable]]:
     """Return the files that the patterns match, each once and in order, and what is unreadable.
 
-    `**` matches folders to any depth. `delimiter` overrides what is found in each file.
+    `**` matches folders to any depth. `delimiter` overrides what is found in each file. A
+    compressed copy of another one of the files that is not whole yet is unreadable: read as a log
+    of its own, all of it would come twice.
     """
     files: dict[str, File] = {}
     inodes: set[str] = set()
@@ -140,7 +142,26 @@ def find_files(
                     files[place] = file
                     inodes.add(inode)
     found = sorted(files.values(), key=lambda file: file.path)
-    return found, list(dict.fromkeys(unreadable))
+    whole = []
+    for file in found:
+        why = _unfinished(file, found)
+        if why:
+            unreadable.append(_unreadable(file.path, why))
+        else:
+            whole.append(file)
+    return whole, list(dict.fromkeys(unreadable))
+
+
+def _unfinished(file: File, others: Sequence[File]) -> str:
+    """Return why a compressed file is no whole copy of one of the others, `` if it is none."""
+    for one in others if file.compression and file.content.fingerprint else ():
+        why = file.content.unfinished_copy_of(one.content) if one is not file else ""
+        if why:
+            return (
+                f"{why}; all that can be read of it is in {one.name} as well, as while a log is "
+                "being compressed; read it again when it is whole"
+            )
+    return ""
 
 
 def _unreadable(path: str, reason: str) -> Unreadable:

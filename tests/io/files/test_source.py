@@ -159,6 +159,25 @@ def test_files_that_begin_alike_are_told_apart_and_copies_are_left_out(tmp_path)
     assert sorted(one.path[-1] for one in copies) == ["c", "d"]
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_a_log_that_is_being_compressed_is_not_read_twice(tmp_path, compress):
+    data = log(4000, seed=1)
+    (tmp_path / "day.log.1").write_bytes(data)
+    packed = compress(data)
+    (tmp_path / "day.log.1.packed").write_bytes(packed[: len(packed) * 2 // 3])
+    found, (unfinished,) = find_files([str(tmp_path / "*")])
+    assert [file.name for file in found] == [str(tmp_path / "day.log.1")]
+    assert unfinished.path == str(tmp_path / "day.log.1.packed")
+    assert unfinished.reason.endswith(
+        f"; all that can be read of it is in {tmp_path}/day.log.1 as well, as while a log is being "
+        "compressed; read it again when it is whole"
+    )
+    (tmp_path / "day.log.1.packed").write_bytes(packed)
+    found, unreadable = find_files([str(tmp_path / "*")])
+    assert unreadable == []
+    assert [file.name for file in without_copies(found)[0]] == [str(tmp_path / "day.log.1")]
+
+
 def test_what_is_missing_is_named_with_what_is_near(tmp_path):
     (tmp_path / "orders.log").write_bytes(log(1))
     (tmp_path / "empty.log").write_bytes(b"")
