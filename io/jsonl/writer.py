@@ -1,14 +1,14 @@
 """Commits of batches to a file of JSON lines: what is new of them, and their stretches."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.io.jsonl.ledger import JsonlLedger
-from fixfeed.io.ledger.ledger import Stretch, check_witness, gaps, inside, register_batches
-from fixfeed.io.ledger.witness import note
+from fixfeed.io.ledger.ledger import Progress, check_witness, register_batches
+from fixfeed.io.ledger.new_parts import new_parts
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.fix.envelope import envelopes, failure_envelopes
 
@@ -21,24 +21,6 @@ def joined(texts: pa.StringArray) -> bytes:
         return b""
     one = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
     return pc.binary_join(one, "\n")[0].as_buffer().to_pybytes() + b"\n"
-
-
-class _Lines(NamedTuple):
-    """A batch as lines, made before the lock is taken."""
-
-    source_id: int
-    batch: Batch
-    messages: pa.StringArray
-    failures: pa.StringArray
-
-    def between(self, start: int, end: int) -> "_Lines":
-        """Return what lies in [start, end)."""
-        if (start, end) == (self.batch.start, self.batch.end):
-            return self
-        return self._replace(
-            messages=_within(self.messages, self.batch.messages, (start, end)),
-            failures=_within(self.failures, self.batch.failures, (start, end)),
-        )
 
 
 class JsonlWriter:
@@ -74,59 +56,58 @@ class JsonlWriter:
         )
         if not {self._sources[batch.source] for batch in batches} <= self._names.keys():
             self._names = self._ledger.names()
-        made = []
-        for batch in batches:
-            source_id = self._sources[batch.source]
-            name = self._names[source_id]
-            texts = envelopes(batch, name), failure_envelopes(batch, name)
-            made.append(_Lines(source_id, batch, *texts))
+        made = [
+            (number, _as_lines(batch, self._names[number]))
+            for number, batch in ((self._sources[batch.source], batch) for batch in batches)
+        ]
         messages: list[bytes] = []
         failures: list[bytes] = []
         with self._ledger.transaction():
-            stored = [self._add(lines, messages, failures) for lines in made]
+            stored = [self._add(number, batch, messages, failures) for number, batch in made]
             if any(messages):
                 self._ledger.append("lines", messages)
             if any(failures):
                 self._ledger.append("failures", failures)
         return stored
 
-    def _add(self, lines: _Lines, messages: list[bytes], failures: list[bytes]) -> int:
+    def _add(
+        self, source_id: int, batch: Batch, messages: list[bytes], failures: list[bytes]
+    ) -> int:
         """Add what is new of a batch to the lines of a commit; return how many messages it is."""
-        source_id, batch = lines.source_id, lines.batch
         if batch.provisional:
             if (
-                len(lines.failures)
-                and not self._done(lines, batch.start, batch.start + 1)
+                batch.failures.num_rows
+                and not self._done(source_id, batch, batch.start + 1)
                 and self._ledger.unfinished(source_id, batch.start, batch.end)
             ):
-                failures.append(joined(lines.failures))
+                failures.append(joined(batch.failures["line"]))
             return 0
         stored = 0
-        done = self._done(lines, batch.start, batch.end)
-        for start, end in gaps(done, batch.start, batch.end):
-            part = lines.between(start, end)
-            messages.append(joined(part.messages))
-            failures.append(joined(part.failures))
-            # Which of the filtered messages a part of the stretch held is not known.
-            first = start == batch.start
-            counts = (
-                len(part.messages),
-                batch.filtered if first else 0,
-                len(part.failures),
-                batch.skipped if first else 0,
-            )
-            notes = note(end, batch.witness) if end == batch.end else ""
-            self._ledger.extend(source_id, (self._rules, start, end, *counts, notes))
-            stored += len(part.messages)
+        done = self._done(source_id, batch, batch.end)
+        for part in new_parts(batch, done, rules=self._rules):
+            messages.append(joined(part.messages["line"]))
+            failures.append(joined(part.failures["line"]))
+            self._ledger.extend(source_id, part.progress)
+            stored += part.messages.num_rows
         return stored
 
-    def _done(self, lines: _Lines, start: int, end: int) -> list[Stretch]:
-        done = self._ledger.done(lines.source_id, start, end)
-        check_witness(self._ledger.place, lines.batch, done)
+    def _done(self, source_id: int, batch: Batch, end: int) -> list[Progress]:
+        """Return the rows of progress that have a part in [batch.start, end)."""
+        done = self._ledger.done(source_id, batch.start, end)
+        check_witness(self._ledger.place, batch, done)
         if self._replace and any(row[0] != self._rules for row in done):
-            raise self._ledger.irreplaceable(self._names[lines.source_id])
-        return [(row[1], row[2]) for row in done]
+            raise self._ledger.irreplaceable(self._names[source_id])
+        return done
 
 
-def _within(texts: pa.StringArray, rows: pa.RecordBatch, stretch: Stretch) -> pa.StringArray:
-    return texts.filter(pa.array(inside(rows["position"].to_numpy(), [stretch])))
+def _as_lines(batch: Batch, name: str) -> Batch:
+    """Return a batch with lines in place of columns: they are made before the lock is taken."""
+    return dataclasses.replace(
+        batch,
+        messages=_lines(batch.messages, envelopes(batch, name)),
+        failures=_lines(batch.failures, failure_envelopes(batch, name)),
+    )
+
+
+def _lines(rows: pa.RecordBatch, texts: pa.StringArray) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([rows["position"], texts], ["position", "line"])

@@ -24,7 +24,6 @@ from fixfeed.io.ledger.keys import keys
 from fixfeed.transforms.fix.schema import MESSAGES, NAMED
 
 __all__ = [
-    "between",
     "check_partitions",
     "columns_of",
     "partitions",
@@ -85,12 +84,6 @@ def with_keys(rows: pa.RecordBatch, source_id: int, key: str) -> pa.RecordBatch:
 def columns_of(messages: pa.RecordBatch) -> pa.Schema:
     """Return the schema that messages of a batch have in files."""
     return with_keys(messages.slice(0, 0), 0, "message_id").schema
-
-
-def between(rows: pa.RecordBatch, start: int, end: int) -> pa.RecordBatch:
-    """Return the rows of a batch, which are in order, at positions in [start, end)."""
-    first, last = np.searchsorted(rows["position"].to_numpy(), [start, end]).tolist()
-    return rows.slice(first, last - first)
 
 
 def partitions(rows: pa.Table, names: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:

@@ -11,16 +11,15 @@ import pyarrow.parquet as pq
 
 from fixfeed.io.ledger.keys import POSITION_BITS
 from fixfeed.io.ledger.ledger import (
+    LARGEST_SOURCE,
     Progress,
     SinkFailed,
     Stretch,
     check_witness,
-    gaps,
     register_batches,
 )
-from fixfeed.io.ledger.witness import note
+from fixfeed.io.ledger.new_parts import Part, missing, new_parts
 from fixfeed.io.parquet.files import (
-    between,
     check_partitions,
     columns_of,
     partitions,
@@ -62,6 +61,20 @@ class _Commit:
         for source_id, _, start, end, *_ in self.progress:
             found.setdefault(source_id, []).append((start, end))
         return found
+
+    def add(self, source_id: int, part: Part) -> None:
+        """Add what is new of a batch; the unfinished ends that it covers are none any more."""
+        self.progress.append((source_id, *part.progress))
+        for rows, kind in ((part.messages, self.messages), (part.failures, self.failures)):
+            if rows.num_rows:
+                kind.setdefault(source_id, []).append(rows)
+        self.forget_provisional(source_id, *part.stretch)
+
+    def forget_provisional(self, source_id: int, start: int, end: int = LARGEST_SOURCE) -> None:
+        """Take out the unfinished ends of a source that begin in [start, end)."""
+        for one in [one for one in self.provisional if one[0] == source_id]:
+            if start <= one[1] < end:
+                del self.provisional[one]
 
     def says_the_same(self, other: "_Commit") -> bool:
         """Tell whether both hold the same parts of the same batches, and replace the same files."""
@@ -166,51 +179,32 @@ class ParquetWriter:
         With `replace` only what is done under our rules is.
         """
         commit = _Commit()
-        covered = {
-            source_id: [
-                (row[1], row[2]) for row in rows if not self._replace or row[0] == self._rules
-            ]
-            for source_id, rows in done.items()
-        }
         for source_id, batch in batches:
             check_witness(self._ledger.place, batch, done.get(source_id, ()))
         if self._replace:
             self._ledger.check_claims({source_id for source_id, _ in batches}, rules=self._rules)
+        then = {source_id: list(done.get(source_id, ())) for source_id, _ in batches}
         for source_id, batch in batches:
-            known = covered.setdefault(source_id, [])
             if batch.provisional:
                 commit.stored.append(0)
-                for one in [k for k in commit.provisional if k[0] == source_id]:
-                    if one[1] >= batch.start:
-                        del commit.provisional[one]
-                if gaps(known, batch.start, batch.start + 1):
-                    commit.provisional[source_id, batch.start] = batch.failures
+                self._add_provisional(commit, source_id, batch, then[source_id])
                 continue
-            stored = 0
-            for start, end in gaps(known, batch.start, batch.end):
-                messages = between(batch.messages, start, end)
-                failures = between(batch.failures, start, end)
-                # Which of the filtered messages a part of the stretch held is not known.
-                first = start == batch.start
-                counts = (
-                    messages.num_rows,
-                    batch.filtered if first else 0,
-                    failures.num_rows,
-                    batch.skipped if first else 0,
-                )
-                stored += messages.num_rows
-                notes = note(end, batch.witness) if end == batch.end else ""
-                commit.progress.append((source_id, self._rules, start, end, *counts, notes))
+            parts = new_parts(batch, then[source_id], rules=self._rules, replace=self._replace)
+            for part in parts:
+                commit.add(source_id, part)
                 commit.read.append(batch.read - batch.failures.num_rows)
-                for rows, kind in ((messages, commit.messages), (failures, commit.failures)):
-                    if rows.num_rows:
-                        kind.setdefault(source_id, []).append(rows)
-                for one in [k for k in commit.provisional if k[0] == source_id]:
-                    if start <= one[1] < end:
-                        del commit.provisional[one]
-                known.append((start, end))
-            commit.stored.append(stored)
+                then[source_id].append(part.progress)
+            commit.stored.append(sum(part.messages.num_rows for part in parts))
         return commit
+
+    def _add_provisional(
+        self, commit: _Commit, source_id: int, batch: Batch, done: Iterable[Progress]
+    ) -> None:
+        """Put an unfinished end in place of those that it begins before, unless it is done."""
+        commit.forget_provisional(source_id, batch.start)
+        first = batch.start, batch.start + 1
+        if missing(first, done, rules=self._rules, replace=self._replace):
+            commit.provisional[source_id, batch.start] = batch.failures
 
     # Files. Their names tell the source and its first and last position, or, of failures that may
     # be none when the source has grown, where they begin.

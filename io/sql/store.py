@@ -11,11 +11,11 @@ from fixfeed.io.ledger.ledger import (
     Stretch,
     carved,
     check_witness,
-    gaps,
     inside,
     reprocessed_elsewhere,
 )
-from fixfeed.io.ledger.witness import far_apart, note, noted
+from fixfeed.io.ledger.new_parts import Part, missing, new_parts
+from fixfeed.io.ledger.witness import far_apart, noted
 from fixfeed.io.sql.ledger import SqlLedger
 from fixfeed.io.sql.tables import (
     EXTEND_PROGRESS,
@@ -67,10 +67,10 @@ class Store(SqlLedger):
                 if batch.provisional:
                     self._write_provisional(source_id, batch)
                     continue
-                new, failed = self._enter(source_id, batch, rules, replace)
-                messages.append((source_id, new))
-                failures.append((source_id, failed))
-                stored[place] = new.num_rows
+                for part in self._enter(source_id, batch, rules, replace):
+                    messages.append((source_id, part.messages))
+                    failures.append((source_id, part.failures))
+                    stored[place] += part.messages.num_rows
             self._ingest("messages", MESSAGE_COLUMNS, messages)
             self._ingest("failures", FAILURE_COLUMNS, failures)
         return stored
@@ -95,30 +95,21 @@ class Store(SqlLedger):
             if replace and claim != rules:
                 raise reprocessed_elsewhere(self.place, name)
 
-    def _enter(
-        self, source_id: int, batch: Batch, rules: str, replace: bool
-    ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    def _enter(self, source_id: int, batch: Batch, rules: str, replace: bool) -> list[Part]:
         """Enter a batch's stretch into the ledger; return what is to be stored of it."""
-        messages, failures = batch.messages, batch.failures
-        overlapping = self._overlapping(source_id, batch.start, batch.end)
-        check_witness(self.place, batch, overlapping)
-        done = [(row[1], row[2]) for row in overlapping if not replace or row[0] == rules]
-        open_gaps = gaps(done, batch.start, batch.end)
-        if not open_gaps and batch.start < batch.end:
-            return messages.slice(0, 0), failures.slice(0, 0)
-        if done:
-            messages = messages.filter(_inside(messages, open_gaps))
-            failures = failures.filter(_inside(failures, open_gaps))
-        for start, end in open_gaps:
+        done = self._overlapping(source_id, batch.start, batch.end)
+        check_witness(self.place, batch, done)
+        parts = new_parts(batch, done, rules=rules, replace=replace)
+        for part in parts:
             # Without `replace` they are those of an unfinished end, which has come again.
-            failed = self._delete("failures", source_id, start, end)
+            failed = self._delete("failures", source_id, *part.stretch)
             if replace:
-                gone = self._delete("messages", source_id, start, end), failed
-                self._take(source_id, (start, end), batch, gone)
-            self._extend(source_id, rules, (start, end), batch, messages, failures)
-        if batch.last and open_gaps:
+                gone = self._delete("messages", source_id, *part.stretch), failed
+                self._take(source_id, part.stretch, batch, gone)
+            self._extend(source_id, part.progress)
+        if batch.last and parts:
             self._merge(source_id, rules, batch.end)
-        return messages, failures
+        return parts
 
     def _delete(self, table: str, source_id: int, start: int, end: int) -> int:
         """Delete rows of a stretch; return how many there were."""
@@ -162,10 +153,10 @@ class Store(SqlLedger):
     def _write_provisional(self, source_id: int, batch: Batch) -> None:
         """Store the end of a source that makes no message yet in place of what it was before."""
         stretch = batch.start, max(batch.end, batch.start + 1)
-        done = [(row[1], row[2]) for row in self._overlapping(source_id, *stretch)]
-        for start, end in gaps(done, *stretch):
+        for start, end in missing(stretch, self._overlapping(source_id, *stretch)):
             self._delete("failures", source_id, start, end)
-            failures = batch.failures.filter(_inside(batch.failures, [(start, end)]))
+            positions = batch.failures["position"].to_numpy()
+            failures = batch.failures.filter(pa.array(inside(positions, [(start, end)])))
             self._ingest("failures", FAILURE_COLUMNS, [(source_id, failures)])
 
     def _ingest(
@@ -184,25 +175,9 @@ class Store(SqlLedger):
             end,
         )
 
-    def _extend(
-        self,
-        source_id: int,
-        rules: str,
-        stretch: Stretch,
-        batch: Batch,
-        messages: pa.RecordBatch,
-        failures: pa.RecordBatch,
-    ) -> None:
-        start, end = stretch
-        whole = stretch == (batch.start, batch.end)
-        counts = (
-            messages.num_rows if whole else int(_inside(messages, [stretch]).true_count),
-            # Which of the filtered messages a part of the stretch held is not known.
-            batch.filtered if whole or start == batch.start else 0,
-            failures.num_rows if whole else int(_inside(failures, [stretch]).true_count),
-            batch.skipped if whole or start == batch.start else 0,
-        )
-        notes = note(end, batch.witness) if end == batch.end else ""
+    def _extend(self, source_id: int, row: Progress) -> None:
+        """Count a stretch as done, joined to the one that ends where it begins."""
+        rules, start, end, *counts, notes = row
         # One statement each, so that what another worker does to a neighbour in between is seen:
         # one that has swallowed our stretch leaves no row to extend, and a new one begins.
         extended = self.query(
@@ -216,7 +191,7 @@ class Store(SqlLedger):
             start,
         )
         if not extended:
-            self.insert_progress(source_id, rules, start, end, *counts, notes)
+            self.insert_progress(source_id, *row)
 
     def _merge(self, source_id: int, rules: str, end: int) -> None:
         """Join the stretch that ends at `end` with the one that begins there."""
@@ -232,7 +207,3 @@ class Store(SqlLedger):
             first = min(noted(notes), default=follows)
             kept = int(far_apart(end, first))
             self.query(EXTEND_PROGRESS, follows, *counts, kept, notes, source_id, rules, end)
-
-
-def _inside(rows: pa.RecordBatch, stretches: Sequence[Stretch]) -> pa.BooleanArray:
-    return pa.array(inside(rows["position"].to_numpy(), stretches))

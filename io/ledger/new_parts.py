@@ -1,0 +1,77 @@
+"""What of a batch a sink does not have yet, and what it counts once that is stored."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from fixfeed.io.ledger.ledger import Progress, Stretch, gaps, inside
+from fixfeed.io.ledger.witness import note
+from fixfeed.transforms.batch import Batch
+
+__all__ = ["Part", "missing", "new_parts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a batch that is not done yet: its rows, and the progress that they make.
+
+    A sink stores all three together or none of them.
+    """
+
+    messages: pa.RecordBatch
+    failures: pa.RecordBatch
+    progress: Progress
+
+    @property
+    def stretch(self) -> Stretch:
+        """The positions that are done once the part is stored."""
+        return self.progress[1], self.progress[2]
+
+
+def new_parts(
+    batch: Batch, done: Iterable[Progress], *, rules: str, replace: bool = False
+) -> list[Part]:
+    """Return the parts of a batch that are in none of the stretches that are done, in order.
+
+    `rules` is the digest of the rules that the batch was read with. With `replace` only what is
+    done under them counts as done. The batch is not provisional.
+
+    >>> from fixfeed.transforms.batch import Batch
+    >>> batch = Batch("file:day.log", 100, 180, skipped=2)
+    >>> done = [("old", 120, 130, 1, 0, 0, 0, "")]
+    >>> [part.progress for part in new_parts(batch, done, rules="new")]
+    [('new', 100, 120, 0, 0, 0, 2, ''), ('new', 130, 180, 0, 0, 0, 0, '')]
+    >>> [part.progress for part in new_parts(batch, done, rules="new", replace=True)]
+    [('new', 100, 180, 0, 0, 0, 2, '')]
+    """
+    parts = []
+    for stretch in missing((batch.start, batch.end), done, rules=rules, replace=replace):
+        start, end = stretch
+        messages, failures = batch.messages, batch.failures
+        if stretch != (batch.start, batch.end):
+            messages, failures = _within(messages, stretch), _within(failures, stretch)
+        # Which of the messages that were filtered out, or lines that were skipped, lay in a part
+        # is not known; the first part counts them, if it begins where the batch does.
+        first = start == batch.start
+        counts = (
+            messages.num_rows,
+            batch.filtered if first else 0,
+            failures.num_rows,
+            batch.skipped if first else 0,
+        )
+        notes = note(end, batch.witness) if end == batch.end else ""
+        parts.append(Part(messages, failures, (rules, start, end, *counts, notes)))
+    return parts
+
+
+def missing(
+    stretch: Stretch, done: Iterable[Progress], *, rules: str = "", replace: bool = False
+) -> list[Stretch]:
+    """Return what of a stretch is not done, in order; as in `new_parts`."""
+    covered = [(row[1], row[2]) for row in done if not replace or row[0] == rules]
+    return gaps(covered, *stretch)
+
+
+def _within(rows: pa.RecordBatch, stretch: Stretch) -> pa.RecordBatch:
+    return rows.filter(pa.array(inside(rows["position"].to_numpy(), [stretch])))
