@@ -1,27 +1,29 @@
 """The table of connectors: which URI becomes which sink."""
 
 import difflib
+import functools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import apache_beam as beam
-
-from fixfeed.io.gathering import OnCommit
 from fixfeed.io.jsonl import failures as jsonl_failures
 from fixfeed.io.jsonl.ledger import JsonlLedger
-from fixfeed.io.jsonl.sink import WriteToJsonLines
-from fixfeed.io.jsonl.standard_output import StandardOutputLedger, WriteToStandardOutput
 from fixfeed.io.ledger.ledger import Ledger
 from fixfeed.io.parquet import failures as parquet_failures
+from fixfeed.io.parquet.files import check_partitions
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.schema import columns_of_a_run
-from fixfeed.io.parquet.sink import WriteToParquet, check_partitions
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.open import look_at_store, open_store
-from fixfeed.io.sql.sink import WriteToSql
+
+# A sink's transform is imported where it is used: commands that look into a sink need no Beam.
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+    from fixfeed.io.gathering import OnCommit
+    from fixfeed.io.jsonl.standard_output import StandardOutputLedger
 
 __all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]
 
@@ -46,7 +48,7 @@ class Sink:
 
     name: str
     ledger: Callable[[], Ledger]
-    write: Callable[[Mapping[str, int], str, bool, OnCommit], beam.PTransform]
+    write: Callable[[Mapping[str, int], str, bool, "OnCommit"], "beam.PTransform"]
     failures: Callable[[], Generator[dict[str, Any], None, None]]
     look: Callable[[], Ledger | None]
     fix_json: bool = False
@@ -63,7 +65,9 @@ def _sql(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
             f"{_meant('sqlite:///', file.removeprefix('//'))}"
         )
 
-    def write(sources, rules, replace, on_commit) -> beam.PTransform:
+    def write(sources, rules, replace, on_commit) -> "beam.PTransform":
+        from fixfeed.io.sql.sink import WriteToSql
+
         return WriteToSql(uri, sources=sources, rules=rules, replace=replace, on_commit=on_commit)
 
     def failures() -> Generator[dict[str, Any], None, None]:
@@ -92,7 +96,9 @@ def _parquet(uri: str, partition_by: Sequence[str], names: bool) -> Sink:
     except ValueError as error:
         raise UnknownPlace(str(error)) from error
 
-    def write(sources, rules, replace, on_commit) -> beam.PTransform:
+    def write(sources, rules, replace, on_commit) -> "beam.PTransform":
+        from fixfeed.io.parquet.sink import WriteToParquet
+
         return WriteToParquet(
             place,
             sources=sources,
@@ -129,7 +135,9 @@ def _jsonl(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
     if place == "-":
         return _standard_output(uri)
 
-    def write(sources, rules, replace, on_commit) -> beam.PTransform:
+    def write(sources, rules, replace, on_commit) -> "beam.PTransform":
+        from fixfeed.io.jsonl.sink import WriteToJsonLines
+
         return WriteToJsonLines(
             place, sources=sources, rules=rules, replace=replace, on_commit=on_commit
         )
@@ -144,15 +152,21 @@ def _jsonl(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
 
 
 def _standard_output(uri: str) -> Sink:
-    ledger = StandardOutputLedger()
+    @functools.cache
+    def ledger() -> "StandardOutputLedger":
+        from fixfeed.io.jsonl.standard_output import StandardOutputLedger
 
-    def write(_sources, _rules, _replace, on_commit) -> beam.PTransform:
-        return WriteToStandardOutput(names=ledger.names, on_commit=on_commit)
+        return StandardOutputLedger()
+
+    def write(_sources, _rules, _replace, on_commit) -> "beam.PTransform":
+        from fixfeed.io.jsonl.standard_output import WriteToStandardOutput
+
+        return WriteToStandardOutput(names=ledger().names, on_commit=on_commit)
 
     def failures() -> Generator[dict[str, Any], None, None]:
         return jsonl_failures.read_failures("-")
 
-    return Sink(uri, lambda: ledger, write, failures, lambda: None, fix_json=True, stdout=True)
+    return Sink(uri, ledger, write, failures, lambda: None, fix_json=True, stdout=True)
 
 
 def _there(ledger: JsonlLedger | ParquetLedger) -> Ledger | None:

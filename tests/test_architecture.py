@@ -96,8 +96,28 @@ def test_drivers_are_imported_by_their_connector_alone(file):
         "io.sql.open",
         "io.parquet.writer",
         "io.jsonl.writer",
+        "pipelines.failures",
+        "pipelines.migrate",
     ],
 )
 def test_what_needs_no_beam_is_imported_without_it(module):
     code = f"import sys, fixfeed.{module}; sys.exit('apache_beam' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("command", ["failures", "migrate"])
+@pytest.mark.parametrize(
+    "uri", ["sqlite:///fixfeed.db", "parquet:lake/", "jsonl:out.jsonl", "jsonl:-"]
+)
+def test_a_command_that_looks_into_a_sink_runs_without_beam(command, uri, tmp_path):
+    code = (
+        "import sys; sys.modules['apache_beam'] = None; from fixfeed.pipelines.fixfeed import main"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; sys.exit(main({[command, uri]}))"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"fixfeed {command}: ")

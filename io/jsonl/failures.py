@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
+from fixfeed.io.jsonl.files import FAILURES
 from fixfeed.io.jsonl.ledger import JsonlLedger
-from fixfeed.io.jsonl.standard_output import FAILURES
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.redaction import redact
 

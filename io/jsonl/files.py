@@ -9,7 +9,10 @@ from typing import NamedTuple
 from fixfeed.io.fsync import sync
 from fixfeed.io.ledger.ledger import SinkError
 
-__all__ = ["Recorded", "append", "failures_path", "settle"]
+__all__ = ["FAILURES", "Recorded", "append", "failures_path", "settle"]
+
+FAILURES = Path("fixfeed.failures.jsonl")
+"""Where the failures of standard output go: it has the messages, standard error the progress."""
 
 _TAIL = 4096
 

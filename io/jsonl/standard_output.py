@@ -8,21 +8,18 @@ import select
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import apache_beam as beam
 
 from fixfeed.io.gathering import OnCommit
+from fixfeed.io.jsonl.files import FAILURES
 from fixfeed.io.jsonl.writer import joined
 from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, Stretch
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.fix.envelope import envelopes, failure_envelopes
 
-__all__ = ["FAILURES", "OutputClosed", "StandardOutputLedger", "WriteToStandardOutput"]
-
-FAILURES = Path("fixfeed.failures.jsonl")
-"""Where failures go, since standard output has the messages and standard error the progress."""
+__all__ = ["OutputClosed", "StandardOutputLedger", "WriteToStandardOutput"]
 
 _STANDARD_OUTPUT = 1
 _lock = threading.Lock()

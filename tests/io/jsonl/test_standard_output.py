@@ -9,7 +9,8 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from fixfeed.io.jsonl.standard_output import FAILURES, StandardOutputLedger, WriteToStandardOutput
+from fixfeed.io.jsonl.files import FAILURES
+from fixfeed.io.jsonl.standard_output import StandardOutputLedger, WriteToStandardOutput
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.ledger.source import Source
 from tests.io.jsonl.test_sink import BATCHES, MESSAGES, environment, expected
