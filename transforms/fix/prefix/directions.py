@@ -3,8 +3,10 @@
 Words that a log writes for nothing else (`incoming`, `toApp`, `rcvd`) hold anywhere but in a path.
 `in`, `out`, `tx` and `rx` hold in a place of their own: between separators, in a column, followed
 by the message; `sent` and `received` not after somebody else ("Client sent", "sent by"); arrows
-not between two names. What is said not to have happened, or not yet ("failed to send", "to be
-sent"), leaves the direction in doubt, and where both directions are told there is none.
+not between two names. What is said not to have happened, or not now ("failed to send", "to be
+sent", "last sent"), or of another message ("reject for outgoing") leaves the direction in doubt,
+and where both directions are told there is none. A word with a value that denies it or counts
+(`sent=false`, `rx=3`) says nothing.
 """
 
 import re
@@ -19,11 +21,15 @@ TIME_MARK = "\0"
 """What stands in place of the time in what `direction` is given."""
 
 _IN, _OUT, _DOUBT = "in", "out", "doubt"
-_ANYWHERE = {
-    **dict.fromkeys(("incoming", "inbound", "recv", "rcvd", "rcv"), _IN),
+_CALLBACKS = {
     **dict.fromkeys(("fromapp", "fromadmin", "from_app", "from_admin"), _IN),
-    **dict.fromkeys(("outgoing", "outbound", "snd"), _OUT),
     **dict.fromkeys(("toapp", "toadmin", "to_app", "to_admin"), _OUT),
+}
+"""The callbacks of QuickFIX's applications."""
+_ANYWHERE = {
+    **_CALLBACKS,
+    **dict.fromkeys(("incoming", "inbound", "recv", "rcvd", "rcv"), _IN),
+    **dict.fromkeys(("outgoing", "outbound", "snd"), _OUT),
 }
 _VERBS = {
     **dict.fromkeys(("received", "receiving", "receive", "receives"), _IN),
@@ -50,6 +56,13 @@ _ARROW = re.compile(rf"(?<![^\s\[(|\0])(?:{_longest_first(_ARROWS)})(?![^\s\])|:
 _CATEGORY = re.compile(
     r"(?<![\w])(?:[\w>:<-]+\.)*(?:msg|messages?|m)\.(incoming|outgoing)(?![\w.-])", re.IGNORECASE
 )
+# A method or logger of a class: `MyApp.toApp()`, `FIX::Application::toApp`, `Acceptor.incoming`.
+_QUALIFIED = re.compile(
+    r"(?<![\w./\\:>-])(?:[a-z_]\w*(?:\.|::|#))*(?:(?:[A-Z]\w*(?:\.|::|#))+"
+    rf"(?P<word>(?i:{_longest_first(_ANYWHERE)}))"
+    rf"|(?:\w+(?:\.|::|#))+(?P<callback>(?i:{_longest_first(_CALLBACKS)})))"
+    r"(?=(?:\([^()\n]{0,99}\))?(?:[\s\]\[)|\"'=,;\0]|:\s|:?\Z))",
+)
 _NAME = r"[^\s()\[\]{}<>,|;\"'=]+"
 _SESSION = re.compile(rf"{_NAME}(?:->|=>|<->|<-|<=){_NAME}")
 # Python's logging writes `INFO:root:` if told nothing.
@@ -72,8 +85,8 @@ _PROBLEM_LEVEL = re.compile(
 _OF_THE_MESSAGE = frozenset({"message", "messages", "msg", "msgs", "fix"})
 _AROUND_VERBS = _OF_THE_MESSAGE | {
     *("data", "raw", "order", "orders", "app", "application", "admin", "session", "bytes"),
-    *("request", "response", "the", "was", "is", "been", "being", "just", "now", "new"),
-    *("successfully", "last", "first", "when", "while", "after", "and", "then"),
+    *("request", "response", "the", "was", "is", "been", "being", "just", "now", "new", "we"),
+    *("successfully", "first", "when", "while", "after", "and", "then"),
 }
 _BEFORE_NO_PLACE = frozenset(
     {"log", "sign", "check", "time", "opt", "sell", "sold", "fill", "phase", "run", "find"}
@@ -105,16 +118,48 @@ _DENIAL = re.compile(
     r"|about\s+to|try|tries|tried|trying|attempt(?:s|ed|ing)?|unless|if|before|until|instead"
     r"|cancelled|canceled|cancelling|stop(?:ped|ping)?|refus(?:e|ed|es|ing)|den(?:y|ied|ying)"
     r"|prevent(?:s|ed|ing)?|forbidden|disabled|lost|losing|timed?[- ]?out|exceptions?|problems?"
+    r"|veto(?:e[ds]|ing)?|threw|throw[sn]?|throwing|do_?not_?send|swallowed"
+    r"|buffer(?:ed|ing|s)?|throttl(?:ed?|ing|es)|simulat(?:ed?|ing|es|ion)|mock(?:ed|ing)?"
+    r"|dry[- ]?run|defer(?:red|ring|s)?|park(?:ed|ing)|spool(?:ed|ing)|hypothetical(?:ly)?"
+    r"|rate[- ]?limited"
+    r"|last|previous(?:ly)?|prior|prev|earlier|latest|recently|ago|already|formerly"
+    r"|retry(?:ing)?|retrie[sd]|rolled\s+back|bounced|reverted|filtered"
     r"|trouble|unsuccessful(?:ly)?|impossible|too\s+\w+\s+to"
     r"|err(?:or)?\s+(?:(?:while|when|in|on|during|at)\s+)?(?:send(?:ing)?|receiv(?:es?|ing)))(?!\w)",
     re.IGNORECASE,
 )
 _TO_US = re.compile(r"\s+(?:to|at)\s+(?:us|me|you|our|my|the|your)\b|\s+at\s+[a-z]", re.IGNORECASE)
+# `sent=false`, `"received": null`, `rx=3`, `Sent? No.`: a word that has such a value says nothing.
+_NOTHING = r"(?:false|no|not|none|null|nil|nan|never|off|undefined|n|f)(?!\w)"
+_VALUE = re.compile(
+    rf"[\"'\\]*\s*(?:\?|\(\s*{_NOTHING}|(?:[:=]+>?|->)\s*[\"'\\\[(]*"
+    rf"(?:{_NOTHING}|[+-]?[0-9]+(?:\.[0-9]+)?(?![\w.:-]|/[0-9])))",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(r"(?<![^\s,;=(\[{\"'\0])[0-9]+ \Z")
+_PARTICIPLES = frozenset({"sent", "received"})
+# `reject for outgoing`: what is shown is the reject.
+_OF_ANOTHER = re.compile(
+    r"\b(?:for|about|against|regarding|of|to)\s+(?:(?:the|this|that|an?|our|your|its|last|previous)"
+    r"\s+)?\Z",
+    re.IGNORECASE,
+)
+# What was received may have been rejected; what is rejected was not sent.
+_REJECTED = re.compile(r"(?<![\w.$/\\])reject(?:ed|s|ing)(?!\w)", re.IGNORECASE)
 # A message is none that was received "for" or "in reply to" it.
 _ABOUT_THIS = re.compile(
     r"\b(?:for|to|of|on|about|against|regarding|after|before|than)"
     r"(?:\s+(?:the|this|following|message|request|order))*[\s:=\"'(<\[]*\Z",
     re.IGNORECASE,
+)
+
+_FOR_THIS = re.compile(
+    r"\b(?:for|about|against|regarding|(?:reply|response|answer)\s+to|because\s+of|due\s+to)"
+    r"(?:\s+(?:the|this|following|message|request|order))*[\s:=\"'(<\[]*\Z",
+    re.IGNORECASE,
+)
+_TROUBLE = re.compile(
+    r"(?:\(\))?\s+(?:errors?|err|failures?|faults?|vetoe?s?|rejections?)(?!\w)", re.IGNORECASE
 )
 
 
@@ -124,6 +169,7 @@ def direction(text: str) -> str | None:
     text = _AFTER_TIME.sub("\0 ", text)
     text = _LOGGER.sub(" ", text)
     text = _CATEGORY.sub(lambda match: f" {match[1]} ", text)
+    text = _QUALIFIED.sub(lambda match: f" {match['word'] or match['callback']}", text)
     text = _SESSION.sub(" ", text)
     told = _all_told(_words(text)) or _all_told(_arrows(text))
     return None if told == _DOUBT else told
@@ -139,15 +185,16 @@ def _words(text: str) -> Iterator[str]:
     for match in _WORD.finditer(text):
         word = match[0].lower()
         before, after = text[: match.start()], text[match.end() :]
+        if _VALUE.match(after) or (match[0] in _PARTICIPLES and _COUNT.search(before)):
+            continue
         if word in _SHORT and not _has_a_place(match[0], before, after):
             continue
-        if _DENIAL.search(_statement(text, match.span())):
-            yield _DOUBT
-        elif word in _VERBS:
-            # What somebody else sends leaves it in doubt.
-            yield _VERBS[word] if _is_ours(word, before, after) else _DOUBT
-        else:
-            yield (_ANYWHERE | _SHORT)[word]
+        told = (_ANYWHERE | _VERBS | _SHORT)[word]
+        statement = _statement(text, match.span())
+        denied = _DENIAL.search(statement) or (told == _OUT and _REJECTED.search(statement))
+        # What somebody else sends leaves it in doubt.
+        others = word in _VERBS and not _is_ours(word, before, after)
+        yield _DOUBT if denied or others or _is_of_another(before, after) else told
 
 
 def _statement(text: str, span: tuple[int, int]) -> str:
@@ -155,6 +202,11 @@ def _statement(text: str, span: tuple[int, int]) -> str:
     begin = max((match.end() for match in _STATEMENT.finditer(text, 0, span[0])), default=0)
     end = _STATEMENT.search(text, span[1])
     return text[begin : end.start() if end else None]
+
+
+def _is_of_another(before: str, after: str) -> bool:
+    """Tell whether a word is said of another message than the one that is shown."""
+    return bool(_OF_ANOTHER.search(before) or _FOR_THIS.search(after) or _TROUBLE.match(after))
 
 
 def _is_ours(word: str, before: str, after: str) -> bool:

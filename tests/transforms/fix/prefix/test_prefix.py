@@ -270,6 +270,28 @@ NO_DIRECTIONS = [
         "in/a.log: ",
     ),
     *("incoming.log:3: ", "gateway=OUT ", "redirect=in ", '"msg":"in reply to ","raw":"'),
+    *(
+        "sent=false ",
+        '{"sent":false,"msg":"',
+        "Sent: false ",
+        "sent=0 ",
+        "sent: null ",
+        "Sent? No. ",
+    ),
+    *(
+        "toApp=false ",
+        "outbound=false ",
+        "received = no ",
+        '"incoming": null, "raw":"',
+        "sent (no) ",
+    ),
+    *("in=3 out=5 ", "rx=3 ", "tx: 1234 ", "[rx=3/tx=4] ", "0 sent ", "3 received, 4 sent "),
+    *("toApp vetoed ", "toApp DoNotSend ", "toApp() threw DoNotSend ", "Outgoing rejected "),
+    *("send error ", "sending failure: ", "buffered outbound: ", "throttled outbound: "),
+    *("simulated outbound: ", "deferred: outgoing ", "retrying toApp ", "previous outgoing: "),
+    *("last sent ", "sent 5 seconds ago ", "already sent: ", "Sent reject for: "),
+    *("ResendRequest sent for ", "reject for outgoing: ", "reply to incoming: "),
+    *("www.Gateway.outbound.com ", "fix.incoming.log: ", "/x/My.incoming: ", "C:\\x\\My.toApp "),
 ]
 
 
@@ -344,6 +366,18 @@ def test_a_direction_that_is_denied_or_no_more_than_a_word_is_left_out(vectorise
         ("c.a.Fix - in - ", "in"),
         ("MSG IN ", "in"),
         ("OUT BROKER ", "out"),
+        ("FIX::Application::toApp ", "out"),
+        ("MyApp.toApp() ", "out"),
+        ("[com.acme.Fix.toApp] ", "out"),
+        ("com.acme.Fix.fromApp: ", "in"),
+        ("MyApp#fromAdmin(Message) ", "in"),
+        ("self.to_app(msg) ", "out"),
+        ("Acceptor.incoming ", "in"),
+        ("we sent ", "out"),
+        ("sent=true ", "out"),
+        ("Sent 120 bytes: ", "out"),
+        ("Received Reject: ", "in"),
+        ("rx=3 incoming: ", "in"),
     ],
 )
 def test_a_direction_is_told_only_where_it_is_clear(text, expected):
