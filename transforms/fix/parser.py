@@ -1,7 +1,8 @@
 """From a block of bytes to a batch of messages and failures."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,8 @@ from fixfeed.transforms.fix.columns import (
     prefix_column,
     raw_column,
 )
+from fixfeed.transforms.fix.defects import CHECK_SUM_MISSING
+from fixfeed.transforms.fix.defects import TRUNCATED as TRUNCATED_MESSAGE
 from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
 from fixfeed.transforms.fix.framing.leftovers import REASONS, classify_lines, without_runs
@@ -32,7 +35,7 @@ from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.reading import Reading
 from fixfeed.transforms.fix.scalar.block import parse_one_by_one
 from fixfeed.transforms.fix.schema import MESSAGES, TIME
-from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
+from fixfeed.transforms.fix.secrets.masking import DEFAULT, Cut, Masking
 from fixfeed.transforms.fix.vector.block import VectorParser
 from fixfeed.transforms.fix.vector.prefix import read_prefixes, told_by_parties
 
@@ -182,19 +185,64 @@ def _batch(
         keep = np.ones(count, bool)
         keep[parsed.failed] = False
         messages = messages.filter(pa.array(keep))
-    return _finish(block, messages, failures, parsed.skipped, masking)
+    places = np.stack([start, end], axis=1).tolist() if failures else []
+    cuts = _cuts(block.data, failures, parsed.defects, places, masking)
+    return _finish(block, messages, failures, parsed.skipped, masking, cuts)
 
 
-def _without_secrets(failures: Sequence[Failure], masking: Masking) -> list[Failure]:
-    """Return failures, which are in order, masked; a secret may go on in the next."""
+def _cuts(
+    data: bytes,
+    failures: Sequence[Failure],
+    defects: Ints,
+    places: Sequence[tuple[int, int]],
+    masking: Masking,
+) -> dict[int, Cut]:
+    """Return the secrets in which messages are cut off that a failure follows, by where it is.
+
+    `places` are those where messages begin and end.
+    """
+    cuts: dict[int, Cut] = {}
+    begins = {failure.position for failure in failures}
+    if not begins:
+        return cuts
+    for row in np.flatnonzero(defects & (TRUNCATED_MESSAGE | CHECK_SUM_MISSING)).tolist():
+        start, end = places[row]
+        after = _next_line(data, end)
+        cut = masking.cut_at(data[start:end]) if after in begins else None
+        if cut:
+            cuts[after] = cut
+    return cuts
+
+
+def _without_secrets(
+    data: bytes, failures: Sequence[Failure], cuts: Mapping[int, Cut], masking: Masking
+) -> list[Failure]:
+    """Return failures, which are in order, masked.
+
+    A secret may go on in the next one: as far as a length says, or on the next line, after `cuts`
+    of messages or where a failure ends.
+    """
+    cuts = dict(cuts)
     masked = []
     secret_until = 0
     for failure in failures:
         raw, beyond = masking.left_over(failure.raw)
         inside = min(max(secret_until - failure.position, 0), len(raw))
+        end = failure.position + len(raw)
+        cut = cuts.get(failure.position)
+        if cut:
+            inside = max(inside, masking.rest_of(cut, failure.raw))
+        follows = cut if inside == len(raw) else masking.cut_at(failure.raw)
+        if follows:
+            cuts[_next_line(data, end)] = follows
         masked.append(failure._replace(raw=b"*" * inside + raw[inside:]))
-        secret_until = max(secret_until, failure.position + len(raw) + beyond if beyond else 0)
+        secret_until = max(secret_until, end + beyond if beyond else 0)
     return masked
+
+
+def _next_line(data: bytes, at: int) -> int:
+    """Return where the line after the one that ends at `at` begins."""
+    return at + len(data[at : at + 2]) - len(data[at : at + 2].lstrip(b"\r\n"))
 
 
 def _finish(
@@ -203,9 +251,11 @@ def _finish(
     failures: list[Failure],
     skipped: int,
     masking: Masking,
+    cuts: Mapping[int, Cut] = MappingProxyType({}),
 ) -> Batch:
     failures = without_runs(failures)
     # One look at all of them costs less than one at each; mostly there is no secret.
-    if failures and masking.secrets.may_be_in(b"\n".join(failure.raw for failure in failures)):
-        failures = _without_secrets(failures, masking)
+    together = b"\n".join(failure.raw for failure in failures)
+    if failures and (cuts or masking.secrets.may_be_in(together)):
+        failures = _without_secrets(block.data, failures, cuts, masking)
     return Batch.of(block, messages, failures, skipped=skipped)

@@ -7,10 +7,12 @@ message (CheckSum, BodyLength) is told by the bytes as they came.
 import difflib
 import hashlib
 import hmac
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import NamedTuple
 
 from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.secrets.text import SecretText, Span
@@ -21,6 +23,7 @@ __all__ = [
     "RAW_DATA",
     "SECRETS",
     "UNMASKED",
+    "Cut",
     "Masking",
     "MaskingError",
     "read_masking",
@@ -38,6 +41,17 @@ in a Logon, where it holds a password or a signature."""
 RAW_DATA = 96
 
 _FRAMING = (8, 9, 10, 35)
+
+_FIELD = re.compile(rb"(?:\A|[^0-9A-Za-z=\n]{1,12})[0-9]{1,5}[ \t]*=")
+_CUT_TAG = re.compile(rb"[^0-9A-Za-z]([0-9]{1,4})[ \t]*\Z")
+_REST_OF_TAG = re.compile(rb"([0-9]{0,4})[ \t]*=")
+
+
+class Cut(NamedTuple):
+    """A secret that a log cuts: in its value, or in its `tag`, of which these digits are there."""
+
+    in_value: bool
+    tag: bytes
 
 
 class MaskingError(ValueError):
@@ -137,6 +151,27 @@ class Masking:
         spans = self.secrets.in_anything(octets)
         beyond = max((span.end - len(octets) for span in spans), default=0)
         return _with_asterisks(octets, spans), max(beyond, 0)
+
+    def cut_at(self, octets: bytes) -> Cut | None:
+        """Return what is cut where bytes end that a log may have cut; None if it is no secret."""
+        end = len(octets.rstrip())
+        in_value = any(span.end >= end for span in self.secrets.in_anything(octets))
+        found = _CUT_TAG.search(octets)
+        tag = found[1] if found else b""
+        if not any((b"%d" % one).startswith(tag) for one in self.tags):
+            tag = b""
+        return Cut(in_value, tag) if in_value or tag else None
+
+    def rest_of(self, cut: Cut, line: bytes) -> int:
+        """Return how many bytes of a line may be the rest of what was cut on the line before it."""
+        field = _FIELD.search(line)
+        if not field:
+            return len(line)
+        rest = _REST_OF_TAG.match(line)
+        if cut.tag and rest and int(cut.tag + rest[1]) in self.tags:
+            field = _FIELD.search(line, rest.end())
+            return field.start() if field else len(line)
+        return field.start() if cut.in_value else 0
 
     @cached_property
     def secrets(self) -> SecretText:

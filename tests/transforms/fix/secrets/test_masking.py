@@ -82,6 +82,21 @@ def test_no_damage_brings_a_secret_to_light(data, delimiter):
     assert b"ter2" not in found
 
 
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("begin", [b"8=FIX.4.4", b"8?FIX.4.4"])
+def test_a_secret_that_goes_on_in_the_next_line_is_masked_there(begin, line_end):
+    message = encode(LOGON, delimiter=b"|").replace(b"8=FIX.4.4", begin)
+    message = message.replace(b"hunter2", b"s3cr3tpw").replace(RAW, b"*" * 8)
+    first, last = message.index(b"|554="), message.index(b"|10=")
+    for cut in range(first, last):
+        line = message[cut:] + line_end
+        found, failures = rows(message[:cut] + line_end + line + b"9=1|49=x|" + line_end)
+        left = b" ".join(row["raw"] for row in (*found, *failures))
+        parts = [b"s3cr3tpw"[at : at + 3] for at in range(6)]
+        assert [part for part in parts if part in left] == []
+        assert left.endswith(b"9=1|49=x|")
+
+
 def test_what_is_wrong_is_told_by_the_bytes_as_they_came():
     wrong = encode(LOGON)[:-4] + b"000\x01"
     (right,), _ = rows(encode(LOGON), validate="dictionary")
