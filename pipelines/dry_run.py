@@ -75,7 +75,7 @@ def _file(file: File) -> dict[str, Any]:
         "name": file.name,
         "bytes": file.size,
         "compression": file.compression or None,
-        "delimiter": file.delimiter.decode("latin-1"),
+        "delimiter": file.framing.layout.decode("latin-1"),
     }
 
 

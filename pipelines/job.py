@@ -120,13 +120,13 @@ class Job:
         stop = self.watch.stop
         patterns = [one for one in self.settings.input if one != STANDARD_INPUT]
         set_options(self.settings.beam)
-        files, unreadable = find_files(patterns, delimiter=self.settings.delimiter)
+        files, unreadable = find_files(patterns, self.rules.protocol)
         if len(patterns) < len(self.settings.input) and not self.settings.dry_run:
             spooled = spool(folder, stop)
             if isinstance(spooled, Unreadable):
                 unreadable.append(spooled)
             else:
-                files.append(file_at(spooled, STANDARD_INPUT, self.settings.delimiter))
+                files.append(file_at(spooled, STANDARD_INPUT, self.rules.protocol))
         if self.settings.dry_run:
             return self._dry_run(files, unreadable)
         counters = folder / "metrics"

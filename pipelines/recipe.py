@@ -1,5 +1,6 @@
 """All that decides what is stored of a message, as a run was told."""
 
+import dataclasses
 import datetime
 import hashlib
 from collections.abc import Sequence
@@ -14,11 +15,12 @@ from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.enrich import Enrich, Lookup, enrich_batch
 from fixfeed.transforms.filter import Filter, filter_batch
 from fixfeed.transforms.fix.dictionary.choose import Dictionaries
-from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.prefix.log_format import read_log_format
+from fixfeed.transforms.fix.protocol import Fix
+from fixfeed.transforms.fix.reading import Reading
 from fixfeed.transforms.fix.rules.language import Rule, parse_rule
 from fixfeed.transforms.fix.secrets.masking import Masking, read_masking
-from fixfeed.transforms.parse import ParseFix
+from fixfeed.transforms.parse import Parse
 
 __all__ = ["Rules"]
 
@@ -28,8 +30,8 @@ _PARTIES = {49: "SenderCompID", 56: "TargetCompID"}
 class Rules:
     """The settings of a run that are about messages, as finished objects.
 
-    `steps` are what batches go through between parser and sinks, each with its label; `digest`
-    tells these rules from others.
+    `protocol` is FIX as it is to be read; `steps` are what batches go through between parser and
+    sinks, each with its label; `digest` tells these rules from others.
     """
 
     def __init__(self, settings: Settings):
@@ -55,6 +57,11 @@ class Rules:
                 f"--we-are compares with {hidden[0]}, which --mask hides: it would find nothing; "
                 "leave out one of them"
             )
+        self.protocol = Fix(
+            Reading(validate=self.validate, dictionaries=self.dictionaries, masking=self.masking),
+            self.log,
+            settings.delimiter,
+        )
         self.lookups = [_lookup(text) for text in settings.lookup]
         messages = Filter(
             include=settings.include,
@@ -69,28 +76,18 @@ class Rules:
             self.steps.reverse()
         parts = [
             version("fixfeed"),
-            self.validate,
-            self.dictionaries.digest,
-            self.masking.digest,
+            self.protocol.digest,
             *settings.include,
             "exclude",
             *settings.exclude,
             str(settings.no_admin),
             *(lookup.digest for lookup in self.lookups),
-            repr(self.log),
-            repr(settings.delimiter),
         ]
         self.digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
     def read(self, block: Block) -> Batch:
         """Return what is stored of a block."""
-        batch = parse_block(
-            block,
-            validate=self.validate,
-            dictionaries=self.dictionaries,
-            masking=self.masking,
-            log=self.log,
-        )
+        batch = self.protocol.parse(block)
         if self.lookups:
             now = datetime.datetime.now(datetime.UTC)
             batch = enrich_batch(batch, ingested_at=now, lookups=self.lookups)
@@ -102,15 +99,10 @@ class Rules:
             admin=not self.no_admin,
         )
 
-    def parse(self, *, fix_json: bool) -> ParseFix:
+    def parse(self, *, fix_json: bool) -> Parse:
         """Return the parser; `fix_json` asks for whole messages as JSON as well."""
-        return ParseFix(
-            validate=self.validate,
-            dictionaries=self.dictionaries,
-            masking=self.masking,
-            fix_json=fix_json,
-            log=self.log,
-        )
+        reading = self.protocol.reading._replace(fix_json=fix_json)
+        return Parse(dataclasses.replace(self.protocol, reading=reading))
 
 
 def _masking(settings: Settings, dictionaries: Dictionaries) -> Masking:

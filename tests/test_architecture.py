@@ -25,6 +25,7 @@ _SCALAR = (
 )
 _LEDGER = {"fixfeed.io.ledger", "fixfeed.io.redaction"}
 _SINK = {"fixfeed.io.gathering", "fixfeed.io.fsync", "apache_beam"} | _LEDGER
+_PROTOCOL = {"fixfeed.transforms.batch", "fixfeed.transforms.protocol"}
 _BATCHES = {"fixfeed.transforms.batch", f"{FIX}.schema"}
 ALLOWED = {
     "transforms/fix/dictionary": _DICTIONARY,
@@ -35,10 +36,12 @@ ALLOWED = {
     "transforms/fix/vector": _SCALAR | {f"{FIX}.vector"},
     "transforms/fix/rules": _SECRETS | {f"{FIX}.rules", f"{FIX}.scalar.values"},
     "transforms/fix": {FIX, "fixfeed.transforms.batch"},
+    "transforms/fix/protocol.py": {FIX, "fixfeed.transforms.batch", "fixfeed.transforms.protocol"},
     "transforms/batch.py": set(),
+    "transforms/protocol.py": {"fixfeed.transforms.batch", f"{FIX}.protocol"},
     "transforms": {"fixfeed.transforms", "apache_beam"},
     "io/ledger": _LEDGER | {"fixfeed.transforms.batch"},
-    "io/files": _LEDGER | {"fixfeed.io.files", "fixfeed.transforms", "apache_beam"},
+    "io/files": _LEDGER | {"fixfeed.io.files", "apache_beam"} | _PROTOCOL,
     "io/sql": _SINK | _BATCHES | {"fixfeed.io.sql", f"{FIX}.dictionary"},
     "io/parquet": _SINK | _BATCHES | {"fixfeed.io.parquet"},
     "io/jsonl": _SINK | _BATCHES | {"fixfeed.io.jsonl", "fixfeed.io.sql.tables", f"{FIX}.envelope"},

@@ -6,25 +6,47 @@ from apache_beam.metrics import Metrics
 import fixfeed.transforms.coders  # noqa: F401  (Beam carries batches by the coder that it registers)
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
-from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
-from fixfeed.transforms.fix.reading import FIELDS, VALIDATE
+from fixfeed.transforms.fix.protocol import Fix
+from fixfeed.transforms.fix.reading import FIELDS, VALIDATE, Reading
 from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
+from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["ParseFix"]
+__all__ = ["Parse", "ParseFix"]
 
 
-class ParseFix(beam.PTransform):
+class Parse(beam.PTransform):
     """Parse each block: `PCollection[Block]` to `PCollection[Batch]`, one for one.
+
+    Every byte of a block comes out once: in a message, with its defects, in a failure, with its
+    reason, or in a line counted as `skipped` because it holds no message. Input never makes it
+    raise; an exception is a bug of ours and fails the bundle. Bounded or not, windows and
+    timestamps pass through. The same block gives the same batch, so a bundle may run twice. Counts
+    `messages`, `failures` and `skipped_lines`.
+    """
+
+    def __init__(self, protocol: Protocol):
+        """`protocol` is that of the blocks."""
+        super().__init__()
+        self._protocol = protocol
+
+    def expand(self, blocks: beam.PCollection[Block]):
+        """Apply the parser to each block."""
+        return blocks | "Parse" >> beam.Map(self._parse).with_output_types(Batch)
+
+    def _parse(self, block: Block) -> Batch:
+        batch = self._protocol.parse(block)
+        Metrics.counter(type(self), "messages").inc(batch.messages.num_rows)
+        Metrics.counter(type(self), "failures").inc(batch.failures.num_rows)
+        Metrics.counter(type(self), "skipped_lines").inc(batch.skipped)
+        return batch
+
+
+class ParseFix(Parse):
+    """Parse each block of FIX (`Parse`): `PCollection[Block]` to `PCollection[Batch]`.
 
         batches = pipeline | ReadFromFiles.matching(["logs/*.log.gz"]) | ParseFix()
         batches | WriteToSql("sqlite:///fixfeed.db")
-
-    Every byte of a block comes out once: in a message, with its defects, in a failure, with its
-    reason, or in a line counted as `skipped` because it holds no FIX. Input never makes it raise;
-    an exception is a bug of ours and fails the bundle. Bounded or not, windows and timestamps pass
-    through. The same block gives the same batch, so a bundle may run twice. Counts `messages`,
-    `failures` and `skipped_lines`.
 
     Args:
       fields: What the column `fields` holds: `rest`, the fields that have no exact column of their
@@ -55,33 +77,8 @@ class ParseFix(beam.PTransform):
         log: LogFormat = USUAL_FORMAT,
     ):
         """Store and check the parameters."""
-        super().__init__()
         if fields not in FIELDS:
             raise ValueError(f"fields is {fields!r}, expected one of {', '.join(FIELDS)}")
         if validate not in VALIDATE:
             raise ValueError(f"validate is {validate!r}, expected one of {', '.join(VALIDATE)}")
-        self._fields = fields
-        self._validate = validate
-        self._dictionaries = dictionaries
-        self._masking = masking
-        self._fix_json = fix_json
-        self._log = log
-
-    def expand(self, blocks: beam.PCollection[Block]):
-        """Apply the parser to each block."""
-        return blocks | "Parse" >> beam.Map(self._parse).with_output_types(Batch)
-
-    def _parse(self, block: Block) -> Batch:
-        batch = parse_block(
-            block,
-            fields=self._fields,
-            validate=self._validate,
-            dictionaries=self._dictionaries,
-            masking=self._masking,
-            fix_json=self._fix_json,
-            log=self._log,
-        )
-        Metrics.counter(ParseFix, "messages").inc(batch.messages.num_rows)
-        Metrics.counter(ParseFix, "failures").inc(batch.failures.num_rows)
-        Metrics.counter(ParseFix, "skipped_lines").inc(batch.skipped)
-        return batch
+        super().__init__(Fix(Reading(fields, validate, dictionaries, fix_json, masking), log))

@@ -14,18 +14,9 @@ from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Stretch, gaps
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.redaction import redact_path, without_secrets
 from fixfeed.transforms.batch import Block, ends_within_line
-from fixfeed.transforms.fix.framing.borders import (
-    Endings,
-    claimed_end,
-    first_border,
-    last_border,
-    next_record,
-)
-from fixfeed.transforms.fix.framing.leftovers import before_not_text
-from fixfeed.transforms.fix.framing.messages import CHECK_SUM
-from fixfeed.transforms.fix.logons import carry
+from fixfeed.transforms.protocol import Framing
 
-__all__ = ["LONGEST", "Range", "blocks_of", "reason_of", "said", "too_large", "with_logons"]
+__all__ = ["LONGEST", "Range", "blocks_of", "reason_of", "said", "too_large", "with_context"]
 
 BLOCK = 5 << 18  # bytes: larger ones cost less a message, until they leave the cache
 LOOK_BACK = 256 << 10
@@ -34,12 +25,11 @@ LOOK_BACK = 256 << 10
 LONGEST = 64 << 20
 """A record longer than so many bytes is no message, unless a range says otherwise."""
 
-_AS_FIX_SAYS = Endings()
 _STEP = 64 << 10
 _MANY = 4  # blocks that are cut apart, not read as one
 _OVERLAP = 64  # the beginning of a message may be cut by the end of what was read
 _HOLE = 1 << 20  # so many bytes that are all the same hold no border
-_PASSED = 4 << 20  # what is looked through for Logons alone is read in blocks of this size
+_PASSED = 4 << 20  # what is looked through for context alone is read in blocks of this size
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +41,23 @@ class Range:
     next border is looked for; `stop` None is the end of the file. A message belongs to the range
     that its first byte lies in. `skip` are stretches to pass over (compressed files are one range).
 
-    A record longer than `longest` comes in blocks that are `too_long`. `endings` says how messages
-    end, which matters at the end of the file.
-
-    With `fixt`, Logons are looked for, and blocks tell what they say (`Block.context`);
-    `logged_on` is what holds at the start. With `unread`, the range is not read, and that is why.
+    `framing` says how the file is laid out. A record longer than `longest` comes in blocks that are
+    `too_long`. `context` is what holds at the start (`Block.context`), where the framing has one.
+    With `unread`, the range is not read, and that is why.
     """
 
     origin: Source
     planned: Planned
     compression: str
-    delimiter: bytes
+    framing: Framing
     start: int = 0
     stop: int | None = None
     sync_start: bool = False
     sync_stop: bool = False
     skip: tuple[Stretch, ...] = ()
-    fixt: bool = False
-    logged_on: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str] = field(default_factory=dict)
     unread: str = ""
     longest: int = LONGEST
-    endings: Endings = _AS_FIX_SAYS
 
     @property
     def path(self) -> str:
@@ -106,12 +92,12 @@ def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterat
     except Damaged as error:
         yield _damaged(part, part.start, b"", error)
         return
-    logged_on = part.logged_on
+    context = part.context
     for begin, stop in stretches:
         start = begin.at
         try:
-            if part.fixt and part.compression:
-                logged_on = _pass(part, stream, stream.position, start, logged_on)
+            if part.framing.has_context and part.compression:
+                context = _pass(part, stream, stream.position, start, context)
             stream.seek(start)
         except _Unread as error:
             yield _block(part, start, b"", provisional=True, error=str(error))
@@ -125,41 +111,41 @@ def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterat
         for block in _read_stretch(part, stream, begin, stop, block_size):
             block = dataclasses.replace(block, within_line=within)
             within = ends_within_line(block.data, within)
-            pieces = carry(block, logged_on) if part.fixt else [block]
-            logged_on = pieces[-1].context
+            pieces = part.framing.carry(block, context) if part.framing.has_context else [block]
+            context = pieces[-1].context
             yield from pieces
             if block.error:
                 return
 
 
-def with_logons(
+def with_context(
     parts: Sequence[Range], *, stop: Callable[[], bool] | None = None
 ) -> Sequence[Range]:
-    """Return the ranges of one plain file, each with what the Logons before it say.
+    """Return the ranges of one plain file, each with what the messages before it say.
 
     The file is read up to the last of them; nothing is, unless one of them begins inside it. Once
     `stop` says so, no range is returned.
     """
     first = parts[0]
-    if not first.fixt or first.compression or not any(part.start for part in parts):
+    if not first.framing.has_context or first.compression or not any(p.start for p in parts):
         return parts
     try:
-        told = first.planned.read_with(lambda file: _logged_on(parts, Stream(file, ""), stop))
+        told = first.planned.read_with(lambda file: _contexts(parts, Stream(file, ""), stop))
     except (BeamIOError, OSError, Damaged, Replaced, _Unread) as error:
         unread = (
-            f"the Logons before this place could not be read: {reason_of(error)}. "
-            "Give the file that has them now as --input"
+            "what comes before this place, and tells how to read it, could not be read: "
+            f"{reason_of(error)}. Give the file that has it now as --input"
         )
         return [dataclasses.replace(part, unread=unread) if part.start else part for part in parts]
     if stop and stop():
         return ()
-    return [dataclasses.replace(part, logged_on=one) for part, one in zip(parts, told, strict=True)]
+    return [dataclasses.replace(part, context=one) for part, one in zip(parts, told, strict=True)]
 
 
-def _logged_on(
+def _contexts(
     parts: Sequence[Range], stream: Stream, stop: Callable[[], bool] | None
 ) -> list[Mapping[str, str]]:
-    """Return, for each range, what the Logons before its start say."""
+    """Return, for each range, what the messages before its start say."""
     starts = [(_start(part, stream) or _Border(0)).at for part in parts]
     known: dict[int, Mapping[str, str]] = {0: {}}
     at = 0
@@ -178,19 +164,19 @@ def _pass(
     stream: Stream,
     start: int,
     end: int,
-    logged_on: Mapping[str, str],
+    context: Mapping[str, str],
     stop: Callable[[], bool] | None = None,
 ) -> Mapping[str, str]:
-    """Return what holds behind [start, end), both borders, where `logged_on` holds before it."""
+    """Return what holds after [start, end), both borders, where `context` holds before it."""
     stream.seek(start)
     if start < end:
         for block in _read_stretch(part, stream, _Border(start), _Border(end), _PASSED):
             if block.error:
                 raise _Unread(block.error)
-            logged_on = carry(block, logged_on)[-1].context
+            context = part.framing.carry(block, context)[-1].context
             if stop and stop():
                 break
-    return logged_on
+    return context
 
 
 class _Border(NamedTuple):
@@ -228,7 +214,7 @@ def _border(part: Range, stream: Stream, at: int) -> _Border | None:
     window, more = b"", at - begin + _STEP
     while data := stream.read(more):
         window += data
-        found = first_border(window, at - begin, part.delimiter)
+        found = part.framing.first_border(window, at - begin, start=begin)
         if found is not None:
             return _Border(begin + found)
         hole = len(window) >= _HOLE and window.count(window[:1]) == len(window)
@@ -257,42 +243,33 @@ def _read_stretch(
         try:
             more = _more(stream, wanted) if wanted > 0 else b""
         except Damaged as error:
-            end = last_border(data, part.delimiter)
+            end = part.framing.last_border(data)
             yield from _cut(part, at, data[:end], block_size, last=True)
             yield _damaged(part, at + end, data[end:], error)
             return
         data += more
         if stop and at + len(data) == stop.at:
-            end = last_border(data, part.delimiter) if stop.torn else len(data)
+            end = part.framing.last_border(data) if stop.torn else len(data)
             yield from _cut(part, at, data[:end], block_size, last=True)
             yield from _torn_pieces(part, at + end, data[end:])
             return
         if not more and wanted > 0:
-            end = last_border(data, part.delimiter, at_end=part.endings)
-            end = _before_not_text(part, data, end)
+            end = part.framing.end_of_source(data)
             yield from _cut(part, at, data[:end], block_size, last=True)
             if end < len(data):
                 yield _block(part, at + end, data[end:], provisional=True)
             return
         if len(data) >= block_size:
-            end = last_border(data, part.delimiter)
+            end = part.framing.last_border(data)
             if end:
                 yield from _cut(part, at, data[:end], block_size)
                 data, at = data[end:], at + end
             elif len(data) >= limit:
-                # Messages that the rest of their line is too long for are read.
-                end = last_border(data, part.delimiter, at_end=part.endings)
+                end, claimed = part.framing.torn(data)
                 yield from _cut(part, at, data[:end], block_size)
                 data, at = data[end:], at + end
-                claimed = claimed_end(data, part.delimiter)
                 until = at + claimed if claimed > len(data) else 0
                 data, at = yield from _read_torn(part, stream, data, at, end_at, until)
-
-
-def _before_not_text(part: Range, data: bytes, end: int) -> int:
-    begin = before_not_text(data, end, part.delimiter)
-    # The end of a message of several lines may look like one of them.
-    return begin if last_border(data[:begin], part.delimiter) == begin else end
 
 
 def _read_torn(
@@ -300,22 +277,24 @@ def _read_torn(
 ) -> Generator[Block, None, tuple[bytes, int]]:
     """Yield the rest of a record that is too long; return what was read after it, and its start.
 
-    `data`, all of it inside the record, is what was read of it. If the record is a message, it says
-    that its CheckSum is at `until`, if that is not 0; None if nothing is known of its beginning,
-    so that lines may be parts of it.
+    `data`, all of it inside the record, is what was read of it. The record says that it ends at
+    `until`, if that is not 0; None if nothing is known of its beginning, so that lines may be parts
+    of it.
     """
     lines, until = until is not None, until or 0
     fresh = bool(data)
     while True:
-        end = None if fresh else _torn_end(part, data, until - at, lines)
+        end = None
+        if not fresh:
+            end = part.framing.next_record(data, start=at, claimed=until - at, lines=lines)
         if end is not None:
             yield from _torn_pieces(part, at, data[:end])
             return data[end:], at + end
         fresh = False
         if until and until + _OVERLAP <= at + len(data):
-            until = 0  # no CheckSum is there
+            until = 0  # it does not end there
             continue
-        # The beginning of a message, or CheckSum, may be cut by the end of what was read.
+        # The beginning of a record, or its end, may be cut by the end of what was read.
         whole = max(0, min(len(data) - _OVERLAP, until - at if until else len(data)))
         yield from _torn_pieces(part, at, data[:whole])
         data, at = data[whole:], at + whole
@@ -330,28 +309,12 @@ def _read_torn(
         data += more
 
 
-def _torn_end(part: Range, data: bytes, until: int, lines: bool) -> int | None:
-    """Return where in `data` the record ends that its beginning lies in, None if not in it.
-
-    From `until` on, its CheckSum, or what else may begin a record, is looked for.
-    """
-    if until <= 0:
-        return next_record(data, part.delimiter, lines=lines)
-    sealed = CHECK_SUM.match(data, until)
-    if not sealed or sealed.end() + len(part.delimiter) > len(data):
-        return None
-    end = sealed.end()
-    return end + len(part.delimiter) * data.startswith(part.delimiter, end)
-
-
 def _torn_pieces(part: Range, at: int, data: bytes) -> Iterator[Block]:
     begin = 0
     while begin < len(data):
-        # A secret that a failure begins with is not known for one.
         end = begin + BLOCK
         if end < len(data):
-            end = data.rfind(part.delimiter, begin, end) + len(part.delimiter)
-            end = end if end > begin else begin + BLOCK
+            end = part.framing.piece_end(data, begin, end)
         yield _block(part, at + begin, data[begin:end], too_long=True)
         begin = end
 
@@ -368,7 +331,7 @@ def _cut(
 ) -> Iterator[Block]:
     """Yield whole records as a block, or as several if they are many."""
     while len(data) >= _MANY * block_size:
-        end = first_border(data, block_size, part.delimiter, synced=True)
+        end = part.framing.first_border(data, block_size, start=at, synced=True)
         if end is None:
             break
         yield _block(part, at, data[:end])
@@ -378,7 +341,7 @@ def _cut(
 
 
 def _block(part: Range, start: int, data: bytes, **flags) -> Block:
-    return Block(part.origin.key, start, data, part.delimiter, origin=part.origin, **flags)
+    return Block(part.origin.key, start, data, part.framing.layout, origin=part.origin, **flags)
 
 
 def said(part: Range, reason: str) -> str:

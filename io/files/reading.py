@@ -23,7 +23,7 @@ def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
     where it went. Where it is not found, or cannot be opened, the last block is empty, provisional,
     and says so.
     """
-    at, logged_on = part.start, part.logged_on
+    at, context = part.start, part.context
     if part.unread:
         yield _unread(part, at, part.unread)
         return
@@ -33,7 +33,7 @@ def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
             with part.planned.opened() as file:
                 for block in _of_planned(part, file, block_size):
                     yield block
-                    at, logged_on = block.end, block.context
+                    at, context = block.end, block.context
                 return
         except Replaced as error:
             reason = f"{error} while the job ran"
@@ -53,7 +53,7 @@ def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
             start=at,
             sync_start=part.sync_start and at == part.start,
             skip=(*part.skip, (0, at)) if part.compression else part.skip,
-            logged_on=logged_on,
+            context=context,
         )
     yield _unread(
         part,
@@ -106,7 +106,7 @@ def _unread(part: Range, at: int, reason: str) -> Block:
         part.origin.key,
         at,
         b"",
-        part.delimiter,
+        part.framing.layout,
         provisional=True,
         error=said(part, reason),
         origin=part.origin,

@@ -1,4 +1,4 @@
-"""FIX logs in files: found, known again by their content, cut into ranges, read as blocks.
+"""Messages in files: found, known again by their content, cut into ranges, read as blocks.
 
     blocks = pipeline | ReadFromFiles.matching(["logs/**/*.log.gz"])
 
@@ -21,14 +21,13 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from fixfeed.io.files.compression import Damaged
 from fixfeed.io.files.content import STANDARD_INPUT, Content, look
 from fixfeed.io.files.globs import find, has_magic, kind_of, visible
-from fixfeed.io.files.ranges import LONGEST, Range, reason_of, too_large, with_logons
+from fixfeed.io.files.ranges import LONGEST, Range, reason_of, too_large, with_context
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Stretch, gaps
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.redaction import redact, redact_path, without_secrets
 from fixfeed.transforms.batch import Block
-from fixfeed.transforms.fix.framing.borders import Endings, endings
-from fixfeed.transforms.fix.framing.delimiter import sniff_delimiter
+from fixfeed.transforms.protocol import Framing, Protocol, default_protocol
 
 __all__ = [
     "File",
@@ -46,15 +45,12 @@ __all__ = [
 class File:
     """A file that can be read.
 
-    `name` is what people call it; `content` tells it from others; `fixt` whether messages of
-    FIXT.1.1 stand near its beginning; `endings` how its messages end.
+    `name` is what people call it; `content` tells it from others; `framing` is how it is laid out.
     """
 
     name: str
     content: Content
-    delimiter: bytes
-    fixt: bool
-    endings: Endings
+    framing: Framing
 
     @property
     def path(self) -> str:
@@ -106,14 +102,15 @@ def set_options(options: Sequence[str]) -> None:
 
 
 def find_files(
-    patterns: Sequence[str], *, delimiter: bytes | None = None
+    patterns: Sequence[str], protocol: Protocol | None = None
 ) -> tuple[list[File], list[Unreadable]]:
     """Return the files that the patterns match, each once and in order, and what is unreadable.
 
-    `**` matches folders to any depth. `delimiter` overrides what is found in each file. A
+    `**` matches folders to any depth. `protocol` is that of the files, FIX if none is named. A
     compressed copy of another one of the files that is not whole yet is unreadable: read as a log
     of its own, all of it would come twice.
     """
+    protocol = protocol or default_protocol()
     files: dict[str, File] = {}
     inodes: set[str] = set()
     unreadable: list[Unreadable] = []
@@ -132,7 +129,7 @@ def find_files(
             place = path if "://" in path else visible(os.path.realpath(path))
             if place not in files:
                 try:
-                    file = file_at(path, place, delimiter)
+                    file = file_at(path, place, protocol)
                 except (Damaged, BeamIOError, OSError) as error:
                     reason = without_secrets(reason_of(error), path)
                     unreadable.append(_unreadable(path, reason))
@@ -168,8 +165,8 @@ def _unreadable(path: str, reason: str) -> Unreadable:
     return Unreadable(visible(redact(path)), reason)
 
 
-def file_at(path: str, place: str, delimiter: bytes | None = None) -> File:
-    """Return the file at a path, known by `place`.
+def file_at(path: str, place: str, protocol: Protocol) -> File:
+    """Return the file of a protocol at a path, known by `place`.
 
     Raises `Damaged`, `BeamIOError` or `OSError` where nothing can be read.
     """
@@ -182,14 +179,8 @@ def file_at(path: str, place: str, delimiter: bytes | None = None) -> File:
     content, head = look(path, place)
     if content.planned.size >= LARGEST_SOURCE:
         raise Damaged(too_large())
-    delimiter = sniff_delimiter(head, delimiter)
-    return File(
-        STANDARD_INPUT if place == STANDARD_INPUT else visible(redact_path(path)),
-        content,
-        delimiter,
-        b"FIXT.1.1" in head,
-        endings(head, delimiter),
-    )
+    name = STANDARD_INPUT if place == STANDARD_INPUT else visible(redact_path(path))
+    return File(name, content, protocol.sniff(head))
 
 
 def without_copies(files: Sequence[File]) -> tuple[list[File], list[File]]:
@@ -248,10 +239,8 @@ def cut_ranges(
         file.source,
         file.content.planned,
         file.compression,
-        file.delimiter,
-        fixt=file.fixt,
+        file.framing,
         longest=longest,
-        endings=file.endings,
     )
     if file.compression:
         if stored_end == file.stored_end:
@@ -278,7 +267,8 @@ class ReadFromFiles(beam.PTransform):
 
     The ranges are spread over the workers; each is read in order. A range gives the same blocks
     every time, so a bundle may run twice. A file that cannot be read on gives a block that says so.
-    A file of FIXT.1.1 is read for what its Logons say up to the last range, before its ranges are.
+    Where messages say something of those after them (in FIX the Logons of FIXT.1.1), a file is read
+    for that up to its last range, before its ranges are.
     """
 
     def __init__(
@@ -299,12 +289,13 @@ class ReadFromFiles(beam.PTransform):
         self._options = tuple(options)
 
     @classmethod
-    def matching(cls, patterns: Sequence[str]) -> "ReadFromFiles":
+    def matching(cls, patterns: Sequence[str], protocol: Protocol | None = None) -> "ReadFromFiles":
         """Return the transform that reads the whole of the files that match now.
 
-        Raises `FileNotFoundError` if one of the patterns gives nothing to read.
+        `protocol` is that of the files, FIX if none is named. Raises `FileNotFoundError` if one of
+        the patterns gives nothing to read.
         """
-        files, unreadable = find_files(patterns)
+        files, unreadable = find_files(patterns, protocol)
         if unreadable:
             raise FileNotFoundError(f"{unreadable[0].path}: {unreadable[0].reason}")
         files, _ = without_copies(files)
@@ -312,7 +303,7 @@ class ReadFromFiles(beam.PTransform):
 
     def expand(self, begin: beam.pvalue.PBegin):
         """Create the ranges, spread them, read them."""
-        if any(part.fixt and part.start for part in self._ranges):
+        if any(part.framing.has_context and part.start for part in self._ranges):
             files: dict[str, list[Range]] = {}
             for part in self._ranges:
                 files.setdefault(part.path, []).append(part)
@@ -320,7 +311,7 @@ class ReadFromFiles(beam.PTransform):
                 begin
                 | "Files" >> beam.Create(list(files.values()))
                 | "SpreadFiles" >> beam.Reshuffle()
-                | "Logons" >> beam.FlatMap(self._with_logons).with_output_types(Range)
+                | "Context" >> beam.FlatMap(self._with_context).with_output_types(Range)
             )
         else:
             ranges = begin | "Ranges" >> beam.Create(self._ranges)
@@ -330,10 +321,10 @@ class ReadFromFiles(beam.PTransform):
             | "Read" >> beam.FlatMap(self._read).with_output_types(Block)
         )
 
-    def _with_logons(self, parts: Sequence[Range]) -> Sequence[Range]:
+    def _with_context(self, parts: Sequence[Range]) -> Sequence[Range]:
         if self._options:
             set_options(self._options)
-        return with_logons(parts, stop=self._stop)
+        return with_context(parts, stop=self._stop)
 
     def _read(self, part: Range) -> Iterator[Block]:
         if self._options:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from fixfeed.io.files.ranges import with_logons
+from fixfeed.io.files.ranges import with_context
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.io.files.source import File, cut_ranges
 from fixfeed.pipelines.fidelity.compare import Difference, compare
@@ -144,7 +144,7 @@ def examine(
         for file in files:
             log = _Log(file.name, theirs, folder, tags)
             ranges = cut_ranges(file, ())
-            for part in with_logons(ranges) if ranges else ():
+            for part in with_context(ranges) if ranges else ():
                 for block in read_blocks(part):
                     batch = parse_block(
                         block, fields="all", dictionaries=dictionaries, masking=UNMASKED

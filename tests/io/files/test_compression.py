@@ -51,7 +51,7 @@ def test_utf_16_is_read_as_utf_8_with_a_byte_order_mark_or_without(tmp_path, pac
     assert read(file) == (text.encode(), None)
     assert file.compression == ("" if pack is bytes else "gz ") + encoding
     assert file.content.known == written(tmp_path / "plain.log", text.encode()).content.known
-    assert file.delimiter == b"|"
+    assert file.framing.layout == b"|"
 
 
 def test_utf_16_that_has_grown_is_read_on_from_its_old_end(tmp_path):

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from fixfeed.io.files import ranges
-from fixfeed.io.files.ranges import with_logons
+from fixfeed.io.files.ranges import with_context
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.io.files.source import cut_ranges, find_files
 from tests.transforms.fix.session_logs import heard, heard_in, logon, order, random_session_log
@@ -20,7 +20,7 @@ def one_file(path):
 
 def read(parts, block_size=1 << 20):
     blocks = []
-    for part in with_logons(parts):
+    for part in with_context(parts):
         blocks += read_blocks(part, block_size=block_size)
     return blocks
 
@@ -41,7 +41,7 @@ def test_what_a_message_is_told_depends_on_the_file_alone(tmp_path, compression,
     path = tmp_path / "day.log"
     path.write_bytes(gzip.compress(data) if compression else data)
     file = one_file(path)
-    assert file.fixt
+    assert file.framing.has_context
     for _ in range(12):
         block_size = rng.choice([1, 300, 1000, 5000, 1 << 20])
         size = rng.choice([500, 2000, 7000, 1 << 20])
@@ -73,7 +73,7 @@ def test_a_file_without_fixt_is_not_read_for_logons(tmp_path, monkeypatch):
     parts = cut_ranges(one_file(path), (), size=1000)
     assert len(parts) > 3
     monkeypatch.setattr("fixfeed.io.files.planned.open_file", None)
-    assert with_logons(parts) == parts
+    assert with_context(parts) == parts
 
 
 def test_a_file_of_one_range_is_not_read_before_it(tmp_path, monkeypatch):
@@ -81,7 +81,7 @@ def test_a_file_of_one_range_is_not_read_before_it(tmp_path, monkeypatch):
     path.write_bytes(logon() + order())
     parts = cut_ranges(one_file(path), ())
     monkeypatch.setattr("fixfeed.io.files.planned.open_file", None)
-    assert with_logons(parts) == parts
+    assert with_context(parts) == parts
 
 
 def test_a_file_that_is_gone_is_not_read_by_what_logons_it_may_have(tmp_path):
@@ -89,14 +89,14 @@ def test_a_file_that_is_gone_is_not_read_by_what_logons_it_may_have(tmp_path):
     path.write_bytes(logon() + order() * 300)
     parts = cut_ranges(one_file(path), (), size=1000)
     path.unlink()
-    first, second, *_ = with_logons(parts)
+    first, second, *_ = with_context(parts)
     assert next(read_blocks(first)).error == (
         f"{path}: it went while the job ran, and what it held is not found in its folder; it was "
         "read up to byte 0. Give the file that has the rest of it now as --input"
     )
     assert next(read_blocks(second)).error == (
-        f"{path}: the Logons before this place could not be read: what it held is not found in its "
-        "folder. Give the file that has them now as --input"
+        f"{path}: what comes before this place, and tells how to read it, could not be read: what "
+        "it held is not found in its folder. Give the file that has it now as --input"
     )
 
 
@@ -104,7 +104,7 @@ def test_once_stopped_nothing_is_to_be_read(tmp_path):
     path = tmp_path / "day.log"
     path.write_bytes(logon() + order() * 300)
     parts = cut_ranges(one_file(path), (), size=1000)
-    assert with_logons(parts, stop=lambda: True) == ()
+    assert with_context(parts, stop=lambda: True) == ()
 
 
 def test_damage_in_what_is_passed_over_is_told_once(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from fixfeed.io.files import content
 from fixfeed.io.files import planned as planned_files
-from fixfeed.io.files.ranges import with_logons
+from fixfeed.io.files.ranges import with_context
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.io.files.source import cut_ranges, find_files
 from fixfeed.io.ledger.witness import EXACT
@@ -188,7 +188,7 @@ def test_logons_are_found_in_a_log_that_is_rotated_at_any_moment(tmp_path, monke
     data = logon() + b"\n" + random_session_log(random.Random(1), 30, b"\x01", mutated=0)
 
     def read(parts):
-        return [block for part in with_logons(parts) for block in read_blocks(part)]
+        return [block for part in with_context(parts) for block in read_blocks(part)]
 
     for blocks in at_every_moment(tmp_path, monkeypatch, data, read, rotate):
         assert text_of(blocks) == data
@@ -246,22 +246,22 @@ def test_what_logons_that_are_gone_would_say_is_not_guessed(tmp_path):
     path = written(tmp_path / "logs" / "day.log", data)
     first, *rest = planned(path, size=4000)
     path.rename(tmp_path / "elsewhere")
-    first_again, *marked = with_logons([first, *rest])
+    first_again, *marked = with_context([first, *rest])
     (tmp_path / "elsewhere").rename(path)
     assert marked
     assert first_again == first
     for part in marked:
         (block,) = read_blocks(part)
         assert (block.start, block.data, block.provisional) == (part.start, b"", True)
-        assert block.error.startswith(f"{path}: the Logons before this place could not be read: ")
+        assert block.error.startswith(f"{path}: what comes before this place, and tells how to")
 
 
 def test_logons_are_looked_for_in_the_log_that_was_planned(day):
     day.write_bytes(day.read_bytes().replace(b"FIX.4.4", b"FIXT.1.1"))
     parts = planned(day, size=5000)
-    before = with_logons(parts)
+    before = with_context(parts)
     rename(day)
-    assert with_logons(parts) == before
+    assert with_context(parts) == before
 
 
 @pytest.mark.parametrize("after", [0, 1, 5])

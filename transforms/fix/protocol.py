@@ -1,0 +1,133 @@
+"""FIX as a protocol: how its logs are laid out and read."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fixfeed.transforms.batch import Batch, Block
+from fixfeed.transforms.fix.defects import MEANINGS
+from fixfeed.transforms.fix.framing.borders import (
+    Endings,
+    claimed_end,
+    endings,
+    first_border,
+    last_border,
+    next_record,
+)
+from fixfeed.transforms.fix.framing.delimiter import sniff_delimiter
+from fixfeed.transforms.fix.framing.leftovers import REASONS, before_not_text
+from fixfeed.transforms.fix.framing.messages import CHECK_SUM
+from fixfeed.transforms.fix.logons import carry
+from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
+from fixfeed.transforms.fix.reading import USUAL, Reading
+from fixfeed.transforms.protocol import Framing, Protocol
+
+__all__ = ["FIX", "Fix", "FixFraming"]
+
+
+@dataclass(frozen=True)
+class FixFraming(Framing):
+    """How a log of FIX is laid out.
+
+    `delimiter` separates fields; `fixt` tells that messages of FIXT.1.1 are near its beginning, so
+    that its Logons count (`logons`); `endings` how its messages end, which matters at its end.
+    """
+
+    delimiter: bytes
+    fixt: bool
+    endings: Endings
+
+    @property
+    def layout(self) -> bytes:
+        """See `Framing`: the delimiter."""
+        return self.delimiter
+
+    @property
+    def has_context(self) -> bool:
+        """See `Framing`."""
+        return self.fixt
+
+    def first_border(
+        self, window: bytes, at: int, *, start: int, synced: bool = False
+    ) -> int | None:
+        """See `Framing`."""
+        return first_border(window, at, self.delimiter, synced=synced)
+
+    def last_border(self, data: bytes) -> int:
+        """See `Framing`."""
+        return last_border(data, self.delimiter)
+
+    def end_of_source(self, data: bytes) -> int:
+        """See `Framing`."""
+        end = last_border(data, self.delimiter, at_end=self.endings)
+        begin = before_not_text(data, end, self.delimiter)
+        # The end of a message of several lines may look like one of them.
+        return begin if last_border(data[:begin], self.delimiter) == begin else end
+
+    def torn(self, data: bytes) -> tuple[int, int]:
+        """See `Framing`; BodyLength says where it ends."""
+        # Messages that the rest of their line is too long for are read.
+        begin = last_border(data, self.delimiter, at_end=self.endings)
+        return begin, claimed_end(data[begin:], self.delimiter)
+
+    def next_record(self, data: bytes, *, start: int, claimed: int, lines: bool) -> int | None:
+        """See `Framing`; where BodyLength leads, CheckSum counts, and what else begins a record."""
+        if claimed <= 0:
+            return next_record(data, self.delimiter, lines=lines)
+        sealed = CHECK_SUM.match(data, claimed)
+        if not sealed or sealed.end() + len(self.delimiter) > len(data):
+            return None
+        end = sealed.end()
+        return end + len(self.delimiter) * data.startswith(self.delimiter, end)
+
+    def piece_end(self, data: bytes, begin: int, end: int) -> int:
+        """See `Framing`: after a delimiter, as a secret in the middle of a field is not known."""
+        found = data.rfind(self.delimiter, begin, end)
+        return end if found < 0 else found + len(self.delimiter)
+
+    def carry(self, block: Block, context: Mapping[str, str]) -> list[Block]:
+        """See `logons.carry`."""
+        return carry(block, context)
+
+
+@dataclass(frozen=True)
+class Fix(Protocol):
+    """FIX of all versions, in logs of all kinds, read as `reading` and `log` say.
+
+    `delimiter` is what the user says that separates fields, None for what each log shows.
+    """
+
+    reading: Reading = USUAL
+    log: LogFormat = USUAL_FORMAT
+    delimiter: bytes | None = None
+
+    name = "FIX"
+    reasons = REASONS
+    defects = MEANINGS
+
+    @property
+    def digest(self) -> str:
+        """See `Protocol`."""
+        parts = [
+            self.reading.fields,
+            self.reading.validate,
+            self.reading.dictionaries.digest,
+            self.reading.masking.digest,
+            repr(self.log),
+            repr(self.delimiter),
+        ]
+        return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+
+    def sniff(self, head: bytes) -> FixFraming:
+        """See `Protocol`; the delimiter is what the head shows unless the user says it."""
+        delimiter = sniff_delimiter(head, self.delimiter)
+        return FixFraming(delimiter, b"FIXT.1.1" in head, endings(head, delimiter))
+
+    def parse(self, block: Block) -> Batch:
+        """See `parser.parse_block`."""
+        return parse_block(block, **self.reading._asdict(), log=self.log)
+
+
+FIX = Fix()
+"""FIX, read as usual."""
