@@ -141,9 +141,9 @@ def find_files(
     found = sorted(files.values(), key=lambda file: file.path)
     whole = []
     for file in found:
-        why = _unfinished(file, found)
-        if why:
-            unreadable.append(_unreadable(file.path, why))
+        unfinished = _unfinished(file, found)
+        if unfinished:
+            unreadable.append(_unreadable(file.path, unfinished))
         else:
             whole.append(file)
     return whole, list(dict.fromkeys(unreadable))
