@@ -4,7 +4,8 @@ A file continues a source if all that is known to have been read of the source s
 it is long enough, and has every witness (`ledger.witness`). That alone is not enough, since files
 may begin alike:
 
-* Of what is too short to tell (less than 4096 bytes read), path or inode have to be the same.
+* Of what is too short to tell (less than 4096 bytes read), path or inode have to be the same. Where
+  nothing was read yet, since it could not be, what was seen of its beginning counts as read.
 * Under another name a file continues a source only if the source's own path no longer does: it was
   renamed, rotated or compressed. If it still does, the file is the source where it is a copy, all
   of whose bytes begin the other file.
@@ -45,7 +46,8 @@ class StoredSource:
 
     `place` and `file_id` are those of the file when it was last seen, `fingerprint` the witness of
     its first 4096 bytes, `digests` those of its beginning as `digests_of` writes them. `extent` is
-    how far it was read; `witnesses` are those of positions that were read up to.
+    how far it was read; `witnesses` are those of positions that were read up to, and of its
+    beginning as it was seen where nothing was read of it.
     """
 
     source_id: int
@@ -56,6 +58,11 @@ class StoredSource:
     digests: str
     extent: int = 0
     witnesses: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def telling(self) -> bool:
+        """Whether so much is known of it that its content tells it from others."""
+        return (self.extent or max(self.witnesses, default=0)) >= TELLING
 
     def missing_witness(self, source: Source) -> str:
         """Return the witness of the end of what was read, `` if it is known.
@@ -73,7 +80,9 @@ def stored_source(row: Sequence[Any], progress: Iterable[Progress]) -> StoredSou
     rows = list(progress)
     extent = max((row[2] for row in rows), default=0)
     beginning = dict(part.split(":") for part in digests.split())
-    witnesses = {int(at): digest for at, digest in beginning.items() if int(at) <= extent}
+    witnesses = {
+        int(at): digest for at, digest in beginning.items() if int(at) <= extent or not extent
+    }
     for row in rows:
         inner = noted(row[-1])
         end = inner.pop(row[2], "")
@@ -197,5 +206,5 @@ class _Index:
             told_by_name = told_by_name + self._by_file_id.get(content.file_id, [])
         alike = self._by_fingerprint.get(content.fingerprint, []) if content.fingerprint else []
         alike = alike + self._by_fingerprint.get("", [])
-        told_by_content = [one for one in alike if one.extent >= TELLING]
+        told_by_content = [one for one in alike if one.telling]
         return {one.source_id: one for one in [*told_by_name, *told_by_content]}.values()

@@ -55,6 +55,21 @@ def test_a_grown_a_renamed_and_a_compressed_file_are_the_source(day, tmp_path):
     assert found(packed, stored=stored) == {"day.log.1.gz": (1, False)}
 
 
+def test_a_file_of_which_nothing_could_be_read_is_known_by_what_was_seen_of_it(day, tmp_path):
+    stored = [read_up_to(day, 0)]
+    packed = tmp_path / "day.log.1.gz"
+    packed.write_bytes(gzip.compress(day.read_bytes()))
+    day.write_bytes(random.Random(2).randbytes(30_000))
+    assert found(day, stored=stored) == {}
+    assert found(day, packed, stored=stored) == {"day.log.1.gz": (1, False)}
+    (tmp_path / "short").write_bytes(b"8=FIX.4.4")
+    short = [read_up_to(tmp_path / "short", 0)]
+    (tmp_path / "short").write_bytes(b"8=FIX.4.4|9=5|")
+    assert found(tmp_path / "short", stored=short) == {"short": (1, False)}
+    (tmp_path / "short").write_bytes(b"9=5|8=FIX.4.4|")
+    assert found(tmp_path / "short", stored=short) == {}
+
+
 def test_a_file_that_is_shorter_than_what_was_read_is_a_new_source(day):
     stored = [read_up_to(day, day.stat().st_size)]
     day.write_bytes(day.read_bytes()[:-1])
