@@ -25,8 +25,9 @@ from fixfeed.io.sql.doubles import with_doubles
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.postgresql import encoder_of
 from fixfeed.io.sql.sqlite import PRAGMAS
-from fixfeed.io.sql.tables import MESSAGE_COLUMNS, create_statements
+from fixfeed.io.sql.tables import create_statements
 from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.protocol import FIX
 
 __all__ = ["LIMITS"]
 
@@ -41,7 +42,7 @@ def _rows(log: str) -> list[pa.RecordBatch]:
             keys = pa.array(rows["position"].to_numpy() + (1 << 40))
             ones = pa.array([1] * rows.num_rows, pa.int64())
             columns = [keys, ones, *(rows[name] for name in rows.schema.names[1:])]
-            batches.append(pa.RecordBatch.from_arrays(columns, list(MESSAGE_COLUMNS)))
+            batches.append(pa.RecordBatch.from_arrays(columns, list(FIX.table.keyed)))
     return batches
 
 
@@ -51,15 +52,15 @@ def executemany(log: str, target: str) -> float:
     for rows in _rows(log):
         columns = [
             c.cast(pa.string()).to_pylist() if pa.types.is_timestamp(c.type) else c.to_pylist()
-            for c in with_doubles(rows).columns
+            for c in with_doubles(rows, FIX.table.finer).columns
         ]
         ready.append(list(zip(*columns, strict=True)))
     connection = sqlite3.connect(target, isolation_level=None)
     for pragma in PRAGMAS:
         connection.execute(f"pragma {pragma}")
-    for statement in create_statements("sqlite"):
+    for statement in create_statements("sqlite", FIX.table):
         connection.execute(statement)
-    insert = f"insert into messages values ({','.join('?' * len(MESSAGE_COLUMNS))})"
+    insert = f"insert into messages values ({','.join('?' * len(FIX.table.keyed))})"
     begin = time.monotonic()
     for rows in ready:
         connection.execute("begin immediate")
@@ -70,10 +71,10 @@ def executemany(log: str, target: str) -> float:
 
 def adbc(log: str, target: str) -> float:
     """ADBC, batches ready-made, one transaction a block."""
-    ready = [with_doubles(rows) for rows in _rows(log)]
+    ready = [with_doubles(rows, FIX.table.finer) for rows in _rows(log)]
     connection = adbc_driver_sqlite.dbapi.connect(target, autocommit=True)
     cursor = connection.cursor()
-    for statement in [*(f"pragma {p}" for p in PRAGMAS), *create_statements("sqlite")]:
+    for statement in [*(f"pragma {p}" for p in PRAGMAS), *create_statements("sqlite", FIX.table)]:
         cursor.execute(statement)
         cursor.fetchall()
     begin = time.monotonic()
@@ -94,7 +95,7 @@ def copy(log: str, target: str) -> float:
     store.close()
     ready = []
     for rows in _rows(log):
-        builders = {field.name: encoder_of(field) for field in rows.schema}
+        builders = {field.name: encoder_of(field, FIX.table.json) for field in rows.schema}
         encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(rows.schema, builders)
         ready.append(encoder.write_header() + encoder.write_batch(rows) + encoder.finish())
     processes = multiprocessing.cpu_count()
@@ -116,7 +117,7 @@ def copy(log: str, target: str) -> float:
 def _copy(target: str, ready: list[bytes], barrier) -> None:
     connection = psycopg2.connect(target)
     cursor = connection.cursor()
-    columns = ", ".join(MESSAGE_COLUMNS)
+    columns = ", ".join(FIX.table.keyed)
     barrier.wait()
     for content in ready:
         cursor.copy_expert(

@@ -22,7 +22,7 @@ from fixfeed.pipelines.recipe import Rules
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS
 from fixfeed.transforms.fix.dictionary.union import merged
-from fixfeed.transforms.fix.schema import MESSAGES, NAMED
+from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.fix.secrets.masking import RAW_DATA
 
 __all__ = ["describe", "show"]
@@ -192,8 +192,8 @@ def _field(tag: int, rules: Rules) -> str:
 
 
 def _columns(settings: Settings) -> list[tuple[str, Any]]:
-    names = [(f"{name}_name", "string") for name in NAMED] if settings.names else []
-    return [*((field.name, field.type) for field in MESSAGES), *names]
+    names = [(name, "string") for name in FIX.table.names_of_codes] if settings.names else []
+    return [*((field.name, field.type) for field in FIX.table.schema), *names]
 
 
 def show(console: Console, found: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from fixfeed.io.parquet.files import partitions, with_keys
 from fixfeed.io.parquet.sink import MOST_BYTES, MOST_ROWS
 from fixfeed.pipelines.plan import Plan
 from fixfeed.transforms.batch import Batch, Block
-from fixfeed.transforms.fix.schema import NAMED
+from fixfeed.transforms.fix.protocol import FIX
 
 __all__ = ["MANY", "expected_files", "warning_of"]
 
@@ -34,7 +34,7 @@ def expected_files(plan: Plan, names: Sequence[str], read: Callable[[Block], Bat
     `read` makes of a block what is stored. What cannot be read counts as nothing.
     """
     # What a column of names is made from has as many values.
-    columns = [name.removesuffix("_name") if name[:-5] in NAMED else name for name in names]
+    columns = [name[:-5] if name in FIX.table.names_of_codes else name for name in names]
     samples = [read(block) for block in _sampled(plan.ranges)]
     batches = [batch.messages for batch in samples if batch.messages.num_rows > 1]
     rows = sum(messages.num_rows for messages in batches)
@@ -75,7 +75,8 @@ def _sampled(ranges: Sequence[Range]) -> Iterator[Block]:
 
 
 def _folders(messages: pa.RecordBatch, names: Sequence[str]) -> int:
-    return sum(1 for _ in partitions(pa.table(with_keys(messages, 0, "message_id")), names))
+    rows = pa.table(with_keys(messages, 0, "message_id"))
+    return sum(1 for _ in partitions(rows, names, FIX.table.times))
 
 
 def _lengths(plan: Plan) -> dict[str, int]:

@@ -41,7 +41,6 @@ class Rules:
         `LookupFileError` for what cannot be understood.
         """
         self.validate = settings.validate
-        self.include, self.exclude = settings.include, settings.exclude
         self.no_admin = settings.no_admin
         self.dictionaries = read_dictionaries(settings.dictionary, settings.default_appl_ver_id)
         self.dictionary_texts = settings.dictionary
@@ -63,16 +62,19 @@ class Rules:
             settings.delimiter,
         )
         self.lookups = [_lookup(text) for text in settings.lookup]
+        own_names = self.dictionaries.own_names
+        self._include = [parse_rule(rule, own_names) for rule in settings.include]
+        self._exclude = [parse_rule(rule, own_names) for rule in settings.exclude]
         messages = Filter(
-            include=settings.include,
-            exclude=settings.exclude,
+            include=self._include,
+            exclude=self._exclude,
             admin=not settings.no_admin,
             dictionaries=self.dictionaries,
             masking=self.masking,
         )
         enrich = Enrich(names=settings.names, lookups=self.lookups, masking=self.masking)
         self.steps: list[tuple[str, beam.PTransform]] = [("Filter", messages), ("Enrich", enrich)]
-        if _asks_for_enriched(messages.rules, self.lookups):
+        if _asks_for_enriched((*self._include, *self._exclude), self.lookups):
             self.steps.reverse()
         parts = [
             version("fixfeed"),
@@ -91,12 +93,8 @@ class Rules:
         if self.lookups:
             now = datetime.datetime.now(datetime.UTC)
             batch = enrich_batch(batch, ingested_at=now, lookups=self.lookups)
-        own_names = self.dictionaries.own_names
         return filter_batch(
-            batch,
-            include=[parse_rule(rule, own_names) for rule in self.include],
-            exclude=[parse_rule(rule, own_names) for rule in self.exclude],
-            admin=not self.no_admin,
+            batch, include=self._include, exclude=self._exclude, admin=not self.no_admin
         )
 
     def parse(self, *, fix_json: bool) -> Parse:

@@ -17,6 +17,7 @@ from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.schema import columns_of_a_run
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.open import look_at_store, open_store
+from fixfeed.transforms.fix.protocol import FIX
 
 # A sink's transform is imported where it is used: commands that look into a sink need no Beam.
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _parquet(uri: str, partition_by: Sequence[str], names: bool) -> Sink:
             f"{_meant('parquet:', place)}"
         )
     try:
-        check_partitions(partition_by)
+        check_partitions(partition_by, FIX.table)
     except ValueError as error:
         raise UnknownPlace(str(error)) from error
 
@@ -109,7 +110,7 @@ def _parquet(uri: str, partition_by: Sequence[str], names: bool) -> Sink:
         )
 
     def ledger() -> ParquetLedger:
-        columns = columns_of_a_run(names=names)
+        columns = columns_of_a_run(FIX.table, names=names)
         return ParquetLedger(place, partition_by=partition_by, columns=columns)
 
     def failures() -> Generator[dict[str, Any], None, None]:

@@ -11,8 +11,7 @@ from fixfeed.io.redaction import redact
 from fixfeed.pipelines.metrics import Read
 from fixfeed.pipelines.not_fix import nothing_read, without_fix, words_for
 from fixfeed.pipelines.plan import Plan
-from fixfeed.transforms.fix.defects import MEANINGS
-from fixfeed.transforms.fix.framing.leftovers import REASONS
+from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.lookup import Lookup
 
 __all__ = ["adds_up", "print_summary", "summary_of"]
@@ -124,8 +123,8 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     for column in table.columns[1:]:
         column.justify, column.overflow = "right", "fold"
     console.print(table)
-    _print_kinds(console, "defects", MEANINGS, [one["defects"] for one in sinks])
-    _print_kinds(console, "failures", REASONS, [one["failed"] for one in sinks])
+    _print_kinds(console, "defects", FIX.defects, [one["defects"] for one in sinks])
+    _print_kinds(console, "failures", FIX.reasons, [one["failed"] for one in sinks])
     if summary["finished"]:
         count = len(summary["finished"])
         were = "1 file was" if count == 1 else f"{count:,} files were"

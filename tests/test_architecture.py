@@ -26,7 +26,6 @@ _SCALAR = (
 _LEDGER = {"fixfeed.io.ledger", "fixfeed.io.redaction"}
 _SINK = {"fixfeed.io.gathering", "fixfeed.io.fsync", "apache_beam"} | _LEDGER
 _PROTOCOL = {"fixfeed.transforms.batch", "fixfeed.transforms.protocol"}
-_BATCHES = {"fixfeed.transforms.batch", f"{FIX}.schema"}
 ALLOWED = {
     "transforms/fix/dictionary": _DICTIONARY,
     "transforms/fix/framing": _FRAMING,
@@ -42,10 +41,12 @@ ALLOWED = {
     "transforms": {"fixfeed.transforms", "apache_beam"},
     "io/ledger": _LEDGER | {"fixfeed.transforms.batch"},
     "io/files": _LEDGER | {"fixfeed.io.files", "apache_beam"} | _PROTOCOL,
-    "io/sql": _SINK | _BATCHES | {"fixfeed.io.sql", f"{FIX}.dictionary"},
-    "io/parquet": _SINK | _BATCHES | {"fixfeed.io.parquet"},
-    "io/jsonl": _SINK | _BATCHES | {"fixfeed.io.jsonl", "fixfeed.io.sql.tables", f"{FIX}.envelope"},
-    "io": {"fixfeed.io", "fixfeed.transforms", "apache_beam"},
+    "io/sql": _SINK | _PROTOCOL | {"fixfeed.io.sql"},
+    "io/parquet": _SINK | _PROTOCOL | {"fixfeed.io.parquet"},
+    "io/jsonl": _SINK
+    | _PROTOCOL
+    | {"fixfeed.io.jsonl", "fixfeed.io.sql.tables", "fixfeed.transforms.failures"},
+    "io": {"fixfeed.io", "apache_beam"} | _PROTOCOL,
     "pipelines": {"fixfeed.pipelines", "fixfeed.transforms", "fixfeed.io", "apache_beam"},
     "fixfeed": {"fixfeed"},
 }

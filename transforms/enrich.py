@@ -5,6 +5,7 @@ import datetime
 import itertools
 from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -14,11 +15,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import TIME, Batch
-from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.rules.hidden import hidden_from_lookup
-from fixfeed.transforms.fix.schema import COLUMNS, NAMED
 from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
 from fixfeed.transforms.lookup import Lookup, LookupFileError
+from fixfeed.transforms.protocol import Protocol, Table, default_protocol
 
 __all__ = ["Enrich", "Lookup", "LookupFileError", "enrich_batch"]
 
@@ -30,13 +30,14 @@ class Enrich(beam.PTransform):
         batches | Enrich(names=True, lookups=[symbols])
 
     Sets `ingested_at` to the time of processing, one for all messages of a batch; a bundle that is
-    run again has another. With `names`, columns like `msg_type_name` stand behind the schema, with
-    what the dictionary calls the value, null where it does not know it. With `lookups`, `enriched`
+    run again has another. With `names`, columns like `msg_type_name` come after the schema, with
+    what the protocol calls the value, null where it does not know it. With `lookups`, `enriched`
     becomes a JSON object of what their rows say about the message, null where none does, and
     `joined` of the batch counts the messages that each of them knows. Failures stay untouched.
     Bounded or not, windows and timestamps pass through.
 
-    `masking` is that of the messages: lookups see what is stored.
+    `masking` is that of messages of FIX: lookups see what is stored. `protocol` is that of the
+    messages, FIX if none is named.
 
     Raises:
       LookupFileError: Two lookups would add under one name, or one is joined on a column whose
@@ -49,6 +50,7 @@ class Enrich(beam.PTransform):
         names: bool = False,
         lookups: Sequence[Lookup] = (),
         masking: Masking = DEFAULT,
+        protocol: Protocol | None = None,
     ):
         """Check that the lookups go together."""
         super().__init__()
@@ -63,6 +65,7 @@ class Enrich(beam.PTransform):
             if why:
                 raise LookupFileError(why)
         self._names = names
+        self._protocol = protocol
         self._lookups = list(lookups)
 
     def expand(self, batches: beam.PCollection[Batch]):
@@ -71,7 +74,13 @@ class Enrich(beam.PTransform):
 
     def _enrich(self, batch: Batch) -> Batch:
         now = datetime.datetime.now(datetime.UTC)
-        return enrich_batch(batch, ingested_at=now, names=self._names, lookups=self._lookups)
+        return enrich_batch(
+            batch,
+            ingested_at=now,
+            names=self._names,
+            lookups=self._lookups,
+            protocol=self._protocol,
+        )
 
 
 def enrich_batch(
@@ -80,14 +89,15 @@ def enrich_batch(
     ingested_at: datetime.datetime,
     names: bool = False,
     lookups: Sequence[Lookup] = (),
+    protocol: Protocol | None = None,
 ) -> Batch:
     """Return `batch` with what `Enrich` adds; the names of `lookups` must differ."""
     messages = batch.messages
     moments = pa.repeat(pa.scalar(ingested_at, TIME), messages.num_rows)
     messages = _with(messages, "ingested_at", moments)
     if names:
-        for column in NAMED:
-            messages = _with(messages, f"{column}_name", _names(messages, column))
+        for column, codes in _codes((protocol or default_protocol()).table).items():
+            messages = _with(messages, f"{column}_name", _names(messages[column], codes))
     joined = dict(batch.joined)
     if lookups:
         enriched, counts = _join(messages, lookups)
@@ -103,27 +113,39 @@ def _with(messages: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBat
     return messages.set_column(at, messages.schema.field(at), values)
 
 
-@cache
-def _meanings(column: str) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """Return the values the dictionary knows, for each the number of its name, and the names.
+class _Codes(NamedTuple):
+    """The values of a column that have names, for each the number of its name, and the names.
 
-    A name that several values share stands there once, as readers of dictionaries want it.
+    A name that several values share is there once, as readers of dictionaries want it.
     """
-    tag = next(one.tag for one in COLUMNS if one.name == column)
-    known = merged().message_types if tag == 35 else merged().fields[tag].values
-    names = list(dict.fromkeys(known.values()))
-    numbers = {name: number for number, name in enumerate(names)}
-    return (
-        pa.array(known, pa.string()),
-        pa.array([numbers[name] for name in known.values()], pa.int16()),
-        pa.array(names, pa.string()),
-    )
+
+    values: pa.Array
+    numbers: pa.Array
+    names: pa.Array
 
 
-def _names(messages: pa.RecordBatch, column: str) -> pa.DictionaryArray:
-    values, numbers, names = _meanings(column)
-    found = pc.index_in(messages.column(column), value_set=values)
-    return pa.DictionaryArray.from_arrays(numbers.take(found), names)
+@cache
+def _codes(table: Table) -> dict[str, _Codes]:
+    """Return what the columns of codes of a table mean."""
+    by_field: dict[str, dict[str, str]] = {}
+    for field, value, name in table.codes():
+        by_field.setdefault(field, {})[value] = name
+    result = {}
+    for column, field in table.named.items():
+        known = by_field.get(field, {})
+        names = list(dict.fromkeys(known.values()))
+        numbers = {name: number for number, name in enumerate(names)}
+        result[column] = _Codes(
+            pa.array(known, pa.string()),
+            pa.array([numbers[name] for name in known.values()], pa.int16()),
+            pa.array(names, pa.string()),
+        )
+    return result
+
+
+def _names(values: pa.Array, codes: _Codes) -> pa.DictionaryArray:
+    found = pc.index_in(values, value_set=codes.values)
+    return pa.DictionaryArray.from_arrays(codes.numbers.take(found), codes.names)
 
 
 def _join(messages: pa.RecordBatch, lookups: Sequence[Lookup]) -> tuple[pa.Array, dict[str, int]]:

@@ -1,7 +1,8 @@
 """Keep the messages that are asked for, and count the others."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import apache_beam as beam
 import numpy as np
@@ -13,10 +14,18 @@ from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
 from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.rules.hidden import hidden_from_rule
-from fixfeed.transforms.fix.rules.language import Rule, RuleError, parse_rule
+from fixfeed.transforms.fix.rules.language import Rule as FixRule
+from fixfeed.transforms.fix.rules.language import RuleError, parse_rule
 from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
 
-__all__ = ["Filter", "filter_batch"]
+__all__ = ["Filter", "Rule", "filter_batch"]
+
+
+class Rule(Protocol):
+    """What tells which messages are meant. It can be pickled."""
+
+    def mask(self, messages: pa.RecordBatch) -> pa.BooleanArray:
+        """Return whether each row of `messages` is meant; no nulls."""
 
 
 class Filter(beam.PTransform):
@@ -30,11 +39,13 @@ class Filter(beam.PTransform):
     Bounded or not, windows and timestamps pass through.
 
     Args:
-      include: Rules in the language of `transforms.fix.rules.language`; those over `enriched` or
-        `ingested_at` need `Enrich` before this step.
+      include: Rules: texts in the language of FIX (`transforms.fix.rules.language`), or anything
+        with `mask` (`Rule`), for messages of any protocol. Those over `enriched` or `ingested_at`
+        need `Enrich` before this step.
       exclude: Rules of what is to go; they win over `include`.
-      admin: Whether the messages of the session layer (Logon, Heartbeat ...) stay.
-      dictionaries: Those that the messages were read by; rules may use the names they give.
+      admin: Whether the messages of FIX's session layer (Logon, Heartbeat ...) stay.
+      dictionaries: Those that the messages were read by; texts of rules may use the names they
+        give.
       masking: That of the messages. Rules see what is stored, so one that compares what is masked,
         hashed or dropped would guess.
 
@@ -45,26 +56,22 @@ class Filter(beam.PTransform):
     def __init__(
         self,
         *,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
+        include: Sequence[str | Rule] = (),
+        exclude: Sequence[str | Rule] = (),
         admin: bool = True,
         dictionaries: Dictionaries = BUILT_IN,
         masking: Masking = DEFAULT,
     ):
         """Read the rules."""
         super().__init__()
-        self._include = [parse_rule(rule, dictionaries.own_names) for rule in include]
-        self._exclude = [parse_rule(rule, dictionaries.own_names) for rule in exclude]
+        own_names = dictionaries.own_names
+        self._include = [_read(rule, own_names) for rule in include]
+        self._exclude = [_read(rule, own_names) for rule in exclude]
         self._admin = admin
         for rule in (*self._include, *self._exclude):
-            why = hidden_from_rule(rule, masking, dictionaries.own_names)
+            why = hidden_from_rule(rule, masking, own_names) if isinstance(rule, FixRule) else None
             if why:
                 raise RuleError(why)
-
-    @property
-    def rules(self) -> tuple[Rule, ...]:
-        """The rules that were read, those of `include` first."""
-        return (*self._include, *self._exclude)
 
     def expand(self, batches: beam.PCollection[Batch]):
         """Apply the rules to each batch."""
@@ -105,3 +112,7 @@ def filter_batch(
 
 def _mask(found: pa.BooleanArray) -> np.ndarray:
     return found.to_numpy(zero_copy_only=False)
+
+
+def _read(rule: str | Rule, own_names: Mapping[int, str]) -> Rule:
+    return parse_rule(rule, own_names) if isinstance(rule, str) else rule

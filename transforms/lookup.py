@@ -17,11 +17,10 @@ import yaml
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from fixfeed.transforms.fix.schema import MESSAGES
+from fixfeed.transforms.protocol import Protocol, default_protocol
 
 __all__ = ["Lookup", "LookupFileError"]
 
-_TEXT_COLUMNS = [field.name for field in MESSAGES if field.type == pa.string()]
 _LINE = re.compile(r"([^\n]*)(?:\n|\Z)")
 _CARRIED = 1 << 20
 """Bytes of a file up to which a pickled lookup carries its rows."""
@@ -68,8 +67,10 @@ class Lookup:
         return Lookup, parts
 
     @classmethod
-    def read(cls, path: str, *, on: str) -> "Lookup":
+    def read(cls, path: str, *, on: str, protocol: Protocol | None = None) -> "Lookup":
         """Read a lookup from a CSV or YAML file, wherever Beam's FileSystems reach.
+
+        `on` is a text column of the messages of `protocol`, FIX if none is named.
 
         CSV has a header and commas; its key is the column called `on`. YAML is a mapping from key
         to mapping, or a list of mappings that have the key under the name `on`. All values are
@@ -79,13 +80,20 @@ class Lookup:
           LookupFileError: The file cannot be read, `on` is no text column of a batch or not in the
             file, a key comes twice, or the content has another form.
         """
-        if on not in _TEXT_COLUMNS:
-            near = difflib.get_close_matches(on.lower(), _TEXT_COLUMNS, 1)
-            hint = f"; the nearest is {near[0]}" if near else f": {', '.join(_TEXT_COLUMNS)}"
+        table = (protocol or default_protocol()).table
+        columns = [one.name for one in table.schema if one.type == pa.string()]
+        if on not in columns:
+            near = difflib.get_close_matches(on.lower(), columns, 1)
+            hint = f"; the nearest is {near[0]}" if near else f": {', '.join(columns)}"
             raise LookupFileError(
                 f"lookup {path}: found the column {on!r} to join on, expected a text column of "
                 f"the messages{hint}"
             )
+        return cls._read(path, on)
+
+    @classmethod
+    def _read(cls, path: str, on: str) -> "Lookup":
+        """Read a lookup on a column that there is."""
         read = {".csv": _csv_rows, ".yaml": _yaml_rows, ".yml": _yaml_rows}.get(
             PurePosixPath(path).suffix.lower()
         )
@@ -126,7 +134,7 @@ _reading = threading.Lock()
 def _reread(path: str, on: str, digest: str) -> Lookup:
     """Return the lookup that this process has read already, or read it."""
     with _reading:
-        lookup = _READ.get((path, on, digest)) or Lookup.read(path, on=on)
+        lookup = _READ.get((path, on, digest)) or Lookup._read(path, on)
     if lookup.digest != digest:
         raise LookupFileError(f"lookup {path}: was changed while the run went on; run it again")
     return lookup

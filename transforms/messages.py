@@ -17,11 +17,12 @@ class ToMessages(beam.PTransform):
         messages = pipeline | ReadFromFiles.matching(["logs/*.log"]) | ParseFix() | ToMessages()
         messages | beam.Filter(lambda message: message.get("symbol") == "AAPL")
 
-    A message is a dict of its columns that are not null, by name (`transforms.fix.schema`), in the
-    order of the schema: `str`, `int`, `bool`, `Decimal`, `datetime` in UTC, `raw` as `bytes`. First
-    stands `source`, the key of its source, which with `position` tells it from all others.
-    `fields` is a dict of the fields without an exact column (`str`, or a list where one repeats),
-    `enriched` one of what lookups added. Failures and counts stay behind; see `ToFailures`.
+    A message is a dict of its columns that are not null, by name (of FIX `transforms.fix.schema`),
+    in the order of the schema: `str`, `int`, `bool`, `Decimal`, `datetime` in UTC, `raw` as
+    `bytes`. `source` comes first, the key of its source, which with `position` tells it from all
+    others. `fields` is a dict of the fields without an exact column (`str`, or a list where one
+    repeats), `enriched` one of what lookups added. Failures and counts are left out; see
+    `ToFailures`.
 
     An element a message costs some hundred times what one a batch does.
     """

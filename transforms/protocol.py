@@ -1,18 +1,24 @@
 """What a protocol brings to be read from any source and stored in any sink; FIX is the first.
 
-`Protocol` reads blocks into batches; `Framing` says where one source may be cut, as the source's
-own head shows. Sources are handed a protocol and know nothing else of it. Both are given to worker
-processes, so they can be pickled, and never change.
+A protocol is three things. `Protocol` reads blocks into batches. `Framing` says where one source
+may be cut, as the source's own head shows. `Table` says what the rows of its messages are. Sources
+are handed a protocol, sinks its table, and neither knows more of it: a new protocol is one class of
+each, and nothing else changes. `tests/protocols/fixed_width.py` is a small whole one.
+
+All three are given to worker processes, so they can be pickled, and never change.
 """
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from fixfeed.transforms.batch import Batch, Block
+import pyarrow as pa
 
-__all__ = ["Framing", "Protocol", "default_protocol"]
+from fixfeed.transforms.batch import TIME, Batch, Block
+
+__all__ = ["Framing", "Protocol", "Table", "default_protocol"]
 
 
 class Protocol(ABC):
@@ -25,6 +31,7 @@ class Protocol(ABC):
     """
 
     name: str
+    table: "Table"
     reasons: Mapping[str, str]
     defects: Mapping[str, str]
 
@@ -127,6 +134,91 @@ class Framing(ABC):
         `context` is what holds where the block begins; that of the last part holds after it.
         """
         return [dataclasses.replace(block, context=context)]
+
+
+_ALWAYS = {
+    "position": pa.int64(),
+    "ingested_at": TIME,
+    "enriched": pa.string(),
+    "defects": pa.string(),
+    "raw": pa.binary(),
+}
+
+
+def _no_codes() -> Iterable[tuple[str, str, str]]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """What the messages of a protocol are as rows, for every sink.
+
+    `schema` has the columns of `Batch.messages`, of the types `int64`, `bool`, `string`, `binary`,
+    `TIME` and `DECIMAL`. These are always there:
+
+    * `position`, the first: with the source it tells a message from all others. Sinks put the keys
+      `message_id` and `source_id` in its place.
+    * `ingested_at` (`TIME`) and `enriched` (JSON): null until `Enrich` sets them.
+    * `defects`: the names of a message's defects joined by commas, null if it has none.
+    * `raw`: the message as it came.
+
+    Args:
+      schema: As above; `ValueError` if one of these columns is missing or of another type.
+      lines: Makes of a batch, and the name of its source, one JSON text a message, without line
+        breaks, for sinks of JSON lines. `ValueError` says how to read it if it was read otherwise
+        than that needs.
+      json: The text columns that hold JSON, `enriched` among them.
+      json_only: Columns after those of the schema that are there for `lines` alone.
+      named: The columns of codes whose names people ask for, and what `codes` calls their field.
+      codes: Yields (field, value, name) for all codes that have names.
+      times: The columns that say when a message was; the first that is not null counts.
+      in_order: The column that grows with the position, as far as one does; `` if none.
+      indexes: What rows are looked up by: columns, where the first of them is not null.
+      unique: Columns whose values hardly ever come again.
+      finer: Decimal columns, and the key under which the column `fields`, a JSON object, has the
+        text of a number with more places than a decimal has.
+      partition_by: What files of messages are sorted into folders by, unless the user says.
+    """
+
+    schema: pa.Schema
+    lines: Callable[[Batch, str], pa.StringArray]
+    json: Sequence[str] = ("enriched",)
+    json_only: Sequence[str] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
+    codes: Callable[[], Iterable[tuple[str, str, str]]] = _no_codes
+    times: Sequence[str] = ()
+    in_order: str = ""
+    indexes: Sequence[tuple[str, ...]] = ()
+    unique: Sequence[str] = ()
+    finer: Mapping[str, str] = field(default_factory=dict)
+    partition_by: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Check the columns that are always there."""
+        if self.schema.names[:1] != ["position"]:
+            raise ValueError(f"expected position as the first column of {self.schema.names}")
+        for name, kind in _ALWAYS.items():
+            if name not in self.schema.names or self.schema.field(name).type != kind:
+                raise ValueError(f"expected a column {name} of type {kind} in {self.schema.names}")
+
+    @property
+    def names_of_codes(self) -> tuple[str, ...]:
+        """The columns that `Enrich(names=True)` adds: `side_name` for `side`."""
+        return tuple(f"{name}_name" for name in self.named)
+
+    @property
+    def keyed(self) -> tuple[str, ...]:
+        """The columns with the keys in the place of `position`, as sinks have them."""
+        return ("message_id", "source_id", *self.schema.names[1:])
+
+    def missing(self, found: pa.Schema) -> str:
+        """Return a column that is never null and that messages of a schema lack, `` if none.
+
+        They are of another protocol then.
+        """
+        given = set(found.names)
+        lacking = (one.name for one in self.schema if not one.nullable and one.name not in given)
+        return next(lacking, "")
 
 
 def default_protocol() -> Protocol:

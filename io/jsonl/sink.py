@@ -3,7 +3,8 @@
 batches = blocks | ParseFix(fix_json=True)
 batches | WriteToJsonLines("out.jsonl")
 
-`transforms.fix.envelope` tells what a line holds; failures go to out.failures.jsonl.
+A line is what the protocol makes of a message (`transforms.protocol.Table.lines`; in FIX
+`transforms.fix.envelope`); failures go to out.failures.jsonl.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from fixfeed.io.gathering import GatherBatchesFn, OnCommit
 from fixfeed.io.jsonl.writer import JsonlWriter
 from fixfeed.io.redaction import redact
 from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["WriteToJsonLines"]
 
@@ -35,7 +37,8 @@ class WriteToJsonLines(beam.PTransform):
     message stands in the lines.
 
     A bundle fails with `SinkError` when the files cannot be written, or are not as they were left,
-    and with `ValueError` when the batches have no column `fix_json`.
+    and with `ValueError` when the batches lack what lines are made of (in FIX, the column
+    `fix_json`).
 
     Args:
       place: The path of a local file. It is made if it is not there; its folder must be.
@@ -45,6 +48,7 @@ class WriteToJsonLines(beam.PTransform):
       replace: Refuse what was stored under other rules with `SinkError`, since lines cannot be
         replaced, instead of leaving it out.
       on_commit: Called after each commit, for each batch, with the number of messages stored.
+      protocol: That of the batches, FIX if none is named.
     """
 
     def __init__(
@@ -55,11 +59,14 @@ class WriteToJsonLines(beam.PTransform):
         rules: str = "",
         replace: bool = False,
         on_commit: OnCommit | None = None,
+        protocol: Protocol | None = None,
     ):
         """Store the parameters; nothing is opened before the pipeline runs."""
         super().__init__()
         self._place = place
-        writer = JsonlWriter(place, sources=sources, rules=rules, replace=replace)
+        writer = JsonlWriter(
+            place, sources=sources, rules=rules, replace=replace, protocol=protocol
+        )
         self._fn = _WriteBatchesFn(writer, on_commit)
 
     def expand(self, batches: beam.PCollection[Batch]):

@@ -1,6 +1,6 @@
 """Write batches to standard output as JSON lines, for pipes.
 
-`transforms.fix.envelope` tells what a line holds.
+A line is what the protocol makes of a message (`transforms.protocol.Table.lines`).
 """
 
 import os
@@ -17,7 +17,8 @@ from fixfeed.io.jsonl.writer import joined
 from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, Stretch
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import Batch
-from fixfeed.transforms.fix.envelope import envelopes, failure_envelopes
+from fixfeed.transforms.failures import failure_envelopes
+from fixfeed.transforms.protocol import Protocol, default_protocol
 
 __all__ = ["OutputClosed", "StandardOutputLedger", "WriteToStandardOutput"]
 
@@ -80,19 +81,24 @@ class WriteToStandardOutput(beam.PTransform):
     A bundle fails with `OutputClosed` when nobody reads standard output any more, with `SinkFailed`
     when it or the file of failures cannot be written, as on a full disk, with `SinkError`
     where it runs in another process than the one that made the transform, since the output of
-    workers goes elsewhere, and with `ValueError` when the batches have no column `fix_json`.
+    workers goes elsewhere, and with `ValueError` when the batches lack what lines are made of.
 
     Args:
       names: The names of sources, by key; others are called by their key.
       on_commit: Called for each batch with the number of its messages.
+      protocol: That of the batches, FIX if none is named.
     """
 
     def __init__(
-        self, *, names: Mapping[str, str] | None = None, on_commit: OnCommit | None = None
+        self,
+        *,
+        names: Mapping[str, str] | None = None,
+        on_commit: OnCommit | None = None,
+        protocol: Protocol | None = None,
     ):
         """Store the parameters."""
         super().__init__()
-        self._fn = _WriteBatchFn(dict(names or {}), on_commit)
+        self._fn = _WriteBatchFn(dict(names or {}), on_commit, protocol or default_protocol())
 
     def expand(self, batches: beam.PCollection[Batch]):
         """Write the batches; nothing comes out."""
@@ -100,7 +106,8 @@ class WriteToStandardOutput(beam.PTransform):
 
 
 class _WriteBatchFn(beam.DoFn):
-    def __init__(self, names: dict[str, str], on_commit: OnCommit | None):
+    def __init__(self, names: dict[str, str], on_commit: OnCommit | None, protocol: Protocol):
+        self._table = protocol.table
         self._names = names
         self._on_commit = on_commit
         self._process = os.getpid()
@@ -114,7 +121,7 @@ class _WriteBatchFn(beam.DoFn):
 
     def process(self, batch: Batch):
         name = self._names.get(batch.source, batch.source)
-        lines = joined(envelopes(batch, name))
+        lines = joined(self._table.lines(batch, name))
         failures = joined(failure_envelopes(batch, name))
         with _lock:
             _write(lines)

@@ -10,7 +10,8 @@ from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.ledger.ledger import Progress, check_witness, register_batches
 from fixfeed.io.ledger.new_parts import new_parts
 from fixfeed.transforms.batch import Batch
-from fixfeed.transforms.fix.envelope import envelopes, failure_envelopes
+from fixfeed.transforms.failures import failure_envelopes
+from fixfeed.transforms.protocol import Protocol, Table, default_protocol
 
 __all__ = ["JsonlWriter", "joined"]
 
@@ -33,8 +34,10 @@ class JsonlWriter:
         sources: Mapping[str, int] | None = None,
         rules: str = "",
         replace: bool = False,
+        protocol: Protocol | None = None,
     ):
         """Store the arguments; nothing is opened or made."""
+        self._table = (protocol or default_protocol()).table
         self._ledger = JsonlLedger(place)
         self._sources = dict(sources or {})
         self._names: dict[int, str] = {}
@@ -57,7 +60,7 @@ class JsonlWriter:
         if not {self._sources[batch.source] for batch in batches} <= self._names.keys():
             self._names = self._ledger.names()
         made = [
-            (number, _as_lines(batch, self._names[number]))
+            (number, _as_lines(batch, self._names[number], self._table))
             for number, batch in ((self._sources[batch.source], batch) for batch in batches)
         ]
         messages: list[bytes] = []
@@ -100,11 +103,11 @@ class JsonlWriter:
         return done
 
 
-def _as_lines(batch: Batch, name: str) -> Batch:
+def _as_lines(batch: Batch, name: str, table: Table) -> Batch:
     """Return a batch with lines in place of columns: they are made before the lock is taken."""
     return dataclasses.replace(
         batch,
-        messages=_lines(batch.messages, envelopes(batch, name)),
+        messages=_lines(batch.messages, table.lines(batch, name)),
         failures=_lines(batch.failures, failure_envelopes(batch, name)),
     )
 

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 
 from fixfeed.io.fsync import sync
 from fixfeed.io.ledger.keys import keys
-from fixfeed.transforms.fix.schema import MESSAGES, NAMED
+from fixfeed.transforms.batch import TIME
+from fixfeed.transforms.protocol import Table
 
 __all__ = [
     "check_partitions",
@@ -32,30 +33,24 @@ __all__ = [
 ]
 
 _UNDATED = "0001-01-01"
-_TIMES = ("captured_at", "sending_time", "transact_time")
-_COLUMNS = (
-    "date",
-    "hour",
-    "source_id",
-    *(name for name in MESSAGES.names if name not in ("position", "raw")),
-    *(f"{name}_name" for name in NAMED),
-)
 _LONGEST = 200  # file systems take names of 255 bytes
-_LEFT_OUT = ("position", "fix_json")  # fix_json, for sinks of JSON, says what the others say
-# Values that hardly ever come again: a dictionary of them would be made and thrown away.
-_NO_DICTIONARY = ("cl_ord_id", "orig_cl_ord_id", "order_id", "exec_id", "exec_ref_id", "fields")
-# What nobody prunes by; minima and maxima of long texts cost more than those of all the rest.
-_NO_STATISTICS = ("fields", "raw")
 # Arrow's own allocator gives pages back and takes them anew, zeroed, while the parser works beside
 # the writer: 0.7 s of system time for a million messages, which malloc does without.
 _POOL = pa.system_memory_pool()
 
 
-def check_partitions(names: Sequence[str]) -> None:
+def check_partitions(names: Sequence[str], table: Table) -> None:
     """Raise `ValueError`, naming the nearest, if files cannot be sorted into folders by these."""
+    columns = (
+        "date",
+        "hour",
+        "source_id",
+        *(name for name in table.schema.names if name not in ("position", "raw")),
+        *table.names_of_codes,
+    )
     for name in names:
-        if name not in _COLUMNS:
-            near = difflib.get_close_matches(name, _COLUMNS, 1)
+        if name not in columns:
+            near = difflib.get_close_matches(name, columns, 1)
             guess = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(
                 f"cannot partition by {name!r}: expected date, hour, source_id or a column of the "
@@ -63,17 +58,19 @@ def check_partitions(names: Sequence[str]) -> None:
             )
 
 
-def with_keys(rows: pa.RecordBatch, source_id: int, key: str) -> pa.RecordBatch:
+def with_keys(
+    rows: pa.RecordBatch, source_id: int, key: str, left_out: Sequence[str] = ()
+) -> pa.RecordBatch:
     """Return rows of a batch with `key` and source_id in place of their position.
 
-    What is there for other sinks, the column `fix_json`, is left out.
+    The columns `left_out`, which are there for other sinks, are left out.
     """
     columns = {
         key: pa.array(keys(source_id, rows["position"].to_numpy())),
         "source_id": pa.array(np.full(rows.num_rows, source_id, np.int64)),
     }
     for name in rows.schema.names:
-        if name not in _LEFT_OUT:
+        if name != "position" and name not in left_out:
             column = rows[name]
             if pa.types.is_dictionary(column.type):
                 column = column.dictionary_decode()
@@ -81,30 +78,34 @@ def with_keys(rows: pa.RecordBatch, source_id: int, key: str) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def columns_of(messages: pa.RecordBatch) -> pa.Schema:
+def columns_of(messages: pa.RecordBatch, left_out: Sequence[str]) -> pa.Schema:
     """Return the schema that messages of a batch have in files."""
-    return with_keys(messages.slice(0, 0), 0, "message_id").schema
+    return with_keys(messages.slice(0, 0), 0, "message_id", left_out).schema
 
 
-def partitions(rows: pa.Table, names: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
+def partitions(
+    rows: pa.Table, names: Sequence[str], times: Sequence[str]
+) -> Iterator[tuple[str, pa.Table]]:
     """Return messages, in the order of message_id, by folder: `date=2025-01-02/by_msg_type=is-D/`.
 
-    In each folder they stay in that order.
+    In each folder they stay in that order. `times` are the columns that date them.
     """
     # Chunk by chunk, as the batches came: rows are copied once, and little at a time.
     found: dict[str, list[pa.RecordBatch]] = {}
     for chunk in rows.to_batches():
-        for folder, part in _by_folder(chunk, names):
+        for folder, part in _by_folder(chunk, names, times):
             found.setdefault(folder, []).append(part)
     for folder, parts in found.items():
         yield folder, pa.Table.from_batches(parts)
 
 
-def _by_folder(rows: pa.RecordBatch, names: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
+def _by_folder(
+    rows: pa.RecordBatch, names: Sequence[str], times: Sequence[str]
+) -> Iterator[tuple[str, pa.RecordBatch]]:
     group = pa.array(np.zeros(rows.num_rows, np.int32))
     folders = [""]
     for name in names:
-        values = _values(rows, name).dictionary_encode(null_encoding="encode")
+        values = _values(rows, name, times).dictionary_encode(null_encoding="encode")
         level = [_folder(name, value) for value in values.dictionary.to_pylist()]
         pairs = group.to_numpy().astype(np.int64) * len(level) + values.indices.to_numpy()
         coded = pa.array(pairs).dictionary_encode()
@@ -125,9 +126,10 @@ def _by_folder(rows: pa.RecordBatch, names: Sequence[str]) -> Iterator[tuple[str
         yield folder, rows.slice(start, end - start)
 
 
-def _values(rows: pa.RecordBatch, name: str) -> pa.Array:
+def _values(rows: pa.RecordBatch, name: str, times: Sequence[str]) -> pa.Array:
     if name in ("date", "hour"):
-        time = pc.coalesce(*(rows[column] for column in _TIMES))
+        undated = pa.nulls(rows.num_rows, TIME)
+        time = pc.coalesce(*(rows[column] for column in times), undated)
         return time.cast(pa.date32()) if name == "date" else pc.hour(time)
     return rows[name] if name in rows.schema.names else pa.nulls(rows.num_rows, pa.string())
 
@@ -146,14 +148,18 @@ def _folder(name: str, value: Any) -> str:
     return f"by_{name}=is-{text}/"
 
 
-def write_file(rows: pa.Table, path: Path) -> None:
-    """Write a Parquet file and wait until it is on the disk."""
+def write_file(rows: pa.Table, path: Path, table: Table) -> None:
+    """Write a Parquet file and wait until it is on the disk; `table` is what messages are."""
+    # Of values that hardly ever come again a dictionary would be made and thrown away.
     repeating = [
         field.name
         for field in rows.schema
-        if (pa.types.is_string(field.type) and field.name not in _NO_DICTIONARY)
+        if (pa.types.is_string(field.type) and field.name not in table.unique)
         or pa.types.is_decimal(field.type)
     ]
+    # What nobody prunes by; minima and maxima of long texts cost more than those of all the rest.
+    long = ("raw", *(name for name in table.json if name in table.unique))
+    counted = [name for name in rows.schema.names if name not in long]
     # Level 2 makes the files as small as 3 does, pages of 2 MiB smaller than those of 1 MiB.
     pq.write_table(
         rows,
@@ -161,7 +167,7 @@ def write_file(rows: pa.Table, path: Path) -> None:
         compression="zstd",
         compression_level=2,
         use_dictionary=repeating,
-        write_statistics=[name for name in rows.schema.names if name not in _NO_STATISTICS],
+        write_statistics=counted,
         data_page_size=2 << 20,
         memory_pool=_POOL,
     )

@@ -37,6 +37,7 @@ from fixfeed.io.ledger import version_1
 from fixfeed.io.ledger.ledger import Progress, SchemaError, SinkError, SinkFailed, by_source
 from fixfeed.io.parquet.schema import check_columns, check_types, remember, remembered, united
 from fixfeed.io.redaction import redact, redact_text
+from fixfeed.transforms.protocol import Protocol, Table, default_protocol
 
 __all__ = ["GRACE", "VERSION", "ParquetFolder"]
 
@@ -60,9 +61,11 @@ class ParquetFolder:
         *,
         partition_by: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
+        protocol: Protocol | None = None,
     ):
         """Name the folder; nothing is opened or made.
 
+        `protocol` is that of the messages in it, FIX if none is named.
         `partition_by` are the names that files are to be sorted into folders by, `columns` those
         that the messages will have; `prepare` refuses a folder of another kind.
         """
@@ -86,6 +89,12 @@ class ParquetFolder:
         self._writer: tuple[str, IO[bytes]] | None = None
         self._partition_by = partition_by
         self._columns = columns
+        self._protocol = protocol
+
+    @property
+    def table(self) -> Table:
+        """What the messages are as rows."""
+        return (self._protocol or default_protocol()).table
 
     def prepare(self) -> None:
         """Make the folder ready; end or undo what killed writers have left.
@@ -125,7 +134,7 @@ class ParquetFolder:
             self._same_partitions(state.get("partition_by"), self._partition_by)
         lake = remembered(self.folder) if self._columns is not None else None
         if lake is not None and self._columns is not None:
-            check_columns(self.place, lake, self._columns)
+            check_columns(self.place, lake, self._columns, self.table)
         return True
 
     def close(self) -> None:
@@ -165,7 +174,7 @@ class ParquetFolder:
             if lake is None:
                 lake = united(given)
             # One may lack what another has, as in a commit of both.
-            check_columns(self.place, lake, united(given).names)
+            check_columns(self.place, lake, united(given).names, self.table)
             for schema in given:
                 check_types(self.place, lake, schema)
             remember(self.folder, lake)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from fixfeed.io.fsync import sync
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.transforms.fix.schema import MESSAGES, NAMED
+from fixfeed.transforms.protocol import Table
 
 __all__ = [
     "check_columns",
@@ -28,12 +28,11 @@ __all__ = [
 ]
 
 _FILE = Path("_fixfeed") / "messages.schema"
-_NAMES = tuple(f"{name}_name" for name in NAMED)
 
 
-def columns_of_a_run(*, names: bool) -> tuple[str, ...]:
+def columns_of_a_run(table: Table, *, names: bool) -> tuple[str, ...]:
     """Return the columns that a run gives its messages, with or without `--names`."""
-    return ("message_id", "source_id", *MESSAGES.names[1:], *(_NAMES if names else ()))
+    return (*table.keyed, *(table.names_of_codes if names else ()))
 
 
 def remembered(folder: Path) -> pa.Schema | None:
@@ -75,28 +74,29 @@ def remember(folder: Path, schema: pa.Schema) -> None:
     sync(path.parent)
 
 
-def check_columns(place: str, lake: pa.Schema, names: Iterable[str]) -> None:
+def check_columns(place: str, lake: pa.Schema, names: Iterable[str], table: Table) -> None:
     """Raise `SinkError`, saying what to do, if messages with these columns are none of the lake's.
 
     They may lack a column of the lake, which then is null, but not one of the schema's or, where
-    the lake has them, of `--names`; and they have no column that the lake has not.
+    the lake has them, of `--names`; and they have no column that the lake has not. `table` is what
+    messages are.
     """
     given = list(names)
     further = [name for name in given if name not in lake.names]
-    missing = [name for name in lake.names if name in _NAMES and name not in given]
+    missing = [name for name in lake.names if name in table.names_of_codes and name not in given]
     rule = "all files of a lake have the same columns"
     if missing:
         raise SinkError(
             f"{place} has the columns of --names ({', '.join(missing)}), and {rule}: add --names, "
             "or name another folder"
         )
-    if any(name in _NAMES for name in further):
+    if any(name in table.names_of_codes for name in further):
         raise SinkError(
             f"{place} was begun without --names and has no column "
-            f"{', '.join(name for name in further if name in _NAMES)}, and {rule}: leave out "
-            "--names, or name another folder"
+            f"{', '.join(name for name in further if name in table.names_of_codes)}, and {rule}: "
+            "leave out --names, or name another folder"
         )
-    if any(name in MESSAGES.names for name in further):
+    if any(name in table.schema.names for name in further):
         raise SinkError(
             f"{place} was begun by a fixfeed of another version and has no column "
             f"{', '.join(further)}, and {rule}: name another folder, or go on with that version"

@@ -15,6 +15,7 @@ from fixfeed.io.parquet.files import check_partitions
 from fixfeed.io.parquet.writer import ParquetWriter
 from fixfeed.io.redaction import redact
 from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["MOST_BYTES", "MOST_ROWS", "WriteToParquet", "check_partitions"]
 
@@ -42,9 +43,11 @@ class WriteToParquet(beam.PTransform):
         registered by their key when they are first seen.
       rules: Digest of the rules that the messages were read with; stored with the progress.
       replace: Store anew what was stored under other rules.
-      partition_by: What files are sorted into folders by: `date` (of captured_at, else
-        sending_time, else transact_time), `hour`, `source_id`, or columns. `ValueError` for others.
+      partition_by: What files are sorted into folders by: `date`, `hour`, `source_id`, or columns;
+        `ValueError` for others. The date of FIX is that of captured_at, else sending_time, else
+        transact_time; without `partition_by` it is sorted by `date` and `msg_type`.
       on_commit: Called after each commit, for each batch, with the number of messages stored.
+      protocol: That of the batches, FIX if none is named.
     """
 
     def __init__(
@@ -54,13 +57,16 @@ class WriteToParquet(beam.PTransform):
         sources: Mapping[str, int] | None = None,
         rules: str = "",
         replace: bool = False,
-        partition_by: Sequence[str] = ("date", "msg_type"),
+        partition_by: Sequence[str] | None = None,
         on_commit: OnCommit | None = None,
+        protocol: Protocol | None = None,
     ):
         """Check the parameters; nothing is made before the pipeline runs."""
         super().__init__()
         self._place = place
-        writer = ParquetWriter(place, rules=rules, replace=replace, partition_by=partition_by)
+        writer = ParquetWriter(
+            place, rules=rules, replace=replace, partition_by=partition_by, protocol=protocol
+        )
         self._fn = _WriteBatchesFn(writer, dict(sources or {}), on_commit)
 
     def expand(self, batches: beam.PCollection[Batch]):

@@ -37,6 +37,7 @@ from fixfeed.io.parquet.replacing import (
 )
 from fixfeed.io.parquet.schema import conforming
 from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.protocol import Protocol, default_protocol
 
 __all__ = ["ParquetWriter"]
 
@@ -94,11 +95,15 @@ class ParquetWriter:
         *,
         rules: str = "",
         replace: bool = False,
-        partition_by: Sequence[str] = ("date", "msg_type"),
+        partition_by: Sequence[str] | None = None,
+        protocol: Protocol | None = None,
     ):
         """Check the arguments; nothing is opened or made."""
-        check_partitions(partition_by)
-        self._ledger = ParquetLedger(place, partition_by=partition_by)
+        self._table = (protocol or default_protocol()).table
+        if partition_by is None:
+            partition_by = self._table.partition_by
+        check_partitions(partition_by, self._table)
+        self._ledger = ParquetLedger(place, partition_by=partition_by, protocol=protocol)
         self._rules = rules
         self._replace = replace
         self._partition_by = tuple(partition_by)
@@ -154,7 +159,12 @@ class ParquetWriter:
         return commit.stored
 
     def _agree_on_columns(self, batches: Iterable[Batch]) -> None:
-        found = {b.messages.schema: columns_of(b.messages) for b in batches if b.messages.num_rows}
+        left_out = self._table.json_only
+        found = {
+            one.messages.schema: columns_of(one.messages, left_out)
+            for one in batches
+            if one.messages.num_rows
+        }
         new = [given for rows, given in found.items() if rows not in self._agreed]
         if new:
             self._schema = self._ledger.agree_on_columns(new)
@@ -212,10 +222,10 @@ class ParquetWriter:
     def _write_files(self, commit: _Commit) -> None:
         new: dict[tuple[str, int, str], pa.Table] = {}
         for source_id, batches in commit.messages.items():
-            messages = _in_order(batches, source_id, "message_id")
+            messages = _in_order(batches, source_id, "message_id", self._table.json_only)
             if self._schema is not None:
                 messages = conforming(messages, self._schema)
-            for folder, rows in partitions(messages, self._partition_by):
+            for folder, rows in partitions(messages, self._partition_by, self._table.times):
                 new["messages", source_id, folder.rstrip("/")] = rows
         for source_id, batches in commit.failures.items():
             new["failures", source_id, ""] = _in_order(batches, source_id, "failure_id")
@@ -246,7 +256,7 @@ class ParquetWriter:
         commit.files.append((path, place))
         if not rows.num_rows:
             commit.emptied.append(place)
-        write_file(rows, path)
+        write_file(rows, path, self._table)
 
     def _settled(
         self, commit: _Commit, done: Mapping[int, Sequence[Progress]]
@@ -275,9 +285,16 @@ class ParquetWriter:
         commit.files += written
 
 
-def _in_order(batches: Sequence[pa.RecordBatch], source_id: int, key: str) -> pa.Table:
-    """Return batches, of which none overlaps another, with their keys and in the order of these."""
+def _in_order(
+    batches: Sequence[pa.RecordBatch], source_id: int, key: str, left_out: Sequence[str] = ()
+) -> pa.Table:
+    """Return batches, of which none overlaps another, with their keys and in the order of these.
+
+    The columns `left_out` are left out.
+    """
     ordered = sorted(batches, key=lambda rows: rows["position"][0].as_py())
     # Batches of one job have the same columns; a user's own may not.
-    tables = [pa.Table.from_batches([with_keys(rows, source_id, key)]) for rows in ordered]
+    tables = [
+        pa.Table.from_batches([with_keys(rows, source_id, key, left_out)]) for rows in ordered
+    ]
     return pa.concat_tables(tables, promote_options="default")

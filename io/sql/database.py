@@ -16,7 +16,7 @@ from fixfeed.io.sql.tables import (
     create_statements,
     named_view,
 )
-from fixfeed.transforms.fix.dictionary.union import codes
+from fixfeed.transforms.protocol import Protocol, Table, default_protocol
 
 __all__ = ["Database", "now"]
 
@@ -26,11 +26,18 @@ _OURS = ("messages", "failures", "sources", "progress", "runs", "codes")
 class Database(ABC):
     """The tables of `sql.tables` in one database, over one connection. Not for several threads.
 
-    `place` is how the database is named to people, without a password.
+    `place` is how the database is named to people, without a password. `protocol` is that of its
+    messages, FIX if it is None.
     """
 
     dialect: str
     place: str
+    protocol: Protocol | None
+
+    @property
+    def table(self) -> Table:
+        """What the messages are as rows."""
+        return (self.protocol or default_protocol()).table
 
     # What a dialect brings.
 
@@ -60,6 +67,10 @@ class Database(ABC):
     @abstractmethod
     def tables(self) -> set[str]:
         """Return the names of the tables that there are."""
+
+    @abstractmethod
+    def columns(self, table: str) -> set[str]:
+        """Return the names of the columns of a table that there is."""
 
     @abstractmethod
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
@@ -105,14 +116,14 @@ class Database(ABC):
     def prepare(self) -> None:
         """Make the schema in an empty database, or check that it is of this version.
 
-        Raises `SchemaError` if it is older (naming the command that migrates it), newer, or not
-        ours. Two processes may do so at once.
+        Raises `SchemaError` if it is older (naming the command that migrates it), newer, not ours,
+        or has the messages of another protocol. Two processes may do so at once.
         """
         with self.transaction():
             self.lock_schema()
             found = self._version()
             if found is None:
-                for statement in create_statements(self.dialect):
+                for statement in create_statements(self.dialect, self.table):
                     self.query(statement)
                 self._store_codes()
             else:
@@ -123,6 +134,12 @@ class Database(ABC):
             raise SchemaError(
                 f"{self.place} has schema version {found}, this fixfeed writes {VERSION}; "
                 f"migrate it with: fixfeed migrate {self.place}"
+            )
+        missing = [name for name in self.table.keyed if name not in self.columns("messages")]
+        if missing:
+            raise SchemaError(
+                f"{self.place} holds messages of another protocol, without the column "
+                f"{missing[0]}; name another database"
             )
 
     def check(self) -> bool:
@@ -148,7 +165,7 @@ class Database(ABC):
                 for version in range(found, VERSION):
                     for statement in MIGRATIONS[version][self.dialect]:
                         self.query(statement)
-                self.query(named_view(self.dialect))
+                self.query(named_view(self.dialect, self.table))
             self.query("update schema_version set version = ?", VERSION)
         return found, VERSION
 
@@ -171,10 +188,10 @@ class Database(ABC):
         return version
 
     def _store_codes(self) -> None:
-        field, value, name = (pa.array(column) for column in zip(*codes(), strict=True))
-        self.ingest(
-            "codes", [pa.RecordBatch.from_arrays([field, value, name], ["field", "value", "name"])]
-        )
+        rows = list(self.table.codes())
+        if rows:
+            columns = [pa.array(column) for column in zip(*rows, strict=True)]
+            self.ingest("codes", [pa.RecordBatch.from_arrays(columns, ["field", "value", "name"])])
 
     # Runs and failures.
 

@@ -3,6 +3,8 @@
 A decimal is exact to ten places; the text of one that has more stands in `fields` as well.
 """
 
+import re
+from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
@@ -12,30 +14,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL
+from fixfeed.transforms.batch import DECIMAL
 
 __all__ = ["with_doubles"]
 
 _EXACT = 1 << 53  # up to here a double holds every whole number
-_FIELDS = {column.name: column.field for column in COLUMNS if column.type == DECIMAL}
-_FINER = rf'"(?:{"|".join(_FIELDS.values())})":\[?"-?[0-9]*\.[0-9]{{{DECIMAL.scale + 1},}}"'
+_FINER = rf'":\[?"-?[0-9]*\.[0-9]{{{DECIMAL.scale + 1},}}"'
 _LAST_PLACE = Decimal(1).scaleb(-DECIMAL.scale)
 _CONTEXT = Context(prec=60)
 
 
-def with_doubles(rows: pa.RecordBatch) -> pa.RecordBatch:
+def with_doubles(rows: pa.RecordBatch, finer: Mapping[str, str]) -> pa.RecordBatch:
     """Return rows with decimals as the nearest doubles: what `float` makes of their texts.
 
-    Those of a message with finer digits than a decimal has are read from its `fields`.
+    Those of a message with finer digits than a decimal has are read from its `fields`, if their
+    column is in `finer` (`transforms.protocol.Table`).
     """
     found = {
         name: _doubles(array)
         for name, array in zip(rows.schema.names, rows.columns, strict=True)
         if pa.types.is_decimal128(array.type)
     }
-    for name, finer in _finer(rows).items():
+    for name, texts in _finer(rows, finer).items():
         values = found[name].to_numpy(zero_copy_only=False).copy()
-        values[list(finer)] = list(finer.values())
+        values[list(texts)] = list(texts.values())
         found[name] = pa.array(values, mask=~_valid(rows[name]))
     arrays = [found.get(name, rows[name]) for name in rows.schema.names]
     return pa.RecordBatch.from_arrays(arrays, rows.schema.names)
@@ -67,18 +69,20 @@ def _valid(array: pa.Array) -> NDArray[np.bool_]:
     return valid
 
 
-def _finer(rows: pa.RecordBatch) -> dict[str, dict[int, float]]:
+def _finer(rows: pa.RecordBatch, fields: Mapping[str, str]) -> dict[str, dict[int, float]]:
     """Return, by column and row, the numbers whose texts have more places than a decimal has."""
     finer: dict[str, dict[int, float]] = {}
-    names = [name for name in rows.schema.names if name in _FIELDS]
+    names = [name for name in rows.schema.names if name in fields]
     if not names or "fields" not in rows.schema.names:
         return finer
     # One pass over all texts; such numbers are rare.
-    likely = pc.match_substring_regex(rows["fields"], _FINER)
+    likely = pc.match_substring_regex(
+        rows["fields"], f'"(?:{"|".join(map(re.escape, fields.values()))}){_FINER}'
+    )
     for row in np.flatnonzero(likely.to_numpy(zero_copy_only=False)).tolist():
         content = orjson.loads(rows["fields"][row].as_py())
         for name in names:
-            text = _first(content.get(_FIELDS[name]))
+            text = _first(content.get(fields[name]))
             value = rows[name][row].as_py()
             if value is not None and text is not None and _rounded(text) == value:
                 finer.setdefault(name, {})[row] = float(text)

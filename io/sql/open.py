@@ -6,17 +6,20 @@ from fixfeed.io.fsync import not_writable
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.store import Store
+from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["look_at_store", "open_store"]
 
 
-def open_store(uri: str, *, make: bool = True, read_only: bool = False) -> Store:
+def open_store(
+    uri: str, *, protocol: Protocol | None = None, make: bool = True, read_only: bool = False
+) -> Store:
     """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/db`.
 
     Passwords come from libpq's own ways (PGPASSWORD, ~/.pgpass); one inside the URI works and is
     never shown. Raises `SinkError` where the URI is none of these, or nothing answers there. A file
     that is not there is made, unless `make` is false or it is opened `read_only`: then that is an
-    error too.
+    error too. `protocol` is that of the messages, FIX if none is named.
     """
     scheme, separator, _ = uri.partition("://")
     if separator and scheme == "sqlite":
@@ -24,15 +27,15 @@ def open_store(uri: str, *, make: bool = True, read_only: bool = False) -> Store
         # One SQLite library a process: it is loaded only where it is used.
         from fixfeed.io.sql.sqlite import SqliteStore
 
-        return SqliteStore(path, redact(uri), make=make, read_only=read_only)
+        return SqliteStore(path, redact(uri), protocol=protocol, make=make, read_only=read_only)
     if separator and scheme in ("postgresql", "postgres"):
         from fixfeed.io.sql.postgresql import PostgresqlStore
 
-        return PostgresqlStore(uri, read_only=read_only)
+        return PostgresqlStore(uri, protocol=protocol, read_only=read_only)
     raise SinkError(f"{redact(uri)!r} is no database: expected sqlite:///... or postgresql://...")
 
 
-def look_at_store(uri: str) -> Store | None:
+def look_at_store(uri: str, *, protocol: Protocol | None = None) -> Store | None:
     """Open a database that can be written to, to look; None if it is yet to be made.
 
     Nothing is made or changed. Raises `SinkError` as opening, preparing and writing would.
@@ -44,7 +47,7 @@ def look_at_store(uri: str) -> Store | None:
         if not_writable(folder):
             raise SinkError(f"cannot make {redact(uri)}: you may not write to its folder")
         return None
-    store = open_store(uri, read_only=True)
+    store = open_store(uri, protocol=protocol, read_only=True)
     try:
         if store.check():
             return store

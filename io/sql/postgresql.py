@@ -6,7 +6,7 @@ fresh pages each time (measured: more than the encoding itself).
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pgpq
@@ -19,11 +19,11 @@ from pgpq import encoders, schema
 from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 from fixfeed.io.redaction import redact, without_secrets
 from fixfeed.io.sql.store import Store
+from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["PostgresqlStore", "encoder_of"]
 
 _SCHEMA_LOCK = 0x66697866656564  # "fixfeed": the advisory lock of who makes or migrates the schema
-_JSON = ("fields", "enriched")
 _REPLACEMENT = "�"
 _PIECE = 1024  # rows that are encoded at once
 # SQLSTATE classes of trouble with the server, its disk, its connections, its locks or our rights
@@ -41,8 +41,9 @@ class PostgresqlStore(Store):
 
     dialect = "postgresql"
 
-    def __init__(self, dsn: str, *, read_only: bool = False):
+    def __init__(self, dsn: str, *, protocol: Protocol | None = None, read_only: bool = False):
         """Connect; raises `SinkFailed` that says what to check."""
+        self.protocol = protocol
         self.place = place = redact(dsn)
         try:
             self._connection = psycopg2.connect(dsn, application_name="fixfeed")
@@ -118,6 +119,15 @@ class PostgresqlStore(Store):
         found = self.query("select tablename from pg_tables where schemaname = current_schema()")
         return {row[0] for row in found}
 
+    def columns(self, table: str) -> set[str]:
+        """See `Database.columns`."""
+        found = self.query(
+            "select attname from pg_attribute"
+            " where attrelid = to_regclass(?) and attnum > 0 and not attisdropped",
+            table,
+        )
+        return {row[0] for row in found}
+
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
         """See `Database.ingest`. U+0000, which PostgreSQL's text refuses, is written as U+FFFD."""
         with self._telling():
@@ -133,12 +143,12 @@ class PostgresqlStore(Store):
         for field in columns:
             builder = self._builders.get(field)
             if builder is None:
-                builder = self._builders[field] = encoder_of(field)
+                builder = self._builders[field] = encoder_of(field, self.table.json)
             builders[field.name] = builder
         encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(columns, builders)
         yield encoder.write_header()
         for batch in batches:
-            rows = _without_nul(batch)
+            rows = _without_nul(batch, self.table.json)
             for start in range(0, rows.num_rows, _PIECE):
                 # Empty until there is 1 MiB, which to COPY would be the end.
                 piece = encoder.write_batch(rows.slice(start, _PIECE))
@@ -191,20 +201,20 @@ class _Copy(io.RawIOBase):
         return next(self._pieces, b"")
 
 
-def encoder_of(field: pa.Field) -> Any:
-    """Return pgpq's builder of the encoder for a column of a table."""
-    if field.name in _JSON:
+def encoder_of(field: pa.Field, json: Collection[str]) -> Any:
+    """Return pgpq's builder of the encoder for a column of a table; those of `json` hold JSON."""
+    if field.name in json:
         return encoders.StringEncoderBuilder.new_with_output(field, schema.Jsonb())
     return pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)
 
 
-def _without_nul(rows: pa.RecordBatch) -> pa.RecordBatch:
+def _without_nul(rows: pa.RecordBatch, json: Collection[str]) -> pa.RecordBatch:
     arrays = []
     for name, array in zip(rows.schema.names, rows.columns, strict=True):
         if pa.types.is_string(array.type) and array.buffers()[2] is not None:
-            mark = "\\u0000" if name in _JSON else "\0"
+            mark = "\\u0000" if name in json else "\0"
             if mark.encode() in memoryview(array.buffers()[2]).tobytes():
-                if name in _JSON:
+                if name in json:
                     # An even number of backslashes before it are escaped backslashes.
                     array = pc.replace_substring_regex(
                         array, r"(^|[^\\])((?:\\\\)*)\\u0000", rf"\1\2{_REPLACEMENT}"

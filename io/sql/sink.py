@@ -4,7 +4,8 @@ batches | WriteToSql("sqlite:///fixfeed.db")
 batches | WriteToSql("postgresql://user@host/db")
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import apache_beam as beam
 
@@ -14,6 +15,7 @@ from fixfeed.io.redaction import redact
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.store import Store
 from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["WriteToSql"]
 
@@ -40,6 +42,7 @@ class WriteToSql(beam.PTransform):
       rules: Digest of the rules that the messages were read with; stored with the progress.
       replace: Store anew what was stored under other rules.
       on_commit: Called after each commit, for each batch, with the number of messages stored.
+      protocol: That of the batches, FIX if none is named.
     """
 
     def __init__(
@@ -50,11 +53,18 @@ class WriteToSql(beam.PTransform):
         rules: str = "",
         replace: bool = False,
         on_commit: OnCommit | None = None,
+        protocol: Protocol | None = None,
     ):
         """Store the parameters; nothing is opened before the pipeline runs."""
         super().__init__()
         self._uri = uri
-        self._fn = _WriteBatchesFn(uri, dict(sources or {}), rules, replace, on_commit)
+        self._fn = _WriteBatchesFn(
+            partial(open_store, uri, protocol=protocol),
+            dict(sources or {}),
+            rules,
+            replace,
+            on_commit,
+        )
 
     def expand(self, batches: beam.PCollection[Batch]):
         """Write the batches; nothing comes out."""
@@ -68,14 +78,14 @@ class WriteToSql(beam.PTransform):
 class _WriteBatchesFn(WriteBehindFn):
     def __init__(
         self,
-        uri: str,
+        opened: Callable[[], Store],
         sources: dict[str, int],
         rules: str,
         replace: bool,
         on_commit: OnCommit | None,
     ):
         super().__init__(on_commit, most_bytes=_BYTES, most_rows=_ROWS)
-        self._uri = uri
+        self._opened = opened
         self._sources = sources
         self._rules = rules
         self._replace = replace
@@ -87,7 +97,7 @@ class _WriteBatchesFn(WriteBehindFn):
 
     def write(self, batches: list[Batch]) -> None:
         if self._store is None:
-            store = open_store(self._uri)
+            store = self._opened()
             store.prepare()
             self._store = store
         self._sources = register_batches(

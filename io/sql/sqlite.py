@@ -23,6 +23,7 @@ from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.doubles import with_doubles
 from fixfeed.io.sql.store import Store
+from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["PRAGMAS", "SqliteStore"]
 
@@ -62,9 +63,18 @@ class SqliteStore(Store):
 
     dialect = "sqlite"
 
-    def __init__(self, path: str, place: str, *, make: bool = True, read_only: bool = False):
+    def __init__(
+        self,
+        path: str,
+        place: str,
+        *,
+        protocol: Protocol | None = None,
+        make: bool = True,
+        read_only: bool = False,
+    ):
         """Open the file at `path`, which is made if it is not there and `make` says so."""
         self.place = place
+        self.protocol = protocol
         folder = Path(path).resolve().parent
         if not folder.is_dir():
             raise SinkError(f"cannot open {place}: there is no folder {redact(str(folder))}")
@@ -143,9 +153,13 @@ class SqliteStore(Store):
         """See `Database.tables`."""
         return {row[0] for row in self.query("select name from sqlite_master where type = 'table'")}
 
+    def columns(self, table: str) -> set[str]:
+        """See `Database.columns`."""
+        return {row[0] for row in self.query("select name from pragma_table_info(?)", table)}
+
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
         """See `Database.ingest`. Decimals become doubles (`with_doubles`), times ISO 8601 text."""
-        rows = pa.Table.from_batches([with_doubles(batch) for batch in batches])
+        rows = pa.Table.from_batches([with_doubles(batch, self.table.finer) for batch in batches])
         with self._telling():
             self._cursor.adbc_ingest(table, rows, mode="append")
 

@@ -8,6 +8,7 @@ from fixfeed.io.ledger.keys import first_key
 from fixfeed.io.ledger.ledger import (
     COUNTS,
     Progress,
+    SinkError,
     Stretch,
     carved,
     check_witness,
@@ -20,7 +21,6 @@ from fixfeed.io.sql.ledger import SqlLedger
 from fixfeed.io.sql.tables import (
     EXTEND_PROGRESS,
     FAILURE_COLUMNS,
-    MESSAGE_COLUMNS,
     PROGRESS,
     table_rows,
 )
@@ -44,8 +44,10 @@ class Store(SqlLedger):
         twice or cut differently. With `replace` what the stretch held goes first, and the stretch
         leaves the progress of the rules that it was done under. Raises `SinkError` if another job
         has begun to reprocess a source under other rules, or if a batch ends where a stretch does
-        that had other bytes.
+        that had other bytes, or if its messages are of another protocol.
         """
+        for _, batch in batches:
+            self._check_protocol(batch)
         try:
             return self._write(batches, rules, replace)
         except Exception as error:
@@ -71,9 +73,17 @@ class Store(SqlLedger):
                     messages.append((source_id, part.messages))
                     failures.append((source_id, part.failures))
                     stored[place] += part.messages.num_rows
-            self._ingest("messages", MESSAGE_COLUMNS, messages)
+            self._ingest("messages", self.table.keyed, messages)
             self._ingest("failures", FAILURE_COLUMNS, failures)
         return stored
+
+    def _check_protocol(self, batch: Batch) -> None:
+        missing = self.table.missing(batch.messages.schema)
+        if missing:
+            raise SinkError(
+                f"{self.place} is for other messages than came: they have no column {missing}; "
+                "name their protocol, as in WriteToSql(uri, protocol=...)"
+            )
 
     def _lock_sources(
         self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool

@@ -1,9 +1,10 @@
 """The tables of fixfeed as data: names, columns, indexes and views, for SQLite and PostgreSQL.
 
-The names are a contract; users, the dashboard and other tools query them.
+The names are a contract; users, the dashboard and other tools query them. The columns of messages
+are those of their protocol (`transforms.protocol.Table`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +13,13 @@ from fixfeed.io.ledger.keys import POSITION_BITS, keys
 from fixfeed.io.ledger.ledger import COUNTS
 from fixfeed.io.ledger.witness import NOTE
 from fixfeed.transforms.batch import DECIMAL, FAILURES, TIME
-from fixfeed.transforms.fix.schema import COLUMNS, MESSAGES, NAMED
+from fixfeed.transforms.protocol import Table
 
 __all__ = [
     "ADD_COUNTS",
     "DIALECTS",
     "EXTEND_PROGRESS",
     "FAILURE_COLUMNS",
-    "MESSAGE_COLUMNS",
     "MIGRATIONS",
     "PROGRESS",
     "SET_WITNESSES",
@@ -35,8 +35,6 @@ VERSION = 3
 
 DIALECTS = ("sqlite", "postgresql")
 
-_FIELDS = {column.name: column.field for column in COLUMNS}
-_JSON = ("fields", "enriched")
 _TYPES: Mapping[pa.DataType, tuple[str, str]] = {
     pa.int64(): ("integer", "bigint"),
     pa.bool_(): ("integer", "boolean"),
@@ -46,7 +44,6 @@ _TYPES: Mapping[pa.DataType, tuple[str, str]] = {
     DECIMAL: ("real", "numeric"),
 }
 
-MESSAGE_COLUMNS = ("message_id", "source_id", *MESSAGES.names[1:])
 FAILURE_COLUMNS = ("failure_id", "source_id", *FAILURES.names[1:])
 
 ADD_COUNTS = ", ".join(f"{name} = {name} + ?" for name in COUNTS)
@@ -157,14 +154,14 @@ where not exists (select 1 from old_progress q where q.source_id = p.source_id
     )
 
 
-def _columns(schema: pa.Schema, key: str, dialect: str) -> str:
+def _columns(schema: pa.Schema, key: str, dialect: str, json: Collection[str] = ()) -> str:
     index = DIALECTS.index(dialect)
     integer = _TYPES[pa.int64()][index]
     lines = [f"{key} {integer} primary key", f"source_id {integer} not null"]
     for field in schema:
         if field.name != "position":
             kind = _TYPES[field.type][index]
-            if dialect == "postgresql" and field.name in _JSON:
+            if dialect == "postgresql" and field.name in json:
                 kind = "jsonb"
             lines.append(f"{field.name} {kind}{'' if field.nullable else ' not null'}")
     return ",\n  ".join(lines)
@@ -180,15 +177,19 @@ The view `messages_named` is not there while they run; it is made anew after the
 """
 
 
-def create_statements(dialect: str) -> list[str]:
-    """Return the statements that make the schema of version `VERSION` in an empty database."""
+def create_statements(dialect: str, table: Table) -> list[str]:
+    """Return the statements that make the schema of version `VERSION` in an empty database.
+
+    `table` is what its messages are.
+    """
     integer = _TYPES[pa.int64()][DIALECTS.index(dialect)]
     time = _TYPES[TIME][DIALECTS.index(dialect)]
     json = "jsonb" if dialect == "postgresql" else "text"
     statements = [
         f"create table schema_version (version {integer} not null)",
         f"insert into schema_version values ({VERSION})",
-        f"create table messages (\n  {_columns(MESSAGES, 'message_id', dialect)}\n)",
+        f"create table messages (\n"
+        f"  {_columns(table.schema, 'message_id', dialect, table.json)}\n)",
         f"create table failures (\n  {_columns(FAILURES, 'failure_id', dialect)}\n)",
         *_sources(dialect),
         f"""create table runs (
@@ -206,31 +207,32 @@ def create_statements(dialect: str) -> list[str]:
   name text not null,
   primary key (field, value)
 )""",
-        "create index messages_symbol on messages (symbol, sending_time) where symbol is not null",
-        "create index messages_cl_ord_id on messages (cl_ord_id) where cl_ord_id is not null",
-        "create index messages_orig_cl_ord_id on messages (orig_cl_ord_id)"
-        " where orig_cl_ord_id is not null",
-        named_view(dialect),
+        *(
+            f"create index messages_{columns[0]} on messages ({', '.join(columns)})"
+            f" where {columns[0]} is not null"
+            for columns in table.indexes
+        ),
+        named_view(dialect, table),
     ]
-    if dialect == "postgresql":
-        statements.append("create index messages_time on messages using brin (sending_time)")
+    if dialect == "postgresql" and table.in_order:
+        statements.append(f"create index messages_time on messages using brin ({table.in_order})")
     return statements
 
 
-def named_view(dialect: str) -> str:
+def named_view(dialect: str, table: Table) -> str:
     """Return the statement that makes the view `messages_named`."""
-    decimals = {column.name for column in COLUMNS if column.type == DECIMAL}
+    decimals = {field.name for field in table.schema if field.type == DECIMAL}
     selected, joins = [], []
-    for name in MESSAGE_COLUMNS:
+    for name in table.keyed:
         # numeric shows all ten places it was written with; people want 14.94.
         if dialect == "postgresql" and name in decimals:
             selected.append(f"trim_scale(m.{name}) as {name}")
         else:
             selected.append(f"m.{name}")
-        if name in NAMED:
+        if name in table.named:
             selected.append(f"c_{name}.name as {name}_name")
             joins.append(
-                f"left join codes c_{name} on c_{name}.field = '{_FIELDS[name]}'"
+                f"left join codes c_{name} on c_{name}.field = '{table.named[name]}'"
                 f" and c_{name}.value = m.{name}"
             )
     joined = "\n".join(joins)

@@ -1,4 +1,4 @@
-"""Messages and failures as JSON objects with their source: what JSON lines and topics carry.
+"""Messages as JSON objects with their source: what JSON lines and topics carry.
 
     {"source": "day.log", "position": 123, "captured_at": "2025-01-02T09:30:00.123456Z",
      "ingested_at": null, "session": "FIX.4.4:A->B", "direction": "in", "defects": ["check_sum"],
@@ -9,7 +9,6 @@
 `enriched` where lookups have said something. `message` is the FIX JSON encoding.
 """
 
-import base64
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,7 +20,7 @@ import pyarrow.compute as pc
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.fix.schema import NAMED
 
-__all__ = ["envelopes", "failure_envelopes"]
+__all__ = ["envelopes"]
 
 
 def envelopes(batch: Batch, source: str) -> pa.StringArray:
@@ -58,26 +57,6 @@ def envelopes(batch: Batch, source: str) -> pa.StringArray:
         pieces += [',"names":{', _names(messages, named), "}"]
     pieces += [_enriched(messages["enriched"]), ',"message":', messages["fix_json"], "}"]
     return pc.binary_join_element_wise(*pieces, "")
-
-
-def failure_envelopes(batch: Batch, source: str) -> pa.StringArray:
-    """Return one JSON text for each failure of `batch`; `source` is the name of its source.
-
-    Its keys are `source`, `position`, `reason`, `detail` and `raw`, the bytes as they came: as text
-    where they are UTF-8, else as `{"base64": "..."}`.
-    """
-    texts = [
-        orjson.dumps({"source": source, **failure, "raw": _text_or_base64(failure["raw"])}).decode()
-        for failure in batch.failures.to_pylist()
-    ]
-    return pa.array(texts, pa.string())
-
-
-def _text_or_base64(raw: bytes) -> str | dict[str, str]:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(raw).decode()}
 
 
 def _dumped(value: str | None) -> str:

@@ -1,4 +1,4 @@
-"""FIX as a protocol: how its logs are laid out and read."""
+"""FIX as a protocol: how its logs are laid out and read, and what its messages are as rows."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.fix.defects import MEANINGS
+from fixfeed.transforms.fix.dictionary.union import codes
+from fixfeed.transforms.fix.envelope import envelopes
 from fixfeed.transforms.fix.framing.borders import (
     Endings,
     claimed_end,
@@ -21,7 +23,8 @@ from fixfeed.transforms.fix.logons import carry
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.reading import USUAL, Reading
-from fixfeed.transforms.protocol import Framing, Protocol
+from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, NAMED
+from fixfeed.transforms.protocol import Framing, Protocol, Table
 
 __all__ = ["FIX", "Fix", "FixFraming"]
 
@@ -91,6 +94,22 @@ class FixFraming(Framing):
         return carry(block, context)
 
 
+_TABLE = Table(
+    schema=MESSAGES,
+    lines=envelopes,
+    json=("fields", "enriched"),
+    json_only=("fix_json",),
+    named={name: next(one.field for one in COLUMNS if one.name == name) for name in NAMED},
+    codes=codes,
+    times=("captured_at", "sending_time", "transact_time"),
+    in_order="sending_time",
+    indexes=(("symbol", "sending_time"), ("cl_ord_id",), ("orig_cl_ord_id",)),
+    unique=("cl_ord_id", "orig_cl_ord_id", "order_id", "exec_id", "exec_ref_id", "fields"),
+    finer={column.name: column.field for column in COLUMNS if column.type == DECIMAL},
+    partition_by=("date", "msg_type"),
+)
+
+
 @dataclass(frozen=True)
 class Fix(Protocol):
     """FIX of all versions, in logs of all kinds, read as `reading` and `log` say.
@@ -103,6 +122,7 @@ class Fix(Protocol):
     delimiter: bytes | None = None
 
     name = "FIX"
+    table = _TABLE
     reasons = REASONS
     defects = MEANINGS
 

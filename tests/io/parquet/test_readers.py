@@ -18,6 +18,7 @@ from fixfeed.io.parquet import folder as parquet_folder
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.schema import columns_of_a_run
 from fixfeed.transforms.enrich import Enrich
+from fixfeed.transforms.fix.protocol import FIX
 from tests.io.parquet.test_sink import (
     BATCHES,
     BORDERS,
@@ -211,7 +212,7 @@ def test_names_in_one_run_and_not_in_another_are_refused_with_the_flag_to_give(t
         write(place, one)
 
     def planned(place, *, names):
-        ParquetLedger(str(place), columns=columns_of_a_run(names=names)).prepare()
+        ParquetLedger(str(place), columns=columns_of_a_run(FIX.table, names=names)).prepare()
 
     planned(plain, names=False)
     planned(named, names=True)
@@ -260,7 +261,7 @@ def test_a_lake_that_remembers_no_schema_has_that_of_its_files(lake):
     write(lake, with_names(BATCHES[0]))
     (lake / "_fixfeed" / "messages.schema").unlink()
     with pytest.raises(SinkError, match="add --names"):
-        ParquetLedger(str(lake), columns=columns_of_a_run(names=False)).prepare()
+        ParquetLedger(str(lake), columns=columns_of_a_run(FIX.table, names=False)).prepare()
     with pytest.raises(SinkError, match="add --names"):
         write(lake, BATCHES[1])
     write(lake, with_names(BATCHES[1]))

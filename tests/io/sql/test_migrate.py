@@ -12,11 +12,12 @@ import pytest
 
 from fixfeed.io.ledger.ledger import SchemaError
 from fixfeed.io.sql.open import open_store
-from fixfeed.io.sql.tables import MESSAGE_COLUMNS, VERSION
+from fixfeed.io.sql.tables import VERSION
 from fixfeed.pipelines import migrate
 from fixfeed.pipelines import run as fixfeed
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.protocol import FIX
 from tests.transforms.fix.messages import encode
 
 HERE = Path(__file__).parent
@@ -104,8 +105,8 @@ def test_a_migrated_database_has_the_tables_and_the_view_of_a_new_one(database, 
     store = open_store(new)
     store.prepare()
     store.close()
-    assert names(new, "messages") == list(MESSAGE_COLUMNS)
-    assert sorted(names(database, "messages")) == sorted(MESSAGE_COLUMNS)
+    assert names(new, "messages") == list(FIX.table.keyed)
+    assert sorted(names(database, "messages")) == sorted(FIX.table.keyed)
     for relation in ("messages_named", "sources", "source_identities", "progress"):
         assert names(database, relation) == names(new, relation)
 

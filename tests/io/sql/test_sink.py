@@ -22,6 +22,7 @@ from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.sink import WriteToSql
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, TIME
 from tests.io.ledger.known_sources import check_known_by_what_was_read
 from tests.transforms.fix.messages import encode
@@ -104,7 +105,7 @@ def test_every_column_is_stored_as_it_is(database, select):
     assert write(store, registered(store).source_id, rows) == [2]
     store.close()
 
-    found = select(database, f"select {', '.join(tables.MESSAGE_COLUMNS)} from messages order by 1")
+    found = select(database, f"select {', '.join(FIX.table.keyed)} from messages order by 1")
 
     postgresql = database.startswith("postgresql")
     stored = {
@@ -115,13 +116,11 @@ def test_every_column_is_stored_as_it_is(database, select):
     first = (1 << 40) + 5
     expected = [first, 1, *(stored.get(f.type, full[f.name]) for f in list(MESSAGES)[1:])]
     if postgresql:
-        where = {name: n for n, name in enumerate(tables.MESSAGE_COLUMNS)}
+        where = {name: n for n, name in enumerate(FIX.table.keyed)}
         expected[where["fields"]] = {"Text": 'a\x01"', "55": ["1", "2"]}
         expected[where["enriched"]] = {"a": 1}
     assert list(found[0]) == expected
-    assert {
-        n: v for n, v in zip(tables.MESSAGE_COLUMNS, found[1], strict=True) if v is not None
-    } == {
+    assert {n: v for n, v in zip(FIX.table.keyed, found[1], strict=True) if v is not None} == {
         "message_id": first + 4,
         "source_id": 1,
         "fields": {} if postgresql else "{}",
@@ -435,5 +434,5 @@ def test_a_place_that_cannot_be_opened_is_named_without_its_password(tmp_path):
 
 
 def test_the_columns_of_the_tables_are_those_of_the_batch():
-    assert tables.MESSAGE_COLUMNS[2:] == tuple(MESSAGES.names[1:])
-    assert {column.name for column in COLUMNS} < set(tables.MESSAGE_COLUMNS)
+    assert FIX.table.keyed[2:] == tuple(MESSAGES.names[1:])
+    assert {column.name for column in COLUMNS} < set(FIX.table.keyed)

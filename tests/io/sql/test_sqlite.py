@@ -13,6 +13,7 @@ from fixfeed.io.sql.doubles import with_doubles
 from fixfeed.io.sql.open import open_store
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.fix.reading import FIELDS
 from fixfeed.transforms.fix.schema import DECIMAL
 from tests.transforms.fix.messages import encode
@@ -25,6 +26,8 @@ UNITS = st.one_of(
     st.integers(-LARGEST, LARGEST).map(lambda whole: whole * 10**10),
 )
 
+FINER = FIX.table.finer
+
 
 def text_of(units):
     sign = "-" if units < 0 else ""
@@ -35,8 +38,8 @@ def doubles(texts):
     values = pa.array([None if text is None else Decimal(text) for text in texts], DECIMAL)
     rows = pa.RecordBatch.from_arrays([values], ["price"])
     # A part of a batch looks into the middle of its buffers.
-    assert with_doubles(rows[1:]).equals(with_doubles(rows)[1:])
-    return with_doubles(rows)["price"].to_pylist()
+    assert with_doubles(rows[1:], FINER).equals(with_doubles(rows, FINER)[1:])
+    return with_doubles(rows, FINER)["price"].to_pylist()
 
 
 @given(st.lists(st.one_of(st.none(), UNITS)))
@@ -59,7 +62,7 @@ def test_a_number_of_any_number_of_places_becomes_the_double_nearest_to_its_text
         for pair in pairs
     )
     rows = parse_block(Block("log", 0, data), fields=fields).messages
-    found = with_doubles(rows)
+    found = with_doubles(rows, FINER)
     for name, place in (("price", 0), ("avg_px", 0), ("last_px", 1)):
         assert found[name].to_pylist() == [float(pair[place]) for pair in pairs]
     assert found["fields"].equals(rows["fields"])
@@ -74,7 +77,7 @@ def test_the_text_of_another_field_of_the_same_name_is_not_taken():
     fields = ['{"Price":"7.123456789012"}', '{"Price":{"a":"0.123456789012"}}', '{"Price":[]}']
     prices = pa.array([Decimal("0.1234567890")] * 3, DECIMAL)
     rows = pa.RecordBatch.from_arrays([prices, pa.array(fields)], ["price", "fields"])
-    assert with_doubles(rows)["price"].to_pylist() == [0.123456789] * 3
+    assert with_doubles(rows, FINER)["price"].to_pylist() == [0.123456789] * 3
 
 
 # Above 6 KiB blocks are read with arrays.

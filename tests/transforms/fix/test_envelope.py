@@ -11,7 +11,8 @@ import pytest
 
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.enrich import enrich_batch
-from fixfeed.transforms.fix.envelope import envelopes, failure_envelopes
+from fixfeed.transforms.failures import failure_envelopes
+from fixfeed.transforms.fix.envelope import envelopes
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.schema import MESSAGES, NAMED
 from fixfeed.transforms.lookup import Lookup
