@@ -1,0 +1,179 @@
+"""TAPE: a small protocol of records of one width, with all that a protocol can bring.
+
+A file is records without ends of lines. The first tells the width of all, itself included:
+
+    H0052     ...                        (blanks up to the width)
+    VXNAS     ...                        all after it is traded at XNAS, up to the next V
+    T1735810200000000AAPL    B00001501000000000100   ...
+    Q1735810200000001MSFT    S00004200000000000007   ...
+
+A trade (T) or quote (Q) is its kind, the time in microseconds, symbol (8), side (1), price with
+four places (12) and quantity (12); what comes after these is a note. Other kinds are failures.
+Numbers that are none are null, and a defect.
+"""
+
+import dataclasses
+from decimal import Decimal
+from types import MappingProxyType
+
+import orjson
+import pyarrow as pa
+
+from fixfeed.transforms.batch import (
+    DECIMAL,
+    READING_REASONS,
+    TIME,
+    TOO_LONG,
+    TRUNCATED,
+    UNREADABLE,
+    Batch,
+    Failure,
+)
+from fixfeed.transforms.protocol import Framing, Protocol, Table
+
+UNKNOWN_KIND = "unknown_kind"
+BAD_NUMBER = "bad_number"
+WIDTH = 52
+SCHEMA = pa.schema(
+    [
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("time", TIME),
+        pa.field("ingested_at", TIME),
+        pa.field("symbol", pa.string()),
+        pa.field("side", pa.string()),
+        pa.field("price", DECIMAL),
+        pa.field("quantity", pa.int64()),
+        pa.field("venue", pa.string()),
+        pa.field("note", pa.string()),
+        pa.field("defects", pa.string()),
+        pa.field("enriched", pa.string()),
+        pa.field("raw", pa.binary(), nullable=False),
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TapeFraming(Framing):
+    """Records of one width, from the beginning of the source on."""
+
+    width: int = WIDTH
+
+    @property
+    def layout(self):
+        return self.width
+
+    @property
+    def has_context(self):
+        return True
+
+    def first_border(self, window, at, *, start, synced=False):
+        border = -(-(start + at) // self.width) * self.width - start
+        return border if border < len(window) else None
+
+    def last_border(self, data):
+        return len(data) // self.width * self.width
+
+    def carry(self, block, context):
+        if block.provisional or block.too_long:
+            return [dataclasses.replace(block, context=context)]
+        parts, begin, holds = [], 0, context
+        for at in range(0, len(block.data), self.width):
+            venue = block.data[at + 1 : at + 5].decode("latin-1")
+            if block.data.startswith(b"V", at) and venue != holds.get("venue"):
+                if at > begin:
+                    parts.append(self._part(block, begin, at, holds))
+                begin, holds = at, {"venue": venue}
+        return [*parts, self._part(block, begin, len(block.data), holds)]
+
+    def _part(self, block, begin, end, context):
+        return dataclasses.replace(
+            block,
+            start=block.start + begin,
+            data=block.data[begin:end],
+            last=block.last and end == len(block.data),
+            context=context,
+        )
+
+
+def lines(batch, source):
+    """Return a JSON text for each message, with its columns that are not null."""
+    texts = []
+    for row in batch.messages.to_pylist():
+        enriched = {"enriched": orjson.Fragment(row["enriched"])} if row["enriched"] else {}
+        shown = {key: value for key, value in row.items() if value is not None and key != "raw"}
+        content = {"source": source, **shown, **enriched}
+        texts.append(orjson.dumps(content, default=str).decode())
+    return pa.array(texts, pa.string())
+
+
+def codes():
+    yield from (("Side", "B", "Buy"), ("Side", "S", "Sell"))
+    yield from (("Kind", "T", "Trade"), ("Kind", "Q", "Quote"))
+
+
+TABLE = Table(
+    schema=SCHEMA,
+    lines=lines,
+    named={"kind": "Kind", "side": "Side"},
+    codes=codes,
+    times=("time",),
+    in_order="time",
+    indexes=(("symbol", "time"),),
+    partition_by=("date", "kind"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tape(Protocol):
+    name = "TAPE"
+    table = TABLE
+    reasons = MappingProxyType({UNKNOWN_KIND: "there is no such kind", **READING_REASONS})
+    defects = MappingProxyType({BAD_NUMBER: "a time, price or quantity is no number"})
+    digest = "tape 1"
+
+    def sniff(self, head):
+        told = head[1:5] if head.startswith(b"H") else b""
+        return TapeFraming(int(told)) if told.isdigit() and int(told) >= WIDTH else TapeFraming()
+
+    def parse(self, block):
+        if block.provisional or block.too_long:
+            reason = UNREADABLE if block.error else TOO_LONG if block.too_long else TRUNCATED
+            detail = block.error or READING_REASONS[reason]
+            return Batch.of(block, _rows([]), [Failure(0, reason, detail, block.data)])
+        width = block.layout or WIDTH
+        rows, failures, skipped = [], [], 0
+        for at in range(0, len(block.data), width):
+            raw = block.data[at : at + width]
+            kind = raw[:1]
+            if kind in (b"T", b"Q"):
+                row = _row(raw.decode("latin-1"), block.context.get("venue"))
+                rows.append({"position": block.start + at, "raw": raw, **row})
+            elif kind in (b"H", b"V"):
+                skipped += 1
+            else:
+                failures.append(Failure(at, UNKNOWN_KIND, f"kind {kind!r}", raw))
+        return Batch.of(block, _rows(rows), failures, skipped=skipped)
+
+
+def _row(text, venue):
+    numbers = [text[1:17], text[26:38], text[38:50]]
+    time, price, quantity = (int(one) if one.isdecimal() else None for one in numbers)
+    return {
+        "kind": text[0],
+        "time": time,
+        "symbol": text[17:25].rstrip(),
+        "side": text[25],
+        "price": None if price is None else Decimal(price).scaleb(-4),
+        "quantity": quantity,
+        "venue": venue,
+        "note": text[50:].rstrip() or None,
+        "defects": BAD_NUMBER if None in (time, price, quantity) else None,
+    }
+
+
+def _rows(rows):
+    return pa.RecordBatch.from_pylist(rows, SCHEMA)
+
+
+TAPE = Tape()

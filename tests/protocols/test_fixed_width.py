@@ -1,0 +1,420 @@
+"""A protocol of the tests' own goes from files into every sink, none of which knows of it."""
+
+import datetime
+import gzip
+import itertools
+import json
+import random
+from decimal import Decimal
+from functools import partial
+from operator import itemgetter
+from pathlib import Path
+
+import apache_beam as beam
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
+
+from fixfeed.io.files.ranges import with_context
+from fixfeed.io.files.reading import read_blocks
+from fixfeed.io.files.source import ReadFromFiles, cut_ranges, find_files
+from fixfeed.io.jsonl.ledger import JsonlLedger
+from fixfeed.io.jsonl.sink import WriteToJsonLines
+from fixfeed.io.jsonl.standard_output import WriteToStandardOutput
+from fixfeed.io.ledger.ledger import SchemaError
+from fixfeed.io.parquet.ledger import ParquetLedger
+from fixfeed.io.parquet.sink import WriteToParquet
+from fixfeed.io.sql.open import look_at_store, open_store
+from fixfeed.io.sql.sink import WriteToSql
+from fixfeed.pipelines.job import build
+from fixfeed.pipelines.plan import make_plan
+from fixfeed.transforms.batch import TOO_LONG, TRUNCATED
+from fixfeed.transforms.enrich import Enrich
+from fixfeed.transforms.filter import Filter
+from fixfeed.transforms.lookup import Lookup, LookupFileError
+from fixfeed.transforms.messages import ToFailures, ToMessages
+from fixfeed.transforms.parse import Parse, ParseFix
+from tests.protocols.fixed_width import SCHEMA, TAPE, UNKNOWN_KIND, TapeFraming
+from tests.transforms.fix.messages import encode
+
+START = datetime.datetime(2025, 1, 2, 23, 59, 59, tzinfo=datetime.UTC)
+SYMBOLS = ("AAPL", "MSFT", "IBM", "BRK.A")
+SIDES = {"B": "Buy", "S": "Sell"}
+
+
+def tape(count, *, seed=1, width=60):
+    """Return the bytes of a file, and its messages and failures as rows that say what is in it."""
+    rng = random.Random(seed)
+    records, messages, failures, venue = [f"H{width:04d}"], [], [], None
+    for number in range(count):
+        position = width * len(records)
+        case = rng.random()
+        if case < 0.03 or not number:
+            venue = rng.choice(("XNAS", "XNYS", "ARCX"))
+            records.append(f"V{venue}")
+            continue
+        if case < 0.06:
+            records.append(f"?{number}")
+            failures.append((position, UNKNOWN_KIND, records[-1].ljust(width).encode()))
+            continue
+        kind, side, symbol = rng.choice("TQ"), rng.choice("BS"), rng.choice(SYMBOLS)
+        price, quantity = rng.randrange(1, 10**9), rng.randrange(1, 10**6)
+        time = START + datetime.timedelta(microseconds=number * 1000)
+        moment = int(time.timestamp()) * 10**6 + time.microsecond
+        bad = rng.random() < 0.05
+        text = f"{kind}{moment}{symbol:8}{side}{'x' if bad else ''}{price:012d}"[:38]
+        records.append(f"{text}{quantity:012d}note {number}"[:width])
+        messages.append(
+            {
+                "position": position,
+                "kind": kind,
+                "time": time,
+                "symbol": symbol,
+                "side": side,
+                "price": None if bad else Decimal(price).scaleb(-4),
+                "quantity": quantity,
+                "venue": venue,
+                "note": records[-1][50:].rstrip(),
+                "defects": "bad_number" if bad else None,
+                "raw": records[-1].ljust(width).encode(),
+            }
+        )
+    return "".join(one.ljust(width) for one in records).encode(), messages, failures
+
+
+def of_batches(batches):
+    """Return the messages and failures of batches as `tape` does."""
+    batches = list(batches)
+    rows = [row for batch in batches for row in batch.messages.to_pylist()]
+    failures = [row for batch in batches for row in batch.failures.to_pylist()]
+    return (
+        [{k: v for k, v in row.items() if k not in ("ingested_at", "enriched")} for row in rows],
+        [(row["position"], row["reason"], row["raw"]) for row in failures],
+    )
+
+
+def one_file(path, data):
+    path.write_bytes(data)
+    (file,), unreadable = find_files([str(path)], TAPE)
+    assert unreadable == []
+    return file
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("size", [61, 1000, 7777, 1 << 20])
+@pytest.mark.parametrize("block_size", [60, 1000, 1 << 20])
+def test_any_ranges_and_blocks_of_a_file_hold_the_same_messages(tmp_path, size, block_size, pack):
+    data, messages, failures = tape(600)
+    file = one_file(tmp_path / "day.tape", pack(data))
+    assert file.framing == TapeFraming(60)
+    ranges = with_context(cut_ranges(file, (), size=size))
+    blocks = [b for part in ranges for b in read_blocks(part, block_size=block_size)]
+    assert b"".join(block.data for block in blocks) == data
+    assert all(one.end == other.start for one, other in itertools.pairwise(blocks))
+    batches = [TAPE.parse(block) for block in blocks]
+    assert of_batches(batches) == (messages, failures)
+    assert sum(batch.read for batch in batches) == len(messages) + len(failures)
+    assert sum(batch.skipped for batch in batches) == 601 - len(messages) - len(failures)
+
+
+def test_the_unfinished_end_is_kept_and_read_again_when_the_file_has_grown(tmp_path):
+    data, messages, failures = tape(50)
+    file = one_file(tmp_path / "day.tape", data[:-7])
+    blocks = [block for part in cut_ranges(file, ()) for block in read_blocks(part)]
+    (unfinished,) = [block for block in blocks if block.provisional]
+    found = of_batches(map(TAPE.parse, blocks))
+    assert (unfinished.start, unfinished.data) == (len(data) - 60, data[-60:-7])
+    assert found[1][-1] == (len(data) - 60, TRUNCATED, data[-60:-7])
+    file = one_file(tmp_path / "day.tape", data)
+    ranges = with_context(cut_ranges(file, [(0, len(data) - 60)]))
+    rest = of_batches(TAPE.parse(block) for part in ranges for block in read_blocks(part))
+    assert (found[0] + rest[0], found[1][:-1] + rest[1]) == (messages, failures)
+
+
+def test_a_record_that_is_too_long_is_kept_as_failures(tmp_path):
+    data, _, _ = tape(20, width=200)
+    file = one_file(tmp_path / "day.tape", data)
+    blocks = [block for part in cut_ranges(file, (), longest=100) for block in read_blocks(part)]
+    assert b"".join(block.data for block in blocks) == data
+    first = TAPE.parse(blocks[0])
+    assert first.failures["reason"].to_pylist() == [TOO_LONG]
+    assert (first.start, first.end, first.messages.num_rows) == (0, 100, 0)
+
+
+# Sinks.
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "parquet", "jsonl"])
+def output(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'tape.db'}"
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql")
+    return f"{request.param}:{tmp_path / 'out'}"
+
+
+def ledger_of(output):
+    kind, _, place = output.partition(":")
+    if kind == "parquet":
+        return ParquetLedger(place, protocol=TAPE)
+    if kind == "jsonl":
+        return JsonlLedger(place)
+    return open_store(output, protocol=TAPE)
+
+
+def sink_of(output, **options):
+    kind, _, place = output.partition(":")
+    if kind == "parquet":
+        return WriteToParquet(place, protocol=TAPE, **options)
+    if kind == "jsonl":
+        return WriteToJsonLines(place, protocol=TAPE, **options)
+    return WriteToSql(output, protocol=TAPE, **options)
+
+
+def run(path, output, steps=()):
+    """Read what the sink does not have of a file, in many small ranges; return how many bytes."""
+    ledger = ledger_of(output)
+    ledger.prepare()
+    files, unreadable = find_files([str(path)], TAPE)
+    assert unreadable == []
+    plan = make_plan(files, {"sink": ledger}, rules=TAPE.digest, reprocess=False)
+    known = ledger.register([file.source for file in files], rules=TAPE.digest)
+    done = known[files[0].key].done
+    ranges = cut_ranges(files[0], done, known[files[0].key].stored_end, size=5000)
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        build(
+            pipeline,
+            source=ReadFromFiles(ranges),
+            parse=Parse(TAPE),
+            steps=steps,
+            sinks=[("Write", sink_of(output, sources=plan.sources["sink"], rules=TAPE.digest))],
+        )
+    ledger.finish({plan.sources["sink"][files[0].key]: files[0].stored_end})
+    ledger.close()
+    return len(ranges)
+
+
+COLUMNS = [name for name in SCHEMA.names if name not in ("ingested_at", "enriched")]
+
+
+def stored(output, select):
+    """Return what a sink has as `tape` does, and what was added, by position."""
+    kind, _, place = output.partition(":")
+    added = {}
+    if kind == "jsonl":
+        lines = [json.loads(line) for line in Path(place).read_text().splitlines()]
+        rows = [{name: line.get(name) for name in COLUMNS} for line in lines]
+        added = {one["position"]: (one.get("side_name"), one.get("enriched")) for one in lines}
+        path = Path(place).with_name("out.failures")
+        failures = [json.loads(line) for line in path.read_text().splitlines()]
+        failures = [(one["position"], one["reason"], one["raw"].encode()) for one in failures]
+        for row in rows:
+            row["time"] = row["time"] and datetime.datetime.fromisoformat(row["time"])
+            row["price"] = row["price"] and Decimal(row["price"])
+    elif kind == "parquet":
+        rows = pq.read_table(f"{place}/messages", partitioning=None).to_pylist()
+        added = {
+            one["message_id"] % 2**40: (
+                one.get("side_name"),
+                one["enriched"] and json.loads(one["enriched"]),
+            )
+            for one in rows
+        }
+        rows = [
+            {"position": row["message_id"] % 2**40, **{n: row[n] for n in COLUMNS[1:]}}
+            for row in rows
+        ]
+        failures = [
+            (row["failure_id"] % 2**40, row["reason"], row["raw"])
+            for row in pq.read_table(f"{place}/failures").to_pylist()
+        ]
+    else:
+        names = ", ".join(COLUMNS[1:])
+        found = select(
+            output, f"select message_id, side_name, enriched, {names} from messages_named"
+        )
+        rows = [dict(zip(COLUMNS, (row[0] % 2**40, *row[3:]), strict=True)) for row in found]
+        added = {
+            row[0] % 2**40: (row[1], json.loads(row[2]) if isinstance(row[2], str) else row[2])
+            for row in found
+        }
+        found = select(output, "select failure_id, reason, raw from failures")
+        failures = [(number % 2**40, reason, raw) for number, reason, raw in found]
+        if kind == "sqlite":
+            for row in rows:
+                row["time"] = datetime.datetime.fromisoformat(row["time"])
+                row["time"] = row["time"].replace(tzinfo=datetime.UTC)
+                row["price"] = row["price"] and round(Decimal(row["price"]), 4)
+    if kind == "jsonl":
+        for row in rows:
+            del row["raw"]
+    rows.sort(key=lambda row: row["position"])
+    return rows, sorted(failures), added
+
+
+def without_raw(messages, output):
+    if not output.startswith("jsonl:"):
+        return messages
+    return [{k: v for k, v in row.items() if k != "raw"} for row in messages]
+
+
+def test_every_sink_stores_each_message_once_whatever_is_read_again(tmp_path, output, select):
+    path = tmp_path / "day.tape"
+    data, messages, failures = tape(2000)
+    cut = len(data) // 120 * 60  # at the end of a record
+    path.write_bytes(data[:cut])
+    assert run(path, output) > 10
+    path.write_bytes(data)
+    assert run(path, output) > 10
+    found = stored(output, select)
+    assert found[0] == without_raw(messages, output)
+    assert found[1] == failures
+    assert run(path, output) == 0
+    assert stored(output, select) == found
+
+
+class Bigger:
+    """A rule of one's own: messages of at least so many."""
+
+    def __init__(self, quantity):
+        self.quantity = quantity
+
+    def mask(self, messages):
+        return pc.fill_null(pc.greater_equal(messages["quantity"], self.quantity), False)
+
+
+def test_messages_are_filtered_and_enriched_on_their_way(tmp_path, output, select):
+    path, names = tmp_path / "day.tape", tmp_path / "names.csv"
+    data, messages, failures = tape(500)
+    path.write_bytes(data)
+    names.write_text("symbol,name\nAAPL,Apple\nIBM,Big Blue\n")
+    lookup = Lookup.read(str(names), on="symbol", protocol=TAPE)
+    steps = [
+        ("Filter", Filter(include=[Bigger(500_000)], exclude=[Bigger(900_000)])),
+        ("Enrich", Enrich(names=True, lookups=[lookup], protocol=TAPE)),
+    ]
+    run(path, output, steps)
+    rows, failed, added = stored(output, select)
+    kept = [one for one in messages if 500_000 <= one["quantity"] < 900_000]
+    assert 50 < len(kept) < len(messages)
+    assert rows == without_raw(kept, output)
+    assert failed == failures
+    known = {"AAPL": {"name": "Apple"}, "IBM": {"name": "Big Blue"}}
+    assert added == {
+        one["position"]: (SIDES[one["side"]], known.get(one["symbol"])) for one in kept
+    }
+
+
+def test_a_pipeline_of_ones_own_names_the_protocol_where_it_begins_and_ends(
+    tmp_path, output, select
+):
+    path = tmp_path / "day.tape.gz"
+    data, messages, failures = tape(300)
+    path.write_bytes(gzip.compress(data))
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        blocks = pipeline | ReadFromFiles.matching([str(path)], TAPE)
+        _ = blocks | Parse(TAPE) | sink_of(output)
+    found = stored(output, select)
+    assert found[:2] == (without_raw(messages, output), failures)
+
+
+def test_files_of_parquet_are_in_the_folders_that_the_protocol_says(tmp_path):
+    path = tmp_path / "day.tape"
+    path.write_bytes(tape(2500)[0])
+    run(path, f"parquet:{tmp_path / 'out'}")
+    folders = {one.parent for one in (tmp_path / "out" / "messages").rglob("*.parquet")}
+    assert sorted(str(one.relative_to(tmp_path / "out" / "messages")) for one in folders) == [
+        f"date=2025-01-0{day}/by_kind=is-{kind}" for day in (2, 3) for kind in "QT"
+    ]
+    with pytest.raises(ValueError, match="did you mean symbol"):
+        WriteToParquet("lake", partition_by=["symbols"], protocol=TAPE)
+
+
+def test_a_database_has_the_columns_indexes_and_names_of_the_protocol(database, select):
+    store = open_store(database, protocol=TAPE)
+    store.prepare()
+    assert store.columns("messages") == {"message_id", "source_id", *SCHEMA.names[1:]}
+    store.close()
+    codes = select(database, "select field, value, name from codes order by 1, 2")
+    assert codes == [
+        ("Kind", "Q", "Quote"),
+        ("Kind", "T", "Trade"),
+        ("Side", "B", "Buy"),
+        ("Side", "S", "Sell"),
+    ]
+    indexes = {
+        "sqlite": "select name from sqlite_master where type = 'index' and sql is not null",
+        "postgresql": "select indexname from pg_indexes where indexname like 'messages_%'"
+        " and indexname not like '%_pkey'",
+    }
+    found = {name for (name,) in select(database, indexes[store.dialect])}
+    expected = {"messages_symbol", "messages_time"}
+    assert found == (expected if store.dialect == "postgresql" else {"messages_symbol"})
+
+
+def test_a_database_of_another_protocol_is_refused(database):
+    store = open_store(database)
+    store.prepare()
+    store.close()
+    store = open_store(database, protocol=TAPE)
+    with pytest.raises(SchemaError, match="holds messages of another protocol, without the column"):
+        store.prepare()
+    store.close()
+    with pytest.raises(SchemaError, match="holds messages of another protocol"):
+        look_at_store(database, protocol=TAPE)
+
+
+def test_a_sink_that_is_told_no_protocol_says_how_to_name_it(tmp_path, database):
+    path = tmp_path / "day.tape"
+    path.write_bytes(tape(10)[0])
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    batches = pipeline | ReadFromFiles.matching([str(path)], TAPE) | Parse(TAPE)
+    _ = batches | WriteToSql(database)
+    with pytest.raises(Exception, match=r"WriteToSql\(uri, protocol=...\)"):
+        pipeline.run()
+
+
+def test_messages_go_to_standard_output_and_on_in_python(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "day.tape"
+    data, messages, failures = tape(100)
+    path.write_bytes(data)
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        batches = pipeline | ReadFromFiles.matching([str(path)], TAPE) | Parse(TAPE)
+        _ = batches | WriteToStandardOutput(protocol=TAPE)
+        for take, expected in (
+            (ToMessages(), [one["position"] for one in messages]),
+            (ToFailures(), [position for position, _, _ in failures]),
+        ):
+            label = type(take).__name__
+            positions = batches | take | f"Positions {label}" >> beam.Map(itemgetter("position"))
+            assert_that(positions, equal_to(expected), label)
+    lines = map(json.loads, capfd.readouterr().out.splitlines())
+    assert [one["position"] for one in lines] == [one["position"] for one in messages]
+    failed = map(json.loads, Path("fixfeed.failures.jsonl").read_text().splitlines())
+    assert [(one["position"], one["reason"]) for one in failed] == [one[:2] for one in failures]
+
+
+def test_a_lookup_joins_on_a_column_of_the_protocol_alone(tmp_path):
+    (tmp_path / "a.csv").write_text("cl_ord_id,x\n1,2\n")
+    with pytest.raises(LookupFileError, match="expected a text column of the messages: kind, sym"):
+        Lookup.read(str(tmp_path / "a.csv"), on="cl_ord_id", protocol=TAPE)
+
+
+def test_fix_and_another_protocol_are_read_in_one_process(tmp_path, select):
+    """Without one taking the other's place."""
+    (tmp_path / "day.tape").write_bytes(tape(10)[0])
+    (tmp_path / "day.log").write_bytes(encode([(35, b"D"), (55, b"IBM")]) + b"\n")
+    databases = [f"sqlite:///{tmp_path / name}.db" for name in ("tape", "fix")]
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        for name, protocol, parse, sink in (
+            ("tape", TAPE, Parse(TAPE), partial(WriteToSql, protocol=TAPE)),
+            ("log", None, ParseFix(), WriteToSql),
+        ):
+            source = ReadFromFiles.matching([str(tmp_path / f"day.{name}")], protocol)
+            batches = pipeline | f"Read {name}" >> source | f"Parse {name}" >> parse
+            _ = batches | f"Write {name}" >> sink(databases[name == "log"])
+    assert select(databases[1], "select symbol from messages") == [("IBM",)]
+    assert select(databases[0], "select count(*) from messages")[0][0] == len(tape(10)[1])
