@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from fixfeed.pipelines.option_table import Option, UsageError
+from fixfeed.pipelines.option import Option, UsageError
 
 __all__ = ["read_words"]
 

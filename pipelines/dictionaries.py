@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 
-from fixfeed.pipelines.options import UsageError
+from fixfeed.pipelines.option import UsageError
 from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS, Dictionaries, OwnDictionary
 from fixfeed.transforms.fix.dictionary.overlay import lay_over
 from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError, read_definition

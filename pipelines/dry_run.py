@@ -15,10 +15,10 @@ from fixfeed.io.files.ranges import Range
 from fixfeed.io.files.source import File, Unreadable, cut_ranges, without_copies
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, SinkError, gaps
-from fixfeed.pipelines.options import Settings
 from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.recipe import Rules
+from fixfeed.pipelines.settings import Settings
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS
 from fixfeed.transforms.fix.dictionary.union import merged

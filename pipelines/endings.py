@@ -14,10 +14,11 @@ from rich.console import Console
 from fixfeed.io.jsonl.standard_output import OutputClosed
 from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed
 from fixfeed.io.redaction import redact_text
-from fixfeed.pipelines.options import Settings, UsageError
+from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.running import GaveUp
-from fixfeed.pipelines.sinks import UnknownPlace
+from fixfeed.pipelines.settings import Settings
 from fixfeed.pipelines.standard_streams import CLOSED, give_up
+from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.workers import WorkerDied
 from fixfeed.transforms.enrich import LookupFileError
 from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError

@@ -15,7 +15,8 @@ import orjson
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.redaction import redact
-from fixfeed.pipelines.sinks import SINKS, UnknownPlace, sink_of
+from fixfeed.pipelines.sinks import SINKS, sink_of
+from fixfeed.pipelines.uris import UnknownPlace
 
 __all__ = ["main"]
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A sink that is not there is an error and is not made. When nobody reads on, it ends.
     """
     parser = argparse.ArgumentParser(prog="fixfeed failures", description=__doc__)
-    examples = [example for _, example in SINKS.values()]
+    examples = [connector.example for connector in SINKS.values()]
     parser.add_argument("uri", help=f"{', '.join(examples[:-1])} or {examples[-1]}")
     parser.add_argument("--source", help="only those of sources whose name contains this")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")

@@ -3,7 +3,6 @@
 python -m pipelines.fixfeed --input 'logs/*.log.gz' --output sqlite:///fixfeed.db
 """
 
-import difflib
 import errno
 import importlib
 import itertools
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 
 from fixfeed.io.redaction import redact, redact_text
 from fixfeed.pipelines.standard_streams import CLOSED, give_up, open_standard_streams
+from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["COMMANDS", "main"]
 
@@ -73,9 +73,9 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _unknown(name: str, rest: Sequence[str]) -> str:
     """Return what to type in place of a first word that is no command: logs want --input."""
-    near = difflib.get_close_matches(name, COMMANDS, 1)
+    near = did_you_mean(name, COMMANDS)
     if near and not os.path.exists(name):
-        return f"unknown command {name!r}; did you mean {near[0]}?"
+        return f"unknown command {name!r}{near}"
     looks_like_logs = os.path.exists(name) or any(c in name for c in "./*?[")
     if name in ("help", "version"):
         return f"unknown command {name!r}; did you mean: fixfeed --{name}"

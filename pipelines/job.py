@@ -40,12 +40,13 @@ from fixfeed.pipelines.endings import (
     USAGE,
     Ending,
 )
-from fixfeed.pipelines.options import Settings, UsageError
+from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
 from fixfeed.pipelines.plan import Plan, make_plan
 from fixfeed.pipelines.progress import shown
 from fixfeed.pipelines.recipe import Rules
 from fixfeed.pipelines.running import LOCAL, Stop, Watch, check_runner, runner_of
+from fixfeed.pipelines.settings import Settings
 from fixfeed.pipelines.sinks import Sink, sink_of
 from fixfeed.pipelines.standard_input import spool
 from fixfeed.pipelines.summary import adds_up, print_summary, summary_of

@@ -8,7 +8,8 @@ from contextlib import closing
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.open import open_store
-from fixfeed.pipelines.sinks import UnknownPlace, sink_of
+from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.uris import UnknownPlace
 
 __all__ = ["main"]
 

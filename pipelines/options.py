@@ -6,10 +6,8 @@ So is a value that is not what it looks like: nothing, or a number in another fo
 """
 
 import argparse
-import difflib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
 
@@ -17,51 +15,39 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.config_file import read_words
-from fixfeed.pipelines.option_table import EPILOG, OPTIONS, Option, UsageError
-from fixfeed.transforms.fix.framing.delimiter import read_delimiter
+from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.settings import OPTIONS, Settings
+from fixfeed.transforms.nearest import did_you_mean, nearest
 
-__all__ = ["OPTIONS", "Option", "Settings", "UsageError", "read_settings"]
+__all__ = ["EPILOG", "read_settings"]
 
+EPILOG = """\
+examples:
+  fixfeed --input 'logs/*.log.gz'
+  fixfeed --input 'logs/**/*.fix' --output postgresql://user@host/db --output parquet:lake/
+  zcat day.gz | fixfeed --input - --no-admin --include 'Symbol = AAPL'
+  fixfeed --input day.log --validate dictionary --dictionary 'BROKER->*=+broker.xml'
+  fixfeed --input day.log --mask Account=hash --mask-key-file key --mask Text=drop
+  fixfeed --input day.log --captured-at '%d.%m.%Y %H:%M:%S' --log-time-zone Europe/Paris
+  fixfeed --config fixfeed.yaml
+
+Every option may stand in the file that --config names (input: [...]) and in the environment
+(FIXFEED_INPUT); lists there are separated by line ends.
+
+exit codes:
+  0  everything read is accounted for
+  1  an error of fixfeed's own, or a worker process that died
+  2  wrong usage, or a sink that cannot be opened, or cannot take what is to be stored
+  3  a source could not be read whole; what was good is stored
+  4  more failures than --max-failures allows
+  5  stopped by a signal, or nobody reads standard output any more; what was committed is
+     stored, and the same command goes on
+  6  a sink, standard output or the folder for temporary files could not be written: disk full,
+     server gone, permission lost; what was committed is stored, and the same command goes on
+  7  nothing, or almost nothing, of what was read is FIX; the summary says what may help
+"""
 
 _BY_WORD = {option.name.replace("-", "_"): option for option in OPTIONS}
-
-
-_UNITS = ("", "k", "m", "g")
-_SIZE = re.compile(r"([1-9][0-9]{0,11})\s?([kmg]?)(?:i?b)?", re.IGNORECASE)
-_LEAST_MESSAGE, _LONGEST_MESSAGE = 4 << 10, 512 << 20
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run is to do. `beam` are options for Beam, as they were given."""
-
-    input: tuple[str, ...] = ()
-    output: tuple[str, ...] = ()
-    delimiter: bytes | None = None
-    max_message: int = 64 << 20
-    validate: str = "structure"
-    dictionary: tuple[str, ...] = ()
-    default_appl_ver_id: str = "9"
-    mask: tuple[str, ...] = ()
-    mask_key_file: str | None = None
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    names: bool = False
-    no_admin: bool = False
-    lookup: tuple[str, ...] = ()
-    reprocess: bool = False
-    partition_by: tuple[str, ...] = ()
-    dry_run: bool = False
-    json: bool = False
-    quiet: bool = False
-    debug: bool = False
-    max_failures: int | None = None
-    captured_at: tuple[str, ...] = ()
-    log_time_zone: str | None = None
-    we_are: tuple[str, ...] = ()
-    runner: str = "DirectRunner"
-    workers: int | None = None
-    beam: tuple[str, ...] = field(default=())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,20 +58,18 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> _Parser:
     parser = _Parser(
         prog="fixfeed",
+        usage="fixfeed --input LOGS [--output URI] [more options]",
         description="Read FIX logs and store every message, once, in a database, Parquet or JSON.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
-    parser.add_argument("--version", action="version", version=f"fixfeed {version('fixfeed')}")
     groups: dict[str, Any] = {}
     for option in OPTIONS:
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)
-        shown = option.default
-        if isinstance(shown, tuple):
-            shown = " ".join(shown)
-        text = option.help + (f" (default: {shown})" if shown else "")
+        text = option.help + (f" (default: {option.shown})" if option.shown else "")
         text = text.replace("%", "%%")
         arguments: dict[str, Any] = {"help": text, "default": argparse.SUPPRESS}
         if option.kind == "flag":
@@ -95,9 +79,13 @@ def _parser() -> _Parser:
             if option.kind == "list":
                 arguments["action"] = "append"
         groups[option.group].add_argument(f"--{option.name}", **arguments)
-    parser.add_argument(
+    general = parser.add_argument_group("general")
+    general.add_argument(
         "--config", metavar="FILE", help="a YAML file with any of these options by name"
     )
+    shown = f"fixfeed {version('fixfeed')}"
+    general.add_argument("--version", action="version", version=shown, help="print the version")
+    general.add_argument("-h", "--help", action="help", help="print this text")
     return parser
 
 
@@ -116,11 +104,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     if config is not None:
         words = read_words(config, _BY_WORD, lambda word: _nearest(word, _BY_WORD)) | words
     words |= given
-    values = {name: option.default for name, option in _BY_WORD.items()}
-    values |= {name: _value(_BY_WORD[name], value) for name, value in words.items()}
-    if values["delimiter"] is not None:
-        values["delimiter"] = _delimiter(values["delimiter"])
-    values["max_message"] = _size(values["max_message"])
+    values = {name: _BY_WORD[name].value(given) for name, given in words.items()}
     return Settings(**values, beam=_for_beam(unknown))
 
 
@@ -150,56 +134,6 @@ def _lines(name: str, value: str) -> list[str]:
     return lines
 
 
-def _value(option: Option, value: bool | str | list[str]) -> Any:
-    """Return what a text means for an option; a flag of the command line is True already."""
-    if option.kind == "list":
-        values = value if isinstance(value, list) else [str(value)]
-        if not all(values):
-            raise UsageError(f"{option.name} is empty, expected {option.metavar}")
-        return tuple(values)
-    text = str(value)
-    if option.kind == "flag":
-        if text.lower() in ("true", "yes", "1", "on"):
-            return True
-        if text.lower() in ("false", "no", "0", "off"):
-            return False
-        raise UsageError(f"{option.name} is {text!r}, expected true or false")
-    if option.kind == "number":
-        if not re.fullmatch("0|[1-9][0-9]*", text) or int(text) < option.least:
-            raise UsageError(
-                f"{option.name} is {text!r}, expected a whole number, "
-                f"{option.least} or more, without zeros before it"
-            )
-        return int(text)
-    if option.kind == "choice" and text not in option.choices:
-        raise UsageError(f"{option.name} is {text!r}, expected {_either(option.choices)}")
-    if not text:
-        raise UsageError(f"{option.name} is empty, expected {option.metavar}")
-    return text
-
-
-def _either(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def _delimiter(text: str) -> bytes:
-    try:
-        return read_delimiter(text)
-    except ValueError as error:
-        shown = f"'{text}'" if text.isprintable() else repr(text)
-        raise UsageError(f"delimiter is {shown}, {error}") from error
-
-
-def _size(text: str) -> int:
-    match = _SIZE.fullmatch(text)
-    size = int(match[1]) << _UNITS.index(match[2].lower()) * 10 if match else 0
-    if not _LEAST_MESSAGE <= size <= _LONGEST_MESSAGE:
-        raise UsageError(
-            f"max-message is {text!r}, expected a size from 4KiB to 512MiB, such as 64MiB"
-        )
-    return size
-
-
 def _for_beam(unknown: list[str]) -> tuple[str, ...]:
     """Return what is left for Beam, if Beam knows it."""
     if not unknown:
@@ -224,16 +158,15 @@ def _for_beam(unknown: list[str]) -> tuple[str, ...]:
     return tuple(unknown)
 
 
-def _nearest_flag(flag: str, known: set[str], of_beam: set[str]) -> str:
+def _nearest_flag(flag: str, known: Collection[str], of_beam: Collection[str]) -> str:
     """Return the flag that may have been meant, one of our own where one is near."""
     ours = {one.replace("-", ""): one for one in known}
-    near = difflib.get_close_matches(re.sub("[-_]", "", flag).lower(), sorted(ours), 1, cutoff=0.6)
+    near = nearest(re.sub("[-_]", "", flag).lower(), ours)
     if near:
-        return f"; did you mean {ours[near[0]]}?"
+        return f"; did you mean {ours[near]}?"
     parts = [one for one in sorted(known) if len(flag) > 3 and flag.lstrip("-") in one]
     return f"; did you mean {parts[0]}?" if parts else _nearest(flag, of_beam)
 
 
-def _nearest(word: str, known: Any) -> str:
-    near = difflib.get_close_matches(word, sorted(known), 1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else "; see fixfeed --help"
+def _nearest(word: str, known: Collection[str]) -> str:
+    return did_you_mean(word, known) or "; see fixfeed --help"

@@ -10,7 +10,8 @@ from pathlib import Path
 import apache_beam as beam
 
 from fixfeed.pipelines.dictionaries import read_dictionaries
-from fixfeed.pipelines.options import Settings, UsageError
+from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.settings import Settings
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.enrich import Enrich, Lookup, enrich_batch
 from fixfeed.transforms.filter import Filter, filter_batch

@@ -1,6 +1,5 @@
 """Runs a job: on the runner that was asked for, watched, and ended whatever it is doing."""
 
-import difflib
 import os
 import queue
 import signal
@@ -15,8 +14,9 @@ from typing import Any, TypeVar
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 
-from fixfeed.pipelines.option_table import UsageError
+from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.workers import Workers
+from fixfeed.transforms.nearest import nearest
 
 __all__ = ["LOCAL", "GaveUp", "Stop", "Watch", "check_runner", "runner_of"]
 
@@ -31,8 +31,8 @@ def check_runner(name: str) -> None:
     """Raise `UsageError`, naming the nearest, if Beam has no runner of this name."""
     known = sorted({*LOCAL, *StandardOptions.KNOWN_RUNNER_NAMES})
     if name not in known and "." not in name:
-        near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
-        guess = f"; did you mean {near[0]}?" if near else f", expected one of {', '.join(known)}"
+        near = nearest(name, known, cutoff=0.5)
+        guess = f"; did you mean {near}?" if near else f", expected one of {', '.join(known)}"
         raise UsageError(f"there is no runner {name!r}{guess}")
 
 

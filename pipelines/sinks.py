@@ -1,6 +1,5 @@
 """The table of connectors: which URI becomes which sink."""
 
-import difflib
 import functools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -17,7 +16,11 @@ from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.schema import columns_of_a_run
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.open import look_at_store, open_store
+from fixfeed.pipelines.option import Option
+from fixfeed.pipelines.settings import OPTIONS
+from fixfeed.pipelines.uris import UnknownPlace, split_uri
 from fixfeed.transforms.fix.protocol import FIX
+from fixfeed.transforms.nearest import nearest
 
 # A sink's transform is imported where it is used: commands that look into a sink need no Beam.
 if TYPE_CHECKING:
@@ -26,19 +29,18 @@ if TYPE_CHECKING:
     from fixfeed.io.gathering import OnCommit
     from fixfeed.io.jsonl.standard_output import StandardOutputLedger
 
-__all__ = ["SINKS", "Sink", "UnknownPlace", "sink_of"]
+__all__ = ["SINKS", "Connector", "Sink", "sink_of"]
 
-
-class UnknownPlace(ValueError):
-    """A URI that names no connector; the text names those there are."""
+_BY_WORD = {option.name: option for option in OPTIONS}
 
 
 @dataclass(frozen=True)
 class Sink:
     """A place that batches are stored in.
 
-    `name` is its URI as people may see it. `ledger()` opens what it remembers, for planning;
-    `write(sources, rules, replace, on_commit)` is the transform that stores; `failures()` yields
+    `name` is its URI, without parameters, as people may see it. `ledger()` opens what it remembers,
+    for planning; `write(sources, rules, replace, on_commit)` is the transform that stores;
+    `failures()` yields
     those that are stored, in order; `look()` opens what it remembers, if it does, to look, or
     raises the `SinkError` that storing would raise. Both make nothing. `fix_json` tells that it
     needs the column `fix_json`, `stdout` that it writes to standard output, in one process.
@@ -58,7 +60,7 @@ class Sink:
     partition_by: Sequence[str] = ()
 
 
-def _sql(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
+def _sql(uri: str, _given: Mapping[str, Any], _names: bool) -> Sink:
     file = uri.removeprefix("sqlite:")
     if file != uri and (not file.startswith("///") or not file.strip("/")):
         raise UnknownPlace(
@@ -85,8 +87,9 @@ def _sql(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
     )
 
 
-def _parquet(uri: str, partition_by: Sequence[str], names: bool) -> Sink:
+def _parquet(uri: str, given: Mapping[str, Any], names: bool) -> Sink:
     place = uri.removeprefix("parquet:")
+    partition_by = given.get("partition-by", FIX.table.partition_by)
     if not place or place.startswith("//"):
         raise UnknownPlace(
             f"{redact(uri)!r} names no folder: write parquet:lake/ or parquet:/data/lake"
@@ -126,7 +129,7 @@ def _parquet(uri: str, partition_by: Sequence[str], names: bool) -> Sink:
     )
 
 
-def _jsonl(uri: str, _partition_by: Sequence[str], _names: bool) -> Sink:
+def _jsonl(uri: str, _given: Mapping[str, Any], _names: bool) -> Sink:
     place = uri.removeprefix("jsonl:")
     if not Path(place).name or place.startswith("//"):
         raise UnknownPlace(
@@ -182,13 +185,27 @@ def _there(ledger: JsonlLedger | ParquetLedger) -> Ledger | None:
     return None
 
 
-SINKS: Mapping[str, tuple[Any, str]] = {
-    "sqlite": (_sql, "sqlite:///fixfeed.db"),
-    "postgresql": (_sql, "postgresql://user@host/db"),
-    "parquet": (_parquet, "parquet:lake/"),
-    "jsonl": (_jsonl, "jsonl:out.jsonl"),
+@dataclass(frozen=True)
+class Connector:
+    """How the URIs of a scheme become sinks.
+
+    `make(uri, given, names)` makes the sink of a URI without parameters; `given` are the values of
+    parameters by word, `names` tells that messages have the columns of names. `parameters` are
+    those that a URI may have, None where all of it is the driver's own.
+    """
+
+    make: Callable[[str, Mapping[str, Any], bool], Sink]
+    example: str
+    parameters: Sequence[Option] | None = ()
+
+
+SINKS: Mapping[str, Connector] = {
+    "sqlite": Connector(_sql, "sqlite:///fixfeed.db"),
+    "postgresql": Connector(_sql, "postgresql://user@host/db", None),
+    "parquet": Connector(_parquet, "parquet:lake/", [_BY_WORD["partition-by"]]),
+    "jsonl": Connector(_jsonl, "jsonl:out.jsonl"),
 }
-"""Scheme -> what makes the sink, and an example."""
+"""Scheme -> connector."""
 
 
 _SUFFIXES = {
@@ -201,15 +218,25 @@ _SUFFIXES = {
 def sink_of(uri: str, *, partition_by: Sequence[str] = (), names: bool = False) -> Sink:
     """Return the sink that a URI names. Raises `UnknownPlace`; nothing is opened.
 
-    `partition_by` is how Parquet files are to be sorted into folders, `names` tells that messages
-    have the columns of names.
+    `partition_by` is how the files of all Parquet sinks are to be sorted into folders, if that is
+    said for all; `names` tells that messages have the columns of names.
     """
     scheme, separator, _ = uri.partition(":")
-    if separator and scheme in SINKS:
-        make, _ = SINKS[scheme]
-        return make(uri, partition_by, names)
-    examples = ", ".join(example for _, example in SINKS.values())
-    raise UnknownPlace(f"output {redact(uri)!r} is none of {examples}{_guess(uri)}")
+    if not separator or scheme not in SINKS:
+        examples = ", ".join(connector.example for connector in SINKS.values())
+        raise UnknownPlace(f"output {redact(uri)!r} is none of {examples}{_guess(uri)}")
+    connector = SINKS[scheme]
+    if connector.parameters is None:
+        return connector.make(uri, {}, names)
+    place, given = split_uri(uri, connector.parameters)
+    for_all = {"partition-by": tuple(partition_by)} if partition_by else {}
+    for word, value in for_all.items():
+        if word in given and given[word] != value:
+            raise UnknownPlace(
+                f"output {redact(uri)!r} contradicts --{word}, which says {','.join(value)} for "
+                "all outputs; leave out one of the two"
+            )
+    return connector.make(place, {**for_all, **given}, names)
 
 
 def _meant(scheme: str, place: str) -> str:
@@ -229,13 +256,12 @@ def _guess(uri: str) -> str:
         return "; did you mean jsonl:-?"
     if separator and rest:
         known = {"postgres": "postgresql", "sqlite3": "sqlite", "json": "jsonl", "ndjson": "jsonl"}
-        near = difflib.get_close_matches(scheme.lower(), SINKS, 1)
-        found = known.get(scheme.lower()) or (near[0] if near else None)
+        found = known.get(scheme.lower()) or nearest(scheme.lower(), SINKS)
         return f"; did you mean {redact(f'{found}:{rest}')}?" if found else ""
     for prefix, suffixes in _SUFFIXES.items():
         if uri.lower().endswith(suffixes):
             return f"; did you mean {redact(prefix + uri)}?"
     if Path(uri).is_dir():
         return f"; did you mean {redact(f'parquet:{uri}')}?"
-    near = difflib.get_close_matches(scheme, SINKS, 1)
-    return f"; did you mean {SINKS[near[0]][1]}?" if near else ""
+    near = nearest(scheme, SINKS)
+    return f"; did you mean {SINKS[near].example}?" if near else ""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fixfeed.pipelines.fidelity.dictionary_xml import write_dictionaries
-from fixfeed.pipelines.option_table import EPILOG
+from fixfeed.pipelines.options import EPILOG
 
 __all__ = ["commands", "make_place", "queries", "run"]
 

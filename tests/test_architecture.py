@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FIX = "fixfeed.transforms.fix"
 GROUND = {f"{FIX}.{name}" for name in ("defects", "schema", "spelt", "swar")}
-GROUND |= {"fixfeed.transforms.batch"}
+GROUND |= {"fixfeed.transforms.batch", "fixfeed.transforms.nearest"}
 """What every room of the codec is built on."""
 
 _DICTIONARY = GROUND | {f"{FIX}.dictionary"}
@@ -25,7 +25,7 @@ _SCALAR = (
 )
 _LEDGER = {"fixfeed.io.ledger", "fixfeed.io.redaction"}
 _SINK = {"fixfeed.io.gathering", "fixfeed.io.fsync", "apache_beam"} | _LEDGER
-_PROTOCOL = {"fixfeed.transforms.batch", "fixfeed.transforms.protocol"}
+_PROTOCOL = {f"fixfeed.transforms.{name}" for name in ("batch", "nearest", "protocol")}
 ALLOWED = {
     "transforms/fix/dictionary": _DICTIONARY,
     "transforms/fix/framing": _FRAMING,

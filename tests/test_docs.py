@@ -11,7 +11,8 @@ import psycopg2
 import pytest
 
 from fixfeed.pipelines.fixfeed import COMMANDS
-from fixfeed.pipelines.options import OPTIONS, read_settings
+from fixfeed.pipelines.options import read_settings
+from fixfeed.pipelines.settings import OPTIONS
 from fixfeed.pipelines.sinks import SINKS
 from fixfeed.transforms.fix.defects import MEANINGS
 from fixfeed.transforms.fix.framing.leftovers import REASONS

@@ -1,7 +1,6 @@
 """A user's table that messages are joined with: a symbol master, names of accounts."""
 
 import csv
-import difflib
 import hashlib
 import re
 import threading
@@ -17,6 +16,7 @@ import yaml
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from fixfeed.transforms.nearest import nearest
 from fixfeed.transforms.protocol import Protocol, default_protocol
 
 __all__ = ["Lookup", "LookupFileError"]
@@ -83,8 +83,8 @@ class Lookup:
         table = (protocol or default_protocol()).table
         columns = [one.name for one in table.schema if one.type == pa.string()]
         if on not in columns:
-            near = difflib.get_close_matches(on.lower(), columns, 1)
-            hint = f"; the nearest is {near[0]}" if near else f": {', '.join(columns)}"
+            near = nearest(on.lower(), columns)
+            hint = f"; the nearest is {near}" if near else f": {', '.join(columns)}"
             raise LookupFileError(
                 f"lookup {path}: found the column {on!r} to join on, expected a text column of "
                 f"the messages{hint}"
@@ -160,10 +160,9 @@ def _csv_rows(path: str, text: str, on: str) -> Iterator[_Row]:
                 "different names with commas between them"
             )
         if on not in header:
-            near = difflib.get_close_matches(on, header, 1) or [
-                name for name in header if name.lower() == on.lower()
-            ]
-            hint = f"; the nearest is {near[0]}" if near else ""
+            alike = [name for name in header if name.lower() == on.lower()]
+            near = nearest(on, header) or next(iter(alike), "")
+            hint = f"; the nearest is {near}" if near else ""
             raise LookupFileError(
                 f"{path}, line 1: found the columns {', '.join(header)}, expected {on} among them, "
                 f"as the messages are joined on it{hint}"

@@ -7,7 +7,6 @@ are installed.
 """
 
 import dataclasses
-import difflib
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Stretch, gaps
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.redaction import redact, redact_path, without_secrets
 from fixfeed.transforms.batch import Block
+from fixfeed.transforms.nearest import nearest
 from fixfeed.transforms.protocol import Framing, Protocol, default_protocol
 
 __all__ = [
@@ -216,8 +216,8 @@ def _nothing_matches(pattern: str) -> str:
         return "matches no file"
     folder, name = os.path.split(pattern)
     there = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
-    near = difflib.get_close_matches(name, there, 1)
-    hint = f"; there is '{visible(os.path.join(folder, near[0]))}'" if near else ""
+    near = nearest(name, there)
+    hint = f"; there is '{visible(os.path.join(folder, near))}'" if near else ""
     return f"does not exist{hint}"
 
 

@@ -7,7 +7,6 @@ to DuckDB) and `hour` (`h09`) stand in the path alone. Rows without a time have 
 since pandas does not read a folder whose value is null beside others.
 """
 
-import difflib
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from fixfeed.io.fsync import sync
 from fixfeed.io.ledger.keys import keys
 from fixfeed.transforms.batch import TIME
+from fixfeed.transforms.nearest import did_you_mean
 from fixfeed.transforms.protocol import Table
 
 __all__ = [
@@ -50,11 +50,9 @@ def check_partitions(names: Sequence[str], table: Table) -> None:
     )
     for name in names:
         if name not in columns:
-            near = difflib.get_close_matches(name, columns, 1)
-            guess = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(
                 f"cannot partition by {name!r}: expected date, hour, source_id or a column of the "
-                f"messages{guess}"
+                f"messages{did_you_mean(name, columns)}"
             )
 
 

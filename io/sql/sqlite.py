@@ -6,7 +6,6 @@ must not open the same file with `sqlite3`. Other processes may, as readers: the
 """
 
 import contextlib
-import difflib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.doubles import with_doubles
 from fixfeed.io.sql.store import Store
+from fixfeed.transforms.nearest import nearest
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["PRAGMAS", "SqliteStore"]
@@ -194,8 +194,8 @@ def _check_there(path: Path, place: str) -> None:
         raise SinkError(f"cannot open {place}: it is a folder")
     if not path.exists():
         others = [one.name for one in path.resolve().parent.iterdir() if one.is_file()]
-        near = difflib.get_close_matches(path.name, others, 1)
-        guess = f"; there is {near[0]!r}" if near else ""
+        near = nearest(path.name, others)
+        guess = f"; there is {near!r}" if near else ""
         raise SinkError(f"there is no database at {place}{guess}")
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fixfeed.pipelines import fixfeed as command
-from fixfeed.pipelines.sinks import UnknownPlace, sink_of
+from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.uris import UnknownPlace
 
 ROOT = Path(__file__).parents[2]
 

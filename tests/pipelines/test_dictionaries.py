@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fixfeed.pipelines.dictionaries import read_dictionaries
-from fixfeed.pipelines.options import UsageError
+from fixfeed.pipelines.option import UsageError
 from fixfeed.transforms.fix.dictionary.choose import Dictionaries, OwnDictionary
 from fixfeed.transforms.fix.dictionary.overlay import lay_over
 from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError, read_definition

@@ -7,7 +7,8 @@ import sys
 import orjson
 import pytest
 
-from fixfeed.pipelines.sinks import UnknownPlace, sink_of
+from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.framing.borders import endings, last_border
 from fixfeed.transforms.fix.parser import parse_block

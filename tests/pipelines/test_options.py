@@ -7,8 +7,10 @@ import sys
 import pytest
 
 from fixfeed.pipelines import fixfeed as command
-from fixfeed.pipelines.options import UsageError, read_settings
-from fixfeed.pipelines.sinks import UnknownPlace, sink_of
+from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.options import read_settings
+from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.uris import UnknownPlace
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path):

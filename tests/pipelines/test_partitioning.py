@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from fixfeed.io.files.source import cut_ranges, find_files
-from fixfeed.pipelines.options import Settings
 from fixfeed.pipelines.partitioning import MANY, expected_files
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.recipe import Rules
+from fixfeed.pipelines.settings import Settings
 from tests.transforms.fix.messages import encode
 
 

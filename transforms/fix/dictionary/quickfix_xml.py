@@ -1,6 +1,5 @@
 """Reads a data dictionary in the XML format of QuickFIX, which counterparties hand out."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterable
@@ -9,6 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, NoReturn
 from xml.parsers import expat
+
+from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["DictionaryError", "read_definition"]
 
@@ -225,7 +226,7 @@ class _Reader:
                 self._fail(
                     element.line,
                     f"{owner} names {element.tag} {name!r}, which {section} does not define"
-                    + _nearest(name, known),
+                    + did_you_mean(name, known),
                 )
             member: list[Any] = [name if is_component else self._tags[name], int(required == "Y")]
             if element.tag == "group":
@@ -292,11 +293,6 @@ def _named(members: list[Any]) -> Iterable[str]:
             yield what
         for one in inside:
             yield from _named(one)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _meaning(description: str) -> str:

@@ -1,6 +1,5 @@
 """What a user says of logs whose prefixes are not understood by themselves."""
 
-import difflib
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from fixfeed.transforms.fix.prefix.times import MONTH
 from fixfeed.transforms.fix.prefix.zones import ZONE
+from fixfeed.transforms.nearest import nearest
 
 __all__ = ["USUAL_FORMAT", "LogFormat", "LogFormatError", "read_log_format"]
 
@@ -145,8 +145,8 @@ def _check_zone(name: str) -> None:
     except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError.
         known = sorted(available_timezones())
         by_city = {one.rpartition("/")[2].lower(): one for one in known}
-        near = difflib.get_close_matches(name.rpartition("/")[2].lower(), by_city, 1)
-        hint = f"; the nearest is {by_city[near[0]]}" if near else ""
+        near = nearest(name.rpartition("/")[2].lower(), by_city)
+        hint = f"; the nearest is {by_city[near]}" if near else ""
         raise LogFormatError(
             f"log-time-zone is {name!r}, expected a name of the IANA database such as "
             f"Europe/Paris or America/New_York{hint}"

@@ -22,7 +22,6 @@ twice). A bare value ends at a space, comma, bracket or quote.
   The field that counts a group has the number of its entries.
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -41,6 +40,7 @@ from fixfeed.transforms.fix.rules.operands import (
     operands,
     pattern_expression,
 )
+from fixfeed.transforms.nearest import nearest
 
 __all__ = ["Rule", "RuleError", "parse_rule"]
 
@@ -203,10 +203,10 @@ class _Reader:
         operand = self._known(name)
         if operand is None:
             names = [*(known for known in operands() if not known.isdigit()), *self._own_tags]
-            near = difflib.get_close_matches(name.lower(), names, 1)
-            nearest = self._known(near[0]) if near and not name.isdigit() else None
-            if nearest:
-                expected += f"; the nearest is {nearest.name}"
+            near = nearest(name.lower(), names)
+            meant = self._known(near) if near and not name.isdigit() else None
+            if meant:
+                expected += f"; the nearest is {meant.name}"
             self._fail(expected)
         if CHECKED.keys() & set(operand.keys):
             defect = CHECKED[operand.name]

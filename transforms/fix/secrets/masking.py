@@ -4,7 +4,6 @@ Values are masked in the bytes of a message before anything is made of them; wha
 message (CheckSum, BodyLength) is told by the bytes as they came.
 """
 
-import difflib
 import hashlib
 import hmac
 import re
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.secrets.text import SecretText, Span
+from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = [
     "DEFAULT",
@@ -228,12 +228,9 @@ def _tag(name: str, text: str, own_names: Mapping[int, str]) -> int:
     for known, tag in names.items():
         if known.lower() == name.lower():
             return tag
-    raise MaskingError(f"mask is {text!r}: there is no field {name!r}{_nearest(name, [*names])}")
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    raise MaskingError(
+        f"mask is {text!r}: there is no field {name!r}{did_you_mean(name, [*names])}"
+    )
 
 
 DEFAULT = read_masking(())

@@ -1,0 +1,68 @@
+"""An option: its word, what it holds, and how its text is read."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["Kind", "Option", "UsageError"]
+
+Kind = Literal["text", "list", "flag", "number", "choice"]
+
+
+class UsageError(Exception):
+    """What the user asked for cannot be understood; the text says how to put it right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One setting, of a run or of a URI.
+
+    `name` is its word, `group` where --help shows it. `shown` is its default as people write it,
+    empty if there is none. `choices` are the values of a choice, `least` is the smallest number
+    that is allowed; `read` makes the value of a text, and raises `UsageError`.
+    """
+
+    name: str
+    help: str
+    group: str = ""
+    kind: Kind = "text"
+    metavar: str = ""
+    shown: str = ""
+    choices: tuple[str, ...] = ()
+    least: int = 0
+    read: Callable[[str], Any] = str
+
+    def value(self, given: bool | str | list[str]) -> Any:
+        """Return what was given as its value; a flag of the command line is True already.
+
+        Raises `UsageError` for what it cannot hold.
+        """
+        if self.kind == "list":
+            values = given if isinstance(given, list) else [str(given)]
+            if not all(values):
+                raise UsageError(f"{self.name} is empty, expected {self.metavar}")
+            return tuple(values)
+        text = str(given)
+        if self.kind == "flag":
+            if text.lower() in ("true", "yes", "1", "on"):
+                return True
+            if text.lower() in ("false", "no", "0", "off"):
+                return False
+            raise UsageError(f"{self.name} is {text!r}, expected true or false")
+        if self.kind == "number":
+            if not re.fullmatch("0|[1-9][0-9]*", text) or int(text) < self.least:
+                raise UsageError(
+                    f"{self.name} is {text!r}, expected a whole number, "
+                    f"{self.least} or more, without zeros before it"
+                )
+            return int(text)
+        if self.kind == "choice" and text not in self.choices:
+            raise UsageError(f"{self.name} is {text!r}, expected {_either(self.choices)}")
+        if not text:
+            raise UsageError(f"{self.name} is empty, expected {self.metavar}")
+        return self.read(text)
+
+
+def _either(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"

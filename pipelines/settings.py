@@ -1,0 +1,235 @@
+"""What a run may be told: every option once, with its type, its default and what --help says."""
+
+import re
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from fixfeed.pipelines.option import Kind, Option, UsageError
+from fixfeed.transforms.fix.framing.delimiter import read_delimiter
+from fixfeed.transforms.fix.protocol import FIX
+from fixfeed.transforms.fix.reading import VALIDATE
+
+__all__ = ["OPTIONS", "Settings"]
+
+_UNITS = ("", "k", "m", "g")
+_SIZE = re.compile(r"([1-9][0-9]{0,11})\s?([kmg]?)(?:i?b)?", re.IGNORECASE)
+_LEAST_MESSAGE, _LONGEST_MESSAGE = 4 << 10, 512 << 20
+
+
+def _read_delimiter(text: str) -> bytes:
+    try:
+        return read_delimiter(text)
+    except ValueError as error:
+        shown = f"'{text}'" if text.isprintable() else repr(text)
+        raise UsageError(f"delimiter is {shown}, {error}") from error
+
+
+def _read_size(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    size = int(match[1]) << _UNITS.index(match[2].lower()) * 10 if match else 0
+    if not _LEAST_MESSAGE <= size <= _LONGEST_MESSAGE:
+        raise UsageError(
+            f"max-message is {text!r}, expected a size from 4KiB to 512MiB, such as 64MiB"
+        )
+    return size
+
+
+def _option(
+    group: str,
+    text: str,
+    metavar: str = "",
+    *,
+    default: Any = None,
+    shown: str = "",
+    choices: tuple[str, ...] = (),
+    least: int = 0,
+    read: Callable[[str], Any] = str,
+) -> Any:
+    """Return the field of an option; the type it is declared with says what it holds."""
+    about = {
+        "group": group,
+        "help": text,
+        "metavar": metavar,
+        "shown": shown or (default if isinstance(default, str) else ""),
+        "choices": choices,
+        "least": least,
+        "read": read,
+    }
+    return field(default=default, metadata=about)
+
+
+_INPUT, _KEPT, _ADDED = "input", "what is kept", "what is added"
+_OUTPUT, _RUNNING = "output", "running"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is to do, in the order of --help. `beam` are options for Beam, as given."""
+
+    input: tuple[str, ...] = _option(
+        _INPUT,
+        "a file, a glob (** matches folders to any depth), a URL such as s3://bucket/day.log, "
+        "or - for standard input; may be given several times",
+        "LOGS",
+        default=(),
+    )
+    delimiter: bytes | None = _option(
+        _INPUT,
+        "what separates fields: SOH, tab, or any text such as | or \\x01, which means that text "
+        "or the byte, whichever the file has; found in each file if not given",
+        "TEXT",
+        read=_read_delimiter,
+    )
+    dictionary: tuple[str, ...] = _option(
+        _INPUT,
+        "a dictionary in the XML of QuickFIX that replaces the built-in one of its version; with "
+        "+ before it, it is laid over that one; with a session such as 'BROKER->*=' before that, "
+        "it is for the sessions that match, in both directions; may be given several times",
+        "[SESSION=][+]FILE",
+        default=(),
+    )
+    default_appl_ver_id: str = _option(
+        _INPUT,
+        "the version of FIXT.1.1 messages where neither they nor a Logon say which: 2 to 9, or "
+        "its name, such as FIX.5.0SP2",
+        "VERSION",
+        default="9",
+    )
+    captured_at: tuple[str, ...] = _option(
+        _INPUT,
+        "how times of capture are written before messages, e.g. '%d.%m.%Y %H:%M:%S.%f', if not in "
+        "a common form; may be given several times, and the first one that is found holds",
+        "PATTERN",
+        default=(),
+    )
+    log_time_zone: str | None = _option(
+        _INPUT,
+        "the zone of times of capture without an offset, such as Europe/Paris; UTC if not given",
+        "ZONE",
+    )
+    we_are: tuple[str, ...] = _option(
+        _INPUT,
+        "our own SenderCompID: messages from it went out, those to it (TargetCompID) came in; may "
+        "be given several times",
+        "COMPID",
+        default=(),
+    )
+    max_message: int = _option(
+        _INPUT,
+        "how long a message may be, such as 200MiB; longer ones are kept as failures; a message "
+        "needs many times its length in memory",
+        "SIZE",
+        default=64 << 20,
+        shown="64MiB",
+        read=_read_size,
+    )
+    include: tuple[str, ...] = _option(
+        _KEPT,
+        "keep only messages that match this rule, e.g. 'MsgType in D,8 and Symbol = AAPL'; "
+        "may be given several times, and one match is enough",
+        "RULE",
+        default=(),
+    )
+    exclude: tuple[str, ...] = _option(
+        _KEPT, "leave out messages that match this rule", "RULE", default=()
+    )
+    no_admin: bool = _option(_KEPT, "leave out session-level messages", default=False)
+    mask: tuple[str, ...] = _option(
+        _KEPT,
+        "how values of a field are stored: mask (asterisks), hash (equal for equal values), drop "
+        "(not at all), keep (as they are); user names and passwords are masked unless told "
+        "otherwise; rules and lookups over hidden values are refused; may be given several times",
+        "TAG_OR_NAME[=mask|hash|drop|keep]",
+        default=(),
+    )
+    mask_key_file: str | None = _option(
+        _KEPT,
+        "a file with the key of the hashes; with the same key the same value has the same hash",
+        "FILE",
+    )
+    validate: str = _option(
+        _ADDED,
+        "which defects to look for beyond those of reading: none (off); the order of header, body "
+        "and trailer, repeated tags and groups (structure); or also tags, required fields, types "
+        "and values (dictionary)",
+        "|".join(VALIDATE),
+        default="structure",
+        choices=VALIDATE,
+    )
+    lookup: tuple[str, ...] = _option(
+        _ADDED,
+        "join a CSV or YAML file that has this column of the messages, e.g. symbols.csv:symbol; "
+        "its other columns go to the column enriched",
+        "FILE:COLUMN",
+        default=(),
+    )
+    names: bool = _option(
+        _ADDED, "spell out codes in columns of their own (Parquet)", default=False
+    )
+    output: tuple[str, ...] = _option(
+        _OUTPUT,
+        "sqlite:///fixfeed.db, postgresql://user@host/db, parquet:lake/, jsonl:out.jsonl, or "
+        "jsonl:- for standard output; may be given several times, and each gets everything",
+        "URI",
+        default=("sqlite:///fixfeed.db",),
+        shown="sqlite:///fixfeed.db",
+    )
+    reprocess: bool = _option(
+        _OUTPUT,
+        "read the input again and replace what is stored of it, for other rules or a new version",
+        default=False,
+    )
+    partition_by: tuple[str, ...] = _option(
+        _OUTPUT,
+        "columns that the files of all Parquet outputs are sorted into folders by; for one of "
+        "them, write parquet:lake/?partition-by=date,session",
+        "COLUMN",
+        default=(),
+        shown=" ".join(FIX.table.partition_by),
+    )
+    dry_run: bool = _option(_RUNNING, "show what would be read, and the columns", default=False)
+    quiet: bool = _option(_RUNNING, "show no progress", default=False)
+    json: bool = _option(_RUNNING, "print the summary as one JSON object", default=False)
+    max_failures: int | None = _option(
+        _RUNNING, "end with exit code 4 if there are more failures than N", "N"
+    )
+    workers: int | None = _option(
+        _RUNNING,
+        "worker processes; as many as there are cores if not given, but one if all output goes "
+        "into SQLite, which one keeps busy",
+        "N",
+        least=1,
+    )
+    runner: str = _option(
+        _RUNNING,
+        "DirectRunner, or any runner of Beam; all of Beam's options may be given too",
+        "NAME",
+        default="DirectRunner",
+    )
+    debug: bool = _option(_RUNNING, "show where in the code an error was found, too", default=False)
+    beam: tuple[str, ...] = ()
+
+
+def _kind(declared: Any, about: typing.Mapping[str, Any]) -> Kind:
+    if about["choices"]:
+        return "choice"
+    if declared is bool:
+        return "flag"
+    if typing.get_origin(declared) is tuple:
+        return "list"
+    kinds = typing.get_args(declared) if isinstance(declared, types.UnionType) else (declared,)
+    return "number" if int in kinds and about["read"] is str else "text"
+
+
+_TYPES = typing.get_type_hints(Settings)
+OPTIONS = tuple(
+    Option(
+        name=one.name.replace("_", "-"), kind=_kind(_TYPES[one.name], one.metadata), **one.metadata
+    )
+    for one in fields(Settings)
+    if one.metadata
+)
+"""The options of a run, in the order of --help."""
