@@ -71,9 +71,37 @@ def printed(message):
     return f"received {message.encode()!r} from peer"
 
 
+def json_in_a_cell(message):
+    return cell(docker(message))
+
+
+def serilog_in_docker_in_a_cell(message):
+    return cell(serilog_in_docker(message))
+
+
+def cell_in_docker(message):
+    return docker(cell(message))
+
+
+def printed_in_docker(message):
+    return docker(printed(message))
+
+
+def printed_in_a_cell(message):
+    return cell(printed(message))
+
+
+def thrice_in_docker(message):
+    return docker(docker(docker(message)))
+
+
+NESTED = (
+    *(json_in_a_cell, serilog_in_docker_in_a_cell, cell_in_docker, printed_in_docker),
+    *(printed_in_a_cell, thrice_in_docker),
+)
 WRAPPERS = (
     *(docker, serilog, serilog_in_docker, elastic, compact, cell, later_cell, syslog, printed),
-    *(html_safe, html_safe_in_docker, all_escaped),
+    *(html_safe, html_safe_in_docker, all_escaped, *NESTED),
 )
 
 

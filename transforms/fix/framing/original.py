@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fixfeed.transforms.fix.framing.wrapped import Escape, escapes
+from fixfeed.transforms.fix.framing.escape import Escape
+from fixfeed.transforms.fix.framing.wrapped import escapes
 
 __all__ = ["Original", "as_read", "single_byte"]
 

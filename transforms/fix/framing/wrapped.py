@@ -10,21 +10,14 @@ ends where its line or the data does.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
+from fixfeed.transforms.fix.framing.escape import Escape, composed, undone
 from fixfeed.transforms.fix.spelt import BEGIN, is_spelt
 
-__all__ = ["Escape", "escapes", "open_string"]
-
-
-class Escape(NamedTuple):
-    """Bytes from `start` to `end` that stand for `text`."""
-
-    start: int
-    end: int
-    text: bytes
+__all__ = ["escapes", "open_string"]
 
 
 class _String(NamedTuple):
@@ -40,6 +33,9 @@ class _String(NamedTuple):
 
 
 _BEGIN = b"8=FIX"
+_FURTHEST = 1 << 20
+_LOOKED_AT = 3
+"""A string is inside of one of so many beginnings of messages before it, or in none."""
 _Search = Callable[[int], int]
 """Returns where the first message at or after a place begins, -1 if none does."""
 _CLOSED = {
@@ -64,6 +60,14 @@ _ESCAPE = _escapes(rb"\\", rb"\\(?P<itself>[\"\\])")
 _TWICE = _escapes(rb"\\\\", rb"\\\\\\(?P<itself>\")|\\{3}(?P<slash>\\)")
 """What a string inside a string escapes."""
 
+_PAIR = re.compile(b'""')
+_NESTED = (
+    *((_PAIR, _ESCAPE), (_ESCAPE, _PAIR), (_ESCAPE, _ESCAPE)),
+    *((_PAIR, _ESCAPE, _ESCAPE), (_ESCAPE, _PAIR, _ESCAPE), (_ESCAPE, _ESCAPE, _PAIR)),
+    *((_ESCAPE,) * depth for depth in (3, 4)),
+)
+"""What strings inside strings escape, the outermost first: those of JSON, Python and CSV."""
+_LONGEST_NESTED = 256 << 10
 _BACKSLASH = ord("\\")
 _LETTERS = dict(zip(b"bfnrt", b"\b\f\n\r\t", strict=True))
 _LINE_ENDS = re.compile(rb"(?:\\[nrt]|\\u000[adAD]|[ \t])*\Z")
@@ -103,15 +107,39 @@ def open_string(data: bytes, delimiter: bytes) -> int | None:
 
 
 def _strings(data: bytes, delimiter: bytes) -> Iterator[_String]:
-    """Yield the strings of `data` that hold messages, by the quote that they are in."""
+    """Yield the strings of `data` that hold messages, by the quote that they are in.
+
+    A string inside a message that has the length which it says is part of a value of that.
+    """
     search = _search(data)
     for quote in (b'"', b"'"):
         past = 0
         for start, begin in _openings(data, quote, search):
-            if start >= past:
-                string = _in_string(data, quote, start, begin, delimiter)
-                past = string.end
-                yield string
+            if start < past:
+                continue
+            around = _end_around(data, start, past, delimiter)
+            if around:
+                past = around
+                continue
+            string = _in_string(data, quote, start, begin, delimiter)
+            past = string.end
+            yield string
+
+
+def _end_around(data: bytes, place: int, past: int, delimiter: bytes) -> int:
+    """Return the end of the message that `place` is inside, 0 if it is in none.
+
+    No message begins before `past`.
+    """
+    at, first = place, max(past, place - _FURTHEST)
+    for _ in range(_LOOKED_AT):
+        at = data.rfind(_BEGIN, first, at)
+        if at < 0:
+            break
+        end = _framed_end(data, at, delimiter)
+        if end > place:
+            return end
+    return 0
 
 
 def _search(data: bytes) -> _Search:
@@ -160,13 +188,16 @@ def _in_string(data: bytes, quote: bytes, start: int, begin: int, delimiter: byt
     if b"\\" not in (text.replace(delimiter, b"") if len(delimiter) > 1 else text):
         return _String(begin, past, [])
     certain = (closed or is_open) and (_CERTAIN.search(before) or data[begin : begin + 5] != _BEGIN)
-    if not closed and not certain and _is_framed(text, delimiter):
+    if not closed and not certain and _framed_end(text, 0, delimiter):
         return _String(begin, start, [])
     for pattern in (_ESCAPE, _TWICE):
         found = [Escape(*one.span(), _meant(one)) for one in pattern.finditer(data, begin, end)]
-        if _is_framed(_undone(data, begin, end, found), delimiter):
+        if _framed_end(undone(data, begin, end, found), 0, delimiter):
             return _String(begin, past, found, is_open)
-    if not certain or _is_framed(text, delimiter):
+    nested = _nested(data, begin, line, delimiter)
+    if nested:
+        return nested
+    if not certain or _framed_end(text, 0, delimiter):
         return _String(begin, past if closed else start, [])
     found = [Escape(*one.span(), _meant(one)) for one in _ESCAPE.finditer(data, begin, end)]
     found = [one for one in found if one.text not in (b"\n", b"\r")]
@@ -176,7 +207,7 @@ def _in_string(data: bytes, quote: bytes, start: int, begin: int, delimiter: byt
 def _cell(data: bytes, start: int, begin: int, line: int, delimiter: bytes) -> _String | None:
     """Return the cell with doubled quotes that begins at `start`, None if none does."""
     cell = _CELL.match(data, start, line)
-    is_open = not cell and line == len(data) and not _is_framed(data[begin:], delimiter)
+    is_open = not cell and line == len(data) and not _framed_end(data, begin, delimiter)
     if is_open:
         cell = _OPEN_CELL.match(data, start)
     if not cell:
@@ -185,9 +216,37 @@ def _cell(data: bytes, start: int, begin: int, line: int, delimiter: bytes) -> _
     return _String(begin, cell.end(), [Escape(*one.span(), b'"') for one in pairs], is_open)
 
 
+def _nested(data: bytes, begin: int, line: int, delimiter: bytes) -> _String | None:
+    """Return the string of the message at `begin` that other strings are around, None if none is.
+
+    So it is where the message, after what each of them escapes is undone, has the length it says.
+    """
+    end = min(line, begin + _LONGEST_NESTED)
+    for layers in _NESTED:
+        found: list[Escape] = []
+        text = data[begin:end]
+        for layer in layers:
+            inner = [Escape(*one.span(), _meant(one)) for one in layer.finditer(text)]
+            found = composed(found, inner, begin)
+            text = undone(data, begin, end, found)
+        past = _framed_end(text, 0, delimiter)
+        if past:
+            # What follows the message is left as it is.
+            while found and begin + past < found[-1].end - sum(map(_wider, found)):
+                found.pop()
+            return _String(begin, begin + past + sum(map(_wider, found)), found)
+    return None
+
+
+def _wider(escape: Escape) -> int:
+    return escape.end - escape.start - len(escape.text)
+
+
 def _meant(escape: re.Match[bytes]) -> bytes:
     """Return the bytes that an escape stands for."""
     found = escape.groupdict()
+    if not found:
+        return b'"'
     if found["letter"]:
         letter = found["letter"][0]
         return bytes([_LETTERS.get(letter, letter)])
@@ -202,22 +261,20 @@ def _meant(escape: re.Match[bytes]) -> bytes:
     return found["itself"] or b"\\"
 
 
-def _undone(data: bytes, at: int, end: int, found: Sequence[Escape]) -> bytes:
-    parts = []
-    for one in found:
-        parts += [data[at : one.start], one.text]
-        at = one.end
-    return b"".join([*parts, data[at:end]])
-
-
-def _is_framed(text: bytes, delimiter: bytes) -> bool:
-    """Tell whether `text` begins with a message whose BodyLength leads to its CheckSum."""
-    begin = start_pattern(delimiter).match(text)
-    if not begin or not begin[1]:
-        return False
-    text = text.replace(begin[1], b"\x01")
-    length = _BODY_LENGTH.match(text, text.find(b"\x01") + 1)
-    if not length:
-        return False
-    trailer = length.end() + 1 + int(length[1])
-    return text.startswith(b"\x0110=", trailer - 1)
+def _framed_end(data: bytes, at: int, delimiter: bytes) -> int:
+    """Return the end of the message at `at` if its BodyLength leads to its CheckSum, else 0."""
+    begin = start_pattern(delimiter).match(data, at)
+    length = _BODY_LENGTH.match(data, begin.end()) if begin and begin[1] else None
+    if not begin or not length or not data.startswith(begin[1], length.end()):
+        return 0
+    own, size = begin[1], int(length[1])
+    body = length.end() + len(own)
+    trailer = body + size
+    if len(own) > 1:
+        # Lengths count a delimiter as one byte, whatever the log wrote for it.
+        text = data[body : body + size * len(own)].replace(own, b"\x01")[:size]
+        trailer += text.count(b"\x01") * (len(own) - 1)
+    if not data.startswith(own + b"10=", trailer - len(own)):
+        return 0
+    end = trailer + 6
+    return end + len(own) if data.startswith(own, end) else end

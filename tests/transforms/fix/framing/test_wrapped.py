@@ -124,6 +124,31 @@ def test_a_line_whose_equals_signs_are_escaped_outside_of_strings_is_a_failure_t
     assert (batch.messages.num_rows, batch.skipped) == (1, 1)
 
 
+INNER = [
+    b'{"a":"8=FIX.4.2\\u00019=5\\u000135=0\\u000110=000\\u0001"}',
+    b"b'8=FIX.4.2\\x019=5\\x0135=0\\x0110=000\\x01'",
+    b'{"a":"8=FIX.4.2\\0019=5\\00135=0\\00110=000\\001","b":"8=FIX.4.2;9=5;35=0;"}',
+    b"\n{'a': '8=FIX.4.2\\\\x019=5\\\\x01'}",
+]
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"^A"])
+@pytest.mark.parametrize("line_end", [b"\n", b""])
+def test_fix_in_a_string_inside_a_message_that_has_its_length_is_part_of_it(
+    inner, delimiter, line_end
+):
+    data_field = [(212, b"%d" % len(inner)), (213, inner)]
+    for fields in ([(45, b"1"), (58, inner.strip()), (372, b"D")], [*data_field, (45, b"1")]):
+        message = encode([(35, b"3"), *fields], delimiter=delimiter)
+        for count in (1, 40):
+            data = b"\n".join([message] * count) + line_end
+            found, end = at_its_end(data, sniff_delimiter(data))
+            assert [row["raw"] for row in found] == [message] * count
+            assert [row["defects"] for row in found] == [None] * count
+            assert end == len(data)
+
+
 def test_several_messages_in_one_string_are_each_read():
     made = messages(count=3)
     line = json.dumps({"log": "\n".join(one.decode() for one in made)}).encode() + b"\n"
