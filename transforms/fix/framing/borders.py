@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fixfeed.transforms.fix.framing.checksum import checksum
+from fixfeed.transforms.fix.framing.containers import open_run
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
 from fixfeed.transforms.fix.framing.messages import (
     CHECK_SUM,
@@ -72,10 +73,13 @@ def last_border(data: bytes, delimiter: bytes, *, at_end: Endings | None = None)
 
     With `at_end`, `data` ends where its source ends, whose messages end so: the answer is
     `len(data)` if the last record is whole, else where the unfinished one begins. Messages in a
-    string with escapes wait for the end of the string, which tells how they are read. Only the end
-    of `data` is looked at, from as far back as a whole message is found in it.
+    string with escapes wait for the end of the string, which tells how they are read, and so do the
+    parts of a line that a container's runtime has cut. Only the end of `data` is looked at, from as
+    far back as a whole message is found in it.
     """
-    opened = None if at_end is None else open_string(data, delimiter)
+    opened = open_run(data)
+    if opened is None and at_end is not None:
+        opened = open_string(data, delimiter)
     data, delimiter, original = _whole_as_read(data, delimiter)
     window = _WINDOW
     while True:
@@ -97,6 +101,8 @@ def first_border(window: bytes, at: int, delimiter: bytes, *, synced: bool = Fal
     after the first whole message in it. More bytes may follow it, so its end is no border.
     """
     size = len(window)
+    opened = open_run(window)
+    size = size if opened is None else opened + 1
     window, delimiter, original = _whole_as_read(window, delimiter)
     for border in _borders(window, delimiter, synced=synced):
         border = original.at(border)

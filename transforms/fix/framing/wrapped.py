@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from fixfeed.transforms.fix.framing.containers import joints
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
 from fixfeed.transforms.fix.framing.escape import Escape, composed, undone
 from fixfeed.transforms.fix.spelt import BEGIN, is_spelt
@@ -77,8 +78,16 @@ _BODY_LENGTH = re.compile(rb"9=([0-9]{1,9})")
 def escapes(data: bytes, delimiter: bytes) -> list[Escape]:
     """Return, in order, what is escaped in the messages of `data` that stand in strings.
 
-    `delimiter` is that of the file. Data without quotes, or with few, costs next to nothing.
+    What a container's runtime has cut is put together first. `delimiter` is that of the file. Data
+    without quotes, or with few, costs next to nothing.
     """
+    between = joints(data)
+    if not between:
+        return _escapes_of(data, delimiter)
+    return composed(between, _escapes_of(undone(data, 0, len(data), between), delimiter), 0)
+
+
+def _escapes_of(data: bytes, delimiter: bytes) -> list[Escape]:
     if b"\\" not in data and b'""' not in data:
         return []
     found = sorted(one for string in _strings(data, delimiter) for one in string.found)

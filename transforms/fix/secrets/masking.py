@@ -7,7 +7,7 @@ message (CheckSum, BodyLength) is told by the bytes as they came.
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -39,6 +39,7 @@ SECRETS = (553, 554, 925, 1402, 1404)
 in a Logon, where it holds a password or a signature."""
 
 RAW_DATA = 96
+_PASSWORD = 554
 
 _FRAMING = (8, 9, 10, 35)
 
@@ -150,7 +151,16 @@ class Masking:
         """
         spans = self.secrets.in_anything(octets)
         beyond = max((span.end - len(octets) for span in spans), default=0)
-        return _with_asterisks(octets, spans), max(beyond, 0)
+        shown = _with_asterisks(octets, [*spans, *self._rests(octets)])
+        return shown, max(beyond, 0)
+
+    def _rests(self, octets: bytes) -> Iterator[Span]:
+        """Yield the rests of secrets on the lines after those that they begin on."""
+        cut, at = None, 0
+        for line in octets.splitlines(keepends=True) if b"\n" in octets else ():
+            if cut:
+                yield Span(at, at + self.rest_of(cut, line.rstrip()), _PASSWORD)
+            cut, at = self.cut_at(line), at + len(line)
 
     def cut_at(self, octets: bytes) -> Cut | None:
         """Return what is cut where bytes end that a log may have cut; None if it is no secret."""
