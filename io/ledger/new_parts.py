@@ -37,8 +37,8 @@ def new_parts(
     `rules` is the digest of the rules that the batch was read with. With `replace` only what is
     done under them counts as done. The batch is not provisional.
 
-    >>> from fixfeed.transforms.batch import Batch
-    >>> batch = Batch("file:day.log", 100, 180, skipped=2)
+    >>> rows = pa.RecordBatch.from_pylist([], pa.schema({"position": pa.int64()}))
+    >>> batch = Batch("file:day.log", 100, 180, rows, skipped=2)
     >>> done = [("old", 120, 130, 1, 0, 0, 0, "")]
     >>> [part.progress for part in new_parts(batch, done, rules="new")]
     [('new', 100, 120, 0, 0, 0, 2, ''), ('new', 130, 180, 0, 0, 0, 0, '')]
