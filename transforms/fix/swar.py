@@ -31,12 +31,6 @@ ZEROS, _ABOVE_NINE, _ONES, _TOPS = (_U(int(x * 8, 16)) for x in ("30", "76", "01
 LOW_BYTES = np.array([(1 << 8 * k) - 1 for k in range(9)] + [0], _U)
 """Masks that keep the first k bytes of a word; the last, for lengths above eight, keeps none."""
 
-# The number one, ones in all bytes and their highest bits, by the size of a word.
-_BYTES: dict[int, tuple[Any, Any, Any]] = {
-    8: (_U(1), _ONES, _TOPS),
-    4: (np.uint32(1), np.uint32(0x01010101), np.uint32(0x80808080)),
-}
-
 # Each puts neighbouring digits, pairs and quads in turn together: what to keep before, the factor
 # that adds the higher one's share to the lower one, and where the sums stand then.
 _NEIGHBOURS = (
@@ -69,19 +63,18 @@ def wide(words: Words, at: Ints, count: int) -> Words:
     return rows[at].view("<u8").reshape(-1, count)
 
 
-def first_byte(found: Any, wanted: Any) -> tuple[Any, Any]:
+def first_byte(found: Words, wanted: np.uint64) -> tuple[Words, Words]:
     """Look for the first byte like those of `wanted`: (marks, all bits up to its end).
 
-    The marks are 0, and all bits set, for a word that has none. Words have 64 bits or 32.
+    The marks are 0, and all bits set, for a word that has none.
     """
-    one, ones, tops = _BYTES[found.itemsize]
     different = found ^ wanted
     # The first one gets its highest bit set; those behind it may, wrongly.
-    marked = different - ones
+    marked = different - _ONES
     np.invert(different, out=different)
     marked &= different
-    marked &= tops
-    np.subtract(marked, one, out=different)
+    marked &= _TOPS
+    np.subtract(marked, _U(1), out=different)
     different ^= marked
     return marked, different
 

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixfeed.transforms.fix.vector.rows import Rows
-from fixfeed.transforms.fix.vector.scan import places
 
 __all__ = ["mark_odd"]
 
@@ -43,18 +42,17 @@ def _mark_special(rows: Rows, delimiter: bytes) -> Ints:
 
 def _special_places(rows: Rows, delimiter: bytes) -> Ints:
     size, mark = len(rows.data), delimiter[0]
-    # Behind the data there are a newline and zeros.
-    octets = rows.octets[: -(-size // 8) * 8]
+    octets = rows.octets[:size]
     wanted = octets == ord('"')
     wanted |= octets == ord("\\")
     if not rows.data.isascii():
         wanted |= octets >= 128
-    found = places(wanted)
-    control = octets[:size] < 32
-    usual = rows.breaks if mark < 32 else np.count_nonzero(octets[:size] == 10)
+    found = np.flatnonzero(wanted)
+    control = octets < 32
+    usual = rows.breaks if mark < 32 else np.count_nonzero(octets == 10)
     if np.count_nonzero(control) > usual:
-        control &= octets[:size] != mark
-        control &= octets[:size] != 10
+        control &= octets != mark
+        control &= octets != 10
         found = np.sort(np.concatenate([found, np.flatnonzero(control)]))
     return found
 

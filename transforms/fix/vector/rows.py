@@ -24,8 +24,8 @@ from fixfeed.transforms.fix.vector.framing import (
     with_headless,
     without_overlaps,
 )
-from fixfeed.transforms.fix.vector.scan import delimiters, landmarks, places
-from fixfeed.transforms.fix.vector.tag_ids import TagTable, short_tag_texts, tag_texts
+from fixfeed.transforms.fix.vector.scan import delimiters, landmarks
+from fixfeed.transforms.fix.vector.tag_ids import TagTable, tag_texts
 
 __all__ = ["Rows", "find_rows"]
 
@@ -193,15 +193,15 @@ def _fields(
     tag = np.empty_like(stop)
     np.add(stop[:-1], 1, out=tag[1:])
     tag[first] = begins
-    texts, length, marked = short_tag_texts(text.padded, tag)
-    texts[first], length[first], marked[first] = word(b"8"), 1, 1
+    texts, length = tag_texts(text.padded, tag)
+    texts[first], length[first] = word(b"8"), 1
     equals = tag + length
-    ids = tags.ids(texts)
-    longer = np.flatnonzero(marked == 0)
+    longer = np.flatnonzero(length == 7)
     if len(longer):
-        equals[longer], ids[longer] = _longer_tags(text, tag[longer], stop[longer], tags)
+        _find_longer_tags(text, longer, tag, stop, texts, equals)
+    texts[equals >= stop] = 0
+    ids = tags.ids(texts)
     without = np.flatnonzero(equals >= stop)
-    ids[without] = -1
     equals[without] = stop[without] - 1
     return {
         "row": np.repeat(np.arange(len(begins)), count),
@@ -214,18 +214,15 @@ def _fields(
     }
 
 
-def _longer_tags(text: Text, tag: Ints, stop: Ints, tags: TagTable) -> tuple[Ints, Ints]:
-    """Return the places of `=`, and the ids, of tags of more than three bytes."""
-    texts, length = tag_texts(text.padded, tag)
-    equals = tag + length
-    far = np.flatnonzero(length == 7)
-    for index in far[stop[far] > equals[far]].tolist():
-        begin, end = int(tag[index]), int(stop[index])
+def _find_longer_tags(
+    text: Text, fields: Ints, tag: Ints, stop: Ints, texts: NDArray[np.uint64], equals: Ints
+) -> None:
+    """Look for `=` after the word that a tag's text has room in; no text of none is a tag."""
+    for number in fields[stop[fields] > equals[fields]].tolist():
+        begin, end = int(tag[number]), int(stop[number])
         at = text.data.find(b"=", begin, end)
-        equals[index] = end if at < 0 else at
-        texts[index] = word(text.data[begin:at]) if begin <= at <= begin + 8 else 0
-    texts[equals >= stop] = 0
-    return equals, tags.ids(texts)
+        equals[number] = end if at < 0 else at
+        texts[number] = word(text.data[begin:at]) if begin <= at <= begin + 8 else 0
 
 
 def _joined(array: Ints, begin: Ints, end: Ints) -> Ints:
@@ -269,7 +266,7 @@ def _between(
 
 def _behind_returns(text: Text, begins: Ints, prefix: Ints) -> Ints:
     """Return where prefixes begin if lines also end with CR alone."""
-    found = places(text.octets[: -(-len(text.data) // 8) * 8] == ord("\r"))
+    found = np.flatnonzero(text.octets[: len(text.data)] == ord("\r"))
     returns = np.append(-1, found[text.octets.take(found + 1) != ord("\n")])
     last = returns.take(returns.searchsorted(begins) - 1)
     # Before the prefix it belongs to another message, or to an end of line that is longer.

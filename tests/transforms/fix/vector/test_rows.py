@@ -12,7 +12,7 @@ from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.swar import view
 from fixfeed.transforms.fix.vector.scan import delimiters, landmarks
-from fixfeed.transforms.fix.vector.tag_ids import TagTable, short_tag_texts, tag_texts
+from fixfeed.transforms.fix.vector.tag_ids import TagTable, tag_texts
 from tests.transforms.fix.messages import encode, random_fields
 
 SOH = b"\x01"
@@ -81,32 +81,10 @@ def test_the_text_before_the_first_equals_sign_is_read_from_any_place(data):
             assert int(texts[place]).to_bytes(8, "little") == expected.ljust(8, b"\0")
 
 
-@given(TEXTS)
-def test_short_texts_before_the_first_equals_sign_are_read_from_any_place(data):
-    texts, lengths, marks = short_tag_texts(bytes(8) + data + bytes(64), np.arange(len(data)))
-    for place in range(len(data)):
-        text, equals, _ = data[place:].partition(b"=")
-        is_short = bool(equals) and len(text) < 4
-        assert (marks[place] != 0) == is_short
-        if is_short:
-            assert lengths[place] == len(text)
-            assert int(texts[place]).to_bytes(4, "little") == text.ljust(4, b"\0")
-
-
-def test_a_tag_has_one_id_in_short_words_and_in_long_ones():
-    table = TagTable([8, 9, 35], lambda text: False)
-    words = [b"9", b"269", b"35", b"269", b"035", b"3\x01", b"", b"0", b"x56"]
-    expected = [1, 3, 2, 3, -1, -1, -1, -1, -1]
-    for kind in (np.uint32, np.uint64, np.uint32):
-        array = np.array([int.from_bytes(one, "little") for one in words], kind)
-        assert table.ids(array).tolist() == expected
-    assert table.tags == [8, 9, 35, 269]
-
-
-def test_all_tags_of_three_digits_have_places_of_their_own():
+def test_all_tags_of_three_digits_are_told_apart():
     tags = list(range(1, 1000))
     table = TagTable(tags, lambda text: False)
-    words = np.array([int.from_bytes(b"%d" % tag, "little") for tag in tags], np.uint32)
+    words = np.array([int.from_bytes(b"%d" % tag, "little") for tag in tags], np.uint64)
     assert table.ids(words).tolist() == list(range(len(tags)))
     assert len(table.tags) == len(tags)
 
