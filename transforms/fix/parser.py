@@ -157,8 +157,9 @@ def _batch(
     pieces = pa.Array.from_buffers(
         pa.binary(), 3 * count, [None, pa.py_buffer(offsets), pa.py_buffer(shown)]
     )
-    every_third = np.arange(count, dtype=np.int32) * 3
-    prefix = prefix_column(pieces, every_third, prefix_at, start)
+    # Of each message there are three pieces: its prefix, itself, and what follows it.
+    prefixes = np.arange(0, 3 * count, 3, dtype=np.int32)
+    prefix = prefix_column(pieces, prefixes, prefix_at, start)
     captured_at, direction = read_prefixes(prefix, log)
     if log.we_are:
         parties = parsed.columns["sender_comp_id"], parsed.columns["target_comp_id"]
@@ -174,7 +175,7 @@ def _batch(
         "enriched": pa.nulls(count, pa.string()),
         "prefix": masked_prefixes(prefix, masking),
         "masked": masked_column(parsed.masked, count),
-        "raw": raw_column(pieces, every_third + np.int32(1), raws, delimiter),
+        "raw": raw_column(pieces, prefixes + np.int32(1), raws, delimiter),
     }
     messages = pa.RecordBatch.from_arrays(
         [arrays[name] for name in MESSAGES.names], schema=MESSAGES

@@ -1,18 +1,33 @@
 """All messages of a block at once, with numpy and pyarrow; equal to `scalar.message`.
 
-The fields of regular messages are read as arrays. What is out of the ordinary (no `=` in a field, a
-header out of order, delimiters inside data, a truncated message) goes to the scalar parser, and its
-result is put into the same arrays.
+The fields of regular messages are read as arrays. Messages out of the ordinary are *odd*: the
+scalar parser reads them, and its result is put into the same arrays. Rows become odd in this order,
+and each step passes over the rows that were odd before it:
+
+1. `find_rows`: a row has a newline inside, no BeginString, or a delimiter of its own;
+2. `join_data_fields`: a data field is not as long as its length field says;
+3. `special_fields`: there is a control byte in a tag;
+4. a field has no tag, or the row does not begin with BeginString, BodyLength and a plain MsgType;
+5. `SecretRows.find`: a secret is hidden inside a value, or has to be masked by itself;
+6. `RowTypes.find`: there is no room for its version or MsgType, or these are longer than a word;
+7. `find_slots`: only the scalar parser can place one of its fields;
+8. a tag is repeated that opens a group, or that is no tag;
+9. `check_groups`: its groups are not as they count, or cannot be nested; for the JSON of a message
+   in parts, a tag is repeated in another part; or there is no room for its pairs.
+
+What a step says of the defects of odd rows does not count: the scalar parser says it again.
 """
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import Failure
 from fixfeed.transforms.fix.defects import (
+    BAD_FIELD,
     BODY_LENGTH,
     CHECK_SUM,
     CHECK_SUM_DELIMITER,
@@ -25,14 +40,14 @@ from fixfeed.transforms.fix.parsed import Parsed
 from fixfeed.transforms.fix.reading import Reading
 from fixfeed.transforms.fix.scalar.message import Message, parse_message
 from fixfeed.transforms.fix.schema import COLUMNS
-from fixfeed.transforms.fix.vector.columns import TypedColumns
-from fixfeed.transforms.fix.vector.fallback import mark_odd
-from fixfeed.transforms.fix.vector.first_fields import FirstFields
+from fixfeed.transforms.fix.vector.columns import TypedColumns, read_columns
+from fixfeed.transforms.fix.vector.fallback import join_data_fields, special_fields
+from fixfeed.transforms.fix.vector.first_fields import FirstFields, Firsts
 from fixfeed.transforms.fix.vector.framing_checks import check_framing
-from fixfeed.transforms.fix.vector.groups import RowTypes, find_slots
+from fixfeed.transforms.fix.vector.groups import Places, RowTypes, find_slots
 from fixfeed.transforms.fix.vector.json_layout import Layout, check_groups, lay_out
 from fixfeed.transforms.fix.vector.json_rows import PLAIN, Pieces, Tokens, escape, json_rows
-from fixfeed.transforms.fix.vector.masking import SecretRows
+from fixfeed.transforms.fix.vector.masking import SecretRows, Secrets
 from fixfeed.transforms.fix.vector.rows import Rows, find_rows
 from fixfeed.transforms.fix.vector.slots import COUNT, GARBLED, Slots
 from fixfeed.transforms.fix.vector.tag_ids import TagTable
@@ -43,190 +58,240 @@ __all__ = ["VectorParser"]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+_ENCODING = 347  # MessageEncoding: the texts of such messages are read one by one
+_FRAMING = 9, 10
+_COLUMN_TAGS = tuple(column.tag for column in COLUMNS)
+
+
+class _Placed(NamedTuple):
+    """The fields of a block after the first eight steps.
+
+    `odd` are the rows that are odd so far, `ended` those that end with CheckSum; `special` are the
+    fields whose values are not plain text and no secrets.
+    """
+
+    rows: Rows
+    odd: Mask
+    ended: Mask
+    special: Ints
+    secrets: Secrets
+    places: Places
+    firsts: Firsts
+
+
+class _Written(NamedTuple):
+    """How the JSON texts are laid out: one layout for each; all odd rows, and all defects."""
+
+    layouts: list[Layout]
+    odd: Mask
+    defects: Ints
+
 
 class VectorParser:
     """A parser of blocks that remembers the tags and places of fields that it has seen."""
 
     def __init__(self, reading: Reading):
         """`reading` says how."""
-        self.reading = reading
-        self._lengths = {
+        self._reading = reading
+        lengths = {
             int(length): int(data) for length, data in reading.dictionaries.data_tags.items()
         }
-        own = [column.tag for column in COLUMNS]
-        data = self._lengths.values()
+        data = list(lengths.values())
         secret = sorted(reading.masking.tags)
         self._tags = TagTable(
-            dict.fromkeys([*self._lengths, 8, 9, 35, 10, 1128, *own, *data, _ENCODING, *secret]),
+            dict.fromkeys([*lengths, 8, 9, 35, 10, 1128, *_COLUMN_TAGS, *data, _ENCODING, *secret]),
             lambda text: not reading.masking.secrets.damaged(text),
+            lengths=len(lengths),
         )
-        self.ids = {tag: number for number, tag in enumerate(self._tags.tags)}
-        # The ids of data fields, by the ids of their length fields, which are the first ones.
-        self.data_ids = [self.ids[tag] for tag in data]
-        self.slots = Slots(self._tags)
-        self.secrets = SecretRows(reading.masking, self._tags, set(data), also=_ENCODING)
-        self.checks = FieldChecks(self.slots)
-        self.types = RowTypes(self.slots, reading.dictionaries, self.ids)
-        self.pieces = Pieces(self.slots, parts=reading.fix_json)
-        self.hashed = lru_cache(1 << 16)(reading.masking.hashed)
-        self.firsts = FirstFields([self.ids[tag] for tag in (10, *own)])
+        self._ids = {tag: number for number, tag in enumerate(self._tags.tags)}
+        # The ids of data fields, by the ids of their length fields.
+        self._data_ids = [self._ids[tag] for tag in data]
+        assert [self._ids[tag] for tag in lengths] == list(range(len(data)))
+        self._slots = Slots(self._tags)
+        self._secrets = SecretRows(reading.masking, self._tags, set(data), also=_ENCODING)
+        self._checks = FieldChecks(self._slots)
+        self._types = RowTypes(self._slots, reading.dictionaries, self._ids)
+        self._pieces = Pieces(self._slots, parts=reading.fix_json)
+        self._hashed = lru_cache(1 << 16)(reading.masking.hashed)
+        self._firsts = FirstFields([self._ids[tag] for tag in (10, *_COLUMN_TAGS)])
 
     def parse(self, data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> Parsed | None:
         """Return what `data` holds, None if no message begins in it; `delimiter` is one byte."""
-        rows = find_rows(data, delimiter, self._tags, len(self._lengths))
-        return None if rows is None else _Block(self, rows, delimiter, logged_on).parsed()
+        rows = find_rows(data, delimiter, self._tags)
+        if rows is None:
+            return None
+        placed = self._place(rows, logged_on)
+        columns = read_columns(placed.rows, placed.firsts.table, self._ids)
+        written = self._write(placed, columns, self._structure(placed))
+        scalar = self._parse_odd(placed.rows, written.odd, logged_on)
+        return self._parsed(placed, columns, written, scalar)
 
-    @property
-    def tag_count(self) -> int:
-        """How many tags have ids."""
-        return len(self._tags.tags)
-
-    def tag(self, number: int) -> int:
-        """Return the tag that has an id."""
-        return self._tags.tags[number]
-
-    def dropped(self, tags: tuple[int, ...]) -> Mask:
-        """Return a mask of ids with those of `tags` set."""
-        mask = np.zeros(len(self._tags.tags) + 1, bool)
-        mask[[self.ids[tag] for tag in tags]] = True
-        return mask
-
-
-_ENCODING = 347  # MessageEncoding: the texts of such messages are read one by one
-_FRAMING = 9, 10
-_LEFT_OUT = (*_FRAMING, *(column.tag for column in COLUMNS))
-
-
-class _Block:
-    """The reading of one block."""
-
-    def __init__(
-        self, parser: VectorParser, rows: Rows, delimiter: bytes, logged_on: Mapping[str, str]
-    ):
-        self.parser, self.rows, self.delimiter, self.logged_on = parser, rows, delimiter, logged_on
-        self.slots, self.id = parser.slots, parser.ids
-        self.count = len(rows.start)
-        self.defects = np.zeros(self.count, np.int64)
-        self.delimiters = rows.last - rows.first
-        self.special = mark_odd(rows, delimiter, parser.data_ids)
-        at = np.minimum(rows.first + 1, len(rows.ids) - 1)
-        then = np.minimum(rows.first + 2, len(rows.ids) - 1)
-        rows.odd |= (rows.ids[at] != self.id[9]) | (rows.ids[then] != self.id[35])
-        rows.odd |= rows.last - rows.first < 2
-        self.ended = rows.ids[rows.last] == self.id[10]
-        secrets = parser.secrets.find(rows)
-        rows.odd[secrets.rows] = True
+    def _place(self, rows: Rows, logged_on: Mapping[str, str]) -> _Placed:
+        """Find what the fields are and where they belong: steps 1 to 8."""
+        ids = self._ids
+        odd = rows.irregular.copy()
+        rows, joined, not_as_long = join_data_fields(rows, self._data_ids)
+        odd[not_as_long] = True
+        special, in_tags = special_fields(rows)
+        odd[in_tags] = True
+        special = np.union1d(special, joined) if len(joined) else special
+        odd[rows.row[rows.ids < 0]] = True
+        second = np.minimum(rows.first + 1, len(rows.ids) - 1)
+        third = np.minimum(rows.first + 2, len(rows.ids) - 1)
+        odd |= (rows.ids[second] != ids[9]) | (rows.ids[third] != ids[35])
+        odd |= rows.last - rows.first < 2
+        # A NUL at the end of a MsgType cannot be told from the padding of its word.
+        odd[rows.row[special[rows.ids.take(special) == ids[35]]]] = True
+        secrets = self._secrets.find(rows)
+        odd[secrets.rows] = True
         shown = np.ones(len(rows.ids), bool)
         shown[secrets.hidden] = shown[secrets.hashed] = False
-        self.special = self.special[shown.take(self.special)]
-        self.types = parser.types.find(rows, logged_on)
-        self.slot, self.flags = find_slots(
-            rows, self.slots, self.types, self.special, self.id[35], self.defects
-        )
-        own = self.slots.own_ids.take(self.slot)
-        self.level = own >= 0
-        self.table, self.first, self.repeats = parser.firsts.find(
-            own, rows.row, count=self.count, tags=parser.tag_count
-        )
-        self.defects[rows.row.take(self.repeats)] |= REPEATED_TAG
+        special = special[shown.take(special)]
+        types = self._types.find(rows, odd, logged_on)
+        odd |= types == 0
+        places = find_slots(rows, odd, self._slots, types, special)
+        odd[places.odd] = True
+        own = self._slots.own_ids.take(places.slot)
+        firsts = self._firsts.find(own, rows.row, count=len(odd), tags=len(self._tags.tags))
         # A group that is repeated goes on with its first array; what is no tag is not repeated.
-        unlike = self.flags[self.repeats] & (COUNT | GARBLED) > 0
-        rows.odd[rows.row[self.repeats[unlike]]] = True
-        unknown = self.slots.of_unknown_versions
+        unlike = places.flags[firsts.repeats] & (COUNT | GARBLED) > 0
+        odd[rows.row[firsts.repeats[unlike]]] = True
+        ended = rows.ids[rows.last] == ids[10]
+        return _Placed(rows, odd, ended, special, secrets, places, firsts)
+
+    def _structure(self, placed: _Placed) -> Ints:
+        """Return the defects of each row that need no dictionary to be seen, and no groups."""
+        rows, places = placed.rows, placed.places
+        defects = check_framing(rows, placed.odd, placed.ended)
+        defects[rows.row.take(placed.firsts.repeats)] |= REPEATED_TAG
+        defects[places.without_tag] |= BAD_FIELD
+        unknown = self._slots.of_unknown_versions
         if unknown:
-            self.defects[np.isin(self.types, unknown)] |= UNKNOWN_VERSION
-        check_framing(rows, delimiter, self.ended, self.delimiters, self.defects)
+            defects[np.isin(places.types, unknown)] |= UNKNOWN_VERSION
         empty = np.flatnonzero(rows.stop - rows.equals == 1)
-        self.defects[rows.row[empty[self.flags[empty] & GARBLED == 0]]] |= EMPTY_VALUE
-        self.columns = TypedColumns(rows, self.table, self.id, self.defects)
-        self.layouts = self._lay_out()
-        self.scalar = self._parse_odd()
-        self.secrets = secrets.but(rows.odd, rows.row)
+        defects[rows.row[empty[places.flags[empty] & GARBLED == 0]]] |= EMPTY_VALUE
+        return defects
 
-    def _lay_out(self) -> list[Layout]:
-        """Lay out the JSON texts, and find the rows that cannot be."""
-        reading = self.parser.reading
-        tags = _LEFT_OUT if reading.fields == "rest" else ()
-        layouts = [self._layout(tags)]
-        bad, begins = check_groups(self.rows, self.slots, layouts[0], self.defects)
-        if reading.validate == "dictionary":
-            self.parser.checks.check(
-                self.rows,
-                self.types,
-                self.slot,
-                self.special,
-                self.repeats,
-                layouts[0].source[begins],
-                self.defects,
+    def _write(self, placed: _Placed, columns: TypedColumns, defects: Ints) -> _Written:
+        """Lay out the JSON texts and check groups and values: step 9."""
+        rows, slots, places, firsts = placed.rows, self._slots, placed.places, placed.firsts
+        left_out = [(*_FRAMING, *_COLUMN_TAGS) if self._reading.fields == "rest" else ()]
+        if self._reading.fix_json:
+            left_out.append(_FRAMING)
+        layouts = []
+        for tags in left_out:
+            keep = self._kept(placed, columns.inexact, defects, tags)
+            layouts.append(lay_out(rows, placed.odd, slots, places.slot, keep, firsts))
+        groups = check_groups(rows, slots, layouts[0])
+        bad = groups.odd
+        defects = defects | columns.defects | groups.defects
+        if self._reading.validate == "dictionary":
+            defects |= self._checks.check(
+                rows, places, placed.special, firsts.repeats, groups.begins
             )
-        if reading.fix_json:
-            layouts.append(self._layout(_FRAMING))
-            section = self.slots.section
-            repeats, first = self.repeats, self.first.take(self.repeats)
-            moved = section.take(self.slot.take(repeats)) != section.take(self.slot.take(first))
-            bad = np.union1d(bad, self.rows.row.take(repeats[moved]))
+        if self._reading.fix_json:
+            repeats = firsts.repeats
+            parts, first_parts = (
+                slots.section.take(places.slot.take(fields))
+                for fields in (repeats, firsts.of.take(repeats))
+            )
+            bad = np.union1d(bad, rows.row.take(repeats[parts != first_parts]))
         for layout in layouts:
-            without = layout.without_text(self.rows.row)
+            without = layout.without_text(rows.row)
             bad = np.union1d(bad, without) if len(without) else bad
-        bad = bad[~self.rows.odd[bad]]
-        if len(bad):
-            self.rows.odd[bad] = True
-            for layout in layouts:
-                layout.replace(self.slots, bad)
-        return layouts
+        bad = bad[~placed.odd[bad]]
+        if not len(bad):
+            return _Written(layouts, placed.odd, defects)
+        odd = placed.odd.copy()
+        odd[bad] = True
+        return _Written([layout.with_whole(slots, bad) for layout in layouts], odd, defects)
 
-    def _layout(self, left_out: tuple[int, ...]) -> Layout:
-        keep = self._kept(left_out)
-        return lay_out(self.rows, self.slots, self.slot, keep, self.first, self.repeats)
+    def _kept(
+        self, placed: _Placed, inexact: Ints, defects: Ints, left_out: tuple[int, ...]
+    ) -> Mask:
+        """Tell which fields are in the JSON, where those of some tags have no need to.
 
-    def _parse_odd(self) -> dict[int, Message | None]:
-        rows = self.rows
+        `defects` are those of the framing, `inexact` fields of which a column does not say all.
+        """
+        rows, odd, firsts = placed.rows, placed.odd, placed.firsts
+        keep = ~rows.fields_of(odd)
+        if not left_out:
+            return keep
+        may_be_left_out = np.zeros(len(self._tags.tags) + 1, bool)
+        may_be_left_out[[self._ids[tag] for tag in left_out]] = True
+        dropped = may_be_left_out.take(rows.ids, mode="clip")
+        dropped &= self._slots.own_ids.take(placed.places.slot) >= 0
+        dropped[firsts.repeats] = False
+        dropped[firsts.of.take(firsts.repeats)] = False
+        dropped[inexact] = False
+        # What the framing fields say is known only where they are right.
+        cut_off = np.flatnonzero(~odd & ~placed.ended)
+        dropped[rows.first[cut_off] + 1] = False
+        sums = firsts.table[self._ids[10], cut_off]
+        dropped[sums[sums >= 0]] = False
+        wrong = np.flatnonzero(~odd & (defects & BODY_LENGTH > 0))
+        dropped[rows.first[wrong] + 1] = False
+        wrong = np.flatnonzero(~odd & (defects & (CHECK_SUM | CHECK_SUM_DELIMITER) > 0))
+        dropped[rows.last[wrong]] = False
+        return keep & ~dropped
+
+    def _parse_odd(
+        self, rows: Rows, odd: Mask, logged_on: Mapping[str, str]
+    ) -> dict[int, Message | None]:
+        """Return what the scalar parser says of the odd rows, None of what is no message."""
         parsed = {}
-        for row in np.flatnonzero(rows.odd).tolist():
-            own = rows.delimiters.get(row, self.delimiter)
+        for row in np.flatnonzero(odd).tolist():
+            own = rows.own_delimiters.get(row, rows.delimiter)
             message = rows.data[rows.start[row] : rows.end[row]]
-            parsed[row] = parse_message(message, own, self.parser.reading, self.logged_on)
+            parsed[row] = parse_message(message, own, self._reading, logged_on)
         return parsed
 
-    def parsed(self) -> Parsed:
-        """Return the result."""
-        rows, reading = self.rows, self.parser.reading
-        self.parser.pieces.learn()
-        shown = self.secrets.asterisks(rows)
-        tokens = Tokens(rows, shown, self.parser.pieces)
-        special = self.special[~rows.odd[rows.row[self.special]]]
+    def _parsed(
+        self,
+        placed: _Placed,
+        columns: TypedColumns,
+        written: _Written,
+        scalar: dict[int, Message | None],
+    ) -> Parsed:
+        """Put together what the arrays hold and what the scalar parser says of odd rows."""
+        rows, odd = placed.rows, written.odd
+        self._pieces.learn()
+        secrets = placed.secrets.but(odd, rows.row)
+        shown = secrets.asterisks(rows)
+        tokens = Tokens(rows, shown, self._pieces)
+        special = placed.special[~odd[rows.row[placed.special]]]
         escaped, recoded = escape(rows, special, tokens)
-        hashes, raws = self.secrets.hashes(rows, shown, self.parser.hashed)
+        hashes, raws = secrets.hashes(rows, shown, self._hashed)
         for field, text in hashes.items():
             escaped[field] = recoded[field] = tokens.add(text)
-        masked = self.secrets.tags(rows, self.parser.tag)
+        masked = secrets.tags(rows, self._tags.tags.__getitem__)
         failed, failures = [], list(rows.failures)
-        self.defects &= reading.wanted
-        for row, message in self.scalar.items():
+        defects = written.defects & self._reading.wanted
+        for row, message in scalar.items():
             if message is None:
                 failed.append(row)
                 at = int(rows.prefix[row])
                 raw = rows.data[at : rows.end[row]]
                 failures.append(Failure(at, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], raw))
                 continue
-            self.defects[row] = message.defects
+            defects[row] = message.defects
             if message.raw is not None:
                 raws[row], masked[row] = message.raw, message.masked or ""
         nothing = Message({}, b"{}", 0, b"{}")
-        known = {row: message or nothing for row, message in self.scalar.items()}
+        known = {row: message or nothing for row, message in scalar.items()}
         wholes = [
             {row: tokens.add(_text(known.get(row, nothing), form)) for row in layout.whole_rows()}
-            for form, layout in enumerate(self.layouts)
+            for form, layout in enumerate(written.layouts)
         ]
-        columns = self.columns.arrays(self.scalar, tokens, recoded)
+        arrays = columns.arrays(scalar, tokens, recoded)
         fields, *fix_json = (
-            json_rows(self.slots, layout, tokens, form, escaped, whole)
-            for form, (layout, whole) in enumerate(zip(self.layouts, wholes, strict=True))
+            json_rows(self._slots, layout, tokens, form, escaped, whole)
+            for form, (layout, whole) in enumerate(zip(written.layouts, wholes, strict=True))
         )
         return Parsed(
-            columns,
+            arrays,
             fields,
-            self.defects,
+            defects,
             rows.start,
             rows.end,
             rows.prefix,
@@ -238,31 +303,6 @@ class _Block:
             raws,
             shown,
         )
-
-    def _kept(self, left_out: tuple[int, ...]) -> Mask:
-        """Tell which fields stand in the JSON, where those of some tags have no need to."""
-        rows = self.rows
-        keep = ~rows.fields_of(rows.odd)
-        if not left_out:
-            return keep
-        dropped = self.parser.dropped(left_out).take(rows.ids, mode="clip")
-        dropped &= self.level
-        dropped[self.repeats] = False
-        dropped[self.first.take(self.repeats)] = False
-        if left_out is not _FRAMING:
-            dropped[self.columns.inexact] = False
-        # What the framing fields say is known only where they are right.
-        cut_off = np.flatnonzero(~rows.odd & ~self.ended)
-        dropped[rows.first[cut_off] + 1] = False
-        sums = self.table[self.id[10], cut_off]
-        dropped[sums[sums >= 0]] = False
-        wrong = np.flatnonzero(self.defects & BODY_LENGTH)
-        wrong = wrong[~rows.odd[wrong]]
-        dropped[rows.first[wrong] + 1] = False
-        wrong = np.flatnonzero(self.defects & (CHECK_SUM | CHECK_SUM_DELIMITER))
-        wrong = wrong[~rows.odd[wrong]]
-        dropped[rows.last[wrong]] = False
-        return keep & ~dropped
 
 
 def _text(message: Message, form: int) -> bytes:

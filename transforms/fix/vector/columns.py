@@ -1,6 +1,7 @@
 """The typed columns of a block, read from its bytes at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from fixfeed.transforms.fix.vector.json_rows import Tokens
 from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.values import booleans, decimals, integers, times
 
-__all__ = ["TypedColumns"]
+__all__ = ["TypedColumns", "read_columns"]
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -34,6 +35,20 @@ _READERS: tuple[tuple[pa.DataType, Callable[..., Any], tuple[Column, ...]], ...]
 )
 
 
+class _Found(NamedTuple):
+    """What was read into the columns of one type: the values of `fields`, as `reader` gives them.
+
+    `cells` are their places in an array that has all rows of one column after those of another.
+    """
+
+    columns: tuple[Column, ...]
+    cells: Ints
+    fields: Ints
+    values: Any
+    valid: Mask
+    exact: Mask
+
+
 class _Cells(NamedTuple):
     """The values of all columns of one type, column after column."""
 
@@ -42,107 +57,95 @@ class _Cells(NamedTuple):
     present: Mask
 
 
+def read_columns(rows: Rows, table: Ints, ids: Mapping[int, int]) -> "TypedColumns":
+    """Read the columns that are not text.
+
+    `table[id]` gives, for each row, the first field with a tag at the message's level, or -1; `ids`
+    the id of a tag.
+    """
+    found = []
+    defects = np.zeros(len(rows.start), np.int64)
+    for kind, reader, columns in _READERS:
+        where = table[[ids[column.tag] for column in columns]].ravel()
+        cells = np.flatnonzero(where >= 0)
+        fields = where.take(cells).astype(np.int64)
+        values, valid, exact, bad = _read(rows, fields, kind, reader)
+        found.append(_Found(columns, cells, fields, values, valid, exact))
+        defects[rows.row.take(bad)] = BAD_VALUE
+    inexact = np.concatenate([one.fields[~one.exact] for one in found])
+    texts = table[[ids[column.tag] for column in _STRINGS]]
+    numbers = {ids[column.tag]: number for number, column in enumerate(_STRINGS)}
+    return TypedColumns(rows, found, texts, numbers, inexact, defects)
+
+
+def _read(
+    rows: Rows, fields: Ints, kind: pa.DataType, reader: Callable[..., Any]
+) -> tuple[Any, Mask, Mask, Ints]:
+    """Return the values of fields, which are valid and exact, and the fields with a bad value."""
+    at = rows.equals.take(fields)
+    at += 1
+    length = rows.stop.take(fields)
+    length -= at
+
+    def text(index: int) -> str:
+        return decode(rows.value(int(fields[index])))
+
+    values, valid, *rest = reader(rows.words, at, length, text)
+    bad = [
+        index
+        for index in np.flatnonzero(~valid & (length > 0)).tolist()
+        if not is_beyond(text(index), kind)
+    ]
+    return values, valid, rest[0] if rest else valid, fields[bad]
+
+
+@dataclass(frozen=True, slots=True)
 class TypedColumns:
     """The columns of the rows that are not odd; the scalar parser gives those of the others.
 
-    `inexact` are the fields whose text says more than their column holds.
+    `inexact` are the fields whose text says more than their column holds; `defects` has those of
+    each row whose values are none of their type. `texts[n]` gives the fields of text column `n` by
+    row, or -1, and `numbers` such an `n` by the id of its tag.
     """
 
-    def __init__(self, rows: Rows, table: Ints, ids: dict[int, int], defects: Ints):
-        """Read what is not text.
-
-        `table[id]` gives, for each row, the first field with a tag at the message's level, or -1;
-        `ids` the id of a tag. Values that are none of their type are added to `defects`.
-        """
-        self._rows, self._table, self._ids = rows, table, ids
-        self._count = len(rows.start)
-        self._parts = []
-        inexact = []
-        for kind, reader, columns in _READERS:
-            where = table[[ids[column.tag] for column in columns]].ravel()
-            cells = np.flatnonzero(where >= 0)
-            fields = where.take(cells).astype(np.int64)
-            values, valid, exact = self._read(fields, kind, reader, defects)
-            inexact.append(fields[~exact])
-            whole = np.zeros((len(where), *values.shape[1:]), values.dtype)
-            whole[cells] = values
-            present = np.zeros(len(where), bool)
-            present[cells] = valid
-            self._parts.append(_Cells(columns, whole, present))
-        self.inexact = np.concatenate(inexact)
-
-    def _read(
-        self, fields: Ints, kind: pa.DataType, reader: Callable[..., Any], defects: Ints
-    ) -> tuple[Any, Mask, Mask]:
-        rows = self._rows
-        at = rows.equals.take(fields)
-        at += 1
-        length = rows.stop.take(fields)
-        length -= at
-
-        def text(index: int) -> str:
-            return decode(rows.value(int(fields[index])))
-
-        values, valid, *rest = reader(rows.words, at, length, text)
-        for index in np.flatnonzero(~valid & (length > 0)).tolist():
-            if not is_beyond(text(index), kind):
-                defects[rows.row[fields[index]]] |= BAD_VALUE
-        return values, valid, rest[0] if rest else valid
+    rows: Rows
+    found: list[_Found]
+    texts: Ints
+    numbers: Mapping[int, int]
+    inexact: Ints
+    defects: Ints
 
     def arrays(
-        self, scalar: dict[int, Message | None], tokens: Tokens, recoded: dict[int, int]
+        self, scalar: Mapping[int, Message | None], tokens: Tokens, recoded: Mapping[int, int]
     ) -> dict[str, pa.Array]:
         """Return an array for each column, and `session`.
 
         `scalar` are the messages of odd rows; `recoded` gives tokens of values that are not UTF-8.
         """
-        odd = np.array(sorted(scalar), np.int64)
+        odd, count = np.array(sorted(scalar), np.int64), len(self.rows.start)
         columns: dict[str, pa.Array] = {}
-        for part in self._parts:
-            self._put(part, odd, scalar)
-            kind, count = part.columns[0].type, self._count
+        for found in self.found:
+            part = _with_scalar(found, odd, scalar, count)
+            kind = part.columns[0].type
             for number, column in enumerate(part.columns):
                 cells = slice(number * count, (number + 1) * count)
                 columns[column.name] = _array(kind, part.values[cells], part.present[cells])
-        columns |= self._strings(odd, scalar, tokens, recoded)
-        return columns
-
-    def _put(self, part: _Cells, odd: Ints, scalar: dict[int, Message | None]) -> None:
-        if not len(odd):
-            return
-        part.present.reshape(-1, self._count)[:, odd] = False
-        cells, values = [], []
-        for row, message in scalar.items():
-            content = message.columns if message else {}
-            for number, column in enumerate(part.columns):
-                if column.name in content:
-                    cells.append(number * self._count + row)
-                    values.append(content[column.name])
-        if not cells:
-            return
-        if part.columns[0].type == DECIMAL:
-            octets = b"".join(value.to_bytes(16, "little", signed=True) for value in values)
-            part.values[cells] = np.frombuffer(octets, np.int64).reshape(-1, 2)
-        else:
-            part.values[cells] = values
-        part.present[cells] = True
+        return columns | self._strings(odd, scalar, tokens, recoded)
 
     def _strings(
         self,
         odd: Ints,
-        scalar: dict[int, Message | None],
+        scalar: Mapping[int, Message | None],
         tokens: Tokens,
-        recoded: dict[int, int],
+        recoded: Mapping[int, int],
     ) -> dict[str, pa.Array]:
-        count = self._count
-        table = self._table[[self._ids[column.tag] for column in _STRINGS]]
-        present = table >= 0
+        rows, count = self.rows, len(self.rows.start)
+        present = self.texts >= 0
         present[:, odd] = False
-        taken = np.where(present, table * np.int32(2), np.int32(tokens.nothing))
-        places = {self._ids[column.tag]: number for number, column in enumerate(_STRINGS)}
+        taken = np.where(present, self.texts * np.int32(2), np.int32(tokens.nothing))
         for field, token in recoded.items():
-            number, row = places.get(int(self._rows.ids[field])), self._rows.row[field]
-            if number is not None and table[number, row] == field:
+            number, row = self.numbers.get(int(rows.ids[field])), rows.row[field]
+            if number is not None and self.texts[number, row] == field:
                 taken[number, row] = token
         for row, message in scalar.items():
             for name, value in message.columns.items() if message else ():
@@ -165,6 +168,34 @@ class TypedColumns:
         ends = np.frombuffer(offsets, np.int32)[len(used) * count :: sessions.shape[1]]
         columns["session"] = _text_array(complete, pa.py_buffer(ends.copy()), buffer)
         return columns
+
+
+def _with_scalar(
+    found: _Found, odd: Ints, scalar: Mapping[int, Message | None], count: int
+) -> _Cells:
+    """Return the cells of `count` rows, those of odd rows as the scalar parser has them."""
+    columns = found.columns
+    values = np.zeros((len(columns) * count, *found.values.shape[1:]), found.values.dtype)
+    values[found.cells] = found.values
+    present = np.zeros(len(values), bool)
+    present[found.cells] = found.valid
+    if not len(odd):
+        return _Cells(columns, values, present)
+    present.reshape(-1, count)[:, odd] = False
+    cells, contents = [], []
+    for row, message in scalar.items():
+        content = message.columns if message else {}
+        for number, column in enumerate(columns):
+            if column.name in content:
+                cells.append(number * count + row)
+                contents.append(content[column.name])
+    if cells and columns[0].type == DECIMAL:
+        octets = b"".join(value.to_bytes(16, "little", signed=True) for value in contents)
+        values[cells] = np.frombuffer(octets, np.int64).reshape(-1, 2)
+    elif cells:
+        values[cells] = contents
+    present[cells] = True
+    return _Cells(columns, values, present)
 
 
 def _text_array(present: Mask, offsets: pa.Buffer, texts: pa.Buffer) -> pa.Array:

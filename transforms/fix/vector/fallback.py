@@ -1,48 +1,127 @@
-"""Which rows of a block only the scalar parser can read, and which values need care."""
+"""What the bytes of fields tell: data fields that hold delimiters, and values that need care.
+
+Both also find rows that only the scalar parser can read.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fixfeed.transforms.fix.vector.rows import Rows
 
-__all__ = ["mark_odd"]
+__all__ = ["Joined", "join_data_fields", "special_fields"]
 
 Ints = NDArray[np.int64]
 
-_INSIDE = -2  # the id of what was taken for a field and stands inside a data field
 
+class Joined(NamedTuple):
+    """Rows whose data fields are whole.
 
-def mark_odd(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> Ints:
-    """Add to `rows.odd`; return the fields whose values JSON escapes or that are not ASCII.
-
-    Odd are rows with a field that has no tag, with a control byte in a tag, or with a data field
-    that is not as long as its length field says. `data_ids` are the ids of data fields by the ids
-    of their length fields. A data field that holds delimiters is put together again, and what was
-    taken for fields inside it is taken out of `rows`.
+    `joined` are the fields that hold delimiters, `odd` the rows with a data field that is not as
+    long as its length field says.
     """
-    whole = _join_data_fields(rows, delimiter, data_ids)
-    special = _mark_special(rows, delimiter)
-    rows.odd[rows.row[rows.ids < 0]] = True
-    return np.union1d(special, whole) if len(whole) else special
+
+    rows: Rows
+    joined: Ints
+    odd: Ints
 
 
-def _mark_special(rows: Rows, delimiter: bytes) -> Ints:
-    found = _special_places(rows, delimiter)
+def join_data_fields(rows: Rows, data_ids: Sequence[int]) -> Joined:
+    """Put data fields together, and take out what was taken for fields inside them.
+
+    `data_ids` are the ids of data fields by the ids of their length fields.
+    """
+    joined: list[int] = []
+    ends: list[int] = []
+    gone: list[slice] = []
+    odd: list[int] = []
+    past = 0
+    # As numbers without a sign, negative ids are greater than all others.
+    for field in np.flatnonzero(rows.ids.view(np.uint64) < len(data_ids)).tolist():
+        if field < past:
+            # It is inside a data field.
+            continue
+        row = int(rows.row[field])
+        length = rows.value(field)
+        last = int(rows.last[row])
+        if (
+            field == last
+            or rows.ids[field + 1] != data_ids[rows.ids[field]]
+            or not length.isdigit()
+            or len(length) > 9
+        ):
+            odd.append(row)
+            continue
+        end = int(rows.equals[field + 1]) + 1 + int(length)
+        if end == rows.stop[field + 1]:
+            continue
+        is_outside = end >= rows.tag[last] or end < rows.stop[field + 1]
+        if is_outside or rows.octets[end] != rows.delimiter[0]:
+            odd.append(row)
+            continue
+        pieces = int(np.searchsorted(rows.tag[field + 2 : last], end, side="right"))
+        past = field + 2 + pieces
+        gone.append(slice(field + 2, past))
+        joined.append(field + 1)
+        ends.append(end)
+    if not joined:
+        return Joined(rows, np.empty(0, np.int64), np.array(odd, np.int64))
+    stop = rows.stop.copy()
+    stop[joined] = ends
+    whole, numbers = _without(replace(rows, stop=stop), gone, np.array(joined, np.int64))
+    return Joined(whole, numbers, np.array(odd, np.int64))
+
+
+def _without(rows: Rows, gone: Sequence[slice], joined: Ints) -> tuple[Rows, Ints]:
+    """Return `rows` without stretches of fields, and the new numbers of `joined`."""
+    sizes = np.cumsum([0, *(one.stop - one.start for one in gone)])
+    begins = np.array([one.start for one in gone])
+
+    def renumbered(fields: Ints) -> Ints:
+        return fields - sizes.take(np.searchsorted(begins, fields))
+
+    # Pieces are copied in a third of the time that picking field by field takes.
+    ends = [0, *(one.stop for one in gone)]
+    kept = [slice(*pair) for pair in zip(ends, [*begins.tolist(), len(rows.ids)], strict=True)]
+
+    def kept_of(column: Ints) -> Ints:
+        return np.concatenate([column[piece] for piece in kept])
+
+    rows = replace(
+        rows,
+        first=renumbered(rows.first),
+        last=renumbered(rows.last),
+        row=kept_of(rows.row),
+        tag=kept_of(rows.tag),
+        equals=kept_of(rows.equals),
+        stop=kept_of(rows.stop),
+        ids=kept_of(rows.ids),
+    )
+    return rows, renumbered(joined)
+
+
+def special_fields(rows: Rows) -> tuple[Ints, Ints]:
+    """Return the fields whose values JSON escapes or that are not ASCII, and odd rows.
+
+    Odd are the rows with such a byte in a tag.
+    """
+    found = _special_places(rows)
     if not len(found):
-        return found
+        return found, found
     field = np.minimum(np.searchsorted(rows.stop, found), len(rows.stop) - 1)
     inside = (found >= rows.tag[field]) & (found < rows.stop[field])
     in_tag = inside & (found < rows.equals[field])
-    rows.odd[rows.row[field[in_tag]]] = True
+    odd = rows.row[field[in_tag]]
     field = field[inside & ~in_tag]
-    return field[np.flatnonzero(np.diff(field, prepend=-1))]
+    return field[np.flatnonzero(np.diff(field, prepend=-1))], odd
 
 
-def _special_places(rows: Rows, delimiter: bytes) -> Ints:
-    size, mark = len(rows.data), delimiter[0]
-    octets = rows.octets[:size]
+def _special_places(rows: Rows) -> Ints:
+    mark = rows.delimiter[0]
+    octets = rows.octets[: len(rows.data)]
     wanted = octets == ord('"')
     wanted |= octets == ord("\\")
     if not rows.data.isascii():
@@ -55,57 +134,3 @@ def _special_places(rows: Rows, delimiter: bytes) -> Ints:
         control &= octets != 10
         found = np.sort(np.concatenate([found, np.flatnonzero(control)]))
     return found
-
-
-def _join_data_fields(rows: Rows, delimiter: bytes, data_ids: Sequence[int]) -> Ints:
-    """Put data fields together; return those that were taken for several fields."""
-    joined: list[int] = []
-    gone: list[slice] = []
-    # As numbers without a sign, negative ids are greater than all others.
-    for field in np.flatnonzero(rows.ids.view(np.uint64) < len(data_ids)).tolist():
-        if rows.ids[field] == _INSIDE:
-            continue
-        row = rows.row[field]
-        length = rows.value(field)
-        last = int(rows.last[row])
-        if (
-            field == last
-            or rows.ids[field + 1] != data_ids[rows.ids[field]]
-            or not length.isdigit()
-            or len(length) > 9
-        ):
-            rows.odd[row] = True
-            continue
-        end = int(rows.equals[field + 1]) + 1 + int(length)
-        if end == rows.stop[field + 1]:
-            continue
-        if end >= rows.tag[last] or rows.octets[end] != delimiter[0] or end < rows.stop[field + 1]:
-            rows.odd[row] = True
-            continue
-        pieces = int(np.searchsorted(rows.tag[field + 2 : last], end, side="right"))
-        inside = slice(field + 2, field + 2 + pieces)
-        rows.ids[inside] = _INSIDE
-        rows.stop[field + 1] = end
-        joined.append(field + 1)
-        gone.append(inside)
-    return _without(rows, gone, np.array(joined, np.int64))
-
-
-def _without(rows: Rows, gone: Sequence[slice], joined: Ints) -> Ints:
-    """Take stretches of fields out of `rows`; return the new numbers of `joined`."""
-    if not gone:
-        return joined
-    sizes = np.cumsum([0, *(one.stop - one.start for one in gone)])
-    begins = np.array([one.start for one in gone])
-
-    def renumbered(fields: Ints) -> Ints:
-        return fields - sizes.take(np.searchsorted(begins, fields))
-
-    rows.first, rows.last = renumbered(rows.first), renumbered(rows.last)
-    # Pieces are copied in a third of the time that picking field by field takes.
-    ends = [0, *(one.stop for one in gone)]
-    kept = [slice(*pair) for pair in zip(ends, [*begins.tolist(), len(rows.ids)], strict=True)]
-    for name in ("row", "tag", "equals", "stop", "ids"):
-        column = getattr(rows, name)
-        setattr(rows, name, np.concatenate([column[piece] for piece in kept]))
-    return renumbered(joined)

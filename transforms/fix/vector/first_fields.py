@@ -1,16 +1,28 @@
 """The first field of each tag in each message, and the fields that repeat a tag."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FirstFields"]
+__all__ = ["FirstFields", "Firsts"]
 
 Ints = NDArray[np.int64]
 
 _MOST_CELLS = 1 << 25
+
+
+class Firsts(NamedTuple):
+    """The first fields of tags: `table[id, row]` is one, or -1; `of[f]` is that of field `f`'s tag.
+
+    `repeats` are the fields at the message's level that are not the first of their tag; for fields
+    at another level `of` means nothing. The table is right for the ids that are wanted.
+    """
+
+    table: Any
+    of: Any
+    repeats: Ints
 
 
 class FirstFields:
@@ -21,12 +33,11 @@ class FirstFields:
         self._wanted = slice(min(wanted), max(wanted) + 1)
         self._cells = np.empty(0, np.int32)
 
-    def find(self, own: Ints, row: Ints, *, count: int, tags: int) -> tuple[Any, Any, Ints]:
-        """Return the table (tag id, row) -> first field or -1; each field's first; the repeats.
+    def find(self, own: Ints, row: Ints, *, count: int, tags: int) -> Firsts:
+        """Return the first fields; they hold until the next call.
 
         `own` has the tag id of each field at the message's level, and -1 of the others, which do
-        not count and whose firsts mean nothing; `row` the row. There are `count` rows and `tags`
-        ids. The table is right for the ids that are wanted.
+        not count; `row` the row. There are `count` rows and `tags` ids.
         """
         number = np.arange(len(row), dtype=np.int32)
         counts = own >= 0
@@ -52,7 +63,7 @@ class FirstFields:
                 table[key[earlier]] = number[earlier]
                 first = table.take(key)
         repeats = np.flatnonzero((first != number) & counts)
-        return table.reshape(-1, count), first, repeats
+        return Firsts(table.reshape(-1, count), first, repeats)
 
 
 def _by_sorting(key: Ints, number: NDArray[np.int32], size: int) -> tuple[NDArray[np.int32], Ints]:

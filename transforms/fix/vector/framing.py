@@ -16,7 +16,15 @@ from fixfeed.transforms.fix.swar import LOW_BYTES, ZEROS, all_digits, word
 from fixfeed.transforms.fix.vector.tag_ids import TagTable, tag_texts
 from fixfeed.transforms.fix.vector.values import short_integers
 
-__all__ = ["Text", "confirm", "find_ends", "ranges", "with_headless", "without_overlaps"]
+__all__ = [
+    "Beginnings",
+    "Text",
+    "confirm",
+    "find_ends",
+    "ranges",
+    "with_headless",
+    "without_overlaps",
+]
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -43,6 +51,19 @@ class Text(NamedTuple):
     words: Words
     newlines: Ints
     stop: Ints
+
+
+class Beginnings(NamedTuple):
+    """Where messages begin: their first bytes, and of each its first piece and its line.
+
+    Message `m` begins at `begin[m]`, in the piece `opens[m]` and on the line that ends at newline
+    `lines[m]`. `own` has the delimiters of those that have not the block's.
+    """
+
+    begin: Ints
+    opens: Ints
+    lines: Ints
+    own: dict[int, bytes]
 
 
 def ranges(start: Ints, count: Ints) -> tuple[Ints, Ints]:
@@ -117,21 +138,13 @@ def with_headless(
     return every[order], delimiters
 
 
-def find_ends(
-    text: Text,
-    begins: Ints,
-    opens: Ints,
-    lines: Ints,
-    own: dict[int, bytes],
-    tags: TagTable,
-    length_ids: int,
-) -> tuple[Ints, Mask]:
+def find_ends(text: Text, messages: Beginnings, tags: TagTable) -> tuple[Ints, Mask]:
     """Return the end of each message, and which of them BodyLength tells.
 
-    The others end on their line, or are looked at one by one. A message begins in the piece `opens`
-    and on the line that ends at newline `lines`.
+    The others end on their line, or are looked at one by one.
     """
     octets, words, stop = text.octets, text.words, text.stop
+    begins, opens, lines, own = messages
     size, mark = len(text.data), text.delimiter[0]
     head = stop.take(opens) + 1
     length_end = stop.take(np.minimum(opens + 1, len(stop) - 1))
@@ -162,7 +175,7 @@ def find_ends(
     wrong = np.flatnonzero(~right)
     if len(wrong):
         follows = np.append(begins, len(octets)).take(wrong + 1)
-        by_line = _ends_on_line(text, opens[wrong], line[wrong], follows, tags, length_ids)
+        by_line = _ends_on_line(text, opens[wrong], line[wrong], follows, tags)
         odd = (wide[wrong] > 8) | long[wrong]
         odd |= np.append(doubtful, False)[wrong]
         by_line[odd] = -1
@@ -173,9 +186,7 @@ def find_ends(
     return ends, right
 
 
-def _ends_on_line(
-    text: Text, opens: Ints, line: Ints, follows: Ints, tags: TagTable, length_ids: int
-) -> Ints:
+def _ends_on_line(text: Text, opens: Ints, line: Ints, follows: Ints, tags: TagTable) -> Ints:
     """Return the end of the CheckSum field or else of the line of messages, -1 where unclear.
 
     It is unclear where another message begins before it, as `follows` says, or where a data field
@@ -209,7 +220,7 @@ def _ends_on_line(
     end[message[sums]] = np.where(closed, at + 6, stop.take(piece[sums]) + 1)
     unclear[message[sums]] = False
     # A tag with zeros before it is none here, but a number all the same.
-    strange = np.flatnonzero((ids < length_ids) & ((ids >= 0) | (initial == ord("0"))))
+    strange = np.flatnonzero((ids < tags.lengths) & ((ids >= 0) | (initial == ord("0"))))
     unclear[message[strange[strange < limit.take(message[strange])]]] = True
     unclear |= follows < end
     return np.where(unclear, -1, end)

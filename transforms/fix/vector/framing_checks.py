@@ -10,22 +10,18 @@ from fixfeed.transforms.fix.vector.values import integers
 __all__ = ["check_framing"]
 
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
-def check_framing(
-    rows: Rows, delimiter: bytes, ended: NDArray[np.bool_], delimiters: Ints, defects: Ints
-) -> None:
-    """Add what is wrong with the framing of rows that are not odd to `defects`.
-
-    `ended` tells which rows end with CheckSum, `delimiters` how many of them stand before it, data
-    fields included.
-    """
-    regular = np.flatnonzero(~rows.odd & ended)
-    defects[~rows.odd & ~ended] |= TRUNCATED
+def check_framing(rows: Rows, odd: Mask, ended: Mask) -> Ints:
+    """Return the defects of the framing of each row, 0 of odd ones; `ended` have a CheckSum."""
+    defects = np.where(odd | ended, 0, TRUNCATED)
+    regular = np.flatnonzero(~odd & ended)
     if not len(regular):
-        return
-    _check_body_length(rows, regular[~rows.framed.take(regular)], defects)
-    trailer = rows.last.take(regular)
+        return defects
+    doubtful = regular[~rows.framed.take(regular)]
+    defects[doubtful[~_is_body_length_right(rows, doubtful)]] |= BODY_LENGTH
+    trailer, mark = rows.last.take(regular), rows.delimiter[0]
     found = rows.words[rows.equals[trailer] + 1]
     written = np.zeros(len(regular), np.int64)
     good = rows.stop[trailer] - rows.equals[trailer] == 4
@@ -36,25 +32,25 @@ def check_framing(
     ends = np.empty(2 * len(regular), np.int64)
     ends[0::2], ends[1::2] = rows.start[regular], rows.tag[trailer]
     plain = np.add.reduceat(rows.octets, ends, dtype=np.uint8)[0::2].astype(np.int64)
-    between = delimiters[regular]
-    real = (plain + (1 - delimiter[0]) * between) & 255
+    real = (plain + (1 - mark) * rows.delimiter_count[regular]) & 255
     wrong = ~good | (real != written)
     if wrong.any():
         # Inside data the delimiter may be the data's own, or SOH that a tool replaced as well.
         fields = trailer - rows.first.take(regular)
-        wrong &= ~good | ((plain + (1 - delimiter[0]) * fields) & 255 != written)
+        wrong &= ~good | ((plain + (1 - mark) * fields) & 255 != written)
     over_delimiter = wrong & good & (plain == written)
     defects[regular[wrong & ~over_delimiter]] |= CHECK_SUM
     defects[regular[over_delimiter]] |= CHECK_SUM_DELIMITER
+    return defects
 
 
-def _check_body_length(rows: Rows, doubtful: Ints, defects: Ints) -> None:
+def _is_body_length_right(rows: Rows, doubtful: Ints) -> Mask:
+    """Tell of which of some rows BodyLength leads to their CheckSum."""
     length, trailer = rows.first[doubtful] + 1, rows.last[doubtful]
     at = rows.equals[length] + 1
     wide = rows.stop[length] - at
     values, valid = integers(rows.words, at, wide, lambda i: _digits(rows.value(int(length[i]))))
-    right = valid & (values == rows.tag[trailer] - rows.stop[length] - 1)
-    defects[doubtful[~right]] |= BODY_LENGTH
+    return valid & (values == rows.tag[trailer] - rows.stop[length] - 1)
 
 
 def _digits(value: bytes) -> str:

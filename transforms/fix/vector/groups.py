@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fixfeed.transforms.fix.defects import BAD_FIELD
 from fixfeed.transforms.fix.dictionary.choose import Dictionaries
 from fixfeed.transforms.fix.scalar.fields import decode
 from fixfeed.transforms.fix.swar import LOW_BYTES
@@ -17,9 +16,10 @@ from fixfeed.transforms.fix.vector.id_table import Numbered
 from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.slots import CANNOT_SAY, COUNT, EDGE, GARBLED, GROUP, Slots
 
-__all__ = ["RowTypes", "find_slots"]
+__all__ = ["Places", "RowTypes", "find_slots"]
 
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 _MOST_TEXTS = 500
 
@@ -40,13 +40,13 @@ class RowTypes:
         self._texts.append(word.to_bytes(8, "little").rstrip(b"\0").decode("latin-1"))
         return len(self._texts) - 1
 
-    def find(self, rows: Rows, logged_on: Mapping[str, str]) -> Ints:
+    def find(self, rows: Rows, odd: Mask, logged_on: Mapping[str, str]) -> Ints:
         """Return the type of each row that is not odd; 0 for the others, and where none is known.
 
-        Regular rows begin with BeginString, BodyLength and MsgType.
+        Rows that are not odd begin with BeginString, BodyLength and MsgType.
         """
         types = np.zeros(len(rows.start), np.int64)
-        regular = np.flatnonzero(~rows.odd)
+        regular = np.flatnonzero(~odd)
         version = self._numbers(rows, rows.first.take(regular))
         applied = np.full(len(regular), _MOST_TEXTS)
         with_applied = self._first_with(rows, 1128)
@@ -117,47 +117,59 @@ def _values(rows: Rows, fields: Ints) -> tuple[NDArray[np.uint64], Ints]:
     return rows.words[at] & LOW_BYTES.take(np.minimum(length, 8)), length
 
 
-def find_slots(
-    rows: Rows, slots: Slots, types: Ints, special: Ints, msg_type: int, defects: Ints
-) -> tuple[Ints, NDArray[np.uint8]]:
-    """Return the slot of each field (`EDGE` in odd rows), and its flags.
+class Places(NamedTuple):
+    """Where the fields of a block belong.
 
-    Rows that only the scalar parser can read are added to `rows.odd`, fields without a tag to
-    `defects`. `special` are the fields whose values are not plain text; `msg_type` is the id of
-    MsgType.
+    `types` are those of the rows; `slot` are the slots of the fields, `EDGE` in odd rows, and
+    `flags` the slots' flags. `odd` are the rows that only the scalar parser can place, and
+    `without_tag` those with a field that has no tag.
+    """
+
+    types: Ints
+    slot: Ints
+    flags: NDArray[np.uint8]
+    odd: Ints
+    without_tag: Ints
+
+
+def find_slots(rows: Rows, odd: Mask, slots: Slots, types: Ints, special: Ints) -> Places:
+    """Return the places of the fields of rows that are not odd, which all have a type.
+
+    `special` are the fields whose values are not plain text.
     """
     row = rows.row
     slot = slots.slots_of(types, rows.ids, row)
-    rows.odd |= types == 0
-    if rows.odd.any():
-        slot[rows.fields_of(rows.odd)] = EDGE
+    if odd.any():
+        slot[rows.fields_of(odd)] = EDGE
+    found: list[Ints] = []
+    without_tag = np.empty(0, np.int64)
     strangers = np.flatnonzero(slot < 0)
     if len(strangers):
-        _place_strangers(rows, slots, types, slot, strangers)
-        unclear = strangers[slot.take(strangers) == CANNOT_SAY]
-        rows.odd[row.take(unclear)] = True
-        garbled = slots.flags.take(slot.take(strangers)) & GARBLED > 0
-        defects[row.take(strangers[garbled])] |= BAD_FIELD
+        several = _strangers(rows, slots, types, slot, strangers)
+        slot[strangers] = several.place
+        moved, place = _in_own_entries(slots, slot, row, several)
+        slot[moved] = place
+        place = slot.take(strangers)
+        found.append(row.take(strangers[place == CANNOT_SAY]))
+        without_tag = row.take(strangers[slots.flags.take(place) & GARBLED > 0])
     if slots.has_unclear:
-        rows.odd[row[slot == CANNOT_SAY]] = True
+        found.append(row[slot == CANNOT_SAY])
     flags = slots.flags.take(slot)
     order = slots.order.take(slot)
     falls = np.flatnonzero(order[1:] < order[:-1])
-    falls = falls[row.take(falls) == row.take(falls + 1)]
-    rows.odd[row.take(falls)] = True
+    found.append(row.take(falls[row.take(falls) == row.take(falls + 1)]))
     grouped = flags & GROUP
     if grouped.any():
-        # Behind a field of the message a group is closed, whatever is left out or moved.
+        # After a field of the message a group is closed, whatever is left out or moved.
         closed = grouped[1:] & ~(flags[:-1] | (flags[:-1] >> 1))
-        rows.odd[row.take(np.flatnonzero(closed) + 1)] = True
+        found.append(row.take(np.flatnonzero(closed) + 1))
     if len(special):
-        # A NUL hides at the end of a word.
-        told = special[(flags.take(special) & COUNT > 0) | (rows.ids.take(special) == msg_type)]
-        rows.odd[row.take(told)] = True
-    return slot, flags
+        # A NUL at the end of a count cannot be told from the padding of its word.
+        found.append(row.take(special[flags.take(special) & COUNT > 0]))
+    return Places(types, slot, flags, np.concatenate(found), without_tag)
 
 
-def _place_strangers(rows: Rows, slots: Slots, types: Ints, slot: Ints, strangers: Ints) -> None:
+def _strangers(rows: Rows, slots: Slots, types: Ints, slot: Ints, strangers: Ints) -> "_Strangers":
     """Give fields that are members of nothing the level that the fields around them tell."""
     run_begins = np.empty(len(strangers), bool)
     run_begins[0] = True
@@ -172,14 +184,15 @@ def _place_strangers(rows: Rows, slots: Slots, types: Ints, slot: Ints, stranger
     known_before = np.where(before >= first, slot.take(np.maximum(before, 0)), EDGE)
     known_behind = np.where(behind <= last, slot.take(np.minimum(behind, len(slot) - 1)), EDGE)
     types, ids = types.take(row), rows.ids.take(strangers)
-    slot[strangers] = slots.foreign(known_before, known_behind, types, ids)
-    _keep_own(slots, slot, rows.row, _Strangers(strangers, row, known_before, types, ids))
+    place = slots.foreign(known_before, known_behind, types, ids)
+    return _Strangers(strangers, row, known_before, types, ids, place)
 
 
 class _Strangers(NamedTuple):
     """Fields that are members of nothing, in their order: rows, types of these, ids of tags.
 
-    `before` are the slots of the last members before them.
+    `before` are the slots of the last members before them, `place` the slots that they have by the
+    fields around them.
     """
 
     at: Ints
@@ -187,38 +200,44 @@ class _Strangers(NamedTuple):
     before: Ints
     types: Ints
     ids: Ints
+    place: Ints
 
-    def some(self, which: NDArray[np.bool_]) -> "_Strangers":
+    def some(self, which: Mask) -> "_Strangers":
         """Return those that a mask picks."""
         return _Strangers(*(column[which] for column in self))
 
 
-def _keep_own(slots: Slots, slot: Ints, field_rows: Ints, strangers: _Strangers) -> None:
+def _in_own_entries(
+    slots: Slots, slot: Ints, field_rows: Ints, strangers: _Strangers
+) -> tuple[Ints, Ints]:
     """Leave strangers in the last entry of a group that has their tags in earlier entries.
 
-    `slot` has places of strangers by the fields around them, `field_rows` the rows of all fields;
-    places change of those that stand between the last entry of a group and a field outside it.
+    Return those that change their places, which are between the last entry of a group and a field
+    outside it, and their new slots. `slot` has the slots of all fields, the places of strangers
+    included, and `field_rows` their rows.
     """
-    place = slot.take(strangers.at)
-    depth = slots.depth.take(place)
+    nothing = np.empty(0, np.int64)
+    depth = slots.depth.take(strangers.place)
     grouped = depth > 0
-    leaving = (slots.depth.take(strangers.before) > depth) & (place != CANNOT_SAY)
+    leaving = slots.depth.take(strangers.before) > depth
+    leaving &= strangers.place != CANNOT_SAY
     if not grouped.any() or not leaving.any():
-        return
+        return nothing, nothing
     # Few rows have both, unless it is a venue's way to write all groups.
     has = np.zeros(int(strangers.row[-1]) + 1, bool)
     has[strangers.row[grouped]] = True
     inside = has.take(strangers.row)
     leaving &= inside
     if not leaving.any():
-        return
+        return nothing, nothing
     strangers, leaving, depth = strangers.some(inside), leaving[inside], depth[inside]
     known_depth, before_depth = slots.depth.take(slot), slots.depth.take(strangers.before)
     counts_entries = slots.flags.take(slot) & COUNT > 0
     begins_entry = slots.position.take(slot) == 0
-    no_tag = slots.flags.take(slot.take(strangers.at)) & GARBLED > 0
+    no_tag = slots.flags.take(strangers.place) & GARBLED > 0
     run = np.cumsum(np.diff(strangers.at, prepend=-2) != 1)
     tags = int(strangers.ids.max()) + 1
+    fields, places = [nothing], [nothing]
     # The innermost groups first: what stays in an entry of theirs is in none of those around.
     for level in range(int(before_depth.max()), 0, -1):
         # A number for each group of this depth with each tag, and one for each entry.
@@ -240,7 +259,7 @@ def _keep_own(slots: Slots, slot: Ints, field_rows: Ints, strangers: _Strangers)
             is_own = held.take(found) == group.take(asking)
             is_own &= entry.take(holders.take(first.take(found))) < entry.take(asking)
             own = asking[is_own]
-            # What stands before a field of an entry stands in it as well.
+            # What is before a field of an entry is in it as well.
             last = np.full(int(run[-1]) + 1, -1)
             last[run.take(own)] = own
             moving &= np.arange(len(run)) <= last.take(run)
@@ -248,5 +267,7 @@ def _keep_own(slots: Slots, slot: Ints, field_rows: Ints, strangers: _Strangers)
                 break
             # Those that have moved may tell more of the entries after them.
             moved = strangers.some(moving)
-            slot[moved.at] = slots.own(moved.before, level, moved.types, moved.ids)
+            fields.append(moved.at)
+            places.append(slots.own(moved.before, level, moved.types, moved.ids))
             depth[moving] = level
+    return np.concatenate(fields), np.concatenate(places)

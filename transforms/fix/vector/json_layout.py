@@ -5,17 +5,19 @@ scalar parser.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fixfeed.transforms.fix.defects import GROUP_FOREIGN, GROUP_ORDER
 from fixfeed.transforms.fix.swar import LOW_BYTES
+from fixfeed.transforms.fix.vector.first_fields import Firsts
 from fixfeed.transforms.fix.vector.json_glue import BAD, DOUBT, NEW, STRAY
 from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.slots import COUNT, EDGE, GROUP, START, WHOLE, Slots
 
-__all__ = ["Layout", "check_groups", "lay_out"]
+__all__ = ["Groups", "Layout", "check_groups", "lay_out"]
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -27,13 +29,36 @@ _COUNT_TEXTS = np.array(
 )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Fields in the order of their output: row after row, each row's from `begin[row]` on.
 
     `source` are the fields, `slot` their slots, `pairs` the pairs that lead to them, and last the
     one that ends the last row. A row whose text comes from elsewhere (`WHOLE`) has one field, or
     several of which all but the first are silent (`silent`).
+
+    In `8=FIX.4.4|9=20|35=D|55=A|11=x|55=B|10=207` Symbol (55) is repeated: it moves after the first
+    one, and both have slots of an array. 8, 9 and 10 are left out here:
+
+    >>> from fixfeed.transforms.fix.dictionary.choose import BUILT_IN
+    >>> from fixfeed.transforms.fix.vector.first_fields import FirstFields
+    >>> from fixfeed.transforms.fix.vector.groups import RowTypes, find_slots
+    >>> from fixfeed.transforms.fix.vector.rows import find_rows
+    >>> from fixfeed.transforms.fix.vector.tag_ids import TagTable
+    >>> tags = TagTable([10, 9, 8, 35, 49, 56, 1128], lambda text: False)
+    >>> rows = find_rows(b"8=FIX.4.4|9=20|35=D|55=A|11=x|55=B|10=207|", b"|", tags)
+    >>> slots, nothing, ids = Slots(tags), np.empty(0, np.int64), {1128: 6, 49: 4, 56: 5}
+    >>> types = RowTypes(slots, BUILT_IN, ids).find(rows, rows.irregular, {})
+    >>> places = find_slots(rows, rows.irregular, slots, types, nothing)
+    >>> own = slots.own_ids.take(places.slot)
+    >>> firsts = FirstFields([0]).find(own, rows.row, count=1, tags=len(tags.tags))
+    >>> layout = lay_out(rows, rows.irregular, slots, places.slot, rows.ids > 2, firsts)
+    >>> layout.source.tolist(), layout.begin.tolist()
+    ([2, 3, 5, 4], [0])
+    >>> glue = [slots.pairs[number].plain for number in layout.pairs]
+    >>> values = [rows.value(field).decode() for field in layout.source]
+    >>> "".join(text + value for text, value in zip(glue, [*values, ""]))
+    '{"MsgType":"D","Symbol":["A","B"],"ClOrdID":"x"}'
     """
 
     source: Ints
@@ -54,38 +79,34 @@ class Layout:
         places = np.flatnonzero(self.pairs < 0)
         return row.take(self.source.take(np.concatenate([places, places - 1]), mode="clip"))
 
-    def replace(self, slots: Slots, rows: Ints) -> None:
-        """Make whole rows of `rows`, which may have been laid out by mistake."""
+    def with_whole(self, slots: Slots, rows: Ints) -> "Layout":
+        """Return the layout in which `rows`, which may have been laid out by mistake, are whole."""
         behind = np.append(self.begin[1:], len(self.source))
         first, last = self.begin[rows], behind[rows] - 1
-        self.slot[first] = self.slot[last] = WHOLE
+        slot, pairs = self.slot.copy(), self.pairs.copy()
+        slot[first] = slot[last] = WHOLE
         inside = [np.arange(at + 1, end) for at, end in zip(first, behind[rows], strict=True)]
-        self.silent = np.concatenate([self.silent, *inside])
-        self.pairs[first] = self._pairs_at(slots, first)
-        self.pairs[last + 1] = self._pairs_at(slots, last + 1)
-
-    def _pairs_at(self, slots: Slots, at: Ints) -> Ints:
-        """Return the pairs that begin rows, or end the last one, at these places."""
-        before = np.where(at > 0, self.slot.take(np.maximum(at - 1, 0)), EDGE)
-        slot = np.where(at < len(self.slot), self.slot.take(at, mode="clip"), EDGE)
-        key = (before << 32) | slot | START
-        return slots.pairs_of(key.view(np.uint64))
+        pairs[first] = _pairs_at(slots, slot, first)
+        pairs[last + 1] = _pairs_at(slots, slot, last + 1)
+        silent = np.concatenate([self.silent, *inside])
+        return Layout(self.source, slot, self.begin, pairs, silent)
 
 
-def lay_out(
-    rows: Rows,
-    slots: Slots,
-    slot: Ints,
-    keep: Mask,
-    first: Ints,
-    repeats: Ints,
-) -> Layout:
-    """Lay out the fields in `keep`, which is changed and has none of odd rows.
+def _pairs_at(slots: Slots, slot: Ints, at: Ints) -> Ints:
+    """Return the pairs that begin rows, or end the last one, at these places."""
+    before = np.where(at > 0, slot.take(np.maximum(at - 1, 0)), EDGE)
+    behind = np.where(at < len(slot), slot.take(at, mode="clip"), EDGE)
+    key = (before << 32) | behind | START
+    return slots.pairs_of(key.view(np.uint64))
 
-    `first[f]` is the first field with the tag of field `f` at the message's level of its row;
-    `repeats` are the fields there that are not the first. They move behind it.
+
+def lay_out(rows: Rows, odd: Mask, slots: Slots, slot: Ints, keep: Mask, firsts: Firsts) -> Layout:
+    """Lay out the fields in `keep`, which has none of odd rows; `slot` has the slots of all fields.
+
+    Fields that repeat a tag at the message's level move after the first one.
     """
-    keep[rows.first[rows.odd]] = True
+    keep = keep.copy()
+    keep[rows.first[odd]] = True
     source, row, per_row = _by_row(rows, keep)
     empty = np.flatnonzero(per_row == 0)
     if len(empty):
@@ -93,9 +114,13 @@ def lay_out(
         source, row, per_row = _by_row(rows, keep)
     begin = np.cumsum(per_row) - per_row
     ordered = slot.take(source)
-    ordered[begin[rows.odd]] = ordered[begin[empty]] = WHOLE
-    if len(repeats):
-        _gather(rows, slots, source, ordered, row, first, repeats)
+    ordered[begin[odd]] = ordered[begin[empty]] = WHOLE
+    if len(firsts.repeats):
+        involved = np.zeros(len(rows.first), bool)
+        involved[rows.row.take(firsts.repeats)] = True
+        places = np.flatnonzero(involved.take(row))
+        gathered = _gathered(slots, source.take(places), ordered.take(places), firsts)
+        source[places], ordered[places] = gathered
     key = np.empty(len(source) + 1, np.int64)
     key[0] = EDGE
     np.left_shift(ordered, 32, out=key[1:])
@@ -113,33 +138,44 @@ def _by_row(rows: Rows, keep: Mask) -> tuple[Ints, Ints, Ints]:
     return source, row, np.bincount(row, minlength=len(rows.first))
 
 
-def _gather(
-    rows: Rows, slots: Slots, source: Ints, slot: Ints, row: Ints, first: Ints, repeats: Ints
-) -> None:
-    """Move repeated fields behind the first of their tag, where they become an array."""
-    to = np.arange(len(rows.row))
-    to[repeats] = first[repeats]
-    involved = np.zeros(len(rows.first), bool)
-    involved[rows.row.take(repeats)] = True
-    places = np.flatnonzero(involved.take(row))
-    order = np.argsort(to.take(source.take(places)), kind="stable")
-    source[places], slot[places] = source[places][order], slot[places][order]
-    further = places[to.take(source.take(places)) != source.take(places)]
+def _gathered(slots: Slots, source: Ints, slot: Ints, firsts: Firsts) -> tuple[Ints, Ints]:
+    """Move repeated fields after the first of their tag, where they become an array.
+
+    Given and returned are fields and their slots, all that is laid out of some rows.
+    """
+    repeats = np.zeros(len(firsts.of), bool)
+    repeats[firsts.repeats] = True
+    is_repeat = repeats.take(source)
+    to = np.where(is_repeat, firsts.of.take(source), source)
+    order = np.argsort(to, kind="stable")
+    source, slot, is_repeat = source[order], slot[order], is_repeat[order]
+    further = np.flatnonzero(is_repeat)
     # A repeated tag that is left out has no further ones either.
     opens = further[~np.isin(further - 1, further)] - 1
     if len(further):
         slot[opens] = slots.in_array(slot[opens], "[")
         slot[further] = slots.in_array(slot[further], ",")
+    return source, slot
 
 
-def check_groups(rows: Rows, slots: Slots, layout: Layout, defects: Ints) -> tuple[Ints, Ints]:
-    """Return the rows that only the scalar parser can nest, and the places where entries begin.
+class Groups(NamedTuple):
+    """What is known of the groups of a block.
 
-    What else is wrong with groups is added to `defects`.
+    `odd` are the rows that only the scalar parser can nest, `begins` the fields that begin entries,
+    `defects` those of each row.
     """
+
+    odd: Ints
+    begins: Ints
+    defects: Ints
+
+
+def check_groups(rows: Rows, slots: Slots, layout: Layout) -> Groups:
+    """Check whether groups are as they count their entries and as the dictionary has them."""
     flags = slots.pair_flags(layout.pairs)
     marked = np.flatnonzero(flags)
     bad = np.zeros(len(rows.first), bool)
+    defects = np.zeros(len(rows.first), np.int64)
     if len(marked):
         row = rows.row.take(layout.source)
         failed = marked[flags.take(marked) & BAD > 0]
@@ -155,8 +191,13 @@ def check_groups(rows: Rows, slots: Slots, layout: Layout, defects: Ints) -> tup
         bad[row.take(counts[_is_wrong(rows, slots, layout, counts, begins)])] = True
         doubtful = np.flatnonzero(flags & DOUBT)
         if len(doubtful):
-            _check_entries(rows, slots, layout, flags, doubtful, bad, defects)
-    return np.flatnonzero(bad), begins
+            looked_at = np.zeros(len(bad), bool)
+            looked_at[row.take(doubtful)] = True
+            looked_at &= ~bad
+            twice, falls = _check_entries(rows, slots, layout, flags, looked_at.take(row))
+            bad[row.take(twice)] = True
+            defects[row.take(falls)] |= GROUP_ORDER
+    return Groups(np.flatnonzero(bad), layout.source.take(begins), defects)
 
 
 def _is_wrong(rows: Rows, slots: Slots, layout: Layout, counts: Ints, begins: Ints) -> Mask:
@@ -176,33 +217,29 @@ def _is_wrong(rows: Rows, slots: Slots, layout: Layout, counts: Ints, begins: In
 
 
 def _check_entries(
-    rows: Rows,
-    slots: Slots,
-    layout: Layout,
-    flags: NDArray[np.uint8],
-    doubtful: Ints,
-    bad: Mask,
-    defects: Ints,
-) -> None:
-    """Look for a tag twice in an entry, and for members that are out of order."""
-    row = rows.row.take(layout.source)
-    looked_at = np.zeros(len(bad), bool)
-    looked_at[row.take(doubtful)] = True
-    looked_at &= ~bad
+    rows: Rows, slots: Slots, layout: Layout, flags: NDArray[np.uint8], looked_at: Mask
+) -> tuple[Ints, Ints]:
+    """Return the places of tags that an entry has twice, and of members that are out of order.
+
+    `flags` are those of the layout's pairs; only the places in `looked_at` are looked at.
+    """
     in_entries = slots.flags.take(layout.slot) & GROUP > 0
-    places = np.flatnonzero(looked_at.take(row) & in_entries)
+    places = np.flatnonzero(looked_at & in_entries)
     depths = slots.depth.take(layout.slot.take(places))
+    tags = int(rows.ids.max()) + 1
+    twice, out_of_order = [], []
     for level in range(1, int(depths.max(initial=0)) + 1):
         at = places[depths == level]
         # At one depth an entry lasts until the next one begins.
         entry = np.cumsum(flags.take(at) & NEW)
-        tags = int(rows.ids.max()) + 1
         tag = entry * tags + rows.ids.take(layout.source.take(at))
         order = np.argsort(tag, kind="stable")
-        twice = tag[order[1:]] == tag[order[:-1]]
-        bad[row.take(at[order[1:][twice]])] = True
+        same = tag[order[1:]] == tag[order[:-1]]
+        twice.append(at[order[1:][same]])
         position = slots.position.take(layout.slot.take(at))
         known = np.flatnonzero(position >= 0)
         entry, position = entry.take(known), position.take(known)
         falls = (entry[1:] == entry[:-1]) & (position[1:] < position[:-1])
-        defects[row.take(at[known[1:][falls]])] |= GROUP_ORDER
+        out_of_order.append(at[known[1:][falls]])
+    nothing = np.empty(0, np.int64)
+    return np.concatenate([nothing, *twice]), np.concatenate([nothing, *out_of_order])

@@ -3,7 +3,9 @@
 Rows are what `framing.messages.spans` finds, in the same order.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from fixfeed.transforms.fix.framing.leftovers import (
 )
 from fixfeed.transforms.fix.swar import LOW_BYTES, view, word
 from fixfeed.transforms.fix.vector.framing import (
+    Beginnings,
     Text,
     confirm,
     find_ends,
@@ -35,26 +38,46 @@ Mask = NDArray[np.bool_]
 _BEFORE = bytes(8)
 _BEHIND = b"\n" + bytes(63)
 _MANY = 100
-"""From so many texts on it pays to sort them rather than to look at each."""
+"""From this many rows on, sorting the texts between them costs less than looking at each."""
 
 _FEW = 1000
-"""As many slices are joined one by one before one gather of all elements costs less."""
+"""Below this many slices, joining them costs less than one gather of all their elements."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows and fields of one block.
+    """The rows and fields of one block, whose fields are separated by `delimiter`.
 
     A row is a message in `data[start:end]`; `prefix` is where the text before it on its line
     begins. Field `f` belongs to row `row[f]` and has its tag in `data[tag[f]:equals[f]]` and its
     value in `data[equals[f] + 1:stop[f]]`; a row's fields are `first[row]` to `last[row]` (that one
-    included). `ids` are the tags' ids in the tag table, negative for what is no tag. `odd` are the
-    rows that only the scalar parser can read; `delimiters` has theirs, where it is not the block's.
-    `framed` are the rows whose BodyLength leads to their CheckSum. `breaks` counts the newlines and
-    delimiters of the block.
+    included). `ids` are the tags' ids in the tag table, negative for what is no tag.
+
+    `irregular` are the rows that only the scalar parser can read because of how they are framed;
+    `own_delimiters` has the delimiters of those that have not the block's. `framed` are the rows
+    whose BodyLength leads to their CheckSum. `delimiter_count` is how many delimiters a row has
+    before its last field, those in data included; `breaks` counts the newlines and delimiters of
+    the block. `failures` and `skipped` are what is between the rows.
+
+    >>> table = TagTable([8, 9, 35, 10], lambda text: False)
+    >>> log = b"in: 8=FIX.4.4|9=11|35=0|112=A|10=092|"
+    >>> rows = find_rows(log, b"|", table)
+    >>> [log[at:end] for at, end in zip(rows.start, rows.end)]
+    [b'8=FIX.4.4|9=11|35=0|112=A|10=092|']
+    >>> log[rows.prefix[0] : rows.start[0]]
+    b'in: '
+    >>> rows.first.tolist(), rows.last.tolist()
+    ([0], [4])
+    >>> [table.tags[number] for number in rows.ids]
+    [8, 9, 35, 112, 10]
+    >>> [rows.value(field) for field in range(5)]
+    [b'FIX.4.4', b'11', b'0', b'A', b'092']
+    >>> rows.framed.tolist(), rows.irregular.tolist()
+    ([True], [False])
     """
 
     data: bytes
+    delimiter: bytes
     octets: NDArray[np.uint8]
     words: NDArray[np.uint64]
     start: Ints
@@ -67,12 +90,13 @@ class Rows:
     ids: Ints
     first: Ints
     last: Ints
-    odd: Mask
+    irregular: Mask
     framed: Mask
+    delimiter_count: Ints
     breaks: int
-    delimiters: dict[int, bytes] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
-    skipped: int = 0
+    own_delimiters: Mapping[int, bytes]
+    failures: list[Failure]
+    skipped: int
 
     def fields_of(self, rows: Mask) -> Mask:
         """Tell which fields are in some of the rows."""
@@ -91,12 +115,27 @@ class Rows:
         return self.data[self.equals[number] + 1 : self.stop[number]]
 
 
-def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) -> Rows | None:
-    """Return the rows of `data`, None if no message begins in it.
+class _Messages(NamedTuple):
+    """Where messages begin and end.
 
-    `delimiter` is one byte. The first `length_ids` ids of `tags` are those of length fields.
+    `opens` and `lines` are as in `Beginnings`, `framed` is as in `Rows`.
     """
-    # A newline behind the data ends its last field as it would end any other.
+
+    begin: Ints
+    end: Ints
+    opens: Ints
+    lines: Ints
+    framed: Mask
+
+    def some(self, which: Ints | Mask) -> "_Messages":
+        """Return those that a mask or indices pick."""
+        begin, end, opens, lines = (column[which] for column in self[:4])
+        return _Messages(begin, end, opens, lines, self.framed[which])
+
+
+def find_rows(data: bytes, delimiter: bytes, tags: TagTable) -> Rows | None:
+    """Return the rows of `data`, None if no message begins in it; `delimiter` is one byte."""
+    # A newline after the data ends its last field as it would end any other.
     padded = b"".join((_BEFORE, data, _BEHIND))
     octets = np.frombuffer(padded, np.uint8, offset=len(_BEFORE))
     words = view(padded, len(_BEFORE))
@@ -111,44 +150,44 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable, length_ids: int) ->
     stop = delimiters(octets, size, mark)
     text = Text(data, delimiter, padded, octets, words, newlines, stop)
     opens, lines = stop.searchsorted(begins), newlines.searchsorted(begins)
-    ends, framed = find_ends(text, begins, opens, lines, own, tags, length_ids)
+    ends, framed = find_ends(text, Beginnings(begins, opens, lines, own), tags)
+    messages = _Messages(begins, ends, opens, lines, framed)
     keep = without_overlaps(begins, ends)
     if keep is not None:
         if own:
             own = {new: own[old] for new, old in enumerate(keep.tolist()) if old in own}
-        begins, ends, opens, lines = (array.take(keep) for array in (begins, ends, opens, lines))
-        framed = framed.take(keep)
-    prefix, failures, skipped = _between(text, begins, ends, opens, lines)
-    content_end = ends - (octets.take(ends - 1) == mark)
-    closes = _closes(stop, opens, content_end)
-    typed = _typed(text, opens, closes, content_end)
+        messages = messages.some(keep)
+    prefix, failures, skipped = _between(text, messages)
+    content_end = messages.end - (octets.take(messages.end - 1) == mark)
+    closes = _closes(stop, messages.opens, content_end)
+    typed = _typed(text, messages.opens, closes, content_end)
     typed[list(own)] = True
     if not typed.all():
-        for at, end in zip(prefix[~typed].tolist(), ends[~typed].tolist(), strict=True):
+        for at, end in zip(prefix[~typed].tolist(), messages.end[~typed].tolist(), strict=True):
             failures.append(Failure(at, NO_MSG_TYPE, REASONS[NO_MSG_TYPE], data[at:end]))
         own = {int(np.count_nonzero(typed[:old])): one for old, one in own.items()}
-        begins, ends, prefix, content_end, opens, closes, lines = (
-            array[typed] for array in (begins, ends, prefix, content_end, opens, closes, lines)
-        )
-        framed = framed[typed]
-    if not len(begins):
+        messages = messages.some(typed)
+        prefix, content_end, closes = prefix[typed], content_end[typed], closes[typed]
+    if not len(messages.begin):
         return None
-    odd = newlines.take(lines) < content_end
-    odd[list(own)] = True
+    irregular = newlines.take(messages.lines) < content_end
+    irregular[list(own)] = True
     return Rows(
         data=data,
+        delimiter=delimiter,
         octets=octets,
         words=words,
-        start=begins,
-        end=ends,
+        start=messages.begin,
+        end=messages.end,
         prefix=prefix,
-        odd=odd,
-        framed=framed,
+        irregular=irregular,
+        framed=messages.framed,
+        delimiter_count=closes - messages.opens,
         breaks=len(newlines) + len(stop) - 2,
-        delimiters=own,
+        own_delimiters=own,
         failures=failures,
         skipped=skipped,
-        **_fields(text, begins, content_end, opens, closes, tags),
+        **_fields(text, messages, content_end, closes, tags),
     )
 
 
@@ -178,9 +217,10 @@ def _typed(text: Text, opens: Ints, closes: Ints, content_end: Ints) -> Mask:
 
 
 def _fields(
-    text: Text, begins: Ints, content_end: Ints, opens: Ints, closes: Ints, tags: TagTable
+    text: Text, messages: _Messages, content_end: Ints, closes: Ints, tags: TagTable
 ) -> dict[str, Ints]:
     """Return the fields of the rows, each row's own, from the pieces between delimiters."""
+    opens = messages.opens
     count = closes + 1 - opens
     last = np.cumsum(count)
     first = last - count
@@ -192,7 +232,7 @@ def _fields(
     stop[last] = content_end
     tag = np.empty_like(stop)
     np.add(stop[:-1], 1, out=tag[1:])
-    tag[first] = begins
+    tag[first] = messages.begin
     texts, length = tag_texts(text.padded, tag)
     texts[first], length[first] = word(b"8"), 1
     equals = tag + length
@@ -204,7 +244,7 @@ def _fields(
     without = np.flatnonzero(equals >= stop)
     equals[without] = stop[without] - 1
     return {
-        "row": np.repeat(np.arange(len(begins)), count),
+        "row": np.repeat(np.arange(len(opens)), count),
         "tag": tag,
         "equals": equals,
         "stop": stop,
@@ -235,11 +275,10 @@ def _joined(array: Ints, begin: Ints, end: Ints) -> Ints:
     return array.take(ranges(begin, end - begin)[0])
 
 
-def _between(
-    text: Text, begins: Ints, ends: Ints, opens: Ints, lines: Ints
-) -> tuple[Ints, list[Failure], int]:
+def _between(text: Text, messages: _Messages) -> tuple[Ints, list[Failure], int]:
     """Return where each row's prefix begins, and what stands between the rows otherwise."""
     data, delimiter = text.data, text.delimiter
+    begins, ends, opens, lines, _ = messages
     gap = np.append(0, ends[:-1])
     line = np.where(lines > 0, text.newlines.take(lines - 1) + 1, 0)
     prefix = np.maximum(line, gap)

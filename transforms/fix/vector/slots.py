@@ -20,7 +20,7 @@ from fixfeed.transforms.fix.vector.json_glue import (
     pair_text,
     row_end,
 )
-from fixfeed.transforms.fix.vector.tag_ids import TagTable
+from fixfeed.transforms.fix.vector.tag_ids import MOST_IDS, TagTable
 
 __all__ = ["CANNOT_SAY", "COUNT", "EDGE", "GARBLED", "GROUP", "START", "WHOLE", "Slots"]
 
@@ -36,8 +36,8 @@ _NO_TYPE: _Type = (
 )
 
 EDGE, CANNOT_SAY, WHOLE = range(3)
-"""Slots that are no fields: before and behind all rows; what only the scalar parser can place; a
-row whose whole text is known."""
+"""Slots of no field: `EDGE` before the first row and after the last one; `CANNOT_SAY` where only
+the scalar parser can place a field; `WHOLE` in a row whose whole text is known."""
 
 GROUP, COUNT, GARBLED = 1, 2, 4
 """Flags of a slot: in an entry of a group; counts a group; has no tag."""
@@ -46,9 +46,20 @@ START = 1 << 31
 """Marks the pair that a row begins with; its first slot is the last one of the row before."""
 
 _TYPE_LENGTH = 6  # bytes of a MsgType that fit beside a dictionary's number in a word
+_MOST_DICTIONARIES = 1 << 16
 _MOST_TYPES = 1000
 _MOST_SLOTS = 1 << 20
 _MOST_PAIRS = 60_000
+
+# The bits of a word that names a field which is a member of nothing, see `_packed`; were one of
+# them too narrow, a field would get the slot of another one.
+_SLOT_BITS, _TYPE_BITS, _ID_BITS = 20, 10, 14
+assert 2 * _SLOT_BITS + _TYPE_BITS + _ID_BITS == 64
+assert _MOST_SLOTS <= 1 << _SLOT_BITS
+assert _MOST_TYPES <= 1 << _TYPE_BITS
+assert MOST_IDS <= 1 << _ID_BITS
+assert _MOST_SLOTS <= START, "a pair has its second slot in the bits below START"
+assert _MOST_DICTIONARIES <= 1 << 64 - 8 * _TYPE_LENGTH
 
 
 class Slots:
@@ -60,6 +71,29 @@ class Slots:
     id of the tag of a field at the message's level, -1 of what is none. `has_unclear`
     tells whether there are tags that have no slot of their own. `of_unknown_versions` are the types
     whose dictionary stands in for one that there is not.
+
+    An order, `8=FIX.4.4|35=D|55=A|453=1|448=X|58=hi`, has its type by dictionary and MsgType, and
+    each of its fields a slot by type and tag. 448 PartyID stands in an entry of the group that
+    453 NoPartyIDs counts:
+
+    >>> from fixfeed.transforms.fix.dictionary.choose import BUILT_IN
+    >>> tags = TagTable([8, 35, 55, 453, 448, 58], lambda text: False)
+    >>> slots = Slots(tags)
+    >>> dictionary = slots.dictionary(BUILT_IN.choose("FIX.4.4", "", "->", {}))
+    >>> msg_type = np.array([ord("D")], np.uint64)
+    >>> types = slots.types_of(np.array([dictionary]), msg_type, np.array([1]))
+    >>> found = slots.slots_of(types, np.arange(6), np.zeros(6, np.int64))
+    >>> [(slots.slots[number].name, slots.slots[number].depth) for number in found[2:]]
+    [('Symbol', 0), ('NoPartyIDs', 0), ('PartyID', 1), ('Text', 0)]
+    >>> slots.flags[found].tolist() == [0, 0, 0, COUNT, GROUP, 0]
+    True
+
+    Each slot and the next one make a pair, which has the JSON text between their values:
+
+    >>> pairs = slots.pairs_of((found[:-1] << 32 | found[1:]).view(np.uint64))
+    >>> [slots.pairs[number].plain for number in pairs]  # doctest: +NORMALIZE_WHITESPACE
+    ['","MsgType":"', '","Symbol":"', '","NoPartyIDs":[', '{"PartyID":"',
+     '"}],"Text":"']
     """
 
     def __init__(self, tags: TagTable):
@@ -101,6 +135,7 @@ class Slots:
     def dictionary(self, dictionary: VersionDictionary) -> int:
         """Return the number of a dictionary."""
         number = self._dictionary_numbers.setdefault(id(dictionary), len(self._dictionaries))
+        assert number < _MOST_DICTIONARIES
         if number == len(self._dictionaries):
             self._dictionaries.append(dictionary)
             self._unknown.append(self._add_type(dictionary, None))
@@ -148,6 +183,7 @@ class Slots:
         old_types, old_tags = self._filled
         if (types, tags) == self._filled:
             return
+        assert tags <= 1 << _ID_BITS
         if types > height or tags > width:
             table = np.zeros((max(height, 2 * types), max(width, 2 * tags)), np.int64)
             table[:height, :width] = self._table
@@ -236,32 +272,27 @@ class Slots:
 
     def foreign(self, before: Ints, behind: Ints, types: Ints, ids: Ints) -> Ints:
         """Return the slots of such fields between known ones, `EDGE` where a row begins or ends."""
-        key = before.astype(np.uint64) << np.uint64(44)
-        key |= behind.astype(np.uint64) << np.uint64(24)
-        key |= types.astype(np.uint64) << np.uint64(14)
-        key |= ids.astype(np.uint64)
-        numbers = self._foreign_numbers(key)
+        numbers = self._foreign_numbers(_packed(before, behind, types, ids))
         self._describe()
         slots = np.array([*self._foreign, CANNOT_SAY], np.int64)
         return slots.take(numbers, mode="wrap")
 
     def _new_foreign(self, key: int) -> int | None:
-        before, behind = (self.slots[key >> shift & 0xFFFFF] for shift in (44, 24))
-        kind = key >> 14 & 0x3FF
+        first, second, kind, number = _unpacked(key)
+        before, behind = self.slots[first], self.slots[second]
         dictionary, msg_type = self.types[kind]
-        tag = self._tags.tags[key & 0x3FFF]
         root = dictionary.scope(msg_type)
         level = behind.scope or root
         scope = before.scope or root
         while scope is not level and scope.parent:
             scope = scope.parent
-        if scope is not level or CANNOT_SAY in (key >> 44, key >> 24 & 0xFFFFF):
+        if scope is not level or CANNOT_SAY in (first, second):
             # The level has no entry to stand in.
             return None
         order = behind.order if behind.scope else TRAILER
         if not level.parent and before.scope and min(order, BODY) < before.order:
             return None
-        self._foreign.append(self._slot(kind, level, tag, order))
+        self._foreign.append(self._slot(kind, level, self._tags.tags[number], order))
         return len(self._foreign) - 1
 
     def own(self, before: Ints, depth: int, types: Ints, ids: Ints) -> Ints:
@@ -269,24 +300,20 @@ class Slots:
 
         `depth` tells how many groups around: those entries, or ones that these stand in.
         """
-        key = before.astype(np.uint64) << np.uint64(44)
-        key |= np.uint64(depth << 24)
-        key |= types.astype(np.uint64) << np.uint64(14)
-        key |= ids.astype(np.uint64)
-        numbers = self._own_numbers(key)
+        numbers = self._own_numbers(_packed(before, np.full_like(before, depth), types, ids))
         self._describe()
         slots = np.array([*self._own, CANNOT_SAY], np.int64)
         return slots.take(numbers, mode="wrap")
 
     def _new_own(self, key: int) -> int | None:
-        before, depth = self.slots[key >> 44], key >> 24 & 0xFFFFF
+        first, depth, kind, number = _unpacked(key)
+        before = self.slots[first]
         scope = before.scope
         while scope and scope.depth > depth:
             scope = scope.parent
         if not scope:
             return None
-        tag = self._tags.tags[key & 0x3FFF]
-        self._own.append(self._slot(key >> 14 & 0x3FF, scope, tag, before.order))
+        self._own.append(self._slot(kind, scope, self._tags.tags[number], before.order))
         return len(self._own) - 1
 
     # Pairs.
@@ -312,3 +339,22 @@ class Slots:
         if new:
             self._pair_flags = np.append(self._pair_flags[:-1], np.array([*new, BAD], np.uint8))
         return self._pair_flags.take(pairs, mode="wrap")
+
+
+def _packed(first: Ints, second: Ints, types: Ints, ids: Ints) -> Words:
+    """Return a word for each field: two slots, or a slot and a depth; its type and its tag's id."""
+    key = first << _SLOT_BITS
+    key |= second
+    key <<= _TYPE_BITS
+    key |= types
+    key <<= _ID_BITS
+    key |= ids
+    return key.view(np.uint64)
+
+
+def _unpacked(key: int) -> tuple[int, int, int, int]:
+    """Return what `_packed` has put into a word."""
+    rest, number = divmod(key, 1 << _ID_BITS)
+    rest, kind = divmod(rest, 1 << _TYPE_BITS)
+    first, second = divmod(rest, 1 << _SLOT_BITS)
+    return first, second, kind, number

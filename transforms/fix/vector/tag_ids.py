@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from fixfeed.transforms.fix.swar import first_byte, word
 
-__all__ = ["TagTable", "tag_texts"]
+__all__ = ["MOST_IDS", "TagTable", "tag_texts"]
 
 _U = np.uint64
 _EQUALS = word(b"=" * 8)
 _TAG = re.compile(rb"[1-9][0-9]{0,7}")
-# Behind zeros there may be the tag of a length field, which framing wants to know of.
+# After zeros there may be the tag of a length field, which framing wants to know of.
 _GARBLED = re.compile(rb"(?![1-9][0-9]*\Z|0)[\w .-]{1,8}")
 # How many bits number the places of the table, and the factor of the hash, found by trial: all tags
 # of up to four digits have places of their own.
@@ -30,6 +30,9 @@ _MOST_STRANGERS = 100_000
 _FEW = 500
 """Below this many strangers a dictionary costs less than sorting them."""
 
+MOST_IDS = _MOST_TAGS + _MOST_GARBLED
+"""A table grows to so many ids at most; `slots` packs them into words and relies on it."""
+
 
 class TagTable:
     """Small ids, from 0 on, for the texts of tags in the order they were first seen.
@@ -37,10 +40,17 @@ class TagTable:
     `tags[id]` is the tag number. A table grows as new tags come, up to a bound that keeps a log of
     ever new tags from filling the memory; tags beyond it get -1. So do texts that are no tag, but
     for some short ones: `garbled` has those by the negative numbers that they have in `tags`.
+    The ids below `lengths` are those of length fields (95 RawDataLength).
     """
 
-    def __init__(self, tags: Iterable[int], may_be_garbled: Callable[[bytes], bool]):
-        """`tags` get the first ids; `may_be_garbled` tells which texts that are no tag get some."""
+    def __init__(
+        self, tags: Iterable[int], may_be_garbled: Callable[[bytes], bool], *, lengths: int = 0
+    ):
+        """`tags` get the first ids, those of `lengths` length fields before the others.
+
+        `may_be_garbled` tells which texts that are no tag get ids too.
+        """
+        self.lengths = lengths
         self.tags: list[int] = []
         self.garbled: dict[int, str] = {}
         self._may_be_garbled = may_be_garbled

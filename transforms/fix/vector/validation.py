@@ -1,6 +1,7 @@
 """Checks the fields of a block against their dictionaries; equal to `scalar.validation`."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +9,7 @@ from numpy.typing import NDArray
 from fixfeed.transforms.fix.defects import (
     BAD_VALUE,
     MISSING_FIELD,
-    UNEXPECTED_TAG,
     UNKNOWN_MSG_TYPE,
-    UNKNOWN_TAG,
-    UNKNOWN_VALUE,
 )
 from fixfeed.transforms.fix.dictionary.union import Field
 from fixfeed.transforms.fix.dictionary.version import VersionDictionary
@@ -19,6 +17,7 @@ from fixfeed.transforms.fix.scalar.fields import decode
 from fixfeed.transforms.fix.scalar.validation import DECIMALS, TIMES, WHOLE, check_tag, check_value
 from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, TIME
 from fixfeed.transforms.fix.swar import LOW_BYTES, ZEROS, all_digits
+from fixfeed.transforms.fix.vector.groups import Places
 from fixfeed.transforms.fix.vector.id_table import Numbered
 from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.slots import Slots
@@ -36,6 +35,7 @@ what was found of the same text before."""
 
 _COLUMN_TYPES = {column.tag: column.type for column in COLUMNS}
 _SHORT = 6  # bytes of a value that fit beside the number of its field in a word
+_MOST_FIELDS = 1 << 64 - 8 * _SHORT
 _MOST_TEXTS = 100_000
 _LONGEST_NUMBER = 16
 
@@ -94,86 +94,62 @@ class FieldChecks:
             self._fields.append(field)
         return number
 
-    def check(
-        self,
-        rows: Rows,
-        types: Ints,
-        slot: Ints,
-        special: Ints,
-        repeats: Ints,
-        begins: Ints,
-        defects: Ints,
-    ) -> None:
-        """Add what is wrong to `defects`; what it says of odd rows means nothing.
+    def check(self, rows: Rows, places: Places, special: Ints, repeats: Ints, begins: Ints) -> Ints:
+        """Return the defects of each row; those of odd rows mean nothing.
 
         `special` are the fields whose values are not plain text, `repeats` those that repeat a tag
         at the message's level, `begins` those that begin entries.
         """
         self._learn()
-        defects |= self._type_defects.take(types)
-        row = rows.row
-        wrong = self._tag_defects.take(slot)
-        _add(defects, row, np.flatnonzero(wrong), wrong, (UNKNOWN_TAG, UNEXPECTED_TAG))
-        self._check_required(rows, types, slot, repeats, begins, defects)
+        slot = places.slot
         kind = self._kind.take(slot)
-        length = rows.stop - rows.equals - 1
-        kind[length == 0] = _ANY
-        # What a column has read was checked there, but for values that are not the first.
-        self._one_by_one(rows, slot, np.union1d(repeats, special), defects)
+        values = _Values(rows, slot, rows.stop - rows.equals - 1)
+        kind[values.length == 0] = _ANY
         kind[special] = _ANY
-        self._check_numbers(rows, slot, kind, length, defects)
-        self._check_texts(rows, slot, np.flatnonzero(kind == _OTHER), length, defects)
+        not_numbers, long = _check_numbers(values, kind)
+        wrong, unknown = self._check_texts(values, np.flatnonzero(kind == _OTHER))
+        # What a column has read was checked there, but for values that are not the first.
+        by_text = np.concatenate([np.union1d(repeats, special), long, unknown])
+        defects = self._type_defects.take(places.types)
+        defects[self._lacks_required(rows, places, repeats, begins)] |= MISSING_FIELD
+        defects[rows.row.take(not_numbers)] |= BAD_VALUE
+        tags = self._tag_defects.take(slot)
+        strange = np.flatnonzero(tags)
+        np.bitwise_or.at(defects, rows.row.take(strange), tags.take(strange))
+        np.bitwise_or.at(defects, rows.row.take(wrong.fields), wrong.defects)
+        one_by_one = self._check_one_by_one(values, by_text)
+        np.bitwise_or.at(defects, rows.row.take(by_text), one_by_one)
+        return defects
 
-    def _check_required(
-        self, rows: Rows, types: Ints, slot: Ints, repeats: Ints, begins: Ints, defects: Ints
-    ) -> None:
-        """Compare how many required fields there are with how many there should be.
+    def _lacks_required(self, rows: Rows, places: Places, repeats: Ints, begins: Ints) -> Mask:
+        """Tell which rows have fewer required fields than there should be.
 
         In rows that are not odd no entry has a tag twice.
         """
-        count = len(rows.start)
-        required = self._required.take(slot)
+        required = self._required.take(places.slot)
         required[repeats] = 0
         present = np.add.reduceat(required, rows.first, dtype=np.int64)
-        wanted = self._slots.required.take(types)
-        entries = np.bincount(
-            rows.row.take(begins), self._needs.take(slot.take(begins)), minlength=count
-        )
-        defects[present < wanted + entries.astype(np.int64)] |= MISSING_FIELD
+        wanted = self._slots.required.take(places.types)
+        needs = self._needs.take(places.slot.take(begins))
+        entries = np.bincount(rows.row.take(begins), needs, minlength=len(rows.start))
+        return present < wanted + entries.astype(np.int64)
 
-    def _check_numbers(
-        self, rows: Rows, slot: Ints, kind: NDArray[np.uint8], length: Ints, defects: Ints
-    ) -> None:
-        numbers = np.flatnonzero((kind - np.uint8(1)) < 3)
-        if not len(numbers):
-            return
-        kind, length = kind.take(numbers), length.take(numbers)
-        at = rows.equals.take(numbers) + 1
-        signed = (rows.octets.take(at) == ord("-")) & (kind != _WHOLE)
-        at += signed
-        length = length - signed
-        low, low_dots = _digits(rows.words[at], np.minimum(length, 8))
-        high, high_dots = _digits(rows.words[at + 8], np.clip(length - 8, 0, 8))
-        points = low_dots.astype(np.int64) + high_dots
-        right = low & high & (points <= (kind == _DECIMAL)) & (length > points)
-        long = length > _LONGEST_NUMBER
-        self._one_by_one(rows, slot, numbers[long], defects)
-        defects[rows.row.take(numbers[~right & ~long])] |= BAD_VALUE
-
-    def _check_texts(
-        self, rows: Rows, slot: Ints, fields: Ints, length: Ints, defects: Ints
-    ) -> None:
-        short = (length.take(fields) <= _SHORT) & (self._field.take(slot.take(fields)) < 1 << 16)
-        self._one_by_one(rows, slot, fields[~short], defects)
-        fields = fields[short]
-        words = rows.words[rows.equals.take(fields) + 1] & LOW_BYTES.take(length.take(fields))
-        words |= self._field.take(slot.take(fields)).view(_U) << _U(8 * _SHORT)
+    def _check_texts(self, values: "_Values", fields: Ints) -> tuple["_Wrong", Ints]:
+        """Return which fields have values that are wrong, and the fields that it cannot tell of."""
+        number = self._field.take(values.slot.take(fields))
+        length = values.length.take(fields)
+        is_short = (length <= _SHORT) & (number < _MOST_FIELDS)
+        others, fields = fields[~is_short], fields[is_short]
+        words = values.rows.words[values.rows.equals.take(fields) + 1]
+        words &= LOW_BYTES.take(length[is_short])
+        words |= number[is_short].view(_U) << _U(8 * _SHORT)
         found = self._texts(words)
         if len(self._known_texts) <= len(self._text_defects):
             self._known_texts = np.array([*self._text_defects, 0], np.int64)
-        wrong = self._known_texts.take(found, mode="wrap")
-        _add(defects, rows.row.take(fields), np.flatnonzero(wrong), wrong)
-        self._one_by_one(rows, slot, fields[found < 0], defects)
+        defects = self._known_texts.take(found, mode="wrap")
+        wrong = np.flatnonzero(defects)
+        unknown = np.concatenate([others, fields[found < 0]])
+        return _Wrong(fields.take(wrong), defects.take(wrong)), unknown
 
     def _new_text(self, key: int) -> int | None:
         if len(self._text_defects) == _MOST_TEXTS:
@@ -185,12 +161,49 @@ class FieldChecks:
     def _value_defects(self, number: int, text: str) -> int:
         return check_value(self._fields[number], text)
 
-    def _one_by_one(self, rows: Rows, slot: Ints, fields: Ints, defects: Ints) -> None:
-        for field in fields.tolist():
-            number = int(self._field[slot[field]])
-            if number >= 0:
-                text = decode(rows.value(field))
-                defects[rows.row[field]] |= self._check(number, text)
+    def _check_one_by_one(self, values: "_Values", fields: Ints) -> Ints:
+        """Return the defects of the values of fields."""
+        numbers = self._field.take(values.slot.take(fields)).tolist()
+        return np.array(
+            [
+                self._check(number, decode(values.rows.value(field))) if number >= 0 else 0
+                for field, number in zip(fields.tolist(), numbers, strict=True)
+            ],
+            np.int64,
+        )
+
+
+class _Values(NamedTuple):
+    """The values of all fields of a block, by their slots, and how long they are."""
+
+    rows: Rows
+    slot: Ints
+    length: Ints
+
+
+class _Wrong(NamedTuple):
+    """Fields, and the defects of each."""
+
+    fields: Ints
+    defects: Ints
+
+
+def _check_numbers(values: _Values, kind: NDArray[np.uint8]) -> tuple[Ints, Ints]:
+    """Return the fields whose values are not the numbers that they should be, and too long ones."""
+    numbers = np.flatnonzero((kind - np.uint8(1)) < 3)
+    if not len(numbers):
+        return numbers, numbers
+    rows, kind, length = values.rows, kind.take(numbers), values.length.take(numbers)
+    at = rows.equals.take(numbers) + 1
+    signed = (rows.octets.take(at) == ord("-")) & (kind != _WHOLE)
+    at += signed
+    length = length - signed
+    low, low_dots = _digits(rows.words[at], np.minimum(length, 8))
+    high, high_dots = _digits(rows.words[at + 8], np.clip(length - 8, 0, 8))
+    points = low_dots.astype(np.int64) + high_dots
+    right = low & high & (points <= (kind == _DECIMAL)) & (length > points)
+    long = length > _LONGEST_NUMBER
+    return numbers[~right & ~long], numbers[long]
 
 
 def _type_defects(dictionary: VersionDictionary, msg_type: str | None) -> int:
@@ -227,14 +240,3 @@ def _digits(words: Words, length: Ints) -> tuple[Mask, NDArray[np.uint8]]:
     count = (points != 0).astype(np.uint8)
     count += (points & (points - _U(1))) != 0
     return all_digits(found), count
-
-
-def _add(
-    defects: Ints,
-    row: Ints,
-    fields: Ints,
-    wrong: Ints,
-    kinds: tuple[int, ...] = (BAD_VALUE, UNKNOWN_VALUE),
-) -> None:
-    for kind in kinds if len(fields) else ():
-        defects[row.take(fields[wrong.take(fields) & kind > 0])] |= kind

@@ -363,7 +363,7 @@ def test_well_formed_groups_are_nested_without_the_scalar_parser(monkeypatch):
         "fixfeed.transforms.fix.vector.block.parse_message",
         lambda *given: sent.append(given) or None,
     )
-    monkeypatch.setattr(Layout, "replace", None)
+    monkeypatch.setattr(Layout, "with_whole", None)
     fields = [*HEAD, (453, b"2"), (448, b"P1"), (802, b"1"), (523, b"s"), (448, b"P2"), (55, b"X")]
     message = encode(fields) + encode([*fields, (b"x56", b"garbled")])
     batch = parse_block(Block("log", 0, message * 50), vectorised=True, fix_json=True)
