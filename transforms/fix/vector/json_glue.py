@@ -32,7 +32,21 @@ class Slot(NamedTuple):
     `position` is that among the members of the level, -1 for a field that is no member there.
     `kind` is `[` for the first and `,` for a further one of those that a repeated tag makes an
     array of. `order` is the part of the message, of a field that is no member that of the field
-    behind it.
+    after it.
+
+    The slot of 453 NoPartyIDs in an order, as in `35=D|453=1|448=X`:
+
+    >>> from fixfeed.transforms.fix.dictionary.choose import BUILT_IN
+    >>> order = BUILT_IN.choose("FIX.4.4", "", "->", {}).scope("D")
+    >>> counted = Slot(order, 453, "NoPartyIDs", order.position[453], order=BODY)
+    >>> counted.key, counted.end, counted.depth
+    ('"NoPartyIDs":[', ']', 0)
+
+    That of 448 PartyID is one level below, where it is the first member:
+
+    >>> party = Slot(counted.inner, 448, "PartyID", 0, order=BODY)
+    >>> party.key, party.end, party.depth
+    ('"PartyID":"', '"', 1)
     """
 
     scope: Scope | None
@@ -79,7 +93,21 @@ WHOLE_ROW = Slot(None, name="whole row")
 class PairText(NamedTuple):
     """Flags, and the text between two values: of one object, and of one with the message's parts.
 
-    The text of the first row's first field begins the row, that behind the last row ends it.
+    The text of the first row's first field begins the row, that after the last row ends it.
+
+    Of `8=FIX.4.4|35=D|55=A|...` the pair of MsgType (35, header) and Symbol (55, body):
+
+    >>> from fixfeed.transforms.fix.dictionary.choose import BUILT_IN
+    >>> order = BUILT_IN.choose("FIX.4.4", "", "->", {}).scope("D")
+    >>> msg_type = Slot(order, 35, "MsgType", order.position[35], order=HEADER)
+    >>> symbol = Slot(order, 55, "Symbol", order.position[55], order=BODY)
+    >>> pair_text(msg_type, symbol, start=False)
+    PairText(flags=0, plain='","Symbol":"', parts='"},"Body":{"Symbol":"')
+
+    The same way round it cannot be written in parts, so the scalar parser has to:
+
+    >>> pair_text(symbol, msg_type, start=False).flags == BAD
+    True
     """
 
     flags: int
