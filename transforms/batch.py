@@ -78,6 +78,22 @@ class Block:
     before the block say of those in it (in FIX, DefaultApplVerID by session). `witness` tells the
     bytes of the source before `end` from others, `` where its reader does not say; `origin` is what
     a sink registers the source by, None where the key is all there is.
+
+    A block of a FIX log with a message and a line that is none, and its batch:
+
+    >>> from fixfeed.transforms.fix.parser import parse_block
+    >>> data = b"in: 8=FIX.4.4|9=11|35=0|112=A|10=227|\\nlog closed\\n"
+    >>> block = Block("file:/logs/day.log", 1000, data, layout=b"|")
+    >>> batch = parse_block(block)
+    >>> (batch.start, batch.end) == (block.start, block.end) == (1000, 1049)
+    True
+    >>> (message,) = batch.messages.to_pylist()
+    >>> message["position"], message["prefix"], message["raw"]
+    (1004, 'in: ', b'8=FIX.4.4|9=11|35=0|112=A|10=227|')
+    >>> message["msg_type"], message["fields"], message["defects"]
+    ('0', '{"TestReqID":"A"}', None)
+    >>> batch.failures.num_rows, batch.skipped, batch.read
+    (0, 1, 1)
     """
 
     source: str

@@ -60,10 +60,10 @@ class Rows:
     the block. `failures` and `skipped` are what is between the rows.
 
     >>> table = TagTable([8, 9, 35, 10], lambda text: False)
-    >>> log = b"in: 8=FIX.4.4|9=11|35=0|112=A|10=092|"
+    >>> log = b"in: 8=FIX.4.4|9=11|35=0|112=A|10=227|"
     >>> rows = find_rows(log, b"|", table)
     >>> [log[at:end] for at, end in zip(rows.start, rows.end)]
-    [b'8=FIX.4.4|9=11|35=0|112=A|10=092|']
+    [b'8=FIX.4.4|9=11|35=0|112=A|10=227|']
     >>> log[rows.prefix[0] : rows.start[0]]
     b'in: '
     >>> rows.first.tolist(), rows.last.tolist()
@@ -71,7 +71,7 @@ class Rows:
     >>> [table.tags[number] for number in rows.ids]
     [8, 9, 35, 112, 10]
     >>> [rows.value(field) for field in range(5)]
-    [b'FIX.4.4', b'11', b'0', b'A', b'092']
+    [b'FIX.4.4', b'11', b'0', b'A', b'227']
     >>> rows.framed.tolist(), rows.irregular.tolist()
     ([True], [False])
     """
