@@ -15,6 +15,7 @@ from pathlib import Path
 
 import apache_beam as beam
 
+from fixfeed.io.commit import Run
 from fixfeed.io.files.source import ReadFromFiles, cut_ranges, find_files
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.sink import WriteToParquet
@@ -109,10 +110,11 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
         plan = make_plan(files, ledgers, rules="bench", reprocess=False)
         ranges, sources = plan.ranges, plan.sources["sink"]
     write: beam.PTransform = _Drop(clock)
+    told = Run(sources, rules="bench", on_commit=clock.commit)
     if sink == "sql":
-        write = WriteToSql(target, sources=sources, rules="bench", on_commit=clock.commit)
+        write = WriteToSql(target, told)
     elif sink == "parquet":
-        write = WriteToParquet(target, sources=sources, rules="bench", on_commit=clock.commit)
+        write = WriteToParquet(target, told)
     peak = 0
     over = threading.Event()
 

@@ -11,6 +11,7 @@ from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fixfeed.io.commit import Run
     from fixfeed.io.files.source import ReadFromFiles
     from fixfeed.io.jsonl.sink import WriteToJsonLines
     from fixfeed.io.parquet.sink import WriteToParquet
@@ -31,6 +32,7 @@ __all__ = [
     "Lookup",
     "ParseFix",
     "ReadFromFiles",
+    "Run",
     "ToMessages",
     "WriteToJsonLines",
     "WriteToParquet",
@@ -46,6 +48,7 @@ _MODULES = {
     "Lookup": "transforms.lookup",
     "ParseFix": "transforms.parse",
     "ReadFromFiles": "io.files.source",
+    "Run": "io.commit",
     "ToMessages": "transforms.messages",
     "WriteToJsonLines": "io.jsonl.sink",
     "WriteToParquet": "io.parquet.sink",

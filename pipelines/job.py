@@ -15,6 +15,7 @@ from typing import Any
 import apache_beam as beam
 from rich.console import Console
 
+from fixfeed.io.commit import Run
 from fixfeed.io.files.content import STANDARD_INPUT
 from fixfeed.io.files.globs import visible
 from fixfeed.io.files.source import (
@@ -214,10 +215,12 @@ class Job:
                         (
                             f"Write{number}",
                             sink.write(
-                                plan.sources[sink.name],
-                                self.rules.digest,
-                                settings.reprocess,
-                                metrics.Committed(sink.name, counters),
+                                Run(
+                                    plan.sources[sink.name],
+                                    self.rules.digest,
+                                    settings.reprocess,
+                                    metrics.Committed(sink.name, counters),
+                                )
                             ),
                         )
                         for number, sink in enumerate(self.sinks, 1)

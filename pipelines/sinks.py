@@ -26,7 +26,7 @@ from fixfeed.transforms.nearest import nearest
 if TYPE_CHECKING:
     import apache_beam as beam
 
-    from fixfeed.io.gathering import OnCommit
+    from fixfeed.io.commit import Run
     from fixfeed.io.jsonl.standard_output import StandardOutputLedger
 
 __all__ = ["SINKS", "Connector", "Sink", "sink_of"]
@@ -39,8 +39,7 @@ class Sink:
     """A place that batches are stored in.
 
     `name` is its URI, without parameters, as people may see it. `ledger()` opens what it remembers,
-    for planning; `write(sources, rules, replace, on_commit)` is the transform that stores;
-    `failures()` yields
+    for planning; `write(run)` is the transform that stores; `failures()` yields
     those that are stored, in order; `look()` opens what it remembers, if it does, to look, or
     raises the `SinkError` that storing would raise. Both make nothing. `fix_json` tells that it
     needs the column `fix_json`, `stdout` that it writes to standard output, in one process.
@@ -51,7 +50,7 @@ class Sink:
 
     name: str
     ledger: Callable[[], Ledger]
-    write: Callable[[Mapping[str, int], str, bool, "OnCommit"], "beam.PTransform"]
+    write: Callable[["Run"], "beam.PTransform"]
     failures: Callable[[], Generator[dict[str, Any], None, None]]
     look: Callable[[], Ledger | None]
     fix_json: bool = False
@@ -68,10 +67,10 @@ def _sql(uri: str, _given: Mapping[str, Any], _names: bool) -> Sink:
             f"{_meant('sqlite:///', file.removeprefix('//'))}"
         )
 
-    def write(sources, rules, replace, on_commit) -> "beam.PTransform":
+    def write(run: "Run") -> "beam.PTransform":
         from fixfeed.io.sql.sink import WriteToSql
 
-        return WriteToSql(uri, sources=sources, rules=rules, replace=replace, on_commit=on_commit)
+        return WriteToSql(uri, run)
 
     def failures() -> Generator[dict[str, Any], None, None]:
         with closing(open_store(uri, read_only=True)) as store:
@@ -100,17 +99,10 @@ def _parquet(uri: str, given: Mapping[str, Any], names: bool) -> Sink:
     except ValueError as error:
         raise UnknownPlace(str(error)) from error
 
-    def write(sources, rules, replace, on_commit) -> "beam.PTransform":
+    def write(run: "Run") -> "beam.PTransform":
         from fixfeed.io.parquet.sink import WriteToParquet
 
-        return WriteToParquet(
-            place,
-            sources=sources,
-            rules=rules,
-            replace=replace,
-            partition_by=partition_by,
-            on_commit=on_commit,
-        )
+        return WriteToParquet(place, run, partition_by=partition_by)
 
     def ledger() -> ParquetLedger:
         columns = columns_of_a_run(FIX.table, names=names)
@@ -139,12 +131,10 @@ def _jsonl(uri: str, _given: Mapping[str, Any], _names: bool) -> Sink:
     if place == "-":
         return _standard_output(uri)
 
-    def write(sources, rules, replace, on_commit) -> "beam.PTransform":
+    def write(run: "Run") -> "beam.PTransform":
         from fixfeed.io.jsonl.sink import WriteToJsonLines
 
-        return WriteToJsonLines(
-            place, sources=sources, rules=rules, replace=replace, on_commit=on_commit
-        )
+        return WriteToJsonLines(place, run)
 
     def failures() -> Generator[dict[str, Any], None, None]:
         return jsonl_failures.read_failures(place)
@@ -162,10 +152,10 @@ def _standard_output(uri: str) -> Sink:
 
         return StandardOutputLedger()
 
-    def write(_sources, _rules, _replace, on_commit) -> "beam.PTransform":
+    def write(run: "Run") -> "beam.PTransform":
         from fixfeed.io.jsonl.standard_output import WriteToStandardOutput
 
-        return WriteToStandardOutput(names=ledger().names, on_commit=on_commit)
+        return WriteToStandardOutput(names=ledger().names, on_commit=run.on_commit)
 
     def failures() -> Generator[dict[str, Any], None, None]:
         return jsonl_failures.read_failures("-")

@@ -24,7 +24,7 @@ _SCALAR = (
     | {f"{FIX}.{name}" for name in ("columns", "parsed", "reading", "scalar")}
 )
 _LEDGER = {"fixfeed.io.ledger", "fixfeed.io.redaction"}
-_SINK = {"fixfeed.io.gathering", "fixfeed.io.fsync", "apache_beam"} | _LEDGER
+_SINK = {"fixfeed.io.commit", "fixfeed.io.fsync", "apache_beam"} | _LEDGER
 _PROTOCOL = {f"fixfeed.transforms.{name}" for name in ("batch", "nearest", "protocol")}
 ALLOWED = {
     "transforms/fix/dictionary": _DICTIONARY,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import apache_beam as beam
 
-from fixfeed.io.gathering import OnCommit
+from fixfeed.io.commit import OnCommit
 from fixfeed.io.jsonl.files import FAILURES
 from fixfeed.io.jsonl.writer import joined
 from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, Stretch

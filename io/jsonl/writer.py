@@ -1,14 +1,14 @@
 """Commits of batches to a file of JSON lines: what is new of them, and their stretches."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.io.jsonl.ledger import JsonlLedger
-from fixfeed.io.ledger.ledger import Progress, check_witness, register_batches
-from fixfeed.io.ledger.new_parts import new_parts
+from fixfeed.io.ledger.ledger import Progress, check_witness
+from fixfeed.io.ledger.new_parts import Part, new_parts
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.failures import failure_envelopes
 from fixfeed.transforms.protocol import Protocol, Table, default_protocol
@@ -24,82 +24,73 @@ def joined(texts: pa.StringArray) -> bytes:
     return pc.binary_join(one, "\n")[0].as_buffer().to_pybytes() + b"\n"
 
 
-class JsonlWriter:
-    """Commits batches to a file; see `WriteToJsonLines` for the arguments and the guarantee."""
+class JsonlWriter(JsonlLedger):
+    """A file of lines that batches are stored in; see `WriteToJsonLines` for the guarantee."""
 
-    def __init__(
-        self,
-        place: str,
-        *,
-        sources: Mapping[str, int] | None = None,
-        rules: str = "",
-        replace: bool = False,
-        protocol: Protocol | None = None,
-    ):
-        """Store the arguments; nothing is opened or made."""
+    def __init__(self, place: str, *, protocol: Protocol | None = None):
+        """Name the file; nothing is opened or made."""
+        super().__init__(place)
         self._table = (protocol or default_protocol()).table
-        self._ledger = JsonlLedger(place)
-        self._sources = dict(sources or {})
         self._names: dict[int, str] = {}
-        self._rules = rules
-        self._replace = replace
 
-    def prepare(self) -> None:
-        """Make the files ready; `SinkError` if they cannot be."""
-        self._ledger.prepare()
+    def write(
+        self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool
+    ) -> list[int]:
+        """Commit (source id, batch) pairs; return how many messages of each were stored.
 
-    def close(self) -> None:
-        """Close what is open."""
-        self._ledger.close()
-
-    def write(self, batches: Sequence[Batch]) -> list[int]:
-        """Commit batches; return how many messages of each were stored."""
-        self._sources = register_batches(
-            self._ledger, batches, self._sources, rules=self._rules, replace=self._replace
-        )
-        if not {self._sources[batch.source] for batch in batches} <= self._names.keys():
-            self._names = self._ledger.names()
+        Raises `SinkError` with `replace` if a part of a batch is done under other rules.
+        """
+        if not {source_id for source_id, _ in batches} <= self._names.keys():
+            self._names = self.names()
         made = [
-            (number, _as_lines(batch, self._names[number], self._table))
-            for number, batch in ((self._sources[batch.source], batch) for batch in batches)
+            (source_id, _as_lines(batch, self._names[source_id], self._table))
+            for source_id, batch in batches
         ]
         messages: list[bytes] = []
         failures: list[bytes] = []
-        with self._ledger.transaction():
-            stored = [self._add(number, batch, messages, failures) for number, batch in made]
+        with self.transaction():
+            stored = []
+            for source_id, batch in made:
+                if batch.provisional:
+                    failures += self._new_end(source_id, batch, rules, replace)
+                    stored.append(0)
+                    continue
+                parts = self._enter(source_id, batch, rules, replace)
+                messages += [joined(part.messages["line"]) for part in parts]
+                failures += [joined(part.failures["line"]) for part in parts]
+                stored.append(sum(part.messages.num_rows for part in parts))
             if any(messages):
-                self._ledger.append("lines", messages)
+                self.append("lines", messages)
             if any(failures):
-                self._ledger.append("failures", failures)
+                self.append("failures", failures)
         return stored
 
-    def _add(
-        self, source_id: int, batch: Batch, messages: list[bytes], failures: list[bytes]
-    ) -> int:
-        """Add what is new of a batch to the lines of a commit; return how many messages it is."""
-        if batch.provisional:
-            if (
-                batch.failures.num_rows
-                and not self._done(source_id, batch, batch.start + 1)
-                and self._ledger.unfinished(source_id, batch.start, batch.end)
-            ):
-                failures.append(joined(batch.failures["line"]))
-            return 0
-        stored = 0
-        done = self._done(source_id, batch, batch.end)
-        for part in new_parts(batch, done, rules=self._rules):
-            messages.append(joined(part.messages["line"]))
-            failures.append(joined(part.failures["line"]))
-            self._ledger.extend(source_id, part.progress)
-            stored += part.messages.num_rows
-        return stored
+    def _enter(self, source_id: int, batch: Batch, rules: str, replace: bool) -> list[Part]:
+        """Enter a batch's stretch into the ledger; return what is to be stored of it."""
+        done = self._done(source_id, batch, batch.end, rules, replace)
+        parts = new_parts(batch, done, rules=rules)
+        for part in parts:
+            self.extend(source_id, part.progress)
+        return parts
 
-    def _done(self, source_id: int, batch: Batch, end: int) -> list[Progress]:
+    def _new_end(self, source_id: int, batch: Batch, rules: str, replace: bool) -> list[bytes]:
+        """Return the lines of an unfinished end of a source, none if they are there already."""
+        if (
+            batch.failures.num_rows
+            and not self._done(source_id, batch, batch.start + 1, rules, replace)
+            and self.unfinished(source_id, batch.start, batch.end)
+        ):
+            return [joined(batch.failures["line"])]
+        return []
+
+    def _done(
+        self, source_id: int, batch: Batch, end: int, rules: str, replace: bool
+    ) -> list[Progress]:
         """Return the rows of progress that have a part in [batch.start, end)."""
-        done = self._ledger.done(source_id, batch.start, end)
-        check_witness(self._ledger.place, batch, done)
-        if self._replace and any(row[0] != self._rules for row in done):
-            raise self._ledger.irreplaceable(self._names[source_id])
+        done = self.done(source_id, batch.start, end)
+        check_witness(self.place, batch, done)
+        if replace and any(row[0] != rules for row in done):
+            raise self.irreplaceable(self._names[source_id])
         return done
 
 

@@ -29,9 +29,9 @@ __all__ = [
     "inside",
     "known",
     "merged",
-    "register_batches",
     "reprocessed_elsewhere",
     "settled",
+    "sources_of",
     "totals",
 ]
 
@@ -136,20 +136,16 @@ class Ledger(Protocol):
         """Close what is open."""
 
 
-def register_batches(
-    ledger: Ledger, batches: Iterable[Batch], known: Mapping[str, int], *, rules: str, replace: bool
-) -> dict[str, int]:
-    """Return the source ids of the batches' sources by key; those not in `known` are registered.
+def sources_of(batches: Iterable[Batch]) -> list[Source]:
+    """Return the sources of batches, each once, as a ledger registers them.
 
     A batch tells where it came from (`Batch.origin`); one that does not is known by its key.
     """
-    new = {batch.source: batch.origin for batch in batches if batch.source not in known}
-    sources = [
+    origins = {batch.source: batch.origin for batch in batches}
+    return [
         origin if isinstance(origin, Source) else Source(key, key.partition(":")[0], key)
-        for key, origin in sorted(new.items(), key=lambda one: one[0])
+        for key, origin in sorted(origins.items(), key=lambda one: one[0])
     ]
-    found = ledger.register(sources, rules=rules, replace=replace) if sources else {}
-    return {**known, **{key: one.source_id for key, one in found.items()}}
 
 
 def known(

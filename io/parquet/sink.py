@@ -6,11 +6,11 @@ DuckDB reads it as read_parquet('lake/messages/**/*.parquet', hive_partitioning 
 read_parquet('lake/messages'); `parquet.files` tells how its folders are named.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import apache_beam as beam
 
-from fixfeed.io.gathering import OnCommit, WriteBehindFn
+from fixfeed.io.commit import CommitFn, Limits, Run
 from fixfeed.io.parquet.files import check_partitions
 from fixfeed.io.parquet.writer import ParquetWriter
 from fixfeed.io.redaction import redact
@@ -22,16 +22,19 @@ __all__ = ["MOST_BYTES", "MOST_ROWS", "WriteToParquet", "check_partitions"]
 MOST_BYTES, MOST_ROWS = 64 << 20, 200_000
 """A commit is made when so much is gathered."""
 
+# A commit is a file a folder, and many small files are slow to read.
+_LIMITS = Limits(MOST_BYTES, MOST_ROWS, seconds=60.0)
+
 
 class WriteToParquet(beam.PTransform):
     """Store each batch (`PCollection[Batch]`) in Parquet files, every message once.
 
-    Batches are gathered, up to 64 MiB or to the end of the bundle, and committed together with
-    their stretches: one file a source and folder, in the order of message_id. When a bundle runs
-    twice, or a source is cut into blocks differently, what lies in a stretch that is done is left
-    out, message by message. A killed job leaves neither half a file nor, once the next one has
-    begun, a message twice. While one commit is written the next batches are being parsed, so an
-    error surfaces when the next commit or the bundle ends; the bundle then fails.
+    Batches are gathered, up to 64 MiB, for 60 seconds, or to the end of the bundle, and committed
+    together with their stretches: one file a source and folder, in the order of message_id. When a
+    bundle runs twice, or a source is cut into blocks differently, what lies in a stretch that is
+    done is left out, message by message. A killed job leaves neither half a file nor, once the next
+    one has begun, a message twice. While one commit is written the next batches are being parsed,
+    so an error surfaces when the next commit or the bundle ends; the bundle then fails.
 
     All files of messages have the columns of the first commit. A batch may lack one, which is null
     then; one that has another column, or a type of its own, fails with `SinkError`, and so does one
@@ -39,35 +42,27 @@ class WriteToParquet(beam.PTransform):
 
     Args:
       place: A local folder; `SinkError` if it is none. It is made if it is not there.
-      sources: The source ids of sources, by key, where planning has registered them. Others are
-        registered by their key when they are first seen.
-      rules: Digest of the rules that the messages were read with; stored with the progress.
-      replace: Store anew what was stored under other rules.
+      run: What the sink is told of the run, if there is more to tell than batches.
       partition_by: What files are sorted into folders by: `date`, `hour`, `source_id`, or columns;
         `ValueError` for others. The date of FIX is that of captured_at, else sending_time, else
         transact_time; without `partition_by` it is sorted by `date` and `msg_type`.
-      on_commit: Called after each commit, for each batch, with the number of messages stored.
       protocol: That of the batches, FIX if none is named.
     """
 
     def __init__(
         self,
         place: str,
+        run: Run | None = None,
         *,
-        sources: Mapping[str, int] | None = None,
-        rules: str = "",
-        replace: bool = False,
         partition_by: Sequence[str] | None = None,
-        on_commit: OnCommit | None = None,
         protocol: Protocol | None = None,
     ):
         """Check the parameters; nothing is made before the pipeline runs."""
         super().__init__()
         self._place = place
-        writer = ParquetWriter(
-            place, rules=rules, replace=replace, partition_by=partition_by, protocol=protocol
-        )
-        self._fn = _WriteBatchesFn(writer, dict(sources or {}), on_commit)
+        # Made here: workers may run in another folder.
+        writer = ParquetWriter(place, partition_by=partition_by, protocol=protocol)
+        self._fn = CommitFn(lambda: writer, run or Run(), _LIMITS, while_parsing=True)
 
     def expand(self, batches: beam.PCollection[Batch]):
         """Write the batches; nothing comes out."""
@@ -76,22 +71,3 @@ class WriteToParquet(beam.PTransform):
     def display_data(self):
         """Show where the batches go."""
         return {"place": redact(self._place)}
-
-
-class _WriteBatchesFn(WriteBehindFn):
-    def __init__(self, writer: ParquetWriter, sources: dict[str, int], on_commit: OnCommit | None):
-        super().__init__(on_commit, most_bytes=MOST_BYTES, most_rows=MOST_ROWS)
-        self._writer = writer
-        self._sources = sources
-        self._prepared = False
-
-    def close(self) -> None:
-        self._writer.close()
-
-    def write(self, batches: list[Batch]) -> None:
-        if not self._prepared:
-            self._writer.prepare()
-            self._prepared = True
-        self._sources = self._writer.register(batches, self._sources)
-        stored = self._writer.write([(self._sources[batch.source], batch) for batch in batches])
-        self._tell(batches, stored)

@@ -16,7 +16,6 @@ from fixfeed.io.ledger.ledger import (
     SinkFailed,
     Stretch,
     check_witness,
-    register_batches,
 )
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
 from fixfeed.io.parquet.files import (
@@ -46,6 +45,8 @@ __all__ = ["ParquetWriter"]
 class _Commit:
     """What is new of some batches: its progress, `stored` of each batch, and rows by source."""
 
+    rules: str
+    replace: bool
     stored: list[int] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
@@ -86,60 +87,46 @@ class _Commit:
         )
 
 
-class ParquetWriter:
-    """Commits batches to a folder; see `WriteToParquet` for the arguments and the guarantee."""
+class ParquetWriter(ParquetLedger):
+    """A folder that batches are stored in; see `WriteToParquet` for the guarantee."""
 
     def __init__(
         self,
         place: str,
         *,
-        rules: str = "",
-        replace: bool = False,
         partition_by: Sequence[str] | None = None,
         protocol: Protocol | None = None,
     ):
         """Check the arguments; nothing is opened or made."""
-        self._table = (protocol or default_protocol()).table
-        if partition_by is None:
-            partition_by = self._table.partition_by
-        check_partitions(partition_by, self._table)
-        self._ledger = ParquetLedger(place, partition_by=partition_by, protocol=protocol)
-        self._rules = rules
-        self._replace = replace
-        self._partition_by = tuple(partition_by)
+        table = (protocol or default_protocol()).table
+        self._sorted_by = tuple(table.partition_by if partition_by is None else partition_by)
+        check_partitions(self._sorted_by, table)
+        super().__init__(place, partition_by=self._sorted_by, protocol=protocol)
         self._schema: pa.Schema | None = None
         self._agreed: set[pa.Schema] = set()
 
     def prepare(self) -> None:
         """Make the folder ready; `SinkError` if it cannot be, or is partitioned otherwise."""
-        self._ledger.prepare()
-        self._ledger.agree_on_partitions(self._partition_by)
-        self._ledger.enlist()
+        super().prepare()
+        self.agree_on_partitions(self._sorted_by)
+        self.enlist()
 
-    def register(self, batches: Iterable[Batch], known: Mapping[str, int]) -> dict[str, int]:
-        """Return the source ids of the batches' sources by key, those that are `known` included."""
-        return register_batches(
-            self._ledger, batches, known, rules=self._rules, replace=self._replace
-        )
-
-    def close(self) -> None:
-        """Close what is open."""
-        self._ledger.close()
-
-    def write(self, batches: Sequence[tuple[int, Batch]]) -> list[int]:
+    def write(
+        self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool
+    ) -> list[int]:
         """Commit (source id, batch) pairs; return how many messages of each were stored.
 
         Raises `SinkError` if the folder cannot be written, or messages are of another schema than
         its.
         """
-        commit = self._new(batches, self._ledger.done())
+        commit = self._new(batches, self.done(), rules, replace)
         try:
             self._agree_on_columns(batch for _, batch in batches)
             commit.held = self._held(commit)
             self._write_files(commit)
-            with self._ledger.locked():
-                done = self._ledger.done()
-                now = self._new(batches, done)
+            with self.locked():
+                done = self.done()
+                now = self._new(batches, done, rules, replace)
                 now.held = self._held(now)
                 if not now.says_the_same(commit):
                     # Another writer has stored or replaced a part of it while we wrote.
@@ -149,17 +136,17 @@ class ParquetWriter:
                 settled = self._settled(commit, done)
                 self._end_provisional(commit)
                 if commit.progress or commit.files:
-                    self._ledger.commit(commit.progress, commit.files, commit.emptied, settled)
+                    self.commit(commit.progress, commit.files, commit.emptied, settled)
         except OSError as error:
             self._discard(commit)
-            raise SinkFailed.at(self._ledger.place, error) from error
+            raise SinkFailed.at(self.place, error) from error
         except SinkFailed:
             self._discard(commit)
             raise
         return commit.stored
 
     def _agree_on_columns(self, batches: Iterable[Batch]) -> None:
-        left_out = self._table.json_only
+        left_out = self.table.json_only
         found = {
             one.messages.schema: columns_of(one.messages, left_out)
             for one in batches
@@ -167,14 +154,13 @@ class ParquetWriter:
         }
         new = [given for rows, given in found.items() if rows not in self._agreed]
         if new:
-            self._schema = self._ledger.agree_on_columns(new)
+            self._schema = self.agree_on_columns(new)
             self._agreed.update(found)
 
     def _held(self, commit: _Commit) -> list[Held]:
-        if not self._replace:
+        if not commit.replace:
             return []
-        ledger = self._ledger
-        return held_files(ledger.folder, commit.stretches, ledger.emptied())
+        return held_files(self.folder, commit.stretches, self.emptied())
 
     def _discard(self, commit: _Commit) -> None:
         for path, _ in commit.files:
@@ -182,24 +168,28 @@ class ParquetWriter:
                 path.unlink(missing_ok=True)
 
     def _new(
-        self, batches: Sequence[tuple[int, Batch]], done: Mapping[int, Sequence[Progress]]
+        self,
+        batches: Sequence[tuple[int, Batch]],
+        done: Mapping[int, Sequence[Progress]],
+        rules: str,
+        replace: bool,
     ) -> _Commit:
         """Return what of the batches is in no done stretch, position by position.
 
-        With `replace` only what is done under our rules is.
+        With `replace` only what is done under `rules` is.
         """
-        commit = _Commit()
+        commit = _Commit(rules, replace)
         for source_id, batch in batches:
-            check_witness(self._ledger.place, batch, done.get(source_id, ()))
-        if self._replace:
-            self._ledger.check_claims({source_id for source_id, _ in batches}, rules=self._rules)
+            check_witness(self.place, batch, done.get(source_id, ()))
+        if replace:
+            self.check_claims({source_id for source_id, _ in batches}, rules=rules)
         then = {source_id: list(done.get(source_id, ())) for source_id, _ in batches}
         for source_id, batch in batches:
             if batch.provisional:
                 commit.stored.append(0)
                 self._add_provisional(commit, source_id, batch, then[source_id])
                 continue
-            parts = new_parts(batch, then[source_id], rules=self._rules, replace=self._replace)
+            parts = new_parts(batch, then[source_id], rules=rules, replace=replace)
             for part in parts:
                 commit.add(source_id, part)
                 commit.read.append(batch.read - batch.failures.num_rows)
@@ -213,7 +203,7 @@ class ParquetWriter:
         """Put an unfinished end in place of those that it begins before, unless it is done."""
         commit.forget_provisional(source_id, batch.start)
         first = batch.start, batch.start + 1
-        if missing(first, done, rules=self._rules, replace=self._replace):
+        if missing(first, done, rules=commit.rules, replace=commit.replace):
             commit.provisional[source_id, batch.start] = batch.failures
 
     # Files. Their names tell the source and its first and last position, or, of failures that may
@@ -222,17 +212,17 @@ class ParquetWriter:
     def _write_files(self, commit: _Commit) -> None:
         new: dict[tuple[str, int, str], pa.Table] = {}
         for source_id, batches in commit.messages.items():
-            messages = _in_order(batches, source_id, "message_id", self._table.json_only)
+            messages = _in_order(batches, source_id, "message_id", self.table.json_only)
             if self._schema is not None:
                 messages = conforming(messages, self._schema)
-            for folder, rows in partitions(messages, self._partition_by, self._table.times):
+            for folder, rows in partitions(messages, self._sorted_by, self.table.times):
                 new["messages", source_id, folder.rstrip("/")] = rows
         for source_id, batches in commit.failures.items():
             new["failures", source_id, ""] = _in_order(batches, source_id, "failure_id")
         for one in commit.held:
             at = one.table, one.source_id, one.folder
             content, left = renewed(
-                self._ledger.folder, one, commit.stretches[one.source_id], new.pop(at, None)
+                self.folder, one, commit.stretches[one.source_id], new.pop(at, None)
             )
             if left is not None:
                 new[at] = left
@@ -252,25 +242,25 @@ class ParquetWriter:
     def _write(self, commit: _Commit, place: str, rows: pa.Table) -> None:
         if place.startswith("messages/") and self._schema is not None:
             rows = conforming(rows, self._schema)
-        path = self._ledger.new_file()
+        path = self.new_file()
         commit.files.append((path, place))
         if not rows.num_rows:
             commit.emptied.append(place)
-        write_file(rows, path, self._table)
+        write_file(rows, path, self.table)
 
     def _settled(
         self, commit: _Commit, done: Mapping[int, Sequence[Progress]]
     ) -> dict[int, list[Progress]]:
         """Return all progress of sources of which stretches are replaced, as it is then."""
-        if not self._replace:
+        if not commit.replace:
             return {}
-        folder, emptied = self._ledger.folder, self._ledger.emptied()
+        folder, emptied = self.folder, self.emptied()
         return progress_after(folder, commit.progress, commit.read, done, commit.held, emptied)
 
     def _end_provisional(self, commit: _Commit) -> None:
         """Empty the files of unfinished ends that have come again or turned into messages."""
         stretches = commit.stretches
-        folder = self._ledger.folder
+        folder = self.folder
         gone = [
             place
             for place, source_id, at in provisional_files(folder)
@@ -278,7 +268,7 @@ class ParquetWriter:
             or any(source == source_id and start <= at for source, start in commit.provisional)
         ]
         if gone:
-            gone = sorted(set(gone) - self._ledger.emptied())
+            gone = sorted(set(gone) - self.emptied())
         written, commit.files = commit.files, []
         for place in gone:
             self._write(commit, place, pq.read_schema(folder / place).empty_table())

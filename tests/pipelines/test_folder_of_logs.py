@@ -331,10 +331,10 @@ class Parquet:
         return ParquetLedger(self.place)
 
     def write(self, source_id, batch, rules, again):
-        writer = ParquetWriter(self.place, rules=rules, replace=again)
+        writer = ParquetWriter(self.place)
         with contextlib.closing(writer):
             writer.prepare()
-            writer.write([(source_id, batch)])
+            writer.write([(source_id, batch)], rules=rules, replace=again)
 
     def rows(self):
         for path in Path(self.place, "messages").rglob("*.parquet"):
@@ -361,10 +361,10 @@ class JsonLines:
         return JsonlLedger(self.place)
 
     def write(self, source_id, batch, rules, again):
-        writer = JsonlWriter(self.place, sources={batch.source: source_id}, rules=rules)
+        writer = JsonlWriter(self.place)
         with contextlib.closing(writer):
             writer.prepare()
-            writer.write([batch])
+            writer.write([(source_id, batch)], rules=rules, replace=False)
 
     def lines(self):
         lines = Path(self.place).read_bytes().splitlines() if Path(self.place).exists() else []

@@ -1,6 +1,7 @@
 """Logs that were cut when they were first read are stored, once grown, as if read once."""
 
 import json
+from functools import partial
 
 import pytest
 
@@ -30,16 +31,16 @@ def of_sql(uri):
 
 
 def of_parquet(place):
-    writer = ParquetWriter(str(place), rules="r")
+    writer = ParquetWriter(str(place))
     writer.prepare()
-    return ParquetLedger(str(place)), writer.write
+    write = partial(writer.write, rules="r", replace=False)
+    return ParquetLedger(str(place)), write
 
 
 def of_jsonl(place):
     def write(batches):
-        sources = {batch.source: number for number, batch in batches}
-        writer = JsonlWriter(str(place), rules="r", sources=sources)
-        writer.write([batch for _, batch in batches])
+        writer = JsonlWriter(str(place))
+        writer.write(batches, rules="r", replace=False)
         writer.close()
 
     return JsonlLedger(str(place)), write

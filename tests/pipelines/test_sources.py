@@ -14,6 +14,7 @@ import pandas
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
+from fixfeed.io.commit import Run
 from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.jsonl.sink import WriteToJsonLines
 from fixfeed.io.parquet.sink import WriteToParquet
@@ -271,12 +272,12 @@ def test_a_job_that_finds_its_claim_taken_stores_nothing_more(tmp_path, database
     path.write_bytes(session(b"A", 3))
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         blocks = pipeline | ReadFromFiles.matching([str(path)]) | ParseFix()
-        _ = blocks | WriteToSql(database, rules="old")
+        _ = blocks | WriteToSql(database, Run(rules="old"))
     store.restart([1], rules="new")
     store.restart([1], rules="newer")
     store.close()
     pipeline = beam.Pipeline(runner=FnApiRunner())
-    sink = WriteToSql(database, sources={f"file:{path}": 1}, rules="new", replace=True)
+    sink = WriteToSql(database, Run({f"file:{path}": 1}, rules="new", replace=True))
     _ = pipeline | ReadFromFiles.matching([str(path)]) | ParseFix() | sink
     with pytest.raises(Exception, match=r"another job has begun to reprocess .*day\.log under"):
         pipeline.run()

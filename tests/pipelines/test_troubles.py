@@ -300,9 +300,9 @@ def test_an_error_of_our_own_has_its_traceback_and_code_1(workers, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
-        "import fixfeed.io.gathering\n"
+        "import fixfeed.io.commit\n"
         "def buggy(*_): return {}['a bug']\n"
-        "fixfeed.io.gathering.GatherBatchesFn.process = buggy\n"
+        "fixfeed.io.commit.CommitFn.process = buggy\n"
     )
     job = start(
         "--input", logs, "--workers", workers, cwd=tmp_path,

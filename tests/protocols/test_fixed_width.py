@@ -17,6 +17,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
+from fixfeed.io.commit import Run
 from fixfeed.io.files.ranges import with_context
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.io.files.source import ReadFromFiles, cut_ranges, find_files
@@ -164,13 +165,13 @@ def ledger_of(output):
     return open_store(output, protocol=TAPE)
 
 
-def sink_of(output, **options):
+def sink_of(output, told=None):
     kind, _, place = output.partition(":")
     if kind == "parquet":
-        return WriteToParquet(place, protocol=TAPE, **options)
+        return WriteToParquet(place, told, protocol=TAPE)
     if kind == "jsonl":
-        return WriteToJsonLines(place, protocol=TAPE, **options)
-    return WriteToSql(output, protocol=TAPE, **options)
+        return WriteToJsonLines(place, told, protocol=TAPE)
+    return WriteToSql(output, told, protocol=TAPE)
 
 
 def run(path, output, steps=()):
@@ -183,13 +184,14 @@ def run(path, output, steps=()):
     known = ledger.register([file.source for file in files], rules=TAPE.digest)
     done = known[files[0].key].done
     ranges = cut_ranges(files[0], done, known[files[0].key].stored_end, size=5000)
+    told = Run(plan.sources["sink"], rules=TAPE.digest)
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         build(
             pipeline,
             source=ReadFromFiles(ranges),
             parse=Parse(TAPE),
             steps=steps,
-            sinks=[("Write", sink_of(output, sources=plan.sources["sink"], rules=TAPE.digest))],
+            sinks=[("Write", sink_of(output, told))],
         )
     ledger.finish({plan.sources["sink"][files[0].key]: files[0].stored_end})
     ledger.close()

@@ -14,10 +14,11 @@ import orjson
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
+from fixfeed.io.commit import Limits, Run
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.jsonl.sink import WriteToJsonLines
 from fixfeed.io.jsonl.writer import JsonlWriter
-from fixfeed.io.ledger.ledger import SchemaError, SinkError
+from fixfeed.io.ledger.ledger import SchemaError, SinkError, sources_of
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import TRUNCATED, Block
 from fixfeed.transforms.fix.framing.leftovers import REASONS
@@ -57,12 +58,12 @@ def register(place, rules="r", one=None):
 
 
 def write(place, *batches, source_id=1, **options):
-    writer = JsonlWriter(
-        str(place), **({"rules": "r", "sources": {"file:key": source_id}} | options)
-    )
+    writer = JsonlWriter(str(place))
     writer.prepare()
     try:
-        return writer.write(batches)
+        return writer.write(
+            [(source_id, one) for one in batches], **({"rules": "r", "replace": False} | options)
+        )
     finally:
         writer.close()
 
@@ -182,8 +183,9 @@ def test_a_grown_source_adds_only_what_is_new(place):
 
 def test_a_source_that_only_its_key_tells_is_called_by_it(tmp_path):
     place = tmp_path / "out.jsonl"
-    write(place, *BATCHES, sources={})
-    write(place, *BATCHES, sources={})
+    register(place, one=sources_of(BATCHES)[0])
+    write(place, *BATCHES)
+    write(place, *BATCHES)
     assert content(place) == expected("file:key")
 
 
@@ -297,11 +299,12 @@ from pathlib import Path
 from tests.io.jsonl.test_sink import *
 place, head = Path(sys.argv[1]), sys.argv[2]
 number = register(place, one=source(head, f"{head}.log")).source_id
-writer = JsonlWriter(str(place), sources={"file:key": number}, rules="r")
+writer = JsonlWriter(str(place))
 writer.prepare()
 print("ready", flush=True)
 for first in range(0, 40, 2):
-    writer.write(BATCHES[first : first + 2])
+    numbered = [(number, one) for one in BATCHES[first : first + 2]]
+    writer.write(numbered, rules="r", replace=False)
 writer.close()
 """
 
@@ -381,9 +384,10 @@ def test_a_file_that_is_not_as_it_was_left_is_refused(place, name):
         path.write_bytes(before)
     assert write(place, *BATCHES) == [0] * len(BATCHES)
     place.unlink()
-    writer = JsonlWriter(str(place), sources={"file:key": 1}, rules="new")
+    writer = JsonlWriter(str(place))
+    more = dataclasses.replace(BATCHES[1], start=len(LOG), end=len(LOG) + 9)
     with pytest.raises(SinkError, match="is not there"):
-        writer.write([dataclasses.replace(BATCHES[1], start=len(LOG), end=len(LOG) + 9)])
+        writer.write([(1, more)], rules="new", replace=False)
 
 
 def test_files_of_others_and_ledgers_of_others_are_refused_untouched(tmp_path):
@@ -478,7 +482,7 @@ def test_the_transform_stores_batches_and_tells_what_it_stored(tmp_path):
         _ = (
             pipeline
             | beam.Create([*BATCHES, *BATCHES[:5], tail])
-            | WriteToJsonLines(str(place), rules="r", on_commit=tell)
+            | WriteToJsonLines(str(place), Run(rules="r", on_commit=tell))
         )
     finish(place)
     assert content(place) == expected("file:key")
@@ -496,13 +500,13 @@ def test_batches_without_fix_json_are_refused(tmp_path):
 
 
 def test_many_batches_are_committed_before_the_bundle_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr("fixfeed.io.jsonl.sink._ROWS", 10)
+    monkeypatch.setattr("fixfeed.io.jsonl.sink._LIMITS", Limits(bytes=16 << 20, rows=10))
     commits = []
     written = JsonlWriter.write
 
-    def counting(self, batches):
+    def counting(self, batches, **options):
         commits.append(len(batches))
-        return written(self, batches)
+        return written(self, batches, **options)
 
     monkeypatch.setattr(JsonlWriter, "write", counting)
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
@@ -515,6 +519,7 @@ def test_many_batches_are_committed_before_the_bundle_ends(tmp_path, monkeypatch
 def test_a_message_of_any_text_is_one_line(tmp_path):
     fields = [(35, b"B"), (49, b'A"\\\x02'), (56, b"B\xe9\n"), (58, b'say "x"\r\n\xe2\x80\xa8')]
     one = parsed(encode(fields) + b"\n")
-    write(tmp_path / "out.jsonl", one, sources={})
+    register(tmp_path / "out.jsonl")
+    write(tmp_path / "out.jsonl", one)
     (line,) = (tmp_path / "out.jsonl").read_bytes().splitlines()
     assert orjson.loads(line)["session"] == one.messages["session"][0].as_py()

@@ -149,7 +149,7 @@ def test_whichever_files_a_reader_opens_before_and_after_it_sees_no_message_twic
 def test_what_another_writer_replaces_while_we_write_is_not_taken_back(lake, monkeypatch):
     write(lake, batch(0, len(LOG)), rules="old")
     claim(lake, "new")
-    writer = opened(lake, rules="new", replace=True)
+    writer = opened(lake)
     write_files, others = writer._write_files, []
 
     def interrupted(commit):
@@ -159,7 +159,8 @@ def test_what_another_writer_replaces_while_we_write_is_not_taken_back(lake, mon
         write_files(commit)
 
     monkeypatch.setattr(writer, "_write_files", interrupted)
-    assert writer.write([(1, batch(BORDERS[9], len(LOG)))]) == [21]
+    new = [(1, batch(BORDERS[9], len(LOG)))]
+    assert writer.write(new, rules="new", replace=True) == [21]
     writer.close()
     assert duck("select count(*), count(distinct message_id) from messages", lake) == [(28, 28)]
 
@@ -170,9 +171,10 @@ from tests.io.parquet.test_readers import *
 lake, first = Path(sys.argv[1]), int(sys.argv[2])
 for number in range(first, first + 8):
     claim(lake, f"rules {number}")
-    writer = opened(lake, rules=f"rules {number}", replace=True)
+    writer = opened(lake)
     for start, end in ((0, 11), (11, 20), (20, 31)):
-        writer.write([(1, batch(BORDERS[start], BORDERS[end]))])
+        part = batch(BORDERS[start], BORDERS[end])
+        writer.write([(1, part)], rules=f"rules {number}", replace=True)
     writer.close()
     finish(lake)
 """

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
+from fixfeed.io.commit import Run
 from fixfeed.io.ledger.ledger import SchemaError, SinkError, merged
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.parquet.ledger import ParquetLedger
@@ -59,14 +60,15 @@ def source(key="file:key", name="day.log"):
 
 
 def opened(place, **options):
-    writer = ParquetWriter(str(place), **({"rules": "r"} | options))
+    writer = ParquetWriter(str(place), **options)
     writer.prepare()
     return writer
 
 
-def write(place, *batches, source_id=1, **options):
+def write(place, *batches, source_id=1, rules="r", replace=False, **options):
     writer = opened(place, **options)
-    stored = writer.write([(source_id, one) for one in batches])
+    numbered = [(source_id, one) for one in batches]
+    stored = writer.write(numbered, rules=rules, replace=replace)
     writer.close()
     return stored
 
@@ -450,7 +452,8 @@ place, head = sys.argv[1:]
 number = register(place, one=source(head)).source_id
 writer = opened(place)
 for first in range(0, 30, 3):
-    writer.write([(number, batch(BORDERS[first], BORDERS[first + 3]))])
+    part = batch(BORDERS[first], BORDERS[first + 3])
+    writer.write([(number, part)], rules="r", replace=False)
 writer.close()
 """
 
@@ -479,7 +482,7 @@ def test_what_another_writer_stores_while_we_write_is_left_out(lake, whole, monk
         write_files(commit)
 
     monkeypatch.setattr(writer, "_write_files", interrupted)
-    assert writer.write([(1, batch(0, len(LOG)))]) == [24]
+    assert writer.write([(1, batch(0, len(LOG)))], rules="r", replace=False) == [24]
     writer.close()
     finish(lake)
     assert content(lake) == whole
@@ -488,7 +491,7 @@ def test_what_another_writer_stores_while_we_write_is_left_out(lake, whole, monk
 
 def test_files_of_a_writer_that_lives_are_not_swept_away(lake):
     writer = opened(lake)
-    path = writer._ledger.new_file()
+    path = writer.new_file()
     path.write_bytes(b"half")
     register(lake)
     assert path.exists()
@@ -505,7 +508,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(lake, monkeypatch):
 
     monkeypatch.setattr(pq, "write_table", full)
     with pytest.raises(SinkError, match=r"cannot write to .*No space left.*run it again"):
-        writer.write([(1, batch(0, len(LOG)))])
+        writer.write([(1, batch(0, len(LOG)))], rules="r", replace=False)
     writer.close()
     assert content(lake) == ([], [], [])
 
@@ -531,7 +534,7 @@ def test_the_transform_stores_batches_and_tells_what_it_stored(tmp_path, whole):
         _ = (
             pipeline
             | beam.Create([*BATCHES, *BATCHES[:5], tail])
-            | WriteToParquet(str(lake), rules="r", on_commit=tell)
+            | WriteToParquet(str(lake), Run(rules="r", on_commit=tell))
         )
     assert content(lake)[:2] == whole[:2]
     lines = [tuple(map(int, line.split())) for line in told.read_text().splitlines()]

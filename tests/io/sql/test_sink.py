@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
+from fixfeed.io.commit import Run
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.sql import tables
@@ -415,7 +416,8 @@ def test_the_transform_stores_batches_and_tells_what_it_stored(database, select,
             pipeline
             | beam.Create([*batches, *batches[:5]])
             | WriteToSql(
-                database, rules="r", on_commit=lambda one, stored: committed.append(stored)
+                database,
+                Run(rules="r", on_commit=lambda one, stored: committed.append(stored)),
             )
         )
     assert content(select, database)[:2] == whole[:2]

@@ -1,0 +1,210 @@
+"""The one commit step of all sinks: batches are gathered, and stored together.
+
+A new sink is a `Writer` and a line:
+
+    batches | beam.ParDo(CommitFn(lambda: WriterOfMine(place), Run(), Limits(1 << 20, 10_000)))
+
+`ledger.new_parts` tells the writer what of a batch it does not have yet.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import apache_beam as beam
+
+from fixfeed.io.ledger.ledger import Known, SinkError, sources_of
+from fixfeed.io.ledger.source import Source
+from fixfeed.transforms.batch import Batch
+
+__all__ = ["CommitFn", "Limits", "OnCommit", "Run", "Writer"]
+
+OnCommit = Callable[[Batch, int], None]
+"""Called after a commit, for each of its batches, with the number of messages stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a sink is told of the run whose batches it stores.
+
+    `sources` are the source ids of sources, by key, where planning has registered them; others are
+    registered when they are first seen. `rules` is the digest of the rules that the messages were
+    read with, which is stored with the progress. With `replace` what was stored under other rules
+    is stored anew. `on_commit` is called after each commit.
+    """
+
+    sources: Mapping[str, int] = field(default_factory=dict)
+    rules: str = ""
+    replace: bool = False
+    on_commit: OnCommit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When batches are committed: once they have so many bytes or rows, or one waits so long.
+
+    How long they wait is looked at when a batch comes, and all are committed when a bundle ends.
+    """
+
+    bytes: int
+    rows: int
+    seconds: float = 5.0
+
+
+class Writer(Protocol):
+    """A sink while it is written to. Each worker has one, which one thread uses."""
+
+    def prepare(self) -> None:
+        """Make the sink ready, or raise `SinkError`. Called once, before all others."""
+
+    def register(
+        self, sources: Sequence[Source], *, rules: str, replace: bool = False
+    ) -> dict[str, Known]:
+        """Return what is known of each source by its key; new ones are stored (see `Ledger`)."""
+
+    def write(
+        self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool
+    ) -> list[int]:
+        """Store what is new of (source id, batch) pairs with its stretches, all of it or nothing.
+
+        Returns how many messages of each were stored. The same batch may come again, or cut
+        otherwise, and several workers may write to one sink at once.
+        """
+
+    def close(self) -> None:
+        """Close what is open; `prepare` may have failed."""
+
+
+class CommitFn(beam.DoFn):
+    """Gathers batches (`Batch`) up to `limits`, or to the end of the bundle, and commits them.
+
+    A bundle that ends well has stored all its batches. What a failed bundle has gathered is
+    forgotten: it comes again. With `while_parsing` a commit is written while the next batches are
+    being parsed, so an error surfaces when the next commit or the bundle ends; the bundle then
+    fails. `make` gives the writer, in the worker, which is used by one thread alone.
+
+    A batch whose block had no witness is held against what came before under the same source and
+    start: `SinkError`, if that was something else.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Writer],
+        run: Run,
+        limits: Limits,
+        *,
+        while_parsing: bool = False,
+    ):
+        """Store the parameters; nothing is opened."""
+        self._make = make
+        self._run = run
+        self._limits = limits
+        self._while_parsing = while_parsing
+
+    def setup(self):
+        """Start the thread."""
+        self._thread = ThreadPoolExecutor(1)
+        self._writer: Writer | None = None
+        self._writing: Future[None] | None = None
+        self._sources = dict(self._run.sources)
+        self._seen: dict[tuple[str, int], str] = {}
+
+    def start_bundle(self):
+        """Begin with nothing."""
+        self._forget()
+        if self._writing is not None:
+            # Of a bundle that failed, and comes again.
+            writing, self._writing = self._writing, None
+            writing.exception()
+
+    def process(self, batch: Batch):
+        """Gather a batch, and commit if it is time to."""
+        if not (batch.witness or batch.provisional):
+            self._check(batch)
+        if not self._batches:
+            self._since = time.monotonic()
+        self._batches.append(batch)
+        self._bytes += batch.messages.nbytes + batch.failures.nbytes
+        self._rows += batch.messages.num_rows
+        limits = self._limits
+        if (
+            self._bytes >= limits.bytes
+            or self._rows >= limits.rows
+            or time.monotonic() - self._since >= limits.seconds
+        ):
+            self._commit()
+        return ()
+
+    def finish_bundle(self):
+        """Commit what is left, and wait until all is stored."""
+        self._commit()
+        self._wait()
+
+    def teardown(self):
+        """Close the writer, and end the thread."""
+        self._thread.submit(self._close).result()
+        self._thread.shutdown()
+
+    def _forget(self) -> None:
+        self._batches: list[Batch] = []
+        self._bytes = self._rows = 0
+        self._since = 0.0
+
+    def _commit(self) -> None:
+        if self._batches:
+            batches = self._batches
+            self._forget()
+            self._wait()
+            self._writing = self._thread.submit(self._write, batches)
+            if not self._while_parsing:
+                self._wait()
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def _check(self, batch: Batch) -> None:
+        digest = hashlib.blake2b(b"%d" % batch.end, digest_size=16)
+        for rows in (batch.messages, batch.failures):
+            for raw in rows["raw"].to_pylist():
+                digest.update(raw)
+        found = digest.hexdigest()
+        if self._seen.setdefault((batch.source, batch.start), found) != found:
+            raise SinkError(
+                f"two different blocks came as source {batch.source!r} at position {batch.start}; "
+                "give each input a source of its own, and each of its blocks the position where it "
+                "begins"
+            )
+
+    # In the thread.
+
+    def _write(self, batches: list[Batch]) -> None:
+        run = self._run
+        if self._writer is None:
+            self._writer = self._prepared()
+        new = sources_of(batch for batch in batches if batch.source not in self._sources)
+        if new:
+            found = self._writer.register(new, rules=run.rules, replace=run.replace)
+            self._sources |= {key: one.source_id for key, one in found.items()}
+        numbered = [(self._sources[batch.source], batch) for batch in batches]
+        stored = self._writer.write(numbered, rules=run.rules, replace=run.replace)
+        if run.on_commit:
+            for batch, count in zip(batches, stored, strict=True):
+                run.on_commit(batch, count)
+
+    def _prepared(self) -> Writer:
+        writer = self._make()
+        try:
+            writer.prepare()
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,235 @@
+"""A sink of one's own is a class of a page, and holds each message once, whatever runs twice."""
+
+import fcntl
+import itertools
+import json
+import os
+import random
+import threading
+import time
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+
+from fixfeed.io.commit import CommitFn, Limits, Run
+from fixfeed.io.ledger.identity import fingerprint_of
+from fixfeed.io.ledger.ledger import SinkError, known
+from fixfeed.io.ledger.new_parts import new_parts
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.parser import parse_block
+from tests.transforms.fix.messages import encode
+
+
+class LinesOfCommits:
+    """A plain file: a line is a commit, which has its stretches and its messages.
+
+    The lock of the file keeps writers apart. What a killed one has left, half a line, is cut off.
+    """
+
+    def __init__(self, place):
+        self.file = open(place, "a+b")  # noqa: SIM115, close() closes it
+
+    def prepare(self):
+        """Do nothing: the file is there."""
+
+    def register(self, sources, *, rules, replace=False):
+        ids = {one.key: int(fingerprint_of(one.key)[4:16], 16) for one in sources}
+        return known(ids, {}, {}, rules=rules)
+
+    def write(self, batches, *, rules, replace):
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        try:
+            done = self.done()
+            stored, progress, messages = [], [], []
+            for source_id, batch in batches:
+                parts = new_parts(batch, done.setdefault(source_id, []), rules=rules)
+                done[source_id] += [part.progress for part in parts]
+                progress += [(source_id, *part.progress) for part in parts]
+                raw = [text for part in parts for text in part.messages["raw"].to_pylist()]
+                messages += [text.decode("latin-1") for text in raw]
+                stored.append(len(raw))
+            line = json.dumps({"progress": progress, "messages": messages})
+            self.file.write(line.encode() + b"\n")
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        finally:
+            fcntl.flock(self.file, fcntl.LOCK_UN)
+        return stored
+
+    def done(self):
+        self.file.seek(0)
+        found, end = {}, 0
+        for line in self.file:
+            if line.endswith(b"\n"):
+                end += len(line)
+                for source_id, *row in json.loads(line)["progress"]:
+                    found.setdefault(source_id, []).append(tuple(row))
+        self.file.truncate(end)
+        return found
+
+    def close(self):
+        self.file.close()
+
+
+LOG = b"".join(
+    encode([(35, b"D"), (34, b"%d" % n), (49, b"A"), (56, b"B"), (11, b"C%d" % n)]) + b"\n"
+    for n in range(60)
+)
+BORDERS = [0, *itertools.accumulate(map(len, LOG.splitlines(keepends=True)))]
+MESSAGES = LOG.decode().splitlines()
+
+
+def batch(first, last, source="file:key"):
+    start, end = BORDERS[first], BORDERS[last]
+    return parse_block(Block(source, start, LOG[start:end], witness=f"{end:032x}"))
+
+
+BATCHES = [batch(n, n + 3) for n in range(0, 60, 3)]
+
+
+def committed(place):
+    """Return the commits of a file: the messages of each."""
+    return [json.loads(line)["messages"] for line in place.read_text().splitlines()]
+
+
+def stored(place):
+    return sorted(itertools.chain.from_iterable(committed(place)))
+
+
+class FailsOnce(beam.DoFn):
+    """Fails the first bundle that comes here, when it has handed on some batches."""
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def start_bundle(self):
+        self._left = 7
+
+    def process(self, one):
+        self._left -= 1
+        if not self._left:
+            try:
+                os.mkdir(self._folder)
+            except FileExistsError:
+                pass
+            else:
+                raise RuntimeError("this bundle fails")
+        yield one
+
+
+def test_a_bundle_that_fails_and_runs_again_is_stored_once(tmp_path):
+    place = tmp_path / "out"
+    limits = Limits(bytes=1 << 20, rows=6)
+    for attempt in ("fails", "goes well"):
+        pipeline = beam.Pipeline(runner=FnApiRunner())
+        _ = (
+            pipeline
+            | beam.Create(BATCHES, reshuffle=False)
+            | beam.ParDo(FailsOnce(str(tmp_path / "failed")))
+            | beam.ParDo(CommitFn(lambda: LinesOfCommits(place), Run(rules="r"), limits))
+        )
+        if attempt == "fails":
+            with pytest.raises(Exception, match="this bundle fails"):
+                pipeline.run().wait_until_finish()
+            assert 0 < len(stored(place)) < len(MESSAGES)
+        else:
+            pipeline.run().wait_until_finish()
+    assert stored(place) == sorted(MESSAGES)
+
+
+def run_bundle(fn, batches):
+    fn.start_bundle()
+    for one in batches:
+        assert list(fn.process(one)) == []
+    fn.finish_bundle()
+
+
+@pytest.fixture
+def commit_fn(tmp_path):
+    """Return what makes a `CommitFn` of a file, set up, and ends it after the test."""
+    made = []
+
+    def make(*, on_commit=None, while_parsing=False, place=tmp_path / "out", **limits):
+        limits = Limits(**({"bytes": 1 << 30, "rows": 1 << 30} | limits))
+        run = Run(rules="r", on_commit=on_commit)
+        fn = CommitFn(lambda: LinesOfCommits(place), run, limits, while_parsing=while_parsing)
+        fn.setup()
+        made.append(fn)
+        return fn
+
+    yield make
+    for fn in made:
+        fn.teardown()
+
+
+@pytest.mark.parametrize("while_parsing", [False, True])
+def test_what_comes_twice_or_cut_otherwise_is_stored_once(commit_fn, tmp_path, while_parsing):
+    rng = random.Random(1)
+    counts = []
+    fn = commit_fn(
+        rows=20, while_parsing=while_parsing, on_commit=lambda _, count: counts.append(count)
+    )
+    for _ in range(20):
+        first = rng.randrange(60)
+        part = batch(first, rng.randrange(first, 60) + 1)
+        run_bundle(fn, [part, *rng.sample(BATCHES, 3), part])
+    run_bundle(fn, [batch(0, 60)])
+    assert stored(tmp_path / "out") == sorted(MESSAGES)
+    assert (len(counts), sum(counts)) == (20 * 5 + 1, len(MESSAGES))
+
+
+def test_workers_that_write_to_one_sink_at_once_store_each_message_once(commit_fn, tmp_path):
+    fns = [commit_fn(rows=9) for _ in range(3)]
+    threads = [threading.Thread(target=run_bundle, args=(fn, BATCHES)) for fn in fns]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stored(tmp_path / "out") == sorted(MESSAGES)
+
+
+def test_batches_are_committed_by_rows_and_by_bytes(commit_fn, tmp_path):
+    run_bundle(commit_fn(rows=6), BATCHES)
+    assert [len(one) for one in committed(tmp_path / "out")] == [6] * 10
+    octets = BATCHES[0].messages.nbytes + BATCHES[0].failures.nbytes
+    run_bundle(commit_fn(bytes=3 * octets - 9, place=tmp_path / "other"), BATCHES[:6])
+    assert [len(one) for one in committed(tmp_path / "other")] == [9, 9]
+
+
+def test_a_batch_waits_no_longer_than_told_in_a_bundle_that_does_not_end(commit_fn, tmp_path):
+    fn = commit_fn(seconds=0.2)
+    fn.start_bundle()
+    fn.process(BATCHES[0])
+    assert not (tmp_path / "out").exists()
+    time.sleep(0.2)
+    fn.process(BATCHES[1])  # An idle source sends empty ones.
+    assert committed(tmp_path / "out") == [MESSAGES[:6]]
+    fn.process(BATCHES[2])
+    assert len(committed(tmp_path / "out")) == 1
+    fn.finish_bundle()
+    assert committed(tmp_path / "out") == [MESSAGES[:6], MESSAGES[6:9]]
+
+
+def test_what_a_failed_bundle_has_gathered_is_forgotten(commit_fn, tmp_path):
+    fn = commit_fn()
+    fn.start_bundle()
+    fn.process(BATCHES[5])
+    run_bundle(fn, BATCHES[:1])
+    assert stored(tmp_path / "out") == sorted(MESSAGES[:3])
+
+
+def test_an_error_of_the_writer_fails_the_bundle(commit_fn, tmp_path):
+    for while_parsing in (False, True):
+        fn = commit_fn(while_parsing=while_parsing, place=tmp_path / "no folder" / "out")
+        for _ in range(2):
+            with pytest.raises(FileNotFoundError):
+                run_bundle(fn, BATCHES)
+
+
+def test_two_blocks_under_one_source_and_start_are_refused(commit_fn):
+    fn = commit_fn()
+    one, other = (parse_block(Block("mine", 0, LOG[:end])) for end in BORDERS[1:3])
+    run_bundle(fn, [one, one])
+    with pytest.raises(SinkError, match=r"two different blocks came as source 'mine'"):
+        run_bundle(fn, [other])
