@@ -39,10 +39,10 @@ class Sink:
     """A place that batches are stored in.
 
     `name` is its URI, without parameters, as people may see it. `ledger()` opens what it remembers,
-    for planning; `write(run)` is the transform that stores; `failures()` yields
-    those that are stored, in order; `look()` opens what it remembers, if it does, to look, or
-    raises the `SinkError` that storing would raise. Both make nothing. `fix_json` tells that it
-    needs the column `fix_json`, `stdout` that it writes to standard output, in one process.
+    for planning; `write(run)` is the transform that stores; `failures()` yields those that are
+    stored, in order; `look()` opens what it remembers, if it does, to look, or raises the
+    `SinkError` that storing would raise. Both make nothing. `fix_json` tells that it needs the
+    column `fix_json`, `stdout` that it writes to standard output, in one process.
     `one_writer` tells that a process alone keeps it busy: others would wait for their turn, and
     their rows would come in between. `partition_by` are the names that it sorts files into folders
     by, if it has folders.
