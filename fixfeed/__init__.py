@@ -17,22 +17,28 @@ if TYPE_CHECKING:
     from fixfeed.io.parquet.sink import WriteToParquet
     from fixfeed.io.sql.open import open_store
     from fixfeed.io.sql.sink import WriteToSql
-    from fixfeed.transforms.batch import Batch, Block
+    from fixfeed.transforms.batch import Batch, Block, Failure
     from fixfeed.transforms.enrich import Enrich
     from fixfeed.transforms.filter import Filter
     from fixfeed.transforms.lookup import Lookup
     from fixfeed.transforms.messages import ToMessages
-    from fixfeed.transforms.parse import ParseFix
+    from fixfeed.transforms.parse import Parse, ParseFix
+    from fixfeed.transforms.protocol import Framing, Protocol, Table
 
 __all__ = [
     "Batch",
     "Block",
     "Enrich",
+    "Failure",
     "Filter",
+    "Framing",
     "Lookup",
+    "Parse",
     "ParseFix",
+    "Protocol",
     "ReadFromFiles",
     "Run",
+    "Table",
     "ToMessages",
     "WriteToJsonLines",
     "WriteToParquet",
@@ -44,11 +50,16 @@ _MODULES = {
     "Batch": "transforms.batch",
     "Block": "transforms.batch",
     "Enrich": "transforms.enrich",
+    "Failure": "transforms.batch",
     "Filter": "transforms.filter",
+    "Framing": "transforms.protocol",
     "Lookup": "transforms.lookup",
+    "Parse": "transforms.parse",
     "ParseFix": "transforms.parse",
+    "Protocol": "transforms.protocol",
     "ReadFromFiles": "io.files.source",
     "Run": "io.commit",
+    "Table": "transforms.protocol",
     "ToMessages": "transforms.messages",
     "WriteToJsonLines": "io.jsonl.sink",
     "WriteToParquet": "io.parquet.sink",

@@ -66,7 +66,7 @@ def build(
     steps: Sequence[tuple[str, beam.PTransform]],
     sinks: Sequence[tuple[str, beam.PTransform]],
 ) -> None:
-    """Draw the whole graph from finished parts: source, ParseFix, steps, and all sinks."""
+    """Draw the whole graph from finished parts: source, parser, steps, and all sinks."""
     batches = root | "Read" >> source | "Parse" >> parse
     for label, step in steps:
         batches = batches | label >> step

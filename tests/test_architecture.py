@@ -39,7 +39,7 @@ ALLOWED = {
     "transforms/batch.py": set(),
     "transforms/protocol.py": {"fixfeed.transforms.batch", f"{FIX}.protocol"},
     "transforms": {"fixfeed.transforms", "apache_beam"},
-    "io/ledger": _LEDGER | {"fixfeed.transforms.batch"},
+    "io/ledger": _LEDGER | _PROTOCOL,
     "io/files": _LEDGER | {"fixfeed.io.files", "apache_beam"} | _PROTOCOL,
     "io/sql": _SINK | _PROTOCOL | {"fixfeed.io.sql"},
     "io/parquet": _SINK | _PROTOCOL | {"fixfeed.io.parquet"},
@@ -92,9 +92,17 @@ def test_drivers_are_imported_by_their_connector_alone(file):
     assert drivers == expected.get(str(file.relative_to(ROOT)), set())
 
 
+def test_files_and_sinks_are_imported_without_a_protocol():
+    modules = ("files.source", "sql.sink", "parquet.sink", "jsonl.sink", "jsonl.standard_output")
+    names = ", ".join(f"fixfeed.io.{module}" for module in modules)
+    code = f"import sys, {names}; sys.exit('fixfeed.transforms.fix' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize(
     "module",
     [
+        "transforms.fix.protocol",
         "transforms.fix.parser",
         "io.ledger.identity",
         "io.sql.open",

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import note, noted, notes_joined
 from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.protocol import Table
 
 __all__ = [
     "COUNTS",
@@ -24,6 +26,7 @@ __all__ = [
     "Stretch",
     "by_source",
     "carved",
+    "check_protocol",
     "check_witness",
     "gaps",
     "inside",
@@ -178,6 +181,16 @@ def by_source(rows: Iterable[Sequence[Any]]) -> dict[int, list[Progress]]:
     for source_id, *row in rows:
         found.setdefault(source_id, []).append(tuple(row))
     return found
+
+
+def check_protocol(place: str, messages: pa.Schema, table: Table) -> None:
+    """Raise `SinkError` if messages of a schema are of another protocol than those of a sink."""
+    missing = table.missing(messages)
+    if missing:
+        raise SinkError(
+            f"{place} was opened for other messages than came, which have no column {missing}; "
+            "name their protocol, as in WriteToSql(uri, protocol=...)"
+        )
 
 
 def check_witness(place: str, batch: Batch, done: Iterable[Progress]) -> None:

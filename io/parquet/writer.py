@@ -15,6 +15,7 @@ from fixfeed.io.ledger.ledger import (
     Progress,
     SinkFailed,
     Stretch,
+    check_protocol,
     check_witness,
 )
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
@@ -152,6 +153,8 @@ class ParquetWriter(ParquetLedger):
             for one in batches
             if one.messages.num_rows
         }
+        for rows in found:
+            check_protocol(self._ledger.place, rows, self._table)
         new = [given for rows, given in found.items() if rows not in self._agreed]
         if new:
             self._schema = self.agree_on_columns(new)

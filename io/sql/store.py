@@ -8,9 +8,9 @@ from fixfeed.io.ledger.keys import first_key
 from fixfeed.io.ledger.ledger import (
     COUNTS,
     Progress,
-    SinkError,
     Stretch,
     carved,
+    check_protocol,
     check_witness,
     inside,
     reprocessed_elsewhere,
@@ -47,7 +47,7 @@ class Store(SqlLedger):
         that had other bytes, or if its messages are of another protocol.
         """
         for _, batch in batches:
-            self._check_protocol(batch)
+            check_protocol(self.place, batch.messages.schema, self.table)
         try:
             return self._write(batches, rules, replace)
         except Exception as error:
@@ -76,14 +76,6 @@ class Store(SqlLedger):
             self._ingest("messages", self.table.keyed, messages)
             self._ingest("failures", FAILURE_COLUMNS, failures)
         return stored
-
-    def _check_protocol(self, batch: Batch) -> None:
-        missing = self.table.missing(batch.messages.schema)
-        if missing:
-            raise SinkError(
-                f"{self.place} is for other messages than came: they have no column {missing}; "
-                "name their protocol, as in WriteToSql(uri, protocol=...)"
-            )
 
     def _lock_sources(
         self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool

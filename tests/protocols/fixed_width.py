@@ -19,6 +19,7 @@ from types import MappingProxyType
 import orjson
 import pyarrow as pa
 
+from fixfeed import Batch, Failure, Framing, Protocol, Table
 from fixfeed.transforms.batch import (
     DECIMAL,
     READING_REASONS,
@@ -26,10 +27,7 @@ from fixfeed.transforms.batch import (
     TOO_LONG,
     TRUNCATED,
     UNREADABLE,
-    Batch,
-    Failure,
 )
-from fixfeed.transforms.protocol import Framing, Protocol, Table
 
 UNKNOWN_KIND = "unknown_kind"
 BAD_NUMBER = "bad_number"

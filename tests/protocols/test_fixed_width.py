@@ -368,13 +368,15 @@ def test_a_database_of_another_protocol_is_refused(database):
         look_at_store(database, protocol=TAPE)
 
 
-def test_a_sink_that_is_told_no_protocol_says_how_to_name_it(tmp_path, database):
+@pytest.mark.parametrize("output", ["sqlite", "postgresql", "parquet"], indirect=True)
+def test_a_sink_that_is_told_no_protocol_says_how_to_name_it(tmp_path, output):
     path = tmp_path / "day.tape"
     path.write_bytes(tape(10)[0])
     pipeline = beam.Pipeline(runner=FnApiRunner())
     batches = pipeline | ReadFromFiles.matching([str(path)], TAPE) | Parse(TAPE)
-    _ = batches | WriteToSql(database)
-    with pytest.raises(Exception, match=r"WriteToSql\(uri, protocol=...\)"):
+    place = output.removeprefix("parquet:")
+    _ = batches | (WriteToSql(output) if place == output else WriteToParquet(place))
+    with pytest.raises(Exception, match=r"no column fields; .* WriteToSql\(uri, protocol=...\)"):
         pipeline.run()
 
 
