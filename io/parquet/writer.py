@@ -154,7 +154,7 @@ class ParquetWriter(ParquetLedger):
             if one.messages.num_rows
         }
         for rows in found:
-            check_protocol(self._ledger.place, rows, self._table)
+            check_protocol(self.place, rows, self.table)
         new = [given for rows, given in found.items() if rows not in self._agreed]
         if new:
             self._schema = self.agree_on_columns(new)
