@@ -21,9 +21,10 @@ from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.sink import WriteToParquet
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.sink import WriteToSql
-from fixfeed.pipelines.job import build
+from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.plan import make_plan, range_size
 from fixfeed.pipelines.running import runner_of
+from fixfeed.pipelines.workers import Workers
 from fixfeed.transforms.enrich import Enrich
 from fixfeed.transforms.parse import ParseFix
 
@@ -128,7 +129,7 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
     # As the job itself does: one process keeps SQLite busy.
     processes = 1 if target.startswith("sqlite:") else min(os.cpu_count() or 1, len(ranges))
     runner, options = runner_of(
-        "DirectRunner", processes=processes, beam=(), log=Path(folder).with_suffix(".log")
+        "DirectRunner", processes=processes, beam=(), workers=Workers(Path(folder), print)
     )
     pipeline = beam.Pipeline(runner=runner, options=options)
     build(

@@ -4,17 +4,20 @@ Sinks are opened to look: whether they can be, whether their version fits and th
 and what they have of each file already. Nothing is made or changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from fixfeed.io.files.content import STANDARD_INPUT
 from fixfeed.io.files.ranges import Range
-from fixfeed.io.files.source import File, Unreadable, cut_ranges, without_copies
+from fixfeed.io.files.source import File, Unreadable, cut_ranges, set_options, without_copies
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, SinkError, gaps
+from fixfeed.pipelines.endings import DONE, UNREAD, USAGE
+from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.recipe import Rules
@@ -25,7 +28,7 @@ from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.fix.secrets.masking import RAW_DATA
 
-__all__ = ["describe", "show"]
+__all__ = ["run"]
 
 _STATES = {
     "new": "new, {:,} bytes to read",
@@ -38,14 +41,23 @@ _STATES = {
 }
 
 
-def describe(
-    settings: Settings,
-    files: Sequence[File],
-    unreadable: Sequence[Unreadable],
-    sinks: Sequence[Sink],
-    rules: Rules,
-) -> dict[str, Any]:
-    """Return what a run with these settings would do, as an object for JSON."""
+def run(job: Job) -> int:
+    """Tell what a run would do; return the exit code."""
+    set_options(job.settings.beam)
+    files, unreadable = [], []
+    for source in job.sources:
+        there, not_there = source.look(job.rules.protocol)
+        files += there
+        unreadable += not_there
+    found = _described(job, files, unreadable)
+    ready = all(state["ready"] for state in found["sinks"].values())
+    found["exit_code"] = USAGE if not ready else UNREAD if unreadable else DONE
+    return job.ending.tell(found, _show, found["exit_code"])
+
+
+def _described(job: Job, files: Sequence[File], unreadable: Sequence[Unreadable]) -> dict[str, Any]:
+    """Return what a run would do, as an object for JSON."""
+    settings, sinks, rules = job.settings, job.sinks, job.rules
     with ExitStack() as opened:
         states, ledgers = _tried(sinks, opened)
         plans, stored = _looked_up(settings, files, ledgers, states, rules)
@@ -63,7 +75,7 @@ def describe(
         "files": found,
         "warnings": many,
         "unreadable": [f"{one.path}: {one.reason}" for one in unreadable],
-        "standard_input": "-" in settings.input,
+        "standard_input": STANDARD_INPUT in settings.input,
         "sinks": states,
         "rules": _rules(settings, rules),
         "columns": [{"name": name, "type": str(kind)} for name, kind in _columns(settings)],
@@ -196,13 +208,28 @@ def _columns(settings: Settings) -> list[tuple[str, Any]]:
     return [*((field.name, field.type) for field in FIX.table.schema), *names]
 
 
-def show(console: Console, found: Mapping[str, Any]) -> None:
-    """Print what `describe` has found for people."""
+def _show(console: Console, found: Mapping[str, Any]) -> None:
+    """Print for people what a run would do."""
 
     def tell(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)
 
-    rules = found["rules"]
+    _show_input(found, tell)
+    _show_rules(found["rules"], tell)
+    columns = Table("column", "type", title="a message becomes")
+    for column in found["columns"]:
+        columns.add_row(column["name"], column["type"])
+    console.print(columns)
+    for text in found["warnings"]:
+        tell(f"note: {text}")
+    for name, state in found["sinks"].items():
+        if state["ready"]:
+            tell(f"into {name} ({'there, and can be written' if state['exists'] else 'new'})")
+        else:
+            tell(f"into {name}: not possible: {state['error']}")
+
+
+def _show_input(found: Mapping[str, Any], tell: Callable[[str], None]) -> None:
     tell("would read")
     for file in found["files"]:
         shown = repr(file["delimiter"].encode("latin-1"))[1:]
@@ -216,6 +243,9 @@ def show(console: Console, found: Mapping[str, Any]) -> None:
         tell("  - (standard input, which a dry run leaves alone)")
     for text in found["unreadable"]:
         tell(f"cannot read {text}")
+
+
+def _show_rules(rules: Mapping[str, Any], tell: Callable[[str], None]) -> None:
     tell(f"looking for defects: {rules['validate']}")
     for pattern in rules["captured_at"]:
         tell(f"times of capture: {pattern}, else the known forms")
@@ -244,14 +274,3 @@ def show(console: Console, found: Mapping[str, Any]) -> None:
             f"joining {one['file']} on {one['on']}: {one['rows']:,} rows that add "
             f"{', '.join(one['adds'])}"
         )
-    columns = Table("column", "type", title="a message becomes")
-    for column in found["columns"]:
-        columns.add_row(column["name"], column["type"])
-    console.print(columns)
-    for text in found["warnings"]:
-        tell(f"note: {text}")
-    for name, state in found["sinks"].items():
-        if state["ready"]:
-            tell(f"into {name} ({'there, and can be written' if state['exists'] else 'new'})")
-        else:
-            tell(f"into {name}: not possible: {state['error']}")

@@ -6,7 +6,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from rich.console import Console
@@ -37,6 +37,8 @@ __all__ = [
     "USAGE",
     "Ending",
 ]
+
+T = TypeVar("T")
 
 DONE, OWN_ERROR, USAGE, UNREAD, TOO_MANY_FAILURES, STOPPED, UNWRITTEN, NOTHING_READ = range(8)
 """The exit codes."""
@@ -77,16 +79,16 @@ class Ending:
 
     def tell(
         self,
-        found: Mapping[str, Any],
-        show: Callable[[Console, Mapping[str, Any]], None],
+        found: T,
+        show: Callable[[Console, T], None],
         code: int,
     ) -> int:
         """Print what was found, as `show` does or as JSON; return the exit code.
 
-        That is `code`, if it can be printed.
+        That is `code`, which `found` has as well, if it can be printed.
         """
         if self._json:
-            return self._print(orjson.dumps({**found, "exit_code": code}) + b"\n", code)
+            return self._print(orjson.dumps(found) + b"\n", code)
         text = io.StringIO()
         if self._out is not None:
             out = Console(file=self._out)

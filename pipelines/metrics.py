@@ -17,15 +17,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.io.ledger.ledger import SinkFailed
+from fixfeed.pipelines.counts import Counts
 from fixfeed.transforms.batch import TRUNCATED, UNREADABLE, Batch
 
-__all__ = ["Committed", "Read", "empty", "problems", "read_of", "start", "totals"]
+__all__ = ["Committed", "Read", "problems", "read_of", "start", "totals"]
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PROBLEMS = "problems.jsonl"
 _LEAST = 16 << 20  # bytes; one MiB a process, and more where there are many kinds of defects
-_KINDS = ("reason", "kind", "lookup")
 _SOURCES = "sources.jsonl"
+_METRICS = {
+    "bytes": ("Bytes of sources that are stored", ""),
+    "read": ("Messages and failures that came in", ""),
+    "stored": ("Messages stored", ""),
+    "repeated": ("Messages that were stored already", ""),
+    "filtered": ("Messages that the rules left out", ""),
+    "skipped": ("Lines that hold no FIX", ""),
+    "failed": ("Bytes that are no message", "reason"),
+    "defects": ("Defects of stored messages", "kind"),
+    "joined": ("Messages that a lookup knows", "lookup"),
+}
+"""Field of `Counts` -> meaning, and the label that tells its kinds apart."""
 
 
 class Read(NamedTuple):
@@ -66,19 +78,11 @@ def _counters(folder: str) -> Mapping[str, Any]:
     values.ValueClass = values.MultiProcessValue()
     registry = prometheus_client.CollectorRegistry()
 
-    def counter(name: str, text: str, *labels: str) -> Any:
-        return prometheus_client.Counter(name, text, ("sink", *labels), registry=registry)
-
     return {
-        "bytes": counter("fixfeed_bytes", "Bytes of sources that are stored"),
-        "read": counter("fixfeed_read", "Messages and failures that came in"),
-        "stored": counter("fixfeed_stored", "Messages stored"),
-        "repeated": counter("fixfeed_repeated", "Messages that were stored already"),
-        "filtered": counter("fixfeed_filtered", "Messages that the rules left out"),
-        "skipped": counter("fixfeed_skipped_lines", "Lines that hold no FIX"),
-        "failed": counter("fixfeed_failed", "Bytes that are no message", "reason"),
-        "defects": counter("fixfeed_defects", "Defects of stored messages", "kind"),
-        "joined": counter("fixfeed_joined", "Messages that a lookup knows", "lookup"),
+        name: prometheus_client.Counter(
+            f"fixfeed_{name}", text, ("sink", label) if label else ("sink",), registry=registry
+        )
+        for name, (text, label) in _METRICS.items()
     }
 
 
@@ -174,40 +178,23 @@ def read_of(folder: Path) -> dict[str, Read]:
     return result
 
 
-def totals(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return, by sink, the sums over all processes; `failed`, `defects` and `joined` by kind."""
+def totals(folder: Path) -> dict[str, Counts]:
+    """Return, by sink, the sums over all processes."""
     import prometheus_client
     from prometheus_client import multiprocess
 
     registry = prometheus_client.CollectorRegistry()
     multiprocess.MultiProcessCollector(registry, path=str(folder))
-    names = {
-        "fixfeed_bytes": "bytes",
-        "fixfeed_read": "read",
-        "fixfeed_stored": "stored",
-        "fixfeed_repeated": "repeated",
-        "fixfeed_filtered": "filtered",
-        "fixfeed_skipped_lines": "skipped",
-        "fixfeed_failed": "failed",
-        "fixfeed_defects": "defects",
-        "fixfeed_joined": "joined",
-    }
-    result: dict[str, dict[str, Any]] = {}
+    result: dict[str, Counts] = {}
     for metric in registry.collect():
         for sample in metric.samples:
-            name = names.get(sample.name.removesuffix("_total"))
-            if name is None:
+            name = sample.name.removeprefix("fixfeed_").removesuffix("_total")
+            if name not in _METRICS:
                 continue
-            sink = result.setdefault(sample.labels["sink"], empty())
-            label = next((sample.labels.get(one) for one in _KINDS if one in sample.labels), None)
+            counts = result.setdefault(sample.labels["sink"], Counts())
+            label = _METRICS[name][1]
             if label:
-                sink[name][label] = int(sample.value)
+                getattr(counts, name)[sample.labels[label]] = int(sample.value)
             else:
-                sink[name] = int(sample.value)
+                setattr(counts, name, int(sample.value))
     return result
-
-
-def empty() -> dict[str, Any]:
-    """Return the counts of a sink that has committed nothing."""
-    counts = dict.fromkeys(("bytes", "read", "stored", "repeated", "filtered", "skipped"), 0)
-    return {**counts, "failed": {}, "defects": {}, "joined": {}}

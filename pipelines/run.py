@@ -13,11 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fixfeed.io.ledger.ledger import SinkFailed
-from fixfeed.pipelines.endings import (
-    OWN_ERROR,
-    STOPPED,
-    Ending,
-)
+from fixfeed.pipelines import batch, dry_run
+from fixfeed.pipelines.endings import OWN_ERROR, STOPPED, Ending
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.options import read_settings
 from fixfeed.pipelines.running import GaveUp, Watch
@@ -44,11 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ending.error(SinkFailed(f"there is no place for temporary files: {error}"))
     watch = Watch(folder)
 
-    def job() -> int:
-        return Job(read_settings(words, os.environ), watch, ending).run(folder)
+    def work() -> int:
+        job = Job(read_settings(words, os.environ), watch, ending)
+        return dry_run.run(job) if job.settings.dry_run else batch.run(job, folder)
 
     try:
-        return watch.over(job)
+        return watch.over(work)
     except (GaveUp, WorkerDied) as error:
         # Its thread still waits, so the process is not to wait for it.
         watch.workers.kill()

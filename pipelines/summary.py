@@ -1,6 +1,8 @@
 """What a run did, for people and for scripts."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -8,18 +10,58 @@ from rich.table import Table
 
 from fixfeed.io.files.source import Unreadable
 from fixfeed.io.redaction import redact
+from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.metrics import Read
 from fixfeed.pipelines.not_fix import nothing_read, without_fix, words_for
 from fixfeed.pipelines.plan import Plan
 from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.lookup import Lookup
 
-__all__ = ["adds_up", "print_summary", "summary_of"]
+__all__ = ["Summary", "print_summary", "summary_of"]
+
+_DONE = "done"
+
+
+@dataclass
+class Summary:
+    """What a run did; `orjson.dumps` makes the JSON summary of it.
+
+    `sinks` are their counts by name, `files` how many were to be read, `finished` those that were
+    done already, `without_fix` those in which nothing, or almost nothing, was read as FIX,
+    `unreadable` why something was not read whole; `nothing_read` tells that there was something to
+    read, and nothing of it was read as FIX.
+    """
+
+    sinks: dict[str, Counts]
+    files: int = 0
+    finished: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    without_fix: list[str] = field(default_factory=list)
+    nothing_read: bool = False
+    unreadable: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    ended: str = _DONE
+    exit_code: int = 0
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every sink has accounted for all that came in to it."""
+        return all(counts.adds_up for counts in self.sinks.values())
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was stopped before its end."""
+        return self.ended != _DONE
+
+    @property
+    def failures(self) -> int:
+        """How many failures the sink has that has the most."""
+        return max((counts.failures for counts in self.sinks.values()), default=0)
 
 
 def summary_of(
     plan: Plan,
-    sinks: Mapping[str, Mapping[str, Any]],
+    sinks: Mapping[str, Counts],
     unreadable: Sequence[Unreadable],
     problems: Sequence[Mapping[str, Any]],
     read: Mapping[str, Read],
@@ -27,7 +69,7 @@ def summary_of(
     lookups: Sequence[Lookup] = (),
     seconds: float,
     stopped: bool,
-) -> dict[str, Any]:
+) -> Summary:
     """Return what a run did: `sinks` are their counts by name.
 
     `problems` and `read` are those of `metrics`; `joined` of each sink then has every one of
@@ -43,19 +85,20 @@ def summary_of(
         )
     shown = {one.name: redact(one.name) for one in lookups}
     sinks = {
-        name: {**counts, "joined": {shown[one]: counts["joined"].get(one, 0) for one in shown}}
+        name: dataclasses.replace(
+            counts, joined={shown[one]: counts.joined.get(one, 0) for one in shown}
+        )
         for name, counts in sinks.items()
     }
-    if any(counts["stored"] for counts in sinks.values()):
+    if any(counts.stored for counts in sinks.values()):
         warnings += [
             f"lookup {shown[one.name]} joined no message: none has one of its keys, such as "
             f"{next(iter(one.rows), '')!r}, as its {one.on}"
             for one in lookups
-            if not any(counts["joined"][shown[one.name]] for counts in sinks.values())
+            if not any(counts.joined[shown[one.name]] for counts in sinks.values())
         ]
     if sinks and all(
-        counts["filtered"] and not counts["stored"] + counts["repeated"]
-        for counts in sinks.values()
+        counts.filtered and not counts.stored + counts.repeated for counts in sinks.values()
     ):
         warnings.append(
             "the rules left out every message; a rule compares with what stands in the message, as "
@@ -63,20 +106,20 @@ def summary_of(
         )
     suspicious = without_fix(plan, read)
     warnings += words_for(suspicious)
-    return {
-        "sinks": sinks,
-        "files": len(plan.files),
-        "finished": [file.name for file in (*plan.finished, *plan.copies)],
-        "warnings": warnings,
-        "without_fix": [file.name for file, _ in suspicious],
-        "nothing_read": nothing_read(plan, read, suspicious),
-        "unreadable": [
+    return Summary(
+        sinks=sinks,
+        files=len(plan.files),
+        finished=[file.name for file in (*plan.finished, *plan.copies)],
+        warnings=warnings,
+        without_fix=[file.name for file, _ in suspicious],
+        nothing_read=nothing_read(plan, read, suspicious),
+        unreadable=[
             *(f"{one.path}: {one.reason}" for one in unreadable),
             *_once_a_source(problems),
         ],
-        "seconds": seconds,
-        "ended": "stopped before the end; run again to go on" if stopped else "done",
-    }
+        seconds=seconds,
+        ended="stopped before the end; run again to go on" if stopped else _DONE,
+    )
 
 
 def _once_a_source(problems: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -94,51 +137,42 @@ def _some(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def adds_up(sinks: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Tell whether every sink has accounted for all that came in to it."""
-    return all(
-        one["read"]
-        == one["stored"] + one["repeated"] + one["filtered"] + sum(one["failed"].values())
-        for one in sinks.values()
-    )
-
-
-def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
+def print_summary(console: Console, summary: Summary) -> None:
     """Print the summary of a run as tables."""
-    table = Table("", *summary["sinks"], title="fixfeed", title_justify="left")
+    table = Table("", *summary.sinks, title="fixfeed", title_justify="left")
     rows = (
         ("came in", "read"),
         ("  stored", "stored"),
         ("  stored already", "repeated"),
         ("  filtered out", "filtered"),
     )
-    sinks = summary["sinks"].values()
+    sinks = summary.sinks.values()
     for label, key in rows:
-        if key != "repeated" or any(one[key] for one in sinks):
-            table.add_row(label, *(f"{one[key]:,}" for one in sinks))
-    table.add_row("  set aside as failures", *(f"{sum(one['failed'].values()):,}" for one in sinks))
-    for lookup in dict.fromkeys(name for one in sinks for name in one["joined"]):
-        table.add_row(f"joined with {lookup}", *(f"{one['joined'][lookup]:,}" for one in sinks))
-    table.add_row("lines without FIX", *(f"{one['skipped']:,}" for one in sinks))
+        if key != "repeated" or any(one.repeated for one in sinks):
+            table.add_row(label, *(f"{getattr(one, key):,}" for one in sinks))
+    table.add_row("  set aside as failures", *(f"{one.failures:,}" for one in sinks))
+    for lookup in dict.fromkeys(name for one in sinks for name in one.joined):
+        table.add_row(f"joined with {lookup}", *(f"{one.joined[lookup]:,}" for one in sinks))
+    table.add_row("lines without FIX", *(f"{one.skipped:,}" for one in sinks))
     for column in table.columns[1:]:
         column.justify, column.overflow = "right", "fold"
     console.print(table)
-    _print_kinds(console, "defects", FIX.defects, [one["defects"] for one in sinks])
-    _print_kinds(console, "failures", FIX.reasons, [one["failed"] for one in sinks])
-    if summary["finished"]:
-        count = len(summary["finished"])
+    _print_kinds(console, "defects", FIX.defects, [one.defects for one in sinks])
+    _print_kinds(console, "failures", FIX.reasons, [one.failed for one in sinks])
+    if summary.finished:
+        count = len(summary.finished)
         were = "1 file was" if count == 1 else f"{count:,} files were"
         console.print(f"{were} done already and not read again")
-    for text in summary["warnings"]:
+    for text in summary.warnings:
         console.print(f"note: {text}", highlight=False, markup=False)
-    for problem in summary["unreadable"]:
+    for problem in summary.unreadable:
         console.print(f"not read whole: {problem}", highlight=False, markup=False)
-    seconds = summary["seconds"]
-    most = max((one["read"] for one in sinks), default=0)
+    seconds = summary.seconds
+    most = max((one.read for one in sinks), default=0)
     rate = f"{seconds:.1f} s, {most / max(seconds, 1e-9):,.0f} messages/s"
-    if summary["ended"] != "done":
+    if summary.stopped:
         console.print(f"stopped after {rate}; run the same command again to go on")
-    elif summary["unreadable"]:
+    elif summary.unreadable:
         console.print(f"done, but not all was read, in {rate}")
     else:
         console.print(f"done in {rate}")

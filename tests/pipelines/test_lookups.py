@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from fixfeed.pipelines.summary import print_summary
+from fixfeed.pipelines.counts import Counts
+from fixfeed.pipelines.summary import Summary, print_summary
 from tests.pipelines.test_fixfeed import fixfeed
 from tests.transforms.fix.messages import encode
 
@@ -82,7 +83,8 @@ def test_the_summary_says_how_many_messages_joined(log):
         "as its account"
     ]
     out = io.StringIO()
-    print_summary(Console(file=out, width=120), summary)
+    sinks = {name: Counts(**one) for name, one in summary.pop("sinks").items()}
+    print_summary(Console(file=out, width=120), Summary(sinks, **summary))
     lines = [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]
     assert "joined with symbols.csv:symbol 150" in lines
     assert "joined with accounts.csv:account 0" in lines

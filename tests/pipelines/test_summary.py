@@ -1,14 +1,18 @@
 """The summary counts each kind of defect and failure, and says what they mean."""
 
+import dataclasses
+import doctest
 import io
 
 import orjson
 import pytest
 from rich.console import Console
 
+from fixfeed.pipelines import counts as counts_module
 from fixfeed.pipelines import metrics
+from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.plan import Plan
-from fixfeed.pipelines.summary import adds_up, print_summary, summary_of
+from fixfeed.pipelines.summary import print_summary, summary_of
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.defects import MEANINGS
 from fixfeed.transforms.fix.parser import parse_block
@@ -32,16 +36,42 @@ def counters(tmp_path):
 
 def summary(counters, **changes):
     whole = summary_of(Plan(), counters, [], [], {}, seconds=2.0, stopped=False)
-    return whole | changes
+    return dataclasses.replace(whole, **changes)
 
 
 def test_a_message_with_several_defects_counts_for_each(counters):
     (counts,) = counters.values()
-    assert counts["defects"] == {"check_sum": 4, "empty_value": 1}
-    assert counts["failed"] == {"no_msg_type": 1}
-    assert (counts["read"], counts["stored"]) == (8, 7)
-    assert adds_up(counters)
-    assert orjson.loads(orjson.dumps(summary(counters)))["sinks"] == counters
+    assert counts.defects == {"check_sum": 4, "empty_value": 1}
+    assert counts.failed == {"no_msg_type": 1}
+    assert (counts.read, counts.stored) == (8, 7)
+    assert summary(counters).adds_up
+    written = orjson.loads(orjson.dumps(summary(counters)))["sinks"]
+    assert {name: Counts(**one) for name, one in written.items()} == counters
+
+
+def test_counts_are_written_in_one_order_and_add_up_kind_by_kind(counters):
+    (counts,) = counters.values()
+    assert orjson.dumps(counts) == (
+        b'{"bytes":%d,"read":8,"stored":7,"repeated":0,"filtered":0,"skipped":0,'
+        b'"failed":{"no_msg_type":1},"defects":{"check_sum":4,"empty_value":1},"joined":{}}'
+        % counts.bytes
+    )
+    more = Counts(read=3, stored=1, failed={"truncated": 2, "no_msg_type": 0})
+    both = counts + more
+    assert (both.read, both.stored, both.failures) == (11, 8, 3)
+    assert both.failed == {"no_msg_type": 1, "truncated": 2}
+    assert both.adds_up
+    assert not (both + Counts(read=1)).adds_up
+    assert not dataclasses.replace(both, filtered=1).adds_up
+
+
+def test_a_failure_that_was_none_after_all_is_taken_back():
+    counts = Counts(read=3, stored=1, failed={"unreadable": 2}).without("unreadable", 2)
+    assert counts == Counts(read=1, stored=1, failed={"unreadable": 0})
+
+
+def test_the_example_of_counts_is_true():
+    assert doctest.testmod(counts_module) == doctest.TestResults(0, 2)
 
 
 def test_every_kind_of_defect_is_counted(tmp_path):
@@ -51,7 +81,7 @@ def test_every_kind_of_defect_is_counted(tmp_path):
     metrics.start(tmp_path)
     count = metrics.Committed("parquet:x", tmp_path)
     count(type(batch)("file:key", 0, 1, messages=every, read=1), 1)
-    assert metrics.totals(tmp_path)["parquet:x"]["defects"] == dict.fromkeys(sorted(MEANINGS), 1)
+    assert metrics.totals(tmp_path)["parquet:x"].defects == dict.fromkeys(sorted(MEANINGS), 1)
 
 
 def test_the_tables_say_what_each_kind_means_the_most_frequent_first(counters):

@@ -1,0 +1,250 @@
+"""A run over what there is now: found, planned, read to its end, and summed up."""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+
+from fixfeed.io.commit import Run
+from fixfeed.io.files.source import ReadFromFiles, Unreadable, set_options
+from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed, gaps
+from fixfeed.io.sql.store import Store
+from fixfeed.pipelines import metrics
+from fixfeed.pipelines.counts import Counts
+from fixfeed.pipelines.endings import (
+    DONE,
+    NOTHING_READ,
+    OWN_ERROR,
+    STOPPED,
+    TOO_MANY_FAILURES,
+    UNREAD,
+)
+from fixfeed.pipelines.graph import build
+from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
+from fixfeed.pipelines.plan import Plan, make_plan
+from fixfeed.pipelines.progress import shown
+from fixfeed.pipelines.running import LOCAL, runner_of
+from fixfeed.pipelines.sinks import Sink
+from fixfeed.pipelines.sources import Found
+from fixfeed.pipelines.summary import Summary, print_summary, summary_of
+from fixfeed.transforms.batch import UNREADABLE
+
+__all__ = ["run"]
+
+_SMALL = 8 << 20  # bytes below which starting worker processes takes longer than reading
+
+
+def run(job: Job, folder: Path) -> int:
+    """Read what there is to read, tell what came of it, and return the exit code.
+
+    `folder` is the run's own, for counters and standard input.
+    """
+    files, unreadable = _found(job, folder)
+    counters = folder / "metrics"
+    counters.mkdir()
+    metrics.start(counters)
+    with ExitStack() as stack:
+        ledgers = _opened(job.sinks, stack)
+        runs = _begun(job, ledgers)
+        plan = Plan()
+        warnings: list[str] = []
+        if not job.watch.stop():
+            plan = make_plan(
+                files,
+                ledgers,
+                rules=job.rules.digest,
+                reprocess=job.settings.reprocess,
+                longest=job.settings.max_message,
+            )
+            warnings = _many_files(job, plan)
+            if plan.ranges:
+                _read(job, plan, counters)
+        summary = _summed_up(job, plan, ledgers, unreadable, counters)
+        summary.warnings += warnings
+        summary.exit_code = _exit_code(job, summary)
+        _say_why(job, summary)
+        for store, run_id in runs:
+            counts = summary.sinks.get(store.place)
+            store.end_run(run_id, dataclasses.asdict(counts) if counts else {}, summary.ended)
+    return job.ending.tell(summary, print_summary, summary.exit_code)
+
+
+def _found(job: Job, folder: Path) -> Found:
+    set_options(job.settings.beam)
+    files, unreadable = [], []
+    for source in job.sources:
+        there, not_there = source.find(job.rules.protocol, folder, job.watch.stop)
+        files += there
+        unreadable += not_there
+    return files, unreadable
+
+
+def _opened(sinks: Sequence[Sink], stack: ExitStack) -> dict[str, Ledger]:
+    """Return the ledgers of the sinks, which `stack` closes, ready to be written to."""
+    ledgers: dict[str, Ledger] = {}
+    for sink in sinks:
+        try:
+            ledger = sink.ledger()
+        except SinkFailed as error:
+            # It never was open: what was asked for may be wrong as well.
+            raise SinkError(str(error)) from error
+        stack.callback(ledger.close)
+        ledger.prepare()
+        ledgers[sink.name] = ledger
+    return ledgers
+
+
+def _begun(job: Job, ledgers: Mapping[str, Ledger]) -> list[tuple[Store, int]]:
+    """Store in each database that a run has begun; return its number there."""
+    return [
+        (ledger, ledger.begin_run(version("fixfeed"), job.configuration))
+        for ledger in ledgers.values()
+        if isinstance(ledger, Store)
+    ]
+
+
+def _many_files(job: Job, plan: Plan) -> list[str]:
+    """Return, and tell at once, for which sinks the plan makes very many files."""
+    found = []
+    for sink in job.sinks:
+        if sink.partition_by:
+            files = expected_files(plan, sink.partition_by, job.rules.read)
+            if files > MANY:
+                found.append(warning_of(sink.name, sink.partition_by, files))
+    for text in found:
+        job.say(f"note: {text}")
+    return found
+
+
+def _read(job: Job, plan: Plan, counters: Path) -> None:
+    """Run the graph over a plan, and show how far it is."""
+    settings = job.settings
+    runner, options = runner_of(
+        settings.runner,
+        processes=_processes(job, plan),
+        beam=settings.beam,
+        workers=job.watch.workers,
+    )
+    with ExitStack() as stack:
+        if not settings.quiet and settings.runner in LOCAL:
+            stack.enter_context(shown(plan.expected, lambda: _so_far(counters), job.errors))
+        pipeline = beam.Pipeline(runner=runner, options=options)
+        build(
+            pipeline,
+            source=ReadFromFiles(plan.ranges, stop=job.watch.stop, options=settings.beam),
+            parse=job.rules.parse(fix_json=job.fix_json),
+            steps=job.rules.steps,
+            sinks=[
+                (f"Write{number}", _write(job, sink, plan, counters))
+                for number, sink in enumerate(job.sinks, 1)
+            ],
+        )
+        pipeline.run().wait_until_finish()
+
+
+def _processes(job: Job, plan: Plan) -> int:
+    workers = job.settings.workers
+    if job.beside or (workers is None and plan.expected < _SMALL):
+        return 1
+    return min(workers or job.processes, len(plan.ranges))
+
+
+def _write(job: Job, sink: Sink, plan: Plan, counters: Path) -> beam.PTransform:
+    return sink.write(
+        Run(
+            plan.sources[sink.name],
+            job.rules.digest,
+            job.settings.reprocess,
+            metrics.Committed(sink.name, counters),
+        )
+    )
+
+
+def _so_far(counters: Path) -> tuple[int, int]:
+    counts = metrics.totals(counters).values()
+    octets = min((one.bytes for one in counts), default=0)
+    return octets, min((one.read for one in counts), default=0)
+
+
+def _summed_up(
+    job: Job,
+    plan: Plan,
+    ledgers: Mapping[str, Ledger],
+    unreadable: Sequence[Unreadable],
+    counters: Path,
+) -> Summary:
+    """End the run in the ledgers, and return what it did."""
+    problems = metrics.problems(counters)
+    counted = metrics.totals(counters)
+    for name, places in _finish(job, plan, ledgers, problems).items():
+        if places:
+            counted[name] = counted[name].without(UNREADABLE, places)
+    return summary_of(
+        plan,
+        {sink.name: counted.get(sink.name, Counts()) for sink in job.sinks},
+        unreadable,
+        problems,
+        metrics.read_of(counters),
+        lookups=job.rules.lookups,
+        seconds=time.monotonic() - job.started,
+        stopped=job.watch.stop(),
+    )
+
+
+def _finish(
+    job: Job,
+    plan: Plan,
+    ledgers: Mapping[str, Ledger],
+    problems: Sequence[Mapping[str, Any]],
+) -> dict[str, int]:
+    """End the run in the ledgers; return in how many unread places each is done after all.
+
+    A range that cannot be opened does not know where the one before it ends, and that one may have
+    been read.
+    """
+    damaged = {problem["source"] for problem in problems}
+    result = {}
+    for name, ledger in ledgers.items():
+        ids = plan.sources.get(name, {})
+        ends = {
+            ids[file.key]: "" if job.watch.stop() or file.key in damaged else file.stored_end
+            for file in plan.files
+        }
+        done = ledger.finish(ends)
+        result[name] = sum(
+            not gaps(done[ids[one["source"]]], one["position"], one["position"] + 1)
+            for one in problems
+        )
+    return result
+
+
+def _exit_code(job: Job, summary: Summary) -> int:
+    if not summary.adds_up:
+        job.say("the counts do not add up; this is an error of fixfeed's own")
+        return OWN_ERROR
+    if summary.stopped:
+        return STOPPED
+    if summary.unreadable:
+        return UNREAD
+    most = job.settings.max_failures
+    if most is not None and summary.failures > most:
+        return TOO_MANY_FAILURES
+    return NOTHING_READ if summary.nothing_read else DONE
+
+
+def _say_why(job: Job, summary: Summary) -> None:
+    """Say on standard error what a summary on standard output may hide from scripts."""
+    why = {
+        UNREAD: f"not read whole: {'; '.join(summary.unreadable[:3])}",
+        TOO_MANY_FAILURES: f"{summary.failures:,} failures, and --max-failures allows "
+        f"{job.settings.max_failures}; fixfeed failures shows them",
+        NOTHING_READ: "nothing, or almost nothing, was read as FIX; see the notes",
+    }
+    if summary.exit_code in why:
+        job.say(why[summary.exit_code])

@@ -1,0 +1,99 @@
+"""The table of sources: what a text of --input names, and how it is found."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fixfeed.io.files.content import STANDARD_INPUT
+from fixfeed.io.files.source import File, Unreadable, file_at, find_files
+from fixfeed.pipelines.option import Option
+from fixfeed.pipelines.standard_input import spool
+from fixfeed.pipelines.uris import split_uri
+from fixfeed.transforms.protocol import Protocol
+
+__all__ = ["SOURCES", "Found", "Named", "Source", "SourceKind", "sources_of"]
+
+Found = tuple[list[File], list[Unreadable]]
+"""The files that there are to read, and what cannot be read."""
+
+
+class Named(NamedTuple):
+    """A source as --input names it: without its parameters, and the values of these by word."""
+
+    text: str
+    given: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a run reads from.
+
+    `look(protocol)` returns what there is to read, and takes nothing of it. `find(protocol, folder,
+    stop)` returns what the run is to read; what can be read once only is copied into `folder`, the
+    run's own, to its end or until `stop` says so.
+    """
+
+    look: Callable[[Protocol], Found]
+    find: Callable[[Protocol, Path, Callable[[], bool]], Found]
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """How texts of --input become a source.
+
+    `make(named)` makes one source of all texts of this kind. `parameters` are those that a text may
+    have, None where a question mark is a part of it.
+    """
+
+    make: Callable[[Sequence[Named]], Source]
+    example: str
+    parameters: Sequence[Option] | None = ()
+
+
+def _files(named: Sequence[Named]) -> Source:
+    patterns = [one.text for one in named]
+    return Source(
+        lambda protocol: find_files(patterns, protocol),
+        lambda protocol, _folder, _stop: find_files(patterns, protocol),
+    )
+
+
+def _standard_input(_named: Sequence[Named]) -> Source:
+    def find(protocol: Protocol, folder: Path, stop: Callable[[], bool]) -> Found:
+        spooled = spool(folder, stop)
+        if isinstance(spooled, Unreadable):
+            return [], [spooled]
+        return [file_at(spooled, STANDARD_INPUT, protocol)], []
+
+    return Source(lambda _protocol: ([], []), find)
+
+
+_FILES = "file"
+SOURCES: dict[str, SourceKind] = {
+    _FILES: SourceKind(_files, "logs/*.log.gz", None),
+    STANDARD_INPUT: SourceKind(_standard_input, "-", None),
+}
+"""Scheme -> kind of source. A text without one of these schemes is a path, a pattern, or a URL of
+Beam's file systems."""
+
+
+def sources_of(texts: Sequence[str]) -> list[Source]:
+    """Return the sources that texts name, in the order of the table; nothing is opened.
+
+    Raises `UnknownPlace` for a parameter that a kind does not have.
+    """
+    found: dict[str, list[Named]] = {}
+    for text in texts:
+        kind = _kind(text)
+        known = SOURCES[kind].parameters
+        named = Named(text, {}) if known is None else Named(*split_uri(text, known))
+        found.setdefault(kind, []).append(named)
+    return [kind.make(found[name]) for name, kind in SOURCES.items() if name in found]
+
+
+def _kind(text: str) -> str:
+    scheme, colon, _ = text.partition(":")
+    if text == STANDARD_INPUT or (colon and scheme in SOURCES):
+        return scheme
+    return _FILES
