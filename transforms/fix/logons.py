@@ -16,7 +16,7 @@ from fixfeed.transforms.fix.framing.delimiter import start_pattern
 from fixfeed.transforms.fix.framing.messages import line_start, message_end, spans
 from fixfeed.transforms.fix.framing.original import as_read, single_byte
 from fixfeed.transforms.fix.scalar.fields import decode, split_fields
-from fixfeed.transforms.fix.spelt import is_spelt
+from fixfeed.transforms.fix.spelt import is_escaped
 
 __all__ = ["Logon", "carry", "logons"]
 
@@ -47,7 +47,7 @@ def logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list[
     `data` begins and ends at borders; the answer for data cut at borders is that for the parts, one
     behind the other. A version that is none says nothing. Data without `1137=` costs one search.
     """
-    if _TAG not in data and not is_spelt(data):
+    if _TAG not in data and not is_escaped(data):
         return []
     data, delimiter, original = as_read(data, delimiter)
     found = _logons(data, delimiter, logged_on)

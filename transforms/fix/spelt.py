@@ -6,11 +6,13 @@ others write every character so.
 
 import re
 
-__all__ = ["BEGIN", "is_spelt", "spelling", "unspelt"]
+__all__ = ["BEGIN", "is_escaped", "is_spelt", "spelling", "unspelt"]
 
-_MARKS = (b"\\", b"%3", b"&")
-# What stands for the sign between tag and value, without which there is no field.
-_EQUALS = re.compile(rb"\\+(?:u003[dD]|x3[dD]|075)|%3[dD]|&(?:#0*61|#[xX]0*3[dD]|equals);")
+# What stands for the sign between tag and value, without which there is no field. A pattern that
+# begins with plain text is looked for ten times as fast.
+_ESCAPED = re.compile(rb"\\(?:u003[dD]|x3[dD]|075)")
+_PERCENT = re.compile(rb"%3[dD]")
+_ENTITY = re.compile(rb"&(?:#0*61|#[xX]0*3[dD]|equals);")
 _CHARACTER = re.compile(
     rb"\\+(?:u00(?P<unit>[2-7][0-9a-fA-F])|x(?P<octet>[2-7][0-9a-fA-F])|(?P<octal>[01][0-7]{2}))"
     rb"|%(?P<percent>[2-7][0-9a-fA-F])"
@@ -30,15 +32,24 @@ BEGIN = re.compile(b"".join(map(_either_way, b"8=FIX")))
 """The beginning of a message, each character as it is or as a string's escape."""
 
 
+def is_escaped(text: bytes) -> bool:
+    """Tell, mostly at the cost of a look for backslashes, whether `=` is escaped in `text`."""
+    return b"\\" in text and _ESCAPED.search(text) is not None
+
+
 def is_spelt(text: bytes) -> bool:
-    """Tell, mostly at the cost of a look for backslashes, whether `text` has `=` spelt."""
-    return any(mark in text for mark in _MARKS) and _EQUALS.search(text) is not None
+    """Tell, mostly at the cost of three short searches, whether `text` has `=` spelt."""
+    return (
+        is_escaped(text)
+        or (b"%3" in text and _PERCENT.search(text) is not None)
+        or (b"&" in text and _ENTITY.search(text) is not None)
+    )
 
 
 def spelling(text: bytes) -> bytes:
     """Return how the first `=` that is spelt in `text` is written; b"" if there is none."""
-    found = _EQUALS.search(text)
-    return found[0] if found else b""
+    found = [one for kind in (_ESCAPED, _PERCENT, _ENTITY) if (one := kind.search(text))]
+    return min(found, key=re.Match.start)[0] if found else b""
 
 
 def unspelt(text: bytes, filler: bytes = b"") -> bytes:
@@ -46,7 +57,7 @@ def unspelt(text: bytes, filler: bytes = b"") -> bytes:
 
     With a `filler`, of one byte, `text` stays as long as it was: it follows each of them.
     """
-    if not any(mark in text for mark in _MARKS):
+    if b"\\" not in text and b"%" not in text and b"&" not in text:
         return text
 
     def meant(match: re.Match[bytes]) -> bytes:

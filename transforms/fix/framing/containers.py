@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fixfeed.transforms.fix.framing.escape import Escape
-from fixfeed.transforms.fix.spelt import BEGIN, is_spelt
+from fixfeed.transforms.fix.spelt import BEGIN, is_escaped
 
 __all__ = ["joints", "open_run"]
 
@@ -108,6 +108,6 @@ def _parts_of_docker(data: bytes) -> Iterator[_Part]:
 
 def _ends_inside_message(text: bytes) -> bool:
     """Tell whether a message begins in `text` that does not end with it."""
-    if b"8=FIX" not in text and not (is_spelt(text) and BEGIN.search(text)):
+    if b"8=FIX" not in text and not (is_escaped(text) and BEGIN.search(text)):
         return False
     return not _CHECK_SUM.search(text, max(0, len(text) - _LAST_BYTES))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from fixfeed.transforms.fix.framing.containers import joints
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
 from fixfeed.transforms.fix.framing.escape import Escape, composed, undone
-from fixfeed.transforms.fix.spelt import BEGIN, is_spelt
+from fixfeed.transforms.fix.spelt import BEGIN, is_escaped
 
 __all__ = ["escapes", "open_string"]
 
@@ -158,7 +158,7 @@ def _search(data: bytes) -> _Search:
         found = BEGIN.search(data, at)
         return found.start() if found else -1
 
-    return spelt if is_spelt(data) else lambda at: data.find(_BEGIN, at)
+    return spelt if is_escaped(data) else lambda at: data.find(_BEGIN, at)
 
 
 def _openings(data: bytes, quote: bytes, search: _Search) -> Iterator[tuple[int, int]]:

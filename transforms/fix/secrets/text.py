@@ -178,7 +178,7 @@ class SecretText:
 
     def may_be_in(self, octets: bytes) -> bool:
         """Tell, at the cost of a few passes, whether `in_anything` may find something."""
-        if any(sign in octets for sign in _WITHOUT_FIELD_SIGNS):
+        if _may_be_without_field(octets):
             return True
         texts = (one.translate(None, INVISIBLE) for one in without_escapes(octets))
         return any(len(self._candidates(text)) for text in texts)
@@ -381,9 +381,13 @@ class SecretText:
 
 def _without_field(octets: bytes, tags: Collection[int]) -> Iterator[Span]:
     """Yield passwords that no field has: those in URIs, behind options, in words."""
-    if _PASSWORD in tags:
+    if _PASSWORD in tags and _may_be_without_field(octets):
         for match in _WITHOUT_FIELD.finditer(octets):
             yield Span(*match.span(match.lastindex or 0), _PASSWORD)
+
+
+def _may_be_without_field(octets: bytes) -> bool:
+    return any(sign in octets for sign in _WITHOUT_FIELD_SIGNS)
 
 
 @lru_cache(1 << 12)
