@@ -45,7 +45,7 @@ ALLOWED = {
     "io/parquet": _SINK | _PROTOCOL | {"fixfeed.io.parquet"},
     "io/jsonl": _SINK
     | _PROTOCOL
-    | {"fixfeed.io.jsonl", "fixfeed.io.sql.tables", "fixfeed.transforms.failures"},
+    | {"fixfeed.io.jsonl", "fixfeed.io.sql.progress", "fixfeed.transforms.failures"},
     "io": {"fixfeed.io", "apache_beam"} | _PROTOCOL,
     "pipelines": {"fixfeed.pipelines", "fixfeed.transforms", "fixfeed.io", "apache_beam"},
     "fixfeed": {"fixfeed"},
@@ -87,7 +87,7 @@ def test_drivers_are_imported_by_their_connector_alone(file):
     expected = {
         "io/sql/sqlite.py": {"adbc_driver_sqlite", "adbc_driver_manager"},
         "io/sql/postgresql.py": {"psycopg2", "pgpq"},
-        "io/jsonl/ledger.py": {"sqlite3"},
+        "io/jsonl/database.py": {"sqlite3"},
     }
     assert drivers == expected.get(str(file.relative_to(ROOT)), set())
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.ledger.ledger import Progress, check_witness
 from fixfeed.io.ledger.new_parts import Part, new_parts
+from fixfeed.io.sql.progress import extend, overlapping
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.failures import failure_envelopes
 from fixfeed.transforms.protocol import Protocol, Table, default_protocol
@@ -70,7 +71,7 @@ class JsonlWriter(JsonlLedger):
         done = self._done(source_id, batch, batch.end, rules, replace)
         parts = new_parts(batch, done, rules=rules)
         for part in parts:
-            self.extend(source_id, part.progress)
+            extend(self.query, source_id, part.progress)
         return parts
 
     def _new_end(self, source_id: int, batch: Batch, rules: str, replace: bool) -> list[bytes]:
@@ -87,7 +88,7 @@ class JsonlWriter(JsonlLedger):
         self, source_id: int, batch: Batch, end: int, rules: str, replace: bool
     ) -> list[Progress]:
         """Return the rows of progress that have a part in [batch.start, end)."""
-        done = self.done(source_id, batch.start, end)
+        done = overlapping(self.query, source_id, batch.start, end)
         check_witness(self.place, batch, done)
         if replace and any(row[0] != rules for row in done):
             raise self.irreplaceable(self._names[source_id])

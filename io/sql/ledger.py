@@ -1,6 +1,6 @@
 """What a database remembers of its sources: the ledger of SQLite and PostgreSQL."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fixfeed.io.ledger.identity import (
@@ -15,17 +15,13 @@ from fixfeed.io.ledger.keys import now
 from fixfeed.io.ledger.ledger import (
     REPLACED,
     Known,
-    Progress,
     Stretch,
-    by_source,
     known,
     merged,
-    settled,
 )
 from fixfeed.io.ledger.source import Source
-from fixfeed.io.ledger.witness import note
 from fixfeed.io.sql.database import Database
-from fixfeed.io.sql.tables import PROGRESS, SET_WITNESSES, STORED_SOURCES
+from fixfeed.io.sql.progress import move_source, progress_of, settle, stored_rows
 
 __all__ = ["SqlLedger"]
 
@@ -37,40 +33,44 @@ class SqlLedger(Database):
         self, sources: Sequence[Source], *, rules: str, replace: bool = False
     ) -> dict[str, Known]:
         """See `Ledger`. Two processes may register the same source at once."""
-        rows = self.query(STORED_SOURCES)
+        rows = stored_rows(self.query)
         found = identify(sources, self._stored(rows))
         news = any(one.key not in found or found[one.key].is_news(one) for one in sources)
         if news or replace:
             with self.transaction():
                 self.lock_schema()
                 # Another process may have stored some meanwhile.
-                rows = self.query(STORED_SOURCES)
+                rows = stored_rows(self.query)
                 found = identify(sources, self._stored(rows))
                 for source in sources:
                     match = found.get(source.key)
                     if match is None:
                         found[source.key] = Match(self._add(source))
                     elif match.is_news(source):
-                        self._update(source, match.stored)
+                        move_source(self.query, source, match.stored)
+                        self.query(
+                            "update source_identities set last_seen = ? where source_id = ?",
+                            now(),
+                            match.stored.source_id,
+                        )
                 if replace:
                     self._claim([one.source_id for one, _ in found.values()], rules)
         return self._known(found, rows, rules)
 
     def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `Ledger`."""
-        rows = self.query(STORED_SOURCES)
+        rows = stored_rows(self.query)
         return self._known(identify(sources, self._stored(rows)), rows, rules)
 
     def _known(
         self, found: Mapping[str, Match], rows: Sequence[Sequence[Any]], rules: str
     ) -> dict[str, Known]:
         ids = {key: one.source_id for key, (one, _) in found.items()}
-        return known(
-            ids, {row[0]: row[-1] for row in rows}, self._progress(ids.values()), rules=rules
-        )
+        progress = progress_of(self.query, ids.values())
+        return known(ids, {row[0]: row[-1] for row in rows}, progress, rules=rules)
 
     def _stored(self, rows: Sequence[Sequence[Any]]) -> list[StoredSource]:
-        progress = self._progress([row[0] for row in rows])
+        progress = progress_of(self.query, [row[0] for row in rows])
         return [stored_source(row, progress.get(row[0], ())) for row in rows]
 
     def _add(self, source: Source) -> StoredSource:
@@ -94,40 +94,12 @@ class SqlLedger(Database):
         )
         return StoredSource(source_id, source.kind, place, file_id, fingerprint, digests)
 
-    def _update(self, source: Source, stored: StoredSource) -> None:
-        """Store where a source is now and what it begins with."""
-        self.query(
-            "update source_identities set place = ?, file_id = ?, fingerprint = ?, digests = ?,"
-            " last_seen = ? where source_id = ?",
-            *place_of(source),
-            digests_of(source),
-            now(),
-            stored.source_id,
-        )
-        if witness := stored.missing_witness(source):
-            self.query(
-                SET_WITNESSES,
-                note(stored.extent, witness),
-                stored.source_id,
-                stored.extent,
-            )
-
-    def _progress(self, ids: Collection[int]) -> dict[int, list[Progress]]:
-        """Return the rows of progress of sources, and of those with ids between theirs."""
-        return by_source(
-            self.query(
-                f"select source_id, {PROGRESS} from progress where source_id between ? and ?",
-                min(ids, default=0),
-                max(ids, default=0),
-            )
-        )
-
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """See `Ledger`."""
         again = sorted(set(source_ids))
         with self.transaction():
             self._claim(again, rules)
-            progress = self._progress(again)
+            progress = progress_of(self.query, again)
             for source_id in again:
                 if {row[0] for row in progress.get(source_id, ())} == {rules}:
                     self.query(
@@ -146,17 +118,10 @@ class SqlLedger(Database):
         """See `Ledger`."""
         with self.transaction():
             # In order, so that two jobs wait for each other but do not deadlock.
-            progress = self._progress(ends.keys())
+            progress = progress_of(self.query, ends.keys())
             done = {}
             for source_id, stored_end in sorted(ends.items()):
-                rows = progress.get(source_id, [])
-                if len(settled(rows)) < len(rows):
-                    # What another job has done meanwhile is among what goes, or stays.
-                    rows = self.query(
-                        f"delete from progress where source_id = ? returning {PROGRESS}", source_id
-                    )
-                    for one in settled(rows):
-                        self.insert_progress(source_id, *one)
+                rows = settle(self.query, source_id, progress.get(source_id, []))
                 done[source_id] = merged((row[1], row[2]) for row in rows)
                 self.query(
                     "update source_identities set stored_end = case when ? = '' then stored_end"
@@ -167,7 +132,3 @@ class SqlLedger(Database):
                     source_id,
                 )
         return done
-
-    def insert_progress(self, source_id: int, *row: Any) -> None:
-        """Store a row of progress of a source; the transaction is the caller's."""
-        self.query("insert into progress values (?, ?, ?, ?, ?, ?, ?, ?, ?)", source_id, *row)

@@ -6,8 +6,6 @@ import pyarrow as pa
 
 from fixfeed.io.ledger.keys import first_key
 from fixfeed.io.ledger.ledger import (
-    COUNTS,
-    Progress,
     Stretch,
     carved,
     check_protocol,
@@ -16,12 +14,10 @@ from fixfeed.io.ledger.ledger import (
     reprocessed_elsewhere,
 )
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
-from fixfeed.io.ledger.witness import far_apart, noted
 from fixfeed.io.sql.ledger import SqlLedger
+from fixfeed.io.sql.progress import extend, insert, join, overlapping
 from fixfeed.io.sql.tables import (
-    EXTEND_PROGRESS,
     FAILURE_COLUMNS,
-    PROGRESS,
     table_rows,
 )
 from fixfeed.transforms.batch import Batch
@@ -99,7 +95,7 @@ class Store(SqlLedger):
 
     def _enter(self, source_id: int, batch: Batch, rules: str, replace: bool) -> list[Part]:
         """Enter a batch's stretch into the ledger; return what is to be stored of it."""
-        done = self._overlapping(source_id, batch.start, batch.end)
+        done = overlapping(self.query, source_id, batch.start, batch.end)
         check_witness(self.place, batch, done)
         parts = new_parts(batch, done, rules=rules, replace=replace)
         for part in parts:
@@ -108,9 +104,9 @@ class Store(SqlLedger):
             if replace:
                 gone = self._delete("messages", source_id, *part.stretch), failed
                 self._take(source_id, part.stretch, batch, gone)
-            self._extend(source_id, part.progress)
+            extend(self.query, source_id, part.progress)
         if batch.last and parts:
-            self._merge(source_id, rules, batch.end)
+            join(self.query, source_id, rules, batch.end)
         return parts
 
     def _delete(self, table: str, source_id: int, start: int, end: int) -> int:
@@ -129,7 +125,7 @@ class Store(SqlLedger):
         messages, failures = gone
         # What the rules of before left out: they had as many messages before them as ours do.
         filtered = max(0, batch.read - batch.failures.num_rows - messages)
-        for row in self._overlapping(source_id, *stretch):
+        for row in overlapping(self.query, source_id, *stretch):
             self.query('delete from progress where source_id = ? and "end" = ?', source_id, row[2])
             for left in carved(
                 row,
@@ -137,7 +133,7 @@ class Store(SqlLedger):
                 (messages, filtered, failures, batch.skipped),
                 lambda part: self._counted(source_id, part),
             ):
-                self.insert_progress(source_id, *left)
+                insert(self.query, source_id, left)
 
     def _counted(self, source_id: int, stretch: Stretch) -> tuple[int, int, int, int]:
         """Return the counts of a stretch; of what was filtered and skipped no rows tell."""
@@ -155,7 +151,7 @@ class Store(SqlLedger):
     def _write_provisional(self, source_id: int, batch: Batch) -> None:
         """Store the end of a source that makes no message yet in place of what it was before."""
         stretch = batch.start, max(batch.end, batch.start + 1)
-        for start, end in missing(stretch, self._overlapping(source_id, *stretch)):
+        for start, end in missing(stretch, overlapping(self.query, source_id, *stretch)):
             self._delete("failures", source_id, start, end)
             positions = batch.failures["position"].to_numpy()
             failures = batch.failures.filter(pa.array(inside(positions, [(start, end)])))
@@ -167,45 +163,3 @@ class Store(SqlLedger):
         batches = table_rows(parts, columns)
         if batches:
             self.ingest(table, batches)
-
-    def _overlapping(self, source_id: int, start: int, end: int) -> list[Progress]:
-        """Return the rows of progress that have a part in [start, end)."""
-        return self.query(
-            f'select {PROGRESS} from progress where source_id = ? and "end" > ? and start < ?',
-            source_id,
-            start,
-            end,
-        )
-
-    def _extend(self, source_id: int, row: Progress) -> None:
-        """Count a stretch as done, joined to the one that ends where it begins."""
-        rules, start, end, *counts, notes = row
-        # One statement each, so that what another worker does to a neighbour in between is seen:
-        # one that has swallowed our stretch leaves no row to extend, and a new one begins.
-        extended = self.query(
-            EXTEND_PROGRESS,
-            end,
-            *counts,
-            int(far_apart(start, end)),
-            notes,
-            source_id,
-            rules,
-            start,
-        )
-        if not extended:
-            self.insert_progress(source_id, *row)
-
-    def _merge(self, source_id: int, rules: str, end: int) -> None:
-        """Join the stretch that ends at `end` with the one that begins there."""
-        found = self.query(
-            "delete from progress where source_id = ? and rules = ? and start = ?"
-            f' returning "end", {", ".join(COUNTS)}, witnesses',
-            source_id,
-            rules,
-            end,
-        )
-        if found:
-            follows, *counts, notes = found[0]
-            first = min(noted(notes), default=follows)
-            kept = int(far_apart(end, first))
-            self.query(EXTEND_PROGRESS, follows, *counts, kept, notes, source_id, rules, end)

@@ -11,19 +11,13 @@ import pyarrow as pa
 
 from fixfeed.io.ledger.keys import POSITION_BITS, keys
 from fixfeed.io.ledger.ledger import COUNTS
-from fixfeed.io.ledger.witness import NOTE
 from fixfeed.transforms.batch import DECIMAL, FAILURES, TIME
 from fixfeed.transforms.protocol import Table
 
 __all__ = [
-    "ADD_COUNTS",
     "DIALECTS",
-    "EXTEND_PROGRESS",
     "FAILURE_COLUMNS",
     "MIGRATIONS",
-    "PROGRESS",
-    "SET_WITNESSES",
-    "STORED_SOURCES",
     "VERSION",
     "create_statements",
     "named_view",
@@ -45,32 +39,6 @@ _TYPES: Mapping[pa.DataType, tuple[str, str]] = {
 }
 
 FAILURE_COLUMNS = ("failure_id", "source_id", *FAILURES.names[1:])
-
-ADD_COUNTS = ", ".join(f"{name} = {name} + ?" for name in COUNTS)
-"""The part of an update that adds to the counts of a stretch; takes the four of them."""
-
-PROGRESS = f'rules, start, "end", {", ".join(COUNTS)}, witnesses'
-"""The columns of the table `progress` that are a `ledger.ledger.Progress`."""
-
-SET_WITNESSES = 'update progress set witnesses = ? where source_id = ? and "end" = ?'
-"""Stores the notes of the stretch that ends at a position; takes notes, source, end."""
-
-EXTEND_PROGRESS = (
-    f"update progress set \"end\" = ?, {ADD_COUNTS}, witnesses = case when ? = 1 or witnesses = ''"
-    f" then witnesses else substr(witnesses, 1, length(witnesses) - {NOTE}) end || ?"
-    ' where source_id = ? and rules = ? and "end" = ? returning start'
-)
-"""Grows the stretch that ends where one begins; gives a row if there was such a stretch.
-
-Takes the new end, counts, whether the last witness is kept (1 or 0), notes of more witnesses,
-source, rules, start.
-"""
-
-STORED_SOURCES = (
-    "select source_id, kind, place, file_id, fingerprint, digests, stored_end"
-    " from source_identities order by source_id"
-)
-"""Gives what `ledger.identity` has to know of all sources, and their `stored_end`."""
 
 
 def _sources(dialect: str) -> tuple[str, str, str]:

@@ -38,6 +38,7 @@ from fixfeed.io.ledger.witness import TELLING
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.writer import ParquetWriter
 from fixfeed.io.sql.open import open_store
+from fixfeed.io.sql.progress import progress_of
 from fixfeed.pipelines.plan import make_plan
 from fixfeed.transforms.fix.parser import parse_block
 from tests.transforms.fix.messages import encode
@@ -376,7 +377,8 @@ class JsonLines:
     def check(self):
         with contextlib.closing(self.ledger()) as ledger:
             ledger.prepare()
-            stored = sum(row[3] for n in ledger.names() for row in ledger._progress(n))
+            progress = progress_of(ledger.query, ledger.names())
+            stored = sum(row[3] for rows in progress.values() for row in rows)
         assert stored == len(self.lines())
 
 

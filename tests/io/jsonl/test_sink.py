@@ -20,6 +20,7 @@ from fixfeed.io.jsonl.sink import WriteToJsonLines
 from fixfeed.io.jsonl.writer import JsonlWriter
 from fixfeed.io.ledger.ledger import SchemaError, SinkError, sources_of
 from fixfeed.io.ledger.source import Source
+from fixfeed.io.sql.progress import progress_of
 from fixfeed.transforms.batch import TRUNCATED, Block
 from fixfeed.transforms.fix.framing.leftovers import REASONS
 from fixfeed.transforms.fix.parser import parse_block
@@ -89,7 +90,7 @@ def failures_of(place):
 def progress(place):
     ledger = JsonlLedger(str(place))
     ledger.prepare()
-    rows = ledger._progress(1)
+    rows = progress_of(ledger.query, [1]).get(1, [])
     ledger.close()
     return sorted(rows)
 
@@ -242,7 +243,7 @@ def arm(number):
             return function(*args, **options)
         return call
     os.fsync = wrapped(os.fsync)
-    JsonlLedger._query = wrapped(JsonlLedger._query)
+    JsonlLedger.query = wrapped(JsonlLedger.query)
     jsonl_files.open = lambda *args: HalfWritten(open(*args), due)
 
 number = 0
@@ -417,10 +418,10 @@ def test_files_of_others_and_ledgers_of_others_are_refused_untouched(tmp_path):
     with pytest.raises(SinkError, match="there is no folder"):
         register(tmp_path / "none" / "out.jsonl")
     ledger = JsonlLedger(str(place))
-    ledger._query("create table others (x)")
+    ledger.query("create table others (x)")
     with pytest.raises(SchemaError, match="is not of fixfeed's making"):
         ledger.prepare()
-    ledger._query("pragma user_version = 3")
+    ledger.query("pragma user_version = 3")
     with pytest.raises(SchemaError, match="use the newer fixfeed"):
         ledger.prepare()
     ledger.close()

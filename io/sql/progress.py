@@ -1,0 +1,129 @@
+"""Statements on sources and their progress that all ledgers in SQL share.
+
+A big database has the tables `source_identities` and `progress`, and so has the small one beside a
+file of JSON lines. Each function takes what runs a statement there; transactions are the caller's.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from fixfeed.io.ledger.identity import StoredSource, digests_of, place_of
+from fixfeed.io.ledger.ledger import COUNTS, Progress, by_source, settled
+from fixfeed.io.ledger.source import Source
+from fixfeed.io.ledger.witness import NOTE, far_apart, note, noted
+
+__all__ = [
+    "Query",
+    "extend",
+    "insert",
+    "join",
+    "move_source",
+    "overlapping",
+    "progress_of",
+    "settle",
+    "stored_rows",
+]
+
+Query = Callable[..., list[tuple[Any, ...]]]
+"""Runs a statement with `?` for the values that follow it; returns its rows, [] if it has none."""
+
+# The columns of the table `progress` that are a `ledger.ledger.Progress`.
+_PROGRESS = f'rules, start, "end", {", ".join(COUNTS)}, witnesses'
+# Takes the new end, counts, whether the last witness is kept (1 or 0), notes of more witnesses,
+# source, rules, and the end that there was.
+_EXTEND = (
+    f'update progress set "end" = ?, {", ".join(f"{name} = {name} + ?" for name in COUNTS)},'
+    " witnesses = case when ? = 1 or witnesses = ''"
+    f" then witnesses else substr(witnesses, 1, length(witnesses) - {NOTE}) end || ?"
+    ' where source_id = ? and rules = ? and "end" = ? returning start'
+)
+
+
+def stored_rows(query: Query) -> list[tuple[Any, ...]]:
+    """Return what `ledger.identity` has to know of all sources, and their `stored_end`."""
+    return query(
+        "select source_id, kind, place, file_id, fingerprint, digests, stored_end"
+        " from source_identities order by source_id"
+    )
+
+
+def move_source(query: Query, source: Source, stored: StoredSource) -> None:
+    """Store where a source is now, what it begins with, and the witness of its end if it lacks."""
+    query(
+        "update source_identities set place = ?, file_id = ?, fingerprint = ?, digests = ?"
+        " where source_id = ?",
+        *place_of(source),
+        digests_of(source),
+        stored.source_id,
+    )
+    if witness := stored.missing_witness(source):
+        query(
+            'update progress set witnesses = ? where source_id = ? and "end" = ?',
+            note(stored.extent, witness),
+            stored.source_id,
+            stored.extent,
+        )
+
+
+def progress_of(query: Query, ids: Collection[int]) -> dict[int, list[Progress]]:
+    """Return the rows of progress of sources, and of those with ids between theirs."""
+    return by_source(
+        query(
+            f"select source_id, {_PROGRESS} from progress where source_id between ? and ?",
+            min(ids, default=0),
+            max(ids, default=0),
+        )
+    )
+
+
+def overlapping(query: Query, source_id: int, start: int, end: int) -> list[Progress]:
+    """Return the rows of progress of a source that have a part in [start, end)."""
+    return query(
+        f'select {_PROGRESS} from progress where source_id = ? and "end" > ? and start < ?',
+        source_id,
+        start,
+        end,
+    )
+
+
+def insert(query: Query, source_id: int, row: Progress) -> None:
+    """Store a row of progress of a source."""
+    query("insert into progress values (?, ?, ?, ?, ?, ?, ?, ?, ?)", source_id, *row)
+
+
+def extend(query: Query, source_id: int, row: Progress) -> None:
+    """Count a stretch as done, joined to the one that ends where it begins."""
+    rules, start, end, *counts, notes = row
+    kept = int(far_apart(start, end))
+    # One statement each, so that what another worker does to a neighbour in between is seen:
+    # one that has swallowed our stretch leaves no row to extend, and a new one begins.
+    if not query(_EXTEND, end, *counts, kept, notes, source_id, rules, start):
+        insert(query, source_id, row)
+
+
+def join(query: Query, source_id: int, rules: str, end: int) -> None:
+    """Join the stretch that ends at `end` with the one that begins there."""
+    found = query(
+        "delete from progress where source_id = ? and rules = ? and start = ?"
+        f' returning "end", {", ".join(COUNTS)}, witnesses',
+        source_id,
+        rules,
+        end,
+    )
+    if found:
+        follows, *counts, notes = found[0]
+        first = min(noted(notes), default=follows)
+        kept = int(far_apart(end, first))
+        query(_EXTEND, follows, *counts, kept, notes, source_id, rules, end)
+
+
+def settle(query: Query, source_id: int, rows: Sequence[Progress]) -> list[Progress]:
+    """Join the stretches of a source that are neighbours; return all, as they are then."""
+    if len(settled(rows)) == len(rows):
+        return list(rows)
+    # What another job has done meanwhile is among what goes, or stays.
+    found = query(f"delete from progress where source_id = ? returning {_PROGRESS}", source_id)
+    joined = settled(found)
+    for row in joined:
+        insert(query, source_id, row)
+    return joined
