@@ -133,3 +133,16 @@ def test_a_command_that_looks_into_a_sink_runs_without_beam(command, uri, tmp_pa
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"fixfeed {command}: ")
+
+
+def test_a_user_of_the_transforms_alone_needs_no_driver_and_nothing_of_the_command():
+    code = """if True:
+        import sys, fixfeed
+        names = [getattr(fixfeed, name) for name in fixfeed.__all__]
+        print(*{name.partition(".")[0] for name in sys.modules})
+    """
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert {"fixfeed", "apache_beam"} <= loaded
+    others = {"psycopg2", "pgpq", "adbc_driver_manager", "adbc_driver_sqlite", "quickfix"}
+    assert loaded & (others | {"prometheus_client", "rich"}) == set()

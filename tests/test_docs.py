@@ -150,6 +150,15 @@ def test_a_checkout_has_the_commands_without_installing(command, stored):
     assert checkout.stdout
 
 
+@pytest.mark.parametrize("module", ["pipelines.fixfeed", "fixfeed"])
+def test_in_the_folder_of_a_checkout_the_job_runs_as_a_module(module, stored, tmp_path):
+    assert "python -m pipelines.fixfeed" in DOCS["README.md"]
+    output = f"sqlite:///{tmp_path}/fixfeed.db"
+    done = run(f"python -m {module} --input {stored}/day.log --output {output}", ROOT)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "came in" in done.stdout.decode()
+
+
 @pytest.mark.parametrize("kind", ["SQLite", "PostgreSQL"])
 def test_a_query_of_the_documents_runs_as_it_stands(kind, stored, postgresql, select):
     uri = f"sqlite:///{stored / 'fixfeed.db'}" if kind == "SQLite" else postgresql

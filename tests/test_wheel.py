@@ -8,6 +8,27 @@ from pathlib import Path
 from tests.transforms.fix.messages import encode
 
 ROOT = Path(__file__).parent.parent
+NEEDS_QUICKFIX = "fixfeed.pipelines.fidelity.quickfix_process"
+IMPORT_ALL = f"""if True:
+    import importlib, pkgutil, fixfeed
+    for module in pkgutil.walk_packages(fixfeed.__path__, "fixfeed."):
+        if module.name != "{NEEDS_QUICKFIX}":
+            importlib.import_module(module.name)
+            print(module.name)
+"""
+"""Imports every module that is installed, and prints their names."""
+
+
+def modules():
+    """Return the names of all modules of the checkout's folders, as they are installed."""
+    found = set()
+    for folder in ("fixfeed", "io", "pipelines", "transforms"):
+        for file in (ROOT / folder).rglob("*.py"):
+            parts = file.relative_to(ROOT).with_suffix("").parts
+            if parts[0] != "fixfeed":
+                parts = ("fixfeed", *parts)
+            found.add(".".join(part for part in parts if part != "__init__"))
+    return found - {"fixfeed", NEEDS_QUICKFIX}
 
 
 def test_the_installed_package_runs_the_job_from_another_folder(tmp_path):
@@ -35,6 +56,10 @@ def test_the_installed_package_runs_the_job_from_another_folder(tmp_path):
         [environment / "bin" / "fixfeed", "--version"], cwd=work, capture_output=True, check=True
     )
     assert shown.stdout == b"fixfeed 0.1.0\n"
+    imported = subprocess.run(
+        [python, "-c", IMPORT_ALL], cwd=work, capture_output=True, text=True, check=True
+    )
+    assert set(imported.stdout.split()) == modules()
     files = subprocess.run(
         [python, "-m", "zipfile", "-l", wheel], capture_output=True, check=True
     ).stdout.decode()
