@@ -115,8 +115,9 @@ _FORMS = tuple(
         rf"[\"']?\s*[=:]\s*[\"']?)(?P<epoch>{_D}{{10}})"
         rf"(?:(?:[.,](?={_D}{{1,12}}(?!{_D}))|(?=(?:{_D}{{3}}){{1,3}}(?!{_D})))"
         rf"(?P<fraction>{_D}{{1,12}})"
-        # Neither the offset that grep -b writes nor Log4j's milliseconds since its start.
-        rf"|(?!:|\s+\[[^\]]*\]\s+{LEVEL}\b))(?![0-9])",
+        # Neither the offset that grep -b writes nor Log4j's milliseconds since its start, nor full
+        # seconds whose fraction is a member of its own (`"nanoOfSecond":123000000`).
+        rf"|(?!:|\s+\[[^\]]*\]\s+{LEVEL}\b|\s*,\s*[\"'\\]*nano))(?![0-9])",
     )
 )
 

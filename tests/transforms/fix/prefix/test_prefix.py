@@ -385,6 +385,12 @@ def test_a_direction_is_told_only_where_it_is_clear(text, expected):
     assert read_prefix(f"2025-03-04 10:11:12 {text}")[1] == expected
 
 
+def test_seconds_whose_fraction_is_a_member_of_its_own_are_no_time():
+    instant = '{"instant":{"epochSecond":1735810200%s},"level":"INFO","message":"'
+    assert read_prefix(instant % "")[0] == 1735810200_000_000
+    assert read_prefix(instant % ',"nanoOfSecond":123000000')[0] is None
+
+
 @pytest.mark.parametrize(
     ("pattern", "text", "expected"),
     [
