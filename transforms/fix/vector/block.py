@@ -67,7 +67,7 @@ class _Placed(NamedTuple):
     """The fields of a block after the first eight steps.
 
     `odd` are the rows that are odd so far, `ended` those that end with CheckSum; `special` are the
-    fields whose values are not plain text and no secrets.
+    fields whose values are not plain text and no secrets, `at_top` those at the message's level.
     """
 
     rows: Rows
@@ -76,6 +76,7 @@ class _Placed(NamedTuple):
     special: Ints
     secrets: Secrets
     places: Places
+    at_top: Mask
     firsts: Firsts
 
 
@@ -157,7 +158,7 @@ class VectorParser:
         unlike = places.flags[firsts.repeats] & (COUNT | GARBLED) > 0
         odd[rows.row[firsts.repeats[unlike]]] = True
         ended = rows.ids[rows.last] == ids[10]
-        return _Placed(rows, odd, ended, special, secrets, places, firsts)
+        return _Placed(rows, odd, ended, special, secrets, places, own >= 0, firsts)
 
     def _structure(self, placed: _Placed) -> Ints:
         """Return the defects of each row that need no dictionary to be seen, and no groups."""
@@ -220,7 +221,7 @@ class VectorParser:
         may_be_left_out = np.zeros(len(self._tags.tags) + 1, bool)
         may_be_left_out[[self._ids[tag] for tag in left_out]] = True
         dropped = may_be_left_out.take(rows.ids, mode="clip")
-        dropped &= self._slots.own_ids.take(placed.places.slot) >= 0
+        dropped &= placed.at_top
         dropped[firsts.repeats] = False
         dropped[firsts.of.take(firsts.repeats)] = False
         dropped[inexact] = False

@@ -35,20 +35,6 @@ _READERS: tuple[tuple[pa.DataType, Callable[..., Any], tuple[Column, ...]], ...]
 )
 
 
-class _Found(NamedTuple):
-    """What was read into the columns of one type: the values of `fields`, as `reader` gives them.
-
-    `cells` are their places in an array that has all rows of one column after those of another.
-    """
-
-    columns: tuple[Column, ...]
-    cells: Ints
-    fields: Ints
-    values: Any
-    valid: Mask
-    exact: Mask
-
-
 class _Cells(NamedTuple):
     """The values of all columns of one type, column after column."""
 
@@ -63,19 +49,23 @@ def read_columns(rows: Rows, table: Ints, ids: Mapping[int, int]) -> "TypedColum
     `table[id]` gives, for each row, the first field with a tag at the message's level, or -1; `ids`
     the id of a tag.
     """
-    found = []
+    parts, inexact = [], []
     defects = np.zeros(len(rows.start), np.int64)
     for kind, reader, columns in _READERS:
         where = table[[ids[column.tag] for column in columns]].ravel()
         cells = np.flatnonzero(where >= 0)
         fields = where.take(cells).astype(np.int64)
-        values, valid, exact, bad = _read(rows, fields, kind, reader)
-        found.append(_Found(columns, cells, fields, values, valid, exact))
+        found, valid, exact, bad = _read(rows, fields, kind, reader)
+        values = np.zeros((len(where), *found.shape[1:]), found.dtype)
+        values[cells] = found
+        present = np.zeros(len(where), bool)
+        present[cells] = valid
+        parts.append(_Cells(columns, values, present))
+        inexact.append(fields[~exact])
         defects[rows.row.take(bad)] = BAD_VALUE
-    inexact = np.concatenate([one.fields[~one.exact] for one in found])
     texts = table[[ids[column.tag] for column in _STRINGS]]
     numbers = {ids[column.tag]: number for number, column in enumerate(_STRINGS)}
-    return TypedColumns(rows, found, texts, numbers, inexact, defects)
+    return TypedColumns(rows, parts, texts, numbers, np.concatenate(inexact), defects)
 
 
 def _read(
@@ -109,7 +99,7 @@ class TypedColumns:
     """
 
     rows: Rows
-    found: list[_Found]
+    parts: list[_Cells]
     texts: Ints
     numbers: Mapping[int, int]
     inexact: Ints
@@ -121,11 +111,12 @@ class TypedColumns:
         """Return an array for each column, and `session`.
 
         `scalar` are the messages of odd rows; `recoded` gives tokens of values that are not UTF-8.
+        To be called once: what the scalar parser says takes its place in the columns themselves.
         """
         odd, count = np.array(sorted(scalar), np.int64), len(self.rows.start)
         columns: dict[str, pa.Array] = {}
-        for found in self.found:
-            part = _with_scalar(found, odd, scalar, count)
+        for part in self.parts:
+            _put(part, odd, scalar, count)
             kind = part.columns[0].type
             for number, column in enumerate(part.columns):
                 cells = slice(number * count, (number + 1) * count)
@@ -170,32 +161,24 @@ class TypedColumns:
         return columns
 
 
-def _with_scalar(
-    found: _Found, odd: Ints, scalar: Mapping[int, Message | None], count: int
-) -> _Cells:
-    """Return the cells of `count` rows, those of odd rows as the scalar parser has them."""
-    columns = found.columns
-    values = np.zeros((len(columns) * count, *found.values.shape[1:]), found.values.dtype)
-    values[found.cells] = found.values
-    present = np.zeros(len(values), bool)
-    present[found.cells] = found.valid
+def _put(part: _Cells, odd: Ints, scalar: Mapping[int, Message | None], count: int) -> None:
+    """Put what the scalar parser says of odd rows, of `count`, into their cells."""
     if not len(odd):
-        return _Cells(columns, values, present)
-    present.reshape(-1, count)[:, odd] = False
-    cells, contents = [], []
+        return
+    part.present.reshape(-1, count)[:, odd] = False
+    cells, values = [], []
     for row, message in scalar.items():
         content = message.columns if message else {}
-        for number, column in enumerate(columns):
+        for number, column in enumerate(part.columns):
             if column.name in content:
                 cells.append(number * count + row)
-                contents.append(content[column.name])
-    if cells and columns[0].type == DECIMAL:
-        octets = b"".join(value.to_bytes(16, "little", signed=True) for value in contents)
-        values[cells] = np.frombuffer(octets, np.int64).reshape(-1, 2)
+                values.append(content[column.name])
+    if cells and part.columns[0].type == DECIMAL:
+        octets = b"".join(value.to_bytes(16, "little", signed=True) for value in values)
+        part.values[cells] = np.frombuffer(octets, np.int64).reshape(-1, 2)
     elif cells:
-        values[cells] = contents
-    present[cells] = True
-    return _Cells(columns, values, present)
+        part.values[cells] = values
+    part.present[cells] = True
 
 
 def _text_array(present: Mask, offsets: pa.Buffer, texts: pa.Buffer) -> pa.Array:

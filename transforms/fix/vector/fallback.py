@@ -69,14 +69,17 @@ def join_data_fields(rows: Rows, data_ids: Sequence[int]) -> Joined:
         ends.append(end)
     if not joined:
         return Joined(rows, np.empty(0, np.int64), np.array(odd, np.int64))
-    stop = rows.stop.copy()
-    stop[joined] = ends
-    whole, numbers = _without(replace(rows, stop=stop), gone, np.array(joined, np.int64))
+    whole, numbers = _without(rows, gone, np.array(joined, np.int64), ends)
     return Joined(whole, numbers, np.array(odd, np.int64))
 
 
-def _without(rows: Rows, gone: Sequence[slice], joined: Ints) -> tuple[Rows, Ints]:
-    """Return `rows` without stretches of fields, and the new numbers of `joined`."""
+def _without(
+    rows: Rows, gone: Sequence[slice], joined: Ints, ends: Sequence[int]
+) -> tuple[Rows, Ints]:
+    """Return `rows` without stretches of fields, and the new numbers of `joined`.
+
+    The values of those end at `ends`.
+    """
     sizes = np.cumsum([0, *(one.stop - one.start for one in gone)])
     begins = np.array([one.start for one in gone])
 
@@ -84,12 +87,15 @@ def _without(rows: Rows, gone: Sequence[slice], joined: Ints) -> tuple[Rows, Int
         return fields - sizes.take(np.searchsorted(begins, fields))
 
     # Pieces are copied in a third of the time that picking field by field takes.
-    ends = [0, *(one.stop for one in gone)]
-    kept = [slice(*pair) for pair in zip(ends, [*begins.tolist(), len(rows.ids)], strict=True)]
+    starts = [0, *(one.stop for one in gone)]
+    kept = [slice(*pair) for pair in zip(starts, [*begins.tolist(), len(rows.ids)], strict=True)]
 
     def kept_of(column: Ints) -> Ints:
         return np.concatenate([column[piece] for piece in kept])
 
+    joined = renumbered(joined)
+    stop = kept_of(rows.stop)
+    stop[joined] = ends
     rows = replace(
         rows,
         first=renumbered(rows.first),
@@ -97,10 +103,10 @@ def _without(rows: Rows, gone: Sequence[slice], joined: Ints) -> tuple[Rows, Int
         row=kept_of(rows.row),
         tag=kept_of(rows.tag),
         equals=kept_of(rows.equals),
-        stop=kept_of(rows.stop),
+        stop=stop,
         ids=kept_of(rows.ids),
     )
-    return rows, renumbered(joined)
+    return rows, joined
 
 
 def special_fields(rows: Rows) -> tuple[Ints, Ints]:
