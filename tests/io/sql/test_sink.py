@@ -18,7 +18,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from fixfeed.io.commit import Run
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
 from fixfeed.io.ledger.source import Source
-from fixfeed.io.sql import tables
+from fixfeed.io.sql import progress, tables
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.sink import WriteToSql
 from fixfeed.transforms.batch import Batch, Block
@@ -178,7 +178,7 @@ def test_batches_of_one_commit_may_overlap_and_come_in_any_order(database, selec
 def test_what_another_job_stores_meanwhile_is_left_out(postgresql, select, whole, monkeypatch):
     store, other = opened(postgresql), opened(postgresql)
     number = registered(store).source_id
-    look, meanwhile = store._overlapping, iter([batch(0, BORDERS[5])])
+    look, meanwhile = progress.overlapping, iter([batch(0, BORDERS[5])])
 
     def overtaken(*arguments):
         done = look(*arguments)
@@ -186,7 +186,7 @@ def test_what_another_job_stores_meanwhile_is_left_out(postgresql, select, whole
             write(other, number, one)
         return done
 
-    monkeypatch.setattr(store, "_overlapping", overtaken)
+    monkeypatch.setattr("fixfeed.io.sql.store.overlapping", overtaken)
     cuts = [0, 3, 10, 31]
     group = [batch(BORDERS[first], BORDERS[last]) for first, last in itertools.pairwise(cuts)]
     assert write(store, number, *group) == [0, 5, 20]
