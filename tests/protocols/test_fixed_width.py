@@ -29,7 +29,7 @@ from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.sink import WriteToParquet
 from fixfeed.io.sql.open import look_at_store, open_store
 from fixfeed.io.sql.sink import WriteToSql
-from fixfeed.pipelines.job import build
+from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.plan import make_plan
 from fixfeed.transforms.batch import TOO_LONG, TRUNCATED
 from fixfeed.transforms.enrich import Enrich
