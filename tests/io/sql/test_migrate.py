@@ -1,4 +1,4 @@
-"""A database of an older version keeps what it holds, and has all columns, once it is migrated."""
+"""A database of an older version keeps its contents and gets all columns when it is migrated."""
 
 import contextlib
 import hashlib
@@ -46,7 +46,7 @@ def identity_1(data):
 
 
 def version_1(uri, path="day.log", data=ORDER):
-    """Make a database as version 1 did, with a message in it, and a file read to its end."""
+    """Make a database as version 1 did, with one message and a file read to its end."""
     store = open_store(uri)
     for statement in (HERE / f"schema_1_{store.dialect}.sql").read_text().split(";\n"):
         if statement:
@@ -96,7 +96,7 @@ def test_a_database_of_version_1_is_refused_and_then_migrated(database, select, 
     ]
 
 
-def test_a_migrated_database_has_the_tables_and_the_view_of_a_new_one(database, tmp_path):
+def test_a_migrated_database_has_the_tables_and_view_of_a_new_one(database, tmp_path):
     version_1(database)
     store = open_store(database)
     assert store.migrate() == (1, VERSION)
@@ -111,7 +111,7 @@ def test_a_migrated_database_has_the_tables_and_the_view_of_a_new_one(database, 
         assert names(database, relation) == names(new, relation)
 
 
-def test_a_migration_that_fails_leaves_the_older_version(postgresql):
+def test_a_failed_migration_leaves_the_older_version(postgresql):
     version_1(postgresql)
     store = open_store(postgresql)
     store.query("create view mine as select side_name from messages_named")
@@ -129,7 +129,7 @@ def test_a_migration_that_fails_leaves_the_older_version(postgresql):
 
 
 @pytest.mark.parametrize("size", [700, 5_000, 1_500_000])
-def test_what_older_versions_have_read_is_not_read_again(database, select, tmp_path, size):
+def test_files_read_by_older_versions_are_not_read_again(database, select, tmp_path, size):
     line = encode([(35, b"0"), (34, b"1"), (49, b"A"), (56, b"B")]) + b"\n"
     data = line * (size // len(line))
     path = tmp_path / "day.log"
@@ -143,15 +143,13 @@ def test_what_older_versions_have_read_is_not_read_again(database, select, tmp_p
         (place,) = select(database, "select place from source_identities")
         assert place == (str(path),)
         path = path.rename(tmp_path / "day.log.1")
-    # All that was read is held against the file.
+    # The whole file is compared with what was read.
     path.write_bytes(data[:-1] + b"X" + line)
     assert fixfeed.main([*arguments, str(path)]) == 0
     assert select(database, "select count(*) from source_identities") == [(2,)]
 
 
-def test_where_an_older_version_left_open_which_rules_made_the_rows_none_counts_as_current(
-    database, select
-):
+def test_no_rules_count_as_current_where_an_older_version_left_them_unclear(database, select):
     version_1(database)
     store = open_store(database)
     store.query("insert into progress values (1, 'other', 0, 20, 1, 0, 0, 0)")
@@ -164,7 +162,7 @@ def test_where_an_older_version_left_open_which_rules_made_the_rows_none_counts_
     ]
 
 
-def test_what_other_sinks_of_older_versions_have_read_is_not_read_again(tmp_path, capsys):
+def test_files_read_by_older_versions_into_other_sinks_are_not_read_again(tmp_path, capsys):
     line = encode([(35, b"0"), (34, b"1"), (49, b"A"), (56, b"B")]) + b"\n"
     data = line * 100
     path = tmp_path / "day.log"

@@ -1,4 +1,4 @@
-"""Each message is stored once, whatever comes twice, is cut differently, or fails midway."""
+"""Each message is stored once, even if it comes twice, is cut differently, or fails midway."""
 
 import contextlib
 import dataclasses
@@ -84,7 +84,7 @@ def whole(select, tmp_path_factory):
     return content(select, uri)
 
 
-def test_every_column_is_stored_as_it_is(database, select):
+def test_every_column_is_stored_unchanged(database, select):
     when = datetime.datetime(2025, 1, 2, 9, 30, 0, 123456, datetime.UTC)
     example = {
         pa.string(): 'text "quoted" é\\',
@@ -129,7 +129,7 @@ def test_every_column_is_stored_as_it_is(database, select):
     }
 
 
-def test_a_nul_which_postgresql_refuses_is_a_replacement_character_there(postgresql, select):
+def test_postgresql_stores_a_replacement_character_for_a_nul(postgresql, select):
     raw = encode([(35, b"D"), (49, b"A\x00B"), (5001, b"x\x00\\u0000\x00\x00")])
     store = opened(postgresql)
     one = parse_block(Block("file:key", 0, raw))
@@ -139,7 +139,7 @@ def test_a_nul_which_postgresql_refuses_is_a_replacement_character_there(postgre
     assert found == [("A�B", "x�\\u0000��", raw)]
 
 
-def test_a_batch_that_comes_again_adds_nothing(database, select, whole):
+def test_a_repeated_batch_adds_nothing(database, select, whole):
     store = opened(database)
     number = registered(store).source_id
     assert write(store, number, batch(0, len(LOG))) == [30]
@@ -175,7 +175,7 @@ def test_batches_of_one_commit_may_overlap_and_come_in_any_order(database, selec
     assert content(select, database) == whole
 
 
-def test_what_another_job_stores_meanwhile_is_left_out(postgresql, select, whole, monkeypatch):
+def test_rows_another_job_stores_meanwhile_are_left_out(postgresql, select, whole, monkeypatch):
     store, other = opened(postgresql), opened(postgresql)
     number = registered(store).source_id
     look, meanwhile = progress.overlapping, iter([batch(0, BORDERS[5])])
@@ -197,7 +197,7 @@ def test_what_another_job_stores_meanwhile_is_left_out(postgresql, select, whole
 
 
 @pytest.mark.parametrize("first", ["stretch", "end"])
-def test_an_unfinished_end_of_a_stretch_that_another_worker_stores_meanwhile_goes(
+def test_an_unfinished_end_is_removed_when_another_worker_stores_its_stretch(
     postgresql, select, whole, monkeypatch, first
 ):
     stores = [opened(postgresql), opened(postgresql)]
@@ -212,7 +212,7 @@ def test_an_unfinished_end_of_a_stretch_that_another_worker_stores_meanwhile_goe
         def overtaken(*arguments):
             if not others:
                 others.append(threads.submit(write, stores[1], number, written[1]))
-                # It waits for us, or is done in this time.
+                # It waits for us or ends in time.
                 with contextlib.suppress(TimeoutError):
                     others[0].result(timeout=1)
             ingest(*arguments)
@@ -226,7 +226,7 @@ def test_an_unfinished_end_of_a_stretch_that_another_worker_stores_meanwhile_goe
     assert content(select, postgresql) == whole
 
 
-def test_jobs_that_commit_the_same_batches_in_opposite_orders_wait_for_each_other(
+def test_jobs_that_commit_the_same_batches_in_opposite_orders_do_not_deadlock(
     postgresql, select, monkeypatch
 ):
     stores = [opened(postgresql), opened(postgresql)]
@@ -237,7 +237,7 @@ def test_jobs_that_commit_the_same_batches_in_opposite_orders_wait_for_each_othe
     def entering(enter):
         def entered(*arguments):
             result = enter(*arguments)
-            # Where both have entered one source, each would wait for the other's.
+            # If each has entered one source, each would wait for the other's.
             with contextlib.suppress(threading.BrokenBarrierError):
                 both.wait(0.5)
             return result
@@ -257,7 +257,7 @@ def test_jobs_that_commit_the_same_batches_in_opposite_orders_wait_for_each_othe
     assert select(postgresql, "select count(*) from messages") == [(60,)]
 
 
-def test_what_fails_before_the_commit_leaves_neither_rows_nor_progress(
+def test_a_failure_before_the_commit_leaves_neither_rows_nor_progress(
     database, select, monkeypatch
 ):
     store = opened(database)
@@ -289,7 +289,7 @@ def test_the_unfinished_end_of_a_source_is_a_failure_until_it_has_grown(database
     assert content(select, database) == whole
 
 
-def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted(database, select):
+def test_reprocessing_replaces_each_stretch_and_resumes_after_an_interruption(database, select):
     store = opened(database)
     number = registered(store).source_id
     store.write([(number, batch(0, len(LOG)))], rules="old", replace=False)
@@ -316,7 +316,7 @@ def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted
     store.close()
 
 
-def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(database, tmp_path):
+def test_sources_are_known_by_their_content_whatever_their_name(database, tmp_path):
     store = opened(database)
 
     def written(source_id, one):
@@ -326,7 +326,7 @@ def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(database
     store.close()
 
 
-def test_of_many_sources_known_ones_take_as_many_queries_as_one(database, monkeypatch):
+def test_many_known_sources_take_as_many_queries_as_one(database, monkeypatch):
     store = opened(database)
     many = [Source(f"file:{n}", "file", f"{n}.log") for n in range(300)]
     first = store.register(many, rules="r")
@@ -383,7 +383,7 @@ def test_a_schema_of_another_version_is_refused_until_it_is_migrated(database, m
     store.close()
 
 
-def test_tables_that_are_not_ours_are_refused_and_left_alone(database):
+def test_foreign_tables_are_refused_and_left_alone(database):
     store = open_store(database)
     store.query("create table messages (text text)")
     with pytest.raises(SchemaError, match="has a table 'messages' that fixfeed did not make"):
@@ -392,7 +392,7 @@ def test_tables_that_are_not_ours_are_refused_and_left_alone(database):
     store.close()
 
 
-def test_codes_are_spelled_out_in_the_view(database, select):
+def test_the_view_spells_out_codes(database, select):
     store = opened(database)
     text = encode(
         [(35, b"8"), (54, b"1"), (39, b"2"), (150, b"F"), (40, b"2"), (59, b"0"), (44, b"14.94")]
@@ -408,7 +408,7 @@ def test_codes_are_spelled_out_in_the_view(database, select):
     assert found == [("ExecutionReport", "Buy", "Filled", "Trade", "Limit", "Day", "14.94")]
 
 
-def test_the_transform_stores_batches_and_tells_what_it_stored(database, select, whole):
+def test_the_transform_stores_batches_and_reports_their_counts(database, select, whole):
     committed = []
     batches = [batch(BORDERS[n], BORDERS[n + 1]) for n in range(0, 31)]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
@@ -423,7 +423,7 @@ def test_the_transform_stores_batches_and_tells_what_it_stored(database, select,
     assert content(select, database)[:2] == whole[:2]
 
 
-def test_a_place_that_cannot_be_opened_is_named_without_its_password(tmp_path):
+def test_an_unusable_place_is_named_without_its_password(tmp_path):
     with pytest.raises(
         SinkError, match=r"cannot connect to postgresql://u:\*\*\*@127.0.0.1:1/db"
     ) as error:
@@ -435,6 +435,6 @@ def test_a_place_that_cannot_be_opened_is_named_without_its_password(tmp_path):
         open_store("sqlite://day.db")
 
 
-def test_the_columns_of_the_tables_are_those_of_the_batch():
+def test_the_tables_have_the_columns_of_the_batch():
     assert FIX.table.keyed[2:] == tuple(MESSAGES.names[1:])
     assert {column.name for column in COLUMNS} < set(FIX.table.keyed)

@@ -1,4 +1,4 @@
-"""A number in SQLite is the double nearest to the text of the message."""
+"""A number in SQLite is the double nearest to its text in the message."""
 
 import itertools
 from decimal import Decimal
@@ -37,7 +37,7 @@ def text_of(units):
 def doubles(texts):
     values = pa.array([None if text is None else Decimal(text) for text in texts], DECIMAL)
     rows = pa.RecordBatch.from_arrays([values], ["price"])
-    # A part of a batch looks into the middle of its buffers.
+    # A slice of a batch starts inside its buffers.
     assert with_doubles(rows[1:], FINER).equals(with_doubles(rows, FINER)[1:])
     return with_doubles(rows, FINER)["price"].to_pylist()
 
@@ -54,10 +54,10 @@ def test_a_decimal_becomes_the_nearest_double(units):
     st.lists(st.from_regex(r"-?[0-9]{0,9}\.[0-9]{1,25}|-?[0-9]{1,15}", fullmatch=True), min_size=2)
 )
 @example(["0.9655164080872", "0.0000759329574455", "-0.00000000001", "0.10000000004", "0.1"])
-def test_a_number_of_any_number_of_places_becomes_the_double_nearest_to_its_text(fields, texts):
+def test_a_number_with_any_number_of_places_becomes_the_double_nearest_to_its_text(fields, texts):
     pairs = list(itertools.pairwise(texts))
     data = b"\n".join(
-        # Price, AvgPx twice, and an entry of NoHops that has other numbers.
+        # Price, AvgPx twice, and an entry of NoHops with other numbers.
         encode([(35, b"8"), *(((tag, text.encode())) for tag, text in numbers(*pair))])
         for pair in pairs
     )
@@ -73,16 +73,16 @@ def numbers(one, other):
     return [(44, one), (6, one), (31, other), (5001, f'"Price":"{other}"'), (6, other), *entry]
 
 
-def test_the_text_of_another_field_of_the_same_name_is_not_taken():
+def test_text_from_another_field_of_the_same_name_is_not_used():
     fields = ['{"Price":"7.123456789012"}', '{"Price":{"a":"0.123456789012"}}', '{"Price":[]}']
     prices = pa.array([Decimal("0.1234567890")] * 3, DECIMAL)
     rows = pa.RecordBatch.from_arrays([prices, pa.array(fields)], ["price", "fields"])
     assert with_doubles(rows, FINER)["price"].to_pylist() == [0.123456789] * 3
 
 
-# Above 6 KiB blocks are read with arrays.
+# Blocks above 6 KiB are read with arrays.
 @pytest.mark.parametrize("vectorised", [False, True])
-def test_every_price_is_found_in_sqlite_by_its_text(tmp_path, select, vectorised):
+def test_sqlite_finds_every_price_by_its_text(tmp_path, select, vectorised):
     texts = [f"{cents // 100}.{cents % 100:02}" for cents in range(1, 100_000)]
     texts += ["0.9655164080872", "0.0000759329574455", "-0.00000000001"]
     texts += ["-0.01", "-100.85", "0.0000000001", "1234567890123.4567890123", "5000000000"]
