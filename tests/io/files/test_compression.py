@@ -1,4 +1,4 @@
-"""UTF-16 and zip archives are read as the text they hold; what is damaged is named."""
+"""UTF-16 and zip archives are read as the text they hold; damage is reported."""
 
 import codecs
 import gzip
@@ -44,7 +44,7 @@ def zipped(members, **options):
 @pytest.mark.parametrize("mark", [True, False])
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_utf_16_is_read_as_utf_8_with_a_byte_order_mark_or_without(tmp_path, pack, encoding, mark):
+def test_utf_16_is_read_as_utf_8_with_or_without_a_byte_order_mark(tmp_path, pack, encoding, mark):
     text = log().decode()
     data = (("\ufeff" if mark else "") + text).encode(encoding)
     file = written(tmp_path / "day.log", pack(data))
@@ -54,7 +54,7 @@ def test_utf_16_is_read_as_utf_8_with_a_byte_order_mark_or_without(tmp_path, pac
     assert file.framing.layout == b"|"
 
 
-def test_utf_16_that_has_grown_is_read_on_from_its_old_end(tmp_path):
+def test_utf_16_that_has_grown_is_read_from_its_old_end(tmp_path):
     before, after = log(1), log(2)
     first = written(tmp_path / "day.log", codecs.BOM_UTF16_LE + before.decode().encode("utf-16-le"))
     grown = written(
@@ -66,7 +66,7 @@ def test_utf_16_that_has_grown_is_read_on_from_its_old_end(tmp_path):
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF16_LE])
 @pytest.mark.parametrize("messages", [1, 40, 4000])
-def test_text_of_8_bits_that_was_appended_to_utf_16_is_named(tmp_path, mark, messages):
+def test_text_of_8_bits_appended_to_utf_16_is_reported(tmp_path, mark, messages):
     before, after = log(), log(2, messages=messages)
     file = written(tmp_path / "day.log", mark + before.decode().encode("utf-16-le") + after)
     data, error = read(file)
@@ -74,14 +74,14 @@ def test_text_of_8_bits_that_was_appended_to_utf_16_is_named(tmp_path, mark, mes
     assert "its UTF-16 text is followed by text of 8 bits" in error
 
 
-def test_utf_16_that_was_appended_to_text_of_8_bits_is_kept_as_it_is(tmp_path):
+def test_utf_16_appended_to_text_of_8_bits_is_kept_as_it_is(tmp_path):
     data = log() + log(2).decode().encode("utf-16-le")
     file = written(tmp_path / "day.log", data)
     assert file.compression == ""
     assert read(file) == (data, None)
 
 
-def test_utf_16_that_ends_inside_a_character_is_named_and_the_rest_is_read(tmp_path):
+def test_utf_16_ending_inside_a_character_is_reported_and_the_rest_is_read(tmp_path):
     data = log().decode().encode("utf-16-be")
     file = written(tmp_path / "day.log", data + b"\0")
     found, error = read(file)
@@ -94,7 +94,7 @@ def test_text_with_some_nul_bytes_is_not_taken_for_utf_16():
     assert compression_of(codecs.BOM_UTF32_LE + "8=FIX.4.4".encode("utf-32-le")) == ""
 
 
-def test_the_files_of_a_zip_archive_are_read_one_behind_the_other(tmp_path):
+def test_the_files_of_a_zip_archive_are_read_one_after_the_other(tmp_path):
     utf_16 = codecs.BOM_UTF16_LE + log(3).decode().encode("utf-16-le")
     members = {
         "logs/a.log": log(1),
@@ -111,7 +111,7 @@ def test_the_files_of_a_zip_archive_are_read_one_behind_the_other(tmp_path):
     assert file.compression == "zip"
 
 
-def test_a_log_is_known_again_in_a_zip_archive(tmp_path):
+def test_a_log_is_recognised_in_a_zip_archive(tmp_path):
     plain = written(tmp_path / "day.log", log())
     packed = written(tmp_path / "day.zip", zipped({"day.log": log()}))
     assert packed.content.begins(plain.content)
@@ -122,7 +122,7 @@ def test_an_archive_without_files_holds_nothing(tmp_path):
     assert read(written(tmp_path / "day.zip", zipped({}))) == (b"", None)
 
 
-def test_a_damaged_or_encrypted_member_is_named_and_what_is_before_it_is_read(tmp_path):
+def test_a_bad_member_is_reported_and_the_members_before_it_are_read(tmp_path):
     data = zipped({"a.log": log(1), "b.log": log(2)})
     at = data.index(b"b.log") + 200
     broken = data[:at] + b"\xff" * 40 + data[at + 40 :]
@@ -138,7 +138,7 @@ def test_a_damaged_or_encrypted_member_is_named_and_what_is_before_it_is_read(tm
     assert "encrypted" in error
 
 
-def test_an_archive_that_is_cut_off_is_unreadable(tmp_path):
+def test_a_truncated_archive_is_unreadable(tmp_path):
     data = zipped({"a.log": log(1), "b.log": log(2)})
     (tmp_path / "day.zip").write_bytes(data[:-30])
     files, (unreadable,) = find_files([str(tmp_path / "day.zip")])

@@ -1,4 +1,4 @@
-"""No limit loses: what is too long is kept in pieces, and no number is given twice."""
+"""No limit loses data: long messages are kept in pieces, and numbers are not reused."""
 
 import gzip
 import random
@@ -39,7 +39,7 @@ def long_message(size):
     return encode([(35, b"n"), (212, b"%d" % len(text)), (213, text)])
 
 
-def test_a_message_up_to_the_limit_is_read_whole_and_one_beyond_is_kept_in_pieces(tmp_path):
+def test_a_message_up_to_the_limit_is_read_whole_and_a_longer_one_kept_in_pieces(tmp_path):
     path = tmp_path / "long.log"
     long = long_message(300_000)
     path.write_bytes(ORDER + long + b"\n" + ORDER)
@@ -66,7 +66,7 @@ def test_ranges_agree_on_a_message_that_is_too_long(tmp_path, monkeypatch, size)
     assert {row["reason"] for row in failures} <= {"too_long"}
 
 
-def test_a_run_of_one_byte_is_kept_as_its_count_and_every_byte_is_accounted_for(tmp_path):
+def test_a_run_of_one_byte_is_kept_as_its_count_and_no_byte_is_unaccounted_for(tmp_path):
     path = tmp_path / "zeros.log.gz"
     data = ORDER + b"x\x02" + bytes(5_000_000) + b"y\n" + ORDER
     path.write_bytes(gzip.compress(data))
@@ -97,7 +97,7 @@ def test_a_run_inside_a_line_is_cut_out_of_it():
     ]
 
 
-def test_random_bytes_are_few_failures_that_hold_all_of_them():
+def test_random_bytes_become_few_failures_that_hold_them_all():
     data = b"\x00\n" + random.Random(1).randbytes(1 << 20).replace(b"=", b"-") + b"\x00\n"
     failures, skipped = classify_lines(data, 0, len(data), b"\x01", rest=False)
     assert len(failures) < 20
@@ -106,7 +106,7 @@ def test_random_bytes_are_few_failures_that_hold_all_of_them():
     assert max(len(one.raw) for one in failures) < 300 << 10
 
 
-def test_text_of_more_than_a_few_bytes_between_lines_that_are_none_is_text():
+def test_a_line_of_text_between_short_binary_lines_counts_as_text():
     text = b"a line of more than sixty-four bytes of text is a line without FIX\n"
     failures, skipped = classify_lines(
         b"\x00\n" + text + b"\x01\nab\n\x02\n", 0, 200, b"|", rest=False
@@ -118,7 +118,7 @@ def test_text_of_more_than_a_few_bytes_between_lines_that_are_none_is_text():
     assert skipped == 1
 
 
-def test_a_compressed_source_is_read_up_to_the_last_position_there_is(tmp_path, monkeypatch):
+def test_a_compressed_source_is_read_up_to_the_largest_position(tmp_path, monkeypatch):
     monkeypatch.setattr(ranges, "LARGEST_SOURCE", 100_000)
     path = tmp_path / "day.log.gz"
     path.write_bytes(gzip.compress(ORDER * 5000))
@@ -129,7 +129,7 @@ def test_a_compressed_source_is_read_up_to_the_last_position_there_is(tmp_path, 
     assert good[-1].end > 80_000
 
 
-def test_no_sink_gives_a_number_that_another_source_has():
+def test_no_sink_reuses_a_number_of_another_source():
     batch = parse_block(Block("log", ledger.LARGEST_SOURCE - 10, b"\x00\n"))
     last = 2**63 - 10
     assert keys(2**23 - 1, batch.failures["position"].to_numpy()).tolist() == [last]

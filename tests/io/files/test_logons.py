@@ -1,4 +1,4 @@
-"""What Logons say reaches the messages behind them, whatever part of a file is read, and how."""
+"""Logons apply to the messages after them, however and in whatever parts a file is read."""
 
 import gzip
 import random
@@ -33,7 +33,7 @@ def small_steps(monkeypatch):
 
 @pytest.mark.parametrize("compression", ["", "gz"])
 @pytest.mark.parametrize("seed", range(8))
-def test_what_a_message_is_told_depends_on_the_file_alone(tmp_path, compression, seed):
+def test_the_logons_of_a_message_depend_on_the_file_alone(tmp_path, compression, seed):
     rng = random.Random(seed)
     data = logon() + b"\n" + random_session_log(rng, 120, b"\x01", mutated=0) + order()
     expected = heard(data, b"\x01")
@@ -48,7 +48,7 @@ def test_what_a_message_is_told_depends_on_the_file_alone(tmp_path, compression,
         blocks = read(cut_ranges(file, (), size=size), block_size)
         assert b"".join(block.data for block in blocks) == data
         assert heard_in(blocks) == expected
-        # What another run has done, with other blocks, is passed over.
+        # Skip what another run has done with other blocks.
         done = [block for block in blocks if rng.random() < 0.5]
         rest = read(
             cut_ranges(file, [(block.start, block.end) for block in done], size=size),
@@ -58,7 +58,7 @@ def test_what_a_message_is_told_depends_on_the_file_alone(tmp_path, compression,
 
 
 @pytest.mark.parametrize("compression", ["", "gz"])
-def test_a_grown_file_is_read_by_what_the_logons_before_its_old_end_say(tmp_path, compression):
+def test_a_grown_file_is_read_by_the_logons_before_its_old_end(tmp_path, compression):
     first = logon(version=b"6") + b"\n" + order() + b"\n" + logon(version=b"9") + b"\n"
     path = tmp_path / "day.log"
     data = first + order()
@@ -76,7 +76,7 @@ def test_a_file_without_fixt_is_not_read_for_logons(tmp_path, monkeypatch):
     assert with_context(parts) == parts
 
 
-def test_a_file_of_one_range_is_not_read_before_it(tmp_path, monkeypatch):
+def test_a_single_range_is_not_read_for_logons(tmp_path, monkeypatch):
     path = tmp_path / "day.log"
     path.write_bytes(logon() + order())
     parts = cut_ranges(one_file(path), ())
@@ -84,7 +84,7 @@ def test_a_file_of_one_range_is_not_read_before_it(tmp_path, monkeypatch):
     assert with_context(parts) == parts
 
 
-def test_a_file_that_is_gone_is_not_read_by_what_logons_it_may_have(tmp_path):
+def test_a_file_that_is_gone_is_not_read_by_guessed_logons(tmp_path):
     path = tmp_path / "day.log"
     path.write_bytes(logon() + order() * 300)
     parts = cut_ranges(one_file(path), (), size=1000)
@@ -100,14 +100,14 @@ def test_a_file_that_is_gone_is_not_read_by_what_logons_it_may_have(tmp_path):
     )
 
 
-def test_once_stopped_nothing_is_to_be_read(tmp_path):
+def test_a_stopped_job_reads_no_ranges(tmp_path):
     path = tmp_path / "day.log"
     path.write_bytes(logon() + order() * 300)
     parts = cut_ranges(one_file(path), (), size=1000)
     assert with_context(parts, stop=lambda: True) == ()
 
 
-def test_damage_in_what_is_passed_over_is_told_once(tmp_path):
+def test_damage_in_a_skipped_part_is_reported_once(tmp_path):
     rng = random.Random(1)
     data = logon() + b"\n" + random_session_log(rng, 2000, b"\x01", mutated=0)
     path = tmp_path / "day.log.gz"

@@ -1,4 +1,4 @@
-"""One bad input never stops the others: it is named, and the rest is read."""
+"""A bad input never stops the others: it is reported and the rest is read."""
 
 import os
 import socket
@@ -21,14 +21,14 @@ def folder(tmp_path):
 
 
 def read(*patterns):
-    """Return the names of what is read, and what is said of the rest."""
+    """Return the names of files read, and the reasons for the rest."""
     found, unreadable = find_files([str(pattern) for pattern in patterns])
     names = [file.name.rpartition("/")[2] for file in found]
     return names, {one.path.rpartition("/")[2]: one.reason for one in unreadable}
 
 
 @pytest.mark.parametrize("pattern", ["*", "**", "**/*"])
-def test_links_that_lead_nowhere_are_named_and_the_rest_is_read(folder, pattern):
+def test_broken_links_are_reported_and_the_rest_is_read(folder, pattern):
     (folder / "dangling.log").symlink_to(folder / "nothing")
     (folder / "circle.log").symlink_to(folder / "circle.log")
     assert read(folder / pattern) == (
@@ -41,8 +41,8 @@ def test_links_that_lead_nowhere_are_named_and_the_rest_is_read(folder, pattern)
 
 
 @pytest.mark.parametrize("pattern", ["*/*.log", "**/*.log", "**", "locked/*", "locked/one.log"])
-def test_a_folder_without_permission_is_named_and_the_rest_is_read(folder, monkeypatch, pattern):
-    # Tests may run as root, whom no permission stops.
+def test_a_forbidden_folder_is_reported_and_the_rest_is_read(folder, monkeypatch, pattern):
+    # Tests may run as root, who ignores permissions.
     locked = folder / "locked"
     locked.mkdir()
     (locked / "one.log").write_bytes(ORDER)
@@ -80,7 +80,7 @@ def test_a_folder_without_permission_is_named_and_the_rest_is_read(folder, monke
         "übung.log".encode(),
     ],
 )
-def test_a_file_is_read_whatever_its_name_is_and_shown_by_one_that_prints(folder, name):
+def test_a_file_with_any_name_is_read_and_its_name_is_shown_printable(folder, name):
     path = os.fsdecode(os.fsencode(folder) + b"/" + name)
     with open(path, "wb") as file:
         file.write(ORDER + ORDER)
@@ -91,12 +91,12 @@ def test_a_file_is_read_whatever_its_name_is_and_shown_by_one_that_prints(folder
         assert all(name.isprintable() and name.encode() for name in names)
 
 
-def test_what_does_not_print_or_is_not_utf_8_is_escaped():
+def test_unprintable_and_non_utf_8_names_are_escaped():
     name = os.fsdecode(b"a\xff\n\x1b[0m\xc2\x85b\xe2\x80\xae.log")
     assert visible(name) == r"a\xff\n\x1b[0m\x85b\u202e.log"
 
 
-def test_a_name_cannot_forge_what_is_said(folder):
+def test_a_name_cannot_forge_a_log_line(folder):
     forged = folder / "x\nfixfeed: all is well\x1b]2J"
     found, unreadable = find_files([str(forged)])
     assert found == []
@@ -104,7 +104,7 @@ def test_a_name_cannot_forge_what_is_said(folder):
     assert unreadable[0].reason == "does not exist"
 
 
-def test_a_literal_path_with_brackets_wins_over_the_pattern_that_it_is(folder):
+def test_a_literal_path_with_brackets_wins_over_the_same_pattern(folder):
     (folder / "a[1].log").write_bytes(ORDER * 2)
     (folder / "a1.log").write_bytes(ORDER * 3)
     (folder / "[x]").mkdir()
@@ -116,7 +116,7 @@ def test_a_literal_path_with_brackets_wins_over_the_pattern_that_it_is(folder):
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
-def test_a_pipe_socket_or_device_is_refused_and_not_waited_for(folder, kind, monkeypatch):
+def test_a_pipe_socket_or_device_is_refused_without_waiting(folder, kind, monkeypatch):
     place = folder / "special.log"
     if kind == "pipe":
         os.mkfifo(place)
@@ -139,7 +139,7 @@ def test_every_kind_of_file_has_a_word():
     assert [kind_of(mode) for mode in kinds] == words
 
 
-def test_a_file_that_goes_between_listing_and_opening_is_named(folder, monkeypatch):
+def test_a_file_gone_between_listing_and_opening_is_reported(folder, monkeypatch):
     (folder / "gone.log").write_bytes(ORDER * 2)
     isdir = os.path.isdir
 
@@ -153,7 +153,7 @@ def test_a_file_that_goes_between_listing_and_opening_is_named(folder, monkeypat
     assert read(folder / "*.log") == (["good.log"], {"gone.log": "no such file or directory"})
 
 
-def test_empty_names_folders_and_patterns_that_match_nothing_are_named(folder):
+def test_empty_names_folders_and_patterns_without_matches_are_reported(folder):
     names, unreadable = read("", folder, folder / "*.nothing", folder / "good.log", folder / "no\0")
     assert names == ["good.log"]
     assert unreadable[""] == "an empty name names no file"
@@ -162,14 +162,14 @@ def test_empty_names_folders_and_patterns_that_match_nothing_are_named(folder):
     assert unreadable[r"no\x00"].startswith("cannot be looked up: embedded null byte")
 
 
-def test_a_folder_that_a_link_inside_it_leads_to_is_entered_once(folder):
+def test_a_folder_linked_from_inside_itself_is_entered_once(folder):
     (folder / "inner").mkdir()
     (folder / "inner" / "two.log").write_bytes(ORDER * 2)
     (folder / "inner" / "up").symlink_to(folder)
     assert read(folder / "**" / "*.log") == (["good.log", "two.log"], {})
 
 
-def test_a_file_of_a_tebibyte_is_refused_with_what_to_do(folder):
+def test_a_file_of_a_tebibyte_is_refused_with_advice(folder):
     with open(folder / "sparse.log", "wb") as file:
         file.write(ORDER)
         file.truncate(1 << 40)

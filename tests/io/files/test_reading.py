@@ -1,4 +1,4 @@
-"""The file that was planned is the file that is read, though it is rotated meanwhile."""
+"""The planned file is the file that is read, even if it is rotated meanwhile."""
 
 import gzip
 import itertools
@@ -17,7 +17,7 @@ from tests.io.ledger.known_sources import file_witness
 from tests.transforms.fix.messages import random_log
 from tests.transforms.fix.session_logs import heard, heard_in, logon, random_session_log
 
-SIZE = 900  # bytes of a block
+SIZE = 900  # bytes in a block
 
 
 def log(messages, seed):
@@ -65,7 +65,7 @@ ROTATIONS = {"renamed": rename, "copied and truncated": copy_and_truncate}
 
 @pytest.mark.parametrize("rotate", ROTATIONS.values(), ids=ROTATIONS)
 @pytest.mark.parametrize("after", [0, 1, 5])
-def test_a_log_that_is_rotated_is_read_on_where_it_went(day, rotate, after):
+def test_a_rotated_log_is_read_on_under_its_new_name(day, rotate, after):
     data = day.read_bytes()
     (part,) = planned(day)
     blocks = read_blocks(part, block_size=SIZE)
@@ -75,7 +75,7 @@ def test_a_log_that_is_rotated_is_read_on_where_it_went(day, rotate, after):
 
 
 @pytest.mark.parametrize("rotate", ROTATIONS.values(), ids=ROTATIONS)
-def test_ranges_that_are_opened_before_and_after_a_rotation_are_of_one_file(day, rotate):
+def test_ranges_opened_before_and_after_a_rotation_are_of_one_file(day, rotate):
     data = day.read_bytes()
     parts = planned(day, size=5000)
     assert len(parts) > 4
@@ -85,7 +85,7 @@ def test_ranges_that_are_opened_before_and_after_a_rotation_are_of_one_file(day,
     assert text_of([*first, *rest]) == data
 
 
-def test_a_log_that_has_grown_before_it_was_rotated_is_read_to_its_new_end(day):
+def test_a_log_that_grew_before_its_rotation_is_read_to_its_new_end(day):
     data = day.read_bytes() + log(50, 3)
     (part,) = planned(day)
     day.write_bytes(data)
@@ -94,7 +94,7 @@ def test_a_log_that_has_grown_before_it_was_rotated_is_read_to_its_new_end(day):
 
 
 class Moments:
-    """Does something right before the nth time that a file is opened, read or looked at."""
+    """Acts right before the nth time that a file is opened, read or looked at."""
 
     def __init__(self, monkeypatch, nth, act):
         self.left, self.act = nth, act
@@ -120,7 +120,7 @@ class Moments:
 
 
 class Watched:
-    """A file whose reading is noticed."""
+    """A file that reports each read."""
 
     def __init__(self, file, read):
         self.file, self.read = file, read
@@ -136,7 +136,7 @@ class Watched:
 
 
 def at_every_moment(tmp_path, monkeypatch, data, function, rotate):
-    """Yield what a function gives for a log that is rotated at its first moment, its second, ..."""
+    """Yield the results of a function for a log rotated at its first moment, its second, ..."""
     for nth in itertools.count(1):
         folder = tmp_path / str(nth)
         folder.mkdir()
@@ -161,7 +161,7 @@ EVERY_ROTATION = ROTATIONS | {"copied and emptied": empty}
 
 
 @pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
-def test_a_log_that_is_rotated_at_any_moment_is_read_whole(tmp_path, monkeypatch, rotate):
+def test_a_log_rotated_at_any_moment_is_read_whole(tmp_path, monkeypatch, rotate):
     def read(parts):
         return text_of(block for part in parts for block in read_blocks(part, block_size=SIZE))
 
@@ -170,7 +170,7 @@ def test_a_log_that_is_rotated_at_any_moment_is_read_whole(tmp_path, monkeypatch
         assert found == data
 
 
-def test_a_log_that_is_replaced_at_any_moment_is_read_whole_or_named(tmp_path, monkeypatch):
+def test_a_log_replaced_at_any_moment_is_read_whole_or_reported(tmp_path, monkeypatch):
     def read(parts):
         return [block for part in parts for block in read_blocks(part, block_size=SIZE)]
 
@@ -184,7 +184,7 @@ def test_a_log_that_is_replaced_at_any_moment_is_read_whole_or_named(tmp_path, m
 
 
 @pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
-def test_logons_are_found_in_a_log_that_is_rotated_at_any_moment(tmp_path, monkeypatch, rotate):
+def test_logons_are_found_in_a_log_rotated_at_any_moment(tmp_path, monkeypatch, rotate):
     data = logon() + b"\n" + random_session_log(random.Random(1), 30, b"\x01", mutated=0)
 
     def read(parts):
@@ -196,9 +196,7 @@ def test_logons_are_found_in_a_log_that_is_rotated_at_any_moment(tmp_path, monke
 
 
 @pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
-def test_a_log_that_is_rotated_while_it_is_looked_at_is_seen_as_one_file(
-    tmp_path, monkeypatch, rotate
-):
+def test_a_log_rotated_while_it_is_looked_at_is_seen_as_one_file(tmp_path, monkeypatch, rotate):
     def look(parts):
         return content.look(parts[0].path, parts[0].path)[0].known
 
@@ -214,9 +212,7 @@ def test_a_log_that_is_rotated_while_it_is_looked_at_is_seen_as_one_file(
 
 
 @pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
-def test_a_log_that_is_rotated_at_any_moment_is_known_by_what_was_read_of_it(
-    tmp_path, monkeypatch, rotate
-):
+def test_a_log_rotated_at_any_moment_is_known_by_its_read_content(tmp_path, monkeypatch, rotate):
     data = log(40, 1)
     place = len(data) - 100
     wanted = {place: file_witness(written(tmp_path / "old", data), place)}
@@ -228,7 +224,7 @@ def test_a_log_that_is_rotated_at_any_moment_is_known_by_what_was_read_of_it(
 
 
 @pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
-def test_no_log_is_taken_for_a_copy_of_another_because_it_is_rotated(tmp_path, monkeypatch, rotate):
+def test_a_log_is_not_taken_for_a_copy_because_it_is_rotated(tmp_path, monkeypatch, rotate):
     other = tmp_path / "other.log"
     data = log(40, 1)
     other.write_bytes(data[:-1] + log(60, 2))
@@ -240,7 +236,7 @@ def test_no_log_is_taken_for_a_copy_of_another_because_it_is_rotated(tmp_path, m
     assert not any(at_every_moment(tmp_path, monkeypatch, data, compare, rotate))
 
 
-def test_what_logons_that_are_gone_would_say_is_not_guessed(tmp_path):
+def test_logons_that_are_gone_are_not_guessed(tmp_path):
     data = logon() + b"\n" + random_session_log(random.Random(1), 60, b"\x01", mutated=0)
     (tmp_path / "logs").mkdir()
     path = written(tmp_path / "logs" / "day.log", data)
@@ -256,7 +252,7 @@ def test_what_logons_that_are_gone_would_say_is_not_guessed(tmp_path):
         assert block.error.startswith(f"{path}: what comes before this place, and tells how to")
 
 
-def test_logons_are_looked_for_in_the_log_that_was_planned(day):
+def test_logons_are_looked_for_in_the_planned_log(day):
     day.write_bytes(day.read_bytes().replace(b"FIX.4.4", b"FIXT.1.1"))
     parts = planned(day, size=5000)
     before = with_context(parts)
@@ -265,7 +261,7 @@ def test_logons_are_looked_for_in_the_log_that_was_planned(day):
 
 
 @pytest.mark.parametrize("after", [0, 1, 5])
-def test_what_is_not_found_any_more_is_one_failure_where_reading_ended(day, tmp_path, after):
+def test_a_lost_file_is_one_failure_where_reading_ended(day, tmp_path, after):
     data = day.read_bytes()
     (part,) = planned(day)
     blocks = read_blocks(part, block_size=SIZE)
@@ -284,7 +280,7 @@ def test_what_is_not_found_any_more_is_one_failure_where_reading_ended(day, tmp_
     )
 
 
-def test_a_log_that_becomes_shorter_while_it_is_read_is_named(day):
+def test_a_log_that_shrinks_while_it_is_read_is_reported(day):
     (part,) = planned(day)
     blocks = read_blocks(part, block_size=SIZE)
     first = next(blocks)
@@ -295,7 +291,7 @@ def test_a_log_that_becomes_shorter_while_it_is_read_is_named(day):
 
 
 @pytest.mark.parametrize("rotate", ["renamed", "gone", "replaced"])
-def test_a_compressed_log_that_goes_is_read_on_or_named(tmp_path, rotate):
+def test_a_lost_compressed_log_is_read_on_or_reported(tmp_path, rotate):
     data = log(300, 1)
     path = tmp_path / "day.log.gz"
     path.write_bytes(gzip.compress(data))
@@ -305,7 +301,7 @@ def test_a_compressed_log_that_goes_is_read_on_or_named(tmp_path, rotate):
     if rotate == "renamed":
         path.rename(tmp_path / "old.gz")
     elif rotate == "gone":
-        path.unlink()  # Who has opened it reads on.
+        path.unlink()  # Open files stay readable.
     else:
         path.write_bytes(gzip.compress(log(300, 2)))
         (last,) = blocks

@@ -1,4 +1,4 @@
-"""Files are read whole, once, and in any cut; what cannot be read is named."""
+"""Files are read whole, once, and in any cut; unreadable ones are reported."""
 
 import bz2
 import dataclasses
@@ -64,7 +64,7 @@ def test_ranges_of_any_size_tile_the_file_at_the_same_borders(tmp_path, monkeypa
         assert_tiles(blocks, data)
 
 
-def test_every_border_offset_gives_two_halves_that_hold_every_message_once(tmp_path):
+def test_a_cut_at_any_byte_gives_two_halves_that_hold_every_message_once(tmp_path):
     data = log(12)
     path = tmp_path / "day.log"
     path.write_bytes(data)
@@ -94,7 +94,7 @@ def test_a_compressed_file_is_the_same_source_with_the_same_content(tmp_path, co
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
-def test_a_file_damaged_in_its_compression_gives_what_is_good_and_says_where_it_ends(
+def test_a_damaged_compressed_file_is_read_up_to_the_damage_and_the_place_reported(
     tmp_path, compression
 ):
     parts = [log(300, seed) for seed in range(20)]
@@ -116,7 +116,7 @@ def test_a_file_damaged_in_its_compression_gives_what_is_good_and_says_where_it_
     assert blocks[-1].error
 
 
-def test_a_message_cut_at_the_end_of_the_file_is_provisional_until_the_file_has_grown(tmp_path):
+def test_a_message_cut_at_the_end_of_a_file_is_provisional_until_the_file_has_grown(tmp_path):
     data = log(20, seed=3)
     path = tmp_path / "day.log"
     path.write_bytes(data[:-30])
@@ -131,7 +131,7 @@ def test_a_message_cut_at_the_end_of_the_file_is_provisional_until_the_file_has_
 
 
 @pytest.mark.parametrize("compression", ["", "gz"])
-def test_stretches_that_are_done_are_not_read_again(tmp_path, compression):
+def test_finished_stretches_are_not_read_again(tmp_path, compression):
     data = log(50)
     path = tmp_path / "day.log"
     path.write_bytes(COMPRESS[compression](data) if compression else data)
@@ -142,7 +142,7 @@ def test_stretches_that_are_done_are_not_read_again(tmp_path, compression):
     assert_tiles(sorted([*blocks[::2], *again], key=lambda block: block.start), data)
 
 
-def test_files_that_begin_alike_are_told_apart_and_copies_are_left_out(tmp_path):
+def test_files_that_begin_alike_are_told_apart_and_copies_are_skipped(tmp_path):
     head = log(30, seed=1)
     assert 4096 < len(head) < 8192
     (tmp_path / "a").write_bytes(head + log(50, seed=2))
@@ -178,7 +178,7 @@ def test_a_log_that_is_being_compressed_is_not_read_twice(tmp_path, compress):
     assert [file.name for file in without_copies(found)[0]] == [str(tmp_path / "day.log.1")]
 
 
-def test_what_is_missing_is_named_with_what_is_near(tmp_path):
+def test_a_missing_file_is_named_with_a_suggestion(tmp_path):
     (tmp_path / "orders.log").write_bytes(log(1))
     (tmp_path / "empty.log").write_bytes(b"")
     missing = str(tmp_path / "order.log")
@@ -234,7 +234,7 @@ def test_a_message_longer_than_the_window_with_lines_inside_is_not_cut(tmp_path)
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
-def test_text_behind_the_last_message_is_no_line_of_its_own(tmp_path, end):
+def test_text_after_the_last_message_is_not_a_separate_line(tmp_path, end):
     path = tmp_path / "day.csv"
     path.write_bytes(b"\n".join([encode([(35, b"0")]) + b",2025-01-02,7"] * 3) + end)
     batches = [parse_block(block) for block in read(cut_ranges(one_file(path), ()))]
@@ -243,7 +243,7 @@ def test_text_behind_the_last_message_is_no_line_of_its_own(tmp_path, end):
 
 @pytest.mark.parametrize("end", [b"\r", b"\r\n", b",2025-01-02 09:30:00,7\n", b")\r", b""])
 @pytest.mark.parametrize("delimiter", [b"\x01", b"\\u0001", b"<SOH>", b"\t", b" | "])
-def test_ranges_of_any_size_give_the_same_rows_whatever_lines_and_fields_end_with(
+def test_ranges_of_any_size_give_the_same_rows_for_any_ends_of_lines_and_fields(
     tmp_path, monkeypatch, end, delimiter
 ):
     monkeypatch.setattr(ranges, "LOOK_BACK", 4096)
