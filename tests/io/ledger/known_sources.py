@@ -1,4 +1,4 @@
-"""What every ledger is asked: whether it knows a file again by what was read of it."""
+"""A check for every ledger: it recognises a file by the content it has read."""
 
 import dataclasses
 

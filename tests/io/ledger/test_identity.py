@@ -1,4 +1,4 @@
-"""A file is a stored source only if all that was read of it still stands in it."""
+"""A file is a stored source only if it still has all that was read of it."""
 
 import gzip
 import itertools
@@ -20,7 +20,7 @@ assert 4096 < len(BANNER) < 8192
 
 
 def read_up_to(path, extent, source_id=1):
-    """The source that a ledger has when it has read a file up to `extent`."""
+    """The source that a ledger has after reading a file up to `extent`."""
     content = content_of(path)
     progress = [("r", 0, extent, 1, 0, 0, 0, note(extent, content.witnesses([extent])[extent]))]
     known = " ".join(f"{at}:{digest}" for at, digest in content.known.items())
@@ -43,7 +43,7 @@ def day(tmp_path):
     return path
 
 
-def test_a_grown_a_renamed_and_a_compressed_file_are_the_source(day, tmp_path):
+def test_grown_renamed_and_compressed_files_are_the_same_source(day, tmp_path):
     stored = [read_up_to(day, day.stat().st_size)]
     day.write_bytes(day.read_bytes() + b"more")
     assert found(day, stored=stored) == {"day.log": (1, False)}
@@ -55,7 +55,7 @@ def test_a_grown_a_renamed_and_a_compressed_file_are_the_source(day, tmp_path):
     assert found(packed, stored=stored) == {"day.log.1.gz": (1, False)}
 
 
-def test_a_file_of_which_nothing_could_be_read_is_known_by_what_was_seen_of_it(day, tmp_path):
+def test_a_file_that_could_not_be_read_is_known_by_its_visible_content(day, tmp_path):
     stored = [read_up_to(day, 0)]
     packed = tmp_path / "day.log.1.gz"
     packed.write_bytes(gzip.compress(day.read_bytes()))
@@ -70,14 +70,14 @@ def test_a_file_of_which_nothing_could_be_read_is_known_by_what_was_seen_of_it(d
     assert found(tmp_path / "short", stored=short) == {}
 
 
-def test_a_file_that_is_shorter_than_what_was_read_is_a_new_source(day):
+def test_a_file_shorter_than_its_stored_part_is_a_new_source(day):
     stored = [read_up_to(day, day.stat().st_size)]
     day.write_bytes(day.read_bytes()[:-1])
     assert found(day, stored=stored) == {}
 
 
 @pytest.mark.parametrize("place", [0, 4095, 4096, 12_345, -1])
-def test_a_file_of_which_one_byte_is_other_is_a_new_source(day, place):
+def test_a_file_with_one_changed_byte_is_a_new_source(day, place):
     data = bytearray(day.read_bytes())
     stored = [read_up_to(day, len(data))]
     data[place] ^= 1
@@ -85,7 +85,7 @@ def test_a_file_of_which_one_byte_is_other_is_a_new_source(day, place):
     assert found(day, stored=stored) == {}
 
 
-def test_beyond_one_mebibyte_its_beginning_and_the_bytes_before_each_end_tell(tmp_path):
+def test_beyond_one_mebibyte_only_the_beginning_and_the_tail_count(tmp_path):
     path = tmp_path / "long.log"
     data = bytearray(random.Random(1).randbytes(3 * EXACT))
     path.write_bytes(data)
@@ -97,7 +97,7 @@ def test_beyond_one_mebibyte_its_beginning_and_the_bytes_before_each_end_tell(tm
         assert (found(path, stored=stored) == {"long.log": (1, False)}) == same
 
 
-def test_files_with_one_banner_are_told_apart_while_both_are_there(tmp_path):
+def test_files_with_one_banner_are_told_apart_while_both_exist(tmp_path):
     a, b = tmp_path / "a.log", tmp_path / "b.log"
     a.write_bytes(BANNER)
     stored = [read_up_to(a, len(BANNER))]
@@ -107,7 +107,7 @@ def test_files_with_one_banner_are_told_apart_while_both_are_there(tmp_path):
     assert found(b, stored=stored) == {}
 
 
-def test_what_is_too_short_to_tell_is_told_by_its_path_and_then_by_its_inode(tmp_path):
+def test_a_short_file_is_known_by_its_path_and_then_by_its_inode(tmp_path):
     a = tmp_path / "a.log"
     a.write_bytes(b"# banner\n")
     stored = [read_up_to(a, 9)]
@@ -121,7 +121,7 @@ def test_what_is_too_short_to_tell_is_told_by_its_path_and_then_by_its_inode(tmp
     assert found(other, stored=stored) == {}
 
 
-def test_of_two_files_that_continue_a_source_the_one_at_its_path_does(tmp_path):
+def test_of_two_files_that_continue_a_source_the_one_at_its_path_wins(tmp_path):
     day = tmp_path / "day.log"
     day.write_bytes(BANNER)
     stored = [read_up_to(day, len(BANNER))]
@@ -131,7 +131,7 @@ def test_of_two_files_that_continue_a_source_the_one_at_its_path_does(tmp_path):
     assert found(rotated, day, stored=stored) == {"day.log": (1, False)}
 
 
-def test_logs_that_are_rotated_by_number_stay_the_sources_they_were(tmp_path):
+def test_logs_rotated_by_number_keep_their_sources(tmp_path):
     names = ["day.log.2", "day.log.1", "day.log"]
     paths = [tmp_path / name for name in names]
     for number, path in enumerate(paths):
@@ -148,7 +148,7 @@ def test_logs_that_are_rotated_by_number_stay_the_sources_they_were(tmp_path):
     }
 
 
-def test_a_copy_is_the_source_and_does_not_take_it_away(day, tmp_path):
+def test_a_copy_does_not_displace_the_original_source(day, tmp_path):
     stored = [read_up_to(day, 10_000)]
     copy = tmp_path / "copy.log"
     copy.write_bytes(day.read_bytes()[:15_000])
@@ -157,12 +157,12 @@ def test_a_copy_is_the_source_and_does_not_take_it_away(day, tmp_path):
     assert found(copy, day, stored=stored) == {"day.log": (1, False)}
 
 
-def test_of_several_sources_that_of_which_most_was_read_is_continued(day, tmp_path):
+def test_a_file_continues_the_source_of_which_most_was_read(day, tmp_path):
     stored = [read_up_to(day, 5_000, 1), read_up_to(day, 15_000, 2), read_up_to(day, 9_000, 3)]
     assert found(day, stored=stored) == {"day.log": (2, False)}
 
 
-def test_what_was_read_in_several_parts_is_held_against_the_end_of_each(day):
+def test_a_source_read_in_parts_is_checked_at_the_end_of_each(day):
     content = content_of(day)
     ends = content.witnesses([6_000, 9_000])
     progress = [
@@ -197,7 +197,7 @@ def _fingerprint(key):
     cuts=st.lists(st.integers(1, 100), max_size=8),
     exact=st.integers(1, 120),
 )
-def test_a_trail_gives_the_witnesses_that_a_look_at_the_file_gives(data, cuts, exact):
+def test_a_trail_gives_the_same_witnesses_as_a_look_at_the_file(data, cuts, exact):
     from fixfeed.io.ledger import witness
 
     before, witness.EXACT = witness.EXACT, exact
@@ -246,7 +246,7 @@ def test_a_planned_file_may_grow_but_not_change(day):
             planned.check(file)
 
 
-def test_what_cannot_be_read_has_no_content(tmp_path):
+def test_an_unreadable_file_has_no_content(tmp_path):
     assert look_at(str(tmp_path / "missing")) is None
     assert look_at("-") is None
     assert look_at(str(tmp_path)) is None
@@ -254,7 +254,7 @@ def test_what_cannot_be_read_has_no_content(tmp_path):
     assert isinstance(look_at(str(tmp_path / "empty")), Content)
 
 
-def test_of_the_places_that_reading_came_through_one_in_each_mebibyte_is_kept():
+def test_one_witness_is_kept_for_each_mebibyte_and_later_for_each_sixteen():
     notes, ends = "", [*range(1 << 18, 24 << 20, 1 << 18), 100 << 20, 101 << 20]
     for end in ends:
         notes = notes_joined(notes, note(end, f"{end:032x}"))
@@ -264,7 +264,7 @@ def test_of_the_places_that_reading_came_through_one_in_each_mebibyte_is_kept():
 
 
 @pytest.mark.parametrize("size", [4 * EXACT, 40 * EXACT])
-def test_a_file_with_the_same_beginning_and_end_but_another_middle_is_a_new_source(tmp_path, size):
+def test_a_file_with_another_middle_is_a_new_source(tmp_path, size):
     rng = random.Random(1)
     begin, middle, end = rng.randbytes(EXACT), rng.randbytes(size), rng.randbytes(TAIL)
     path = tmp_path / "day.log"

@@ -1,4 +1,4 @@
-"""Stretches are joined, subtracted and settled as sets of positions are."""
+"""Stretches are joined, subtracted and settled like sets of positions."""
 
 import itertools
 
@@ -26,7 +26,7 @@ def test_the_union_has_the_same_positions_and_no_neighbours(stretches):
 
 
 @given(stretches=STRETCHES, start=st.integers(0, 50), length=st.integers(0, 40))
-def test_gaps_are_what_no_stretch_holds(stretches, start, length):
+def test_gaps_are_outside_all_stretches(stretches, start, length):
     left = gaps(stretches, start, start + length)
     assert positions(left) == set(range(start, start + length)) - positions(stretches)
     assert all(a[1] < b[0] for a, b in itertools.pairwise(left))
@@ -59,10 +59,10 @@ def test_stretches_of_other_rules_are_not_joined():
 
 
 @given(start=st.integers(0, 60), length=st.integers(1, 60), data=st.data())
-def test_what_is_carved_out_leaves_the_rest_and_its_counts(start, length, data):
+def test_carving_leaves_the_rest_and_its_counts(start, length, data):
     row = ("old", 20, 50, 30, 3, 0, 0, note(30, "3a") + note(50, "5a"))
     end = start + length
-    # One message a position.
+    # One message per position.
     gone = max(0, min(end, 50) - max(start, 20))
     if not gone:
         return

@@ -1,4 +1,4 @@
-"""What is stored of a batch and what was done before are the batch, each row once."""
+"""The new parts of a batch and the parts already done are the batch, each row once."""
 
 import pyarrow as pa
 from hypothesis import given
@@ -33,7 +33,7 @@ def batch_of(start, end):
 
 
 def done_by(stretches):
-    """Progress over stretches; the rules of every second one are ours."""
+    """Progress over stretches; every second one has our rules."""
     return [
         (("ours", "others")[number % 2], start, end, 0, 0, 0, 0, "")
         for number, (start, end) in enumerate(merged(stretches))
@@ -43,7 +43,7 @@ def done_by(stretches):
 @given(
     stretches=STRETCHES, start=st.integers(0, 50), length=st.integers(0, 40), replace=st.booleans()
 )
-def test_each_row_that_is_in_no_done_stretch_is_in_one_part(stretches, start, length, replace):
+def test_each_row_outside_the_done_stretches_is_in_one_part(stretches, start, length, replace):
     batch, done = batch_of(start, start + length), done_by(stretches)
     parts = new_parts(batch, done, rules="ours", replace=replace)
     kept = positions((row[1], row[2]) for row in done if not replace or row[0] == "ours")
