@@ -1,4 +1,4 @@
-"""A file of JSON lines holds each message once, in whole lines, whatever happens to its writers."""
+"""A JSON lines file holds each message once, in whole lines, whatever happens to its writers."""
 
 import dataclasses
 import itertools
@@ -77,7 +77,7 @@ def finish(place, stored_end=""):
 
 
 def lines(path):
-    """Return the lines of a file, which must be whole."""
+    """Return the lines of a file, all of them whole."""
     content = path.read_bytes() if path.exists() else b""
     assert content == b"" or content.endswith(b"\n")
     return content.splitlines(keepends=True)
@@ -96,12 +96,12 @@ def progress(place):
 
 
 def content(place):
-    """Return all lines, all failures, each in order, and the progress."""
+    """Return all lines and all failures, sorted, and the progress."""
     return sorted(lines(place)), sorted(lines(failures_of(place))), progress(place)
 
 
 def expected(name="day.log"):
-    """Return what is there when all is: made message by message, not by what is tested."""
+    """Return the complete result, made message by message, without the code under test."""
     messages, failures = [], []
     for one in BATCHES:
         messages += [f"{text}\n".encode() for text in one_by_one(one, name)]
@@ -121,7 +121,7 @@ def place(tmp_path):
     return tmp_path / "out.jsonl"
 
 
-def test_a_log_becomes_its_lines_in_order_failures_beside_them_and_one_stretch(place):
+def test_a_log_becomes_ordered_lines_with_failures_beside_them_and_one_stretch(place):
     assert write(place, batch(0, len(LOG))) == [MESSAGES]
     assert content(place) == WHOLE
     rows = [orjson.loads(line) for line in lines(place)]
@@ -182,7 +182,7 @@ def test_a_grown_source_adds_only_what_is_new(place):
     assert place.read_bytes().startswith(before[0])
 
 
-def test_a_source_that_only_its_key_tells_is_called_by_it(tmp_path):
+def test_a_source_with_only_a_key_is_called_by_it(tmp_path):
     place = tmp_path / "out.jsonl"
     register(place, one=sources_of(BATCHES)[0])
     write(place, *BATCHES)
@@ -196,18 +196,18 @@ def test_filtered_messages_and_lines_without_fix_are_counted_with_the_stretch(pl
     one = dataclasses.replace(one, messages=one.messages.slice(3), filtered=3, skipped=2)
     write(place, one)
     write(place, one, batch(BORDERS[10], BORDERS[11]))
-    # What the rest of a stretch that was done in part holds of them is not known.
+    # Their number in the rest of a partly done stretch is not known.
     write(place, dataclasses.replace(batch(0, BORDERS[12]), filtered=9, skipped=9))
     finish(place)
     assert progress(place) == [("r", 0, BORDERS[12], kept + 2, 3, one.failures.num_rows, 2, "")]
 
 
-def test_without_failures_there_is_no_file_of_them(place):
+def test_without_failures_no_failure_file_is_made(place):
     write(place, *BATCHES[1:7])
     assert not failures_of(place).exists()
 
 
-# Each run of the child gets one more of these calls done before it is killed.
+# Each run of the child completes one more of these calls before it is killed.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -271,7 +271,7 @@ def environment():
     return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def test_killed_at_any_step_the_next_run_makes_it_whole(tmp_path):
+def test_the_next_run_completes_what_a_kill_interrupted(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path)],
         check=True,
@@ -325,7 +325,7 @@ def test_two_jobs_write_to_a_new_file_at_once(tmp_path, heads):
     )
 
 
-def test_writers_killed_from_outside_again_and_again_lose_and_double_nothing(tmp_path):
+def test_repeated_kills_of_writers_lose_and_double_nothing(tmp_path):
     place = tmp_path / "out.jsonl"
     rng = random.Random(1)
     for _ in range(5):
@@ -349,7 +349,7 @@ def test_writers_killed_from_outside_again_and_again_lose_and_double_nothing(tmp
     assert (sorted(lines(place)), sorted(lines(failures_of(place)))) == expected("same.log")[:2]
 
 
-def test_what_an_error_leaves_is_cut_off_by_the_next_commit(place, monkeypatch):
+def test_the_next_commit_cuts_off_what_an_error_left(place, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -365,7 +365,7 @@ def test_what_an_error_leaves_is_cut_off_by_the_next_commit(place, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.failures.jsonl"])
-def test_a_file_that_is_not_as_it_was_left_is_refused(place, name):
+def test_a_file_that_was_changed_or_lost_is_refused(place, name):
     write(place, *BATCHES)
     path = place.with_name(name)
     before = path.read_bytes()
@@ -391,7 +391,7 @@ def test_a_file_that_is_not_as_it_was_left_is_refused(place, name):
         writer.write([(1, more)], rules="new", replace=False)
 
 
-def test_files_of_others_and_ledgers_of_others_are_refused_untouched(tmp_path):
+def test_files_and_ledgers_of_others_are_refused_untouched(tmp_path):
     place = tmp_path / "out.jsonl"
     for name in ("out.jsonl", "out.failures.jsonl"):
         (tmp_path / name).write_bytes(b'{"mine": 1}\n')
@@ -399,7 +399,7 @@ def test_files_of_others_and_ledgers_of_others_are_refused_untouched(tmp_path):
             register(place)
         assert (tmp_path / name).read_bytes() == b'{"mine": 1}\n'
         assert [path.name for path in tmp_path.iterdir()] == [name]
-        # A job killed before it had made its tables.
+        # A job killed before it made its tables.
         (tmp_path / "out.jsonl.progress.db").touch()
         with pytest.raises(SinkError, match=rf"{name} is there already"):
             register(place)
@@ -427,7 +427,7 @@ def test_files_of_others_and_ledgers_of_others_are_refused_untouched(tmp_path):
     ledger.close()
 
 
-def test_lines_are_not_replaced_and_a_run_that_wants_it_is_told_before_it_reads(place):
+def test_lines_are_not_replaced_and_reprocessing_is_refused_before_reading(place):
     write(place, batch(0, BORDERS[10]), rules="old")
     ledger = JsonlLedger(str(place))
     with pytest.raises(SinkError, match=r"has lines of day\.log already.*or write to a new file"):
@@ -441,7 +441,7 @@ def test_lines_are_not_replaced_and_a_run_that_wants_it_is_told_before_it_reads(
     assert content(place)[:2] == WHOLE[:2]
 
 
-def test_a_new_file_is_written_whatever_is_reprocessed(place):
+def test_reprocessing_into_a_new_file_works(place):
     ledger = JsonlLedger(str(place))
     ledger.restart([1], rules="r")
     write(place, batch(0, len(LOG)), replace=True)
@@ -453,7 +453,7 @@ def test_a_new_file_is_written_whatever_is_reprocessed(place):
     assert content(place) == WHOLE
 
 
-def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(place, tmp_path):
+def test_sources_are_known_by_their_content_whatever_their_name(place, tmp_path):
     def written(source_id, one):
         write(place, one, source_id=source_id)
 
@@ -462,7 +462,7 @@ def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(place, t
     ledger.close()
 
 
-def test_what_is_known_of_a_source_is_what_was_stored_under_which_rules(place):
+def test_the_ledger_knows_which_stretches_were_stored_under_which_rules(place):
     write(place, *BATCHES[:4], rules="old")
     write(place, *BATCHES[4:8], rules="new")
     known = register(place, rules="new")
@@ -470,7 +470,7 @@ def test_what_is_known_of_a_source_is_what_was_stored_under_which_rules(place):
     assert known.rules == {"old", "new"}
 
 
-def test_the_transform_stores_batches_and_tells_what_it_stored(tmp_path):
+def test_the_transform_stores_batches_and_reports_their_counts(tmp_path):
     place = tmp_path / "out.jsonl"
     told = tmp_path / "told"
 

@@ -1,4 +1,4 @@
-"""Standard output gets whole lines, everything in every run, and failures go to a file."""
+"""Standard output gets whole lines, all of them in every run; failures go to a file."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ def test_a_source_without_a_name_is_called_by_its_key(capfdbinary):
     assert sorted(lines) == expected("file:key")[0]
 
 
-def test_a_pipe_that_takes_less_than_it_is_given_gets_everything(capfdbinary, monkeypatch):
+def test_a_pipe_that_takes_partial_writes_gets_everything(capfdbinary, monkeypatch):
     write = os.write
     monkeypatch.setattr(os, "write", lambda to, octets: write(to, octets[:100]))
     run(BATCHES, names={"file:key": "day.log"})
@@ -60,7 +60,7 @@ def test_a_pipe_that_takes_less_than_it_is_given_gets_everything(capfdbinary, mo
     assert sorted(lines) == expected()[0]
 
 
-def test_failures_are_in_a_file_that_each_run_begins_anew():
+def test_each_run_starts_the_failures_file_anew():
     for _ in range(2):
         StandardOutputLedger().prepare()
         assert not FAILURES.exists()
@@ -73,7 +73,7 @@ def test_without_failures_there_is_no_file():
     assert not FAILURES.exists()
 
 
-def test_each_batch_is_told_of():
+def test_each_batch_is_counted():
     def tell(_, count):
         with open("told", "a") as file:
             file.write(f"{count}\n")
@@ -83,7 +83,7 @@ def test_each_batch_is_told_of():
     assert (len(told), sum(told)) == (len(BATCHES), MESSAGES)
 
 
-def test_the_ledger_knows_names_and_nothing_that_is_done():
+def test_the_ledger_knows_names_but_no_finished_parts():
     ledger = StandardOutputLedger()
     ledger.prepare()
     one, other = (Source(key, "file", f"{key}.log") for key in ("a", "b"))
@@ -110,7 +110,7 @@ def test_a_reader_that_goes_away_ends_the_run_with_a_reason():
     assert b"OutputClosed: nobody reads standard output any more" in errors
 
 
-def test_a_worker_process_refuses_since_its_output_goes_elsewhere(monkeypatch):
+def test_a_worker_process_refuses_to_write_to_standard_output(monkeypatch):
     monkeypatch.setattr("os.getpid", lambda: 1)
     transform = WriteToStandardOutput()
     monkeypatch.undo()
