@@ -1,4 +1,4 @@
-"""Whoever reads a lake while it is replaced finds every file, and one schema, with any reader."""
+"""Readers of a lake that is being replaced find every file and one schema, with any library."""
 
 import dataclasses
 import os
@@ -42,7 +42,7 @@ def lake(tmp_path):
 
 
 def write(place, *batches, rules="r", replace=False):
-    """Write as a job does: one that replaces what is stored claims its sources first."""
+    """Write as a job does: a job that replaces stored rows claims its sources first."""
     if replace:
         claim(place, rules)
     return write_without_claim(place, *batches, rules=rules, replace=replace)
@@ -61,14 +61,14 @@ def with_names(one):
 
 
 def without(one, *numbers):
-    """Return a batch of the whole log in which the rules have left out some messages."""
+    """Return a batch of the whole log without some messages that the rules left out."""
     keep = [n for n in range(one.messages.num_rows) if n not in numbers]
     rows = one.messages.take(pa.array(keep))
     return dataclasses.replace(one, messages=rows, filtered=len(numbers))
 
 
 def moved(one, *numbers):
-    """Return a batch of the whole log in which some messages have got another type."""
+    """Return a batch of the whole log in which some messages have another type."""
     types = [
         "Q" if n in numbers else kind for n, kind in enumerate(one.messages["msg_type"].to_pylist())
     ]
@@ -93,7 +93,7 @@ def test_a_replaced_file_keeps_its_name_and_its_messages(lake, parts):
     assert [row[1] for row in content(lake)[2]] == ["new"]
 
 
-def test_a_file_that_has_lost_its_messages_opens_for_a_while_and_then_goes(lake, monkeypatch):
+def test_an_emptied_file_can_be_opened_for_a_while_and_is_then_removed(lake, monkeypatch):
     write(lake, batch(0, len(LOG)), rules="old")
     listed, failed = files(lake), files(lake, "failures")
     sell = [n for n in range(30) if n % 4 == 1]
@@ -105,7 +105,7 @@ def test_a_file_that_has_lost_its_messages_opens_for_a_while_and_then_goes(lake,
     assert len(pandas.read_parquet(lake / "messages")) == 22
     register(lake)
     assert files(lake) == listed
-    write(lake, batch(0, len(LOG)), rules="third", replace=True)  # They are no one's place again.
+    write(lake, batch(0, len(LOG)), rules="third", replace=True)  # They are never reused.
     assert all(not ids_of([path]) for path in emptied)
 
     monkeypatch.setattr(parquet_folder, "GRACE", -1.0)
@@ -115,7 +115,7 @@ def test_a_file_that_has_lost_its_messages_opens_for_a_while_and_then_goes(lake,
     assert duck("select count(*), count(distinct message_id) from messages", lake) == [(30, 30)]
 
 
-def test_the_unfinished_end_that_has_become_a_message_opens_for_a_while(lake, monkeypatch):
+def test_the_failure_of_a_completed_message_can_be_opened_for_a_while(lake, monkeypatch):
     write(lake, batch(0, BORDERS[4]))
     write(lake, batch(BORDERS[4], BORDERS[4] + 20, provisional=True))
     (path,) = files(lake, "failures")
@@ -127,7 +127,7 @@ def test_the_unfinished_end_that_has_become_a_message_opens_for_a_while(lake, mo
 
 
 @pytest.mark.parametrize("change", [without, moved])
-def test_whichever_files_a_reader_opens_before_and_after_it_sees_no_message_twice(lake, change):
+def test_a_reader_that_opens_old_and_new_files_sees_no_message_twice(lake, change):
     whole = batch(0, len(LOG))
     write(lake, *BATCHES[:12], rules="old")
     write(lake, *BATCHES[12:], rules="old")
@@ -146,7 +146,7 @@ def test_whichever_files_a_reader_opens_before_and_after_it_sees_no_message_twic
     assert len(ids) == len(set(ids)) == (25 if change is without else 30)
 
 
-def test_what_another_writer_replaces_while_we_write_is_not_taken_back(lake, monkeypatch):
+def test_rows_replaced_by_another_writer_meanwhile_are_not_taken_back(lake, monkeypatch):
     write(lake, batch(0, len(LOG)), rules="old")
     claim(lake, "new")
     writer = opened(lake)
@@ -181,7 +181,7 @@ for number in range(first, first + 8):
 
 
 @pytest.mark.parametrize("reader", ["pandas", "duckdb", "arrow"])
-def test_a_reader_that_loops_while_the_lake_is_reprocessed_sees_each_message_once(lake, reader):
+def test_a_reader_that_loops_during_reprocessing_sees_each_message_once(lake, reader):
     write(lake, *BATCHES[:12], rules="old")
     write(lake, *BATCHES[12:], rules="old")
     everything = set(ids_of(files(lake)))
@@ -207,7 +207,7 @@ def test_a_reader_that_loops_while_the_lake_is_reprocessed_sees_each_message_onc
 # One schema.
 
 
-def test_names_in_one_run_and_not_in_another_are_refused_with_the_flag_to_give(tmp_path):
+def test_a_change_of_names_between_runs_is_refused_with_the_flag_to_give(tmp_path):
     plain, named = tmp_path / "plain", tmp_path / "named"
     for place, one in ((plain, BATCHES[0]), (named, with_names(BATCHES[0]))):
         register(place)
@@ -241,7 +241,7 @@ def with_desk(one, value="north"):
     return dataclasses.replace(one, messages=rows)
 
 
-def test_a_column_of_the_users_own_is_in_all_files_of_a_lake_or_in_none(lake, tmp_path):
+def test_a_user_column_is_in_all_files_of_a_lake_or_in_none(lake, tmp_path):
     write(lake, with_desk(BATCHES[0]))
     write(lake, BATCHES[1], BATCHES[2])
     assert len({pq.read_schema(path) for path in files(lake)}) == 1
@@ -259,7 +259,7 @@ def test_a_column_of_the_users_own_is_in_all_files_of_a_lake_or_in_none(lake, tm
         write(tmp_path / "third", with_desk(BATCHES[0]), with_desk(BATCHES[1], 7))
 
 
-def test_a_lake_that_remembers_no_schema_has_that_of_its_files(lake):
+def test_a_lake_without_a_stored_schema_uses_the_one_in_its_files(lake):
     write(lake, with_names(BATCHES[0]))
     (lake / "_fixfeed" / "messages.schema").unlink()
     with pytest.raises(SinkError, match="add --names"):
@@ -273,7 +273,7 @@ def test_a_lake_that_remembers_no_schema_has_that_of_its_files(lake):
         write(lake, with_names(BATCHES[2]))
 
 
-def test_a_lake_of_another_version_with_fewer_columns_is_not_mixed_with_this_ones(lake):
+def test_a_lake_of_another_version_with_fewer_columns_is_not_extended(lake):
     write(lake, BATCHES[0])
     (path,) = files(lake)
     pq.write_table(pq.ParquetFile(path).read().drop_columns(["masked"]), path)
@@ -282,14 +282,14 @@ def test_a_lake_of_another_version_with_fewer_columns_is_not_mixed_with_this_one
         write(lake, BATCHES[1])
 
 
-def test_another_partitioning_is_told_before_anything_is_read(lake):
+def test_another_partitioning_is_refused_before_reading(lake):
     ParquetLedger(str(lake), partition_by=("symbol",)).prepare()
     write(lake, BATCHES[0])
     with pytest.raises(SinkError, match=r"by the same \(--partition-by date --partition-by msg_ty"):
         ParquetLedger(str(lake), partition_by=("symbol",)).prepare()
 
 
-def test_a_lake_is_looked_at_without_a_trace(tmp_path):
+def test_looking_at_a_lake_leaves_no_trace(tmp_path):
     place = Path(tmp_path / "none")
     assert ParquetLedger(str(place)).check() is False
     assert not place.exists()
@@ -300,7 +300,7 @@ def test_a_lake_is_looked_at_without_a_trace(tmp_path):
 # The job.
 
 
-def test_pandas_and_duckdb_loop_while_a_job_reprocesses(tmp_path):
+def test_pandas_and_duckdb_read_while_a_job_reprocesses(tmp_path):
     (tmp_path / "day.log").write_bytes(log(4_000, 7, mutated=0))
     lake = tmp_path / "lake"
     arguments = ["--input", "day.log", "--output", f"parquet:{lake}"]
@@ -319,7 +319,7 @@ def test_pandas_and_duckdb_loop_while_a_job_reprocesses(tmp_path):
     assert job.returncode == 0
 
 
-def test_a_job_that_would_break_a_lake_ends_before_it_reads_though_nothing_is_new(tmp_path):
+def test_a_job_that_would_break_a_lake_ends_before_reading_even_with_nothing_new(tmp_path):
     (tmp_path / "day.log").write_bytes(log(50, 1))
     arguments = ["--input", "day.log", "--output", "parquet:lake"]
     fixfeed(*arguments, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Files of Parquet come whole, hold each message once, and are read by DuckDB and pandas as is."""
+"""Parquet files appear whole, hold each message once, and are read as is by DuckDB and pandas."""
 
 import dataclasses
 import datetime
@@ -171,7 +171,7 @@ PARTITIONS = [
 
 
 @pytest.mark.parametrize("names", PARTITIONS, ids=str)
-def test_duckdb_and_pandas_read_every_column_as_it_was_however_it_is_partitioned(lake, names):
+def test_duckdb_and_pandas_read_every_column_unchanged_with_any_partitioning(lake, names):
     rows, one = every_type()
     write(lake, one, partition_by=names)
     expected = [
@@ -195,7 +195,7 @@ def test_duckdb_and_pandas_read_every_column_as_it_was_however_it_is_partitioned
     assert str(plain["sending_time"].dtype) == "datetime64[us, UTC]"
 
 
-def test_the_json_that_other_sinks_ask_for_is_left_out(lake):
+def test_the_json_for_other_sinks_is_left_out(lake):
     one = parse_block(Block("file:key", 0, LOG), fix_json=True)
     assert one.messages.schema.names[-1] == "fix_json"
     write(lake, one)
@@ -203,7 +203,7 @@ def test_the_json_that_other_sinks_ask_for_is_left_out(lake):
         assert pq.read_schema(path).names == ["message_id", "source_id", *MESSAGES.names[1:]]
 
 
-def test_msg_types_that_are_all_digits_stay_text(lake):
+def test_msg_types_of_digits_stay_text(lake):
     heartbeats = [one for n, one in enumerate(BATCHES[:30]) if n % 4 in (1, 2)]
     write(lake, *heartbeats)
     assert duck("select distinct msg_type, by_msg_type from messages order by 1", lake) == [
@@ -214,7 +214,7 @@ def test_msg_types_that_are_all_digits_stay_text(lake):
     assert set(frame["msg_type"]) == {"0", "8"}
 
 
-def test_files_lie_in_folders_of_their_date_and_type_in_order_compressed(lake):
+def test_files_are_compressed_and_sorted_in_folders_by_date_and_type(lake):
     write(lake, batch(0, len(LOG)))
     folders = sorted(
         str(path.parent.relative_to(lake)) for path in (lake / "messages").rglob("*.parquet")
@@ -236,7 +236,7 @@ def test_files_lie_in_folders_of_their_date_and_type_in_order_compressed(lake):
     assert duck("select distinct typeof(date) from messages", lake) == [("DATE",)]
 
 
-def test_a_commit_has_one_file_a_folder_in_order_with_one_schema_however_its_batches_come(
+def test_a_commit_has_one_sorted_file_per_folder_and_one_schema_for_any_order_of_batches(
     lake,
 ):
     batches = BATCHES[:]
@@ -254,7 +254,7 @@ def test_a_commit_has_one_file_a_folder_in_order_with_one_schema_however_its_bat
     assert duck("select count(distinct message_id) from messages", lake) == [(30,)]
 
 
-def test_a_batch_that_comes_again_adds_nothing(lake, whole):
+def test_a_repeated_batch_adds_nothing(lake, whole):
     assert write(lake, batch(0, len(LOG)), batch(0, len(LOG))) == [30, 0]
     assert write(lake, batch(0, len(LOG))) == [0]
     assert content(lake) == whole
@@ -269,7 +269,7 @@ def test_blocks_cut_differently_add_only_what_is_missing(lake, whole, done):
     assert content(lake) == whole
 
 
-def test_finish_leaves_no_commits_and_sums_up(lake):
+def test_finish_merges_all_commits_and_counts(lake):
     for one in BATCHES:
         write(lake, one)
     finish(lake, "7:end")
@@ -282,7 +282,7 @@ def test_finish_leaves_no_commits_and_sums_up(lake):
     assert register(lake).stored_end == "7:end"
 
 
-def test_a_commit_that_sources_json_has_already_does_not_count_twice(lake, monkeypatch):
+def test_a_commit_that_is_already_in_sources_json_does_not_count_twice(lake, monkeypatch):
     write(lake, *BATCHES)
 
     def killed(path):
@@ -311,14 +311,14 @@ def test_the_unfinished_end_of_a_source_is_a_failure_until_it_has_grown(lake, wh
     assert content(lake) == whole
 
 
-def test_the_unfinished_end_of_a_source_outlives_commits_of_other_parts_of_it(lake):
+def test_the_unfinished_end_of_a_source_survives_commits_of_its_other_parts(lake):
     tail = batch(BORDERS[20], BORDERS[20] + 30, provisional=True)
     write(lake, batch(BORDERS[10], BORDERS[20]), tail)
     write(lake, batch(0, BORDERS[10]))
     assert [raw for _, _, raw in content(lake)[1]] == [LOG[BORDERS[20] : BORDERS[20] + 30]]
 
 
-def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted(lake, whole):
+def test_reprocessing_replaces_each_stretch_and_resumes_after_an_interruption(lake, whole):
     write(lake, batch(0, len(LOG)), rules="old")
     ledger = ParquetLedger(str(lake))
     ledger.restart([1], rules="new")
@@ -346,7 +346,7 @@ def test_reprocessing_replaces_each_stretch_and_goes_on_where_it_was_interrupted
     ledger.close()
 
 
-def test_replacing_keeps_the_columns_of_what_stays(lake):
+def test_replacing_keeps_the_columns_of_other_rows(lake):
     one = batch(0, BORDERS[8])
     write(lake, one, rules="old")
     claim(lake, "new")
@@ -358,7 +358,7 @@ def test_replacing_keeps_the_columns_of_what_stays(lake):
     assert duck("select count(*), count(distinct message_id) from messages", lake) == [(8, 8)]
 
 
-# Each run of the child gets one more of these calls done before it is killed.
+# Each run of the child completes one more of these calls before it is killed.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -406,7 +406,7 @@ print(number)
 
 
 @pytest.mark.parametrize("kind", ["new", "replace"])
-def test_killed_at_any_step_the_next_run_makes_it_whole(tmp_path, whole, kind):
+def test_the_next_run_completes_what_a_kill_interrupted(tmp_path, whole, kind):
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), kind],
         check=True,
@@ -417,7 +417,7 @@ def test_killed_at_any_step_the_next_run_makes_it_whole(tmp_path, whole, kind):
     assert steps > 40
     for step in range(steps):
         lake = tmp_path / str(step)
-        # Whatever a reader finds is a whole file, with no message that another one has.
+        # A reader finds only whole files, and no message in two of them.
         ids = [row[0] for row in content_of_files(lake)]
         assert len(ids) == len(set(ids))
         assert set(ids) <= {row[0] for row in whole[0]}
@@ -472,7 +472,7 @@ def test_two_jobs_write_to_an_empty_folder_at_once(tmp_path, heads):
     assert duck(counts, lake) == [(30 * sources, 30 * sources, sources)]
 
 
-def test_what_another_writer_stores_while_we_write_is_left_out(lake, whole, monkeypatch):
+def test_rows_stored_by_another_writer_meanwhile_are_left_out(lake, whole, monkeypatch):
     writer = opened(lake)
     write_files, others = writer._write_files, []
 
@@ -489,7 +489,7 @@ def test_what_another_writer_stores_while_we_write_is_left_out(lake, whole, monk
     assert list((lake / "_fixfeed" / "inprogress").iterdir()) == []
 
 
-def test_files_of_a_writer_that_lives_are_not_swept_away(lake):
+def test_files_of_a_live_writer_are_not_swept_away(lake):
     writer = opened(lake)
     path = writer.new_file()
     path.write_bytes(b"half")
@@ -500,7 +500,7 @@ def test_files_of_a_writer_that_lives_are_not_swept_away(lake):
     assert not path.exists()
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(lake, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing(lake, monkeypatch):
     writer = opened(lake)
 
     def full(*_, **__):
@@ -513,7 +513,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(lake, monkeypatch):
     assert content(lake) == ([], [], [])
 
 
-def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(lake, tmp_path):
+def test_sources_are_known_by_their_content_whatever_their_name(lake, tmp_path):
     def written(source_id, one):
         write(lake, one, source_id=source_id)
 
@@ -521,7 +521,7 @@ def test_sources_are_known_by_what_was_read_of_them_whatever_their_name(lake, tm
     check_known_by_what_was_read(tmp_path, ledger, written, LOG, batch(0, len(LOG)))
 
 
-def test_the_transform_stores_batches_and_tells_what_it_stored(tmp_path, whole):
+def test_the_transform_stores_batches_and_reports_their_counts(tmp_path, whole):
     lake = tmp_path / "lake"
     told = tmp_path / "told"
 
@@ -541,12 +541,12 @@ def test_the_transform_stores_batches_and_tells_what_it_stored(tmp_path, whole):
     assert (len(lines), sum(stored for _, stored in lines)) == (37, 30)
 
 
-def test_a_column_it_cannot_partition_by_is_named_with_the_nearest():
+def test_an_unknown_partition_column_is_reported_with_the_nearest():
     with pytest.raises(ValueError, match=r"'sybol': .*did you mean symbol\?"):
         WriteToParquet("lake", partition_by=("date", "sybol"))
 
 
-def test_a_place_that_is_no_local_folder_is_refused(tmp_path):
+def test_a_place_other_than_a_local_folder_is_refused(tmp_path):
     with pytest.raises(SinkError, match="'s3://bucket/lake' is no local folder"):
         WriteToParquet("s3://bucket/lake")
     assert ParquetLedger(f"file://{tmp_path}/a%20lake").folder == tmp_path / "a lake"
@@ -555,7 +555,7 @@ def test_a_place_that_is_no_local_folder_is_refused(tmp_path):
         ParquetLedger(str(tmp_path / "file")).prepare()
 
 
-def test_folders_that_are_not_ours_newer_or_partitioned_otherwise_are_refused(tmp_path, lake):
+def test_foreign_newer_or_differently_partitioned_folders_are_refused(tmp_path, lake):
     write(lake, batch(0, BORDERS[1]))
     with pytest.raises(SinkError, match="is partitioned by date, msg_type, not by symbol"):
         opened(lake, partition_by=("symbol",))
@@ -571,7 +571,7 @@ def test_folders_that_are_not_ours_newer_or_partitioned_otherwise_are_refused(tm
         register(lake)
 
 
-def test_failures_are_in_files_of_their_own_with_their_columns(lake):
+def test_failures_are_in_separate_files_with_their_own_columns(lake):
     write(lake, batch(0, len(LOG)))
     with duckdb.connect() as connection:
         found = connection.execute(
