@@ -1,4 +1,4 @@
-"""A sink of one's own is a class of a page, and holds each message once, whatever runs twice."""
+"""A custom sink is a one-page class and holds each message once, whatever runs twice."""
 
 import fcntl
 import itertools
@@ -22,16 +22,16 @@ from tests.transforms.fix.messages import encode
 
 
 class LinesOfCommits:
-    """A plain file: a line is a commit, which has its stretches and its messages.
+    """A plain file. Each line is a commit with its stretches and its messages.
 
-    The lock of the file keeps writers apart. What a killed one has left, half a line, is cut off.
+    The file's lock keeps writers apart. A half line left by a killed writer is cut off.
     """
 
     def __init__(self, place):
         self.file = open(place, "a+b")  # noqa: SIM115, close() closes it
 
     def prepare(self):
-        """Do nothing: the file is there."""
+        """Do nothing: the file exists."""
 
     def register(self, sources, *, rules, replace=False):
         ids = {one.key: int(fingerprint_of(one.key)[4:16], 16) for one in sources}
@@ -89,7 +89,7 @@ BATCHES = [batch(n, n + 3) for n in range(0, 60, 3)]
 
 
 def committed(place):
-    """Return the commits of a file: the messages of each."""
+    """Return the messages of each commit in a file."""
     return [json.loads(line)["messages"] for line in place.read_text().splitlines()]
 
 
@@ -98,7 +98,7 @@ def stored(place):
 
 
 class FailsOnce(beam.DoFn):
-    """Fails the first bundle that comes here, when it has handed on some batches."""
+    """Fails the first bundle it gets, after it has passed on some batches."""
 
     def __init__(self, folder):
         self._folder = folder
@@ -147,7 +147,7 @@ def run_bundle(fn, batches):
 
 @pytest.fixture
 def commit_fn(tmp_path):
-    """Return what makes a `CommitFn` of a file, set up, and ends it after the test."""
+    """Return a factory of `CommitFn`s for a file, each torn down after the test."""
     made = []
 
     def make(*, on_commit=None, while_parsing=False, place=tmp_path / "out", **limits):
@@ -164,7 +164,7 @@ def commit_fn(tmp_path):
 
 
 @pytest.mark.parametrize("while_parsing", [False, True])
-def test_what_comes_twice_or_cut_otherwise_is_stored_once(commit_fn, tmp_path, while_parsing):
+def test_repeated_and_recut_batches_are_stored_once(commit_fn, tmp_path, while_parsing):
     rng = random.Random(1)
     counts = []
     fn = commit_fn(
@@ -179,7 +179,7 @@ def test_what_comes_twice_or_cut_otherwise_is_stored_once(commit_fn, tmp_path, w
     assert (len(counts), sum(counts)) == (20 * 5 + 1, len(MESSAGES))
 
 
-def test_workers_that_write_to_one_sink_at_once_store_each_message_once(commit_fn, tmp_path):
+def test_concurrent_workers_store_each_message_once_in_one_sink(commit_fn, tmp_path):
     fns = [commit_fn(rows=9) for _ in range(3)]
     threads = [threading.Thread(target=run_bundle, args=(fn, BATCHES)) for fn in fns]
     for thread in threads:
@@ -197,13 +197,13 @@ def test_batches_are_committed_by_rows_and_by_bytes(commit_fn, tmp_path):
     assert [len(one) for one in committed(tmp_path / "other")] == [9, 9]
 
 
-def test_a_batch_waits_no_longer_than_told_in_a_bundle_that_does_not_end(commit_fn, tmp_path):
+def test_a_batch_waits_no_longer_than_allowed_in_an_endless_bundle(commit_fn, tmp_path):
     fn = commit_fn(seconds=0.2)
     fn.start_bundle()
     fn.process(BATCHES[0])
     assert not (tmp_path / "out").exists()
     time.sleep(0.2)
-    fn.process(BATCHES[1])  # An idle source sends empty ones.
+    fn.process(BATCHES[1])  # An idle source sends empty batches.
     assert committed(tmp_path / "out") == [MESSAGES[:6]]
     fn.process(BATCHES[2])
     assert len(committed(tmp_path / "out")) == 1
@@ -211,7 +211,7 @@ def test_a_batch_waits_no_longer_than_told_in_a_bundle_that_does_not_end(commit_
     assert committed(tmp_path / "out") == [MESSAGES[:6], MESSAGES[6:9]]
 
 
-def test_what_a_failed_bundle_has_gathered_is_forgotten(commit_fn, tmp_path):
+def test_batches_gathered_by_a_failed_bundle_are_forgotten(commit_fn, tmp_path):
     fn = commit_fn()
     fn.start_bundle()
     fn.process(BATCHES[5])
@@ -227,7 +227,7 @@ def test_an_error_of_the_writer_fails_the_bundle(commit_fn, tmp_path):
                 run_bundle(fn, BATCHES)
 
 
-def test_two_blocks_under_one_source_and_start_are_refused(commit_fn):
+def test_two_blocks_with_one_source_and_start_are_refused(commit_fn):
     fn = commit_fn()
     one, other = (parse_block(Block("mine", 0, LOG[:end])) for end in BORDERS[1:3])
     run_bundle(fn, [one, one])

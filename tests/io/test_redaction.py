@@ -1,4 +1,4 @@
-"""No password in the name of a place is shown, however the name is written."""
+"""No password in the name of a place is shown, in any spelling."""
 
 import pytest
 from apache_beam.transforms.display import DisplayData
@@ -68,24 +68,24 @@ def test_a_password_is_never_shown(uri, shown):
 
 
 @pytest.mark.parametrize("uri", OPEN)
-def test_what_holds_no_password_is_shown_as_it_is(uri):
+def test_a_name_without_a_password_is_unchanged(uri):
     assert redact(uri) == redact_text(uri) == uri
 
 
 @pytest.mark.parametrize("uri", [uri for uri in SHOWN if " " not in uri])
-def test_a_password_is_found_in_a_text_too(uri):
+def test_a_password_is_found_in_running_text(uri):
     for text in (f"cannot open {uri!r}: no", f"cannot open {uri} now", f"at\n  {uri}\nbelow"):
         shown = redact_text(text)
         assert "cr3t" not in shown
         assert (shown[:2], shown.split()[-1]) == (text[:2], text.split()[-1])
 
 
-def test_the_name_of_a_file_without_a_scheme_stays():
+def test_a_file_name_without_a_scheme_stays_unchanged():
     assert redact_path("logs/10:30@host.log") == "logs/10:30@host.log"
     assert redact_path("https://u:s3cr3t@h/x") == "https://u:***@h/x"
 
 
-def test_what_a_driver_quotes_of_a_password_is_hidden():
+def test_a_password_quoted_by_a_driver_is_hidden():
     said = without_secrets(
         'could not translate host name "ss@host" to address', "postgresql://u:p@ss@host/db"
     )
@@ -95,9 +95,9 @@ def test_what_a_driver_quotes_of_a_password_is_hidden():
 
 
 @pytest.mark.parametrize("uri", SHOWN)
-def test_no_sink_tells_a_password_when_it_cannot_be_opened(uri, tmp_path, monkeypatch):
+def test_a_sink_that_cannot_be_opened_shows_no_password(uri, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # Nothing answers at port 1 of the loopback, and no name is looked up.
+    # Nothing answers at port 1 of the loopback, and no name is resolved.
     uri = uri.replace("@host:5432", "@127.0.0.1:1").replace("@h/", "@127.0.0.1:1/")
     uri = uri.replace("//h/", "//127.0.0.1:1/").replace("]:5432", "]:1").replace("@h1", "@::1")
     if uri.startswith("sqlite:////"):
@@ -123,7 +123,7 @@ def test_no_transform_shows_a_password_in_its_display_data(tmp_path):
 @pytest.mark.parametrize(
     "url", ["https://u:s3cr3t@h/day.log", "https:/u:s3cr3t@h/day.log", "x://h?password=s3cr3t"]
 )
-def test_an_input_that_cannot_be_read_is_named_without_its_password(url):
+def test_an_unreadable_input_is_named_without_its_password(url):
     files, (unreadable,) = find_files([url])
     assert files == []
     assert "s3cr3t" not in unreadable.path + unreadable.reason
