@@ -1,4 +1,4 @@
-"""Random messages of every type of a version, with groups as deep as the dictionaries have."""
+"""Random messages of every type of a version, with groups as deep as in the dictionaries."""
 
 import random
 from collections.abc import Iterator
@@ -34,9 +34,9 @@ Fields = list[tuple[int, bytes]]
 def messages_of_every_type(
     rng: random.Random, dictionaries: Path, version: str, *, disturbed: bool = False
 ) -> Iterator[bytes]:
-    """Yield a message of each type of a version, one of `VERSIONS`.
+    """Yield one message of each type of a version in `VERSIONS`.
 
-    `dictionaries` is a folder of XML files. Where they are `disturbed`, fields are lost, swapped,
+    `dictionaries` is a folder of XML files. If `disturbed`, fields are lost, swapped,
     repeated and added.
     """
     appl_ver_id = _APPL_VER_IDS.get(version, "")

@@ -1,4 +1,4 @@
-"""fixfeed and QuickFIX read the same logs alike, and where they would not, that is noticed."""
+"""fixfeed and QuickFIX read the same logs alike, and any difference is noticed."""
 
 import dataclasses
 import platform
@@ -32,7 +32,7 @@ from tests.transforms.fix.messages import DELIMITERS, encode, random_log
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 GIVEN = SAMPLES.parent / "dictionaries"
 
-# As pyproject.toml has it: where there is a wheel, these tests have to run.
+# As in pyproject.toml: these tests must run wherever there is a wheel.
 HAS_WHEEL = (
     sys.version_info[:2] == (3, 11)
     and sys.platform == "linux"
@@ -40,7 +40,7 @@ HAS_WHEEL = (
 )
 pytestmark = pytest.mark.skipif(not HAS_WHEEL, reason="QuickFIX has no wheel for this Python")
 
-# A message with groups in groups, and one of each thing that is put right on a copy.
+# A message with groups in groups, and one of each thing that is corrected on a copy.
 ORDER = [
     (35, b"D"), (49, b"A"), (56, b"B"), (34, b"1"), (52, b"20250102-10:00:00"), (11, b"C1"),
     (453, b"2"), (448, b"P1"), (447, b"D"), (452, b"1"), (802, b"1"), (523, b"S1"), (803, b"2"),
@@ -73,7 +73,7 @@ def compared(dictionaries, tmp_path):
 
 @pytest.fixture(scope="session")
 def poorer(dictionaries, tmp_path_factory):
-    """Dictionaries of QuickFIX's kind, which lack what fixfeed's have of the standard."""
+    """QuickFIX dictionaries without some standard parts that fixfeed's have."""
     folder = tmp_path_factory.mktemp("quickfix")
     copy_dictionaries(dictionaries, folder)
     text = (folder / "FIX44.xml").read_text()
@@ -121,7 +121,7 @@ def test_messages_with_fields_out_of_place_are_read_alike(version, compared, dic
 
 
 @pytest.mark.parametrize("version", ["FIX40", "FIX44"])
-def test_what_quickfix_lacks_of_the_standard_is_explained(version, compared, dictionaries, poorer):
+def test_gaps_in_the_quickfix_dictionaries_are_explained(version, compared, dictionaries, poorer):
     messages = messages_of_every_type(random.Random(version), dictionaries, version)
     found = compared(b"\n".join(messages), poorer)
     assert_explained(found)
@@ -130,7 +130,7 @@ def test_what_quickfix_lacks_of_the_standard_is_explained(version, compared, dic
 
 @pytest.mark.skipif(not GIVEN.is_dir(), reason="QuickFIX's dictionaries are not beside this one")
 @pytest.mark.parametrize("version", ["FIX40", "FIX43", "FIX44", "FIX50"])
-def test_all_that_quickfix_lacks_of_the_standard_is_explained(version, compared, dictionaries):
+def test_all_gaps_in_the_quickfix_files_are_explained(version, compared, dictionaries):
     messages = messages_of_every_type(random.Random(version), dictionaries, version)
     assert_explained(compared(b"\n".join(messages), GIVEN))
 
@@ -161,12 +161,12 @@ def test_the_real_samples_are_read_alike(compared):
 
 
 def fields_but(*changes, at=None):
-    """The fields of the order with others among them, at the end where nothing is said."""
+    """The fields of the order with others inserted, by default at the end."""
     at = len(ORDER) if at is None else at
     return [*ORDER[:at], *changes, *ORDER[at:]]
 
 
-# Among more than sixteen fields QuickFIX sorts without keeping the order of equal tags.
+# Above sixteen fields QuickFIX sorts without keeping the order of equal tags.
 MANY = (26, 15, 31, 7, 51, 42, 24, 20, 47, 13, 6, 45, 48, 18, 1)
 
 EXPLAINED = {
@@ -203,7 +203,7 @@ EXPLAINED = {
 }
 
 
-def test_there_is_an_example_of_every_kind_and_a_row_in_the_document():
+def test_every_kind_has_an_example_and_a_row_in_the_document():
     assert EXPLAINED.keys() == KINDS.keys()
     document = (Path(__file__).parents[3] / "docs" / "fidelity.md").read_text()
     for kind, meaning in KINDS.items():
@@ -211,7 +211,7 @@ def test_there_is_an_example_of_every_kind_and_a_row_in_the_document():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_difference_that_is_known_is_explained(kind, compared, poorer):
+def test_a_known_difference_is_explained(kind, compared, poorer):
     theirs = poorer if kind == "dictionary" else None
     found = compared(EXPLAINED[kind] + b"\n" + encode(ORDER), theirs)
     assert_explained(found)
@@ -220,7 +220,7 @@ def test_a_difference_that_is_known_is_explained(kind, compared, poorer):
 
 
 @pytest.mark.parametrize(("appl_ver_id", "kinds"), [(b"4", {"foreign_in_group": 1}), (b"9", {})])
-def test_a_logon_tells_the_version_of_the_messages_behind_it(appl_ver_id, kinds, compared):
+def test_a_logon_sets_the_version_of_the_messages_after_it(appl_ver_id, kinds, compared):
     logon = [(35, b"A"), (49, b"A"), (56, b"B"), (98, b"0"), (108, b"30"), (1137, appl_ver_id)]
     # FIX 4.2 has no IndividualAllocID (467) in the group.
     allocs = [(35, b"D"), (49, b"B"), (56, b"A"), (78, b"1"), (79, b"X"), (467, b"Y"), (80, b"5")]
@@ -296,7 +296,7 @@ def reading(alter, message=0):
 
 
 @pytest.mark.parametrize("alteration", ALTERED)
-def test_a_message_read_wrongly_is_reported_with_its_place(alteration, compared, monkeypatch):
+def test_a_wrongly_read_message_is_reported_with_its_place(alteration, compared, monkeypatch):
     alter, differences = ALTERED[alteration]
     monkeypatch.setattr(examining, "parse_block", reading(alter, message=1))
     first = encode(ORDER) + b"\n"
@@ -307,7 +307,7 @@ def test_a_message_read_wrongly_is_reported_with_its_place(alteration, compared,
     assert (found.alike, found.unexplained) == (1, 1)
 
 
-def test_a_defect_that_is_not_seen_is_reported(compared, monkeypatch):
+def test_a_missed_defect_is_reported(compared, monkeypatch):
     def blind(block, **options):
         batch = parse_block(block, **options)
         at = batch.messages.schema.get_field_index("defects")
@@ -321,7 +321,7 @@ def test_a_defect_that_is_not_seen_is_reported(compared, monkeypatch):
     ]
 
 
-def test_quickfix_goes_on_behind_a_message_that_ends_its_process(dictionaries):
+def test_quickfix_goes_on_after_a_message_that_ends_its_process(dictionaries):
     good, bad = encode([(35, b"0")]).decode(), "8=FIX.4.4\x01x=1\x01"
     with QuickFix(dictionaries) as quickfix:
         answers = quickfix.read([(text, ["FIX44", "FIX44"]) for text in (good, bad, good)])
@@ -329,7 +329,7 @@ def test_quickfix_goes_on_behind_a_message_that_ends_its_process(dictionaries):
     assert answers[0]["fields"] == [[8, "FIX.4.4"], [9, "5"], [35, "0"], [10, "163"]]
 
 
-def test_dictionaries_of_ones_own_are_read_by_on_both_sides(tmp_path, capsys):
+def test_custom_dictionaries_are_used_on_both_sides(tmp_path, capsys):
     own = tmp_path / "own"
     own.mkdir()
     write_dictionaries(own)
@@ -353,7 +353,7 @@ def test_secrets_are_not_shown(compared, monkeypatch):
     ]
 
 
-def test_the_command_tells_by_its_exit_code_how_it_went(tmp_path, capsys, monkeypatch):
+def test_the_exit_code_of_the_command_shows_the_result(tmp_path, capsys, monkeypatch):
     log = tmp_path / "day.log"
     log.write_bytes(encode(ORDER))
     assert main([str(log)]) == 0
@@ -380,7 +380,7 @@ def test_without_quickfix_one_sentence_says_what_to_install(tmp_path, capsys, mo
     assert "pip install 'fixfeed[fidelity]'" in err
 
 
-def test_a_dictionary_for_quickfix_alone_that_is_none_is_named(dictionaries, tmp_path, capsys):
+def test_a_broken_dictionary_for_quickfix_alone_is_named(dictionaries, tmp_path, capsys):
     (tmp_path / "day.log").write_bytes(encode(ORDER))
     given = tmp_path / "given"
     shutil.copytree(dictionaries, given)

@@ -1,4 +1,4 @@
-"""The sample holds what its manifest says, and its orders make sense."""
+"""The sample matches its manifest, and its orders make sense."""
 
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -64,7 +64,7 @@ def rows(folder):
 
 
 @pytest.mark.parametrize("seed", [42, 1, 2])
-def test_what_the_parser_finds_is_what_the_manifest_says(tmp_path, seed):
+def test_the_parser_finds_what_the_manifest_lists(tmp_path, seed):
     manifest = write(tmp_path, "--seed", str(seed))
     names = {path.name for path in tmp_path.glob("*.log*")}
     assert set(manifest["files"]) == names
@@ -80,12 +80,12 @@ def test_what_the_parser_finds_is_what_the_manifest_says(tmp_path, seed):
         assert total[key] == summed
 
 
-def test_the_default_sample_holds_every_layout_defect_reason_and_kind_of_message(tmp_path):
+def test_the_default_sample_has_every_layout_defect_reason_and_kind_of_message(tmp_path):
     manifest = write(tmp_path)
     total = manifest["total"]
     assert {file["layout"] for file in manifest["files"].values()} == set(LAYOUTS)
     by_dictionary = set((defect_text(DICTIONARY) or "").split(","))
-    # All sessions of the sample are of versions that there are.
+    # All sessions of the sample have known versions.
     assert set(total["defects"]) == set(NAMES) - by_dictionary - {"unknown_version"}
     assert set(total["failures"]) == set(REASONS) - {"unreadable", "too_long", "repeated_byte"}
     assert set(total["by_msg_type"]) == set("012345A89BDFGVWXj")
@@ -93,21 +93,21 @@ def test_the_default_sample_holds_every_layout_defect_reason_and_kind_of_message
     assert sorted(path.suffix for path in tmp_path.glob("*.log.*")) == [".gz", ".zst"]
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path):
+def test_equal_seeds_give_equal_bytes_and_other_seeds_give_others(tmp_path):
     for folder, seed in (("one", "5"), ("two", "5"), ("three", "6")):
         write(tmp_path / folder, "--messages", "500", "--seed", seed)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert contents(tmp_path / "one")["pipe.log"] != contents(tmp_path / "three")["pipe.log"]
 
 
-def test_an_earlier_sample_in_the_folder_is_replaced_and_nothing_else_is_touched(tmp_path):
+def test_an_earlier_sample_in_the_folder_is_replaced_and_other_files_are_kept(tmp_path):
     write(tmp_path, "--messages", "500", "--layout", "plain", "pipe")
     (tmp_path / "mine.log").write_text("mine")
     write(tmp_path, "--messages", "500", "--layout", "pipe", "--compress", "xz")
     assert set(contents(tmp_path)) == {"mine.log", "pipe.log.xz", "manifest.json"}
 
 
-def test_orders_fill_what_they_order_and_their_ids_form_chains(tmp_path):
+def test_fills_add_up_to_their_orders_and_order_ids_form_chains(tmp_path):
     write(tmp_path)
     sent = [row for row in rows(tmp_path) if row["defects"] is None and not row["poss_dup_flag"]]
     asked = {row["cl_ord_id"] for row in sent if row["msg_type"] in "DGF"}
@@ -129,16 +129,16 @@ def test_orders_fill_what_they_order_and_their_ids_form_chains(tmp_path):
                 chained += 1
                 assert ids.index(row["orig_cl_ord_id"]) < ids.index(row["cl_ord_id"])
     assert chained > 300
-    # A request may itself be among the damaged ones.
+    # A request itself may be damaged.
     known = sum(row["cl_ord_id"] in asked for row in reports)
     assert known > 0.95 * len(reports)
 
 
-def test_sequence_numbers_rise_by_one_in_each_direction_and_resends_repeat_theirs(tmp_path):
+def test_sequence_numbers_rise_by_one_in_each_direction_and_resends_repeat_them(tmp_path):
     write(tmp_path)
     numbers, dups = defaultdict(list), defaultdict(list)
     for row in rows(tmp_path):
-        # A message without BeginString has a session of its own: none.
+        # A message without BeginString has its own session: none.
         if row["msg_seq_num"] is not None and row["session"] is not None:
             kept = dups if row["poss_dup_flag"] else numbers
             kept[row["session"]].append(row["msg_seq_num"])
@@ -150,7 +150,7 @@ def test_sequence_numbers_rise_by_one_in_each_direction_and_resends_repeat_their
     assert sum(map(len, dups.values())) > 20
 
 
-def test_times_run_through_the_trading_day_and_both_directions_are_captured(tmp_path):
+def test_times_cover_the_trading_day_and_both_directions_are_captured(tmp_path):
     write(tmp_path, "--layout", "log4j", "iso")
     found = rows(tmp_path)
     assert {row["direction"] for row in found} == {"in", "out"}
@@ -160,13 +160,13 @@ def test_times_run_through_the_trading_day_and_both_directions_are_captured(tmp_
     assert hours >= set(range(8, 17))
 
 
-def test_too_few_messages_are_refused_with_the_number_that_is_enough(tmp_path, capsys):
+def test_too_few_messages_are_refused_with_the_required_number(tmp_path, capsys):
     assert sample.main(["--output", str(tmp_path), "--messages", "50"]) == 2
     assert "give at least 180" in capsys.readouterr().err
     assert contents(tmp_path) == {}
 
 
-def test_a_log_for_measurements_holds_what_is_said_of_it_and_is_right_but_for_the_damage(tmp_path):
+def test_a_benchmark_log_has_the_reported_counts_and_no_defects_beyond_the_damage(tmp_path):
     path = tmp_path / "bench.log"
     said = write_bench_log(path, 30_000)
     batches = parsed(path)
@@ -188,14 +188,14 @@ def test_a_log_for_measurements_holds_what_is_said_of_it_and_is_right_but_for_th
     assert {kind: round(shares[kind], 2) for kind in expected} == pytest.approx(expected, abs=0.02)
 
 
-def test_a_log_for_measurements_without_damage_has_no_defect(tmp_path):
+def test_a_benchmark_log_without_damage_has_no_defects(tmp_path):
     path = tmp_path / "bench.log"
     assert write_bench_log(path, 5000, seed=7, malformed=0) == (5000, 0, 0)
     found = counted(parsed(path))
     assert (found["messages"], found["defects"], found["failures"]) == (5000, {}, {})
 
 
-def test_a_folder_with_logs_of_others_is_left_as_it_is(tmp_path, capsys):
+def test_a_folder_with_foreign_logs_is_left_as_it_is(tmp_path, capsys):
     own = tmp_path / "plain.log"
     own.write_bytes(b"mine")
     (tmp_path / "manifest.json").write_text('{"a": 1}')
