@@ -1,4 +1,4 @@
-"""Whoever leaves out a flag or a scheme is answered with the command or URI that was meant."""
+"""A missing flag or scheme is answered with the intended command or URI."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ def test_logs_without_input_are_answered_with_the_command(
         ),
     ],
 )
-def test_a_word_that_is_no_command_is_answered_with_those_there_are(word, text, capsys):
+def test_an_unknown_command_is_answered_with_the_known_ones(word, text, capsys):
     assert command.main([word]) == 2
     assert text in capsys.readouterr().err
 

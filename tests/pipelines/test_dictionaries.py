@@ -1,4 +1,4 @@
-"""A run reads messages by the dictionaries it is told, and says what is wrong with one."""
+"""A run reads messages by the given dictionaries and reports errors in them."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def broker(tmp_path, monkeypatch):
     return read_definition("broker.xml")
 
 
-def test_without_texts_the_built_in_dictionaries_are_used():
+def test_without_options_the_built_in_dictionaries_are_used():
     assert read_dictionaries(()) == Dictionaries()
     assert read_dictionaries((), "9").digest == ""
 
@@ -52,30 +52,30 @@ def test_without_texts_the_built_in_dictionaries_are_used():
         ("BROKER->*=+broker.xml", "BROKER->*", True),
     ],
 )
-def test_a_file_replaces_or_lies_over_the_built_in_one_for_all_or_some_sessions(
+def test_a_file_replaces_or_extends_the_built_in_one_for_all_or_some_sessions(
     broker, text, session, is_laid_over
 ):
     expected = lay_over(definition("FIX.4.4"), broker) if is_laid_over else broker
     assert read_dictionaries([text]).own == (OwnDictionary(session, expected),)
 
 
-def test_the_file_of_a_session_is_chosen_in_both_directions(broker):
+def test_the_file_of_a_session_is_used_in_both_directions(broker):
     dictionaries = read_dictionaries(["BROKER->*=+broker.xml"])
     for session, name in (("BROKER->A", "Venue"), ("A->BROKER", "Venue"), ("A->B", "20001")):
         assert dictionaries.choose("FIX.4.4", "", session, {}).name(20001) == name
 
 
 @pytest.mark.parametrize("text", ["FIX.4.4", "fix.4.4", "6"])
-def test_the_version_of_last_resort_is_a_number_or_a_name(text):
+def test_the_default_version_is_a_number_or_a_name(text):
     assert read_dictionaries((), text) == Dictionaries((), "6")
 
 
-def test_a_name_with_an_equals_sign_is_a_file_if_there_is_one(broker, tmp_path):
+def test_a_name_with_an_equals_sign_may_name_a_file(broker, tmp_path):
     (tmp_path / "v=1.xml").write_text(xml())
     assert read_dictionaries(["+v=1.xml"]) == read_dictionaries(["+broker.xml"])
 
 
-def test_what_cannot_be_understood_is_told_with_what_was_expected(broker, tmp_path):
+def test_a_wrong_option_is_answered_with_the_expected_one(broker, tmp_path):
     (tmp_path / "new.xml").write_text(xml("4.9"))
     known = (
         "2 (FIX.4.0), 3 (FIX.4.1), 4 (FIX.4.2), 5 (FIX.4.3), 6 (FIX.4.4), 7 (FIX.5.0), "
@@ -101,7 +101,7 @@ def test_what_cannot_be_understood_is_told_with_what_was_expected(broker, tmp_pa
         assert str(error.value) == message
 
 
-def test_a_broken_file_is_told_with_its_line(tmp_path):
+def test_a_broken_file_is_reported_with_its_line(tmp_path):
     path = tmp_path / "broken.xml"
     path.write_text(xml().replace("number='20001'", "number='x'"))
     with pytest.raises(DictionaryError, match=rf"^{path}, line 8: "):
@@ -110,7 +110,7 @@ def test_a_broken_file_is_told_with_its_line(tmp_path):
         read_dictionaries([f"{tmp_path}/none.xml"])
 
 
-def test_two_tags_of_one_name_are_told_with_the_file(tmp_path):
+def test_duplicate_names_are_reported_with_the_file(tmp_path):
     path = tmp_path / "twice.xml"
     path.write_text(xml(venue="Symbol"))
     with pytest.raises(DictionaryError, match=rf"^{path}: tags 55 and 20001 are both named Symbol"):
@@ -130,7 +130,7 @@ def fixfeed(*arguments, cwd, expected=0):
     return json.loads(done.stdout) if done.stdout else done.stderr.decode()
 
 
-def test_the_job_reads_each_session_by_its_dictionary_and_checks_it(broker, select, tmp_path):
+def test_the_job_reads_and_checks_each_session_by_its_dictionary(broker, select, tmp_path):
     (tmp_path / "day.log").write_bytes(ORDERS)
     arguments = ["--input", "day.log", "--validate", "dictionary"]
     summary = fixfeed(*arguments, "--dictionary", "BROKER->*=+broker.xml", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Lookups of a run: what joined is told, and rules may ask about it."""
+"""Lookups of a run: joins are counted, and rules may use them."""
 
 import io
 
@@ -46,7 +46,7 @@ APPLE, MICROSOFT = ("AAPL", '{"issuer":"Apple"}', 100), ("MSFT", '{"issuer":"Mic
         (["--exclude", "enriched exists", "--no-admin"], [("IBM", None, 50)]),
     ],
 )
-def test_rules_may_ask_about_what_lookups_add(log, select, flags, expected):
+def test_rules_may_use_columns_that_lookups_add(log, select, flags, expected):
     summary = run(log, *JOINED, *flags)
     assert stored(select, log) == expected
     (counts,) = summary["sinks"].values()
@@ -69,12 +69,12 @@ def test_rules_may_ask_about_what_lookups_add(log, select, flags, expected):
         ),
     ],
 )
-def test_rules_about_what_no_message_has_are_refused(log, flag, rule, problem):
+def test_rules_about_columns_no_message_has_are_refused(log, flag, rule, problem):
     assert problem in run(log, flag, rule, expected=2)["error"]
     assert not (log / "fixfeed.db").exists()
 
 
-def test_the_summary_says_how_many_messages_joined(log):
+def test_the_summary_shows_how_many_messages_joined(log):
     summary = run(log, *JOINED, "--lookup", "accounts.csv:account")
     (counts,) = summary["sinks"].values()
     assert counts["joined"] == {"symbols.csv:symbol": 150, "accounts.csv:account": 0}
@@ -90,7 +90,7 @@ def test_the_summary_says_how_many_messages_joined(log):
     assert "joined with accounts.csv:account 0" in lines
 
 
-def test_a_run_that_reads_nothing_notes_nothing_about_lookups(log):
+def test_a_run_that_reads_nothing_has_no_note_about_lookups(log):
     run(log, *JOINED)
     assert run(log, *JOINED)["warnings"] == []
 

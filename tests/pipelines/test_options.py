@@ -1,4 +1,4 @@
-"""Flags, environment and file use the same words; a mistyped one is answered with the right one."""
+"""Flags, environment and file share their words; a mistyped one is answered with the right one."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
 
 
-def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path):
+def test_flags_override_the_environment_which_overrides_the_file(tmp_path):
     config = tmp_path / "fixfeed.yaml"
     config.write_text(
         "input: [a.log, b.log]\noutput: sqlite:///file.db\nworkers: 1\nno_admin: true\n"
@@ -26,7 +26,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path):
     assert read_settings(["--input", "c.log"], environment).input == ("c.log",)
 
 
-def test_without_anything_the_defaults_hold():
+def test_without_settings_the_defaults_hold():
     settings = read_settings([], {})
     assert (settings.output, settings.runner) == (("sqlite:///fixfeed.db",), "DirectRunner")
     assert settings.delimiter is None
@@ -65,7 +65,7 @@ def test_without_anything_the_defaults_hold():
         ([], {"FIXFEED_JSON": "maybe"}, "json is 'maybe', expected true or false"),
     ],
 )
-def test_what_is_wrong_is_answered_with_what_is_right(arguments, environment, text):
+def test_a_wrong_setting_is_answered_with_the_right_one(arguments, environment, text):
     with pytest.raises(UsageError) as error:
         read_settings(arguments, environment)
     assert text in str(error.value)
@@ -78,14 +78,14 @@ def test_an_unknown_word_in_the_file_is_answered_with_the_nearest(tmp_path):
         read_settings(["--config", str(config)], {})
 
 
-def test_what_yaml_makes_of_a_word_is_understood(tmp_path):
+def test_words_that_yaml_converts_are_understood(tmp_path):
     config = tmp_path / "fixfeed.yaml"
     config.write_text("validate: off\ndefault-appl-ver-id: 6\nmask: 1\n")
     settings = read_settings(["--config", str(config)], {})
     assert (settings.validate, settings.default_appl_ver_id, settings.mask) == ("off", "6", ("1",))
 
 
-def test_one_line_end_closes_a_list_in_the_environment_and_blanks_may_delimit():
+def test_an_environment_list_may_end_in_a_line_end_and_blanks_may_delimit():
     environment = {"FIXFEED_INPUT": "a b.log\r\nc\N{LINE SEPARATOR}d.log\r\n"}
     settings = read_settings([], environment | {"FIXFEED_DELIMITER": "\t"})
     assert settings.input == ("a b.log", "c\N{LINE SEPARATOR}d.log")
@@ -131,7 +131,7 @@ def test_one_line_end_closes_a_list_in_the_environment_and_blanks_may_delimit():
         ("- input", "expected words with values"),
     ],
 )
-def test_what_yaml_would_read_otherwise_than_people_is_an_error(lines, text, tmp_path):
+def test_values_that_yaml_reads_differently_than_people_are_errors(lines, text, tmp_path):
     config = tmp_path / "fixfeed.yaml"
     config.write_text(lines)
     with pytest.raises(UsageError) as error:
@@ -139,7 +139,7 @@ def test_what_yaml_would_read_otherwise_than_people_is_an_error(lines, text, tmp
     assert text in str(error.value)
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path):
+def test_a_binary_file_is_reported(tmp_path):
     config = tmp_path / "fixfeed.yaml"
     config.write_bytes(b"input: \xff\xfe")
     with pytest.raises(UsageError, match=r"fixfeed\.yaml is no YAML"):
@@ -148,7 +148,7 @@ def test_a_file_that_is_no_text_is_told(tmp_path):
         read_settings(["--config", str(tmp_path)], {})
 
 
-def test_quoted_text_and_dates_stand_for_themselves(tmp_path):
+def test_quoted_text_and_dates_are_taken_literally(tmp_path):
     config = tmp_path / "fixfeed.yaml"
     config.write_text("input: [2025-01-02, 'true', '010']\njson: 1\nnames: Off\n")
     settings = read_settings(["--config", str(config)], {})
@@ -156,7 +156,7 @@ def test_quoted_text_and_dates_stand_for_themselves(tmp_path):
     assert (settings.json, settings.names) == (True, False)
 
 
-def test_options_of_beam_are_passed_on():
+def test_beam_options_are_passed_on():
     settings = read_settings(["--s3_endpoint_url=http://127.0.0.1:9", "--job_name", "x"], {})
     assert settings.beam == ("--s3_endpoint_url=http://127.0.0.1:9", "--job_name", "x")
 
@@ -170,7 +170,7 @@ def test_options_of_beam_are_passed_on():
         ("parquet:", "write parquet:lake/"),
     ],
 )
-def test_an_unknown_place_names_those_there_are(uri, text):
+def test_an_unknown_place_lists_the_known_places(uri, text):
     with pytest.raises(UnknownPlace) as error:
         sink_of(uri, partition_by=("date",))
     assert text in str(error.value)

@@ -1,4 +1,4 @@
-"""A run that would make very many files says so before it makes them, and goes on."""
+"""A run that would make very many files warns before it makes them, and goes on."""
 
 import itertools
 import subprocess
@@ -16,7 +16,7 @@ from tests.transforms.fix.messages import encode
 
 
 def log(messages, *, symbols=7, day=2, copies=1):
-    """Return orders with a ClOrdID each, or for so many messages one after another."""
+    """Return orders, each with a ClOrdID, or with one for every `copies` of them."""
     return b"".join(
         encode(
             [
@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
         ("day*.log", ("cl_ord_id",), {}, 4_000),
     ],
 )
-def test_the_number_of_files_is_known_within_a_fifth(folder, logs, names, options, files):
+def test_the_number_of_files_is_estimated_within_a_fifth(folder, logs, names, options, files):
     found, _ = find_files([str(folder / logs)])
     rules = Rules(Settings(**options))
     plan = Plan(found, [part for file in found for part in cut_ranges(file, ())])
@@ -72,7 +72,7 @@ def job(*arguments, cwd):
     return orjson.loads(done.stdout), done.stderr.decode()
 
 
-def test_very_many_files_are_told_on_standard_error_and_in_the_summary(tmp_path):
+def test_very_many_files_are_noted_on_standard_error_and_in_the_summary(tmp_path):
     (tmp_path / "day.log").write_bytes(log(MANY + 100))
     lake = tmp_path / "lake"
     arguments = "--input", tmp_path / "day.log", "--output", f"parquet:{lake}"
@@ -87,7 +87,7 @@ def test_very_many_files_are_told_on_standard_error_and_in_the_summary(tmp_path)
     assert (again["warnings"], "will get" in told) == ([], False)
 
 
-def test_the_usual_partitioning_is_not_worth_a_word(tmp_path, folder):
+def test_the_usual_partitioning_gives_no_warning(tmp_path, folder):
     for number, name in itertools.product(range(3), ("one.log", "fills.log")):
         (tmp_path / f"{number}{name}").write_bytes((folder / name).read_bytes() * (number + 1))
     summary, told = job(

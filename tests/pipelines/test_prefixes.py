@@ -1,4 +1,4 @@
-"""What stands before messages is read as the flags say."""
+"""Text before messages is read as the flags say."""
 
 import pytest
 
@@ -12,7 +12,7 @@ QUERY = "select captured_at, direction from messages order by message_id"
 def log(tmp_path):
     message = encode([(35, b"0"), (49, b"US"), (56, b"A")], delimiter=b"|")
     other = encode([(35, b"0"), (49, b"A"), (56, b"US")], delimiter=b"|")
-    # More than 6 KiB are read with arrays.
+    # Blocks above 6 KiB are read with arrays.
     lines = [b"04.03.2025 10:11:12.5 [x] ", b"2025-07-04 10:11:12 "] * 100
     (tmp_path / "big.log").write_bytes(b"".join(line + message + b"\n" for line in lines))
     (tmp_path / "small.log").write_bytes(lines[0] + other + b"\n")
@@ -26,7 +26,7 @@ FLAGS = [
 ]
 
 
-def test_the_flags_tell_time_and_direction(log, select):
+def test_the_flags_give_time_and_direction(log, select):
     fixfeed("--input", "big.log", "--output", "sqlite:///a.db", *FLAGS, cwd=log)
     fixfeed("--input", "small.log", "--output", "sqlite:///b.db", *FLAGS, cwd=log)
     times = ["2025-03-04T09:11:12.500000", "2025-07-04T08:11:12.000000"]
@@ -36,7 +36,7 @@ def test_the_flags_tell_time_and_direction(log, select):
     assert [(time[:26], direction) for time, direction in small] == [(times[0], "in")]
 
 
-def test_they_are_rules_that_stored_rows_may_be_read_by_again(log, select):
+def test_the_flags_are_rules_under_which_rows_can_be_reprocessed(log, select):
     fixfeed("--input", "small.log", cwd=log)
     assert select(f"sqlite:///{log}/fixfeed.db", QUERY) == [(None, None)]
     (note,) = fixfeed("--input", "small.log", *FLAGS, cwd=log)["warnings"]
@@ -53,7 +53,7 @@ def test_they_are_rules_that_stored_rows_may_be_read_by_again(log, select):
         ("--log-time-zone", "Europe/Pari", "the nearest is Europe/Paris"),
     ],
 )
-def test_what_cannot_be_understood_ends_the_run_before_it_begins(log, flag, value, problem):
+def test_a_wrong_flag_ends_the_run_before_it_begins(log, flag, value, problem):
     told = fixfeed("--input", "small.log", flag, value, cwd=log, expected=2)
     assert problem in told["error"]
     assert not (log / "fixfeed.db").exists()

@@ -1,4 +1,4 @@
-"""What --input names is looked up in a table; a new kind of source is an entry of it."""
+"""The kind of an --input is looked up in a table; a new kind is an entry in it."""
 
 import orjson
 import pytest
@@ -33,7 +33,7 @@ def canned(monkeypatch):
     monkeypatch.setitem(SOURCES, "canned", SourceKind(_canned, "canned:day?messages=2", [option]))
 
 
-def test_a_new_kind_of_source_is_read_by_the_job_as_it_is(canned, tmp_path, capfd):
+def test_the_job_reads_a_new_kind_of_source_unchanged(canned, tmp_path, capfd):
     (tmp_path / "day.log").write_bytes(MESSAGE)
     inputs = ["--input", "canned:one?messages=2", "--input", str(tmp_path / "day.log")]
     inputs += ["--input", "canned:two?messages=3"]
@@ -49,7 +49,7 @@ def test_a_wrong_parameter_of_a_source_is_answered_with_the_right_one(canned):
         sources_of(["canned:one?message=2"])
 
 
-def test_a_path_that_holds_a_question_mark_is_a_pattern(tmp_path):
+def test_a_path_with_a_question_mark_is_a_pattern(tmp_path):
     for name in ("a1.log", "a2.log", "a?b=c.log"):
         (tmp_path / name).write_bytes(MESSAGE + name.encode())
 
@@ -63,7 +63,7 @@ def test_a_path_that_holds_a_question_mark_is_a_pattern(tmp_path):
     assert names("a?b=c.log") == ["a?b=c.log"]
 
 
-def test_all_patterns_are_one_source_so_that_each_file_is_read_once(tmp_path):
+def test_all_patterns_are_one_source_so_each_file_is_read_once(tmp_path):
     (tmp_path / "a.log").write_bytes(MESSAGE)
     texts = [str(tmp_path / "*.log"), "-", str(tmp_path / "a.log")]
     files, standard_input = sources_of(texts)

@@ -1,4 +1,4 @@
-"""A URI says where and how: its parameters are typed, checked, and named in errors."""
+"""A URI names a place and parameters, which are typed, checked and named in errors."""
 
 import doctest
 import json
@@ -49,7 +49,7 @@ def test_parameters_have_the_types_of_their_options():
 
 
 @pytest.mark.parametrize("uri", ["x:place", "x:wh?t.jsonl", "x:place?", "x:a?/b", "x:a?b c=d/"])
-def test_a_question_mark_without_a_parameter_is_a_part_of_the_place(uri):
+def test_a_question_mark_without_a_parameter_is_part_of_the_place(uri):
     assert split_uri(uri, KNOWN) == (uri, {})
 
 
@@ -71,7 +71,7 @@ def test_a_wrong_parameter_is_answered_with_the_right_one(uri, text):
     assert text in str(error.value)
 
 
-def test_one_lake_has_its_own_partitioning_and_the_flag_holds_for_the_others():
+def test_a_lake_may_have_its_own_partitioning_and_the_flag_is_for_the_others():
     by_uri = sink_of("parquet:lake/?partition-by=date,session")
     assert (by_uri.name, by_uri.partition_by) == ("parquet:lake/", ("date", "session"))
     by_flag = sink_of("parquet:lake/", partition_by=("date", "session"))
@@ -90,25 +90,25 @@ def test_one_lake_has_its_own_partitioning_and_the_flag_holds_for_the_others():
         ("jsonl:out.jsonl?a=b", "jsonl has no parameters, found 'a'"),
     ],
 )
-def test_a_sink_answers_what_is_wrong_in_its_uri(uri, text):
+def test_an_error_in_a_uri_is_answered_by_its_sink(uri, text):
     with pytest.raises(UnknownPlace) as error:
         sink_of(uri)
     assert text in str(error.value)
 
 
-def test_a_flag_for_all_lakes_that_contradicts_the_uri_of_one_is_refused():
+def test_a_flag_for_all_lakes_that_contradicts_a_uri_is_refused():
     text = "contradicts --partition-by, which says hour,symbol for all outputs; leave out one"
     with pytest.raises(UnknownPlace, match=text):
         sink_of("parquet:lake/?partition-by=date", partition_by=("hour", "symbol"))
 
 
-def test_what_follows_the_name_of_a_postgresql_database_is_for_its_driver():
+def test_the_driver_gets_the_parameters_after_a_postgresql_database():
     uri = "postgresql://user@host/db?sslmode=require&application_name=x"
     assert sink_of(uri).name == uri
     assert SINKS["postgresql"].parameters is None
 
 
-def test_two_lakes_of_one_run_have_folders_of_their_own(tmp_path):
+def test_two_lakes_of_one_run_have_separate_folders(tmp_path):
     summary = summary_of(tmp_path, "parquet:one/?partition-by=symbol", "parquet:two/")
     assert {name: one["stored"] for name, one in summary["sinks"].items()} == {
         "parquet:one/": 1,
@@ -118,7 +118,7 @@ def test_two_lakes_of_one_run_have_folders_of_their_own(tmp_path):
     assert folders == [["by_symbol=is-X"], ["date=0001-01-01"]]
 
 
-def test_a_place_is_named_twice_whatever_its_parameters(tmp_path):
+def test_one_place_with_two_parameters_is_refused(tmp_path):
     summary = summary_of(tmp_path, "parquet:lake/?partition-by=date", "parquet:lake/")
     assert summary["exit_code"] == 2
     assert "output parquet:lake/ is named twice" in summary["error"]
