@@ -1,4 +1,4 @@
-"""No secret of a log gets into anything that the job leaves, unless it was asked for."""
+"""No secret of a log gets into anything that the job leaves, unless requested."""
 
 import hmac
 import json
@@ -62,7 +62,7 @@ MASKED = [
 
 
 def files(folder):
-    """Yield the files below a folder with what they hold; a run may take them away meanwhile."""
+    """Yield the files below a folder and their content; a run may remove some meanwhile."""
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent, name)
@@ -87,7 +87,7 @@ def leaks(folder):
 
 
 def run(folder, *arguments):
-    """Run the job into all kinds of sinks; return what it printed, and what leaked meanwhile."""
+    """Run the job into all kinds of sinks; return its output and the files that leaked."""
     for name in ("out", "run"):
         (folder / name).mkdir(parents=True)
     log = folder / "day.log"
@@ -114,7 +114,7 @@ def run(folder, *arguments):
 
 
 def masked_everywhere(folder, select):
-    """What the sinks say of each message: its type and the tags that are masked."""
+    """The type and masked tags of each message in the sinks."""
     table = select(f"sqlite:///{folder}/out/day.db", "select msg_type, masked from messages")
     rows = pq.ParquetDataset(folder / "out" / "lake" / "messages").read().sort_by("message_id")
     lines = (folder / "out" / "day.jsonl").read_bytes().splitlines()
@@ -140,7 +140,7 @@ def test_no_secret_is_in_any_file_that_a_run_makes(tmp_path, select):
         ("no_msg_type",),
         ("truncated",),
     ]
-    # Nothing but secrets is gone, and what is wrong is told by the bytes as they came.
+    # Only secrets are gone, and defects are those of the original bytes.
     (raw,) = select(uri, "select raw from messages where msg_type = 'BE'")
     expected = USER_REQUEST.replace(b"553=ann", b"553=***")
     for number in (9, 10):
@@ -169,7 +169,7 @@ def hashes(folder, key, select):
     )
 
 
-def test_a_hash_is_the_same_under_one_key_and_another_under_another(tmp_path, select):
+def test_a_hash_depends_on_the_key_alone(tmp_path, select):
     one = hashes(tmp_path / "one", b"the key\n", select)
     again = hashes(tmp_path / "again", b"the key", select)
     other = hashes(tmp_path / "other", b"the key of others", select)
@@ -178,7 +178,7 @@ def test_a_hash_is_the_same_under_one_key_and_another_under_another(tmp_path, se
     assert other[0][0] != digest
 
 
-def test_a_secret_is_stored_where_that_is_asked_for(tmp_path, select):
+def test_a_secret_is_stored_on_request(tmp_path, select):
     _, _, leaked = run(tmp_path, "--mask", "Password=keep")
     assert {path.suffix for path in leaked} >= {".db", ".parquet", ".jsonl"}
     found = select(

@@ -1,4 +1,4 @@
-"""No secret is found anywhere, whatever it is written in: all forms, all fields, all that is left.
+"""No secret is found anywhere in what a run leaves, in any form and any field.
 
 The search is for the bytes of the secret, and for those without the zeros of two-byte characters,
 in every file, table, column, page of Parquet, stream and left-over of a run.
@@ -22,7 +22,7 @@ SECRET = "s3cr3tpw"
 SIGNS = (b"s3cr", b"r3tp", b"3tpw")
 """Parts of it, as a part is a leak too."""
 
-RAW = "s3cr|r3tpw"  # data that holds what delimits other fields
+RAW = "s3cr|r3tpw"  # data that contains a delimiter
 
 
 def fields(tag=lambda tag: f"{tag}", value=SECRET):
@@ -67,7 +67,7 @@ def order(*more):
 
 
 def lines():
-    """Yield each form on a line of its own."""
+    """Yield each form on its own line."""
     for delimiter in SPELT:
         yield delimiter.join(fields()) + delimiter
         yield "2025-01-02 09:30:00 OUT " + delimiter.join(fields()[2:]) + delimiter
@@ -75,12 +75,12 @@ def lines():
     for form in TAGS:
         for delimiter in ("\x01", "|"):
             yield delimiter.join(fields(form.format)) + delimiter
-    # A password may hold the delimiter; what has no tag after it belongs to it.
+    # A password may hold the delimiter; text without a tag after it is part of it.
     yield "|".join(fields(value="s3cr|r3tpw"))
     yield "|".join(fields(value=f"{SECRET}|{SECRET}|="))
     for form in NAMED:
         yield filled(form)
-        yield f"\x02{filled(form)}"  # bytes that are no text are kept as a failure
+        yield f"\x02{filled(form)}"  # binary text is kept as a failure
         yield f"8=FIX {filled(form)}"
         yield f"2025-01-02 09:30:00,123 INFO {filled(form)} sending " + order()
     for form in INSIDE:
@@ -93,7 +93,7 @@ def lines():
 
 
 def logs(folder):
-    """Write the logs: all lines in one, in each two-byte encoding, and each delimiter in one."""
+    """Write the logs: all lines in one, in each two-byte encoding, and one log per delimiter."""
     folder.mkdir()
     text = "\n".join(lines())
     without = ["554", SECRET, f"925:{SECRET}", f"553 {SECRET}", f"554{SECRET}=x"]
@@ -123,7 +123,7 @@ def files(folder):
 
 
 def leaks(folder):
-    """Return what below a folder holds a secret, compressed pages of Parquet included."""
+    """Return what holds a secret below a folder, compressed pages of Parquet included."""
     found = set()
     for path, content in files(folder):
         if holds(content) or holds(path.name.encode()):
@@ -140,11 +140,11 @@ def _octets(value):
 
 
 def run(folder, *arguments):
-    """Run the job; return it, and what leaked in its temporary folder meanwhile."""
+    """Run the job; return it, and the leaks in its temporary folder meanwhile."""
     out, temporary = folder / "out", folder / "run"
     out.mkdir(exist_ok=True)
     temporary.mkdir(exist_ok=True)
-    # In files: nobody reads a pipe while the folder is searched.
+    # In files: nobody reads a pipe during the search.
     said = folder / "stdout", folder / "stderr"
     with open(said[0], "wb") as stdout, open(said[1], "wb") as stderr:
         process = subprocess.Popen(
@@ -179,12 +179,12 @@ def tables(uri):
 
 @pytest.fixture
 def with_password(postgresql):
-    """The URI of a database, with passwords that it does not ask for."""
+    """The URI of a database, with passwords that the server ignores."""
     uri = postgresql.replace("fixfeed@", f"fixfeed:{SECRET}@")
     return f"{uri}?sslpassword={SECRET}&password={SECRET}"
 
 
-def test_no_secret_is_found_in_anything_that_a_run_leaves(
+def test_no_secret_is_found_in_anything_a_run_leaves(
     tmp_path, select, postgresql, with_password, capfd
 ):
     logs(tmp_path / "logs")
@@ -199,7 +199,7 @@ def test_no_secret_is_found_in_anything_that_a_run_leaves(
     )  # fmt: skip
     assert process.returncode == 3, process.stderr_text.decode()
     assert not holds(process.stdout_text + process.stderr_text)
-    # The pages of SQLite hold texts and bytes as they are.
+    # SQLite's pages hold texts and bytes unchanged.
     assert leaked | leaks(tmp_path / "out") == set()
     found = list(tables(postgresql))
     assert {"messages", "failures", "sources", "progress", "runs"} <= {name for name, _ in found}
@@ -207,7 +207,7 @@ def test_no_secret_is_found_in_anything_that_a_run_leaves(
     sqlite = f"sqlite:///{tmp_path}/out/day.db"
     (said,) = select(sqlite, "select configuration from runs")
     assert "fixfeed:***@" in said[0]
-    # Many forms came out as either, so both were searched.
+    # There are many of both, so both were searched.
     count = "select (select count(*) from messages), (select count(*) from failures)"
     assert min(select(sqlite, count)[0]) > 100
 
@@ -252,7 +252,7 @@ def test_no_secret_is_found_in_anything_that_a_run_leaves(
         f"parquet://u:{SECRET}@b/x",
     ],
 )
-def test_a_place_that_is_refused_is_named_without_its_password(uri, tmp_path, monkeypatch, capfd):
+def test_a_refused_place_is_named_without_its_password(uri, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     Path("day.log").write_text(order())
     runs = [["--input", "day.log", "--output", uri], [uri], ["--input", uri, "--dry-run"]]
