@@ -15,7 +15,7 @@ FIXFEED = [sys.executable, "-m", "fixfeed"]
 
 
 def write_logs(folder, *, files=2, chunks=15):
-    """Write logs that take seconds to read; return the pattern that matches them."""
+    """Write logs that take seconds to read; return a pattern that matches them."""
     block = random_log(random.Random(1), 1000, mutated=0.01, delimiter=b"|")
     for number in range(files):
         first = random_log(random.Random(number), 100, mutated=0, delimiter=b"|")
@@ -24,10 +24,10 @@ def write_logs(folder, *, files=2, chunks=15):
 
 
 def start(*arguments, command=None, preexec_fn=None, **options):
-    """Start a job, with --json and two workers, that ignores no signal."""
+    """Start a job with --json and two workers that ignores no signal."""
 
     def prepare():
-        _heed()  # The tests may have been started with nohup.
+        _heed()  # The tests may run under nohup.
         if preexec_fn:
             preexec_fn()
 
@@ -42,7 +42,7 @@ def _heed():
 
 
 def start_until(found, *arguments, temporary, **options):
-    """Start a job, and wait until it has made what the pattern matches in its own folder."""
+    """Start a job, and wait until the pattern matches something in its own folder."""
     temporary.mkdir()
     job = start(*arguments, env=os.environ | {"TMPDIR": str(temporary)}, **options)
     while not list(temporary.glob(f"fixfeed-run-*{found}")):
@@ -66,12 +66,12 @@ def children(process_id):
 
 
 def workers_of(job, number=2):
-    """Wait until a job has its workers, and they work; return their process ids."""
+    """Wait until a job has its workers and they work; return their process ids."""
     while len(found := children(job.pid)) < number:
         assert job.poll() is None, job.communicate()
         time.sleep(0.02)
     for one in found:
-        # A worker has connections once it has begun.
+        # A worker has connections once it has started.
         while not any("socket:" in target for target in _files(one)):
             assert job.poll() is None, job.communicate()
             time.sleep(0.02)
@@ -87,7 +87,7 @@ def _files(process_id):
 
 
 def alive(process_ids):
-    """Return which of the processes live, waiting some seconds for their end."""
+    """Return the processes that still live after some seconds."""
     deadline = time.monotonic() + 8
     while (left := [one for one in process_ids if Path(f"/proc/{one}").exists()]) and (
         time.monotonic() < deadline
@@ -97,7 +97,7 @@ def alive(process_ids):
 
 
 def told(job, code, *, within=10):
-    """Wait for the end of a job; return the sentence that it ended with, told in both ways."""
+    """Wait for a job; return its last sentence, which it reports in two ways."""
     begin = time.monotonic()
     output, errors = job.communicate(timeout=120)
     assert job.returncode == code, errors.decode()

@@ -1,4 +1,4 @@
-"""A dry run tells what a run would do and whether its sinks would take it, and makes nothing."""
+"""A dry run shows what a run would do and whether its sinks are usable, and makes nothing."""
 
 import gzip
 import json
@@ -41,7 +41,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_rules_and_lookups_are_shown_and_printed_as_json(folder):
+def test_rules_and_lookups_are_shown_as_text_and_as_json(folder):
     (folder / "symbols.csv").write_text("symbol,desk,region\nX,north,eu\nY,south,us\n")
     arguments = ["--input", "day.log", "--include", "Symbol = X", "--exclude", "MsgType = 0"]
     arguments += ["--no-admin", "--names", "--lookup", "symbols.csv:symbol"]
@@ -67,7 +67,7 @@ def test_rules_and_lookups_are_shown_and_printed_as_json(folder):
     assert found["exit_code"] == 0
 
 
-def test_sinks_that_are_not_there_yet_are_new_and_stay_so(folder, postgresql):
+def test_missing_sinks_are_new_and_are_not_made(folder, postgresql):
     new = ["sqlite:///new.db", "parquet:new/lake", "jsonl:new.jsonl", "jsonl:-", postgresql]
     found = dry_run("--input", "day.log", *outputs(*new), "--json", cwd=folder)
     new[-1:] = [name for name in found["sinks"] if name.startswith("postgresql")]
@@ -78,7 +78,7 @@ def test_sinks_that_are_not_there_yet_are_new_and_stay_so(folder, postgresql):
     assert cursor.fetchone() == (0,)
 
 
-def test_sinks_that_a_run_could_not_write_to_are_told_with_the_reason(folder, postgresql):
+def test_unwritable_sinks_are_reported_with_the_reason(folder, postgresql):
     (folder / "text.db").write_bytes(b"text" * 4096)
     version_1(f"sqlite:///{folder}/old.db")
     (folder / "file").write_bytes(b"")
@@ -109,7 +109,7 @@ def test_sinks_that_a_run_could_not_write_to_are_told_with_the_reason(folder, po
     assert shown.count(": not possible: ") == len(reasons)
 
 
-def test_a_user_of_postgresql_who_may_not_write_is_told(folder, postgresql):
+def test_a_read_only_postgresql_user_is_reported(folder, postgresql):
     connection = psycopg2.connect(postgresql)
     connection.autocommit = True
     cursor = connection.cursor()
@@ -124,7 +124,7 @@ def test_a_user_of_postgresql_who_may_not_write_is_told(folder, postgresql):
     connection.close()
 
 
-def test_every_sink_says_what_it_has_of_every_file(folder, postgresql):
+def test_every_sink_shows_its_state_of_every_file(folder, postgresql):
     sinks = ["sqlite:///day.db", postgresql, "parquet:lake", "jsonl:out.jsonl"]
     (folder / "old.log").write_bytes(LOG.replace(b"55=X", b"55=Y") * 20)
     (folder / "done.log.gz").write_bytes(gzip.compress(LOG.replace(b"55=X", b"55=Z") * 20))
@@ -154,7 +154,7 @@ def test_every_sink_says_what_it_has_of_every_file(folder, postgresql):
     shown = dry_run(*arguments, cwd=folder).splitlines()
     assert f"    sqlite:///day.db: done, and has grown by {size:,} bytes" in shown
     assert "    parquet:lake: done" in shown
-    # What it says is what the next run does.
+    # The next run does what it says.
     summary = fixfeed(*arguments, cwd=folder)
     assert {name: one["read"] for name, one in summary["sinks"].items()}["sqlite:///day.db"] >= 18
     after = dry_run(*arguments, "--json", cwd=folder)
@@ -162,7 +162,7 @@ def test_every_sink_says_what_it_has_of_every_file(folder, postgresql):
     assert left == {"done", "empty"}
 
 
-def test_other_rules_and_what_reprocessing_would_replace_are_told(folder):
+def test_other_rules_and_rows_to_be_replaced_are_reported(folder):
     sinks = ["sqlite:///day.db", "parquet:lake"]
     fixfeed("--input", "day.log", *outputs(*sinks), cwd=folder)
     arguments = ["--input", "day.log", *outputs(*sinks), "--no-admin", "--json"]
@@ -178,13 +178,13 @@ def test_other_rules_and_what_reprocessing_would_replace_are_told(folder):
     assert "cannot be replaced" in found["sinks"]["jsonl:out.jsonl"]["error"]
 
 
-def test_very_many_files_of_a_lake_are_told(folder):
+def test_a_lake_of_very_many_files_is_reported(folder):
     orders = [encode([(35, b"D"), (49, b"A"), (56, b"B"), (11, b"C%d" % n)]) for n in range(2500)]
     (folder / "orders.log").write_bytes(b"\n".join(orders))
     arguments = ["--input", "orders.log", "--output", "parquet:lake", "--partition-by", "cl_ord_id"]
     assert "note: parquet:lake will get about 2,500 files" in dry_run(*arguments, cwd=folder)
 
 
-def test_standard_input_is_left_alone(folder):
+def test_standard_input_is_left_unread(folder):
     shown = dry_run("--input", "-", cwd=folder)
     assert "  - (standard input, which a dry run leaves alone)" in shown.splitlines()

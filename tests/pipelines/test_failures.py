@@ -1,4 +1,4 @@
-"""`fixfeed failures` and `fixfeed migrate` read what is there, of any kind, and make nothing."""
+"""`fixfeed failures` and `fixfeed migrate` read existing sinks of any kind and make nothing."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def uri(request):
     return kinds.get(request.param) or request.getfixturevalue("postgresql")
 
 
-def test_failures_of_every_kind_of_sink_are_printed_with_bytes_as_they_came(uri, tmp_path):
+def test_failures_in_every_kind_of_sink_are_printed_with_their_original_bytes(uri, tmp_path):
     (tmp_path / "a.log").write_bytes(LOG)
     (tmp_path / "b.log").write_bytes(b"8=FIX.4.2|x=1|\n" + LOG)
     assert run("--input", "*.log", "--output", uri, "--quiet", cwd=tmp_path).returncode == 0
@@ -84,7 +84,7 @@ def test_failures_of_every_kind_of_sink_are_printed_with_bytes_as_they_came(uri,
         ("jsonl:-", None),
     ],
 )
-def test_what_is_not_there_is_refused_and_not_made(verb, uri, text, tmp_path, monkeypatch, capsys):
+def test_a_missing_sink_is_refused_and_not_made(verb, uri, text, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name, content in (("day.db", b""), ("empty.db", b""), ("text.db", b"text" * 4096)):
         (tmp_path / name).write_bytes(content)
@@ -107,14 +107,14 @@ def test_what_is_not_there_is_refused_and_not_made(verb, uri, text, tmp_path, mo
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_database_of_postgresql_that_is_not_there_is_refused_and_not_made(postgresql, capsys):
+def test_a_missing_postgresql_database_is_refused_and_not_made(postgresql, capsys):
     for verb in ("failures", "migrate"):
         for _ in range(2):
             assert command.main([verb, f"{postgresql}_none"]) == 2
             assert '_none" does not exist' in capsys.readouterr().err
 
 
-def test_failures_of_a_database_that_may_only_be_read_are_read(tmp_path):
+def test_failures_in_a_read_only_database_can_be_read(tmp_path):
     (tmp_path / "a.log").write_bytes(LOG)
     folder = tmp_path / "only"
     folder.mkdir()
@@ -145,7 +145,7 @@ sys.exit(code)
 """
 
 
-def test_failures_are_printed_as_they_are_read_and_end_quietly_with_their_reader(tmp_path):
+def test_failures_are_streamed_and_end_quietly_when_the_reader_leaves(tmp_path):
     code = MANY.format(
         module="parquet.failures",
         row="dict(failure_id=number, source='a', position=number, reason='r', detail='', raw=b'x')",
@@ -175,7 +175,7 @@ print(grown, file=sys.stderr)
 """
 
 
-def test_a_hundred_million_bytes_of_failures_are_not_held_in_memory(database, tmp_path):
+def test_a_hundred_megabytes_of_failures_are_not_held_in_memory(database, tmp_path):
     lines = b"".join(b"8=FIX.4.4|%s=%d|\n" % (b"x" * 2000, n) for n in range(60_000))
     (tmp_path / "a.log").write_bytes(lines)
     fixfeed("--input", "a.log", "--output", database, "--workers", "1", cwd=tmp_path, expected=7)
@@ -186,4 +186,4 @@ def test_a_hundred_million_bytes_of_failures_are_not_held_in_memory(database, tm
         capture_output=True,
     )
     assert done.stdout == lines
-    assert int(done.stderr) < 60 << 10  # KiB; all of them are 120 MB
+    assert int(done.stderr) < 60 << 10  # KiB; all of them take 120 MB

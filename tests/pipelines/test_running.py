@@ -1,4 +1,4 @@
-"""No job waits for ever: not for a worker that is dead, not when it is told to stop."""
+"""No job waits for ever, neither for a dead worker nor after a signal."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def output(request, tmp_path):
     }[request.param]
 
 
-def test_a_worker_that_is_killed_ends_the_job_and_the_next_run_goes_on(output, tmp_path):
+def test_a_killed_worker_ends_the_job_and_the_next_run_continues(output, tmp_path):
     logs = write_logs(tmp_path)
     job = start("--input", logs, "--output", output, cwd=tmp_path)
     workers = workers_of(job)
@@ -45,7 +45,7 @@ def test_a_worker_that_is_killed_ends_the_job_and_the_next_run_goes_on(output, t
     assert start("--input", logs, "--output", output, cwd=tmp_path).wait() == 0
 
 
-def test_workers_end_when_the_job_is_killed_even_if_they_hang_in_a_lock(postgresql, tmp_path):
+def test_workers_end_with_a_killed_job_even_if_they_hang_in_a_lock(postgresql, tmp_path):
     logs = write_logs(tmp_path)
     assert start("--input", f"{tmp_path}/0.log", "--output", postgresql).wait() == 0
     with psycopg2.connect(postgresql) as holder:
@@ -59,7 +59,7 @@ def test_workers_end_when_the_job_is_killed_even_if_they_hang_in_a_lock(postgres
 
 
 @pytest.mark.parametrize("how", ["a blank in the path of Python", "no setsid", "own packages"])
-def test_workers_start_wherever_python_and_the_user_are(how, tmp_path):
+def test_workers_start_with_any_python_path_and_any_user(how, tmp_path):
     folder = tmp_path / "my own"
     folder.mkdir()
     logs = write_logs(folder, chunks=1)
@@ -87,14 +87,14 @@ def test_workers_start_wherever_python_and_the_user_are(how, tmp_path):
         ("/bin/false", "ended by itself with exit code 1; what was committed is stored"),
     ],
 )
-def test_a_worker_that_does_not_start_ends_the_job(executable, sentence, tmp_path):
+def test_a_worker_that_cannot_start_ends_the_job(executable, sentence, tmp_path):
     code = f"import sys; sys.executable = {executable!r}; import fixfeed.pipelines.run as job; "
     command = [sys.executable, "-c", code + "sys.exit(job.main(sys.argv[1:]))"]
     logs = write_logs(tmp_path, chunks=1)
     assert sentence in told(start("--input", logs, command=command, cwd=tmp_path), 1, within=60)
 
 
-def test_what_a_worker_said_last_is_told(tmp_path):
+def test_the_last_line_of_a_worker_is_shown(tmp_path):
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\necho 'no module of that name'\nexit 3\n")
     script.chmod(0o755)
@@ -105,10 +105,10 @@ def test_what_a_worker_said_last_is_told(tmp_path):
     assert "with exit code 3; the last that it said: no module of that name" in sentence
 
 
-def test_a_service_that_sends_sigterm_to_all_processes_stops_the_job_properly(output, tmp_path):
+def test_sigterm_to_all_processes_stops_the_job_properly(output, tmp_path):
     job = start("--input", write_logs(tmp_path), "--output", output, cwd=tmp_path)
     workers = workers_of(job)
-    time.sleep(1)  # until they have imported what they need
+    time.sleep(1)  # until their imports are done
     for one in (job.pid, *workers):
         os.kill(one, signal.SIGTERM)
     summary, errors = job.communicate(timeout=60)
@@ -117,7 +117,7 @@ def test_a_service_that_sends_sigterm_to_all_processes_stops_the_job_properly(ou
     assert alive(workers) == []
 
 
-def test_a_signal_ends_a_job_whose_worker_hangs(output, tmp_path):
+def test_a_signal_ends_a_job_with_a_hanging_worker(output, tmp_path):
     job = start("--input", write_logs(tmp_path), "--output", output, cwd=tmp_path)
     workers = workers_of(job)
     os.kill(workers[0], signal.SIGSTOP)
@@ -138,7 +138,7 @@ def test_a_second_signal_ends_a_job_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_a_job_that_waits_for_standard_input(number, tmp_path):
+def test_a_signal_ends_a_job_waiting_for_standard_input(number, tmp_path):
     temporary = tmp_path / "t"
     job = start_until(
         "/standard-input", "--input", "-", cwd=tmp_path, temporary=temporary, stdin=subprocess.PIPE
@@ -163,7 +163,7 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "jsonl"])
-def test_a_signal_ends_a_job_that_waits_for_a_locked_database(kind, tmp_path):
+def test_a_signal_ends_a_job_waiting_for_a_locked_database(kind, tmp_path):
     write_logs(tmp_path, chunks=1)
     uri = {"sqlite": "sqlite:///out.db", "jsonl": "jsonl:out.jsonl"}[kind]
     file = {"sqlite": "out.db", "jsonl": "out.jsonl.progress.db"}[kind]
@@ -182,7 +182,7 @@ def test_a_signal_ends_a_job_that_waits_for_a_locked_database(kind, tmp_path):
     holder.communicate()
 
 
-def test_a_signal_ends_a_job_that_waits_for_a_lock_of_postgresql(postgresql, tmp_path):
+def test_a_signal_ends_a_job_waiting_for_a_postgresql_lock(postgresql, tmp_path):
     write_logs(tmp_path, chunks=1)
     assert start("--input", "0.log", "--output", postgresql, cwd=tmp_path).wait() == 0
     with psycopg2.connect(postgresql) as holder:

@@ -1,4 +1,4 @@
-"""The summary counts each kind of defect and failure, and says what they mean."""
+"""The summary counts each kind of defect and failure, and explains it."""
 
 import dataclasses
 import doctest
@@ -49,7 +49,7 @@ def test_a_message_with_several_defects_counts_for_each(counters):
     assert {name: Counts(**one) for name, one in written.items()} == counters
 
 
-def test_counts_are_written_in_one_order_and_add_up_kind_by_kind(counters):
+def test_counts_have_a_fixed_order_and_add_up_by_kind(counters):
     (counts,) = counters.values()
     assert orjson.dumps(counts) == (
         b'{"bytes":%d,"read":8,"stored":7,"repeated":0,"filtered":0,"skipped":0,'
@@ -65,12 +65,12 @@ def test_counts_are_written_in_one_order_and_add_up_kind_by_kind(counters):
     assert not dataclasses.replace(both, filtered=1).adds_up
 
 
-def test_a_failure_that_was_none_after_all_is_taken_back():
+def test_a_failure_that_is_resolved_is_subtracted():
     counts = Counts(read=3, stored=1, failed={"unreadable": 2}).without("unreadable", 2)
     assert counts == Counts(read=1, stored=1, failed={"unreadable": 0})
 
 
-def test_the_example_of_counts_is_true():
+def test_the_examples_of_counts_are_true():
     assert doctest.testmod(counts_module) == doctest.TestResults(0, 2)
 
 
@@ -84,7 +84,7 @@ def test_every_kind_of_defect_is_counted(tmp_path):
     assert metrics.totals(tmp_path)["parquet:x"].defects == dict.fromkeys(sorted(MEANINGS), 1)
 
 
-def test_the_tables_say_what_each_kind_means_the_most_frequent_first(counters):
+def test_the_tables_explain_each_kind_with_the_most_frequent_first(counters):
     out = io.StringIO()
     print_summary(Console(file=out, width=120), summary(counters))
     lines = [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]

@@ -1,4 +1,4 @@
-"""Expected troubles are told in one line with their cause, never as an error of our own."""
+"""Expected errors are reported in one line with their cause, never as a bug."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ def log(tmp_path):
 
 @pytest.mark.parametrize("kind", FILES)
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_file_that_cannot_grow_is_told_and_the_next_run_goes_on(kind, workers, tmp_path):
+def test_a_file_that_cannot_grow_is_reported_and_the_next_run_goes_on(kind, workers, tmp_path):
     numbers = random.Random(1)
     for name in ("a.log", "b.log"):
         lines = (
@@ -74,7 +74,7 @@ def end_server(uri):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_server_that_is_stopped_in_the_middle_is_told(workers, tmp_path):
+def test_a_server_that_stops_during_a_job_is_reported(workers, tmp_path):
     logs = write_logs(tmp_path)
     with server() as uri:
         job = start("--input", logs, "--output", uri, "--workers", workers, cwd=tmp_path)
@@ -95,7 +95,7 @@ def test_a_server_that_is_stopped_in_the_middle_is_told(workers, tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["begin", "commit", "copy", "end of the run"])
-def test_a_connection_that_is_lost_at_any_moment_is_told(moment, log, postgresql, tmp_path):
+def test_a_connection_lost_at_any_moment_is_reported(moment, log, postgresql, tmp_path):
     """The server ends the connection just before one of the job's own statements."""
     code = f"""
 import sys
@@ -134,7 +134,7 @@ sys.exit(fixfeed.main(sys.argv[1:]))
     assert (code, errors) == (0, "")
 
 
-def test_a_right_that_is_taken_away_in_postgresql_is_told(log, postgresql, tmp_path):
+def test_a_right_revoked_in_postgresql_is_reported(log, postgresql, tmp_path):
     role = f"writer_{Path(postgresql).name}"
     uri = postgresql.replace("fixfeed@", f"{role}@")
     with contextlib.closing(psycopg2.connect(postgresql)) as connection:
@@ -152,9 +152,9 @@ def test_a_right_that_is_taken_away_in_postgresql_is_told(log, postgresql, tmp_p
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_right_that_is_taken_away_from_files_is_told(kind, log, tmp_path):
-    """Without the rights of root, which no mode of a file keeps out."""
-    # The user is the same, so the test needs root's rights dropped, not another user.
+def test_revoked_file_permissions_are_reported(kind, log, tmp_path):
+    """Runs without root's rights, which ignore the mode of a file."""
+    # The user stays the same, so root's rights are dropped.
     prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
     assert run("--input", log, "--output", FILES[kind], cwd=tmp_path)[0] == 0
     write_logs(tmp_path, files=2, chunks=2)
@@ -178,7 +178,7 @@ def test_a_right_that_is_taken_away_from_files_is_told(kind, log, tmp_path):
     assert "readonly database" in error or "Permission denied" in error
 
 
-def test_standard_output_that_is_full_is_told(log, tmp_path):
+def test_full_standard_output_is_reported(log, tmp_path):
     with open("/dev/full", "wb") as full:
         for output in ("sqlite:///out.db", "jsonl:-"):
             code, _, errors = run("--input", log, "--output", output, cwd=tmp_path, stdout=full)
@@ -191,7 +191,7 @@ def test_standard_output_that_is_full_is_told(log, tmp_path):
 
 
 def in_shell(redirection, *arguments, cwd):
-    """Run a job as a shell does with a redirection; return its exit code, output and errors."""
+    """Run a job from a shell with a redirection; return its exit code, output and errors."""
     script = f'"$@" {redirection}'
     done = subprocess.run(
         ["sh", "-c", script, "sh", *FIXFEED, "--quiet", *arguments],
@@ -202,7 +202,7 @@ def in_shell(redirection, *arguments, cwd):
     return done.returncode, done.stdout, done.stderr.decode()
 
 
-def test_closed_standard_streams_are_told_and_never_become_a_database(log, tmp_path, select):
+def test_closed_standard_streams_are_reported_and_never_become_a_database(log, tmp_path, select):
     stored = ("--input", log, "--output", "sqlite:///out.db")
     code, _, errors = in_shell(">&-", *stored, cwd=tmp_path)
     assert (code, errors.count("\n")) == (6, 1)
@@ -223,7 +223,7 @@ def test_closed_standard_streams_are_told_and_never_become_a_database(log, tmp_p
     assert select(uri, "select count(*) from runs") == [(3,)]
 
 
-def test_standard_input_that_cannot_be_read_is_named_and_the_rest_is_stored(log, tmp_path):
+def test_unreadable_standard_input_is_reported_and_the_rest_is_stored(log, tmp_path):
     with open(tmp_path / "written", "wb") as only_written:
         code, output, errors = run(
             "--json", "--input", "-", "--input", log, cwd=tmp_path, stdin=only_written
@@ -235,7 +235,7 @@ def test_standard_input_that_cannot_be_read_is_named_and_the_rest_is_stored(log,
     assert summary["sinks"]["sqlite:///fixfeed.db"]["stored"] > 1000
 
 
-def test_a_summary_that_nobody_reads_ends_quietly(log, tmp_path):
+def test_an_unread_summary_ends_the_job_quietly(log, tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
     code, _, errors = run("--input", log, cwd=tmp_path, stdout=writing)
@@ -243,7 +243,7 @@ def test_a_summary_that_nobody_reads_ends_quietly(log, tmp_path):
     assert (code, errors) == (5, "")
 
 
-def test_standard_error_that_is_full_or_closed_changes_nothing(log, tmp_path):
+def test_full_or_closed_standard_error_changes_nothing(log, tmp_path):
     with open("/dev/full", "wb") as full:
         code, output, _ = run("--json", "--input", log, cwd=tmp_path, stderr=full)
         assert (code, json.loads(output)["exit_code"]) == (0, 0)
@@ -253,7 +253,7 @@ def test_standard_error_that_is_full_or_closed_changes_nothing(log, tmp_path):
         assert (code, json.loads(output)["exit_code"]) == (2, 2)
 
 
-def test_no_space_for_what_comes_through_standard_input_is_told(log, tmp_path):
+def test_a_lack_of_space_for_standard_input_is_reported(log, tmp_path):
     with open(tmp_path / log, "rb") as file:
         code, output, errors = run(
             "--json", "--input", "-", cwd=tmp_path, stdin=file,
@@ -274,7 +274,7 @@ def test_no_space_for_what_comes_through_standard_input_is_told(log, tmp_path):
         (["--input", "a", "--mask", "Acount"], 2),
     ],
 )
-def test_json_tells_of_every_error(arguments, code, tmp_path):
+def test_json_reports_every_error(arguments, code, tmp_path):
     found, output, errors = run("--json", *arguments, cwd=tmp_path)
     ended = json.loads(output)
     assert (found, ended["exit_code"]) == (code, code)
@@ -285,7 +285,7 @@ def test_json_tells_of_every_error(arguments, code, tmp_path):
     assert json.loads(errors.splitlines()[-1])["exit_code"] == code
 
 
-def test_the_traceback_is_there_for_who_asks(log, tmp_path):
+def test_debug_shows_the_traceback(log, tmp_path):
     output = "sqlite:///no/folder/x.db"
     for flags, shown in (([], False), (["--debug"], True)):
         code, _, errors = run("--input", log, "--output", output, *flags, cwd=tmp_path)
@@ -295,7 +295,7 @@ def test_the_traceback_is_there_for_who_asks(log, tmp_path):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_an_error_of_our_own_has_its_traceback_and_code_1(workers, tmp_path):
+def test_a_bug_has_its_traceback_and_exit_code_1(workers, tmp_path):
     logs = write_logs(tmp_path, chunks=1)
     broken = tmp_path / "broken"
     broken.mkdir()

@@ -1,4 +1,4 @@
-"""A run that reads nothing as FIX says so, names the flag that may help, and ends with 7."""
+"""A run that reads nothing as FIX reports it, names a flag that may help, and exits with 7."""
 
 import random
 
@@ -28,7 +28,7 @@ def run(tmp_path, capfd, *more, **files):
     return code, summary["warnings"], [name.rsplit("/")[-1] for name in summary["without_fix"]]
 
 
-def test_a_file_whose_delimiter_is_not_known_is_told_and_the_flag_reads_it(tmp_path, capfd):
+def test_an_unknown_delimiter_is_reported_and_the_flag_reads_the_file(tmp_path, capfd):
     code, (words,), names = run(tmp_path, capfd, "--delimiter", "!", odd=log(delimiter=b"~~"))
     assert (code, names) == (NOTHING_READ, ["odd"]) == (7, ["odd"])
     assert "nothing in" in words
@@ -51,7 +51,7 @@ FIELDS = b"9=13|35=D|49=A|56=B|34=1|\n"
         (b"8=FIX.4.4\09=13\035=D\049=A\0\n", "--delimiter cannot name it"),
     ],
 )
-def test_where_no_delimiter_helps_the_note_says_what_was_seen_and_names_none(
+def test_where_no_delimiter_helps_the_note_shows_the_cause_and_names_no_flag(
     tmp_path, capfd, data, seen
 ):
     code, (words,), _ = run(tmp_path, capfd, odd=data)
@@ -62,19 +62,19 @@ def test_where_no_delimiter_helps_the_note_says_what_was_seen_and_names_none(
     assert "\\x01" not in words
 
 
-def test_the_note_says_what_most_failures_of_the_beginning_say(tmp_path, capfd):
+def test_the_note_shows_the_most_frequent_early_failure(tmp_path, capfd):
     _, (words,), _ = run(tmp_path, capfd, odd=b"11=X\n" + ODD * 3 + b"12=X\n")
     assert "blanks stand beside" in words
     assert "5 failures" in words
 
 
-def test_almost_nothing_is_like_nothing(tmp_path, capfd):
+def test_almost_nothing_counts_as_nothing(tmp_path, capfd):
     code, (words,), _ = run(tmp_path, capfd, day=ODD * 30 + log()[:400])
     assert code == NOTHING_READ
     assert words.startswith("almost nothing in ")
 
 
-def test_text_alone_is_nothing_that_was_read(tmp_path, capfd):
+def test_text_alone_counts_as_nothing(tmp_path, capfd):
     code, (words,), names = run(tmp_path, capfd, notes=TEXT)
     assert (code, names) == (NOTHING_READ, ["notes"])
     assert "looks like FIX" in words
@@ -82,7 +82,7 @@ def test_text_alone_is_nothing_that_was_read(tmp_path, capfd):
 
 
 @pytest.mark.parametrize("other", [TEXT, ODD * 3, b"", b"\n\n"])
-def test_beside_a_log_it_is_named_and_the_run_is_done(tmp_path, capfd, other):
+def test_text_beside_a_log_is_named_and_the_run_succeeds(tmp_path, capfd, other):
     code, words, names = run(tmp_path, capfd, day=log(), other=other)
     assert code == 0
     assert names == (["other"] if other.strip() else [])
@@ -94,7 +94,7 @@ def test_an_empty_file_is_fine(tmp_path, capfd, empty):
     assert run(tmp_path, capfd, empty=empty) == (0, [], [])
 
 
-def test_what_was_done_already_is_fine_and_so_is_new_text_beside_it(tmp_path, capfd):
+def test_known_content_is_fine_and_so_is_new_text_beside_it(tmp_path, capfd):
     assert run(tmp_path, capfd, day=log())[0] == 0
     assert run(tmp_path, capfd, day=log()) == (0, [], [])
     assert run(tmp_path, capfd, day=log() + b"ended\n") == (0, [], [])
@@ -102,11 +102,11 @@ def test_what_was_done_already_is_fine_and_so_is_new_text_beside_it(tmp_path, ca
     assert run(tmp_path, capfd, day=log() + b"ended\n", odd=ODD)[0] == NOTHING_READ
 
 
-def test_a_message_that_is_filtered_out_was_read(tmp_path, capfd):
+def test_a_filtered_message_counts_as_read(tmp_path, capfd):
     code, (told,), names = run(tmp_path, capfd, "--include", "Symbol = NONE", day=log())
     assert (code, names) == (0, [])
     assert told.startswith("the rules left out every message")
 
 
-def test_the_beginning_of_a_first_message_says_nothing_yet(tmp_path, capfd):
+def test_a_log_that_ends_in_its_first_message_is_fine(tmp_path, capfd):
     assert run(tmp_path, capfd, day=log()[:40]) == (0, [], [])
