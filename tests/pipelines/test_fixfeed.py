@@ -1,4 +1,4 @@
-"""The whole job, as users run it: everything is accounted for, once, whatever happens."""
+"""The whole job, as users run it: every message is counted and stored once."""
 
 import gzip
 import json
@@ -35,7 +35,7 @@ def log(messages, seed, mutated=0.02, delimiter=b"|"):
 
 
 def expected_rows(data, delimiter=b"|"):
-    """What is stored of a file: (position, raw) of messages and of failures."""
+    """The stored rows of a file: (position, raw) of messages and of failures."""
     end = last_border(data, delimiter, at_end=endings(data[: 64 << 10], delimiter))
     batch = parse_block(Block("x", 0, data[:end], delimiter))
     tail = parse_block(Block("x", end, data[end:], delimiter, provisional=True))
@@ -47,7 +47,7 @@ def expected_rows(data, delimiter=b"|"):
 
 
 def stored_rows(select, uri):
-    """{source name: (messages, failures)} as stored, positions and raw bytes."""
+    """{source name: (messages, failures)} as stored, each a (position, raw)."""
     result = {}
     for number, name in select(uri, "select source_id, name from sources"):
         parts = []
@@ -123,7 +123,7 @@ def test_a_grown_renamed_or_compressed_file_adds_only_what_is_new(database, sele
 
 
 def family(process_id):
-    """The process and all that it started, parents first."""
+    """The process and all its descendants, parents first."""
     found = [process_id]
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -176,7 +176,7 @@ def test_a_killed_job_run_again_gives_exactly_the_right_rows(long_log, database,
     assert progress == [(0, len(data), len(messages), len(failures))]
 
 
-def test_a_job_stopped_by_a_signal_says_so_and_goes_on_when_run_again(
+def test_a_job_stopped_by_a_signal_reports_it_and_resumes_when_run_again(
     long_log, database, select, tmp_path
 ):
     command = [sys.executable, "-m", "fixfeed", "--input", str(long_log), "--json"]
@@ -211,7 +211,7 @@ def test_two_jobs_write_to_one_database_at_once(logs, database, select, tmp_path
     assert stored_rows(select, database) == expected_of(contents)
 
 
-def test_a_damaged_and_a_missing_file_are_named_and_the_rest_is_stored(logs, select, tmp_path):
+def test_damaged_and_missing_files_are_named_and_the_rest_is_stored(logs, select, tmp_path):
     folder, _ = logs
     data = b"".join(log(300, seed, mutated=0) for seed in range(10))
     packed = gzip.compress(data)
@@ -236,7 +236,7 @@ def test_a_damaged_and_a_missing_file_are_named_and_the_rest_is_stored(logs, sel
     assert select(uri, "select count(*) from failures") == [(0,)]
 
 
-def test_other_rules_are_told_and_reprocessing_replaces_what_is_stored(
+def test_other_rules_are_reported_and_reprocessing_replaces_stored_rows(
     logs, database, select, tmp_path
 ):
     folder, contents = logs
@@ -325,7 +325,7 @@ def test_a_hostile_file_is_accounted_for_to_the_last_byte(name, select, tmp_path
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the real samples are not beside this checkout")
-def test_the_real_samples_go_through_without_a_loss(select, tmp_path):
+def test_the_real_samples_are_stored_without_a_loss(select, tmp_path):
     uri = f"sqlite:///{tmp_path}/day.db"
     fixfeed("--input", SAMPLES / "*.*", "--output", uri, cwd=tmp_path)
     found = dict(
@@ -364,7 +364,7 @@ def test_the_real_samples_go_through_without_a_loss(select, tmp_path):
     assert all(raw in every_byte for (raw,) in kept)
 
 
-def test_standard_input_is_read_and_known_again(logs, select, tmp_path):
+def test_standard_input_is_read_and_recognised(logs, select, tmp_path):
     folder, contents = logs
     uri = f"sqlite:///{tmp_path}/day.db"
     for expected in (True, False):
@@ -374,7 +374,7 @@ def test_standard_input_is_read_and_known_again(logs, select, tmp_path):
     assert stored_rows(select, uri) == {"-": expected_rows(contents["a.log"])}
 
 
-def test_a_reader_of_standard_output_that_has_seen_enough_ends_the_job_quietly(tmp_path):
+def test_a_reader_that_closes_standard_output_ends_the_job_quietly(tmp_path):
     (tmp_path / "a.log").write_bytes(b"".join(log(1000, seed) for seed in range(5)))
     command = [sys.executable, "-m", "fixfeed", "--quiet", "--input", "a.log"]
     job = subprocess.Popen(
@@ -389,13 +389,13 @@ def test_a_reader_of_standard_output_that_has_seen_enough_ends_the_job_quietly(t
     assert job.wait() == 5
 
 
-def test_more_failures_than_allowed_end_with_their_own_code(tmp_path):
+def test_too_many_failures_end_with_their_own_exit_code(tmp_path):
     (tmp_path / "a.log").write_bytes(log(50, 1) + b"8=FIX|1=2|\n" * 5)
     uri = f"sqlite:///{tmp_path}/day.db"
     fixfeed("--input", "a.log", "--output", uri, "--max-failures", 2, cwd=tmp_path, expected=4)
 
 
-def test_a_dry_run_shows_and_writes_nothing(logs, tmp_path):
+def test_a_dry_run_only_shows_the_plan(logs, tmp_path):
     folder, _ = logs
     (tmp_path / "venue.xml").write_text(
         "<fix type='FIX' major='4' minor='2'><fields>"
@@ -426,7 +426,7 @@ def test_a_dry_run_shows_and_writes_nothing(logs, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_error_of_our_own_is_not_taken_for_bad_input(logs, tmp_path):
+def test_a_bug_is_not_taken_for_bad_input(logs, tmp_path):
     folder, _ = logs
     code = (
         "import sys, fixfeed.transforms.parse, fixfeed.pipelines.run\n"
@@ -443,7 +443,7 @@ def test_an_error_of_our_own_is_not_taken_for_bad_input(logs, tmp_path):
     assert b"a bug" in done.stderr
 
 
-def test_without_read_permission_a_file_is_named(tmp_path):
+def test_a_file_without_read_permission_is_named(tmp_path):
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         pytest.fail("as root this test needs setpriv to give up its rights")
     (tmp_path / "secret.log").write_bytes(log(5, 1))

@@ -1,8 +1,8 @@
-"""Whatever happens to a folder of logs between runs, each message is stored, and stored once.
+"""Each message is stored exactly once, whatever happens to a folder of logs between runs.
 
-Logs grow, are rotated, copied, renamed, compressed, deleted, made anew, and begin alike; runs are
-killed, and read again under other rules. What is documented to come twice (docs/architecture.md) is
-left out of what may not: files made shorter, and short ones that are copied or compressed.
+Logs grow, are rotated, copied, renamed, compressed, deleted, recreated, and begin alike; runs
+are killed and repeated under other rules. Logs documented to come twice (docs/architecture.md)
+may do so here: files made shorter, and short ones that are copied or compressed.
 """
 
 import contextlib
@@ -65,12 +65,12 @@ def number_of(raw):
 
 @dataclasses.dataclass
 class Log:
-    """A file as the test knows it: its whole messages, and how much of the next one there is."""
+    """A file as the test knows it: its whole messages, and how much of the next one it has."""
 
     beginning: str
     numbers: list[int] = dataclasses.field(default_factory=list)
     cut: tuple[int, int] | None = None
-    read: int = 0  # how far runs have read it, at least
+    read: int = 0  # read up to here at least
     is_copy: bool = False
 
     @property
@@ -84,7 +84,7 @@ class Log:
 
 
 class FolderOfLogs(RuleBasedStateMachine):
-    """Logs in a folder, and a sink that they are read into."""
+    """Logs in a folder, and the sink for them."""
 
     sink: Any
 
@@ -94,7 +94,7 @@ class FolderOfLogs(RuleBasedStateMachine):
         (self.place / "logs").mkdir()
         self.logs: dict[str, Log] = {}
         self.last = 0
-        self.ever: set[int] = set()  # what was in a file, whole, at the time of a run
+        self.ever: set[int] = set()  # messages that a run found whole in a file
         self.cut_once: set[int] = set()
         self.may_come_twice: set[int] = {0}
         self.stored = self.sink(self.place)
@@ -124,7 +124,7 @@ class FolderOfLogs(RuleBasedStateMachine):
         self.path(name).write_bytes(BEGINNINGS[beginning])
         self.logs[name] = Log(beginning)
 
-    # What happens to logs.
+    # Changes of logs.
 
     @initialize(beginning=BEGINNING)
     def first(self, beginning):
@@ -141,7 +141,7 @@ class FolderOfLogs(RuleBasedStateMachine):
         if name is None:
             return
         log = self.logs[name]
-        if log.is_copy:  # From now on it is a log of its own.
+        if log.is_copy:  # It is now a separate log.
             self.may_come_twice |= log.all
         with open(self.path(name), "ab") as file:
             if log.cut:
@@ -240,7 +240,7 @@ class FolderOfLogs(RuleBasedStateMachine):
         self.run(rules, again=again, most=most, seed=seed)
 
     def run(self, rules, *, again=False, most=None, seed=0):
-        """Read the folder as the job does; with `most`, die after so many blocks in any order."""
+        """Read the folder as the job does; with `most`, die after that many blocks in any order."""
         again = again and self.sink.replaces
         files, unreadable = find_files([str(self.path("*"))])
         assert unreadable == []
@@ -265,7 +265,7 @@ class FolderOfLogs(RuleBasedStateMachine):
 
 
 def batch_of(block, rules):
-    """Return the batch of a block, whose messages say by which rules they were read."""
+    """Return the batch of a block; its messages name the rules they were read by."""
     assert block.error is None
     batch = parse_block(block, fix_json=True)
     said = pa.array([f'"{rules}"'] * batch.messages.num_rows, pa.string())
@@ -274,9 +274,9 @@ def batch_of(block, rules):
 
 
 def check_stretches(progress, rows):
-    """Check that stretches do not overlap, and hold the rows of their rules that they count.
+    """Check that stretches do not overlap, and that the rows of their rules match their counts.
 
-    `progress` are rows (source id, rules, start, end, stored), `rows` (message_id, rules).
+    `progress` has rows (source id, rules, start, end, stored), `rows` (message_id, rules).
     """
     ordered = sorted(progress, key=lambda row: (row[0], row[2]))
     for one, other in itertools.pairwise(ordered):

@@ -1,4 +1,4 @@
-"""Logs of every form that people have go into every sink as the same messages."""
+"""Logs in every common form are stored as the same messages by every sink."""
 
 import codecs
 import io
@@ -54,7 +54,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_log_of_any_form_is_the_same_in_every_sink(tmp_path, form, select, capfd):
+def test_a_log_in_any_form_is_the_same_in_every_sink(tmp_path, form, select, capfd):
     (tmp_path / form).write_bytes(FORMS[form]())
     uri = f"sqlite:///{tmp_path / 'x.db'}"
     outputs = [uri, f"parquet:{tmp_path / 'lake'}", f"jsonl:{tmp_path / 'x.jsonl'}"]

@@ -1,4 +1,4 @@
-"""Logs that were cut when they were first read are stored, once grown, as if read once."""
+"""Logs that were cut when first read are stored, once grown, as if read once."""
 
 import json
 from functools import partial
@@ -47,7 +47,7 @@ def of_jsonl(place):
 
 
 def run(folder, ledger, write):
-    """Read what is new of the logs of a folder; return what the rows of each log are known by."""
+    """Read the new parts of the logs in a folder; return the key of each log's rows."""
     ledger.prepare()
     found, unreadable = find_files([f"{folder}/*.log"])
     assert unreadable == []
@@ -75,7 +75,7 @@ def cut_and_grown(folder, sink):
 
 
 def assert_alike(ids, rows):
-    """Check that all sources have the rows of the one that was read once."""
+    """Check that all sources have the same rows as the one read once."""
     found = {number: [] for number in ids.values()}
     for (number, position), *row in rows:
         found[number].append((position, *row))
@@ -110,7 +110,7 @@ def test_a_lake_has_the_same_rows_and_counts(tmp_path):
     assert failures == []
 
 
-def test_json_lines_have_the_same_messages_and_keep_what_was_cut_off(tmp_path):
+def test_json_lines_have_the_same_messages_and_keep_the_cut_ends(tmp_path):
     place = tmp_path / "out.jsonl"
     cut_and_grown(tmp_path / "logs", lambda: of_jsonl(place))
     found: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""The whole job with JSON lines as its output: to a file once, to standard output every time."""
+"""The whole job with JSON lines output: to a file once, to standard output every time."""
 
 import random
 import subprocess
@@ -19,7 +19,7 @@ LOG = random_log(random.Random(7), 300, mutated=0.1, delimiter=b"|")
 
 
 def fixfeed(*arguments, cwd, expected=0):
-    """Run the job; return what it wrote to standard output and to standard error."""
+    """Run the job; return its standard output and standard error."""
     command = [sys.executable, "-m", "fixfeed", "--json", "--quiet", *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, capture_output=True)
     assert done.returncode == expected, done.stderr.decode()
@@ -46,7 +46,7 @@ def untimed(line):
 
 
 def stored(lines, failures):
-    """Return what `whole` does, of what the job has written."""
+    """Return the job's output in the form of `whole`."""
     rows = [orjson.loads(line) for line in failures.splitlines()]
     return (
         sorted(map(untimed, lines.splitlines())),
@@ -54,7 +54,7 @@ def stored(lines, failures):
     )
 
 
-def test_a_file_gets_every_message_once_however_often_and_in_parts(tmp_path):
+def test_a_file_gets_every_message_once_over_many_partial_runs(tmp_path):
     log, out = tmp_path / "day.log", tmp_path / "out.jsonl"
     job = ("--input", "day.log", "--output", "jsonl:out.jsonl")
     half = last_border(LOG[: len(LOG) // 2], b"|")
@@ -70,7 +70,7 @@ def test_a_file_gets_every_message_once_however_often_and_in_parts(tmp_path):
     assert stored((tmp_path / "new.jsonl").read_bytes(), b"")[0] == sorted(messages)
 
 
-def test_standard_output_gets_every_line_in_every_run_and_the_summary_stands_aside(tmp_path):
+def test_standard_output_gets_every_line_in_every_run_and_standard_error_the_summary(tmp_path):
     (tmp_path / "day.log").write_bytes(LOG)
     for _ in range(2):
         lines, errors = fixfeed("--input", "day.log", "--output", "jsonl:-", cwd=tmp_path)
@@ -84,7 +84,7 @@ def test_standard_output_gets_every_line_in_every_run_and_the_summary_stands_asi
 @pytest.mark.parametrize(
     "uri", ["jsonl:", "jsonl:/", "jsonl:.", "jsonl://x", "jsonl:///data/out.jsonl"]
 )
-def test_a_place_that_names_no_file_is_answered_with_one_that_does(uri):
+def test_a_uri_without_a_file_name_is_answered_with_a_correct_one(uri):
     with pytest.raises(UnknownPlace, match=r"names no file: write jsonl:out\.jsonl"):
         sink_of(uri, partition_by=("date",))
 

@@ -1,4 +1,4 @@
-"""The job reads FIXT.1.1 by what Logons say, whatever it has read before, and with how many."""
+"""The job reads FIXT.1.1 by its Logons, whatever it has read before and with any workers."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ import pytest
 
 from tests.transforms.fix.session_logs import logon, order
 
-# OrderOrigination came after FIX.4.4.
+# OrderOrigination is newer than FIX.4.4.
 PART = b"".join(order(b"A", b"B", (11, b"C%06d" % n), (1724, b"5")) + b"\n" for n in range(25_000))
 OTHER = order(b"X", b"Y", (1724, b"5")) + b"\n"
 LOGONS = [logon(version=version) + b"\n" for version in (b"6", b"9")]
@@ -27,7 +27,7 @@ def fixfeed(*arguments, cwd):
 
 
 @pytest.mark.parametrize("kind", ["plain", "gz", "grown"])
-def test_each_message_is_read_by_the_version_that_its_logon_says(kind, select, tmp_path):
+def test_each_message_is_read_by_the_version_in_its_logon(kind, select, tmp_path):
     path = tmp_path / "day.log"
     if kind == "grown":
         path.write_bytes(LOG[: len(LOG) * 2 // 3])

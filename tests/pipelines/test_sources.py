@@ -59,7 +59,7 @@ def run(capsys):
 
 
 def stored(output, select):
-    """How many messages each sender has in a sink."""
+    """The number of messages per sender in a sink."""
     kind, _, place = output.partition(":")
     if kind == "parquet":
         frame = pandas.read_parquet(Path(place) / "messages")
@@ -74,7 +74,7 @@ def stored(output, select):
 
 
 @pytest.mark.parametrize("beginning", [BANNER, BANNER * 150, session(b"X", 1)], ids=len)
-def test_sessions_that_were_seen_while_they_held_the_same_are_all_stored(
+def test_sessions_first_seen_with_the_same_content_are_all_stored(
     tmp_path, output, select, run, beginning
 ):
     names = [b"A", b"C", b"D", b"E", b"F"]
@@ -92,7 +92,7 @@ def test_sessions_that_were_seen_while_they_held_the_same_are_all_stored(
     assert found == {name.decode(): 300 for name in names}
 
 
-def test_two_logs_alike_in_their_first_mebibyte_are_both_stored(tmp_path, output, select, run):
+def test_two_logs_with_the_same_first_mebibyte_are_both_stored(tmp_path, output, select, run):
     alike = session(b"X", 20_000)
     assert len(alike) > 1 << 20
     (tmp_path / "a.log").write_bytes(alike + session(b"A", 50))
@@ -102,7 +102,7 @@ def test_two_logs_alike_in_their_first_mebibyte_are_both_stored(tmp_path, output
     assert stored(output, select) == {"X": 40_000, "A": 50, "C": 50}
 
 
-def test_a_renamed_a_copied_and_a_compressed_log_add_nothing(tmp_path, output, select, run):
+def test_renamed_copied_and_compressed_logs_add_nothing(tmp_path, output, select, run):
     path = tmp_path / "day.log"
     path.write_bytes(session(b"A", 300))
     run("--input", path, "--output", output)
@@ -119,7 +119,7 @@ def test_a_renamed_a_copied_and_a_compressed_log_add_nothing(tmp_path, output, s
     assert stored(output, select) == {"A": 300}
 
 
-def test_standard_input_is_the_log_that_it_was(tmp_path, select):
+def test_standard_input_is_recognised_by_content(tmp_path, select):
     uri = f"sqlite:///{tmp_path}/fixfeed.db"
     path = tmp_path / "day.log"
     path.write_bytes(session(b"A", 300))
@@ -132,7 +132,7 @@ def test_standard_input_is_the_log_that_it_was(tmp_path, select):
     assert stored(uri, select) == {"A": 300, "C": 5}
 
 
-def test_a_pipeline_of_ones_own_after_the_job_adds_nothing(tmp_path, output, select, run):
+def test_a_custom_pipeline_after_the_job_adds_nothing(tmp_path, output, select, run):
     path = tmp_path / "day.log"
     path.write_bytes(session(b"A", 300))
     run("--input", path, "--output", output)
@@ -152,7 +152,7 @@ def test_a_pipeline_of_ones_own_after_the_job_adds_nothing(tmp_path, output, sel
     assert run("--input", path, "--output", output)["finished"] == [str(path)]
 
 
-def test_two_different_blocks_under_one_source_and_start_are_an_error(output):
+def test_two_different_blocks_with_one_source_and_start_are_an_error(output):
     place = output.partition(":")[2]
     sinks = {"parquet": WriteToParquet, "jsonl": WriteToJsonLines}
     sink = sinks.get(output.partition(":")[0], WriteToSql)
@@ -169,13 +169,13 @@ def test_two_different_blocks_under_one_source_and_start_are_an_error(output):
         )
 
 
-# Reading again.
+# Reprocessing.
 
 TYPES = "select msg_type, count(*) from messages group by 1 order by 1"
 
 
 def contents(output, select):
-    """All rows but for when they came in."""
+    """All rows except the ingestion time."""
     kind, _, place = output.partition(":")
     if kind == "parquet":
         frame = pandas.read_parquet(Path(place) / "messages").sort_values("message_id")
@@ -184,7 +184,7 @@ def contents(output, select):
     return [(number, bytes(raw)) for number, raw in rows]
 
 
-def test_an_interrupted_reprocessing_is_undone_by_one_under_the_rules_before(
+def test_reprocessing_with_the_old_rules_undoes_an_interrupted_reprocessing(
     tmp_path, select, run, database
 ):
     path = tmp_path / "day.log"
@@ -210,9 +210,7 @@ def test_an_interrupted_reprocessing_is_undone_by_one_under_the_rules_before(
     assert select(database, "select sum(filtered) from sources") == [(0,)]
 
 
-def test_an_interrupted_reprocessing_of_a_lake_is_undone_by_one_under_the_rules_before(
-    tmp_path, run
-):
+def test_reprocessing_a_lake_with_the_old_rules_undoes_an_interrupted_reprocessing(tmp_path, run):
     path, lake = tmp_path / "day.log", tmp_path / "lake"
     path.write_bytes(b"".join(log(2500, seed, mutated=0.02) for seed in range(80)))
     arguments = ["--input", str(path), "--output", f"parquet:{lake}"]
@@ -230,7 +228,7 @@ def test_an_interrupted_reprocessing_of_a_lake_is_undone_by_one_under_the_rules_
     assert contents(f"parquet:{lake}", None) == first
 
 
-def test_of_two_jobs_that_reprocess_under_different_rules_one_stops_and_says_so(
+def test_of_two_jobs_that_reprocess_with_different_rules_one_stops_with_a_message(
     tmp_path, database, select, run
 ):
     path = tmp_path / "day.log"
@@ -250,7 +248,7 @@ def test_of_two_jobs_that_reprocess_under_different_rules_one_stops_and_says_so(
     told = [job.communicate()[1].decode() for job in jobs]
     codes = sorted(job.returncode for job in jobs)
     rules = dict(select(database, "select distinct rules, 1 from progress"))
-    if codes == [0, 0]:  # One was done before the other began.
+    if codes == [0, 0]:  # One ended before the other began.
         assert len(rules) == 1
     else:
         stopped = next(text for text in told if text)
@@ -265,7 +263,7 @@ def test_of_two_jobs_that_reprocess_under_different_rules_one_stops_and_says_so(
         assert {row[0] for row in select(database, TYPES)} == {kind}
 
 
-def test_a_job_that_finds_its_claim_taken_stores_nothing_more(tmp_path, database):
+def test_a_job_whose_claim_was_taken_stores_nothing_more(tmp_path, database):
     store = open_store(database)
     store.prepare()
     path = tmp_path / "day.log"
@@ -283,11 +281,11 @@ def test_a_job_that_finds_its_claim_taken_stores_nothing_more(tmp_path, database
         pipeline.run()
 
 
-# Rotation while the job runs.
+# Rotation during a job.
 
 
 def begun(command, folder):
-    """Start a job, and wait until it has committed something and is still at it."""
+    """Start a job, and wait until it has committed something but has not ended."""
     temporary = folder / "temporary"
     temporary.mkdir()
     job = subprocess.Popen(
@@ -304,9 +302,7 @@ def begun(command, folder):
 
 
 @pytest.mark.parametrize("way", ["renamed", "copied and truncated"])
-def test_a_log_that_is_rotated_while_two_workers_read_it_is_read_whole(
-    tmp_path, database, select, way
-):
+def test_a_log_rotated_while_two_workers_read_it_is_read_whole(tmp_path, database, select, way):
     path = tmp_path / "day.log"
     path.write_bytes(b"".join(session(b"S%d" % n, 15_000) for n in range(30)))
     command = [sys.executable, "-m", "fixfeed", "--quiet", "--output", database]
@@ -329,7 +325,7 @@ def test_a_log_that_is_rotated_while_two_workers_read_it_is_read_whole(
     assert stored(database, select) == expected | {"NEW": 40_000}
 
 
-def test_a_log_that_is_replaced_while_two_workers_read_it_is_named_as_not_read_whole(
+def test_a_log_replaced_while_two_workers_read_it_is_reported_as_not_read_whole(
     tmp_path, database, select
 ):
     path = tmp_path / "day.log"
@@ -351,7 +347,7 @@ def test_a_log_that_is_replaced_while_two_workers_read_it_is_named_as_not_read_w
     (counts,) = summary["sinks"].values()
     assert counts["failed"] == {"unreadable": len(places)}
     assert "NEW" not in stored(database, select)
-    # When it is there again, what is missing is added, and nothing else.
+    # When the log is back, only the missing messages are added.
     path.write_bytes(data)
     done = subprocess.run(command, capture_output=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
