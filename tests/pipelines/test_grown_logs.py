@@ -22,7 +22,7 @@ LOG = LAYOUTS["lines with a prefix"](MESSAGES[0]) + b"".join(
 )
 CUTS = [*range(1, len(LOG), 11), *range(len(LOG) - 12, len(LOG) + 1)]
 ONCE = len(CUTS)
-"""The log that is whole from the first run on."""
+"""The log that is whole in the first run."""
 
 
 def of_sql(uri):

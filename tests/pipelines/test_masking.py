@@ -58,7 +58,7 @@ MASKED = [
     ("A", "96,553,554"),
     ("A", "96,553,554"),
 ]
-"""Type and masked tags of the messages; the others are failures, or lines without FIX."""
+"""Type and masked tags of the messages; other lines are failures or have no FIX."""
 
 
 def files(folder):

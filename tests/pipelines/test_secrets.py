@@ -20,7 +20,7 @@ from tests.transforms.fix.messages import encode
 
 SECRET = "s3cr3tpw"
 SIGNS = (b"s3cr", b"r3tp", b"3tpw")
-"""Parts of it, as a part is a leak too."""
+"""Parts of it, since a part is a leak too."""
 
 RAW = "s3cr|r3tpw"  # data that contains a delimiter
 
