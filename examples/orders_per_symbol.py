@@ -1,4 +1,4 @@
-"""Counts orders by symbol, with fixfeed's transforms in a Beam pipeline of one's own.
+"""Counts orders by symbol, with fixfeed's transforms in a custom Beam pipeline.
 
 python examples/orders_per_symbol.py 'logs/*.log'
 """
@@ -11,7 +11,7 @@ from fixfeed import Filter, ParseFix, ReadFromFiles, ToMessages
 
 
 def main(patterns: list[str]) -> None:
-    """Print one line a symbol."""
+    """Print one line per symbol."""
     with beam.Pipeline() as pipeline:
         _ = (
             pipeline

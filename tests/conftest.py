@@ -1,4 +1,4 @@
-"""Fixtures that more than one part of the tests uses."""
+"""Fixtures that several parts of the tests use."""
 
 import itertools
 import os
@@ -15,7 +15,7 @@ from tests.services.postgresql_server import server
 
 _NUMBERS = itertools.count(1)
 
-# CI says the same of the same code every time; by hand each run looks at other examples.
+# CI runs the same examples every time; each run by hand tries other ones.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
@@ -29,7 +29,7 @@ def postgresql_server():
 
 @pytest.fixture
 def postgresql(postgresql_server):
-    """The URI of an empty PostgreSQL database of the test's own."""
+    """The URI of an empty PostgreSQL database for one test."""
     name = f"test_{next(_NUMBERS)}"
     connection = psycopg2.connect(postgresql_server)
     connection.autocommit = True
@@ -41,7 +41,7 @@ def postgresql(postgresql_server):
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request, tmp_path):
-    """The URI of an empty database, once of each kind."""
+    """The URI of an empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'fixfeed.db'}"
     return request.getfixturevalue("postgresql")
@@ -49,7 +49,7 @@ def database(request, tmp_path):
 
 @pytest.fixture
 def select():
-    """Run a query on a database in a process of its own, as any other tool would.
+    """Run a query on a database in another process, as any other tool would.
 
     SQLite must not be opened by two libraries in one process.
     """

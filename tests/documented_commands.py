@@ -1,4 +1,4 @@
-"""The commands that README.md and docs/*.md show, and a place to run them in as they stand."""
+"""The commands in README.md and docs/*.md, and a folder to run them in unchanged."""
 
 import gzip
 import os
@@ -21,7 +21,7 @@ _COUNT = re.compile(r"(?<=--messages )\d+")
 
 
 def commands(text: str) -> list[str]:
-    """Return the command lines of a document: blocks of code, and code within a sentence."""
+    """Return the command lines of a document, from code blocks and from inline code."""
     found = []
     for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         found += block.splitlines()
@@ -39,7 +39,7 @@ def _is_command(code: str) -> bool:
 
 
 def queries(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the databases, `SQLite`, `PostgreSQL` or both, and each statement for them."""
+    """Yield each statement with its databases: `SQLite`, `PostgreSQL` or both."""
     for block in re.findall(r"^```sql\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for statement in filter(str.strip, block.split(";\n")):
             comment = " ".join(re.findall(r"^--(.*)", statement, re.MULTILINE))
@@ -50,7 +50,7 @@ def queries(text: str) -> Iterator[tuple[str, str]]:
 
 
 def make_place(folder: Path) -> None:
-    """Make, in a folder, all that the commands name: logs, dictionaries, tables, configuration."""
+    """Make everything the commands name in a folder: logs, dictionaries, tables, configuration."""
     _call(folder, "fixfeed sample --output sample --messages 1500")
     for name in ("logs/2025/deep", "more", "samples", "demo", "bin"):
         (folder / name).mkdir(parents=True)
@@ -68,7 +68,7 @@ def make_place(folder: Path) -> None:
         (folder / key).write_bytes(b"of the hashes")
     (folder / "symbols.csv").write_text("symbol,desk\nAAPL,north\n")
     shutil.copy(ROOT / "docs" / "fixfeed.example.yaml", folder / "fixfeed.yaml")
-    # The command line of DuckDB, which Python's package does not bring.
+    # The command line of DuckDB, which the Python package lacks.
     shim = f"""\
         #!{sys.executable}
         import sys, duckdb
@@ -80,9 +80,9 @@ def make_place(folder: Path) -> None:
 
 
 def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a command as it stands, but for counts of messages, which are smaller.
+    """Run a command unchanged, except that counts of messages are smaller.
 
-    `FOLDER`, `URI` and `LOG`, which the reader is to put in, are put in.
+    `FOLDER`, `URI` and `LOG`, the reader's own values, are filled in.
     """
     command = _COUNT.sub("1000", command)
     for word, value in (("FOLDER", "new"), ("URI", "sqlite:///fixfeed.db"), ("LOG", "day.log")):
@@ -106,4 +106,4 @@ def _call(folder: Path, command: str, **environment: str) -> subprocess.Complete
 
 
 HELP_EXAMPLES = "\n".join(f"    {line.strip()}" for line in EPILOG.splitlines())
-"""The examples that --help shows, as a document."""
+"""The examples of --help, as a document."""

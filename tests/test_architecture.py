@@ -1,4 +1,4 @@
-"""Who may import whom. A new arrow in ALLOWED is a decision: take it in review."""
+"""Which folder may import which. A new arrow in ALLOWED is a decision: review it."""
 
 import ast
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FIX = "fixfeed.transforms.fix"
 GROUND = {f"{FIX}.{name}" for name in ("defects", "schema", "spelt", "swar")}
 GROUND |= {"fixfeed.transforms.batch", "fixfeed.transforms.nearest"}
-"""What every room of the codec is built on."""
+"""The base of every room of the codec."""
 
 _DICTIONARY = GROUND | {f"{FIX}.dictionary"}
 _FRAMING = _DICTIONARY | {f"{FIX}.framing"}
@@ -82,7 +82,7 @@ def test_imports_follow_the_arrows(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_drivers_are_imported_by_their_connector_alone(file):
+def test_only_a_connector_imports_its_driver(file):
     drivers = {name.partition(".")[0] for name in imports_of(file)} & DRIVERS
     expected = {
         "io/sql/sqlite.py": {"adbc_driver_sqlite", "adbc_driver_manager"},
@@ -92,7 +92,7 @@ def test_drivers_are_imported_by_their_connector_alone(file):
     assert drivers == expected.get(str(file.relative_to(ROOT)), set())
 
 
-def test_files_and_sinks_are_imported_without_a_protocol():
+def test_importing_files_and_sinks_imports_no_protocol():
     modules = ("files.source", "sql.sink", "parquet.sink", "jsonl.sink", "jsonl.standard_output")
     names = ", ".join(f"fixfeed.io.{module}" for module in modules)
     code = f"import sys, {names}; sys.exit('fixfeed.transforms.fix' in sys.modules)"
@@ -112,7 +112,7 @@ def test_files_and_sinks_are_imported_without_a_protocol():
         "pipelines.migrate",
     ],
 )
-def test_what_needs_no_beam_is_imported_without_it(module):
+def test_modules_that_need_no_beam_do_not_import_it(module):
     code = f"import sys, fixfeed.{module}; sys.exit('apache_beam' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -121,7 +121,7 @@ def test_what_needs_no_beam_is_imported_without_it(module):
 @pytest.mark.parametrize(
     "uri", ["sqlite:///fixfeed.db", "parquet:lake/", "jsonl:out.jsonl", "jsonl:-"]
 )
-def test_a_command_that_looks_into_a_sink_runs_without_beam(command, uri, tmp_path):
+def test_a_command_that_reads_a_sink_runs_without_beam(command, uri, tmp_path):
     code = (
         "import sys; sys.modules['apache_beam'] = None; from fixfeed.pipelines.fixfeed import main"
     )
@@ -135,7 +135,7 @@ def test_a_command_that_looks_into_a_sink_runs_without_beam(command, uri, tmp_pa
     assert done.stderr.startswith(f"fixfeed {command}: ")
 
 
-def test_a_user_of_the_transforms_alone_needs_no_driver_and_nothing_of_the_command():
+def test_a_user_of_the_transforms_needs_no_driver_and_nothing_of_the_command():
     code = """if True:
         import sys, fixfeed
         names = [getattr(fixfeed, name) for name in fixfeed.__all__]

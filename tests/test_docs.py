@@ -1,4 +1,4 @@
-"""What the documents say is what the code does."""
+"""The documents agree with the code."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = {path.name: path.read_text() for path in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]}
 
 
-def test_the_example_file_is_understood_and_has_every_word():
+def test_the_example_file_is_valid_and_has_every_option():
     settings = read_settings(["--config", str(ROOT / "docs" / "fixfeed.example.yaml")], {})
     assert settings.partition_by == ("date", "msg_type")
     text = (ROOT / "docs" / "fixfeed.example.yaml").read_text()
@@ -54,7 +54,7 @@ def test_links_between_documents_lead_somewhere():
             assert (folder / target).exists(), f"{name}: {target}"
 
 
-def test_the_example_of_a_pipeline_runs(tmp_path):
+def test_the_example_pipeline_runs(tmp_path):
     orders = [encode([(35, b"D"), (49, b"A"), (56, b"B"), (55, s)]) for s in (b"X", b"Y", b"X")]
     (tmp_path / "day.log").write_bytes(b"\n".join(orders))
     done = subprocess.run(
@@ -65,7 +65,7 @@ def test_the_example_of_a_pipeline_runs(tmp_path):
     assert sorted(done.stdout.split(b"\n")) == [b"", b"X 2", b"Y 1"]
 
 
-# Every command runs as it stands.
+# Every command runs unchanged.
 
 ELSEWHERE = {
     "make demo": "tests/test_readme.py",
@@ -89,7 +89,7 @@ DOCUMENTED = {
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
-    """A folder with all inputs that the documents name."""
+    """A folder with all inputs named in the documents."""
     folder = tmp_path_factory.mktemp("fresh")
     make_place(folder)
     return folder
@@ -109,7 +109,7 @@ def stored(fresh, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def documented_postgresql(postgresql_server):
-    """Make `postgresql://user@host/db` lead somewhere; the variables of libpq that do."""
+    """Make `postgresql://user@host/db` work; give the libpq variables for it."""
     connection = psycopg2.connect(postgresql_server)
     connection.autocommit = True
     cursor = connection.cursor()
@@ -122,14 +122,14 @@ def documented_postgresql(postgresql_server):
     connection.close()
 
 
-def test_commands_are_found_in_the_documents_and_those_not_run_here_are_there():
+def test_commands_are_found_in_the_documents_and_so_are_the_exceptions():
     assert len(DOCUMENTED) > 25
     assert set(ELSEWHERE) <= set(DOCUMENTED)
     assert DOCUMENTED["fixfeed --config fixfeed.yaml"] in ("README.md", "--help")
 
 
 @pytest.mark.parametrize("command", [one for one in DOCUMENTED if one not in ELSEWHERE])
-def test_a_command_of_the_documents_runs_as_it_stands(
+def test_a_documented_command_runs_unchanged(
     command, fresh, stored, tmp_path, documented_postgresql
 ):
     reads = re.match(r"fixfeed --(input|config)|zcat", command) and "--dry-run" not in command
@@ -151,7 +151,7 @@ def test_a_checkout_has_the_commands_without_installing(command, stored):
 
 
 @pytest.mark.parametrize("module", ["pipelines.fixfeed", "fixfeed"])
-def test_in_the_folder_of_a_checkout_the_job_runs_as_a_module(module, stored, tmp_path):
+def test_in_a_checkout_the_job_runs_as_a_module(module, stored, tmp_path):
     assert "python -m pipelines.fixfeed" in DOCS["README.md"]
     output = f"sqlite:///{tmp_path}/fixfeed.db"
     done = run(f"python -m {module} --input {stored}/day.log --output {output}", ROOT)
@@ -160,7 +160,7 @@ def test_in_the_folder_of_a_checkout_the_job_runs_as_a_module(module, stored, tm
 
 
 @pytest.mark.parametrize("kind", ["SQLite", "PostgreSQL"])
-def test_a_query_of_the_documents_runs_as_it_stands(kind, stored, postgresql, select):
+def test_a_documented_query_runs_unchanged(kind, stored, postgresql, select):
     uri = f"sqlite:///{stored / 'fixfeed.db'}" if kind == "SQLite" else postgresql
     if kind == "PostgreSQL":
         done = run(f"fixfeed --input 'demo/logs/*.log*' --output {postgresql}", stored)
@@ -176,7 +176,7 @@ def test_a_query_of_the_documents_runs_as_it_stands(kind, stored, postgresql, se
             assert select(uri, query)
 
 
-def test_the_documented_query_of_one_kind_of_defect_finds_no_other(stored, select):
+def test_the_documented_query_for_one_kind_of_defect_finds_no_other(stored, select):
     (query,) = [one for _, one in queries(DOCS["connectors.md"]) if "check_sum" in one]
     uri = f"sqlite:///{stored / 'fixfeed.db'}"
     rows = select(uri, "select defects from messages where defects is not null")

@@ -1,4 +1,4 @@
-"""The first screen of the README is what the demo prints."""
+"""The first screen of the README is the output of the demo."""
 
 import os
 import re

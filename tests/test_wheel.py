@@ -1,4 +1,4 @@
-"""The built wheel, installed into a fresh environment, runs the job from another folder."""
+"""The built wheel, installed in a fresh environment, runs the job from another folder."""
 
 import json
 import subprocess
@@ -16,11 +16,11 @@ IMPORT_ALL = f"""if True:
             importlib.import_module(module.name)
             print(module.name)
 """
-"""Imports every module that is installed, and prints their names."""
+"""Imports every installed module, and prints its name."""
 
 
 def modules():
-    """Return the names of all modules of the checkout's folders, as they are installed."""
+    """Return the installed names of all modules in the checkout."""
     found = set()
     for folder in ("fixfeed", "io", "pipelines", "transforms"):
         for file in (ROOT / folder).rglob("*.py"):

@@ -1,15 +1,15 @@
-"""TAPE: a small protocol of records of one width, with all that a protocol can bring.
+"""TAPE: a small protocol of fixed-width records that uses all a protocol can bring.
 
-A file is records without ends of lines. The first tells the width of all, itself included:
+A file is records without line ends. The first gives the width of all, including itself:
 
     H0052     ...                        (blanks up to the width)
-    VXNAS     ...                        all after it is traded at XNAS, up to the next V
+    VXNAS     ...                        all after it is traded at XNAS, until the next V
     T1735810200000000AAPL    B00001501000000000100   ...
     Q1735810200000001MSFT    S00004200000000000007   ...
 
-A trade (T) or quote (Q) is its kind, the time in microseconds, symbol (8), side (1), price with
-four places (12) and quantity (12); what comes after these is a note. Other kinds are failures.
-Numbers that are none are null, and a defect.
+A trade (T) or quote (Q) has its kind, the time in microseconds, symbol (8), side (1), price
+with four places (12) and quantity (12); the rest is a note. Other kinds are failures.
+A bad number is null, and a defect.
 """
 
 import dataclasses
@@ -53,7 +53,7 @@ SCHEMA = pa.schema(
 
 @dataclasses.dataclass(frozen=True)
 class TapeFraming(Framing):
-    """Records of one width, from the beginning of the source on."""
+    """Records of one width, from the start of the source."""
 
     width: int = WIDTH
 
@@ -95,7 +95,7 @@ class TapeFraming(Framing):
 
 
 def lines(batch, source):
-    """Return a JSON text for each message, with its columns that are not null."""
+    """Return a JSON text per message, with the columns that are not null."""
     texts = []
     for row in batch.messages.to_pylist():
         enriched = {"enriched": orjson.Fragment(row["enriched"])} if row["enriched"] else {}

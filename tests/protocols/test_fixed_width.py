@@ -1,4 +1,4 @@
-"""A protocol of the tests' own goes from files into every sink, none of which knows of it."""
+"""A protocol made for these tests goes from files into every sink; no sink knows it."""
 
 import datetime
 import gzip
@@ -46,7 +46,7 @@ SIDES = {"B": "Buy", "S": "Sell"}
 
 
 def tape(count, *, seed=1, width=60):
-    """Return the bytes of a file, and its messages and failures as rows that say what is in it."""
+    """Return the bytes of a file, and its messages and failures as rows."""
     rng = random.Random(seed)
     records, messages, failures, venue = [f"H{width:04d}"], [], [], None
     for number in range(count):
@@ -120,7 +120,7 @@ def test_any_ranges_and_blocks_of_a_file_hold_the_same_messages(tmp_path, size, 
     assert sum(batch.skipped for batch in batches) == 601 - len(messages) - len(failures)
 
 
-def test_the_unfinished_end_is_kept_and_read_again_when_the_file_has_grown(tmp_path):
+def test_an_unfinished_end_is_kept_and_read_again_when_the_file_has_grown(tmp_path):
     data, messages, failures = tape(50)
     file = one_file(tmp_path / "day.tape", data[:-7])
     blocks = [block for part in cut_ranges(file, ()) for block in read_blocks(part)]
@@ -175,7 +175,7 @@ def sink_of(output, told=None):
 
 
 def run(path, output, steps=()):
-    """Read what the sink does not have of a file, in many small ranges; return how many bytes."""
+    """Read the new parts of a file in many small ranges; return the number of ranges."""
     ledger = ledger_of(output)
     ledger.prepare()
     files, unreadable = find_files([str(path)], TAPE)
@@ -202,7 +202,7 @@ COLUMNS = [name for name in SCHEMA.names if name not in ("ingested_at", "enriche
 
 
 def stored(output, select):
-    """Return what a sink has as `tape` does, and what was added, by position."""
+    """Return a sink's content as `tape` does, and what was added, by position."""
     kind, _, place = output.partition(":")
     added = {}
     if kind == "jsonl":
@@ -278,7 +278,7 @@ def test_every_sink_stores_each_message_once_whatever_is_read_again(tmp_path, ou
 
 
 class Bigger:
-    """A rule of one's own: messages of at least so many."""
+    """A custom rule: messages of at least this quantity."""
 
     def __init__(self, quantity):
         self.quantity = quantity
@@ -287,7 +287,7 @@ class Bigger:
         return pc.fill_null(pc.greater_equal(messages["quantity"], self.quantity), False)
 
 
-def test_messages_are_filtered_and_enriched_on_their_way(tmp_path, output, select):
+def test_messages_are_filtered_and_enriched_on_the_way(tmp_path, output, select):
     path, names = tmp_path / "day.tape", tmp_path / "names.csv"
     data, messages, failures = tape(500)
     path.write_bytes(data)
@@ -309,9 +309,7 @@ def test_messages_are_filtered_and_enriched_on_their_way(tmp_path, output, selec
     }
 
 
-def test_a_pipeline_of_ones_own_names_the_protocol_where_it_begins_and_ends(
-    tmp_path, output, select
-):
+def test_a_custom_pipeline_names_the_protocol_at_its_start_and_end(tmp_path, output, select):
     path = tmp_path / "day.tape.gz"
     data, messages, failures = tape(300)
     path.write_bytes(gzip.compress(data))
@@ -322,7 +320,7 @@ def test_a_pipeline_of_ones_own_names_the_protocol_where_it_begins_and_ends(
     assert found[:2] == (without_raw(messages, output), failures)
 
 
-def test_files_of_parquet_are_in_the_folders_that_the_protocol_says(tmp_path):
+def test_parquet_files_are_in_the_folders_of_the_protocol(tmp_path):
     path = tmp_path / "day.tape"
     path.write_bytes(tape(2500)[0])
     run(path, f"parquet:{tmp_path / 'out'}")
@@ -369,7 +367,7 @@ def test_a_database_of_another_protocol_is_refused(database):
 
 
 @pytest.mark.parametrize("output", ["sqlite", "postgresql", "parquet"], indirect=True)
-def test_a_sink_that_is_told_no_protocol_says_how_to_name_it(tmp_path, output):
+def test_a_sink_without_the_protocol_says_how_to_name_it(tmp_path, output):
     path = tmp_path / "day.tape"
     path.write_bytes(tape(10)[0])
     pipeline = beam.Pipeline(runner=FnApiRunner())
@@ -380,7 +378,7 @@ def test_a_sink_that_is_told_no_protocol_says_how_to_name_it(tmp_path, output):
         pipeline.run()
 
 
-def test_messages_go_to_standard_output_and_on_in_python(tmp_path, capfd, monkeypatch):
+def test_messages_go_to_standard_output_and_to_python(tmp_path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "day.tape"
     data, messages, failures = tape(100)
@@ -401,14 +399,14 @@ def test_messages_go_to_standard_output_and_on_in_python(tmp_path, capfd, monkey
     assert [(one["position"], one["reason"]) for one in failed] == [one[:2] for one in failures]
 
 
-def test_a_lookup_joins_on_a_column_of_the_protocol_alone(tmp_path):
+def test_a_lookup_joins_on_columns_of_the_protocol_alone(tmp_path):
     (tmp_path / "a.csv").write_text("cl_ord_id,x\n1,2\n")
     with pytest.raises(LookupFileError, match="expected a text column of the messages: kind, sym"):
         Lookup.read(str(tmp_path / "a.csv"), on="cl_ord_id", protocol=TAPE)
 
 
-def test_fix_and_another_protocol_are_read_in_one_process(tmp_path, select):
-    """Without one taking the other's place."""
+def test_fix_and_another_protocol_work_in_one_process(tmp_path, select):
+    """Neither takes the other's place."""
     (tmp_path / "day.tape").write_bytes(tape(10)[0])
     (tmp_path / "day.log").write_bytes(encode([(35, b"D"), (55, b"IBM")]) + b"\n")
     databases = [f"sqlite:///{tmp_path / name}.db" for name in ("tape", "fix")]

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests and benchmarks: its own folder and port, ended by its own id.
+"""A real PostgreSQL server for tests and benchmarks, with its own folder and port.
 
 python -m tests.services.postgresql_server     # prints a URI, runs until its input ends
 """
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import psycopg2
 
-# The tests create and drop databases by the dozen and need no durability; benchmarks keep it.
+# The tests make many short-lived databases and need no durability; benchmarks keep it.
 _FAST = ["-c", "fsync=off", "-c", "full_page_writes=off"]
 
 

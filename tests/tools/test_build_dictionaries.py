@@ -1,4 +1,4 @@
-"""The dictionaries that ship are those that the tool makes of the files, and are the standard's."""
+"""The shipped dictionaries are built from the files, and contain the standard."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def tools(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
 
 
-def test_the_dictionaries_that_ship_are_made_of_the_files(tools):
+def test_the_shipped_dictionaries_are_built_from_the_files(tools):
     from build_dictionaries import build
 
     built = build(GIVEN, GIVEN / "orchestra")
@@ -28,7 +28,7 @@ def test_the_dictionaries_that_ship_are_made_of_the_files(tools):
 
 
 @pytest.mark.parametrize("version", ["FIX42", "FIX44"])
-def test_all_that_the_standard_lists_and_has_is_in_our_dictionary(tools, version):
+def test_our_dictionaries_have_all_that_the_standard_has(tools, version):
     from orchestra import read_orchestra
 
     from fixfeed.transforms.fix.dictionary.choose import BUILT_IN
