@@ -1,4 +1,4 @@
-"""What a version of FIX allows has no defect, in either parser, below and above 6 KiB."""
+"""Allowed values of a version have no defect, in either parser, below and above 6 KiB."""
 
 import random
 
@@ -20,7 +20,7 @@ def of(version):
 
 
 def encoded(version, fields):
-    """A message of a version; that of an application comes over FIXT.1.1."""
+    """A message of a version; the FIX 5 versions are sent over FIXT.1.1."""
     if version in APPL_VER_IDS:
         head, *rest = fields
         return encode([head, (1128, APPL_VER_IDS[version]), *rest], "FIXT.1.1")
@@ -28,7 +28,7 @@ def encoded(version, fields):
 
 
 def defects_of(messages):
-    """What both parsers find; the two together have to agree."""
+    """The defects that both parsers find, which must agree."""
     found = []
     for vectorised in (False, True):
         block = Block("log", 0, b"\n".join(messages))
@@ -39,7 +39,7 @@ def defects_of(messages):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_value_that_a_field_may_have_has_no_defect(version):
+def test_no_allowed_value_of_a_field_has_a_defect(version):
     fields = [field for tag, field in of(version).fields.items() if field.type in _TRIED]
     wrong = [(field.name, text) for field in fields for text in texts_of(field)
              if check_value(field, text)]  # fmt: skip
@@ -51,7 +51,7 @@ _TRIED -= {"DATA", "XMLDATA"}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_messages_of_every_type_are_as_their_version_has_them(version):
+def test_valid_messages_of_every_type_have_no_defect(version):
     rng = random.Random(f"valid {version}")
     dictionary = of(version)
     messages = []
@@ -76,7 +76,7 @@ ORDER = [(35, b"D"), (49, b"BUYSIDE"), (56, b"SELLSIDE"), (34, b"12"), (52, b"20
 
 @pytest.mark.parametrize("version", ["FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4"])
 @pytest.mark.parametrize("copies", [1, 60])
-def test_an_order_has_no_defect_in_any_version(version, copies):
+def test_an_order_has_no_defect_in_fix_40_to_44(version, copies):
     heartbeat = [(35, b"0"), *ORDER[1:5]]
     messages = [encoded(version, ORDER), encoded(version, heartbeat)] * copies
     assert (sum(map(len, messages)) > 6 * 1024) == (copies > 1)

@@ -1,4 +1,4 @@
-"""One dictionary over another: the upper one's word holds, what the lower one adds is not lost."""
+"""One dictionary over another: the upper one wins, and additions of the lower one are kept."""
 
 import copy
 
@@ -28,14 +28,14 @@ def orders(members, **parts):
 
 
 def laid(base, top):
-    """Return `top` laid over `base`, having seen that neither was changed."""
+    """Return `top` laid over `base`, after a check that neither was changed."""
     before = copy.deepcopy((base, top))
     result = lay_over(base, top)
     assert (base, top) == before
     return result
 
 
-def test_the_upper_dictionary_holds_and_the_lower_one_adds_to_it():
+def test_the_upper_dictionary_wins_and_the_lower_one_adds_to_it():
     base = dictionary(
         fields={
             "10": ["CheckSum", "STRING", {}],
@@ -88,7 +88,7 @@ def test_the_upper_dictionary_holds_and_the_lower_one_adds_to_it():
 @pytest.mark.parametrize(
     ("below", "above", "members"),
     [
-        # A group in both: the upper one's, the first member too, and what it lacks behind it.
+        # A group in both: the upper one's with its first member, then the members it lacks.
         (
             [[453, 1, [[448, 1], [447, 0]]], [44, 0]],
             [[453, 0, [[5002, 1], [448, 0]]]],
@@ -100,31 +100,31 @@ def test_the_upper_dictionary_holds_and_the_lower_one_adds_to_it():
             [[453, 0, [[448, 0], [802, 1, [[523, 1]]], [447, 0]]]],
             [[453, 0, [[448, 0], [802, 1, [[523, 1], [803, 1]]], [447, 0]]]],
         ),
-        # A group that the upper dictionary has elsewhere.
+        # A group that is elsewhere in the upper dictionary.
         (
             [[453, 0, [[448, 0], [802, 0, [[523, 0], [803, 1]]]]]],
             [[802, 1, [[523, 1]]]],
             [[802, 1, [[523, 1], [803, 1]]], [453, 0, [[448, 0]]]],
         ),
-        # A group of one alone.
+        # A group in one alone.
         ([[453, 0, [[448, 0]]]], [[44, 0]], [[44, 0], [453, 0, [[448, 0]]]]),
         ([[44, 0]], [[453, 0, [[448, 0]]]], [[453, 0, [[448, 0]]], [44, 0]]),
         # A field in one is a group in the other.
         ([[453, 0]], [[453, 0, [[448, 0]]]], [[453, 0, [[448, 0]]]]),
         ([[453, 0, [[448, 0]]]], [[453, 0]], [[453, 0]]),
-        # Members that the upper dictionary has in a group, outside one, or behind another count.
+        # Members in the upper dictionary's group, outside its group, or under another count.
         ([[448, 1], [44, 0]], [[453, 0, [[448, 0]]]], [[453, 0, [[448, 0]]], [44, 0]]),
         ([[453, 0, [[448, 0], [447, 0]]]], [[448, 1]], [[448, 1], [453, 0, [[447, 0]]]]),
         ([[453, 0, [[448, 0]]]], [[5453, 0, [[448, 0]]]], [[5453, 0, [[448, 0]]]]),
     ],
 )
-def test_each_member_has_the_place_of_the_upper_dictionary(below, above, members):
+def test_each_member_is_where_the_upper_dictionary_has_it(below, above, members):
     assert laid(orders(below), orders(above)) == orders(members)
     found = laid(dictionary(header=below, trailer=below), dictionary(header=above, trailer=above))
     assert found == dictionary(header=members, trailer=members)
 
 
-def test_components_of_one_meaning_stay_where_nothing_is_added():
+def test_equal_components_stay_if_nothing_is_added():
     parties = {"Parties": [[453, 0, [[448, 1]]]]}
     base = orders([["Parties", 1]], components=parties | {"Stipulations": [[232, 0]]})
     top = orders([[11, 1], ["Parties", 0]], components=parties)
@@ -133,7 +133,7 @@ def test_components_of_one_meaning_stay_where_nothing_is_added():
     )
 
 
-def test_components_give_way_to_members_where_some_are_added():
+def test_components_become_members_if_some_are_added():
     base = orders(
         [["Parties", 1], ["Instrument", 1]],
         components={
@@ -152,7 +152,7 @@ def test_components_give_way_to_members_where_some_are_added():
     )
 
 
-def test_a_component_means_to_the_messages_of_each_dictionary_what_that_one_defines():
+def test_the_messages_of_each_dictionary_keep_its_own_meaning_of_a_component():
     same = {"Same": [["Parties", 1]], "Leg": [[600, 1]]}
     base = dictionary(
         components=same | {"Parties": [[453, 1], [448, 0]], "Old": [["Parties", 1], ["Leg", 0]]},
@@ -192,7 +192,7 @@ def test_a_component_means_to_the_messages_of_each_dictionary_what_that_one_defi
         ({"44": "Price", "6": "AvgPx"}, {"6": "Price"}, "44 and 6"),
     ],
 )
-def test_two_tags_of_one_name_are_refused(below, above, tags):
+def test_two_tags_with_one_name_are_refused(below, above, tags):
     def named(names):
         return dictionary(fields={tag: [name, "PRICE", {}] for tag, name in names.items()})
 
@@ -204,7 +204,7 @@ def test_two_tags_of_one_name_are_refused(below, above, tags):
     )
 
 
-def test_what_a_field_may_hold_beside_its_values_is_what_the_upper_dictionary_says():
+def test_other_values_of_a_field_are_those_the_upper_dictionary_allows():
     base = dictionary(fields={"27": ["IOIQty", "STRING", {"L": "Large"}, "QTY"]})
     top = dictionary(fields={"27": ["IOIQty", "STRING", {"X": "Extreme"}]})
     both = {"L": "Large", "X": "Extreme"}
@@ -213,7 +213,7 @@ def test_what_a_field_may_hold_beside_its_values_is_what_the_upper_dictionary_sa
     assert laid(base, top)["fields"]["27"] == ["IOIQty", "STRING", both, "STRING"]
 
 
-def test_a_name_may_go_from_one_tag_to_another():
+def test_a_name_may_move_from_one_tag_to_another():
     base = dictionary(fields={"44": ["Price", "PRICE", {}]})
     top = dictionary(fields={"44": ["LimitPx", "PRICE", {}], "5044": ["Price", "PRICE", {}]})
     assert laid(base, top) == top

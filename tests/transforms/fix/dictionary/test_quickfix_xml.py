@@ -1,4 +1,4 @@
-"""A dictionary in XML is read whole, or refused with the line and what is wrong there."""
+"""A dictionary in XML is read whole, or refused with the line and the error."""
 
 import codecs
 from pathlib import Path
@@ -103,7 +103,7 @@ READ = {
 
 @pytest.fixture
 def read(tmp_path, monkeypatch):
-    """Read a file of the content given, named broker.xml so that errors can be compared whole."""
+    """Read a file with this content, named broker.xml so that errors can be compared whole."""
     monkeypatch.chdir(tmp_path)
 
     def read(content):
@@ -114,18 +114,18 @@ def read(tmp_path, monkeypatch):
 
 
 def one_field(content="", root="type='FIX' major='4' minor='4'"):
-    """Return a dictionary of Price alone and, from line 3 on, of what is given."""
+    """Return a dictionary of Price and, from line 3 on, the given content."""
     field = "<field number='44' name='Price' type='PRICE'/>"
     return f"<fix {root}>\n<fields>{field}</fields>\n{content}</fix>"
 
 
-def test_all_of_a_dictionary_is_read_in_the_order_of_the_file(read):
+def test_a_whole_dictionary_is_read_in_the_order_of_the_file(read):
     found = read(BROKER)
     assert found == READ
     assert orjson.dumps(found) == orjson.dumps(READ)
 
 
-def test_the_order_of_the_sections_says_nothing(read):
+def test_the_order_of_the_sections_does_not_matter(read):
     head, rest = BROKER.split(" <header>")
     before, fields = rest.split(" <fields>")
     fields, end = fields.split("</fix>")
@@ -143,7 +143,7 @@ def test_the_order_of_the_sections_says_nothing(read):
         ("type='FIXT' major='1' minor='1'", "FIXT.1.1"),
     ],
 )
-def test_sections_other_than_the_fields_may_be_absent(read, root, version):
+def test_only_the_section_of_fields_is_required(read, root, version):
     assert read(one_field(root=root)) == {
         "version": version,
         "fields": {"44": ["Price", "PRICE", {}]},
@@ -159,12 +159,12 @@ def test_sections_other_than_the_fields_may_be_absent(read, root, version):
     [("utf-8", b""), ("utf-8", codecs.BOM_UTF8), ("utf-16", b""), ("iso-8859-1", b"")]
     + [("windows-1252", b"")],
 )
-def test_the_encoding_is_the_one_that_the_file_declares(read, encoding, mark):
+def test_the_declared_encoding_is_used(read, encoding, mark):
     text = f"<?xml version='1.0' encoding='{encoding}'?>" + one_field().replace("Price", "Prämie")
     assert read(mark + text.encode(encoding))["fields"] == {"44": ["Prämie", "PRICE", {}]}
 
 
-def test_a_field_may_stand_twice_in_a_message(read):
+def test_a_field_may_occur_twice_in_a_message(read):
     message = "<message name='A' msgtype='A'><field name='Price'/><field name='Price'/></message>"
     found = read(one_field(f"<messages>{message}</messages>"))
     assert found["messages"] == {"A": ["A", 0, [[44, 0], [44, 0]]]}
@@ -417,13 +417,13 @@ def fields(more):
         ),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_line(read, content, error):
+def test_an_error_is_refused_with_its_line(read, content, error):
     with pytest.raises(DictionaryError) as raised:
         read(content)
     assert str(raised.value) == f"broker.xml, {error}"
 
 
-def test_a_file_that_cannot_be_opened_is_refused_with_the_reason(tmp_path):
+def test_an_unreadable_file_is_refused_with_the_reason(tmp_path):
     for path, reason in [
         (tmp_path / "none.xml", "No such file or directory"),
         (tmp_path, "Is a directory"),
@@ -444,13 +444,13 @@ def test_a_file_that_cannot_be_opened_is_refused_with_the_reason(tmp_path):
         ("", "<values allowOtherValues='true'><value enum='1'/></values>", ["INT"]),
     ],
 )
-def test_a_field_may_allow_other_values_than_it_lists(read, attributes, values, union):
+def test_a_field_may_allow_more_values_than_it_lists(read, attributes, values, union):
     field = f"<field number='5001' name='Desk' type='INT' {attributes}>{values}</field>"
     text = f"<fix major='4' minor='4'><fields>{field}</fields></fix>"
     assert read(text)["fields"]["5001"][3:] == union
 
 
-def test_what_allows_other_values_is_true_or_false(read):
+def test_allow_other_values_is_true_or_false(read):
     field = "<field number='5001' name='Desk' type='INT' allowOtherValues='maybe'/>"
     with pytest.raises(DictionaryError, match="allowOtherValues 'maybe', expected true"):
         read(f"<fix major='4' minor='4'><fields>{field}</fields></fix>")

@@ -1,4 +1,4 @@
-"""The dictionaries that come with the project: whole, and named as newest."""
+"""The dictionaries of the project are whole, and use the newest names."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def of(version):
         ("FIXT.1.1", 6028, 164, 7),
     ],
 )
-def test_a_version_has_what_its_dictionary_has(version, fields, messages, depth):
+def test_a_version_has_all_of_its_dictionary(version, fields, messages, depth):
     dictionary = of(version)
     deepest = max(
         scope.depth for kind in dictionary.message_types for scope in dictionary.scope(kind).walk()
@@ -36,7 +36,7 @@ def test_a_version_has_what_its_dictionary_has(version, fields, messages, depth)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_no_tag_has_two_places_in_a_type_of_message(version):
+def test_no_tag_has_two_places_in_a_message_type(version):
     dictionary = of(version)
     twice = [kind for kind in dictionary.message_types if None in dictionary.homes(kind).values()]
     assert twice == []
@@ -57,7 +57,7 @@ def test_no_tag_has_two_places_in_a_type_of_message(version):
         ("FIX.5.0SP1", "AE", (552,), {635}),
     ],
 )
-def test_a_group_has_the_members_that_the_standard_gives_it(version, msg_types, path, members):
+def test_a_group_has_the_members_of_the_standard(version, msg_types, path, members):
     for msg_type in msg_types.split():
         scope = of(version).scope(msg_type)
         for count in path:
@@ -67,25 +67,25 @@ def test_a_group_has_the_members_that_the_standard_gives_it(version, msg_types, 
         assert not members & first.members.keys()
 
 
-def test_a_quote_of_a_mass_quote_of_fix_42_needs_no_quote_entry_id():
-    # QuickFIX asks for it, the standard does not.
+def test_quote_entry_id_is_optional_in_a_mass_quote_of_fix_42():
+    # QuickFIX requires it, the standard does not.
     entries = of("FIX.4.2").scope("i").members[296].members[295]
     assert (entries.first, 299 in entries.required) == (299, False)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_name_is_that_of_one_tag(version):
+def test_every_name_belongs_to_one_tag(version):
     dictionary = of(version)
     names = [dictionary.name(tag) for tag in {*dictionary.fields, *merged().fields}]
     assert len(set(names)) == len(names)
 
 
-def test_names_are_the_newest_in_every_version():
+def test_every_version_uses_the_newest_names():
     assert {of(version).name(32) for version in VERSIONS} == {"LastQty"}
     assert definition("FIX.4.2")["fields"]["32"][0] == "LastShares"
 
 
-def test_an_order_of_fix_44_has_its_parts_and_required_fields():
+def test_an_order_of_fix_44_has_its_sections_and_required_fields():
     scope = of("FIX.4.4").scope("D")
     assert [scope.section[tag] for tag in (8, 35, 55, 453, 10)] == [
         HEADER, HEADER, BODY, BODY, TRAILER,
@@ -111,7 +111,7 @@ def chosen(dictionaries, begin_string, *, applied="", session="A->B", logged_on=
     return dictionaries.choose(begin_string, applied, session, logged_on or {})
 
 
-def test_the_version_of_fixt_is_that_of_the_message_else_of_the_logon_else_the_default():
+def test_a_fixt_version_comes_from_the_message_or_else_the_logon_or_else_the_default():
     version = lambda **given: chosen(BUILT_IN, "FIXT.1.1", **given).version  # noqa: E731
     assert version(applied="7", logged_on={"A->B": "6"}) == "FIX.5.0"
     assert version(logged_on={"A->B": "6"}) == "FIX.4.4"
@@ -121,7 +121,7 @@ def test_the_version_of_fixt_is_that_of_the_message_else_of_the_logon_else_the_d
     assert chosen(BUILT_IN, "FIXT.1.1", applied="6").scope("A").section[1137] == BODY
 
 
-def test_an_own_dictionary_is_for_its_version_or_for_its_sessions_in_both_directions():
+def test_a_custom_dictionary_is_for_its_version_or_its_sessions_in_both_directions():
     mine, broker = own("FIX.4.4", "Mine"), own("FIX.4.2", "Broker")
     both = Dictionaries((OwnDictionary("", mine), OwnDictionary("BROKER->*", broker)))
     name = lambda *given, **more: chosen(both, *given, **more).message_types.get("U1")  # noqa: E731
@@ -132,21 +132,21 @@ def test_an_own_dictionary_is_for_its_version_or_for_its_sessions_in_both_direct
     assert name("FIX.4.2", session="US->BROKERS") is None
 
 
-def test_dictionaries_are_equal_if_they_choose_alike():
+def test_dictionaries_that_choose_alike_are_equal():
     mine = own("FIX.4.4", "Mine")
     assert Dictionaries() == BUILT_IN
     assert Dictionaries((OwnDictionary("", mine),)) == Dictionaries((OwnDictionary("", mine),))
     assert Dictionaries((OwnDictionary("", mine),)) != Dictionaries((OwnDictionary("A->*", mine),))
 
 
-def test_an_unknown_version_has_header_and_trailer_of_the_transport_only():
+def test_an_unknown_version_has_only_the_transport_header_and_trailer():
     dictionary = chosen(BUILT_IN, "FIX.9.9")
     assert (dictionary.is_known, sorted(dictionary.message_types)) == (
         False, ["0", "1", "2", "3", "4", "5", "A", "n"],
     )  # fmt: skip
 
 
-def test_names_of_ones_own_stand_beside_the_usual_ones():
+def test_custom_names_are_used_beside_the_usual_ones():
     mine = own("FIX.4.4", "Mine", **{"5001": "Desk", "44": "LimitPx", "32": "LastQty"})
     dictionaries = Dictionaries((OwnDictionary("", mine),))
     dictionary = chosen(dictionaries, "FIX.4.4")
@@ -156,7 +156,7 @@ def test_names_of_ones_own_stand_beside_the_usual_ones():
     assert dictionaries.own_names == {5001: "Desk", 44: "LimitPx"}
 
 
-def test_a_field_listed_as_in_the_standard_may_hold_what_the_standard_allows():
+def test_a_field_with_the_standard_values_allows_all_that_the_standard_does():
     mine = own("FIX.4.4", "Mine")
     letters = {"S": "Small", "M": "Medium", "L": "Large"}
     mine["fields"] |= {
@@ -168,7 +168,7 @@ def test_a_field_listed_as_in_the_standard_may_hold_what_the_standard_allows():
 
 
 @pytest.mark.parametrize("applied", ["2", "6", "9"])
-def test_a_logon_of_fixt_has_its_group_of_message_types_whatever_version_applies(applied):
+def test_a_fixt_logon_has_its_group_of_message_types_in_any_version(applied):
     dictionary = chosen(BUILT_IN, "FIXT.1.1", applied=applied)
     group = dictionary.scope("A").members[384]
     assert group is not None
