@@ -1,4 +1,4 @@
-"""A log that is read while it is written gives what it gives when it is read at its end."""
+"""A log read while it is written gives the same rows as when it is read at its end."""
 
 import random
 
@@ -42,7 +42,7 @@ def rows(data, start, delimiter, vectorised, within=False):
 
 
 def end_of(data, delimiter):
-    """Return what of a source that ends here is read for good."""
+    """Return how much of a source that ends here is final."""
     end = last_border(data, delimiter, at_end=endings(data, delimiter))
     begin = before_not_text(data, end, delimiter)
     return begin if last_border(data[:begin], delimiter) == begin else end
@@ -55,7 +55,7 @@ def both(data, at, end, delimiter, vectorised):
 
 
 def differences(log, delimiter, vectorised=False):
-    """Return the cuts at which a log that has grown since is read otherwise than at its end."""
+    """Return the cuts after which a grown log is read differently than at its end."""
     end = end_of(log, delimiter)
     whole = rows(log[:end], 0, delimiter, vectorised)
     ends = {cut: end_of(log[:cut], delimiter) for cut in range(len(log))}
@@ -65,19 +65,19 @@ def differences(log, delimiter, vectorised=False):
 
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"^A"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_log_cut_at_every_byte_and_grown_is_read_as_the_whole(layout, delimiter):
+def test_a_log_cut_at_any_byte_and_grown_is_read_like_the_whole(layout, delimiter):
     log = b"".join(map(LAYOUTS[layout], MESSAGES)).replace(b"\x01", delimiter)
     assert differences(log, delimiter) == []
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_both_parsers_read_a_log_that_has_grown_alike(layout):
+def test_both_parsers_read_a_grown_log_alike(layout):
     log = b"".join(map(LAYOUTS[layout], MESSAGES))
     assert differences(log, b"\x01", vectorised=True) == []
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_random_logs_cut_at_every_byte_and_grown_are_read_as_the_whole(seed):
+def test_random_logs_cut_at_any_byte_and_grown_are_read_like_the_whole(seed):
     rng = random.Random(seed)
     delimiter = rng.choice([b"\x01", b"|", b"^A"])
     log = random_log(rng, 6, mutated=0.0, delimiter=delimiter)
@@ -104,7 +104,7 @@ def test_random_logs_cut_at_every_byte_and_grown_are_read_as_the_whole(seed):
         (b"95=400\x0196=cut\n", Endings(unsealed=True), True),
     ],
 )
-def test_the_last_message_is_whole_where_nothing_that_follows_can_change_it(end, known, waits):
+def test_the_last_message_is_whole_if_nothing_after_it_can_change_it(end, known, waits):
     cut = b"8=FIX.4.4\x019=500\x0135=B\x01148=news\x01" + end
     assert last_border(FIRST + b"\n" + cut, b"\x01", at_end=known) == (
         len(FIRST) + 1 if waits else len(FIRST) + 1 + len(cut)
@@ -127,7 +127,7 @@ def test_a_log_shows_how_its_messages_end(layout, expected):
     assert endings(log[: len(LAYOUTS[layout](FIRST)) - 4], b"\x01") == Endings()
 
 
-def test_the_last_message_of_a_log_without_last_delimiters_is_read():
+def test_the_last_message_is_read_without_last_delimiters():
     log = FIRST[:-1] + b"\n" + SECOND[:-1]
     assert end_of(log, b"\x01") == len(log)
     assert end_of(log[:-1], b"\x01") == len(FIRST)

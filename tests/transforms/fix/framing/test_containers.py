@@ -1,4 +1,4 @@
-"""A line that a container's runtime has cut is read as if it had not."""
+"""A line cut by a container runtime is read as if it were whole."""
 
 import itertools
 import json
@@ -72,7 +72,7 @@ def texts(batch):
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|"])
 @pytest.mark.parametrize("text", [b'say "hi" \\ bye', b"x" * 40_000])
-def test_a_message_in_parts_is_read_as_if_it_stood_alone(runtime, delimiter, text):
+def test_a_message_in_parts_is_read_like_a_whole_one(runtime, delimiter, text):
     long = f"IN {order(7, delimiter, text)}"
     others = [runtime([f"OUT {order(number, delimiter)}"]) for number in range(2)]
     size = max(16_384, len(long) // 4) if len(long) > 20_000 else len(long) // 3
@@ -89,7 +89,7 @@ def test_a_message_in_parts_is_read_as_if_it_stood_alone(runtime, delimiter, tex
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_message_cut_anywhere_is_read_as_if_it_stood_alone(runtime):
+def test_a_message_cut_anywhere_is_read_like_a_whole_one(runtime):
     long = order(7, b"|", b"y")
     for place in range(5, len(long) - 8):
         batch = read(runtime(cut(long, place)), b"|")
@@ -98,7 +98,7 @@ def test_a_message_cut_anywhere_is_read_as_if_it_stood_alone(runtime):
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_lines_that_are_whole_and_parts_of_other_lines_stay_what_they_are(runtime):
+def test_whole_lines_and_parts_of_other_lines_are_left_alone(runtime):
     first, second = order(1, b"|"), order(2, b"|")
     other = runtime([second]).replace(b"stdout", b"stderr")
     assert texts(read(runtime([first, second]), b"|")) == [
@@ -111,12 +111,12 @@ def test_lines_that_are_whole_and_parts_of_other_lines_stay_what_they_are(runtim
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_no_border_lies_between_the_parts_of_a_line(runtime):
+def test_no_border_is_between_the_parts_of_a_line(runtime):
     long = order(7, b"|", b"z" * 60)
     parts = runtime(cut(long, 40, 80))
     before = runtime([order(1, b"|")])
     data = before + parts + runtime([order(2, b"|")])
-    # Up to where the last part begins, at the end of which the message may end.
+    # Up to the start of the last part, after which the message may end.
     inside = range(len(before) + 1, len(before) + parts.rindex(b"\n", 0, -1) + 20)
     whole = texts(read(data, b"|"))
     assert [row[0] for row in whole] == ["C1", "C7", "C2"]
@@ -130,7 +130,7 @@ def test_no_border_lies_between_the_parts_of_a_line(runtime):
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("begin", ["8=FIX.4.4", "8=FIX x"])
-def test_no_part_of_a_secret_is_left_where_a_line_was_cut(runtime, begin):
+def test_no_part_of_a_secret_remains_where_a_line_was_cut(runtime, begin):
     fields = [(35, b"A"), (49, b"A"), (56, b"B"), (554, b"s3cr3tpw"), (925, b"s3cr3tpw")]
     logon = encode(fields, delimiter=b"|").decode().replace("8=FIX.4.4", begin)
     parts = [b"s3cr3tpw"[at : at + 4] for at in range(5)]

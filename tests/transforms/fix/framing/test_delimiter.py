@@ -1,4 +1,4 @@
-"""Delimiters of all kinds are found or named; no line of fields counts as without FIX."""
+"""Any delimiter is found or named; a line with fields never counts as without FIX."""
 
 import random
 import re
@@ -22,7 +22,7 @@ FILLER = b"".join(encode([(35, b"0"), (49, b"A"), (34, b"%d" % n)]) + b"\n" for 
 
 
 def read(data, delimiter=b"\x01"):
-    """Return the batch of a block, which both parsers read alike."""
+    """Return the batch of a block, on which both parsers agree."""
     block = Block("log", 1000, data, delimiter)
     batch = parse_block(block, vectorised=False)
     vector = parse_block(block, vectorised=True)
@@ -59,12 +59,12 @@ pair = st.builds(
     end=st.sampled_from([b"\n", b"\r\n", b"\r", b""]),
     long=st.booleans(),
 )
-def test_a_line_with_three_pairs_of_number_and_value_never_counts_as_without_fix(
+def test_a_line_with_three_pairs_of_number_and_value_counts_as_fix(
     pairs, separator, opening, delimiter, end, long
 ):
     line = opening + separator + separator.join(pairs) + end
     filler = FILLER.replace(b"\x01", delimiter) if long else b""
-    # Before a message on the same line it would be that one's prefix.
+    # On the line of a message it would be the prefix of that message.
     batch = read(filler + line + (filler if end else b""), delimiter)
     assert batch.skipped == 0
     assert batch.read > (40 if end else 20) * long
@@ -87,7 +87,7 @@ def test_a_line_with_three_pairs_of_number_and_value_never_counts_as_without_fix
         "D#00138=100#00140=2#00144=1",
     ],
 )
-def test_a_line_that_somebody_would_call_fix_has_a_trace(line):
+def test_a_line_that_looks_like_fix_to_a_person_has_a_trace(line):
     assert has_trace(line.encode(), b"\x01")
 
 
@@ -104,12 +104,12 @@ def test_a_line_that_somebody_would_call_fix_has_a_trace(line):
         "12:30 backup: 3 files, 4 links",
     ],
 )
-def test_other_text_has_none(line):
+def test_other_text_has_no_trace(line):
     assert not has_trace(line.encode(), b"\x01")
 
 
 @pytest.mark.parametrize("delimiter", [*DELIMITERS, *SPELLINGS, b"||", b" ", b'","', b"&#001;"])
-def test_any_delimiter_that_the_head_shows_is_found_and_its_messages_are_whole(delimiter):
+def test_any_delimiter_in_the_head_is_found_and_its_messages_are_whole(delimiter):
     line = ORDER.replace(b"\x01", delimiter) + b"\n"
     data = b"started\n" + line + LATER.replace(b"\x01", delimiter) + b"\n"
     assert sniff_delimiter(data) == delimiter
@@ -124,8 +124,8 @@ def test_any_delimiter_that_the_head_shows_is_found_and_its_messages_are_whole(d
 
 
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"\\u0001"])
-def test_several_spellings_in_one_file_are_each_read(delimiter):
-    # Not what `delimiter` stands for in other places of the text.
+def test_all_delimiters_in_one_file_are_read(delimiter):
+    # Without delimiters that mean something else in this text.
     lines = [ORDER.replace(b"\x01", one) for one in [*DELIMITERS, *SPELLINGS] if one != b"~"]
     for data in (b"\n".join(lines), b"\n".join(lines * 4)):
         batch = read(data, delimiter)
@@ -133,7 +133,7 @@ def test_several_spellings_in_one_file_are_each_read(delimiter):
         assert [row["raw"] for row in batch.messages.to_pylist()] == data.split(b"\n")
 
 
-def test_a_delimiter_that_is_not_known_is_named_in_the_failure():
+def test_the_failure_names_an_unknown_delimiter():
     for data in (ORDER.replace(b"\x01", b"~~"), FILLER + ORDER.replace(b"\x01", b"~~")):
         (failure,) = read(data).failures.to_pylist()
         assert failure["reason"] == NO_BEGIN_STRING
@@ -141,7 +141,7 @@ def test_a_delimiter_that_is_not_known_is_named_in_the_failure():
         assert "--delimiter" in failure["detail"]
 
 
-def test_a_file_without_begin_string_tells_its_delimiter_by_its_fields():
+def test_without_begin_string_the_fields_show_the_delimiter():
     assert sniff_delimiter(b"x\n35=D|49=A|56=B|\n") == b"|"
     assert sniff_delimiter(b"1128=9^A9=30^A35=d^A49=A^A") == b"^A"
     assert sniff_delimiter(b"35=D is how an order begins\n") == b"\x01"
@@ -150,14 +150,14 @@ def test_a_file_without_begin_string_tells_its_delimiter_by_its_fields():
 
 
 @pytest.mark.parametrize("name", ["\\x01", "\\u0001", "\\001"])
-def test_an_escape_names_its_text_where_the_file_has_that_and_its_byte_elsewhere(name):
+def test_an_escape_means_its_text_if_the_file_has_it_and_else_its_byte(name):
     named = read_delimiter(name)
     assert sniff_delimiter(ORDER.replace(b"\x01", name.encode()), named) == name.encode()
     assert sniff_delimiter(ORDER, named) == b"\x01"
     assert sniff_delimiter(b"", named) == b"\x01"
 
 
-def test_a_delimiter_is_named_by_its_text_or_a_word():
+def test_a_delimiter_is_given_as_text_or_as_a_word():
     assert read_delimiter("SOH") == b"\x01"
     assert sniff_delimiter(b"", read_delimiter("\\t")) == b"\t"
     assert read_delimiter("tab") == read_delimiter("\t") == b"\t"
@@ -180,12 +180,12 @@ def test_a_delimiter_is_named_by_its_text_or_a_word():
         *(("", "e.g. '|'"), ("A", "not letters or digits"), ("12", "not letters or digits")),
     ],
 )
-def test_what_is_no_delimiter_is_answered_with_what_is(wrong, answer):
+def test_a_wrong_delimiter_is_answered_with_a_right_one(wrong, answer):
     with pytest.raises(ValueError, match=re.escape(answer)):
         read_delimiter(wrong)
 
 
-def test_a_delimiter_that_was_found_is_named_so_that_it_is_understood_or_not_at_all():
+def test_a_found_delimiter_has_a_name_that_is_understood_or_none():
     for found in (b"~~", b" ", b"\x02", b"\xc2\xa6", b"\xa6", b"\t", b"::", b"\\x01"):
         text = naming(found)
         assert sniff_delimiter(b"", read_delimiter(text)) in (found, b"\x01")
@@ -225,7 +225,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_failure_says_what_it_saw_and_names_the_flag_only_where_it_helps(line):
+def test_a_failure_gives_its_cause_and_the_flag_only_if_it_helps(line):
     for data in (line + b"\n", FILLER + line + b"\n"):
         (failure,) = read(data).failures.to_pylist()
         assert (failure["reason"], failure["detail"]) == (NO_BEGIN_STRING, LINES[line])
@@ -235,7 +235,7 @@ def test_a_failure_says_what_it_saw_and_names_the_flag_only_where_it_helps(line)
         assert row["msg_type"] == "D"
 
 
-def test_a_failure_never_tells_a_value():
+def test_a_failure_never_shows_a_value():
     for line in (
         b"8=FIX554=hunter2 96=x 1=y",
         b"8=FIX.4.4|554hunter2",
@@ -249,7 +249,7 @@ def test_a_failure_never_tells_a_value():
 @pytest.mark.parametrize("end", [b"\r", b"\r\n", b"\n"])
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"^A"])
 @pytest.mark.parametrize("prefix", [b"", b"2025-01-02 09:30:00 IN  "])
-def test_lines_end_with_cr_too(end, delimiter, prefix):
+def test_lines_may_end_with_cr(end, delimiter, prefix):
     lines = [prefix + ORDER.replace(b"\x01", delimiter), prefix + LATER.replace(b"\x01", delimiter)]
     lines.append(lines[0].removesuffix(delimiter))
     for count in (1, 20):
@@ -269,7 +269,7 @@ def test_a_file_that_ends_between_cr_and_lf_is_whole():
 
 
 @pytest.mark.parametrize("closing", [b")", b'"', b"]", b"}", b"'", b",x", b" (sent)", b"<br>"])
-def test_what_closes_the_line_is_no_part_of_check_sum(closing):
+def test_closing_characters_are_not_in_check_sum(closing):
     bare = ORDER[:-1]
     for message in (bare, bare.replace(b"\x019=", b"\x019=1")):
         for count in (1, 100):
@@ -281,7 +281,7 @@ def test_what_closes_the_line_is_no_part_of_check_sum(closing):
             assert (batch.failures.num_rows, batch.skipped) == (0, 0)
 
 
-def test_text_behind_a_message_is_no_line_of_its_own_but_fields_there_are_kept():
+def test_text_after_a_message_is_not_a_separate_line_but_fields_there_are_kept():
     lines = [ORDER + b",2025-01-02 09:30:00,1", ORDER + b" 49=A~56=B~34=7~", b"text", ORDER, b""]
     for count in (1, 40):
         batch = read(b"\n".join(lines * count))
@@ -311,7 +311,7 @@ def test_a_log_cut_at_any_border_gives_the_same_rows(seed):
 
 @pytest.mark.parametrize("version", ["FIX4.4", "FIX.Latest", "FIX.4.4.1", "FIX 4.4", "FIX.5.0.SP2"])
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"\\x01", b"\t"])
-def test_a_message_of_a_version_written_wrongly_is_read(version, delimiter):
+def test_a_message_with_a_misspelt_version_is_read(version, delimiter):
     message = encode([(35, b"D"), (55, b"X")], version, delimiter)
     for count in (1, 200):
         batch = read((message + b"\n") * count, delimiter)
@@ -322,7 +322,7 @@ def check_sum_of(data):
     return b"10=%03d|" % (sum(data) % 256)
 
 
-def test_a_delimiter_inside_data_may_be_the_datas_own_or_a_replaced_soh():
+def test_a_delimiter_inside_data_may_belong_to_the_data_or_replace_soh():
     body = b"8=FIX.4.4|9=30|35=B|34=1|148=h|95=5|96=ab|cd|"
     soh = body.replace(b"|", b"\x01")
     own = soh.replace(b"ab\x01cd", b"ab|cd")

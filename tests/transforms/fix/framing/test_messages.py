@@ -1,4 +1,4 @@
-"""Messages begin and end where FIX says, and where it does not, nothing is lost."""
+"""Messages begin and end as FIX says, and nothing is lost where they do not."""
 
 import random
 
@@ -48,7 +48,7 @@ def test_messages_are_found_whole(data, expected):
 
 
 @pytest.mark.parametrize("pad", range(0, 120))
-def test_a_body_length_that_leads_to_another_checksum_by_chance_takes_nothing_in(pad):
+def test_a_body_length_that_leads_to_another_checksum_by_chance_is_ignored(pad):
     first = encode([(35, b"D"), (49, b"A"), (58, b"x" * pad)])
     assert pieces(first[:28] + b"\n" + ORDER) == [first[:28], ORDER]
 
@@ -82,7 +82,7 @@ def test_borders_found_from_anywhere_before_are_borders_of_the_whole(seed, delim
             assert pieces(parts[0], one) + pieces(parts[1], one) == whole
 
 
-def test_an_unfinished_message_at_the_end_waits_for_what_follows():
+def test_an_unfinished_message_at_the_end_waits_for_its_rest():
     log = ORDER + b"\n" + HEARTBEAT[:20]
     assert last_border(log, b"\x01") == len(ORDER) + 1
     assert last_border(log, b"\x01", at_end=Endings()) == len(ORDER) + 1

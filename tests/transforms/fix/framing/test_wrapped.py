@@ -1,4 +1,4 @@
-"""A message in a JSON line, a CSV cell or a printed string is read as if it stood alone."""
+"""A message in a JSON line, a CSV cell or a printed string is read like a bare one."""
 
 import json
 import random
@@ -43,7 +43,7 @@ def messages(seed=1, count=12, delimiter=b"\x01"):
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"^A"])
 @pytest.mark.parametrize("wrap", WRAPPERS)
 @pytest.mark.parametrize("count", [1, 12, 60])
-def test_a_wrapped_message_is_read_as_if_it_stood_alone(wrap, delimiter, count):
+def test_a_wrapped_message_is_read_like_a_bare_one(wrap, delimiter, count):
     made = messages(count=count, delimiter=delimiter)
     data = b"".join(wrap(message.decode()).encode() + b"\n" for message in made)
     bare = b"\n".join(made) + b"\n"
@@ -97,7 +97,7 @@ def test_secrets_in_wrapped_messages_are_masked(wrap):
             assert "ter2" not in row["fields"]
 
 
-def test_a_message_in_quotes_whose_backslashes_are_its_own_keeps_them():
+def test_a_quoted_message_keeps_its_own_backslashes():
     message = encode([(35, b"D"), (58, b"C:\\new\\x41")], delimiter=b"|")
     for line in (b'INFO "' + message + b'"\n', b"INFO '" + message + b"'\n", message + b"\n"):
         (row,) = read(line, b"|").messages.to_pylist()
@@ -112,9 +112,7 @@ def test_a_message_in_quotes_whose_backslashes_are_its_own_keeps_them():
     "equals", ["\\u003d", "\\u003D", "\\\\u003d", "\\x3d", "\\075", "%3D", "&#61;"]
 )
 @pytest.mark.parametrize("before", ["", "INFO sent ", '{"msg":1} '])
-def test_a_line_whose_equals_signs_are_escaped_outside_of_strings_is_a_failure_that_says_so(
-    equals, before
-):
+def test_escaped_equals_signs_outside_strings_make_a_failure_that_names_them(equals, before):
     line = f"{before}8=FIX.4.4|9=5|35=0|49=A|56=B|".replace("=", equals).encode()
     bare = encode([(35, b"0")], delimiter=b"|")
     batch = read(b"\n".join([line, bare, b"no word of it"]) + b"\n", b"|")
@@ -136,7 +134,7 @@ INNER = [
 @pytest.mark.parametrize("inner", INNER)
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"^A"])
 @pytest.mark.parametrize("line_end", [b"\n", b""])
-def test_fix_in_a_string_inside_a_message_that_has_its_length_is_part_of_it(
+def test_fix_in_a_string_inside_a_message_with_a_length_is_part_of_the_message(
     inner, delimiter, line_end
 ):
     data_field = [(212, b"%d" % len(inner)), (213, inner)]
@@ -158,7 +156,7 @@ def test_several_messages_in_one_string_are_each_read():
     assert (batch.failures.num_rows, batch.skipped) == (0, 0)
 
 
-def test_wrapped_and_bare_messages_stand_in_one_file():
+def test_wrapped_and_bare_messages_may_share_a_file():
     made = messages(count=4)
     text = [one.decode() for one in made]
     lines = [made[0], docker(text[1]).encode(), cell(text[2]).encode(), printed(text[3]).encode()]
@@ -191,7 +189,7 @@ def test_every_byte_of_a_damaged_wrapped_log_is_in_a_message_or_a_failure(seed):
 
 
 def at_its_end(data, delimiter):
-    """Return the rows of a log without an end of line, and where what waits in it begins."""
+    """Return the rows of a log without an end of line, and the start of its waiting part."""
     end = last_border(data, delimiter, at_end=endings(data, delimiter))
     return rows_of(data[:end], delimiter), end
 
@@ -231,9 +229,7 @@ LOGS = [json_array, indented, python_list, python_dicts, one_string, *map(lines_
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|"])
 @pytest.mark.parametrize("log", LOGS)
 @pytest.mark.parametrize("count", [1, 2, 40])
-def test_the_last_message_of_a_log_without_an_end_of_line_is_read_as_any_other(
-    log, delimiter, count
-):
+def test_the_last_message_is_read_without_an_end_of_line(log, delimiter, count):
     for text in ("Zürich", 'say "hi"', "C:\\new\\x41", "a \"b' c\\"):
         last = encode([(35, b"D"), (55, text.encode()), (58, b"end")], delimiter=delimiter)
         data = log([*messages(count=count - 1, delimiter=delimiter), last])
@@ -246,7 +242,7 @@ def test_the_last_message_of_a_log_without_an_end_of_line_is_read_as_any_other(
 
 @pytest.mark.parametrize("log", LOGS)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_wrapped_log_cut_anywhere_and_grown_is_read_as_one_that_is_read_at_its_end(log, seed):
+def test_a_wrapped_log_cut_anywhere_and_grown_is_read_like_the_whole(log, seed):
     data = log(messages(seed, 3)) + b"\n"
     delimiter = sniff_delimiter(data)
     whole = rows_of(data, delimiter)
@@ -256,7 +252,7 @@ def test_a_wrapped_log_cut_anywhere_and_grown_is_read_as_one_that_is_read_at_its
         assert found + rows_of(data[end:], delimiter, end) == whole
 
 
-def test_a_quote_that_is_never_closed_holds_up_no_message_that_is_right_as_it_is():
+def test_an_open_quote_does_not_delay_a_valid_message():
     message = encode([(35, b"D"), (58, b"C:\\new\\x41")], delimiter=b"|")
     for before in (b"it's ", b'5" pipe ', b"it's \"", b'"x": "', b"got b'"):
         (row,), end = at_its_end(before + message, b"|")
@@ -264,7 +260,7 @@ def test_a_quote_that_is_never_closed_holds_up_no_message_that_is_right_as_it_is
         assert (row["raw"], row["defects"]) == (message, None)
 
 
-def test_a_message_in_a_string_that_is_cut_off_waits_for_its_end():
+def test_a_message_in_a_string_that_is_cut_off_waits_for_its_rest():
     message = encode([(35, b"D"), (55, "Zürich".encode())])
     line = docker(message.decode()).encode()
     cut = line[: line.index(b'\\n"')]
