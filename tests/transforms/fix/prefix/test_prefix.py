@@ -1,4 +1,4 @@
-"""Prefixes tell when a message was captured and in which direction."""
+"""Prefixes give the time and direction of a message."""
 
 import datetime
 import re
@@ -43,7 +43,7 @@ def micros(*parts):
         ("", (None, None)),
     ],
 )
-def test_a_prefix_is_read_for_its_time_and_direction(text, expected):
+def test_a_prefix_gives_time_and_direction(text, expected):
     assert read_prefix(text) == expected
 
 
@@ -51,7 +51,7 @@ def iso(text):
     return int(datetime.datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 10**6)
 
 
-# How loggers write 2025-03-14 22:11:12, where nothing says another zone than UTC.
+# Forms of 2025-03-14 22:11:12 in loggers, all in UTC.
 FORMS = {
     "Log4j, Logback, Python": "2025-03-14 22:11:12,123 INFO  [main] c.a.Session - OUT ",
     "Log4j DATE": "14 Mar 2025 22:11:12,123 [main] OUT ",
@@ -111,7 +111,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_what_common_loggers_write_is_understood(name):
+def test_the_forms_of_common_loggers_are_understood(name):
     micros, direction = read_prefix(FORMS[name])
     assert (micros // 1_000_000, direction) == (iso("2025-03-14 22:11:12") // 1_000_000, "out")
     assert micros % 1_000_000 in (0, 123_000, 123_456)
@@ -163,7 +163,7 @@ def test_a_time_that_is_not_understood_is_left_out(text):
     assert read_prefixes(pa.array([text, "2025-03-04 10:11:12 ", text]))[0][0].as_py() is None
 
 
-# A zone that is not understood, wherever it stands.
+# Zones that are not understood, in any position.
 ZONES_AFTER = [
     *("ET", "PT", "CT", "et", "AKDT", "(EDT)", "[PST]", "<IST>", "| BST |", "- MST -", ", CDT,"),
     *("[main] EDT", "INFO [x] (a.B) PT -", "[main] CET", "MESZ", "EST5EDT", "tz=PDT"),
@@ -180,7 +180,7 @@ ZONES_BEFORE += ["Central European Time", "Hong Kong", "[Zürich]", "c.a.X Londo
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
-def test_a_zone_that_is_not_understood_leaves_the_time_out(vectorised):
+def test_an_unknown_zone_leaves_the_time_out(vectorised):
     time = "2025-03-04 10:11:12.123"
     texts = [f"{time} {zone} " for zone in ZONES_AFTER]
     texts += [f"{zone} {time} " for zone in ZONES_BEFORE]
@@ -201,11 +201,11 @@ def test_a_zone_that_is_not_understood_leaves_the_time_out(vectorised):
         "2025-03-04 10:11:12.123 GET /fix ",
     ],
 )
-def test_what_is_no_zone_or_follows_one_leaves_the_time(text):
+def test_text_that_is_not_a_zone_keeps_the_time(text):
     assert read_prefix(text)[0] == micros(2025, 3, 4, 10, 11, 12, 123000)
 
 
-# With {} for a time: it is another than the line's, or may be.
+# With {} for a time: it is not the line's time, or may not be.
 OTHER_TIMES = [
     *("SettlDate={} ", "TradeDate={} 2025-03-05 10:11:12 ", "ExpireTime: {} ", "trade date: {} "),
     *("?from={}&to={} ", '{{"created":"{}","raw":"', "value='{}' ", "order_time={}Z x "),
@@ -217,7 +217,7 @@ OTHER_TIMES = [
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
-def test_a_time_that_may_be_another_than_the_lines_is_left_out(vectorised):
+def test_a_time_that_may_not_be_the_time_of_the_line_is_left_out(vectorised):
     texts = [text.format(*["2025-03-04T10:11:12"] * 2) for text in OTHER_TIMES]
     assert captured(texts, vectorised) == [None] * len(texts)
 
@@ -234,7 +234,7 @@ def test_a_time_that_may_be_another_than_the_lines_is_left_out(vectorised):
         "[gateway] {} ",
     ],
 )
-def test_the_time_at_the_beginning_or_after_its_key_is_that_of_the_line(text):
+def test_a_time_at_the_start_or_after_its_key_is_the_time_of_the_line(text):
     assert read_prefix(text.format("2025-03-04 10:11:12"))[0] == micros(2025, 3, 4, 10, 11, 12)
 
 
@@ -246,7 +246,7 @@ def captured(texts, vectorised):
     return messages["captured_at"].view(pa.int64()).to_pylist()
 
 
-# It did not happen, or not yet; it happened to another message, or somebody else did it; a place.
+# Messages not sent, or not yet; other messages; other senders; places.
 NO_DIRECTIONS = [
     *("failed sending ", "send failed: ", "cannot be sent: ", "didn't send ", "unable to send: "),
     *("Error sending: ", "exception while sending ", "never went outbound: ", "undelivered, sent "),
@@ -296,7 +296,7 @@ NO_DIRECTIONS = [
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
-def test_a_direction_that_is_denied_or_no_more_than_a_word_is_left_out(vectorised):
+def test_a_denied_or_incidental_direction_is_left_out(vectorised):
     message = encode([(35, b"0"), (49, b"A"), (56, b"B")], delimiter=b"|")
     texts = [f"2025-03-04 10:11:12 {text}" for text in NO_DIRECTIONS] + NO_DIRECTIONS
     data = b"".join(text.encode() + message + b"\n" for text in texts)
@@ -380,12 +380,12 @@ def test_a_direction_that_is_denied_or_no_more_than_a_word_is_left_out(vectorise
         ("rx=3 incoming: ", "in"),
     ],
 )
-def test_a_direction_is_told_only_where_it_is_clear(text, expected):
+def test_a_direction_is_given_only_if_it_is_clear(text, expected):
     assert read_prefix(text) == (None, expected)
     assert read_prefix(f"2025-03-04 10:11:12 {text}")[1] == expected
 
 
-def test_seconds_whose_fraction_is_a_member_of_its_own_are_no_time():
+def test_seconds_with_a_separate_fraction_are_not_a_time():
     instant = '{"instant":{"epochSecond":1735810200%s},"level":"INFO","message":"'
     assert read_prefix(instant % "")[0] == 1735810200_000_000
     assert read_prefix(instant % ',"nanoOfSecond":123000000')[0] is None
@@ -407,7 +407,7 @@ def test_seconds_whose_fraction_is_a_member_of_its_own_are_no_time():
         ("%d.%m.%Y %T", "31.02.2025 10:11:12 ", None),
     ],
 )
-def test_a_pattern_tells_where_the_time_is(pattern, text, expected):
+def test_a_pattern_shows_where_the_time_is(pattern, text, expected):
     log = read_log_format(captured_at=[pattern])
     micros = expected and iso(expected)
     assert read_prefix(text, log)[0] == micros
@@ -431,7 +431,7 @@ def test_a_pattern_tells_where_the_time_is(pattern, text, expected):
         ("2025-11-02 02:00:00 ", "2025-11-02 07:00:00"),
     ],
 )
-def test_a_time_without_an_offset_is_one_of_the_zone_of_the_log(text, expected):
+def test_a_time_without_an_offset_is_in_the_zone_of_the_log(text, expected):
     log = read_log_format(time_zone="America/New_York")
     micros = expected and iso(expected)
     assert read_prefix(text, log)[0] == micros
@@ -439,7 +439,7 @@ def test_a_time_without_an_offset_is_one_of_the_zone_of_the_log(text, expected):
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
-def test_our_own_comp_ids_tell_the_direction(vectorised):
+def test_our_own_comp_ids_give_the_direction(vectorised):
     data = b"".join(
         prefix + encode([(35, b"0"), (49, sender), (56, target)]) + b"\n"
         for prefix, sender, target in [
@@ -457,7 +457,7 @@ def test_our_own_comp_ids_tell_the_direction(vectorised):
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
-def test_what_loggers_write_is_understood_whichever_parser_reads_the_messages(vectorised):
+def test_either_parser_understands_the_forms_of_loggers(vectorised):
     texts = [text for text in FORMS.values() for _ in range(3)]
     message = encode([(35, b"0"), (49, b"A"), (56, b"B")], delimiter=b"|")
     data = b"".join(text.encode() + message + b"\n" for text in texts)
@@ -503,7 +503,7 @@ def test_what_loggers_write_is_understood_whichever_parser_reads_the_messages(ve
         ({"we_are": [""]}, "we-are is empty, expected a SenderCompID such as BROKER"),
     ],
 )
-def test_a_format_that_cannot_be_used_is_refused(options, problem):
+def test_an_unusable_format_is_refused(options, problem):
     with pytest.raises(LogFormatError) as raised:
         read_log_format(**options)
     assert str(raised.value) == problem
@@ -536,10 +536,10 @@ AFTER += [" Z9 ", " / ", " 2024 ", " Mar ", " 12:13:14 ", "\t"]
     before=st.sampled_from(BEFORE),
     after=st.sampled_from(AFTER),
 )
-def test_a_time_that_is_read_is_the_one_that_was_written(
+def test_a_time_is_read_as_it_was_written_or_not_at_all(
     moment, form, offset, padded, before, after
 ):
-    # Where a year stands last, what follows it is not the offset of a clock.
+    # If the year is last, the text after it is not an offset.
     offset = "" if form.endswith("%Y") else offset
     text = moment.strftime(form)
     text = text if padded else text.replace(" 0", " ").replace("/0", "/")
@@ -639,7 +639,7 @@ TEXTS = st.lists(PIECES, max_size=8).map("".join)
     texts=["20250102-09:30:00.1 : ", "20250102-09:30:00.12 : ", "20250131-09:30:00.2 x"],
     log=LogFormat(),
 )
-def test_many_prefixes_at_once_give_what_one_at_a_time_gives(texts, log):
+def test_many_prefixes_at_once_give_the_same_as_one_at_a_time(texts, log):
     expected = [(None, None) if text is None else read_prefix(text, log) for text in texts]
     times, directions = read_prefixes(pa.array(texts, pa.string()), log)
     assert times.type == TIME
@@ -648,5 +648,5 @@ def test_many_prefixes_at_once_give_what_one_at_a_time_gives(texts, log):
 
 
 @pytest.mark.parametrize("text", ["1" * 60_000, "a" * 60_000, "in " * 20_000, "\u4e2d" * 60_000])
-def test_a_prefix_that_no_logger_writes_says_nothing_and_is_passed_over_at_once(text):
+def test_an_absurd_prefix_is_skipped_quickly_and_gives_nothing(text):
     assert read_prefix(f"2025-01-02 09:30:00 {text} IN ") == (None, None)
