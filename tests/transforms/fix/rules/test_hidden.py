@@ -1,4 +1,4 @@
-"""What a masking hides, rules and lookups do not guess: they are refused with a sentence."""
+"""Rules and lookups on masked values do not guess: they are refused with a sentence."""
 
 from types import MappingProxyType
 
@@ -41,13 +41,13 @@ def masking(*texts):
         ("Username", "Username = joe"),
     ],
 )
-def test_a_rule_over_what_is_hidden_is_refused(how, place, masked, rule):
+def test_a_rule_over_masked_values_is_refused(how, place, masked, rule):
     with pytest.raises(RuleError, match=r"rules see what is stored, so this one would guess"):
         Filter(**{place: [rule]}, masking=masking(f"{masked}={how}"))
     Filter(**{place: [rule]}, masking=UNMASKED)
 
 
-def test_the_sentence_says_what_is_hidden_and_what_to_do():
+def test_the_error_names_the_masked_values_and_the_remedy():
     with pytest.raises(RuleError) as raised:
         Filter(exclude=["Account = A1"], masking=masking("Account"))
     assert str(raised.value) == (
@@ -65,26 +65,26 @@ def test_a_secret_is_hidden_unless_it_is_kept():
 
 
 @pytest.mark.parametrize("how", ["mask", "hash"])
-def test_whether_a_field_is_there_may_be_asked_where_it_stays(how):
+def test_existence_may_be_tested_unless_a_field_is_dropped(how):
     for rule in ("Account exists", "Account missing", "price exists", "session exists"):
         Filter(include=[rule], masking=masking(f"Account={how}", f"Price={how}", f"49={how}"))
     with pytest.raises(RuleError, match="the values of 1 are dropped"):
         Filter(include=["Account missing"], masking=masking("Account=drop"))
 
 
-def test_entries_are_not_counted_where_their_fields_are_dropped():
+def test_entries_cannot_be_counted_if_their_fields_are_dropped():
     with pytest.raises(RuleError, match="the values of 448 are dropped"):
         Filter(include=["NoPartyIDs = 2"], masking=masking("PartyID=drop"))
     Filter(include=["NoPartyIDs = 2"], masking=masking("PartyID", "HeartBtInt=drop"))
 
 
-def test_other_rules_stay_as_they_are():
+def test_other_rules_are_unaffected():
     rules = ["Account = A1", "raw like *x*", "session like *A*", "MsgType = D"]
     Filter(include=rules[1:], exclude=rules, masking=masking())
     Filter(include=rules[2:], masking=masking("Account=hash", "PartyID=drop"))
 
 
-def test_a_counterparty_s_name_is_hidden_with_its_tag():
+def test_a_counterparty_s_name_is_masked_with_its_tag():
     class Own(Dictionaries):
         own_names = MappingProxyType({5001: "Desk", 1: "Depot"})
 
@@ -105,7 +105,7 @@ def test_a_counterparty_s_name_is_hidden_with_its_tag():
         ("Account", "prefix"),
     ],
 )
-def test_a_lookup_on_what_is_hidden_is_refused(how, masked, column):
+def test_a_lookup_on_masked_values_is_refused(how, masked, column):
     lookup = Lookup("desks.csv", column, {"A1": "{}"}, frozenset(), "digest")
     with pytest.raises(LookupFileError, match="so this one would find nothing"):
         Enrich(lookups=[lookup], masking=masking(f"{masked}={how}"))

@@ -1,4 +1,4 @@
-"""A rule means the same messages whether a column or the JSON of the other fields answers it."""
+"""A rule selects the same messages from a column and from the JSON of the other fields."""
 
 import pickle
 
@@ -14,11 +14,11 @@ LOG = [
     # 0: an order
     [(35, b"D"), (34, b"5"), (49, b"A"), (52, b"20250102-09:30:00.123"), (56, b"B"), (11, b"007"),
      (1, b"ACC"), (55, b"AAPL"), (54, b"1"), (38, b"100"), (44, b"10.50"), (43, b"N")],
-    # 1: parties twice, a time finer than the column, a quantity that is no number
+    # 1: parties twice, a time finer than the column, a quantity that is not a number
     [(35, b"D"), (34, b"6"), (49, b"A"), (52, b"20250102-16:00:00.123456789"), (56, b"B"),
      (55, b"MSFT"), (54, b"2"), (38, b"1e5"), (448, b"P1"), (448, b"P2"),
      (126, b"20250103-00:00:00")],
-    # 2: a symbol that repeats, a tag of one's own, an empty text
+    # 2: a repeated symbol, a custom tag, an empty text
     [(35, b"8"), (34, b"7"), (49, b"B"), (52, b"20250103-09:30:00"), (56, b"A"), (55, b"VOD.L"),
      (55, b"BP.L"), (5001, b"12.0"), (58, b""), (44, b"-0.12345678901"), (43, b"Y")],
     # 3: a heartbeat in a leap second
@@ -81,7 +81,7 @@ def rows(fields):
         ("PossDupFlag = Y", [2]),
         ("PossDupFlag in true, n", [0, 2]),
         ("PossDupFlag != Y", [0]),
-        # fields without a column, repeated, or of one's own
+        # fields without a column, repeated, or custom
         ("PartyID = P2", [1]),
         ("partyid != P2", [1]),
         ("448 not in P1,P2", []),
@@ -102,7 +102,7 @@ def rows(fields):
         ("defects like *bad_value*", [1]),
     ],
 )
-def test_a_rule_means_messages(rule, meant, fields):
+def test_a_rule_selects_messages(rule, meant, fields):
     mask = parse_rule(rule).mask(rows(fields))
     assert mask.null_count == 0
     assert [row for row, is_meant in enumerate(mask.to_pylist()) if is_meant] == meant
@@ -207,7 +207,7 @@ def test_a_rule_can_be_pickled():
         ),
     ],
 )
-def test_a_rule_that_cannot_be_read_is_shown_with_the_place(rule, shown, problem):
+def test_an_invalid_rule_is_shown_with_the_place(rule, shown, problem):
     with pytest.raises(RuleError) as raised:
         parse_rule(rule)
     line, at = shown

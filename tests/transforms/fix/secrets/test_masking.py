@@ -1,4 +1,4 @@
-"""Secrets come out nowhere; what is wrong with their message is told all the same."""
+"""Secrets are never shown; the defects of their messages are reported all the same."""
 
 import hashlib
 import hmac
@@ -28,7 +28,7 @@ DELIMITERS = [b"\x01", b"|", b"^A"]
 
 
 def rows(data, *, delimiter=b"\x01", masking=DEFAULT, **options):
-    """The rows and failures that both parsers give, which are the same."""
+    """The rows and failures of both parsers, which are equal."""
     block = Block("log", 0, data.replace(b"\x01", delimiter), delimiter)
     both = [
         parse_block(block, masking=masking, vectorised=way, fix_json=True, **options)
@@ -76,7 +76,7 @@ def test_secrets_of_a_logon_become_asterisks_in_columns_json_and_bytes(delimiter
         b"".join(encode(LOGON)[at : at + 1] for at in range(80)) + b"\x01554=hunter2",
     ],
 )
-def test_no_damage_brings_a_secret_to_light(data, delimiter):
+def test_damage_never_reveals_a_secret(data, delimiter):
     found = str(rows(data, delimiter=delimiter, fields="all")).encode()
     assert b"hunter2" not in found
     assert b"ter2" not in found
@@ -84,7 +84,7 @@ def test_no_damage_brings_a_secret_to_light(data, delimiter):
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("begin", [b"8=FIX.4.4", b"8?FIX.4.4"])
-def test_a_secret_that_goes_on_in_the_next_line_is_masked_there(begin, line_end):
+def test_a_secret_that_continues_on_the_next_line_is_masked_there(begin, line_end):
     message = encode(LOGON, delimiter=b"|").replace(b"8=FIX.4.4", begin)
     message = message.replace(b"hunter2", b"s3cr3tpw").replace(RAW, b"*" * 8)
     first, last = message.index(b"|554="), message.index(b"|10=")
@@ -97,7 +97,7 @@ def test_a_secret_that_goes_on_in_the_next_line_is_masked_there(begin, line_end)
         assert left.endswith(b"9=1|49=x|")
 
 
-def test_what_is_wrong_is_told_by_the_bytes_as_they_came():
+def test_defects_are_those_of_the_original_bytes():
     wrong = encode(LOGON)[:-4] + b"000\x01"
     (right,), _ = rows(encode(LOGON), validate="dictionary")
     (row,), _ = rows(wrong, validate="dictionary")
@@ -107,12 +107,12 @@ def test_what_is_wrong_is_told_by_the_bytes_as_they_came():
     }  # fmt: skip  (925 came with FIX 5.0)
 
 
-def test_raw_data_is_a_secret_in_a_logon_only():
+def test_raw_data_is_a_secret_only_in_a_logon():
     (row,), _ = rows(encode([(35, b"B"), *HEAD[1:], (148, b"x"), (95, b"3"), (96, b"abc")]))
     assert (orjson.loads(row["fields"])["RawData"], row["masked"]) == ("abc", None)
 
 
-def test_a_hash_is_that_of_the_value_under_the_key_and_stays_joinable():
+def test_a_hash_depends_on_value_and_key_and_stays_joinable():
     order = encode([(35, b"D"), *HEAD[1:], (1, b"ACC77"), (55, b"IBM")])
     masking = read_masking(["Account=hash"], key=b"key")
     (one, other), _ = rows(order * 2, masking=masking)
@@ -124,7 +124,7 @@ def test_a_hash_is_that_of_the_value_under_the_key_and_stays_joinable():
     assert third["account"] != expected
 
 
-def test_a_dropped_field_is_gone_with_its_length():
+def test_a_dropped_field_is_removed_with_its_length():
     masking = read_masking(["96=drop", "Password=drop"])
     (row,), _ = rows(encode(LOGON), masking=masking)
     assert orjson.loads(row["fields"]) == {
@@ -142,25 +142,25 @@ def test_a_hashed_data_field_has_the_length_of_its_hash():
     assert (fields["RawDataLength"], len(fields["RawData"])) == ("16", 16)
 
 
-def test_a_masked_number_is_text_in_the_json_and_no_column():
+def test_a_masked_number_is_text_in_the_json_alone():
     order = encode([(35, b"D"), *HEAD[1:], (55, b"IBM"), (44, b"12.5")])
     (row,), _ = rows(order, masking=read_masking(["Price"]))
     assert (row["price"], row["defects"], row["masked"]) == (None, None, "44")
     assert orjson.loads(row["fields"]) == {"Price": "****"}
 
 
-def test_what_is_asked_for_by_name_is_kept():
+def test_fields_named_keep_are_kept():
     kept = read_masking(["553=keep", "Password=keep", "925=keep", "RawData=keep"])
     (row,), _ = rows(encode(LOGON), masking=kept)
     assert (row["masked"], row["raw"]) == (None, encode(LOGON))
 
 
-def test_nothing_is_masked_where_that_is_said():
+def test_unmasked_masks_nothing():
     (row,), _ = rows(encode(LOGON), masking=UNMASKED)
     assert (row["masked"], row["raw"]) == (None, encode(LOGON))
 
 
-def test_a_masking_adds_to_that_of_the_secrets():
+def test_a_masking_adds_to_the_default_one():
     assert Masking({}) == DEFAULT
     order = encode([*LOGON, (1, b"ACC77")])
     (row,), _ = rows(order, masking=Masking({1: "drop"}))
@@ -177,7 +177,7 @@ def test_a_masking_adds_to_that_of_the_secrets():
         ({1: "hash"}, "hashes of 1 want a key"),
     ],
 )
-def test_a_masking_that_means_nothing_is_refused(how, answer):
+def test_an_invalid_masking_is_refused(how, answer):
     with pytest.raises(MaskingError) as raised:
         Masking(how)
     assert str(raised.value) == answer
@@ -193,27 +193,27 @@ def test_a_masking_that_means_nothing_is_refused(how, answer):
         ("1=hash", "mask is '1=hash': hashes want a key, see --mask-key-file"),
     ],
 )
-def test_a_text_that_means_nothing_is_answered(text, answer):
+def test_an_invalid_mask_option_is_answered(text, answer):
     with pytest.raises(MaskingError) as raised:
         read_masking([text])
     assert str(raised.value) == answer
 
 
-def test_a_counterparty_s_name_may_be_asked_for():
+def test_a_counterparty_s_name_may_be_masked():
     masking = read_masking(["Desk=drop", "limitpx"], own_names={5001: "Desk", 44: "LimitPx"})
     assert (masking.how[5001], masking.how[44]) == ("drop", "mask")
     with pytest.raises(MaskingError, match="did you mean Desk"):
         read_masking(["Deskk"], own_names={5001: "Desk"})
 
 
-def test_maskings_are_equal_if_they_mask_alike():
+def test_maskings_that_mask_alike_are_equal():
     assert read_masking(()) == DEFAULT
     assert read_masking(["1=hash"], key=b"a") != read_masking(["1=hash"], key=b"b")
     assert b"key" not in read_masking(["1=hash"], key=b"key").digest.encode()
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
-def test_a_masked_message_keeps_the_delimiter_it_came_with(vectorised):
+def test_a_masked_message_keeps_its_delimiter(vectorised):
     logon = encode([(35, b"A"), (49, b"A"), (56, b"B"), (553, b"ann"), (554, b"secret")])
     hidden = logon.replace(b"ann", b"***").replace(b"secret", b"******")
     for came in ([logon] * 30, [logon, logon.replace(b"\x01", b"^A")] * 15):

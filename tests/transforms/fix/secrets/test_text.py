@@ -1,4 +1,4 @@
-"""Secrets are found in bytes that are no message, however their fields are written."""
+"""Secrets are found in bytes outside messages, in any form of their fields."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def hidden(text, encoding="utf-8"):
 
 @pytest.mark.parametrize("equals", EQUALS)
 @pytest.mark.parametrize("delimiter", DELIMITERS)
-def test_a_secret_field_is_found_between_any_delimiters_and_after_any_sign(delimiter, equals):
+def test_a_secret_field_is_found_with_any_delimiter_and_any_sign(delimiter, equals):
     head = [(8, "FIX.4.4"), (9, 5), (35, "A"), (49, "A"), (56, "B")]
     for tags in ((554,), (553, 554), (96,), (925,)):
         fields = [*head, *((tag, SECRET) for tag in tags), (10, "000")]
@@ -42,19 +42,19 @@ def test_a_secret_field_is_found_in_markup_and_escapes(form):
     assert hidden(form % SECRET)
 
 
-def test_raw_data_stays_where_the_line_says_that_it_is_no_logon():
+def test_raw_data_stays_if_the_line_shows_another_type_than_logon():
     for equals in EQUALS[:4]:
         text = f"35{equals}B|95{equals}8|96{equals}{SECRET}|10{equals}000"
         assert not hidden(text)
         assert hidden(text.replace("B", "A", 1))
 
 
-def test_a_line_that_comes_again_is_masked_again():
+def test_a_repeated_line_is_masked_again():
     for _ in range(3):
         assert hidden(f"connecting to postgresql://u:{SECRET}@h/db --password {SECRET} x")
 
 
-def test_what_follows_a_secret_field_is_told():
+def test_the_text_after_a_secret_field_is_shown():
     text = f"49 = A·554 = {SECRET}·108 = 30"
     assert DEFAULT.left_over(text.encode())[0].startswith("49 = A·554 =*".encode())
     assert DEFAULT.left_over(f"49=A|554= {SECRET}|108= 30".encode())[0].endswith(b"*|108= 30")
