@@ -1,4 +1,4 @@
-"""Groups come out nested as the dictionary has them, and nothing in them is lost."""
+"""Groups are nested as in the dictionary, and nothing in them is lost."""
 
 import random
 import threading
@@ -25,7 +25,7 @@ def read(fields, *, version="FIX.4.4", vectorised=False, **options):
 
 
 def nested(fields, **options):
-    """What both parsers make of the fields: JSON and defects."""
+    """The result of both parsers: JSON and defects."""
     rows = [read(fields, vectorised=way, **options) for way in (False, True)]
     assert rows[0] == rows[1]
     return orjson.loads(rows[0]["fields"]), rows[0]["defects"]
@@ -60,14 +60,14 @@ def test_a_group_without_entries_is_an_empty_array():
     assert nested([*HEAD, (453, b"0"), (55, b"IBM")]) == ({"NoPartyIDs": []}, None)
 
 
-def test_a_count_that_is_wrong_stands_behind_the_entries_under_its_tag():
+def test_a_wrong_count_follows_the_entries_under_its_tag():
     assert nested([*HEAD, (453, b"3"), (448, b"P1"), (448, b"P2"), (55, b"IBM")]) == (
         {"NoPartyIDs": [{"PartyID": "P1"}, {"PartyID": "P2"}], "453": "3"},
         "group_count",
     )
 
 
-def test_a_tag_of_ones_own_stays_in_the_entry_it_stands_in():
+def test_a_custom_tag_stays_in_its_entry():
     fields = [(453, b"2"), (448, b"P1"), (5001, b"x"), (448, b"P2"), (5002, b"y"), (55, b"IBM")]
     assert nested([*HEAD, *fields]) == (
         {"NoPartyIDs": [{"PartyID": "P1", "5001": "x"}, {"PartyID": "P2"}], "5002": "y"},
@@ -84,7 +84,7 @@ def alloc(account, *own):
 
 @pytest.mark.parametrize("behind", [[], [(118, b"7")], [(5800, b"t")], [(118, b"7"), (5800, b"t")]])
 @pytest.mark.parametrize("copies", [1, 60])
-def test_own_tags_of_each_entry_stay_in_it_and_in_the_last_one_too(behind, copies):
+def test_custom_tags_stay_in_every_entry_including_the_last(behind, copies):
     first, last = [(5751, b"a"), (5752, b"1")], [(5751, b"c"), (5752, b"3")]
     fields = [*ALLOCS, *alloc(b"A", *first), *alloc(b"B", (5751, b"b")), *alloc(b"C", *last)]
     data = b"\n".join([encode([*fields, *behind])] * copies)
@@ -104,7 +104,7 @@ def test_own_tags_of_each_entry_stay_in_it_and_in_the_last_one_too(behind, copie
             assert row["defects"] == "group_foreign"
 
 
-def test_own_tags_stay_in_the_last_entry_where_the_message_is_cut_off_after_them():
+def test_custom_tags_stay_in_the_last_entry_of_a_message_cut_off_after_them():
     fields = [*ALLOCS, *alloc(b"A", (5751, b"a")), *alloc(b"B", (5751, b"b"))]
     whole = encode(fields)
     for vectorised in (False, True):
@@ -114,7 +114,7 @@ def test_own_tags_stay_in_the_last_entry_where_the_message_is_cut_off_after_them
         assert [entry["5751"] for entry in entries] == ["a", "b"]
 
 
-def test_a_tag_that_no_earlier_entry_has_stands_in_the_message():
+def test_a_tag_in_no_earlier_entry_belongs_to_the_message():
     fields = [*ALLOCS[:-1], (78, b"2"), *alloc(b"A", (5751, b"a"))]
     last = alloc(b"B", (5751, b"b"), (5800, b"x"))
     assert nested([*fields, *last]) == (
@@ -129,7 +129,7 @@ def test_a_tag_that_no_earlier_entry_has_stands_in_the_message():
     )
 
 
-def test_a_field_before_an_own_tag_of_the_last_entry_stands_in_it_as_well():
+def test_a_field_before_a_custom_tag_of_the_last_entry_stays_in_it_too():
     fields = [*ALLOCS[:-1], (78, b"2"), *alloc(b"A", (5751, b"a"))]
     content, _ = nested([*fields, *alloc(b"B", (5800, b"x"), (5751, b"b"), (5900, b"y"))])
     assert content["NoAllocs"][1] == {
@@ -138,13 +138,13 @@ def test_a_field_before_an_own_tag_of_the_last_entry_stands_in_it_as_well():
     assert content["5900"] == "y"
 
 
-def test_behind_the_only_entry_an_own_tag_stands_in_the_message():
+def test_after_the_only_entry_a_custom_tag_belongs_to_the_message():
     fields = [*ALLOCS[:-1], (78, b"1"), *alloc(b"A", (5751, b"a"))]
     content, defects = nested(fields)
     assert (content["5751"], defects) == ("a", None)
 
 
-def test_what_an_entry_of_a_group_elsewhere_in_the_message_has_is_told_from_that():
+def test_a_custom_tag_known_from_a_group_elsewhere_stays_in_its_entry():
     parties = [(453, b"2"), (448, b"A"), (802, b"2"), (523, b"s"), (9003, b"q"), (523, b"t")]
     parties += [(9003, b"r"), (448, b"B"), (802, b"1"), (523, b"u"), (9003, b"z"), (58, b"end")]
     content, _ = nested([*HEAD, *parties])
@@ -153,7 +153,7 @@ def test_what_an_entry_of_a_group_elsewhere_in_the_message_has_is_told_from_that
     assert other["NoPartySubIDs"] == [{"PartySubID": "u", "9003": "z"}]
 
 
-def test_a_group_without_entries_keeps_no_own_tag_though_an_earlier_one_has_it():
+def test_a_group_without_entries_keeps_no_custom_tag_that_an_earlier_one_has():
     parties = [(453, b"2"), (448, b"A"), (802, b"1"), (523, b"s"), (9003, b"q"), (523, b"t")]
     parties += [(448, b"B"), (802, b"1"), (9003, b"z"), (58, b"end")]
     content, _ = nested([*HEAD, *parties])
@@ -167,7 +167,7 @@ _INSIDE = {78: (79, 539, 80), 539: (524, 804), 804: (545,)}
 
 
 def own_group(rng, count, own):
-    """Fields and JSON of a group of FIX 4.4 whose every entry has own tags at its end."""
+    """Fields and JSON of a group of FIX 4.4 with custom tags at the end of every entry."""
     entries, fields = [], []
     for number in range(rng.choice([2, 3, 4])):
         entry = {}
@@ -186,11 +186,11 @@ def own_group(rng, count, own):
     return fields, entries
 
 
-def test_own_tags_stay_in_their_entries_at_any_depth():
+def test_custom_tags_stay_in_their_entries_at_any_depth():
     rng = random.Random("own tags")
     messages, expected = [], []
     for _ in range(300):
-        # Groups in each other have own tags of their own, or the inner ones have none.
+        # Nested groups have different custom tags, or the inner ones none.
         own = {count: rng.sample(range(first, first + 9), rng.choice([0, 1, 2]))
                for count, first in ((78, 5000), (539, 6000), (804, 7000))}  # fmt: skip
         fields, entries = own_group(rng, 78, own)
@@ -204,7 +204,7 @@ def test_own_tags_stay_in_their_entries_at_any_depth():
         assert [orjson.loads(text) for text in batch.messages["fields"].to_pylist()] == expected
 
 
-def test_own_tags_in_every_entry_need_no_scalar_parser(monkeypatch):
+def test_custom_tags_in_every_entry_need_no_scalar_parser(monkeypatch):
     sent = []
     monkeypatch.setattr(
         "fixfeed.transforms.fix.vector.block.parse_message",
@@ -228,7 +228,7 @@ def test_members_without_their_count_are_arrays_of_values():
     )
 
 
-def test_a_member_that_comes_again_begins_the_next_entry():
+def test_a_repeated_member_begins_the_next_entry():
     fields = [(453, b"2"), (448, b"P1"), (447, b"D"), (447, b"G"), (55, b"IBM")]
     assert nested([*HEAD, *fields]) == (
         {"NoPartyIDs": [{"PartyID": "P1", "PartyIDSource": "D"}, {"PartyIDSource": "G"}]},
@@ -236,7 +236,7 @@ def test_a_member_that_comes_again_begins_the_next_entry():
     )
 
 
-def test_a_repeated_group_goes_on_with_its_array():
+def test_a_repeated_group_continues_its_array():
     fields = [(453, b"1"), (448, b"P1"), (55, b"IBM"), (453, b"1"), (448, b"P2")]
     assert nested([*HEAD, *fields]) == (
         {"NoPartyIDs": [{"PartyID": "P1"}, {"PartyID": "P2"}]},
@@ -244,7 +244,7 @@ def test_a_repeated_group_goes_on_with_its_array():
     )
 
 
-def test_a_type_that_no_dictionary_has_gives_arrays():
+def test_an_unknown_message_type_gives_arrays():
     fields = [(35, b"U1"), *HEAD[1:], (453, b"2"), (448, b"P1"), (448, b"P2")]
     assert nested(fields) == ({"NoPartyIDs": "2", "PartyID": ["P1", "P2"]}, "repeated_tag")
 
@@ -265,14 +265,14 @@ def test_the_version_decides_what_is_a_group(version, extra, is_nested):
     assert ("NoPartyIDs" in found, isinstance(found.get("NoPartyIDs"), list)) == (True, is_nested)
 
 
-def test_a_column_holds_what_stands_at_the_level_of_the_message_only():
+def test_a_column_holds_only_fields_at_the_message_level():
     fields = [(35, b"V"), *HEAD[1:], (262, b"R"), (146, b"2"), (55, b"IBM"), (55, b"AAPL")]
     row = read(fields)
     assert row["symbol"] is None
     assert orjson.loads(row["fields"])["NoRelatedSym"] == [{"Symbol": "IBM"}, {"Symbol": "AAPL"}]
 
 
-def test_fix_json_has_header_body_and_trailer_and_leaves_out_what_is_right():
+def test_fix_json_has_header_body_and_trailer_and_leaves_out_correct_framing():
     fields = [
         *HEAD,
         (627, b"1"),
@@ -300,7 +300,7 @@ def test_fix_json_has_header_body_and_trailer_and_leaves_out_what_is_right():
     ]
 
 
-def test_fix_json_keeps_a_wrong_check_sum_and_a_wrong_body_length():
+def test_fix_json_keeps_wrong_check_sums_and_body_lengths():
     message = encode(HEAD).replace(b"\x019=", b"\x019=1")
     for way in (False, True):
         batch = parse_block(Block("log", 0, message), vectorised=way, fix_json=True)
@@ -310,7 +310,7 @@ def test_fix_json_keeps_a_wrong_check_sum_and_a_wrong_body_length():
 
 
 def two_places():
-    """A dictionary in which tag 55 stands in the message and in a group of it."""
+    """A dictionary with tag 55 in the message and in one of its groups."""
     return {
         "version": "FIX.4.4",
         "fields": {
@@ -331,7 +331,7 @@ _HEADER = {8: "BeginString", 9: "BodyLength", 10: "CheckSum", 34: "MsgSeqNum", 3
            49: "SenderCompID", 52: "SendingTime", 56: "TargetCompID"}  # fmt: skip
 
 
-def test_a_tag_with_two_places_is_read_where_it_stands():
+def test_a_tag_with_two_places_is_read_in_place():
     own = Dictionaries((OwnDictionary("", two_places()),))
     fields = [*HEAD, (55, b"IBM"), (453, b"2"), (448, b"P1"), (55, b"X"), (448, b"P2"), (58, b"t")]
     assert nested(fields, dictionaries=own) == (
@@ -359,7 +359,7 @@ def _texts(value):
     return [text for one in inside for text in _texts(one)]
 
 
-def test_well_formed_groups_are_nested_without_the_scalar_parser(monkeypatch):
+def test_valid_groups_are_nested_without_the_scalar_parser(monkeypatch):
     sent = []
     monkeypatch.setattr(
         "fixfeed.transforms.fix.vector.block.parse_message",
@@ -373,20 +373,20 @@ def test_well_formed_groups_are_nested_without_the_scalar_parser(monkeypatch):
     assert batch.messages["defects"].to_pylist() == [None, "bad_field"] * 50
 
 
-# As many logs of up to 300 messages each as are to be compared; more by `fuzz`.
+# The number of logs to compare, of up to 300 messages each; `fuzz` compares more.
 @pytest.mark.parametrize("number", range(60))
 def test_both_parsers_agree_on_every_way_of_reading(number):
     assert difference(f"here {number}")[1] is None
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_both_parsers_agree_where_tags_and_messages_are_too_many_for_a_table(number, monkeypatch):
+def test_both_parsers_agree_with_too_many_tags_and_messages_for_a_table(number, monkeypatch):
     monkeypatch.setattr("fixfeed.transforms.fix.vector.first_fields._MOST_CELLS", 0)
     assert difference(f"sorted {number}")[1] is None
 
 
 @pytest.mark.parametrize("pairs", [3, 60, 150])
-def test_both_parsers_agree_where_the_table_of_pairs_is_full(pairs, monkeypatch):
+def test_both_parsers_agree_if_the_table_of_pairs_is_full(pairs, monkeypatch):
     monkeypatch.setattr("fixfeed.transforms.fix.vector.slots._MOST_PAIRS", pairs)
     monkeypatch.setattr("fixfeed.transforms.fix.parser._parsers", threading.local())
     for number in range(25):

@@ -1,4 +1,4 @@
-"""A message is read as FIX means it; what is wrong with it is said and nothing is lost."""
+"""A message is read as FIX defines it; its defects are reported and nothing is lost."""
 
 import orjson
 import pytest
@@ -16,7 +16,7 @@ def read(message, delimiter=b"\x01", **options):
     return parsed.columns, orjson.loads(parsed.fields), defect_text(parsed.defects)
 
 
-def test_columns_are_typed_and_fields_are_what_has_no_column():
+def test_columns_are_typed_and_fields_hold_the_rest():
     fields = [
         *ORDER,
         (43, b"N"),
@@ -42,7 +42,7 @@ def test_columns_are_typed_and_fields_are_what_has_no_column():
     assert (rest, defects) == ({"HandlInst": "1", "9999": "x"}, None)
 
 
-def test_all_fields_stand_in_the_json_when_asked_for():
+def test_all_fields_are_in_the_json_on_request():
     _, everything, _ = read(encode([*ORDER, (55, b"X")]), fields="all")
     assert list(everything) == [
         "BeginString", "BodyLength", "MsgType", "MsgSeqNum", "SenderCompID", "TargetCompID",
@@ -64,7 +64,7 @@ def test_all_fields_stand_in_the_json_when_asked_for():
         (60, b"20161231-23:59:60", "transact_time", None, "20161231-23:59:60"),
     ],
 )  # fmt: skip
-def test_what_a_column_cannot_hold_exactly_stands_in_the_json_too(tag, value, column, held, kept):
+def test_values_too_fine_for_a_column_are_in_the_json_too(tag, value, column, held, kept):
     columns, rest, defects = read(encode([*ORDER, (tag, value)]))
     name = {44: "Price", 60: "TransactTime"}[tag]
     assert (columns.get(column), rest.get(name), defects) == (held, kept, None)
@@ -77,7 +77,7 @@ def test_a_value_of_the_wrong_type_is_a_defect_and_kept_as_text(value):
     assert (rest, defects) == ({"OrderQty": value.decode()}, "bad_value")
 
 
-def test_a_tag_that_repeats_is_an_array_of_all_its_values():
+def test_a_repeated_tag_is_an_array_of_all_its_values():
     columns, rest, _ = read(encode([*ORDER, (448, b"P1"), (448, b"P2"), (55, b"X"), (55, b"Y")]))
     assert columns["symbol"] == "X"
     assert rest == {"PartyID": ["P1", "P2"], "Symbol": ["X", "Y"]}
@@ -94,7 +94,7 @@ GOOD = encode(ORDER)
 
 
 def sealed(body):
-    """The message with the CheckSum that belongs to what it holds, right or wrong."""
+    """The message with the right CheckSum for its content, right or wrong."""
     return body + b"10=%03d\x01" % (sum(body) % 256)
 
 
@@ -115,7 +115,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("expected", DAMAGED)
-def test_each_defect_is_named(expected):
+def test_each_defect_is_reported(expected):
     delimiter = b"|" if expected == "check_sum_delimiter" else b"\x01"
     _, _, defects = read(DAMAGED[expected], delimiter)
     assert defects == expected
@@ -135,7 +135,7 @@ IN_STRUCTURE = {
 
 
 @pytest.mark.parametrize("expected", IN_STRUCTURE)
-def test_each_defect_of_the_structure_is_named_if_it_is_looked_for(expected):
+def test_each_defect_of_the_structure_is_reported_on_request(expected):
     message = encode(IN_STRUCTURE[expected])
     assert read(message)[2] == expected
     assert read(message, validate="off")[2] is None
@@ -157,19 +157,19 @@ AGAINST_DICTIONARY = {
 
 
 @pytest.mark.parametrize("expected", AGAINST_DICTIONARY)
-def test_each_defect_against_the_dictionary_is_named_if_it_is_looked_for(expected):
+def test_each_defect_against_the_dictionary_is_reported_on_request(expected):
     message = encode(AGAINST_DICTIONARY[expected])
     assert read(message, validate="dictionary")[2] == expected
     assert read(message)[2] is None
 
 
-def test_a_message_of_an_unknown_version_says_so_and_is_read_all_the_same():
+def test_a_message_of_an_unknown_version_is_reported_and_read():
     columns, rest, defects = read(encode(COMPLETE, "FIX.3.9"), validate="dictionary")
     assert columns["symbol"] == "X"
     assert (rest, defects) == ({}, "unknown_version")
 
 
-def test_a_whole_message_has_no_defects_in_any_way_of_looking():
+def test_a_valid_message_has_no_defects_in_any_mode():
     message = encode([*COMPLETE, *PARTY])
     assert {read(message, validate=how)[2] for how in ("off", "structure", "dictionary")} == {None}
 
@@ -179,7 +179,7 @@ def test_every_kind_of_defect_has_a_test_here():
     assert {name for names in tried for name in names.split(",")} == set(NAMES) == set(MEANINGS)
 
 
-def test_encoded_fields_are_read_as_message_encoding_says():
+def test_encoded_fields_are_read_by_message_encoding():
     text = "東京".encode("shift_jis")
     fields = [*ORDER, (347, b"Shift_JIS"), (354, b"%d" % len(text)), (355, text)]
     assert read(encode(fields))[1]["EncodedText"] == "東京"
@@ -188,10 +188,10 @@ def test_encoded_fields_are_read_as_message_encoding_says():
         assert read(encode(fields))[1]["EncodedText"] == text.decode("latin-1")
 
 
-def test_a_text_that_is_no_tag_is_no_field_of_that_name():
+def test_a_field_name_instead_of_a_tag_is_not_that_field():
     message = sealed(UNSEALED + b"55=X\x01Symbol=Y\x01x55=Z\x01")
     assert read(message)[1] == {"BodyLength": "45", "": "Symbol=Y", "x55": "Z"}
 
 
-def test_without_msg_type_there_is_no_message():
+def test_there_is_no_message_without_msg_type():
     assert parse_message(b"8=FIX.4.4\x019=5\x0149=A\x0110=000\x01", b"\x01") is None

@@ -1,4 +1,4 @@
-"""Values are what their types say, and nothing else; the specification's examples are tried."""
+"""Values match their types, and the examples of the specification are tried."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_a_value_of_another_type_is_bad(kind, text):
     assert check_value(field(kind), text) == BAD_VALUE
 
 
-def test_a_value_that_is_not_listed_is_unknown():
+def test_a_value_not_on_the_list_is_unknown():
     listed = field("CHAR", **{"1": "Buy", "2": "Sell"})
     assert [check_value(listed, text) for text in ("1", "3", "33", "")] == [
         0, UNKNOWN_VALUE, BAD_VALUE, 0,
@@ -81,7 +81,7 @@ def test_a_value_that_is_not_listed_is_unknown():
         ("", [], ["100", "X"]),
     ],
 )
-def test_a_field_may_hold_what_is_not_listed_if_its_union_type_allows_it(union, right, wrong):
+def test_a_field_may_hold_unlisted_values_if_its_union_type_allows_them(union, right, wrong):
     listed = Field(1, "Tried", "STRING", {"1": "Small", "L": "Large"}, union)
     assert [check_value(listed, text) for text in ["1", "L", *right]] == [0] * (2 + len(right))
     assert [check_value(listed, text) for text in wrong] == [UNKNOWN_VALUE] * len(wrong)
@@ -99,14 +99,14 @@ def test_char_of_fix_40_and_41_is_text_of_any_length(version):
     assert check_value(dictionary.fields[18], "1 ?") == UNKNOWN_VALUE
 
 
-def test_each_of_several_values_has_to_be_listed():
+def test_each_of_several_values_must_be_listed():
     listed = field("MULTIPLEVALUESTRING", G="All or none", **{"1": "Not held"})
     assert [check_value(listed, text) for text in ("G 1", "G X", "G  1")] == [
         0, UNKNOWN_VALUE, UNKNOWN_VALUE,
     ]  # fmt: skip
 
 
-def test_every_type_of_the_dictionaries_is_tried_or_holds_any_text():
+def test_every_type_in_the_dictionaries_is_tried_or_holds_any_text():
     tried = {*RIGHT, "AMT", "PERCENTAGE", "PRICEOFFSET", "QTY", "DATE", "UTCDATE", "TIME", "TAGNUM"}
     any_text = {"COUNTRY", "EXCHANGE", "LANGUAGE", "XID", "XIDREF", "XMLDATA", "LOCALMKTTIME"}
     any_text |= {"MULTIPLECHARVALUE", "MULTIPLESTRINGVALUE", "MULTIPLEVALUESTRING"}
@@ -115,7 +115,7 @@ def test_every_type_of_the_dictionaries_is_tried_or_holds_any_text():
     assert kinds <= tried | any_text
 
 
-def test_a_tag_is_unknown_or_of_another_message():
+def test_a_tag_may_be_unknown_or_unexpected():
     version = BUILT_IN.choose("FIX.4.4", "", "->", {})
     tags = (55, 448, 102, 9999)
     assert [check_tag(tag, version, "D") for tag in tags] == [0, 0, UNEXPECTED_TAG, UNKNOWN_TAG]

@@ -1,4 +1,4 @@
-"""The vectorised parser gives what the scalar parser gives, byte for byte, and no byte is lost."""
+"""The vectorised parser equals the scalar parser byte for byte, and no byte is lost."""
 
 import os
 import random
@@ -12,7 +12,7 @@ from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.secrets.masking import UNMASKED
 from tests.transforms.fix.messages import DELIMITERS, encode, random_log
 
-# As many logs of some tens of messages each as are to be compared; more by hand.
+# The number of logs to compare, some tens of messages each; more by hand.
 LOGS = int(os.environ.get("FIXFEED_FUZZ_LOGS", "400"))
 
 
@@ -28,7 +28,7 @@ def assert_same(data: bytes, delimiter: bytes, fields: str):
 
 
 def assert_every_byte_is_kept(block: Block):
-    """Blank out messages with their prefixes and failures: only text without FIX is left."""
+    """Blank out messages with their prefixes and failures: only text without FIX remains."""
     batch = parse_block(block, masking=UNMASKED)
     left = bytearray(block.data)
     for row in batch.messages.to_pylist():
@@ -104,7 +104,7 @@ def test_any_bytes_are_read_without_an_exception_and_kept(data):
     assert_every_byte_is_kept(block)
 
 
-def test_a_log_of_ever_new_tags_is_read_as_the_scalar_parser_reads_it():
+def test_both_parsers_agree_on_a_log_of_ever_new_tags():
     lines = [
         b"8=FIX.4.4\x019=15\x0135=D\x01%d=x\x0110=000\x01\n" % tag for tag in range(10001, 19500)
     ]
@@ -123,7 +123,7 @@ def test_a_sequence_number_of_64_bits_is_in_its_column(vectorised):
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
-def test_a_negative_sequence_number_is_a_bad_value_to_the_dictionary(vectorised):
+def test_a_negative_sequence_number_is_a_bad_value_by_the_dictionary(vectorised):
     fields = [(35, b"0"), (49, b"A"), (56, b"B"), (34, b"-3"), (52, b"20250102-09:30:00")]
     block = Block("log", 0, encode(fields))
     batch = parse_block(block, validate="dictionary", vectorised=vectorised)

@@ -1,4 +1,4 @@
-"""Where rows and fields are found as arrays: in logs that are damaged all alike, and in bytes."""
+"""Arrays find rows and fields in logs with one kind of damage throughout, and in bytes."""
 
 import random
 
@@ -17,7 +17,7 @@ from tests.transforms.fix.messages import encode, random_fields
 
 SOH = b"\x01"
 
-# What a gateway, an editor or a script does to every message of a log.
+# Damage by a gateway, an editor or a script to every message of a log.
 DAMAGES = {
     "no CheckSum": lambda message, n: message[: message.rfind(b"10=")],
     "no last delimiter": lambda message, n: message[:-1],
@@ -36,7 +36,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r\r\n", b" )\n", b"\n\n", b""])
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_both_parsers_agree_on_logs_damaged_all_alike(damage, ending):
+def test_both_parsers_agree_on_uniformly_damaged_logs(damage, ending):
     rng = random.Random(str(ending))
     messages = [
         encode(random_fields(rng, n), rng.choice(["FIX.4.2", "FIXT.1.1"])) for n in range(150)
@@ -54,7 +54,7 @@ TEXTS = st.lists(PIECES, max_size=40).map(b"".join)
 
 
 @given(TEXTS, st.sampled_from([SOH, b"|", b"\0"]))
-def test_delimiters_newlines_and_beginnings_are_found_where_they_stand(data, delimiter):
+def test_delimiters_newlines_and_beginnings_are_found_in_place(data, delimiter):
     padded = bytes(8) + data + b"\n" + bytes(63)
     octets = np.frombuffer(padded, np.uint8, offset=8)
     ends = [*(n for n, byte in enumerate(data) if byte == delimiter[0]), len(data)]
@@ -64,7 +64,7 @@ def test_delimiters_newlines_and_beginnings_are_found_where_they_stand(data, del
     assert newlines.tolist() == [n for n, byte in enumerate(data + b"\n") if byte == ord("\n")]
 
 
-def test_many_delimiters_next_to_each_other_are_found_in_order():
+def test_many_adjacent_delimiters_are_found_in_order():
     data = b"|x|" * 1000 + b"|y=" * 1000
     octets = np.frombuffer(data + b"\n" + bytes(63), np.uint8)
     ends = [*(n for n, byte in enumerate(data) if byte == ord("|")), len(data)]
@@ -72,7 +72,7 @@ def test_many_delimiters_next_to_each_other_are_found_in_order():
 
 
 @given(TEXTS)
-def test_the_text_before_the_first_equals_sign_is_read_from_any_place(data):
+def test_the_text_before_an_equals_sign_is_read_from_any_place(data):
     texts, lengths = tag_texts(bytes(8) + data + bytes(64), np.arange(len(data)))
     for place in range(len(data)):
         expected = data[place:].partition(b"=")[0] if b"=" in data[place:] else bytes(7)
@@ -81,7 +81,7 @@ def test_the_text_before_the_first_equals_sign_is_read_from_any_place(data):
             assert int(texts[place]).to_bytes(8, "little") == expected.ljust(8, b"\0")
 
 
-def test_all_tags_of_three_digits_are_told_apart():
+def test_all_tags_up_to_three_digits_are_told_apart():
     tags = list(range(1, 1000))
     table = TagTable(tags, lambda text: False)
     words = np.array([int.from_bytes(b"%d" % tag, "little") for tag in tags], np.uint64)
@@ -89,7 +89,7 @@ def test_all_tags_of_three_digits_are_told_apart():
     assert len(table.tags) == len(tags)
 
 
-def test_tags_keep_their_ids_and_what_is_none_has_none():
+def test_tags_keep_their_ids_and_other_texts_have_none():
     table = TagTable([8, 9, 35], lambda text: False)
     words = [b"9", b"269", b"35", b"269", b"035", b"3\x01", b"", b"12345678", b"0", b"x56"]
     array = np.array([int.from_bytes(one, "little") for one in words], np.uint64)
@@ -99,7 +99,7 @@ def test_tags_keep_their_ids_and_what_is_none_has_none():
     assert table.tags == [8, 9, 35, 269, 12345678]
 
 
-def test_garbled_tags_have_ids_where_they_may_until_there_are_too_many():
+def test_garbled_tags_have_ids_if_allowed_until_there_are_too_many():
     table = TagTable([8, 9, 35], lambda text: text != b"x554")
     words = [b"x56", b"x554", b"5x", b"9", b"", b"3\x01", b"Symbol", b"x56", b"056"]
     array = np.array([int.from_bytes(one, "little") for one in words], np.uint64)
@@ -113,7 +113,7 @@ def test_garbled_tags_have_ids_where_they_may_until_there_are_too_many():
     assert table.ids(array).tolist() == [3, -1, 4, 1, -1, -1, 5, 3, -1]
 
 
-def test_a_table_of_all_tags_that_there_are_tells_them_apart():
+def test_a_table_of_all_known_tags_tells_them_apart():
     tags = [*merged().fields, *range(10_000, 12_000)]
     table = TagTable(tags, lambda text: False)
     words = np.array([int.from_bytes(b"%d" % tag, "little") for tag in tags], np.uint64)

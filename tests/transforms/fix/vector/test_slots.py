@@ -1,4 +1,4 @@
-"""The words that name fields which are members of nothing have room for all that they hold."""
+"""The words that name fields outside groups have room for all their parts."""
 
 import numpy as np
 from hypothesis import given
@@ -16,12 +16,12 @@ SLOTS = st.integers(0, _MOST_SLOTS - 1)
 
 
 @given(st.tuples(SLOTS, SLOTS, st.integers(0, _MOST_TYPES - 1), st.integers(0, MOST_IDS - 1)))
-def test_a_word_tells_both_slots_the_type_and_the_tag_that_it_was_made_of(parts):
+def test_a_word_keeps_the_two_slots_the_type_and_the_tag_that_it_is_made_of(parts):
     (word,) = _packed(*(np.array([part]) for part in parts)).tolist()
     assert _unpacked(word) == parts
 
 
-def test_a_table_never_grows_beyond_the_ids_that_a_word_has_room_for():
+def test_a_table_never_has_more_ids_than_a_word_has_room_for():
     table = TagTable([8, 9, 35], lambda text: True)
     tags = [b"%d" % number for number in range(1, 20_000)]
     garbled = [b"x%d" % number for number in range(2_000)]

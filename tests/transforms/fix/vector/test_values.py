@@ -1,4 +1,4 @@
-"""Values read eight bytes at a time are what the readers of single values read."""
+"""Values read eight bytes at a time equal those of the readers of single values."""
 
 from decimal import Decimal
 
@@ -36,7 +36,7 @@ TIMES = st.one_of(
 
 
 def read(reader, texts):
-    """Return what `reader` makes of `texts`: (value, exact), or None for what is no value."""
+    """Return what `reader` makes of `texts`: (value, exact), or None if it is not a value."""
     values = [text.encode() for text in texts]
     data = b"\x01".join([*values, b""])
     length = np.array([len(value) for value in values], np.int64)
@@ -54,7 +54,7 @@ def read(reader, texts):
 
 
 def expected(reader, texts):
-    """Return what the reader of single values makes of `texts`, as `read` does."""
+    """Return the results of the reader of single values, in the form of `read`."""
     return [(value, fits) if value is not None else None for value, fits in map(reader, texts)]
 
 
