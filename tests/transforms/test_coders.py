@@ -1,4 +1,4 @@
-"""A batch comes out of its coder, and of a shuffle, as it went in."""
+"""A batch is unchanged by its coder and by a shuffle."""
 
 import dataclasses
 import datetime
@@ -32,7 +32,7 @@ BATCHES = {
 
 
 @pytest.mark.parametrize("name", BATCHES)
-def test_a_batch_comes_out_as_it_went_in(name):
+def test_a_coder_keeps_a_batch_unchanged(name):
     batch = BATCHES[name]
     again = BatchCoder().decode(BatchCoder().encode(batch))
     assert again == batch
@@ -48,7 +48,7 @@ def test_batches_have_this_coder():
     assert coders.registry.get_coder(Batch) == BatchCoder()
 
 
-def test_a_shuffle_leaves_batches_as_they_are():
+def test_a_shuffle_leaves_batches_unchanged():
     expected = list(BATCHES.values())
 
     def check(found):

@@ -1,4 +1,4 @@
-"""Enriching adds names, times and a user's own columns, and says what is wrong with a lookup."""
+"""Enriching adds names, times and a user's own columns, and reports errors in lookups."""
 
 import dataclasses
 import datetime
@@ -57,7 +57,7 @@ def test_the_time_of_ingestion_is_set():
     assert enrich_batch(BATCH, ingested_at=NOW) == expected([None] * 4)
 
 
-def test_names_stand_in_columns_behind_the_schema():
+def test_names_are_in_columns_after_the_schema():
     messages = enrich_batch(BATCH, ingested_at=NOW, names=True).messages
     names = messages.select(range(len(MESSAGES), messages.num_columns))
     assert {field.type for field in names.schema} == {pa.dictionary(pa.int16(), pa.string())}
@@ -73,7 +73,7 @@ def test_names_stand_in_columns_behind_the_schema():
     assert messages.select(MESSAGES.names).schema == MESSAGES
 
 
-def test_names_are_added_once_however_often_they_are_asked_for():
+def test_names_are_added_once_over_repeated_requests():
     once = enrich_batch(BATCH, ingested_at=NOW, names=True)
     assert enrich_batch(once, ingested_at=NOW, names=True) == once
 
@@ -87,7 +87,7 @@ def test_a_lookup_adds_all_its_other_columns(write):
     )
 
 
-def test_lookups_are_united_in_one_object_at_once_or_in_turn(write):
+def test_lookups_are_joined_in_one_object_at_once_or_in_turn(write):
     symbols = Lookup.read(write("symbols.csv", "symbol,issuer\nAAPL,Apple\nMSFT,MS\n"), on="symbol")
     accounts = Lookup.read(write("accounts.yaml", ACCOUNTS), on="account")
     united = expected(
@@ -126,7 +126,7 @@ def test_a_lookup_is_read_from_csv_and_yaml(name, content, write):
     assert lookup.columns == {"desk"}
 
 
-def test_the_digest_is_one_of_the_content_and_the_column(write):
+def test_the_digest_covers_content_and_column(write):
     def digest(name, content, on):
         return Lookup.read(write(name, content), on=on).digest
 
@@ -149,7 +149,7 @@ print(len(one.rows), one.rows["K7"])
 """
 
 
-def test_a_large_lookup_is_read_once_by_each_process_that_gets_it(write):
+def test_a_large_lookup_is_read_once_by_each_process(write):
     path = write("big.csv", "symbol,x\n" + "".join(f"K{n},{n}\n" for n in range(200_000)))
     lookup = Lookup.read(path, on="symbol")
     pickled = pickle.dumps(lookup)
@@ -168,7 +168,7 @@ def test_a_large_lookup_is_read_once_by_each_process_that_gets_it(write):
     assert problem in elsewhere().stderr.decode()
 
 
-def test_a_batch_costs_as_many_questions_as_it_has_values(write):
+def test_a_batch_asks_once_for_each_distinct_value(write):
     class Counted(dict):
         asked = 0
 
@@ -279,26 +279,26 @@ def test_a_batch_costs_as_many_questions_as_it_has_values(write):
         ),
     ],
 )
-def test_what_is_wrong_with_a_lookup_is_said_with_its_line(name, content, on, problem, write):
+def test_an_error_in_a_lookup_is_reported_with_its_line(name, content, on, problem, write):
     path = write(name, content)
     with pytest.raises(LookupFileError) as raised:
         Lookup.read(path, on=on)
     assert str(raised.value) == problem.format(path=path)
 
 
-def test_yaml_that_is_none_is_named_with_its_line(write):
+def test_invalid_yaml_is_reported_with_its_line(write):
     path = write("a.yaml", "A: {x: 1}\nB: {x: 1\n")
     with pytest.raises(LookupFileError, match=r"a\.yaml, line 3: .*, expected YAML"):
         Lookup.read(path, on="symbol")
 
 
 @pytest.mark.parametrize("path", ["/nowhere/none.csv", "nosuch://place/none.csv"])
-def test_a_file_that_cannot_be_opened_is_named(path):
+def test_an_unreadable_file_is_named(path):
     with pytest.raises(LookupFileError, match=f"lookup {path}: cannot be read: "):
         Lookup.read(path, on="symbol")
 
 
-def test_two_lookups_that_add_under_one_name_are_refused():
+def test_two_lookups_that_add_the_same_name_are_refused():
     one = Lookup("one.csv", "symbol", {}, frozenset({"name"}), "00")
     other = Lookup("other.csv", "account", {}, frozenset({"name", "desk"}), "01")
     with pytest.raises(LookupFileError) as raised:
@@ -309,7 +309,7 @@ def test_two_lookups_that_add_under_one_name_are_refused():
     )
 
 
-def test_the_transform_enriches_in_a_pipeline_with_one_time_a_batch():
+def test_the_transform_enriches_in_a_pipeline_with_one_time_per_batch():
     rows = {"IBM": '{"issuer":"IBM"}'}
     lookup = Lookup("symbols.csv", "symbol", rows, frozenset({"issuer"}), "00")
 

@@ -1,4 +1,4 @@
-"""Filtering leaves what was asked for, and counts the rest."""
+"""Filtering keeps the requested messages, and counts the rest."""
 
 import dataclasses
 
@@ -45,13 +45,13 @@ def kept(*, include=(), exclude=(), admin=True):
         ({"include": ["Symbol = IBM"]}, []),
     ],
 )
-def test_messages_that_are_not_asked_for_are_counted_as_filtered(asked, rows):
+def test_unwanted_messages_are_counted_as_filtered(asked, rows):
     assert kept(**asked) == dataclasses.replace(
         BATCH, messages=BATCH.messages.take(pa.array(rows, pa.int64())), filtered=3 + 4 - len(rows)
     )
 
 
-def test_a_batch_that_loses_nothing_is_the_same_batch():
+def test_a_batch_without_losses_is_the_same_batch():
     assert kept() is BATCH
     assert kept(include=["MsgType exists"], exclude=["Symbol = IBM"]) is BATCH
 
@@ -75,6 +75,6 @@ def test_the_transform_filters_in_a_pipeline_and_counts():
     assert found == {"filtered": 3}
 
 
-def test_a_rule_that_cannot_be_read_stops_the_pipeline_before_it_runs():
+def test_an_invalid_rule_stops_the_pipeline_before_it_runs():
     with pytest.raises(RuleError, match="the nearest is Symbol"):
         Filter(exclude=["Symbl = A"])

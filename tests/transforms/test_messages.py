@@ -1,4 +1,4 @@
-"""Batches taken apart are dicts, one a message and one a failure."""
+"""Batches become dicts, one per message and one per failure."""
 
 import datetime
 from decimal import Decimal
@@ -30,7 +30,7 @@ BATCH = enrich_batch(
 )
 
 
-def test_a_message_is_a_dict_of_what_it_has():
+def test_a_message_is_a_dict_of_its_values():
     expected = [
         {
             "source": "file:1:00",

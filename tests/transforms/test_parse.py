@@ -1,4 +1,4 @@
-"""ParseFix reads blocks as it was told to, and refuses words that it does not know."""
+"""ParseFix reads blocks as its options say, and refuses unknown words."""
 
 import apache_beam as beam
 import pytest
@@ -30,7 +30,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_blocks_are_read_as_the_parser_reads_them(options):
+def test_the_transform_reads_blocks_like_the_parser(options):
     with TestPipeline() as pipeline:
         batches = pipeline | beam.Create([BLOCK]) | ParseFix(**options)
         assert_that(batches, equal_to([parse_block(BLOCK, **options)]))
@@ -43,6 +43,6 @@ def test_blocks_are_read_as_the_parser_reads_them(options):
         ({"validate": "all"}, "validate is 'all', expected one of off, structure, dictionary"),
     ],
 )
-def test_a_word_that_is_not_known_is_answered_with_those_that_are(options, text):
+def test_an_unknown_word_is_answered_with_the_known_ones(options, text):
     with pytest.raises(ValueError, match=text):
         ParseFix(**options)

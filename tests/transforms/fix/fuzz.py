@@ -1,8 +1,8 @@
-"""Compares both parsers on damaged messages, for as long as asked.
+"""Compares both parsers on damaged messages, for as long as you like.
 
 python -m tests.transforms.fix.fuzz --messages 1000000
 
-Prints the first message that they read differently, and ends with 1.
+Prints the first message that they read differently, and exits with 1.
 """
 
 import argparse
@@ -27,7 +27,7 @@ _MASKINGS = (DEFAULT, read_masking(["Account=hash", "Price", "Text=drop", "448"]
 
 
 def difference(seed: object) -> tuple[int, str | None]:
-    """Return how many messages the log of a seed has, and what the parsers disagree on, if so."""
+    """Return how many messages the log of a seed has, and how the parsers differ, if at all."""
     rng = random.Random(str(seed))
     make = rng.choice([random_log, group_log])
     delimiter = rng.choice([*DELIMITERS, *DELIMITERS, *SPELLINGS])
@@ -58,7 +58,7 @@ def difference(seed: object) -> tuple[int, str | None]:
 
 
 def main() -> int:
-    """Run until there were so many messages, or so much time has gone; return the exit code."""
+    """Run until there were enough messages or the time is up; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.transforms.fix.fuzz", description=__doc__
     )

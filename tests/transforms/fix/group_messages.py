@@ -1,4 +1,4 @@
-"""Random messages of several versions with nested groups, and what goes wrong with them."""
+"""Random messages of several versions with nested groups, and damage to them."""
 
 import random
 
@@ -20,7 +20,7 @@ GARBLED = (
 
 def _entries(rng: random.Random, scope: Scope, depth: int, count: int):
     fields = []
-    # A venue's own tags, in most entries, and sometimes in those of groups around and inside.
+    # A venue's own tags, in most entries, and sometimes in groups around and inside.
     own = rng.sample(OWN, rng.choice([1, 2, 3])) if rng.random() < 0.15 else []
     for _ in range(count):
         first, *others = scope.members.items()
@@ -46,7 +46,7 @@ def _some(rng: random.Random, tags):
 
 
 def group_message(rng: random.Random, version: str):
-    """Return the fields of a message, behind BodyLength, as the dictionary has them."""
+    """Return valid fields of a message, after BodyLength."""
     msg_type = rng.choice(TYPES)
     root = BUILT_IN.choose(version, "", "->", {}).scope(msg_type)
     fields = [
@@ -70,7 +70,7 @@ def group_message(rng: random.Random, version: str):
 
 
 def disarrange(rng: random.Random, fields):
-    """Return the fields with one thing wrong in their order, number or values."""
+    """Return the fields with one error in their order, number or values."""
     fields = list(fields)
     one, other = rng.randrange(1, len(fields)), rng.randrange(1, len(fields))
     match rng.randrange(12):
@@ -106,7 +106,7 @@ def disarrange(rng: random.Random, fields):
 
 
 def group_log(rng: random.Random, messages: int, *, damaged: float, delimiter: bytes) -> bytes:
-    """Return a log, a share of its messages disarranged, and half of these mutated as bytes."""
+    """Return a log, some of its messages disarranged, and half of these mutated as bytes."""
     lines = []
     for _ in range(messages):
         version = rng.choice(VERSIONS)

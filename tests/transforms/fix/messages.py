@@ -1,4 +1,4 @@
-"""Random FIX messages for tests: what a day holds, and what damages it."""
+"""Random FIX messages for tests: those of a day, and damage to them."""
 
 import random
 
@@ -9,7 +9,7 @@ SPELLINGS = (
     b"^A", b"\\u0001", b"\\x01", b"\\001", b"<SOH>", b"[SOH]", b"#001", b"\xe2\x90\x81", b"\t",
     b" | ", b",", b"&#1;", b"~",
 )  # fmt: skip
-"""What else separates fields in logs."""
+"""Other delimiters in logs."""
 DATA = (
     b"abc\x01def\x0110=123\x01",
     b"plain",
@@ -32,7 +32,7 @@ SPLICES = (
 def encode(fields, version="FIX.4.4", delimiter=b"\x01"):
     """Return the message of these (tag, value) pairs with the right BodyLength and CheckSum.
 
-    A tag is a number, or bytes that may be none.
+    A tag is a number, or any bytes.
     """
     body = b"".join(
         b"%b=%b\x01" % (tag if isinstance(tag, bytes) else b"%d" % tag, value)
@@ -127,7 +127,7 @@ def mutate(rng: random.Random, message: bytes) -> bytes:
 
 
 def random_log(rng: random.Random, messages: int, *, mutated: float, delimiter: bytes) -> bytes:
-    """Return a log: one layout, a share of its messages mutated, and lines without FIX between."""
+    """Return a log with one layout, a share of messages mutated, and lines without FIX between."""
     end = rng.choice([b"\n", b"\r\n", b"", b"\n", b" )\n", b"\r", b")\n", b",2025-01-02,7\n"])
     prefixed = rng.random() < 0.4
     bare = rng.random() < 0.2

@@ -1,4 +1,4 @@
-"""Logs of FIXT.1.1 sessions with Logons of several versions, and what holds for each message."""
+"""Logs of FIXT.1.1 sessions with Logons of several versions, and the version of each message."""
 
 from fixfeed.transforms.fix.framing.messages import spans
 from fixfeed.transforms.fix.framing.original import single_byte
@@ -40,7 +40,7 @@ def random_session_log(rng, messages, delimiter, mutated=0.05):
 
 
 def heard(data, delimiter):
-    """What holds for the session of each message, by where it begins, read from the beginning."""
+    """The version of each message's session, by position, read from the beginning."""
     holds = {}
     result = {}
     for start, fields, by_tag in read(data, delimiter):
@@ -62,7 +62,7 @@ def text(value):
 
 
 def heard_in(blocks):
-    """What the blocks say holds for the session of each message."""
+    """The version of each message's session, from the blocks."""
     result = {}
     for block in blocks:
         for start, _, by_tag in read(block.data, block.layout):

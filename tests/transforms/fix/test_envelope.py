@@ -1,4 +1,4 @@
-"""Envelopes are what a plain construction with orjson gives, message by message."""
+"""Envelopes equal those that orjson makes, message by message."""
 
 import base64
 import dataclasses
@@ -36,7 +36,7 @@ def split(text):
 
 
 def one_by_one(batch, source):
-    """Return the envelopes as the documentation of the module says them."""
+    """Return the envelopes as the module's documentation describes them."""
     texts = []
     for row in batch.messages.to_pylist():
         envelope = {"source": source, "position": row["position"]}
@@ -62,7 +62,7 @@ def lookup(tmp_path):
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("enriched", [False, True])
-def test_envelopes_are_those_of_a_construction_one_by_one(seed, enriched, tmp_path):
+def test_envelopes_equal_those_made_one_by_one(seed, enriched, tmp_path):
     rng = random.Random(seed)
     delimiter = rng.choice(DELIMITERS)
     batch = parsed(random_log(rng, 60, mutated=0.3, delimiter=delimiter), layout=delimiter)
@@ -74,7 +74,7 @@ def test_envelopes_are_those_of_a_construction_one_by_one(seed, enriched, tmp_pa
     assert len(texts) > 30
 
 
-def test_the_keys_of_a_whole_envelope_come_in_their_order(tmp_path):
+def test_the_keys_of_a_whole_envelope_are_in_order(tmp_path):
     line = b"<20250102-09:30:00.000001, FIX.4.4:A->B, incoming> (%s)\n" % encode(
         [(35, b"D"), (49, b'A"\\'), (56, b"B"), (54, b"1"), (55, b"MSFT"), (554, b"x")],
         delimiter=b"|",
@@ -95,7 +95,7 @@ def test_the_keys_of_a_whole_envelope_come_in_their_order(tmp_path):
     ]
 
 
-def test_names_of_a_dictionary_type_are_read_as_well():
+def test_names_of_a_dictionary_type_can_be_read():
     batch = enrich_batch(parsed(encode([(35, b"D"), (54, b"9")])), ingested_at=NOW, names=True)
     columns = [
         column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

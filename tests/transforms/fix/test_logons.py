@@ -1,4 +1,4 @@
-"""What Logons say holds for the messages behind them, however a log is cut."""
+"""Logons apply to the messages after them, however a log is cut."""
 
 import itertools
 import random
@@ -20,7 +20,7 @@ def both(version, one="A", other="B"):
     return {f"{one}->{other}": version, f"{other}->{one}": version}
 
 
-def test_a_logon_speaks_for_both_directions_and_only_what_changes_is_told():
+def test_a_logon_applies_to_both_directions_and_only_changes_are_reported():
     log = [logon(), order(), logon(b"B", b"A"), logon(version=b"6"), logon(b"B", b"A", b"6")]
     data = b"".join(log)
     assert said(data) == [(0, "9"), (len(b"".join(log[:3])), "6")]
@@ -29,7 +29,7 @@ def test_a_logon_speaks_for_both_directions_and_only_what_changes_is_told():
 
 
 @pytest.mark.parametrize("delimiter", [*DELIMITERS, b"^A"])
-def test_a_record_begins_at_what_stands_before_the_logon_on_its_line(delimiter):
+def test_a_record_begins_with_the_prefix_of_its_logon(delimiter):
     first = b"2025-01-02 09:30:00 IN " + order(delimiter=delimiter) + b"\nno FIX\n"
     prefix = b"2025-01-02 09:30:01 OUT "
     data = first + prefix + logon(delimiter=delimiter) + b"\r\n" + order(delimiter=delimiter)
@@ -56,16 +56,16 @@ def test_a_record_begins_at_what_stands_before_the_logon_on_its_line(delimiter):
     ],
     ids=range(12),
 )
-def test_what_is_no_logon_of_fixt_that_names_a_version_says_nothing(message):
+def test_other_messages_than_a_fixt_logon_with_a_version_are_ignored(message):
     assert said(order() + b"\n" + message + b"\n" + order()) == []
 
 
-def test_a_logon_is_known_whatever_its_text_looks_like():
+def test_a_logon_is_recognised_whatever_text_it_holds():
     odd = logon(b"A", b"B", b"7", (58, b"8=FIXT.1.1"), (58, b"FIXT.1.1"), (58, b"1137=3"))
     assert said(order() + odd) == [(len(order()), "7")]
 
 
-def test_a_block_is_cut_where_what_holds_changes_for_messages_before():
+def test_a_block_is_cut_where_a_session_with_earlier_messages_changes():
     log = [order(), logon(), order(), logon(version=b"6"), order()]
     at = [sum(map(len, log[:number])) for number in range(6)]
     block = Block("x", 100, b"".join(log), last=True)
@@ -83,7 +83,7 @@ def test_a_block_is_cut_where_what_holds_changes_for_messages_before():
     ]
 
 
-def test_a_block_is_not_cut_at_the_first_logons_of_many_sessions():
+def test_a_block_is_not_cut_at_the_first_logon_of_a_session():
     clients = [b"CLIENT%d" % number for number in range(50)]
     log = [one for name in clients for one in (logon(name, b"HUB"), order(b"HUB", name))]
     (block,) = carry(Block("x", 0, b"".join(log)), {})
@@ -99,7 +99,7 @@ def test_a_provisional_block_stays_whole():
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_what_a_message_is_told_does_not_depend_on_where_the_log_is_cut(seed):
+def test_the_version_of_a_message_does_not_depend_on_cuts_of_the_log(seed):
     rng = random.Random(seed)
     delimiter = rng.choice(DELIMITERS)
     data = random_session_log(rng, 60, delimiter)

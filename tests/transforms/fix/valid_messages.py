@@ -1,4 +1,4 @@
-"""Random messages as their version of FIX has them, each field with a value it may have."""
+"""Random valid messages of a version of FIX, each field with an allowed value."""
 
 import random
 from collections.abc import Iterator
@@ -47,13 +47,13 @@ TEXTS = {
     "XID": ["x1"],
     "XIDREF": ["x1"],
 }
-"""Texts of each type of FIX."""
+"""Texts for each type of FIX."""
 
 _FRAMING = (8, 9, 35, 49, 56, 34, 52, 10)
 
 
 def texts_of(field: Field) -> list[str]:
-    """Return texts that a field may have: all listed ones, and some of what else is allowed."""
+    """Return texts that a field may have: all listed ones, and some other allowed ones."""
     if not field.values:
         return TEXTS[field.type]
     texts = [*field.values, *(TEXTS[field.union] if field.union else ())]
@@ -65,7 +65,7 @@ def texts_of(field: Field) -> list[str]:
 def valid_message(
     rng: random.Random, dictionary: VersionDictionary, msg_type: str, share: float
 ) -> list[tuple[int, bytes]]:
-    """Return the fields of a message behind BodyLength, a share of those that are optional."""
+    """Return the fields of a message after BodyLength, with a share of the optional ones."""
     head = [(35, msg_type), (49, "A"), (56, "B"), (34, "7"), (52, "20250102-09:30:00")]
     scope = dictionary.scope(msg_type)
     body = _members(rng, dictionary, scope, share)

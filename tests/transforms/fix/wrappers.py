@@ -1,4 +1,4 @@
-"""Lines that hold a message inside: JSON of container logs and loggers, CSV, syslog, Python."""
+"""Lines with a message inside: JSON of container logs and loggers, CSV, syslog, Python."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ def serilog_in_docker(message):
 
 
 def html_safe(message):
-    """As Gson writes it, if told nothing."""
+    """As Gson writes it by default."""
     text = json.dumps({"msg": message, "level": "INFO"})
     for character in "=<>&'":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -46,7 +46,7 @@ def all_escaped(message):
 
 
 def _units(message):
-    """Return the characters of a text, those beyond U+FFFF as two."""
+    """Return the characters of a text, each one above U+FFFF as two."""
     octets = message.encode("utf-16-be")
     return [chr(int.from_bytes(octets[at : at + 2])) for at in range(0, len(octets), 2)]
 
@@ -106,7 +106,7 @@ WRAPPERS = (
 
 
 def wrapped_log(rng: random.Random, log: bytes) -> bytes:
-    """Return a log whose lines, but for some, are wrapped in one of these ways."""
+    """Return a log, most of whose lines are wrapped in one of these ways."""
     wrap = rng.choice(WRAPPERS)
     lines = [
         wrap(line.decode("latin-1")).encode() if rng.random() < 0.9 else line
