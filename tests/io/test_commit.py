@@ -179,7 +179,7 @@ def test_repeated_and_recut_batches_are_stored_once(commit_fn, tmp_path, while_p
     assert (len(counts), sum(counts)) == (20 * 5 + 1, len(MESSAGES))
 
 
-def test_concurrent_workers_store_each_message_once_in_one_sink(commit_fn, tmp_path):
+def test_concurrent_workers_store_each_message_once(commit_fn, tmp_path):
     fns = [commit_fn(rows=9) for _ in range(3)]
     threads = [threading.Thread(target=run_bundle, args=(fn, BATCHES)) for fn in fns]
     for thread in threads:

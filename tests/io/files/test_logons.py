@@ -33,7 +33,7 @@ def small_steps(monkeypatch):
 
 @pytest.mark.parametrize("compression", ["", "gz"])
 @pytest.mark.parametrize("seed", range(8))
-def test_the_logons_of_a_message_depend_on_the_file_alone(tmp_path, compression, seed):
+def test_the_version_of_a_message_depends_on_the_file_alone(tmp_path, compression, seed):
     rng = random.Random(seed)
     data = logon() + b"\n" + random_session_log(rng, 120, b"\x01", mutated=0) + order()
     expected = heard(data, b"\x01")

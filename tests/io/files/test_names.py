@@ -80,7 +80,7 @@ def test_a_forbidden_folder_is_reported_and_the_rest_is_read(folder, monkeypatch
         "übung.log".encode(),
     ],
 )
-def test_a_file_with_any_name_is_read_and_its_name_is_shown_printable(folder, name):
+def test_a_file_of_any_name_is_read_and_shown_by_a_printable_name(folder, name):
     path = os.fsdecode(os.fsencode(folder) + b"/" + name)
     with open(path, "wb") as file:
         file.write(ORDER + ORDER)
@@ -133,7 +133,7 @@ def test_a_pipe_socket_or_device_is_refused_without_waiting(folder, kind, monkey
     assert read(place, folder / "good.log") == (["good.log"], expected)
 
 
-def test_every_kind_of_file_has_a_word():
+def test_every_kind_of_file_has_a_name():
     kinds = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
     words = ["", "a folder", "a pipe", "a socket", "a device", "a device"]
     assert [kind_of(mode) for mode in kinds] == words

@@ -212,7 +212,7 @@ def test_a_log_rotated_while_it_is_looked_at_is_seen_as_one_file(tmp_path, monke
 
 
 @pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
-def test_a_log_rotated_at_any_moment_is_known_by_its_read_content(tmp_path, monkeypatch, rotate):
+def test_a_log_rotated_at_any_moment_is_recognised_by_its_content(tmp_path, monkeypatch, rotate):
     data = log(40, 1)
     place = len(data) - 100
     wanted = {place: file_witness(written(tmp_path / "old", data), place)}

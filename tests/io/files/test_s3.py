@@ -1,4 +1,4 @@
-"""Logs in S3 are read like local ones, from a real S3 server on this machine."""
+"""Logs in S3 are read like local ones, from an S3 protocol server on this machine."""
 
 import gzip
 import json

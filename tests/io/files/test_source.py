@@ -49,7 +49,7 @@ def assert_tiles(blocks, data):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_ranges_of_any_size_tile_the_file_at_the_same_borders(tmp_path, monkeypatch, seed):
+def test_ranges_of_any_size_tile_the_file(tmp_path, monkeypatch, seed):
     monkeypatch.setattr(ranges, "LOOK_BACK", 4096)
     data = log(60, seed, mutated=0.3)
     path = tmp_path / "day.log"

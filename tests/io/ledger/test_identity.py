@@ -55,7 +55,7 @@ def test_grown_renamed_and_compressed_files_are_the_same_source(day, tmp_path):
     assert found(packed, stored=stored) == {"day.log.1.gz": (1, False)}
 
 
-def test_a_file_that_could_not_be_read_is_known_by_its_visible_content(day, tmp_path):
+def test_a_file_of_which_nothing_was_read_is_known_by_its_content(day, tmp_path):
     stored = [read_up_to(day, 0)]
     packed = tmp_path / "day.log.1.gz"
     packed.write_bytes(gzip.compress(day.read_bytes()))
@@ -85,7 +85,7 @@ def test_a_file_with_one_changed_byte_is_a_new_source(day, place):
     assert found(day, stored=stored) == {}
 
 
-def test_beyond_one_mebibyte_only_the_beginning_and_the_tail_count(tmp_path):
+def test_beyond_one_mebibyte_the_beginning_and_the_bytes_before_each_end_count(tmp_path):
     path = tmp_path / "long.log"
     data = bytearray(random.Random(1).randbytes(3 * EXACT))
     path.write_bytes(data)
@@ -162,7 +162,7 @@ def test_a_file_continues_the_source_of_which_most_was_read(day, tmp_path):
     assert found(day, stored=stored) == {"day.log": (2, False)}
 
 
-def test_a_source_read_in_parts_is_checked_at_the_end_of_each(day):
+def test_a_source_read_in_parts_is_checked_at_the_end_of_each_part(day):
     content = content_of(day)
     ends = content.witnesses([6_000, 9_000])
     progress = [
