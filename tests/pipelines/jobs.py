@@ -24,7 +24,7 @@ def write_logs(folder, *, files=2, chunks=15):
 
 
 def start(*arguments, command=None, preexec_fn=None, **options):
-    """Start a job with --json and two workers that ignores no signal."""
+    """Start a job that ignores no signal, with --json and two workers."""
 
     def prepare():
         _heed()  # The tests may run under nohup.

@@ -124,7 +124,7 @@ class FolderOfLogs(RuleBasedStateMachine):
         self.path(name).write_bytes(BEGINNINGS[beginning])
         self.logs[name] = Log(beginning)
 
-    # Changes of logs.
+    # Changes to logs.
 
     @initialize(beginning=BEGINNING)
     def first(self, beginning):

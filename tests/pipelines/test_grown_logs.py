@@ -47,7 +47,7 @@ def of_jsonl(place):
 
 
 def run(folder, ledger, write):
-    """Read the new parts of the logs in a folder; return the key of each log's rows."""
+    """Read the new parts of the logs in a folder; return the source id of each log."""
     ledger.prepare()
     found, unreadable = find_files([f"{folder}/*.log"])
     assert unreadable == []

@@ -1,4 +1,4 @@
-"""The job reads FIXT.1.1 by its Logons, whatever it has read before and with any workers."""
+"""The job reads FIXT.1.1 by its Logons, after any earlier run and with any workers."""
 
 import gzip
 import json

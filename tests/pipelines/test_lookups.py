@@ -1,4 +1,4 @@
-"""Lookups of a run: joins are counted, and rules may use them."""
+"""Lookups of a run: joins are counted, and rules may use the columns."""
 
 import io
 

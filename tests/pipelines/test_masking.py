@@ -169,7 +169,7 @@ def hashes(folder, key, select):
     )
 
 
-def test_a_hash_depends_on_the_key_alone(tmp_path, select):
+def test_equal_keys_give_equal_hashes_and_other_keys_give_others(tmp_path, select):
     one = hashes(tmp_path / "one", b"the key\n", select)
     again = hashes(tmp_path / "again", b"the key", select)
     other = hashes(tmp_path / "other", b"the key of others", select)

@@ -212,7 +212,7 @@ def test_wrong_usage_ends_with_code_2_and_one_line(arguments, text, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_names_every_option_the_exit_codes_and_the_commands(capsys):
+def test_help_names_options_exit_codes_and_commands(capsys):
     with pytest.raises(SystemExit) as ended:
         command.main(["--help"])
     assert ended.value.code == 0

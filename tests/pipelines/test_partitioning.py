@@ -16,7 +16,7 @@ from tests.transforms.fix.messages import encode
 
 
 def log(messages, *, symbols=7, day=2, copies=1):
-    """Return orders, each with a ClOrdID, or with one for every `copies` of them."""
+    """Return orders, with one ClOrdID for every `copies` of them."""
     return b"".join(
         encode(
             [

@@ -7,7 +7,7 @@ MIB = 1 << 20
 
 
 @pytest.mark.parametrize("mib", [0.5, 23.9, 24, 191, 192, 193, 250, 1000, 100_000])
-def test_the_number_of_ranges_is_a_multiple_of_twelve(mib):
+def test_ranges_of_two_to_sixteen_mib_come_in_twelves(mib):
     total = int(mib * MIB)
     size = range_size(total)
     assert 2 * MIB <= size <= 16 * MIB

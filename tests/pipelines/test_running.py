@@ -59,7 +59,7 @@ def test_workers_end_with_a_killed_job_even_if_they_hang_in_a_lock(postgresql, t
 
 
 @pytest.mark.parametrize("how", ["a blank in the path of Python", "no setsid", "own packages"])
-def test_workers_start_with_any_python_path_and_any_user(how, tmp_path):
+def test_workers_start_from_any_python_path_and_any_folder(how, tmp_path):
     folder = tmp_path / "my own"
     folder.mkdir()
     logs = write_logs(folder, chunks=1)

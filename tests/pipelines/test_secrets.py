@@ -80,7 +80,7 @@ def lines():
     yield "|".join(fields(value=f"{SECRET}|{SECRET}|="))
     for form in NAMED:
         yield filled(form)
-        yield f"\x02{filled(form)}"  # binary text is kept as a failure
+        yield f"\x02{filled(form)}"  # bytes that are not text are kept as a failure
         yield f"8=FIX {filled(form)}"
         yield f"2025-01-02 09:30:00,123 INFO {filled(form)} sending " + order()
     for form in INSIDE:

@@ -65,7 +65,7 @@ def test_counts_have_a_fixed_order_and_add_up_by_kind(counters):
     assert not dataclasses.replace(both, filtered=1).adds_up
 
 
-def test_a_failure_that_is_resolved_is_subtracted():
+def test_a_false_failure_is_subtracted():
     counts = Counts(read=3, stored=1, failed={"unreadable": 2}).without("unreadable", 2)
     assert counts == Counts(read=1, stored=1, failed={"unreadable": 0})
 

@@ -33,7 +33,7 @@ def canned(monkeypatch):
     monkeypatch.setitem(SOURCES, "canned", SourceKind(_canned, "canned:day?messages=2", [option]))
 
 
-def test_the_job_reads_a_new_kind_of_source_unchanged(canned, tmp_path, capfd):
+def test_the_unchanged_job_reads_a_new_kind_of_source(canned, tmp_path, capfd):
     (tmp_path / "day.log").write_bytes(MESSAGE)
     inputs = ["--input", "canned:one?messages=2", "--input", str(tmp_path / "day.log")]
     inputs += ["--input", "canned:two?messages=3"]

@@ -1,4 +1,4 @@
-"""Surprises are reported in a sentence, with the right exit code."""
+"""Unintended results are reported in a sentence, with the right exit code."""
 
 from fixfeed.pipelines.run import main
 from tests.transforms.fix.messages import encode

@@ -102,7 +102,7 @@ def test_a_flag_for_all_lakes_that_contradicts_a_uri_is_refused():
         sink_of("parquet:lake/?partition-by=date", partition_by=("hour", "symbol"))
 
 
-def test_the_driver_gets_the_parameters_after_a_postgresql_database():
+def test_parameters_of_a_postgresql_uri_are_for_its_driver():
     uri = "postgresql://user@host/db?sslmode=require&application_name=x"
     assert sink_of(uri).name == uri
     assert SINKS["postgresql"].parameters is None
@@ -118,7 +118,7 @@ def test_two_lakes_of_one_run_have_separate_folders(tmp_path):
     assert folders == [["by_symbol=is-X"], ["date=0001-01-01"]]
 
 
-def test_one_place_with_two_parameters_is_refused(tmp_path):
+def test_a_place_given_twice_is_refused_with_any_parameters(tmp_path):
     summary = summary_of(tmp_path, "parquet:lake/?partition-by=date", "parquet:lake/")
     assert summary["exit_code"] == 2
     assert "output parquet:lake/ is named twice" in summary["error"]

@@ -82,7 +82,7 @@ def test_text_alone_counts_as_nothing(tmp_path, capfd):
 
 
 @pytest.mark.parametrize("other", [TEXT, ODD * 3, b"", b"\n\n"])
-def test_text_beside_a_log_is_named_and_the_run_succeeds(tmp_path, capfd, other):
+def test_a_file_without_fix_beside_a_log_is_only_named(tmp_path, capfd, other):
     code, words, names = run(tmp_path, capfd, day=log(), other=other)
     assert code == 0
     assert names == (["other"] if other.strip() else [])
