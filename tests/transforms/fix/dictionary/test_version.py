@@ -25,7 +25,7 @@ def of(version):
         ("FIXT.1.1", 6028, 164, 7),
     ],
 )
-def test_a_version_has_all_of_its_dictionary(version, fields, messages, depth):
+def test_versions_have_the_right_sizes_and_depths(version, fields, messages, depth):
     dictionary = of(version)
     deepest = max(
         scope.depth for kind in dictionary.message_types for scope in dictionary.scope(kind).walk()

@@ -127,7 +127,7 @@ def test_a_log_shows_how_its_messages_end(layout, expected):
     assert endings(log[: len(LAYOUTS[layout](FIRST)) - 4], b"\x01") == Endings()
 
 
-def test_the_last_message_is_read_without_last_delimiters():
+def test_the_last_message_is_read_without_its_last_delimiter():
     log = FIRST[:-1] + b"\n" + SECOND[:-1]
     assert end_of(log, b"\x01") == len(log)
     assert end_of(log[:-1], b"\x01") == len(FIRST)

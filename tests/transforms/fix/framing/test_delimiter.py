@@ -124,7 +124,7 @@ def test_any_delimiter_in_the_head_is_found_and_its_messages_are_whole(delimiter
 
 
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"\\u0001"])
-def test_all_delimiters_in_one_file_are_read(delimiter):
+def test_several_delimiters_in_one_file_are_all_read(delimiter):
     # Without delimiters that mean something else in this text.
     lines = [ORDER.replace(b"\x01", one) for one in [*DELIMITERS, *SPELLINGS] if one != b"~"]
     for data in (b"\n".join(lines), b"\n".join(lines * 4)):

@@ -69,7 +69,7 @@ def test_a_log_cut_at_every_offset_has_the_same_messages():
 
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"^A"])
 @pytest.mark.parametrize("seed", range(8))
-def test_borders_found_from_anywhere_before_are_borders_of_the_whole(seed, delimiter):
+def test_borders_found_from_any_earlier_place_are_borders_of_the_whole(seed, delimiter):
     rng = random.Random(seed)
     log = random_log(rng, 30, mutated=0.2, delimiter=delimiter)
     whole = pieces(single_byte(log, delimiter), delimiter if len(delimiter) == 1 else b"\x01")

@@ -260,7 +260,7 @@ def test_an_open_quote_does_not_delay_a_valid_message():
         assert (row["raw"], row["defects"]) == (message, None)
 
 
-def test_a_message_in_a_string_that_is_cut_off_waits_for_its_rest():
+def test_a_message_in_a_cut_off_string_waits_for_its_rest():
     message = encode([(35, b"D"), (55, "Zürich".encode())])
     line = docker(message.decode()).encode()
     cut = line[: line.index(b'\\n"')]

@@ -51,7 +51,7 @@ def iso(text):
     return int(datetime.datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 10**6)
 
 
-# Forms of 2025-03-14 22:11:12 in loggers, all in UTC.
+# Forms of 2025-03-14 22:11:12 in loggers, with no zone other than UTC.
 FORMS = {
     "Log4j, Logback, Python": "2025-03-14 22:11:12,123 INFO  [main] c.a.Session - OUT ",
     "Log4j DATE": "14 Mar 2025 22:11:12,123 [main] OUT ",

@@ -84,7 +84,7 @@ def test_other_rules_are_unaffected():
     Filter(include=rules[2:], masking=masking("Account=hash", "PartyID=drop"))
 
 
-def test_a_counterparty_s_name_is_masked_with_its_tag():
+def test_a_name_from_a_counterparty_is_masked_with_its_tag():
     class Own(Dictionaries):
         own_names = MappingProxyType({5001: "Desk", 1: "Depot"})
 

@@ -273,6 +273,6 @@ def test_a_rule_may_use_the_names_of_a_counterparty(rule, rows_meant):
     assert meant(rule, Dictionaries((OwnDictionary("", OWN),))) == rows_meant
 
 
-def test_the_nearest_name_may_be_a_counterparty_s():
+def test_the_nearest_name_may_be_from_a_counterparty():
     with pytest.raises(RuleError, match="the nearest is Tier"):
         parse_rule("Tieer = gold", {5001: "Tier"})

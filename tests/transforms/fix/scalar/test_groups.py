@@ -331,7 +331,7 @@ _HEADER = {8: "BeginString", 9: "BodyLength", 10: "CheckSum", 34: "MsgSeqNum", 3
            49: "SenderCompID", 52: "SendingTime", 56: "TargetCompID"}  # fmt: skip
 
 
-def test_a_tag_with_two_places_is_read_in_place():
+def test_a_tag_with_two_places_is_read_where_it_occurs():
     own = Dictionaries((OwnDictionary("", two_places()),))
     fields = [*HEAD, (55, b"IBM"), (453, b"2"), (448, b"P1"), (55, b"X"), (448, b"P2"), (58, b"t")]
     assert nested(fields, dictionaries=own) == (

@@ -64,7 +64,7 @@ def test_all_fields_are_in_the_json_on_request():
         (60, b"20161231-23:59:60", "transact_time", None, "20161231-23:59:60"),
     ],
 )  # fmt: skip
-def test_values_too_fine_for_a_column_are_in_the_json_too(tag, value, column, held, kept):
+def test_values_a_column_cannot_hold_exactly_are_in_the_json_too(tag, value, column, held, kept):
     columns, rest, defects = read(encode([*ORDER, (tag, value)]))
     name = {44: "Price", 60: "TransactTime"}[tag]
     assert (columns.get(column), rest.get(name), defects) == (held, kept, None)
@@ -94,7 +94,7 @@ GOOD = encode(ORDER)
 
 
 def sealed(body):
-    """The message with the right CheckSum for its content, right or wrong."""
+    """The message with the CheckSum of its content, right or wrong."""
     return body + b"10=%03d\x01" % (sum(body) % 256)
 
 

@@ -149,7 +149,7 @@ def test_a_masked_number_is_text_in_the_json_alone():
     assert orjson.loads(row["fields"]) == {"Price": "****"}
 
 
-def test_fields_named_keep_are_kept():
+def test_fields_kept_by_name_are_not_masked():
     kept = read_masking(["553=keep", "Password=keep", "925=keep", "RawData=keep"])
     (row,), _ = rows(encode(LOGON), masking=kept)
     assert (row["masked"], row["raw"]) == (None, encode(LOGON))
@@ -199,7 +199,7 @@ def test_an_invalid_mask_option_is_answered(text, answer):
     assert str(raised.value) == answer
 
 
-def test_a_counterparty_s_name_may_be_masked():
+def test_a_mask_may_name_fields_of_a_counterparty():
     masking = read_masking(["Desk=drop", "limitpx"], own_names={5001: "Desk", 44: "LimitPx"})
     assert (masking.how[5001], masking.how[44]) == ("drop", "mask")
     with pytest.raises(MaskingError, match="did you mean Desk"):

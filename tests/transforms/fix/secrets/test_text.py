@@ -26,7 +26,7 @@ def hidden(text, encoding="utf-8"):
 
 @pytest.mark.parametrize("equals", EQUALS)
 @pytest.mark.parametrize("delimiter", DELIMITERS)
-def test_a_secret_field_is_found_with_any_delimiter_and_any_sign(delimiter, equals):
+def test_a_secret_field_is_found_with_any_delimiter_and_equals_sign(delimiter, equals):
     head = [(8, "FIX.4.4"), (9, 5), (35, "A"), (49, "A"), (56, "B")]
     for tags in ((554,), (553, 554), (96,), (925,)):
         fields = [*head, *((tag, SECRET) for tag in tags), (10, "000")]

@@ -1,4 +1,4 @@
-"""The words that name fields outside groups have room for all their parts."""
+"""Words that name fields without a dictionary place have room for all their parts."""
 
 import numpy as np
 from hypothesis import given
