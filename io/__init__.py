@@ -1,1 +1,1 @@
-"""Connectors of fixfeed, one a file, and the ledgers that say what of each source is done."""
+"""Connectors of fixfeed, and the ledgers that record what is done of each source."""

@@ -1,1 +1,1 @@
-"""What of each source is done, and how a source is known again."""
+"""What is done of each source, and how a source is recognised."""

@@ -1,19 +1,19 @@
-"""Which of the sources that a ledger has a file is: by what was read of it, whatever its name.
+"""Decides which stored source a file is: by what was read of it, whatever its name.
 
-A file continues a source if all that is known to have been read of the source still stands in it:
-it is long enough, and has every witness (`ledger.witness`). That alone is not enough, since files
-may begin alike:
+A file continues a source if it still holds all that is known to have been read of the source: it is
+long enough and has every witness (`ledger.witness`). That alone is not enough, since different
+files may begin alike:
 
-* Of what is too short to tell (less than 4096 bytes read), path or inode have to be the same. Where
-  nothing was read yet, since it could not be, what was seen of its beginning counts as read.
+* If less than 4096 bytes were read, that is too short to decide: path or inode must be the same
+  too. If nothing was read yet because it could not be, the beginning that was seen counts as read.
 * Under another name a file continues a source only if the source's own path no longer does: it was
-  renamed, rotated or compressed. If it still does, the file is the source where it is a copy, all
-  of whose bytes begin the other file.
-* One source is continued by one file, copies aside.
+  renamed, rotated or compressed. If it still does, the file counts as the source only if it is a
+  copy: all its bytes begin the other file.
+* Only one file continues a source, copies aside.
 
-Of several sources the one of which most was read is continued, then the one with the same path,
-then the one with the same inode. What cannot be proved is a new source: reading again is right,
-losing is wrong.
+Of several sources, the one read furthest is continued, then the one with the same path, then the
+one with the same inode. Without proof it is a new source: reading again is safe, losing data is
+not.
 """
 
 import hashlib
@@ -37,17 +37,17 @@ __all__ = [
     "stored_source",
 ]
 
-_MOST_INSIDE = 32  # places of a stretch that are looked at; at its end as well
+_MOST_INSIDE = 32  # places checked in a stretch, besides its end
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSource:
-    """A source as a ledger has it.
+    """A source as a ledger stores it.
 
-    `place` and `file_id` are those of the file when it was last seen, `fingerprint` the witness of
-    its first 4096 bytes, `digests` those of its beginning as `digests_of` writes them. `extent` is
-    how far it was read; `witnesses` are those of positions that were read up to, and of its
-    beginning as it was seen where nothing was read of it.
+    `place` and `file_id` are those of the file when it was last seen, `fingerprint` is the witness
+    of its first 4096 bytes, and `digests` are those of its beginning as `digests_of` writes them.
+    `extent` is how far it was read. `witnesses` are those of positions that were read up to, and,
+    if nothing was read, those of its beginning as it was seen.
     """
 
     source_id: int
@@ -61,13 +61,13 @@ class StoredSource:
 
     @property
     def telling(self) -> bool:
-        """Whether so much is known of it that its content tells it from others."""
+        """Whether enough of it is known to recognise it by its content."""
         return (self.extent or max(self.witnesses, default=0)) >= TELLING
 
     def missing_witness(self, source: Source) -> str:
-        """Return the witness of the end of what was read, `` if it is known.
+        """Return the witness of the end of what was read, `` if it is stored already.
 
-        Ledgers of older versions do not have it; the file that is taken for the source has.
+        Ledgers of older versions lack it; it is taken from the file identified as the source.
         """
         if source.content is None or not self.extent or self.extent in self.witnesses:
             return ""
@@ -99,13 +99,13 @@ def digests_of(source: Source) -> str:
 
 
 class Match(NamedTuple):
-    """The stored source that a source is; `copy` tells that the source's own file is another."""
+    """The stored source that matches a source; with `copy`, that one's own file is another."""
 
     stored: StoredSource
     copy: bool = False
 
     def is_news(self, source: Source) -> bool:
-        """Tell whether the source is not where, or what, the ledger has it to be."""
+        """Return whether the source's place or content differs from the ledger's entry."""
         one = self.stored
         if source.content is None or self.copy:
             return False
@@ -125,17 +125,17 @@ def place_of(source: Source) -> tuple[str, str, str]:
 
 
 def storable(place: str) -> str:
-    """Return a path as text that any database takes; only names that are no UTF-8 change."""
+    """Return a path as text that any database takes: redacted, with non-UTF-8 bytes escaped."""
     return redact_path(place).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def fingerprint_of(key: str) -> str:
-    """Return the fingerprint of a source of which only the key is known."""
+    """Return the fingerprint of a source known only by its key."""
     return "key:" + hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
 def identify(sources: Sequence[Source], stored: Iterable[StoredSource]) -> dict[str, Match]:
-    """Return the stored sources that sources are, by key; new ones are left out.
+    """Return the stored source of each source, by key; new ones are left out.
 
     A source without content is known by its key.
     """
@@ -180,7 +180,7 @@ def _rank(content: Content, one: StoredSource) -> tuple[int, bool, bool]:
 
 
 class _Index:
-    """Stored sources by what a file may share with them."""
+    """Stored sources, indexed by what a file may share with them."""
 
     def __init__(self, stored: Iterable[StoredSource]):
         self.by_key: dict[tuple[str, str], StoredSource] = {}
@@ -194,7 +194,7 @@ class _Index:
             for key, where in (
                 (one.place, self._by_place),
                 (one.file_id, self._by_file_id),
-                # Without a fingerprint: it was shorter when it was last looked at.
+                # `` if it was shorter when it was last looked at.
                 (one.fingerprint, self._by_fingerprint),
             ):
                 where.setdefault(key, []).append(one)

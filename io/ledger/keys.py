@@ -1,4 +1,4 @@
-"""The numbers that rows are known by in every sink, and the times that ledgers note."""
+"""The row ids that every sink uses, and the timestamps of ledgers."""
 
 import datetime
 
@@ -10,13 +10,13 @@ from fixfeed.io.ledger.ledger import LARGEST_SOURCE, SinkError
 __all__ = ["POSITION_BITS", "first_key", "keys", "now"]
 
 POSITION_BITS = LARGEST_SOURCE.bit_length() - 1
-"""message_id is source_id shifted left by so many bits, plus the position in the source."""
+"""message_id is source_id shifted left by this many bits, plus the position in the source."""
 
 _SOURCES = 1 << 63 - POSITION_BITS
 
 
 def first_key(source_id: int) -> int:
-    """Return the message_id of position 0 of a source; `SinkError` if there is none left for it."""
+    """Return the message_id of position 0 of a source; `SinkError` if none is left for it."""
     if source_id >= _SOURCES:
         raise SinkError(
             f"source number {source_id:,} has no message_id: there are numbers for "
@@ -26,9 +26,9 @@ def first_key(source_id: int) -> int:
 
 
 def keys(source_id: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the message_id, or failure_id, of positions in a source.
+    """Return the message_id or failure_id of each position in a source.
 
-    Raises `SinkError` where there is no number left for them that no other source has.
+    Raises `SinkError` if they would run into the ids of another source.
     """
     first = first_key(source_id)
     if len(positions) and int(positions.max()) >= LARGEST_SOURCE:
@@ -40,5 +40,5 @@ def keys(source_id: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def now() -> str:
-    """Return the present time as text that both databases read."""
+    """Return the current time as text that both databases read."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")

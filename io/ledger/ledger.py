@@ -1,4 +1,4 @@
-"""What a sink remembers of its sources: which stretches of each are done, and by which rules."""
+"""A sink's memory of its sources: which stretches of each are done, and under which rules."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,22 +46,22 @@ Stretch = tuple[int, int]
 
 
 class SinkError(Exception):
-    """A sink cannot be opened or written; the text says which, why, and what to check.
+    """A sink cannot be opened or written; the text names the sink, the reason and what to check.
 
-    It is one line, so that it is found again in a traceback that another process sends as text.
+    It is one line, so that it can be found in a traceback that another process sends as text.
     """
 
     def __init__(self, text: str):
-        """Store the text, whose line ends become blanks."""
+        """Store the text, with its line ends turned into blanks."""
         super().__init__(" ".join(filter(None, map(str.strip, text.splitlines()))))
 
 
 class SinkFailed(SinkError):
-    """A sink that was open cannot be written: the disk is full, the server gone, a right lost."""
+    """An open sink cannot be written: the disk is full, the server is gone, a right was lost."""
 
     @classmethod
     def at(cls, place: str, why: object) -> "SinkFailed":
-        """Return the error that `place` cannot be written."""
+        """Return the error for a `place` that cannot be written."""
         return cls(
             f"cannot write to {place}: {why}; check that there is space left and that you may "
             "write there, and run it again: what is committed stays"
@@ -69,31 +69,31 @@ class SinkFailed(SinkError):
 
 
 class SchemaError(SinkError):
-    """A sink holds what this version cannot write to; the text names the command that mends it."""
+    """This version cannot write to what a sink holds; the text says how to fix it."""
 
 
 Progress = tuple[Any, ...]
-"""A stretch that is done: rules, start, end; how many were stored, filtered, failed, skipped; and
-notes of the witnesses (`ledger.witness`) of its end and of positions inside it, as far as known.
+"""A stretch that is done: its rules, start and end; the numbers stored, filtered, failed and
+skipped; and notes of the known witnesses (`ledger.witness`) of its end and of positions inside it.
 
 The stretches of a source do not overlap, whatever their rules: the rows in each were made with its
 rules."""
 
 COUNTS = ("stored", "filtered", "failed", "skipped")
-"""The names of what is counted of a stretch, in the order of `Progress`."""
+"""The names of the counts of a stretch, in the order of `Progress`."""
 
 
 REPLACED = "replaced:"
-"""Before the digest of rules: rows made under them, which a reprocessing under them replaces."""
+"""Prefix of a rules digest: rows made under these rules, which reprocessing under them replaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a sink knows of a source.
+    """What a sink knows about a source.
 
-    `done` are the stretches stored under any rules, `current` those under the rules asked for;
-    `rules` the digests of all. `stored_end` is the mark that its reader gave to `finish` when the
-    source was last read whole, `` if it never was: one that has the same mark has nothing new.
+    `done` are the stretches stored under any rules, `current` those under the rules asked for, and
+    `rules` the digests of all rules. `stored_end` is the mark that the reader gave to `finish` when
+    the source was last read whole, `` if it never was. A source with the same mark has nothing new.
     """
 
     source_id: int
@@ -107,42 +107,42 @@ class Ledger(Protocol):
     """The part of a sink that planning needs."""
 
     def prepare(self) -> None:
-        """Make the sink ready, or raise `SchemaError` if it holds what this version cannot use."""
+        """Make the sink ready; raises `SchemaError` if this version cannot use its contents."""
 
     def register(
         self, sources: Sequence[Source], *, rules: str, replace: bool = False
     ) -> dict[str, Known]:
-        """Return what is known of each source by its key; new ones are stored.
+        """Return what is known about each source, by key; new ones are stored.
 
-        `ledger.identity` says by what a source is known. `replace` claims the sources for a
+        `ledger.identity` decides which source is which. `replace` claims the sources for a
         reprocessing under `rules`, as `restart` does.
         """
 
     def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
-        """Return what is known of the sources that are stored, by key; change nothing."""
+        """Return what is known about the sources that are stored, by key; change nothing."""
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
-        """Begin to reprocess: nothing of these sources counts as done under `rules`.
+        """Begin to reprocess: no part of these sources counts as done under `rules`.
 
-        Where a reprocessing under `rules` was interrupted, what it did keeps counting. The sources
-        are claimed: a job that reprocesses them under other rules fails at its next commit.
+        If reprocessing under `rules` was interrupted, the work it did still counts. The sources are
+        claimed: a job that reprocesses them under other rules fails at its next commit.
         """
 
     def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
-        """End a run over these sources: merge stretches, sum up counts; return what is done.
+        """End a run over these sources: merge stretches, sum up counts; return the stretches done.
 
-        `ends` has, by source id, the mark (`Known.stored_end`) of a source that was read whole, ``
+        `ends` maps a source id to the mark (`Known.stored_end`) of a source that was read whole, ``
         for others.
         """
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all resources."""
 
 
 def sources_of(batches: Iterable[Batch]) -> list[Source]:
     """Return the sources of batches, each once, as a ledger registers them.
 
-    A batch tells where it came from (`Batch.origin`); one that does not is known by its key.
+    A batch's source is its `Batch.origin`; without one it is known by its key.
     """
     origins = {batch.source: batch.origin for batch in batches}
     return [
@@ -158,9 +158,9 @@ def known(
     *,
     rules: str,
 ) -> dict[str, Known]:
-    """Return what is known of sources, by key.
+    """Return what is known about sources, by key.
 
-    `ids` are their ids by key, `ends` their `stored_end` and `progress` their rows by id.
+    `ids` are their ids by key; `ends` is their `stored_end`, and `progress` their rows, by id.
     """
     found = {}
     for key, source_id in ids.items():
@@ -176,7 +176,7 @@ def known(
 
 
 def by_source(rows: Iterable[Sequence[Any]]) -> dict[int, list[Progress]]:
-    """Return rows of progress, each behind its source id, by that."""
+    """Group rows of progress by the source id that each begins with."""
     found: dict[int, list[Progress]] = {}
     for source_id, *row in rows:
         found.setdefault(source_id, []).append(tuple(row))
@@ -184,7 +184,7 @@ def by_source(rows: Iterable[Sequence[Any]]) -> dict[int, list[Progress]]:
 
 
 def check_protocol(place: str, messages: pa.Schema, table: Table) -> None:
-    """Raise `SinkError` if messages of a schema are of another protocol than those of a sink."""
+    """Raise `SinkError` if messages of this schema are of another protocol than the sink's."""
     missing = table.missing(messages)
     if missing:
         raise SinkError(
@@ -194,7 +194,7 @@ def check_protocol(place: str, messages: pa.Schema, table: Table) -> None:
 
 
 def check_witness(place: str, batch: Batch, done: Iterable[Progress]) -> None:
-    """Raise `SinkError` if a batch ends where a stretch does whose bytes were other ones."""
+    """Raise `SinkError` if a stretch that ends where the batch does had different bytes."""
     for row in done:
         there = noted(row[-1]).get(batch.end, batch.witness)
         if batch.witness and there != batch.witness:
@@ -206,7 +206,7 @@ def check_witness(place: str, batch: Batch, done: Iterable[Progress]) -> None:
 
 
 def reprocessed_elsewhere(place: str, name: str) -> SinkError:
-    """Return the error that another job has begun to reprocess a source under other rules."""
+    """Return the error for a source that another job has begun to reprocess under other rules."""
     return SinkError(
         f"{place}: another job has begun to reprocess {name} under other rules (filter, lookups, "
         "dictionaries, checks, masking, version), so this one stops; what is stored is whole, each "
@@ -239,10 +239,10 @@ def carved(
     gone: Sequence[int],
     before: Callable[[Stretch], Sequence[int]],
 ) -> list[Progress]:
-    """Return what is left of a row of progress when another job has replaced a stretch of it.
+    """Return the rest of a row of progress after another job has replaced a stretch of it.
 
-    `gone` are the counts of what is replaced; `before` gives, where something is left on both
-    sides, those of the left one.
+    `gone` are the counts of the replaced stretch. `before` gives those of the left part, if a part
+    is left on both sides.
 
     >>> row = ("old", 0, 100, 10, 0, 1, 0, "")
     >>> carved(row, (40, 60), (2, 0, 1, 0), lambda stretch: (4, 0, 0, 0))
@@ -269,7 +269,7 @@ def _inside(notes: str, stretch: Stretch) -> str:
 
 
 def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
-    """Return the union of stretches, in order, neighbours joined."""
+    """Return the union of stretches, in order, with neighbours joined."""
     result: list[Stretch] = []
     for start, end in sorted(stretches):
         if result and start <= result[-1][1]:
@@ -280,7 +280,7 @@ def merged(stretches: Iterable[Stretch]) -> tuple[Stretch, ...]:
 
 
 def gaps(stretches: Iterable[Stretch], start: int, end: int) -> list[Stretch]:
-    """Return what of [start, end) is in none of the stretches."""
+    """Return the parts of [start, end) that are in none of the stretches."""
     result = []
     for begin, stop in merged(stretches):
         if begin >= end:
@@ -294,7 +294,7 @@ def gaps(stretches: Iterable[Stretch], start: int, end: int) -> list[Stretch]:
 
 
 def inside(positions: NDArray[np.int64], stretches: Iterable[Stretch]) -> NDArray[np.bool_]:
-    """Tell which positions lie in one of the stretches."""
+    """Return which positions lie in one of the stretches."""
     result = np.zeros(len(positions), bool)
     for start, end in stretches:
         result |= (positions >= start) & (positions < end)

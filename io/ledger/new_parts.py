@@ -1,4 +1,4 @@
-"""What of a batch a sink does not have yet, and what it counts once that is stored."""
+"""The parts of a batch that a sink does not have yet, and their counts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["Part", "missing", "new_parts"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of a batch that is not done yet: its rows, and the progress that they make.
+    """A stretch of a batch that is not done yet: its rows, and their progress.
 
     A sink stores all three together or none of them.
     """
@@ -32,10 +32,10 @@ class Part:
 def new_parts(
     batch: Batch, done: Iterable[Progress], *, rules: str, replace: bool = False
 ) -> list[Part]:
-    """Return the parts of a batch that are in none of the stretches that are done, in order.
+    """Return the parts of a batch that are in no stretch already done, in order.
 
-    `rules` is the digest of the rules that the batch was read with. With `replace` only what is
-    done under them counts as done. The batch is not provisional.
+    `rules` is the digest of the rules that the batch was read with. With `replace` only stretches
+    done under them count as done. The batch must not be provisional.
 
     >>> rows = pa.RecordBatch.from_pylist([], pa.schema({"position": pa.int64()}))
     >>> batch = Batch("file:day.log", 100, 180, rows, skipped=2)
@@ -51,8 +51,8 @@ def new_parts(
         messages, failures = batch.messages, batch.failures
         if stretch != (batch.start, batch.end):
             messages, failures = _within(messages, stretch), _within(failures, stretch)
-        # Which of the messages that were filtered out, or lines that were skipped, lay in a part
-        # is not known; the first part counts them, if it begins where the batch does.
+        # It is not known which part the filtered messages and skipped lines were in. The first part
+        # counts them if it begins where the batch does.
         first = start == batch.start
         counts = (
             messages.num_rows,
@@ -68,7 +68,7 @@ def new_parts(
 def missing(
     stretch: Stretch, done: Iterable[Progress], *, rules: str = "", replace: bool = False
 ) -> list[Stretch]:
-    """Return what of a stretch is not done, in order; as in `new_parts`."""
+    """Return the parts of a stretch that are not done, in order; arguments as in `new_parts`."""
     covered = [(row[1], row[2]) for row in done if not replace or row[0] == rules]
     return gaps(covered, *stretch)
 

@@ -1,4 +1,4 @@
-"""What ledgers of version 1 knew their sources by, in the words of this version."""
+"""Converts the source identities of version 1 ledgers to those of this version."""
 
 import os
 
@@ -6,10 +6,10 @@ __all__ = ["absolute", "identity"]
 
 
 def identity(kind: str, name: str, fingerprint: str) -> tuple[str, str]:
-    """Return place and fingerprint of a source that a ledger of version 1 has.
+    """Return place and fingerprint of a source in a version 1 ledger.
 
-    A file was known by its first bytes, `length:digest`; what no job had planned by its key, which
-    was its name, and of a file `file:` and the former.
+    A file was known by its first bytes, `length:digest`. A source that no job had planned was known
+    by its key, which was its name; for a file the key was `file:length:digest`.
     """
     if kind == "file" and name.startswith("file:4096:"):
         return "", name.split(":")[2][:32]
@@ -20,7 +20,7 @@ def identity(kind: str, name: str, fingerprint: str) -> tuple[str, str]:
 
 
 def absolute(place: str) -> str:
-    """Return a stored place as this version stores it: version 1 kept a path as it was given."""
+    """Return a stored place as this version stores it; version 1 kept paths as they were given."""
     if place and not os.path.isabs(place) and "://" not in place and place != "-":
         return os.path.realpath(place)
     return place

@@ -1,10 +1,10 @@
-"""Witnesses: digests by which a source is known again from a few reads.
+"""Witnesses: digests by which a source is recognised from a few reads.
 
 The witness of a position is the BLAKE2b digest (16 bytes, as 32 hexadecimal digits) of all bytes of
-the uncompressed source before it, or, beyond 1 MiB, of the 4096 bytes before it. So what was read
-of a source of up to 1 MiB is known to the last byte; a longer one by its first mebibyte and by the
-bytes before each position where reading ended, and before one in each mebibyte (in each 16 MiB from
-16 MiB on) that reading came through.
+the uncompressed source before it, or, beyond 1 MiB, of the 4096 bytes before it. So a source read
+up to 1 MiB is known to the last byte. A longer one is known by its first mebibyte, by the bytes
+before each position where reading ended, and by those before one position in each mebibyte (from 16
+MiB on, in each 16 MiB) that was read.
 
 >>> from io import BytesIO
 >>> trail = Trail()
@@ -35,13 +35,13 @@ EXACT = 1 << 20
 """Up to this position a witness covers all bytes before it."""
 
 TELLING = 4096
-"""A source of which fewer bytes were read is too short to be told by its content."""
+"""A source with fewer bytes read is too short to be recognised by its content."""
 
 TAIL = 4096
-"""Beyond `EXACT` a witness covers so many bytes."""
+"""Beyond `EXACT` a witness covers this many bytes."""
 
 NOTE = 47
-"""The length of a `note`, which is fixed, so that SQL can take off the last one."""
+"""The fixed length of a `note`, so that SQL can cut off the last one."""
 
 _STEP = 1 << 20
 _MEBIBYTES = 16
@@ -52,37 +52,37 @@ def _digest(data: bytes = b"") -> "hashlib.blake2b":
 
 
 class Trail:
-    """The witness of the position that a reader has come to."""
+    """The witness of the position that a reader has reached."""
 
     def __init__(self) -> None:
-        """Begin at the beginning of a source."""
+        """Start at the beginning of a source."""
         self.position = 0
         self._all = _digest()
         self._tail = b""
 
     @classmethod
     def beyond(cls, position: int, tail: bytes) -> "Trail":
-        """Begin at a position beyond `EXACT`; `tail` are the 4096 bytes before it."""
+        """Start at a position beyond `EXACT`; `tail` is the 4096 bytes before it."""
         trail = cls()
         trail.position, trail._tail = position, tail
         return trail
 
     def add(self, data: bytes) -> None:
-        """Go on over the bytes that follow."""
+        """Advance over the next bytes."""
         self.position += len(data)
         if self.position <= EXACT:
             self._all.update(data)
         self._tail = data[-TAIL:] if len(data) >= TAIL else (self._tail + data)[-TAIL:]
 
     def witness(self) -> str:
-        """Return the witness of the present position."""
+        """Return the witness of the current position."""
         if self.position <= EXACT:
             return self._all.hexdigest()
         return _digest(self._tail).hexdigest()
 
 
 def note(position: int, witness: str) -> str:
-    """Return a witness as a ledger notes it, `` where it is not known.
+    """Return a witness as a ledger writes it down, `` if it is not known.
 
     >>> note(10, "9f" * 16)
     '0000000000010:9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f '
@@ -96,7 +96,7 @@ def noted(notes: str) -> dict[int, str]:
 
 
 def far_apart(position: int, later: int) -> bool:
-    """Tell whether the witness of a position is kept once reading has come to a later one."""
+    """Return whether the witness of a position is kept once reading has reached a later one."""
     return _cell(position) != _cell(later)
 
 
@@ -106,7 +106,7 @@ def _cell(position: int) -> int:
 
 
 def notes_joined(notes: str, others: str) -> str:
-    """Return the notes of two stretches next to each other as those of one."""
+    """Return the notes of two adjacent stretches as those of one."""
     last, follow = notes[-NOTE:], others[:NOTE] or others
     if last and follow and not far_apart(int(last[:13]), int(follow[:13])):
         notes = notes[:-NOTE]
@@ -118,7 +118,7 @@ def witnesses(
     positions: Iterable[int],
     seek: Callable[[int], object] | None = None,
 ) -> dict[int, str]:
-    """Return the witnesses of those of the positions that a source reaches.
+    """Return the witnesses of the positions that a source reaches.
 
     `read(size)` gives the next bytes, b"" at the end; `seek(position)` skips to a later position.
     Without it, all bytes up to the last position are read.
