@@ -1,10 +1,10 @@
-"""The one commit step of all sinks: batches are gathered, and stored together.
+"""The commit step of all sinks: it gathers batches and stores them together.
 
 A new sink is a `Writer` and a line:
 
     batches | beam.ParDo(CommitFn(lambda: WriterOfMine(place), Run(), Limits(1 << 20, 10_000)))
 
-`ledger.new_parts` tells the writer what of a batch it does not have yet.
+`ledger.new_parts` gives the writer the parts of a batch that it does not have yet.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ OnCommit = Callable[[Batch, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a sink is told of the run whose batches it stores.
+    """The run whose batches a sink stores.
 
-    `sources` are the source ids of sources, by key, where planning has registered them; others are
+    `sources` are the source ids, by key, of sources that planning has registered; others are
     registered when they are first seen. `rules` is the digest of the rules that the messages were
-    read with, which is stored with the progress. With `replace` what was stored under other rules
-    is stored anew. `on_commit` is called after each commit.
+    read with, which is stored with the progress. With `replace`, rows stored under other rules are
+    stored anew. `on_commit` is called after each commit.
     """
 
     sources: Mapping[str, int] = field(default_factory=dict)
@@ -44,9 +44,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When batches are committed: once they have so many bytes or rows, or one waits so long.
+    """When batches are committed: at this many bytes or rows, or when one has waited this long.
 
-    How long they wait is looked at when a batch comes, and all are committed when a bundle ends.
+    The wait is checked when a batch comes, and all are committed when a bundle ends.
     """
 
     bytes: int
@@ -55,7 +55,7 @@ class Limits:
 
 
 class Writer(Protocol):
-    """A sink while it is written to. Each worker has one, which one thread uses."""
+    """A sink that is being written to. Each worker has one, used by one thread."""
 
     def prepare(self) -> None:
         """Make the sink ready, or raise `SinkError`. Called once, before all others."""
@@ -63,31 +63,31 @@ class Writer(Protocol):
     def register(
         self, sources: Sequence[Source], *, rules: str, replace: bool = False
     ) -> dict[str, Known]:
-        """Return what is known of each source by its key; new ones are stored (see `Ledger`)."""
+        """Return what is known about each source, by key; new ones are stored (see `Ledger`)."""
 
     def write(
         self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool
     ) -> list[int]:
-        """Store what is new of (source id, batch) pairs with its stretches, all of it or nothing.
+        """Store the new parts of (source id, batch) pairs with their stretches, all or nothing.
 
-        Returns how many messages of each were stored. The same batch may come again, or cut
-        otherwise, and several workers may write to one sink at once.
+        Returns how many messages of each were stored. A batch may come again, or cut differently,
+        and several workers may write to one sink at once.
         """
 
     def close(self) -> None:
-        """Close what is open; `prepare` may have failed."""
+        """Close all resources; `prepare` may have failed."""
 
 
 class CommitFn(beam.DoFn):
     """Gathers batches (`Batch`) up to `limits`, or to the end of the bundle, and commits them.
 
-    A bundle that ends well has stored all its batches. What a failed bundle has gathered is
-    forgotten: it comes again. With `while_parsing` a commit is written while the next batches are
-    being parsed, so an error surfaces when the next commit or the bundle ends; the bundle then
-    fails. `make` gives the writer, in the worker, which is used by one thread alone.
+    A bundle that succeeds has stored all its batches. The batches of a failed bundle are dropped,
+    since they come again. With `while_parsing` a commit is written while the next batches are being
+    parsed, so an error surfaces when the next commit or the bundle ends; the bundle then fails.
+    `make` makes the writer in the worker, where only one thread uses it.
 
-    A batch whose block had no witness is held against what came before under the same source and
-    start: `SinkError`, if that was something else.
+    A batch whose block had no witness is compared with the earlier one of the same source and
+    start; `SinkError` if they differ.
     """
 
     def __init__(
@@ -113,15 +113,15 @@ class CommitFn(beam.DoFn):
         self._seen: dict[tuple[str, int], str] = {}
 
     def start_bundle(self):
-        """Begin with nothing."""
+        """Begin with no batches."""
         self._forget()
         if self._writing is not None:
-            # Of a bundle that failed, and comes again.
+            # This commit is of a bundle that failed and comes again.
             writing, self._writing = self._writing, None
             writing.exception()
 
     def process(self, batch: Batch):
-        """Gather a batch, and commit if it is time to."""
+        """Gather a batch, and commit if a limit is reached."""
         if not (batch.witness or batch.provisional):
             self._check(batch)
         if not self._batches:
@@ -180,7 +180,7 @@ class CommitFn(beam.DoFn):
                 "begins"
             )
 
-    # In the thread.
+    # These run in the thread.
 
     def _write(self, batches: list[Batch]) -> None:
         run = self._run

@@ -1,4 +1,4 @@
-"""What is on the disk, whatever happens to the machine."""
+"""fsync for files and folders, and whether a path can be written."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ __all__ = ["not_writable", "sync"]
 
 
 def sync(path: Path) -> None:
-    """Wait until the content of a file, or the names in a folder, are on the disk."""
+    """Wait until the content of a file, or the names in a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -16,7 +16,7 @@ def sync(path: Path) -> None:
 
 
 def not_writable(path: Path) -> Path | None:
-    """Return the file or folder that keeps this user from writing or making `path`, if one does."""
+    """Return the file or folder that keeps this user from writing or making `path`, if any."""
     wanted = path = path.absolute()
     while not path.exists():
         path = path.parent

@@ -1,8 +1,8 @@
-"""Takes passwords out of what names a place, however it is written: URIs, DSNs, malformed ones.
+"""Takes passwords out of texts that name a place: URIs and DSNs, malformed ones too.
 
 `redact` is for a text that is one URI (or DSN, or path), `redact_text` for a text that may hold
-some (an error, a traceback, a log of workers). Both leave what is redacted already as it is.
-Where it is in doubt what belongs to the password, too much is hidden rather than too little.
+some (an error, a traceback, a log of workers). Both leave redacted parts as they are. If it is
+unclear what belongs to the password, they hide too much rather than too little.
 """
 
 import re
@@ -17,14 +17,14 @@ _SECRET_WORDS = re.compile(
     re.IGNORECASE,
 )
 _SECRET_NAMES = ("pass", "sig", "pw")
-# A name and its value: up to `&` or a blank before the next name, or in single quotes as libpq has
-# it. A closing quote of an error's own ends no value: it is part of what is hidden.
+# A name and its value: up to `&` or a blank before the next name, or in single quotes as in libpq.
+# An error's own closing quote does not end a value; it is hidden too.
 _PAIR = re.compile(
     r"(?P<name>[\w.%+-]+)(?P<equals>[ \t]*=[ \t]*)"
     r"(?P<value>'(?:[^'\\]|\\.)*(?:'|\Z)|(?:(?!&[\w.%+-]+=|\s+[\w.%+-]+\s*=).)*)",
     re.DOTALL,
 )
-# `scheme://`, or what is left of it where it is mistyped, and the user before a password.
+# `scheme://`, or the rest of it if it is mistyped, and the user before a password.
 _BEGIN = re.compile(
     r"(?:[A-Za-z]+:)?[A-Za-z][\w+.-]*://+|[A-Za-z][\w+.-]*:/*|[A-Za-z][\w+.-]*//+|:?/{2,}"
 )
@@ -39,24 +39,24 @@ _QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'|“([^”]*)”")
 
 
 def redact(uri: str) -> str:
-    """Return a URI, DSN or path without the passwords that it may hold.
+    """Return a URI, DSN or path without any passwords in it.
 
-    Passwords are what follows a user up to the last `@`, and the values of parameters with a
+    Passwords are the text after a user up to the last `@`, and the values of parameters with a
     secret's name (`password`, `sslpassword`, `token` ..., not `passfile`), each replaced by `***`.
     """
     return _without_parameters(_without_userinfo(uri))
 
 
 def redact_path(path: str) -> str:
-    """Return the path or URL of a file that is there without the passwords that it may hold.
+    """Return the path or URL of an existing file without any passwords in it.
 
-    A path without a scheme stays as it is: `10:30@host.log` tells one file from another.
+    A path without a scheme stays as it is: names such as `10:30@host.log` must stay distinct.
     """
     return redact(path) if ":/" in path else path
 
 
 def redact_text(text: str) -> str:
-    """Return a text with all URIs and DSNs in it redacted, each read up to a blank or quote."""
+    """Return a text with all its URIs and DSNs redacted, each read up to a blank or quote."""
     return _PLACE.sub(_redact_place, text)
 
 
@@ -64,7 +64,7 @@ def _redact_place(match: re.Match[str]) -> str:
     place = match[0]
     if place[0] in "'\"" and place[-1] == place[0] and len(place) > 1:
         return f"{place[0]}{redact(place[1:-1])}{place[0]}"
-    # Without a scheme, a colon and `@` in a text are mostly no password.
+    # Without a scheme, a colon and `@` in a text are seldom a password.
     begin = _BEGIN.search(place)
     if not begin:
         return _without_parameters(place)
@@ -72,10 +72,10 @@ def _redact_place(match: re.Match[str]) -> str:
 
 
 def without_secrets(message: str, uri: str) -> str:
-    """Return what a driver said about `uri`, without parts of the URI that `redact` hides.
+    """Return a driver's message about `uri` without parts of the URI that `redact` hides.
 
-    Drivers quote what they took for the host, the port or a parameter; in a malformed URI that
-    may be a part of the password.
+    Drivers quote what they took for the host, the port or a parameter. In a malformed URI that may
+    be part of the password.
     """
     shown = redact(uri)
     known, seen = (uri, unquote(uri)), (shown, unquote(shown))
@@ -106,11 +106,11 @@ def _without_userinfo(uri: str) -> str:
         if uri[at] != ":" or at in skipped or _PORT.match(uri, at + 1):
             continue
         if 0 <= query < at:
-            # The user cannot hold a question mark; `?options=a:b@c` is a parameter.
+            # A user has no question mark; `?options=a:b@c` is a parameter.
             return uri
         return f"{uri[: at + 1]}{_HIDDEN}{uri[last:]}"
     if begin and begin[0].endswith(":") and "/" not in uri[start:last]:
-        # `user:password@host` without a scheme: what was taken for one is the user.
+        # `user:password@host` has no scheme: what was taken for one is the user.
         return uri if _is_scheme(begin[0]) else f"{begin[0]}{_HIDDEN}{uri[last:]}"
     return uri
 
@@ -127,7 +127,7 @@ def _without_parameters(text: str) -> str:
             pieces += [text[at : match.start("value")], _HIDDEN if match["value"] else ""]
             at = match.end()
         else:
-            # The next parameter may be inside what was taken for this one's value.
+            # The next parameter may be inside what was matched as this one's value.
             pieces.append(text[at : match.start("value")])
             at = match.start("value")
     return "".join([*pieces, text[at:]])

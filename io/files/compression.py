@@ -1,7 +1,7 @@
-"""Reads compressed files and UTF-16 as a stream, and says where and why one is damaged.
+"""Reads compressed files and UTF-16 as a stream, and reports where and why one is damaged.
 
-gz, bz2, xz, zst, zip and UTF-16 are known by their first bytes, whatever the name says; members one
-behind the other (rotated logs put together, the files in a zip archive) are read as one. Text in
+gz, bz2, xz, zst, zip and UTF-16 are detected by their first bytes, whatever the file's name.
+Consecutive members (concatenated rotated logs, the files in a zip archive) are read as one. Text in
 UTF-16 is read as UTF-8, compressed or not.
 """
 
@@ -29,7 +29,7 @@ _MAGIC = {
     b"PK\x05\x06": "zip",
 }
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-# Fields in ASCII: as UTF-16 they would be a row of ideographs.
+# Fields in ASCII; read as UTF-16 they would be a row of ideographs.
 _EIGHT_BITS = re.compile(rb"[\x01\t\x20-\x7e]{16,}=[\x01\t\x20-\x7e]{16,}")
 _HELD = 256
 _CHUNK = 256 << 10
@@ -38,14 +38,15 @@ _SLICE = 2 << 10  # a decompressor that finds damage gives nothing of the slice 
 
 
 class Damaged(Exception):
-    """A file cannot be read beyond what was read of it; the text is the reason."""
+    """A file cannot be read any further; the text is the reason."""
 
 
 def compression_of(head: bytes) -> str:
-    """Return how a file that begins with `head` is stored, `` if its bytes are those to be read.
+    """Return how a file that begins with `head` is stored, `` if its bytes are plain.
 
     It is `gz`, `bz2`, `xz`, `zst` or `zip`; `utf-16-le` or `utf-16-be`; or `gz utf-16-le` and the
-    like. `head` should be so long that it shows a message, for UTF-16 without a byte order mark.
+    like. `head` should be long enough to include a message, so that UTF-16 without a byte order
+    mark is detected.
     """
     compression = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
     if compression == "zip":
@@ -62,7 +63,7 @@ def _encoding_of(head: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if head.startswith(mark) and not head.startswith(codecs.BOM_UTF32_LE):
             return encoding
-    # What is UTF-16 after it was appended to text of 8 bits.
+    # UTF-16 after the first plain message was appended to 8-bit text.
     plain = head.find(b"8=FIX")
     head = head if plain < 0 else head[:plain]
     for encoding in _MARKS.values():
@@ -87,16 +88,16 @@ _ZIP_ERRORS = (*_ERRORS, zipfile.BadZipFile, NotImplementedError, RuntimeError, 
 
 
 class Stream:
-    """The uncompressed bytes of an open file: from the beginning or, if it is plain, from anywhere.
+    """The uncompressed bytes of an open file, from the beginning or, if it is plain, from anywhere.
 
-    `position` is where in the uncompressed bytes the next read begins, `before` the byte before it,
-    `consumed` how many bytes of the file have been decompressed for it.
+    `position` is where the next read begins in the uncompressed bytes, and `before` is the byte
+    before it. `consumed` is the number of bytes of the file decompressed so far.
     """
 
     def __init__(self, file: IO[bytes], compression: str):
         """`file` is open for reading at its beginning; the stream does not close it.
 
-        `compression` is as `compression_of` has it.
+        `compression` is as `compression_of` returns it.
         """
         self.position = 0
         self.consumed = 0
@@ -119,7 +120,7 @@ class Stream:
                 try:
                     piece = next(self._pieces, b"")
                 except Damaged:
-                    # What was good goes out first; the next read finds the damage again.
+                    # The good bytes are returned first; the next read raises the damage again.
                     self._pieces = _again(self._damage)
                     break
                 if not piece:
@@ -135,7 +136,7 @@ class Stream:
         return data
 
     def seek(self, position: int) -> None:
-        """Go on to `position`, which for a compressed stream lies ahead. Raises `Damaged`."""
+        """Move to `position`, which must lie ahead in a compressed stream. Raises `Damaged`."""
         if self._pieces is None:
             self._file.seek(max(0, position - 1))
             self.before = self._file.read(min(1, position))
@@ -169,13 +170,13 @@ class Stream:
             raise self._fail(f"cannot be read: {error}") from error
 
     def _decoded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield UTF-16 as UTF-8, without its byte order mark, up to where text of 8 bits begins."""
+        """Yield UTF-16 as UTF-8, without its byte order mark, up to where 8-bit text begins."""
         decoder = codecs.getincrementaldecoder(self._encoding)("surrogatepass")
         first, held = True, b""
         for piece in itertools.chain(pieces, (b"",)):
             data = held + piece
             other = _EIGHT_BITS.search(data)
-            # The beginning of such text may be at the end of what was read.
+            # Such text may begin at the end of the data read so far.
             end = other.start() if other else len(data) - (_HELD if piece else 0)
             text, held = decoder.decode(data[: max(0, end)]), data[max(0, end) :]
             if first and text:
@@ -191,11 +192,11 @@ class Stream:
             raise self._fail("its UTF-16 text ends inside a character")
 
     def _members(self) -> Iterator[bytes]:
-        """Yield the files of a zip archive in order, each of them ended by an end of line."""
+        """Yield the files of a zip archive in order, each ended by a line end."""
         try:
             with zipfile.ZipFile(self._file) as archive:
                 for info in archive.infolist():
-                    # What macOS adds to an archive says nothing of the files in it.
+                    # The files that macOS adds to an archive are only metadata.
                     if not info.is_dir() and not info.filename.startswith("__MACOSX/"):
                         yield from self._member(archive, info)
         except _ZIP_ERRORS as error:
@@ -220,7 +221,7 @@ class Stream:
             yield b"\n"
 
     def _decompressed(self) -> Iterator[bytes]:
-        """Yield the uncompressed bytes; a decompressor is used up at the end of each member."""
+        """Yield the uncompressed bytes, with a new decompressor for each member."""
         inner = None
         while True:
             try:
@@ -253,7 +254,7 @@ class Stream:
 
 
 def _parts(compression: str) -> tuple[str, str]:
-    """Return the compression and the encoding that `compression_of` has put together."""
+    """Split a result of `compression_of` into compression and encoding."""
     words = compression.split()
     encoding = words.pop() if words and words[-1] in _MARKS.values() else ""
     return " ".join(words), encoding

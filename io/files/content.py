@@ -1,4 +1,4 @@
-"""What a file holds, as far as a ledger has to know to tell it from others."""
+"""The content of a file, as far as a ledger needs it to recognise the file."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -15,7 +15,7 @@ from fixfeed.io.ledger.witness import EXACT, TELLING, Trail, witnesses
 __all__ = ["STANDARD_INPUT", "Content", "look", "look_at"]
 
 STANDARD_INPUT = "-"
-"""The place of what came by standard input: it is known by its content alone."""
+"""The place of data from standard input, which is known by its content alone."""
 
 _CHUNK = 1 << 20
 _SNIFF = 64 << 10
@@ -23,11 +23,11 @@ _SNIFF = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The uncompressed bytes of a file that was planned (`ledger.source.Content`).
+    """The uncompressed bytes of a planned file (`ledger.source.Content`).
 
     `place` is the path that it is known by, absolute and without links, or `STANDARD_INPUT`.
-    `length` is that of its uncompressed bytes, about where it is compressed. `known` are witnesses
-    (`ledger.witness`) that cost no further look, by position.
+    `length` is that of its uncompressed bytes, an estimate if it is compressed. `known` are the
+    witnesses (`ledger.witness`) that are known without another read, by position.
     """
 
     planned: Planned
@@ -47,9 +47,9 @@ class Content:
         return self.known.get(TELLING, "")
 
     def holds(self, wanted: Mapping[int, str]) -> bool:
-        """Tell whether the file has these witnesses at these positions, all of them.
+        """Return whether the file has all these witnesses at these positions.
 
-        A file that cannot be read so far, or is not the planned one any more, has not.
+        False for a file that cannot be read that far, or is no longer the planned one.
         """
         if not self.compression and max(wanted, default=0) > self.length:
             return False
@@ -60,7 +60,7 @@ class Content:
         return all(found.get(position) == wanted[position] for position in rest)
 
     def witnesses(self, positions: Iterable[int]) -> dict[int, str]:
-        """Return the witnesses of those of the positions that can be read.
+        """Return the witnesses of the positions that can be read.
 
         A plain file is read at a few places, a compressed one up to the last position.
         """
@@ -75,23 +75,23 @@ class Content:
             return {}
 
     def begins(self, other: source.Content) -> bool:
-        """Tell whether all of this file's bytes are the beginning of another one.
+        """Return whether another file begins with all bytes of this one.
 
-        Both are compared byte for byte, up to the first difference.
+        They are compared byte for byte, up to the first difference.
         """
         equal, damage = self._compared(other)
         return equal and not damage
 
     def unfinished_copy_of(self, other: source.Content) -> str:
-        """Return why this file ends early if all that can be read of it begins another one.
+        """Return why this file ends early, if another file begins with all that can be read of it.
 
-        So it is while a log is being compressed. `` if it does not, or is whole.
+        This happens while a log is being compressed. `` if it is no such copy, or is whole.
         """
         equal, damage = self._compared(other) if self.compression else (False, "")
         return damage if equal else ""
 
     def _compared(self, other: source.Content) -> tuple[bool, str]:
-        """Tell whether all that can be read of this file begins another, and why it is not more."""
+        """Return whether another file begins with all readable bytes of this one, and any damage."""
         if not isinstance(other, Content) or self.fingerprint != other.fingerprint:
             return False, ""
         if not (self.compression or other.compression) and self.length > other.length:
@@ -119,16 +119,16 @@ class Content:
             return False, ""
 
     def look_at(self, place: str) -> "Content | None":
-        """Return what is at a place now, None if no file can be read there."""
+        """Return the content of the file now at a place, None if none can be read there."""
         return look_at(place)
 
 
 def look(path: str, place: str) -> tuple[Content, bytes]:
     """Return the content of the file at a path, and its first 64 KiB.
 
-    `place` is what it is to be known by. Up to 1 MiB is read; if the file is replaced meanwhile, so
-    that its parts are of two files, it is read again. Raises `Damaged`, `BeamIOError` or `OSError`
-    where nothing can be read.
+    It is to be known by `place`. Up to 1 MiB is read. If the file is replaced meanwhile, so that
+    the parts are of two files, it is read again. Raises `Damaged`, `BeamIOError` or `OSError` if
+    nothing can be read.
     """
     for _ in range(MOST_MOVES):
         with suppress(Replaced):
@@ -157,14 +157,14 @@ def _look(path: str, place: str) -> tuple[Content, bytes]:
             if trail.position < position:
                 break
         planned.check(file)
-        # How much comes out of what has been read of a compressed file tells about the rest.
+        # The compression ratio so far is an estimate for the rest of the file.
         ratio = stream.position / stream.consumed if stream.consumed else 1.0
     length = round(planned.size * ratio)
     return Content(planned, place, compression, length, known), head
 
 
 def look_at(place: str) -> Content | None:
-    """Return the content of the file that is at a place now, None if none can be read there."""
+    """Return the content of the file now at a place, None if none can be read there."""
     if place == STANDARD_INPUT or not place:
         return None
     try:

@@ -1,8 +1,8 @@
-"""The local files that a pattern names, and what could not be looked into on the way.
+"""The local files that match a pattern, and the folders on the way that could not be listed.
 
-`*`, `?`, `[...]` and `**` mean what they mean to Python's `glob`, which passes over folders without
-permission in silence: here they are named. A part of a path that exists as it is written is itself,
-whatever brackets it holds.
+`*`, `?`, `[...]` and `**` mean the same as in Python's `glob`, but folders without permission are
+named here, not silently skipped. A part of a path that exists as written is taken literally, even
+if it has brackets.
 """
 
 import fnmatch
@@ -16,29 +16,29 @@ __all__ = ["Found", "find", "has_magic", "kind_of", "visible"]
 
 @dataclass
 class Found:
-    """What a pattern names: paths in order, and, by path, why something could not be listed."""
+    """The matches of a pattern: paths in order, and the errors by path that could not be listed."""
 
     paths: list[str] = field(default_factory=list)
     errors: dict[str, OSError] = field(default_factory=dict)
 
 
 def visible(name: str) -> str:
-    """Return a name as it can be shown, stored and sent anywhere.
+    """Return a name in a form that can be shown, stored and sent anywhere.
 
-    What is not UTF-8 and what does not print, line ends and escape sequences among them, is
-    escaped: `day\\xff.log`.
+    Bytes that are not UTF-8 and characters that do not print, such as line ends and escape
+    sequences, are escaped: `day\\xff.log`.
     """
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def has_magic(pattern: str) -> bool:
-    """Tell whether there is something in a pattern that stands for other characters."""
+    """Return whether a pattern has wildcards."""
     return any(character in pattern for character in "*?[")
 
 
 def kind_of(mode: int) -> str:
-    """Return what something is that is no regular file, from its mode; "" for a file."""
+    """Return the kind of something that is not a regular file, from its mode; "" for a file."""
     kinds = (
         (stat.S_ISREG, ""),
         (stat.S_ISDIR, "a folder"),
@@ -51,10 +51,10 @@ def kind_of(mode: int) -> str:
 
 
 def find(pattern: str) -> Found:
-    """Return what matches a pattern; folders only where nothing else does.
+    """Return the matches of a pattern; folders only if nothing else matches.
 
-    `*` matches no name that begins with a dot. `**` enters each folder once, whatever links lead to
-    it. Raises `ValueError` for what cannot be a path.
+    `*` matches no name that begins with a dot. `**` enters each folder once, however many links
+    lead to it. Raises `ValueError` for text that cannot be a path.
     """
     found = Found()
     root = "/" if pattern.startswith("/") else ""
@@ -66,7 +66,7 @@ def find(pattern: str) -> Found:
 
 
 def _expand(base: str, parts: list[str], errors: dict[str, OSError]) -> Iterator[str]:
-    """Yield what the parts of a pattern name in the folder `base`."""
+    """Yield the paths that match the parts of a pattern in the folder `base`."""
     if not parts:
         if base:
             yield base

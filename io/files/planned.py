@@ -1,7 +1,7 @@
-"""The file that was planned is the file that is read, wherever it has gone meanwhile.
+"""The file that is read is the file that was planned, wherever it has moved meanwhile.
 
 A log may be rotated while a job reads it: renamed, with a new file under its name, or copied and
-cut to nothing (copytruncate). Reading on by its name would mix two files.
+truncated (copytruncate). Reading on by name would mix two files.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from apache_beam.io.filesystems import FileSystems
 __all__ = ["MOST_MOVES", "Planned", "Replaced", "file_id_of", "open_file"]
 
 MOST_MOVES = 100
-"""A file that is renamed or replaced so often while it is read is given up."""
+"""Reading gives up on a file that is renamed or replaced this often meanwhile."""
 
 T = TypeVar("T")
 
 _EDGE = 4096
-_MOST_LOOKED_AT = 100  # files of a folder, when one has gone
+_MOST_LOOKED_AT = 100  # files with a similar name, when the planned one is gone
 
 
 class Replaced(Exception):
@@ -54,7 +54,7 @@ def _size_of(file: BinaryIO) -> int:
 
 
 def _digest_of(file: BinaryIO, start: int, size: int) -> str:
-    """Return the digest of some bytes; the place where the file is read on stays."""
+    """Return the digest of some bytes; the file's position does not change."""
     try:
         data = os.pread(file.fileno(), size, start)
     except OSError:
@@ -69,9 +69,9 @@ def _digest_of(file: BinaryIO, start: int, size: int) -> str:
 class Planned:
     """A file as it was stored when it was planned.
 
-    `file_id` are device and inode, `` where there are none; `size` is its length in bytes, `head`
-    and `end` the digests of its first and its last 4096 bytes. A file that has grown since is still
-    the one that was planned; one that has other bytes there, or is shorter, is not.
+    `file_id` is its device and inode, `` where there are none; `size` is its length in bytes;
+    `head` and `end` are the digests of its first and last 4096 bytes. A file that has grown since
+    is still the planned one. A file that is shorter, or has other bytes there, is not.
     """
 
     path: str
@@ -82,7 +82,7 @@ class Planned:
 
     @classmethod
     def look(cls, path: str, file: BinaryIO) -> "Planned":
-        """Return what an open file is now."""
+        """Return the present state of an open file."""
         size = _size_of(file)
         start = max(0, size - _EDGE)
         return cls(
@@ -95,15 +95,15 @@ class Planned:
 
     @property
     def stored_end(self) -> str:
-        """What tells the file as it is stored, whole, from another one: `size:digest`."""
+        """The mark of the whole file as it is stored: `size:digest`."""
         return f"{self.size}:{self.end}"
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:
-        """Open the file by its name; check it before what is done with it, and after.
+        """Open the file by its name, and check it before and after it is used.
 
-        Without the second check, a file that is cut to nothing would seem to end there. Raises
-        `Replaced`, `BeamIOError`, `OSError`.
+        Without the second check, a truncated file would seem to end early. Raises `Replaced`,
+        `BeamIOError`, `OSError`.
         """
         with open_file(self.path) as file:
             if self.file_id and file_id_of(file) != self.file_id:
@@ -113,10 +113,10 @@ class Planned:
             self.check(file)
 
     def read_with(self, function: Callable[[BinaryIO], T]) -> T:
-        """Return what a function makes of the open file, wherever the file is now.
+        """Return the result of a function on the open file, wherever the file is now.
 
         It is called again if the file was renamed or replaced meanwhile. Raises `Replaced` if the
-        file is not found, else what the function, or opening the file, raises.
+        file is not found, and whatever the function, or opening the file, raises.
         """
         for _ in range(MOST_MOVES):
             found = self.found_again()
@@ -127,9 +127,9 @@ class Planned:
         raise Replaced("what it held is not found in its folder")
 
     def check(self, file: BinaryIO) -> None:
-        """Raise `Replaced` if an open file no longer holds what it held when it was planned.
+        """Raise `Replaced` if an open file's content is no longer the planned one.
 
-        Whoever reads and then checks knows that what was read is of the file that was planned.
+        A check after a read proves that the bytes are from the planned file.
         """
         if _size_of(file) < self.size:
             raise Replaced(f"it has become shorter than the {self.size:,} bytes it had")
@@ -141,10 +141,10 @@ class Planned:
             raise Replaced("its content has been replaced")
 
     def found_again(self) -> "Planned | None":
-        """Return the file under the name that it has now, None if it is not found in its folder.
+        """Return the file under its current name, None if it is not found in its folder.
 
-        First its own name, then its inode tells, then, where it was copied before it was cut to
-        nothing, its content among files whose names begin like its own.
+        It is looked for by its own name, then by its inode, and then, in case it was copied and
+        truncated, by its content among files whose names begin like its own.
         """
         with contextlib.suppress(Replaced, BeamIOError, OSError), self.opened():
             return self

@@ -1,4 +1,4 @@
-"""Reads ranges of files as blocks; ranges next to each other meet at the same borders."""
+"""Reads ranges of files as blocks; adjacent ranges meet at the same border."""
 
 import dataclasses
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -18,32 +18,32 @@ from fixfeed.transforms.protocol import Framing
 
 __all__ = ["LONGEST", "Range", "blocks_of", "reason_of", "said", "too_large", "with_context"]
 
-BLOCK = 5 << 18  # bytes: larger ones cost less a message, until they leave the cache
+BLOCK = 5 << 18  # bytes; larger blocks cost less a message, until they outgrow the cache
 LOOK_BACK = 256 << 10
-"""A border is found by framing from so far before it: exact unless a message is longer."""
+"""A border is found by framing from this far before it; exact unless a message is longer."""
 
 LONGEST = 64 << 20
-"""A record longer than so many bytes is no message, unless a range says otherwise."""
+"""A record longer than this many bytes is no message, unless a range sets another limit."""
 
 _STEP = 64 << 10
-_MANY = 4  # blocks that are cut apart, not read as one
-_OVERLAP = 64  # the beginning of a message may be cut by the end of what was read
-_HOLE = 1 << 20  # so many bytes that are all the same hold no border
-_PASSED = 4 << 20  # what is looked through for context alone is read in blocks of this size
+_MANY = 4  # from this many blocks on, data is cut apart and not given as one block
+_OVERLAP = 64  # the end of the data read so far may cut the beginning of a message
+_HOLE = 1 << 20  # this many equal bytes hold no border
+_PASSED = 4 << 20  # the block size for data that is read for context alone
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
     """A part of a file: what one worker reads.
 
-    `origin` is the source that the file is, `planned` the file as it was stored then.
-    `start` and `stop` are borders, or, with `sync_start` and `sync_stop`, positions from which the
-    next border is looked for; `stop` None is the end of the file. A message belongs to the range
-    that its first byte lies in. `skip` are stretches to pass over (compressed files are one range).
+    `origin` is the file's source, `planned` the file as it was stored when it was planned. `start`
+    and `stop` are borders, or, with `sync_start` and `sync_stop`, positions from which the next
+    border is searched; `stop` is None for the end of the file. A message belongs to the range that
+    holds its first byte. `skip` are stretches to pass over (a compressed file is one range).
 
-    `framing` says how the file is laid out. A record longer than `longest` comes in blocks that are
-    `too_long`. `context` is what holds at the start (`Block.context`), where the framing has one.
-    With `unread`, the range is not read, and that is why.
+    `framing` describes the layout of the file. A record longer than `longest` comes in blocks that
+    are `too_long`. `context` is the context at the start (`Block.context`), if the framing has one.
+    If `unread` is set, the range is not read, for that reason.
     """
 
     origin: Source
@@ -61,7 +61,7 @@ class Range:
 
     @property
     def path(self) -> str:
-        """Where the file is, as far as is known."""
+        """The last known path of the file."""
         return self.planned.path
 
 
@@ -83,8 +83,8 @@ def too_large() -> str:
 def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterator[Block]:
     """Yield the blocks of a range of an open file in order; they tile it.
 
-    Bytes at the end of a file that make no message yet, and what is left where a file cannot be
-    read on, come as a provisional block. Memory is bounded by `Range.longest`.
+    Bytes at the end of a file that make no message yet come as a provisional block, and so does the
+    last data before damage. Memory is bounded by `Range.longest`.
     """
     stream = Stream(file, part.compression)
     try:
@@ -121,10 +121,10 @@ def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterat
 def with_context(
     parts: Sequence[Range], *, stop: Callable[[], bool] | None = None
 ) -> Sequence[Range]:
-    """Return the ranges of one plain file, each with what the messages before it say.
+    """Return the ranges of one plain file, each with the context of the messages before it.
 
-    The file is read up to the last of them; nothing is, unless one of them begins inside it. Once
-    `stop` says so, no range is returned.
+    The file is read up to the start of the last range, and not at all unless a range begins inside
+    it. No range is returned once `stop` returns true.
     """
     first = parts[0]
     if not first.framing.has_context or first.compression or not any(p.start for p in parts):
@@ -145,7 +145,7 @@ def with_context(
 def _contexts(
     parts: Sequence[Range], stream: Stream, stop: Callable[[], bool] | None
 ) -> list[Mapping[str, str]]:
-    """Return, for each range, what the messages before its start say."""
+    """Return, for each range, the context of the messages before its start."""
     starts = [(_start(part, stream) or _Border(0)).at for part in parts]
     known: dict[int, Mapping[str, str]] = {0: {}}
     at = 0
@@ -156,7 +156,7 @@ def _contexts(
 
 
 class _Unread(Exception):
-    """A file cannot be read on; the text is what the block that ends it says."""
+    """A file cannot be read any further; the text is the error of its last block."""
 
 
 def _pass(
@@ -167,7 +167,7 @@ def _pass(
     context: Mapping[str, str],
     stop: Callable[[], bool] | None = None,
 ) -> Mapping[str, str]:
-    """Return what holds after [start, end), both borders, where `context` holds before it."""
+    """Return the context after [start, end), both borders, given the context before it."""
     stream.seek(start)
     if start < end:
         for block in _read_stretch(part, stream, _Border(start), _Border(end), _PASSED):
@@ -180,7 +180,7 @@ def _pass(
 
 
 class _Border(NamedTuple):
-    """A position where blocks may begin; `torn` if it is inside a record that is too long."""
+    """A position where blocks may begin; `torn` if it is inside a too long record."""
 
     at: int
     torn: bool = False
@@ -235,7 +235,7 @@ def _read_stretch(
     block_size = min(block_size, part.longest)
     limit = part.longest + _OVERLAP
     while True:
-        # A record that is longer than a block is waited for in steps that double.
+        # For a record longer than a block, the amount read doubles at each step.
         wanted = max(block_size, 2 * len(data)) if len(data) >= block_size else block_size
         wanted = min(wanted, limit) - len(data)
         if end_at is not None:
@@ -275,11 +275,11 @@ def _read_stretch(
 def _read_torn(
     part: Range, stream: Stream, data: bytes, at: int, stop: int | None, until: int | None = None
 ) -> Generator[Block, None, tuple[bytes, int]]:
-    """Yield the rest of a record that is too long; return what was read after it, and its start.
+    """Yield the rest of a too long record; return the data read after it, and where that starts.
 
-    `data`, all of it inside the record, is what was read of it. The record says that it ends at
-    `until`, if that is not 0; None if nothing is known of its beginning, so that lines may be parts
-    of it.
+    `data` is the part read so far, all inside the record. `until` is the end that the record
+    declares, 0 if it declares none. It is None if the record's beginning is not known, so that
+    lines may be parts of it.
     """
     lines, until = until is not None, until or 0
     fresh = bool(data)
@@ -294,7 +294,7 @@ def _read_torn(
         if until and until + _OVERLAP <= at + len(data):
             until = 0  # it does not end there
             continue
-        # The beginning of a record, or its end, may be cut by the end of what was read.
+        # The end of the data read so far may cut the beginning of a record, or its end.
         whole = max(0, min(len(data) - _OVERLAP, until - at if until else len(data)))
         yield from _torn_pieces(part, at, data[:whole])
         data, at = data[whole:], at + whole
@@ -329,7 +329,7 @@ def _more(stream: Stream, size: int) -> bytes:
 def _cut(
     part: Range, at: int, data: bytes, block_size: int, *, last: bool = False
 ) -> Iterator[Block]:
-    """Yield whole records as a block, or as several if they are many."""
+    """Yield whole records as one block, or as several if there are many."""
     while len(data) >= _MANY * block_size:
         end = part.framing.first_border(data, block_size, start=at, synced=True)
         if end is None:

@@ -1,4 +1,4 @@
-"""Reads a range from the file that was planned, wherever it is now."""
+"""Reads a range of the planned file, wherever the file is now."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -18,10 +18,11 @@ __all__ = ["read_blocks"]
 def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
     """Yield the blocks of a range in order; they tile it. See `blocks_of` for provisional ones.
 
-    Every block is of the file that was planned: that is checked after it was read and before it is
-    given. A file that was renamed, or copied elsewhere in its folder and cut to nothing, is read on
-    where it went. Where it is not found, or cannot be opened, the last block is empty, provisional,
-    and says so.
+    Every block of a file with an inode is from the planned file: this is checked after the block is
+    read and before it is yielded. Other files are checked when they are opened and at their end. A
+    file that was renamed, or was copied within its folder and then truncated, is read on at its new
+    place. If that is not found or cannot be opened, the last block is empty and provisional, and
+    its error says so.
     """
     at, context = part.start, part.context
     if part.unread:
@@ -64,7 +65,7 @@ def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
 
 
 def _whole(part: Range, at: int) -> bool:
-    """Tell whether blocks that end at a border have come to the end of their range."""
+    """Return whether blocks that end at a border have reached the end of their range."""
     return not part.compression and at >= (part.planned.size if part.stop is None else part.stop)
 
 
@@ -83,7 +84,7 @@ def _of_planned(part: Range, file: BinaryIO, block_size: int) -> Iterator[Block]
 
 
 def _trail(part: Range, position: int) -> Trail:
-    """Return the trail of a reader that has come to a position. Raises `Replaced`."""
+    """Return the trail of a reader that has reached a position. Raises `Replaced`."""
     trail = Trail()
     try:
         with part.planned.opened() as file:

@@ -1,8 +1,8 @@
-"""Messages in files: found, known again by their content, cut into ranges, read as blocks.
+"""Messages in files: files are found, recognised by content, cut into ranges, read as blocks.
 
     blocks = pipeline | ReadFromFiles.matching(["logs/**/*.log.gz"])
 
-Whatever Beam's FileSystems open is read: local paths, and gs://, s3:// and hdfs:// where the extras
+It reads whatever Beam's FileSystems open: local paths, and gs://, s3:// and hdfs:// if the extras
 are installed.
 """
 
@@ -45,7 +45,7 @@ __all__ = [
 class File:
     """A file that can be read.
 
-    `name` is what people call it; `content` tells it from others; `framing` is how it is laid out.
+    `name` is its name for people, `content` identifies it, and `framing` is its layout.
     """
 
     name: str
@@ -64,7 +64,7 @@ class File:
 
     @property
     def length(self) -> int:
-        """How many uncompressed bytes it has, about where it is compressed."""
+        """How many uncompressed bytes it has; an estimate if it is compressed."""
         return self.content.length
 
     @property
@@ -84,20 +84,20 @@ class File:
 
     @property
     def stored_end(self) -> str:
-        """What tells the file, read whole and compressed, from others as it is stored."""
+        """The mark of the file as it is stored, for a compressed file that was read whole."""
         return self.content.planned.stored_end
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file or pattern that gives nothing to read, and why."""
+    """A file or pattern with nothing to read, and the reason."""
 
     path: str
     reason: str
 
 
 def set_options(options: Sequence[str]) -> None:
-    """Give Beam's file systems their options, in this process."""
+    """Set the options of Beam's file systems in this process."""
     FileSystems.set_options(PipelineOptions(list(options)))
 
 
@@ -107,8 +107,8 @@ def find_files(
     """Return the files that the patterns match, each once and in order, and what is unreadable.
 
     `**` matches folders to any depth. `protocol` is that of the files, FIX if none is named. A
-    compressed copy of another one of the files that is not whole yet is unreadable: read as a log
-    of its own, all of it would come twice.
+    compressed copy of another of the files that is not whole yet is unreadable: read as a log of
+    its own, all of it would come twice.
     """
     protocol = protocol or default_protocol()
     files: dict[str, File] = {}
@@ -150,7 +150,7 @@ def find_files(
 
 
 def _unfinished(file: File, others: Sequence[File]) -> str:
-    """Return why a compressed file is no whole copy of one of the others, `` if it is none."""
+    """Return why a compressed file is an unfinished copy of one of the others, `` if it is none."""
     for one in others if file.compression and file.content.fingerprint else ():
         why = file.content.unfinished_copy_of(one.content) if one is not file else ""
         if why:
@@ -168,9 +168,9 @@ def _unreadable(path: str, reason: str) -> Unreadable:
 def file_at(path: str, place: str, protocol: Protocol) -> File:
     """Return the file of a protocol at a path, known by `place`.
 
-    Raises `Damaged`, `BeamIOError` or `OSError` where nothing can be read.
+    Raises `Damaged`, `BeamIOError` or `OSError` if nothing can be read.
     """
-    # Opening a pipe would wait for whoever writes into it.
+    # Opening a pipe would wait for its writer.
     kind = "" if "://" in path else kind_of(os.stat(path).st_mode)
     if kind == "a folder":
         raise Damaged(f"is a folder; name its files, as in '{visible(os.path.join(path, '*'))}'")
@@ -184,9 +184,9 @@ def file_at(path: str, place: str, protocol: Protocol) -> File:
 
 
 def without_copies(files: Sequence[File]) -> tuple[list[File], list[File]]:
-    """Return the files that are to be read, and those all of whose bytes begin one of these.
+    """Return the files to read, and the copies: files whose bytes all begin one of those.
 
-    Of the same bytes once is enough. Files of less than 4096 bytes are all read.
+    The same bytes are read once. Files of less than 4096 bytes are all read.
     """
     alike: dict[str, list[File]] = {}
     copies = []
@@ -202,7 +202,7 @@ def without_copies(files: Sequence[File]) -> tuple[list[File], list[File]]:
 
 
 def _match(pattern: str) -> tuple[Sequence[str], Mapping[str, OSError]]:
-    """Return what a pattern names, and, by path, why something could not be looked into."""
+    """Return the paths that match a pattern, and, by path, the errors of folders not listed."""
     if "://" in pattern:
         return [found.path for found in FileSystems.match([pattern])[0].metadata_list], {}
     found = find(pattern)
@@ -229,11 +229,10 @@ def cut_ranges(
     size: int = 16 << 20,
     longest: int = LONGEST,
 ) -> list[Range]:
-    """Return what of a file is not done, plain files cut at multiples of about `size` bytes.
+    """Return the parts of a file that are not done; plain files are cut about every `size` bytes.
 
-    A message or line of more than `longest` bytes is kept as failures. A compressed file that is
-    stored as when it was read to its end (`stored_end`) gives nothing,
-    unread.
+    A message or line of more than `longest` bytes is kept as failures. A compressed file that has
+    not changed since it was read to its end (`stored_end`) gives nothing and is not read.
     """
     common = Range(
         file.source,
@@ -266,9 +265,9 @@ class ReadFromFiles(beam.PTransform):
     """Read ranges of files: `PBegin` to `PCollection[Block]`. Bounded.
 
     The ranges are spread over the workers; each is read in order. A range gives the same blocks
-    every time, so a bundle may run twice. A file that cannot be read on gives a block that says so.
-    Where messages say something of those after them (in FIX the Logons of FIXT.1.1), a file is read
-    for that up to its last range, before its ranges are.
+    every time, so a bundle may run twice. A file that cannot be read any further gives a block with
+    the error. If messages affect those after them (in FIX the Logons of FIXT.1.1), a file is first
+    read for that up to its last range, before the ranges themselves.
     """
 
     def __init__(
@@ -278,10 +277,10 @@ class ReadFromFiles(beam.PTransform):
         stop: Callable[[], bool] | None = None,
         options: Sequence[str] = (),
     ):
-        """`ranges` come from `cut_ranges`; once `stop` says so, no further block is read.
+        """`ranges` come from `cut_ranges`; no further block is read once `stop` returns true.
 
-        `options` are Beam's, for its file systems: worker processes of the local runner are not
-        given them otherwise.
+        `options` are Beam's, for its file systems; worker processes of the local runner do not get
+        them otherwise.
         """
         super().__init__()
         self._ranges = list(ranges)
@@ -290,10 +289,10 @@ class ReadFromFiles(beam.PTransform):
 
     @classmethod
     def matching(cls, patterns: Sequence[str], protocol: Protocol | None = None) -> "ReadFromFiles":
-        """Return the transform that reads the whole of the files that match now.
+        """Return the transform that reads all of the files that match now.
 
-        `protocol` is that of the files, FIX if none is named. Raises `FileNotFoundError` if one of
-        the patterns gives nothing to read.
+        `protocol` is that of the files, FIX if none is named. Raises `FileNotFoundError` if a
+        pattern or file gives nothing to read.
         """
         files, unreadable = find_files(patterns, protocol)
         if unreadable:
