@@ -1,4 +1,4 @@
-"""A database with the tables of fixfeed: its schema, its runs, its failures."""
+"""A database with fixfeed's tables: its schema, its runs, its failures."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ _OURS = ("messages", "failures", "sources", "progress", "runs", "codes")
 class Database(ABC):
     """The tables of `sql.tables` in one database, over one connection. Not for several threads.
 
-    `place` is how the database is named to people, without a password. `protocol` is that of its
+    `place` is the database's name for people, without a password. `protocol` is that of its
     messages, FIX if it is None.
     """
 
@@ -36,49 +36,50 @@ class Database(ABC):
 
     @property
     def table(self) -> Table:
-        """What the messages are as rows."""
+        """How messages become rows."""
         return (self.protocol or default_protocol()).table
 
-    # What a dialect brings.
+    # Each dialect implements these.
 
     @abstractmethod
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Run a statement with `?` for values; return its rows, [] if it has none."""
+        """Run a statement with `?` for values; return its rows, [] if there are none."""
 
     @abstractmethod
     def changed(self, statement: str, *values: Any) -> int:
-        """Run a statement that changes rows; return how many."""
+        """Run a statement that changes rows; return their number."""
 
     @abstractmethod
     def row_lock(self, *, exclusive: bool) -> str:
-        """Return what a select ends with that locks its rows while the transaction lasts.
+        """Return the end of a select that locks its rows while the transaction lasts.
 
-        Shared locks keep exclusive ones away, and these all others.
+        A shared lock keeps out exclusive ones; an exclusive lock keeps out all others.
         """
 
     @abstractmethod
     def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query as they are read; nothing else may be asked meanwhile."""
+        """Yield the rows of a query as they are read; no other query may run meanwhile."""
 
     @abstractmethod
     def check_writable(self) -> None:
-        """Raise `SinkError` if this user may not write to the tables, or make them; try nothing."""
+        """Raise `SinkError` if this user may not write to the tables, or make them; write
+        nothing."""
 
     @abstractmethod
     def tables(self) -> set[str]:
-        """Return the names of the tables that there are."""
+        """Return the names of the existing tables."""
 
     @abstractmethod
     def columns(self, table: str) -> set[str]:
-        """Return the names of the columns of a table that there is."""
+        """Return the names of the columns of an existing table."""
 
     @abstractmethod
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
-        """Append rows to a table, at least one batch, all of one schema, in the transaction."""
+        """Append at least one batch, all of one schema, to a table in the transaction."""
 
     @abstractmethod
     def lock_schema(self) -> None:
-        """Keep other processes from making or migrating the schema while the transaction lasts."""
+        """Keep other processes from making or migrating the schema during the transaction."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -86,7 +87,7 @@ class Database(ABC):
 
     @abstractmethod
     def is_key_violation(self, error: Exception) -> bool:
-        """Tell whether the database refused a key that it already has."""
+        """Return whether the database refused a key that it already has."""
 
     @abstractmethod
     def commit(self) -> None:
@@ -102,7 +103,7 @@ class Database(ABC):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what is done inside, all of it or, on an exception, nothing."""
+        """Commit the work inside, or, on an exception, nothing of it."""
         self.begin()
         try:
             yield
@@ -116,8 +117,8 @@ class Database(ABC):
     def prepare(self) -> None:
         """Make the schema in an empty database, or check that it is of this version.
 
-        Raises `SchemaError` if it is older (naming the command that migrates it), newer, not ours,
-        or has the messages of another protocol. Two processes may do so at once.
+        Raises `SchemaError` if it is older (with the command that migrates it), newer, not ours, or
+        has messages of another protocol. Two processes may do this at once.
         """
         with self.transaction():
             self.lock_schema()
@@ -143,9 +144,9 @@ class Database(ABC):
             )
 
     def check(self) -> bool:
-        """Tell whether the schema is made already; change nothing. Raises as `prepare`.
+        """Return whether the schema exists already; change nothing. Raises as `prepare`.
 
-        Also raises `SinkError` if this user may not write.
+        It also raises `SinkError` if this user may not write.
         """
         self.check_writable()
         found = self._version()
@@ -196,7 +197,7 @@ class Database(ABC):
     # Runs and failures.
 
     def begin_run(self, version: str, configuration: Mapping[str, Any]) -> int:
-        """Store that a run has begun; `configuration` has no secrets. Return its run_id."""
+        """Store the start of a run and return its run_id; `configuration` has no secrets."""
         with self.transaction():
             self.lock_schema()
             run_id = int(self.query("select coalesce(max(run_id), 0) + 1 from runs")[0][0])
@@ -210,7 +211,7 @@ class Database(ABC):
         return run_id
 
     def end_run(self, run_id: int, counts: Mapping[str, Any], ended: str) -> None:
-        """Store what a run counted and how it ended."""
+        """Store the counts of a run and how it ended."""
         with self.transaction():
             self.query(
                 "update runs set ended_at = ?, counts = ?, ended = ? where run_id = ?",
@@ -223,7 +224,7 @@ class Database(ABC):
     def failures(self) -> Iterator[dict[str, Any]]:
         """Yield all failures with the name of their source, in order, as they are read.
 
-        Raises `SchemaError` if the database has no tables of fixfeed's.
+        Raises `SchemaError` if the database has none of fixfeed's tables.
         """
         if self._version() is None:
             raise SchemaError(f"{self.place} holds nothing of fixfeed's")

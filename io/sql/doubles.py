@@ -1,6 +1,6 @@
-"""Decimals as doubles, SQLite's only fractions: the ones nearest to what the messages say.
+"""Decimals as doubles, SQLite's only fractions: those nearest to the numbers in the messages.
 
-A decimal is exact to ten places; the text of one that has more stands in `fields` as well.
+A decimal is exact to ten places; a number with more also has its text in `fields`.
 """
 
 import re
@@ -18,16 +18,16 @@ from fixfeed.transforms.batch import DECIMAL
 
 __all__ = ["with_doubles"]
 
-_EXACT = 1 << 53  # up to here a double holds every whole number
+_EXACT = 1 << 53  # up to here a double is exact for every integer
 _FINER = rf'":\[?"-?[0-9]*\.[0-9]{{{DECIMAL.scale + 1},}}"'
 _LAST_PLACE = Decimal(1).scaleb(-DECIMAL.scale)
 _CONTEXT = Context(prec=60)
 
 
 def with_doubles(rows: pa.RecordBatch, finer: Mapping[str, str]) -> pa.RecordBatch:
-    """Return rows with decimals as the nearest doubles: what `float` makes of their texts.
+    """Return rows with decimals as the nearest doubles, equal to `float` of their texts.
 
-    Those of a message with finer digits than a decimal has are read from its `fields`, if their
+    Numbers with more places than a decimal has are read from the message's `fields`, if their
     column is in `finer` (`transforms.protocol.Table`).
     """
     found = {
@@ -53,7 +53,7 @@ def _doubles(decimals: pa.Array) -> pa.Array:
         return pa.nulls(count, pa.float64())
     halves = np.frombuffer(decimals.buffers()[1], "<i8")
     low, high = halves[2 * decimals.offset :][: 2 * count].reshape(count, 2).T
-    # A quotient of two doubles that are exact is rounded once, to the nearest.
+    # The quotient of two exact doubles is rounded once, to the nearest.
     values = low / 10.0**scale
     exact = (high == low >> 63) & (low <= _EXACT) & (low >= -_EXACT)
     valid = _valid(decimals)
@@ -70,7 +70,7 @@ def _valid(array: pa.Array) -> NDArray[np.bool_]:
 
 
 def _finer(rows: pa.RecordBatch, fields: Mapping[str, str]) -> dict[str, dict[int, float]]:
-    """Return, by column and row, the numbers whose texts have more places than a decimal has."""
+    """Return, by column and row, the numbers whose texts have more places than a decimal."""
     finer: dict[str, dict[int, float]] = {}
     names = [name for name in rows.schema.names if name in fields]
     if not names or "fields" not in rows.schema.names:
@@ -90,13 +90,13 @@ def _finer(rows: pa.RecordBatch, fields: Mapping[str, str]) -> dict[str, dict[in
 
 
 def _first(value: Any) -> str | None:
-    """Return the first value of a field, which its column holds; None if it has none."""
+    """Return a field's first value, the one in its column; None if it has none."""
     value = value[0] if isinstance(value, list) and value else value
     return value if isinstance(value, str) else None
 
 
 def _rounded(text: str) -> Decimal | None:
-    """Return what a column holds of a number; None if the text, another field's, is none."""
+    """Return a number as its column holds it; None if the text, another field's, is no number."""
     try:
         return Decimal(text).quantize(_LAST_PLACE, ROUND_HALF_EVEN, _CONTEXT)
     except ArithmeticError:

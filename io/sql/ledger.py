@@ -1,4 +1,4 @@
-"""What a database remembers of its sources: the ledger of SQLite and PostgreSQL."""
+"""The ledger of SQLite and PostgreSQL: what a database remembers about its sources."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -39,7 +39,7 @@ class SqlLedger(Database):
         if news or replace:
             with self.transaction():
                 self.lock_schema()
-                # Another process may have stored some meanwhile.
+                # Another process may have stored some of them meanwhile.
                 rows = stored_rows(self.query)
                 found = identify(sources, self._stored(rows))
                 for source in sources:
@@ -117,7 +117,7 @@ class SqlLedger(Database):
     def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
         """See `Ledger`."""
         with self.transaction():
-            # In order, so that two jobs wait for each other but do not deadlock.
+            # They are in order, so that two jobs wait for each other but do not deadlock.
             progress = progress_of(self.query, ends.keys())
             done = {}
             for source_id, stored_end in sorted(ends.items()):

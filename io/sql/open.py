@@ -1,4 +1,4 @@
-"""Opens the database that a URI names: to store in it, or only to look."""
+"""Opens the database that a URI names, to store in it or only to look."""
 
 from pathlib import Path
 
@@ -16,15 +16,15 @@ def open_store(
 ) -> Store:
     """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/db`.
 
-    Passwords come from libpq's own ways (PGPASSWORD, ~/.pgpass); one inside the URI works and is
-    never shown. Raises `SinkError` where the URI is none of these, or nothing answers there. A file
-    that is not there is made, unless `make` is false or it is opened `read_only`: then that is an
-    error too. `protocol` is that of the messages, FIX if none is named.
+    Passwords come from libpq's own sources (PGPASSWORD, ~/.pgpass); one in the URI works and is
+    never shown. Raises `SinkError` if the URI is none of these, or nothing answers there. A missing
+    file is made; with `make` false, or `read_only`, it is an error too. `protocol` is that of the
+    messages, FIX if none is named.
     """
     scheme, separator, _ = uri.partition("://")
     if separator and scheme == "sqlite":
         path = _path_of(uri)
-        # One SQLite library a process: it is loaded only where it is used.
+        # One SQLite library per process, so it is loaded only if it is used.
         from fixfeed.io.sql.sqlite import SqliteStore
 
         return SqliteStore(path, redact(uri), protocol=protocol, make=make, read_only=read_only)
@@ -36,9 +36,9 @@ def open_store(
 
 
 def look_at_store(uri: str, *, protocol: Protocol | None = None) -> Store | None:
-    """Open a database that can be written to, to look; None if it is yet to be made.
+    """Open a writable database to look at it; None if it does not exist yet.
 
-    Nothing is made or changed. Raises `SinkError` as opening, preparing and writing would.
+    Makes and changes nothing. Raises `SinkError` as opening, preparing and writing would.
     """
     if uri.startswith("sqlite:") and not Path(_path_of(uri)).exists():
         folder = Path(_path_of(uri)).resolve().parent
@@ -59,7 +59,7 @@ def look_at_store(uri: str, *, protocol: Protocol | None = None) -> Store | None
 
 
 def _path_of(uri: str) -> str:
-    """Return the path in a URI of SQLite's."""
+    """Return the path in an SQLite URI."""
     rest = uri.partition("://")[2]
     path = rest.removeprefix("/")
     if not rest.startswith("/") or not path:

@@ -1,7 +1,7 @@
 """PostgreSQL as a store: binary COPY of bytes encoded from Arrow, without Python objects.
 
-They are encoded while COPY reads them: whole batches of them, joined, would come from the kernel as
-fresh pages each time (measured: more than the encoding itself).
+They are encoded while COPY reads them. Joining whole batches would take fresh pages from the kernel
+each time, which costs more than the encoding itself (measured).
 """
 
 import contextlib
@@ -23,26 +23,26 @@ from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["PostgresqlStore", "encoder_of"]
 
-_SCHEMA_LOCK = 0x66697866656564  # "fixfeed": the advisory lock of who makes or migrates the schema
+_SCHEMA_LOCK = 0x66697866656564  # "fixfeed": the advisory lock for making or migrating the schema
 _REPLACEMENT = "�"
 _PIECE = 1024  # rows that are encoded at once
-# SQLSTATE classes of trouble with the server, its disk, its connections, its locks or our rights
-# (PostgreSQL, "Appendix A. PostgreSQL Error Codes"); other errors are ours.
+# SQLSTATE classes for trouble with the server, its disk, its connections, its locks or our rights
+# (PostgreSQL, "Appendix A. PostgreSQL Error Codes"); other errors are our bugs.
 _TROUBLES = ("08", "25", "28", "40", "53", "54", "55", "57", "58", "F0", "XX")
 _NO_RIGHT = "42501"
 _FETCHED = 1000  # rows at a time
 
 
 class PostgresqlStore(Store):
-    """A database that the connection string `dsn` leads to.
+    """A database at the connection string `dsn`.
 
-    Raises `SinkFailed` where it cannot be reached, read or written.
+    Raises `SinkFailed` if it cannot be reached, read or written.
     """
 
     dialect = "postgresql"
 
     def __init__(self, dsn: str, *, protocol: Protocol | None = None, read_only: bool = False):
-        """Connect; raises `SinkFailed` that says what to check."""
+        """Connect; raises `SinkFailed` with what to check."""
         self.protocol = protocol
         self.place = place = redact(dsn)
         try:
@@ -52,7 +52,7 @@ class PostgresqlStore(Store):
             raise SinkFailed(
                 f"cannot connect to {place}: {said}; check that the server runs there, that "
                 "the database exists, and the password (PGPASSWORD or ~/.pgpass)"
-            ) from None  # what libpq says may quote a part of the password
+            ) from None  # libpq's message may quote a part of the password
         self._connection.set_session(readonly=read_only, autocommit=True)
         self._cursor = self._connection.cursor()
         self._builders: dict[pa.Field, Any] = {}
@@ -66,7 +66,7 @@ class PostgresqlStore(Store):
 
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:
-        """Turn trouble with the server into a `SinkFailed`; other errors are ours."""
+        """Turn trouble with the server into a `SinkFailed`; other errors are our bugs."""
         try:
             yield
         except psycopg2.Error as error:
@@ -88,7 +88,7 @@ class PostgresqlStore(Store):
         return " for update" if exclusive else " for share"
 
     def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
-        """See `Database.rows`: a cursor of the server's, which hands them on as they are read."""
+        """See `Database.rows`: a server-side cursor hands them on as they are read."""
         self.begin()
         try:
             self.query(f"declare found no scroll cursor for {statement}")
@@ -115,7 +115,7 @@ class PostgresqlStore(Store):
             raise SinkError(f"cannot write to {self.place}: this user may not {wanted}")
 
     def tables(self) -> set[str]:
-        """See `Database.tables`: those that an unqualified name finds first."""
+        """See `Database.tables`: those in the first schema that unqualified names find."""
         found = self.query("select tablename from pg_tables where schemaname = current_schema()")
         return {row[0] for row in found}
 
@@ -129,7 +129,7 @@ class PostgresqlStore(Store):
         return {row[0] for row in found}
 
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
-        """See `Database.ingest`. U+0000, which PostgreSQL's text refuses, is written as U+FFFD."""
+        """See `Database.ingest`. U+0000, which PostgreSQL refuses in text, is written as U+FFFD."""
         with self._telling():
             self._cursor.copy_expert(
                 f"copy {table} ({', '.join(batches[0].schema.names)}) from stdin binary",
@@ -137,7 +137,7 @@ class PostgresqlStore(Store):
             )
 
     def _encoded(self, batches: Sequence[pa.RecordBatch]) -> Iterator[bytes]:
-        """Yield the bytes that stand for the rows, in pieces."""
+        """Yield the rows encoded as bytes, in pieces."""
         columns = batches[0].schema
         builders = {}
         for field in columns:
@@ -150,7 +150,7 @@ class PostgresqlStore(Store):
         for batch in batches:
             rows = _without_nul(batch, self.table.json)
             for start in range(0, rows.num_rows, _PIECE):
-                # Empty until there is 1 MiB, which to COPY would be the end.
+                # A piece is empty until there is 1 MiB; to COPY an empty one would be the end.
                 piece = encoder.write_batch(rows.slice(start, _PIECE))
                 if piece:
                     yield piece
@@ -169,7 +169,7 @@ class PostgresqlStore(Store):
         self.query("commit")
 
     def rollback(self) -> None:
-        """See `Database.rollback`; a connection that is lost has been rolled back by the server."""
+        """See `Database.rollback`; the server itself rolls back a lost connection."""
         if not self._connection.closed:
             with contextlib.suppress(SinkFailed):
                 self.query("rollback")
@@ -184,14 +184,14 @@ class PostgresqlStore(Store):
 
 
 def _is_trouble(error: psycopg2.Error) -> bool:
-    if error.pgcode is None:  # libpq's own, not the server's
+    if error.pgcode is None:  # from libpq, not the server
         kinds = (psycopg2.OperationalError, psycopg2.InterfaceError)
         return isinstance(error, kinds) or type(error) is psycopg2.DatabaseError
     return error.pgcode == _NO_RIGHT or error.pgcode[:2] in _TROUBLES
 
 
 class _Copy(io.RawIOBase):
-    """A file for COPY: each read gives the next piece, whatever its size (libpq takes any)."""
+    """A file for COPY: each read returns the next piece, whatever its size (libpq takes any)."""
 
     def __init__(self, pieces: Iterator[bytes]):
         super().__init__()
@@ -202,7 +202,7 @@ class _Copy(io.RawIOBase):
 
 
 def encoder_of(field: pa.Field, json: Collection[str]) -> Any:
-    """Return pgpq's builder of the encoder for a column of a table; those of `json` hold JSON."""
+    """Return pgpq's encoder builder for a column of a table; the columns in `json` hold JSON."""
     if field.name in json:
         return encoders.StringEncoderBuilder.new_with_output(field, schema.Jsonb())
     return pgpq.ArrowToPostgresBinaryEncoder.infer_encoder(field)
@@ -215,7 +215,7 @@ def _without_nul(rows: pa.RecordBatch, json: Collection[str]) -> pa.RecordBatch:
             mark = "\\u0000" if name in json else "\0"
             if mark.encode() in memoryview(array.buffers()[2]).tobytes():
                 if name in json:
-                    # An even number of backslashes before it are escaped backslashes.
+                    # An even number of backslashes before it is escaped backslashes.
                     array = pc.replace_substring_regex(
                         array, r"(^|[^\\])((?:\\\\)*)\\u0000", rf"\1\2{_REPLACEMENT}"
                     )

@@ -1,7 +1,8 @@
-"""Statements on sources and their progress that all ledgers in SQL share.
+"""SQL statements on sources and their progress, shared by all ledgers in SQL.
 
-A big database has the tables `source_identities` and `progress`, and so has the small one beside a
-file of JSON lines. Each function takes what runs a statement there; transactions are the caller's.
+The tables `source_identities` and `progress` are in a sink's database, and in the small one beside
+a file of JSON lines. Each function takes a `Query` that runs a statement there; the caller opens
+and commits transactions.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -25,12 +26,12 @@ __all__ = [
 ]
 
 Query = Callable[..., list[tuple[Any, ...]]]
-"""Runs a statement with `?` for the values that follow it; returns its rows, [] if it has none."""
+"""Runs a statement with `?` for the values after it; returns its rows, [] if there are none."""
 
-# The columns of the table `progress` that are a `ledger.ledger.Progress`.
+# The columns of the table `progress` that make a `ledger.ledger.Progress`.
 _PROGRESS = f'rules, start, "end", {", ".join(COUNTS)}, witnesses'
-# Takes the new end, counts, whether the last witness is kept (1 or 0), notes of more witnesses,
-# source, rules, and the end that there was.
+# Its values: the new end, counts, whether the last witness is kept (1 or 0), notes of further
+# witnesses, source, rules, and the old end.
 _EXTEND = (
     f'update progress set "end" = ?, {", ".join(f"{name} = {name} + ?" for name in COUNTS)},'
     " witnesses = case when ? = 1 or witnesses = ''"
@@ -40,7 +41,7 @@ _EXTEND = (
 
 
 def stored_rows(query: Query) -> list[tuple[Any, ...]]:
-    """Return what `ledger.identity` has to know of all sources, and their `stored_end`."""
+    """Return the columns of all sources that `ledger.identity` needs, and their `stored_end`."""
     return query(
         "select source_id, kind, place, file_id, fingerprint, digests, stored_end"
         " from source_identities order by source_id"
@@ -48,7 +49,7 @@ def stored_rows(query: Query) -> list[tuple[Any, ...]]:
 
 
 def move_source(query: Query, source: Source, stored: StoredSource) -> None:
-    """Store where a source is now, what it begins with, and the witness of its end if it lacks."""
+    """Store a source's current place and beginning, and the witness of its end if it is missing."""
     query(
         "update source_identities set place = ?, file_id = ?, fingerprint = ?, digests = ?"
         " where source_id = ?",
@@ -66,7 +67,7 @@ def move_source(query: Query, source: Source, stored: StoredSource) -> None:
 
 
 def progress_of(query: Query, ids: Collection[int]) -> dict[int, list[Progress]]:
-    """Return the rows of progress of sources, and of those with ids between theirs."""
+    """Return the rows of progress of sources, and of any sources with ids between theirs."""
     return by_source(
         query(
             f"select source_id, {_PROGRESS} from progress where source_id between ? and ?",
@@ -77,7 +78,7 @@ def progress_of(query: Query, ids: Collection[int]) -> dict[int, list[Progress]]
 
 
 def overlapping(query: Query, source_id: int, start: int, end: int) -> list[Progress]:
-    """Return the rows of progress of a source that have a part in [start, end)."""
+    """Return the rows of progress of a source that overlap [start, end)."""
     return query(
         f'select {_PROGRESS} from progress where source_id = ? and "end" > ? and start < ?',
         source_id,
@@ -92,17 +93,17 @@ def insert(query: Query, source_id: int, row: Progress) -> None:
 
 
 def extend(query: Query, source_id: int, row: Progress) -> None:
-    """Count a stretch as done, joined to the one that ends where it begins."""
+    """Count a stretch as done, joined to the one of its rules that ends where it begins, if any."""
     rules, start, end, *counts, notes = row
     kept = int(far_apart(start, end))
-    # One statement each, so that what another worker does to a neighbour in between is seen:
-    # one that has swallowed our stretch leaves no row to extend, and a new one begins.
+    # One statement each, so that a change to a neighbour by another worker in between is seen: if
+    # it was joined to another stretch, there is no row to extend, and a new one is inserted.
     if not query(_EXTEND, end, *counts, kept, notes, source_id, rules, start):
         insert(query, source_id, row)
 
 
 def join(query: Query, source_id: int, rules: str, end: int) -> None:
-    """Join the stretch that ends at `end` with the one that begins there."""
+    """Join the stretch that ends at `end` with the one that begins there, if any."""
     found = query(
         "delete from progress where source_id = ? and rules = ? and start = ?"
         f' returning "end", {", ".join(COUNTS)}, witnesses',
@@ -118,10 +119,10 @@ def join(query: Query, source_id: int, rules: str, end: int) -> None:
 
 
 def settle(query: Query, source_id: int, rows: Sequence[Progress]) -> list[Progress]:
-    """Join the stretches of a source that are neighbours; return all, as they are then."""
+    """Join neighbouring stretches of a source; return all of its stretches afterwards."""
     if len(settled(rows)) == len(rows):
         return list(rows)
-    # What another job has done meanwhile is among what goes, or stays.
+    # Rows that another job has added meanwhile are deleted here and inserted again, or not touched.
     found = query(f"delete from progress where source_id = ? returning {_PROGRESS}", source_id)
     joined = settled(found)
     for row in joined:

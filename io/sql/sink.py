@@ -16,24 +16,24 @@ from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["WriteToSql"]
 
-# About four blocks of a file: COPY and the ledger cost less a message (measured), and what a kill
-# undoes stays small.
+# About four blocks of a file. COPY and the ledger cost less per message (measured), and a kill
+# still undoes little.
 _LIMITS = Limits(bytes=10 << 20, rows=50_000)
 
 
 class WriteToSql(beam.PTransform):
     """Store batches (`PCollection[Batch]`) with their stretches of the sources.
 
-    Batches are gathered, up to 10 MiB, for 5 seconds, or to the end of the bundle, and stored
+    Batches are gathered up to 10 MiB, for 5 seconds, or to the end of the bundle, and stored
     together with their stretches in one transaction. When a bundle runs twice, or a source is cut
-    into blocks differently, what lies in a stretch that is done is skipped, message by message:
-    every message is stored exactly once. The schema is made if the database is empty. While one
-    commit is written the next batches are being parsed, so an error surfaces when the next commit
-    or the bundle ends; the bundle then fails.
+    into blocks differently, messages in a stretch that is done are skipped one by one: every
+    message is stored exactly once. The schema is made if the database is empty. While one commit is
+    written, the next batches are being parsed, so an error surfaces when the next commit or the
+    bundle ends; the bundle then fails.
 
     Args:
       uri: The database; see `sql.open.open_store`.
-      run: What the sink is told of the run, if there is more to tell than batches.
+      run: Details of the run besides its batches, if there are any.
       protocol: That of the batches, FIX if none is named.
     """
 

@@ -1,8 +1,8 @@
 """SQLite as a store, through ADBC: rows go from Arrow to the database without Python objects.
 
-ADBC brings a SQLite library of its own. Two of them in one process undo each other's locks on a
-file (SQLite, "How To Corrupt An SQLite Database File", 2.2.1), so a process that uses this module
-must not open the same file with `sqlite3`. Other processes may, as readers: the journal is a WAL.
+ADBC brings its own SQLite library. Two of them in one process undo each other's locks on a file
+(SQLite, "How To Corrupt An SQLite Database File", 2.2.1), so a process that uses this module must
+not open the same file with `sqlite3`. Other processes may read it: the journal is a WAL.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ from fixfeed.transforms.protocol import Protocol
 __all__ = ["PRAGMAS", "SqliteStore"]
 
 _PATIENCE, _PAUSE = 120, 0.001  # seconds
-# What SQLite says (sqlite3_errstr) of trouble with the disk, the file or other processes; through
-# ADBC an error has no other sign of its kind.
+# SQLite's messages (sqlite3_errstr) for trouble with the disk, the file or other processes. Through
+# ADBC only its message shows the kind of an error.
 _TROUBLES = (
     "database or disk is full",
     "disk I/O error",
@@ -52,13 +52,13 @@ PRAGMAS = (
     # Ten times the default, about 160 MB of journal: a fifth faster (measured).
     "wal_autocheckpoint = 40000",
 )
-"""How a connection is set up, for this process and for comparisons."""
+"""The settings of a connection, here and in comparisons."""
 
 
 class SqliteStore(Store):
     """A database file; several processes may write to it, one transaction at a time.
 
-    Raises `SinkFailed` where the file cannot be read or written.
+    Raises `SinkFailed` if the file cannot be read or written.
     """
 
     dialect = "sqlite"
@@ -72,7 +72,7 @@ class SqliteStore(Store):
         make: bool = True,
         read_only: bool = False,
     ):
-        """Open the file at `path`, which is made if it is not there and `make` says so."""
+        """Open the file at `path`; with `make` it is made if it is missing."""
         self.place = place
         self.protocol = protocol
         folder = Path(path).resolve().parent
@@ -81,7 +81,7 @@ class SqliteStore(Store):
         if read_only or not make:
             _check_there(Path(path), place)
             path = _uri_of(Path(path).resolve(), read_only=read_only)
-        # In autocommit mode, and staying there: transactions are statements of ours. Leaving it
+        # Autocommit mode stays on: we begin and end transactions by statements. Leaving the mode
         # makes the driver's commit() a silent no-op (measured).
         try:
             self._connection = adbc_driver_sqlite.dbapi.connect(path, autocommit=True)
@@ -89,7 +89,7 @@ class SqliteStore(Store):
             raise SinkError(f"cannot open {place}: {error}") from error
         self._cursor = self._connection.cursor()
         try:
-            # The second reads the file, which the others do by themselves.
+            # `schema_version` reads the file; `PRAGMAS` do so anyway.
             for pragma in ("query_only = on", "schema_version") if read_only else PRAGMAS:
                 self.query(f"pragma {pragma}")
         except SinkFailed as error:
@@ -98,8 +98,8 @@ class SqliteStore(Store):
             raise SinkError(f"cannot open {place}: {reason}") from error
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """See `Database.query`; waits up to two minutes for what another process has locked."""
-        # SQLite's own waiting (busy_timeout) sleeps for up to 100 ms at a time, in which nobody
+        """See `Database.query`; waits up to two minutes for another process's lock."""
+        # SQLite's own waiting (busy_timeout) sleeps for up to 100 ms at a time, while nobody
         # writes, and does not cover the change of a new file to WAL.
         deadline = time.monotonic() + _PATIENCE
         while True:
@@ -123,7 +123,7 @@ class SqliteStore(Store):
 
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:
-        """Turn what SQLite says of trouble into a `SinkFailed`; other errors are ours."""
+        """Turn SQLite's trouble messages into a `SinkFailed`; other errors are our bugs."""
         try:
             yield
         except adbc_driver_manager.Error as error:
@@ -175,7 +175,7 @@ class SqliteStore(Store):
         self.query("commit")
 
     def rollback(self) -> None:
-        """See `Database.rollback`; a full disk makes SQLite undo all by itself."""
+        """See `Database.rollback`; on a full disk SQLite rolls back by itself."""
         with contextlib.suppress(adbc_driver_manager.Error, SinkFailed):
             self.query("rollback")
 
@@ -200,9 +200,9 @@ def _check_there(path: Path, place: str) -> None:
 
 
 def _uri_of(path: Path, *, read_only: bool) -> str:
-    """Return SQLite's URI of a file that is there, which makes none."""
+    """Return SQLite's URI of an existing file; opening it makes no file."""
     mode = "mode=rw"
     if read_only and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-        # Without a journal nobody writes; with one, only who may write reads.
+        # Without a journal nobody is writing; with one, reading needs the right to write.
         mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
     return f"file:{quote(str(path))}?{mode}"

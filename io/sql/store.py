@@ -1,4 +1,4 @@
-"""A database that stores batches and remembers, in the same transactions, what it has stored."""
+"""A database that stores batches and, in the same transactions, which of them are stored."""
 
 from collections.abc import Iterable, Sequence
 
@@ -35,12 +35,12 @@ class Store(SqlLedger):
     ) -> list[int]:
         """Store batches of sources, and their stretches, in one transaction.
 
-        Returns how many messages of each were stored. What lies in a stretch that is done already
-        (with `replace`: done under `rules`) is left out, position by position, so a batch may come
-        twice or cut differently. With `replace` what the stretch held goes first, and the stretch
-        leaves the progress of the rules that it was done under. Raises `SinkError` if another job
-        has begun to reprocess a source under other rules, or if a batch ends where a stretch does
-        that had other bytes, or if its messages are of another protocol.
+        Returns how many messages of each were stored. Positions in a stretch that is done already
+        (with `replace`: done under `rules`) are left out, so a batch may come twice or cut
+        differently. With `replace` the old rows of the stretch are deleted first, and the stretch
+        is taken from the progress of its old rules. Raises `SinkError` if another job has begun to
+        reprocess a source under other rules, if a stretch with the same end as a batch had
+        different bytes, or if the messages are of another protocol.
         """
         for _, batch in batches:
             check_protocol(self.place, batch.messages.schema, self.table)
@@ -49,7 +49,7 @@ class Store(SqlLedger):
         except Exception as error:
             if not self.is_key_violation(error):
                 raise
-        # Another job stored a part of a stretch between our look and our commit.
+        # Another job stored part of a stretch between our check and our commit.
         if len(batches) == 1:
             return self._write(batches, rules, replace)
         return [self.write([one], rules=rules, replace=replace)[0] for one in batches]
@@ -57,7 +57,7 @@ class Store(SqlLedger):
     def _write(self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool) -> list[int]:
         stored = [0] * len(batches)
         messages, failures = [], []
-        # In the order of their keys, so that two jobs wait for each other but do not deadlock.
+        # Ordered by key, so that two jobs wait for each other but do not deadlock.
         ordered = sorted(enumerate(batches), key=lambda one: (one[1][0], one[1][1].start))
         with self.transaction():
             self._lock_sources(batches, rules, replace)
@@ -76,10 +76,10 @@ class Store(SqlLedger):
     def _lock_sources(
         self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool
     ) -> None:
-        """Keep those who replace rows of a source away from all others who write to it.
+        """Lock the sources, so that a job that replaces rows of one keeps all other writers out.
 
-        So does who stores an unfinished end: it has to see what is done there, and whoever does it
-        has to see the end.
+        Storing an unfinished end takes the same lock: it must see what is done there, and whoever
+        does that stretch must see the end.
         """
         source_ids = sorted({source_id for source_id, _ in batches})
         alone = replace or any(batch.provisional for _, batch in batches)
@@ -94,12 +94,12 @@ class Store(SqlLedger):
                 raise reprocessed_elsewhere(self.place, name)
 
     def _enter(self, source_id: int, batch: Batch, rules: str, replace: bool) -> list[Part]:
-        """Enter a batch's stretch into the ledger; return what is to be stored of it."""
+        """Enter a batch's stretch into the ledger; return the parts to store."""
         done = overlapping(self.query, source_id, batch.start, batch.end)
         check_witness(self.place, batch, done)
         parts = new_parts(batch, done, rules=rules, replace=replace)
         for part in parts:
-            # Without `replace` they are those of an unfinished end, which has come again.
+            # Without `replace` these are the failures of an unfinished end that has come again.
             failed = self._delete("failures", source_id, *part.stretch)
             if replace:
                 gone = self._delete("messages", source_id, *part.stretch), failed
@@ -110,7 +110,7 @@ class Store(SqlLedger):
         return parts
 
     def _delete(self, table: str, source_id: int, start: int, end: int) -> int:
-        """Delete rows of a stretch; return how many there were."""
+        """Delete the rows of a stretch; return their number."""
         return self.changed(
             f"delete from {table} where {_KEYS[table]} >= ? and {_KEYS[table]} < ?",
             first_key(source_id) + start,
@@ -118,12 +118,12 @@ class Store(SqlLedger):
         )
 
     def _take(self, source_id: int, stretch: Stretch, batch: Batch, gone: tuple[int, int]) -> None:
-        """Take a stretch, whose rows are gone, from the progress of the rules that had made them.
+        """Take a stretch whose rows are deleted from the progress of the rules that made them.
 
         `gone` counts its messages and failures.
         """
         messages, failures = gone
-        # What the rules of before left out: they had as many messages before them as ours do.
+        # How many messages the old rules filtered out: they read as many messages as ours do.
         filtered = max(0, batch.read - batch.failures.num_rows - messages)
         for row in overlapping(self.query, source_id, *stretch):
             self.query('delete from progress where source_id = ? and "end" = ?', source_id, row[2])
@@ -136,7 +136,7 @@ class Store(SqlLedger):
                 insert(self.query, source_id, left)
 
     def _counted(self, source_id: int, stretch: Stretch) -> tuple[int, int, int, int]:
-        """Return the counts of a stretch; of what was filtered and skipped no rows tell."""
+        """Return the counts of a stretch; filtered and skipped are 0, since they leave no rows."""
         stored, failed = (
             int(
                 self.query(
@@ -149,7 +149,7 @@ class Store(SqlLedger):
         return stored, 0, failed, 0
 
     def _write_provisional(self, source_id: int, batch: Batch) -> None:
-        """Store the end of a source that makes no message yet in place of what it was before."""
+        """Store the end of a source that makes no message yet, in place of its previous one."""
         stretch = batch.start, max(batch.end, batch.start + 1)
         for start, end in missing(stretch, overlapping(self.query, source_id, *stretch)):
             self._delete("failures", source_id, start, end)

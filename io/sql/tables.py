@@ -1,7 +1,7 @@
 """The tables of fixfeed as data: names, columns, indexes and views, for SQLite and PostgreSQL.
 
-The names are a contract; users, the dashboard and other tools query them. The columns of messages
-are those of their protocol (`transforms.protocol.Table`).
+The names are a contract: users, the dashboard and other tools query them. The columns of messages
+come from their protocol (`transforms.protocol.Table`).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 VERSION = 3
-"""The version of the schema; MIGRATIONS lead to it from older ones."""
+"""The version of the schema; MIGRATIONS lead to it from older versions."""
 
 DIALECTS = ("sqlite", "postgresql")
 
@@ -46,7 +46,7 @@ def _sources(dialect: str) -> tuple[str, str, str]:
     index = DIALECTS.index(dialect)
     integer, time = _TYPES[pa.int64()][index], _TYPES[TIME][index]
     sums = {name: f"cast(coalesce(sum(p.{name}), 0) as {integer})" for name in COUNTS}
-    # Not from progress: the unfinished end of a source is a failure outside of any stretch.
+    # Not summed from progress: the unfinished end of a source is a failure outside any stretch.
     sums["failed"] = (
         f"(select count(*) from failures f where f.failure_id >= s.source_id * {1 << POSITION_BITS}"
         f" and f.failure_id < (s.source_id + 1) * {1 << POSITION_BITS})"
@@ -95,8 +95,8 @@ def _to_version_3(dialect: str) -> tuple[str, ...]:
         "alter table progress rename to old_progress",
         identities,
         progress,
-        # A file was known by its first bytes, `length:digest`; a source without a file by its key,
-        # and so was, where no job had planned it, a file, whose key was its fingerprint.
+        # A file was known by its first bytes, `length:digest`; a source without a file was known by
+        # its key. So was a file that no job had planned, with its fingerprint as the key.
         f"""insert into source_identities select source_id, kind, name,
   case
     when name like 'file:4096:%' then substr(name, 11, 32)
@@ -106,8 +106,8 @@ def _to_version_3(dialect: str) -> tuple[str, ...]:
   end,
   case when kind <> 'file' or name like 'file:%' then '' else name end,
   '', mark_digests, '', '', first_seen, last_seen from old_sources""",
-        # Where stretches of several rules overlap, an interrupted reprocessing has left it open
-        # which of them made the rows: what is not certain is read again when it is asked for.
+        # If stretches of several rules overlap, reprocessing was interrupted, and it is not known
+        # which rules made the rows. Reprocessing reads such stretches again.
         """insert into progress select source_id,
   case when exists (select 1 from old_progress q where q.source_id = p.source_id
     and q.rules <> p.rules and q.start < p."end" and q."end" > p.start)
@@ -139,16 +139,16 @@ MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
     1: dict.fromkeys(DIALECTS, ("alter table messages add column masked text",)),
     2: {dialect: _to_version_3(dialect) for dialect in DIALECTS},
 }
-"""From each older version, the statements of each dialect that lead to the next one's tables.
+"""For each older version and dialect, the statements that lead to the next version's tables.
 
-The view `messages_named` is not there while they run; it is made anew after them.
+The view `messages_named` does not exist while they run; it is made anew after them.
 """
 
 
 def create_statements(dialect: str, table: Table) -> list[str]:
     """Return the statements that make the schema of version `VERSION` in an empty database.
 
-    `table` is what its messages are.
+    `table` describes its messages.
     """
     integer = _TYPES[pa.int64()][DIALECTS.index(dialect)]
     time = _TYPES[TIME][DIALECTS.index(dialect)]
@@ -192,7 +192,7 @@ def named_view(dialect: str, table: Table) -> str:
     decimals = {field.name for field in table.schema if field.type == DECIMAL}
     selected, joins = [], []
     for name in table.keyed:
-        # numeric shows all ten places it was written with; people want 14.94.
+        # numeric shows all ten places; people want 14.94.
         if dialect == "postgresql" and name in decimals:
             selected.append(f"trim_scale(m.{name}) as {name}")
         else:
@@ -210,11 +210,11 @@ def named_view(dialect: str, table: Table) -> str:
 def table_rows(
     parts: Iterable[tuple[int, pa.RecordBatch]], columns: Sequence[str]
 ) -> list[pa.RecordBatch]:
-    """Return rows of sources, by source id, as rows of the table with these columns.
+    """Return rows given by source id as rows of the table with these columns.
 
-    `columns` begin with the key and source_id, which take the place of `position`. Parts without
-    rows are left out, and so are columns that hold nothing in any of them: they become null. All
-    batches have one schema.
+    `columns` begin with the key and source_id, which replace `position`. Parts without rows are
+    left out, and so are columns that are empty in all of them: they become null. All batches have
+    one schema.
     """
     parts = [(source_id, rows) for source_id, rows in parts if rows.num_rows]
     used: dict[str, pa.DataType] = {}
