@@ -1,1 +1,1 @@
-"""Files of JSON lines, and what is remembered beside them; standard output."""
+"""Files of JSON lines with their ledgers, and standard output."""

@@ -1,10 +1,10 @@
-"""The database beside a file of JSON lines, and the files whose lengths it records.
+"""The database beside a file of JSON lines, which records the lengths of its files.
 
     out.jsonl                the lines
     out.failures.jsonl       the failures, if there are any
     out.jsonl.progress.db    sources, their stretches that are done, and how long the files are
 
-A transaction of the database is the lock of the files: they are changed inside one only.
+A transaction of the database is the lock of the files: they change only inside one.
 """
 
 import contextlib
@@ -25,7 +25,8 @@ __all__ = ["JsonlDatabase"]
 
 _VERSION = 2
 _PATIENCE = 120  # seconds
-# Primary result codes of trouble with the disk, the file or other processes; others are ours.
+# Primary result codes for trouble with the disk, the file or other processes; all other errors are
+# our bugs.
 _TROUBLES = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
@@ -63,7 +64,7 @@ _SCHEMA = (
   witnesses text not null,
   primary key (source_id, "end")
 )""",
-    # The unfinished end of a source that stands in the failures already.
+    # The unfinished end of a source that is in the failures already.
     'create table unfinished (source_id integer primary key, start integer, "end" integer)',
     f"pragma user_version = {_VERSION}",
 )
@@ -72,12 +73,12 @@ _SCHEMA = (
 class JsonlDatabase:
     """A file of lines, one of failures, and their database. Not for several threads.
 
-    Raises `SinkFailed` where the files or the database cannot be read or written, and `SinkError`
-    where they are not what fixfeed has left.
+    Raises `SinkFailed` if the files or the database cannot be read or written, and `SinkError` if
+    they are not as fixfeed left them.
     """
 
     def __init__(self, place: str):
-        """Name the file; nothing is opened or made."""
+        """Store the file's name; nothing is opened or made."""
         self.place = redact(f"jsonl:{place}")
         # Workers may run in another folder.
         lines = Path(place).absolute()
@@ -86,10 +87,10 @@ class JsonlDatabase:
         self._connection: sqlite3.Connection | None = None
 
     def prepare(self) -> None:
-        """Make the database if there is none; cut off what killed writers have left.
+        """Make the database if there is none; cut off the leftovers of killed writers.
 
-        Raises `SinkError` if a file is not as it was left, or was there before the database, and
-        `SchemaError` if the database is a newer version's or not of fixfeed's making.
+        Raises `SinkError` if a file is not as it was left, or existed before the database, and
+        `SchemaError` if the database has a newer version or was not made by fixfeed.
         """
         self._check_folder()
         with self.transaction():
@@ -102,9 +103,9 @@ class JsonlDatabase:
                 settle(path, self._recorded(name))
 
     def check(self) -> bool:
-        """Tell whether lines were written already; change nothing. Raises as `prepare`.
+        """Return whether lines were written already; change nothing. Raises as `prepare`.
 
-        What is remembered is from then on a copy in memory, of this version.
+        From then on the database is a copy in memory, of this version.
         """
         self._check_folder()
         for path in (self._database.parent, self._database, *self._files.values()):
@@ -148,7 +149,7 @@ class JsonlDatabase:
         return version
 
     def _foreign(self) -> SinkError | None:
-        """Return the error that a file has content, if one has."""
+        """Return the error for a file that has content, if there is one."""
         for path in self._files.values():
             if path.exists() and (not path.is_file() or path.stat().st_size):
                 return SinkError(
@@ -168,7 +169,7 @@ class JsonlDatabase:
         self.append("lines", [])
 
     def _migrate(self) -> None:
-        """Bring the database of version 1 to this one."""
+        """Bring a database of version 1 to this version."""
         sources = self.query("select source_id, kind, name, fingerprint, mark_digests from sources")
         progress = self.query("select * from progress")
         self.query("drop table sources")
@@ -186,7 +187,7 @@ class JsonlDatabase:
             insert(self.query, row[0], (*row[1:], ""))
 
     def failures(self) -> tuple[Path, int]:
-        """Return the file of failures and how long it is recorded to be; make and change nothing.
+        """Return the file of failures and its recorded length; make and change nothing.
 
         Raises `SinkError` if nothing is recorded.
         """
@@ -214,7 +215,7 @@ class JsonlDatabase:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Hold the lock of the files; commit what is done inside, or, on an exception, nothing.
+        """Hold the lock of the files; commit the work inside, or, on an exception, nothing of it.
 
         Waits up to two minutes for another writer.
         """
@@ -235,7 +236,7 @@ class JsonlDatabase:
         """Run a statement with `?` for values; return its rows, [] if it has none."""
         try:
             if self._connection is None:
-                # A transform's instance is used by one thread at a time, not always by the same.
+                # One thread at a time uses a transform's instance, but not always the same thread.
                 self._connection = sqlite3.connect(
                     self._database, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
                 )
@@ -246,7 +247,7 @@ class JsonlDatabase:
             raise
 
     def append(self, name: str, lines: Sequence[bytes]) -> None:
-        """Append to the file of `lines` or `failures`, on the disk when it returns."""
+        """Append to the file of `lines` or `failures`; it is on disk on return."""
         recorded = append(self._files[name], self._recorded(name), lines)
         self.query("insert or replace into files values (?, ?, ?)", name, *recorded)
 

@@ -1,4 +1,4 @@
-"""Reads the failures that belong to a file of JSON lines, in the order they were stored in."""
+"""Reads the failures of a file of JSON lines, in the order in which they were stored."""
 
 import base64
 from collections.abc import Generator
@@ -17,8 +17,8 @@ __all__ = ["read_failures"]
 def read_failures(place: str) -> Generator[dict[str, Any], None, None]:
     """Yield all failures of a file of lines, or of standard output (`-`) in the current folder.
 
-    Nothing is made or changed. What a killed run has left behind the recorded end is left out.
-    Raises `SinkError` if there is no such file, or a line is none of fixfeed's.
+    Nothing is made or changed. Lines that a killed run left after the recorded end are skipped.
+    Raises `SinkError` if there is no such file, or a line is not fixfeed's.
     """
     path, end = (FAILURES, None) if place == "-" else JsonlLedger(place).failures()
     if not path.exists():

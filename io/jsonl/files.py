@@ -1,4 +1,4 @@
-"""Files that only grow, whose lengths are recorded elsewhere: what stands beyond does not count."""
+"""Files that only grow. Their lengths are recorded elsewhere; bytes beyond them do not count."""
 
 import hashlib
 import os
@@ -12,28 +12,28 @@ from fixfeed.io.ledger.ledger import SinkError
 __all__ = ["FAILURES", "Recorded", "append", "failures_path", "settle"]
 
 FAILURES = Path("fixfeed.failures.jsonl")
-"""Where the failures of standard output go: it has the messages, standard error the progress."""
+"""The failures of standard output go here: it has the messages, standard error the progress."""
 
 _TAIL = 4096
 
 
 class Recorded(NamedTuple):
-    """A file as it was left: how long it was, and a digest of its last 4096 bytes."""
+    """A file as it was left: its length, and a digest of its last 4096 bytes."""
 
     length: int = 0
     tail: str = ""
 
 
 def failures_path(lines: Path) -> Path:
-    """Return where the failures of a file of lines go: out.failures.jsonl for out.jsonl."""
+    """Return the file for the failures of a file of lines: out.failures.jsonl for out.jsonl."""
     return lines.with_name(f"{lines.stem}.failures{lines.suffix}")
 
 
 def settle(path: Path, recorded: Recorded, *, cut: bool = True) -> None:
-    """Cut off what stands after the recorded length, or only see what there is.
+    """Cut the file to its recorded length, or, without `cut`, only check it.
 
-    Raises `SinkError` unless the file begins with what is recorded; a file of which nothing is
-    recorded may be missing. The caller keeps other writers away.
+    Raises `SinkError` unless the file begins with the recorded bytes; a file without a record may
+    be missing. The caller keeps other writers out.
     """
     if path.exists() and not path.is_file():
         raise SinkError(f"{path} is no file; write to another path")
@@ -52,10 +52,10 @@ def settle(path: Path, recorded: Recorded, *, cut: bool = True) -> None:
 
 
 def append(path: Path, recorded: Recorded, lines: Sequence[bytes]) -> Recorded:
-    """Settle the file, append lines, and return what is to be recorded then.
+    """Settle the file, append lines, and return its new record.
 
-    All is on the disk when it returns. Raises `SinkError` as `settle`, `OSError` if the file cannot
-    be written.
+    All is on disk on return. Raises `SinkError` as `settle`, and `OSError` if the file cannot be
+    written.
     """
     settle(path, recorded)
     new = not path.exists()

@@ -1,4 +1,4 @@
-"""What a file of JSON lines remembers of its sources."""
+"""The ledger of a file of JSON lines."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ class JsonlLedger(JsonlDatabase):
     """The ledger of a file of JSON lines (`Ledger`)."""
 
     def __init__(self, place: str):
-        """Name the file; nothing is opened or made."""
+        """Store the file's name; nothing is opened or made."""
         super().__init__(place)
         self._restarted: set[int] = set()
 
@@ -51,7 +51,7 @@ class JsonlLedger(JsonlDatabase):
     def _identified(
         self, sources: Sequence[Source]
     ) -> tuple[list[tuple[Any, ...]], dict[int, list[Progress]], dict[str, Match]]:
-        """Return the rows of stored sources, their progress by id, and which the sources are."""
+        """Return the rows of stored sources, their progress by id, and each source's match."""
         rows = stored_rows(self.query)
         progress = progress_of(self.query, [row[0] for row in rows])
         stored = [stored_source(row, progress.get(row[0], ())) for row in rows]
@@ -61,7 +61,7 @@ class JsonlLedger(JsonlDatabase):
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """Raise `SinkError` if one of the sources has lines: lines cannot be replaced.
 
-        A source that had none when this was first asked may have got some by the same run.
+        A source that had none at the first call may have got some from the same run since.
         """
         with self.transaction():
             again = sorted(set(source_ids) - self._restarted)
@@ -72,7 +72,7 @@ class JsonlLedger(JsonlDatabase):
                 self._restarted.add(source_id)
 
     def irreplaceable(self, name: str) -> SinkError:
-        """Return the error that lines of a source cannot be replaced."""
+        """Return the error for a source whose lines cannot be replaced."""
         return SinkError(
             f"{self.place} has lines of {name} already, and lines of a file cannot be replaced: "
             "leave out --reprocess to add what is missing, or write to a new file"
@@ -95,7 +95,7 @@ class JsonlLedger(JsonlDatabase):
         return done
 
     def names(self) -> dict[int, str]:
-        """Return what each source was called when it was first seen."""
+        """Return the name that each source had when it was first seen."""
         return dict(self.query("select source_id, name from source_identities"))
 
     def _add(self, source: Source) -> StoredSource:
@@ -109,9 +109,9 @@ class JsonlLedger(JsonlDatabase):
         return StoredSource(added[0][0], source.kind, place, file_id, fingerprint, digests)
 
     def unfinished(self, source_id: int, start: int, end: int) -> bool:
-        """Remember the unfinished end of a source; tell whether it is another than before.
+        """Store the unfinished end of a source; return whether it differs from the one before.
 
-        The transaction is the caller's.
+        The caller holds the transaction.
         """
         row = (source_id, start, end)
         if self.query("select * from unfinished where source_id = ?", source_id) == [row]:

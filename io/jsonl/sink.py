@@ -3,8 +3,8 @@
 batches = blocks | ParseFix(fix_json=True)
 batches | WriteToJsonLines("out.jsonl")
 
-A line is what the protocol makes of a message (`transforms.protocol.Table.lines`; in FIX
-`transforms.fix.envelope`); failures go to out.failures.jsonl.
+The protocol makes a line of each message (`transforms.protocol.Table.lines`; for FIX
+`transforms.fix.envelope`). Failures go to out.failures.jsonl.
 """
 
 import apache_beam as beam
@@ -23,25 +23,23 @@ _LIMITS = Limits(bytes=16 << 20, rows=50_000)
 class WriteToJsonLines(beam.PTransform):
     """Append each batch (`PCollection[Batch]`) to a file of JSON lines, every message once.
 
-    Batches are gathered, up to 16 MiB, for 5 seconds, or to the end of the bundle. A commit appends
-    their lines, waits until they are on the disk, and then stores their stretches and the new
-    length of the file in a SQLite database beside it, `PATH.progress.db`. When a bundle runs twice,
-    or a source is cut into blocks differently, what lies in a stretch that is done is left out,
-    message by message. Of a killed writer the database does not know the last lines; whoever writes
-    next cuts them off first, so a reader may see lines, or half a line, that come again. Several
-    processes may write to one file, one at a time; batches of a source come in any order. The last
-    message of a source, cut off in its middle, stands in the failures, and stays there when the
-    source has grown and the message stands in the lines.
+    Batches are gathered up to 16 MiB, for 5 seconds, or to the end of the bundle. A commit appends
+    their lines, waits until they are on disk, and then stores their stretches and the new length of
+    the file in a SQLite database beside it, `PATH.progress.db`. When a bundle runs twice, or a
+    source is cut into blocks differently, messages in a stretch that is done are left out one by
+    one. The database does not know the last lines of a killed writer. The next writer cuts them off
+    first, so a reader may see lines, or half a line, that come again. Several processes may write
+    to one file, one at a time; batches of a source come in any order. If the last message of a
+    source is cut off, it is in the failures, and stays there when the source has grown and the
+    message is in the lines too.
 
-    A bundle fails with `SinkError` when the files cannot be written, or are not as they were left,
-    and with `ValueError` when the batches lack what lines are made of (in FIX, the column
-    `fix_json`).
+    A bundle fails with `SinkError` if the files cannot be written or are not as they were left, and
+    with `ValueError` if the batches lack the input of lines (in FIX, the column `fix_json`).
 
     Args:
-      place: The path of a local file. It is made if it is not there; its folder must be.
-      run: What the sink is told of the run, if there is more to tell than batches. With `replace`
-        what was stored under other rules is refused with `SinkError`, since lines cannot be
-        replaced.
+      place: The path of a local file. It is made if it is missing; its folder must exist.
+      run: Details of the run besides its batches, if there are any. With `replace`, a batch with a
+        part stored under other rules fails with `SinkError`, since lines cannot be replaced.
       protocol: That of the batches, FIX if none is named.
     """
 

@@ -1,6 +1,6 @@
 """Write batches to standard output as JSON lines, for pipes.
 
-A line is what the protocol makes of a message (`transforms.protocol.Table.lines`).
+The protocol makes a line of each message (`transforms.protocol.Table.lines`).
 """
 
 import os
@@ -27,17 +27,17 @@ _lock = threading.Lock()
 
 
 class OutputClosed(SinkError):
-    """Nobody reads standard output any more, as when `head` has seen enough."""
+    """Nobody reads standard output any more, for example after `head` has its lines."""
 
 
 class StandardOutputLedger:
-    """The ledger of standard output (`Ledger`): nothing is remembered.
+    """The ledger of standard output (`Ledger`): it remembers nothing.
 
-    `names` are those of the sources that were registered, by key, for the transform.
+    `names` are the names of registered sources, by key, for the transform.
     """
 
     def __init__(self) -> None:
-        """Begin without sources."""
+        """Start without sources."""
         self.names: dict[str, str] = {}
 
     def prepare(self) -> None:
@@ -58,7 +58,7 @@ class StandardOutputLedger:
         return {source.key: Known(numbers[source.key]) for source in sources}
 
     def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
-        """See `Ledger`; nothing is known of any source."""
+        """See `Ledger`; nothing is known about any source."""
         return {}
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
@@ -75,16 +75,16 @@ class StandardOutputLedger:
 class WriteToStandardOutput(beam.PTransform):
     """Write each batch (`PCollection[Batch]`) to standard output, one message a line.
 
-    Lines are written whole, a batch at a time. Nothing is remembered: when a bundle runs twice, its
-    lines are there twice. Failures are appended to `FAILURES` in the current folder.
+    Lines are written whole, a batch at a time. Nothing is remembered: if a bundle runs twice, its
+    lines come twice. Failures are appended to `FAILURES` in the current folder.
 
-    A bundle fails with `OutputClosed` when nobody reads standard output any more, with `SinkFailed`
-    when it or the file of failures cannot be written, as on a full disk, with `SinkError`
-    where it runs in another process than the one that made the transform, since the output of
-    workers goes elsewhere, and with `ValueError` when the batches lack what lines are made of.
+    A bundle fails with `OutputClosed` if nobody reads standard output any more; with `SinkFailed`
+    if it or the file of failures cannot be written, as on a full disk; with `SinkError` if it runs
+    in another process than the one that made the transform, since the output of workers goes
+    elsewhere; and with `ValueError` if the batches lack the input of lines.
 
     Args:
-      names: The names of sources, by key; others are called by their key.
+      names: The names of sources, by key; other sources are named by their key.
       on_commit: Called for each batch with the number of its messages.
       protocol: That of the batches, FIX if none is named.
     """
@@ -150,7 +150,7 @@ def _write(lines: bytes) -> None:
         while view:
             try:
                 view = view[os.write(_STANDARD_OUTPUT, view) :]
-            except BlockingIOError:  # Whoever has the other end made the pipe so.
+            except BlockingIOError:  # the process at the other end set the pipe to non-blocking
                 select.select([], [_STANDARD_OUTPUT], [])
     except BrokenPipeError as error:
         raise OutputClosed("nobody reads standard output any more") from error

@@ -1,4 +1,4 @@
-"""Commits of batches to a file of JSON lines: what is new of them, and their stretches."""
+"""Commits the new parts of batches, with their stretches, to a file of JSON lines."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ __all__ = ["JsonlWriter", "joined"]
 
 
 def joined(texts: pa.StringArray) -> bytes:
-    """Return the texts as lines, each with its end."""
+    """Return the texts as lines, each with a line end."""
     if not len(texts):
         return b""
     one = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
@@ -26,10 +26,10 @@ def joined(texts: pa.StringArray) -> bytes:
 
 
 class JsonlWriter(JsonlLedger):
-    """A file of lines that batches are stored in; see `WriteToJsonLines` for the guarantee."""
+    """A file of lines that stores batches; see `WriteToJsonLines` for the guarantee."""
 
     def __init__(self, place: str, *, protocol: Protocol | None = None):
-        """Name the file; nothing is opened or made."""
+        """Store the file's name; nothing is opened or made."""
         super().__init__(place)
         self._table = (protocol or default_protocol()).table
         self._names: dict[int, str] = {}
@@ -39,7 +39,7 @@ class JsonlWriter(JsonlLedger):
     ) -> list[int]:
         """Commit (source id, batch) pairs; return how many messages of each were stored.
 
-        Raises `SinkError` with `replace` if a part of a batch is done under other rules.
+        With `replace`, raises `SinkError` if a part of a batch is done under other rules.
         """
         if not {source_id for source_id, _ in batches} <= self._names.keys():
             self._names = self.names()
@@ -67,7 +67,7 @@ class JsonlWriter(JsonlLedger):
         return stored
 
     def _enter(self, source_id: int, batch: Batch, rules: str, replace: bool) -> list[Part]:
-        """Enter a batch's stretch into the ledger; return what is to be stored of it."""
+        """Enter a batch's stretch into the ledger; return the parts to store."""
         done = self._done(source_id, batch, batch.end, rules, replace)
         parts = new_parts(batch, done, rules=rules)
         for part in parts:
@@ -75,7 +75,7 @@ class JsonlWriter(JsonlLedger):
         return parts
 
     def _new_end(self, source_id: int, batch: Batch, rules: str, replace: bool) -> list[bytes]:
-        """Return the lines of an unfinished end of a source, none if they are there already."""
+        """Return the lines of a source's unfinished end, none if they are stored already."""
         if (
             batch.failures.num_rows
             and not self._done(source_id, batch, batch.start + 1, rules, replace)
@@ -87,7 +87,7 @@ class JsonlWriter(JsonlLedger):
     def _done(
         self, source_id: int, batch: Batch, end: int, rules: str, replace: bool
     ) -> list[Progress]:
-        """Return the rows of progress that have a part in [batch.start, end)."""
+        """Return the rows of progress that overlap [batch.start, end)."""
         done = overlapping(self.query, source_id, batch.start, end)
         check_witness(self.place, batch, done)
         if replace and any(row[0] != rules for row in done):
@@ -96,7 +96,7 @@ class JsonlWriter(JsonlLedger):
 
 
 def _as_lines(batch: Batch, name: str, table: Table) -> Batch:
-    """Return a batch with lines in place of columns: they are made before the lock is taken."""
+    """Return a batch with lines in place of columns; this is done before the lock is taken."""
     return dataclasses.replace(
         batch,
         messages=_lines(batch.messages, table.lines(batch, name)),
