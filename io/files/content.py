@@ -91,7 +91,7 @@ class Content:
         return damage if equal else ""
 
     def _compared(self, other: source.Content) -> tuple[bool, str]:
-        """Return whether another file begins with all readable bytes of this one, and any damage."""
+        """Return whether another file begins with all readable bytes of this, and any damage."""
         if not isinstance(other, Content) or self.fingerprint != other.fingerprint:
             return False, ""
         if not (self.compression or other.compression) and self.length > other.length:

@@ -1,1 +1,1 @@
-"""A folder of Parquet files, and what it remembers."""
+"""A folder of Parquet files with its ledger."""

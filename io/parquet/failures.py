@@ -1,4 +1,4 @@
-"""Reads the failures of a folder of Parquet files, in order, as they are in the files."""
+"""Reads the failures of a folder of Parquet files, in order."""
 
 import heapq
 from collections.abc import Generator, Iterator
@@ -40,7 +40,7 @@ def read_failures(place: str) -> Generator[dict[str, Any], None, None]:
 
 
 def _overlapping(folder: Path) -> Iterator[list[Path]]:
-    """Yield files of a source together whose positions overlap, as their names tell them."""
+    """Yield together the files of a source whose positions, by their names, overlap."""
     found = []
     for path in folder.glob("*.parquet"):
         numbers = [int(part) for part in path.stem.split("-")[:-1] if part != "provisional"]

@@ -1,10 +1,10 @@
-"""Rows of messages as Parquet files in folders that DuckDB and pandas read as they are.
+"""Messages as Parquet files in folders that DuckDB and pandas read directly.
 
-Both guess the type of a value that stands in a path, and what stands there covers the column of the
-same name in the file: MsgType 8 would become a number. So a column is never left out of the files,
-and its folder has another name: `by_msg_type=is-8`, which is text to everyone. Only `date` (a date
-to DuckDB) and `hour` (`h09`) stand in the path alone. Rows without a time have the date 0001-01-01,
-since pandas does not read a folder whose value is null beside others.
+Both guess the type of a value in a path, and that value hides the file's column of the same name:
+MsgType 8 would become a number. So every column stays in the files, and its folder has another
+name: `by_msg_type=is-8`, which any reader takes as text. Only `date` (a date in DuckDB) and `hour`
+(`h09`) are in the path alone. Rows without a time have the date 0001-01-01, since pandas cannot
+read a null folder next to others.
 """
 
 import hashlib
@@ -34,13 +34,13 @@ __all__ = [
 
 _UNDATED = "0001-01-01"
 _LONGEST = 200  # file systems take names of 255 bytes
-# Arrow's own allocator gives pages back and takes them anew, zeroed, while the parser works beside
-# the writer: 0.7 s of system time for a million messages, which malloc does without.
+# While parser and writer both work, Arrow's own allocator keeps returning pages and taking new
+# zeroed ones: 0.7 s of system time per million messages. malloc does not.
 _POOL = pa.system_memory_pool()
 
 
 def check_partitions(names: Sequence[str], table: Table) -> None:
-    """Raise `ValueError`, naming the nearest, if files cannot be sorted into folders by these."""
+    """Raise `ValueError`, with the nearest name, if these cannot sort files into folders."""
     columns = (
         "date",
         "hour",
@@ -61,7 +61,7 @@ def with_keys(
 ) -> pa.RecordBatch:
     """Return rows of a batch with `key` and source_id in place of their position.
 
-    The columns `left_out`, which are there for other sinks, are left out.
+    The columns `left_out`, which only other sinks need, are dropped.
     """
     columns = {
         key: pa.array(keys(source_id, rows["position"].to_numpy())),
@@ -84,11 +84,11 @@ def columns_of(messages: pa.RecordBatch, left_out: Sequence[str]) -> pa.Schema:
 def partitions(
     rows: pa.Table, names: Sequence[str], times: Sequence[str]
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Return messages, in the order of message_id, by folder: `date=2025-01-02/by_msg_type=is-D/`.
+    """Yield messages, ordered by message_id, by folder: `date=2025-01-02/by_msg_type=is-D/`.
 
-    In each folder they stay in that order. `times` are the columns that date them.
+    They keep that order in each folder. `times` are the columns for their date.
     """
-    # Chunk by chunk, as the batches came: rows are copied once, and little at a time.
+    # Go chunk by chunk, as the batches came, so that rows are copied once and a few at a time.
     found: dict[str, list[pa.RecordBatch]] = {}
     for chunk in rows.to_batches():
         for folder, part in _by_folder(chunk, names, times):
@@ -114,7 +114,7 @@ def _by_folder(
         ]
     order = pc.array_sort_indices(group)  # stable
     columns = [
-        # Where all is null there is nothing to sort.
+        # A column that is all null needs no sorting.
         column if column.null_count == len(column) else pc.take(column, order, memory_pool=_POOL)
         for column in rows.columns
     ]
@@ -147,18 +147,18 @@ def _folder(name: str, value: Any) -> str:
 
 
 def write_file(rows: pa.Table, path: Path, table: Table) -> None:
-    """Write a Parquet file and wait until it is on the disk; `table` is what messages are."""
-    # Of values that hardly ever come again a dictionary would be made and thrown away.
+    """Write a Parquet file and wait until it is on disk; `table` describes the messages."""
+    # For values that hardly ever repeat, a dictionary would be built and thrown away.
     repeating = [
         field.name
         for field in rows.schema
         if (pa.types.is_string(field.type) and field.name not in table.unique)
         or pa.types.is_decimal(field.type)
     ]
-    # What nobody prunes by; minima and maxima of long texts cost more than those of all the rest.
+    # Nobody prunes by these; minima and maxima of long texts cost more than all the others.
     long = ("raw", *(name for name in table.json if name in table.unique))
     counted = [name for name in rows.schema.names if name not in long]
-    # Level 2 makes the files as small as 3 does, pages of 2 MiB smaller than those of 1 MiB.
+    # Level 2 compresses as well as 3. Pages of 2 MiB make smaller files than those of 1 MiB.
     pq.write_table(
         rows,
         path,

@@ -1,4 +1,4 @@
-"""How files get into a folder of Parquet files whole, together with what it remembers.
+"""Commits whole Parquet files to a folder, together with its ledger.
 
     lake/messages/..., lake/failures/...   what readers read
     lake/_fixfeed/sources.json             sources and their progress
@@ -7,15 +7,15 @@
     lake/_fixfeed/inprogress/              files of commits to come
     lake/_fixfeed/writers/                 a locked file for each writer that lives
 
-A commit is one manifest: the stretches that are done, and the files that come, some of them in the
-place of others. Before the manifest is there nothing of it counts; from then on all of it does,
-since whoever comes next ends what it tells. All changes are made under one lock, so a manifest that
-is not ended is that of a writer that died.
+A commit is one manifest: the stretches that are done, and the new files, some of which replace
+others. Until the manifest exists nothing of the commit counts; from then on all of it does, since
+the next writer completes it. All changes are made under one lock, so an incomplete manifest is that
+of a dead writer.
 
-A reader lists the files first and opens them later, and no file system opens what it does not list.
-So a file that is replaced keeps its name: its new content takes its place in one step, and what
-was listed opens, with the rows before or those after, never with both. One that loses all its rows
-becomes a file without rows, and goes when it has been one for `GRACE`.
+A reader lists the files first and opens them later, and a file that is gone by then cannot be
+opened. So a replaced file keeps its name: its content is replaced in one step, and a listed file
+always opens, with either the old rows or the new ones. A file that loses all its rows becomes an
+empty one, and is removed after `GRACE`.
 """
 
 import contextlib
@@ -42,16 +42,16 @@ from fixfeed.transforms.protocol import Protocol, Table, default_protocol
 __all__ = ["GRACE", "VERSION", "ParquetFolder"]
 
 VERSION = 2
-"""The version of what stands in `_fixfeed`; older ones are brought to it when they are read."""
+"""The version of the content of `_fixfeed`; older ones are converted to it when they are read."""
 
 GRACE = 3600.0
-"""For so many seconds at least a file that has lost all its rows can still be opened."""
+"""A file that has lost all its rows can still be opened for at least this many seconds."""
 
 
 class ParquetFolder:
     """A local folder and the commits to it. Not for several threads.
 
-    A row of progress is a source id and a `Progress`. The state is what sources.json holds.
+    A row of progress is a source id and a `Progress`. The state is the content of sources.json.
     Raises `SinkError` for a place that is no local folder.
     """
 
@@ -63,11 +63,11 @@ class ParquetFolder:
         columns: Sequence[str] | None = None,
         protocol: Protocol | None = None,
     ):
-        """Name the folder; nothing is opened or made.
+        """Store the folder's name; nothing is opened or made.
 
-        `protocol` is that of the messages in it, FIX if none is named.
-        `partition_by` are the names that files are to be sorted into folders by, `columns` those
-        that the messages will have; `prepare` refuses a folder of another kind.
+        `protocol` is that of the messages in it, FIX if none is named. `partition_by` are the names
+        that sort files into folders, `columns` those of the messages to come; `prepare` refuses a
+        folder where these differ.
         """
         path = place
         if "://" in place:
@@ -93,15 +93,14 @@ class ParquetFolder:
 
     @property
     def table(self) -> Table:
-        """What the messages are as rows."""
+        """How messages become rows."""
         return (self._protocol or default_protocol()).table
 
     def prepare(self) -> None:
-        """Make the folder ready; end or undo what killed writers have left.
+        """Make the folder ready; complete or undo the work of killed writers.
 
-        Raises `SchemaError` if it holds messages that fixfeed did not write, or those of a newer
-        version, and `SinkError` if it cannot be written, or is partitioned or has columns otherwise
-        than told.
+        Raises `SchemaError` if fixfeed did not write its messages, or a newer version did, and
+        `SinkError` if it cannot be written, or has other partitions or columns than given.
         """
         try:
             self.check()
@@ -116,7 +115,7 @@ class ParquetFolder:
             ) from error
 
     def check(self) -> bool:
-        """Tell whether the folder is a lake already; change nothing. Raises as `prepare`."""
+        """Return whether the folder is a lake already; change nothing. Raises as `prepare`."""
         if self.folder.exists() and not self.folder.is_dir():
             raise SinkError(f"cannot write to {self.place}: it is a file, expected a folder")
         refused = not_writable(self._own)
@@ -138,18 +137,18 @@ class ParquetFolder:
         return True
 
     def close(self) -> None:
-        """Take leave as a writer; nothing else is open."""
+        """Sign off as a writer; nothing else is open."""
         if self._writer is not None:
             (name, lock), self._writer = self._writer, None
-            # Who comes next sweeps it away if that fails.
+            # If that fails, the next writer removes it.
             with contextlib.suppress(OSError):
                 (self._writers / name).unlink(missing_ok=True)
             lock.close()
 
     def agree_on_partitions(self, names: Sequence[str]) -> None:
-        """Store what the files are sorted into folders by; raise `SinkError` if it was other.
+        """Store the names that sort files into folders; raise `SinkError` if there are others.
 
-        Folders of two kinds side by side cannot be read together.
+        Two kinds of folders side by side cannot be read together.
         """
         with self.changing() as state:
             self._same_partitions(state.setdefault("partition_by", list(names)), names)
@@ -164,16 +163,15 @@ class ParquetFolder:
             )
 
     def agree_on_columns(self, given: Sequence[pa.Schema]) -> pa.Schema:
-        """Return the schema of the messages; if there was none, all columns of `given` are it.
+        """Return the schema of the messages; if there was none, it becomes all columns of `given`.
 
-        Raises `SinkError` if messages of a schema of `given` are none of the lake's; see
-        `check_columns`.
+        Raises `SinkError` if a schema of `given` does not fit the lake; see `check_columns`.
         """
         with self.locked():
             lake = remembered(self.folder)
             if lake is None:
                 lake = united(given)
-            # One may lack what another has, as in a commit of both.
+            # One may lack columns of another: a commit can hold both.
             check_columns(self.place, lake, united(given).names, self.table)
             for schema in given:
                 check_types(self.place, lake, schema)
@@ -181,21 +179,21 @@ class ParquetFolder:
         return lake
 
     def enlist(self) -> None:
-        """Become a writer, whose files nobody sweeps away while it lives."""
+        """Become a writer, whose files nobody removes while it lives."""
         if self._writer is None:
             name = uuid.uuid4().hex
-            with self.locked():  # None may find the file before it is locked.
+            with self.locked():  # nobody may find the file before it is locked
                 lock = open(self._writers / name, "xb")  # noqa: SIM115
                 fcntl.flock(lock, fcntl.LOCK_EX)
             self._writer = name, lock
 
     def new_file(self) -> Path:
-        """Return where to write a file of a commit to come. The folder has us as a writer."""
+        """Return the path for a file of a coming commit. We must be enlisted as a writer."""
         assert self._writer is not None
         return self._inprogress / f"{self._writer[0]}-{uuid.uuid4().hex}.inprogress"
 
     def done(self) -> dict[int, list[Progress]]:
-        """Return the progress of each source. Whoever does not hold the lock may see an old one."""
+        """Return the progress of each source. Without the lock it may be outdated."""
         return by_source(self.progress(self.load()))
 
     def commit(
@@ -205,13 +203,13 @@ class ParquetFolder:
         emptied: Iterable[str],
         settled: Mapping[int, Sequence[Progress]],
     ) -> None:
-        """Store rows of progress and files: all or nothing.
+        """Store rows of progress and files, all or nothing.
 
-        `files` are (where it was written, place in the folder), their content on the disk; they
-        come in this order, and take the place of what is there. `emptied` are the places of those
-        without rows, which go after a while.
-        `settled` has, by source id, all rows of progress that there are then of a source of which
-        stretches were taken from other rules. The caller holds the lock.
+        `files` are pairs (path written, place in the folder), with their content on disk; they are
+        moved in this order and replace existing files. `emptied` are the places of files without
+        rows, which are removed after a while. `settled` has, by source id, all rows of progress
+        after the commit, for sources with stretches taken from other rules. The caller holds the
+        lock.
         """
         sync(self._inprogress)
         manifest = {
@@ -219,17 +217,18 @@ class ParquetFolder:
             "progress": progress,
             "settled": {str(source_id): rows for source_id, rows in settled.items()},
             "files": [(str(path.relative_to(self.folder)), place) for path, place in files],
-            "replaced": [],  # what an older version removes
+            "replaced": [],  # for older versions, which remove these
             "emptied": sorted(emptied),
         }
-        # In the order of their names: what is settled holds for the commits before.
+        # Commits apply in the order of their names: `settled` covers the earlier ones.
         number = max((_number(name) for name in os.listdir(self._commits)), default=0) + 1
         _store(self._commits / f"{number:012d}-{uuid.uuid4().hex}.json", manifest)
         self._end([manifest])
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock of the folder; `SinkFailed` if that, or what is done inside, fails."""
+        """Hold the lock of the folder; an `OSError` of that, or of the work inside, is
+        `SinkFailed`."""
         try:
             with open(self._own / "lock", "ab") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -239,17 +238,17 @@ class ParquetFolder:
 
     @contextmanager
     def changing(self) -> Iterator[dict[str, Any]]:
-        """Hold the lock, give the state with all commits in it, and store it as it is then."""
+        """Hold the lock, yield the state with all commits merged in, and store it afterwards."""
         with self.locked():
             state = self.load()
             state["progress"] = self.progress(state)
             names = list(self._manifests)
             folders = self._end(self._manifests.values())
-            for folder in folders:  # The manifests, which could move the files again, go.
+            for folder in folders:  # manifests that could repeat the moves are deleted below
                 if folder.exists():
                     sync(folder)
             self._let_go(state)
-            # Killed before they are removed, they must not count twice.
+            # If we are killed before the manifests are removed, they must not count twice.
             state["applied"] = names
             yield state
             _store(self.state_file, state)
@@ -257,9 +256,9 @@ class ParquetFolder:
                 (self._commits / name).unlink()
 
     def emptied(self) -> set[str]:
-        """Return the places of files that have lost their rows and are still there.
+        """Return the places of files that have lost their rows and still exist.
 
-        Whoever does not hold the lock may see old ones.
+        Without the lock they may be outdated.
         """
         state = self.load()
         self.progress(state)
@@ -270,7 +269,7 @@ class ParquetFolder:
         }
 
     def _let_go(self, state: dict[str, Any]) -> None:
-        """Take what commits have emptied into the state; remove what is there for long enough."""
+        """Add the files that commits have emptied to the state; remove those past their `GRACE`."""
         now = time.time()
         emptied: dict[str, float] = state.setdefault("emptied", {})
         for manifest in self._manifests.values():
@@ -281,7 +280,7 @@ class ParquetFolder:
             del emptied[place]
 
     def load(self) -> dict[str, Any]:
-        """Return the state as it is stored; `SchemaError` if it is a newer version's."""
+        """Return the stored state; `SchemaError` if a newer version wrote it."""
         try:
             state: dict[str, Any] = orjson.loads(self.state_file.read_bytes())
         except FileNotFoundError:
@@ -301,13 +300,13 @@ class ParquetFolder:
         return state
 
     def progress(self, state: Mapping[str, Any]) -> list[list[Any]]:
-        """Return the rows of progress of a state and of the commits that it does not have yet."""
+        """Return the rows of progress of a state and of the commits not merged into it yet."""
         before, self._manifests = self._manifests, {}
         for name in sorted(os.listdir(self._commits), key=lambda name: (_number(name), name)):
             if name.endswith(".json"):
                 try:
                     content = before.get(name) or orjson.loads((self._commits / name).read_bytes())
-                except FileNotFoundError:  # Without the lock: sources.json has just taken it in.
+                except FileNotFoundError:  # without the lock: just merged into sources.json
                     continue
                 self._manifests[name] = content
         rows = state["progress"]
@@ -320,9 +319,9 @@ class ParquetFolder:
         return rows
 
     def _end(self, manifests: Iterable[Mapping[str, Any]]) -> set[Path]:
-        """Do what is left of commits; return the folders that files came into.
+        """Complete commits; return the folders that got files.
 
-        What takes the place of another file comes first: no reader finds a message twice.
+        Files are moved in their order, replacements first, so that no reader finds a message twice.
         """
         folders: set[Path] = set()
         for manifest in manifests:
@@ -337,7 +336,7 @@ class ParquetFolder:
         return folders
 
     def _sweep(self) -> None:
-        """Remove what dead writers have left, once all commits are ended; the lock is held."""
+        """Remove the files of dead writers. All commits are complete, and the lock is held."""
         alive = set()
         for path in self._writers.iterdir():
             with open(path, "ab") as file:
@@ -354,13 +353,13 @@ class ParquetFolder:
 
 
 def _number(name: str) -> int:
-    """Return the number of a commit; those of older versions, which have none, come first."""
+    """Return the number of a commit; commits of older versions have none and come first."""
     number, dash, _ = name.partition("-")
     return int(number) if dash and number.isdigit() else 0
 
 
 def _with_witnesses(row: Sequence[Any]) -> list[Any]:
-    """Return a row of progress; those of older versions have no witnesses."""
+    """Return a row of progress with its witnesses, which rows of older versions lack."""
     return [*row, ""] if len(row) == 8 else list(row)
 
 

@@ -1,4 +1,4 @@
-"""What a folder of Parquet files remembers of its sources, in `_fixfeed/sources.json`."""
+"""The ledger of a folder of Parquet files, in `_fixfeed/sources.json`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -93,7 +93,7 @@ class ParquetLedger(ParquetFolder):
                 raise reprocessed_elsewhere(self.place, one["name"])
 
     def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
-        """See `Ledger`. Commits so far are taken into sources.json."""
+        """See `Ledger`. Commits so far are merged into sources.json."""
         with self.changing() as state:
             progress = by_source(state["progress"])
             for one in state["sources"]:
@@ -154,7 +154,7 @@ def _add(stored: list[dict[str, Any]], source: Source) -> StoredSource:
 def _update(
     row: dict[str, Any], source: Source, stored: StoredSource, progress: list[Progress]
 ) -> None:
-    """Store where a source is now and what it begins with."""
+    """Store a source's current place and beginning, and the witness of its end if it is missing."""
     row["place"], row["file_id"], row["fingerprint"] = place_of(source)
     row["digests"], row["last_seen"] = digests_of(source), now()
     witness = stored.missing_witness(source)

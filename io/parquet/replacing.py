@@ -1,9 +1,9 @@
-"""Files of a lake that hold rows of stretches that are stored anew, and what comes in their place.
+"""Replaces rows in the files of a lake when stretches are stored anew.
 
-A file keeps its name and the rows that it had: of its messages, those that are stored anew come in
-place of the old ones, the others stay. A message that was in none, or in a file of another folder,
-is left for a file of its own. So a reader that has listed the files before finds each of them, and
-whichever it opens before and after, none of them has a message that another one had.
+A file keeps its name. Those of its messages that are stored anew replace the old ones; the others
+stay. A message that was in no file, or in a file of another folder, goes to a new file. So a reader
+that listed the files earlier can open each of them, and whichever it opens before and after, it
+finds no message in two of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,13 +28,13 @@ __all__ = [
 ]
 
 KEYS = {"messages": "message_id", "failures": "failure_id"}
-"""Table -> the column that its rows are known by."""
+"""Table -> the key column of its rows."""
 
 
 class Held(NamedTuple):
-    """A file, of which its name says that rows of some stretches may be in it.
+    """A file that, by its name, may hold rows of some stretches.
 
-    `place` is its path in the lake, `version` tells its content from what takes its place.
+    `place` is its path in the lake; `version` changes when its content is replaced.
     """
 
     table: str
@@ -44,14 +44,14 @@ class Held(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The place of the folder that it is in, as `partitions` names it."""
+        """The place of its folder, as `partitions` names it."""
         return self.place.removeprefix(self.table + "/").rpartition("/")[0]
 
 
 def held_files(
     folder: Path, stretches: Mapping[int, Sequence[Stretch]], emptied: set[str]
 ) -> list[Held]:
-    """Return the files that may have rows at these positions of the sources."""
+    """Return the files that may have rows in these stretches of the sources."""
     found = []
     for table in KEYS:
         for path, place, numbers in _stored(folder, table, "[0-9]*.parquet"):
@@ -65,13 +65,13 @@ def held_files(
 
 
 def provisional_files(folder: Path) -> Iterator[tuple[str, int, int]]:
-    """Yield the places of unfinished ends of sources, with the source and where they begin."""
+    """Yield the places of sources' unfinished ends, with source id and start."""
     for _, place, (_, source_id, start, _) in _stored(folder, "failures", "provisional-*.parquet"):
         yield place, int(source_id), int(start)
 
 
 def _stored(folder: Path, table: str, pattern: str) -> Iterator[tuple[Path, str, list[str]]]:
-    """Yield files, their places, and the parts of their names."""
+    """Yield files with their places and the parts of their names."""
     for path in sorted((folder / table).rglob(pattern)):
         yield path, str(path.relative_to(folder)), path.stem.split("-")
 
@@ -79,7 +79,7 @@ def _stored(folder: Path, table: str, pattern: str) -> Iterator[tuple[Path, str,
 def renewed(
     folder: Path, held: Held, stretches: Sequence[Stretch], new: pa.Table | None
 ) -> tuple[pa.Table | None, pa.Table | None]:
-    """Return the rows that come in place of a file's, None if these stay, and what is left of new.
+    """Return the rows to replace a file's, None if they stay, and the rest of `new`.
 
     `new` are the rows of the stretches in its folder, in order, if there are any.
     """
@@ -106,10 +106,10 @@ def progress_after(
     held: Sequence[Held],
     emptied: set[str],
 ) -> dict[int, list[Progress]]:
-    """Return all progress of sources, by id, when stretches of them are stored anew.
+    """Return all progress of sources, by id, after stretches of them are stored anew.
 
-    `progress` are the rows of these, each after its source id, `read` how many messages each held;
-    `done` is the progress before. The files are as they were then.
+    `progress` has the rows of these stretches, each after its source id, and `read` the number of
+    messages in the batch of each; `done` is the progress before. The files are still the old ones.
     """
     before: dict[tuple[str, int], list[NDArray[np.int64]]] = {}
     for one in held:
@@ -139,7 +139,7 @@ def progress_after(
 def _counts(
     folder: Path, source_id: int, stretch: Stretch, emptied: set[str]
 ) -> tuple[int, int, int, int]:
-    """Return the counts of a stretch; of what was filtered and skipped no rows tell."""
+    """Return the counts of a stretch; filtered and skipped are 0, since they leave no rows."""
     rows = dict.fromkeys(KEYS, 0)
     for one in held_files(folder, {source_id: [stretch]}, emptied):
         rows[one.table] += int(np.count_nonzero(inside(_positions_in(folder, one), [stretch])))

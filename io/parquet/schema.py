@@ -1,8 +1,8 @@
-"""The one schema that all files of messages of a lake have, so that any reader reads them together.
+"""The one schema of all message files of a lake, so that any reader can read them together.
 
-DuckDB takes the columns of the first file that it finds for those of all, and refuses a file that
-lacks one of them. So the columns of the first commit are those of the lake; they are remembered in
-`_fixfeed/messages.schema` (Arrow's encoding of a schema). A lake that has none, written by an older
+DuckDB takes the columns of the first file that it finds for all files, and refuses a file that
+lacks one of them. So the lake has the columns of its first commit, stored in
+`_fixfeed/messages.schema` (Arrow's encoding of a schema). A lake without that file, from an older
 version, has the columns of its files.
 """
 
@@ -31,15 +31,15 @@ _FILE = Path("_fixfeed") / "messages.schema"
 
 
 def columns_of_a_run(table: Table, *, names: bool) -> tuple[str, ...]:
-    """Return the columns that a run gives its messages, with or without `--names`."""
+    """Return the columns of a run's messages, with or without `--names`."""
     return (*table.keyed, *(table.names_of_codes if names else ()))
 
 
 def remembered(folder: Path) -> pa.Schema | None:
     """Return the schema of a lake's messages, None if it has none yet.
 
-    Raises `SinkError` if what is remembered, or a file, cannot be read, or if the files of a lake
-    that remembers nothing have columns of one name but several types.
+    Raises `SinkError` if the stored schema, or a file, cannot be read, or if a lake has no stored
+    schema and its files have several types for one column.
     """
     try:
         return pa.ipc.read_schema(pa.BufferReader((folder / _FILE).read_bytes()))
@@ -63,7 +63,7 @@ def remembered(folder: Path) -> pa.Schema | None:
 
 
 def remember(folder: Path, schema: pa.Schema) -> None:
-    """Store the schema of a lake's messages, if none is; the caller holds the lock of the lake."""
+    """Store the schema of a lake's messages if there is none; the caller holds the lake's lock."""
     path = folder / _FILE
     if path.exists():
         return
@@ -75,11 +75,10 @@ def remember(folder: Path, schema: pa.Schema) -> None:
 
 
 def check_columns(place: str, lake: pa.Schema, names: Iterable[str], table: Table) -> None:
-    """Raise `SinkError`, saying what to do, if messages with these columns are none of the lake's.
+    """Raise `SinkError`, with what to do, if messages with these columns do not fit the lake.
 
-    They may lack a column of the lake, which then is null, but not one of the schema's or, where
-    the lake has them, of `--names`; and they have no column that the lake has not. `table` is what
-    messages are.
+    They may lack a column of the lake, which is null then, but not the columns of `--names` if the
+    lake has them. They may have no column that the lake lacks. `table` describes the messages.
     """
     given = list(names)
     further = [name for name in given if name not in lake.names]
@@ -109,7 +108,7 @@ def check_columns(place: str, lake: pa.Schema, names: Iterable[str], table: Tabl
 
 
 def check_types(place: str, lake: pa.Schema, given: pa.Schema) -> None:
-    """Raise `SinkError` if a column is of another type than the lake's."""
+    """Raise `SinkError` if a column has another type than the lake's."""
     for field in given:
         type_of_lake = lake.field(field.name).type
         if field.type not in (type_of_lake, pa.null()):
@@ -120,17 +119,17 @@ def check_types(place: str, lake: pa.Schema, given: pa.Schema) -> None:
 
 
 def united(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """Return all columns of schemas, each of the type that it has first."""
+    """Return all columns of schemas, each with the first type that is not null."""
     types: dict[str, pa.DataType] = {}
     for field in (field for schema in schemas for field in schema):
         if types.get(field.name, pa.null()) == pa.null():
             types[field.name] = field.type
-    # Of a column without any value nothing is known; text holds what may come.
+    # The type of a column without any value is not known; text can hold anything.
     return pa.schema([(n, pa.string() if t == pa.null() else t) for n, t in types.items()])
 
 
 def conforming(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return rows with exactly the columns of a schema, in its order; what they lack is null."""
+    """Return rows with exactly the columns of a schema, in its order; missing ones are null."""
     if rows.schema.equals(schema):
         return rows
     columns = [

@@ -1,9 +1,9 @@
-"""Write batches to a folder of Parquet files, partitioned, each commit whole.
+"""Write batches to a folder of partitioned Parquet files, each commit whole.
 
 batches | WriteToParquet("lake/")
 
 DuckDB reads it as read_parquet('lake/messages/**/*.parquet', hive_partitioning = true), pandas as
-read_parquet('lake/messages'); `parquet.files` tells how its folders are named.
+read_parquet('lake/messages'); `parquet.files` explains the names of its folders.
 """
 
 from collections.abc import Sequence
@@ -20,32 +20,32 @@ from fixfeed.transforms.protocol import Protocol
 __all__ = ["MOST_BYTES", "MOST_ROWS", "WriteToParquet", "check_partitions"]
 
 MOST_BYTES, MOST_ROWS = 64 << 20, 200_000
-"""A commit is made when so much is gathered."""
+"""A commit is made when this much is gathered."""
 
-# A commit is a file a folder, and many small files are slow to read.
+# A commit writes a file per folder, and many small files are slow to read.
 _LIMITS = Limits(MOST_BYTES, MOST_ROWS, seconds=60.0)
 
 
 class WriteToParquet(beam.PTransform):
     """Store each batch (`PCollection[Batch]`) in Parquet files, every message once.
 
-    Batches are gathered, up to 64 MiB, for 60 seconds, or to the end of the bundle, and committed
-    together with their stretches: one file a source and folder, in the order of message_id. When a
-    bundle runs twice, or a source is cut into blocks differently, what lies in a stretch that is
-    done is left out, message by message. A killed job leaves neither half a file nor, once the next
-    one has begun, a message twice. While one commit is written the next batches are being parsed,
-    so an error surfaces when the next commit or the bundle ends; the bundle then fails.
+    Batches are gathered up to 64 MiB, for 60 seconds, or to the end of the bundle, and committed
+    together with their stretches: one file per source and folder, ordered by message_id. When a
+    bundle runs twice, or a source is cut into blocks differently, messages in a stretch that is
+    done are left out one by one. A killed job leaves no half-written file and, once the next one
+    has begun, no message twice. While one commit is written, the next batches are being parsed, so
+    an error surfaces when the next commit or the bundle ends; the bundle then fails.
 
-    All files of messages have the columns of the first commit. A batch may lack one, which is null
-    then; one that has another column, or a type of its own, fails with `SinkError`, and so does one
-    without the columns of `Enrich(names=True)` where the lake has them.
+    All files of messages have the columns of the first commit. A batch may lack a column, which is
+    null then. It fails with `SinkError` if it has a further column or a different type, or lacks
+    the columns of `Enrich(names=True)` and the lake has them.
 
     Args:
-      place: A local folder; `SinkError` if it is none. It is made if it is not there.
-      run: What the sink is told of the run, if there is more to tell than batches.
-      partition_by: What files are sorted into folders by: `date`, `hour`, `source_id`, or columns;
-        `ValueError` for others. The date of FIX is that of captured_at, else sending_time, else
-        transact_time; without `partition_by` it is sorted by `date` and `msg_type`.
+      place: A local folder, else `SinkError`. It is made if it is missing.
+      run: Details of the run besides its batches, if there are any.
+      partition_by: The names that sort files into folders: `date`, `hour`, `source_id`, or columns;
+        `ValueError` for others. The date of a FIX message is that of captured_at, else
+        sending_time, else transact_time. By default FIX is sorted by `date` and `msg_type`.
       protocol: That of the batches, FIX if none is named.
     """
 

@@ -1,4 +1,4 @@
-"""Commits of batches to a folder of Parquet files: what is new of them, and what it replaces."""
+"""Commits the new parts of batches to a folder of Parquet files, replacing old rows if asked."""
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ __all__ = ["ParquetWriter"]
 
 @dataclass
 class _Commit:
-    """What is new of some batches: its progress, `stored` of each batch, and rows by source."""
+    """The new parts of some batches: progress, number `stored` of each batch, rows by source."""
 
     rules: str
     replace: bool
@@ -66,7 +66,7 @@ class _Commit:
         return found
 
     def add(self, source_id: int, part: Part) -> None:
-        """Add what is new of a batch; the unfinished ends that it covers are none any more."""
+        """Add a new part of a batch; unfinished ends inside it are dropped."""
         self.progress.append((source_id, *part.progress))
         for rows, kind in ((part.messages, self.messages), (part.failures, self.failures)):
             if rows.num_rows:
@@ -74,13 +74,13 @@ class _Commit:
         self.forget_provisional(source_id, *part.stretch)
 
     def forget_provisional(self, source_id: int, start: int, end: int = LARGEST_SOURCE) -> None:
-        """Take out the unfinished ends of a source that begin in [start, end)."""
+        """Drop the unfinished ends of a source that begin in [start, end)."""
         for one in [one for one in self.provisional if one[0] == source_id]:
             if start <= one[1] < end:
                 del self.provisional[one]
 
     def says_the_same(self, other: "_Commit") -> bool:
-        """Tell whether both hold the same parts of the same batches, and replace the same files."""
+        """Return whether both hold the same parts of batches and replace the same files."""
         return (
             self.progress == other.progress
             and self.provisional.keys() == other.provisional.keys()
@@ -89,7 +89,7 @@ class _Commit:
 
 
 class ParquetWriter(ParquetLedger):
-    """A folder that batches are stored in; see `WriteToParquet` for the guarantee."""
+    """A folder that stores batches; see `WriteToParquet` for the guarantee."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class ParquetWriter(ParquetLedger):
         self._agreed: set[pa.Schema] = set()
 
     def prepare(self) -> None:
-        """Make the folder ready; `SinkError` if it cannot be, or is partitioned otherwise."""
+        """Make the folder ready; `SinkError` if that fails or it is partitioned differently."""
         super().prepare()
         self.agree_on_partitions(self._sorted_by)
         self.enlist()
@@ -117,8 +117,7 @@ class ParquetWriter(ParquetLedger):
     ) -> list[int]:
         """Commit (source id, batch) pairs; return how many messages of each were stored.
 
-        Raises `SinkError` if the folder cannot be written, or messages are of another schema than
-        its.
+        Raises `SinkError` if the folder cannot be written, or the messages do not fit its schema.
         """
         commit = self._new(batches, self.done(), rules, replace)
         try:
@@ -130,7 +129,7 @@ class ParquetWriter(ParquetLedger):
                 now = self._new(batches, done, rules, replace)
                 now.held = self._held(now)
                 if not now.says_the_same(commit):
-                    # Another writer has stored or replaced a part of it while we wrote.
+                    # Another writer stored or replaced part of it while we were writing.
                     self._discard(commit)
                     commit = now
                     self._write_files(commit)
@@ -167,7 +166,7 @@ class ParquetWriter(ParquetLedger):
 
     def _discard(self, commit: _Commit) -> None:
         for path, _ in commit.files:
-            with contextlib.suppress(OSError):  # Who comes next sweeps them away.
+            with contextlib.suppress(OSError):  # the next writer removes them
                 path.unlink(missing_ok=True)
 
     def _new(
@@ -177,9 +176,9 @@ class ParquetWriter(ParquetLedger):
         rules: str,
         replace: bool,
     ) -> _Commit:
-        """Return what of the batches is in no done stretch, position by position.
+        """Return the positions of the batches that are in no stretch already done.
 
-        With `replace` only what is done under `rules` is.
+        With `replace` only stretches done under `rules` count as done.
         """
         commit = _Commit(rules, replace)
         for source_id, batch in batches:
@@ -203,14 +202,14 @@ class ParquetWriter(ParquetLedger):
     def _add_provisional(
         self, commit: _Commit, source_id: int, batch: Batch, done: Iterable[Progress]
     ) -> None:
-        """Put an unfinished end in place of those that it begins before, unless it is done."""
+        """Add an unfinished end, unless it is done; it replaces those that begin at or after it."""
         commit.forget_provisional(source_id, batch.start)
         first = batch.start, batch.start + 1
         if missing(first, done, rules=commit.rules, replace=commit.replace):
             commit.provisional[source_id, batch.start] = batch.failures
 
-    # Files. Their names tell the source and its first and last position, or, of failures that may
-    # be none when the source has grown, where they begin.
+    # A file's name has its source and the first and last position; that of an unfinished end, which
+    # may be no failure once the source has grown, has only the start.
 
     def _write_files(self, commit: _Commit) -> None:
         new: dict[tuple[str, int, str], pa.Table] = {}
@@ -254,14 +253,14 @@ class ParquetWriter(ParquetLedger):
     def _settled(
         self, commit: _Commit, done: Mapping[int, Sequence[Progress]]
     ) -> dict[int, list[Progress]]:
-        """Return all progress of sources of which stretches are replaced, as it is then."""
+        """Return all progress, after the commit, of sources whose stretches are replaced."""
         if not commit.replace:
             return {}
         folder, emptied = self.folder, self.emptied()
         return progress_after(folder, commit.progress, commit.read, done, commit.held, emptied)
 
     def _end_provisional(self, commit: _Commit) -> None:
-        """Empty the files of unfinished ends that have come again or turned into messages."""
+        """Empty the files of unfinished ends that came again or became messages."""
         stretches = commit.stretches
         folder = self.folder
         gone = [
@@ -281,12 +280,12 @@ class ParquetWriter(ParquetLedger):
 def _in_order(
     batches: Sequence[pa.RecordBatch], source_id: int, key: str, left_out: Sequence[str] = ()
 ) -> pa.Table:
-    """Return batches, of which none overlaps another, with their keys and in the order of these.
+    """Return batches that do not overlap, with their keys and ordered by these.
 
-    The columns `left_out` are left out.
+    The columns `left_out` are dropped.
     """
     ordered = sorted(batches, key=lambda rows: rows["position"][0].as_py())
-    # Batches of one job have the same columns; a user's own may not.
+    # Batches of one job have the same columns, but a user's own batches may not.
     tables = [
         pa.Table.from_batches([with_keys(rows, source_id, key, left_out)]) for rows in ordered
     ]
