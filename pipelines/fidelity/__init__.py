@@ -1,1 +1,1 @@
-"""How faithfully fixfeed reads FIX: its reading of any log, field by field beside QuickFIX's."""
+"""Checks how faithfully fixfeed reads FIX: compares its reading of any log with QuickFIX's."""

@@ -47,7 +47,7 @@ _MISSING = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code, as the end of --help explains it."""
+    """Run the command; return its exit code, as explained at the end of --help."""
     parser = argparse.ArgumentParser(
         prog="fixfeed fidelity",
         description="Read FIX logs with fixfeed and with QuickFIX, and show where they differ.",
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dictionaries(given: Path | None, folder: Path) -> Dictionaries:
-    """Return what fixfeed is to read by, and put the same into `folder` as XML."""
+    """Return fixfeed's dictionaries, and write the same into `folder` as XML."""
     if given is None:
         write_dictionaries(folder)
         return BUILT_IN
@@ -124,5 +124,5 @@ def _dictionaries(given: Path | None, folder: Path) -> Dictionaries:
 
 
 def _definitions(folder: Path) -> list[dict[str, Any]]:
-    """Return the dictionaries of a folder; raises `DictionaryError` for what is none."""
+    """Return the dictionaries of a folder; raises `DictionaryError` for a file that is none."""
     return [read_definition(folder / f"{version}.xml") for version in VERSIONS]

@@ -1,4 +1,4 @@
-"""Where two readings of one message differ, and which kind of difference each one is."""
+"""The differences between two readings of one message, each with its kind."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,10 +13,10 @@ __all__ = ["Difference", "compare"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A place in a message that the two read in different ways.
+    """A place in a message that the two read differently.
 
-    `place` are the groups around it (`453[2].802[1]`), empty at the message's level; `ours` and
-    `theirs` the values there, None where there is no such field, asterisks if they are secret.
+    `place` shows the groups around it (`453[2].802[1]`), empty at the message's level. `ours` and
+    `theirs` are the values there: None if there is no such field, asterisks if they are secret.
     `kind` is one of `KINDS`, empty if the difference is not explained.
     """
 
@@ -30,7 +30,8 @@ class Difference:
 def compare(ours: Level, theirs: Level, copy: Copy) -> list[Difference]:
     """Return the differences of two readings; `theirs` is that of `copy`.
 
-    Takes from both what was done to the copy, and looks for what it lacks in ours.
+    It undoes the changes to the copy in both, and looks in `ours` for the fields that the copy
+    lacks.
     """
     keys = {key for key, _ in copy.left_out}
     kept = Counter(prune(ours, lambda key: isinstance(key, str) or key in keys))
@@ -42,7 +43,7 @@ def compare(ours: Level, theirs: Level, copy: Copy) -> list[Difference]:
         if not theirs.fields[added]:
             del theirs.fields[added]
     for place, tag, mine, their in _levels(ours, theirs, ""):
-        # What is masked in one place may stand unmasked in another.
+        # A value that is masked in one place may be unmasked in another.
         one, other = (
             values and [copy.masks.get(value, value) for value in values]
             for values in (mine, their)
@@ -72,7 +73,7 @@ def _without_secret(difference: Difference) -> Difference:
 
 
 def _in_order(some: Iterable[str], values: Iterable[str]) -> bool:
-    """Tell whether `some` stand among `values` in their order."""
+    """Return whether `some` occur among `values` in this order."""
     rest = iter(values)
     return all(one in rest for one in some)
 
@@ -89,7 +90,7 @@ Values = list[str] | None
 
 
 def _levels(ours: Level, theirs: Level, place: str) -> Iterator[tuple[str, Key, Values, Values]]:
-    """Yield all places with what the two have there: fields, and how many entries groups have."""
+    """Yield all places with both readings there: values of fields, and entry counts of groups."""
     for tag in ours.fields | theirs.fields:
         yield place, tag, ours.fields.get(tag), theirs.fields.get(tag)
     for tag in ours.groups | theirs.groups:

@@ -1,7 +1,7 @@
-"""The copy of a message that QuickFIX is given: what it would choke on or lose is put right.
+"""The copy of a message for QuickFIX, with everything corrected that it would refuse or lose.
 
-All that is done to a copy has a name, the kind under which it is counted. What is left out of a
-copy is looked for in fixfeed's reading by itself, so that it cannot be lost there unseen.
+Every change to a copy has a name, the kind under which it is counted. Fields left out of a copy are
+looked for separately in fixfeed's reading, so that it cannot lose them unnoticed.
 """
 
 import re
@@ -19,11 +19,11 @@ from fixfeed.transforms.fix.framing.delimiter import start_pattern
 __all__ = ["Copy", "Field", "as_text", "copy_of", "delimiter_of", "split"]
 
 _TAG = re.compile(rb"[1-9][0-9]{0,8}")
-_MASK = "\x1a"  # the control character for what cannot be represented
+_MASK = "\x1a"  # the control character for text that cannot be represented
 
 
 class Field(NamedTuple):
-    """A field: its tag, or the text before `=` where that is no tag, and its value.
+    """A field: its tag, or the text before `=` if that is no tag, and its value.
 
     A field without `=` is all value.
     """
@@ -34,13 +34,12 @@ class Field(NamedTuple):
 
 @dataclass
 class Copy:
-    """What QuickFIX is given of a message, and how that differs from it.
+    """The text that QuickFIX gets for a message, and how it differs from the message.
 
-    `left_out` are the fields that it is not given, `added` those that are its own, `masks` what
-    it is given for texts that it is not given as they are, `lengths` the tags of data
-    lengths that were put right; `repairs` are the kinds of all that was done. `touched` are the
-    tags that QuickFIX may nest another way, with the kind of the reason; `values` are all values of
-    the message by tag, in order.
+    `left_out` are the fields that it lacks, `added` those that only it has. `masks` maps texts to
+    their replacements in it, and `lengths` are the tags of corrected data lengths; `repairs` are
+    the kinds of all changes. `touched` are the tags that QuickFIX may nest differently, with the
+    kind of the reason; `values` are all values of the message by tag, in order.
     """
 
     text: str = ""
@@ -54,16 +53,16 @@ class Copy:
 
 
 def delimiter_of(message: bytes, default: bytes) -> bytes:
-    """Return what separates the fields of `message`; `default` where it does not show."""
+    """Return the delimiter of the fields of `message`, or `default` if it does not show one."""
     found = start_pattern(default).match(message)
     return found[1] if found and found[1] else default
 
 
 def split(message: bytes, delimiter: bytes, lengths: Mapping[int, int]) -> list[Field]:
-    """Return the fields of a message; a data field is as long as the field before it says.
+    """Return the fields of a message; a data field's length is the value of the field before.
 
-    It ends at the next delimiter if it would not end a field by that. `delimiter` is one byte,
-    `lengths` are as in `data_lengths`.
+    If that length does not end at a delimiter, the data field ends at the next one. `delimiter` is
+    one byte, `lengths` are as in `data_lengths`.
     """
     data = message.removesuffix(delimiter)
     fields: list[Field] = []
@@ -87,7 +86,7 @@ def split(message: bytes, delimiter: bytes, lengths: Mapping[int, int]) -> list[
 
 
 def as_text(value: bytes) -> str:
-    """Return the text of a value: UTF-8, or Latin-1 where it is not that."""
+    """Return the text of a value: UTF-8, or Latin-1 if it is not UTF-8."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -97,9 +96,9 @@ def as_text(value: bytes) -> str:
 def copy_of(
     fields: list[Field], delimiter: bytes, structure: Structure, ours: Structure | None = None
 ) -> Copy:
-    """Return what QuickFIX is given of a message with these fields, which `delimiter` separated.
+    """Return the copy for QuickFIX of a message with these fields, which `delimiter` separated.
 
-    `structure` is that of QuickFIX's dictionaries, `ours` of fixfeed's if these are others.
+    `structure` is that of QuickFIX's dictionaries, `ours` that of fixfeed's if they differ.
     """
     copy = Copy()
     keys = [one.key for one in fields]
@@ -140,7 +139,7 @@ def copy_of(
             copy.lengths.add(length)
             copy.repairs.add("data_length")
             pieces[-1] = f"{length}={len(value)}"
-        # In groups inside groups QuickFIX has forgotten which fields are data.
+        # In groups inside groups QuickFIX forgets which fields are data.
         by_length = next(depths) < 2 and bool(length)
         given = _given(value, delimiter, copy, by_length=by_length)
         if given != text:
@@ -156,7 +155,7 @@ def copy_of(
 
 
 def _text(value: bytes, encoding: str) -> str:
-    """Return the text of a value in an encoding, if it is one and the value is written in it."""
+    """Return the text of a value in an encoding, if that is known and the value is valid in it."""
     if encoding:
         with suppress(LookupError, ValueError):
             return value.decode(encoding)
@@ -164,10 +163,9 @@ def _text(value: bytes, encoding: str) -> str:
 
 
 def _given(value: bytes, delimiter: bytes, copy: Copy, *, by_length: bool) -> str:
-    """Return a value as QuickFIX is given it: text of as many bytes that nothing ends too early.
+    """Return a value as QuickFIX gets it: text of the same length that nothing ends too early.
 
-    `by_length` says that QuickFIX knows its length. A delimiter inside stands for SOH there as
-    well.
+    With `by_length`, QuickFIX knows its length. A delimiter inside the value means SOH as well.
     """
     given = as_text(value)
     if len(given.encode()) != len(value):

@@ -1,4 +1,4 @@
-"""Makes a folder of the XML files that QuickFIX reads: of fixfeed's dictionaries, or of others."""
+"""Makes a folder of XML files for QuickFIX, from fixfeed's dictionaries or from others."""
 
 import re
 import shutil
@@ -36,8 +36,8 @@ def copy_dictionaries(source: Path, folder: Path) -> None:
 def _complete(folder: Path) -> None:
     """Fill the components that FIXT11.xml leaves empty as FIX50SP2.xml does.
 
-    Newer editions have the group of Logon (A), NoMsgTypes (384), in that file alone, where QuickFIX
-    does not look for it.
+    Newer editions have the group of Logon (A), NoMsgTypes (384), only in FIX50SP2.xml, where
+    QuickFIX does not look for it.
     """
     path = folder / "FIXT11.xml"
     transport, newest = ElementTree.parse(path), ElementTree.parse(folder / "FIX50SP2.xml")
@@ -87,7 +87,7 @@ def _document(version: str) -> Element:
 
 
 def _add_members(parent: Element, members: list[Any], fields: dict[str, Any]) -> None:
-    """Add what a message, component or group holds: fields, groups and components, in order."""
+    """Add the members of a message, component or group in order: fields, groups and components."""
     for what, required, *inner in members:
         if isinstance(what, str):
             kind, name = "component", what

@@ -1,4 +1,4 @@
-"""Reads logs with both and compares what they read, message by message."""
+"""Reads logs with both and compares the readings, message by message."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ _UNEXPLAINED = 20
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A message of a kind: its file and position, and the difference, if it is one."""
+    """A message of a kind: its file and position, and the difference, if there is one."""
 
     file: str
     position: int
@@ -40,12 +40,12 @@ class Example:
 
 @dataclass
 class Found:
-    """What came out.
+    """The result of a comparison.
 
-    `messages` were compared, `alike` of them given to QuickFIX as they are and read alike by both;
-    `failures` are what fixfeed could not read as messages. `fields` and `entries` of groups are
-    those of QuickFIX's reading. By kind, `UNEXPLAINED` being one: how many messages are of it, how
-    many differences there are, and the first examples.
+    `messages` were compared; `alike` of them were given to QuickFIX unchanged and read alike by
+    both. `failures` could not be read as messages by fixfeed. `fields` and `entries` of groups are
+    those of QuickFIX's reading. By kind, which may be `UNEXPLAINED`, there are the number of
+    messages, the number of differences and the first examples.
     """
 
     messages: int = 0
@@ -65,7 +65,7 @@ class Found:
     def add(
         self, file: str, position: int, kinds: set[str], differences: Sequence[Difference]
     ) -> None:
-        """Count a message with the kinds that it is of, and its differences."""
+        """Count a message with its kinds and differences."""
         self.messages += 1
         kinds = kinds | {one.kind or UNEXPLAINED for one in differences}
         self.alike += not kinds
@@ -89,7 +89,7 @@ class _Message(NamedTuple):
 
 
 class _Log:
-    """What is known of one log while its messages are copied."""
+    """The state of one log while its messages are copied."""
 
     def __init__(self, name: str, folder: Path, ours: Path, tags: Mapping[str, int]):
         self.name = name
@@ -102,13 +102,13 @@ class _Log:
         """Copy the next message of the log; `delimiter` is the log's."""
         delimiter = delimiter_of(raw, delimiter)
         if len(delimiter) > 1:
-            # `^A` inside data stands for one byte as well.
+            # `^A` inside data means one byte as well.
             raw, delimiter = raw.replace(delimiter, b"\x01"), b"\x01"
         found = split(raw, delimiter, data_lengths(self._folder))
         first = {key: as_text(value) for key, value in reversed(found)}
         session = frozenset([first.get(49, ""), first.get(56, "")])
         if first.get(35) == "A" and first.get(1137) in APPL_VER_IDS:
-            # It holds in both directions, up to the next Logon that says otherwise.
+            # It holds in both directions, up to the next Logon with another version.
             self._logged_on[session] = first[1137]
         appl_ver_ids = [first.get(1128, ""), self._logged_on.get(session, "")]
         names = names_of(first.get(8, ""), appl_ver_ids)
@@ -129,11 +129,11 @@ def examine(
     *,
     quickfix_folder: Path | None = None,
 ) -> Found:
-    """Read the files with both and return what came out.
+    """Read the files with both and return the result.
 
-    `dictionaries` are what fixfeed reads by, and `folder` has the same as XML files. QuickFIX reads
-    by these, or by those in `quickfix_folder`. `advance` is told the bytes of each block that is
-    done.
+    fixfeed reads with `dictionaries`, and `folder` has the same as XML files. QuickFIX reads with
+    these, or with those in `quickfix_folder`. `advance` is called with the bytes of each finished
+    block.
     """
     found = Found()
     tags = {field.name: tag for tag, field in merged().fields.items()}
@@ -182,10 +182,10 @@ def _examine_batch(
 def _framing_differences(
     message: _Message, defects: str, answer: dict[str, Any], kinds: set[str]
 ) -> Iterator[Difference]:
-    """Yield where one says that BodyLength or CheckSum is wrong and the other does not.
+    """Yield the cases where only one of the two takes BodyLength or CheckSum for wrong.
 
-    Where both say so it is one of the `kinds`. QuickFIX computes them of what it was given, so a
-    copy that is not the message tells nothing.
+    If both do, it is one of the `kinds`. QuickFIX computes them from its copy, so a copy that
+    differs from the message proves nothing.
     """
     keys = message.keys
     framed = keys[:2] == [8, 9] and keys[-1] == 10

@@ -21,6 +21,6 @@ KINDS = {
     "msg_type_again": "MsgType (35) stands twice",
     "unknown_version": "no version of FIX has this BeginString (8)",
 }
-"""Each kind and what it is; docs/fidelity.md says what the two do about it, and who is right."""
+"""Each kind with its meaning; docs/fidelity.md explains what the two do, and who is right."""
 
 UNEXPLAINED = "unexplained"

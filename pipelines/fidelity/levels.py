@@ -1,4 +1,4 @@
-"""A message as it was read, by either: fields and groups, level by level."""
+"""A message as either reader read it: fields and groups, level by level."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 __all__ = ["Key", "Level", "level_of_answer", "level_of_json", "prune"]
 
 Key = int | str
-"""A tag, or the text before `=` where that is no tag."""
+"""A tag, or the text before `=` if that is no tag."""
 
 _TAG = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -19,14 +19,14 @@ class Level(NamedTuple):
     groups: dict[int, list["Level"]]
 
     def size(self) -> tuple[int, int]:
-        """Return how many fields and entries there are, those inside entries included."""
+        """Return the numbers of fields and of entries, including those inside entries."""
         inner = [entry.size() for entries in self.groups.values() for entry in entries]
         fields = sum(map(len, self.fields.values())) + sum(fields for fields, _ in inner)
         return fields, len(inner) + sum(entries for _, entries in inner)
 
 
 def level_of_json(content: Mapping[str, Any], tags: Mapping[str, int]) -> Level:
-    """Return the level that a JSON object of fixfeed's is; `tags` are those of names."""
+    """Return the level of a JSON object of fixfeed's; `tags` maps names to tags."""
     level = Level({}, {})
     for name, value in content.items():
         key: Key = tags.get(name) or (int(name) if _TAG.fullmatch(name) else name)
@@ -36,13 +36,13 @@ def level_of_json(content: Mapping[str, Any], tags: Mapping[str, int]) -> Level:
         else:
             level.fields.setdefault(key, []).extend([value] if isinstance(value, str) else value)
     for key, entries in level.groups.items():
-        # A count is written only where it is wrong.
+        # A count is written only if it is wrong.
         level.fields.setdefault(key, [str(len(entries))])
     return level
 
 
 def level_of_answer(answer: Mapping[str, Any]) -> Level:
-    """Return the level that an answer of `pipelines.fidelity.quickfix_process` is."""
+    """Return the level of an answer of `pipelines.fidelity.quickfix_process`."""
     level = Level({}, {})
     for tag, value in answer["fields"]:
         level.fields.setdefault(tag, []).append(value)
@@ -52,7 +52,7 @@ def level_of_answer(answer: Mapping[str, Any]) -> Level:
 
 
 def prune(level: Level, which: Callable[[Key], bool]) -> Iterator[tuple[Key, str]]:
-    """Take the fields with such keys out of `level` and the entries in it; yield them."""
+    """Remove the fields with such keys from `level` and the entries in it, and yield them."""
     for key in [key for key in level.fields if which(key)]:
         for value in level.fields.pop(key):
             yield key, value

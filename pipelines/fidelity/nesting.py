@@ -1,4 +1,4 @@
-"""Where groups of a message are not as the specification wants them, so that readers may differ."""
+"""Finds groups that break the specification, so that two readers may differ on them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ __all__ = ["Nesting", "nesting_of"]
 
 @dataclass
 class Nesting:
-    """What is irregular about the groups of a message.
+    """The irregularities in the groups of a message.
 
-    `foreign` are the tags that have no place in such a message and stand inside a group. `touched`
-    are the tags that may be nested one way or another, with the kind of the reason. `depths` has
-    for each field how many groups it stands in.
+    `foreign` are the tags inside a group that have no place in such a message. `touched` are the
+    tags that may be nested in more than one way, with the kind of the reason. `depths` has, for
+    each field, the number of groups around it.
     """
 
     foreign: set[Key] = field(default_factory=set)
@@ -23,23 +23,23 @@ class Nesting:
     depths: list[int] = field(default_factory=list)
 
     def touch(self, kind: str, tags: Iterable[int], group: Scope | None = None) -> None:
-        """Mark tags, and all that stand in the group."""
+        """Mark tags, and all tags of the group."""
         inside = group.members.keys() | group.inside if group else ()
         for tag in (*tags, *inside):
             self.touched.setdefault(tag, kind)
 
 
 def nesting_of(keys: Iterable[Key], root: Scope, data_fields: Mapping[int, int]) -> Nesting:
-    """Look at the fields of a message by their tags; `root` is the message level of its type.
+    """Check the fields of a message by their tags; `root` is the message level of its type.
 
-    `data_fields` has the tags of data fields, which QuickFIX is not given without their lengths,
-    with the tags of those.
+    `data_fields` maps the tags of data fields to those of their lengths; QuickFIX does not get a
+    data field without its length.
     """
     result = Nesting()
     stack = [root]
-    counts: list[int] = []  # of the groups that are open
+    counts: list[int] = []  # of the open groups
     ended: set[int] = set()
-    waiting: list[int] = []  # fields that are a member of nothing open
+    waiting: list[int] = []  # fields that are in no open group and not at the message level
     begins = False
     before = 0
     for key in keys:
@@ -55,7 +55,7 @@ def nesting_of(keys: Iterable[Key], root: Scope, data_fields: Mapping[int, int])
             counts.pop()
             begins = False
         if before != data_fields.get(key, before):
-            # What it ends or begins it will not for QuickFIX.
+            # QuickFIX does not get this field, so groups do not end or begin there.
             result.touch("data_length_missing", *outermost)
         before = key
         result.depths[-1] = len(counts)

@@ -1,15 +1,15 @@
-"""Reads messages with QuickFIX in processes that may die of it.
+"""Reads messages with QuickFIX in processes that it may crash.
 
 python -m fixfeed.pipelines.fidelity.quickfix_process FOLDER
 
-A line of JSON on standard input is a list of messages, each of them [text, names of dictionaries];
-the line that answers it is a list of what QuickFIX read of each: {"fields": [[tag, value], ...],
-"groups": [[tag of the count, entries], ...], "body_length", "check_sum"}, an entry being again
-fields and groups, or {"refused": why}. FOLDER holds the dictionaries as NAME.xml.
+A line of JSON on standard input is a list of messages, each [text, names of dictionaries]. The line
+that answers it is a list of QuickFIX's readings: {"fields": [[tag, value], ...], "groups": [[tag of
+the count, entries], ...], "body_length", "check_sum"}, where an entry again has fields and groups,
+or {"refused": why}. FOLDER holds the dictionaries as NAME.xml.
 
-QuickFIX refuses a message by an exception that its Python library does not catch, which ends the
-process. So each list is read in a forked child, and another goes on behind the message that ended
-it.
+QuickFIX refuses a message with an exception that its Python library does not catch, which ends the
+process. So each list is read in a forked child, and another child goes on after the message that
+ended it.
 """
 
 import json
@@ -50,13 +50,13 @@ class _Tokens:
 
 
 def _level(tokens: _Tokens, part: quickfix.FieldMap) -> Answer:
-    """Read one level of the XML; `part` knows which count each of its groups belongs to."""
+    """Read one level of the XML; `part` has the counts that its groups belong to."""
     fields = []
     while tokens.next and tokens.next[1]:
         found = tokens.take()
         fields.append([int(found[1]), found[2]])
     groups = []
-    # The XML gives the groups of a level by rising tag of their counts, without the tags.
+    # The XML has the groups of a level in order of their counts' tags, but without the tags.
     for tag in sorted({tag for tag, _ in fields}):
         entries = []
         for number in range(part.groupCount(tag)):
@@ -91,7 +91,7 @@ def _read(request: Request, dictionaries: dict[str, quickfix.DataDictionary]) ->
 def _in_a_child(
     requests: list[Request], dictionaries: dict[str, quickfix.DataDictionary]
 ) -> list[Answer]:
-    """Return what a child answered; where it ended too soon, the last answer says why."""
+    """Return a child's answers; if it ended too soon, the last answer has the reason."""
     reader, writer = os.pipe()
     with tempfile.TemporaryFile() as errors:
         child = os.fork()

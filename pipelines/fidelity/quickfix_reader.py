@@ -1,4 +1,4 @@
-"""Gives messages to QuickFIX, in a process of its own, and takes what it read of them."""
+"""Sends messages to QuickFIX, in a separate process, and returns its readings."""
 
 import json
 import subprocess
@@ -11,10 +11,10 @@ __all__ = ["QuickFix"]
 
 
 class QuickFix:
-    """QuickFIX with the dictionaries of a folder; closed as a context."""
+    """QuickFIX with the dictionaries of a folder; a context manager."""
 
     def __init__(self, dictionaries: Path):
-        """Start the process; it loads a dictionary when a message first asks for it."""
+        """Start the process; it loads a dictionary when a message first needs it."""
         folder = str(dictionaries.resolve())
         command = [sys.executable, "-m", "fixfeed.pipelines.fidelity.quickfix_process", folder]
         self._process = subprocess.Popen(
@@ -22,10 +22,10 @@ class QuickFix:
         )
 
     def read(self, messages: Sequence[tuple[str, Sequence[str]]]) -> list[dict[str, Any]]:
-        """Return an answer for each message, as `pipelines.fidelity.quickfix_process` gives it.
+        """Return an answer for each message, in the form of `pipelines.fidelity.quickfix_process`.
 
         A message is its text and the names of its dictionaries. Raises `RuntimeError` if the
-        process has ended, which wrote on standard error why.
+        process has ended; its standard error has the reason.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -1,4 +1,4 @@
-"""Prints what came out of a comparison."""
+"""Prints the result of a comparison."""
 
 from rich.console import Console
 from rich.markup import escape

@@ -1,4 +1,4 @@
-"""What QuickFIX's XML says of a version: the groups of each type of message, the data fields."""
+"""The structure of a version in QuickFIX's XML: groups by type of message, data fields."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,16 +20,16 @@ __all__ = [
 ]
 
 APPL_VER_IDS = dict(zip("23456789", VERSIONS, strict=False))
-"""The versions that ApplVerID (1128) and DefaultApplVerID (1137) name."""
+"""The versions by the values of ApplVerID (1128) and DefaultApplVerID (1137)."""
 
 _BEGIN_STRING = re.compile(r"FIX\.(\d)\.(\d)((?:SP\d)?)")
 
 
 class Scope:
-    """Where fields may stand: a message, or the entries of a group in it.
+    """A level that can hold fields: a message, or the entries of a group in it.
 
-    `members` are the tags that may stand there, in the dictionary's order, with the scope of the
-    group that a tag counts.
+    `members` are the allowed tags, in the dictionary's order; a tag that counts a group has that
+    group's scope.
     """
 
     def __init__(self) -> None:
@@ -43,15 +43,15 @@ class Scope:
 
     @cached_property
     def inside(self) -> frozenset[int]:
-        """The tags of this scope's groups, at any depth; asked for when all members are there."""
+        """The tags of this scope's groups, at any depth; used once all members are set."""
         groups = [inner for inner in self.members.values() if inner]
         return frozenset(tag for inner in groups for tag in inner.members.keys() | inner.inside)
 
 
 def unlike(one: Scope, other: Scope) -> set[int]:
-    """Return the tags that do not stand in the same groups of two message levels, or in one only.
+    """Return the tags that two message levels nest differently, or that only one has.
 
-    With one of a group come all of it, and the one that counts it: entries may begin elsewhere.
+    One tag of a group brings all its tags and its count: entries may begin elsewhere.
     """
     if one is other:
         return set()
@@ -67,10 +67,10 @@ def unlike(one: Scope, other: Scope) -> set[int]:
 
 
 def names_of(begin_string: str, appl_ver_ids: Sequence[str]) -> list[str]:
-    """Return the names of the dictionaries of a message: for header and trailer, for the body.
+    """Return the names of a message's dictionaries: that of header and trailer, that of the body.
 
-    For FIXT.1.1 the first of `appl_ver_ids` that is one tells the version of the body, 5.0 SP2 if
-    there is none. A version without a dictionary is read by the header, trailer and session
+    For FIXT.1.1 the first valid one of `appl_ver_ids` decides the version of the body, 5.0 SP2 if
+    there is none. A version without a dictionary is read with the header, trailer and session
     messages of FIXT.1.1.
     """
     if begin_string in ("FIXT.1.1", ""):
@@ -91,21 +91,21 @@ def _document(path: Path) -> tuple[Element, dict[str, int], dict[str, Element]]:
 
 
 def _part(root: Element, name: str) -> Element:
-    """Return a part of a dictionary, which is empty where the file has none."""
+    """Return a part of a dictionary, empty if the file has none."""
     part = root.find(name)
     return Element(name) if part is None else part
 
 
 class Structure:
-    """The two dictionaries that a message is read by, one for header, trailer and session messages.
+    """A message's two dictionaries, one of them for header, trailer and session messages.
 
-    `data_fields` has the tags of the fields that QuickFIX reads by their length, with the tags of
-    the lengths as it knows them; `encoded_fields` the tags of those whose text MessageEncoding
-    (347) tells how to read.
+    `data_fields` maps the tags of the fields that QuickFIX reads by length to the length tags that
+    it assumes. `encoded_fields` are the tags of fields with text in the encoding of MessageEncoding
+    (347).
     """
 
     def __init__(self, folder: Path, names: Sequence[str]):
-        """`names` are those of files in `folder`, as `names_of` gives them."""
+        """`names` are those of files in `folder`, as `names_of` returns them."""
         self._session, self._application = (folder / f"{name}.xml" for name in names)
         self._roots: dict[str, Scope] = {}
         self.encoded_fields = _encoded_fields(folder)
@@ -116,7 +116,7 @@ class Structure:
         }
 
     def root(self, msg_type: str) -> Scope:
-        """Return the message level of a type of message; of an unknown one, header and trailer."""
+        """Return the message level of a type of message; header and trailer for an unknown type."""
         if msg_type not in self._roots:
             scope = Scope()
             session, _, _ = _document(self._session)
@@ -149,7 +149,7 @@ def _tags_of_types(path: Path, *types: str) -> Iterator[int]:
 
 
 def message_types(folder: Path, version: str) -> list[str]:
-    """Return the values of MsgType (35) that a version has messages for."""
+    """Return the values of MsgType (35) that a version defines."""
     root, _, _ = _document(folder / f"{version}.xml")
     return [message.get("msgtype", "") for message in root.iterfind("messages/message")]
 
@@ -158,7 +158,7 @@ def message_types(folder: Path, version: str) -> list[str]:
 def data_lengths(folder: Path) -> dict[int, int]:
     """Return the tag of the length of each data field of all versions in `folder`.
 
-    That is the field called as the data field with `Len` or `Length` behind it, or the one before.
+    That is the field with the data field's name plus `Len` or `Length`, else the tag before it.
     """
     lengths = {}
     for version in VERSIONS:
