@@ -35,7 +35,7 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "xz": lzma.compress,
     "zst": zstandard.ZstdCompressor(write_checksum=True).compress,
 }
-"""What a file can be compressed with, by the ending of its name."""
+"""The compressions of a file, by the suffix of its name."""
 
 _DAMAGED = 0.015
 _NOISY = 0.004
@@ -52,15 +52,15 @@ _SESSIONS = {
     "semicolon": Session("FIXT.1.1", "VIEWER", "MDFEED", client_logs=True, quotes=True),
 }
 _COMPRESSED = {"log4j": "gz", "iso": "zst"}
-_UNFINISHED = "plain"  # its log breaks off inside a message, as one that is being written does
+_UNFINISHED = "plain"  # its log breaks off inside a message, like one that is still being written
 
 
 @dataclass(slots=True)
 class Truth:
-    """What a reader has to find in a file, by how the file was made.
+    """What a reader must find in a file, known from how it was made.
 
-    `messages` with their counts by MsgType and, where they have defects, by kind of defect;
-    `failures` by reason; `skipped` lines without FIX.
+    `messages` are also counted by MsgType and, if they have defects, by kind of defect; `failures`
+    are counted by reason; `skipped` are lines without FIX.
     """
 
     messages: int = 0
@@ -78,7 +78,7 @@ class Truth:
         self.skipped += other.skipped
 
     def counts(self) -> dict[str, Any]:
-        """Return the counts as they stand in the manifest, those by name in the order of names."""
+        """Return the counts as in the manifest, with those by name sorted by name."""
         return {
             "messages": self.messages,
             "by_msg_type": dict(sorted(self.by_msg_type.items())),
@@ -89,7 +89,7 @@ class Truth:
 
 
 class _Log:
-    """One log as it is written: good messages, damaged ones, lines between them."""
+    """A log that is being written: good messages, damaged ones, lines between them."""
 
     def __init__(self, session: Session, layout: Layout, rng: random.Random):
         self._session = session
@@ -103,13 +103,13 @@ class _Log:
         self.truth = Truth()
 
     def write(self, sent: Sent) -> None:
-        """Write a message, in a small share of cases damaged or behind a line of another kind."""
+        """Write a message; a few are damaged or follow a line of another kind."""
         prefix = self._prefix(sent)
         if self._layout.line_end and self._rng.random() < _NOISY:
             self._write_noise(prefix)
         found = self._damage(sent) or Found(sent.message)
-        # Two damaged ones in a row might be one where lines have no ends, and the first message
-        # shows the layout: so a damaged one stands behind a whole one.
+        # A damaged message always follows a whole one: without line ends two damaged ones in a row
+        # might be read as one, and the first message must show the layout.
         self._whole = found.data == sent.message
         self._data.write(self._layout.write(found.data, prefix))
         truth = self.truth
@@ -121,13 +121,13 @@ class _Log:
         truth.defects.update(found.defects)
 
     def write_line(self, text: str) -> None:
-        """Write a line without FIX, where there are lines."""
+        """Write a line without FIX, if the layout has lines."""
         if self._layout.line_end:
             self._data.write(text.encode() + self._layout.line_end)
             self.truth.skipped += 1
 
     def break_off(self, sent: Sent) -> bytes:
-        """Return what was written, ending inside this message."""
+        """Return the log, ending inside this message."""
         part = sent.message[: len(sent.message) * 2 // 3]
         whole = self._layout.write(part, self._prefix(sent))
         self._data.write(whole.removesuffix(self._layout.line_end))
@@ -135,7 +135,7 @@ class _Log:
         return self.finished()
 
     def finished(self) -> bytes:
-        """Return what was written."""
+        """Return the log."""
         return self._data.getvalue()
 
     def _prefix(self, sent: Sent) -> str:
@@ -143,7 +143,7 @@ class _Log:
 
     def _damage(self, sent: Sent) -> Found | None:
         self._due += _DAMAGED
-        # News are few, and alone have data fields: no chance is left out there.
+        # News are rare, and only they have data fields, so no chance to damage one is missed.
         rare = sent.msg_type == "B"
         if self._due < 1 or not self._whole or (not rare and self._rng.random() < 0.8):
             return None
@@ -186,7 +186,7 @@ def write_sample(
     layouts: Sequence[str] = tuple(LAYOUTS),
     compression: str | None = None,
 ) -> dict[str, Any]:
-    """Write one log per layout into `folder`, and manifest.json; return what that holds.
+    """Write one log per layout into `folder`, and manifest.json; return the manifest.
 
     The logs share `messages` evenly. `compression` is one of `COMPRESSIONS` for all of them;
     without it two are compressed. The same arguments give the same bytes. Logs of an earlier sample
@@ -232,7 +232,7 @@ def write_sample(
 
 
 def _files_of(manifest: Path) -> set[str]:
-    """Return the names of the files of an earlier sample, its manifest included, if it is one."""
+    """Return the file names of an earlier sample, with its manifest; empty if it is none."""
     try:
         found = orjson.loads(manifest.read_bytes())
         names = {_file_name(name, kind) for name in LAYOUTS for kind in COMPRESSIONS}
@@ -270,7 +270,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code: 0, or 2 where it cannot be done as asked."""
+    """Run the command; return its exit code: 0, or 2 if it cannot be done as asked."""
     options = _parser().parse_args(argv)
     try:
         result = write_sample(

@@ -1,7 +1,7 @@
-"""How sample messages are damaged.
+"""Damages sample messages.
 
-Everything is known before it is written: a damage says itself what a reader has to find, so the
-truth about a sample comes from how it was made and not from reading it.
+Each damage itself returns what a reader must find. So the truth about a sample comes from how it
+was made, not from reading it.
 """
 
 import random
@@ -14,7 +14,7 @@ __all__ = ["DAMAGES", "NOISE", "Damage", "Found"]
 
 
 class Found(NamedTuple):
-    """What a reader has to find in `data`: a message with these defects, or a failure."""
+    """What a reader must find in `data`: a message with these defects, or a failure."""
 
     data: bytes
     defects: tuple[str, ...] = ()
@@ -22,7 +22,7 @@ class Found(NamedTuple):
 
 
 Damage = Callable[[bytes, Layout, random.Random], Found | None]
-"""Damages a message; None where the message or the layout does not lend itself to it."""
+"""Damages a message; None if the message or the layout does not allow it."""
 
 
 def _split(message: bytes) -> tuple[bytes, list[bytes]] | None:
@@ -82,10 +82,10 @@ def _header_order(message: bytes, layout: Layout, rng: random.Random) -> Found |
 
 def _truncated(message: bytes, layout: Layout, rng: random.Random) -> Found | None:
     parts = _split(message)
-    # Cut in a group, its count would be wrong as well.
+    # A cut inside a group would make its count wrong too.
     if not parts or _is_grouped(parts[1]):
         return None
-    # Less is missing than the next message is long: BodyLength must not point at the end of that.
+    # Less is cut off than the next message's length: BodyLength must not point at its end.
     ends = [n + 1 for n in range(len(message) - 60, len(message) - 7) if message[n : n + 1] == SOH]
     if not ends:
         return None
@@ -103,7 +103,7 @@ def _bad_field(message: bytes, layout: Layout, rng: random.Random) -> Found | No
     if rng.random() < 0.5:
         return Found(sealed(begin, body), ("bad_field",))
     whole = sealed(begin, body)
-    # A byte that changed on the way leaves CheckSum as it was.
+    # As after a changed byte on the way, CheckSum is still the old one.
     return Found(
         b"%b%03d\x01" % (whole[:-4], (int(whole[-4:-1]) + 9) % 256), ("bad_field", "check_sum")
     )
@@ -150,7 +150,7 @@ def _headless(message: bytes, layout: Layout, rng: random.Random) -> Found | Non
 
 def _field_order(message: bytes, layout: Layout, rng: random.Random) -> Found | None:
     parts = _split(message)
-    # A message of header fields alone has room for one more.
+    # In a message of header fields alone, one more would be in order.
     if not parts or _one_of(parts[1], (b"11", b"262"), rng) is None:
         return None
     return Found(sealed(parts[0], [*parts[1], b"97=N"]), ("field_order",))
@@ -177,7 +177,7 @@ def _group_count(message: bytes, layout: Layout, rng: random.Random) -> Found | 
 
 
 def _snapshot_entries(message: bytes) -> tuple[bytes, list[bytes], int] | None:
-    """Return BeginString, the body, and where the first of its market data entries begins."""
+    """Return BeginString, the body, and the place of its first market data entry."""
     parts = _split(message)
     if not parts or parts[1][0] != b"35=W":
         return None
@@ -255,8 +255,8 @@ DAMAGES: tuple[Damage, ...] = (
     _no_msg_type,
     _no_begin,
 )
-"""Everything that is done to messages; between them, every defect that is told without comparing
-tags and values to a dictionary, and every reason but `unreadable`."""
+"""All damages. Together they make every defect that is found without comparing tags and values to a
+dictionary, and every reason but `unreadable`."""
 
 NOISE: tuple[tuple[bytes, str | None], ...] = (
     (b"--- session state: in sync, store flushed ---", None),
@@ -270,4 +270,4 @@ NOISE: tuple[tuple[bytes, str | None], ...] = (
     (b"\x00\x00\x00\x17\x03\x03\xfe\x80 TLS?", "not_text"),
     (b"\x7fELF\x02\x00\x00\x9d", "not_text"),
 )
-"""Lines without a message, and the reason of the failure they are; None where they hold no FIX."""
+"""Lines without a message, and the reason of their failure; None if they hold no FIX."""

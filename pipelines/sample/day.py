@@ -1,9 +1,9 @@
-"""A trading day of one FIX session: what both sides of it say, in the order of time.
+"""A trading day of one FIX session: the messages of both sides, ordered by time.
 
-Orders live a whole life: ClOrdID and OrigClOrdID form chains, CumQty + LeavesQty is OrderQty while
-an order is open (LeavesQty is 0 once it is canceled or rejected), AvgPx is the average of its
-fills. MsgSeqNum rises by one in each direction; messages sent again have their old one and
-PossDupFlag.
+Orders run through a whole life cycle: ClOrdID and OrigClOrdID form chains, CumQty + LeavesQty is
+OrderQty while an order is open (LeavesQty is 0 once it is canceled or rejected), AvgPx is the
+average of its fills. MsgSeqNum rises by one in each direction; messages sent again have their old
+number and PossDupFlag.
 """
 
 import random
@@ -33,9 +33,9 @@ _TICKER = (
 
 
 class Session(NamedTuple):
-    """Two sides of a FIX session, and which of them (`client`: the first) keeps the log.
+    """The two sides of a FIX session; the client keeps the log if `client_logs`, else the broker.
 
-    `digits` is how finely SendingTime is given; `quotes` says that it is about market data.
+    `digits` is the number of decimals of SendingTime; with `quotes` it is mostly market data.
     """
 
     version: str
@@ -47,13 +47,13 @@ class Session(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The session as the log's owner calls it."""
+        """The session's name from the view of the log's owner."""
         sides = (self.client, self.broker) if self.client_logs else (self.broker, self.client)
         return f"{self.version}:{sides[0]}->{sides[1]}"
 
 
 class Sent(NamedTuple):
-    """A message of the day: when, in which direction of the log, its MsgType and its bytes."""
+    """A message of the day: time, direction in the log, MsgType and bytes."""
 
     at: int
     direction: str
@@ -62,13 +62,13 @@ class Sent(NamedTuple):
 
 
 def trading_day(session: Session, messages: int, rng: random.Random) -> Iterator[Sent]:
-    """Yield `messages` messages, from both logons to both logouts, with the times of 2025-01-02.
+    """Yield `messages` messages, from both logons to both logouts, with times on 2025-01-02.
 
-    Deterministic: the same arguments and state of `rng` give the same day. Fewer than four messages
-    make no session, so four is the least.
+    Deterministic: the same arguments and state of `rng` give the same day. A session needs at least
+    four messages, so four is the minimum.
     """
     day = _Day(session, rng)
-    # Messages sent again are made when the numbers are known: three for one event.
+    # Resends are made when the numbers are known: one event makes three messages.
     repeats = max(0, messages - 40) // 400
     wanted = max(0, messages - 4 - 3 * repeats)
     events: list[Event] = []
@@ -118,7 +118,7 @@ class _Wire:
         return self._sent(event, event.number, event.at)
 
     def _again(self, event: Event) -> Iterator[Sent]:
-        """The other side misses a message: it is sent again, and the gap behind it is filled."""
+        """The other side misses a message: it is sent again, and the gap after it is filled."""
         sent = self._recent[not event.client]
         if not sent:
             for n in range(3):
@@ -151,7 +151,7 @@ class _Wire:
 
 
 class _Day:
-    """Makes the events: lives of orders, market data, news, and what keeps a session alive."""
+    """Makes the events: orders, market data, news, and the heartbeats of a session."""
 
     def __init__(self, session: Session, rng: random.Random):
         self._session = session
@@ -169,7 +169,7 @@ class _Day:
         self._weights = [weight for _, weight in lives]
 
     def life(self, at: int) -> list[Event]:
-        """Return what begins at that time, at most `LONGEST_LIFE` events."""
+        """Return the events of something that begins at `at`, at most `LONGEST_LIFE`."""
         return self._rng.choices(self._lives, self._weights)[0](at)
 
     def heartbeat(self, at: int) -> Event:

@@ -1,4 +1,4 @@
-"""How sample messages stand in logs."""
+"""The layouts of sample messages in logs."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -16,18 +16,18 @@ def encode(version: str, fields: FieldList) -> bytes:
 
 
 def sealed(begin: bytes, body: Sequence[bytes]) -> bytes:
-    """Return the message of BeginString and the fields of the body, with what frames it."""
+    """Return the message of BeginString and these body fields, with BodyLength and CheckSum."""
     content = b"".join(field + SOH for field in body)
     return with_check_sum(b"%b\x019=%d\x01%b" % (begin, len(content), content))
 
 
 def with_check_sum(message: bytes) -> bytes:
-    """Return a message with the CheckSum of what it holds."""
+    """Return a message with its CheckSum appended."""
     return b"%b10=%03d\x01" % (message, sum(message) % 256)
 
 
 def time_text(at: int, pattern: str, digits: int) -> str:
-    """Return `at`, nanoseconds since 1970, by a strftime pattern and with `digits` behind it."""
+    """Format `at`, nanoseconds since 1970, by a strftime pattern followed by `digits` decimals."""
     seconds, nanos = divmod(at, 10**9)
     return datetime.fromtimestamp(seconds, UTC).strftime(pattern) + f"{nanos:09d}"[:digits]
 
@@ -36,8 +36,8 @@ class Layout(NamedTuple):
     """How a log writes messages: delimiter, prefix, end of line.
 
     `prefix` is called with the time in nanoseconds, the session and the direction. `line_end` is
-    empty where messages follow each other without ends of lines. `last_delimiter` says whether the
-    one behind CheckSum is written.
+    empty if messages follow each other without line ends. `last_delimiter` decides whether the
+    delimiter after CheckSum is written.
     """
 
     delimiter: bytes
@@ -51,7 +51,7 @@ class Layout(NamedTuple):
         return not self.prefix(0, "", "")
 
     def write(self, message: bytes, prefix: str) -> bytes:
-        """Return the record of a message (or a piece of one) that has SOH between its fields."""
+        """Return the log record of a message (or part of one) that has SOH between its fields."""
         if not self.last_delimiter:
             message = message.removesuffix(SOH)
         return prefix.encode() + message.replace(SOH, self.delimiter) + self.line_end

@@ -11,7 +11,7 @@ __all__ = ["LONGEST_LIFE", "TEXTS", "Event", "decimal", "order_life", "utc"]
 Fields = list[tuple[int, bytes]]
 
 LONGEST_LIFE = 14
-"""An order has at most so many messages."""
+"""An order has at most this many messages."""
 
 TEXTS = (
     b"VWAP until the close",
@@ -22,7 +22,7 @@ TEXTS = (
     b"limit=arrival price, urgency=2",
     b"routed by FIX.4.4",
 )
-"""Values of Text (58): UTF-8 and Latin-1, quotes, `=`, what looks like a version."""
+"""Values of Text (58): UTF-8 and Latin-1, quotes, `=`, text that looks like a version."""
 
 _MILLI = 10**6
 _NEW, _PARTLY, _FILLED, _CANCELED, _REPLACED, _REJECTED = b"0", b"1", b"2", b"4", b"5", b"8"
@@ -30,7 +30,7 @@ _NEW, _PARTLY, _FILLED, _CANCELED, _REPLACED, _REJECTED = b"0", b"1", b"2", b"4"
 
 @dataclass(slots=True)
 class Event:
-    """A message to be: sent by the client or the broker; MsgSeqNum and header come later.
+    """A planned message of the client or the broker; MsgSeqNum and header come later.
 
     `refers` is the message whose MsgSeqNum a reject names.
     """
@@ -44,7 +44,7 @@ class Event:
 
 
 def utc(at: int, digits: int) -> bytes:
-    """Return a UTCTimestamp with that many digits behind the second."""
+    """Return a UTCTimestamp with that many decimals of a second."""
     return time_text(at, "%Y%m%d-%H:%M:%S.", digits).encode()
 
 
@@ -62,10 +62,10 @@ def order_life(
     new_id: Callable[[str], bytes],
     rng: random.Random,
 ) -> list[Event]:
-    """Return the messages about one order that comes at `at`.
+    """Return the messages about one order that arrives at `at`.
 
-    `tick` is the symbol, its price in hundredths and its currency; `new_id` gives an identifier
-    that begins with a letter and was never given before.
+    `tick` is the symbol, its price in hundredths and its currency; `new_id` returns a new unique
+    identifier that begins with a letter.
     """
     order = _Order(at, version, digits, tick, new_id, rng)
     order.live()
