@@ -1,4 +1,4 @@
-"""A run over what there is now: found, planned, read to its end, and summed up."""
+"""A run over the input there is now: found, planned, read to its end, and summed up."""
 
 import dataclasses
 import time
@@ -41,7 +41,7 @@ _SMALL = 8 << 20  # bytes below which starting worker processes takes longer tha
 
 
 def run(job: Job, folder: Path) -> int:
-    """Read what there is to read, tell what came of it, and return the exit code.
+    """Read the input, report the result, and return the exit code.
 
     `folder` is the run's own, for counters and standard input.
     """
@@ -92,7 +92,7 @@ def _opened(sinks: Sequence[Sink], stack: ExitStack) -> dict[str, Ledger]:
         try:
             ledger = sink.ledger()
         except SinkFailed as error:
-            # It never was open: what was asked for may be wrong as well.
+            # It never was open, so the request may be wrong as well.
             raise SinkError(str(error)) from error
         stack.callback(ledger.close)
         ledger.prepare()
@@ -101,7 +101,7 @@ def _opened(sinks: Sequence[Sink], stack: ExitStack) -> dict[str, Ledger]:
 
 
 def _begun(job: Job, ledgers: Mapping[str, Ledger]) -> list[tuple[Store, int]]:
-    """Store in each database that a run has begun; return its number there."""
+    """Store the start of the run in each database; return its number there."""
     return [
         (ledger, ledger.begin_run(version("fixfeed"), job.configuration))
         for ledger in ledgers.values()
@@ -110,7 +110,7 @@ def _begun(job: Job, ledgers: Mapping[str, Ledger]) -> list[tuple[Store, int]]:
 
 
 def _many_files(job: Job, plan: Plan) -> list[str]:
-    """Return, and tell at once, for which sinks the plan makes very many files."""
+    """Return the warnings for sinks that will get very many files, and print them at once."""
     found = []
     for sink in job.sinks:
         if sink.partition_by:
@@ -123,7 +123,7 @@ def _many_files(job: Job, plan: Plan) -> list[str]:
 
 
 def _read(job: Job, plan: Plan, counters: Path) -> None:
-    """Run the graph over a plan, and show how far it is."""
+    """Run the graph over a plan, and show its progress."""
     settings = job.settings
     runner, options = runner_of(
         settings.runner,
@@ -179,7 +179,7 @@ def _summed_up(
     unreadable: Sequence[Unreadable],
     counters: Path,
 ) -> Summary:
-    """End the run in the ledgers, and return what it did."""
+    """End the run in the ledgers, and return its summary."""
     problems = metrics.problems(counters)
     counted = metrics.totals(counters)
     for name, places in _finish(job, plan, ledgers, problems).items():
@@ -203,10 +203,10 @@ def _finish(
     ledgers: Mapping[str, Ledger],
     problems: Sequence[Mapping[str, Any]],
 ) -> dict[str, int]:
-    """End the run in the ledgers; return in how many unread places each is done after all.
+    """End the run in the ledgers; return how many of the unread places are done after all in each.
 
-    A range that cannot be opened does not know where the one before it ends, and that one may have
-    been read.
+    A range that cannot be opened does not know where the range before it ends, and that one may
+    have been read.
     """
     damaged = {problem["source"] for problem in problems}
     result = {}
@@ -239,7 +239,7 @@ def _exit_code(job: Job, summary: Summary) -> int:
 
 
 def _say_why(job: Job, summary: Summary) -> None:
-    """Say on standard error what a summary on standard output may hide from scripts."""
+    """Print the reason of an exit code on standard error; scripts may not show the summary."""
     why = {
         UNREAD: f"not read whole: {'; '.join(summary.unreadable[:3])}",
         TOO_MANY_FAILURES: f"{summary.failures:,} failures, and --max-failures allows "

@@ -1,7 +1,7 @@
-"""Reads the YAML file of options: each word once, its values as the texts that stand there.
+"""Reads the YAML file of options: each word once, with its values as written.
 
-YAML 1.1 makes 8 of `010`, 90 of `1:30` and a truth value of `no`. So the values are not YAML's but
-their texts, and what YAML would read otherwise than people do is an error.
+YAML 1.1 reads `010` as 8, `1:30` as 90 and `no` as a truth value. So the values are the texts, not
+YAML's values, and a text that YAML reads differently than people do is an error.
 """
 
 import re
@@ -21,11 +21,11 @@ _PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
 def read_words(
     path: str, known: Mapping[str, Option], nearest: Callable[[str], str]
 ) -> dict[str, str | list[str]]:
-    """Return what the file says of each word, with `_` for `-`: a text, or a list of texts.
+    """Return the value of each word in the file, with `_` for `-`: a text, or a list of texts.
 
-    Raises `UsageError`, with file and line, for what is no such file, an unknown word (`nearest`
-    tells the one that was meant), one that stands twice, and a value that is none: nothing, a
-    number in another form than a decimal one, a truth value where text is meant.
+    Raises `UsageError`, with file and line, for a file that is not of this form, an unknown word
+    (`nearest` suggests the intended one), a word that comes twice, and an invalid value: nothing, a
+    number that is not decimal, a truth value where text is meant.
     """
     try:
         with open(path, encoding="utf-8") as file:

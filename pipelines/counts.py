@@ -1,4 +1,4 @@
-"""What a sink has counted of all that came in to it."""
+"""The counts of a sink, which account for everything that came in to it."""
 
 from collections import Counter
 from dataclasses import dataclass, field, fields, replace
@@ -11,10 +11,10 @@ __all__ = ["Counts"]
 class Counts:
     """The counts of a sink, in the order of the JSON summary.
 
-    `bytes` of sources are done; `read` messages and failures came in, of which `stored` are new,
-    `repeated` were stored already, `filtered` were left out by the rules, and `failed` by reason
-    are no messages; `skipped` lines hold no FIX. Stored messages have `defects` by kind, and are
-    `joined` by the name of the lookup.
+    `bytes` of sources are done. `read` messages and failures came in: `stored` are new, `repeated`
+    were stored already, `filtered` were left out by the rules, and `failed`, by reason, are no
+    messages. `skipped` lines hold no FIX. Messages are counted in `defects` by kind, and in
+    `joined` by the name of the lookup, repeated ones too.
 
     `orjson.dumps(counts)` writes them as JSON, and `Counts(**orjson.loads(text))` reads that.
 
@@ -35,7 +35,7 @@ class Counts:
 
     @property
     def failures(self) -> int:
-        """How many failures there are, whatever their reason."""
+        """The number of failures, whatever their reason."""
         return sum(self.failed.values())
 
     @property
@@ -44,7 +44,7 @@ class Counts:
         return self.read == self.stored + self.repeated + self.filtered + self.failures
 
     def without(self, reason: str, failures: int) -> "Counts":
-        """Return the counts less so many failures of a reason, which were none after all."""
+        """Return the counts without this many failures of a reason that were none after all."""
         failed = {**self.failed, reason: self.failed[reason] - failures}
         return replace(self, read=self.read - failures, failed=failed)
 
@@ -61,7 +61,7 @@ class Counts:
 
 
 def _added(one: dict[str, int], other: dict[str, int]) -> Counter[str]:
-    # Not `+`, which leaves out what is zero.
+    # Not `+`, which drops zeros.
     sums = Counter(one)
     sums.update(other)
     return sums

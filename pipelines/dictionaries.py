@@ -1,4 +1,4 @@
-"""The dictionaries that a run is told to read messages by."""
+"""Reads the dictionaries given for a run."""
 
 import os
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ __all__ = ["read_dictionaries"]
 def read_dictionaries(texts: Iterable[str], default_appl_ver_id: str = "9") -> Dictionaries:
     """Return the dictionaries that texts such as `BROKER->*=+broker.xml` name.
 
-    Each text is a file in the XML of QuickFIX, which takes the place of the built-in dictionary of
-    its own version; with `+` before it, it is laid over that one. A session and `=` before that
-    make it hold for the sessions alone that match, in both directions. `default_appl_ver_id` is 2
-    to 9 or what that stands for, such as FIX.4.4.
+    Each text is a file in QuickFIX's XML, which replaces the built-in dictionary of its version;
+    with `+` in front it is laid over that one. With a session and `=` before that, it applies only
+    to matching sessions, in both directions. `default_appl_ver_id` is 2 to 9 or the version it
+    means, such as FIX.4.4.
 
     Raises:
-      DictionaryError: A file is no dictionary; the text tells file, line and reason.
-      UsageError: A text names no session, there is nothing to lay a file over, two files are for
+      DictionaryError: A file is no dictionary; the text has file, line and reason.
+      UsageError: A text names no session, there is nothing to lay a file over, two files apply to
         the same messages, or there is no such version.
     """
     own: list[OwnDictionary] = []

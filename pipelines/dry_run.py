@@ -1,7 +1,7 @@
-"""What a run would read, how, and where to, for people who look before they leap.
+"""Shows what a run would read, how, and where to, for people who look before they leap.
 
-Sinks are opened to look: whether they can be, whether their version fits and they may be written,
-and what they have of each file already. Nothing is made or changed.
+Sinks are opened to check that this works, that their version fits, that they may be written, and
+what they have of each file already. Nothing is made or changed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,7 @@ _STATES = {
 
 
 def run(job: Job) -> int:
-    """Tell what a run would do; return the exit code."""
+    """Show what a run would do; return the exit code."""
     set_options(job.settings.beam)
     files, unreadable = [], []
     for source in job.sources:
@@ -98,7 +98,7 @@ def _looked_up(
     states: Mapping[str, dict[str, Any]],
     rules: Rules,
 ) -> tuple[dict[str, Plan], dict[str, dict[str, dict[str, Any]]]]:
-    """Return what each sink would read, and how each file is in it, by sink and file."""
+    """Return each sink's plan, and the state of each file in it, by sink and file."""
     plans: dict[str, Plan] = {}
     stored: dict[str, dict[str, dict[str, Any]]] = {}
     wanted, copies = without_copies([file for file in files if file.content.known])
@@ -129,16 +129,16 @@ def _looked_up(
 def _file_in_sink(
     file: File, known: Known | None, digest: str, *, reprocess: bool
 ) -> tuple[list[Range], dict[str, Any]]:
-    """Return what a run would read of a file, and how it is in a sink.
+    """Return the ranges that a run would read of a file, and the file's state in a sink.
 
-    Its state is `new`; `done`; `grown` since it was read to its end; `begun`, as by a run that was
-    stopped; or `again`, to be replaced. `bytes` are those to be read, uncompressed.
+    The state is `new`, `done`, `grown` since it was read to its end, `begun` by a run that was
+    stopped, or `again`, to be replaced. `bytes` is the number of uncompressed bytes to read.
     """
     length = file.length if file.compression else file.size
     if known is None or not known.done:
         return cut_ranges(file, ()), {"state": "new", "bytes": length, "other_rules": False}
     done = known.done
-    if reprocess:  # One that was interrupted goes on.
+    if reprocess:  # interrupted reprocessing continues
         done = () if known.rules == {digest} else known.current
     ranges = cut_ranges(file, done, "" if reprocess else known.stored_end)
     left = sum(end - start for start, end in gaps(done, 0, length)) if ranges else 0
@@ -155,7 +155,7 @@ def _file_in_sink(
 def _tried(
     sinks: Sequence[Sink], opened: ExitStack
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Ledger | None]]:
-    """Return how each sink is, and what those that are ready remember, None if they are new."""
+    """Return each sink's state, and the ledgers of those that are ready, None for new ones."""
     states: dict[str, dict[str, Any]] = {}
     ledgers: dict[str, Ledger | None] = {}
     for sink in sinks:
@@ -209,7 +209,7 @@ def _columns(settings: Settings) -> list[tuple[str, Any]]:
 
 
 def _show(console: Console, found: Mapping[str, Any]) -> None:
-    """Print for people what a run would do."""
+    """Print what a run would do, for people."""
 
     def tell(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)

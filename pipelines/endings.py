@@ -1,4 +1,4 @@
-"""How a run ends: its exit code, and what people and scripts are told of it."""
+"""How a run ends: its exit code, and its output for people and scripts."""
 
 import errno
 import io
@@ -53,20 +53,20 @@ _WRONG_USAGE = (
     LogFormatError,
 )
 _OF_SINKS = {kind.__name__: kind for kind in (SinkError, SchemaError, SinkFailed, OutputClosed)}
-# How Python ends the traceback of one of them, and what Beam adds to its text.
+# The last line of a traceback of one of them, and the suffix that Beam adds to its text.
 _LINE = re.compile(r"(?:[\w.]+\.)?(" + "|".join(_OF_SINKS) + r"): (.*)")
 _STEP = re.compile(r"( \[while running '[^']*'\])+$")
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 class Ending:
-    """Tells how a run ended, in a sentence on standard error, with `--json` as an object too.
+    """Reports how a run ended: a sentence on standard error, and with `--json` an object too.
 
-    Nothing here raises: what cannot be told decides the exit code alone.
+    Nothing here raises: if the report cannot be written, only the exit code shows it.
     """
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]):
-        """Guess how to tell what comes before the settings are known."""
+        """Guess how to report what happens before the settings are known."""
         words = " ".join(arguments) + environment.get("FIXFEED_OUTPUT", "")
         self._beside = "jsonl:-" in words
         told = environment.get("FIXFEED_JSON", "").lower()
@@ -74,7 +74,7 @@ class Ending:
         self._debug = "--debug" in arguments
 
     def settle(self, settings: Settings, *, beside: bool) -> None:
-        """Tell as the settings say; with `beside` standard output is for messages alone."""
+        """Report as the settings ask; with `beside` standard output is for messages alone."""
         self._json, self._debug, self._beside = settings.json, settings.debug, beside
 
     def tell(
@@ -83,9 +83,9 @@ class Ending:
         show: Callable[[Console, T], None],
         code: int,
     ) -> int:
-        """Print what was found, as `show` does or as JSON; return the exit code.
+        """Print `found` with `show` or as JSON; return the exit code.
 
-        That is `code`, which `found` has as well, if it can be printed.
+        If it can be printed, that is `code`, which is also in `found`.
         """
         if self._json:
             return self._print(orjson.dumps(found) + b"\n", code)
@@ -97,8 +97,8 @@ class Ending:
         return self._print(text.getvalue().encode(encoding, "replace"), code)
 
     def error(self, error: BaseException) -> int:
-        """Tell what a run ended with; return the exit code."""
-        if isinstance(error, SystemExit):  # argparse has printed --help or the version.
+        """Report the error that ended a run; return the exit code."""
+        if isinstance(error, SystemExit):  # argparse has printed --help or the version
             return self._print(b"", int(error.code or 0))
         code, sentence = _ending_of(error)
         own = sentence is None
@@ -116,7 +116,7 @@ class Ending:
 
     @property
     def _out(self) -> Any:
-        # Messages on standard output are not to be mixed with anything else.
+        # Nothing else may be mixed with messages on standard output.
         return sys.stderr if self._beside else sys.stdout
 
     def _print(self, text: bytes, code: int) -> int:
@@ -142,14 +142,14 @@ class Ending:
     def _say(self, text: str, style: str | None = None) -> None:
         console = Console(stderr=True)
         try:
-            console.show_cursor()  # A progress bar that was left in its middle has hidden it.
+            console.show_cursor()  # an interrupted progress bar has hidden it
             console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
-        except (OSError, SystemExit):  # rich ends the process when nobody reads.
+        except (OSError, SystemExit):  # rich ends the process when nobody reads
             give_up(2)
 
 
 def _ending_of(error: BaseException) -> tuple[int, str | None]:
-    """Return the exit code, and the sentence unless it is our own error."""
+    """Return the exit code and the sentence, None for our own errors."""
     sink = _of_sink(error)
     if isinstance(sink, OutputClosed):
         return STOPPED, str(sink)
@@ -173,10 +173,10 @@ def _ending_of(error: BaseException) -> tuple[int, str | None]:
 
 
 def _of_sink(error: BaseException) -> SinkError | None:
-    """Return the error of a sink that this is, or that a worker has raised.
+    """Return the sink error that this is, or that a worker raised; None if neither.
 
-    Beam adds the name of the step to its text. From another process it brings the text of the
-    traceback alone, whose last line names the error.
+    Beam adds the name of the step to its text. From another process it passes on only the text of
+    the traceback, and the last line of that names the error.
     """
     if isinstance(error, SinkError):
         return type(error)(_STEP.sub("", str(error)))

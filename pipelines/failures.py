@@ -26,7 +26,7 @@ _SHOWN = 200
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the failures in a sink as they are read; return the exit code.
 
-    A sink that is not there is an error and is not made. When nobody reads on, it ends.
+    A missing sink is an error and is not made. It ends when nobody reads any more.
     """
     parser = argparse.ArgumentParser(prog="fixfeed failures", description=__doc__)
     examples = [connector.example for connector in SINKS.values()]
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     out.write(shown(failure))
         out.flush()
     except BrokenPipeError:
-        # Whoever read has seen enough; Python would flush once more when it ends.
+        # The reader has seen enough, but Python would flush once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (SinkError, UnknownPlace) as error:
         print(f"fixfeed failures: {error}", file=sys.stderr)

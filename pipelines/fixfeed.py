@@ -28,13 +28,13 @@ COMMANDS = {
     ),
     "migrate": ("fixfeed.pipelines.migrate", "bring a database to this version's schema"),
 }
-"""Subcommand -> its module, whose `main(arguments)` returns the exit code, and what it does."""
+"""Subcommand -> its module, with `main(arguments)` that returns the exit code, and its purpose."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the subcommand that the first argument names; return its exit code.
 
-    What it cannot print, since standard output is full or closed, is told in a sentence.
+    If standard output is full or closed, one sentence on standard error says so.
     """
     open_standard_streams()
     try:
@@ -63,7 +63,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             for command, (_, text) in COMMANDS.items():
                 print(f"  fixfeed {command:<10}{text}")
             print()
-    # Beam warns at import of extras that nobody asked for; what people need to know is printed.
+    # At import Beam warns about extras that nobody asked for. We print what people need to know.
     logging.basicConfig(level=logging.ERROR)
     module = importlib.import_module(COMMANDS[name][0])
     if sys.stdout is None and name != "run":
@@ -72,7 +72,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _unknown(name: str, rest: Sequence[str]) -> str:
-    """Return what to type in place of a first word that is no command: logs want --input."""
+    """Return what to type in place of a first word that is no command: logs need --input."""
     near = did_you_mean(name, COMMANDS)
     if near and not os.path.exists(name):
         return f"unknown command {name!r}{near}"
@@ -82,7 +82,7 @@ def _unknown(name: str, rest: Sequence[str]) -> str:
     if not looks_like_logs:
         commands = ", ".join(f"fixfeed {command}" for command in COMMANDS)
         return f"unknown command {name!r}; there are {commands}, and --input names what to read"
-    # A shell makes many words of one pattern.
+    # A shell expands one pattern to many words.
     files = [name, *itertools.takewhile(lambda word: not word.startswith("-"), rest)]
     inputs = [word for file in files for word in ("--input", file)]
     if len(files) > 2 and len({os.path.splitext(file)[1] for file in files}) == 1:

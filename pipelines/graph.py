@@ -1,4 +1,4 @@
-"""The graph of a job, of a batch as of a stream: source, parser, steps, and all sinks."""
+"""The graph of a job, for batch and stream: source, parser, steps, and all sinks."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ def build(
     steps: Sequence[tuple[str, beam.PTransform]],
     sinks: Sequence[tuple[str, beam.PTransform]],
 ) -> None:
-    """Draw the whole graph from finished parts: source, parser, steps, and all sinks."""
+    """Build the whole graph from finished parts: source, parser, steps, and all sinks."""
     batches = root | "Read" >> source | "Parse" >> parse
     for label, step in steps:
         batches = batches | label >> step

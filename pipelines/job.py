@@ -24,16 +24,17 @@ __all__ = ["Job"]
 
 
 class Job:
-    """The parts of a run: `sources`, `rules` and `sinks`, and how it is watched and told of.
+    """The parts of a run: `sources`, `rules` and `sinks`, and how it is watched and reported.
 
-    `processes` are as many as it has use for. With `beside`, standard output is for messages alone,
-    which one process writes. `fix_json` tells that a sink needs whole messages as JSON.
+    `processes` is the number of processes it can use. With `beside`, standard output is for
+    messages alone, which one process writes. `fix_json` is true if a sink needs whole messages as
+    JSON.
     """
 
     def __init__(self, settings: Settings, watch: Watch, ending: Ending):
-        """Check the settings and read the files they name; nothing is opened to be written.
+        """Check the settings and read the files they name; nothing is opened for writing.
 
-        Raises what `pipelines.endings` takes for wrong usage.
+        Raises the errors that `pipelines.endings` treats as wrong usage.
         """
         check_runner(settings.runner)
         self.settings = settings
@@ -59,7 +60,7 @@ class Job:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """What the run was told, without secrets, as it is stored."""
+        """The settings of the run as they are stored, without secrets."""
         settings = dataclasses.asdict(self.settings)
         for word in ("input", "lookup", "dictionary"):
             settings[word] = [visible(redact(text)) for text in settings[word]]

@@ -1,7 +1,7 @@
-"""What a run has counted so far, across its worker processes.
+"""The counters of a run, across its worker processes.
 
 Beam's metrics cannot be read while a local pipeline runs. prometheus-client keeps each process's
-counters in files of the run's own folder; whoever is asked sums them up.
+counters in files in the run's own folder; any process can sum them up.
 """
 
 import functools
@@ -24,7 +24,7 @@ __all__ = ["Committed", "Read", "problems", "read_of", "start", "totals"]
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PROBLEMS = "problems.jsonl"
-_LEAST = 16 << 20  # bytes; one MiB a process, and more where there are many kinds of defects
+_LEAST = 16 << 20  # bytes; one MiB per process, and more if there are many kinds of defects
 _SOURCES = "sources.jsonl"
 _METRICS = {
     "bytes": ("Bytes of sources that are stored", ""),
@@ -37,13 +37,13 @@ _METRICS = {
     "defects": ("Defects of stored messages", "kind"),
     "joined": ("Messages that a lookup knows", "lookup"),
 }
-"""Field of `Counts` -> meaning, and the label that tells its kinds apart."""
+"""Field of `Counts` -> meaning, and the label that separates its kinds."""
 
 
 class Read(NamedTuple):
-    """What a run found in a source: messages, bytes that are none, and lines without FIX.
+    """The counts of a run for a source: messages, failures, and lines without FIX.
 
-    `seen` is what most failures of its first ones say.
+    `seen` is the commonest text of its first failures.
     """
 
     messages: int = 0
@@ -56,7 +56,7 @@ def start(folder: Path) -> None:
     """Make `folder` the place of this run's counters, for this process and those it starts.
 
     Raises `SinkFailed` if it has no space for them: they are mapped into memory, and a process that
-    writes to such a page without a place on the disk is killed (SIGBUS).
+    writes to such a page without disk space is killed (SIGBUS).
     """
     free = shutil.disk_usage(folder).free
     if free < _LEAST:
@@ -69,8 +69,8 @@ def start(folder: Path) -> None:
 
 @functools.cache
 def _counters(folder: str) -> Mapping[str, Any]:
-    # The client reads its folder from the environment when it is imported, and keeps it for good;
-    # a value class of the run's own lets one process run several jobs.
+    # The client reads its folder from the environment once, at import. A value class for each run
+    # lets one process run several jobs.
     os.environ[_FOLDER] = folder
     import prometheus_client
     from prometheus_client import values
@@ -100,7 +100,7 @@ class Committed:
     def __call__(self, batch: Batch, stored: int) -> None:
         """Count one batch, of which `stored` messages were new.
 
-        Raises `SinkFailed` where the folder cannot be written.
+        Raises `SinkFailed` if the folder cannot be written.
         """
         try:
             self._count(batch, stored)
@@ -145,7 +145,7 @@ class Committed:
 
 
 def problems(folder: Path) -> list[dict[str, Any]]:
-    """Return the sources that could not be read on, each once."""
+    """Return the errors of sources that could not be read to their end, each once."""
     path = Path(folder) / _PROBLEMS
     if not path.exists():
         return []
@@ -154,9 +154,9 @@ def problems(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_of(folder: Path) -> dict[str, Read]:
-    """Return what was found in each source that was read from, by its key.
+    """Return the counts of each source that was read from, by its key.
 
-    What is unfinished or cannot be read says nothing of what the source holds, and is left out.
+    Unfinished ends and unreadable parts are left out; they do not show what the source holds.
     """
     path = Path(folder) / _SOURCES
     if not path.exists():
@@ -171,7 +171,7 @@ def read_of(folder: Path) -> dict[str, Read]:
             first[source] = min(first.get(source, (start, seen)), (start, seen))
     result: dict[str, Read] = {}
     for (_, source), counts in by_sink.items():
-        # One sink may have had more of it already than another.
+        # One sink may already have had more of it than another.
         messages, failures, lines = max(result.get(source, Read())[:3], counts, key=sum)
         _, seen = first.get(source, (0, ""))
         result[source] = Read(messages, failures, lines, seen)

@@ -15,9 +15,9 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Migrate a database, all of it or nothing; return the exit code.
+    """Migrate a database, all or nothing; return the exit code.
 
-    One that is not there is an error and is not made.
+    A missing database is an error and is not made.
     """
     parser = argparse.ArgumentParser(prog="fixfeed migrate", description=__doc__)
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")

@@ -1,4 +1,4 @@
-"""Files in which nothing, or almost nothing, was read as FIX: mostly their delimiter is unknown."""
+"""Finds files with nothing, or almost nothing, read as FIX; mostly their delimiter is unknown."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,13 +10,13 @@ __all__ = ["nothing_read", "without_fix", "words_for"]
 
 _ENOUGH = 20
 _MOST = 9
-"""From so many failures on, a file with so many times more of them than messages is suspicious."""
+"""A file with this many times more failures than messages is suspicious, from `_ENOUGH` on."""
 
 
 def without_fix(plan: Plan, read: Mapping[str, Read]) -> list[tuple[File, Read]]:
-    """Return the files that were read from their beginning and are not FIX, or hardly.
+    """Return the files that were read from their beginning and have no FIX, or hardly any.
 
-    A file that is empty, or of which nothing was new, is none of them.
+    A file that is empty or had nothing new is not among them.
     """
     found = []
     begun = {file.key for file in plan.begun}
@@ -34,10 +34,10 @@ def _is_suspicious(read: Read) -> bool:
 def nothing_read(
     plan: Plan, read: Mapping[str, Read], suspicious: Sequence[tuple[File, Read]]
 ) -> bool:
-    """Tell whether a run read nothing as FIX though there was something to read.
+    """Return whether a run read nothing as FIX although there was something to read.
 
-    Text beside files that were done before is usual, such as a log of events beside one of
-    messages; fields that cannot be read are not.
+    Text next to files that were done before is normal, such as a log of events next to one of
+    messages. Fields that cannot be read are not normal.
     """
     if not suspicious or sum(map(any, read.values())) > len(suspicious):
         return False
@@ -46,7 +46,7 @@ def nothing_read(
 
 
 def words_for(suspicious: Sequence[tuple[File, Read]]) -> list[str]:
-    """Return what the summary says of such files, and what may help."""
+    """Return the summary's notes on such files, with what may help."""
     texts = []
     with_fields = [pair for pair in suspicious if pair[1].failures]
     text_only = [pair for pair in suspicious if not pair[1].failures]

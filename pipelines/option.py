@@ -1,4 +1,4 @@
-"""An option: its word, what it holds, and how its text is read."""
+"""An option: its word, its kind, and how its text is read."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -11,16 +11,16 @@ Kind = Literal["text", "list", "flag", "number", "choice"]
 
 
 class UsageError(Exception):
-    """What the user asked for cannot be understood; the text says how to put it right."""
+    """A user's request cannot be understood; the text says how to correct it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """One setting, of a run or of a URI.
 
-    `name` is its word, `group` where --help shows it. `shown` is its default as people write it,
-    empty if there is none. `choices` are the values of a choice, `least` is the smallest number
-    that is allowed; `read` makes the value of a text, and raises `UsageError`.
+    `name` is its word, and `group` its place in --help. `shown` is its default as people write it,
+    empty if there is none. `choices` are the values of a choice; `least` is the smallest allowed
+    number; `read` turns a text into the value, or raises `UsageError`.
     """
 
     name: str
@@ -34,9 +34,9 @@ class Option:
     read: Callable[[str], Any] = str
 
     def value(self, given: bool | str | list[str]) -> Any:
-        """Return what was given as its value; a flag of the command line is True already.
+        """Return the value of what was given; a flag of the command line is True already.
 
-        Raises `UsageError` for what it cannot hold.
+        Raises `UsageError` for invalid values.
         """
         if self.kind == "list":
             values = given if isinstance(given, list) else [str(given)]

@@ -1,8 +1,8 @@
-"""What a run is told by flags, environment and file, as one object.
+"""The settings of a run from flags, environment and file, as one object.
 
 Flags win over the environment (FIXFEED_INPUT, FIXFEED_OUTPUT, ...), the environment over the YAML
-file. All three use the same words; an unknown word is an error that names the nearest known one.
-So is a value that is not what it looks like: nothing, or a number in another form.
+file. All three use the same words; an unknown word is an error that names the nearest known one. A
+value that is empty, or a number in another form, is an error too.
 """
 
 import argparse
@@ -90,9 +90,9 @@ def _parser() -> _Parser:
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Return the settings that arguments and environment give.
+    """Return the settings from arguments and environment.
 
-    Raises `UsageError` for what is unknown or cannot be read, and `SystemExit` after --help or
+    Raises `UsageError` for unknown words and invalid values, and `SystemExit` after --help or
     --version.
     """
     found, unknown = _parser().parse_known_args(list(arguments))
@@ -135,7 +135,7 @@ def _lines(name: str, value: str) -> list[str]:
 
 
 def _for_beam(unknown: list[str]) -> tuple[str, ...]:
-    """Return what is left for Beam, if Beam knows it."""
+    """Return the remaining arguments for Beam, if Beam knows them."""
     if not unknown:
         return ()
     parser = argparse.ArgumentParser(allow_abbrev=False)
@@ -159,7 +159,7 @@ def _for_beam(unknown: list[str]) -> tuple[str, ...]:
 
 
 def _nearest_flag(flag: str, known: Collection[str], of_beam: Collection[str]) -> str:
-    """Return the flag that may have been meant, one of our own where one is near."""
+    """Return the flag that may have been meant, preferably one of our own."""
     ours = {one.replace("-", ""): one for one in known}
     near = nearest(re.sub("[-_]", "", flag).lower(), ours)
     if near:

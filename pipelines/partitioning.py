@@ -1,9 +1,9 @@
-"""How many Parquet files a run will make, told before it makes them, from samples of what it reads.
+"""Estimates from samples of the input how many Parquet files a run will make.
 
-A commit makes a file in each folder that its messages of a source go to. How many folders that are
-is counted in up to eight blocks, spread evenly over what is to be read, and in the first half of
-each: where twice the messages have twice the folders, as with ClOrdID, a commit of a hundred times
-the messages has a hundred times the folders; where they have the same, as with dates, so has it.
+A commit makes a file for each source in each folder that its messages go to. The folders are
+counted in up to eight blocks, spread evenly over the input, and in the first half of each. If twice
+the messages have twice the folders, as with ClOrdID, a commit of a hundred times the messages has a
+hundred times the folders. If they have the same folders, as with dates, so has the commit.
 """
 
 import math
@@ -22,18 +22,18 @@ from fixfeed.transforms.fix.protocol import FIX
 __all__ = ["MANY", "expected_files", "warning_of"]
 
 MANY = 2000
-"""More files than this of one run are worth a warning: readers open each of them."""
+"""More files than this from one run are worth a warning: readers open each of them."""
 
 _SAMPLES = 8
 _SAMPLE = 256 << 10  # bytes of each
 
 
 def expected_files(plan: Plan, names: Sequence[str], read: Callable[[Block], Batch]) -> int:
-    """Return about how many files of messages a plan makes of a lake partitioned by `names`.
+    """Return about how many message files a plan makes in a lake partitioned by `names`.
 
-    `read` makes of a block what is stored. What cannot be read counts as nothing.
+    `read` turns a block into the batch to store. Unreadable input counts as nothing.
     """
-    # What a column of names is made from has as many values.
+    # A column of names has as many values as the column it is made from.
     columns = [name[:-5] if name in FIX.table.names_of_codes else name for name in names]
     samples = [read(block) for block in _sampled(plan.ranges)]
     batches = [batch.messages for batch in samples if batch.messages.num_rows > 1]
@@ -55,7 +55,7 @@ def expected_files(plan: Plan, names: Sequence[str], read: Callable[[Block], Bat
 
 
 def warning_of(place: str, names: Sequence[str], files: int) -> str:
-    """Return the sentence that so many files are expected."""
+    """Return the warning that this many files are expected."""
     shown = float(f"{files:.2g}")
     return (
         f"{place} will get about {shown:,.0f} files, partitioned by {', '.join(names)}; readers "
@@ -66,7 +66,7 @@ def warning_of(place: str, names: Sequence[str], files: int) -> str:
 
 def _sampled(ranges: Sequence[Range]) -> Iterator[Block]:
     """Yield the first block of some of the ranges, spread evenly."""
-    fresh = [part for part in ranges if not part.skip]  # to pass over these takes long
+    fresh = [part for part in ranges if not part.skip]  # passing over stretches takes long
     step = max(1, len(fresh) // _SAMPLES)
     for part in fresh[::step][:_SAMPLES]:
         block = next(read_blocks(part, block_size=_SAMPLE), None)
@@ -80,7 +80,7 @@ def _folders(messages: pa.RecordBatch, names: Sequence[str]) -> int:
 
 
 def _lengths(plan: Plan) -> dict[str, int]:
-    """Return how many bytes of each source are to be read."""
+    """Return the number of bytes to read of each source."""
     sizes = {file.key: file.length if file.compression else file.size for file in plan.files}
     lengths: dict[str, int] = {}
     for part in plan.ranges:

@@ -1,4 +1,4 @@
-"""What is to be read: what the files hold less what every sink has of it already."""
+"""Plans what to read: the content of the files, less the parts that every sink has already."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ __all__ = ["Plan", "make_plan", "range_size"]
 _END = 1 << 60
 _LARGEST_RANGE = 16 << 20
 _SMALLEST_RANGE = 2 << 20
-# The number of ranges is a multiple of it, which two, three, four and six workers share evenly.
+# The number of ranges is a multiple of this, so that 2, 3, 4 or 6 workers share them evenly.
 _RANGES = 12
 
 
 @dataclass
 class Plan:
-    """What a run will read.
+    """The input that a run will read.
 
-    `files` are those that were registered; `sources` are, by sink, the source ids of their keys;
-    `finished` the files of which there is nothing to read; `copies` those all of whose bytes begin
-    another file, which are not registered; `begun` those of which a part was done already;
-    `other_rules` those that are stored under other rules than this run's.
+    `files` are the registered ones; `sources` are, by sink, the source ids by key; `finished` are
+    the files with nothing to read; `copies` are files whose bytes all begin another file, which are
+    not registered; `begun` are files with a part done already; `other_rules` are those stored under
+    other rules than this run's.
     """
 
     files: list[File] = field(default_factory=list)
@@ -37,9 +37,9 @@ class Plan:
 
 
 def range_size(total: int) -> int:
-    """Return how many bytes a range is to have at the most, where all together have `total`.
+    """Return the largest number of bytes for a range, if all together have `total`.
 
-    Ranges of one file are equal, so that workers end together.
+    Ranges of one file are equal, so that workers finish together.
     """
     ranges = _RANGES * max(1, -(-total // (_RANGES * _LARGEST_RANGE)))
     return max(_SMALLEST_RANGE, -(-total // ranges))
@@ -53,10 +53,10 @@ def make_plan(
     reprocess: bool,
     longest: int = LONGEST,
 ) -> Plan:
-    """Register the files with every ledger and return what any of them lacks.
+    """Register the files with every ledger and return the plan of what any of them lacks.
 
-    `longest` is as in `cut_ranges`. With `reprocess` only what was stored under `rules` by an
-    interrupted run counts as done.
+    `longest` is as in `cut_ranges`. With `reprocess` only stretches that an interrupted run stored
+    under `rules` count as done.
     """
     files, copies = without_copies([file for file in files if file.content.known])
     plan = Plan(files, copies=copies)
@@ -95,6 +95,6 @@ def make_plan(
 
 
 def _everywhere(done: Sequence[Sequence[Stretch]]) -> tuple[Stretch, ...]:
-    """Return what is in all of the unions of stretches."""
+    """Return the intersection of unions of stretches."""
     missing = merged(gap for stretches in done for gap in gaps(stretches, 0, _END))
     return tuple(gaps(missing, 0, _END))

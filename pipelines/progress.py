@@ -1,4 +1,4 @@
-"""Shows how far a run is: a bar on a terminal, a line now and then elsewhere."""
+"""Shows the progress of a run: a bar on a terminal, a line now and then elsewhere."""
 
 import threading
 import time
@@ -28,8 +28,8 @@ Counts = Callable[[], tuple[int, int]]
 def shown(expected: int, counts: Counts, console: Console) -> Iterator[None]:
     """Show progress while the body runs.
 
-    `expected` bytes are to be read (about, if some are compressed); `counts` gives the bytes and
-    messages stored so far.
+    `expected` is the number of bytes to read (an estimate if some are compressed); `counts` returns
+    the bytes and messages stored so far.
     """
     over = threading.Event()
     watch = _bar if console.is_terminal else _lines

@@ -1,4 +1,4 @@
-"""All that decides what is stored of a message, as a run was told."""
+"""All settings of a run that decide what is stored of a message."""
 
 import dataclasses
 import datetime
@@ -29,14 +29,14 @@ _PARTIES = {49: "SenderCompID", 56: "TargetCompID"}
 
 
 class Rules:
-    """The settings of a run that are about messages, as finished objects.
+    """The settings of a run for messages, as finished objects.
 
-    `protocol` is FIX as it is to be read; `steps` are what batches go through between parser and
-    sinks, each with its label; `digest` tells these rules from others.
+    `protocol` is FIX as this run reads it; `steps` are the steps between parser and sinks, each
+    with its label; `digest` identifies these rules.
     """
 
     def __init__(self, settings: Settings):
-        """Read the files that settings name.
+        """Read the files that the settings name.
 
         Raises `UsageError`, `DictionaryError`, `MaskingError`, `LogFormatError`, `RuleError` or
         `LookupFileError` for what cannot be understood.
@@ -89,7 +89,7 @@ class Rules:
         self.digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
     def read(self, block: Block) -> Batch:
-        """Return what is stored of a block."""
+        """Return the batch that is stored of a block."""
         batch = self.protocol.parse(block)
         if self.lookups:
             now = datetime.datetime.now(datetime.UTC)
@@ -99,7 +99,7 @@ class Rules:
         )
 
     def parse(self, *, fix_json: bool) -> Parse:
-        """Return the parser; `fix_json` asks for whole messages as JSON as well."""
+        """Return the parser; with `fix_json` it also gives whole messages as JSON."""
         reading = self.protocol.reading._replace(fix_json=fix_json)
         return Parse(dataclasses.replace(self.protocol, reading=reading))
 
@@ -118,7 +118,7 @@ def _masking(settings: Settings, dictionaries: Dictionaries) -> Masking:
 
 
 def _asks_for_enriched(rules: Sequence[Rule], lookups: Sequence[Lookup]) -> bool:
-    """Tell whether rules are about what lookups add; refuse those about what no message has yet."""
+    """Return whether rules ask about lookup results; refuse rules on columns not filled yet."""
     for rule in rules:
         if "ingested_at" in rule.columns:
             raise UsageError(

@@ -27,10 +27,10 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job with these arguments (the command line's by default); return the exit code.
 
-    A job that hangs, since a worker process has died or a signal was not heeded, ends the process.
+    If the job hangs, because a worker process died or a signal was not heeded, the process ends.
     """
     open_standard_streams()
-    # What fails is raised as well, and told here.
+    # Failures are raised as well, and reported here.
     for name in ("apache_beam", "grpc"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     words = sys.argv[1:] if arguments is None else arguments
@@ -48,10 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return watch.over(work)
     except (GaveUp, WorkerDied) as error:
-        # Its thread still waits, so the process is not to wait for it.
+        # The job's thread still waits, so the process must not wait for it.
         watch.workers.kill()
         shutil.rmtree(folder, ignore_errors=True)
-        # Nor for a reader of what is told who sleeps.
+        # Nor for a sleeping reader of the report.
         code = STOPPED if isinstance(error, GaveUp) else OWN_ERROR
         threading.Timer(1, os._exit, [code]).start()
         os._exit(ending.error(error))

@@ -1,4 +1,4 @@
-"""Runs a job: on the runner that was asked for, watched, and ended whatever it is doing."""
+"""Runs a job on the runner that was asked for, watches it, and ends it whatever it is doing."""
 
 import os
 import queue
@@ -22,13 +22,13 @@ __all__ = ["LOCAL", "GaveUp", "Stop", "Watch", "check_runner", "runner_of"]
 
 LOCAL = ("DirectRunner", "FnApiRunner")
 
-_PATIENCE = 8  # seconds from a signal to the end of a job that does not end by itself
+_PATIENCE = 8  # seconds from a signal until a job that does not end by itself is ended
 
 T = TypeVar("T")
 
 
 def check_runner(name: str) -> None:
-    """Raise `UsageError`, naming the nearest, if Beam has no runner of this name."""
+    """Raise `UsageError`, with the nearest name, if Beam has no runner of this name."""
     known = sorted({*LOCAL, *StandardOptions.KNOWN_RUNNER_NAMES})
     if name not in known and "." not in name:
         near = nearest(name, known, cutoff=0.5)
@@ -41,14 +41,14 @@ def runner_of(
 ) -> tuple[Any, PipelineOptions]:
     """Return the runner and the options for Beam.
 
-    The local runner is Beam's FnApiRunner, made here: left to itself DirectRunner chooses among
-    three runners by what the graph holds. `processes` above one are worker processes.
+    The local runner is Beam's FnApiRunner, made here: DirectRunner would choose among three runners
+    by the content of the graph. More than one of `processes` means worker processes.
     """
     options = PipelineOptions(list(beam))
     if name not in LOCAL:
         return name, options
     direct = options.view_as(DirectOptions)
-    # The runner would replace the environment by its own if it were told multi_processing.
+    # With multi_processing, the runner would replace the environment with its own.
     direct.direct_running_mode = "in_memory"
     direct.direct_num_workers = processes
     if processes == 1:
@@ -64,7 +64,7 @@ class Stop:
         self._path = str(folder / "stop")
 
     def __call__(self) -> bool:
-        """Tell whether the run is to stop."""
+        """Return whether the run is to stop."""
         return os.path.exists(self._path)
 
     def set(self) -> None:
@@ -73,11 +73,11 @@ class Stop:
 
 
 class GaveUp(Exception):
-    """A job was told to stop, and is still at something; the text says so."""
+    """A job was told to stop and is still busy; the text says so."""
 
 
 class Watch:
-    """Watches a job from the main thread: signals come to it, and the end of its workers.
+    """Watches a job from the main thread: it receives signals and the end of workers.
 
     `stop` and `workers` are the job's.
     """
@@ -92,11 +92,11 @@ class Watch:
         self._events.put(event)
 
     def over(self, job: Callable[[], T]) -> T:
-        """Run the job in a thread of its own; return what it returns, raise what it raises.
+        """Run the job in a thread; return its result or raise its exception.
 
         The first SIGINT, SIGTERM or SIGHUP sets `stop`. `GaveUp` is raised if the job has not ended
-        8 seconds later, or a second signal comes, and `WorkerDied` if a worker process has ended;
-        the thread of the job may wait for ever then, so the process has to end by `os._exit`.
+        8 seconds later, or at a second signal, and `WorkerDied` if a worker process has ended. The
+        job's thread may then wait for ever, so the process must end by `os._exit`.
         """
         results: list[T] = []
 
@@ -141,18 +141,18 @@ class Watch:
                 flush=True,
             )
 
-        # Neither a full disk nor a reader of standard error that sleeps keeps the job from ending.
+        # A full disk or a sleeping reader of standard error must not keep the job from ending.
         threading.Thread(target=ask, daemon=True).start()
 
 
 @contextmanager
 def _signals(happened: Callable[[int], None]) -> Iterator[None]:
-    """Tell `happened` of signals that ask to stop, if this is the main thread."""
+    """Call `happened` with signals that ask to stop, if this is the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     asking = [signal.SIGINT, signal.SIGTERM]
-    # Under nohup the end of the terminal is to be survived.
+    # Under nohup the job must survive the end of the terminal.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         asking.append(signal.SIGHUP)
     handlers = {

@@ -1,4 +1,4 @@
-"""What a run may be told: every option once, with its type, its default and what --help says."""
+"""The options of a run, each defined once: type, default and text of --help."""
 
 import re
 import types
@@ -48,7 +48,7 @@ def _option(
     least: int = 0,
     read: Callable[[str], Any] = str,
 ) -> Any:
-    """Return the field of an option; the type it is declared with says what it holds."""
+    """Return the field of an option; its declared type decides the kind of its value."""
     about = {
         "group": group,
         "help": text,
@@ -67,7 +67,7 @@ _OUTPUT, _RUNNING = "output", "running"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is to do, in the order of --help. `beam` are options for Beam, as given."""
+    """The settings of a run, in the order of --help. `beam` are options for Beam, as given."""
 
     input: tuple[str, ...] = _option(
         _INPUT,

@@ -1,4 +1,4 @@
-"""The table of connectors: which URI becomes which sink."""
+"""The table of connectors, which make sinks of URIs."""
 
 import functools
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -22,7 +22,7 @@ from fixfeed.pipelines.uris import UnknownPlace, split_uri
 from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.nearest import nearest
 
-# A sink's transform is imported where it is used: commands that look into a sink need no Beam.
+# A sink's transform is imported where it is used: commands that only read a sink need no Beam.
 if TYPE_CHECKING:
     import apache_beam as beam
 
@@ -36,16 +36,15 @@ _BY_WORD = {option.name: option for option in OPTIONS}
 
 @dataclass(frozen=True)
 class Sink:
-    """A place that batches are stored in.
+    """A place that stores batches.
 
-    `name` is its URI, without parameters, as people may see it. `ledger()` opens what it remembers,
-    for planning; `write(run)` is the transform that stores; `failures()` yields those that are
-    stored, in order; `look()` opens what it remembers, if it does, to look, or raises the
-    `SinkError` that storing would raise. Both make nothing. `fix_json` tells that it needs the
-    column `fix_json`, `stdout` that it writes to standard output, in one process.
-    `one_writer` tells that a process alone keeps it busy: others would wait for their turn, and
-    their rows would come in between. `partition_by` are the names that it sorts files into folders
-    by, if it has folders.
+    `name` is its URI without parameters, in a form that people may see. `ledger()` opens its ledger
+    for planning; `write(run)` is the transform that stores. `failures()` yields the stored failures
+    in order. `look()` opens an existing ledger to look at it, or raises the `SinkError` that
+    storing would raise. These two make nothing. `fix_json` means that it needs the column
+    `fix_json`, and `stdout` that it writes to standard output, in one process. `one_writer` means
+    that one process keeps it busy: others would wait for their turn, and their rows would come in
+    between. `partition_by` are the names that sort its files into folders, if it has any.
     """
 
     name: str
@@ -164,7 +163,7 @@ def _standard_output(uri: str) -> Sink:
 
 
 def _there(ledger: JsonlLedger | ParquetLedger) -> Ledger | None:
-    """Return a ledger that is there already, and can be used."""
+    """Return a ledger that exists already and can be used, else None."""
     try:
         if ledger.check():
             return ledger
@@ -177,11 +176,11 @@ def _there(ledger: JsonlLedger | ParquetLedger) -> Ledger | None:
 
 @dataclass(frozen=True)
 class Connector:
-    """How the URIs of a scheme become sinks.
+    """Makes sinks of the URIs of a scheme.
 
     `make(uri, given, names)` makes the sink of a URI without parameters; `given` are the values of
-    parameters by word, `names` tells that messages have the columns of names. `parameters` are
-    those that a URI may have, None where all of it is the driver's own.
+    parameters by word; `names` means that messages have the columns of names. `parameters` are
+    those that a URI may have, None if all of the URI is for the driver.
     """
 
     make: Callable[[str, Mapping[str, Any], bool], Sink]
@@ -208,8 +207,8 @@ _SUFFIXES = {
 def sink_of(uri: str, *, partition_by: Sequence[str] = (), names: bool = False) -> Sink:
     """Return the sink that a URI names. Raises `UnknownPlace`; nothing is opened.
 
-    `partition_by` is how the files of all Parquet sinks are to be sorted into folders, if that is
-    said for all; `names` tells that messages have the columns of names.
+    `partition_by` are the names that sort the files of all Parquet sinks into folders, if given for
+    all; `names` means that messages have the columns of names.
     """
     scheme, separator, _ = uri.partition(":")
     if not separator or scheme not in SINKS:
@@ -232,7 +231,7 @@ def sink_of(uri: str, *, partition_by: Sequence[str] = (), names: bool = False) 
 def _meant(scheme: str, place: str) -> str:
     """Return, as the end of a sentence, the URI that was probably meant.
 
-    What a URL would take for a host (`parquet://lake/`) is the beginning of a path here.
+    The host of a URL (`parquet://lake/`) is the beginning of a path here.
     """
     name = place.removeprefix("//")
     return f"; did you mean {redact(scheme + name)}?" if name.strip("/") else ""
@@ -240,7 +239,7 @@ def _meant(scheme: str, place: str) -> str:
 
 def _guess(uri: str) -> str:
     """Return, as the end of a sentence, the URI that was probably meant."""
-    uri = redact(uri)  # before it is taken apart, as a part may not show what is a password
+    uri = redact(uri)  # before it is split, since a part may not show that it is a password
     scheme, separator, rest = uri.partition(":")
     if uri == "-":
         return "; did you mean jsonl:-?"

@@ -1,4 +1,4 @@
-"""The table of sources: what a text of --input names, and how it is found."""
+"""The table of sources: the kinds of --input, and how each is found."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from fixfeed.transforms.protocol import Protocol
 __all__ = ["SOURCES", "Found", "Named", "Source", "SourceKind", "sources_of"]
 
 Found = tuple[list[File], list[Unreadable]]
-"""The files that there are to read, and what cannot be read."""
+"""The files to read, and those that cannot be read."""
 
 
 class Named(NamedTuple):
-    """A source as --input names it: without its parameters, and the values of these by word."""
+    """A source as --input names it: its text without parameters, and their values by word."""
 
     text: str
     given: Mapping[str, Any]
@@ -27,11 +27,11 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """What a run reads from.
+    """A source of a run.
 
-    `look(protocol)` returns what there is to read, and takes nothing of it. `find(protocol, folder,
-    stop)` returns what the run is to read; what can be read once only is copied into `folder`, the
-    run's own, to its end or until `stop` says so.
+    `look(protocol)` returns what there is to read and consumes nothing. `find(protocol, folder,
+    stop)` returns what the run is to read. Input that can be read only once is copied into
+    `folder`, the run's own, to its end or until `stop` returns true.
     """
 
     look: Callable[[Protocol], Found]
@@ -40,10 +40,10 @@ class Source:
 
 @dataclass(frozen=True)
 class SourceKind:
-    """How texts of --input become a source.
+    """Makes a source of texts of --input.
 
     `make(named)` makes one source of all texts of this kind. `parameters` are those that a text may
-    have, None where a question mark is a part of it.
+    have, None if a question mark is part of it.
     """
 
     make: Callable[[Sequence[Named]], Source]

@@ -1,4 +1,4 @@
-"""Standard input, copied to a file of the run, so that it can be read in parallel."""
+"""Copies standard input to a file of the run, so that it can be read in parallel."""
 
 import os
 import select
@@ -11,14 +11,14 @@ from fixfeed.io.ledger.ledger import SinkFailed
 
 __all__ = ["spool"]
 
-_BLINK = 0.2  # seconds between two looks at `stop` while nothing comes
+_BLINK = 0.2  # seconds between checks of `stop` while nothing arrives
 
 
 def spool(folder: Path, stop: Callable[[], bool]) -> str | Unreadable:
-    """Copy standard input to a file in `folder`, to its end or until `stop` says so.
+    """Copy standard input to a file in `folder`, to its end or until `stop` returns true.
 
-    Returns the path, or why standard input cannot be read. Raises `SinkFailed` if the file cannot
-    be written.
+    Returns the path, or the reason if standard input cannot be read. Raises `SinkFailed` if the
+    file cannot be written.
     """
     path = folder / "standard-input"
     if sys.stdin is None:

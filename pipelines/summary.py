@@ -1,4 +1,4 @@
-"""What a run did, for people and for scripts."""
+"""The summary of a run, for people and for scripts."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ _DONE = "done"
 
 @dataclass
 class Summary:
-    """What a run did; `orjson.dumps` makes the JSON summary of it.
+    """The result of a run; `orjson.dumps` makes the JSON summary of it.
 
-    `sinks` are their counts by name, `files` how many were to be read, `finished` those that were
-    done already, `without_fix` those in which nothing, or almost nothing, was read as FIX,
-    `unreadable` why something was not read whole; `nothing_read` tells that there was something to
-    read, and nothing of it was read as FIX.
+    `sinks` are the counts of each sink by name, `files` is the number of files to read, `finished`
+    are those that were done already, `without_fix` are those with nothing, or almost nothing, read
+    as FIX, and `unreadable` are the reasons for parts not read. `nothing_read` is true if there was
+    something to read and nothing was read as FIX.
     """
 
     sinks: dict[str, Counts]
@@ -55,7 +55,7 @@ class Summary:
 
     @property
     def failures(self) -> int:
-        """How many failures the sink has that has the most."""
+        """The number of failures of the sink that has the most."""
         return max((counts.failures for counts in self.sinks.values()), default=0)
 
 
@@ -70,9 +70,9 @@ def summary_of(
     seconds: float,
     stopped: bool,
 ) -> Summary:
-    """Return what a run did: `sinks` are their counts by name.
+    """Return the summary of a run; `sinks` are their counts by name.
 
-    `problems` and `read` are those of `metrics`; `joined` of each sink then has every one of
+    `problems` and `read` are those of `metrics`; `joined` of each sink gets an entry for each of
     `lookups`.
     """
     other = [file.name for file in plan.other_rules]
@@ -123,7 +123,7 @@ def summary_of(
 
 
 def _once_a_source(problems: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return why sources could not be read on; a file is read in several places at once."""
+    """Return a reason per unreadable source; a file is read in several places at once."""
     by_source: dict[str, list[str]] = {}
     for problem in sorted(problems, key=lambda problem: problem["position"]):
         by_source.setdefault(problem["source"], []).append(problem["error"])
@@ -181,7 +181,7 @@ def print_summary(console: Console, summary: Summary) -> None:
 def _print_kinds(
     console: Console, title: str, meanings: Mapping[str, str], counts: Sequence[Mapping[str, int]]
 ) -> None:
-    # Every sink is given the same; one that was behind may have seen more of it.
+    # Every sink gets the same, but one that had less before may have seen more of it.
     most = {kind: max(one.get(kind, 0) for one in counts) for kind in meanings} if counts else {}
     found = {kind: count for kind, count in most.items() if count}
     if not found:

@@ -13,18 +13,18 @@ __all__ = ["UnknownPlace", "split_uri"]
 
 
 class UnknownPlace(ValueError):
-    """A URI that names nothing to read from or store in; the text says what would."""
+    """A URI names nothing to read from or store in; the text says what would."""
 
 
 def split_uri(uri: str, known: Sequence[Option]) -> tuple[str, Mapping[str, Any]]:
     """Return a URI without its parameters, and the values of these by their words.
 
     Parameters begin after the last question mark, with `&` between them and commas between the
-    values of a list; `%2C` is a comma within one. A question mark that no parameter follows is a
+    values of a list; `%2C` is a comma within one. A question mark without a parameter after it is
     part of the place.
 
-    Raises `UnknownPlace`, which names the nearest, for a parameter that is not one of `known`, that
-    is given twice, or that has no value or a wrong one.
+    Raises `UnknownPlace` for a parameter that is not one of `known` (with the nearest), that is
+    given twice, or that has no value or a wrong one.
 
     >>> split_uri("parquet:lake/?by=date,hour", [Option(name="by", help="columns", kind="list")])
     ('parquet:lake/', {'by': ('date', 'hour')})

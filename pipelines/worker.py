@@ -1,8 +1,8 @@
 """A worker process of the local runner; `pipelines.workers` starts it.
 
-It does what Beam's own does, but ends when the process that started it is gone, whatever it is
-doing, and leaves signals to that process, since whoever stops a service or a terminal's job sends
-them to all of its processes: a worker that died of one would take what it is storing with it.
+It works like Beam's own, but ends when the process that started it is gone, whatever it is doing.
+It also ignores signals and leaves them to that process. Stopping a service or a terminal's job
+signals all of its processes, and a worker that died of it would lose the data it is storing.
 """
 
 import os
@@ -15,7 +15,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Work until the runner says that all is done; standard input ends with the parent."""
+    """Work until the runner is done; standard input ends with the parent process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

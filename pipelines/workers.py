@@ -1,7 +1,7 @@
-"""The worker processes of a run on the local runner: started, watched, and never left behind.
+"""The worker processes of a run on the local runner: started, watched, and always ended.
 
-Beam starts its own through a shell and waits for ever for one that has died or never began. Here
-each is a child of this process, so its end is seen and told.
+Beam starts its workers through a shell and waits for ever for one that died or never began. Here
+each is a child of this process, so its end is noticed and reported.
 """
 
 import contextlib
@@ -28,24 +28,24 @@ from google.protobuf import json_format, text_format
 __all__ = ["WorkerDied", "Workers"]
 
 _URN = "fixfeed:environment:worker_process:v1"
-# With -P and the path of this process: packages come from where ours came from, not from folders
-# of the same name where the user happens to be.
+# With -P and the path of this process, packages come from the same place as ours, not from folders
+# of the same name in the user's current folder.
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from fixfeed.pipelines.worker import main; main()"
 )
-_PATIENCE = 5  # seconds for a worker to end by itself when all is done
+_PATIENCE = 5  # seconds for a worker to end by itself once all is done
 
 
 class WorkerDied(Exception):
-    """A worker process ended, or did not start; the text says how, and what to do."""
+    """A worker process ended, or did not start; the text says how and what to do."""
 
 
 class Workers:
-    """The worker processes of a run. Their own output goes to files in `folder`.
+    """The worker processes of a run. Their output goes to files in `folder`.
 
-    `died` is called, in a thread of its own, with the `WorkerDied` of each that ends before it was
-    told to.
+    `died` is called, in a separate thread, with the `WorkerDied` of each worker that ends too
+    early.
     """
 
     def __init__(self, folder: Path, died: Callable[[WorkerDied], None]):
@@ -68,7 +68,7 @@ class Workers:
     def start(self, variables: dict[str, str]) -> subprocess.Popen[bytes]:
         """Start a process with these variables added to the environment.
 
-        Raises `WorkerDied`, and tells it, if that is impossible.
+        If that fails, raises `WorkerDied` and calls `died` with it.
         """
         path = [entry or os.getcwd() for entry in sys.path]
         log = self._folder / f"worker-{len(self._processes) + 1}.log"
@@ -80,7 +80,8 @@ class Workers:
                     stdout=output,
                     stderr=output,
                     env=os.environ | variables,
-                    # A terminal's Ctrl-C reaches the parent alone; workers end what they are at.
+                    # A terminal's Ctrl-C reaches only the parent; workers finish their current
+                    # work.
                     start_new_session=True,
                 )
         except OSError as error:
@@ -100,12 +101,12 @@ class Workers:
             self._died(WorkerDied(_how(process.pid, code, log)))
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
-        """Say that a process may end now."""
+        """Allow a process to end from now on."""
         if process.poll() is None:
             self._ending.add(process.pid)
 
     def join(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait until a process has ended, and end it if that takes long: all is stored."""
+        """Wait until a process has ended, and kill it if that takes long: all is stored."""
         try:
             process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
@@ -126,7 +127,7 @@ class Workers:
 
 
 class _Handler(GrpcWorkerHandler):
-    """What Beam's runner holds of one worker process."""
+    """Beam's handle of one worker process."""
 
     def __init__(self, workers: Workers, state: Any, provision_info: Any, server: Any):
         super().__init__(state, provision_info, server)
@@ -167,13 +168,13 @@ class _Environment(environments.Environment):
 
 
 def _without_lost_connections(arguments: threading.ExceptHookArgs) -> None:
-    """Print what ended a thread, unless it is one of Beam's that waited for a dead worker."""
+    """Print the exception of a thread, unless it is one of Beam's that waited for a dead worker."""
     if not issubclass(arguments.exc_type, grpc.RpcError):
         threading.__excepthook__(arguments)
 
 
 def _how(process_id: int, code: int, log: Path) -> str:
-    """Tell how a worker process ended."""
+    """Return a sentence on how a worker process ended."""
     stays = "what was committed is stored, and the same command goes on"
     if code < 0:
         why = "that is the system's way when memory runs out; run it with fewer --workers"
