@@ -1,12 +1,12 @@
-"""A large FIX log for measurements, written as fast as a disk takes it.
+"""A large FIX log for measurements, written as fast as the disk allows.
 
 python -m benchmarks.bench_log /tmp/bench.log 1000000
 
 The mix is that of an order gateway: executions 41 %, orders 22 %, market data 15 %, replaces and
 cancels 8 % each, heartbeats 5 %, logons and News with RawData 0.5 % each; about 250 bytes a
 message, SOH between fields, one message a line, no prefix. A share is damaged. Messages come from
-templates whose byte sums are known: only MsgSeqNum, SendingTime and an identifier differ, so
-CheckSum is an addition. MsgSeqNum and the identifier (ClOrdID, where there is one) never repeat.
+templates with known byte sums: only MsgSeqNum, SendingTime and an identifier differ, so CheckSum is
+just an addition. MsgSeqNum and the identifier (ClOrdID, if there is one) never repeat.
 """
 
 import argparse
@@ -23,7 +23,7 @@ Fields = list[tuple[int, bytes]]
 _MIX = {"8": 41, "D": 22, "W": 15, "G": 8, "F": 8, "0": 5, "A": 0.5, "B": 0.5}
 _TEMPLATES = 4096
 _CHUNK = 2048
-_FIRST = 10_000_000  # so that all numbers have eight digits up to ninety million messages
+_FIRST = 10_000_000  # all numbers have eight digits, up to ninety million messages
 _MOST = 90_000_000
 _TRAILERS = [b"10=%03d\x01\n" % number for number in range(256)]
 _SYMBOLS = (b"AAPL", b"MSFT", b"VOD.L", b"HSBA.L", b"SAP.DE", b"EURUSD", b"7203.T")
@@ -36,7 +36,7 @@ _RAW = (
 
 
 class Counts(NamedTuple):
-    """What a log holds: messages (with or without defects), failures, lines without FIX."""
+    """The counts of a log: messages (with or without defects), failures, lines without FIX."""
 
     messages: int
     failures: int
@@ -44,9 +44,9 @@ class Counts(NamedTuple):
 
 
 class _Template(NamedTuple):
-    """A message up to CheckSum with places for number, time and number again.
+    """A message up to CheckSum, with placeholders for number, time and number again.
 
-    `total` is the sum of all bytes but those.
+    `total` is the sum of all other bytes.
     """
 
     pieces: bytes
@@ -56,12 +56,11 @@ class _Template(NamedTuple):
 def write_bench_log(
     path: str | PathLike[str], messages: int, seed: int = 42, malformed: float = 0.01
 ) -> Counts:
-    """Write `messages` lines to `path` and return what they hold; the counts add up to `messages`.
+    """Write `messages` lines to `path` and return their counts, which add up to `messages`.
 
     The same arguments give the same bytes. The share `malformed` of the lines is damaged: wrong
-    CheckSum or BodyLength, cut off, a tag that is none (those are messages still), no MsgType (a
-    failure), or text (skipped). Raises `ValueError` for more messages than there are numbers
-    of eight digits.
+    CheckSum or BodyLength, cut off, an invalid tag (these are still messages), no MsgType (a
+    failure), or text (skipped). Raises `ValueError` for more than ninety million messages.
     """
     if messages > _MOST:
         raise ValueError(f"{messages} messages are asked for; {_MOST} is the most that is written")
@@ -84,7 +83,7 @@ def write_bench_log(
 
 
 def _lines(chosen: list[_Template], start: int, sums: list[int]) -> list[bytes]:
-    # A chunk shares its second; the milliseconds go up to 999 in it.
+    # A chunk's messages share a second; the milliseconds go up to 999 in it.
     second = start // _CHUNK % 30_000 + 8 * 3600
     clock = b"20250102-%02d:%02d:%02d." % (second // 3600, second // 60 % 60, second % 60)
     moments = [clock + b"%03d" % (n * 1000 // _CHUNK) for n in range(_CHUNK)]
@@ -183,7 +182,7 @@ _BODIES = {
 
 
 def _damage(line: bytes, rng: random.Random) -> tuple[bytes, int, int]:
-    """Return the line damaged, how many failures it is then and how many lines without FIX."""
+    """Return the damaged line, and how many failures and lines without FIX it is then."""
     kind = rng.randrange(6)
     if kind == 0:
         return b"gateway: session state saved, no message here\n", 0, 1
@@ -192,7 +191,7 @@ def _damage(line: bytes, rng: random.Random) -> tuple[bytes, int, int]:
     if b"\x0195=" in line:
         return line, 0, 0
     if kind == 2:
-        # Less is missing than any message is long, so BodyLength points at no other message's end.
+        # Less is cut off than any message's length, so BodyLength points at no other message's end.
         return line[: -rng.randint(12, 50)] + b"\n", 0, 0
     if kind == 3:
         head, _, body = line.partition(b"\x019=")
@@ -205,7 +204,7 @@ def _damage(line: bytes, rng: random.Random) -> tuple[bytes, int, int]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the log the command line asks for and print what it holds; return the exit code."""
+    """Write the log that the command line asks for and print its counts; return the exit code."""
     parser = argparse.ArgumentParser(description="Write a large FIX log for measurements.")
     parser.add_argument("path", metavar="PATH")
     parser.add_argument("messages", type=int, metavar="N")

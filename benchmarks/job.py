@@ -30,10 +30,10 @@ from fixfeed.transforms.parse import ParseFix
 
 
 class Clock:
-    """Notes the time: one file a process and kind, as CLOCK_MONOTONIC is the machine's."""
+    """Records times, a file per process and kind; CLOCK_MONOTONIC is that of the machine."""
 
     def __init__(self, folder: str):
-        """`folder` is where the notes go."""
+        """The notes go to `folder`."""
         self._folder = folder
 
     def note(self, kind: str) -> None:
@@ -78,7 +78,7 @@ class _Timed(beam.PTransform):
 
 
 def family_bytes(process_id: int) -> int:
-    """Return the resident memory of a process and all that it started."""
+    """Return the resident memory of a process and of all processes that it started."""
     found: dict[int, tuple[int, int]] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -88,7 +88,7 @@ def family_bytes(process_id: int) -> int:
         found[int(status.parent.name)] = int(fields[1]), int(fields[21]) * 4096
     family = {process_id}
     for number, (parent, _) in sorted(found.items()):
-        # A child has a higher number than its parent unless numbers have begun anew.
+        # A child has a higher number than its parent unless the numbers have wrapped around.
         if parent in family:
             family.add(number)
     return sum(found[number][1] for number in family if number in found)
@@ -126,7 +126,7 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
 
     thread = threading.Thread(target=watch)
     thread.start()
-    # As the job itself does: one process keeps SQLite busy.
+    # As in the job itself: one process keeps SQLite busy.
     processes = 1 if target.startswith("sqlite:") else min(os.cpu_count() or 1, len(ranges))
     runner, options = runner_of(
         "DirectRunner", processes=processes, beam=(), workers=Workers(Path(folder), print)

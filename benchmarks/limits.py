@@ -1,8 +1,8 @@
-"""The limits that the job is compared to: the same rows, ready-made, by the fastest way there is.
+"""The limits that the job is compared with: the same rows, ready-made, stored in the fastest way.
 
     python -m benchmarks.limits NAME LOG TARGET    # prints seconds as JSON
 
-Each runs in a process of its own; what it stores is made ready before the clock starts.
+Each runs in a separate process; its rows are made before the clock starts.
 """
 
 import io
@@ -33,7 +33,7 @@ __all__ = ["LIMITS"]
 
 
 def _rows(log: str) -> list[pa.RecordBatch]:
-    """Return the messages of a log as the batches that go into the table."""
+    """Return the messages of a log as batches for the table."""
     (file,), _ = find_files([log])
     batches = []
     for part in cut_ranges(file, ()):
@@ -47,7 +47,7 @@ def _rows(log: str) -> list[pa.RecordBatch]:
 
 
 def executemany(log: str, target: str) -> float:
-    """Python's own sqlite3, tuples ready-made, one transaction a block."""
+    """Python's own sqlite3 with ready-made tuples, one transaction per block."""
     ready = []
     for rows in _rows(log):
         columns = [
@@ -70,7 +70,7 @@ def executemany(log: str, target: str) -> float:
 
 
 def adbc(log: str, target: str) -> float:
-    """ADBC, batches ready-made, one transaction a block."""
+    """ADBC with ready-made batches, one transaction per block."""
     ready = [with_doubles(rows, FIX.table.finer) for rows in _rows(log)]
     connection = adbc_driver_sqlite.dbapi.connect(target, autocommit=True)
     cursor = connection.cursor()
@@ -89,7 +89,7 @@ def adbc(log: str, target: str) -> float:
 
 
 def copy(log: str, target: str) -> float:
-    """Binary COPY of ready bytes over as many connections as cores, one transaction a block."""
+    """Binary COPY of ready-made bytes over one connection per core, one transaction per block."""
     store = open_store(target)
     store.prepare()
     store.close()
@@ -127,7 +127,7 @@ def _copy(target: str, ready: list[bytes], barrier) -> None:
 
 
 def parquet(log: str, target: str) -> float:
-    """pyarrow writes the same columns to one file, zstd, one core."""
+    """pyarrow writes the same columns to one zstd file on one core."""
     ready = _rows(log)
     begin = time.monotonic()
     with pq.ParquetWriter(target, ready[0].schema, compression="zstd") as writer:
@@ -142,7 +142,7 @@ LIMITS: dict[str, Callable[[str, str], float]] = {
     "copy": copy,
     "parquet": parquet,
 }
-"""Name -> what stores the log's rows in the target and returns the seconds it took."""
+"""Name -> the function that stores the log's rows in the target and returns the seconds taken."""
 
 if __name__ == "__main__":
     print(json.dumps(LIMITS[sys.argv[1]](*sys.argv[2:])))

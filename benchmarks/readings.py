@@ -1,4 +1,4 @@
-"""What nested groups, validation, the FIX JSON encoding and masking add to parsing, and loading."""
+"""The costs of nested groups, validation, FIX JSON and masking in parsing, and of loading."""
 
 import statistics
 import time
@@ -22,7 +22,7 @@ _ROUNDS = 9
 
 
 def without_groups(content: Definition) -> dict[str, Any]:
-    """Return a dictionary in which the members of groups stand at the level of the message."""
+    """Return a dictionary with the members of groups at the message level."""
 
     def flat(members: Sequence[Any]) -> Iterator[list[Any]]:
         for what, _, *inner in members:
@@ -41,7 +41,7 @@ def without_groups(content: Definition) -> dict[str, Any]:
 
 
 def readings(blocks: Sequence[Block]) -> list[str]:
-    """Return the lines of a table: ways of reading, and how fast each is beside the barest one."""
+    """Return the lines of a table: ways of reading, each with its speed relative to the barest."""
     flat = Dictionaries(
         tuple(OwnDictionary("", without_groups(definition(version))) for version in VERSIONS)
     )
@@ -65,7 +65,7 @@ def readings(blocks: Sequence[Block]) -> list[str]:
             begin = time.process_time()
             for block in blocks:
                 parse_block(block, **options)
-            if round_:  # the first one learns the places of fields
+            if round_:  # the first round learns the places of fields
                 times[way].append((time.process_time() - begin) / count)
     barest = statistics.median(times[next(iter(ways))])
     rows = ["| how messages are read, one core | µs a message | speed |", "|---|--:|--:|"]
@@ -76,7 +76,7 @@ def readings(blocks: Sequence[Block]) -> list[str]:
 
 
 def loading() -> list[str]:
-    """Return the lines of a table: how long each dictionary takes from its file to an order."""
+    """Return the lines of a table: the time from a dictionary's file to the scope of an order."""
     rows = ["| dictionary | milliseconds to load |", "|---|--:|"]
     for version in VERSIONS:
         taken = []

@@ -27,14 +27,14 @@ from tests.services.postgresql_server import server
 
 __all__ = ["main"]
 
-_PARSED = 40_000  # messages of the log that the parsers are timed on
-_SLOW = 2_000  # messages a round for the parsers that are slow
+_PARSED = 40_000  # messages for timing the parsers
+_SLOW = 2_000  # messages per round for the slow parsers
 _ROUNDS = 7
 _TURNS = 3
 
 
 def plain_python(message: bytes) -> dict[bytes, bytes]:
-    """What one would write first: split at SOH and at `=`, sum up the bytes."""
+    """The obvious first version: split at SOH and at `=`, sum up the bytes."""
     fields = dict(part.split(b"=", 1) for part in message.split(b"\x01") if b"=" in part)
     sum(message[: message.rfind(b"10=")]) % 256
     return fields
@@ -51,7 +51,7 @@ def with_simplefix(message: bytes) -> object:
 
 
 def first_blocks(log: Path) -> list[Block]:
-    """Return the blocks that the parsers are timed on."""
+    """Return the blocks for timing the parsers."""
     blocks: list[Block] = []
     count = 0
     (file,), _ = find_files([str(log)])
@@ -64,7 +64,7 @@ def first_blocks(log: Path) -> list[Block]:
 
 
 def parsers(log: Path) -> list[str]:
-    """Time the parsers in turns, process time, one core."""
+    """Time the parsers in turns, in process time on one core."""
     blocks = first_blocks(log)
     count = sum(parse_block(block).read for block in blocks)
     lines = [
@@ -93,7 +93,7 @@ def parsers(log: Path) -> list[str]:
 
 
 def measured(module: str, *arguments: object) -> dict[str, float]:
-    """Run one measurement in a process of its own."""
+    """Run one measurement in a separate process."""
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)],
         check=True,
@@ -104,9 +104,9 @@ def measured(module: str, *arguments: object) -> dict[str, float]:
 
 
 def in_turns(*runs: Callable[[Path], float]) -> list[float]:
-    """Do runs in turns, each in an empty folder of its own; return the median seconds of each.
+    """Do the runs in turns, each in its own empty folder; return the median seconds of each.
 
-    The disk and other users of the machine make any one of them a third slower or faster.
+    The disk and other users of the machine make a single run a third slower or faster.
     """
     times: list[list[float]] = [[] for _ in runs]
     for _ in range(_TURNS):
@@ -117,7 +117,7 @@ def in_turns(*runs: Callable[[Path], float]) -> list[float]:
 
 
 def sinks(log: Path, messages: int) -> None:
-    """Print the rates of the job and of what it is compared to."""
+    """Print the rates of the job and of its limits."""
     print("| from log to | messages/s | compared to | messages/s | ratio |")
     print("|---|--:|---|--:|--:|", flush=True)
 
@@ -164,7 +164,7 @@ def sinks(log: Path, messages: int) -> None:
         {
             "parsing alone, as many cores": parsing,
             "pyarrow writes the same columns, one core": bare,
-            # What is left of parsing's rate if nothing is done but these two.
+            # The rate if nothing but these two is done.
             "both of these, as many cores": parsing + bare / (os.cpu_count() or 1),
         },
     )
@@ -172,7 +172,7 @@ def sinks(log: Path, messages: int) -> None:
 
 
 def growth(logs: dict[int, Path], folder: Path) -> None:
-    """Print the times of the job into SQLite and Parquet at several sizes, with the peak memory."""
+    """Print times and peak memory of the job into SQLite and Parquet at several sizes."""
     print("| messages | into | seconds | messages/s | peak memory, all processes |")
     print("|--:|---|--:|--:|--:|", flush=True)
     for messages, log in logs.items():

@@ -37,11 +37,11 @@ VERSIONS = (
     "FIX50SP1",
     "FIX50SP2",
 )
-"""From the oldest to the newest: the newest name of a field is the one in the union."""
+"""From oldest to newest: the union has the newest name of a field."""
 
 
 def union(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return fields and message types of all versions; what a later one says of a tag holds."""
+    """Return fields and message types of all versions; for each tag the latest version counts."""
     fields: dict[str, list[Any]] = {}
     messages: dict[str, list[Any]] = {}
     for one in dictionaries:
@@ -70,7 +70,7 @@ def union(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def build(folder: Path, standards: Path) -> dict[str, bytes]:
-    """Return the files by name, from the folders of QuickFIX's and of Orchestra's XML."""
+    """Return the files by name, built from the folders of QuickFIX's and Orchestra's XML."""
     orchestra = {
         name: read_orchestra(standards / f"Orchestra{name}.xml") for name in ("FIX42", "FIX44")
     }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sample logs of a day, the job on them, and three questions to what it stored.
+# Makes sample logs of a day, runs the job on them, and asks three questions of the result.
 set -eu
 rm -rf demo
 fixfeed sample --output demo/logs

@@ -17,9 +17,9 @@ _MUTUAL = re.compile(r"(?:additional|other) (?:values|types) may be used by mutu
 
 
 class StandardField(NamedTuple):
-    """A field: its name, its listed values with their meanings, and what else it may hold.
+    """A field: its name, its listed values with meanings, and the type of other allowed values.
 
-    `listed_by` is the tag of the field whose values these are, its own tag mostly; `union` as in
+    `listed_by` is the tag of the field that lists the values, mostly its own; `union` is as in
     `transforms.fix.dictionary.union.Field`.
     """
 
@@ -33,9 +33,8 @@ class StandardField(NamedTuple):
 class Orchestra:
     """Fields by tag; messages from MsgType to members.
 
-    Members go from tag to the members of the group that the tag counts, None for a field.
-    `optional` are those that are not required where they stand, as (MsgType, tags of the groups,
-    tag).
+    Members map a tag to the members of the group that it counts, None for a field. `optional` are
+    the members not required at their place, as (MsgType, tags of the groups, tag).
     """
 
     fields: dict[int, StandardField]
@@ -85,7 +84,7 @@ class _Reader:
     ) -> Iterator[tuple[tuple[int, ...], int, bool | None]]:
         """Yield the groups around each member, its tag, and whether it is required.
 
-        A tag that counts a group has None.
+        For a tag that counts a group, that is None.
         """
         for one in parent:
             kind, number = one.tag.removeprefix(_SPACE), one.get("id", "")
@@ -117,7 +116,7 @@ class _Reader:
 
 
 def _text(one: Element) -> str:
-    """Return what the standard says of a field or of a set of codes, but not of each code."""
+    """Return the standard's text on a field or a set of codes, without that on each code."""
     return " ".join(
         "".join(text.itertext())
         for text in one.iterfind(f"{_SPACE}annotation/{_SPACE}documentation")
@@ -125,7 +124,7 @@ def _text(one: Element) -> str:
 
 
 def _union(text: str) -> str:
-    """Return the type of the values that a description allows beside the listed ones."""
+    """Return the type of the values that a description allows besides the listed ones."""
     if _MUTUAL.search(text):
         return "STRING"
     found = _FROM.search(text)
@@ -135,7 +134,7 @@ def _union(text: str) -> str:
 
 
 def _meaning(name: str) -> str:
-    """Return `TradeThroughLimit` as `Trade through limit`; what is in capitals stays so."""
+    """Return `TradeThroughLimit` as `Trade through limit`; words in capitals stay so."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name).split()
     return " ".join(
         word if (word.isupper() and len(word) > 1) or not number else word.lower()

@@ -1,7 +1,7 @@
-"""What the FIX standard says beyond the files that dictionaries are built from.
+"""Facts of the FIX standard that are not in the files that dictionaries are built from.
 
-Facts of the specification of each version, those of FIX 5.0 and later as the fields' union data
-types in the FIX Repository (2010 edition, 2020-04-02) have them.
+They are from the specification of each version; for FIX 5.0 and later from the fields' union data
+types in the FIX Repository (2010 edition, 2020-04-02).
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ ALLOWED: list[tuple[tuple[str, ...], str, str]] = [
     ((*_4X, *_5X), "QTY", "27"),
     # "100+ are reserved for private security identifications."
     ((*_4X, *_5X), "RESERVED100PLUS", "22"),
-    # A Reject names the MsgType of what it rejects, whatever that was.
+    # A Reject names the MsgType of the message it rejects, whatever that was.
     (("FIX42", "FIX44"), "STRING", "372"),
     # "Values above 1000 are available for use by private agreement among counterparties."
     (("FIX43", "FIX44"), "RESERVED1000PLUS", "492 495"),
@@ -61,7 +61,7 @@ ALLOWED: list[tuple[tuple[str, ...], str, str]] = [
     (_5X, "RESERVED4000PLUS", "803"),
     (("FIX50SP2",), "RESERVED4000PLUS", "577 1511 1515 1939"),
 ]
-"""Versions, the type of values that are allowed beside the listed ones, and the tags."""
+"""Versions, the type of values that are allowed besides the listed ones, and the tags."""
 
 FIELDS: list[tuple[str, int, str, str]] = [
     ("FIX43", 318, "UnderlyingCurrency", "CURRENCY"),
@@ -71,7 +71,7 @@ FIELDS: list[tuple[str, int, str, str]] = [
 
 
 class Group(NamedTuple):
-    """A field that counts the entries of a group, which the fields after it are.
+    """A field that counts the entries of a group; the fields after it are the group's.
 
     `path` are the tags of the groups around it.
     """
@@ -92,7 +92,7 @@ GROUPS = [
 
 
 class Member(NamedTuple):
-    """Fields that a group has, or the component `place`, after the member `after`.
+    """Fields of a group, message or component that come after the member `after`.
 
     `place` is a MsgType or the name of a component, `path` the tags of the groups inside it.
     """
@@ -105,7 +105,7 @@ class Member(NamedTuple):
 
 
 MEMBERS = [
-    # FIX 4.2 asks for TransactTime in orders; engines have sent it in those of 4.0 and 4.1 as well.
+    # FIX 4.2 requires TransactTime in orders; engines have sent it in those of 4.0 and 4.1 too.
     *(
         Member(version, place, (), 54, (60,))
         for version in ("FIX40", "FIX41")

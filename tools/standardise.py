@@ -1,4 +1,4 @@
-"""Makes of QuickFIX's dictionary of a version that of the FIX standard."""
+"""Turns QuickFIX's dictionary of a version into that of the FIX standard."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,18 +13,18 @@ _Members = list[Any]
 _Resolved = dict[int, "_Resolved | None"]
 
 _REFERRING = ("FIX43", "FIX44", "FIX50", "FIX50SP1", "FIX50SP2")
-"""The versions in which fields refer to others for their values as they do in FIX 4.4."""
+"""The versions in which fields refer to others for their values as in FIX 4.4."""
 
 
 def standardise(name: str, content: _Definition, orchestra: dict[str, Orchestra]) -> None:
-    """Add to a dictionary what the standard has more of: members, groups, listed values.
+    """Add to a dictionary the members, groups and listed values that only the standard has.
 
-    `name` is that of the version (`FIX44`), `orchestra` has the versions that there is a file for.
-    What QuickFIX has stays, but for members that it requires and the standard does not. The first
-    member of a group stays the first.
+    `name` is that of the version (`FIX44`); `orchestra` has the versions with a file. QuickFIX's
+    content stays, but members that only QuickFIX requires become optional. The first member of a
+    group stays the first.
 
     Raises:
-      SystemExit: What is to be added has no place.
+      SystemExit: An addition has no place.
     """
     for group in GROUPS:
         if group.version == name:
@@ -65,7 +65,7 @@ def _resolve(content: _Definition, members: _Members) -> _Resolved:
 
 
 def _level(content: _Definition, members: _Members, path: Sequence[int]) -> _Members:
-    """Return the members of a group, which may stand in components."""
+    """Return the members of a group, which may be in components."""
     for count in path:
         inside = next(_groups(content, members, count), None)
         if inside is None:
@@ -83,7 +83,7 @@ def _groups(content: _Definition, members: _Members, count: int) -> Iterator[_Me
 
 
 def _insert(content: _Definition, members: _Members, after: int, new: list[Any]) -> None:
-    """Put a member after another one, or after the component that this one stands in."""
+    """Insert a member after another one, or after the component that has that one."""
     for at, (what, *_) in enumerate(members, 1):
         inside = {} if isinstance(what, int) else _resolve(content, content["components"][what])
         if what == after or after in inside:
@@ -115,7 +115,7 @@ def _add_members(content: _Definition, standard: Orchestra) -> None:
 def _complete(
     content: _Definition, members: _Members, wanted: _Resolved, frame: Sequence[Any] = ()
 ) -> None:
-    """Add to a level, and to the groups in it, what `wanted` has and neither it nor `frame`."""
+    """Add the members in `wanted` to a level and its groups, unless these or `frame` have them."""
     before = 0
     known = _resolve(content, [*frame, *members])
     for tag, inside in wanted.items():
@@ -136,7 +136,7 @@ def _optional(wanted: _Resolved) -> _Members:
 
 
 def _has(found: _Resolved, wanted: _Resolved) -> bool:
-    """Tell whether all that is wanted was found, as a group where it is one."""
+    """Return whether all wanted tags were found, groups as groups."""
     return all(
         tag in found
         and (inside is None) == (found[tag] is None)
@@ -148,7 +148,7 @@ def _has(found: _Resolved, wanted: _Resolved) -> bool:
 def _make_optional(
     members: _Members, standard: Orchestra, msg_type: str, path: tuple[int, ...]
 ) -> None:
-    """Ask for no member that the standard does not ask for; components are its own already."""
+    """Make members optional that the standard does not require; components are already like it."""
     for member in members:
         tag = member[0]
         if isinstance(tag, int):
@@ -171,7 +171,7 @@ def _list_values(content: _Definition, standard: Orchestra) -> None:
 
 
 def _allow(name: str, fields: dict[str, list[Any]]) -> None:
-    """Say what fields may hold beside their listed values."""
+    """Set the type of the values that fields may hold besides the listed ones."""
     for versions, union, tags in ALLOWED:
         for tag in tags.split() if name in versions else ():
             if not fields[tag][2]:
@@ -180,7 +180,7 @@ def _allow(name: str, fields: dict[str, list[Any]]) -> None:
 
 
 def _refer(fields: dict[str, list[Any]], standard: Orchestra) -> None:
-    """List the values of fields that refer to another one ("Valid values: see PartyRole")."""
+    """List the values for fields that refer to another field ("Valid values: see PartyRole")."""
     for tag, one in standard.fields.items():
         own, other = fields.get(str(tag)), fields.get(str(one.listed_by))
         if own and other and one.listed_by not in (tag, 35):
