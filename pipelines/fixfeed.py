@@ -34,7 +34,8 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the subcommand that the first argument names; return its exit code.
 
-    If standard output is full or closed, one sentence on standard error says so.
+    If standard output cannot be written, as on a full disk, one sentence on standard error says so;
+    if nobody reads it, only the exit code does.
     """
     open_standard_streams()
     try:

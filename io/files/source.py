@@ -84,7 +84,7 @@ class File:
 
     @property
     def stored_end(self) -> str:
-        """The mark of the file as it is stored, for a compressed file that was read whole."""
+        """The mark of the whole file as it is stored (`Known.stored_end`)."""
         return self.content.planned.stored_end
 
 

@@ -227,8 +227,7 @@ class ParquetFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock of the folder; an `OSError` of that, or of the work inside, is
-        `SinkFailed`."""
+        """Hold the lock of the folder; an `OSError` there or in the work inside is `SinkFailed`."""
         try:
             with open(self._own / "lock", "ab") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)

@@ -62,8 +62,7 @@ class Database(ABC):
 
     @abstractmethod
     def check_writable(self) -> None:
-        """Raise `SinkError` if this user may not write to the tables, or make them; write
-        nothing."""
+        """Raise `SinkError` if this user may not write to or make the tables; write nothing."""
 
     @abstractmethod
     def tables(self) -> set[str]:
