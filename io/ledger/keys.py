@@ -28,7 +28,7 @@ def first_key(source_id: int) -> int:
 def keys(source_id: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the message_id or failure_id of each position in a source.
 
-    Raises `SinkError` if they would run into the ids of another source.
+    Raises `SinkError` if no ids are left for them that no other source has.
     """
     first = first_key(source_id)
     if len(positions) and int(positions.max()) >= LARGEST_SOURCE:

@@ -69,7 +69,7 @@ class SinkFailed(SinkError):
 
 
 class SchemaError(SinkError):
-    """This version cannot write to what a sink holds; the text says how to fix it."""
+    """This version cannot use what a sink holds; the text says why."""
 
 
 Progress = tuple[Any, ...]
