@@ -1,1 +1,1 @@
-"""FIX handling as PTransforms, one a file; they wire, plain functions below them work."""
+"""FIX handling as PTransforms, one per file: they only wire up plain functions that do the work."""

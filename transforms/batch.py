@@ -68,18 +68,18 @@ class Block:
     of `data`. The blocks of a source tile it: each ends where the next begins, with no gap and no
     overlap, so `[start, end)` is the stretch that is done once the block is stored.
 
-    `layout` is how the source is laid out, in the words of its protocol (`protocol.Framing`; in FIX
-    what separates fields), None where its usual layout is meant.
+    `layout` is how the source is laid out, in the terms of its protocol (`protocol.Framing`; in FIX
+    the delimiter of fields), None for the protocol's usual layout.
     `last` marks the last block of a range of work. `provisional` marks bytes at the end of a source
     that do not make a message yet: they are kept as a failure, and read again by the next run.
     `too_long` marks a piece of a record that is too long to be read, all of which are failures.
-    `within_line` tells that a message which is read already ends on the line that `data` begins on.
-    `error` tells why the source could not be read beyond `end`. `context` is what the messages
-    before the block say of those in it (in FIX, DefaultApplVerID by session). `witness` tells the
-    bytes of the source before `end` from others, `` where its reader does not say; `origin` is what
-    a sink registers the source by, None where the key is all there is.
+    `within_line` means that `data` begins on the line on which a message already read ends.
+    `error` is why the source could not be read beyond `end`. `context` is what the messages before
+    the block determine for those in it (in FIX, DefaultApplVerID by session). `witness` identifies
+    the bytes of the source before `end`, `` if its reader gives none. `origin` is what a sink
+    registers the source by, None if there is only the key.
 
-    A block of a FIX log with a message and a line that is none, and its batch:
+    A block of a FIX log with a message and a line without one, and its batch:
 
     >>> from fixfeed.transforms.fix.parser import parse_block
     >>> data = b"in: 8=FIX.4.4|9=11|35=0|112=A|10=227|\\nlog closed\\n"
@@ -111,12 +111,12 @@ class Block:
 
     @property
     def end(self) -> int:
-        """The position behind the last byte."""
+        """The position after the last byte."""
         return self.start + len(self.data)
 
 
 def ends_within_line(data: bytes, before: bool) -> bool:
-    """Tell whether what follows `data` is on the line that it ends on; `before` if it is empty."""
+    """Tell whether `data` ends inside a line; `before` if it is empty."""
     return data[-1:] not in (b"\r", b"\n") if data else before
 
 
@@ -124,13 +124,13 @@ def ends_within_line(data: bytes, before: bool) -> bool:
 class Batch:
     """What one block held: its messages and failures as columns, and what was left out.
 
-    `[start, end)` is the stretch of `source` that the batch is of. `messages` has the columns of
+    `[start, end)` is the stretch of `source` that the batch covers. `messages` has the columns of
     its protocol (`protocol.Table`), possibly with further ones after them, `failures` the schema
     `FAILURES`, both in the order of `position`. `filtered` counts messages that a filter took out,
     `skipped` lines that hold no message. `read` is how many messages and failures the block held:
-    at every step `messages.num_rows + failures.num_rows + filtered == read`. `joined` counts the
-    messages that each lookup, by its name, has said something of. `witness` and `origin` are those
-    of the block.
+    at every step `messages.num_rows + failures.num_rows + filtered == read`. `joined` counts, by
+    the name of each lookup, the messages that it added something to. `witness` and `origin` are
+    those of the block.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""How a batch travels where a runner moves it between workers or stages.
+"""How a batch travels when a runner moves it between workers or stages.
 
 Importing this module makes Beam use `BatchCoder` for every `PCollection[Batch]`.
 """
@@ -19,7 +19,7 @@ _LENGTH = struct.Struct("<I")
 class BatchCoder(coders.Coder):
     """A batch as bytes: its scalar fields pickled, messages and failures as two Arrow IPC streams.
 
-    What comes out equals what went in, columns behind the schema and dictionary-encoded ones
+    What comes out equals what went in, columns after the schema and dictionary-encoded ones
     included. Decoding copies nothing: the columns look into the bytes. Not deterministic, as Arrow
     has more than one form for the same values: a batch is no key.
     """
@@ -44,7 +44,7 @@ class BatchCoder(coders.Coder):
         return sink.getvalue().to_pybytes()
 
     def decode(self, encoded: bytes) -> Batch:
-        """Return the batch that `encode` made these bytes of."""
+        """Return the batch that `encode` turned into these bytes."""
         buffer = pa.py_buffer(encoded)
         (length,) = _LENGTH.unpack_from(encoded)
         at = _LENGTH.size + length
@@ -55,7 +55,7 @@ class BatchCoder(coders.Coder):
             source = pa.BufferReader(buffer[at:])
             with pa.ipc.open_stream(source) as stream:
                 tables.append(stream.read_next_batch())
-                # Read on to the mark that ends the stream, so that the next one begins behind it.
+                # Read on to the mark that ends the stream, so that the next one begins after it.
                 for rest in stream:
                     raise ValueError(f"found {rest.num_rows} rows more, expected one batch")
             at += source.tell()

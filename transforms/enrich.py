@@ -1,4 +1,4 @@
-"""Add to messages what they do not say: names, the time of ingestion, what a user's tables say."""
+"""Add to messages what they lack: names, the time of ingestion, data from a user's tables."""
 
 import dataclasses
 import datetime
@@ -31,12 +31,12 @@ class Enrich(beam.PTransform):
 
     Sets `ingested_at` to the time of processing, one for all messages of a batch; a bundle that is
     run again has another. With `names`, columns like `msg_type_name` come after the schema, with
-    what the protocol calls the value, null where it does not know it. With `lookups`, `enriched`
-    becomes a JSON object of what their rows say about the message, null where none does, and
-    `joined` of the batch counts the messages that each of them knows. Failures stay untouched.
+    the protocol's name for the value, null where it has none. With `lookups`, `enriched` becomes a
+    JSON object of what their rows add to the message, null where none adds anything, and `joined`
+    of the batch counts the messages that each of them knows. Failures stay untouched.
     Bounded or not, windows and timestamps pass through.
 
-    `masking` is that of messages of FIX: lookups see what is stored. `protocol` is that of the
+    `masking` is that of messages of FIX, as lookups see what is stored. `protocol` is that of the
     messages, FIX if none is named.
 
     Raises:
@@ -114,7 +114,7 @@ def _with(messages: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBat
 
 
 class _Codes(NamedTuple):
-    """The values of a column that have names, for each the number of its name, and the names.
+    """The values of a column that have names, the number of each value's name, and the names.
 
     A name that several values share is there once, as readers of dictionaries want it.
     """
@@ -126,7 +126,7 @@ class _Codes(NamedTuple):
 
 @cache
 def _codes(table: Table) -> dict[str, _Codes]:
-    """Return what the columns of codes of a table mean."""
+    """Return the meanings of a table's columns of codes."""
     by_field: dict[str, dict[str, str]] = {}
     for field, value, name in table.codes():
         by_field.setdefault(field, {})[value] = name
@@ -149,11 +149,11 @@ def _names(values: pa.Array, codes: _Codes) -> pa.DictionaryArray:
 
 
 def _join(messages: pa.RecordBatch, lookups: Sequence[Lookup]) -> tuple[pa.Array, dict[str, int]]:
-    """Return the JSON texts of what the lookups, and `enriched` before them, say of each row.
+    """Return the JSON texts of what the lookups, and `enriched` before them, add to each row.
 
-    And, by the name of each lookup, how many rows it has said something of. A text is made once for
-    each combination of rows that the lookups give together. A lookup is only asked for the values
-    that the batch has, so its size costs nothing here.
+    Also return, by the name of each lookup, how many rows it adds something to. A text is made once
+    for each combination of rows that the lookups give together. A lookup is only asked for the
+    values that the batch has, so its size costs nothing here.
     """
     before = messages.column("enriched").dictionary_encode()
     which = _numbers(before)

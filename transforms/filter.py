@@ -22,7 +22,7 @@ __all__ = ["Filter", "Rule", "filter_batch"]
 
 
 class Rule(Protocol):
-    """What tells which messages are meant. It can be pickled."""
+    """Decides which messages are meant. It can be pickled."""
 
     def mask(self, messages: pa.RecordBatch) -> pa.BooleanArray:
         """Return whether each row of `messages` is meant; no nulls."""
@@ -34,20 +34,19 @@ class Filter(beam.PTransform):
         batches | Filter(include=["MsgType in D,8 and Symbol = AAPL"], admin=False)
 
     A message stays if it meets any rule of `include` (all stay if there is none) and no rule of
-    `exclude`. What goes is added to `filtered` of its batch and to the counter `filtered`, so that
-    counts still add up; failures stay untouched. A batch that loses nothing comes out as it is.
+    `exclude`. The others are added to `filtered` of their batch and to the counter `filtered`, so
+    that counts still add up; failures stay untouched. A batch that loses nothing stays as it is.
     Bounded or not, windows and timestamps pass through.
 
     Args:
       include: Rules: texts in the language of FIX (`transforms.fix.rules.language`), or anything
         with `mask` (`Rule`), for messages of any protocol. Those over `enriched` or `ingested_at`
         need `Enrich` before this step.
-      exclude: Rules of what is to go; they win over `include`.
+      exclude: Rules for what is removed; they win over `include`.
       admin: Whether the messages of FIX's session layer (Logon, Heartbeat ...) stay.
-      dictionaries: Those that the messages were read by; texts of rules may use the names they
-        give.
-      masking: That of the messages. Rules see what is stored, so one that compares what is masked,
-        hashed or dropped would guess.
+      dictionaries: Those that the messages were read by; texts of rules may use the names in them.
+      masking: That of the messages. Rules see what is stored, so a rule over a field that is
+        masked, hashed or dropped would guess.
 
     Raises:
       RuleError: A rule cannot be read, or would guess.
@@ -90,9 +89,9 @@ def filter_batch(
     exclude: Sequence[Rule] = (),
     admin: bool = True,
 ) -> Batch:
-    """Return `batch` without the messages that are to go; they are counted as `filtered`.
+    """Return `batch` without the messages to be removed; they are counted as `filtered`.
 
-    See `Filter` for which ones go. If none does, the result is `batch` itself.
+    See `Filter` for which ones those are. If there are none, the result is `batch` itself.
     """
     messages = batch.messages
     keep = np.ones(messages.num_rows, bool)

@@ -23,16 +23,16 @@ __all__ = ["Lookup", "LookupFileError"]
 
 _LINE = re.compile(r"([^\n]*)(?:\n|\Z)")
 _CARRIED = 1 << 20
-"""Bytes of a file up to which a pickled lookup carries its rows."""
+"""Up to this file size in bytes, a pickled lookup carries its rows."""
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 class LookupFileError(ValueError):
-    """A lookup that cannot be used; the text names file and line, what was found and expected."""
+    """A lookup that cannot be used; the text has file and line, what was found and expected."""
 
 
 _Row = tuple[int, str, tuple[str, ...], Sequence[str]]
-"""A row as it was read: its line, key, names and values. A plain tuple, as there are millions."""
+"""A row as read: its line, key, names and values. A plain tuple, as there are millions."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Lookup:
     """Rows by their key, to be joined with the column `on` of a batch.
 
     `rows` has for each key what it adds, as the text of a JSON object whose values are all text;
-    `columns` are the names that stand in any of them. `digest` is one of the content and of `on`,
-    so it changes when the join would. `size` is how many bytes were read, 0 if it was no file.
+    `columns` are the names that occur in any of them. `digest` covers the content and `on`, so it
+    changes when the join would. `size` is how many bytes were read, 0 if there was no file.
 
-    Can be pickled: with its rows, or, if these are many, as the way to its file, which each process
-    then reads once and which must be the same for all of them.
+    Can be pickled: with its rows or, if there are many, as the path of its file. Each process then
+    reads that file once, and it must be the same for all of them.
     """
 
     path: str
@@ -60,7 +60,7 @@ class Lookup:
         return f"{self.path}:{self.on}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Leave many rows out: Beam pickles a transform several times a run."""
+        """Leave out many rows: Beam pickles a transform several times a run."""
         if self.size > _CARRIED:
             return _reread, (self.path, self.on, self.digest)
         parts = (self.path, self.on, self.rows, self.columns, self.digest, self.size)
@@ -93,7 +93,7 @@ class Lookup:
 
     @classmethod
     def _read(cls, path: str, on: str) -> "Lookup":
-        """Read a lookup on a column that there is."""
+        """Read a lookup on a column that exists."""
         read = {".csv": _csv_rows, ".yaml": _yaml_rows, ".yml": _yaml_rows}.get(
             PurePosixPath(path).suffix.lower()
         )
@@ -150,7 +150,7 @@ def _content(path: str) -> bytes:
 
 
 def _csv_rows(path: str, text: str, on: str) -> Iterator[_Row]:
-    # `splitlines` would split at more than the ends of lines, and hold them all.
+    # `splitlines` would also split at other characters than line ends, and hold all lines at once.
     reader = csv.reader((match[1] + "\n" for match in _LINE.finditer(text)), strict=True)
     try:
         header = next(reader, [])

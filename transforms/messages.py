@@ -1,4 +1,4 @@
-"""One element a message, for pipelines that go on message by message in Python."""
+"""One element per message, for pipelines that go on message by message in Python."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,14 +17,14 @@ class ToMessages(beam.PTransform):
         messages = pipeline | ReadFromFiles.matching(["logs/*.log"]) | ParseFix() | ToMessages()
         messages | beam.Filter(lambda message: message.get("symbol") == "AAPL")
 
-    A message is a dict of its columns that are not null, by name (of FIX `transforms.fix.schema`),
-    in the order of the schema: `str`, `int`, `bool`, `Decimal`, `datetime` in UTC, `raw` as
-    `bytes`. `source` comes first, the key of its source, which with `position` tells it from all
-    others. `fields` is a dict of the fields without an exact column (`str`, or a list where one
-    repeats), `enriched` one of what lookups added. Failures and counts are left out; see
-    `ToFailures`.
+    A message is a dict of its columns that are not null, by name (for FIX see
+    `transforms.fix.schema`), in the order of the schema: `str`, `int`, `bool`, `Decimal`,
+    `datetime` in UTC, `raw` as `bytes`. `source` comes first: the key of its source, which together
+    with `position` identifies it. `fields` is a dict of the fields without an exact column (`str`,
+    or a list where one repeats), `enriched` one of what lookups added. Failures and counts are left
+    out; see `ToFailures`.
 
-    An element a message costs some hundred times what one a batch does.
+    One element per message costs some hundred times as much as one per batch.
     """
 
     def expand(self, batches: beam.PCollection[Batch]):
@@ -45,7 +45,7 @@ class ToFailures(beam.PTransform):
 
 
 def messages_of(batch: Batch) -> Iterator[dict[str, Any]]:
-    """Yield the messages of `batch` in the order of their position, as `ToMessages` says."""
+    """Yield the messages of `batch` in the order of their position, in the form of `ToMessages`."""
     for row in batch.messages.to_pylist():
         message = {"source": batch.source} | _present(row)
         for name in ("fields", "enriched"):
@@ -55,7 +55,7 @@ def messages_of(batch: Batch) -> Iterator[dict[str, Any]]:
 
 
 def failures_of(batch: Batch) -> Iterator[dict[str, Any]]:
-    """Yield the failures of `batch` in the order of their position, as `ToFailures` says."""
+    """Yield the failures of `batch` in the order of their position, in the form of `ToFailures`."""
     for row in batch.failures.to_pylist():
         yield {"source": batch.source} | _present(row)
 

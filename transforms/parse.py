@@ -50,17 +50,17 @@ class ParseFix(Parse):
 
     Args:
       fields: What the column `fields` holds: `rest`, the fields that have no exact column of their
-        own, or `all`, for sinks that carry the JSON alone.
+        own, or `all`, for sinks that carry only the JSON.
       validate: The defects that are looked for beyond those of reading: `off`, none; `structure`,
         the order of header, body and trailer, repeated tags and groups; `dictionary`, that and
         tags, required fields, types and enumerated values.
       dictionaries: What messages are read by: the built-in dictionaries of the versions of FIX, or
         counterparties' own in their place.
-      masking: The tags whose values are kept out of all that comes out, passwords and user names
-        by itself, and what takes their place.
-      fix_json: Whether messages have the column `fix_json` behind those of the schema: the whole
+      masking: The tags whose values never leave the parser (by default passwords and user names),
+        and what takes their place.
+      fix_json: Whether messages have the column `fix_json` after those of the schema: the whole
         message in the FIX JSON encoding.
-      log: How to read what stands before messages, for `captured_at` and `direction`.
+      log: How to read the text before messages, for `captured_at` and `direction`.
 
     Raises:
       ValueError: `fields` or `validate` is none of these words.

@@ -1,9 +1,9 @@
-"""What a protocol brings to be read from any source and stored in any sink; FIX is the first.
+"""What a protocol provides so that any source can read it and any sink store it; FIX is the first.
 
-A protocol is three things. `Protocol` reads blocks into batches. `Framing` says where one source
-may be cut, as the source's own head shows. `Table` says what the rows of its messages are. Sources
-are handed a protocol, sinks its table, and neither knows more of it: a new protocol is one class of
-each, and nothing else changes. `tests/protocols/fixed_width.py` is a small whole one.
+A protocol is three things. `Protocol` reads blocks into batches. `Framing` decides where one source
+may be cut, from the source's own head. `Table` describes its messages as rows. Sources get a
+protocol, sinks its table, and neither knows more about it: a new protocol is one class of each, and
+nothing else changes. `tests/protocols/fixed_width.py` is a small, complete one.
 
 All three are given to worker processes, so they can be pickled, and never change.
 """
@@ -24,10 +24,10 @@ __all__ = ["Framing", "Protocol", "Table", "default_protocol"]
 class Protocol(ABC):
     """A protocol, and how its messages are to be read.
 
-    `name` is what people call it, `table` what its messages are as rows. `reasons` are the reasons
-    of its failures and `defects` the kinds of defects of its messages, each with what it means;
-    those of `batch.READING_REASONS` are among the reasons. `digest` tells how messages are read
-    from other ways: rows that were made under another one are not taken for the same.
+    `name` is what people call it, `table` describes its messages as rows. `reasons` are the reasons
+    of its failures and `defects` the kinds of defects of its messages, each with its meaning; those
+    of `batch.READING_REASONS` are among the reasons. `digest` identifies the way messages are read:
+    rows made under another digest are not taken for the same.
     """
 
     name: str
@@ -42,9 +42,9 @@ class Protocol(ABC):
 
     @abstractmethod
     def sniff(self, head: bytes) -> "Framing":
-        """Return how a source is laid out that begins with `head`, which may be empty.
+        """Return the layout of a source that begins with `head`, which may be empty.
 
-        Raises nothing: what cannot be told is taken as the protocol has it by itself.
+        Raises nothing: the protocol's own defaults stand in for what the head does not show.
         """
 
     @abstractmethod
@@ -53,30 +53,30 @@ class Protocol(ABC):
 
         Every byte ends up once: in a message, with its defects, in a failure, with its reason, or
         in a line counted as `skipped`. Input never makes it raise. A block that is `provisional`
-        or `too_long` has no messages: its bytes are failures, for `TRUNCATED`, or `UNREADABLE`
-        where it has an `error`, and `TOO_LONG`.
+        or `too_long` has no messages. Its bytes are failures: `UNREADABLE` if it has an `error`,
+        else `TRUNCATED` or `TOO_LONG`.
         """
 
 
 class Framing(ABC):
-    """How one source is laid out: where its records begin and end. Equal ones are alike.
+    """How one source is laid out: where its records begin and end. Equal framings behave alike.
 
     A record is a message with what belongs to it, or other bytes that are read on their own.
-    Borders lie between records. What is found depends on the bytes alone, not on how much of them
-    came at once: whoever cuts a source at any borders gets, block by block, what is read of the
-    whole. Those who read and those who cut meet at the same borders by that.
+    Borders lie between records. They depend on the bytes alone, not on how many of them came at
+    once: a source cut at any of its borders gives, block by block, what the whole gives. So readers
+    and cutters find the same borders.
     """
 
     @property
     def layout(self) -> Any:
-        """What the protocol's `parse` has to know of the source: `Block.layout`."""
+        """What the protocol's `parse` needs to know about the source: `Block.layout`."""
         return None
 
     @property
     def has_context(self) -> bool:
-        """Whether messages before a block say something of those in it: `carry` is asked then.
+        """Whether messages before a block affect how those in it are read; `carry` is called if so.
 
-        All of the source before a block is read for it.
+        The whole source before a block is read for that.
         """
         return False
 
@@ -86,52 +86,52 @@ class Framing(ABC):
     ) -> int | None:
         """Return the first border at or after `at` in `window`, None if `window` shows none.
 
-        `window` begins at position `start` of the source, at a border if it is `synced`, else
-        anywhere; its end, after which more may follow, is no border. From any two windows that
-        begin at most 256 KiB before it, a border must be found alike.
+        `window` begins at position `start` of the source: at a border if it is `synced`, else
+        anywhere. Its end is no border, as more may follow. Any two windows that begin at most
+        256 KiB before a border must agree on it.
         """
 
     @abstractmethod
     def last_border(self, data: bytes) -> int:
         """Return the last border in `data`, which begins at one; 0 if there is none after that.
 
-        More may follow `data`. That it is at its end is no border unless nothing that follows can
-        change what is read of it.
+        More may follow `data`, so its end is a border only if nothing that follows can change how
+        `data` is read.
         """
 
     def end_of_source(self, data: bytes) -> int:
-        """Return where in `data`, with which a source ends, the unfinished record begins.
+        """Return where the unfinished record begins in `data`, the last bytes of a source.
 
-        `len(data)` if there is none. The source may grow: what may become another record by that is
-        unfinished, is kept as a failure, and is read again then.
+        `len(data)` if there is none. A record that may become another one when the source grows is
+        unfinished: it is kept as a failure, and read again then.
         """
         return self.last_border(data)
 
     def torn(self, data: bytes) -> tuple[int, int]:
-        """Return where in `data` a record begins that is too long, and where it says that it ends.
+        """Return where a record that is too long begins in `data`, and where it claims to end.
 
         `data` begins at a border and has no last one. The end is counted from the beginning of the
-        record, 0 where it does not say.
+        record; 0 if the record claims none.
         """
         return 0, 0
 
     def next_record(self, data: bytes, *, start: int, claimed: int, lines: bool) -> int | None:
-        """Return where in `data`, which begins inside a record that is too long, the next begins.
+        """Return where the next record begins in `data`, which begins inside one that is too long.
 
-        None if not in `data`, which is at `start` in the source. `claimed` is where in `data` the
-        record says that it ends, 0 or less if it does not. With `lines` nothing is known of the
-        record's beginning, so each line may be a record of its own.
+        None if it is not in `data`, which is at `start` in the source. `claimed` is where in `data`
+        the record claims to end, 0 or less if it claims nothing. With `lines` nothing is known
+        about the record's beginning, so each line may be a record of its own.
         """
         return self.first_border(data, 1, start=start)
 
     def piece_end(self, data: bytes, begin: int, end: int) -> int:
-        """Return where after `begin`, and at or before `end`, to cut a record that is too long."""
+        """Return where to cut a record that is too long: after `begin`, and at or before `end`."""
         return end
 
     def carry(self, block: Block, context: Mapping[str, str]) -> list[Block]:
-        """Cut a block so that what its `context` says holds for all messages of each part.
+        """Cut a block so that the `context` of each part holds for all messages in it.
 
-        `context` is what holds where the block begins; that of the last part holds after it.
+        `context` is the one at the beginning of the block; that of the last part holds after it.
         """
         return [dataclasses.replace(block, context=context)]
 
@@ -151,12 +151,12 @@ def _no_codes() -> Iterable[tuple[str, str, str]]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
-    """What the messages of a protocol are as rows, for every sink.
+    """The messages of a protocol as rows, for every sink.
 
     `schema` has the columns of `Batch.messages`, of the types `int64`, `bool`, `string`, `binary`,
     `TIME` and `DECIMAL`. These are always there:
 
-    * `position`, the first: with the source it tells a message from all others. Sinks put the keys
+    * `position`, the first: together with the source it identifies a message. Sinks put the keys
       `message_id` and `source_id` in its place.
     * `ingested_at` (`TIME`) and `enriched` (JSON): null until `Enrich` sets them.
     * `defects`: the names of a message's defects joined by commas, null if it has none.
@@ -164,20 +164,20 @@ class Table:
 
     Args:
       schema: As above; `ValueError` if one of these columns is missing or of another type.
-      lines: Makes of a batch, and the name of its source, one JSON text a message, without line
-        breaks, for sinks of JSON lines. `ValueError` says how to read it if it was read otherwise
-        than that needs.
+      lines: Turns a batch, and the name of its source, into one JSON text per message, without line
+        breaks, for sinks of JSON lines. If the batch was not read in the way this needs, the
+        `ValueError` names that way.
       json: The text columns that hold JSON, `enriched` among them.
       json_only: Columns after those of the schema that are there for `lines` alone.
       named: The columns of codes whose names people ask for, and what `codes` calls their field.
       codes: Yields (field, value, name) for all codes that have names.
-      times: The columns that say when a message was; the first that is not null counts.
-      in_order: The column that grows with the position, as far as one does; `` if none.
-      indexes: What rows are looked up by: columns, where the first of them is not null.
-      unique: Columns whose values hardly ever come again.
+      times: The columns with the time of a message; the first that is not null counts.
+      in_order: The column that mostly grows with the position; `` if none does.
+      indexes: The columns that rows are looked up by, where the first of them is not null.
+      unique: Columns whose values hardly ever repeat.
       finer: Decimal columns, and the key under which the column `fields`, a JSON object, has the
         text of a number with more places than a decimal has.
-      partition_by: What files of messages are sorted into folders by, unless the user says.
+      partition_by: What files of messages are partitioned by, unless the user chooses.
     """
 
     schema: pa.Schema
@@ -212,9 +212,9 @@ class Table:
         return ("message_id", "source_id", *self.schema.names[1:])
 
     def missing(self, found: pa.Schema) -> str:
-        """Return a column that is never null and that messages of a schema lack, `` if none.
+        """Return a column that is never null and that `found` lacks, `` if there is none.
 
-        They are of another protocol then.
+        Messages with such a schema are of another protocol.
         """
         given = set(found.names)
         lacking = (one.name for one in self.schema if not one.nullable and one.name not in given)
@@ -222,8 +222,8 @@ class Table:
 
 
 def default_protocol() -> Protocol:
-    """Return the protocol that is meant where none is named: FIX."""
-    # Only here, and only if it is asked for: who reads another one does without it.
+    """Return the protocol that is used where none is named: FIX."""
+    # Imported here, so that a job of another protocol never loads it.
     from fixfeed.transforms.fix.protocol import FIX
 
     return FIX
