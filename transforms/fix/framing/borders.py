@@ -1,13 +1,14 @@
-"""Where a stream of FIX may be cut, so that each side is read as it is in the whole.
+"""Where a stream of FIX may be cut so that each side reads as it does in the whole.
 
-A record is a message with what stands before it on its line and the end of the line, or a line
-without FIX. Borders lie between records.
+A record is a message with the text before it on its line and the end of the line, or a line without
+FIX. Borders lie between records.
 
 A source may end inside a message and grow later, so at its end a message counts as ended only if
-what follows cannot change it: CheckSum with its delimiter is there, or with three digits and an end
-of line. Without either it waits, but for CheckSum with three digits in a log whose messages end so
-(`Endings.bare`). Where BodyLength leads beyond the end of the source, a message without CheckSum
-waits too, unless another one begins after it or the log's messages end so (`Endings.unsealed`).
+what follows cannot change it: CheckSum is there, with its delimiter, or with three digits and an
+end of line. Otherwise it waits, except for CheckSum with three digits in a log whose messages end
+like that (`Endings.bare`). Where BodyLength leads beyond the end of the source, a message without
+CheckSum waits too, unless another message begins after it or the log's messages end like that
+(`Endings.unsealed`).
 """
 
 import itertools
@@ -40,11 +41,11 @@ __all__ = [
 ]
 
 _WINDOW = 64 << 10
-_SHOWN = 16  # messages of a log's head that show how all end
+_SHOWN = 16  # messages at the head of a log, which show how all of them end
 
 
 class Endings(NamedTuple):
-    """How the messages of a log end, where they do not all end as FIX says.
+    """How the messages of a log end, where not all of them end as FIX says.
 
     `bare`: with CheckSum, but none with a delimiter after it; `unsealed`: some at the end of their
     line without CheckSum.
@@ -55,7 +56,7 @@ class Endings(NamedTuple):
 
 
 def endings(head: bytes, delimiter: bytes) -> Endings:
-    """Return how the messages end that `head`, the beginning of a log, shows whole."""
+    """Return how messages end, judging by the whole ones in `head`, the beginning of a log."""
     data, one, _ = _whole_as_read(head, delimiter)
     bare = closed = unsealed = False
     for span in itertools.islice(spans(data, one, final=False), _SHOWN):
@@ -71,11 +72,11 @@ def endings(head: bytes, delimiter: bytes) -> Endings:
 def last_border(data: bytes, delimiter: bytes, *, at_end: Endings | None = None) -> int:
     """Return the last border in `data`, which begins at a border; 0 if there is none after it.
 
-    With `at_end`, `data` ends where its source ends, whose messages end so: the answer is
-    `len(data)` if the last record is whole, else where the unfinished one begins. Messages in a
-    string with escapes wait for the end of the string, which tells how they are read, and so do the
-    parts of a line that a container's runtime has cut. Only the end of `data` is looked at, from as
-    far back as a whole message is found in it.
+    With `at_end`, `data` ends where its source does, and `at_end` is how messages end there. The
+    answer is then `len(data)` if the last record is whole, else where the unfinished one begins.
+    Messages in a string with escapes wait for the end of the string, which decides how they are
+    read, and so do the parts of a line that a container's runtime has cut. Only the end of `data`
+    is looked at, far enough back to find a whole message.
     """
     opened = open_run(data)
     if opened is None and at_end is not None:
@@ -112,10 +113,10 @@ def first_border(window: bytes, at: int, delimiter: bytes, *, synced: bool = Fal
 
 
 def next_record(data: bytes, delimiter: bytes, *, lines: bool) -> int | None:
-    """Return where a record may begin in `data`, whose own beginning is the inside of one.
+    """Return where a record may begin in `data`, which begins inside one.
 
     It is where the first message begins, or, with `lines`, the first line if that comes first; None
-    if none does.
+    if neither does.
     """
     line = (data.find(b"\n") + 1 if lines else 0) or len(data) + 1
     start = start_pattern(delimiter).search(data, 1, min(line, len(data)))
@@ -124,13 +125,13 @@ def next_record(data: bytes, delimiter: bytes, *, lines: bool) -> int | None:
 
 
 def claimed_end(data: bytes, delimiter: bytes) -> int:
-    """Return where BodyLength says that the first message of `data` has its CheckSum; 0 if none."""
+    """Return where CheckSum of the first message of `data` is by its BodyLength; 0 if unknown."""
     first = next_start(data, 0, delimiter)
     return claimed_trailer(data, first.start(), first[1] or delimiter)[0] if first else 0
 
 
 def _whole_as_read(data: bytes, delimiter: bytes) -> tuple[bytes, bytes, Original]:
-    """Return what `as_read` does without a delimiter that the end of `data` cuts in half."""
+    """Return `as_read` of `data`, without a delimiter that its end cuts in half."""
     for width in range(len(delimiter) - 1, 0, -1):
         if data.endswith(delimiter[:width]):
             data = data[:-width]
@@ -143,8 +144,8 @@ def _borders(
 ) -> Iterator[int]:
     """Yield the borders of `data` in order; with `at_end`, the source ends where `data` does.
 
-    Unless `data` is known to begin at a border (`synced`), what stands before the end of its first
-    whole message says nothing: it may be the inside of a data field.
+    Unless `data` is known to begin at a border (`synced`), what is before the end of its first
+    whole message does not count: it may be inside a data field.
     """
     at = 0
     final = at_end is not None
@@ -155,7 +156,7 @@ def _borders(
             for before in _line_ends(data, at, start):
                 yield before
             if before == at and at:
-                # The text between them is the prefix of this one.
+                # The text between them is the prefix of this message.
                 yield at
         end = message_end(data, start, own, final=False)
         if end is None and at_end is not None:
@@ -176,9 +177,9 @@ def _line_ends(data: bytes, at: int, end: int, *, final: bool = True) -> Iterato
 
 
 def _end_of_last(data: bytes, start: int, delimiter: bytes, known: Endings) -> int | None:
-    """Return the end of a message that may go on after `data`, with which its source ends.
+    """Return the end of a message that may go on after `data`, where its source ends.
 
-    None stands for a message that waits for the source to grow.
+    None means that the message waits for the source to grow.
     """
     trailer, _ = claimed_trailer(data, start, delimiter)
     end = walk(data, start, delimiter, False)

@@ -1,8 +1,8 @@
-"""Lines that the runtime of a container has cut: what is between their parts is none of them.
+"""Lines that a container's runtime has cut: the bytes between their parts do not belong to them.
 
 Docker's json-file driver cuts lines at 16 KiB, and so do containerd and CRI-O. In JSON a part has
-no `\\n` at its end, in CRI's format it has the tag P. Only a line is put together again in which a
-message begins and does not end.
+no `\\n` at its end, in CRI's format it has the tag P. Parts are joined only where a message
+begins in one and does not end in it.
 """
 
 import re
@@ -14,7 +14,7 @@ from fixfeed.transforms.fix.spelt import BEGIN, is_escaped
 
 __all__ = ["joints", "open_run"]
 
-_HEAD = 64 << 10  # bytes of data, in which the log of a container shows what it is
+_HEAD = 64 << 10  # bytes of data, within which the log of a container shows that it is one
 _CRI_MARKS = b" stdout ", b" stderr "
 _CRI_PARTS = b" stdout P", b" stderr P"
 _CRI = re.compile(rb"(?m:^)[0-9T:.+Z-]{19,40} (stdout|stderr) ([PF])(?::[^ \n]*)? ")
@@ -22,14 +22,14 @@ _DOCKER_MARK = b'"log":'
 _DOCKER = re.compile(rb'\{"log": ?"')
 _DOCKER_END = re.compile(rb'", ?"stream": ?"(stdout|stderr)"[^\n]{0,999}\}\r?\n')
 _CHECK_SUM = re.compile(rb"(?<![0-9])10(?:=|\\+u003[dD])[0-9]{3}(?![0-9])[^=]*\Z")
-_LAST_BYTES = 24  # of a part, among which CheckSum is if a message ends there
+_LAST_BYTES = 24  # of a part, which hold CheckSum if a message ends there
 
 
 class _Part(NamedTuple):
-    """A part, but the last, of a line, in `data[begin:end]`.
+    """A part of a line, except the last, in `data[begin:end]`.
 
-    Its line begins at `line`, the next one at `past`, and the next part at `follows`; None if no
-    line, or one of another stream, is after it.
+    Its line begins at `line`, the next one at `past`, and the next part at `follows`; that is None
+    if no line follows, or one of another stream.
     """
 
     line: int
@@ -40,9 +40,9 @@ class _Part(NamedTuple):
 
 
 def joints(data: bytes) -> list[Escape]:
-    """Return, in order, what is between the parts of lines: it stands for nothing.
+    """Return, in order, the stretches between the parts of lines; they stand for nothing.
 
-    A log of no container costs three short searches.
+    A log that is not a container's costs three short searches.
     """
     return [
         Escape(part.end, part.follows, b"")
@@ -52,7 +52,7 @@ def joints(data: bytes) -> list[Escape]:
 
 
 def open_run(data: bytes) -> int | None:
-    """Return where the line begins of which `data` ends with a part; None if it ends with none.
+    """Return the start of the line that `data` ends with a part of; None if it ends with none.
 
     What follows `data` decides how such a line is read.
     """
@@ -64,7 +64,7 @@ def open_run(data: bytes) -> int | None:
 
 
 def _unfinished(data: bytes) -> Iterator[tuple[int, _Part]]:
-    """Yield the parts of lines in which a message goes on, with where the first part's line is."""
+    """Yield the parts of lines in which a message goes on, and where the first part's line is."""
     line, follows = 0, None
     for part in _parts(data):
         if part.begin != follows:
@@ -107,7 +107,7 @@ def _parts_of_docker(data: bytes) -> Iterator[_Part]:
 
 
 def _ends_inside_message(text: bytes) -> bool:
-    """Tell whether a message begins in `text` that does not end with it."""
+    """Tell whether a message begins in `text` and does not end with it."""
     if b"8=FIX" not in text and not (is_escaped(text) and BEGIN.search(text)):
         return False
     return not _CHECK_SUM.search(text, max(0, len(text) - _LAST_BYTES))

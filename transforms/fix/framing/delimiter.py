@@ -1,4 +1,4 @@
-"""What separates the fields of a log: found at the head of a file, or named by the user."""
+"""The delimiter of a log's fields: found at the head of a file, or named by the user."""
 
 import re
 from collections import Counter
@@ -24,7 +24,7 @@ DELIMITERS = (
     b"\\u0001", b"\\\\u0001", b"\\x01", b"\\\\x01", b"\\001", b"\\1",
     b"<SOH>", b"[SOH]", b"{SOH}", b"<0x01>", b"<01>", b"#001", b"&#1;", b"&#x1;", b"&#x01;", b"%01",
 )  # fmt: skip
-"""What separates the fields of any message; those that are not classic count only before a tag."""
+"""The delimiters that any message may have; those not in `CLASSIC` count only before a tag."""
 
 _BETWEEN = rb"((?![0-9A-Za-z.])[^=\r\n\0]{1,12}?)"
 _VERSION = rb"8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?"
@@ -62,7 +62,7 @@ def start_pattern(delimiter: bytes) -> re.Pattern[bytes]:
         re.escape(one) + (b"" if one in (delimiter, *CLASSIC) else rb"(?=[0-9]{1,5}=)")
         for one in known
     )
-    # Of other versions a message is known by its header.
+    # A message of any other version is recognised by its header.
     header = rb"(?:%b)9=[0-9]{1,9}(?:%b)35=" % (either, either)
     version = rb"(?:%b|8=FIX[ -<>-~]{0,16}?(?=%b))" % (_VERSION, header)
     own = re.escape(delimiter)
@@ -74,12 +74,12 @@ def start_pattern(delimiter: bytes) -> re.Pattern[bytes]:
 
 
 def sniff_delimiter(head: bytes, named: bytes | None = None) -> bytes:
-    """Return what separates the fields in `head`, the beginning of a file.
+    """Return the delimiter of the fields in `head`, the beginning of a file.
 
-    It is what stands most often between BeginString and BodyLength and again behind that, whatever
-    it is; else what follows BeginString or, where no message has one, MsgType at the beginning of a
-    line; else SOH. `named` is what the user says: an escape (`\\x01`, `\\t`) stands for its text if
-    `head` separates fields by that, else for the byte.
+    It is the text, whatever it is, that is found most often between BeginString and BodyLength and
+    again after BodyLength; else what follows BeginString or, where no message has one, MsgType at
+    the beginning of a line; else SOH. `named` is what the user names: an escape (`\\x01`, `\\t`)
+    means its text if that separates the fields of `head`, else the byte.
     """
     if named is not None:
         octet = _octet(named)

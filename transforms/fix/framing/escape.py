@@ -1,4 +1,4 @@
-"""What stands for other bytes in a log, and how the bytes read once it is undone."""
+"""Stretches of a log that stand for other bytes, and how the bytes read once they are undone."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class Escape(NamedTuple):
 
 
 def undone(data: bytes, at: int, end: int, found: Sequence[Escape]) -> bytes:
-    """Return `data[at:end]` with what is escaped in it, in order, as what it stands for."""
+    """Return `data[at:end]` with the escapes in it, which are in order, undone."""
     parts = []
     for one in found:
         parts += [data[at : one.start], one.text]
@@ -28,7 +28,7 @@ def undone(data: bytes, at: int, end: int, found: Sequence[Escape]) -> bytes:
 def composed(outer: Sequence[Escape], inner: Sequence[Escape], at: int) -> list[Escape]:
     """Return, in order, the escapes of data in which `outer` is escaped, and `inner` within that.
 
-    Places in `inner` are those of what `undone` gives of the data from `at` on.
+    Places in `inner` are those in what `undone` returns for the data from `at` on.
     """
     if not outer or not inner:
         return [one._replace(start=one.start + at, end=one.end + at) for one in inner] or [*outer]
@@ -39,7 +39,7 @@ def composed(outer: Sequence[Escape], inner: Sequence[Escape], at: int) -> list[
     places = np.array([one[:2] for one in inner])
     places = (places + at + shift.take(np.searchsorted(behind, places))).tolist()
     within = [Escape(start, end, one.text) for (start, end), one in zip(places, inner, strict=True)]
-    # What an inner escape is written with goes with it.
+    # An outer escape inside an inner one is part of it.
     past, result = at, []
     for one in sorted([*within, *outer], key=lambda one: (one.start, -one.end)):
         if one.start >= past:

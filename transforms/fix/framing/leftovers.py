@@ -1,8 +1,8 @@
-"""What stands between messages: told apart into text without FIX and bytes that are a failure.
+"""Sorts what is between messages into text without FIX and bytes that are a failure.
 
-Logs hold more than messages: blank lines, banners, what the engine did. Such lines are text and say
-nothing in FIX; they are counted, and kept out. A line with traces of FIX or with bytes that no text
-has might be a damaged message, so it is kept whole as a failure.
+Logs hold more than messages: blank lines, banners, notes of the engine. Such lines are text without
+FIX; they are counted, and left out. A line with traces of FIX or with bytes that no text has might
+be a damaged message, so it is kept whole as a failure.
 """
 
 import re
@@ -42,14 +42,14 @@ REASONS = {
 
 
 RUN = 4 << 10
-"""From so many times on the same byte is kept as a count."""
+"""A byte that is repeated this many times or more is kept as a count."""
 
 _RUN_HEAD = 16
 _JOINED = 256 << 10  # bytes of lines that are no text, in one failure
 _NEAR = 64  # bytes of text between two such lines that go with them
 
 
-# What log formats close a line with behind the message.
+# What log formats close a line with after the message.
 _CLOSING = re.compile(rb"[\s)\]}>\"',;|]*")
 _LINE_END = re.compile(rb"\r?\n|\r")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
@@ -58,7 +58,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 def damaged_prefix(data: bytes, start: int, end: int, delimiter: bytes) -> Failure | None:
     """Return the text before a message on its line as a failure if it holds fields of FIX.
 
-    Where messages follow each other without ends of lines, a damaged one stands there.
+    Where messages follow each other without ends of lines, it is a damaged message.
     """
     text = data[start:end]
     if not has_field(text, delimiter):
@@ -71,14 +71,14 @@ def classify_lines(
 ) -> tuple[list[Failure], int]:
     """Return the failures among the lines of `data[start:end]` and how many lines hold no FIX.
 
-    Positions are those in `data`. With `rest` there is first what stands behind a message on its
+    Positions are those in `data`. With `rest` the first piece is the text after a message on its
     line, which is no line of its own. Blank lines, and brackets or quotes that close a line, count
-    as neither. Lines near each other that are no text are one failure, with the few bytes of text
-    that are between them; one failure has little more than 256 KiB of them.
+    as neither. Lines that are no text and near each other are one failure, with the few bytes of
+    text between them; one failure has little more than 256 KiB of them.
     """
     failures: list[Failure] = []
     skipped = 0
-    # Lines that are no text, and how many lines of text were passed since.
+    # Lines that are no text, and how many lines of text came since.
     noise, noise_end, passed = -1, -1, 0
     at = start
     while at < end:
@@ -112,10 +112,10 @@ def _not_text(data: bytes, start: int, end: int) -> Failure:
 
 
 def before_not_text(data: bytes, end: int, delimiter: bytes) -> int:
-    """Return where the lines that are no text begin with which `data[:end]` ends; else `end`.
+    """Return where the run of lines without text that ends `data[:end]` begins; `end` if none.
 
-    More such lines may follow when the source has grown, and belong to the same failure, even if a
-    few bytes of text are between them.
+    When the source grows, more such lines may follow. They belong to the same failure, even with a
+    few bytes of text between them.
     """
     begin, at = end, end
     while at > 0 and data[at - 1 : at] == b"\n" and end - at < _JOINED:
@@ -131,9 +131,9 @@ def before_not_text(data: bytes, end: int, delimiter: bytes) -> int:
 
 
 def without_runs(failures: Iterable[Failure]) -> list[Failure]:
-    """Keep runs of the same byte in failures as their count, each as a failure of its own.
+    """Replace long runs of one byte in failures by their count, each as a failure of its own.
 
-    So a file of zeros, which may be a thousandth as long where it is compressed, stays small.
+    So a file of zeros, which may be a thousandth as long when compressed, stays small.
     """
     result = []
     for failure in failures:

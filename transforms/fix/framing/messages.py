@@ -1,9 +1,9 @@
 """Where messages begin and end in a stream of bytes.
 
 A message begins at `8=FIX`, a version and a delimiter, or, in files that leave the standard header
-out, at the beginning of a line with `35=` (before it possibly `1128=` and `9=`). It ends where
-BodyLength (9) says if a CheckSum (10) field stands there: so data fields may hold anything, whole
-FIX messages included. Otherwise it is walked field by field, data fields by their length, up to
+out, at the beginning of a line with `35=` (possibly after `1128=` and `9=`). It ends where
+BodyLength (9) says if a CheckSum (10) field is there; so data fields may hold anything, whole FIX
+messages included. Otherwise it is walked field by field, data fields by their length, up to
 CheckSum, the end of the line or the next message.
 """
 
@@ -51,7 +51,7 @@ def next_start(data: bytes, at: int, delimiter: bytes) -> re.Match[bytes] | None
     """Return the match of `start_pattern` where the first message at or after `at` begins."""
     pattern = start_pattern(delimiter)
     while match := pattern.search(data, at):
-        # `58=FIX.4.4` also holds `8=FIX.4.4`: behind a digit only a header makes a beginning.
+        # `58=FIX.4.4` also holds `8=FIX.4.4`: after a digit only a header makes a beginning.
         start = match.start()
         if (
             start == 0
@@ -67,7 +67,7 @@ def spans(data: bytes, delimiter: bytes, *, final: bool = True) -> Iterator[Span
     """Yield the messages of `data` in order; they do not overlap.
 
     With `final`, `data` is all there is. Without it more bytes may follow, so a message that may go
-    on behind `data` is the last one yielded, with `whole` false.
+    on after `data` is the last one yielded, with `whole` false.
     """
     at = 0
     while match := next_start(data, at, delimiter):
@@ -83,7 +83,7 @@ def spans(data: bytes, delimiter: bytes, *, final: bool = True) -> Iterator[Span
 def message_end(data: bytes, start: int, delimiter: bytes, *, final: bool = True) -> int | None:
     """Return where the message that begins at `start` ends, its last delimiter included.
 
-    Without `final`, None stands for a message that may go on behind the end of `data`.
+    Without `final`, None means that the message may go on after the end of `data`.
     """
     trailer, length = claimed_trailer(data, start, delimiter)
     if length > LONGEST_BODY:
@@ -98,7 +98,7 @@ def message_end(data: bytes, start: int, delimiter: bytes, *, final: bool = True
 
 
 def claimed_trailer(data: bytes, start: int, delimiter: bytes) -> tuple[int, int]:
-    """Return where BodyLength says that CheckSum begins, and BodyLength; zeros if it is none."""
+    """Return where BodyLength says that CheckSum begins, and BodyLength; zeros if there is none."""
     width = len(delimiter)
     first = data.find(delimiter, start) + width
     length = _BODY_LENGTH.match(data, first)
@@ -110,8 +110,8 @@ def claimed_trailer(data: bytes, start: int, delimiter: bytes) -> tuple[int, int
 def _long_end(data: bytes, start: int, trailer: int, delimiter: bytes, final: bool) -> int | None:
     """Return the end of a message whose BodyLength is above `LONGEST_BODY`; see `message_end`.
 
-    Most such numbers are wrong, so the fields come first: BodyLength decides where they lead to an
-    end of line without CheckSum.
+    Most such numbers are wrong, so the fields come first. BodyLength decides only if they lead to
+    an end of line without CheckSum.
     """
     end = walk(data, start, delimiter, final)
     if end is None or is_complete(data[start:end], delimiter) or data[end : end + 1] not in _ENDS:
@@ -125,7 +125,7 @@ def _long_end(data: bytes, start: int, trailer: int, delimiter: bytes, final: bo
 
 
 def _trailer_end(data: bytes, trailer: int, delimiter: bytes, final: bool) -> int:
-    """Return the end of the CheckSum field at `trailer`, 0 if none stands there whole."""
+    """Return the end of the CheckSum field at `trailer`, 0 if there is no whole one."""
     if data[trailer - 1 : trailer] != delimiter or not CHECK_SUM.match(data, trailer):
         return 0
     end = trailer + 6
@@ -137,8 +137,8 @@ def _trailer_end(data: bytes, trailer: int, delimiter: bytes, final: bool) -> in
 def _is_chance(data: bytes, start: int, trailer: int, delimiter: bytes) -> bool:
     """Tell whether BodyLength leads from a message that was cut off to the CheckSum of another.
 
-    So it does where another message begins on a line of its own before it and the CheckSum is not
-    that of the bytes between.
+    It does if another message begins on a line of its own before that CheckSum, which is not the
+    sum of the bytes up to it.
     """
     line = data.find(b"\n", start, trailer)
     other = next_start(data, line, delimiter) if line >= 0 else None
@@ -152,7 +152,7 @@ def _is_chance(data: bytes, start: int, trailer: int, delimiter: bytes) -> bool:
 
 
 def walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
-    """Return where the message ends by its fields; see `message_end`."""
+    """Return where the message ends according to its fields; see `message_end`."""
     lengths = merged().data_lengths
     width = len(delimiter)
     at = start
@@ -185,7 +185,7 @@ def walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
         if CHECK_SUM.match(data, at) and at + 6 < min(end, limit):
             if not final and delimiter.startswith(data[at + 6 : at + 6 + width]):
                 return None  # the delimiter is cut in half
-            # What closes the line follows, as in `10=123)`.
+            # The log closes its line after it, as in `10=123)`.
             return at + 6
         if follows and follows.start() < min(end, limit):
             line = data.find(b"\r", at, follows.start())
@@ -219,7 +219,7 @@ def is_complete(message: bytes, delimiter: bytes) -> bool:
 
 
 def line_start(data: bytes, at: int, start: int) -> int:
-    """Return where the line of a message that begins at `start` begins, `at` if not behind that.
+    """Return where the line of a message that begins at `start` begins, but not before `at`.
 
     Lines end with LF, CRLF, or CR alone.
     """

@@ -1,7 +1,7 @@
-"""The bytes of a log as they are read, and where they stand in the log as it came.
+"""The bytes of a log as they are read, and where they are in the log as it came.
 
 A delimiter of several characters is read as SOH, and what a JSON line, a CSV cell or a printed
-string has escaped is read as it was before that. Positions, and `raw`, are those of the log.
+string escapes is read as it was before. Positions, and `raw`, are those of the log.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ Ints = NDArray[np.int64]
 
 
 class Original:
-    """Positions in a log as it came, from positions in the bytes that are read.
+    """Maps positions in the bytes that are read to positions in the log as it came.
 
-    `as_it_came` tells whether these are the bytes that came.
+    `as_it_came` means that they are the same bytes.
     """
 
     def __init__(self, behind: Ints, wider: Ints):
-        """Positions greater than one of `behind` are further on by its number in `wider`."""
+        """Each of `behind` moves the positions greater than it on by its number in `wider`."""
         self.as_it_came = not len(behind)
         self._behind, self._shift = behind, np.append(0, np.cumsum(wider))
 
@@ -51,7 +51,7 @@ def single_byte(data: bytes, delimiter: bytes) -> bytes:
 
 
 def as_read(data: bytes, delimiter: bytes) -> tuple[bytes, bytes, Original]:
-    """Return `data` as it is read, the one byte that separates its fields, and where it stands."""
+    """Return `data` as it is read, the one byte that separates its fields, and its positions."""
     found = escapes(data, delimiter)
     if len(delimiter) == 1 and not found:
         return data, delimiter, _UNCHANGED
@@ -75,7 +75,7 @@ def as_read(data: bytes, delimiter: bytes) -> tuple[bytes, bytes, Original]:
 
 
 def _with_delimiters(data: bytes, delimiter: bytes, found: Sequence[Escape]) -> list[Escape]:
-    """Add the delimiters of several characters that stand between escapes."""
+    """Add the delimiters of several characters that are between escapes."""
     every, at = [], 0
     for one in (*found, Escape(len(data), len(data), b"")):
         while (begin := data.find(delimiter, at, one.start)) >= 0:

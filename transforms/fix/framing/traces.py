@@ -1,6 +1,6 @@
-"""What tells that a line has to do with FIX, though no message begins in it.
+"""Traces of FIX in a line in which no message begins.
 
-A line counts as without FIX only if nobody would call it FIX: where doubt remains it is a failure,
+A line counts as without FIX only if nobody would call it FIX. In case of doubt it is a failure,
 which keeps its bytes.
 """
 
@@ -12,7 +12,7 @@ from fixfeed.transforms.fix.spelt import is_spelt, unspelt
 __all__ = ["has_field", "has_trace"]
 
 _ENOUGH = 3
-"""A line with so many of `number=value`, whatever stands between them, has a trace of FIX."""
+"""A line with this many `number=value`, whatever is between them, has a trace of FIX."""
 
 _BEGIN = re.compile(rb"8=FIX|(?<![0-9A-Za-z])8[ \t]*=")
 
@@ -41,16 +41,16 @@ def _field(delimiter: bytes) -> re.Pattern[bytes]:
 
 
 def has_field(text: bytes, delimiter: bytes) -> bool:
-    """Tell whether `text` has a field, with a delimiter behind it and before it if it has one."""
+    """Tell whether `text` has a field between delimiters; at its start it needs none before it."""
     return bool(_field(delimiter).search(text))
 
 
 def has_trace(line: bytes, delimiter: bytes) -> bool:
-    """Tell whether `line` has to do with FIX: `delimiter` is that of its file.
+    """Tell whether `line` has a trace of FIX; `delimiter` is that of its file.
 
-    So it has if it holds `8=FIX`, a field between delimiters, three of `number=value` in whatever
-    delimiter, a field alone on the line, or three names of header fields with values; `=` may be
-    spelt (`\\u003d`).
+    Traces are `8=FIX`, a field between delimiters, three of `number=value` with any delimiter, a
+    field alone on the line, and three names of header fields with values; `=` may be spelt
+    (`\\u003d`).
     """
     if is_spelt(line):
         line = unspelt(line)
@@ -66,7 +66,7 @@ def has_trace(line: bytes, delimiter: bytes) -> bool:
 
 
 def _pairs(line: bytes) -> int:
-    """Return how many of `number=value` a line has, at most as many as are enough."""
+    """Return how many of `number=value` a line has, at most `_ENOUGH`."""
     count = 0
     if line.count(b"=") < _ENOUGH:
         return count

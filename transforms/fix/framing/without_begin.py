@@ -1,6 +1,6 @@
-"""What bytes show in which no message begins though they have fields: the `detail` of the failure.
+"""Why no message begins in bytes that have fields: the `detail` of the failure.
 
-Nothing of a field's value is told, for it may be secret.
+It shows nothing of a field's value, which may be secret.
 """
 
 import re
@@ -11,11 +11,11 @@ from fixfeed.transforms.fix.spelt import is_spelt, spelling
 __all__ = ["NO_BEGIN", "seen_without_begin"]
 
 NO_BEGIN = "fields as FIX has them, but no message begins there with 8=FIX and a version"
-"""What is said where nothing more is clear."""
+"""The `detail` where nothing more is clear."""
 
 _LOOKED_AT = 4 << 10  # bytes, so that a very long line costs little
 _HELD_APART = re.compile(
-    # Anything that stands after BodyLength again, or else what no value of BeginString has.
+    # Anything that comes again after BodyLength, or else what no value of BeginString has.
     rb"8=FIX[A-Z]?\.?[0-9]\.[0-9](?:SP[0-9])?"
     rb"(?:([^\n0-9][^\n]{0,11}?|0x[0-9]{2})9=[0-9]{1,9}\1(?=[0-9])"
     rb"|([^=\n0-9A-Za-z.][^=\n]{0,11}?)(?<![0-9])(?=(?:9|35)[ \t]*=))"
@@ -37,7 +37,7 @@ _AFTER_FIX = re.compile(rb"8=FIX([^=\n|;^\x01\t]{0,8})")
 def seen_without_begin(text: bytes, delimiter: bytes) -> str:
     """Return in a sentence why no message begins in `text`; `delimiter` is that of its file.
 
-    `--delimiter` is named where it can help, and only there.
+    It mentions `--delimiter` only where that can help.
     """
     text = text[:_LOOKED_AT]
     if is_spelt(text):

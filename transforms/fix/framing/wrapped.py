@@ -1,12 +1,12 @@
-"""Messages inside the strings of JSON lines, CSV cells and printed strings: what is escaped there.
+"""Escapes in messages inside the strings of JSON lines, CSV cells and printed strings.
 
-A string is taken for one if it begins before a message on its line. What its escapes stand for is
-read where the message then has the length that it says, or where the string is one for certain and
-ends after the message: the value of a member in JSON, a cell with doubled quotes, bytes as Python
-prints them. Otherwise a backslash is a backslash.
+Text is taken for a string if it begins before a message on its line. Its escapes are undone if the
+message then has the length that it claims, or if it is certainly a string and ends after the
+message: the value of a member in JSON, a cell with doubled quotes, bytes as Python prints them.
+Otherwise a backslash is a backslash.
 
-Data may be cut after a message, before the quote that ends its string: so a string that has none
-ends where its line or the data does.
+Data may be cut after a message, before the quote that ends its string. So a string without that
+quote ends where its line or the data does.
 """
 
 import re
@@ -22,9 +22,9 @@ __all__ = ["escapes", "open_string"]
 
 
 class _String(NamedTuple):
-    """What is escaped in a string from its first message, at `begin`, to the string's `end`.
+    """The escapes in a string from its first message, at `begin`, to the string's `end`.
 
-    `is_open` tells that the data ends before the quote that ends it.
+    `is_open` means that the data ends before the quote that ends the string.
     """
 
     begin: int
@@ -36,7 +36,7 @@ class _String(NamedTuple):
 _BEGIN = b"8=FIX"
 _FURTHEST = 1 << 20
 _LOOKED_AT = 3
-"""A string is inside of one of so many beginnings of messages before it, or in none."""
+"""How many beginnings of messages before a string are tried as those of a message around it."""
 _Search = Callable[[int], int]
 """Returns where the first message at or after a place begins, -1 if none does."""
 _CLOSED = {
@@ -59,7 +59,7 @@ def _escapes(slash: bytes, other: bytes) -> re.Pattern[bytes]:
 
 _ESCAPE = _escapes(rb"\\", rb"\\(?P<itself>[\"\\])")
 _TWICE = _escapes(rb"\\\\", rb"\\\\\\(?P<itself>\")|\\{3}(?P<slash>\\)")
-"""What a string inside a string escapes."""
+"""The escapes of a string inside a string."""
 
 _PAIR = re.compile(b'""')
 _NESTED = (
@@ -67,7 +67,7 @@ _NESTED = (
     *((_PAIR, _ESCAPE, _ESCAPE), (_ESCAPE, _PAIR, _ESCAPE), (_ESCAPE, _ESCAPE, _PAIR)),
     *((_ESCAPE,) * depth for depth in (3, 4)),
 )
-"""What strings inside strings escape, the outermost first: those of JSON, Python and CSV."""
+"""The escapes of strings inside strings, the outermost first: those of JSON, Python and CSV."""
 _LONGEST_NESTED = 256 << 10
 _BACKSLASH = ord("\\")
 _LETTERS = dict(zip(b"bfnrt", b"\b\f\n\r\t", strict=True))
@@ -76,10 +76,10 @@ _BODY_LENGTH = re.compile(rb"9=([0-9]{1,9})")
 
 
 def escapes(data: bytes, delimiter: bytes) -> list[Escape]:
-    """Return, in order, what is escaped in the messages of `data` that stand in strings.
+    """Return, in order, the escapes in those messages of `data` that are in strings.
 
-    What a container's runtime has cut is put together first. `delimiter` is that of the file. Data
-    without quotes, or with few, costs next to nothing.
+    Lines that a container's runtime has cut are put together first. `delimiter` is that of the
+    file. Data without quotes, or with few, costs next to nothing.
     """
     between = joints(data)
     if not between:
@@ -91,13 +91,13 @@ def _escapes_of(data: bytes, delimiter: bytes) -> list[Escape]:
     if b"\\" not in data and b'""' not in data:
         return []
     found = sorted(one for string in _strings(data, delimiter) for one in string.found)
-    # Of strings that cross each other the first one counts.
+    # Of strings that overlap the first one counts.
     past = 0
     return [one for one in found if one.start >= past and (past := one.end)]
 
 
 def open_string(data: bytes, delimiter: bytes) -> int | None:
-    """Return where the first message begins in a string that `data` ends inside, None if in none.
+    """Return the start of the first message in a string that `data` ends inside; None if in none.
 
     Only a string with escapes counts: what follows `data` decides how they are read. An apostrophe
     or quote before a message in a string of the other kind opens none.
@@ -116,9 +116,9 @@ def open_string(data: bytes, delimiter: bytes) -> int | None:
 
 
 def _strings(data: bytes, delimiter: bytes) -> Iterator[_String]:
-    """Yield the strings of `data` that hold messages, by the quote that they are in.
+    """Yield the strings of `data` that hold messages, one kind of quote after the other.
 
-    A string inside a message that has the length which it says is part of a value of that.
+    A string inside a message that has the length it claims is part of a value of that message.
     """
     search = _search(data)
     for quote in (b'"', b"'"):
@@ -152,7 +152,7 @@ def _end_around(data: bytes, place: int, past: int, delimiter: bytes) -> int:
 
 
 def _search(data: bytes) -> _Search:
-    """Return what finds messages in `data`, whose characters may be escaped as well."""
+    """Return a function that finds messages in `data`, whose characters may be escaped as well."""
 
     def spelt(at: int) -> int:
         found = BEGIN.search(data, at)
@@ -162,7 +162,7 @@ def _search(data: bytes) -> _Search:
 
 
 def _openings(data: bytes, quote: bytes, search: _Search) -> Iterator[tuple[int, int]]:
-    """Yield places behind a quote on whose line a message follows, and where that begins."""
+    """Yield the starts of what may be a string and of the message after it on its line."""
     at = data.find(quote)
     while at >= 0:
         begin = search(at)
@@ -226,9 +226,9 @@ def _cell(data: bytes, start: int, begin: int, line: int, delimiter: bytes) -> _
 
 
 def _nested(data: bytes, begin: int, line: int, delimiter: bytes) -> _String | None:
-    """Return the string of the message at `begin` that other strings are around, None if none is.
+    """Return the string of the message at `begin` inside other strings, None if there is none.
 
-    So it is where the message, after what each of them escapes is undone, has the length it says.
+    There is one if the message, with the escapes of each of them undone, has the length it claims.
     """
     end = min(line, begin + _LONGEST_NESTED)
     for layers in _NESTED:
@@ -240,7 +240,7 @@ def _nested(data: bytes, begin: int, line: int, delimiter: bytes) -> _String | N
             text = undone(data, begin, end, found)
         past = _framed_end(text, 0, delimiter)
         if past:
-            # What follows the message is left as it is.
+            # Escapes after the message are left as they are.
             while found and begin + past < found[-1].end - sum(map(_wider, found)):
                 found.pop()
             return _String(begin, begin + past + sum(map(_wider, found)), found)
