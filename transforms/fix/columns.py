@@ -34,12 +34,12 @@ def masked_column(masked: Mapping[int, str], count: int) -> pa.Array:
 def raw_column(
     pieces: pa.Array, places: NDArray[np.int32], raws: Mapping[int, bytes], delimiter: bytes
 ) -> pa.Array:
-    """Return the bytes of each message, the piece at its place, or its own if `raws` has them."""
+    """Return the bytes of each message: its own in `raws` if there, else the piece at its place."""
     if not raws:
         return pieces.take(pa.array(places))
     own = list(raws.values())
     if len(delimiter) > 1:
-        # What came with SOH, in a log that has another delimiter otherwise, keeps it.
+        # A message that came with SOH keeps it, even in a log with another delimiter.
         own = [
             raw if b"\x01" in pieces[int(places[row])].as_py() else raw.replace(b"\x01", delimiter)
             for row, raw in raws.items()
@@ -66,11 +66,11 @@ def prefix_column(
 
 
 def masked_prefixes(prefix: pa.StringArray, masking: Masking) -> pa.StringArray:
-    """Return the column with what may be secret in it masked."""
+    """Return the column with everything that may be secret masked."""
     secrets = masking.secrets
     if prefix.null_count == len(prefix) or not secrets.may_be_in(prefix.buffers()[2].to_pybytes()):
         return prefix
-    # All of them at once, each on a line of its own, as nothing goes on beyond a line.
+    # All of them at once, each on a line of its own, as no secret goes on beyond its line.
     lines = pc.binary_join_element_wise(prefix.fill_null(""), "", "\n")
     octets = lines.buffers()[2].to_pybytes()
     ends = np.frombuffer(lines.buffers()[1], np.int32, len(lines) + 1, lines.offset * 4)[1:]

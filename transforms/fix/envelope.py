@@ -4,9 +4,9 @@
      "ingested_at": null, "session": "FIX.4.4:A->B", "direction": "in", "defects": ["check_sum"],
      "masked": ["553", "554"], "message": {"Header": {...}, "Body": {...}, "Trailer": {...}}}
 
-(shown in three lines; a text has no line breaks). Keys come in this order. Before `message` stand
-`names` where `Enrich(names=True)` has added columns, with the names that the dictionary knows, and
-`enriched` where lookups have said something. `message` is the FIX JSON encoding.
+(shown in three lines; a text has no line breaks). Keys come in this order. Before `message` come
+`names` if `Enrich(names=True)` has added columns, with the names that the dictionary knows, and
+`enriched` where lookups have added something. `message` is the FIX JSON encoding.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ __all__ = ["envelopes"]
 def envelopes(batch: Batch, source: str) -> pa.StringArray:
     """Return one JSON text for each message of `batch`; `source` is the name of its source.
 
-    Messages have the column `fix_json` behind those of `MESSAGES`; `ValueError` if not.
+    Messages have the column `fix_json` after those of `MESSAGES`; `ValueError` if not.
     """
     messages = batch.messages
     present = set(messages.schema.names)
@@ -68,7 +68,7 @@ def _array(joined: str | None) -> str:
 
 
 def _each(column: pa.Array, text: Callable[[str | None], str]) -> pa.Array:
-    """Return the text of each value; it is made once for each different value."""
+    """Return the text of each value, made once per distinct value."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     texts = pa.array([*map(text, column.dictionary.to_pylist()), text(None)], pa.string())
@@ -79,7 +79,7 @@ def _times(column: pa.TimestampArray) -> pa.Array:
     """Return times with all six digits, so that their texts are in the order of time."""
     if column.null_count == len(column):
         return pa.repeat("null", len(column))
-    # Without the time zone, whose look-up takes thirty times as long; the bytes of ASCII likewise.
+    # Without the time zone, whose look-up takes thirty times as long; as bytes, also for speed.
     local = column.cast(pa.int64()).cast(pa.timestamp("us")).cast(pa.string()).cast(pa.binary())
     texts = pc.binary_replace_slice(local, 10, 11, b"T").cast(pa.string())
     return pc.binary_join_element_wise('"', texts, 'Z"', "").fill_null("null")
@@ -88,7 +88,7 @@ def _times(column: pa.TimestampArray) -> pa.Array:
 def _names(messages: pa.RecordBatch, named: list[str]) -> pa.Array:
     """Return the members of the object of names; a code without a name has none."""
     members = [_each(messages[f"{name}_name"], partial(_member, name)) for name in named]
-    # Not with a comma between what is not null: Arrow leaves out rows in which all is null.
+    # Not joined by commas with nulls skipped: Arrow leaves out rows in which all are null.
     return pc.utf8_slice_codeunits(pc.binary_join_element_wise(*members, ""), 1)
 
 

@@ -1,8 +1,8 @@
-"""What Logons say of the messages behind them: the version of FIX that FIXT.1.1 carries.
+"""What Logons decide for the messages after them: the version of FIX that FIXT.1.1 carries.
 
 The Logon (A) of a FIXT.1.1 session has it in DefaultApplVerID (1137), for all messages of the
-session, in both directions, up to the next Logon that says otherwise. One without BodyLength (9)
-or MsgType (35) behind BeginString (8) is not taken for a Logon.
+session, in both directions, up to the next Logon with another version. A message is taken for a
+Logon only if BodyLength (9) or MsgType (35) comes right after BeginString (8).
 """
 
 import dataclasses
@@ -23,11 +23,11 @@ __all__ = ["Logon", "carry", "logons"]
 _BEGIN_STRING = b"8=FIXT.1.1"
 _TAG = b"1137="
 _REACH = 64 << 10
-"""So many bytes behind the beginning of a Logon at most its DefaultApplVerID stands."""
+"""DefaultApplVerID is looked for within this many bytes of the start of a Logon."""
 
 
 class Logon(NamedTuple):
-    """A Logon: where its record begins, the session as its bytes, and the version it says."""
+    """A Logon: where its record begins, its session's CompIDs as bytes, and the version it sets."""
 
     start: int
     sender: bytes
@@ -36,16 +36,16 @@ class Logon(NamedTuple):
 
     @property
     def says(self) -> Mapping[str, str]:
-        """DefaultApplVerID by session, as `Block.context` has it: that of both directions."""
+        """DefaultApplVerID by session, for both directions, as `Block.context` has it."""
         sender, target = decode(self.sender), decode(self.target)
         return {f"{sender}->{target}": self.appl_ver_id, f"{target}->{sender}": self.appl_ver_id}
 
 
 def logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list[Logon]:
-    """Return, in order, the Logons in `data` that change what `logged_on` says.
+    """Return, in order, the Logons in `data` that change a version in `logged_on`.
 
-    `data` begins and ends at borders; the answer for data cut at borders is that for the parts, one
-    behind the other. A version that is none says nothing. Data without `1137=` costs one search.
+    `data` begins and ends at borders. If it is cut at borders, its parts give, one after the other,
+    the same answer. An unknown version has no effect. Data without `1137=` costs one search.
     """
     if _TAG not in data and not is_escaped(data):
         return []
@@ -56,7 +56,7 @@ def logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list[
 
 def _logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list[Logon]:
     likely = list(_likely(data, delimiter))
-    # Framing takes far longer than the look at the few messages that may be Logons.
+    # Framing takes far longer than looking at the few messages that may be Logons.
     if not any(_changes(one, logged_on) for one in likely):
         return []
     holds = dict(logged_on)
@@ -69,11 +69,11 @@ def _logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list
 
 
 def carry(block: Block, logged_on: Mapping[str, str]) -> list[Block]:
-    """Cut a block so that what its `context` says holds for all messages of each part.
+    """Cut a block so that the `context` of each part holds for all messages in it.
 
-    `logged_on` is what holds where the block begins; that of the last part holds behind it. A Logon
-    whose session has no message before it in its part does not cut. A provisional block and one
-    that is too long have no messages and stay whole.
+    `logged_on` is the one at the beginning of the block; that of the last part holds after it. A
+    Logon whose session has no message before it in its part does not cut. A provisional block and
+    one that is too long have no messages and stay whole.
     """
     unread = block.provisional or block.too_long
     changes = [] if unread else logons(block.data, block.layout or b"\x01", logged_on)
@@ -102,7 +102,7 @@ def _part(block: Block, start: int, end: int, logged_on: Mapping[str, str]) -> B
 
 
 def _may_speak(logon: Logon, data: bytes, at: int) -> bool:
-    """Tell whether a message of the Logon's session may stand in `data` from `at` to the Logon."""
+    """Tell whether `data` may have a message of the Logon's session between `at` and the Logon."""
     if not (logon.sender + logon.target).isascii():
         return True  # other bytes may be the same text
     return all(
@@ -112,7 +112,7 @@ def _may_speak(logon: Logon, data: bytes, at: int) -> bool:
 
 
 def _likely(data: bytes, delimiter: bytes) -> Iterator[Logon]:
-    """Yield what looks like a Logon: it may stand inside a data field, and is none then."""
+    """Yield what looks like a Logon; inside a data field it is none."""
     seen, place = 0, data.find(_TAG)
     while place >= 0:
         begin = _last_begin(data, max(seen, place - _REACH), place, delimiter)
@@ -123,7 +123,7 @@ def _likely(data: bytes, delimiter: bytes) -> Iterator[Logon]:
 
 
 def _last_begin(data: bytes, start: int, end: int, delimiter: bytes) -> re.Match[bytes] | None:
-    """Return the last beginning of a FIXT.1.1 message that stands in `data[start:end]`."""
+    """Return the last beginning of a FIXT.1.1 message in `data[start:end]`."""
     while (end := data.rfind(_BEGIN_STRING, start, end)) >= 0:
         begin = start_pattern(delimiter).match(data, end)
         # Elsewhere it may be text, as in `58=FIXT.1.1`.
@@ -145,7 +145,7 @@ def _read(data: bytes, begin: re.Match[bytes]) -> Logon | None:
 
 
 def _framed(data: bytes, delimiter: bytes, likely: Sequence[Logon]) -> Iterator[Logon]:
-    """Yield those that are messages, from where their records begin.
+    """Yield the likely Logons that are messages, each from the start of its record.
 
     As for all borders, framing begins at a message at most `_REACH` before.
     """
@@ -155,7 +155,7 @@ def _framed(data: bytes, delimiter: bytes, likely: Sequence[Logon]) -> Iterator[
         for span in spans(data[at:], delimiter):
             start = at + span.start
             while number < len(likely) and likely[number].start < start:
-                number += 1  # it stands inside a data field
+                number += 1  # it is inside a data field
             if number < len(likely) and likely[number].start == start:
                 yield likely[number]._replace(start=line_start(data, past, start))
                 number += 1

@@ -1,4 +1,4 @@
-"""The seam between the parsers and what makes batches of what they read."""
+"""The seam between the parsers and the code that makes batches of what they read."""
 
 from typing import NamedTuple
 

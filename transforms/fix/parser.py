@@ -49,7 +49,7 @@ _SMALL = 6 << 10
 """Below this many bytes (twenty messages) the scalar parser is as fast, and eases other threads."""
 
 
-# A parser keeps what it works on from block to block, so each thread has its own.
+# A parser keeps its working state from block to block, so each thread has its own.
 _parsers = threading.local()
 
 
@@ -74,9 +74,9 @@ def parse_block(
     """Read the messages of a block; every byte of it ends up in a message, a failure or a count.
 
     `fields`, `validate`, `dictionaries`, `masking` and `fix_json` are as in `Reading`; with
-    `fix_json` the messages have the column `fix_json` behind those of `MESSAGES`. `log` says how to
-    read what stands before messages. `vectorised`
-    chooses the parser; by itself the size of the block does. Both give the same batch.
+    `fix_json` the messages have the column `fix_json` after those of `MESSAGES`. `log` is how to
+    read the text before messages. `vectorised` chooses the parser; by default the size of the
+    block does. Both give the same batch.
     """
     reading = Reading(fields, validate, dictionaries, fix_json, masking)
     delimiter = block.layout or b"\x01"
@@ -94,7 +94,7 @@ def parse_block(
 
 
 def _unfinished(block: Block, delimiter: bytes, masking: Masking) -> Batch:
-    """Keep what makes no message as a failure: the end of a source, or what is too long."""
+    """Keep bytes that make no message as failures: the end of a source, or a piece too long."""
     failures: list[Failure] = []
     skipped = 0
     if block.error is not None:
@@ -112,7 +112,7 @@ def _unfinished(block: Block, delimiter: bytes, masking: Masking) -> Batch:
 
 
 def _rest_of_line(data: bytes, delimiter: bytes) -> int:
-    """Return how many lines `data` seems to have because it begins behind a message on its line."""
+    """Return how many lines too many are counted if `data` begins after a message on its line."""
     end = LINE_END.search(data)
     stop = end.end() if end else len(data)
     begin = next_start(data, 0, delimiter)
@@ -157,7 +157,7 @@ def _batch(
     pieces = pa.Array.from_buffers(
         pa.binary(), 3 * count, [None, pa.py_buffer(offsets), pa.py_buffer(shown)]
     )
-    # Of each message there are three pieces: its prefix, itself, and what follows it.
+    # Each message has three pieces: its prefix, itself, and what follows it.
     prefixes = np.arange(0, 3 * count, 3, dtype=np.int32)
     prefix = prefix_column(pieces, prefixes, prefix_at, start)
     captured_at, direction = read_prefixes(prefix, log)
@@ -198,9 +198,9 @@ def _cuts(
     places: Sequence[tuple[int, int]],
     masking: Masking,
 ) -> dict[int, Cut]:
-    """Return the secrets in which messages are cut off that a failure follows, by where it is.
+    """Return the secrets that messages are cut off in, by the position of the failure after them.
 
-    `places` are those where messages begin and end.
+    `places` are where messages begin and end.
     """
     cuts: dict[int, Cut] = {}
     begins = {failure.position for failure in failures}
@@ -218,10 +218,10 @@ def _cuts(
 def _without_secrets(
     data: bytes, failures: Sequence[Failure], cuts: Mapping[int, Cut], masking: Masking
 ) -> list[Failure]:
-    """Return failures, which are in order, masked.
+    """Return the failures, which are in order, with their secrets masked.
 
-    A secret may go on in the next one: as far as a length says, or on the next line, after `cuts`
-    of messages or where a failure ends.
+    A secret may go on in the next failure: as far as a length says, or on the next line, after the
+    `cuts` of messages or where a failure ends.
     """
     cuts = dict(cuts)
     masked = []
@@ -255,7 +255,7 @@ def _finish(
     cuts: Mapping[int, Cut] = MappingProxyType({}),
 ) -> Batch:
     failures = without_runs(failures)
-    # One look at all of them costs less than one at each; mostly there is no secret.
+    # Looking at all of them at once costs less than at each; mostly there is no secret.
     together = b"\n".join(failure.raw for failure in failures)
     if failures and (cuts or masking.secrets.may_be_in(together)):
         failures = _without_secrets(block.data, failures, cuts, masking)

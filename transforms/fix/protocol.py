@@ -1,4 +1,4 @@
-"""FIX as a protocol: how its logs are laid out and read, and what its messages are as rows."""
+"""FIX as a protocol: how its logs are laid out and read, and its messages as rows."""
 
 import hashlib
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ __all__ = ["FIX", "Fix", "FixFraming"]
 class FixFraming(Framing):
     """How a log of FIX is laid out.
 
-    `delimiter` separates fields; `fixt` tells that messages of FIXT.1.1 are near its beginning, so
-    that its Logons count (`logons`); `endings` how its messages end, which matters at its end.
+    `delimiter` separates fields. `fixt` means that messages of FIXT.1.1 are near its beginning, so
+    its Logons count (`logons`). `endings` is how its messages end, which matters at its end.
     """
 
     delimiter: bytes
@@ -65,17 +65,17 @@ class FixFraming(Framing):
         """See `Framing`."""
         end = last_border(data, self.delimiter, at_end=self.endings)
         begin = before_not_text(data, end, self.delimiter)
-        # The end of a message of several lines may look like one of them.
+        # The last line of a message of several lines may look like one of those.
         return begin if last_border(data[:begin], self.delimiter) == begin else end
 
     def torn(self, data: bytes) -> tuple[int, int]:
-        """See `Framing`; BodyLength says where it ends."""
-        # Messages that the rest of their line is too long for are read.
+        """See `Framing`; the claimed end is that of BodyLength."""
+        # Messages that end are read, even if the rest of their line is too long.
         begin = last_border(data, self.delimiter, at_end=self.endings)
         return begin, claimed_end(data[begin:], self.delimiter)
 
     def next_record(self, data: bytes, *, start: int, claimed: int, lines: bool) -> int | None:
-        """See `Framing`; where BodyLength leads, CheckSum counts, and what else begins a record."""
+        """See `Framing`: after the CheckSum at `claimed`, if any, or where a record may begin."""
         if claimed <= 0:
             return next_record(data, self.delimiter, lines=lines)
         sealed = CHECK_SUM.match(data, claimed)
@@ -85,7 +85,7 @@ class FixFraming(Framing):
         return end + len(self.delimiter) * data.startswith(self.delimiter, end)
 
     def piece_end(self, data: bytes, begin: int, end: int) -> int:
-        """See `Framing`: after a delimiter, as a secret in the middle of a field is not known."""
+        """See `Framing`: after a delimiter, as a secret is not recognised in half a field."""
         found = data.rfind(self.delimiter, begin, end)
         return end if found < 0 else found + len(self.delimiter)
 
@@ -112,9 +112,9 @@ _TABLE = Table(
 
 @dataclass(frozen=True)
 class Fix(Protocol):
-    """FIX of all versions, in logs of all kinds, read as `reading` and `log` say.
+    """FIX of all versions, in logs of all kinds, read according to `reading` and `log`.
 
-    `delimiter` is what the user says that separates fields, None for what each log shows.
+    `delimiter` is the one that the user names, None for what each log shows.
     """
 
     reading: Reading = USUAL
@@ -140,7 +140,7 @@ class Fix(Protocol):
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
     def sniff(self, head: bytes) -> FixFraming:
-        """See `Protocol`; the delimiter is what the head shows unless the user says it."""
+        """See `Protocol`; the delimiter is what the head shows unless the user names one."""
         delimiter = sniff_delimiter(head, self.delimiter)
         return FixFraming(delimiter, b"FIXT.1.1" in head, endings(head, delimiter))
 

@@ -20,10 +20,10 @@ tags, required fields, types and enumerated values.
 
 
 class Reading(NamedTuple):
-    """What decides how the bytes of a message become a row.
+    """The choices that decide how the bytes of a message become a row.
 
     `fields` is one of `FIELDS`, `validate` one of `VALIDATE`. `fix_json` asks for the whole message
-    in the FIX JSON encoding as well; `masking` says what is kept secret.
+    in the FIX JSON encoding as well; `masking` decides what is kept secret.
     """
 
     fields: str = "rest"
@@ -34,10 +34,10 @@ class Reading(NamedTuple):
 
     @property
     def wanted(self) -> int:
-        """The defects that are looked for, as bits; those of reading are always."""
+        """The defects that are looked for, as bits; those of reading always are."""
         unwanted = {"off": STRUCTURE | DICTIONARY, "structure": DICTIONARY, "dictionary": 0}
         return ~unwanted[self.validate]
 
 
 USUAL = Reading()
-"""How messages are read if nothing else is said."""
+"""How messages are read by default."""

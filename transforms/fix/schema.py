@@ -1,4 +1,4 @@
-"""The columns of a batch: one row a FIX message, one fixed Arrow schema for every source and sink.
+"""The columns of a batch: one row per message, one fixed Arrow schema for all sources and sinks.
 
 A column that comes from FIX is named after its field in snake_case. Names and types are the same in
 SQL, Parquet and JSON; what a column cannot hold exactly (digits beyond a microsecond, or beyond ten
@@ -101,6 +101,6 @@ MESSAGES = pa.schema(
 `BeginString:SenderCompID->TargetCompID`; `direction` is `in`, `out` or null; `fields` a JSON object
 of every field without a column of its own; `defects` the kinds of defects joined by a comma, null
 when there are none; `enriched` a JSON object of what the user's lookups added, or null; `masked`
-the tags whose values are masked, joined by commas, or null; `prefix` what stood before the message
-on its line; `raw` its bytes as they came, but for what is masked.
+the tags whose values are masked, joined by commas, or null; `prefix` the text before the message on
+its line; `raw` its bytes as they came, except for what is masked.
 """

@@ -1,15 +1,15 @@
-"""Characters that an escaper wrote by their numbers: `8\\u003dFIX`, `8%3DFIX`, `8&#61;FIX`.
+"""Characters that an escaper wrote as numbers: `8\\u003dFIX`, `8%3DFIX`, `8&#61;FIX`.
 
-Escapers that make JSON safe inside of HTML (Gson's default) so write `=`, `<`, `>`, `&` and `'`;
-others write every character so.
+Escapers that make JSON safe inside HTML (Gson's default) write `=`, `<`, `>`, `&` and `'` like
+this; others write every character so.
 """
 
 import re
 
 __all__ = ["BEGIN", "is_escaped", "is_spelt", "spelling", "unspelt"]
 
-# What stands for the sign between tag and value, without which there is no field. A pattern that
-# begins with plain text is looked for ten times as fast.
+# The escapes of `=`, without which there is no field. A pattern that begins with plain text is ten
+# times as fast.
 _ESCAPED = re.compile(rb"\\(?:u003[dD]|x3[dD]|075)")
 _PERCENT = re.compile(rb"%3[dD]")
 _ENTITY = re.compile(rb"&(?:#0*61|#[xX]0*3[dD]|equals);")
@@ -33,12 +33,12 @@ BEGIN = re.compile(b"".join(map(_either_way, b"8=FIX")))
 
 
 def is_escaped(text: bytes) -> bool:
-    """Tell, mostly at the cost of a look for backslashes, whether `=` is escaped in `text`."""
+    """Tell whether `=` is escaped in `text`, mostly at the cost of a search for a backslash."""
     return b"\\" in text and _ESCAPED.search(text) is not None
 
 
 def is_spelt(text: bytes) -> bool:
-    """Tell, mostly at the cost of three short searches, whether `text` has `=` spelt."""
+    """Tell whether `text` has `=` spelt, mostly at the cost of three short searches."""
     return (
         is_escaped(text)
         or (b"%3" in text and _PERCENT.search(text) is not None)
@@ -53,9 +53,9 @@ def spelling(text: bytes) -> bytes:
 
 
 def unspelt(text: bytes, filler: bytes = b"") -> bytes:
-    """Return `text` with printable characters as they are, quotes after a backslash.
+    """Return `text` with printable characters as themselves, quotes after a backslash.
 
-    With a `filler`, of one byte, `text` stays as long as it was: it follows each of them.
+    With a `filler` of one byte after each of them, `text` stays as long as it was.
     """
     if b"\\" not in text and b"%" not in text and b"&" not in text:
         return text
@@ -65,7 +65,7 @@ def unspelt(text: bytes, filler: bytes = b"") -> bytes:
         octet = ord("=") if kind == "name" else int(match[kind], _BASES.get(kind, 16))
         if octet not in _PRINTABLE or octet == ord("\\"):
             return match[0]
-        # A quote that is spelt does not end the string that it stands in.
+        # A quote that is spelt does not end the string that it is in.
         character = b"\\" * (octet in _QUOTES) + bytes([octet])
         return character + filler * (len(match[0]) - len(character))
 

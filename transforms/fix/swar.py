@@ -1,4 +1,4 @@
-"""What eight bytes of text say as one little-endian number, many at once (SWAR)."""
+"""Reads eight bytes of text as one little-endian number, many at once (SWAR)."""
 
 import datetime
 from typing import Any
@@ -26,13 +26,13 @@ Mask = NDArray[np.bool_]
 
 _U = np.uint64
 ZEROS, _ABOVE_NINE, _ONES, _TOPS = (_U(int(x * 8, 16)) for x in ("30", "76", "01", "80"))
-"""`ZEROS` are eight digits zero."""
+"""`ZEROS` is eight digits zero."""
 
 LOW_BYTES = np.array([(1 << 8 * k) - 1 for k in range(9)] + [0], _U)
 """Masks that keep the first k bytes of a word; the last, for lengths above eight, keeps none."""
 
-# Each puts neighbouring digits, pairs and quads in turn together: what to keep before, the factor
-# that adds the higher one's share to the lower one, and where the sums stand then.
+# The steps that join neighbouring digits, then pairs, then quads: the mask of what to keep first,
+# the factor that adds the higher one's share to the lower one, and the shift to the sums.
 _NEIGHBOURS = (
     (None, _U(10 << 8 | 1), _U(8)),
     (_U(0x00FF00FF00FF00FF), _U(100 << 16 | 1), _U(16)),
@@ -54,8 +54,8 @@ def view(padded: bytes, start: int = 0) -> Words:
 def wide(words: Words, at: Ints, count: int) -> Words:
     """Return `count` words on end, without a gap, from each position: an array of such rows.
 
-    `words` is as `view` gives it. Numpy copies what stands at odd addresses one by one, but many
-    bytes as fast as eight.
+    `words` is as `view` gives it. Numpy copies items at odd addresses one by one, but items of many
+    bytes as fast as those of eight.
     """
     padded: Any = words.base
     start, length = len(padded) - len(words) - 7, len(words) - 8 * (count - 1)
@@ -64,12 +64,12 @@ def wide(words: Words, at: Ints, count: int) -> Words:
 
 
 def first_byte(found: Words, wanted: np.uint64) -> tuple[Words, Words]:
-    """Look for the first byte like those of `wanted`: (marks, all bits up to its end).
+    """Find the first byte equal to that of `wanted`: (marks, all bits up to its end).
 
-    The marks are 0, and all bits set, for a word that has none.
+    For a word without such a byte, the marks are 0 and all bits are set.
     """
     different = found ^ wanted
-    # The first one gets its highest bit set; those behind it may, wrongly.
+    # The first one gets its highest bit set; those after it may, wrongly.
     marked = different - _ONES
     np.invert(different, out=different)
     marked &= different
@@ -80,12 +80,12 @@ def first_byte(found: Words, wanted: np.uint64) -> tuple[Words, Words]:
 
 
 def right_aligned(found: Words, length: Ints) -> Words:
-    """Move the first `length` bytes to the end of the word, digits zero before them.
+    """Move the first `length` bytes to the end of the word, with zero digits before them.
 
     The word is 0 for lengths above eight.
     """
     bits = (length << 3).view(_U)
-    # Shifted by 64 and more, a word is 0.
+    # A word shifted by 64 or more is 0.
     found = found << (_U(64) - bits)
     found |= ZEROS >> bits
     return found
@@ -97,8 +97,8 @@ def all_digits(found: Words) -> Mask:
 
 
 def _are_digits(values: Words) -> Mask:
-    # Adding 0x76 sets the highest bit of bytes above nine. What a byte above 0x89 adds to the next
-    # does no harm, as its own highest bit is set.
+    # Adding 0x76 sets the highest bit of bytes above nine. The carry of a byte above 0x89 into the
+    # next does no harm, as its own highest bit is set.
     found = values + _ABOVE_NINE
     found |= values
     found &= _TOPS
@@ -118,9 +118,9 @@ def numbers(found: Words) -> tuple[Ints, Mask]:
 
 
 def clock_seconds(clock: Words) -> tuple[Ints, Mask]:
-    """Return the seconds since midnight of texts `HH:MM:SS`, and which are times of a day."""
+    """Return the seconds since midnight of texts `HH:MM:SS`, and which of them are valid times."""
     valid = (clock & _U(0x0000FF0000FF0000)) == _U(0x00003A00003A0000)
-    # With its colons made zeros it is eight digits.
+    # With zeros for its colons it is eight digits.
     digits = clock ^ (_U(0x00000A00000A0000) ^ ZEROS)
     valid &= _are_digits(digits)
     # Each byte becomes the number of two digits that begins there; hours, minutes and seconds stay.
@@ -128,11 +128,11 @@ def clock_seconds(clock: Words) -> tuple[Ints, Mask]:
     digits >>= _U(8)
     digits += higher
     digits &= _U(0x00FF0000FF0000FF)
-    # The highest bit of a byte that is 24, 60 or 60 and more gets set.
+    # Hours from 24 on, and minutes and seconds from 60 on, get the highest bit of their byte set.
     valid &= ((digits + _U(0x0044000044000068)) & _TOPS) == 0
     seconds = digits & _U(0xFF)
     seconds *= _U(3600)
-    # The seconds of the hour come to stand highest.
+    # The seconds within the hour end up in the highest bits.
     digits *= _U(60 << 24 | 1)
     digits >>= _U(48)
     seconds += digits
@@ -140,7 +140,7 @@ def clock_seconds(clock: Words) -> tuple[Ints, Mask]:
 
 
 def day_seconds(days: Words) -> tuple[Ints, Mask]:
-    """Return the seconds from 1970 to days written YYYYMMDD, and which of them there are."""
+    """Return the seconds from 1970 to days written YYYYMMDD, and which of the days exist."""
     # A block mostly holds one day, so only the others are sorted.
     others = np.flatnonzero(days != days[:1])
     distinct, inverse = np.unique(days[others], return_inverse=True)
