@@ -21,7 +21,7 @@ _LENGTH = re.compile(rb"[0-9]{1,9}")
 
 
 class Field(NamedTuple):
-    """A field as it stands in the message: the text before and behind `=`, and where it begins.
+    """A field as it is in the message: the text before and after `=`, and where it begins.
 
     Without `=` all of it is the value.
     """
@@ -40,10 +40,10 @@ def decode(value: bytes) -> str:
 
 
 class Facts(NamedTuple):
-    """What there is to know of the text before an `=`, whatever the version.
+    """What is known of the text before an `=`, whatever the version.
 
-    `tag` is 0 for what is no tag; `is_encoded` says that MessageEncoding (347) tells how its text
-    is written; `reader` reads the text of the column, if that is not text itself.
+    `tag` is 0 if the text is no tag; `is_encoded` means that MessageEncoding (347) decides how the
+    field's text is read; `reader` reads the text for the column, if the column is not text itself.
     """
 
     tag: int
@@ -54,7 +54,7 @@ class Facts(NamedTuple):
 
 @lru_cache(maxsize=1 << 14)
 def facts_of(tag: bytes) -> Facts:
-    """Return what there is to know of the text before an `=`."""
+    """Return what is known of the text before an `=`."""
     if not _TAG.fullmatch(tag):
         return Facts(0, False, None, None)
     field = merged().fields.get(int(tag))
@@ -89,7 +89,7 @@ def split_fields(
     for part in message[:size].split(delimiter):
         end = at + len(part)
         if at < inside:
-            # What a data field holds behind a delimiter.
+            # The rest of a data field, after a delimiter in it.
             at = end + 1
             continue
         if at == size and fields:

@@ -5,14 +5,13 @@ specification, tagvalue encoding, "Repeating groups"). The rules:
 
 1. A field belongs to the innermost open group that has its tag as a member, else to the message;
    the groups inside that one end there.
-2. A count field opens its group. The first member behind it begins the entries of this group: that
-   tag, or any member that the entry has already, begins the next one.
-3. A field that is no member of an open group nor of the message stands where the next field does
-   that has a place, in the entry before it; with none behind it, at the message's level. Where
-   groups end between the two, it has a place of its own if its tag stands in an earlier entry of
-   such a group, or of the same one inside an entry before: the last entry of that group, the
-   innermost one.
-4. The count is not written. Where its text is not the number of entries it stands behind the array,
+2. A count field opens its group. The first member after it begins the first entry; that tag, or any
+   member that the entry already has, begins the next one.
+3. A field that is a member of no open group, nor of the message, goes with the next field that has
+   a place, into the entry before that field; if none follows, to the message's level. Where groups
+   end between the two, it has a place of its own if its tag is in an earlier entry of such a group,
+   or of the same group inside an earlier entry: the last entry of the innermost such group.
+4. The count is not written. If its text is not the number of entries, it is put after the array,
    under its tag number.
 5. A tag repeated at the message's level, or by rule 3 within an entry, becomes an array of texts. A
    group repeated at the message's level goes on with the same array.
@@ -37,7 +36,7 @@ __all__ = ["Item", "add", "nest"]
 
 
 class Item(NamedTuple):
-    """What stands at the message's level: a field, or a group.
+    """An item at the message's level: a field, or a group.
 
     `number` is the field's, or that of the group's count; `value` its text, or the entries;
     `section` the part of the message.
@@ -50,7 +49,7 @@ class Item(NamedTuple):
 
 
 class _Frame:
-    """A group, or the message, that is open."""
+    """An open group, or the message."""
 
     __slots__ = (
         "at", "begins", "count", "earlier", "entries", "entry", "number", "own", "present", "scope",
@@ -58,7 +57,7 @@ class _Frame:
 
     def __init__(self, scope: Scope, entries: list[dict[str, Any]], number: int):
         self.scope, self.entries, self.number = scope, entries, number
-        # The tags that are no members, of the entry that is open and of those before it.
+        # The tags that are no members: in the open entry, and in those before it.
         self.own: set[int] = set()
         self.earlier: set[int] = set()
         self.entry: dict[str, Any] | None = None
@@ -85,7 +84,7 @@ def nest(
     dictionary: VersionDictionary,
     msg_type: str,
 ) -> tuple[list[Item], int]:
-    """Return what stands at the message's level, in order, and the defects of the structure.
+    """Return the items at the message's level, in order, and the defects of the structure.
 
     Fields are given by their tags (0 for what is no tag), names in JSON and texts.
     """
@@ -93,7 +92,7 @@ def nest(
     root, stack, pending = nesting.root, nesting.stack, nesting.pending
     groups, sections, present = root.scope.members, root.scope.section, root.present
     for number, tag in enumerate(tags):
-        # Most fields stand between fields of the message and come once: `place`, made short.
+        # Most fields are between fields of the message and come once: `place`, made short.
         if len(stack) == 1 and not pending and tag not in present:
             section = sections.get(tag)
             if section == nesting.section and groups[tag] is None:
@@ -115,7 +114,7 @@ class _Nesting:
         self.pending: list[int] = []
         self.items: list[Item] = []
         self.arrays: dict[int, list[dict[str, Any]]] = {}
-        # The own tags of each group that was closed, wherever in the message it stood.
+        # The own tags of each closed group, wherever in the message it was.
         self.own_of: dict[int, set[int]] = {}
         self.section = HEADER
         self.defects = 0
@@ -165,7 +164,7 @@ class _Nesting:
             entry[name] = text
 
     def _entry(self, frame: _Frame, tag: int) -> dict[str, Any]:
-        """Return the entry that a member belongs to, which it may begin."""
+        """Return the entry that a member belongs to; the member may begin it."""
         if frame.entry is None:
             frame.begins = tag
             if tag != frame.scope.first:
@@ -200,8 +199,7 @@ class _Nesting:
     def _close_to(self, level: int) -> None:
         """End the groups above a level of the stack; their own fields stay in their last entries.
 
-        Own is a field whose tag stands in an earlier entry, and so is what stands before such a
-        field.
+        A field is own if its tag is in an earlier entry; so are the fields before such a field.
         """
         stack, places, place = self.stack, [], level
         for number in reversed(self.pending):
@@ -222,7 +220,7 @@ class _Nesting:
             self._close()
 
     def _add_own(self, frame: _Frame, number: int) -> None:
-        """Put a field into an entry that it is no member of."""
+        """Put a field into an entry of which it is no member."""
         assert frame.entry is not None
         self.defects |= GROUP_FOREIGN
         name, tag = self.names[number], self.tags[number]
@@ -256,7 +254,7 @@ class _Nesting:
             add(outer.entry, str(frame.scope.count), text)
 
     def _place_pending(self, section: int) -> None:
-        """Put the fields that are members of nothing where the field behind them stands."""
+        """Put the fields that are members of nothing where the field after them is."""
         frame = self.stack[-1]
         if frame.entry is None:
             # Between a count and its first entry: the level of the count.

@@ -26,13 +26,12 @@ def mask_message(
 ) -> Masked | None:
     """Return `message` with its secrets masked, None if it has none.
 
-    Secrets are the values of tags that are masked, of fields that may stand for such a tag though
-    they are damaged, with what has no tag after them (a password may hold the delimiter), what a
-    data field holds beyond its first delimiter though its length does not fit, and what looks like
-    a secret field inside another value (a message in a data field); what has no tag of its own
-    becomes asterisks. Where the length of a data field changes, the length
-    field before it (`data_tags`, as in `split_fields`) does too; BodyLength and CheckSum stay as
-    they came.
+    Secrets are the values of masked tags, and of damaged fields that may stand for such a tag, each
+    with the fields without a tag after it (a password may hold the delimiter); what a data field
+    holds beyond its first delimiter, even if its length does not fit; and what looks like a secret
+    field inside another value (a message in a data field). Secrets without a tag of their own
+    become asterisks. Where the length of a data field changes, so does the length field before it
+    (`data_tags`, as in `split_fields`); BodyLength and CheckSum stay as they came.
     """
     tags = [facts_of(field.tag).tag or _stands_for(field, masking) for field in fields]
     if masking.tags.isdisjoint(tags) and not any(b"=" in field.value for field in fields):
@@ -51,7 +50,7 @@ def mask_message(
 
 
 class _Secrets:
-    """What becomes of the fields of a message: `changes` by number, None for what is dropped."""
+    """The changes to the fields of a message: `changes` by number, None for a field dropped."""
 
     def __init__(
         self,
@@ -128,7 +127,7 @@ def _bytes(
     pieces, at = [], 0
     for number in sorted(changes):
         field, new = fields[number], changes[number]
-        # What has no `=` is all value.
+        # A field without `=` is all value.
         opening = len(field.tag) + message.startswith(field.tag + b"=", field.start)
         end = field.start + opening + len(field.value)
         if new is None:

@@ -1,7 +1,7 @@
 """One message at a time: the definition of how a message is read.
 
-The vectorised parser is compared to this one, byte for byte, and hands it what is out of the
-ordinary.
+The vectorised parser is compared to this one, byte for byte, and hands it the messages that are out
+of the ordinary.
 """
 
 import re
@@ -39,7 +39,7 @@ from fixfeed.transforms.fix.schema import DECIMAL, TIME
 __all__ = ["Message", "dictionary_key", "is_beyond", "parse_message"]
 
 _LENGTH = re.compile(rb"[0-9]{1,9}")
-# The four that FIX lists, and what venues use beside them.
+# The four that FIX lists, and others that venues use.
 _ENCODING = re.compile(
     rb"utf-?8|shift_?jis|euc-jp|iso-2022-jp|euc-kr|gbk|gb2312|gb18030|big5|koi8-r"
     rb"|us-ascii|iso-8859-[0-9]{1,2}|(?:windows-|cp)125[0-8]",
@@ -100,7 +100,7 @@ def parse_message(
     )
     if masked:
         content = _Content(masked.fields, dictionary, by_tag)
-    # What the framing fields say is known where they are right.
+    # The values of framing fields are known if they are right.
     framing = set()
     if content.tags[-1] == 10:
         if not defects & BODY_LENGTH:
@@ -120,10 +120,10 @@ def parse_message(
 
 
 class _Content:
-    """What the fields of a message say.
+    """The content of a message's fields.
 
-    `items` stand at the message's level; of those, by number, `once` are the fields whose tag does
-    not come again and `exact` those whose column says all that their text does.
+    `items` are those at the message's level. Of them, by number, `once` are the fields whose tag is
+    not repeated and `exact` those whose column holds all that their text does.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class _Content:
         self.texts = _texts(fields, facts, by_tag.get(b"347"))
         for number, one in enumerate(facts):
             if not one.tag and dictionary.is_name(names[number]):
-                # `Symbol=X` is no field Symbol.
+                # `Symbol=X` is not the field Symbol.
                 self.texts[number] = f"{names[number]}={self.texts[number]}"
                 names[number] = ""
         self.items, self.defects = nest(
@@ -180,7 +180,7 @@ def _texts(fields: Sequence[Field], facts: Sequence[Facts], encoding: bytes | No
 
 
 def dictionary_key(by_tag: Mapping[bytes, bytes]) -> tuple[str, str, str]:
-    """Return what a dictionary is chosen by: BeginString, ApplVerID and session."""
+    """Return the key that a dictionary is chosen by: BeginString, ApplVerID and session."""
     begin_string, appl_ver_id, sender, target = (
         decode(by_tag.get(tag, b"")) for tag in (b"8", b"1128", b"49", b"56")
     )
@@ -188,9 +188,9 @@ def dictionary_key(by_tag: Mapping[bytes, bytes]) -> tuple[str, str, str]:
 
 
 def is_beyond(text: str, kind: pa.DataType) -> bool:
-    """Tell whether a value is one of its column's type after all, but one that it cannot hold.
+    """Tell whether a value is of its column's type, but one that the column cannot hold.
 
-    So are numbers of very many digits, and times in a leap second.
+    Such are numbers of very many digits, and times in a leap second.
     """
     if kind == DECIMAL:
         return is_number(text)
@@ -241,7 +241,7 @@ def _framing_defects(message: bytes, delimiter: bytes, found: Sequence[Field]) -
     written = trailer.value
     if len(written) == 3 and written.isdigit():
         total = checksum(before.replace(delimiter, b"\x01"))
-        # Inside data the delimiter may be the data's own, or SOH that a tool replaced as well.
+        # Inside data the delimiter may be part of the data, or an SOH that a tool replaced.
         inside = before.count(delimiter) - len(found) + 1
         if int(written) in (total, (total + inside * (delimiter[0] - 1)) % 256):
             return defects

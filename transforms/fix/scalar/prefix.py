@@ -1,4 +1,4 @@
-"""What one prefix says: when its message was captured, and in which direction.
+"""Reads one prefix: when its message was captured, and in which direction it went.
 
 `prefix.times` has the forms of times, `prefix.directions` those of directions, both by the shape of
 a prefix: its text with every digit a zero.
@@ -15,12 +15,12 @@ from fixfeed.transforms.fix.prefix.times import Layout, find_time, moment, shape
 __all__ = ["Found", "look_at", "read_prefix"]
 
 _TOO_LONG = 1000  # characters of a prefix
-# What colours a terminal, as it is or escaped, with digits as zeros; it says nothing else.
+# Codes that colour a terminal, as they are or escaped, with digits as zeros; they mean nothing.
 _COLOUR = re.compile(r"(?:\x1b|\\u000b|\\x0b|\\000)\[[0;]*[mK]")
 
 
 class Found(NamedTuple):
-    """Where a prefix has its time, and the direction it tells; each None if it has none."""
+    """Where a prefix has its time, and the direction it shows; each None if it has none."""
 
     layout: Layout | None
     direction: str | None
@@ -37,8 +37,8 @@ def read_prefix(text: str, log: LogFormat = USUAL_FORMAT) -> tuple[int | None, s
 
 
 def look_at(shape: str, log: LogFormat) -> Found:
-    """Return what a prefix of this shape (`prefix.times.shape_of`) says, and where."""
-    # No logger writes so much; what looks for times and words takes the square of the length.
+    """Return the time and direction in a prefix of this shape (`prefix.times.shape_of`)."""
+    # No logger writes so much; the search for times and words takes the square of the length.
     return Found(None, None) if len(shape) > _TOO_LONG else _find(shape, log)
 
 

@@ -1,4 +1,4 @@
-"""Whether fields are what a dictionary says: tags it knows, values of their type, listed values."""
+"""Checks fields against a dictionary: tags it knows, values of their type, listed values."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -77,14 +77,14 @@ _OF_TYPE: Mapping[str, Callable[[str], bool]] = {
     "RESERVED1000PLUS": _pattern("0*[1-9][0-9]{3,}"),
     "RESERVED4000PLUS": _pattern("0*(?:[4-9][0-9]{3}|[1-9][0-9]{4,})"),
 }
-"""How the text of a type is told (FIX specification, "Data types"); other types hold any text.
+"""The form of each type's text (FIX specification, "Data types"); other types hold any text.
 
 Codes of currencies, countries, exchanges and languages are not checked: venues use their own.
 """
 
 
 def check_tag(tag: int, dictionary: VersionDictionary, msg_type: str) -> int:
-    """Return what is wrong with a tag in a type of message."""
+    """Return the defect of a tag in a type of message, 0 if it has none."""
     if tag not in dictionary.fields:
         return UNKNOWN_TAG
     if msg_type in dictionary.message_types and tag not in dictionary.homes(msg_type):
@@ -93,10 +93,10 @@ def check_tag(tag: int, dictionary: VersionDictionary, msg_type: str) -> int:
 
 
 def check_value(field: Field, text: str) -> int:
-    """Return what is wrong with a value; an empty one is told by EMPTY_VALUE alone."""
+    """Return the defect of a value, 0 if it has none; for an empty one EMPTY_VALUE is enough."""
     if not text:
         return 0
-    # What is no MsgType is UNKNOWN_MSG_TYPE.
+    # A MsgType that is not listed is UNKNOWN_MSG_TYPE.
     is_listed = bool(field.values) and field.tag != 35
     if is_listed:
         values = text.split(" ") if field.type in _SEVERAL else [text]
@@ -119,9 +119,9 @@ def _is_allowed(field: Field, value: str) -> bool:
 def check_fields(
     tags: Sequence[int], texts: Sequence[str], dictionary: VersionDictionary, msg_type: str
 ) -> int:
-    """Return what is wrong with the fields of a message; tag 0 is what is no tag.
+    """Return the defects of a message's fields; tag 0 means that a field has no tag.
 
-    Of an unknown version nothing is.
+    In an unknown version there are none.
     """
     if not dictionary.is_known:
         return 0

@@ -1,7 +1,7 @@
-"""What the text of a FIX value means as a number, a flag or a time.
+"""Reads the text of FIX values as numbers, flags and times.
 
-Each reader gives `(value, exact)`. `value` is None when the text is none of its type; `exact` is
-false when the column cannot hold all that the text says, so that the text is to be kept as well.
+Each reader gives `(value, exact)`. `value` is None if the text is not of its type; `exact` is false
+if the column cannot hold all of the text's value, so that the text is to be kept as well.
 """
 
 import calendar
@@ -40,14 +40,14 @@ def read_int(text: str) -> tuple[int | None, bool]:
     if not _INT.fullmatch(text):
         return None, False
     digits = text.lstrip("-").lstrip("0") or "0"
-    # Python reads no text of some thousand digits.
+    # Python refuses to read a text of some thousand digits.
     value = int(digits) if len(digits) <= _INT_DIGITS else 1 << 64
     value = -value if text[0] == "-" else value
     return (value, True) if value in _INT_LIMITS else (None, False)
 
 
 def is_int(text: str) -> bool:
-    """Tell whether `text` is an int of FIX, if one that 64 bits do not hold."""
+    """Tell whether `text` is an int of FIX, even one that 64 bits cannot hold."""
     return _INT.fullmatch(text) is not None
 
 
@@ -88,7 +88,7 @@ def read_decimal(text: str) -> tuple[int | None, bool]:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether `text` is a number, if one of so many digits that no column can hold it."""
+    """Tell whether `text` is a number, even one of too many digits for any column."""
     return _DECIMAL.fullmatch(text) is not None
 
 
@@ -98,7 +98,7 @@ def is_leap_second(text: str) -> bool:
 
 
 def read_time(text: str) -> tuple[int | None, bool]:
-    """Read a UTCTimestamp as microseconds since 1970; digits beyond them are cut and not exact."""
+    """Read a UTCTimestamp as microseconds since 1970; further digits are cut, exact if all 0."""
     match = _TIME.fullmatch(text)
     if not match:
         return None, False
