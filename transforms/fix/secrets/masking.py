@@ -1,7 +1,7 @@
 """Keeps secrets out of everything that is stored, printed or sent.
 
-Values are masked in the bytes of a message before anything is made of them; what is wrong with a
-message (CheckSum, BodyLength) is told by the bytes as they came.
+Values are masked in the bytes of a message before anything is made of them; its defects (CheckSum,
+BodyLength) are those of the bytes as they came.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 HOW = ("mask", "hash", "drop", "keep")
-"""What happens to a value: asterisks, as many as it has bytes (BodyLength tells how many there are
+"""What happens to a value: asterisks, as many as it has bytes (BodyLength shows how many there are
 anyway, and stays right); 16 hexadecimal digits of HMAC-SHA256 under a key, the same for the same
 value; the field is taken out; nothing."""
 
@@ -49,7 +49,7 @@ _REST_OF_TAG = re.compile(rb"([0-9]{0,4})[ \t]*=")
 
 
 class Cut(NamedTuple):
-    """A secret that a log cuts: in its value, or in its `tag`, of which these digits are there."""
+    """A secret that a log cuts: in its value, or in its `tag`, of which these digits are left."""
 
     in_value: bool
     tag: bytes
@@ -64,8 +64,8 @@ class Masking:
     """Which tags are masked, and how.
 
     `how` has one of `HOW` by tag, and adds to `SECRETS` and RawData (96), which are masked unless
-    it says `keep`. RawData is that of a Logon, unless it was asked for by the user, who then means
-    all (`raw_data_everywhere`). `key` is that of the hashes.
+    it says `keep`. RawData is masked only in a Logon, unless the user asked for it, which means
+    everywhere (`raw_data_everywhere`). `key` is that of the hashes.
 
     Raises:
       MaskingError: `how` has another word, hides a field that framing needs, or hashes without a
@@ -90,7 +90,7 @@ class Masking:
 
     @cached_property
     def digest(self) -> str:
-        """What tells this masking from others; it does not tell the key."""
+        """A text that identifies this masking without giving away the key."""
         parts = [f"{tag}={how}" for tag, how in sorted(self.how.items())]
         parts.append(str(self.raw_data_everywhere))
         key = hashlib.blake2b(self.key, digest_size=8).hexdigest() if self.key else ""
@@ -146,8 +146,8 @@ class Masking:
     def left_over(self, octets: bytes) -> tuple[bytes, int]:
         """Mask what may be secret in bytes that are no message (`in_anything`), as `text` does.
 
-        The number is how many of the bytes that follow belong to a secret as well: data that holds
-        an end of line goes on in the next line.
+        The number is how many bytes after them belong to a secret as well: data that holds an end
+        of line goes on in the next line.
         """
         spans = self.secrets.in_anything(octets)
         beyond = max((span.end - len(octets) for span in spans), default=0)
@@ -163,7 +163,7 @@ class Masking:
             cut, at = self.cut_at(line), at + len(line)
 
     def cut_at(self, octets: bytes) -> Cut | None:
-        """Return what is cut where bytes end that a log may have cut; None if it is no secret."""
+        """Return the secret that the end of `octets` may cut; None if there is none."""
         end = len(octets.rstrip())
         in_value = any(span.end >= end for span in self.secrets.in_anything(octets))
         found = _CUT_TAG.search(octets)
@@ -185,11 +185,11 @@ class Masking:
 
     @cached_property
     def secrets(self) -> SecretText:
-        """What finds secrets in bytes."""
+        """The finder of secrets in bytes."""
         return SecretText(self.tags, only_logon=0 if self.raw_data_everywhere else RAW_DATA)
 
 
-# Text of two bytes a character stays such a text.
+# A text of two bytes per character stays one.
 _ASTERISKS = b"\0" + b"*" * 255
 
 
@@ -207,7 +207,7 @@ def read_masking(
 ) -> Masking:
     """Return the masking of the secrets, changed by texts such as `Account=hash`.
 
-    Each text is a tag or a field's name, and one of `HOW` behind `=`, `mask` if there is none;
+    Each text is a tag or a field's name, and one of `HOW` after `=`, `mask` if there is none;
     `own_names` are names that dictionaries of counterparties give to tags.
     Raises `MaskingError`.
     """

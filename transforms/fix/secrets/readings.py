@@ -1,6 +1,6 @@
-"""The ways in which bytes that are no message may be meant; a secret in one of them is a secret.
+"""The ways to read bytes that are no message; a secret in one of them is a secret.
 
-Each is as long as the bytes, so that places stay what they are; `FILLER` stands for nothing.
+Each is as long as the bytes, so that places stay the same; `FILLER` stands for nothing.
 """
 
 import re
@@ -15,7 +15,7 @@ __all__ = ["FILLER", "INVISIBLE", "VISIBLE", "readings", "without_escapes"]
 FILLER = b"\xff"
 
 VISIBLE = np.zeros(256, bool)
-"""What is looked at. Other encodings and copies put the rest between the bytes of a text: NUL,
+"""The bytes that are looked at. Other encodings and copies put the rest between them: NUL,
 control bytes, blanks that do not break, byte order marks."""
 VISIBLE[[1, 9, 10, 13, *range(32, 127)]] = True
 
@@ -26,10 +26,10 @@ _MARKUP = re.compile(rb"</?[A-Za-z][^<>\n]{0,99}>")
 
 
 def readings(octets: bytes) -> Iterator[bytes]:
-    """Yield `octets`, and what else they may mean, where that differs.
+    """Yield `octets`, and its other readings where they differ.
 
-    Characters may be escaped (`554\\u003d`), fields marked up (`<b>554</b>=<i>x</i>`), and what is
-    not visible may separate fields.
+    Characters may be escaped (`554\\u003d`), fields marked up (`<b>554</b>=<i>x</i>`), and
+    invisible bytes may separate fields.
     """
     yield from without_escapes(octets)
     apart = octets.translate(_AS_SOH)
@@ -38,7 +38,7 @@ def readings(octets: bytes) -> Iterator[bytes]:
 
 
 def without_escapes(octets: bytes) -> Iterator[bytes]:
-    """Yield those readings that can tell of a name or tag which is in none of the others."""
+    """Yield the readings that may show a name or tag which none of the others shows."""
     yield octets
     for other in (unspelt(octets, FILLER), _without_markup(octets)):
         if other != octets:

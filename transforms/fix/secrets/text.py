@@ -1,9 +1,9 @@
 """Finds secret fields in bytes: in values of messages, in damaged tags, in what is no message.
 
-In a value of a message only what reads `554=` after a delimiter, or after no digit, is a secret.
-Bytes that are no message, and what is before a message on its line, may be written in any way:
+In a value of a message a secret is only what follows `554=` after a delimiter, or after no digit.
+Bytes that are no message, and the text before a message on its line, may be written in any way:
 with another delimiter, in another encoding, as JSON or XML, with names in place of tags. There,
-what may be a secret is taken for one; too much is hidden rather than too little.
+anything that may be a secret is taken for one; too much is hidden rather than too little.
 """
 
 import re
@@ -35,9 +35,9 @@ _NAMES: Mapping[int, tuple[str, ...]] = {
 """What logs call these fields, `?` being nothing or what joins words; others have FIX's names."""
 
 _SHORTEST = 3
-"""Names up to this long are the end of other words, too."""
+"""Names up to this long are also the end of other words."""
 
-# SOH as tools print it. One byte stands for it then, and others that are left out.
+# SOH as tools print it. It is replaced by one byte, and by others that are left out.
 _SPELT = re.compile(
     rb"\\+(?:u0001|u2401|x01|001)|[<\[({]SOH[>\])}]|<(?:0x)?01>|#001|%01|&#x?0*1;|\xe2\x90\x81|\^A",
     re.IGNORECASE,
@@ -48,7 +48,7 @@ _UNSPELT = re.compile(r"(?:u0001|x01|001)([0-9]+)\Z")
 
 _DELIMITERS = b"\x01|^;,\t~!"
 _LINE_END = re.compile(rb"\r?\n")
-# What makes a delimiter the end of a value: the next field, or the end of what logs close with.
+# What follows a delimiter that ends a value: the next field, or what logs close with, to the end.
 _NEXT_FIELD = re.compile(
     rb"[^\w=\n]{0,3}(?:[0-9]{1,9}|[A-Za-z]\w{0,40})[ .)\]>\"']{0,3}=|[\s)\]}>\"',]*\Z"
 )
@@ -88,7 +88,7 @@ class Span(NamedTuple):
 
 
 class _Reduced:
-    """Bytes without those that are not looked at, and the way back to where they are."""
+    """Bytes without those that are not looked at, and the way back to their places."""
 
     def __init__(self, octets: bytes, kept: NDArray[np.bool_]):
         self._size = len(octets)
@@ -96,7 +96,7 @@ class _Reduced:
         self.text = octets
         self._reduce(kept)
         if self._places is not None and _SPELT.search(self.text):
-            # Spelt in characters of two bytes.
+            # It was spelt in characters of two bytes.
             self._reduce(kept)
 
     def _reduce(self, kept: NDArray[np.bool_]) -> None:
@@ -112,7 +112,7 @@ class _Reduced:
         self.text = octets
 
     def span(self, start: int, end: int, tag: int) -> Span:
-        """Return a span of the bytes as they came; what is left out at its ends belongs to it."""
+        """Return a span of the bytes as they came; bytes left out at its ends belong to it."""
         if self._places is None:
             return Span(start, end, tag)
         begin = int(self._places[start - 1]) + 1 if start else 0
@@ -130,9 +130,9 @@ class SecretText:
     def in_value(self, octets: bytes) -> list[Span]:
         """Return the secret fields inside a value of a message.
 
-        A secret goes on to the delimiter that is before its tag, else to the next SOH, but not
-        beyond the line. Data goes on as far as the length before it says. It is a secret of a
-        Logon unless MsgType (35) says that there is none.
+        A secret goes on to the next delimiter like the one before its tag, or to SOH if there is
+        none before it, but not beyond the line. Data goes on as far as the length before it says.
+        It is a secret of a Logon unless MsgType (35) shows that there is none.
         """
         if not any(sign in octets for sign in self._signs):
             return []
@@ -155,7 +155,7 @@ class SecretText:
     def in_anything(self, octets: bytes) -> list[Span]:
         """Return what may be a secret in bytes that are no message.
 
-        The end of a span may be beyond them, where a length says so.
+        A span may end beyond them, if a length says so.
         """
         if not self._tags:
             return []
@@ -177,14 +177,14 @@ class SecretText:
                 yield reduced.span(*one)
 
     def may_be_in(self, octets: bytes) -> bool:
-        """Tell, at the cost of a few passes, whether `in_anything` may find something."""
+        """Tell whether `in_anything` may find something, at the cost of a few passes."""
         if _may_be_without_field(octets):
             return True
         texts = (one.translate(None, INVISIBLE) for one in without_escapes(octets))
         return any(len(self._candidates(text)) for text in texts)
 
     def _candidates(self, text: bytes) -> NDArray[np.int64]:
-        """Return the places of signs that have what may be a name or tag before them."""
+        """Return the places of signs that may have a name or tag before them."""
         padded = b"".join((bytes(16), text, bytes(8)))
         octets, words = np.frombuffer(padded, np.uint8), view(padded)
         here = octets == _SIGNS[0]
@@ -211,7 +211,7 @@ class SecretText:
 
     @cached_property
     def _endings(self) -> Mapping[int, NDArray[np.uint64]]:
-        """The last eight bytes of names and tags by how many there are, as words."""
+        """The last eight bytes, or fewer, of names and tags as words, by how many there are."""
         texts = {b"value", *(b"%d" % tag for tag in self._tags)}
         for tag in self._tags:
             names = [name.split("?") for name in self._names_of(tag)]
@@ -249,7 +249,7 @@ class SecretText:
                 yield *_text_span(text, match.end()), self._tag_of(match)
 
     def _is_open(self, text: bytes, match: re.Match[bytes], tag: int) -> bool:
-        """Tell whether a tag is no secret, as its line is no Logon."""
+        """Tell whether a tag is no secret because its line is no Logon."""
         if tag != self._only_logon:
             return False
         end = text.find(b"\n", match.end())
@@ -258,11 +258,11 @@ class SecretText:
         )
 
     def damaged(self, text: bytes) -> int:
-        """Return the tag that a text, which is no tag, may stand for; 0 if it is none of ours."""
+        """Return our tag that a text which is no tag may stand for, 0 if there is none."""
         return _damaged(self, text)[0]
 
     def tells_more(self, text: bytes) -> bool:
-        """Tell whether a damaged tag goes on after the tag, perhaps with its value."""
+        """Tell whether more follows after the tag in a damaged one, perhaps its value."""
         return _damaged(self, text)[1]
 
     def opening(self, text: bytes) -> int:
@@ -297,7 +297,7 @@ class SecretText:
         return int(match[kind]) if kind == "tag" else int(kind.removeprefix("name"))
 
     def _length(self, text: bytes, at: int, tag: int) -> int:
-        """Return what the length field right before a data field says, 0 if there is none."""
+        """Return the length in the length field right before a data field, 0 if there is none."""
         if tag not in self._length_tags:
             return 0
         match = _LENGTH_BEFORE.search(text[max(0, at - 24) : at].rstrip(b"0"))
@@ -310,7 +310,7 @@ class SecretText:
 
     @cached_property
     def _signs(self) -> list[bytes]:
-        """What is quickly looked for before a pattern is."""
+        """Texts that are searched for first, as that is quicker than the pattern."""
         return [b"%d=" % tag for tag in self._tags]
 
     @cached_property
@@ -323,8 +323,8 @@ class SecretText:
 
     @cached_property
     def _by_number(self) -> re.Pattern[bytes]:
-        # Escapes that are not known end in digits, so a tag of three digits or more may follow
-        # others, and a shorter one what is seen before tags.
+        # Unknown escapes end in digits. So a tag of three or more digits may follow other digits,
+        # and a shorter one only known escapes.
         texts = [b"%d" % tag for tag in self._tags]
         long = b"|".join(text for text in texts if len(text) > 2) or rb"(?!)"
         short = b"|".join(text for text in texts if len(text) <= 2) or rb"(?!)"
@@ -342,7 +342,7 @@ class SecretText:
 
     @cached_property
     def _names(self) -> bytes:
-        """The pattern of names; the groups tell their tags."""
+        """The pattern of names; the names of its groups have their tags."""
         groups, firsts = [], set()
         for tag in sorted(self._tags):
             names = []
@@ -380,7 +380,7 @@ class SecretText:
 
 
 def _without_field(octets: bytes, tags: Collection[int]) -> Iterator[Span]:
-    """Yield passwords that no field has: those in URIs, behind options, in words."""
+    """Yield passwords that are in no field: those in URIs, after options, in sentences."""
     if _PASSWORD in tags and _may_be_without_field(octets):
         for match in _WITHOUT_FIELD.finditer(octets):
             yield Span(*match.span(match.lastindex or 0), _PASSWORD)
@@ -401,7 +401,7 @@ def _may_be_logon(text: bytes) -> bool:
 
 
 def _field_end(text: bytes, start: int, before: bytes) -> int:
-    """Return where a value ends whose field has `before` before it: at the next field or line."""
+    """Return where the value of a field with `before` before it ends: at the next field or line."""
     line = _LINE_END.search(text, start)
     end = line.start() if line else len(text)
     if not before or before not in _DELIMITERS:
@@ -430,7 +430,7 @@ def _text_span(text: bytes, start: int) -> tuple[int, int]:
 
 
 def _before_next_name(text: bytes, start: int, end: int) -> int:
-    """Return where a value ends that goes on up to a name with a value, and may begin so itself."""
+    """Return where a value ends: at the next name with a value. It may itself begin like one."""
     value = _VALUE.match(text, start, end)
     found = _NEXT_NAME.search(text, value.end() if value else start, end)
     return found.start() if found else end
