@@ -1,12 +1,12 @@
-"""The words and arrows by which logs tell which way a message went.
+"""The words and arrows with which logs show which way a message went.
 
 Words that a log writes for nothing else (`incoming`, `toApp`, `rcvd`) hold anywhere but in a path.
 `in`, `out`, `tx` and `rx` hold in a place of their own: between separators, in a column, followed
 by the message; `sent` and `received` not after somebody else ("Client sent", "sent by"); arrows
-not between two names. What is said not to have happened, or not now ("failed to send", "to be
-sent", "last sent"), or of another message ("reject for outgoing") leaves the direction in doubt,
-and where both directions are told there is none. A word with a value that denies it or counts
-(`sent=false`, `rx=3`) says nothing.
+not between two names. Words about what did not happen, or not now ("failed to send", "to be sent",
+"last sent"), or about another message ("reject for outgoing") leave the direction in doubt, and so
+do words for both directions. A word with a value that denies it or counts (`sent=false`, `rx=3`)
+is ignored.
 """
 
 import re
@@ -18,7 +18,7 @@ from fixfeed.transforms.fix.prefix.times import LEVEL, MONTH
 __all__ = ["TIME_MARK", "direction"]
 
 TIME_MARK = "\0"
-"""What stands in place of the time in what `direction` is given."""
+"""Takes the place of the time in the text that `direction` reads."""
 
 _IN, _OUT, _DOUBT = "in", "out", "doubt"
 _CALLBACKS = {
@@ -65,7 +65,7 @@ _QUALIFIED = re.compile(
 )
 _NAME = r"[^\s()\[\]{}<>,|;\"'=]+"
 _SESSION = re.compile(rf"{_NAME}(?:->|=>|<->|<-|<=){_NAME}")
-# Python's logging writes `INFO:root:` if told nothing.
+# Python's logging writes `INFO:root:` by default.
 _LOGGER = re.compile(rf"(?:\A|\0)\s*{LEVEL}:[\w.]*:", re.IGNORECASE)
 # The runtimes of containers write the stream, and whether the line is a full one.
 _STREAM = re.compile(r"\0\s*(?:stdout|stderr) [FP] ")
@@ -99,14 +99,14 @@ _AFTER_NO_PLACE = frozenset(
     {"of", "the", "a", "an", "order", "response", "reply", "answer", "addition", "case", "progress"}
     | {"use", "sync", "flight", "book", "error", "field", "tag", "seq", "sequence", "reference"}
 )
-# What separates a word from what stands before it, and one statement from another.
+# What separates a word from the text before it, and one statement from another.
 _SEPARATOR = re.compile(
     r"[\[\](){}|;<>\"'=\0\t]|(?<![0-9]):|:(?![0-9])|(?<!\S)[-\u2013\u2014*#/~+>]+(?!\S)"
 )
 _COMMAS = re.compile(r",\s*\Z")
 _GROUP = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\"[^\"]*\"|'[^']*'|<[^<>]*>|\{[^{}]*\}")
 _STATEMENT = re.compile(r"[\[\]{}|;\"\0\t]|(?<!\S)[-\u2013\u2014]+(?!\S)|[.!?](?=\s)")
-# Said of a message that did not go out or come in, or has not yet.
+# Words about a message that did not go out or come in, or has not yet.
 _DENIAL = re.compile(
     r"(?<![\w.$/\\])(?:no|not|non|never|none|neither|nor|cannot|nothing|\w+n['\u2019]t|without"
     r"|unable|fail(?:s|ed|ing|ures?)?|un(?:sent|delivered|deliverable)|undeliver(?:ed|able)|drop(?:s|ped"
@@ -129,7 +129,7 @@ _DENIAL = re.compile(
     re.IGNORECASE,
 )
 _TO_US = re.compile(r"\s+(?:to|at)\s+(?:us|me|you|our|my|the|your)\b|\s+at\s+[a-z]", re.IGNORECASE)
-# `sent=false`, `"received": null`, `rx=3`, `Sent? No.`: a word that has such a value says nothing.
+# `sent=false`, `"received": null`, `rx=3`, `Sent? No.`: a word with such a value is ignored.
 _NOTHING = r"(?:false|no|not|none|null|nil|nan|never|off|undefined|n|f)(?!\w)"
 _VALUE = re.compile(
     rf"[\"'\\]*\s*(?:\?|\(\s*{_NOTHING}|(?:[:=]+>?|->)\s*[\"'\\\[(]*"
@@ -138,15 +138,15 @@ _VALUE = re.compile(
 )
 _COUNT = re.compile(r"(?<![^\s,;=(\[{\"'\0])[0-9]+ \Z")
 _PARTICIPLES = frozenset({"sent", "received"})
-# `reject for outgoing`: what is shown is the reject.
+# `reject for outgoing`: the message shown is the reject.
 _OF_ANOTHER = re.compile(
     r"\b(?:for|about|against|regarding|of|to)\s+(?:(?:the|this|that|an?|our|your|its|last|previous)"
     r"\s+)?\Z",
     re.IGNORECASE,
 )
-# What was received may have been rejected; what is rejected was not sent.
+# A message that was received may have been rejected; one that is rejected was not sent.
 _REJECTED = re.compile(r"(?<![\w.$/\\])reject(?:ed|s|ing)(?!\w)", re.IGNORECASE)
-# A message is none that was received "for" or "in reply to" it.
+# Something that was received "for" or "in reply to" this message is another one.
 _ABOUT_THIS = re.compile(
     r"\b(?:for|to|of|on|about|against|regarding|after|before|than)"
     r"(?:\s+(?:the|this|following|message|request|order))*[\s:=\"'(<\[]*\Z",
@@ -164,7 +164,7 @@ _TROUBLE = re.compile(
 
 
 def direction(text: str) -> str | None:
-    """Return `in` or `out` as the text before a message tells it; None if it is not clear."""
+    """Return `in` or `out`, as the text before a message shows; None if that is not clear."""
     text = _STREAM.sub("\0 ", text)
     text = _AFTER_TIME.sub("\0 ", text)
     text = _LOGGER.sub(" ", text)
@@ -176,7 +176,7 @@ def direction(text: str) -> str | None:
 
 
 def _all_told(directions: Iterator[str]) -> str | None:
-    """Return what all of them tell, None if there are none; two that differ leave doubt."""
+    """Return the direction that all of them show, None if there are none; two leave doubt."""
     told = next(directions, None)
     return _DOUBT if told and any(one != told for one in directions) else told
 
@@ -198,19 +198,19 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _statement(text: str, span: tuple[int, int]) -> str:
-    """Return the part of a text between separators that a word stands in."""
+    """Return the part of a text, between separators, that a word is in."""
     begin = max((match.end() for match in _STATEMENT.finditer(text, 0, span[0])), default=0)
     end = _STATEMENT.search(text, span[1])
     return text[begin : end.start() if end else None]
 
 
 def _is_of_another(before: str, after: str) -> bool:
-    """Tell whether a word is said of another message than the one that is shown."""
+    """Tell whether a word is about another message than the one that is shown."""
     return bool(_OF_ANOTHER.search(before) or _FOR_THIS.search(after) or _TROUBLE.match(after))
 
 
 def _is_ours(word: str, before: str, after: str) -> bool:
-    """Tell whether the one who sends or receives is the one who logs, and it is this message."""
+    """Tell whether the logger itself is the one who sends or receives, and it is this message."""
     following = _NEXT_WORD.match(after)
     if following and following[1].lower() in ("by", *(("from",) if _VERBS[word] == _OUT else ())):
         return False
@@ -229,7 +229,7 @@ def _is_ours(word: str, before: str, after: str) -> bool:
 
 
 def _has_a_place(word: str, before: str, after: str) -> bool:
-    """Tell whether a short word stands in a place of its own."""
+    """Tell whether a short word is in a place of its own."""
     following = _NEXT_WORD.match(after)
     ends = not following or following[1].lower() in _OF_THE_MESSAGE
     key = _KEY.search(before)
@@ -264,7 +264,7 @@ def _has_a_place(word: str, before: str, after: str) -> bool:
 
 
 def _is_level(word: str) -> bool:
-    """Tell whether a word is a level that is not a problem as well (`error in ...`)."""
+    """Tell whether a word is a level that is not also a problem (`error in ...`)."""
     return bool(_LEVEL.fullmatch(word)) and not _PROBLEM_LEVEL.fullmatch(word)
 
 

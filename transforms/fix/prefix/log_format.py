@@ -1,4 +1,4 @@
-"""What a user says of logs whose prefixes are not understood by themselves."""
+"""The user's description of logs whose prefixes are not understood by themselves."""
 
 import re
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class LogFormatError(ValueError):
 
 
 class LogFormat(NamedTuple):
-    """How to read what stands before messages; to be made by `read_log_format`.
+    """How to read the text before messages; to be made by `read_log_format`.
 
     `captured_at` are patterns of times, tried in turn before the known forms. `time_zone` is the
     IANA name of the zone of times without an offset, None for UTC. `we_are` are our own CompIDs:
@@ -57,12 +57,12 @@ class LogFormat(NamedTuple):
 
     @property
     def patterns(self) -> tuple[re.Pattern[str], ...]:
-        """The patterns as regular expressions, with groups as `log_times.layout_of` has them."""
+        """The patterns as regular expressions, with groups as in `prefix.times.layout_of`."""
         return tuple(map(_expression, self.captured_at))
 
 
 USUAL_FORMAT = LogFormat()
-"""How prefixes are read if nothing is said of them."""
+"""How prefixes are read by default."""
 
 
 def read_log_format(
@@ -70,11 +70,13 @@ def read_log_format(
 ) -> LogFormat:
     """Return the format; patterns are as in `strptime`, and are found anywhere before a message.
 
-    Known are %Y %y %m %b %B %d %e %H %I %M %S %f %p %z %Z %s %a %A %T %F and %%. A blank is one or
-    more. %f is a fraction of one to twelve digits, %s an epoch of ten, after which %f may follow.
+    The directives are %Y %y %m %b %B %d %e %H %I %M %S %f %p %z %Z %s %a %A %T %F and %%. A blank
+    is one or more. %f is a fraction of one to twelve digits, %s an epoch of ten, after which %f may
+    follow.
 
     Raises:
-      LogFormatError: A pattern has an unknown or no date or time, or the zone is none of IANA's.
+      LogFormatError: A pattern has an unknown directive, or no date or time, or the zone is none of
+        IANA's.
     """
     for pattern in captured_at:
         _expression(pattern)

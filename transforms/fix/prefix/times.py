@@ -1,8 +1,8 @@
-"""The forms in which logs write when a line was captured, and what moment a text of a form is.
+"""The forms in which logs write the time of capture, and the moment that such a text means.
 
-A form is told by the shape of a prefix alone, its text with every digit a zero, so that texts of
-one shape are looked at once. What is not understood is no time: a date that may be read in two
-ways, a zone that several regions use, a clock without a date, a year that is not written.
+A form is recognised by the shape of a prefix alone, its text with every digit a zero, so that texts
+of one shape are looked at once. A text in doubt is no time: a date that may be read in two ways, a
+zone that several regions use, a clock without a date, a year that is not written.
 """
 
 import calendar
@@ -31,7 +31,7 @@ Span = tuple[int, int]
 
 
 class Date(NamedTuple):
-    """Where a date stands; the month is a number where it is written by name."""
+    """Where a date's parts are; the month is a number if it is written by name."""
 
     year: Span
     month: Span | int
@@ -39,10 +39,10 @@ class Date(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the parts of a time stand in texts of one shape.
+    """Where the parts of a time are in texts of one shape.
 
-    `dates` are the ways to read the date. `half` is `a` or `p` with AM or PM. An epoch stands in
-    place of date and clock: whole seconds, of which `fraction` has the rest.
+    `dates` are the ways to read the date. `half` is `a` or `p` with AM or PM. An epoch takes the
+    place of date and clock: whole seconds, with the rest in `fraction`.
     """
 
     start: int
@@ -121,12 +121,12 @@ _FORMS = tuple(
     )
 )
 
-# After a time that is understood there is nothing that changes it: no further digits, no second
-# offset, no half of the day in another language; nor does it go on as the name of a file.
+# A time is not understood if what follows may change it: further digits, a second offset, half of
+# the day in another language, or the rest of a file's name.
 _UNREAD = _form(rf"[^\W_]|[)\]}}]*[._/\\]+[A-Z]|{BLANK}?[+-]{_D}|{BLANK}?[ap]\.?{BLANK}?m(?!\w\w)")
 _FOREIGN = re.compile(rf"{BLANK}*(?=[^\x00-\x7f])[^\W\d_]")
 _CLOCK_FIRST = re.compile(r"\W*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?![0-9])")
-# But for the time of syslog without a year, which other programs put before theirs.
+# Except the time of syslog without a year, which other programs put before theirs.
 _CLOCK_ALONE = _form(
     rf"(?P<syslog>\b{MONTH}\s+{_D}{{1,2}}\s+)?(?<![\w:.])"
     rf"{_D}{{1,2}}:{_D}{{2}}:{_D}{{2}}(?![\w:])"
@@ -140,7 +140,7 @@ _TIME_KEY = _form(
     r"(?:.*\.)?[@_]*(?:ts|t|at|when|(?:log|event|local|utc|syslog|record|asc|capture)?[_-]?"
     r"(?:date[_-]?time|date|time(?:stamp)?(?:[_-]?(?:utc|local|iso\w*))?)|(?:logged|captured)_?(?:at)?)"
 )
-# What is said before a time that is another than that of the line.
+# Words before a time that is not that of the line.
 _OTHER_TIME = re.compile(
     r"(?<![A-Za-z])(?:until|till?|expir\w*|since|before|after|valid|due|schedule[ds]?|next|last"
     r"|start(?:s|ed|ing)?|ends?|ended|ending|from|to|created|modified|deadline|settle\w*|effective"
@@ -165,11 +165,11 @@ def shape_of(text: str) -> str:
 
 
 def find_time(shape: str, patterns: Sequence[re.Pattern[str]] = ()) -> Layout | None:
-    """Return where the time of capture stands in texts of a shape; None if that is not clear.
+    """Return where the time of capture is in texts of a shape; None if that is not clear.
 
-    `patterns` have groups named as the forms here do; they come first. A time holds at the
-    beginning of the line, after a key such as `time=`, or where it is the only one, unless it is
-    said to be another (`expires 2025-...`) or stands in a word or the name of a file.
+    `patterns` have groups named as in the forms here; they come first. A time counts at the
+    beginning of the line, after a key such as `time=`, or if it is the only one, unless it is
+    marked as another (`expires 2025-...`) or is part of a word or of a file's name.
     """
     for pattern in patterns:
         match = pattern.search(shape)
@@ -189,7 +189,7 @@ def find_time(shape: str, patterns: Sequence[re.Pattern[str]] = ()) -> Layout | 
 
 
 def _times(shape: str) -> list[re.Match[str]]:
-    """Return what has the form of a time, each once."""
+    """Return everything that has the form of a time, each once."""
     times: list[re.Match[str]] = []
     found = (match for form in _FORMS for match in form.finditer(shape))
     for match in sorted(found, key=lambda match: match.start()):
@@ -199,7 +199,7 @@ def _times(shape: str) -> list[re.Match[str]]:
 
 
 def _may_be_of_the_line(before: str) -> bool:
-    """Tell whether a time may be that of the line, by what stands before it."""
+    """Tell, by the text before a time, whether it may be that of the line."""
     if _IN_A_WORD.search(before) and not _ONE_LETTER.match(before):
         return False
     key = _KEY.search(before)
@@ -216,9 +216,9 @@ def _has_a_clock(text: str) -> bool:
 
 
 def _leads(match: re.Match[str]) -> bool:
-    """Tell whether a time stands where a line has its own."""
+    """Tell whether a time is where a line has its own."""
     before = match.string[: match.start()]
-    # An epoch has its key in itself.
+    # The match of an epoch may begin with its key.
     keyed = match.groupdict().get("epoch") is not None and match[0][0].isalpha()
     return bool(keyed or _BEGINNING.match(before) or _KEY.search(before))
 
@@ -234,7 +234,7 @@ def _understood(match: re.Match[str]) -> Layout | None:
 
 
 def layout_of(match: re.Match[str]) -> Layout:
-    """Return where the groups of a match stand: `year`, `month` or `name`, `day`, `hour` ..."""
+    """Return where the groups of a match are: `year`, `month` or `name`, `day`, `hour` ..."""
     found = match.groupdict()
 
     def span(name: str) -> Span | None:
@@ -270,9 +270,9 @@ _ORDERS = (
 
 
 def moment(text: str, layout: Layout, time_zone: str | None = None) -> int | None:
-    """Return the microseconds since 1970 of the time in `text`; None if there is no such one.
+    """Return the microseconds since 1970 of the time in `text`; None if there is no such time.
 
-    Digits beyond microseconds are cut. A time without an offset is one of `time_zone`, or of UTC.
+    Digits beyond microseconds are cut. A time without an offset is in `time_zone`, or in UTC.
     """
 
     def number(span: Span) -> int:

@@ -1,7 +1,7 @@
 """The zones of the times in logs: how offsets and names are written, and which of them are known.
 
-An offset, a name of the IANA database and an abbreviation that one zone alone has are read. Where
-anything else near a time may be its zone, the time is in doubt.
+Offsets, names of the IANA database and abbreviations that one zone alone has are read. If anything
+else near a time may be its zone, the time is in doubt.
 """
 
 import datetime
@@ -38,9 +38,9 @@ ZONE = (
     rf"|{BLANK}?[(\[]?(?:{_NAMED})(?![\w+{_MINUS}-])[)\]]?"
     rf"|{BLANK}?\[?{_REGION}\]?)"
 )
-"""What is read as the zone of a time; to be compiled with IGNORECASE and ASCII."""
+"""The zones of times that are read; to be compiled with IGNORECASE and ASCII."""
 
-# In words of their own, or in names of sessions, these seldom mean a zone.
+# As words of their own, or in names of sessions, these seldom mean a zone.
 _ALSO_WORDS = "ACT|AMT|ART|BOT|BRT|CAT|CLT|COT|EAT|ICT|MET|MIT|PET|PHT|PST8PDT|UT|VET|WAT|WIB|WIT"
 _ABBREVIATIONS = (
     r"[ECMPA][SD]?T|[A-Z][SD]T|A[CEKW][SD]T|ACWST|HA[SD]T|H[SD]T|CHST|CHA[SD]T|IR[SD]T|PKS?T"
@@ -49,7 +49,7 @@ _ABBREVIATIONS = (
     rf"|MMT|FJT|NFD?T|LH[SD]T|EGS?T|WGS?T|AZOS?T|MES[TZ]|MEZ|OE[SZ]Z|WEZ|HNE|HAE|EST5EDT"
     rf"|LOCAL|UTC|GMT|{_NAMED}"
 )
-# A name is not the beginning of one of a session, a class, a thread or a path.
+# A zone's name does not go on as that of a session, a class, a thread or a path.
 _NO_MORE = r"(?![\w/\\]|[-=]>|[.:-][^\W\d])"
 _SEPARATORS = rf"(?:{BLANK}|[,;|:/]|-(?=\s)|[\[(\]){{}}<\"'])*"
 _DASHES = f"[+{_MINUS}\u2010-\u2015\ufe63\uff0b\uff0d\u00b1-]"
@@ -61,7 +61,7 @@ _OFFSET_AFTER = re.compile(
     rf"(?:{BLANK}|[,;|:])*[(\[{{<\"']*(?:{_DASHES}{_D}|{_DASHES}{BLANK}?{_D}{{1,2}}:{_D}{{2}}(?![:0-9]))"
 )
 _OFFSET_BEFORE = re.compile(rf"(?<!\w){_DASHES}{_D}{{1,2}}:?(?:{_D}{{2}})?[)\]]?[\s,;|:]*[\[(]?\Z")
-# As `[-1234]` before a time is the tenant of WSO2, a minus alone tells an offset after it only.
+# A minus alone means an offset only after a time: `[-1234]` before one is the tenant of WSO2.
 _MINUS_AFTER = re.compile(rf"(?<![\w.-])[{_MINUS}-]{_D}{{4}}(?![\w-]|[.,:]{_D})")
 _ANYWHERE = re.compile(
     # A name in capitals.
@@ -88,7 +88,7 @@ _MOST_HOURS, _LEAST_HOURS = 14, -12
 def zone_in_doubt(before: str, zone: str, after: str) -> bool:
     """Tell whether anything around a time may be a zone that is not read.
 
-    `before` and `after` are what stands around the time and its `zone`, which is empty if there is
+    `before` and `after` are the text around the time and its `zone`, which is empty if there is
     none. An offset, `Z` and a name of IANA leave no doubt; `GMT` does (`GMT Daylight Time`).
     """
     if _DEFINITE.search(zone):
@@ -117,7 +117,7 @@ def _places() -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def offset_of(zone: str) -> int | str | None:
-    """Return what a text that `ZONE` has found means: seconds east of UTC, or a name of IANA.
+    """Return the meaning of a text that `ZONE` has found: seconds east of UTC, or a name of IANA.
 
     None if there is no such zone. Offsets are of quarters of an hour, from -12 to +14 hours.
     """
@@ -142,7 +142,7 @@ def offset_of(zone: str) -> int | str | None:
 def utc(seconds: int, zone: int | str | None) -> int | None:
     """Return the seconds since 1970 of a local time, given as if it were UTC.
 
-    None where the zone is not known, or has that time twice or not at all (daylight saving time).
+    None if the zone is not known, or has that time twice or not at all (daylight saving time).
     """
     if isinstance(zone, str):
         zone = _local_offset(zone, seconds // 60)
@@ -151,10 +151,10 @@ def utc(seconds: int, zone: int | str | None) -> int | None:
 
 @lru_cache(maxsize=1 << 14)
 def _local_offset(zone: str, minute: int) -> int | None:
-    """Return the offset that holds in a minute of local time, None if none or two do."""
+    """Return the offset that holds in a minute of local time, None if there is none or two."""
     local = datetime.datetime(1970, 1, 1) + datetime.timedelta(minutes=minute)  # noqa: DTZ001
     info = ZoneInfo(zone)
-    # PEP 495: where the two differ a local time comes twice, or is left out.
+    # PEP 495: if the two differ, a local time comes twice or is left out.
     offsets = {local.replace(tzinfo=info, fold=fold).utcoffset() for fold in (0, 1)}
     offset = offsets.pop()
     return None if offsets or offset is None else int(offset.total_seconds())
