@@ -1,1 +1,1 @@
-"""What FIX's versions, and counterparties, call and allow: tags, values, groups, types."""
+"""What FIX's versions, and counterparties, define: names of tags, values, groups, types."""

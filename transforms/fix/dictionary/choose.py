@@ -40,8 +40,8 @@ class OwnDictionary(NamedTuple):
     """A dictionary that takes the place of a built-in one.
 
     `session` is a pattern such as `BROKER->*`, matched against `SenderCompID->TargetCompID` of both
-    directions; the messages of these sessions are read by it whatever their version. Empty, it is
-    for all messages of the definition's own version.
+    directions; the messages of these sessions are read by it whatever their version. If it is
+    empty, the dictionary is for all messages of its own version.
     """
 
     session: str
@@ -59,8 +59,8 @@ class OwnDictionary(NamedTuple):
 class Dictionaries:
     """The dictionaries of a run.
 
-    `own` are tried in order, those for sessions first. `default_appl_ver_id` is for FIXT.1.1 where
-    neither the message (1128) nor the Logon of its session (1137) says which version it is of.
+    `own` are tried in order, those for sessions first. `default_appl_ver_id` is the version of
+    FIXT.1.1 messages if neither they (1128) nor the Logon of their session (1137) have one.
     Equal if they choose alike; they can be pickled.
     """
 
@@ -69,7 +69,7 @@ class Dictionaries:
 
     @cached_property
     def digest(self) -> str:
-        """What tells these dictionaries from others; empty for the built-in ones."""
+        """A text that identifies these dictionaries; empty for the built-in ones."""
         if not self.own and self.default_appl_ver_id == "9":
             return ""
         parts = [orjson.dumps(tuple(one), option=orjson.OPT_SORT_KEYS) for one in self.own]
@@ -88,8 +88,8 @@ class Dictionaries:
     def data_tags(self) -> Mapping[bytes, bytes]:
         """The tags of data fields by those of their length fields, the counterparties' included.
 
-        The length of a data field stands in the field of its name with Len or Length behind it,
-        else in the one with the tag before.
+        The length of a data field is in the field of its name with Len or Length after it, else in
+        the one with the tag before.
         """
         found = dict(standard_data_tags())
         for one in self.own:
@@ -125,8 +125,8 @@ class Dictionaries:
         """Return the dictionary of a message; the same object for the same choice.
 
         `session` is `SenderCompID->TargetCompID`; `logged_on` has the DefaultApplVerID of sessions
-        by that, as their Logons gave it. Where BeginString names no known version, header, trailer
-        and session messages of FIXT.1.1 are all that is known.
+        by that, as their Logons gave it. If BeginString names no known version, only header,
+        trailer and session messages of FIXT.1.1 are known.
         """
         version = begin_string
         if begin_string in (_TRANSPORT, ""):

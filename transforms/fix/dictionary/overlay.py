@@ -1,4 +1,4 @@
-"""Lays one dictionary over another: what a counterparty says over what its version of FIX says."""
+"""Lays one dictionary over another: a counterparty's over that of its version of FIX."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,22 +11,22 @@ _Members = list[Any]
 
 
 def lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a dictionary that says what `top` says and otherwise what `base` says.
+    """Return a dictionary with all that `top` defines, and from `base` what `top` does not.
 
     All three are as `dictionary.quickfix_xml.read_definition` describes. The result shares
     lists with the two, which stay as they are.
 
     * The version is `top`'s.
-    * A field has `top`'s name and type, and the values of both with `top`'s meanings; beside these
-      it may hold what `top` says, else what `base` does.
+    * A field has `top`'s name and type, and the values of both, with `top`'s meanings. `top`
+      decides which other values it may hold, else `base`.
     * A message, the header and the trailer have `top`'s members in their order, then those of
-      `base`'s whose tag stands nowhere in `top`'s, be it in a group. A group in both is merged
-      likewise, wherever it stands; one with no member left is left out.
-    * A name of a component means what `top` defines it to be, else what `base` does. Where only
-      `base` has a message or component, and it names a component that `top` defines otherwise,
-      `base`'s members take the place of the name. Names give way to members as well in a message
-      to which `base` adds some. What is not required in a component, or stands in one that is not
-      required, is not required.
+      `base`'s whose tag is nowhere in `top`'s, not even in a group. A group in both is merged
+      likewise, wherever it is; one with no member left is left out.
+    * A component is as `top` defines it, else as `base` does. If only `base` has a message or
+      component, and it names a component that `top` defines otherwise, that name is replaced by
+      `base`'s members. In a message to which `base` adds members, names are replaced by members
+      too. A member that is not required in a component, or is in a component that is not required,
+      is not required.
 
     Raises:
       DictionaryError: Two tags would have one name.
@@ -81,7 +81,7 @@ def _fields(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resolved(members: _Members, components: Mapping[str, _Members]) -> _Members:
-    """Return the members with those of the components given in the place of their names."""
+    """Return the members with those of the given components in place of their names."""
     result: _Members = []
     for what, required, *inside in members:
         if what in components:
@@ -93,7 +93,7 @@ def _resolved(members: _Members, components: Mapping[str, _Members]) -> _Members
 
 
 def _merged(below: _Members, above: _Members) -> _Members:
-    """Return what stands above, and behind it what stands below alone; both are resolved."""
+    """Return the members above, followed by those that are only below; both are resolved."""
     taken = {tag for tag, *_ in _all(above)}
     groups = {tag: inside[0] for tag, _, *inside in _all(below) if inside}
 

@@ -14,7 +14,7 @@ from fixfeed.transforms.nearest import did_you_mean
 __all__ = ["DictionaryError", "read_definition"]
 
 _Grammar = dict[str, Any]
-"""The elements that may stand in an element, each with the grammar of what may stand in it."""
+"""The elements allowed in an element, each with the grammar of what is allowed in it."""
 
 _MEMBERS: _Grammar = {"field": {}, "component": {}}
 _MEMBERS["group"] = _MEMBERS
@@ -33,20 +33,20 @@ _WHOLE = re.compile(r"[0-9]+")
 
 
 class DictionaryError(ValueError):
-    """A dictionary that cannot be used; the text tells the place, what was found and expected."""
+    """A dictionary that cannot be used; the text has the place, what was found and expected."""
 
 
 def read_definition(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a data dictionary.
 
-    The sections may come in any order; all but `fields` may be absent. Attributes that say nothing
-    about tags, names, types, values and structure are passed over.
+    The sections may come in any order; all but `fields` may be absent. Attributes that have nothing
+    to do with tags, names, types, values and structure are passed over.
 
     Returns:
       A dict of lists, dicts, texts and whole numbers, in the order of the file:
 
         version     `FIX.4.4`, `FIX.5.0SP2`, `FIXT.1.1`
-        fields      tag as text -> [name, type in capitals, {value: meaning}]; behind these, where
+        fields      tag as text -> [name, type in capitals, {value: meaning}]; after these, if
                     other values are allowed, the type of those (`Field.union`)
         components  name -> members
         header      members
@@ -54,9 +54,9 @@ def read_definition(path: str | os.PathLike[str]) -> dict[str, Any]:
         messages    MsgType -> [name, 1 if admin else 0, members]
 
       Members are a list of [tag, required] for a field, [tag, required, members] for a group, which
-      tag counts, and [name, required] for a component; required is 0 or 1. Every tag in it stands
-      in `fields` and every name in `components`; a group, its components resolved, has a member;
-      no component contains itself.
+      tag counts, and [name, required] for a component; required is 0 or 1. Every tag in it is in
+      `fields` and every name in `components`; a group has a member once its components are
+      resolved; no component contains itself.
 
     Raises:
       DictionaryError: The file cannot be opened, is not XML, or is no dictionary as above.
@@ -119,7 +119,7 @@ class _Reader:
         return result
 
     def _root(self) -> _Element:
-        """Return the root with all elements in it, each where it may stand."""
+        """Return the root with all elements in it, each where it is allowed."""
         try:
             content = Path(self._path).read_bytes()
         except OSError as error:
@@ -237,16 +237,16 @@ class _Reader:
         return members
 
     def _check_groups(self, components: dict[str, list[Any]]) -> None:
-        """See that no component contains itself and that each group has a field to begin with."""
+        """Check that no component contains itself and that each group has a field to begin with."""
         names = {name: dict.fromkeys(_named(members)) for name, members in components.items()}
         empty: set[str] = set()
         try:
-            # From those that name no other to those that name them.
+            # Components that name no others come first, then those that name them.
             for name in TopologicalSorter(names).static_order():
                 if all(one[0] in empty for one in components[name]):
                     empty.add(name)
         except CycleError as error:
-            # The cycle comes with each component behind the one that it stands in.
+            # Reversed, each component comes after the one that contains it.
             cycle = error.args[1][::-1]
             element = self._components[cycle[0]]
             expected = "expected components that do not"
@@ -287,7 +287,7 @@ class _Reader:
 
 
 def _named(members: list[Any]) -> Iterable[str]:
-    """Yield the components that members and the groups among them name."""
+    """Yield the components named by members and by the groups among them."""
     for what, _, *inside in members:
         if isinstance(what, str):
             yield what

@@ -1,4 +1,4 @@
-"""What FIX calls its tags, values and message types."""
+"""FIX's names for its tags, values and message types."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ __all__ = ["Dictionary", "Field", "codes", "merged", "standard_data_tags"]
 class Field(NamedTuple):
     """A field: its tag, name and type, and what its enumerated values mean.
 
-    `union` is the type of the values that it may hold beside the enumerated ones (FIX's "union data
-    type", such as Reserved100Plus for what two parties agree upon); empty if it may hold none.
+    `union` is the type of the values that it may hold besides the enumerated ones (FIX's "union
+    data type", such as Reserved100Plus for what two parties agree upon); empty if it may hold none.
     """
 
     tag: int
@@ -27,7 +27,7 @@ class Field(NamedTuple):
 
 @dataclass(frozen=True)
 class Dictionary:
-    """What a version of FIX, or several of them together, defines.
+    """The definitions of a version of FIX, or of several of them together.
 
     `fields` by tag; `message_types` from MsgType (35) to name; `admin` the MsgTypes of the session
     layer; `data_lengths` from the tag of each length field to that of its data field.
@@ -60,7 +60,7 @@ def merged() -> Dictionary:
 def codes() -> Iterator[tuple[str, str, str]]:
     """Yield (field name, value, meaning) of every enumeration, message types included.
 
-    Meanings read as a sentence does (`Partially filled`); message types by their name.
+    Meanings read as in a sentence (`Partially filled`); message types have their names.
     """
     dictionary = merged()
     for value, name in dictionary.message_types.items():

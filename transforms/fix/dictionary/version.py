@@ -1,4 +1,4 @@
-"""What one version of FIX defines: where each field may stand in each type of message."""
+"""The definitions of one version of FIX: where each field may be in each type of message."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -47,13 +47,12 @@ HEADER, BODY, TRAILER = range(3)
 
 
 class Scope:
-    """A place where fields may stand: the level of a message, or the entries of a group in it.
+    """A place for fields: the level of a message, or the entries of a group in it.
 
-    `members` are the tags that may stand there, in the dictionary's order, with the scope of the
-    group that a tag counts, or None. `count` is the tag that counts the entries (0: the message's
-    level), `first` the first member, `position` the order of the members, `required` those that
-    each entry must have. `section` tells the part of the message that a tag belongs to, at the
-    message's level.
+    `members` are the tags allowed there, in the dictionary's order, with the scope of the group
+    that a tag counts, or None. `count` is the tag that counts the entries (0: the message's level),
+    `first` the first member, `position` the order of the members, `required` those that each entry
+    must have. `section` has, at the message's level, the part of the message that a tag belongs to.
     """
 
     def __init__(self, parent: "Scope | None", count: int):
@@ -82,9 +81,9 @@ class Scope:
 class VersionDictionary:
     """A version of FIX, possibly a counterparty's own, ready to read messages by.
 
-    `fields` by tag; `message_types` from MsgType (35) to name; `is_known` is false for what stands
-    in for a version that there is no dictionary for. Scopes are made when a type of message is
-    first asked for.
+    `fields` by tag; `message_types` from MsgType (35) to name; `is_known` is false for the
+    substitute for a version without a dictionary. Scopes are made when a type of message is first
+    asked for.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class VersionDictionary:
     ):
         """Read `content`; header, trailer and session messages are those of `transport` (FIXT.1.1).
 
-        A `content` made to stand on a transport (FIX 5.0 and later) may have its own.
+        A `content` made for use over a transport (FIX 5.0 and later) may have its own.
         """
         self.version: str = content["version"]
         self.is_known = is_known
@@ -130,7 +129,7 @@ class VersionDictionary:
                     self.fields.setdefault(tag, field)
 
     def name(self, tag: int) -> str:
-        """Return what a tag is called in JSON; its number if no version knows it."""
+        """Return the name of a tag in JSON; its number if it has none."""
         name = self._names.get(tag)
         if name is None:
             known = merged().fields.get(tag)
@@ -138,11 +137,11 @@ class VersionDictionary:
         return name
 
     def is_name(self, text: str) -> bool:
-        """Tell whether a field is called so in JSON."""
+        """Tell whether `text` is the name of a field in JSON."""
         return text in self._tags or text in _newest_names()
 
     def scope(self, msg_type: str | None) -> Scope:
-        """Return the message level of a type of message; of header and trailer for others."""
+        """Return the message level of a type of message; of header and trailer if it is unknown."""
         kind = msg_type if msg_type in self._messages else None
         if kind not in self._scopes:
             root = Scope(None, 0)
@@ -155,7 +154,7 @@ class VersionDictionary:
         return self._scopes[kind]
 
     def homes(self, msg_type: str | None) -> Mapping[int, Scope | None]:
-        """Return the one scope that each tag of a type of message stands in, None if it has two."""
+        """Return the one scope that each tag of a type of message has, None if it has two."""
         kind = msg_type if msg_type in self._messages else None
         if kind not in self._homes:
             homes: dict[int, Scope | None] = {}
@@ -186,9 +185,9 @@ class VersionDictionary:
 def _fields_of(content: Definition) -> dict[int, Field]:
     """Return the fields of a dictionary.
 
-    Where a counterparty's lists just the values that the standard lists, a field may hold beside
-    them what the standard allows: few files say so. In FIX 4.0 and 4.1 a char is text of any length
-    (`String` from 4.2 on), and ExecInst holds several values with spaces between them.
+    If a counterparty's field lists just the values that the standard lists, it may also hold what
+    the standard allows besides them: few files say so. In FIX 4.0 and 4.1 a char is text of any
+    length (`String` from 4.2 on), and ExecInst holds several values with spaces between them.
     """
     fields = {int(tag): Field(int(tag), *one) for tag, one in content["fields"].items()}
     version = content["version"]
@@ -215,8 +214,8 @@ def _tags_in(members: Iterable[Any]) -> Iterator[int]:
 def names_of(content: Definition) -> dict[int, str]:
     """Return the names that a dictionary gives its tags, by tag.
 
-    What a tag was called in an older version (LastShares, 32) gives way to its newest name, so that
-    one query finds it in all versions; a name of a counterparty's own stays.
+    A tag's name in an older version (LastShares, 32) gives way to its newest one, so that one query
+    finds it in all versions; a counterparty's own name stays.
     """
     usual: Definition = {"fields": {}}
     if content["version"] in VERSIONS:
