@@ -1,4 +1,4 @@
-"""What a rule asks of messages, answered for all rows of a batch at once.
+"""The conditions of a rule, answered for all rows of a batch at once.
 
 Columns are compared by pyarrow. The JSON of a row is read only if it holds the key that is
 asked for and the answer is not known without it.
@@ -45,10 +45,10 @@ _ARROW = {
     ">": pc.greater,
     ">=": pc.greater_equal,
 }
-# The same questions about a value that lies between two neighbours a column can hold.
+# The same questions about a value between two neighbouring values that a column can hold.
 _BETWEEN = {"<": "<=", "<=": "<=", ">": ">", ">=": ">"}
 _PICOSECONDS = 10**6
-"""Picoseconds in a microsecond: times of FIX have up to twelve digits behind the second."""
+"""Picoseconds in a microsecond: times of FIX have up to twelve digits after the second."""
 
 
 class Rows:
@@ -84,7 +84,7 @@ class Node(Protocol):
         """Whether JSON may have to be read."""
 
     def mask(self, rows: Rows, wanted: Mask) -> Mask:
-        """Tell which rows meet the condition; what it says about rows not `wanted` is undefined."""
+        """Tell which rows meet the condition; the answer for rows not `wanted` is undefined."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ class Term:
         found = np.zeros(len(wanted), bool) if column is None else self._in_column(column)
         for row in np.flatnonzero(wanted & rows.holding(operand.keys)).tolist():
             fields = rows.fields(row)
-            # What stands in the JSON under the name of a column is all values of the field, in
-            # full; what stands deeper (in a group) comes on top of the column.
+            # The JSON under the name of a column has all values of the field, in full; values
+            # further down (in a group) come on top of the column.
             in_column = found[row] and not any(key in fields for key in operand.keys)
             found[row] = in_column or any(map(self._in_text, _texts(fields, operand.keys)))
         return found

@@ -28,8 +28,8 @@ def hidden_from_rule(
 ) -> str | None:
     """Return why a rule would guess under a masking, None if it would not.
 
-    Whether a field is there may be asked where it is not dropped. `own_names` are those that the
-    rule was read with.
+    A rule may ask whether a field is there unless the field is dropped. `own_names` are those that
+    the rule was read with.
     """
     for term in rule.terms():
         operand = term.operand
@@ -62,7 +62,7 @@ def hidden_from_lookup(
 
 
 def _tags_of(operand: Operand, masking: Masking, own_names: Mapping[int, str]) -> list[int]:
-    """Return the masked tags that an operand shows the values of."""
+    """Return the masked tags whose values an operand shows."""
     tags: set[int] = set()
     if operand.column == "session":
         tags.update(_SESSION)
@@ -74,7 +74,7 @@ def _tags_of(operand: Operand, masking: Masking, own_names: Mapping[int, str]) -
         tags |= {tag for tag, name in own_names.items() if name == key}
         tags |= _tags_named(key)
     if any(tag in merged().fields and merged().fields[tag].type == "NUMINGROUP" for tag in tags):
-        # Without one of their fields, entries of a group may not be told apart.
+        # Without one of their fields, the entries of a group may run together.
         tags |= {tag for tag in _members() & masking.tags if masking.how[tag] == "drop"}
     return sorted(tags & masking.tags)
 

@@ -1,23 +1,23 @@
-"""Rules: a small language that tells which messages are meant.
+"""Rules: a small language that decides which messages are meant.
 
     MsgType in D,8 and Symbol = AAPL
     35 = D and not (Side = 1 or side = 2)
     SendingTime >= 2025-01-02T09:30 and SendingTime < 2025-01-02T16:00
     session = FIX.4.2:A->B and PartyID like DESK*
 
-Left of an operator stands a FIX field name or a column of the batch (upper or lower case) or a tag
-number; right of it a value, bare or in single or double quotes (a quote in a quoted text is written
-twice). A bare value ends at a space, comma, bracket or quote.
+To the left of an operator is a FIX field name, a column of the batch (both in upper or lower case)
+or a tag number; to the right is a value, bare or in single or double quotes (a quote in a quoted
+text is written twice). A bare value ends at a space, comma, bracket or quote.
 
-* numbers exactly, whatever their digits; times as UTC (`2025-01-02`, which is its midnight,
+* Numbers compare exactly, whatever their digits; times as UTC (`2025-01-02`, which is its midnight,
   `2025-01-02T09:30:00.123+01:00`, or as FIX writes them); flags as `Y` and `N`; text by its
   characters. A field without a column that is not text or a UTCTimestamp in the dictionary compares
-  as a number where both sides are numbers, else as text.
+  as a number if both sides are numbers, else as text.
 * `=`, `!=`, `<`, `<=`, `>`, `>=`; `in` and `not in` with a list, in parentheses or not; `like` with
   `*` for any text, `?` for one character and a backslash before either for itself; `exists` and
-  `missing` behind a field; `not` before `and` before `or`, and parentheses. Words in any case.
-* A message without the field meets no comparison: `!=` and `not in` say no to it as well. `missing`
-  and `not (...)` say yes.
+  `missing` after a field; `not` before `and` before `or`, and parentheses. Words in any case.
+* A message without the field meets no comparison, not even `!=` and `not in`. It meets `missing`
+  and `not (...)`.
 * Where a field repeats, in the message or in groups, one of its values has to meet the condition.
   The field that counts a group has the number of its entries.
 """
@@ -220,7 +220,7 @@ class _Reader:
         return operand
 
     def _known(self, name: str) -> Operand | None:
-        """Return what a name or tag stands for."""
+        """Return the operand that a name or tag means."""
         text = name.lower()
         if text not in operands():
             text = self._own_tags.get(text, text)

@@ -1,4 +1,4 @@
-"""What a rule may ask about, and how the values it compares with are written."""
+"""What a rule may ask about, and how the values it compares are written."""
 
 import calendar
 import datetime
@@ -18,7 +18,7 @@ from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, TIME
 __all__ = ["CHECKED", "Kind", "Operand", "literal", "number", "operands", "pattern_expression"]
 
 CHECKED = {"BodyLength": "body_length", "CheckSum": "check_sum"}
-"""Fields that follow from the message and are not kept, and the defect that says they are wrong."""
+"""Fields that follow from the message and are not kept, and the defect that marks them as wrong."""
 
 _NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _LIKE = re.compile(r"\\[*?\\]|.", re.DOTALL)
@@ -49,7 +49,7 @@ class Kind(Enum):
 class Operand:
     """What is asked about: a column, keys of the JSON in `fields`, or what may be in both.
 
-    A field has several keys where dictionaries call it differently.
+    A field has several keys if dictionaries have different names for it.
     """
 
     name: str
