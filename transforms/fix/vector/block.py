@@ -15,7 +15,7 @@ and each step passes over the rows that were odd before it:
 9. `check_groups`: its groups are not as they count, or cannot be nested; for the JSON of a message
    in parts, a tag is repeated in another part; or there is no room for its pairs.
 
-What a step says of the defects of odd rows does not count: the scalar parser says it again.
+The defects that a step finds in odd rows do not count: the scalar parser finds them again.
 """
 
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ class _Placed(NamedTuple):
     """The fields of a block after the first eight steps.
 
     `odd` are the rows that are odd so far, `ended` those that end with CheckSum; `special` are the
-    fields whose values are not plain text and no secrets, `at_top` those at the message's level.
+    fields whose values are neither plain text nor secrets, `at_top` those at the message's level.
     """
 
     rows: Rows
@@ -81,7 +81,7 @@ class _Placed(NamedTuple):
 
 
 class _Written(NamedTuple):
-    """How the JSON texts are laid out: one layout for each; all odd rows, and all defects."""
+    """The layouts of the JSON texts, one for each; all odd rows, and all defects."""
 
     layouts: list[Layout]
     odd: Mask
@@ -92,7 +92,7 @@ class VectorParser:
     """A parser of blocks that remembers the tags and places of fields that it has seen."""
 
     def __init__(self, reading: Reading):
-        """`reading` says how."""
+        """`reading` is how messages are read."""
         self._reading = reading
         lengths = {
             int(length): int(data) for length, data in reading.dictionaries.data_tags.items()
@@ -154,14 +154,14 @@ class VectorParser:
         odd[places.odd] = True
         own = self._slots.own_ids.take(places.slot)
         firsts = self._firsts.find(own, rows.row, count=len(odd), tags=len(self._tags.tags))
-        # A group that is repeated goes on with its first array; what is no tag is not repeated.
+        # A repeated group goes on with its first array, and text that is no tag does not repeat.
         unlike = places.flags[firsts.repeats] & (COUNT | GARBLED) > 0
         odd[rows.row[firsts.repeats[unlike]]] = True
         ended = rows.ids[rows.last] == ids[10]
         return _Placed(rows, odd, ended, special, secrets, places, own >= 0, firsts)
 
     def _structure(self, placed: _Placed) -> Ints:
-        """Return the defects of each row that need no dictionary to be seen, and no groups."""
+        """Return the defects of each row that can be found without a dictionary or groups."""
         rows, places = placed.rows, placed.places
         defects = check_framing(rows, placed.odd, placed.ended)
         defects[rows.row.take(placed.firsts.repeats)] |= REPEATED_TAG
@@ -210,9 +210,9 @@ class VectorParser:
     def _kept(
         self, placed: _Placed, inexact: Ints, defects: Ints, left_out: tuple[int, ...]
     ) -> Mask:
-        """Tell which fields are in the JSON, where those of some tags have no need to.
+        """Tell which fields are in the JSON; those with a tag in `left_out` need not be.
 
-        `defects` are those of the framing, `inexact` fields of which a column does not say all.
+        `defects` are those of the framing, `inexact` fields that a column does not hold in full.
         """
         rows, odd, firsts = placed.rows, placed.odd, placed.firsts
         keep = ~rows.fields_of(odd)
@@ -225,7 +225,7 @@ class VectorParser:
         dropped[firsts.repeats] = False
         dropped[firsts.of.take(firsts.repeats)] = False
         dropped[inexact] = False
-        # What the framing fields say is known only where they are right.
+        # The values of framing fields are known only if they are right.
         cut_off = np.flatnonzero(~odd & ~placed.ended)
         dropped[rows.first[cut_off] + 1] = False
         sums = firsts.table[self._ids[10], cut_off]
@@ -239,7 +239,7 @@ class VectorParser:
     def _parse_odd(
         self, rows: Rows, odd: Mask, logged_on: Mapping[str, str]
     ) -> dict[int, Message | None]:
-        """Return what the scalar parser says of the odd rows, None of what is no message."""
+        """Return the scalar parser's messages of the odd rows, None for what is no message."""
         parsed = {}
         for row in np.flatnonzero(odd).tolist():
             own = rows.own_delimiters.get(row, rows.delimiter)
@@ -254,7 +254,7 @@ class VectorParser:
         written: _Written,
         scalar: dict[int, Message | None],
     ) -> Parsed:
-        """Put together what the arrays hold and what the scalar parser says of odd rows."""
+        """Put together what the arrays hold and the scalar parser's messages of odd rows."""
         rows, odd = placed.rows, written.odd
         self._pieces.learn()
         secrets = placed.secrets.but(odd, rows.row)

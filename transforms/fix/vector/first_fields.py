@@ -17,7 +17,7 @@ class Firsts(NamedTuple):
     """The first fields of tags: `table[id, row]` is one, or -1; `of[f]` is that of field `f`'s tag.
 
     `repeats` are the fields at the message's level that are not the first of their tag; for fields
-    at another level `of` means nothing. The table is right for the ids that are wanted.
+    at another level `of` means nothing. The table is right for the wanted ids only.
     """
 
     table: Any
@@ -53,9 +53,9 @@ class FirstFields:
             if len(self._cells) < size:
                 self._cells = np.empty(size + size // 2, np.int32)
             table = self._cells[:size]
-            # What other tags have left there from the block before is written over or not read.
+            # Cells of other tags, left from the block before, are written over or not read.
             table.reshape(-1, count)[self._wanted].fill(-1)
-            # The last one stays, which mostly is the first; backwards it would take twice as long.
+            # The last field stays, which mostly is the first; backwards would take twice as long.
             table[key] = number
             first = table.take(key)
             earlier = np.flatnonzero((first != number) & counts)[::-1]

@@ -33,15 +33,15 @@ Words = NDArray[np.uint64]
 _FIVE_ZEROS = ZEROS << np.uint64(24)
 _RETURN = 13
 _CLOSES = np.array([not chr(octet).isalnum() or octet > 127 for octet in range(256)])
-"""What may follow a CheckSum without a delimiter: a letter or digit would be of its value."""
+"""What may follow a CheckSum without a delimiter: a letter or digit would be part of its value."""
 
 
 class Text(NamedTuple):
     """The bytes of a block, and where its lines and the pieces between its delimiters end.
 
-    `padded` holds eight bytes before `data` and 64 behind it, the first of them a newline, which
+    `padded` holds eight bytes before `data` and 64 after it, the first of them a newline, which
     ends the last line and the last piece; `octets` and `words` are its contents from `data` on.
-    Piece `p` ends at `stop[p]`; the next piece begins behind the delimiter that stands there.
+    Piece `p` ends at `stop[p]`; the next piece begins after the delimiter there.
     """
 
     data: bytes
@@ -57,7 +57,7 @@ class Beginnings(NamedTuple):
     """Where messages begin: their first bytes, and of each its first piece and its line.
 
     Message `m` begins at `begin[m]`, in the piece `opens[m]` and on the line that ends at newline
-    `lines[m]`. `own` has the delimiters of those that have not the block's.
+    `lines[m]`. `own` has the delimiters of those with another one than the block's.
     """
 
     begin: Ints
@@ -76,9 +76,9 @@ def ranges(start: Ints, count: Ints) -> tuple[Ints, Ints]:
 def confirm(
     data: bytes, octets: NDArray[np.uint8], words: Words, begins: Ints, delimiter: bytes
 ) -> tuple[Ints, dict[int, bytes]]:
-    """Keep the real ones of the places of `8=FIX`, in order.
+    """Return, in order, the places of `8=FIX` at which messages really begin.
 
-    Also return the delimiters of those that have not the block's.
+    Also return the delimiters of those with another one than the block's.
     """
     # FIXT.1.1 is one byte longer than the others.
     at = begins + (octets.take(begins + 5) == ord("T"))
@@ -139,7 +139,7 @@ def with_headless(
 
 
 def find_ends(text: Text, messages: Beginnings, tags: TagTable) -> tuple[Ints, Mask]:
-    """Return the end of each message, and which of them BodyLength tells.
+    """Return the end of each message, and for which of them BodyLength decides it.
 
     The others end on their line, or are looked at one by one.
     """
@@ -168,8 +168,8 @@ def find_ends(text: Text, messages: Beginnings, tags: TagTable) -> tuple[Ints, M
     right[list(own)] = False
     ends = trailer + 6 + delimited
     line = text.newlines.take(lines)
-    # With another beginning inside, which is mostly that of a message in a data field, BodyLength
-    # may be right by chance, but only if a line ends there too.
+    # If another message begins inside, mostly in a data field, BodyLength may be right by chance,
+    # but only if a line ends there too.
     doubtful = right[:-1] & (begins[1:] < ends[:-1]) & (line[:-1] < trailer[:-1])
     right[:-1] &= ~doubtful
     wrong = np.flatnonzero(~right)
@@ -187,14 +187,14 @@ def find_ends(text: Text, messages: Beginnings, tags: TagTable) -> tuple[Ints, M
 
 
 def _ends_on_line(text: Text, opens: Ints, line: Ints, follows: Ints, tags: TagTable) -> Ints:
-    """Return the end of the CheckSum field or else of the line of messages, -1 where unclear.
+    """Return the end of the CheckSum field, or else of the line, of messages; -1 where unclear.
 
-    It is unclear where another message begins before it, as `follows` says, or where a data field
-    may stand.
+    It is unclear if another message begins before it, at `follows`, or if there may be a data
+    field.
     """
     stop, octets = text.stop, text.octets
     last = stop.searchsorted(line)
-    # Behind the next beginning there is nothing to find; a line may hold very many messages.
+    # After the next beginning there is nothing to find; a line may hold very many messages.
     near = np.minimum(last, stop.searchsorted(follows))
     piece, message = ranges(opens + 1, np.maximum(near - opens - 1, 0))
     tag = stop.take(piece - 1) + 1
@@ -203,7 +203,7 @@ def _ends_on_line(text: Text, opens: Ints, line: Ints, follows: Ints, tags: TagT
     texts[length == 7] = 0
     ids = tags.ids(texts)
     sums = np.flatnonzero(ids == tags.tags.index(10))
-    # An id says nothing of a NUL behind the tag.
+    # A tag with a NUL after it has the same id.
     sums = sums[length[sums] == 2][::-1]
     end = line.copy()
     begin = stop.take(last - 1) + 1
@@ -219,7 +219,7 @@ def _ends_on_line(text: Text, opens: Ints, line: Ints, follows: Ints, tags: TagT
     closed = _closed_sums(text, at) & (octets.take(at + 6) != text.delimiter[0])
     end[message[sums]] = np.where(closed, at + 6, stop.take(piece[sums]) + 1)
     unclear[message[sums]] = False
-    # A tag with zeros before it is none here, but a number all the same.
+    # `0095` is not a tag here, but it still parses as a number.
     strange = np.flatnonzero((ids < tags.lengths) & ((ids >= 0) | (initial == ord("0"))))
     unclear[message[strange[strange < limit.take(message[strange])]]] = True
     unclear |= follows < end
@@ -227,7 +227,7 @@ def _ends_on_line(text: Text, opens: Ints, line: Ints, follows: Ints, tags: TagT
 
 
 def _closed_sums(text: Text, at: Ints) -> Mask:
-    """Tell where a CheckSum of three digits stands that no further letter or digit follows."""
+    """Tell where there is a CheckSum of three digits that no further letter or digit follows."""
     found = text.words[at]
     closed = (found & LOW_BYTES[3]) == word(b"10=")
     closed &= all_digits(((found >> np.uint64(24)) & LOW_BYTES[3]) | _FIVE_ZEROS)
@@ -235,7 +235,7 @@ def _closed_sums(text: Text, at: Ints) -> Mask:
 
 
 def without_overlaps(begins: Ints, ends: Ints) -> Ints | None:
-    """Return the indices of the messages that do not begin inside another, None if all do not."""
+    """Return the indices of the messages that do not begin inside another, None for all."""
     if (begins[1:] >= ends[:-1]).all():
         return None
     furthest = np.maximum.accumulate(ends)

@@ -35,7 +35,7 @@ def check_framing(rows: Rows, odd: Mask, ended: Mask) -> Ints:
     real = (plain + (1 - mark) * rows.delimiter_count[regular]) & 255
     wrong = ~good | (real != written)
     if wrong.any():
-        # Inside data the delimiter may be the data's own, or SOH that a tool replaced as well.
+        # Inside data the delimiter may be part of the data, or an SOH that a tool replaced.
         fields = trailer - rows.first.take(regular)
         wrong &= ~good | ((plain + (1 - mark) * fields) & 255 != written)
     over_delimiter = wrong & good & (plain == written)
@@ -45,7 +45,7 @@ def check_framing(rows: Rows, odd: Mask, ended: Mask) -> Ints:
 
 
 def _is_body_length_right(rows: Rows, doubtful: Ints) -> Mask:
-    """Tell of which of some rows BodyLength leads to their CheckSum."""
+    """Tell for which of some rows BodyLength leads to their CheckSum."""
     length, trailer = rows.first[doubtful] + 1, rows.last[doubtful]
     at = rows.equals[length] + 1
     wide = rows.stop[length] - at

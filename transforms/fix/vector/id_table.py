@@ -25,7 +25,7 @@ class Numbered:
         """Start with an empty table."""
         self._make = make
         self._places = [np.full(1 << _BITS, -1, np.int64) for _ in _FACTORS]
-        # The last key stands for number -1, which wraps to it, and is never the key of a place.
+        # The last key belongs to number -1, which wraps to it, and is never the key of a place.
         self._keys = np.zeros(1, np.uint64)
         self._elsewhere: dict[int, int] = {}
 

@@ -54,10 +54,10 @@ class Rows:
     included). `ids` are the tags' ids in the tag table, negative for what is no tag.
 
     `irregular` are the rows that only the scalar parser can read because of how they are framed;
-    `own_delimiters` has the delimiters of those that have not the block's. `framed` are the rows
-    whose BodyLength leads to their CheckSum. `delimiter_count` is how many delimiters a row has
-    before its last field, those in data included; `breaks` counts the newlines and delimiters of
-    the block. `failures` and `skipped` are what is between the rows.
+    `own_delimiters` has the delimiters of those with another one than the block's. `framed` are the
+    rows whose BodyLength leads to their CheckSum. `delimiter_count` is how many delimiters a row
+    has before its last field, those in data included; `breaks` counts the newlines and delimiters
+    of the block. `failures` and `skipped` are what is between the rows.
 
     >>> table = TagTable([8, 9, 35, 10], lambda text: False)
     >>> log = b"in: 8=FIX.4.4|9=11|35=0|112=A|10=227|"
@@ -226,7 +226,7 @@ def _fields(
     first = last - count
     last -= 1
     # Pieces between messages are left out. Where a message ends without a delimiter, its last field
-    # and the first one of the next are one piece, which stands twice and is cut apart below.
+    # and the first one of the next are one piece, which is taken twice and cut apart below.
     gaps = np.flatnonzero(opens[1:] != closes[:-1] + 1)
     stop = _joined(text.stop, opens[np.append(0, gaps + 1)], closes[np.append(gaps, -1)] + 1)
     stop[last] = content_end
@@ -257,7 +257,7 @@ def _fields(
 def _find_longer_tags(
     text: Text, fields: Ints, tag: Ints, stop: Ints, texts: NDArray[np.uint64], equals: Ints
 ) -> None:
-    """Look for `=` after the word that a tag's text has room in; no text of none is a tag."""
+    """Look for `=` beyond the word of a tag's text; a text that cannot be a tag becomes 0."""
     for number in fields[stop[fields] > equals[fields]].tolist():
         begin, end = int(tag[number]), int(stop[number])
         at = text.data.find(b"=", begin, end)
@@ -266,7 +266,7 @@ def _find_longer_tags(
 
 
 def _joined(array: Ints, begin: Ints, end: Ints) -> Ints:
-    """Return slices of an array one behind the other."""
+    """Return slices of an array, one after the other."""
     if len(begin) == 1:
         return array[begin[0] : end[0]]
     if len(begin) < _FEW:
@@ -276,7 +276,7 @@ def _joined(array: Ints, begin: Ints, end: Ints) -> Ints:
 
 
 def _between(text: Text, messages: _Messages) -> tuple[Ints, list[Failure], int]:
-    """Return where each row's prefix begins, and what stands between the rows otherwise."""
+    """Return where each row's prefix begins, and the rest of what is between the rows."""
     data, delimiter = text.data, text.delimiter
     begins, ends, opens, lines, _ = messages
     gap = np.append(0, ends[:-1])
@@ -308,7 +308,7 @@ def _behind_returns(text: Text, begins: Ints, prefix: Ints) -> Ints:
     found = np.flatnonzero(text.octets[: len(text.data)] == ord("\r"))
     returns = np.append(-1, found[text.octets.take(found + 1) != ord("\n")])
     last = returns.take(returns.searchsorted(begins) - 1)
-    # Before the prefix it belongs to another message, or to an end of line that is longer.
+    # A CR before the prefix belongs to another message, or to a longer end of line.
     return np.maximum(prefix, last + 1)
 
 

@@ -17,7 +17,7 @@ __all__ = ["MOST_IDS", "TagTable", "tag_texts"]
 _U = np.uint64
 _EQUALS = word(b"=" * 8)
 _TAG = re.compile(rb"[1-9][0-9]{0,7}")
-# After zeros there may be the tag of a length field, which framing wants to know of.
+# After zeros there may be the tag of a length field, which framing needs to know.
 _GARBLED = re.compile(rb"(?![1-9][0-9]*\Z|0)[\w .-]{1,8}")
 # How many bits number the places of the table, and the factor of the hash, found by trial: all tags
 # of up to four digits have places of their own.
@@ -31,15 +31,15 @@ _FEW = 500
 """Below this many strangers a dictionary costs less than sorting them."""
 
 MOST_IDS = _MOST_TAGS + _MOST_GARBLED
-"""A table grows to so many ids at most; `slots` packs them into words and relies on it."""
+"""The most ids that a table grows to; `slots` packs them into words and relies on it."""
 
 
 class TagTable:
     """Small ids, from 0 on, for the texts of tags in the order they were first seen.
 
     `tags[id]` is the tag number. A table grows as new tags come, up to a bound that keeps a log of
-    ever new tags from filling the memory; tags beyond it get -1. So do texts that are no tag, but
-    for some short ones: `garbled` has those by the negative numbers that they have in `tags`.
+    ever new tags from filling the memory; tags beyond it get -1. So do texts that are no tag,
+    except some short ones: `garbled` has those by the negative numbers that they have in `tags`.
     The ids below `lengths` are those of length fields (95 RawDataLength).
     """
 
@@ -48,14 +48,14 @@ class TagTable:
     ):
         """`tags` get the first ids, those of `lengths` length fields before the others.
 
-        `may_be_garbled` tells which texts that are no tag get ids too.
+        `may_be_garbled` decides which texts that are no tag get ids too.
         """
         self.lengths = lengths
         self.tags: list[int] = []
         self.garbled: dict[int, str] = {}
         self._may_be_garbled = may_be_garbled
-        # Ids by the hash of the text, wide as they are returned to save a conversion, and beside
-        # them the text that has the id; 0, where there is none, is the text of no tag.
+        # Ids by the hash of the text, as wide as they are returned to save a conversion, and beside
+        # them the text with that id; where there is none, it is 0, the text of no tag.
         self._ids = np.full(1 << _BITS, -1, np.int64)
         self._keys = np.zeros(1 << _BITS, _U)
         self._elsewhere: dict[int, int] = {}
@@ -126,7 +126,7 @@ def tag_texts(padded: bytes, at: NDArray[np.int64]) -> tuple[NDArray[np.uint64],
     texts = whole.take(number)
     texts >>= shift
     np.subtract(_U(64), shift, out=shift)
-    # Shifted by all its bits, a word is 0.
+    # A word shifted by all its bits is 0.
     texts |= whole[1:].take(number) << shift
     _, found = first_byte(texts, _EQUALS)
     length = np.bitwise_count(found)
