@@ -30,7 +30,7 @@ class RowTypes:
     def __init__(self, slots: Slots, dictionaries: Dictionaries, ids: Mapping[int, int]):
         """`ids` gives the ids of 49, 56 and 1128 in the table of tags."""
         self._slots, self._dictionaries, self._ids = slots, dictionaries, ids
-        # The texts of BeginString and of ApplVerID that there were, numbered.
+        # The texts of BeginString and of ApplVerID seen so far, numbered.
         self._texts: list[str] = []
         self._text_numbers = Numbered(self._new_text)
 
@@ -111,7 +111,7 @@ class RowTypes:
 
 
 def _values(rows: Rows, fields: Ints) -> tuple[NDArray[np.uint64], Ints]:
-    """Return the words of values, and how long these are."""
+    """Return the words of values, and their lengths."""
     at = rows.equals.take(fields) + 1
     length = rows.stop.take(fields) - at
     return rows.words[at] & LOW_BYTES.take(np.minimum(length, 8)), length
@@ -160,7 +160,7 @@ def find_slots(rows: Rows, odd: Mask, slots: Slots, types: Ints, special: Ints) 
     found.append(row.take(falls[row.take(falls) == row.take(falls + 1)]))
     grouped = flags & GROUP
     if grouped.any():
-        # After a field of the message a group is closed, whatever is left out or moved.
+        # A field of the message closes a group, whatever is left out or moved.
         closed = grouped[1:] & ~(flags[:-1] | (flags[:-1] >> 1))
         found.append(row.take(np.flatnonzero(closed) + 1))
     if len(special):
@@ -170,13 +170,13 @@ def find_slots(rows: Rows, odd: Mask, slots: Slots, types: Ints, special: Ints) 
 
 
 def _strangers(rows: Rows, slots: Slots, types: Ints, slot: Ints, strangers: Ints) -> "_Strangers":
-    """Give fields that are members of nothing the level that the fields around them tell."""
+    """Give fields that are members of nothing the level that the fields around them imply."""
     run_begins = np.empty(len(strangers), bool)
     run_begins[0] = True
     run_begins[1:] = strangers[1:] != strangers[:-1] + 1
     run = np.cumsum(run_begins) - 1
     heads = np.flatnonzero(run_begins)
-    # A run may go over the end of a row; what counts is each stranger's own row.
+    # A run may go over the end of a row; each stranger's own row counts.
     before = (strangers[heads] - 1)[run]
     behind = (strangers[np.append(heads[1:], len(strangers)) - 1] + 1)[run]
     row = rows.row.take(strangers)
@@ -191,7 +191,7 @@ def _strangers(rows: Rows, slots: Slots, types: Ints, slot: Ints, strangers: Int
 class _Strangers(NamedTuple):
     """Fields that are members of nothing, in their order: rows, types of these, ids of tags.
 
-    `before` are the slots of the last members before them, `place` the slots that they have by the
+    `before` are the slots of the last members before them, `place` their own slots according to the
     fields around them.
     """
 
@@ -238,7 +238,7 @@ def _in_own_entries(
     run = np.cumsum(np.diff(strangers.at, prepend=-2) != 1)
     tags = int(strangers.ids.max()) + 1
     fields, places = [nothing], [nothing]
-    # The innermost groups first: what stays in an entry of theirs is in none of those around.
+    # The innermost groups first: a stranger in one of their entries is in none of those around.
     for level in range(int(before_depth.max()), 0, -1):
         # A number for each group of this depth with each tag, and one for each entry.
         groups = np.flatnonzero(counts_entries & (known_depth == level - 1))
@@ -259,13 +259,13 @@ def _in_own_entries(
             is_own = held.take(found) == group.take(asking)
             is_own &= entry.take(holders.take(first.take(found))) < entry.take(asking)
             own = asking[is_own]
-            # What is before a field of an entry is in it as well.
+            # The strangers before one that is in an entry are in it as well.
             last = np.full(int(run[-1]) + 1, -1)
             last[run.take(own)] = own
             moving &= np.arange(len(run)) <= last.take(run)
             if not moving.any():
                 break
-            # Those that have moved may tell more of the entries after them.
+            # Those that have moved may decide for more of them in later entries.
             moved = strangers.some(moving)
             fields.append(moved.at)
             places.append(slots.own(moved.before, level, moved.types, moved.ids))

@@ -21,18 +21,18 @@ __all__ = [
 
 NEW, BAD, DOUBT, STRAY = 1, 2, 4, 8
 """Flags of a pair: the second field begins an entry; only the scalar parser can tell; the order of
-an entry is not the dictionary's; the second field is no member of the group it stands in."""
+an entry is in doubt; the second field is no member of the group that it is in."""
 
 _SECTIONS = "Header", "Body", "Trailer"
 
 
 class Slot(NamedTuple):
-    """A field's place: its level (`scope`, None for what is no field), its tag and name.
+    """A field's place: its level (`scope`, None if there is no field), its tag and name.
 
-    `position` is that among the members of the level, -1 for a field that is no member there.
-    `kind` is `[` for the first and `,` for a further one of those that a repeated tag makes an
-    array of. `order` is the part of the message, of a field that is no member that of the field
-    after it.
+    `position` is that among the members of the level, -1 for a field that is no member there. If a
+    repeated tag makes an array, `kind` is `[` for the first of its fields and `,` for the others.
+    `order` is the part of the message; for a field that is no member, it is that of the field after
+    it.
 
     The slot of 453 NoPartyIDs in an order, as in `35=D|453=1|448=X`:
 
@@ -63,7 +63,7 @@ class Slot(NamedTuple):
 
     @property
     def depth(self) -> int:
-        """How many groups the field stands in."""
+        """How many groups the field is in."""
         return self.scope.depth if self.scope else 0
 
     @property
@@ -84,16 +84,16 @@ class Slot(NamedTuple):
 
 
 NO_FIELD = Slot(None)
-"""Stands before the first row and behind the last one."""
+"""Comes before the first row and after the last one."""
 
 WHOLE_ROW = Slot(None, name="whole row")
 """A row whose JSON is known already."""
 
 
 class PairText(NamedTuple):
-    """Flags, and the text between two values: of one object, and of one with the message's parts.
+    """Flags, and the text between two values: in one object, and in one with the message's parts.
 
-    The text of the first row's first field begins the row, that after the last row ends it.
+    The text before the first row's first field begins the row, that after the last row ends it.
 
     Of `8=FIX.4.4|35=D|55=A|...` the pair of MsgType (35, header) and Symbol (55, body):
 
@@ -104,7 +104,7 @@ class PairText(NamedTuple):
     >>> pair_text(msg_type, symbol, start=False)
     PairText(flags=0, plain='","Symbol":"', parts='"},"Body":{"Symbol":"')
 
-    The same way round it cannot be written in parts, so the scalar parser has to:
+    The other way round they cannot be written in parts, so the scalar parser has to do it:
 
     >>> pair_text(symbol, msg_type, start=False).flags == BAD
     True
@@ -116,9 +116,9 @@ class PairText(NamedTuple):
 
 
 def pair_text(before: Slot, slot: Slot, *, start: bool) -> PairText:
-    """Return what stands between the value of `before` and that of `slot`.
+    """Return the text between the value of `before` and that of `slot`.
 
-    `start` says that `slot` begins a row, and `before` is the last field of the row before.
+    `start` means that `slot` begins a row, and `before` is the last field of the row before.
     """
     if start:
         plain, parts = row_end(before)
@@ -163,7 +163,7 @@ def _within_row(before: Slot, slot: Slot) -> PairText:
         text += "," + slot.key
         return PairText(flags, text, text)
     if slot.section < before.section:
-        # Only parts in their order can be written as they come.
+        # Parts can be written as they come only if they are in their order.
         return PairText(BAD, "", "")
     return PairText(
         0,

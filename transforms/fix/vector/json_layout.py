@@ -1,7 +1,7 @@
-"""The order in which the fields of a block stand in its JSON, and the checks of its groups.
+"""The order of a block's fields in its JSON, and the checks of its groups.
 
-What is not as the dictionary has it, beyond the order of the fields of an entry, is left to the
-scalar parser.
+Groups that are not as the dictionary has them are left to the scalar parser, unless an entry only
+has its fields in another order or has fields that are no members.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _COUNTED = 4096
-# The last word is that of no text: SOH is in no value.
+# The last word matches no text, as SOH is in no value.
 _COUNT_TEXTS = np.array(
     [*(int.from_bytes(b"%d" % number, "little") for number in range(_COUNTED)), 1 << 56], np.uint64
 )
@@ -74,7 +74,7 @@ class Layout:
     def without_text(self, row: Ints) -> Ints:
         """Return the rows for which there was no room for a pair; `row` are those of all fields.
 
-        A pair that begins a row has the end of the row before in it.
+        A pair that begins a row also holds the end of the row before.
         """
         places = np.flatnonzero(self.pairs < 0)
         return row.take(self.source.take(np.concatenate([places, places - 1]), mode="clip"))
@@ -141,7 +141,7 @@ def _by_row(rows: Rows, keep: Mask) -> tuple[Ints, Ints, Ints]:
 def _gathered(slots: Slots, source: Ints, slot: Ints, firsts: Firsts) -> tuple[Ints, Ints]:
     """Move repeated fields after the first of their tag, where they become an array.
 
-    Given and returned are fields and their slots, all that is laid out of some rows.
+    Takes and returns fields and their slots: all that is laid out of some rows.
     """
     repeats = np.zeros(len(firsts.of), bool)
     repeats[firsts.repeats] = True
@@ -171,7 +171,7 @@ class Groups(NamedTuple):
 
 
 def check_groups(rows: Rows, slots: Slots, layout: Layout) -> Groups:
-    """Check whether groups are as they count their entries and as the dictionary has them."""
+    """Check whether groups have as many entries as they count, and are as in the dictionary."""
     flags = slots.pair_flags(layout.pairs)
     marked = np.flatnonzero(flags)
     bad = np.zeros(len(rows.first), bool)

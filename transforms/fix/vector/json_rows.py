@@ -22,10 +22,10 @@ PLAIN, PARTS = range(2)
 
 
 class Pieces:
-    """The texts of all pairs, for all blocks; new ones are added behind those there are."""
+    """The texts of all pairs, for all blocks; new ones are added after those there are."""
 
     def __init__(self, slots: Slots, *, parts: bool):
-        """`parts` says whether the texts of messages in parts are wanted too."""
+        """`parts` decides whether there are texts of messages in parts too."""
         self._slots = slots
         self._parts = parts
         self._texts: list[bytes] = []
@@ -74,7 +74,7 @@ class Tokens:
         self.nothing = self.add(b"")
 
     def add(self, text: bytes) -> int:
-        """Return the token of a text that stands nowhere in the block. Not after `take`."""
+        """Return the token of a text that is nowhere in the block. Not after `take`."""
         self._extra.append(text)
         return self._first_extra + len(self._extra) - 1
 
@@ -130,8 +130,8 @@ def json_rows(
 ) -> pa.StringArray:
     """Return the JSON text of each row, in one of the forms.
 
-    `escaped` gives tokens of values that JSON wants escaped, by field; `whole` those of the rows
-    that are laid out as such.
+    `escaped` has tokens of values that JSON wants escaped, by field; `whole` those of rows that are
+    laid out as whole, by row.
     """
     count = len(layout.begin)
     fields = len(layout.source)

@@ -1,9 +1,9 @@
-"""What the fields of all types of messages mean for the text of nested JSON, learned once each.
+"""The meaning of the fields of all types of messages for nested JSON, learned once each.
 
-In every version of FIX a tag stands in one place of a type of message. So message type and tag give
-a *slot*: the level that a field belongs to. The text between two values, and whether one may follow
-the other, hangs on their two slots alone: a *pair*. Slots and pairs are few; Python works each out
-when it is first seen, and blocks are read with tables of them.
+In every version of FIX a tag has one place in a type of message. So message type and tag give a
+*slot*: the level that a field belongs to. The text between two values, and whether one may follow
+the other, depends on their two slots alone: a *pair*. Slots and pairs are few; Python works each
+out when it is first seen, and blocks are read with tables of them.
 """
 
 import numpy as np
@@ -51,8 +51,8 @@ _MOST_TYPES = 1000
 _MOST_SLOTS = 1 << 20
 _MOST_PAIRS = 60_000
 
-# The bits of a word that names a field which is a member of nothing, see `_packed`; were one of
-# them too narrow, a field would get the slot of another one.
+# The bits of a word for a field that is a member of nothing, see `_packed`; were one of them too
+# narrow, a field would get the slot of another one.
 _SLOT_BITS, _TYPE_BITS, _ID_BITS = 20, 10, 14
 assert 2 * _SLOT_BITS + _TYPE_BITS + _ID_BITS == 64
 assert _MOST_SLOTS <= 1 << _SLOT_BITS
@@ -65,15 +65,15 @@ assert _MOST_DICTIONARIES <= 1 << 64 - 8 * _TYPE_LENGTH
 class Slots:
     """The tables of types, slots and pairs.
 
-    Of each slot, by number: `flags`; `depth`, how many groups it stands in; `position` among the
-    members of its level; `order` and `section`, the part of the message; `closing`, how long the
-    text is that ends a row behind it, in an object of one and in one of three parts; `own_ids`, the
-    id of the tag of a field at the message's level, -1 of what is none. `has_unclear`
-    tells whether there are tags that have no slot of their own. `of_unknown_versions` are the types
-    whose dictionary stands in for one that there is not.
+    Of each slot, by number: `flags`; `depth`, how many groups it is in; `position` among the
+    members of its level; `order` and `section`, the part of the message; `closing`, the lengths of
+    the text that ends a row after it, in a plain object and in one of three parts; `own_ids`, the
+    id of the tag of a field at the message's level, -1 for other slots. `has_unclear` means that
+    there are tags without a slot of their own. `of_unknown_versions` are the types whose dictionary
+    is the substitute for one that is missing.
 
     An order, `8=FIX.4.4|35=D|55=A|453=1|448=X|58=hi`, has its type by dictionary and MsgType, and
-    each of its fields a slot by type and tag. 448 PartyID stands in an entry of the group that
+    each of its fields a slot by type and tag. 448 PartyID is in an entry of the group that
     453 NoPartyIDs counts:
 
     >>> from fixfeed.transforms.fix.dictionary.choose import BUILT_IN
@@ -101,7 +101,7 @@ class Slots:
         self._tags = tags
         self._dictionaries: list[VersionDictionary] = []
         self._dictionary_numbers: dict[int, int] = {}
-        # The types of what each dictionary does not know.
+        # For each dictionary, the type of messages that it does not know.
         self._unknown: list[int] = []
         self._type_numbers = Numbered(self._new_type)
         # Type 0 is for rows that are not looked at.
@@ -144,7 +144,7 @@ class Slots:
     def types_of(self, dictionaries: Ints, words: Words, length: Ints) -> Ints:
         """Return the types of messages by dictionary and MsgType; 0 where there is no room.
 
-        A MsgType is given by its word and length; longer ones than six bytes have no room.
+        A MsgType is given by its word and length; one longer than six bytes has no room.
         """
         keys = (dictionaries << 8 * _TYPE_LENGTH).view(np.uint64) | words
         found = self._type_numbers(keys)
@@ -177,7 +177,7 @@ class Slots:
         return self._table.ravel().take(index)
 
     def _fill(self) -> None:
-        """Give every type and tag its cell; tags and types that are new since the last block."""
+        """Give every type and tag its cell, where either is new since the last block."""
         types, tags = len(self.types), len(self._tags.tags)
         height, width = self._table.shape
         old_types, old_tags = self._filled
@@ -205,7 +205,7 @@ class Slots:
         self._describe()
 
     def _slot(self, kind: int, scope: Scope, tag: int, order: int | None = None) -> int:
-        """Return the number of a slot, of one that is no member of `scope` if `order` is given.
+        """Return the number of a slot; with `order`, it is no member of `scope`.
 
         `kind` is the type of message.
         """
@@ -250,7 +250,7 @@ class Slots:
         return np.array(found, np.int64)[inverse]
 
     def _describe(self) -> None:
-        """Keep what is asked of slots and pairs as arrays."""
+        """Keep the properties of new slots in arrays."""
         new = self.slots[len(self.flags) :]
         if new:
             flags = [
@@ -287,7 +287,7 @@ class Slots:
         while scope is not level and scope.parent:
             scope = scope.parent
         if scope is not level or CANNOT_SAY in (first, second):
-            # The level has no entry to stand in.
+            # The level has no entry that they could be in.
             return None
         order = behind.order if behind.scope else TRAILER
         if not level.parent and before.scope and min(order, BODY) < before.order:
@@ -296,9 +296,9 @@ class Slots:
         return len(self._foreign) - 1
 
     def own(self, before: Ints, depth: int, types: Ints, ids: Ints) -> Ints:
-        """Return the slots of such fields in the entries that the fields `before` stand in.
+        """Return the slots of such fields in the entries that the fields `before` are in.
 
-        `depth` tells how many groups around: those entries, or ones that these stand in.
+        `depth` is how many groups there are around: those entries, or ones that contain them.
         """
         numbers = self._own_numbers(_packed(before, np.full_like(before, depth), types, ids))
         self._describe()
