@@ -94,8 +94,8 @@ class TypedColumns:
     """The columns of the rows that are not odd; the scalar parser gives those of the others.
 
     `inexact` are the fields whose text says more than their column holds; `defects` has those of
-    each row whose values are none of their type. `texts[n]` gives the fields of text column `n` by
-    row, or -1, and `numbers` such an `n` by the id of its tag.
+    each row, for values that are not of their type. `texts[n]` has the fields of text column `n` by
+    row, or -1, and `numbers` has `n` by the id of its tag.
     """
 
     rows: Rows
@@ -111,7 +111,7 @@ class TypedColumns:
         """Return an array for each column, and `session`.
 
         `scalar` are the messages of odd rows; `recoded` gives tokens of values that are not UTF-8.
-        To be called once: what the scalar parser says takes its place in the columns themselves.
+        To be called once, as the values of odd rows are put into the columns themselves.
         """
         odd, count = np.array(sorted(scalar), np.int64), len(self.rows.start)
         columns: dict[str, pa.Array] = {}
@@ -162,7 +162,7 @@ class TypedColumns:
 
 
 def _put(part: _Cells, odd: Ints, scalar: Mapping[int, Message | None], count: int) -> None:
-    """Put what the scalar parser says of odd rows, of `count`, into their cells."""
+    """Put the scalar parser's values for odd rows into their cells; `count` is that of all rows."""
     if not len(odd):
         return
     part.present.reshape(-1, count)[:, odd] = False

@@ -34,7 +34,7 @@ class Secrets(NamedTuple):
         return Secrets(hidden, hashed, self.rows)
 
     def asterisks(self, rows: Rows) -> bytes | bytearray:
-        """Return the bytes of the block with asterisks in the place of hidden values."""
+        """Return the bytes of the block with asterisks in place of hidden values."""
         if not len(self.hidden):
             return rows.data
         shown = bytearray(rows.data)
@@ -83,7 +83,7 @@ class Secrets(NamedTuple):
 
 
 class SecretRows:
-    """Finds the tags that are masked, and what looks like one inside a value."""
+    """Finds the fields of masked tags, and text that looks like one inside a value."""
 
     def __init__(self, masking: Masking, table: TagTable, data_tags: Collection[int], *, also: int):
         """`table` has all masked tags already.
@@ -97,7 +97,7 @@ class SecretRows:
         self._how = np.zeros(max(ids.values()) + 2, np.uint8)
         for tag in masking.tags:
             how = _FAST.get(masking.how[tag], _ONE_BY_ONE)
-            # A number becomes a text, and the hash of data wants another length before it.
+            # A masked number is a text, and hashed data needs another length before it.
             if facts_of(b"%d" % tag).reader or (how == _HASH and tag in data_tags):
                 how = _ONE_BY_ONE
             self._how[ids[tag]] = how
@@ -105,7 +105,7 @@ class SecretRows:
         self._msg_type = ids[35]
         only_logon = RAW_DATA in masking.tags and not masking.raw_data_everywhere
         self._only_logon = ids[RAW_DATA] if only_logon else -1
-        # The last digits of masked tags, up to eight, by how many there are.
+        # The last digits of masked tags, eight at most, by how many there are.
         texts: dict[int, list[np.uint64]] = {}
         for tag in masking.tags:
             text = b"%d" % tag
@@ -128,7 +128,7 @@ class SecretRows:
         how = how.take(found)
         odd.append(rows.row.take(found[how == _ONE_BY_ONE]))
         if self._table.garbled and len(found):
-            # What has no tag may be the rest of the secret before it.
+            # A field without a tag may be the rest of the secret before it.
             after = np.minimum(found + 1, len(rows.ids) - 1)
             garbled = np.array(self._table.tags).take(rows.ids.take(after), mode="clip") < 0
             odd.append(rows.row.take(after[garbled]))
@@ -160,7 +160,7 @@ class SecretRows:
         return np.array([row for row in suspects if self._holds_inside(rows, row)], np.int64)
 
     def _with_signs(self, rows: Rows, row: Ints) -> Ints:
-        """Return those of some rows in which a masked tag and `=` stand inside a value."""
+        """Return those of some rows in which a masked tag and `=` are inside a value."""
         place, number = ranges(rows.start[row], rows.end[row] - rows.start[row])
         here = np.flatnonzero(rows.octets.take(place) == ord("="))
         place, number = place[here], number[here]

@@ -1,6 +1,6 @@
-"""What the prefixes of a block say: when each message was captured, and in which direction.
+"""Reads the prefixes of a block: when each message was captured, and in which direction it went.
 
-Equal to `scalar.prefix`. The same prefix always says the same; what is not understood is None.
+Equal to `scalar.prefix`. The same prefix always means the same; what is not understood is None.
 """
 
 from collections.abc import Iterable
@@ -42,19 +42,19 @@ Mask = NDArray[np.bool_]
 
 _U = np.uint64
 _LONGEST = 500
-"""As many bytes of all prefixes of a block are looked at together; longer ones are rare."""
+"""The fast path looks at this many bytes of a prefix; longer ones are rare."""
 _TO_ZERO = np.arange(256, dtype=np.uint8)
 _TO_ZERO[ord("1") : ord("9") + 1] = ord("0")
 _MOST_LAYOUTS = 8
-"""So many layouts of a block's prefixes are read at once; a log mostly has one or two."""
+"""The fast path reads up to this many layouts of prefixes; a log mostly has one or two."""
 
 
 def told_by_parties(
     directions: pa.StringArray, sender: pa.StringArray, target: pa.StringArray, log: LogFormat
 ) -> pa.StringArray:
-    """Return the directions, as the parties of a message tell them where one of them is `we_are`.
+    """Return the directions, set by the parties of a message if one of them is in `we_are`.
 
-    Where both are, or neither, what the prefix has told stays.
+    If both are, or neither, the direction of the prefix stays.
     """
     ours = pa.array(log.we_are, pa.string())
     sent, received = (pc.is_in(one, value_set=ours) for one in (sender, target))
@@ -71,7 +71,7 @@ def read_prefixes(
     count = len(prefixes)
     every = np.frombuffer(prefixes.buffers()[1] or bytes(4), np.int32)
     offsets = every[prefixes.offset : prefixes.offset + count + 1].astype(np.int64)
-    # An empty prefix says as little as none.
+    # An empty prefix shows as little as none.
     rest = np.flatnonzero(offsets[1:] > offsets[:-1])
     if not len(rest):
         return pa.nulls(count, TIME), pa.nulls(count, pa.string())
@@ -117,7 +117,7 @@ def _is_plain(layout: Layout) -> bool:
 
 
 class _Alike(NamedTuple):
-    """Rows with a time in the same place: the times, which there are, and directions by number."""
+    """Rows with a time in the same place: times, which of them exist, directions by number."""
 
     rows: Ints
     micros: Ints
@@ -166,7 +166,7 @@ def _shapes(texts: pa.StringArray) -> pa.StringArray:
 
 
 def _tails(prefixes: pa.StringArray, offsets: Ints, rows: Ints, end: int) -> pa.Array:
-    """Return what stands in rows of `prefixes` from `end` on."""
+    """Return the text of rows of `prefixes` from `end` on."""
     spans = np.empty(2 * len(rows) + 1, np.int32)
     spans[0:-1:2], spans[1::2] = offsets[rows] + end, offsets[rows + 1]
     spans[-1] = offsets[-1]
@@ -195,7 +195,7 @@ class _Columns:
         return low
 
     def equal(self, text: bytes, begin: int, but: Iterable[int] = ()) -> Mask:
-        """Tell which texts hold `text` at `begin`, but for some places of theirs."""
+        """Tell which texts hold `text` at `begin`, except at some places."""
         kept = bytearray(b"\xff" * len(text))
         for place in but:
             kept[place - begin] = 0
@@ -229,9 +229,9 @@ def _regular(
     layout: Layout,
     log: LogFormat,
 ) -> tuple[Ints, Ints, Mask, Mask]:
-    """Return the rows laid out as `sample`, times, which there are, and who go on as it does.
+    """Return the rows laid out as `sample`, their times, which exist, and which go on as it does.
 
-    A row is laid out so when it has digits where `sample` has those of its time, and all else up to
+    A row is laid out so if it has digits where `sample` has those of its time, and all else up to
     the end of the time is the same.
     """
     end, encoded = layout.end, sample.encode()[:_LONGEST]
@@ -240,7 +240,7 @@ def _regular(
     spans = [*(span for date in layout.dates for span in date), *layout.clock]
     spans += [layout.fraction, layout.epoch]
     digits = [place for span in spans if isinstance(span, tuple) for place in range(*span)]
-    # The digits of an offset are to be the same; those of anything else say nothing.
+    # The digits of an offset must be the same; other digits do not matter.
     zone = range(*(layout.zone or (0, 0)))
     numbered = [
         place
@@ -255,7 +255,7 @@ def _regular(
     values *= 1_000_000
     begin, stop = layout.fraction or (0, 0)
     for place, unit in ((begin, 1), (begin + 6, 0)):
-        # Digits beyond microseconds say nothing, but must be digits.
+        # Digits beyond microseconds do not matter, but must be digits.
         width = min(stop - place, 6)
         if width > 0:
             found, right = numbers(right_aligned(columns.at(place), np.full(1, width)))
@@ -266,7 +266,7 @@ def _regular(
     same &= len(sample) <= _LONGEST
     good &= laid_out
     if not good.all():
-        # There may be digits all the same, but of no time there is.
+        # There may be digits all the same, but of a time that does not exist.
         for place in digits:
             laid_out &= columns.is_digit(place)
     return rows[laid_out], values[laid_out], good[laid_out], same[laid_out]
@@ -283,7 +283,7 @@ def _epochs(columns: _Columns, sample: str, layout: Layout, _: LogFormat) -> tup
 
 
 def _moments(columns: _Columns, sample: str, layout: Layout, log: LogFormat) -> tuple[Ints, Mask]:
-    """Return the seconds since 1970 in UTC of dates and clocks, and which of them there are."""
+    """Return the seconds since 1970 in UTC of dates and clocks, and which of them exist."""
     values, right = _days(columns, layout.dates[0])
     for date in layout.dates[1:]:
         # A date that may be read in two ways is none, unless both are the same day.
@@ -319,6 +319,6 @@ def _moments(columns: _Columns, sample: str, layout: Layout, log: LogFormat) -> 
 
 
 def _days(columns: _Columns, date: Date) -> tuple[Ints, Mask]:
-    """Return the seconds from 1970 to dates with a full year, and which of them there are."""
+    """Return the seconds from 1970 to dates with a full year, and which of them exist."""
     days = columns.at(date.year[0]) & LOW_BYTES[4]
     return day_seconds(days | columns.two_digits(date.month, 4) | columns.two_digits(date.day, 6))

@@ -31,7 +31,7 @@ _U = np.uint64
 
 _ANY, _WHOLE, _INT, _DECIMAL, _OTHER = range(5)
 """How the value of a slot is checked: not at all; as digits, with a sign, with sign and point; by
-what was found of the same text before."""
+the result for the same text before."""
 
 _COLUMN_TYPES = {column.tag: column.type for column in COLUMNS}
 _SHORT = 6  # bytes of a value that fit beside the number of its field in a word
@@ -43,7 +43,7 @@ _DOTS, _LOW_SEVEN = (_U(int(x * 8, 16)) for x in ("2e", "7f"))
 
 
 class FieldChecks:
-    """What is known of slots as to what a dictionary wants of their fields."""
+    """What dictionaries require of the fields in each slot."""
 
     def __init__(self, slots: Slots):
         """`slots` may grow between blocks."""
@@ -88,7 +88,7 @@ class FieldChecks:
         self._required = np.append(self._required, np.array(required, np.uint8))
 
     def _number(self, field: Field) -> int:
-        """Return the number of a field; fields of other dictionaries have other ones."""
+        """Return the number of a field; fields of other dictionaries have other numbers."""
         number = self._numbers.setdefault(id(field), len(self._fields))
         if number == len(self._fields):
             self._fields.append(field)
@@ -108,7 +108,7 @@ class FieldChecks:
         kind[special] = _ANY
         not_numbers, long = _check_numbers(values, kind)
         wrong, unknown = self._check_texts(values, np.flatnonzero(kind == _OTHER))
-        # What a column has read was checked there, but for values that are not the first.
+        # Values read into a column were checked there, unless they are not the first.
         by_text = np.concatenate([np.union1d(repeats, special), long, unknown])
         defects = self._type_defects.take(places.types)
         defects[self._lacks_required(rows, places, repeats, begins)] |= MISSING_FIELD
@@ -135,7 +135,7 @@ class FieldChecks:
         return present < wanted + entries.astype(np.int64)
 
     def _check_texts(self, values: "_Values", fields: Ints) -> tuple["_Wrong", Ints]:
-        """Return which fields have values that are wrong, and the fields that it cannot tell of."""
+        """Return the fields with wrong values, and the fields that it cannot decide on."""
         number = self._field.take(values.slot.take(fields))
         length = values.length.take(fields)
         is_short = (length <= _SHORT) & (number < _MOST_FIELDS)
@@ -227,9 +227,9 @@ def _kind(field: Field, depth: int) -> int:
 
 
 def _digits(words: Words, length: Ints) -> tuple[Mask, NDArray[np.uint8]]:
-    """Tell whether the first `length` bytes are digits but for points, and count the points.
+    """Tell whether the first `length` bytes are digits except for points, and count the points.
 
-    The count is 2 where there are more.
+    The count is 2 if there are more.
     """
     kept = LOW_BYTES.take(length)
     found = (words & kept) | (ZEROS & ~kept)

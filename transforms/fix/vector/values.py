@@ -1,8 +1,8 @@
 """Values of many fields at once, read from the bytes of a block eight at a time (SWAR).
 
 `words[at]` are the eight bytes from position `at` on as a little-endian number, see `view`; at
-least 64 bytes stand behind the block. The readers agree with `scalar.values`; what they do
-not cover (unusual lengths, signs) they read one by one through it.
+least 64 bytes follow the block. The readers agree with `scalar.values`; what they do not cover
+(unusual lengths, signs) they read one by one through it.
 """
 
 from collections.abc import Callable
@@ -41,11 +41,11 @@ Text = Callable[[int], str]
 _U = np.uint64
 _DOTS = _U(int("2e" * 8, 16))
 _TENS_LEFT = 10 ** np.arange(10, -1, -1, dtype=np.int64)
-"""What a number with so many decimal places is to be multiplied by, to count 10 ** -10."""
+"""The factor that turns a number with so many decimal places into units of 10 ** -10."""
 
 # By the length of a UTCTimestamp: whether it is a usual one, with no, three, six or nine digits
-# behind the point; what of the word `S.ffffff` belongs to its fraction; and what makes eight digits
-# of that, with a zero for the point.
+# after the point; the mask of the fraction in the word `S.ffffff`; and what makes eight digits of
+# that, with a zero for the point.
 _USUAL_LENGTH = np.isin(np.arange(29), (17, 21, 24, 27))
 _FRACTION, _FRACTION_REST = np.zeros(29, _U), np.full(29, ZEROS)
 _FRACTION[[21, 24, 27]] = 0xFFFFFFFF00, 0xFFFFFFFFFFFFFF00, 0xFFFFFFFFFFFFFF00
@@ -115,7 +115,7 @@ def _short_decimals(found: Words, length: Ints) -> tuple[Ints, Mask]:
     marked, through = first_byte(found, _DOTS)
     pointed = marked != 0
     places = 8 - (np.bitwise_count(through) >> 3)
-    # What stands before the point moves to where it stood.
+    # The digits before the point move to where it was.
     behind = found & ~through
     through >>= _U(8)
     through &= found
@@ -129,7 +129,7 @@ def _short_decimals(found: Words, length: Ints) -> tuple[Ints, Mask]:
 
 
 def _long_decimals(words: Words, at: Ints, length: Ints) -> tuple[Ints, Mask]:
-    """Read texts of up to seven digits before a point and eight behind it."""
+    """Read texts of up to seven digits before a point and eight after it."""
     first = words[at]
     marked, through = first_byte(first, _DOTS)
     whole_length = (np.bitwise_count(through) >> 3).astype(np.int64) - 1
@@ -155,7 +155,7 @@ def times(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask,
     valid &= right
     values += seconds
     values *= 1_000_000
-    # Digits that a text of some length has not count as zeros. Mostly all have one length.
+    # Digits that a text is too short to have count as zeros. Mostly all have one length.
     kind = np.minimum(length[:1] if (length == length[:1]).all() else length, 28)
     fraction = rest & _FRACTION.take(kind)
     fraction ^= _FRACTION_REST.take(kind)
