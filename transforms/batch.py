@@ -45,11 +45,11 @@ FAILURES = pa.schema(
         pa.field("raw", pa.binary(), nullable=False),
     ]
 )
-"""A batch of failures: bytes that are no message, where they are, and why they are none."""
+"""A batch of failures: bytes that are not a message, where they are, and why they are none."""
 
 
 class Failure(NamedTuple):
-    """Bytes that are no message: where in their block they begin, and why they are none.
+    """Bytes that are not a message: where in their block they begin, and why they are none.
 
     `raw` has all of them, unless the reason says that it has only some.
     """

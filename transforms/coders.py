@@ -21,7 +21,7 @@ class BatchCoder(coders.Coder):
 
     What comes out equals what went in, columns after the schema and dictionary-encoded ones
     included. Decoding copies nothing: the columns look into the bytes. Not deterministic, as Arrow
-    has more than one form for the same values: a batch is no key.
+    has more than one form for the same values: a batch is not a key.
     """
 
     def encode(self, value: Batch) -> bytes:

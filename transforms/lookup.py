@@ -77,8 +77,8 @@ class Lookup:
         taken as text, so that `007` and `NO` stay what they are.
 
         Raises:
-          LookupFileError: The file cannot be read, `on` is no text column of a batch or not in the
-            file, a key comes twice, or the content has another form.
+          LookupFileError: The file cannot be read, `on` is not a text column of a batch or is not
+            in the file, a key comes twice, or the content has another form.
         """
         table = (protocol or default_protocol()).table
         columns = [one.name for one in table.schema if one.type == pa.string()]

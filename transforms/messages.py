@@ -36,7 +36,7 @@ class ToFailures(beam.PTransform):
     """Turn batches into failures: `PCollection[Batch]` to `PCollection[dict[str, Any]]`.
 
     A failure is a dict of `source` (the key of its source), `position` (`int`), `reason`, `detail`
-    (left out where there is none) and `raw`, the bytes that are no message.
+    (left out where there is none) and `raw`, the bytes that are not a message.
     """
 
     def expand(self, batches: beam.PCollection[Batch]):

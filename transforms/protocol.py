@@ -87,7 +87,7 @@ class Framing(ABC):
         """Return the first border at or after `at` in `window`, None if `window` shows none.
 
         `window` begins at position `start` of the source: at a border if it is `synced`, else
-        anywhere. Its end is no border, as more may follow. Any two windows that begin at most
+        anywhere. Its end is not a border, as more may follow. Any two windows that begin at most
         256 KiB before a border must agree on it.
         """
 

@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 class Parsed(NamedTuple):
     """What a block held: arrays of `COLUMNS` and the session, and the rest of what a batch needs.
 
-    `start`, `end` and `prefix` are positions in the block; rows in `failed` are no messages.
+    `start`, `end` and `prefix` are positions in the block; rows in `failed` are not messages.
     `masked` has the tags that were masked, by row; `shown` are the bytes of the block with their
     asterisks, `raws` the bytes of rows in which more than that was changed.
     """

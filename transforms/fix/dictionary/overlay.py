@@ -17,8 +17,8 @@ def lay_over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     lists with the two, which stay as they are.
 
     * The version is `top`'s.
-    * A field has `top`'s name and type, and the values of both, with `top`'s meanings. `top`
-      decides which other values it may hold, else `base`.
+    * A field has `top`'s name and type, and the values of both, with `top`'s meanings. Which
+      other values it may hold is decided by `top`, else by `base`.
     * A message, the header and the trailer have `top`'s members in their order, then those of
       `base`'s whose tag is nowhere in `top`'s, not even in a group. A group in both is merged
       likewise, wherever it is; one with no member left is left out.

@@ -59,7 +59,7 @@ def read_definition(path: str | os.PathLike[str]) -> dict[str, Any]:
       resolved; no component contains itself.
 
     Raises:
-      DictionaryError: The file cannot be opened, is not XML, or is no dictionary as above.
+      DictionaryError: The file cannot be opened, is not XML, or is not a dictionary as above.
     """
     return _Reader(str(path)).definition()
 

@@ -99,7 +99,7 @@ def first_border(window: bytes, at: int, delimiter: bytes, *, synced: bool = Fal
     """Return the first border at or after `at` in `window`; None if `window` shows none.
 
     `window` may begin anywhere; unless it is known to begin at a border (`synced`), one counts only
-    after the first whole message in it. More bytes may follow it, so its end is no border.
+    after the first whole message in it. More bytes may follow it, so its end is not a border.
     """
     size = len(window)
     opened = open_run(window)

@@ -45,7 +45,7 @@ RUN = 4 << 10
 """A byte that is repeated this many times or more is kept as a count."""
 
 _RUN_HEAD = 16
-_JOINED = 256 << 10  # bytes of lines that are no text, in one failure
+_JOINED = 256 << 10  # bytes of lines that are not text, in one failure
 _NEAR = 64  # bytes of text between two such lines that go with them
 
 
@@ -72,13 +72,13 @@ def classify_lines(
     """Return the failures among the lines of `data[start:end]` and how many lines hold no FIX.
 
     Positions are those in `data`. With `rest` the first piece is the text after a message on its
-    line, which is no line of its own. Blank lines, and brackets or quotes that close a line, count
-    as neither. Lines that are no text and near each other are one failure, with the few bytes of
-    text between them; one failure has little more than 256 KiB of them.
+    line, which is not a line of its own. Blank lines, and brackets or quotes that close a line,
+    count as neither. Lines that are not text and near each other are one failure, with the few
+    bytes of text between them; one failure has little more than 256 KiB of them.
     """
     failures: list[Failure] = []
     skipped = 0
-    # Lines that are no text, and how many lines of text came since.
+    # Lines that are not text, and how many lines of text came since.
     noise, noise_end, passed = -1, -1, 0
     at = start
     while at < end:

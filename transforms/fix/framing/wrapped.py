@@ -91,7 +91,7 @@ def _escapes_of(data: bytes, delimiter: bytes) -> list[Escape]:
     if b"\\" not in data and b'""' not in data:
         return []
     found = sorted(one for string in _strings(data, delimiter) for one in string.found)
-    # Of strings that overlap the first one counts.
+    # If strings overlap, the first one counts.
     past = 0
     return [one for one in found if one.start >= past and (past := one.end)]
 

@@ -1,8 +1,8 @@
 """The forms in which logs write the time of capture, and the moment that such a text means.
 
 A form is recognised by the shape of a prefix alone, its text with every digit a zero, so that texts
-of one shape are looked at once. A text in doubt is no time: a date that may be read in two ways, a
-zone that several regions use, a clock without a date, a year that is not written.
+of one shape are looked at once. What is in doubt is not taken for a time: a date that may be read
+in two ways, a zone that several regions use, a clock without a date, a year that is not written.
 """
 
 import calendar

@@ -77,7 +77,7 @@ class Rows:
 
 
 class Node(Protocol):
-    """A condition. `reads_fields` tells whether it may have to read JSON, which is slow."""
+    """A condition. `reads_fields` is whether it may have to read JSON, which is slow."""
 
     @property
     def reads_fields(self) -> bool:
@@ -197,8 +197,8 @@ class Term:
     def _in_text(self, text: str) -> bool:
         """Answer the question for one value in the JSON.
 
-        A text that is no number (or time, or flag) where one is asked for differs from all of them,
-        and is neither greater nor smaller.
+        If a number (or time, or flag) is asked for and the text is not one, it differs from all of
+        them, and is neither greater nor smaller.
         """
         if self.operator in ("!=", "not in"):
             return not Term(self.operand, "in", self.values)._in_text(text)

@@ -109,7 +109,8 @@ def parse_rule(text: str, own_names: Mapping[int, str] = MappingProxyType({})) -
     """Read a rule; `own_names` are names that dictionaries of counterparties give to tags.
 
     Raises:
-      RuleError: The text is no rule, names no known field, or compares one with what it cannot be.
+      RuleError: The text is not a rule, names no known field, or compares one with a value that it
+        cannot have.
     """
     reader = _Reader(text, own_names)
     return Rule(text, reader.rule(), frozenset(reader.columns))

@@ -47,7 +47,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Operand:
-    """What is asked about: a column, keys of the JSON in `fields`, or what may be in both.
+    """The subject of a question: a column, keys of the JSON in `fields`, or both.
 
     A field has several keys if dictionaries have different names for it.
     """

@@ -42,8 +42,8 @@ def decode(value: bytes) -> str:
 class Facts(NamedTuple):
     """What is known of the text before an `=`, whatever the version.
 
-    `tag` is 0 if the text is no tag; `is_encoded` means that MessageEncoding (347) decides how the
-    field's text is read; `reader` reads the text for the column, if the column is not text itself.
+    `tag` is 0 if the text is not a tag; `is_encoded` means that MessageEncoding (347) decides how
+    the field's text is read; `reader` reads the text for the column, if that is not text itself.
     """
 
     tag: int

@@ -57,7 +57,7 @@ class _Frame:
 
     def __init__(self, scope: Scope, entries: list[dict[str, Any]], number: int):
         self.scope, self.entries, self.number = scope, entries, number
-        # The tags that are no members: in the open entry, and in those before it.
+        # The tags that are not members: in the open entry, and in those before it.
         self.own: set[int] = set()
         self.earlier: set[int] = set()
         self.entry: dict[str, Any] | None = None
@@ -86,7 +86,7 @@ def nest(
 ) -> tuple[list[Item], int]:
     """Return the items at the message's level, in order, and the defects of the structure.
 
-    Fields are given by their tags (0 for what is no tag), names in JSON and texts.
+    Fields are given by their tags (0 for text that is not a tag), names in JSON and texts.
     """
     nesting = _Nesting(tags, names, texts, dictionary, msg_type)
     root, stack, pending = nesting.root, nesting.stack, nesting.pending
@@ -220,7 +220,7 @@ class _Nesting:
             self._close()
 
     def _add_own(self, frame: _Frame, number: int) -> None:
-        """Put a field into an entry of which it is no member."""
+        """Put a field into an entry of which it is not a member."""
         assert frame.entry is not None
         self.defects |= GROUP_FOREIGN
         name, tag = self.names[number], self.tags[number]

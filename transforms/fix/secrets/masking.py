@@ -56,7 +56,7 @@ class Cut(NamedTuple):
 
 
 class MaskingError(ValueError):
-    """What is to be masked cannot be understood; the text says what was expected."""
+    """A masking that cannot be understood; the text says what was expected."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Masking:
         return {span.tag for span in self.secrets.in_value(octets)}
 
     def left_over(self, octets: bytes) -> tuple[bytes, int]:
-        """Mask what may be secret in bytes that are no message (`in_anything`), as `text` does.
+        """Mask what may be secret in bytes that are not a message (`in_anything`), as `text` does.
 
         The number is how many bytes after them belong to a secret as well: data that holds an end
         of line goes on in the next line.

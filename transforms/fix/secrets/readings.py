@@ -1,4 +1,4 @@
-"""The ways to read bytes that are no message; a secret in one of them is a secret.
+"""The ways to read bytes that are not a message; a secret in one of them is a secret.
 
 Each is as long as the bytes, so that places stay the same; `FILLER` stands for nothing.
 """

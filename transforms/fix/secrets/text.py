@@ -1,7 +1,7 @@
-"""Finds secret fields in bytes: in values of messages, in damaged tags, in what is no message.
+"""Finds secret fields in bytes: in values of messages, in damaged tags, in other bytes.
 
 In a value of a message a secret is only what follows `554=` after a delimiter, or after no digit.
-Bytes that are no message, and the text before a message on its line, may be written in any way:
+Bytes that are not a message, and the text before a message on its line, may be written in any way:
 with another delimiter, in another encoding, as JSON or XML, with names in place of tags. There,
 anything that may be a secret is taken for one; too much is hidden rather than too little.
 """
@@ -153,7 +153,7 @@ class SecretText:
         return found
 
     def in_anything(self, octets: bytes) -> list[Span]:
-        """Return what may be a secret in bytes that are no message.
+        """Return what may be a secret in bytes that are not a message.
 
         A span may end beyond them, if a length says so.
         """
@@ -249,7 +249,7 @@ class SecretText:
                 yield *_text_span(text, match.end()), self._tag_of(match)
 
     def _is_open(self, text: bytes, match: re.Match[bytes], tag: int) -> bool:
-        """Tell whether a tag is no secret because its line is no Logon."""
+        """Tell whether a tag is not a secret because its line is not a Logon."""
         if tag != self._only_logon:
             return False
         end = text.find(b"\n", match.end())
@@ -258,7 +258,7 @@ class SecretText:
         )
 
     def damaged(self, text: bytes) -> int:
-        """Return our tag that a text which is no tag may stand for, 0 if there is none."""
+        """Return our tag that a text which is not a tag may stand for, 0 if there is none."""
         return _damaged(self, text)[0]
 
     def tells_more(self, text: bytes) -> bool:

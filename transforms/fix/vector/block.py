@@ -11,7 +11,7 @@ and each step passes over the rows that were odd before it:
 5. `SecretRows.find`: a secret is hidden inside a value, or has to be masked by itself;
 6. `RowTypes.find`: there is no room for its version or MsgType, or these are longer than a word;
 7. `find_slots`: only the scalar parser can place one of its fields;
-8. a tag is repeated that opens a group, or that is no tag;
+8. a tag is repeated that opens a group, or that is not a tag;
 9. `check_groups`: its groups are not as they count, or cannot be nested; for the JSON of a message
    in parts, a tag is repeated in another part; or there is no room for its pairs.
 
@@ -154,7 +154,7 @@ class VectorParser:
         odd[places.odd] = True
         own = self._slots.own_ids.take(places.slot)
         firsts = self._firsts.find(own, rows.row, count=len(odd), tags=len(self._tags.tags))
-        # A repeated group goes on with its first array, and text that is no tag does not repeat.
+        # A repeated group goes on with its first array, and text that is not a tag does not repeat.
         unlike = places.flags[firsts.repeats] & (COUNT | GARBLED) > 0
         odd[rows.row[firsts.repeats[unlike]]] = True
         ended = rows.ids[rows.last] == ids[10]
@@ -239,7 +239,7 @@ class VectorParser:
     def _parse_odd(
         self, rows: Rows, odd: Mask, logged_on: Mapping[str, str]
     ) -> dict[int, Message | None]:
-        """Return the scalar parser's messages of the odd rows, None for what is no message."""
+        """Return the scalar parser's messages of the odd rows, None for what is not a message."""
         parsed = {}
         for row in np.flatnonzero(odd).tolist():
             own = rows.own_delimiters.get(row, rows.delimiter)

@@ -93,7 +93,7 @@ def _read(
 class TypedColumns:
     """The columns of the rows that are not odd; the scalar parser gives those of the others.
 
-    `inexact` are the fields whose text says more than their column holds; `defects` has those of
+    `inexact` are the fields whose text has more than their column holds; `defects` has those of
     each row, for values that are not of their type. `texts[n]` has the fields of text column `n` by
     row, or -1, and `numbers` has `n` by the id of its tag.
     """

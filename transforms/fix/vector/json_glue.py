@@ -21,7 +21,7 @@ __all__ = [
 
 NEW, BAD, DOUBT, STRAY = 1, 2, 4, 8
 """Flags of a pair: the second field begins an entry; only the scalar parser can tell; the order of
-an entry is in doubt; the second field is no member of the group that it is in."""
+an entry is in doubt; the second field is not a member of the group that it is in."""
 
 _SECTIONS = "Header", "Body", "Trailer"
 
@@ -29,10 +29,9 @@ _SECTIONS = "Header", "Body", "Trailer"
 class Slot(NamedTuple):
     """A field's place: its level (`scope`, None if there is no field), its tag and name.
 
-    `position` is that among the members of the level, -1 for a field that is no member there. If a
+    `position` is that among the members of the level, -1 for a field that is not one of them. If a
     repeated tag makes an array, `kind` is `[` for the first of its fields and `,` for the others.
-    `order` is the part of the message; for a field that is no member, it is that of the field after
-    it.
+    `order` is the part of the message; for a field that is not a member, that of the next field.
 
     The slot of 453 NoPartyIDs in an order, as in `35=D|453=1|448=X`:
 

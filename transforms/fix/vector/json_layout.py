@@ -1,7 +1,7 @@
 """The order of a block's fields in its JSON, and the checks of its groups.
 
 Groups that are not as the dictionary has them are left to the scalar parser, unless an entry only
-has its fields in another order or has fields that are no members.
+has its fields in another order or has fields that are not members.
 """
 
 from dataclasses import dataclass

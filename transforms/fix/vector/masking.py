@@ -93,7 +93,7 @@ class SecretRows:
         """
         self._masking, self._table = masking, table
         ids = {tag: number for number, tag in enumerate(table.tags)}
-        # Id -1, which is no tag, has the last place; the table grows with that of the tags.
+        # Id -1, which is not a tag, has the last place; the table grows with that of the tags.
         self._how = np.zeros(max(ids.values()) + 2, np.uint8)
         for tag in masking.tags:
             how = _FAST.get(masking.how[tag], _ONE_BY_ONE)

@@ -51,7 +51,7 @@ class Rows:
     A row is a message in `data[start:end]`; `prefix` is where the text before it on its line
     begins. Field `f` belongs to row `row[f]` and has its tag in `data[tag[f]:equals[f]]` and its
     value in `data[equals[f] + 1:stop[f]]`; a row's fields are `first[row]` to `last[row]` (that one
-    included). `ids` are the tags' ids in the tag table, negative for what is no tag.
+    included). `ids` are the tags' ids in the tag table, negative for other texts.
 
     `irregular` are the rows that only the scalar parser can read because of how they are framed;
     `own_delimiters` has the delimiters of those with another one than the block's. `framed` are the

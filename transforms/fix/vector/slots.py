@@ -205,7 +205,7 @@ class Slots:
         self._describe()
 
     def _slot(self, kind: int, scope: Scope, tag: int, order: int | None = None) -> int:
-        """Return the number of a slot; with `order`, it is no member of `scope`.
+        """Return the number of a slot; with `order`, its field is not a member of `scope`.
 
         `kind` is the type of message.
         """

@@ -38,7 +38,7 @@ class TagTable:
     """Small ids, from 0 on, for the texts of tags in the order they were first seen.
 
     `tags[id]` is the tag number. A table grows as new tags come, up to a bound that keeps a log of
-    ever new tags from filling the memory; tags beyond it get -1. So do texts that are no tag,
+    ever new tags from filling the memory; tags beyond it get -1. So do texts that are not a tag,
     except some short ones: `garbled` has those by the negative numbers that they have in `tags`.
     The ids below `lengths` are those of length fields (95 RawDataLength).
     """
@@ -48,7 +48,7 @@ class TagTable:
     ):
         """`tags` get the first ids, those of `lengths` length fields before the others.
 
-        `may_be_garbled` decides which texts that are no tag get ids too.
+        `may_be_garbled` decides which texts that are not a tag get ids too.
         """
         self.lengths = lengths
         self.tags: list[int] = []
@@ -73,7 +73,7 @@ class TagTable:
         return number
 
     def ids(self, words: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return the id of each tag, -1 for what is no tag of one to eight digits."""
+        """Return the id of each tag, -1 for texts other than tags of one to eight digits."""
         hashed = words * _U(_FACTOR)
         hashed >>= _U(64 - _BITS)
         places = hashed.view(np.int64)
