@@ -42,7 +42,7 @@ class Protocol(ABC):
 
     @abstractmethod
     def sniff(self, head: bytes) -> "Framing":
-        """Return the layout of a source that begins with `head`, which may be empty.
+        """Return the framing of a source that begins with `head`, which may be empty.
 
         Raises nothing: the protocol's own defaults stand in for what the head does not show.
         """
@@ -53,8 +53,8 @@ class Protocol(ABC):
 
         Every byte ends up once: in a message, with its defects, in a failure, with its reason, or
         in a line counted as `skipped`. Input never makes it raise. A block that is `provisional`
-        or `too_long` has no messages. Its bytes are failures: `UNREADABLE` if it has an `error`,
-        else `TRUNCATED` or `TOO_LONG`.
+        or `too_long` has no messages. Its bytes are failures: `TRUNCATED`, or `UNREADABLE` if it
+        has an `error`, and `TOO_LONG`.
         """
 
 
@@ -110,8 +110,8 @@ class Framing(ABC):
     def torn(self, data: bytes) -> tuple[int, int]:
         """Return where a record that is too long begins in `data`, and where it claims to end.
 
-        `data` begins at a border and has no last one. The end is counted from the beginning of the
-        record; 0 if the record claims none.
+        `data` begins at a border, and has none after that. The end is counted from the beginning of
+        the record; 0 if the record claims none.
         """
         return 0, 0
 
@@ -177,7 +177,7 @@ class Table:
       unique: Columns whose values hardly ever repeat.
       finer: Decimal columns, and the key under which the column `fields`, a JSON object, has the
         text of a number with more places than a decimal has.
-      partition_by: What files of messages are partitioned by, unless the user chooses.
+      partition_by: What files of messages are sorted into folders by, unless the user chooses.
     """
 
     schema: pa.Schema

@@ -2,11 +2,11 @@
 
 Words that a log writes for nothing else (`incoming`, `toApp`, `rcvd`) hold anywhere but in a path.
 `in`, `out`, `tx` and `rx` hold in a place of their own: between separators, in a column, followed
-by the message; `sent` and `received` not after somebody else ("Client sent", "sent by"); arrows
-not between two names. Words about what did not happen, or not now ("failed to send", "to be sent",
-"last sent"), or about another message ("reject for outgoing") leave the direction in doubt, and so
-do words for both directions. A word with a value that denies it or counts (`sent=false`, `rx=3`)
-is ignored.
+by the message. `sent` and `received` do not hold if somebody else did it ("Client sent", "sent
+by"), nor do arrows between two names. Words about what did not happen, or not now ("failed to
+send", "to be sent", "last sent"), or about another message ("reject for outgoing") leave the
+direction in doubt, and so do words for both directions. A word with a value that denies it or
+counts (`sent=false`, `rx=3`) is ignored.
 """
 
 import re

@@ -126,7 +126,7 @@ _FORMS = tuple(
 _UNREAD = _form(rf"[^\W_]|[)\]}}]*[._/\\]+[A-Z]|{BLANK}?[+-]{_D}|{BLANK}?[ap]\.?{BLANK}?m(?!\w\w)")
 _FOREIGN = re.compile(rf"{BLANK}*(?=[^\x00-\x7f])[^\W\d_]")
 _CLOCK_FIRST = re.compile(r"\W*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?![0-9])")
-# Except the time of syslog without a year, which other programs put before theirs.
+# A clock alone. Syslog's time without a year is marked: other programs put it before theirs.
 _CLOCK_ALONE = _form(
     rf"(?P<syslog>\b{MONTH}\s+{_D}{{1,2}}\s+)?(?<![\w:.])"
     rf"{_D}{{1,2}}:{_D}{{2}}:{_D}{{2}}(?![\w:])"

@@ -38,7 +38,7 @@ ZONE = (
     rf"|{BLANK}?[(\[]?(?:{_NAMED})(?![\w+{_MINUS}-])[)\]]?"
     rf"|{BLANK}?\[?{_REGION}\]?)"
 )
-"""The zones of times that are read; to be compiled with IGNORECASE and ASCII."""
+"""The zones that are read after a time; to be compiled with IGNORECASE and ASCII."""
 
 # As words of their own, or in names of sessions, these seldom mean a zone.
 _ALSO_WORDS = "ACT|AMT|ART|BOT|BRT|CAT|CLT|COT|EAT|ICT|MET|MIT|PET|PHT|PST8PDT|UT|VET|WAT|WIB|WIT"

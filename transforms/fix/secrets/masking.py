@@ -189,7 +189,7 @@ class Masking:
         return SecretText(self.tags, only_logon=0 if self.raw_data_everywhere else RAW_DATA)
 
 
-# A text of two bytes per character stays one.
+# Keeps NULs, so that text of two bytes per character stays such a text.
 _ASTERISKS = b"\0" + b"*" * 255
 
 

@@ -132,7 +132,7 @@ class SecretText:
 
         A secret goes on to the next delimiter like the one before its tag, or to SOH if there is
         none before it, but not beyond the line. Data goes on as far as the length before it says.
-        It is a secret of a Logon unless MsgType (35) shows that there is none.
+        What is secret in a Logon alone counts unless MsgType (35) shows that there is none.
         """
         if not any(sign in octets for sign in self._signs):
             return []
@@ -342,7 +342,7 @@ class SecretText:
 
     @cached_property
     def _names(self) -> bytes:
-        """The pattern of names; the names of its groups have their tags."""
+        """The pattern of names; its groups are named after the tags."""
         groups, firsts = [], set()
         for tag in sorted(self._tags):
             names = []
