@@ -45,7 +45,7 @@ def read_words(
             raise UsageError(f"{path}, line {line}: unknown word {written!r}{nearest(word)}")
         if word in lines:
             raise UsageError(
-                f"{path}: {known[word].name!r} stands twice, in lines {lines[word]} and {line}, "
+                f"{path}: {known[word].name!r} is given twice, in lines {lines[word]} and {line}, "
                 f"where only one would count; {_once(known[word])}"
             )
         lines[word] = line

@@ -101,7 +101,7 @@ def summary_of(
         counts.filtered and not counts.stored + counts.repeated for counts in sinks.values()
     ):
         warnings.append(
-            "the rules left out every message; a rule compares with what stands in the message, as "
+            "the rules left out every message; a rule compares with the text in the message, as "
             "in 'Side = 1', not with the names of codes; with other rules add --reprocess"
         )
     suspicious = without_fix(plan, read)

@@ -115,7 +115,7 @@ class Lookup:
                 first = next(row[0] for row in read(path, text, on) if row[1] == key)
                 raise LookupFileError(
                     f"{path}, line {line}: found the key {key!r} again, expected each key once; "
-                    f"it stands in line {first} as well"
+                    f"it is in line {first} as well"
                 )
             if names is not before:
                 before = names

@@ -44,7 +44,7 @@ def test_without_settings_the_defaults_hold():
         (["day.log"], {}, "unexpected 'day.log'; files are named with --input day.log"),
         ([], {"FIXFEED_OUTPTU": "x"}, "unknown variable FIXFEED_OUTPTU in the environment"),
         (["--workers", "many"], {}, "workers is 'many', expected a whole number"),
-        (["--delimiter", "="], {}, "delimiter is '=', expected what stands between fields"),
+        (["--delimiter", "="], {}, "delimiter is '=', expected the text between fields"),
         (["--config", "none.yaml"], {}, "--config none.yaml: No such file or directory"),
         (["--workers", "0"], {}, "workers is '0', expected a whole number, 1 or more"),
         (["--workers", "010"], {}, "workers is '010', expected a whole number, 1 or more, without"),
@@ -95,9 +95,12 @@ def test_an_environment_list_may_end_in_a_line_end_and_blanks_may_delimit():
 @pytest.mark.parametrize(
     ("lines", "text"),
     [
-        ("mask: Text\ninput: a\nmask: Account", "'mask' stands twice, in lines 1 and 3, where onl"),
+        (
+            "mask: Text\ninput: a\nmask: Account",
+            "'mask' is given twice, in lines 1 and 3, where onl",
+        ),
         ("mask: Text\nmask: Account", "write one list, as in `mask: [ONE, ANOTHER]`"),
-        ("no-admin: true\nno_admin: false", "'no-admin' stands twice, in lines 1 and 2"),
+        ("no-admin: true\nno_admin: false", "'no-admin' is given twice, in lines 1 and 2"),
         ("workers: 1\nworkers: 2", "leave one of them out"),
         ("input:", "line 1: input has no value; give it one, or leave the line out"),
         ("output: null", "output has no value"),

@@ -45,8 +45,8 @@ FIELDS = b"9=13|35=D|49=A|56=B|34=1|\n"
     ("data", "seen"),
     [
         (b"8?FIX.4.4|" + FIELDS + b"|" + FIELDS, "'|' separates fields, but 8=FIX"),
-        (ODD.replace(b" ~ ", b"|"), "blanks stand beside '='"),
-        (b"BeginString=FIX.4.4|MsgType=D|SenderCompID=A\n", "names stand where FIX has"),
+        (ODD.replace(b" ~ ", b"|"), "there are blanks beside '='"),
+        (b"BeginString=FIX.4.4|MsgType=D|SenderCompID=A\n", "there are names where FIX has"),
         (b"8=FIX.4.4\n9=13\n35=D\n49=A\n", "one field alone on its line"),
         (b"8=FIX.4.4\09=13\035=D\049=A\0\n", "--delimiter cannot name it"),
     ],
@@ -64,7 +64,7 @@ def test_where_no_delimiter_helps_the_note_shows_the_cause_and_names_no_flag(
 
 def test_the_note_shows_the_most_frequent_early_failure(tmp_path, capfd):
     _, (words,), _ = run(tmp_path, capfd, odd=b"11=X\n" + ODD * 3 + b"12=X\n")
-    assert "blanks stand beside" in words
+    assert "there are blanks beside" in words
     assert "5 failures" in words
 
 

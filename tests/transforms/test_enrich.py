@@ -199,7 +199,7 @@ def test_a_batch_asks_once_for_each_distinct_value(write):
             "symbol,x\nA,1\nB,2\nA,3\n",
             "symbol",
             "{path}, line 4: found the key 'A' again, expected each key once; "
-            "it stands in line 2 as well",
+            "it is in line 2 as well",
         ),
         (
             "a.csv",
@@ -245,7 +245,7 @@ def test_a_batch_asks_once_for_each_distinct_value(write):
             "A: {x: 1}\nA: {x: 2}\n",
             "symbol",
             "{path}, line 2: found the key 'A' again, expected each key once; "
-            "it stands in line 1 as well",
+            "it is in line 1 as well",
         ),
         (
             "a.yaml",

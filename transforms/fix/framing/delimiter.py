@@ -118,20 +118,20 @@ def read_delimiter(text: str) -> bytes:
         raise ValueError(f"expected the character itself: '{_CHARACTERS[text.lower()]}'")
     if b"\n" in octet or b"\r" in octet or text.lower() in map(str.lower, _LINE_ENDS):
         raise ValueError(
-            "expected what stands between fields on a line: an end of line ends the message, so "
+            "expected the text between fields on a line: an end of line ends the message, so "
             "put the fields of each message on one line first"
         )
     if octet == b"\0":
         raise ValueError(
-            "expected what stands between fields, which cannot be NUL: replace it in the file "
+            "expected the text between fields, which cannot be NUL: replace it in the file "
             "first, as tr '\\000' '\\001' does"
         )
     if match := _OCTET.fullmatch(text):
         raise ValueError(f"expected '\\x{match[1]}' for that byte")
     if b"=" in octet:
-        raise ValueError("expected what stands between fields, e.g. '|', without '='")
+        raise ValueError("expected the text between fields, e.g. '|', without '='")
     if not named or octet.isalnum():
-        raise ValueError("expected what stands between fields, e.g. '|', not letters or digits")
+        raise ValueError("expected the text between fields, e.g. '|', not letters or digits")
     return named
 
 

@@ -52,9 +52,9 @@ def seen_without_begin(text: bytes, delimiter: bytes) -> str:
     if _ONE_FIELD.fullmatch(text):
         return "one field alone on its line: the fields of a message belong on one line"
     if _BLANKS.search(text):
-        return "blanks stand beside '=', where FIX has none: take them out of the file first"
+        return "there are blanks beside '=', where FIX has none: take them out of the file first"
     if _NAMES.search(text):
-        return "names stand where FIX has tag numbers alone: take them out of the file first"
+        return "there are names where FIX has tag numbers alone: take them out of the file first"
     if begun := _AFTER_FIX.search(text):
         shown = _shown(begun[1])
         return f"8=FIX is followed by {shown}, where a version such as .4.4 and a delimiter belong"
@@ -71,7 +71,7 @@ def seen_without_begin(text: bytes, delimiter: bytes) -> str:
 
 
 def _to_be_named(found: bytes) -> str:
-    begin = f"{_shown(found)} stands after the version in 8=FIX; if it separates fields, "
+    begin = f"{_shown(found)} comes after the version in 8=FIX; if it separates fields, "
     if naming(found):
         return f"{begin}name it with --delimiter"
     return f"{begin}replace it in the file, by | for example: --delimiter cannot name it"

@@ -99,7 +99,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
         if digit:
             raise LogFormatError(
                 f"captured-at is {pattern!r}: found the digit {digit}, expected none; the pattern "
-                "may begin anywhere in what stands before a message, so leave it out"
+                "may begin anywhere in the text before a message, so leave it out"
             )
         if blank or other:
             parts.append(r"\s+" if blank else re.escape(other))

@@ -137,7 +137,7 @@ def test_the_failure_names_an_unknown_delimiter():
     for data in (ORDER.replace(b"\x01", b"~~"), FILLER + ORDER.replace(b"\x01", b"~~")):
         (failure,) = read(data).failures.to_pylist()
         assert failure["reason"] == NO_BEGIN_STRING
-        assert "'~~' stands after the version" in failure["detail"]
+        assert "'~~' comes after the version" in failure["detail"]
         assert "--delimiter" in failure["detail"]
 
 
@@ -193,14 +193,14 @@ def test_a_found_delimiter_has_a_name_that_is_understood_or_none():
 
 
 LINES = {
-    b"8=FIX.4.4~~9=13~~35=D~~": "'~~' stands after the version in 8=FIX; if it separates fields, "
+    b"8=FIX.4.4~~9=13~~35=D~~": "'~~' comes after the version in 8=FIX; if it separates fields, "
     "name it with --delimiter",
-    b"8=FIX.4.4 9=13 35=D ": "' ' stands after the version in 8=FIX; if it separates fields, name "
+    b"8=FIX.4.4 9=13 35=D ": "' ' comes after the version in 8=FIX; if it separates fields, name "
     "it with --delimiter",
-    "8=FIX.4.4¦9=13¦35=D¦".encode(): "'¦' stands after the version in 8=FIX; if it separates "
+    "8=FIX.4.4¦9=13¦35=D¦".encode(): "'¦' comes after the version in 8=FIX; if it separates "
     "fields, name it with --delimiter",
     **{
-        b"8=FIX.4.4%b9=13%b35=D%b" % (odd, odd, odd): f"'{shown}' stands after the version in "
+        b"8=FIX.4.4%b9=13%b35=D%b" % (odd, odd, odd): f"'{shown}' comes after the version in "
         "8=FIX; if it separates fields, replace it in the file, by | for example: --delimiter "
         "cannot name it"
         for odd, shown in {b"\0": "\\x00", b"SOH": "SOH", b"=>": "=>"}.items()
@@ -209,11 +209,11 @@ LINES = {
     "delimiter belong",
     b"8=FIX4.4|49=A|35=D|": "8=FIX is followed by '4.4', where a version such as .4.4 and a "
     "delimiter belong",
-    b"8 = FIX.4.4|9 = 13|35 = D|": "blanks stand beside '=', where FIX has none: take them out of "
-    "the file first",
-    b"8(BeginString)=FIX.4.4|9(BodyLength)=13|35(MsgType)=D|": "names stand where FIX has tag "
+    b"8 = FIX.4.4|9 = 13|35 = D|": "there are blanks beside '=', where FIX has none: take them out "
+    "of the file first",
+    b"8(BeginString)=FIX.4.4|9(BodyLength)=13|35(MsgType)=D|": "there are names where FIX has tag "
     "numbers alone: take them out of the file first",
-    b"BeginString(8)=FIX.4.4|BodyLength(9)=13|MsgType(35)=D|": "names stand where FIX has tag "
+    b"BeginString(8)=FIX.4.4|BodyLength(9)=13|MsgType(35)=D|": "there are names where FIX has tag "
     "numbers alone: take them out of the file first",
     b"8=FIX.4.4": "one field alone on its line: the fields of a message belong on one line",
     b"11=ORD1": "one field alone on its line: the fields of a message belong on one line",

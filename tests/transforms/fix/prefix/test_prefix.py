@@ -488,7 +488,7 @@ def test_either_parser_understands_the_forms_of_loggers(vectorised):
         (
             {"captured_at": ["<1>%F %T"]},
             "captured-at is '<1>%F %T': found the digit 1, expected none; the pattern may begin "
-            "anywhere in what stands before a message, so leave it out",
+            "anywhere in the text before a message, so leave it out",
         ),
         (
             {"captured_at": ["%F %I:%M"]},
