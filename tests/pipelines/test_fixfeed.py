@@ -429,9 +429,9 @@ def test_a_dry_run_only_shows_the_plan(logs, tmp_path):
 def test_a_bug_is_not_taken_for_bad_input(logs, tmp_path):
     folder, _ = logs
     code = (
-        "import sys, fixfeed.transforms.parse, fixfeed.pipelines.run\n"
+        "import sys, fixfeed.transforms.fix.protocol, fixfeed.pipelines.run\n"
         "def buggy(*_, **__): raise KeyError('a bug')\n"
-        "fixfeed.transforms.parse.parse_block = buggy\n"
+        "fixfeed.transforms.fix.protocol.parse_block = buggy\n"
         "sys.exit(fixfeed.pipelines.run.main(sys.argv[1:]))"
     )
     done = subprocess.run(

@@ -99,7 +99,7 @@ def test_a_connection_lost_at_any_moment_is_reported(moment, log, postgresql, tm
     """The server ends the connection just before one of the job's own statements."""
     code = f"""
 import sys
-from fixfeed.pipelines import run as fixfeed
+from fixfeed.pipelines import fixfeed
 import psycopg2
 from fixfeed.io.sql.postgresql import PostgresqlStore
 
