@@ -6,6 +6,7 @@ each time, which costs more than the encoding itself (measured).
 
 import contextlib
 import io
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -130,7 +131,7 @@ class PostgresqlStore(Store):
 
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
         """See `Database.ingest`. U+0000, which PostgreSQL refuses in text, is written as U+FFFD."""
-        with self._telling():
+        with self._telling(), _printed_once():
             self._cursor.copy_expert(
                 f"copy {table} ({', '.join(batches[0].schema.names)}) from stdin binary",
                 _Copy(self._encoded(batches)),
@@ -181,6 +182,26 @@ class PostgresqlStore(Store):
     def close(self) -> None:
         """See `Database.close`."""
         self._connection.close()
+
+
+@contextlib.contextmanager
+def _printed_once() -> Iterator[None]:
+    """Keep psycopg2 from printing an error that it raises as well.
+
+    If the server ends the connection during COPY, psycopg2 fails to report that a second time, and
+    prints this failure (PyErr_Print in psyco_set_error), though the first report is raised.
+    """
+    usual = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if not (kind is SystemError and isinstance(error.__cause__, psycopg2.Error)):
+            usual(kind, error, trace)
+
+    sys.excepthook = hook
+    try:
+        yield
+    finally:
+        sys.excepthook = usual
 
 
 def _is_trouble(error: psycopg2.Error) -> bool:

@@ -98,7 +98,9 @@ def test_the_last_line_of_a_worker_is_shown(tmp_path):
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\necho 'no module of that name'\nexit 3\n")
     script.chmod(0o755)
-    code = f"import sys; sys.executable = {str(script)!r}; import fixfeed.pipelines.fixfeed as job; "
+    code = (
+        f"import sys; sys.executable = {str(script)!r}; import fixfeed.pipelines.fixfeed as job; "
+    )
     command = [sys.executable, "-c", code + "sys.exit(job.main(sys.argv[1:]))"]
     logs = write_logs(tmp_path, chunks=1)
     sentence = told(start("--input", logs, command=command, cwd=tmp_path), 1, within=60)

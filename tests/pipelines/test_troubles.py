@@ -94,11 +94,11 @@ def test_a_server_that_stops_during_a_job_is_reported(workers, tmp_path):
     assert "check that the server runs" in sentence
 
 
-@pytest.mark.parametrize("moment", ["begin", "commit", "copy", "end of the run"])
+@pytest.mark.parametrize("moment", ["begin", "commit", "copy", "inside", "end of the run"])
 def test_a_connection_lost_at_any_moment_is_reported(moment, log, postgresql, tmp_path):
     """The server ends the connection just before one of the job's own statements."""
     code = f"""
-import sys
+import sys, time
 from fixfeed.pipelines import fixfeed
 import psycopg2
 from fixfeed.io.sql.postgresql import PostgresqlStore
@@ -122,6 +122,15 @@ elif moment == "commit":
     PostgresqlStore.commit = first(PostgresqlStore.commit)
 elif moment == "copy":
     PostgresqlStore.ingest = first(PostgresqlStore.ingest)
+elif moment == "inside":
+    encoded = PostgresqlStore._encoded
+    def losing(store, batches):
+        for number, piece in enumerate(encoded(store, batches)):
+            if number == 1:
+                lose(store)
+                time.sleep(0.2)
+            yield piece
+    PostgresqlStore._encoded = losing
 else:
     PostgresqlStore.end_run = first(PostgresqlStore.end_run)
 sys.exit(fixfeed.main(sys.argv[1:]))
