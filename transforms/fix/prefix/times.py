@@ -145,7 +145,8 @@ _OTHER_TIME = re.compile(
     r"(?<![A-Za-z])(?:until|till?|expir\w*|since|before|after|valid|due|schedule[ds]?|next|last"
     r"|start(?:s|ed|ing)?|ends?|ended|ending|from|to|created|modified|deadline|settle\w*|effective"
     r"|(?!log|event|local|utc|syslog|asc|capture)[a-z]+_?(?:date|time)|[a-z]+ (?:date|time)[:=]"
-    r"|opened|opens?|closed?s?|closing|transact\w*|sendingtime|origsendingtime|good|maturity)"
+    r"|opened|opens?|closed?s?|closing|transact\w*|sendingtime|origsendingtime|good|maturity"
+    r"|orig(?:inal(?:ly)?)?|replay(?:ed|ing)?|resent)"
     r"[\W_]*(?:at|on|time|date)?[\W_]*\Z",
     re.IGNORECASE | re.ASCII,
 )

@@ -42,6 +42,8 @@ ZONE = (
 
 # As words of their own, or in names of sessions, these seldom mean a zone.
 _ALSO_WORDS = "ACT|AMT|ART|BOT|BRT|CAT|CLT|COT|EAT|ICT|MET|MIT|PET|PHT|PST8PDT|UT|VET|WAT|WIB|WIT"
+# Where traders say that a time is of.
+_OF_TRADERS = "UK|US|NYC|LDN|LON|LT|HKG"
 _ABBREVIATIONS = (
     r"[ECMPA][SD]?T|[A-Z][SD]T|A[CEKW][SD]T|ACWST|HA[SD]T|H[SD]T|CHST|CHA[SD]T|IR[SD]T|PKS?T"
     r"|BRST|AMST|[BCP]YST|UYS?T|CLST|FKS?T|GFT|GYT|SRT|ECT|MS[KD]|SAMT|TRT|NPT|UZT|AZT|GST|AFT"
@@ -54,13 +56,15 @@ _NO_MORE = r"(?![\w/\\]|[-=]>|[.:-][^\W\d])"
 _SEPARATORS = rf"(?:{BLANK}|[,;|:/]|-(?=\s)|[\[(\]){{}}<\"'])*"
 _DASHES = f"[+{_MINUS}\u2010-\u2015\ufe63\uff0b\uff0d\u00b1-]"
 _NAME_AFTER = re.compile(
-    rf"{_SEPARATORS}(?:(?:{_ABBREVIATIONS}|{_ALSO_WORDS}|Z){_NO_MORE}|{_REGION})",
+    rf"{_SEPARATORS}(?:(?:{_ABBREVIATIONS}|{_ALSO_WORDS}|{_OF_TRADERS}|Z){_NO_MORE}|{_REGION})",
     re.IGNORECASE | re.ASCII,
 )
 _OFFSET_AFTER = re.compile(
     rf"(?:{BLANK}|[,;|:])*[(\[{{<\"']*(?:{_DASHES}{_D}|{_DASHES}{BLANK}?{_D}{{1,2}}:{_D}{{2}}(?![:0-9]))"
 )
-_OFFSET_BEFORE = re.compile(rf"(?<!\w){_DASHES}{_D}{{1,2}}:?(?:{_D}{{2}})?[)\]]?[\s,;|:]*[\[(]?\Z")
+_OFFSET_BEFORE = re.compile(
+    rf"(?<!\w)(?:{_DASHES}{_D}{{1,2}}:?(?:{_D}{{2}})?[)\]]?|(?i:local))[\s,;|:]*[\[(]?\Z"
+)
 # A minus alone means an offset only after a time: `[-1234]` before one is the tenant of WSO2.
 _MINUS_AFTER = re.compile(rf"(?<![\w.-])[{_MINUS}-]{_D}{{4}}(?![\w-]|[.,:]{_D})")
 _ANYWHERE = re.compile(
@@ -74,7 +78,7 @@ _ANYWHERE = re.compile(
     r"|(?i:(?<![a-z])(?:tz|time_?zone|(?:utc|gmt)_?offset)[\"']?\s*[=:]"
     r"|\b(?:standard|daylight|summer|winter|universal|mean|local|europe(?:an)?|eastern|central"
     r"|mountain|pacific|atlantic|alaskan?|hawaii(?:an)?|china|india|japan|tokyo|korea|moscow"
-    r"|singapore|gmt|utc|greenwich)[ _-]time\b"
+    r"|singapore|gmt|utc|greenwich|uk|us|ny|nyc|ldn|hk|sg|exchange|market)[ _-]time\b"
     r"|\w*(?:sommer|winter|normal|standard|orts|welt)zeit\b"
     r"|ische \w*zeit\b|\bheure d|\bhora (?:de|est\u00e1ndar|local)|\bora (?:solare|legale))"
 )

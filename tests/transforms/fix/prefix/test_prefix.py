@@ -151,6 +151,8 @@ def test_the_forms_of_common_loggers_are_understood(name):
         "expires 2025-12-31 10:00:00 ",
         "valid until: 2025-12-31 10:00:00 ",
         "order accepted 2025-12-31 10:00:00 ",
+        "orig 2025-12-31 10:00:00 ",
+        "[replay 2025-12-31 10:00:00] ",
         "1234567890:",
         "1234567890 [main] INFO a.B - ",
         "ORD 1741990272123 ",
@@ -173,10 +175,11 @@ ZONES_AFTER = [
     *("[x] Asia/Tokyo", "Europe/Atlantis", "[x] +05:30", "UTC +03:00", "[x] UTC-4", "<+03:00>"),
     *("+03", "-8", "-4321-", "[-08]", "(+03)", "\u201303:00", "\uff0b03:00", "- 03:00"),
     *("[main] +0300", "[main] [-0300]", "INFO [x] +03 -", '"offset":"-0300",'),
+    *("UK time", "NYC", "[LDN]", "LT", "exchange time"),
     *("+0317", "-1300", "+15:00", "+0300-", "| -0300 |"),
 ]
 ZONES_BEFORE = ["ET", "[EDT]", "CET", "+03:00", "[-0300]", "UTC+3", "Asia/Tokyo", "INFO [PT]"]
-ZONES_BEFORE += ["Central European Time", "Hong Kong", "[Zürich]", "c.a.X London"]
+ZONES_BEFORE += ["Central European Time", "Hong Kong", "[Zürich]", "c.a.X London", "local"]
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
