@@ -27,9 +27,10 @@ from fixfeed.transforms.fix.defects import CHECK_SUM_MISSING
 from fixfeed.transforms.fix.defects import TRUNCATED as TRUNCATED_MESSAGE
 from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
+from fixfeed.transforms.fix.framing.escape import Original
 from fixfeed.transforms.fix.framing.leftovers import REASONS, classify_lines, without_runs
 from fixfeed.transforms.fix.framing.messages import LINE_END, next_start
-from fixfeed.transforms.fix.framing.original import Original, as_read
+from fixfeed.transforms.fix.framing.original import as_read
 from fixfeed.transforms.fix.parsed import Parsed
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.reading import Reading

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from fixfeed.transforms.fix.framing.checksum import checksum
 from fixfeed.transforms.fix.framing.containers import open_run
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
+from fixfeed.transforms.fix.framing.escape import Original
 from fixfeed.transforms.fix.framing.messages import (
     CHECK_SUM,
     LINE_END,
@@ -28,7 +29,7 @@ from fixfeed.transforms.fix.framing.messages import (
     spans,
     walk,
 )
-from fixfeed.transforms.fix.framing.original import Original, as_read
+from fixfeed.transforms.fix.framing.original import as_read
 from fixfeed.transforms.fix.framing.wrapped import open_string
 
 __all__ = [

@@ -7,37 +7,11 @@ string escapes is read as it was before. Positions, and `raw`, are those of the 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fixfeed.transforms.fix.framing.escape import Escape
+from fixfeed.transforms.fix.framing.escape import Escape, Original, undone
 from fixfeed.transforms.fix.framing.wrapped import escapes
 
-__all__ = ["Original", "as_read", "single_byte"]
-
-Ints = NDArray[np.int64]
-
-
-class Original:
-    """Maps positions in the bytes that are read to positions in the log as it came.
-
-    `as_it_came` means that they are the same bytes.
-    """
-
-    def __init__(self, behind: Ints, wider: Ints):
-        """Each of `behind` moves the positions greater than it on by its number in `wider`."""
-        self.as_it_came = not len(behind)
-        self._behind, self._shift = behind, np.append(0, np.cumsum(wider))
-
-    def all(self, places: Ints) -> Ints:
-        """Return the original position of each place."""
-        if self.as_it_came:
-            return places
-        return places + self._shift.take(np.searchsorted(self._behind, places))
-
-    def at(self, place: int) -> int:
-        """Return the original position of one place."""
-        return place if self.as_it_came else int(self.all(np.array([place]))[0])
-
+__all__ = ["as_read", "single_byte"]
 
 _UNCHANGED = Original(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
@@ -59,19 +33,11 @@ def as_read(data: bytes, delimiter: bytes) -> tuple[bytes, bytes, Original]:
         lengths = np.array([len(part) + 1 for part in data.split(delimiter)], np.int64)
         behind = np.cumsum(lengths[:-1]) - 1
         wider = np.full(len(behind), len(delimiter) - 1)
-    else:
-        if len(delimiter) > 1:
-            found = _with_delimiters(data, delimiter, found)
-        parts, at = [], 0
-        for start, end, text in found:
-            parts += [data[at:start], text]
-            at = end
-        data = b"".join([*parts, data[at:]])
-        starts, ends = (np.array([one[n] for one in found], np.int64) for n in (0, 1))
-        wider = ends - starts - np.array([len(one.text) for one in found], np.int64)
-        behind = starts - np.append(0, np.cumsum(wider)[:-1])
-        return data, delimiter if len(delimiter) == 1 else b"\x01", Original(behind, wider)
-    return data.replace(delimiter, b"\x01"), b"\x01", Original(behind, wider)
+        return data.replace(delimiter, b"\x01"), b"\x01", Original(behind, wider)
+    one = delimiter
+    if len(delimiter) > 1:
+        found, one = _with_delimiters(data, delimiter, found), b"\x01"
+    return undone(data, 0, len(data), found), one, Original.of(found)
 
 
 def _with_delimiters(data: bytes, delimiter: bytes, found: Sequence[Escape]) -> list[Escape]:

@@ -241,14 +241,15 @@ def _nested(data: bytes, begin: int, line: int, delimiter: bytes) -> _String | N
         past = _framed_end(text, 0, delimiter)
         if past:
             # Escapes after the message are left as they are.
-            while found and begin + past < found[-1].end - sum(map(_wider, found)):
+            while found and begin + past < found[-1].end - _longer(found):
                 found.pop()
-            return _String(begin, begin + past + sum(map(_wider, found)), found)
+            return _String(begin, begin + past + _longer(found), found)
     return None
 
 
-def _wider(escape: Escape) -> int:
-    return escape.end - escape.start - len(escape.text)
+def _longer(found: list[Escape]) -> int:
+    """Return how many bytes longer data is than after its escapes are undone."""
+    return sum(one.wider for one in found)
 
 
 def _meant(escape: re.Match[bytes]) -> bytes:
