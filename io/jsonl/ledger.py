@@ -1,20 +1,17 @@
 """The ledger of a file of JSON lines."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from fixfeed.io.jsonl.database import JsonlDatabase
 from fixfeed.io.ledger.identity import (
     Match,
     StoredSource,
     digests_of,
-    identify,
     place_of,
-    stored_source,
 )
-from fixfeed.io.ledger.ledger import Known, Progress, SinkError, Stretch, known, merged
+from fixfeed.io.ledger.ledger import Known, SinkError, Stretch, merged
 from fixfeed.io.ledger.source import Source
-from fixfeed.io.sql.progress import move_source, progress_of, settle, stored_rows
+from fixfeed.io.sql.progress import identified, move_source, progress_of, settle
 
 __all__ = ["JsonlLedger"]
 
@@ -32,31 +29,18 @@ class JsonlLedger(JsonlDatabase):
     ) -> dict[str, Known]:
         """See `Ledger`. Two processes may register the same source at once."""
         with self.transaction():
-            rows, progress, found = self._identified(sources)
+            stored = identified(self.query, sources)
             for source in sources:
-                match = found.get(source.key)
+                match = stored.found.get(source.key)
                 if match is None:
-                    found[source.key] = Match(self._add(source))
+                    stored.found[source.key] = Match(self._add(source))
                 elif match.is_news(source):
                     move_source(self.query, source, match.stored)
-            ids = {key: match.stored.source_id for key, match in found.items()}
-            return known(ids, {row[0]: row[-1] for row in rows}, progress, rules=rules)
+            return stored.known(rules=rules)
 
     def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `Ledger`."""
-        rows, progress, found = self._identified(sources)
-        ids = {key: match.stored.source_id for key, match in found.items()}
-        return known(ids, {row[0]: row[-1] for row in rows}, progress, rules=rules)
-
-    def _identified(
-        self, sources: Sequence[Source]
-    ) -> tuple[list[tuple[Any, ...]], dict[int, list[Progress]], dict[str, Match]]:
-        """Return the rows of stored sources, their progress by id, and each source's match."""
-        rows = stored_rows(self.query)
-        progress = progress_of(self.query, [row[0] for row in rows])
-        stored = [stored_source(row, progress.get(row[0], ())) for row in rows]
-        found = identify(sources, stored)
-        return rows, progress, found
+        return identified(self.query, sources).known(rules=rules)
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
         """Raise `SinkError` if one of the sources has lines: lines cannot be replaced.

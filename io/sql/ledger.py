@@ -1,27 +1,23 @@
 """The ledger of SQLite and PostgreSQL: what a database remembers about its sources."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from fixfeed.io.ledger.identity import (
     Match,
     StoredSource,
     digests_of,
-    identify,
     place_of,
-    stored_source,
 )
 from fixfeed.io.ledger.keys import now
 from fixfeed.io.ledger.ledger import (
     REPLACED,
     Known,
     Stretch,
-    known,
     merged,
 )
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.sql.database import Database
-from fixfeed.io.sql.progress import move_source, progress_of, settle, stored_rows
+from fixfeed.io.sql.progress import identified, move_source, progress_of, settle
 
 __all__ = ["SqlLedger"]
 
@@ -33,15 +29,15 @@ class SqlLedger(Database):
         self, sources: Sequence[Source], *, rules: str, replace: bool = False
     ) -> dict[str, Known]:
         """See `Ledger`. Two processes may register the same source at once."""
-        rows = stored_rows(self.query)
-        found = identify(sources, self._stored(rows))
+        stored = identified(self.query, sources)
+        found = stored.found
         news = any(one.key not in found or found[one.key].is_news(one) for one in sources)
         if news or replace:
             with self.transaction():
                 self.lock_schema()
                 # Another process may have stored some of them meanwhile.
-                rows = stored_rows(self.query)
-                found = identify(sources, self._stored(rows))
+                stored = identified(self.query, sources)
+                found = stored.found
                 for source in sources:
                     match = found.get(source.key)
                     if match is None:
@@ -55,23 +51,11 @@ class SqlLedger(Database):
                         )
                 if replace:
                     self._claim([one.source_id for one, _ in found.values()], rules)
-        return self._known(found, rows, rules)
+        return stored.known(rules=rules)
 
     def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `Ledger`."""
-        rows = stored_rows(self.query)
-        return self._known(identify(sources, self._stored(rows)), rows, rules)
-
-    def _known(
-        self, found: Mapping[str, Match], rows: Sequence[Sequence[Any]], rules: str
-    ) -> dict[str, Known]:
-        ids = {key: one.source_id for key, (one, _) in found.items()}
-        progress = progress_of(self.query, ids.values())
-        return known(ids, {row[0]: row[-1] for row in rows}, progress, rules=rules)
-
-    def _stored(self, rows: Sequence[Sequence[Any]]) -> list[StoredSource]:
-        progress = progress_of(self.query, [row[0] for row in rows])
-        return [stored_source(row, progress.get(row[0], ())) for row in rows]
+        return identified(self.query, sources).known(rules=rules)
 
     def _add(self, source: Source) -> StoredSource:
         source_id = int(

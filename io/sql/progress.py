@@ -6,23 +6,31 @@ and commits transactions.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from fixfeed.io.ledger.identity import StoredSource, digests_of, place_of
-from fixfeed.io.ledger.ledger import COUNTS, Progress, by_source, settled
+from fixfeed.io.ledger.identity import (
+    Match,
+    StoredSource,
+    digests_of,
+    identify,
+    place_of,
+    stored_source,
+)
+from fixfeed.io.ledger.ledger import COUNTS, Known, Progress, by_source, known, settled
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import NOTE, far_apart, note, noted
 
 __all__ = [
+    "Identified",
     "Query",
     "extend",
+    "identified",
     "insert",
     "join",
     "move_source",
     "overlapping",
     "progress_of",
     "settle",
-    "stored_rows",
 ]
 
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -40,12 +48,28 @@ _EXTEND = (
 )
 
 
-def stored_rows(query: Query) -> list[tuple[Any, ...]]:
-    """Return the columns of all sources that `ledger.identity` needs, and their `stored_end`."""
-    return query(
+class Identified(NamedTuple):
+    """The match of each source that is stored, by key; `stored_end` and progress of all, by id."""
+
+    found: dict[str, Match]
+    ends: dict[int, str]
+    progress: dict[int, list[Progress]]
+
+    def known(self, *, rules: str) -> dict[str, Known]:
+        """Return what is known about each source in `found`."""
+        ids = {key: match.stored.source_id for key, match in self.found.items()}
+        return known(ids, self.ends, self.progress, rules=rules)
+
+
+def identified(query: Query, sources: Sequence[Source]) -> Identified:
+    """Return the stored sources that sources are, from one look at all that are stored."""
+    rows = query(
         "select source_id, kind, place, file_id, fingerprint, digests, stored_end"
         " from source_identities order by source_id"
     )
+    progress = progress_of(query, [row[0] for row in rows])
+    stored = [stored_source(row, progress.get(row[0], ())) for row in rows]
+    return Identified(identify(sources, stored), {row[0]: row[-1] for row in rows}, progress)
 
 
 def move_source(query: Query, source: Source, stored: StoredSource) -> None:
