@@ -1,7 +1,4 @@
-"""The job: FIX logs in, every message accounted for, in a database or in Parquet.
-
-python -m fixfeed.pipelines.run --input 'logs/*.log.gz' --output sqlite:///fixfeed.db
-"""
+"""`fixfeed run`: the job, from its arguments to its exit code."""
 
 import logging
 import os

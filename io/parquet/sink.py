@@ -11,13 +11,12 @@ from collections.abc import Sequence
 import apache_beam as beam
 
 from fixfeed.io.commit import CommitFn, Limits, Run
-from fixfeed.io.parquet.files import check_partitions
 from fixfeed.io.parquet.writer import ParquetWriter
 from fixfeed.io.redaction import redact
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["MOST_BYTES", "MOST_ROWS", "WriteToParquet", "check_partitions"]
+__all__ = ["MOST_BYTES", "MOST_ROWS", "WriteToParquet"]
 
 MOST_BYTES, MOST_ROWS = 64 << 20, 200_000
 """A commit is made when this much is gathered."""
