@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIX = "fixfeed.transforms.fix"
-GROUND = {f"{FIX}.{name}" for name in ("defects", "schema", "spelt", "swar")}
+GROUND = {f"{FIX}.{name}" for name in ("arrays", "defects", "schema", "spelt", "swar")}
 GROUND |= {"fixfeed.transforms.batch", "fixfeed.transforms.nearest"}
 """The base of every room of the codec."""
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints
 from fixfeed.transforms.fix.defects import defect_text
 from fixfeed.transforms.fix.scalar.fields import decode
 from fixfeed.transforms.fix.secrets.masking import Masking
@@ -19,8 +20,6 @@ __all__ = [
     "raw_column",
     "session_column",
 ]
-
-Ints = NDArray[np.int64]
 
 
 def masked_column(masked: Mapping[int, str], count: int) -> pa.Array:

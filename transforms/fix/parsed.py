@@ -2,15 +2,12 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import Failure
+from fixfeed.transforms.fix.arrays import Ints
 
 __all__ = ["Parsed"]
-
-Ints = NDArray[np.int64]
 
 
 class Parsed(NamedTuple):

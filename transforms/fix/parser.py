@@ -6,7 +6,6 @@ from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import (
     TOO_LONG,
@@ -16,6 +15,7 @@ from fixfeed.transforms.batch import (
     Block,
     Failure,
 )
+from fixfeed.transforms.fix.arrays import Ints
 from fixfeed.transforms.fix.columns import (
     defect_column,
     masked_column,
@@ -41,8 +41,6 @@ from fixfeed.transforms.fix.vector.block import VectorParser
 from fixfeed.transforms.fix.vector.prefix import read_prefixes, told_by_parties
 
 __all__ = ["parse_block"]
-
-Ints = NDArray[np.int64]
 
 _NO_MESSAGES = pa.RecordBatch.from_pylist([], MESSAGES)
 

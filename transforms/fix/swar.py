@@ -4,7 +4,8 @@ import datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.arrays import Ints, Mask, Words
 
 __all__ = [
     "LOW_BYTES",
@@ -19,10 +20,6 @@ __all__ = [
     "wide",
     "word",
 ]
-
-Ints = NDArray[np.int64]
-Words = NDArray[np.uint64]
-Mask = NDArray[np.bool_]
 
 _U = np.uint64
 ZEROS, _ABOVE_NINE, _ONES, _TOPS = (_U(int(x * 8, 16)) for x in ("30", "76", "01", "80"))

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.arrays import Ints
 
 __all__ = ["Escape", "Original", "composed", "undone"]
-
-Ints = NDArray[np.int64]
 
 
 class Escape(NamedTuple):

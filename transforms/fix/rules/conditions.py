@@ -16,8 +16,8 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Mask
 from fixfeed.transforms.fix.rules.operands import Kind, Operand, number
 from fixfeed.transforms.fix.scalar.values import (
     DECIMAL_PLACES,
@@ -28,8 +28,6 @@ from fixfeed.transforms.fix.scalar.values import (
 from fixfeed.transforms.fix.schema import DECIMAL, TIME
 
 __all__ = ["Every", "Node", "Not", "Rows", "Some", "Term"]
-
-Mask = NDArray[np.bool_]
 
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,

@@ -13,8 +13,8 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Mask, Words
 from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.secrets.readings import (
     FILLER,
@@ -90,16 +90,16 @@ class Span(NamedTuple):
 class _Reduced:
     """Bytes without those that are not looked at, and the way back to their places."""
 
-    def __init__(self, octets: bytes, kept: NDArray[np.bool_]):
+    def __init__(self, octets: bytes, kept: Mask):
         self._size = len(octets)
-        self._places: NDArray[np.int64] | None = None
+        self._places: Ints | None = None
         self.text = octets
         self._reduce(kept)
         if self._places is not None and _SPELT.search(self.text):
             # It was spelt in characters of two bytes.
             self._reduce(kept)
 
-    def _reduce(self, kept: NDArray[np.bool_]) -> None:
+    def _reduce(self, kept: Mask) -> None:
         octets = self.text
         if _MAY_BE_SPELT.search(octets):
             octets = _SPELT.sub(lambda match: b"\x01".ljust(len(match[0]), FILLER), octets)
@@ -183,7 +183,7 @@ class SecretText:
         texts = (one.translate(None, INVISIBLE) for one in without_escapes(octets))
         return any(len(self._candidates(text)) for text in texts)
 
-    def _candidates(self, text: bytes) -> NDArray[np.int64]:
+    def _candidates(self, text: bytes) -> Ints:
         """Return the places of signs that may have a name or tag before them."""
         padded = b"".join((bytes(16), text, bytes(8)))
         octets, words = np.frombuffer(padded, np.uint8), view(padded)
@@ -210,7 +210,7 @@ class SecretText:
         return signs.take(likely[found]) - 16
 
     @cached_property
-    def _endings(self) -> Mapping[int, NDArray[np.uint64]]:
+    def _endings(self) -> Mapping[int, Words]:
         """The last eight bytes, or fewer, of names and tags as words, by how many there are."""
         texts = {b"value", *(b"%d" % tag for tag in self._tags)}
         for tag in self._tags:
@@ -223,7 +223,7 @@ class SecretText:
         return {width: np.array(sorted(some), np.uint64) for width, some in ends.items()}
 
     @cached_property
-    def _last_two(self) -> NDArray[np.bool_]:
+    def _last_two(self) -> Mask:
         """Whether two bytes, as a number, may be the end of a name or tag."""
         likely = np.zeros((256, 256), bool)
         for width, texts in self._endings.items():

@@ -23,9 +23,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import Failure
+from fixfeed.transforms.fix.arrays import Ints, Mask
 from fixfeed.transforms.fix.defects import (
     BAD_FIELD,
     BODY_LENGTH,
@@ -54,9 +54,6 @@ from fixfeed.transforms.fix.vector.tag_ids import TagTable
 from fixfeed.transforms.fix.vector.validation import FieldChecks
 
 __all__ = ["VectorParser"]
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 _ENCODING = 347  # MessageEncoding: the texts of such messages are read one by one
 _FRAMING = 9, 10

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Mask
 from fixfeed.transforms.fix.defects import BAD_VALUE
 from fixfeed.transforms.fix.scalar.fields import decode
 from fixfeed.transforms.fix.scalar.message import Message, is_beyond
@@ -17,9 +17,6 @@ from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.values import booleans, decimals, integers, times
 
 __all__ = ["TypedColumns", "read_columns"]
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 _STRINGS = tuple(column for column in COLUMNS if column.type == pa.string())
 _NAMES = {column.name: number for number, column in enumerate(_STRINGS)}

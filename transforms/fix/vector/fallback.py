@@ -8,13 +8,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints
 from fixfeed.transforms.fix.vector.rows import Rows
 
 __all__ = ["Joined", "join_data_fields", "special_fields"]
-
-Ints = NDArray[np.int64]
 
 
 class Joined(NamedTuple):

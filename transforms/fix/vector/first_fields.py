@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FirstFields", "Firsts"]
+from fixfeed.transforms.fix.arrays import Ints
 
-Ints = NDArray[np.int64]
+__all__ = ["FirstFields", "Firsts"]
 
 _MOST_CELLS = 1 << 25
 

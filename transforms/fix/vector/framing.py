@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Mask, Words
 from fixfeed.transforms.fix.framing.delimiter import DELIMITERS, start_pattern
 from fixfeed.transforms.fix.framing.messages import LONGEST_BODY, message_end
 from fixfeed.transforms.fix.swar import LOW_BYTES, ZEROS, all_digits, word
@@ -25,10 +26,6 @@ __all__ = [
     "with_headless",
     "without_overlaps",
 ]
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-Words = NDArray[np.uint64]
 
 _FIVE_ZEROS = ZEROS << np.uint64(24)
 _RETURN = 13

@@ -1,16 +1,13 @@
 """Whether BodyLength and CheckSum of a block's messages are right."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Mask
 from fixfeed.transforms.fix.defects import BODY_LENGTH, CHECK_SUM, CHECK_SUM_DELIMITER, TRUNCATED
 from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.values import integers
 
 __all__ = ["check_framing"]
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 
 def check_framing(rows: Rows, odd: Mask, ended: Mask) -> Ints:

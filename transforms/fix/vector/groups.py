@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Mask, Words
 from fixfeed.transforms.fix.dictionary.choose import Dictionaries
 from fixfeed.transforms.fix.scalar.fields import decode
 from fixfeed.transforms.fix.swar import LOW_BYTES
@@ -17,9 +18,6 @@ from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.slots import CANNOT_SAY, COUNT, EDGE, GARBLED, GROUP, Slots
 
 __all__ = ["Places", "RowTypes", "find_slots"]
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 _MOST_TEXTS = 500
 
@@ -110,7 +108,7 @@ class RowTypes:
         return first
 
 
-def _values(rows: Rows, fields: Ints) -> tuple[NDArray[np.uint64], Ints]:
+def _values(rows: Rows, fields: Ints) -> tuple[Words, Ints]:
     """Return the words of values, and their lengths."""
     at = rows.equals.take(fields) + 1
     length = rows.stop.take(fields) - at

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.arrays import Ints, Words
 
 __all__ = ["Numbered"]
 
@@ -29,7 +30,7 @@ class Numbered:
         self._keys = np.zeros(1, np.uint64)
         self._elsewhere: dict[int, int] = {}
 
-    def __call__(self, words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    def __call__(self, words: Words) -> Ints:
         """Return the numbers of `words`."""
         numbers = self._find(words, 0)
         missing = np.flatnonzero((self._keys.take(numbers, mode="wrap") != words) | (numbers < 0))
@@ -44,7 +45,7 @@ class Numbered:
                 numbers[missing[unknown]] = np.array(found, np.int64)[inverse]
         return numbers
 
-    def _find(self, words: NDArray[np.uint64], which: int) -> Any:
+    def _find(self, words: Words, which: int) -> Any:
         hashed = words * np.uint64(_FACTORS[which])
         hashed >>= np.uint64(64 - _BITS)
         return self._places[which].take(hashed.view(np.int64))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Mask
 from fixfeed.transforms.fix.defects import GROUP_FOREIGN, GROUP_ORDER
 from fixfeed.transforms.fix.swar import LOW_BYTES
 from fixfeed.transforms.fix.vector.first_fields import Firsts
@@ -18,9 +19,6 @@ from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.slots import COUNT, EDGE, GROUP, START, WHOLE, Slots
 
 __all__ = ["Groups", "Layout", "check_groups", "lay_out"]
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 _COUNTED = 4096
 # The last word matches no text, as SOH is in no value.

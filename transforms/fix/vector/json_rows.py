@@ -8,14 +8,13 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints
 from fixfeed.transforms.fix.scalar.fields import decode
 from fixfeed.transforms.fix.vector.json_layout import Layout
 from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.slots import COUNT, Slots
 
 __all__ = ["PARTS", "PLAIN", "Pieces", "Tokens", "escape", "json_rows"]
-
-Ints = NDArray[np.int64]
 
 PLAIN, PARTS = range(2)
 """A message as one object, and as one of header, body and trailer."""

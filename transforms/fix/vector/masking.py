@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Mask
 from fixfeed.transforms.fix.scalar.fields import facts_of
 from fixfeed.transforms.fix.secrets.masking import RAW_DATA, Masking
 from fixfeed.transforms.fix.swar import LOW_BYTES, word
@@ -14,8 +14,6 @@ from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.tag_ids import TagTable
 
 __all__ = ["SecretRows", "Secrets"]
-
-Ints = NDArray[np.int64]
 
 _ASTERISKS, _HASH, _ONE_BY_ONE = 1, 2, 3
 _FAST = {"mask": _ASTERISKS, "hash": _HASH}
@@ -28,7 +26,7 @@ class Secrets(NamedTuple):
     hashed: Ints
     rows: Ints
 
-    def but(self, odd: NDArray[np.bool_], row: Ints) -> "Secrets":
+    def but(self, odd: Mask, row: Ints) -> "Secrets":
         """Return those in rows that are not odd; `row` are the rows of all fields."""
         hidden, hashed = (one[~odd.take(row.take(one))] for one in (self.hidden, self.hashed))
         return Secrets(hidden, hashed, self.rows)
@@ -134,7 +132,7 @@ class SecretRows:
             odd.append(rows.row.take(after[garbled]))
         return Secrets(found[how == _ASTERISKS], found[how == _HASH], np.concatenate(odd))
 
-    def _is_logon(self, rows: Rows, row: Ints) -> NDArray[np.bool_]:
+    def _is_logon(self, rows: Rows, row: Ints) -> Mask:
         field = np.minimum(rows.first.take(row) + 2, len(rows.ids) - 1)
         text = rows.words[rows.equals.take(field) + 1] & LOW_BYTES[1]
         return (text == word(b"A")) & (rows.stop.take(field) - rows.equals.take(field) == 2)

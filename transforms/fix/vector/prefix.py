@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Mask, Words
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.prefix.times import (
     LAST_EPOCH,
@@ -35,10 +35,6 @@ from fixfeed.transforms.fix.swar import (
 )
 
 __all__ = ["read_prefixes", "told_by_parties"]
-
-Ints = NDArray[np.int64]
-Words = NDArray[np.uint64]
-Mask = NDArray[np.bool_]
 
 _U = np.uint64
 _LONGEST = 500

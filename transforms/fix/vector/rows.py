@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import Failure
+from fixfeed.transforms.fix.arrays import Ints, Mask, Words
 from fixfeed.transforms.fix.framing.leftovers import (
     NO_MSG_TYPE,
     REASONS,
@@ -31,9 +32,6 @@ from fixfeed.transforms.fix.vector.scan import delimiters, landmarks
 from fixfeed.transforms.fix.vector.tag_ids import TagTable, tag_texts
 
 __all__ = ["Rows", "find_rows"]
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 _BEFORE = bytes(8)
 _BEHIND = b"\n" + bytes(63)
@@ -79,7 +77,7 @@ class Rows:
     data: bytes
     delimiter: bytes
     octets: NDArray[np.uint8]
-    words: NDArray[np.uint64]
+    words: Words
     start: Ints
     end: Ints
     prefix: Ints
@@ -255,7 +253,7 @@ def _fields(
 
 
 def _find_longer_tags(
-    text: Text, fields: Ints, tag: Ints, stop: Ints, texts: NDArray[np.uint64], equals: Ints
+    text: Text, fields: Ints, tag: Ints, stop: Ints, texts: Words, equals: Ints
 ) -> None:
     """Look for `=` beyond the word of a tag's text; a text that cannot be a tag becomes 0."""
     for number in fields[stop[fields] > equals[fields]].tolist():

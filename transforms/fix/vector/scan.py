@@ -3,15 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Words
 from fixfeed.transforms.fix.swar import LOW_BYTES, word
 
 __all__ = ["delimiters", "landmarks"]
 
-Ints = NDArray[np.int64]
 Octets = NDArray[np.uint8]
 
 
-def landmarks(octets: Octets, words: NDArray[np.uint64], size: int) -> tuple[Ints, Ints]:
+def landmarks(octets: Octets, words: Words, size: int) -> tuple[Ints, Ints]:
     """Return the places of `8=FIX` and of newlines.
 
     `octets` and `words` go on after the `size` bytes that count: with a newline, which counts too,

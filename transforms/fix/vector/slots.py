@@ -9,6 +9,7 @@ out when it is first seen, and blocks are read with tables of them.
 import numpy as np
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Words
 from fixfeed.transforms.fix.dictionary.version import BODY, TRAILER, Scope, VersionDictionary
 from fixfeed.transforms.fix.vector.id_table import Numbered
 from fixfeed.transforms.fix.vector.json_glue import (
@@ -24,8 +25,6 @@ from fixfeed.transforms.fix.vector.tag_ids import MOST_IDS, TagTable
 
 __all__ = ["CANNOT_SAY", "COUNT", "EDGE", "GARBLED", "GROUP", "START", "WHOLE", "Slots"]
 
-Ints = NDArray[np.int64]
-Words = NDArray[np.uint64]
 _Type = tuple[VersionDictionary, str | None]
 
 _NO_TYPE: _Type = (

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Words
 from fixfeed.transforms.fix.swar import first_byte, word
 
 __all__ = ["MOST_IDS", "TagTable", "tag_texts"]
@@ -72,7 +73,7 @@ class TagTable:
             self._elsewhere[key] = number
         return number
 
-    def ids(self, words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    def ids(self, words: Words) -> Ints:
         """Return the id of each tag, -1 for texts other than tags of one to eight digits."""
         hashed = words * _U(_FACTOR)
         hashed >>= _U(64 - _BITS)
@@ -110,7 +111,7 @@ class TagTable:
         return self._may_be_garbled(text)
 
 
-def tag_texts(padded: bytes, at: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+def tag_texts(padded: bytes, at: Ints) -> tuple[Words, NDArray[np.uint8]]:
     """Return the texts from each place to the first `=` as words, and how long they are.
 
     Place 0 is the one after the first eight bytes of `padded`. Length 7 means seven bytes or more,

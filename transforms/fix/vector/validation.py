@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Mask, Words
 from fixfeed.transforms.fix.defects import (
     BAD_VALUE,
     MISSING_FIELD,
@@ -24,9 +25,6 @@ from fixfeed.transforms.fix.vector.slots import Slots
 
 __all__ = ["FieldChecks"]
 
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-Words = NDArray[np.uint64]
 _U = np.uint64
 
 _ANY, _WHOLE, _INT, _DECIMAL, _OTHER = range(5)

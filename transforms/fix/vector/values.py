@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.arrays import Ints, Mask, Words
 from fixfeed.transforms.fix.scalar.values import read_decimal, read_int, read_time
 from fixfeed.transforms.fix.swar import (
     LOW_BYTES,
@@ -33,9 +33,6 @@ __all__ = [
     "times",
 ]
 
-Ints = NDArray[np.int64]
-Words = NDArray[np.uint64]
-Mask = NDArray[np.bool_]
 Text = Callable[[int], str]
 
 _U = np.uint64
