@@ -24,7 +24,11 @@ from fixfeed.io.sql.progress import progress_of
 from fixfeed.transforms.batch import TRUNCATED, Block
 from fixfeed.transforms.fix.framing.leftovers import REASONS
 from fixfeed.transforms.fix.parser import parse_block
-from tests.io.ledger.known_sources import check_known_by_what_was_read
+from tests.io.ledger.known_sources import (
+    check_known_by_what_was_read,
+    finished,
+    registered,
+)
 from tests.transforms.fix.messages import encode
 from tests.transforms.fix.test_envelope import one_by_one, parsed
 
@@ -50,12 +54,7 @@ def source(key="file:key", name="day.log"):
 
 
 def register(place, rules="r", one=None):
-    ledger = JsonlLedger(str(place))
-    ledger.prepare()
-    one = one or source()
-    found = ledger.register([one], rules=rules)[one.key]
-    ledger.close()
-    return found
+    return registered(JsonlLedger(str(place)), one or source(), rules)
 
 
 def write(place, *batches, source_id=1, **options):
@@ -70,10 +69,7 @@ def write(place, *batches, source_id=1, **options):
 
 
 def finish(place, stored_end=""):
-    ledger = JsonlLedger(str(place))
-    ledger.prepare()
-    ledger.finish({1: stored_end})
-    ledger.close()
+    finished(JsonlLedger(str(place)), stored_end)
 
 
 def lines(path):

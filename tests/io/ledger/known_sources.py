@@ -47,3 +47,18 @@ def check_known_by_what_was_read(folder, ledger, write, log, batch):
     }
     with pytest.raises(SinkError, match="two different inputs are given under one source"):
         write(first.source_id, dataclasses.replace(whole, witness="other"))
+
+
+def registered(ledger, one, rules="r"):
+    """Register one source in a ledger that is opened for it; return what is known about it."""
+    ledger.prepare()
+    found = ledger.register([one], rules=rules)[one.key]
+    ledger.close()
+    return found
+
+
+def finished(ledger, stored_end=""):
+    """End a run of source 1 in a ledger that is opened for it."""
+    ledger.prepare()
+    ledger.finish({1: stored_end})
+    ledger.close()

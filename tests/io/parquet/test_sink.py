@@ -27,7 +27,11 @@ from fixfeed.io.parquet.writer import ParquetWriter
 from fixfeed.transforms.batch import FAILURES, Batch, Block
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.schema import DECIMAL, MESSAGES, TIME
-from tests.io.ledger.known_sources import check_known_by_what_was_read
+from tests.io.ledger.known_sources import (
+    check_known_by_what_was_read,
+    finished,
+    registered,
+)
 from tests.transforms.fix.messages import encode
 
 KINDS = (b"D", b"8", b"0", b"F")
@@ -74,12 +78,7 @@ def write(place, *batches, source_id=1, rules="r", replace=False, **options):
 
 
 def register(place, rules="r", one=None):
-    ledger = ParquetLedger(str(place))
-    ledger.prepare()
-    one = one or source()
-    found = ledger.register([one], rules=rules)[one.key]
-    ledger.close()
-    return found
+    return registered(ParquetLedger(str(place)), one or source(), rules)
 
 
 def claim(place, rules):
@@ -89,10 +88,7 @@ def claim(place, rules):
 
 
 def finish(place, stored_end=""):
-    ledger = ParquetLedger(str(place))
-    ledger.prepare()
-    ledger.finish({1: stored_end})
-    ledger.close()
+    finished(ParquetLedger(str(place)), stored_end)
 
 
 def duck(statement, place):
