@@ -14,7 +14,9 @@ from fixfeed.transforms.fix.spelt import BEGIN, is_escaped
 
 __all__ = ["joints", "open_run"]
 
-_HEAD = 64 << 10  # bytes of data, within which the log of a container shows that it is one
+# Bytes of data within which the log of a container shows that it is one. Containers' runtimes cut
+# lines at 16 KiB, which JSON makes half as long again.
+_HEAD = 32 << 10
 _CRI_MARKS = b" stdout ", b" stderr "
 _CRI_PARTS = b" stdout P", b" stderr P"
 _CRI = re.compile(rb"(?m:^)[0-9T:.+Z-]{19,40} (stdout|stderr) ([PF])(?::[^ \n]*)? ")
