@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from fixfeed.transforms.fix.dictionary.union import merged
-from fixfeed.transforms.fix.secrets.text import SecretText, Span
+from fixfeed.transforms.fix.secrets.reduced import Span
+from fixfeed.transforms.fix.secrets.text import SecretText
 from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = [

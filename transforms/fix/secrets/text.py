@@ -8,9 +8,8 @@ anything that may be a secret is taken for one; too much is hidden rather than t
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,9 +22,12 @@ from fixfeed.transforms.fix.secrets.readings import (
     readings,
     without_escapes,
 )
+from fixfeed.transforms.fix.secrets.reduced import SPELT_SOH, Reduced, Span
+from fixfeed.transforms.fix.secrets.value_end import field_end, text_span
+from fixfeed.transforms.fix.secrets.without_field import may_be_without_field, without_field
 from fixfeed.transforms.fix.swar import view, word
 
-__all__ = ["SecretText", "Span"]
+__all__ = ["SecretText"]
 
 _NAMES: Mapping[int, tuple[str, ...]] = {
     553: ("user", "user?name", "user?id", "uid", "login"),
@@ -37,24 +39,10 @@ _NAMES: Mapping[int, tuple[str, ...]] = {
 _SHORTEST = 3
 """Names up to this long are also the end of other words."""
 
-# SOH as tools print it. It is replaced by one byte, and by others that are left out.
-_SPELT = re.compile(
-    rb"\\+(?:u0001|u2401|x01|001)|[<\[({]SOH[>\])}]|<(?:0x)?01>|#001|%01|&#x?0*1;|\xe2\x90\x81|\^A",
-    re.IGNORECASE,
-)
 _ESCAPED = rb"(?<=\\1)|(?<==01)|(?<=x01)|(?<=u0001)|(?<=u2401)|(?<=\x5c001)"
-_MAY_BE_SPELT = re.compile(rb"[\\<\[({#%&^\xe2]")
 _UNSPELT = re.compile(r"(?:u0001|x01|001)([0-9]+)\Z")
 
-_DELIMITERS = b"\x01|^;,\t~!"
 _LINE_END = re.compile(rb"\r?\n")
-# What follows a delimiter that ends a value: the next field, or what logs close with, to the end.
-_NEXT_FIELD = re.compile(
-    rb"[^\w=\n]{0,3}(?:[0-9]{1,9}|[A-Za-z]\w{0,40})[ .)\]>\"']{0,3}=|[\s)\]}>\"',]*\Z"
-)
-_NEXT_NAME = re.compile(rb"[\s,;&|\x01]+[\"'\\<{]*[\w.-]{1,40}[\"'\\]*\s?[=:]|\s*</?[A-Za-z]|\x01")
-_VALUE = re.compile(rb"[ \t]+(?=[\"'\\<{]*[\w.-])")
-_OPENING = re.compile(rb"[\s\[{(]*(\\*[\"'])")
 _MSG_TYPE = re.compile(rb"(?<![0-9])35[^\w=\n]{0,4}=[^\w\n]{0,4}(\w?)")
 _LENGTH_BEFORE = re.compile(rb"(?<![0-9])([0-9]{1,9})=([0-9]{1,9})[^0-9=]{1,3}\Z")
 _VALUE_NEXT = rb"[,\s]{0,9}\\*[\"']?value\\*[\"']?\s*[:=]"
@@ -68,56 +56,6 @@ _JOINS = b"", b"_", b"-", b".", b" "
 _FURTHEST = 5
 _JUNK = VISIBLE.copy()
 _JUNK[[10, *range(48, 58), *range(65, 91), *range(97, 123)]] = False
-
-
-_PASSWORD = 554
-_WITHOUT_FIELD_SIGNS = (b"://", b"-pass", b"-PASS", b"assword is", b"uthorization")
-_WITHOUT_FIELD = re.compile(
-    rb"://[^\s/@:]{0,99}:([^\s@]{1,199})@|--?pass(?:word|wd|phrase)?[ \t]+(\S{1,199})"
-    rb"|password is (\S{1,199})|authorization: ?(?:basic|bearer)? ?(\S{1,999})",
-    re.IGNORECASE,
-)
-
-
-class Span(NamedTuple):
-    """A secret: where its bytes begin and end, and the tag that it belongs to."""
-
-    start: int
-    end: int
-    tag: int
-
-
-class _Reduced:
-    """Bytes without those that are not looked at, and the way back to their places."""
-
-    def __init__(self, octets: bytes, kept: Mask):
-        self._size = len(octets)
-        self._places: Ints | None = None
-        self.text = octets
-        self._reduce(kept)
-        if self._places is not None and _SPELT.search(self.text):
-            # It was spelt in characters of two bytes.
-            self._reduce(kept)
-
-    def _reduce(self, kept: Mask) -> None:
-        octets = self.text
-        if _MAY_BE_SPELT.search(octets):
-            octets = _SPELT.sub(lambda match: b"\x01".ljust(len(match[0]), FILLER), octets)
-        array = np.frombuffer(octets, np.uint8)
-        keep = kept.take(array)
-        if not keep.all():
-            places = np.flatnonzero(keep)
-            self._places = places if self._places is None else self._places.take(places)
-            octets = array[keep].tobytes()
-        self.text = octets
-
-    def span(self, start: int, end: int, tag: int) -> Span:
-        """Return a span of the bytes as they came; bytes left out at its ends belong to it."""
-        if self._places is None:
-            return Span(start, end, tag)
-        begin = int(self._places[start - 1]) + 1 if start else 0
-        beyond = end - len(self._places)
-        return Span(begin, self._size + beyond if beyond >= 0 else int(self._places[end]), tag)
 
 
 class SecretText:
@@ -136,7 +74,7 @@ class SecretText:
         """
         if not any(sign in octets for sign in self._signs):
             return []
-        reduced = _Reduced(octets, _FILLED)
+        reduced = Reduced(octets, _FILLED)
         text = reduced.text
         may_be_logon = _may_be_logon(text)
         found = []
@@ -161,11 +99,11 @@ class SecretText:
             return []
         if not self.may_be_in(octets):
             return []
-        found = _without_field(octets, self._tags)
+        found = without_field(octets, self._tags)
         return [*found, *(span for one in readings(octets) for span in self._in_reading(one))]
 
     def _in_reading(self, octets: bytes) -> Iterator[Span]:
-        reduced = _Reduced(octets, VISIBLE)
+        reduced = Reduced(octets, VISIBLE)
         text = reduced.text
         past = 0
         for sign in self._candidates(text).tolist():
@@ -178,7 +116,7 @@ class SecretText:
 
     def may_be_in(self, octets: bytes) -> bool:
         """Tell whether `in_anything` may find something, at the cost of a few passes."""
-        if _may_be_without_field(octets):
+        if may_be_without_field(octets):
             return True
         texts = (one.translate(None, INVISIBLE) for one in without_escapes(octets))
         return any(len(self._candidates(text)) for text in texts)
@@ -246,10 +184,10 @@ class SecretText:
             before = text[match.start() - 1 : match.start()] if match.start() else b""
             begin = match.end()
             length = self._length(text, match.start(match.lastgroup or 0), tag)
-            yield begin, max(_field_end(text, begin, before), begin + length), tag
+            yield begin, max(field_end(text, begin, before), begin + length), tag
         for pattern in (self._by_mark, self._by_name):
             for match in pattern.finditer(text, start, stop):
-                yield *_text_span(text, match.end()), self._tag_of(match)
+                yield *text_span(text, match.end()), self._tag_of(match)
 
     def _is_open(self, text: bytes, match: re.Match[bytes], tag: int) -> bool:
         """Tell whether a tag is not a secret because its line is not a Logon."""
@@ -270,12 +208,12 @@ class SecretText:
 
     def opening(self, text: bytes) -> int:
         """Return the tag that a field without `=` begins with; 0 if it is none of ours."""
-        match = self._first.match(_Reduced(text, VISIBLE).text)
+        match = self._first.match(Reduced(text, VISIBLE).text)
         return self._tag_of(match) if match else 0
 
     def read_tag(self, text: bytes) -> tuple[int, bool]:
         """Return the answers of `damaged` and `tells_more`."""
-        spelt = _SPELT.sub(b"\x01", text)
+        spelt = SPELT_SOH.sub(b"\x01", text)
         try:
             folded = unicodedata.normalize("NFKC", spelt.decode())
         except UnicodeDecodeError:
@@ -382,17 +320,6 @@ class SecretText:
         return re.compile(rb"\W{0,4}(?:%b|%b)" % (number, self._names), re.IGNORECASE)
 
 
-def _without_field(octets: bytes, tags: Collection[int]) -> Iterator[Span]:
-    """Yield passwords that are in no field: those in URIs, after options, in sentences."""
-    if _PASSWORD in tags and _may_be_without_field(octets):
-        for match in _WITHOUT_FIELD.finditer(octets):
-            yield Span(*match.span(match.lastindex or 0), _PASSWORD)
-
-
-def _may_be_without_field(octets: bytes) -> bool:
-    return any(sign in octets for sign in _WITHOUT_FIELD_SIGNS)
-
-
 @lru_cache(1 << 12)
 def _damaged(secrets: SecretText, text: bytes) -> tuple[int, bool]:
     return secrets.read_tag(text)
@@ -401,39 +328,3 @@ def _damaged(secrets: SecretText, text: bytes) -> tuple[int, bool]:
 def _may_be_logon(text: bytes) -> bool:
     types = _MSG_TYPE.findall(text)
     return not types or b"A" in types
-
-
-def _field_end(text: bytes, start: int, before: bytes) -> int:
-    """Return where the value of a field with `before` before it ends: at the next field or line."""
-    line = _LINE_END.search(text, start)
-    end = line.start() if line else len(text)
-    if not before or before not in _DELIMITERS:
-        return _before_next_name(text, start, end)
-    at = text.find(before, start, end)
-    while at >= 0:
-        if _NEXT_FIELD.match(text, at + 1, end):
-            return at
-        at = text.find(before, at + 1, end)
-    return end
-
-
-def _text_span(text: bytes, start: int) -> tuple[int, int]:
-    """Return where a value of JSON, XML or a log's own words is: up to its quote, name or line."""
-    line = _LINE_END.search(text, start)
-    end = line.start() if line else len(text)
-    opening = _OPENING.match(text, start, end)
-    if opening:
-        mark = opening[1]
-        closing = re.compile(
-            (rb"(?<!\\)" if len(mark) == 1 else b"") + re.escape(mark) + rb"(?=[\s,}\])>/&;|]|\Z)"
-        )
-        found = closing.search(text, opening.end(), end)
-        return opening.end(), found.start() if found else end
-    return start, _before_next_name(text, start, end)
-
-
-def _before_next_name(text: bytes, start: int, end: int) -> int:
-    """Return where a value ends: at the next name with a value. It may itself begin like one."""
-    value = _VALUE.match(text, start, end)
-    found = _NEXT_NAME.search(text, value.end() if value else start, end)
-    return found.start() if found else end
