@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ def run(job: Job, folder: Path) -> int:
         for store, run_id in runs:
             counts = summary.sinks.get(store.place)
             store.end_run(run_id, dataclasses.asdict(counts) if counts else {}, summary.ended)
-    return job.ending.tell(summary, print_summary, summary.exit_code)
+    show = partial(print_summary, protocol=job.rules.protocol)
+    return job.ending.tell(summary, show, summary.exit_code)
 
 
 def _found(job: Job, folder: Path) -> Found:
@@ -114,7 +116,8 @@ def _many_files(job: Job, plan: Plan) -> list[str]:
     found = []
     for sink in job.sinks:
         if sink.partition_by:
-            files = expected_files(plan, sink.partition_by, job.rules.read)
+            rules = job.rules
+            files = expected_files(plan, sink.partition_by, rules.read, rules.protocol.table)
             if files > MANY:
                 found.append(warning_of(sink.name, sink.partition_by, files))
     for text in found:

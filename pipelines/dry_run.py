@@ -25,8 +25,8 @@ from fixfeed.pipelines.settings import Settings
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS
 from fixfeed.transforms.fix.dictionary.union import merged
-from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.fix.secrets.masking import RAW_DATA
+from fixfeed.transforms.protocol import Table as MessageTable
 
 __all__ = ["run"]
 
@@ -65,12 +65,13 @@ def _described(job: Job, files: Sequence[File], unreadable: Sequence[Unreadable]
         _file(file) | {"sinks": {name: by_file[file.name] for name, by_file in stored.items()}}
         for file in files
     ]
-    many = [
-        warning_of(sink.name, sink.partition_by, count)
-        for sink in sinks
-        if sink.partition_by and sink.name in plans
-        if (count := expected_files(plans[sink.name], sink.partition_by, rules.read)) > MANY
-    ]
+    table = rules.protocol.table
+    many = []
+    for sink in sinks:
+        if sink.partition_by and sink.name in plans:
+            count = expected_files(plans[sink.name], sink.partition_by, rules.read, table)
+            if count > MANY:
+                many.append(warning_of(sink.name, sink.partition_by, count))
     return {
         "files": found,
         "warnings": many,
@@ -78,7 +79,7 @@ def _described(job: Job, files: Sequence[File], unreadable: Sequence[Unreadable]
         "standard_input": STANDARD_INPUT in settings.input,
         "sinks": states,
         "rules": _rules(settings, rules),
-        "columns": [{"name": name, "type": str(kind)} for name, kind in _columns(settings)],
+        "columns": [{"name": name, "type": str(kind)} for name, kind in _columns(settings, table)],
     }
 
 
@@ -203,9 +204,9 @@ def _field(tag: int, rules: Rules) -> str:
     return f"{name} of Logons" if logons else name
 
 
-def _columns(settings: Settings) -> list[tuple[str, Any]]:
-    names = [(name, "string") for name in FIX.table.names_of_codes] if settings.names else []
-    return [*((field.name, field.type) for field in FIX.table.schema), *names]
+def _columns(settings: Settings, table: MessageTable) -> list[tuple[str, Any]]:
+    names = [(name, "string") for name in table.names_of_codes] if settings.names else []
+    return [*((field.name, field.type) for field in table.schema), *names]
 
 
 def _show(console: Console, found: Mapping[str, Any]) -> None:

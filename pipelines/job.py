@@ -17,8 +17,9 @@ from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.recipe import Rules
 from fixfeed.pipelines.running import LOCAL, Watch, check_runner
 from fixfeed.pipelines.settings import Settings
-from fixfeed.pipelines.sinks import Sink, sink_of
+from fixfeed.pipelines.sinks import Sink, is_standard_output, sink_of
 from fixfeed.pipelines.sources import sources_of
+from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["Job"]
 
@@ -41,21 +42,21 @@ class Job:
         self.watch = watch
         self.ending = ending
         self.errors = Console(stderr=True)
-        self.sinks = _sinks(settings)
+        self.beside = any(map(is_standard_output, settings.output))
+        ending.settle(settings, beside=self.beside and not settings.dry_run)
+        if self.beside and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
+            raise UsageError(
+                "standard output is written by one process alone: leave out --workers and "
+                "--runner, or name a file, as in jsonl:out.jsonl"
+            )
+        self.rules = Rules(settings)
+        self.sinks = _sinks(settings, self.rules.protocol)
         if not settings.input:
             raise UsageError(_nothing_to_read(settings))
         self.sources = sources_of(settings.input)
         self.fix_json = any(sink.fix_json for sink in self.sinks)
         one_is_enough = all(sink.one_writer for sink in self.sinks)
         self.processes = 1 if one_is_enough else os.cpu_count() or 1
-        self.beside = any(sink.stdout for sink in self.sinks)
-        if self.beside and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
-            raise UsageError(
-                "standard output is written by one process alone: leave out --workers and "
-                "--runner, or name a file, as in jsonl:out.jsonl"
-            )
-        ending.settle(settings, beside=self.beside and not settings.dry_run)
-        self.rules = Rules(settings)
         self.started = time.monotonic()
 
     @property
@@ -75,10 +76,10 @@ class Job:
         self.errors.print(f"fixfeed: {text}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _sinks(settings: Settings) -> list[Sink]:
+def _sinks(settings: Settings, protocol: Protocol) -> list[Sink]:
+    by, named = settings.partition_by, settings.names
     sinks = [
-        sink_of(uri, partition_by=settings.partition_by, names=settings.names)
-        for uri in settings.output
+        sink_of(uri, partition_by=by, names=named, protocol=protocol) for uri in settings.output
     ]
     names = [sink.name for sink in sinks]
     if len(set(names)) < len(names):

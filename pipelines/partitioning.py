@@ -17,7 +17,7 @@ from fixfeed.io.parquet.files import partitions, with_keys
 from fixfeed.io.parquet.sink import MOST_BYTES, MOST_ROWS
 from fixfeed.pipelines.plan import Plan
 from fixfeed.transforms.batch import Batch, Block
-from fixfeed.transforms.fix.protocol import FIX
+from fixfeed.transforms.protocol import Table
 
 __all__ = ["MANY", "expected_files", "warning_of"]
 
@@ -28,21 +28,25 @@ _SAMPLES = 8
 _SAMPLE = 256 << 10  # bytes of each
 
 
-def expected_files(plan: Plan, names: Sequence[str], read: Callable[[Block], Batch]) -> int:
+def expected_files(
+    plan: Plan, names: Sequence[str], read: Callable[[Block], Batch], table: Table
+) -> int:
     """Return about how many message files a plan makes in a lake partitioned by `names`.
 
-    `read` turns a block into the batch to store. Unreadable input counts as nothing.
+    `read` turns a block into the batch to store, whose messages `table` describes. Unreadable input
+    counts as nothing.
     """
     # A column of names has as many values as the column it is made from.
-    columns = [name[:-5] if name in FIX.table.names_of_codes else name for name in names]
+    columns = [name[:-5] if name in table.names_of_codes else name for name in names]
     samples = [read(block) for block in _sampled(plan.ranges)]
     batches = [batch.messages for batch in samples if batch.messages.num_rows > 1]
     rows = sum(messages.num_rows for messages in batches)
     if not rows:
         return 0
     octets = sum(batch.end - batch.start for batch in samples)
-    whole = sum(_folders(messages, columns) for messages in batches)
-    halves = sum(_folders(m.slice(0, m.num_rows // 2), columns) for m in batches)
+    times = table.times
+    whole = sum(_folders(messages, columns, times) for messages in batches)
+    halves = sum(_folders(m.slice(0, m.num_rows // 2), columns, times) for m in batches)
     growth = min(1.0, math.log2(whole / halves))
     commit = min(MOST_ROWS, rows * MOST_BYTES / sum(messages.nbytes for messages in batches))
     files = 0.0
@@ -74,9 +78,9 @@ def _sampled(ranges: Sequence[Range]) -> Iterator[Block]:
             yield block
 
 
-def _folders(messages: pa.RecordBatch, names: Sequence[str]) -> int:
+def _folders(messages: pa.RecordBatch, names: Sequence[str], times: Sequence[str]) -> int:
     rows = pa.table(with_keys(messages, 0, "message_id"))
-    return sum(1 for _ in partitions(rows, names, FIX.table.times))
+    return sum(1 for _ in partitions(rows, names, times))
 
 
 def _lengths(plan: Plan) -> dict[str, int]:

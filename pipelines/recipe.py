@@ -22,6 +22,7 @@ from fixfeed.transforms.fix.reading import Reading
 from fixfeed.transforms.fix.rules.language import Rule, parse_rule
 from fixfeed.transforms.fix.secrets.masking import Masking, read_masking
 from fixfeed.transforms.parse import Parse
+from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["Rules"]
 
@@ -62,7 +63,7 @@ class Rules:
             self.log,
             settings.delimiter,
         )
-        self.lookups = [_lookup(text) for text in settings.lookup]
+        self.lookups = [_lookup(text, self.protocol) for text in settings.lookup]
         own_names = self.dictionaries.own_names
         self._include = [parse_rule(rule, own_names) for rule in settings.include]
         self._exclude = [parse_rule(rule, own_names) for rule in settings.exclude]
@@ -73,7 +74,12 @@ class Rules:
             dictionaries=self.dictionaries,
             masking=self.masking,
         )
-        enrich = Enrich(names=settings.names, lookups=self.lookups, masking=self.masking)
+        enrich = Enrich(
+            names=settings.names,
+            lookups=self.lookups,
+            masking=self.masking,
+            protocol=self.protocol,
+        )
         self.steps: list[tuple[str, beam.PTransform]] = [("Filter", messages), ("Enrich", enrich)]
         if _asks_for_enriched((*self._include, *self._exclude), self.lookups):
             self.steps.reverse()
@@ -133,8 +139,8 @@ def _asks_for_enriched(rules: Sequence[Rule], lookups: Sequence[Lookup]) -> bool
     return any("enriched" in rule.columns for rule in rules)
 
 
-def _lookup(text: str) -> Lookup:
+def _lookup(text: str, protocol: Protocol) -> Lookup:
     path, separator, column = text.rpartition(":")
     if not separator or not path:
         raise UsageError(f"lookup is {text!r}, expected FILE:COLUMN, as in symbols.csv:symbol")
-    return Lookup.read(path, on=column)
+    return Lookup.read(path, on=column, protocol=protocol)

@@ -9,8 +9,8 @@ from typing import Any
 
 from fixfeed.pipelines.option import Kind, Option, UsageError
 from fixfeed.transforms.fix.framing.delimiter import read_delimiter
-from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.fix.reading import VALIDATE
+from fixfeed.transforms.protocol import default_protocol
 
 __all__ = ["OPTIONS", "Settings"]
 
@@ -188,7 +188,7 @@ class Settings:
         "them, write parquet:lake/?partition-by=date,session",
         "COLUMN",
         default=(),
-        shown=" ".join(FIX.table.partition_by),
+        shown=" ".join(default_protocol().table.partition_by),
     )
     dry_run: bool = _option(_RUNNING, "show what would be read, and the columns", default=False)
     quiet: bool = _option(_RUNNING, "show no progress", default=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fixfeed.io.jsonl import failures as jsonl_failures
 from fixfeed.io.jsonl.ledger import JsonlLedger
@@ -19,8 +19,8 @@ from fixfeed.io.sql.open import look_at_store, open_store
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.settings import OPTIONS
 from fixfeed.pipelines.uris import UnknownPlace, split_uri
-from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.nearest import nearest
+from fixfeed.transforms.protocol import Protocol, default_protocol
 
 # A sink's transform is imported where it is used: commands that only read a sink need no Beam.
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fixfeed.io.commit import Run
     from fixfeed.io.jsonl.standard_output import StandardOutputLedger
 
-__all__ = ["SINKS", "Connector", "Sink", "sink_of"]
+__all__ = ["SINKS", "Connector", "Messages", "Sink", "is_standard_output", "sink_of"]
 
 _BY_WORD = {option.name: option for option in OPTIONS}
 
@@ -42,9 +42,9 @@ class Sink:
     for planning; `write(run)` is the transform that stores. `failures()` yields the stored failures
     in order. `look()` opens an existing ledger to look at it, or raises the `SinkError` that
     storing would raise. These two make nothing. `fix_json` means that it needs the column
-    `fix_json`, and `stdout` that it writes to standard output, in one process. `one_writer` means
-    that one process keeps it busy: others would wait for their turn, and their rows would come in
-    between. `partition_by` are the names that sort its files into folders, if it has any.
+    `fix_json`. `one_writer` means that one process keeps it busy: others would wait for their turn,
+    and their rows would come in between. `partition_by` are the names that sort its files into
+    folders, if it has any.
     """
 
     name: str
@@ -53,12 +53,18 @@ class Sink:
     failures: Callable[[], Generator[dict[str, Any], None, None]]
     look: Callable[[], Ledger | None]
     fix_json: bool = False
-    stdout: bool = False
     one_writer: bool = False
     partition_by: Sequence[str] = ()
 
 
-def _sql(uri: str, _given: Mapping[str, Any], _names: bool) -> Sink:
+class Messages(NamedTuple):
+    """The messages of a run: their protocol, and whether they have the columns of names."""
+
+    protocol: Protocol
+    names: bool
+
+
+def _sql(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
     file = uri.removeprefix("sqlite:")
     if file != uri and (not file.startswith("///") or not file.strip("/")):
         raise UnknownPlace(
@@ -69,7 +75,7 @@ def _sql(uri: str, _given: Mapping[str, Any], _names: bool) -> Sink:
     def write(run: "Run") -> "beam.PTransform":
         from fixfeed.io.sql.sink import WriteToSql
 
-        return WriteToSql(uri, run)
+        return WriteToSql(uri, run, protocol=messages.protocol)
 
     def failures() -> Generator[dict[str, Any], None, None]:
         with closing(open_store(uri, read_only=True)) as store:
@@ -77,35 +83,36 @@ def _sql(uri: str, _given: Mapping[str, Any], _names: bool) -> Sink:
 
     return Sink(
         redact(uri),
-        lambda: open_store(uri),
+        lambda: open_store(uri, protocol=messages.protocol),
         write,
         failures,
-        lambda: look_at_store(uri),
+        lambda: look_at_store(uri, protocol=messages.protocol),
         one_writer=uri.startswith("sqlite:"),
     )
 
 
-def _parquet(uri: str, given: Mapping[str, Any], names: bool) -> Sink:
+def _parquet(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
     place = uri.removeprefix("parquet:")
-    partition_by = given.get("partition-by", FIX.table.partition_by)
+    protocol, names = messages
+    partition_by = given.get("partition-by", protocol.table.partition_by)
     if not place or place.startswith("//"):
         raise UnknownPlace(
             f"{redact(uri)!r} names no folder: write parquet:lake/ or parquet:/data/lake"
             f"{_meant('parquet:', place)}"
         )
     try:
-        check_partitions(partition_by, FIX.table)
+        check_partitions(partition_by, protocol.table)
     except ValueError as error:
         raise UnknownPlace(str(error)) from error
 
     def write(run: "Run") -> "beam.PTransform":
         from fixfeed.io.parquet.sink import WriteToParquet
 
-        return WriteToParquet(place, run, partition_by=partition_by)
+        return WriteToParquet(place, run, partition_by=partition_by, protocol=protocol)
 
     def ledger() -> ParquetLedger:
-        columns = columns_of_a_run(FIX.table, names=names)
-        return ParquetLedger(place, partition_by=partition_by, columns=columns)
+        columns = columns_of_a_run(protocol.table, names=names)
+        return ParquetLedger(place, partition_by=partition_by, columns=columns, protocol=protocol)
 
     def failures() -> Generator[dict[str, Any], None, None]:
         return parquet_failures.read_failures(place)
@@ -120,20 +127,20 @@ def _parquet(uri: str, given: Mapping[str, Any], names: bool) -> Sink:
     )
 
 
-def _jsonl(uri: str, _given: Mapping[str, Any], _names: bool) -> Sink:
+def _jsonl(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
     place = uri.removeprefix("jsonl:")
     if not Path(place).name or place.startswith("//"):
         raise UnknownPlace(
             f"{redact(uri)!r} names no file: write jsonl:out.jsonl, jsonl:/data/out.jsonl, or "
             f"jsonl:- for standard output{_meant('jsonl:', place)}"
         )
-    if place == "-":
-        return _standard_output(uri)
+    if is_standard_output(uri):
+        return _standard_output(uri, messages.protocol)
 
     def write(run: "Run") -> "beam.PTransform":
         from fixfeed.io.jsonl.sink import WriteToJsonLines
 
-        return WriteToJsonLines(place, run)
+        return WriteToJsonLines(place, run, protocol=messages.protocol)
 
     def failures() -> Generator[dict[str, Any], None, None]:
         return jsonl_failures.read_failures(place)
@@ -144,7 +151,12 @@ def _jsonl(uri: str, _given: Mapping[str, Any], _names: bool) -> Sink:
     return Sink(redact(uri), lambda: JsonlLedger(place), write, failures, look, fix_json=True)
 
 
-def _standard_output(uri: str) -> Sink:
+def is_standard_output(uri: str) -> bool:
+    """Return whether a URI names standard output, which one process writes."""
+    return uri == "jsonl:-"
+
+
+def _standard_output(uri: str, protocol: Protocol) -> Sink:
     @functools.cache
     def ledger() -> "StandardOutputLedger":
         from fixfeed.io.jsonl.standard_output import StandardOutputLedger
@@ -154,12 +166,14 @@ def _standard_output(uri: str) -> Sink:
     def write(run: "Run") -> "beam.PTransform":
         from fixfeed.io.jsonl.standard_output import WriteToStandardOutput
 
-        return WriteToStandardOutput(names=ledger().names, on_commit=run.on_commit)
+        return WriteToStandardOutput(
+            names=ledger().names, on_commit=run.on_commit, protocol=protocol
+        )
 
     def failures() -> Generator[dict[str, Any], None, None]:
         return jsonl_failures.read_failures("-")
 
-    return Sink(uri, ledger, write, failures, lambda: None, fix_json=True, stdout=True)
+    return Sink(uri, ledger, write, failures, lambda: None, fix_json=True)
 
 
 def _there(ledger: JsonlLedger | ParquetLedger) -> Ledger | None:
@@ -178,12 +192,12 @@ def _there(ledger: JsonlLedger | ParquetLedger) -> Ledger | None:
 class Connector:
     """Makes sinks of the URIs of a scheme.
 
-    `make(uri, given, names)` makes the sink of a URI without parameters; `given` are the values of
-    parameters by word; `names` means that messages have the columns of names. `parameters` are
-    those that a URI may have, None if all of the URI is for the driver.
+    `make(uri, given, messages)` makes the sink of a URI without parameters; `given` are the values
+    of parameters by word; `messages` are those to store. `parameters` are those that a URI may
+    have, None if all of the URI is for the driver.
     """
 
-    make: Callable[[str, Mapping[str, Any], bool], Sink]
+    make: Callable[[str, Mapping[str, Any], Messages], Sink]
     example: str
     parameters: Sequence[Option] | None = ()
 
@@ -204,19 +218,26 @@ _SUFFIXES = {
 }
 
 
-def sink_of(uri: str, *, partition_by: Sequence[str] = (), names: bool = False) -> Sink:
+def sink_of(
+    uri: str,
+    *,
+    partition_by: Sequence[str] = (),
+    names: bool = False,
+    protocol: Protocol | None = None,
+) -> Sink:
     """Return the sink that a URI names. Raises `UnknownPlace`; nothing is opened.
 
     `partition_by` are the names that sort the files of all Parquet sinks into folders, if given for
-    all; `names` means that messages have the columns of names.
+    all; `names` means that messages have the columns of names. `protocol` is that of the messages,
+    FIX if none is named.
     """
     scheme, separator, _ = uri.partition(":")
     if not separator or scheme not in SINKS:
         examples = ", ".join(connector.example for connector in SINKS.values())
         raise UnknownPlace(f"output {redact(uri)!r} is none of {examples}{_guess(uri)}")
-    connector = SINKS[scheme]
+    connector, messages = SINKS[scheme], Messages(protocol or default_protocol(), names)
     if connector.parameters is None:
-        return connector.make(uri, {}, names)
+        return connector.make(uri, {}, messages)
     place, given = split_uri(uri, connector.parameters)
     for_all = {"partition-by": tuple(partition_by)} if partition_by else {}
     for word, value in for_all.items():
@@ -225,7 +246,7 @@ def sink_of(uri: str, *, partition_by: Sequence[str] = (), names: bool = False) 
                 f"output {redact(uri)!r} contradicts --{word}, which says {','.join(value)} for "
                 "all outputs; leave out one of the two"
             )
-    return connector.make(place, {**for_all, **given}, names)
+    return connector.make(place, {**for_all, **given}, messages)
 
 
 def _meant(scheme: str, place: str) -> str:

@@ -14,8 +14,8 @@ from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.metrics import Read
 from fixfeed.pipelines.not_fix import nothing_read, without_fix, words_for
 from fixfeed.pipelines.plan import Plan
-from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.lookup import Lookup
+from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["Summary", "print_summary", "summary_of"]
 
@@ -137,8 +137,8 @@ def _some(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def print_summary(console: Console, summary: Summary) -> None:
-    """Print the summary of a run as tables."""
+def print_summary(console: Console, summary: Summary, *, protocol: Protocol) -> None:
+    """Print the summary of a run as tables; `protocol` is that of its messages."""
     table = Table("", *summary.sinks, title="fixfeed", title_justify="left")
     rows = (
         ("came in", "read"),
@@ -153,12 +153,12 @@ def print_summary(console: Console, summary: Summary) -> None:
     table.add_row("  set aside as failures", *(f"{one.failures:,}" for one in sinks))
     for lookup in dict.fromkeys(name for one in sinks for name in one.joined):
         table.add_row(f"joined with {lookup}", *(f"{one.joined[lookup]:,}" for one in sinks))
-    table.add_row("lines without FIX", *(f"{one.skipped:,}" for one in sinks))
+    table.add_row(f"lines without {protocol.name}", *(f"{one.skipped:,}" for one in sinks))
     for column in table.columns[1:]:
         column.justify, column.overflow = "right", "fold"
     console.print(table)
-    _print_kinds(console, "defects", FIX.defects, [one.defects for one in sinks])
-    _print_kinds(console, "failures", FIX.reasons, [one.failed for one in sinks])
+    _print_kinds(console, "defects", protocol.defects, [one.defects for one in sinks])
+    _print_kinds(console, "failures", protocol.reasons, [one.failed for one in sinks])
     if summary.finished:
         count = len(summary.finished)
         were = "1 file was" if count == 1 else f"{count:,} files were"

@@ -81,6 +81,18 @@ def test_imports_follow_the_arrows(file):
     assert strays == []
 
 
+def test_only_the_flags_of_fix_know_fix():
+    """They become the protocol of a run in one place. Samples and fidelity are of FIX alone."""
+    room = ROOT / "pipelines"
+    found = {
+        str(file.relative_to(room)): {name for name in imports_of(file) if name.startswith(FIX)}
+        for file in room.glob("*.py")
+    }
+    flags = {"dictionaries.py", "dry_run.py", "endings.py", "recipe.py", "settings.py"}
+    assert {file for file, names in found.items() if names} == flags
+    assert {file for file, names in found.items() if f"{FIX}.protocol" in names} == {"recipe.py"}
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_only_a_connector_imports_its_driver(file):
     drivers = {name.partition(".")[0] for name in imports_of(file)} & DRIVERS

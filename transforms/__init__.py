@@ -1,1 +1,1 @@
-"""FIX handling as PTransforms, one per file: they only wire up plain functions that do the work."""
+"""Protocols, and PTransforms, one per file, that only wire up plain functions that do the work."""

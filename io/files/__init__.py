@@ -1,1 +1,1 @@
-"""FIX logs in files: found, planned, cut into ranges, read as blocks."""
+"""Sources in files: found, planned, cut into ranges, read as blocks."""

@@ -1,19 +1,19 @@
-"""Decides which stored source a file is: by what was read of it, whatever its name.
+"""Decides which stored source a content is: by what was read of it, wherever it is now.
 
-A file continues a source if it still holds all that is known to have been read of the source: it is
-long enough and has every witness (`ledger.witness`). That alone is not enough, since different
-files may begin alike:
+A content (for files: that of a file) continues a source if it still holds all that is known to have
+been read of the source: it is long enough and has every witness (`ledger.witness`). That alone is
+not enough, since different contents may begin alike:
 
-* If less than 4096 bytes were read, that is too short to decide: path or inode must be the same
-  too. If nothing was read yet because it could not be, the beginning that was seen counts as read.
-* Under another name a file continues a source only if the source's own path no longer does: it was
-  renamed, rotated or compressed. If it still does, the file counts as the source only if it is a
-  copy: all its bytes begin the other file.
-* Only one file continues a source, copies aside.
+* If less than 4096 bytes were read, that is too short to decide: place (a path) or id (an inode)
+  must be the same too. If nothing was read yet because it could not be, the beginning that was seen
+  counts as read.
+* At another place a content continues a source only if that at the source's own place no longer
+  does: a file was renamed, rotated or compressed. If it still does, the content counts as the
+  source only if it is a copy: all its bytes begin the other one.
+* Only one content continues a source, copies aside.
 
-Of several sources, the one read furthest is continued, then the one with the same path, then the
-one with the same inode. Without proof it is a new source: reading again is safe, losing data is
-not.
+Of several sources, the one read furthest is continued, then the one with the same place, then the
+one with the same id. Without proof it is a new source: reading again is safe, losing data is not.
 """
 
 import hashlib
@@ -44,10 +44,10 @@ _MOST_INSIDE = 32  # places checked in a stretch, besides its end
 class StoredSource:
     """A source as a ledger stores it.
 
-    `place` and `file_id` are those of the file when it was last seen, `fingerprint` is the witness
-    of its first 4096 bytes, and `digests` are those of its beginning as `digests_of` writes them.
-    `extent` is how far it was read. `witnesses` are those of positions that were read up to, and,
-    if nothing was read, those of its beginning as it was seen.
+    `place` and `file_id` are those of its content when it was last seen, `fingerprint` is the
+    witness of its first 4096 bytes, and `digests` are those of its beginning as `digests_of` writes
+    them. `extent` is how far it was read. `witnesses` are those of positions that were read up to,
+    and, if nothing was read, those of its beginning as it was seen.
     """
 
     source_id: int
@@ -67,7 +67,7 @@ class StoredSource:
     def missing_witness(self, source: Source) -> str:
         """Return the witness of the end of what was read, `` if it is stored already.
 
-        Ledgers of older versions lack it; it is taken from the file identified as the source.
+        Ledgers of older versions lack it; it is taken from the content identified as the source.
         """
         if source.content is None or not self.extent or self.extent in self.witnesses:
             return ""
@@ -99,7 +99,7 @@ def digests_of(source: Source) -> str:
 
 
 class Match(NamedTuple):
-    """The stored source that matches a source; with `copy`, that one's own file is another."""
+    """The stored source that matches a source; with `copy`, that one has a content of its own."""
 
     stored: StoredSource
     copy: bool = False
@@ -180,7 +180,7 @@ def _rank(content: Content, one: StoredSource) -> tuple[int, bool, bool]:
 
 
 class _Index:
-    """Stored sources, indexed by what a file may share with them."""
+    """Stored sources, indexed by what a content may share with them."""
 
     def __init__(self, stored: Iterable[StoredSource]):
         self.by_key: dict[tuple[str, str], StoredSource] = {}
@@ -200,7 +200,7 @@ class _Index:
                 where.setdefault(key, []).append(one)
 
     def candidates(self, content: Content) -> Collection[StoredSource]:
-        """Return the sources that a file may continue, each once."""
+        """Return the sources that a content may continue, each once."""
         told_by_name = self._by_place.get(storable(content.place), [])
         if content.file_id:
             told_by_name = told_by_name + self._by_file_id.get(content.file_id, [])

@@ -7,7 +7,7 @@ import sys
 import orjson
 import pytest
 
-from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.sinks import is_standard_output, sink_of
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.framing.borders import endings, last_border
@@ -91,7 +91,7 @@ def test_a_uri_without_a_file_name_is_answered_with_a_correct_one(uri):
 
 def test_a_sink_of_lines_asks_for_whole_messages():
     found = [sink_of(f"jsonl:{place}", partition_by=()) for place in ("out.jsonl", "-")]
-    assert [(sink.name, sink.fix_json, sink.stdout) for sink in found] == [
+    assert [(one.name, one.fix_json, is_standard_output(one.name)) for one in found] == [
         ("jsonl:out.jsonl", True, False),
         ("jsonl:-", True, True),
     ]

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.summary import Summary, print_summary
+from fixfeed.transforms.protocol import default_protocol
 from tests.pipelines.test_fixfeed import fixfeed
 from tests.transforms.fix.messages import encode
 
@@ -84,7 +85,8 @@ def test_the_summary_shows_how_many_messages_joined(log):
     ]
     out = io.StringIO()
     sinks = {name: Counts(**one) for name, one in summary.pop("sinks").items()}
-    print_summary(Console(file=out, width=120), Summary(sinks, **summary))
+    console = Console(file=out, width=120)
+    print_summary(console, Summary(sinks, **summary), protocol=default_protocol())
     lines = [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]
     assert "joined with symbols.csv:symbol 150" in lines
     assert "joined with accounts.csv:account 0" in lines

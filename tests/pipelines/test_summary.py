@@ -16,6 +16,7 @@ from fixfeed.pipelines.summary import print_summary, summary_of
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.defects import MEANINGS
 from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.protocol import FIX
 from tests.transforms.fix.messages import encode
 
 RIGHT = encode([(35, b"0"), (49, b"A"), (56, b"B")])
@@ -86,7 +87,7 @@ def test_every_kind_of_defect_is_counted(tmp_path):
 
 def test_the_tables_explain_each_kind_with_the_most_frequent_first(counters):
     out = io.StringIO()
-    print_summary(Console(file=out, width=120), summary(counters))
+    print_summary(Console(file=out, width=120), summary(counters), protocol=FIX)
     lines = [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]
     first = f"check_sum 4 {MEANINGS['check_sum']}"
     assert lines.index(first) + 1 == lines.index(f"empty_value 1 {MEANINGS['empty_value']}")
