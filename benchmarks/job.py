@@ -16,7 +16,8 @@ from pathlib import Path
 import apache_beam as beam
 
 from fixfeed.io.commit import Run
-from fixfeed.io.files.source import ReadFromFiles, cut_ranges, find_files
+from fixfeed.io.files.find import cut_ranges, find_files
+from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.sink import WriteToParquet
 from fixfeed.io.sql.open import open_store

@@ -19,8 +19,8 @@ import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import cut_ranges, find_files
 from fixfeed.io.sql.doubles import with_doubles
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.postgresql import encoder_of

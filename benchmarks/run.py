@@ -19,8 +19,8 @@ import simplefix
 
 from benchmarks.bench_log import write_bench_log
 from benchmarks.readings import loading, readings
+from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import cut_ranges, find_files
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
 from tests.services.postgresql_server import server

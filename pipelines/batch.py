@@ -12,7 +12,9 @@ from typing import Any
 import apache_beam as beam
 
 from fixfeed.io.commit import Run
-from fixfeed.io.files.source import ReadFromFiles, Unreadable, set_options
+from fixfeed.io.files.find import Unreadable
+from fixfeed.io.files.remote import set_options
+from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed, gaps
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines import metrics

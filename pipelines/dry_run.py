@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from fixfeed.io.files.content import STANDARD_INPUT
+from fixfeed.io.files.find import File, Unreadable, cut_ranges, without_copies
 from fixfeed.io.files.ranges import Range
-from fixfeed.io.files.source import File, Unreadable, cut_ranges, set_options, without_copies
+from fixfeed.io.files.remote import set_options
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, SinkError, gaps
 from fixfeed.pipelines.endings import DONE, UNREAD, USAGE

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from fixfeed.io.files.source import File
+from fixfeed.io.files.find import File
 from fixfeed.pipelines.metrics import Read
 from fixfeed.pipelines.plan import Plan
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fixfeed.io.files.find import File, cut_ranges, without_copies
 from fixfeed.io.files.ranges import LONGEST, Range
-from fixfeed.io.files.source import File, cut_ranges, without_copies
 from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, Stretch, gaps, merged
 
 __all__ = ["Plan", "make_plan", "range_size"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fixfeed.io.files.content import STANDARD_INPUT
-from fixfeed.io.files.source import File, Unreadable, file_at, find_files
+from fixfeed.io.files.find import File, Unreadable, file_at, find_files
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.standard_input import spool
 from fixfeed.pipelines.uris import split_uri

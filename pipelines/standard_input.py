@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from fixfeed.io.files.source import Unreadable
+from fixfeed.io.files.find import Unreadable
 from fixfeed.io.ledger.ledger import SinkFailed
 
 __all__ = ["spool"]

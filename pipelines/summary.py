@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fixfeed.io.files.source import Unreadable
+from fixfeed.io.files.find import Unreadable
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.metrics import Read

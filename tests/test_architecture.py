@@ -116,6 +116,8 @@ def test_importing_files_and_sinks_imports_no_protocol():
     [
         "transforms.fix.protocol",
         "transforms.fix.parser",
+        "io.files.find",
+        "io.files.reading",
         "io.ledger.identity",
         "io.sql.open",
         "io.parquet.writer",

@@ -5,8 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError
-
 from fixfeed.io.files.compression import Damaged, Stream, compression_of
 from fixfeed.io.files.planned import MOST_MOVES, Planned, Replaced, open_file
 from fixfeed.io.ledger import source
@@ -71,7 +69,7 @@ class Content:
 
         try:
             return self.planned.read_with(look)
-        except (Damaged, Replaced, BeamIOError, OSError):
+        except (Damaged, Replaced, OSError):
             return {}
 
     def begins(self, other: source.Content) -> bool:
@@ -115,7 +113,7 @@ class Content:
             return self.planned.read_with(
                 lambda mine: other.planned.read_with(lambda its: compare(mine, its))
             )
-        except (Damaged, Replaced, BeamIOError, OSError):
+        except (Damaged, Replaced, OSError):
             return False, ""
 
     def look_at(self, place: str) -> "Content | None":
@@ -127,7 +125,7 @@ def look(path: str, place: str) -> tuple[Content, bytes]:
     """Return the content of the file at a path, and its first 64 KiB.
 
     It is to be known by `place`. Up to 1 MiB is read. If the file is replaced meanwhile, so that
-    the parts are of two files, it is read again. Raises `Damaged`, `BeamIOError` or `OSError` if
+    the parts are of two files, it is read again. Raises `Damaged` or `OSError` if
     nothing can be read.
     """
     for _ in range(MOST_MOVES):
@@ -169,5 +167,5 @@ def look_at(place: str) -> Content | None:
         return None
     try:
         return look(place, place)[0]
-    except (Damaged, BeamIOError, OSError, ValueError):
+    except (Damaged, OSError, ValueError):
         return None

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeVar
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from fixfeed.io.files import remote
 
 __all__ = ["MOST_MOVES", "Planned", "Replaced", "file_id_of", "open_file"]
 
@@ -30,8 +29,8 @@ class Replaced(Exception):
 
 
 def open_file(path: str) -> BinaryIO:
-    """Open a file of any of Beam's file systems, as it is stored."""
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    """Open a file of this machine, or of any of Beam's file systems, as it is stored."""
+    return remote.open_file(path) if remote.is_remote(path) else open(path, "rb")
 
 
 def file_id_of(file: BinaryIO) -> str:
@@ -102,8 +101,8 @@ class Planned:
     def opened(self) -> Iterator[BinaryIO]:
         """Open the file by its name, and check it before and after it is used.
 
-        Without the second check, a truncated file would seem to end early. Raises `Replaced`,
-        `BeamIOError`, `OSError`.
+        Without the second check, a truncated file would seem to end early. Raises `Replaced`
+        or `OSError`.
         """
         with open_file(self.path) as file:
             if self.file_id and file_id_of(file) != self.file_id:
@@ -146,9 +145,9 @@ class Planned:
         It is looked for by its own name, then by its inode, and then, in case it was copied and
         truncated, by its content among files whose names begin like its own.
         """
-        with contextlib.suppress(Replaced, BeamIOError, OSError), self.opened():
+        with contextlib.suppress(Replaced, OSError), self.opened():
             return self
-        if "://" in self.path:
+        if remote.is_remote(self.path):
             return None
         folder, name = os.path.split(self.path)
         try:
@@ -161,7 +160,7 @@ class Planned:
         renamed = [one for one in there if str(one.inode()) == inode]
         alike = [one for one in there if one.name.startswith(stem) and one not in renamed]
         for entry in [*renamed, *alike[:_MOST_LOOKED_AT]]:
-            with contextlib.suppress(Replaced, BeamIOError, OSError):
+            with contextlib.suppress(Replaced, OSError):
                 file_id = self.file_id if entry in renamed else ""
                 moved = replace(self, path=entry.path, file_id=file_id)
                 with moved.opened() as file:

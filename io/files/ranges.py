@@ -5,8 +5,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-from apache_beam.io.filesystem import BeamIOError
-
 from fixfeed.io.files.compression import Damaged, Stream
 from fixfeed.io.files.globs import visible
 from fixfeed.io.files.planned import Planned, Replaced
@@ -131,7 +129,7 @@ def with_context(
         return parts
     try:
         told = first.planned.read_with(lambda file: _contexts(parts, Stream(file, ""), stop))
-    except (BeamIOError, OSError, Damaged, Replaced, _Unread) as error:
+    except (OSError, Damaged, Replaced, _Unread) as error:
         unread = (
             "what comes before this place, and tells how to read it, could not be read: "
             f"{reason_of(error)}. Give the file that has it now as --input"

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError
-
 from fixfeed.io.files.compression import Damaged, Stream
 from fixfeed.io.files.planned import MOST_MOVES, Replaced
 from fixfeed.io.files.ranges import BLOCK, Range, blocks_of, reason_of, said
@@ -40,7 +38,7 @@ def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
             reason = f"{error} while the job ran"
         except FileNotFoundError:
             reason = "it went while the job ran"
-        except (BeamIOError, OSError) as error:
+        except OSError as error:
             yield _unread(part, at, reason_of(error))
             return
         moved = part.planned.found_again()

@@ -12,7 +12,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fixfeed.io.files.source import find_files
+from fixfeed.io.files.find import find_files
 from fixfeed.pipelines.fidelity.dictionary_xml import (
     VERSIONS,
     copy_dictionaries,

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from fixfeed.io.files.find import File, cut_ranges
 from fixfeed.io.files.ranges import with_context
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import File, cut_ranges
 from fixfeed.pipelines.fidelity.compare import Difference, compare
 from fixfeed.pipelines.fidelity.copies import Copy, as_text, copy_of, delimiter_of, split
 from fixfeed.pipelines.fidelity.kinds import UNEXPLAINED

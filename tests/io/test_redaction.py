@@ -3,7 +3,8 @@
 import pytest
 from apache_beam.transforms.display import DisplayData
 
-from fixfeed.io.files.source import ReadFromFiles, find_files
+from fixfeed.io.files.find import find_files
+from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.jsonl.sink import WriteToJsonLines
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.sink import WriteToParquet

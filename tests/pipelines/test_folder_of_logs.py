@@ -30,8 +30,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from fixfeed.io.files.find import find_files
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import find_files
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.jsonl.writer import JsonlWriter
 from fixfeed.io.ledger.witness import TELLING

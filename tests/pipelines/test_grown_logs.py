@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
+from fixfeed.io.files.find import find_files
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import find_files
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.jsonl.writer import JsonlWriter
 from fixfeed.io.parquet.ledger import ParquetLedger

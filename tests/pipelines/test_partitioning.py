@@ -7,7 +7,7 @@ import sys
 import orjson
 import pytest
 
-from fixfeed.io.files.source import cut_ranges, find_files
+from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.pipelines.partitioning import MANY, expected_files
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.recipe import Rules

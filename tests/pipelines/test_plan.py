@@ -1,6 +1,6 @@
 import pytest
 
-from fixfeed.io.files.source import cut_ranges, find_files
+from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.pipelines.plan import range_size
 
 MIB = 1 << 20

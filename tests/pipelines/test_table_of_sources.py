@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from fixfeed.io.files.source import file_at
+from fixfeed.io.files.find import file_at
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.run import main
 from fixfeed.pipelines.sources import SOURCES, Source, SourceKind, sources_of

@@ -18,9 +18,10 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
 from fixfeed.io.commit import Run
+from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.ranges import with_context
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import ReadFromFiles, cut_ranges, find_files
+from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.jsonl.sink import WriteToJsonLines
 from fixfeed.io.jsonl.standard_output import WriteToStandardOutput

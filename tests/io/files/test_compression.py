@@ -9,8 +9,8 @@ import zipfile
 import pytest
 
 from fixfeed.io.files.compression import compression_of
+from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import cut_ranges, find_files
 from tests.transforms.fix.messages import encode, random_log
 
 ORDER = encode([(35, b"D"), (49, b"A"), (56, b"B"), (55, "Zürich 東京".encode())])

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from fixfeed.io.files import ranges
+from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import cut_ranges, find_files
 from fixfeed.io.ledger import ledger
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.files import with_keys

@@ -6,9 +6,9 @@ import random
 import pytest
 
 from fixfeed.io.files import ranges
+from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.ranges import with_context
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import cut_ranges, find_files
 from tests.transforms.fix.session_logs import heard, heard_in, logon, order, random_session_log
 
 

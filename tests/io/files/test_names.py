@@ -7,8 +7,8 @@ import stat
 import pytest
 
 from fixfeed.io.files import globs
+from fixfeed.io.files.find import find_files
 from fixfeed.io.files.globs import kind_of, visible
-from fixfeed.io.files.source import find_files
 from tests.transforms.fix.messages import encode
 
 ORDER = encode([(35, b"D"), (49, b"A"), (56, b"B"), (11, b"C1"), (55, b"AAPL")]) + b"\n"

@@ -9,9 +9,9 @@ import pytest
 
 from fixfeed.io.files import content
 from fixfeed.io.files import planned as planned_files
+from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.ranges import with_context
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import cut_ranges, find_files
 from fixfeed.io.ledger.witness import EXACT
 from tests.io.ledger.known_sources import file_witness
 from tests.transforms.fix.messages import random_log

@@ -11,8 +11,8 @@ import pytest
 import zstandard
 
 from fixfeed.io.files import ranges
+from fixfeed.io.files.find import cut_ranges, find_files, without_copies
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import cut_ranges, find_files, without_copies
 from fixfeed.transforms.fix.parser import parse_block
 from tests.transforms.fix.messages import encode, random_log
 

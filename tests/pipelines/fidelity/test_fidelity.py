@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from fixfeed.io.files.source import find_files
+from fixfeed.io.files.find import find_files
 from fixfeed.pipelines.fidelity import examine as examining
 from fixfeed.pipelines.fidelity.command import main
 from fixfeed.pipelines.fidelity.compare import Difference

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.bench_log import write_bench_log
+from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.files.source import cut_ranges, find_files
 from fixfeed.pipelines.sample import command as sample
 from fixfeed.pipelines.sample.layouts import LAYOUTS
 from fixfeed.transforms.fix.defects import DICTIONARY, NAMES, defect_text

@@ -1,0 +1,38 @@
+"""Files of other machines: whatever Beam's FileSystems open (s3://, gs://, hdfs://).
+
+Beam is imported here when a URL is used, and nowhere else in the reading of files. Its errors are
+`OSError`, and `ValueError` for a scheme whose extra is not installed.
+"""
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+__all__ = ["is_remote", "match", "open_file", "set_options"]
+
+
+def is_remote(path: str) -> bool:
+    """Return whether a path is a URL."""
+    return "://" in path
+
+
+def match(pattern: str) -> list[str]:
+    """Return the URLs that match a pattern."""
+    return [found.path for found in _file_systems().match([pattern])[0].metadata_list]
+
+
+def open_file(url: str) -> BinaryIO:
+    """Open a file as it is stored."""
+    return _file_systems().open(url, compression_type="uncompressed")
+
+
+def set_options(options: Sequence[str]) -> None:
+    """Set the options of Beam's file systems in this process."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    _file_systems().set_options(PipelineOptions(list(options)))
+
+
+def _file_systems() -> Any:
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems
