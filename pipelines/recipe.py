@@ -14,13 +14,14 @@ from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.settings import Settings
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.enrich import Enrich, Lookup, enrich_batch
-from fixfeed.transforms.filter import Filter, filter_batch
+from fixfeed.transforms.filter import Filter
 from fixfeed.transforms.fix.dictionary.choose import Dictionaries
 from fixfeed.transforms.fix.prefix.log_format import read_log_format
 from fixfeed.transforms.fix.protocol import Fix
 from fixfeed.transforms.fix.reading import Reading
 from fixfeed.transforms.fix.rules.language import Rule, parse_rule
 from fixfeed.transforms.fix.secrets.masking import Masking, read_masking
+from fixfeed.transforms.keep import filter_batch
 from fixfeed.transforms.parse import Parse
 from fixfeed.transforms.protocol import Protocol
 

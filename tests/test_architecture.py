@@ -120,6 +120,7 @@ def test_importing_files_and_sinks_imports_no_protocol():
         "io.files.reading",
         "io.ledger.identity",
         "io.sql.open",
+        "transforms.keep",
         "io.parquet.writer",
         "io.jsonl.writer",
         "pipelines.failures",

@@ -10,9 +10,10 @@ from apache_beam.testing.util import assert_that
 
 import fixfeed.transforms.coders  # noqa: F401
 from fixfeed.transforms.batch import Block
-from fixfeed.transforms.filter import Filter, filter_batch
+from fixfeed.transforms.filter import Filter
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.rules.language import RuleError, parse_rule
+from fixfeed.transforms.keep import filter_batch
 from tests.transforms.fix.messages import encode
 
 DATA = (
