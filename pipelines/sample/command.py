@@ -6,25 +6,23 @@ python -m fixfeed.pipelines.sample.command --output demo/logs
 import argparse
 import bz2
 import gzip
-import io
 import lzma
 import random
 import sys
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import cycle
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 import zstandard
 
-from fixfeed.pipelines.sample.damages import DAMAGES, NOISE, Found
 from fixfeed.pipelines.sample.day import Sent, Session, trading_day
-from fixfeed.pipelines.sample.layouts import LAYOUTS, Layout
+from fixfeed.pipelines.sample.drop_copy import drop_copy
+from fixfeed.pipelines.sample.layouts import LAYOUTS
+from fixfeed.pipelines.sample.log import Log
+from fixfeed.pipelines.sample.truth import Truth
 
-__all__ = ["COMPRESSIONS", "DEFAULT_MESSAGES", "Truth", "main", "write_sample"]
+__all__ = ["COMPRESSIONS", "DEFAULT_MESSAGES", "main", "write_sample"]
 
 DEFAULT_MESSAGES = 20_000
 
@@ -37,8 +35,6 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 }
 """The compressions of a file, by the suffix of its name."""
 
-_DAMAGED = 0.015
-_NOISY = 0.004
 _LEAST = 20
 _SESSIONS = {
     "quickfix": Session("FIX.4.4", "BUYSIDE", "BROKER", digits=6),
@@ -46,136 +42,44 @@ _SESSIONS = {
     "iso": Session("FIXT.1.1", "ALGO", "VENUE", client_logs=True, digits=9),
     "plain": Session("FIX.4.4", "FUND", "BROKER"),
     "stream": Session("FIXT.1.1", "DESK", "VENUE", client_logs=True, digits=6),
-    "pipe": Session("FIX.4.2", "PENSION", "BROKER"),
+    "pipe": Session("FIX.4.0", "PENSION", "BROKER", digits=0),
     "caret_a": Session("FIX.4.4", "QUANT", "MDFEED", client_logs=True, quotes=True),
     "caret": Session("FIX.4.4", "RETAIL", "BROKER"),
     "semicolon": Session("FIXT.1.1", "VIEWER", "MDFEED", client_logs=True, quotes=True),
+    "tab": Session("FIX.4.4", "DROPCOPY", "BROKER"),
 }
+_COPIES = {"tab": "quickfix"}  # the session whose executions a drop copy has
 _COMPRESSED = {"log4j": "gz", "iso": "zst"}
+_ABOUT_FILLS = (
+    "fills are what stands after busts and corrections, by symbol; notional is quantity times"
+    " price. A file with drop_copy_of has the executions of that session once more, so its fills"
+    " are not in the total."
+)
 _UNFINISHED = "plain"  # its log breaks off inside a message, like one that is still being written
 
 
-@dataclass(slots=True)
-class Truth:
-    """What a reader must find in a file, known from how it was made.
+def _write_log(name: str, shares: Mapping[str, int], seed: int) -> tuple[bytes, Truth]:
+    """Return the bytes of the log with the layout `name`, and the truth about it.
 
-    `messages` are also counted by MsgType and, if they have defects, by kind of defect; `failures`
-    are counted by reason; `skipped` are lines without FIX.
+    `shares` are the numbers of messages by layout.
     """
-
-    messages: int = 0
-    by_msg_type: Counter[str] = field(default_factory=Counter)
-    defects: Counter[str] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)
-    skipped: int = 0
-
-    def add(self, other: "Truth") -> None:
-        """Add the counts of another file."""
-        self.messages += other.messages
-        self.by_msg_type.update(other.by_msg_type)
-        self.defects.update(other.defects)
-        self.failures.update(other.failures)
-        self.skipped += other.skipped
-
-    def counts(self) -> dict[str, Any]:
-        """Return the counts as in the manifest, with those by name sorted by name."""
-        return {
-            "messages": self.messages,
-            "by_msg_type": dict(sorted(self.by_msg_type.items())),
-            "defects": dict(sorted(self.defects.items())),
-            "failures": dict(sorted(self.failures.items())),
-            "skipped": self.skipped,
-        }
-
-
-class _Log:
-    """A log that is being written: good messages, damaged ones, lines between them."""
-
-    def __init__(self, session: Session, layout: Layout, rng: random.Random):
-        self._session = session
-        self._layout = layout
-        self._rng = rng
-        self._data = io.BytesIO()
-        self._damages = rng.sample(DAMAGES, len(DAMAGES))
-        self._noise = cycle(rng.sample(NOISE, len(NOISE)))
-        self._due = 0.0
-        self._whole = False
-        self.truth = Truth()
-
-    def write(self, sent: Sent) -> None:
-        """Write a message; a few are damaged or follow a line of another kind."""
-        prefix = self._prefix(sent)
-        if self._layout.line_end and self._rng.random() < _NOISY:
-            self._write_noise(prefix)
-        found = self._damage(sent) or Found(sent.message)
-        # A damaged message always follows a whole one: without line ends two damaged ones in a row
-        # might be read as one, and the first message must show the layout.
-        self._whole = found.data == sent.message
-        self._data.write(self._layout.write(found.data, prefix))
-        truth = self.truth
-        if found.failure:
-            truth.failures[found.failure] += 1
-            return
-        truth.messages += 1
-        truth.by_msg_type[sent.msg_type] += 1
-        truth.defects.update(found.defects)
-
-    def write_line(self, text: str) -> None:
-        """Write a line without FIX, if the layout has lines."""
-        if self._layout.line_end:
-            self._data.write(text.encode() + self._layout.line_end)
-            self.truth.skipped += 1
-
-    def break_off(self, sent: Sent) -> bytes:
-        """Return the log, ending inside this message."""
-        part = sent.message[: len(sent.message) * 2 // 3]
-        whole = self._layout.write(part, self._prefix(sent))
-        self._data.write(whole.removesuffix(self._layout.line_end))
-        self.truth.failures["truncated"] += 1
-        return self.finished()
-
-    def finished(self) -> bytes:
-        """Return the log."""
-        return self._data.getvalue()
-
-    def _prefix(self, sent: Sent) -> str:
-        return self._layout.prefix(sent.at, self._session.name, sent.direction)
-
-    def _damage(self, sent: Sent) -> Found | None:
-        self._due += _DAMAGED
-        # News are rare, and only they have data fields, so no chance to damage one is missed.
-        rare = sent.msg_type == "B"
-        if self._due < 1 or not self._whole or (not rare and self._rng.random() < 0.8):
-            return None
-        for damage in self._damages:
-            found = damage(sent.message, self._layout, self._rng)
-            if found:
-                self._damages.remove(damage)
-                self._damages.append(damage)
-                self._due -= 1
-                return found
-        return None
-
-    def _write_noise(self, prefix: str) -> None:
-        line, reason = next(self._noise)
-        before = prefix.encode() if self._rng.random() < 0.5 else b""
-        self._data.write(before + line + self._layout.line_end)
-        if reason:
-            self.truth.failures[reason] += 1
-        else:
-            self.truth.skipped += 1
-
-
-def _write_log(name: str, messages: int, seed: int) -> tuple[bytes, Truth]:
-    """Return the bytes of the log with the layout `name`, and the truth about it."""
-    rng = random.Random(f"{seed} {name}")
     session = _SESSIONS[name]
-    log = _Log(session, LAYOUTS[name], rng)
+    log = Log(session, LAYOUTS[name], random.Random(f"{seed} {name} log"))
     log.write_line(f"=== {session.name} log opened ===")
     breaks_off = name == _UNFINISHED
-    for sent in trading_day(session, messages, rng):
+    for sent in _day(name, shares, seed):
         log.write(sent)
     return (log.break_off(sent) if breaks_off else log.finished()), log.truth
+
+
+def _day(name: str, shares: Mapping[str, int], seed: int) -> Iterator[Sent]:
+    messages = shares[name]
+    original = _COPIES.get(name)
+    if original is None:
+        return trading_day(_SESSIONS[name], messages, random.Random(f"{seed} {name}"))
+    rng = random.Random(f"{seed} {original}")
+    of_messages = shares.get(original, messages)
+    return drop_copy(_SESSIONS[name], messages, _SESSIONS[original], of_messages, rng)
 
 
 def write_sample(
@@ -211,22 +115,30 @@ def write_sample(
         )
     for name in ours - {manifest.name}:
         (folder / name).unlink(missing_ok=True)
+    shares = {
+        name: messages // len(layouts) + (number < messages % len(layouts))
+        for number, name in enumerate(layouts)
+    }
     files = {}
     total = Truth()
-    for number, name in enumerate(layouts):
-        share = messages // len(layouts) + (number < messages % len(layouts))
-        data, truth = _write_log(name, share, seed)
+    for name in layouts:
+        data, truth = _write_log(name, shares, seed)
         kind = compression or _COMPRESSED.get(name, "none")
         file_name = _file_name(name, kind)
         (folder / file_name).write_bytes(COMPRESSIONS[kind](data))
+        original = _COPIES.get(name)
+        copied = {"drop_copy_of": _SESSIONS[original].name} if original else {}
         files[file_name] = {
             "layout": name,
             "session": _SESSIONS[name].name,
+            **copied,
             "bytes": len(data),
             **truth.counts(),
         }
         total.add(truth)
-    result = {"seed": seed, "files": files, "total": total.counts()}
+        if not copied:
+            total.add_fills(truth)
+    result = {"seed": seed, "about_fills": _ABOUT_FILLS, "files": files, "total": total.counts()}
     manifest.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
     return result
 

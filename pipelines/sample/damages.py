@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from fixfeed.pipelines.sample.layouts import SOH, Layout, sealed, with_check_sum
 
-__all__ = ["DAMAGES", "NOISE", "Damage", "Found"]
+__all__ = ["DAMAGES", "HARMLESS", "NOISE", "Damage", "Found"]
+
+_GROUPS = (b"73=", b"146=", b"268=", b"453=", b"552=")
 
 
 class Found(NamedTuple):
@@ -34,7 +36,7 @@ def _split(message: bytes) -> tuple[bytes, list[bytes]] | None:
 
 
 def _is_grouped(body: Sequence[bytes]) -> bool:
-    return any(field.startswith((b"146=", b"268=", b"453=")) for field in body)
+    return any(field.startswith(_GROUPS) for field in body)
 
 
 def _one_of(body: list[bytes], tags: Sequence[bytes], rng: random.Random) -> int | None:
@@ -153,6 +155,8 @@ def _field_order(message: bytes, layout: Layout, rng: random.Random) -> Found | 
     # In a message of header fields alone, one more would be in order.
     if not parts or _one_of(parts[1], (b"11", b"262"), rng) is None:
         return None
+    if any(field.startswith(b"97=") for field in parts[1]):
+        return None
     return Found(sealed(parts[0], [*parts[1], b"97=N"]), ("field_order",))
 
 
@@ -257,6 +261,9 @@ DAMAGES: tuple[Damage, ...] = (
 )
 """All damages. Together they make every defect that is found without comparing tags and values to a
 dictionary, and every reason but `unreadable`."""
+
+HARMLESS = frozenset((_check_sum, _check_sum_delimiter, _body_length, _header_order, _field_order))
+"""Those that leave all fields of a message, so that executions still say what they say."""
 
 NOISE: tuple[tuple[bytes, str | None], ...] = (
     (b"--- session state: in sync, store flushed ---", None),

@@ -2,8 +2,8 @@
 
 Orders run through a whole life cycle: ClOrdID and OrigClOrdID form chains, CumQty + LeavesQty is
 OrderQty while an order is open (LeavesQty is 0 once it is canceled or rejected), AvgPx is the
-average of its fills. MsgSeqNum rises by one in each direction; messages sent again have their old
-number and PossDupFlag.
+average of its fills, also after busts and corrections. MsgSeqNum rises by one in each direction;
+messages sent again have their old number and PossDupFlag.
 """
 
 import random
@@ -11,24 +11,26 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from fixfeed.pipelines.sample.layouts import encode
-from fixfeed.pipelines.sample.orders import LONGEST_LIFE, TEXTS, Event, decimal, order_life, utc
+from fixfeed.pipelines.sample.event import TEXTS, Event, Fields
+from fixfeed.pipelines.sample.executions import Execution, Tick
+from fixfeed.pipelines.sample.layouts import decimal, encode, utc
+from fixfeed.pipelines.sample.orders import LONGEST_LIFE, order_life
 
-__all__ = ["Sent", "Session", "trading_day"]
+__all__ = ["DAY", "OPEN", "Sent", "Session", "heartbeat", "planned_day", "send_day", "trading_day"]
 
-Fields = list[tuple[int, bytes]]
-
-_OPEN = 1_735_804_800_000_000_000  # 2025-01-02 08:00 UTC, in nanoseconds
-_DAY = 9 * 3600 * 10**9
+OPEN = 1_735_804_800_000_000_000
+"""The time of the logons, 2025-01-02 08:00 UTC, in nanoseconds since 1970."""
+DAY = 9 * 3600 * 10**9
+"""How long sessions are open, in nanoseconds."""
 _MILLI = 10**6
 _TICKER = (
-    ("AAPL", 24385, "USD"),
-    ("MSFT", 41858, "USD"),
-    ("NVDA", 13831, "USD"),
-    ("VOD.L", 6834, "GBX"),
-    ("HSBA.L", 78510, "GBX"),
-    ("SAP.DE", 23645, "EUR"),
-    ("7203.T", 314600, "JPY"),
+    Tick(b"AAPL", 24385, b"USD", b"XNAS"),
+    Tick(b"MSFT", 41858, b"USD", b"XNAS"),
+    Tick(b"NVDA", 13831, b"USD", b"XNAS"),
+    Tick(b"VOD.L", 6834, b"GBX", b"XLON"),
+    Tick(b"HSBA.L", 78510, b"GBX", b"XLON"),
+    Tick(b"SAP.DE", 23645, b"EUR", b"XETR"),
+    Tick(b"7203.T", 314600, b"JPY", b"XTKS"),
 )
 
 
@@ -53,12 +55,13 @@ class Session(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A message of the day: time, direction in the log, MsgType and bytes."""
+    """A message of the day: time, direction in the log, MsgType, bytes, what it says of a fill."""
 
     at: int
     direction: str
     msg_type: str
     message: bytes
+    execution: Execution | None
 
 
 def trading_day(session: Session, messages: int, rng: random.Random) -> Iterator[Sent]:
@@ -67,24 +70,40 @@ def trading_day(session: Session, messages: int, rng: random.Random) -> Iterator
     Deterministic: the same arguments and state of `rng` give the same day. A session needs at least
     four messages, so four is the minimum.
     """
+    return send_day(session, planned_day(session, messages, rng))
+
+
+def planned_day(session: Session, messages: int, rng: random.Random) -> list[Event]:
+    """Return what happens between logons and logouts of a day of `messages` messages, by time."""
     day = _Day(session, rng)
     # Resends are made when the numbers are known: one event makes three messages.
     repeats = max(0, messages - 40) // 400
     wanted = max(0, messages - 4 - 3 * repeats)
     events: list[Event] = []
     while len(events) < wanted:
-        at = _OPEN + 10**9 + (_DAY - 900 * 10**9) * len(events) // max(1, wanted)
+        at = OPEN + 10**9 + (DAY - 900 * 10**9) * len(events) // max(1, wanted)
         room = wanted - len(events)
-        events += day.life(at) if room >= LONGEST_LIFE else [day.heartbeat(at)]
+        events += day.life(at) if room >= LONGEST_LIFE else [heartbeat(at, rng)]
     for n in range(repeats):
-        at = _OPEN + _DAY * (n + 1) // (repeats + 1)
+        at = OPEN + DAY * (n + 1) // (repeats + 1)
         events.append(Event(at, rng.random() < 0.5, "2", []))
-    events.sort(key=lambda event: event.at)
-    last = max([_OPEN + _DAY, *(event.at for event in events[-1:])])
-    logon: Fields = [(98, b"0"), (108, b"30"), (141, b"Y")]
+    return sorted(events, key=lambda event: event.at)
+
+
+def heartbeat(at: int, rng: random.Random) -> Event:
+    """Return a heartbeat of either side."""
+    return Event(at, rng.random() < 0.5, "0", [])
+
+
+def send_day(session: Session, events: list[Event]) -> Iterator[Sent]:
+    """Yield both logons, the messages of these events, and both logouts."""
+    last = max([OPEN + DAY, *(event.at for event in events[-1:])])
+    logon: Fields = [(98, b"0"), (108, b"30")]
+    if session.version != "FIX.4.0":
+        logon.append((141, b"Y"))
     if session.version == "FIXT.1.1":
         logon.append((1137, b"9"))
-    start = [Event(_OPEN, True, "A", logon), Event(_OPEN + 2 * _MILLI, False, "A", logon)]
+    start = [Event(OPEN, True, "A", logon), Event(OPEN + 2 * _MILLI, False, "A", logon)]
     close = [(58, b"end of day")]
     stop = [
         Event(last + 10**9, True, "5", close),
@@ -147,7 +166,8 @@ class _Wire:
         header += [(52, utc(at, session.digits))]
         message = encode(session.version, header + event.body)
         outgoing = event.client == session.client_logs
-        return Sent(at + 41_000, "OUT" if outgoing else "IN", event.kind, message)
+        direction = "OUT" if outgoing else "IN"
+        return Sent(at + 41_000, direction, event.kind, message, event.execution)
 
 
 class _Day:
@@ -156,11 +176,12 @@ class _Day:
     def __init__(self, session: Session, rng: random.Random):
         self._session = session
         self._rng = rng
-        self._price = {symbol: price for symbol, price, _ in _TICKER}
+        self._price = {tick.symbol: tick.price for tick in _TICKER}
         self._count = 0
+        self._first = session.version == "FIX.4.0"
         lives: list[tuple[Callable[[int], list[Event]], int]] = [
             (self._order, 6 if session.quotes else 70),
-            (self._quotes, 80 if session.quotes else 16),
+            (self._quotes, 0 if self._first else 80 if session.quotes else 16),
             (self._alive, 12),
             (self._news, 4),
             (self._refused, 3),
@@ -172,30 +193,33 @@ class _Day:
         """Return the events of something that begins at `at`, at most `LONGEST_LIFE`."""
         return self._rng.choices(self._lives, self._weights)[0](at)
 
-    def heartbeat(self, at: int) -> Event:
-        return Event(at, self._rng.random() < 0.5, "0", [])
-
     def _id(self, letter: str) -> bytes:
         self._count += 1
+        if letter == "X" and self._session.version in ("FIX.4.0", "FIX.4.2"):
+            return b"%d" % self._count  # Other sessions have the same ExecIDs for other executions.
         return b"%b%b-%06d" % (letter.encode(), self._session.client[:3].encode(), self._count)
 
-    def _tick(self) -> tuple[bytes, int, bytes]:
-        symbol, first, currency = self._rng.choice(_TICKER)
-        step = round(self._rng.gauss(0, first * 0.0004))
-        self._price[symbol] = max(first // 2, self._price[symbol] + step)
-        return symbol.encode(), self._price[symbol], currency.encode()
+    def _tick(self) -> Tick:
+        first = self._rng.choice(_TICKER)
+        step = round(self._rng.gauss(0, first.price * 0.0004))
+        price = max(first.price // 2, self._price[first.symbol] + step)
+        self._price[first.symbol] = price
+        return first._replace(price=price)
 
     def _alive(self, at: int) -> list[Event]:
         client = self._rng.random() < 0.5
         if self._rng.random() < 0.8:
-            return [self.heartbeat(at), Event(at + 5 * _MILLI, client, "0", [])]
+            return [heartbeat(at, self._rng), Event(at + 5 * _MILLI, client, "0", [])]
         test: Fields = [(112, self._id("T"))]
         return [Event(at, client, "1", test), Event(at + 9 * _MILLI, not client, "0", test)]
 
     def _refused(self, at: int) -> list[Event]:
-        symbol, _, _ = self._tick()
+        symbol = self._tick().symbol
         asked = Event(at, True, "D", [(11, self._id("C")), (55, symbol), (54, b"1")])
         answer: Fields
+        if self._first:
+            answer = [(58, b"Required tag missing")]
+            return [asked, Event(at + _MILLI, False, "3", answer, refers=asked)]
         if self._rng.random() < 0.5:
             asked.body += [(60, utc(at, self._session.digits)), (40, b"2")]
             answer = [(371, b"38"), (372, b"D"), (373, b"1"), (58, b"Required tag missing")]
@@ -222,14 +246,14 @@ class _Day:
             )
         )
         body: Fields = [(148, b"Results of the quarter"), (33, b"1"), (58, rng.choice(TEXTS))]
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 and not self._first:
             text = "\u6c7a\u7b97".encode("shift_jis")
             body += [(354, b"%d" % len(text)), (355, text)]
         return [Event(at, False, "B", [*body, (95, b"%d" % len(raw)), (96, raw)])]
 
     def _quotes(self, at: int) -> list[Event]:
         rng = self._rng
-        symbol, price, _ = self._tick()
+        symbol, price, *_ = self._tick()
         request = self._id("M")
         if rng.random() < 0.1:
             asked: Fields = [(262, request), (263, b"1"), (264, b"5"), (267, b"2"), (269, b"0")]
@@ -245,7 +269,9 @@ class _Day:
         for n in range(entries):
             side = rng.randrange(2)
             body += [(279, b"%d" % rng.randrange(3)), (269, b"%d" % side), (278, b"E%d" % n)]
-            body += [(55, symbol), (270, decimal(price + (side * 2 - 1) * (n + 1)))]
+            # In FIX 4.2 an entry without Symbol is of the same one as the entry before it.
+            body += [] if n and self._session.version == "FIX.4.2" else [(55, symbol)]
+            body += [(270, decimal(price + (side * 2 - 1) * (n + 1)))]
             body += [(271, b"%d" % (100 * rng.randint(1, 40)))]
         return [Event(at, False, "X", body)]
 

@@ -4,7 +4,17 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-__all__ = ["LAYOUTS", "SOH", "Layout", "encode", "sealed", "time_text", "with_check_sum"]
+__all__ = [
+    "LAYOUTS",
+    "SOH",
+    "Layout",
+    "decimal",
+    "encode",
+    "sealed",
+    "time_text",
+    "utc",
+    "with_check_sum",
+]
 
 SOH = b"\x01"
 FieldList = Sequence[tuple[int, bytes]]
@@ -30,6 +40,16 @@ def time_text(at: int, pattern: str, digits: int) -> str:
     """Format `at`, nanoseconds since 1970, by a strftime pattern followed by `digits` decimals."""
     seconds, nanos = divmod(at, 10**9)
     return datetime.fromtimestamp(seconds, UTC).strftime(pattern) + f"{nanos:09d}"[:digits]
+
+
+def utc(at: int, digits: int) -> bytes:
+    """Return a UTCTimestamp with that many decimals of a second."""
+    return time_text(at, "%Y%m%d-%H:%M:%S" + ("." if digits else ""), digits).encode()
+
+
+def decimal(hundredths: int) -> bytes:
+    """Return a price with two places."""
+    return b"%d.%02d" % divmod(hundredths, 100)
 
 
 class Layout(NamedTuple):
@@ -83,5 +103,6 @@ LAYOUTS = {
     "caret_a": Layout(b"^A", _nothing),
     "caret": Layout(b"^", _nothing, last_delimiter=False),
     "semicolon": Layout(b";", _nothing, line_end=b"\r\n"),
+    "tab": Layout(b"\t", _iso),
 }
 """The layouts by name."""

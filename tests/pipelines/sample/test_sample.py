@@ -88,7 +88,7 @@ def test_the_default_sample_has_every_layout_defect_reason_and_kind_of_message(t
     # All sessions of the sample have known versions.
     assert set(total["defects"]) == set(NAMES) - by_dictionary - {"unknown_version"}
     assert set(total["failures"]) == set(REASONS) - {"unreadable", "too_long", "repeated_byte"}
-    assert set(total["by_msg_type"]) == set("012345A89BDFGVWXj")
+    assert set(total["by_msg_type"]) == {*"012345A89BDFGHJPVWXj", "AE"}
     assert 19_500 < total["messages"] < 20_000
     assert sorted(path.suffix for path in tmp_path.glob("*.log.*")) == [".gz", ".zst"]
 
@@ -107,22 +107,29 @@ def test_an_earlier_sample_in_the_folder_is_replaced_and_other_files_are_kept(tm
     assert set(contents(tmp_path)) == {"mine.log", "pipe.log.xz", "manifest.json"}
 
 
-def test_fills_add_up_to_their_orders_and_order_ids_form_chains(tmp_path):
-    write(tmp_path)
-    sent = [row for row in rows(tmp_path) if row["defects"] is None and not row["poss_dup_flag"]]
+def reports_by_order(folder):
+    """Return the execution reports of each order in their order, and the orders' own ids."""
+    sent = [row for row in rows(folder) if row["defects"] is None and not row["poss_dup_flag"]]
     asked = {row["cl_ord_id"] for row in sent if row["msg_type"] in "DGF"}
-    reports = [row for row in sent if row["msg_type"] == "8"]
+    orders = defaultdict(list)
+    for row in sent:
+        if row["msg_type"] == "8":
+            orders[row["session"], row["order_id"]].append(row)
+    return orders, asked
+
+
+def test_reports_add_up_and_order_ids_form_chains(tmp_path):
+    write(tmp_path)
+    orders, asked = reports_by_order(tmp_path)
+    reports = [row for life in orders.values() for row in life]
     assert len(reports) > 5000
     for row in reports:
         left = row["order_qty"] - row["cum_qty"]
-        assert row["leaves_qty"] == (0 if row["ord_status"] in "48" else left), row
-    orders = defaultdict(list)
-    for row in reports:
-        orders[row["session"], row["order_id"]].append(row)
+        closed = row["ord_status"] in "48"
+        expected = None if row["begin_string"] == "FIX.4.0" else 0 if closed else left
+        assert row["leaves_qty"] == expected, row
     chained = 0
     for life in orders.values():
-        numbers = [row["cum_qty"] for row in life]
-        assert numbers == sorted(numbers)
         ids = [row["cl_ord_id"] for row in life]
         for row in life:
             if row["orig_cl_ord_id"] in ids:
@@ -132,6 +139,68 @@ def test_fills_add_up_to_their_orders_and_order_ids_form_chains(tmp_path):
     # A request itself may be damaged.
     known = sum(row["cl_ord_id"] in asked for row in reports)
     assert known > 0.95 * len(reports)
+
+
+def test_the_last_report_of_an_order_has_the_fills_that_the_manifest_counts(tmp_path):
+    manifest = write(tmp_path)
+    last = {}
+    for row in rows(tmp_path):
+        # Only reports that change no fill are damaged so that they do not say all of it.
+        whole = row["symbol"] and row["session"] and None not in (row["cum_qty"], row["avg_px"])
+        if row["msg_type"] == "8" and whole and not row["poss_dup_flag"]:
+            session = frozenset(row["session"].partition(":")[2].split("->"))
+            last[session, row["order_id"]] = row
+    found = defaultdict(lambda: [0, 0.0])
+    for (session, _), row in last.items():
+        found[session, row["symbol"]][0] += row["cum_qty"]
+        found[session, row["symbol"]][1] += float(row["cum_qty"] * row["avg_px"])
+    for file in manifest["files"].values():
+        assert file["fills"]
+        for symbol, truth in file["fills"].items():
+            sides = frozenset(file["session"].partition(":")[2].split("->"))
+            quantity, notional = found[sides, symbol]
+            assert quantity == truth["quantity"]
+            assert notional == pytest.approx(truth["notional"], rel=1e-6)
+
+
+def kinds_of_report(row):
+    return row["begin_string"], row["exec_trans_type"], row["exec_type"]
+
+
+def test_every_version_busts_and_corrects_in_its_own_way(tmp_path):
+    write(tmp_path)
+    amended = [row for row in rows(tmp_path) if row["exec_ref_id"]]
+    ways = {kinds_of_report(row) for row in amended}
+    assert {way[1:] for way in ways if way[0] in ("FIX.4.4", "FIXT.1.1")} == {
+        (None, "H"),
+        (None, "G"),
+    }
+    assert {way[1] for way in ways if way[0] == "FIX.4.2"} == {"1", "2"}
+    assert {way[1:] for way in ways if way[0] == "FIX.4.0"} == {("1", None), ("2", None)}
+    replaced = {(row["session"], row["exec_id"]) for row in amended}
+    assert any((row["session"], row["exec_ref_id"]) in replaced for row in amended)
+
+
+def test_the_drop_copy_has_the_executions_of_another_session_and_is_not_in_the_total(tmp_path):
+    files = (manifest := write(tmp_path))["files"]
+    copy, original = files["tab.log"], files["quickfix.log"]
+    assert copy["drop_copy_of"] == original["session"]
+    assert copy["fills"] == original["fills"]
+    summed = Counter()
+    for name, file in files.items():
+        if name != "tab.log":
+            for symbol, filled in file["fills"].items():
+                summed.update({(symbol, key): value for key, value in filled.items()})
+    for symbol, filled in manifest["total"]["fills"].items():
+        assert filled == pytest.approx({key: summed[symbol, key] for key in filled})
+    reports = [row for row in rows(tmp_path) if row["session"] == copy["session"]]
+    assert {row["msg_type"] for row in reports} == {"0", "8", "A", "5"}
+    # Other sessions have the same ExecIDs for executions of their own.
+    ids = {
+        session: {row["exec_id"] for row in rows(tmp_path) if row["session"] == session}
+        for session in (files["log4j.log.gz"]["session"], files["pipe.log"]["session"])
+    }
+    assert len(set.intersection(*ids.values())) > 100
 
 
 def test_sequence_numbers_rise_by_one_in_each_direction_and_resends_repeat_them(tmp_path):
@@ -162,7 +231,7 @@ def test_times_cover_the_trading_day_and_both_directions_are_captured(tmp_path):
 
 def test_too_few_messages_are_refused_with_the_required_number(tmp_path, capsys):
     assert sample.main(["--output", str(tmp_path), "--messages", "50"]) == 2
-    assert "give at least 180" in capsys.readouterr().err
+    assert "give at least 200" in capsys.readouterr().err
     assert contents(tmp_path) == {}
 
 
