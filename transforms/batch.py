@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 __all__ = [
+    "DATE",
     "DECIMAL",
     "FAILURES",
     "READING_REASONS",
@@ -22,6 +23,9 @@ __all__ = [
 
 TIME = pa.timestamp("us", "UTC")
 """The type of times: UTC in microseconds."""
+
+DATE = pa.date32()
+"""The type of days, which have no time zone: those of a market's calendar."""
 
 DECIMAL = pa.decimal128(38, 10)
 """The type of prices and quantities: exact to ten places."""

@@ -154,7 +154,7 @@ class Table:
     """The messages of a protocol as rows, for every sink.
 
     `schema` has the columns of `Batch.messages`, of the types `int64`, `bool`, `string`, `binary`,
-    `TIME` and `DECIMAL`. These are always there:
+    `TIME`, `DATE` and `DECIMAL`. These are always there:
 
     * `position`, the first: together with the source it identifies a message. Sinks put the keys
       `message_id` and `source_id` in its place.

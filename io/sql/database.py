@@ -13,6 +13,7 @@ from fixfeed.io.ledger.ledger import SchemaError
 from fixfeed.io.sql.tables import (
     MIGRATIONS,
     VERSION,
+    add_column,
     create_statements,
     named_view,
 )
@@ -165,6 +166,10 @@ class Database(ABC):
                 for version in range(found, VERSION):
                     for statement in MIGRATIONS[version][self.dialect]:
                         self.query(statement)
+                there = self.columns("messages")
+                for name in self.table.keyed:
+                    if name not in there:
+                        self.query(add_column(name, self.dialect, self.table))
                 self.query(named_view(self.dialect, self.table))
             self.query("update schema_version set version = ?", VERSION)
         return found, VERSION

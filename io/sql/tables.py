@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from fixfeed.io.ledger.keys import POSITION_BITS, keys
 from fixfeed.io.ledger.ledger import COUNTS
-from fixfeed.transforms.batch import DECIMAL, FAILURES, TIME
+from fixfeed.transforms.batch import DATE, DECIMAL, FAILURES, TIME
 from fixfeed.transforms.protocol import Table
 
 __all__ = [
@@ -19,12 +19,13 @@ __all__ = [
     "FAILURE_COLUMNS",
     "MIGRATIONS",
     "VERSION",
+    "add_column",
     "create_statements",
     "named_view",
     "table_rows",
 ]
 
-VERSION = 3
+VERSION = 4
 """The version of the schema; MIGRATIONS lead to it from older versions."""
 
 DIALECTS = ("sqlite", "postgresql")
@@ -35,6 +36,7 @@ _TYPES: Mapping[pa.DataType, tuple[str, str]] = {
     pa.string(): ("text", "text"),
     pa.binary(): ("blob", "bytea"),
     TIME: ("text", "timestamptz"),
+    DATE: ("text", "date"),
     DECIMAL: ("real", "numeric"),
 }
 
@@ -138,11 +140,19 @@ def _columns(schema: pa.Schema, key: str, dialect: str, json: Collection[str] = 
 MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
     1: dict.fromkeys(DIALECTS, ("alter table messages add column masked text",)),
     2: {dialect: _to_version_3(dialect) for dialect in DIALECTS},
+    3: dict.fromkeys(DIALECTS, ()),
 }
 """For each older version and dialect, the statements that lead to the next version's tables.
 
-The view `messages_named` does not exist while they run; it is made anew after them.
+The view `messages_named` does not exist while they run; it is made anew after them, and columns
+that messages lack are added (`add_column`).
 """
+
+
+def add_column(name: str, dialect: str, table: Table) -> str:
+    """Return the statement that adds a column of messages."""
+    kind = _TYPES[table.schema.field(name).type][DIALECTS.index(dialect)]
+    return f"alter table messages add column {name} {kind}"
 
 
 def create_statements(dialect: str, table: Table) -> list[str]:

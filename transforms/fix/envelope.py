@@ -5,8 +5,9 @@
      "masked": ["553", "554"], "message": {"Header": {...}, "Body": {...}, "Trailer": {...}}}
 
 (shown in three lines; a text has no line breaks). Keys come in this order. Before `message` come
-`names` if `Enrich(names=True)` has added columns, with the names that the dictionary knows, and
-`enriched` where lookups have added something. `message` is the FIX JSON encoding.
+`appl_ver_id` of messages of FIXT.1.1, `names` if `Enrich(names=True)` has added columns, with the
+names that the dictionary knows, and `enriched` where lookups have added something. `message` is the
+FIX JSON encoding.
 """
 
 from collections.abc import Callable
@@ -52,6 +53,9 @@ def envelopes(batch: Batch, source: str) -> pa.StringArray:
         ',"masked":',
         _each(messages["masked"], _array),
     ]
+    versions = messages["appl_ver_id"]
+    if versions.null_count < len(versions):
+        pieces.append(_each(versions, partial(_member, "appl_ver_id")))
     named = [name for name in NAMED if f"{name}_name" in present]
     if named:
         pieces += [',"names":{', _names(messages, named), "}"]

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from fixfeed.transforms.batch import DECIMAL, TIME
+from fixfeed.transforms.batch import DATE, DECIMAL, TIME
 
 __all__ = [
     "COLUMNS",
+    "DATE",
     "DECIMAL",
     "MESSAGES",
     "NAMED",
@@ -32,15 +33,20 @@ class Column(NamedTuple):
 
 COLUMNS = (
     Column("begin_string", 8, "BeginString", pa.string()),
+    Column("appl_ver_id", 1128, "ApplVerID", pa.string()),
     Column("msg_type", 35, "MsgType", pa.string()),
     Column("sender_comp_id", 49, "SenderCompID", pa.string()),
     Column("sender_sub_id", 50, "SenderSubID", pa.string()),
     Column("target_comp_id", 56, "TargetCompID", pa.string()),
     Column("target_sub_id", 57, "TargetSubID", pa.string()),
+    Column("on_behalf_of_comp_id", 115, "OnBehalfOfCompID", pa.string()),
     Column("msg_seq_num", 34, "MsgSeqNum", pa.int64()),
     Column("poss_dup_flag", 43, "PossDupFlag", pa.bool_()),
     Column("sending_time", 52, "SendingTime", TIME),
     Column("transact_time", 60, "TransactTime", TIME),
+    Column("trade_date", 75, "TradeDate", DATE),
+    Column("settl_date", 64, "SettlDate", DATE),
+    Column("ref_seq_num", 45, "RefSeqNum", pa.int64()),
     Column("cl_ord_id", 11, "ClOrdID", pa.string()),
     Column("orig_cl_ord_id", 41, "OrigClOrdID", pa.string()),
     Column("order_id", 37, "OrderID", pa.string()),
@@ -51,6 +57,12 @@ COLUMNS = (
     Column("ord_status", 39, "OrdStatus", pa.string()),
     Column("symbol", 55, "Symbol", pa.string()),
     Column("security_id", 48, "SecurityID", pa.string()),
+    Column("security_id_source", 22, "SecurityIDSource", pa.string()),
+    Column("security_type", 167, "SecurityType", pa.string()),
+    Column("security_exchange", 207, "SecurityExchange", pa.string()),
+    Column("maturity_month_year", 200, "MaturityMonthYear", pa.string()),
+    Column("put_or_call", 201, "PutOrCall", pa.string()),
+    Column("strike_price", 202, "StrikePrice", DECIMAL),
     Column("side", 54, "Side", pa.string()),
     Column("ord_type", 40, "OrdType", pa.string()),
     Column("time_in_force", 59, "TimeInForce", pa.string()),
@@ -59,6 +71,7 @@ COLUMNS = (
     Column("stop_px", 99, "StopPx", DECIMAL),
     Column("last_qty", 32, "LastQty", DECIMAL),
     Column("last_px", 31, "LastPx", DECIMAL),
+    Column("last_mkt", 30, "LastMkt", pa.string()),
     Column("cum_qty", 14, "CumQty", DECIMAL),
     Column("leaves_qty", 151, "LeavesQty", DECIMAL),
     Column("avg_px", 6, "AvgPx", DECIMAL),
@@ -66,10 +79,18 @@ COLUMNS = (
     Column("currency", 15, "Currency", pa.string()),
     Column("text", 58, "Text", pa.string()),
 )
-"""The typed columns, in the order of the schema."""
+"""The typed columns, in the order of the schema.
+
+`appl_ver_id` is the version that a message of FIXT.1.1 is read by: its ApplVerID, else what the
+Logon of its session (1137) or the user says, so it is there although no field may have it.
+"""
 
 NAMED = (
+    "appl_ver_id",
     "msg_type",
+    "security_id_source",
+    "security_type",
+    "put_or_call",
     "side",
     "ord_status",
     "exec_type",

@@ -24,7 +24,7 @@ from fixfeed.io.sql.sink import WriteToSql
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.protocol import FIX
-from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, TIME
+from fixfeed.transforms.fix.schema import COLUMNS, DATE, DECIMAL, MESSAGES, TIME
 from tests.io.ledger.known_sources import check_known_by_what_was_read
 from tests.transforms.fix.messages import encode
 
@@ -91,6 +91,7 @@ def test_every_column_is_stored_unchanged(database, select):
         pa.int64(): 2**53 + 1,
         pa.bool_(): True,
         TIME: when,
+        DATE: when.date(),
         DECIMAL: Decimal("1234.5600000000"),
         pa.binary(): b"8=FIX\x00\xff",
     }
@@ -111,6 +112,7 @@ def test_every_column_is_stored_unchanged(database, select):
     postgresql = database.startswith("postgresql")
     stored = {
         TIME: when if postgresql else "2025-01-02T09:30:00.123456",
+        DATE: when.date() if postgresql else "2025-01-02",
         DECIMAL: Decimal("1234.5600000000") if postgresql else 1234.56,
         pa.bool_(): True if postgresql else 1,
     }

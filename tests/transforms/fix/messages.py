@@ -84,12 +84,30 @@ def random_fields(rng: random.Random, number: int):
                 (447, b"D"),
                 (55, b"X"),
             ]
+        more = random.Random(str(fields))
+        if more.random() < 0.3:
+            fields += [
+                (22, b"4"),
+                (167, more.choice([b"OPT", b""])),
+                (200, b"202603"),
+                (201, more.choice([b"0", b"1", b"9"])),
+                (202, more.choice([price, b"-1", b"1e5", b"9" * 30])),
+                (207, b"XNAS"),
+                (64, more.choice([b"20260304", b"20260230", b"2026-03-04", b"REGULAR", b"202603"])),
+                (75, more.choice([b"20260302", b"20260302-09:00:00", b"", b"+2026302"])),
+                (115, b"DESK"),
+                (30, b"XLON"),
+            ]
     elif kind == "W":
         entries = rng.randint(1, 10)
         fields += [(262, b"R%d" % number), (55, b"AAPL"), (268, b"%d" % entries)]
         for _ in range(entries):
             fields += [(269, rng.choice([b"0", b"1"])), (270, price), (271, b"5")]
     elif kind == "A":
+        more = random.Random(str(fields))
+        fields += [(45, b"%d" % number)]
+        if more.random() < 0.5:
+            fields += [(1128, more.choice([b"9", b"7", b"X", b""]))]
         fields += [(98, b"0"), (108, b"30"), (43, rng.choice([b"Y", b"N", b"X"]))]
     elif kind == "B":
         data = rng.choice(DATA)

@@ -44,6 +44,8 @@ def one_by_one(batch, source):
         envelope |= {key: row[key] for key in ("session", "direction")}
         envelope["defects"] = split(row["defects"])
         envelope["masked"] = split(row["masked"])
+        if row["appl_ver_id"] is not None:
+            envelope["appl_ver_id"] = row["appl_ver_id"]
         if "side_name" in row:
             names = {name: row[f"{name}_name"] for name in NAMED}
             envelope["names"] = {name: text for name, text in names.items() if text is not None}

@@ -18,7 +18,10 @@ from fixfeed.transforms.fix.dictionary.version import (
     names_of,
 )
 
-__all__ = ["APPL_VER_IDS", "BUILT_IN", "Dictionaries", "OwnDictionary"]
+__all__ = ["APPL_VER_ID", "APPL_VER_IDS", "BUILT_IN", "Dictionaries", "OwnDictionary"]
+
+APPL_VER_ID = 1128
+"""The tag of the version that a message of FIXT.1.1 is of."""
 
 APPL_VER_IDS = {
     "2": "FIX.4.0",
@@ -130,17 +133,28 @@ class Dictionaries:
         """
         version = begin_string
         if begin_string in (_TRANSPORT, ""):
-            version = (
-                APPL_VER_IDS.get(appl_ver_id)
-                or APPL_VER_IDS.get(logged_on.get(session, ""))
-                or APPL_VER_IDS[self.default_appl_ver_id]
-            )
+            version = APPL_VER_IDS[self._applied(appl_ver_id, session, logged_on)]
         key = (begin_string, version, session if self.by_session else "")
         if key not in self._chosen:
             if len(self._chosen) > _MOST_CHOICES:
                 self._chosen.clear()
             self._chosen[key] = self._make(*key)
         return self._chosen[key]
+
+    def applied(
+        self, begin_string: str, appl_ver_id: str, session: str, logged_on: Mapping[str, str]
+    ) -> str:
+        """Return the ApplVerID (1128) of the version that a message of FIXT.1.1 is read by.
+
+        The arguments are those of `choose`. Messages of other versions have none: ``.
+        """
+        if begin_string != _TRANSPORT:
+            return ""
+        return self._applied(appl_ver_id, session, logged_on)
+
+    def _applied(self, appl_ver_id: str, session: str, logged_on: Mapping[str, str]) -> str:
+        said = (appl_ver_id, logged_on.get(session, ""))
+        return next((one for one in said if one in APPL_VER_IDS), self.default_appl_ver_id)
 
     @cached_property
     def _chosen(self) -> dict[tuple[str, str, str], VersionDictionary]:

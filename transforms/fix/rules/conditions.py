@@ -23,6 +23,7 @@ from fixfeed.transforms.fix.scalar.values import (
     DECIMAL_PLACES,
     is_leap_second,
     read_boolean,
+    read_date,
     read_time,
 )
 from fixfeed.transforms.fix.schema import DECIMAL, TIME
@@ -258,6 +259,7 @@ _READ: Mapping[Kind, Callable[[str], Any]] = {
     Kind.TEXT: str,
     Kind.NUMBER: number,
     Kind.TIME: _picoseconds,
+    Kind.DATE: lambda text: read_date(text)[0],
     Kind.FLAG: lambda text: read_boolean(text)[0],
 }
 

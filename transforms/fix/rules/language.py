@@ -10,9 +10,10 @@ or a tag number; to the right is a value, bare or in single or double quotes (a 
 text is written twice). A bare value ends at a space, comma, bracket or quote.
 
 * Numbers compare exactly, whatever their digits; times as UTC (`2025-01-02`, which is its midnight,
-  `2025-01-02T09:30:00.123+01:00`, or as FIX writes them); flags as `Y` and `N`; text by its
-  characters. A field without a column that is not text or a UTCTimestamp in the dictionary compares
-  as a number if both sides are numbers, else as text.
+  `2025-01-02T09:30:00.123+01:00`, or as FIX writes them); days as `2025-01-02`
+  or `20250102`; flags as `Y` and `N`; text by its characters. A field without a column that is not
+  text or a UTCTimestamp in the dictionary compares as a number if both sides are numbers, else as
+  text.
 * `=`, `!=`, `<`, `<=`, `>`, `>=`; `in` and `not in` with a list, in parentheses or not; `like` with
   `*` for any text, `?` for one character and a backslash before either for itself; `exists` and
   `missing` after a field; `not` before `and` before `or`, and parentheses. Words in any case.
@@ -52,11 +53,13 @@ _OPERATORS = {
     Kind.UNTYPED: (*_EQUALITY, *_ORDER, "like"),
     Kind.NUMBER: (*_EQUALITY, *_ORDER),
     Kind.TIME: (*_EQUALITY, *_ORDER),
+    Kind.DATE: (*_EQUALITY, *_ORDER),
     Kind.FLAG: _EQUALITY,
 }
 _EXAMPLES = {
     Kind.NUMBER: "a number such as 100 or 1.25",
     Kind.TIME: "a time such as 2025-01-02 or 2025-01-02T09:30:00.123",
+    Kind.DATE: "a day such as 2025-01-02 or 20250102",
     Kind.FLAG: "Y or N",
 }
 _WORDS = frozenset(("and", "or", "not", "in", "like", "exists", "missing"))

@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from fixfeed.transforms.fix.dictionary.union import merged
-from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, TIME
+from fixfeed.transforms.fix.scalar.values import read_date
+from fixfeed.transforms.fix.schema import COLUMNS, DATE, DECIMAL, MESSAGES, TIME
 
 __all__ = ["CHECKED", "Kind", "Operand", "literal", "number", "operands", "pattern_expression"]
 
@@ -21,6 +22,7 @@ CHECKED = {"BodyLength": "body_length", "CheckSum": "check_sum"}
 """Fields that follow from the message and are not kept, and the defect that marks them as wrong."""
 
 _NUMBER = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-")
 _LIKE = re.compile(r"\\[*?\\]|.", re.DOTALL)
 _TIME = re.compile(
     r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})"
@@ -33,14 +35,15 @@ class Kind(Enum):
     """How the values of a field compare.
 
     The literals of a term are `str` for TEXT, `bytes` for BYTES, `Decimal` for NUMBER, picoseconds
-    since 1970 for TIME, `bool` for FLAG and `str` for UNTYPED: by number where both sides are
-    numbers, else by text.
+    since 1970 for TIME, days since then for DATE, `bool` for FLAG and `str` for UNTYPED: by number
+    where both sides are numbers, else by text.
     """
 
     TEXT = "a text"
     BYTES = "bytes"
     NUMBER = "a number"
     TIME = "a time"
+    DATE = "a day"
     FLAG = "Y or N"
     UNTYPED = "a value"
 
@@ -64,6 +67,7 @@ _COLUMN_KINDS: Mapping[pa.DataType, Kind] = {
     pa.int64(): Kind.NUMBER,
     DECIMAL: Kind.NUMBER,
     TIME: Kind.TIME,
+    DATE: Kind.DATE,
     pa.bool_(): Kind.FLAG,
 }
 _TEXT_TYPES = {
@@ -116,6 +120,8 @@ def literal(text: str, kind: Kind) -> Any:
             return number(text)
         case Kind.TIME:
             return _time(text)
+        case Kind.DATE:
+            return read_date(f"{text[:4]}{text[5:7]}{text[8:]}" if _DATE.match(text) else text)[0]
         case Kind.FLAG:
             flags = {"y": True, "yes": True, "true": True, "n": False, "no": False, "false": False}
             return flags.get(text.lower())

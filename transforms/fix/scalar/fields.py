@@ -9,12 +9,24 @@ import pyarrow as pa
 
 from fixfeed.transforms.fix.defects import BAD_FIELD, DATA_LENGTH, EMPTY_VALUE
 from fixfeed.transforms.fix.dictionary.union import merged, standard_data_tags
-from fixfeed.transforms.fix.scalar.values import read_boolean, read_decimal, read_int, read_time
-from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, TIME, Column
+from fixfeed.transforms.fix.scalar.values import (
+    read_boolean,
+    read_date,
+    read_decimal,
+    read_int,
+    read_time,
+)
+from fixfeed.transforms.fix.schema import COLUMNS, DATE, DECIMAL, TIME, Column
 
 __all__ = ["Facts", "Field", "decode", "facts_of", "split_fields"]
 
-_READERS = {pa.int64(): read_int, pa.bool_(): read_boolean, TIME: read_time, DECIMAL: read_decimal}
+_READERS = {
+    pa.int64(): read_int,
+    pa.bool_(): read_boolean,
+    TIME: read_time,
+    DATE: read_date,
+    DECIMAL: read_decimal,
+}
 _COLUMN_OF = {b"%d" % column.tag: column for column in COLUMNS}
 _TAG = re.compile(rb"[1-9][0-9]{0,8}")
 _LENGTH = re.compile(rb"[0-9]{1,9}")

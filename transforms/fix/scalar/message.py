@@ -25,6 +25,7 @@ from fixfeed.transforms.fix.defects import (
     TRUNCATED,
     UNKNOWN_VERSION,
 )
+from fixfeed.transforms.fix.dictionary.choose import APPL_VER_ID
 from fixfeed.transforms.fix.dictionary.version import BODY, HEADER, TRAILER, VersionDictionary
 from fixfeed.transforms.fix.framing.checksum import checksum
 from fixfeed.transforms.fix.framing.original import single_byte
@@ -51,9 +52,9 @@ class Message(NamedTuple):
     """A message that was read.
 
     `columns` has the value of each column of `COLUMNS` that is present: text, whole numbers, flags,
-    microseconds since 1970, decimals as whole numbers of 10 ** -10. `fields` is the JSON text,
-    `defects` the bits of `defects`, `fix_json` the whole message in the FIX JSON
-    encoding, if it was asked for: header, body and trailer apart, the framing fields only where
+    microseconds or days since 1970, decimals as whole numbers of 10 ** -10. `fields` is the JSON
+    text, `defects` the bits of `defects`, `fix_json` the whole message in the FIX JSON encoding, if
+    it was asked for: header, body and trailer apart, the framing fields only where
     they are wrong. If the message holds secrets, all of this is masked, `raw` has its bytes masked
     as well, and `masked` the tags joined by commas; otherwise both are None.
     """
@@ -86,7 +87,8 @@ def parse_message(
     if b"35" not in by_tag:
         return None
     defects |= _framing_defects(message, delimiter, fields)
-    dictionary = reading.dictionaries.choose(*dictionary_key(by_tag), logged_on)
+    key = dictionary_key(by_tag)
+    dictionary = reading.dictionaries.choose(*key, logged_on)
     if not dictionary.is_known:
         defects |= UNKNOWN_VERSION
     content = _Content(fields, dictionary, by_tag)
@@ -100,6 +102,9 @@ def parse_message(
     )
     if masked:
         content = _Content(masked.fields, dictionary, by_tag)
+    applied = reading.dictionaries.applied(*key, logged_on)
+    if applied and APPL_VER_ID not in reading.masking.tags:
+        content.columns["appl_ver_id"] = content.columns.get("appl_ver_id") or applied
     # The values of framing fields are known if they are right.
     framing = set()
     if content.tags[-1] == 10:

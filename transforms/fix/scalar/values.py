@@ -16,6 +16,7 @@ __all__ = [
     "is_leap_second",
     "is_number",
     "read_boolean",
+    "read_date",
     "read_decimal",
     "read_int",
     "read_time",
@@ -25,6 +26,7 @@ DECIMAL_PLACES = 10
 """Decimals are kept as whole numbers of 10 ** -10."""
 
 _EXACT_DIGITS = 15  # what a double, SQLite's only fraction, gives back unchanged
+_DAY = 86400  # seconds
 _LARGEST = 10**38
 _SCALE = 10**DECIMAL_PLACES
 _CONTEXT = Context(prec=60)
@@ -32,6 +34,7 @@ _INT = re.compile(r"-?[0-9]+")
 _INT_LIMITS = range(-(2**63), 2**63)
 _INT_DIGITS = 19
 _DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_DATE = re.compile(r"[0-9]{8}", re.ASCII)
 _TIME = re.compile(r"([0-9]{8})-([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,12}))?", re.ASCII)
 
 
@@ -111,6 +114,12 @@ def read_time(text: str) -> tuple[int | None, bool]:
         return seconds * 1_000_000, True
     micros = seconds * 1_000_000 + int(fraction[:6].ljust(6, "0"))
     return micros, not fraction[6:].strip("0")
+
+
+def read_date(text: str) -> tuple[int | None, bool]:
+    """Read a LocalMktDate or UTCDateOnly (YYYYMMDD) as days since 1970."""
+    seconds = _midnight(text) if _DATE.fullmatch(text) else None
+    return (None, False) if seconds is None else (seconds // _DAY, True)
 
 
 @lru_cache(maxsize=1024)

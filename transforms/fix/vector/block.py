@@ -23,6 +23,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import Failure
 from fixfeed.transforms.fix.arrays import Ints, Mask
@@ -35,6 +38,7 @@ from fixfeed.transforms.fix.defects import (
     REPEATED_TAG,
     UNKNOWN_VERSION,
 )
+from fixfeed.transforms.fix.dictionary.choose import APPL_VER_ID
 from fixfeed.transforms.fix.framing.leftovers import NO_MSG_TYPE, REASONS
 from fixfeed.transforms.fix.parsed import Parsed
 from fixfeed.transforms.fix.reading import Reading
@@ -44,7 +48,7 @@ from fixfeed.transforms.fix.vector.columns import TypedColumns, read_columns
 from fixfeed.transforms.fix.vector.fallback import join_data_fields, special_fields
 from fixfeed.transforms.fix.vector.first_fields import FirstFields, Firsts
 from fixfeed.transforms.fix.vector.framing_checks import check_framing
-from fixfeed.transforms.fix.vector.groups import Places, RowTypes, find_slots
+from fixfeed.transforms.fix.vector.groups import APPL_VERS, Places, RowTypes, find_slots
 from fixfeed.transforms.fix.vector.json_layout import Layout, check_groups, lay_out
 from fixfeed.transforms.fix.vector.json_rows import PLAIN, Pieces, Tokens, escape, json_rows
 from fixfeed.transforms.fix.vector.masking import SecretRows, Secrets
@@ -57,6 +61,7 @@ __all__ = ["VectorParser"]
 
 _ENCODING = 347  # MessageEncoding: the texts of such messages are read one by one
 _FRAMING = 9, 10
+_APPLIED = pa.array([name or None for name in APPL_VERS], pa.string())
 _COLUMN_TAGS = tuple(column.tag for column in COLUMNS)
 
 
@@ -65,6 +70,7 @@ class _Placed(NamedTuple):
 
     `odd` are the rows that are odd so far, `ended` those that end with CheckSum; `special` are the
     fields whose values are neither plain text nor secrets, `at_top` those at the message's level.
+    `applied` has the version of each row of FIXT.1.1, by its place in `APPL_VERS`.
     """
 
     rows: Rows
@@ -75,6 +81,7 @@ class _Placed(NamedTuple):
     places: Places
     at_top: Mask
     firsts: Firsts
+    applied: NDArray[np.int8]
 
 
 class _Written(NamedTuple):
@@ -97,7 +104,7 @@ class VectorParser:
         data = list(lengths.values())
         secret = sorted(reading.masking.tags)
         self._tags = TagTable(
-            dict.fromkeys([*lengths, 8, 9, 35, 10, 1128, *_COLUMN_TAGS, *data, _ENCODING, *secret]),
+            dict.fromkeys([*lengths, 8, 9, 35, 10, *_COLUMN_TAGS, *data, _ENCODING, *secret]),
             lambda text: not reading.masking.secrets.damaged(text),
             lengths=len(lengths),
         )
@@ -145,7 +152,7 @@ class VectorParser:
         shown = np.ones(len(rows.ids), bool)
         shown[secrets.hidden] = shown[secrets.hashed] = False
         special = special[shown.take(special)]
-        types = self._types.find(rows, odd, logged_on)
+        types, applied = self._types.find(rows, odd, logged_on)
         odd |= types == 0
         places = find_slots(rows, odd, self._slots, types, special)
         odd[places.odd] = True
@@ -155,7 +162,7 @@ class VectorParser:
         unlike = places.flags[firsts.repeats] & (COUNT | GARBLED) > 0
         odd[rows.row[firsts.repeats[unlike]]] = True
         ended = rows.ids[rows.last] == ids[10]
-        return _Placed(rows, odd, ended, special, secrets, places, own >= 0, firsts)
+        return _Placed(rows, odd, ended, special, secrets, places, own >= 0, firsts, applied)
 
     def _structure(self, placed: _Placed) -> Ints:
         """Return the defects of each row that can be found without a dictionary or groups."""
@@ -282,6 +289,9 @@ class VectorParser:
             for form, layout in enumerate(written.layouts)
         ]
         arrays = columns.arrays(scalar, tokens, recoded)
+        if APPL_VER_ID not in self._reading.masking.tags and placed.applied.any():
+            applied = _APPLIED.take(pa.array(placed.applied))
+            arrays["appl_ver_id"] = pc.coalesce(arrays["appl_ver_id"], applied)
         fields, *fix_json = (
             json_rows(self._slots, layout, tokens, form, escaped, whole)
             for form, (layout, whole) in enumerate(zip(written.layouts, wholes, strict=True))

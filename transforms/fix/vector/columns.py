@@ -11,10 +11,10 @@ from fixfeed.transforms.fix.arrays import Ints, Mask
 from fixfeed.transforms.fix.defects import BAD_VALUE
 from fixfeed.transforms.fix.scalar.fields import decode
 from fixfeed.transforms.fix.scalar.message import Message, is_beyond
-from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, TIME, Column
+from fixfeed.transforms.fix.schema import COLUMNS, DATE, DECIMAL, TIME, Column
 from fixfeed.transforms.fix.vector.json_rows import Tokens
 from fixfeed.transforms.fix.vector.rows import Rows
-from fixfeed.transforms.fix.vector.values import booleans, decimals, integers, times
+from fixfeed.transforms.fix.vector.values import booleans, dates, decimals, integers, times
 
 __all__ = ["TypedColumns", "read_columns"]
 
@@ -26,6 +26,7 @@ _READERS: tuple[tuple[pa.DataType, Callable[..., Any], tuple[Column, ...]], ...]
     for kind, reader in (
         (DECIMAL, decimals),
         (TIME, times),
+        (DATE, dates),
         (pa.int64(), integers),
         (pa.bool_(), booleans),
     )
@@ -190,5 +191,7 @@ def _array(kind: pa.DataType, values: Any, present: Mask) -> pa.Array:
     if kind == pa.bool_():
         return pa.array(values, mask=~present)
     bitmap = pa.py_buffer(np.packbits(present, bitorder="little")) if nulls else None
+    if kind == DATE:
+        values = values.astype(np.int32)
     buffer = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(kind, len(present), [bitmap, buffer], nulls)

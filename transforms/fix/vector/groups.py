@@ -10,16 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixfeed.transforms.fix.arrays import Ints, Mask, Words
-from fixfeed.transforms.fix.dictionary.choose import Dictionaries
+from fixfeed.transforms.fix.dictionary.choose import APPL_VER_ID, APPL_VER_IDS, Dictionaries
 from fixfeed.transforms.fix.scalar.fields import decode
 from fixfeed.transforms.fix.swar import LOW_BYTES
 from fixfeed.transforms.fix.vector.id_table import Numbered
 from fixfeed.transforms.fix.vector.rows import Rows
 from fixfeed.transforms.fix.vector.slots import CANNOT_SAY, COUNT, EDGE, GARBLED, GROUP, Slots
 
-__all__ = ["Places", "RowTypes", "find_slots"]
+__all__ = ["APPL_VERS", "Places", "RowTypes", "find_slots"]
 
 _MOST_TEXTS = 500
+
+APPL_VERS = ("", *APPL_VER_IDS)
+"""The values of ApplVerID (1128) that name a version, after none."""
 
 
 class RowTypes:
@@ -38,41 +41,48 @@ class RowTypes:
         self._texts.append(word.to_bytes(8, "little").rstrip(b"\0").decode("latin-1"))
         return len(self._texts) - 1
 
-    def find(self, rows: Rows, odd: Mask, logged_on: Mapping[str, str]) -> Ints:
+    def find(
+        self, rows: Rows, odd: Mask, logged_on: Mapping[str, str]
+    ) -> tuple[Ints, NDArray[np.int8]]:
         """Return the type of each row that is not odd; 0 for the others, and where none is known.
 
-        Rows that are not odd begin with BeginString, BodyLength and MsgType.
+        Also return the place in `APPL_VERS` of the version that it is read by, 0 if it is not of
+        FIXT.1.1. Rows that are not odd begin with BeginString, BodyLength and MsgType.
         """
         types = np.zeros(len(rows.start), np.int64)
+        applied_to = np.zeros(len(rows.start), np.int8)
         regular = np.flatnonzero(~odd)
         version = self._numbers(rows, rows.first.take(regular))
         applied = np.full(len(regular), _MOST_TEXTS)
-        with_applied = self._first_with(rows, 1128)
+        with_applied = self._first_with(rows, APPL_VER_ID)
         if with_applied is not None:
             field = with_applied.take(regular)
             applied = np.where(field < 0, applied, self._numbers(rows, np.maximum(field, 0)))
         clear = (version >= 0) & (applied >= 0)
         regular, version, applied = regular[clear], version[clear], applied[clear]
         if not len(regular):
-            return types
+            return types, applied_to
         choice = version * (_MOST_TEXTS + 1) + applied
         sessions, session = self._sessions(rows, regular, logged_on)
         choice = choice * len(sessions) + session
         chosen = np.flatnonzero(np.bincount(choice))
         numbers = np.zeros(int(chosen[-1]) + 1, np.int64)
+        versions = np.zeros(len(numbers), np.int8)
         for one in chosen.tolist():
             texts, name = divmod(one, len(sessions))
             begin_string, appl_ver_id = divmod(texts, _MOST_TEXTS + 1)
-            dictionary = self._dictionaries.choose(
+            key = (
                 self._texts[begin_string],
                 "" if appl_ver_id == _MOST_TEXTS else self._texts[appl_ver_id],
                 sessions[name],
                 logged_on,
             )
-            numbers[one] = self._slots.dictionary(dictionary)
+            numbers[one] = self._slots.dictionary(self._dictionaries.choose(*key))
+            versions[one] = APPL_VERS.index(self._dictionaries.applied(*key))
         msg_type = rows.first.take(regular) + 2
         types[regular] = self._slots.types_of(numbers.take(choice), *_values(rows, msg_type))
-        return types
+        applied_to[regular] = versions.take(choice)
+        return types, applied_to
 
     def _numbers(self, rows: Rows, fields: Ints) -> Ints:
         """Return the numbers of texts, -1 for those that are longer than a word."""

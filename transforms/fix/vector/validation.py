@@ -15,8 +15,15 @@ from fixfeed.transforms.fix.defects import (
 from fixfeed.transforms.fix.dictionary.union import Field
 from fixfeed.transforms.fix.dictionary.version import VersionDictionary
 from fixfeed.transforms.fix.scalar.fields import decode
-from fixfeed.transforms.fix.scalar.validation import DECIMALS, TIMES, WHOLE, check_tag, check_value
-from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, TIME
+from fixfeed.transforms.fix.scalar.validation import (
+    DATES,
+    DECIMALS,
+    TIMES,
+    WHOLE,
+    check_tag,
+    check_value,
+)
+from fixfeed.transforms.fix.schema import COLUMNS, DATE, DECIMAL, TIME
 from fixfeed.transforms.fix.swar import LOW_BYTES, ZEROS, all_digits
 from fixfeed.transforms.fix.vector.groups import Places
 from fixfeed.transforms.fix.vector.id_table import Numbered
@@ -219,7 +226,7 @@ def _kind(field: Field, depth: int) -> int:
         return _INT
     if field.type in DECIMALS:
         return _ANY if column == DECIMAL else _DECIMAL
-    if field.type in TIMES and column == TIME:
+    if (field.type in TIMES and column == TIME) or (field.type in DATES and column == DATE):
         return _ANY
     return _OTHER if check_value(field, "\1\1") else _ANY
 

@@ -27,6 +27,7 @@ from fixfeed.transforms.fix.swar import (
 
 __all__ = [
     "booleans",
+    "dates",
     "decimals",
     "integers",
     "short_integers",
@@ -36,6 +37,7 @@ __all__ = [
 Text = Callable[[int], str]
 
 _U = np.uint64
+_DAY = 86400  # seconds
 _DOTS = _U(int("2e" * 8, 16))
 _TENS_LEFT = 10 ** np.arange(10, -1, -1, dtype=np.int64)
 """The factor that turns a number with so many decimal places into units of 10 ** -10."""
@@ -138,6 +140,14 @@ def _long_decimals(words: Words, at: Ints, length: Ints) -> tuple[Ints, Mask]:
     places *= _TENS_LEFT.take(np.minimum(places_length, 8))
     whole += places
     return whole, valid
+
+
+def dates(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask]:
+    """Read LocalMktDates as days since 1970; return them and which of them are valid."""
+    values, valid = day_seconds(words[at])
+    values //= _DAY
+    valid &= length == 8
+    return values, valid
 
 
 def times(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask, Mask]:

@@ -13,7 +13,8 @@ from tests.transforms.fix.messages import encode
 LOG = [
     # 0: an order
     [(35, b"D"), (34, b"5"), (49, b"A"), (52, b"20250102-09:30:00.123"), (56, b"B"), (11, b"007"),
-     (1, b"ACC"), (55, b"AAPL"), (54, b"1"), (38, b"100"), (44, b"10.50"), (43, b"N")],
+     (1, b"ACC"), (55, b"AAPL"), (54, b"1"), (38, b"100"), (44, b"10.50"), (43, b"N"),
+     (75, b"20250102")],
     # 1: parties twice, a time finer than the column, a quantity that is not a number
     [(35, b"D"), (34, b"6"), (49, b"A"), (52, b"20250102-16:00:00.123456789"), (56, b"B"),
      (55, b"MSFT"), (54, b"2"), (38, b"1e5"), (448, b"P1"), (448, b"P2"),
@@ -49,6 +50,11 @@ def rows(fields):
         ("captured_at >= 2025-01-02", []),
         ("captured_at missing", [0, 1, 2, 3]),
         ("position = 0", [0]),
+        # days
+        ("TradeDate = 2025-01-02", [0]),
+        ("trade_date in 20250101, 20250102", [0]),
+        ("75 >= 2025-01-03", []),
+        ("TradeDate < 2025-01-03", [0]),
         # numbers
         ("OrderQty >= 100", [0]),
         ("OrderQty != 100", [1]),

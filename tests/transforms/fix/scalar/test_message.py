@@ -1,11 +1,15 @@
 """A message is read as FIX defines it; its defects are reported and nothing is lost."""
 
+import datetime
+
 import orjson
 import pytest
 
 from fixfeed.transforms.fix.defects import MEANINGS, NAMES, defect_text
+from fixfeed.transforms.fix.dictionary.choose import Dictionaries
 from fixfeed.transforms.fix.reading import Reading
 from fixfeed.transforms.fix.scalar.message import parse_message
+from fixfeed.transforms.fix.secrets.masking import read_masking
 from tests.transforms.fix.messages import encode
 
 ORDER = [(35, b"D"), (34, b"7"), (49, b"A"), (56, b"B"), (52, b"20250102-09:30:00.123")]
@@ -40,6 +44,65 @@ def test_columns_are_typed_and_fields_hold_the_rest():
         "poss_dup_flag": False,
     }
     assert (rest, defects) == ({"HandlInst": "1", "9999": "x"}, None)
+
+
+def test_instruments_days_and_references_have_columns():
+    fields = [
+        *ORDER, (115, b"DESK"), (48, b"US0378331005"), (22, b"4"), (167, b"OPT"), (200, b"202606"),
+        (201, b"1"), (202, b"250.5"), (207, b"XNAS"), (30, b"XLON"), (64, b"20260304"),
+        (75, b"19700102"), (45, b"0012"),
+    ]  # fmt: skip
+    columns, rest, defects = read(encode(fields))
+    expected = {
+        "on_behalf_of_comp_id": "DESK",
+        "security_id": "US0378331005",
+        "security_id_source": "4",
+        "security_type": "OPT",
+        "maturity_month_year": "202606",
+        "put_or_call": "1",
+        "strike_price": 2505000000000,
+        "security_exchange": "XNAS",
+        "last_mkt": "XLON",
+        "settl_date": (datetime.date(2026, 3, 4) - datetime.date(1970, 1, 1)).days,
+        "trade_date": 1,
+        "ref_seq_num": 12,
+    }
+    assert {name: columns[name] for name in expected} == expected
+    assert (rest, defects) == ({}, None)
+
+
+@pytest.mark.parametrize("value", [b"20260230", b"2026-03-02", b"20260302-09:00:00", b"+2026302"])
+def test_a_day_that_is_none_is_a_defect_and_kept_as_text(value):
+    columns, rest, defects = read(encode([*ORDER, (75, value)]))
+    assert "trade_date" not in columns
+    assert (rest, defects) == ({"TradeDate": value.decode()}, "bad_value")
+
+
+@pytest.mark.parametrize(
+    ("version", "field", "logged_on", "column", "rest"),
+    [
+        ("FIX.4.4", (), {}, None, {}),
+        ("FIX.4.4", (1128, b"9"), {"A->B": "7"}, "9", {}),
+        ("FIXT.1.1", (), {}, "8", {}),
+        ("FIXT.1.1", (), {"A->B": "7"}, "7", {}),
+        ("FIXT.1.1", (1128, b"6"), {"A->B": "7"}, "6", {}),
+        ("FIXT.1.1", (1128, b"FIX50"), {"A->B": "7"}, "FIX50", {}),
+    ],
+)
+def test_the_version_that_a_message_of_fixt_is_read_by_is_a_column(
+    version, field, logged_on, column, rest
+):
+    raw = encode([*ORDER, field] if field else ORDER, version)
+    reading = Reading(dictionaries=Dictionaries(default_appl_ver_id="8"))
+    parsed = parse_message(raw, b"\x01", reading, logged_on)
+    assert (parsed.columns.get("appl_ver_id"), orjson.loads(parsed.fields)) == (column, rest)
+
+
+def test_a_version_that_is_masked_stays_so():
+    reading = Reading(masking=read_masking(["1128"]))
+    raw = encode([*ORDER, (1128, b"6")], "FIXT.1.1")
+    assert parse_message(raw, b"\x01", reading).columns["appl_ver_id"] == "*"
+    assert "appl_ver_id" not in parse_message(encode(ORDER, "FIXT.1.1"), b"\x01", reading).columns
 
 
 def test_all_fields_are_in_the_json_on_request():

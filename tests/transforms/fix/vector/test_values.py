@@ -7,9 +7,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fixfeed.transforms.fix.scalar.values import read_boolean, read_decimal, read_int, read_time
+from fixfeed.transforms.fix.scalar.values import (
+    read_boolean,
+    read_date,
+    read_decimal,
+    read_int,
+    read_time,
+)
 from fixfeed.transforms.fix.swar import view
-from fixfeed.transforms.fix.vector.values import booleans, decimals, integers, times
+from fixfeed.transforms.fix.vector.values import booleans, dates, decimals, integers, times
 
 DIGITS = st.text("0123456789", max_size=18)
 NUMBERS = st.one_of(
@@ -92,6 +98,13 @@ def test_ints_are_read_up_to_the_limits_of_64_bits(texts):
 @example(["20250102-09:30:00.123", "20250229-09:30:00.123", "20250103-09:30:00.123"])
 def test_times_are_read_alike(texts):
     assert read(times, texts) == expected(read_time, texts)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(TIMES.map(lambda text: text[:8]), TIMES, NUMBERS), max_size=20))
+@example(["20260302", "20260302", "20240229", "20230229", "0" * 8, "+2026302", "2026-3-2", ""])
+def test_days_are_read_alike(texts):
+    assert read(dates, texts) == expected(read_date, texts)
 
 
 @pytest.mark.parametrize("text", ["Y", "N", "", "y", "YY", "X"])
