@@ -9,7 +9,7 @@ __all__ = ["Key", "Level", "level_of_answer", "level_of_json", "prune"]
 Key = int | str
 """A tag, or the text before `=` if that is no tag."""
 
-_TAG = re.compile(r"[1-9][0-9]{0,8}")
+_TAG = re.compile(r"Tag([1-9][0-9]{0,8})")
 
 
 class Level(NamedTuple):
@@ -29,7 +29,8 @@ def level_of_json(content: Mapping[str, Any], tags: Mapping[str, int]) -> Level:
     """Return the level of a JSON object of fixfeed's; `tags` maps names to tags."""
     level = Level({}, {})
     for name, value in content.items():
-        key: Key = tags.get(name) or (int(name) if _TAG.fullmatch(name) else name)
+        without_name = _TAG.fullmatch(name)
+        key: Key = tags.get(name) or (int(without_name[1]) if without_name else name)
         if isinstance(value, list) and not (value and isinstance(value[0], str)):
             assert isinstance(key, int)
             level.groups[key] = [level_of_json(entry, tags) for entry in value]

@@ -62,7 +62,11 @@ def test_names_are_in_columns_after_the_schema():
     names = messages.select(range(len(MESSAGES), messages.num_columns))
     assert {field.type for field in names.schema} == {pa.dictionary(pa.int16(), pa.string())}
     assert names.to_pydict() == {
+        "appl_ver_id_name": [None] * 4,
         "msg_type_name": ["NewOrderSingle", "ExecutionReport", None, "NewOrderSingle"],
+        "security_id_source_name": [None] * 4,
+        "security_type_name": [None] * 4,
+        "put_or_call_name": [None] * 4,
         "side_name": ["Buy", None, None, None],
         "ord_status_name": [None, "Partially filled", None, None],
         "exec_type_name": [None, "Trade", None, None],

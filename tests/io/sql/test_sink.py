@@ -137,7 +137,7 @@ def test_postgresql_stores_a_replacement_character_for_a_nul(postgresql, select)
     one = parse_block(Block("file:key", 0, raw))
     write(store, registered(store).source_id, one)
     store.close()
-    found = select(postgresql, "select sender_comp_id, fields ->> '5001', raw from messages")
+    found = select(postgresql, "select sender_comp_id, fields ->> 'Tag5001', raw from messages")
     assert found == [("A�B", "x�\\u0000��", raw)]
 
 

@@ -275,7 +275,7 @@ ALTERED = {
         ],
     ),
     "count": (
-        lambda content: content.update({"453": "3"}),
+        lambda content: content.update({"Tag453": "3"}),
         [Difference("", 453, ["3"], ["2"], "")],
     ),
 }

@@ -25,6 +25,7 @@ SPLICES = (
     b"\x0138=1e5\x01", b"\x0144=-1.5\x01", b"\x0144=.\x01", b"\x0144=123456789.123\x01",
     b"\x0152=20250101-10:00:60\x01", b"\x0152=20250229-10:00:00\x01", b"\x0143=Y\x01",
     b"\x019=000000049\x01",
+    b"\x015002=\x01", b"\x0160=20161231-23:59:60.5\x01",
     b"|", b"=", b"1128=9\x01", b"8=FIX^A9=", b"\x00", b'"', b"\\",
 )  # fmt: skip
 
@@ -161,7 +162,7 @@ def random_log(rng: random.Random, messages: int, *, mutated: float, delimiter: 
             message = mutate(rng, message)
         if prefixed:
             message = (
-                b"2025-01-02 09:30:%02d,%03d INFO [a=b] IN  " % (number % 60, number) + message
+                b"2025-01-02 09:30:%02d,%03d INFO [a=b] IN  " % (number % 61, number) + message
             )
         parts.append(message + end)
         if mutated and rng.random() < 0.03:

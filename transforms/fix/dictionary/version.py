@@ -1,5 +1,6 @@
 """The definitions of one version of FIX: where each field may be in each type of message."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -19,6 +20,8 @@ __all__ = [
     "VersionDictionary",
     "definition",
     "names_of",
+    "tag_key",
+    "with_tag_keys",
 ]
 
 Definition = Mapping[str, Any]
@@ -41,6 +44,9 @@ _TRANSPORT = "FIXT.1.1"
 
 _CHAR_IS_TEXT = ("FIX.4.0", "FIX.4.1")
 _EXEC_INST = 18
+
+_NUMBER_KEY = re.compile(rb'"([1-9][0-9]{0,8})":')
+_TAG_KEY = re.compile(r"Tag[1-9][0-9]{0,8}")
 
 HEADER, BODY, TRAILER = range(3)
 """The parts of a message, in their order."""
@@ -137,8 +143,8 @@ class VersionDictionary:
         return name
 
     def is_name(self, text: str) -> bool:
-        """Tell whether `text` is the name of a field in JSON."""
-        return text in self._tags or text in _newest_names()
+        """Tell whether `text` is the name of a field in JSON, or the key of one without a name."""
+        return text in self._tags or text in _newest_names() or _TAG_KEY.fullmatch(text) is not None
 
     def scope(self, msg_type: str | None) -> Scope:
         """Return the message level of a type of message; of header and trailer if it is unknown."""
@@ -209,6 +215,20 @@ def _tags_in(members: Iterable[Any]) -> Iterator[int]:
         if isinstance(what, int):
             yield what
             yield from _tags_in(inner[0] if inner else ())
+
+
+def tag_key(tag: int) -> str:
+    """Return the key in `fields` of a tag without a name, and of a count that is wrong.
+
+    A number would be the place in an array to SQLite's `->>`.
+    """
+    return f"Tag{tag}"
+
+
+def with_tag_keys(json: bytes) -> bytes:
+    """Return a JSON object, or a part of one, with `tag_key` in place of keys that are tags."""
+    # A quotation mark in a value is escaped, so only a key reads like this.
+    return _NUMBER_KEY.sub(rb'"Tag\1":', json)
 
 
 def names_of(content: Definition) -> dict[int, str]:

@@ -298,7 +298,7 @@ def moment(text: str, layout: Layout, time_zone: str | None = None) -> int | Non
     if len(days) != 1:
         return None
     hour, minute, second = (number(span) if span else 0 for span in layout.clock)
-    if not (hour < 24 and minute < 60 and second < 60):
+    if not (hour < 24 and minute < 60 and second <= 60):  # 60 is a leap second
         return None
     hour = _hour_of_day(hour, layout.half)
     if hour < 0:

@@ -21,7 +21,6 @@ from fixfeed.transforms.fix.arrays import Mask
 from fixfeed.transforms.fix.rules.operands import Kind, Operand, number
 from fixfeed.transforms.fix.scalar.values import (
     DECIMAL_PLACES,
-    is_leap_second,
     read_boolean,
     read_date,
     read_time,
@@ -247,12 +246,9 @@ def _compare_untyped(compare: Callable[[Any, Any], bool], text: str, value: str)
 
 
 def _picoseconds(text: str) -> int | None:
-    """Return the picoseconds since 1970 of a UTCTimestamp; a leap second is the next minute."""
-    leap = is_leap_second(text)
-    micros, _ = read_time(f"{text[:15]}59{text[17:]}" if leap else text)
-    if micros is None:
-        return None
-    return (micros + leap * 10**6) * _PICOSECONDS + int(text[24:].ljust(6, "0"))
+    """Return the picoseconds since 1970 of a UTCTimestamp."""
+    micros, _ = read_time(text)
+    return None if micros is None else micros * _PICOSECONDS + int(text[24:].ljust(6, "0"))
 
 
 _READ: Mapping[Kind, Callable[[str], Any]] = {

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fixfeed.transforms.fix.dictionary.union import merged
-from fixfeed.transforms.fix.dictionary.version import VERSIONS, Definition, definition
+from fixfeed.transforms.fix.dictionary.version import VERSIONS, Definition, definition, tag_key
 from fixfeed.transforms.fix.rules.language import Rule
 from fixfeed.transforms.fix.rules.operands import Kind, Operand
 from fixfeed.transforms.fix.schema import COLUMNS
@@ -70,7 +70,7 @@ def _tags_of(operand: Operand, masking: Masking, own_names: Mapping[int, str]) -
         tags |= masking.tags.difference(SECRETS, () if masking.raw_data_everywhere else (RAW_DATA,))
     tags.update(column.tag for column in COLUMNS if column.name == operand.column)
     for key in operand.keys:
-        tags |= {int(key)} if key.isdigit() else set()
+        tags |= {tag for tag in masking.tags if key == tag_key(tag)}
         tags |= {tag for tag, name in own_names.items() if name == key}
         tags |= _tags_named(key)
     if any(tag in merged().fields and merged().fields[tag].type == "NUMINGROUP" for tag in tags):

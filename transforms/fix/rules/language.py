@@ -6,8 +6,8 @@
     session = FIX.4.2:A->B and PartyID like DESK*
 
 To the left of an operator is a FIX field name, a column of the batch (both in upper or lower case)
-or a tag number; to the right is a value, bare or in single or double quotes (a quote in a quoted
-text is written twice). A bare value ends at a space, comma, bracket or quote.
+or a tag number, alone or after `Tag`; to the right is a value, bare or in single or double quotes
+(a quote in a quoted text is written twice). A bare value ends at a space, comma, bracket or quote.
 
 * Numbers compare exactly, whatever their digits; times as UTC (`2025-01-02`, which is its midnight,
   `2025-01-02T09:30:00.123+01:00`, or as FIX writes them); days as `2025-01-02`
@@ -32,6 +32,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pyarrow as pa
 
+from fixfeed.transforms.fix.dictionary.version import tag_key
 from fixfeed.transforms.fix.rules.conditions import Every, Node, Not, Rows, Some, Term
 from fixfeed.transforms.fix.rules.operands import (
     CHECKED,
@@ -73,6 +74,7 @@ _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _BARE = re.compile(r"[^\s,()'\"=<>!][^\s,()'\"]*")
 _FOUND = re.compile(rf"{_NAME.pattern}|{_SYMBOL.pattern}|.", re.DOTALL)
 _TAG = re.compile(r"[1-9][0-9]{0,8}")
+_TAG_KEY = re.compile(rf"^tag({_TAG.pattern})$")
 
 
 class RuleError(ValueError):
@@ -225,12 +227,12 @@ class _Reader:
 
     def _known(self, name: str) -> Operand | None:
         """Return the operand that a name or tag means."""
-        text = name.lower()
+        text = _TAG_KEY.sub(r"\1", name.lower())
         if text not in operands():
             text = self._own_tags.get(text, text)
         operand = operands().get(text)
         if operand is None and _TAG.fullmatch(text):
-            operand = Operand(f"tag {text}", None, (text,), Kind.UNTYPED)
+            operand = Operand(f"tag {text}", None, (tag_key(int(text)),), Kind.UNTYPED)
         tag = next((tag for tag in self._own_names if operands().get(str(tag)) is operand), None)
         own = self._own_names.get(int(text) if text.isdigit() else tag or 0)
         if operand is None or own is None:

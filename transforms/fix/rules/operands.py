@@ -136,12 +136,13 @@ def _time(text: str) -> int | None:
     year, _, month, day, hour, minute, second, fraction, sign, hours, minutes = match.groups("0")
     try:
         date = datetime.date(int(year), int(month), int(day))
-        clock = datetime.time(int(hour), int(minute), int(second))
+        leap = second == "60"  # the first second of the next minute
+        clock = datetime.time(int(hour), int(minute), int(second) - leap)
     except ValueError:
         return None
     if int(hours) > 23 or int(minutes) > 59:
         return None
     seconds = calendar.timegm((*date.timetuple()[:3], clock.hour, clock.minute, clock.second))
     offset = int(hours) * 3600 + int(minutes) * 60
-    seconds += offset if sign == "-" else -offset
+    seconds += leap + (offset if sign == "-" else -offset)
     return seconds * 10**12 + int(fraction.ljust(12, "0"))

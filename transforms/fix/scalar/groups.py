@@ -12,7 +12,7 @@ specification, tagvalue encoding, "Repeating groups"). The rules:
    end between the two, it has a place of its own if its tag is in an earlier entry of such a group,
    or of the same group inside an earlier entry: the last entry of the innermost such group.
 4. The count is not written. If its text is not the number of entries, it is put after the array,
-   under its tag number.
+   under its tag number (in `fields` `Tag453`, see `dictionary.version.tag_key`).
 5. A tag repeated at the message's level, or by rule 3 within an entry, becomes an array of texts. A
    group repeated at the message's level goes on with the same array.
 """

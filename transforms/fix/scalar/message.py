@@ -22,11 +22,18 @@ from fixfeed.transforms.fix.defects import (
     CHECK_SUM_DELIMITER,
     CHECK_SUM_MISSING,
     HEADER_ORDER,
+    NUMBER_TOO_LARGE,
     TRUNCATED,
     UNKNOWN_VERSION,
 )
 from fixfeed.transforms.fix.dictionary.choose import APPL_VER_ID
-from fixfeed.transforms.fix.dictionary.version import BODY, HEADER, TRAILER, VersionDictionary
+from fixfeed.transforms.fix.dictionary.version import (
+    BODY,
+    HEADER,
+    TRAILER,
+    VersionDictionary,
+    with_tag_keys,
+)
 from fixfeed.transforms.fix.framing.checksum import checksum
 from fixfeed.transforms.fix.framing.original import single_byte
 from fixfeed.transforms.fix.reading import USUAL, Reading
@@ -34,10 +41,10 @@ from fixfeed.transforms.fix.scalar.fields import Facts, Field, decode, facts_of,
 from fixfeed.transforms.fix.scalar.groups import Item, add, nest
 from fixfeed.transforms.fix.scalar.masking import mask_message
 from fixfeed.transforms.fix.scalar.validation import check_fields
-from fixfeed.transforms.fix.scalar.values import is_int, is_leap_second, is_number
-from fixfeed.transforms.fix.schema import DECIMAL, TIME
+from fixfeed.transforms.fix.scalar.values import is_int, is_number
+from fixfeed.transforms.fix.schema import DECIMAL
 
-__all__ = ["Message", "dictionary_key", "is_beyond", "parse_message"]
+__all__ = ["Message", "dictionary_key", "parse_message", "unreadable"]
 
 _LENGTH = re.compile(rb"[0-9]{1,9}")
 # The four that FIX lists, and others that venues use.
@@ -116,7 +123,7 @@ def parse_message(
     rest = known | (content.once & content.exact)
     return Message(
         {name: value for name, value in content.columns.items() if value is not None},
-        _json(content.items, rest if reading.fields == "rest" else set()),
+        _fields(content.items, rest if reading.fields == "rest" else set()),
         defects,
         _fix_json(content.items, known) if reading.fix_json else b"",
         masked.raw if masked else None,
@@ -163,9 +170,9 @@ class _Content:
             if column is None:
                 continue
             text = self.texts[number]
-            value, fits = reader(text) if reader else (text, True)
-            if value is None and text and not is_beyond(text, column.type):
-                self.defects |= BAD_VALUE
+            value, fits = reader(text) if reader else (text or None, bool(text))
+            if value is None and text:
+                self.defects |= unreadable(text, column.type)
             self.columns[column.name] = value
             if fits:
                 self.exact.add(number)
@@ -192,16 +199,10 @@ def dictionary_key(by_tag: Mapping[bytes, bytes]) -> tuple[str, str, str]:
     return begin_string, appl_ver_id, f"{sender}->{target}"
 
 
-def is_beyond(text: str, kind: pa.DataType) -> bool:
-    """Tell whether a value is of its column's type, but one that the column cannot hold.
-
-    Such are numbers of very many digits, and times in a leap second.
-    """
-    if kind == DECIMAL:
-        return is_number(text)
-    if kind == pa.int64():
-        return is_int(text)
-    return kind == TIME and is_leap_second(text)
+def unreadable(text: str, kind: pa.DataType) -> int:
+    """Return the defect of a text that a column of this type cannot hold at all."""
+    is_of_type = is_number if kind == DECIMAL else is_int if kind == pa.int64() else None
+    return NUMBER_TOO_LARGE if is_of_type and is_of_type(text) else BAD_VALUE
 
 
 def _json(items: Iterable[Item], left_out: Container[int]) -> bytes:
@@ -214,6 +215,10 @@ def _json(items: Iterable[Item], left_out: Container[int]) -> bytes:
         else:
             add(content, item.name, item.value)
     return orjson.dumps(content)
+
+
+def _fields(items: Iterable[Item], left_out: Container[int]) -> bytes:
+    return with_tag_keys(_json(items, left_out))
 
 
 def _fix_json(items: Sequence[Item], left_out: Container[int]) -> bytes:

@@ -12,7 +12,7 @@ from fixfeed.transforms.fix.defects import (
 )
 from fixfeed.transforms.fix.dictionary.union import Field
 from fixfeed.transforms.fix.dictionary.version import VersionDictionary
-from fixfeed.transforms.fix.scalar.values import is_leap_second, read_time
+from fixfeed.transforms.fix.scalar.values import read_time
 
 __all__ = ["DATES", "DECIMALS", "TIMES", "WHOLE", "check_fields", "check_tag", "check_value"]
 
@@ -41,7 +41,7 @@ def _pattern(text: str) -> Callable[[str], bool]:
 
 
 def _is_time(text: str) -> bool:
-    return read_time(text)[0] is not None or is_leap_second(text)
+    return read_time(text)[0] is not None
 
 
 def _is_date(text: str) -> bool:

@@ -13,7 +13,6 @@ from functools import lru_cache
 __all__ = [
     "DECIMAL_PLACES",
     "is_int",
-    "is_leap_second",
     "is_number",
     "read_boolean",
     "read_date",
@@ -95,25 +94,25 @@ def is_number(text: str) -> bool:
     return _DECIMAL.fullmatch(text) is not None
 
 
-def is_leap_second(text: str) -> bool:
-    """Tell whether `text` is a UTCTimestamp in a leap second."""
-    return text[15:17] == "60" and read_time(f"{text[:15]}59{text[17:]}")[0] is not None
-
-
 def read_time(text: str) -> tuple[int | None, bool]:
-    """Read a UTCTimestamp as microseconds since 1970; further digits are cut, exact if all 0."""
+    """Read a UTCTimestamp as microseconds since 1970; further digits are cut, exact if all 0.
+
+    A leap second (`23:59:60`) is the first second of the next minute, as POSIX and PostgreSQL have
+    it, and not exact.
+    """
     match = _TIME.fullmatch(text)
     if not match:
         return None, False
     day, hour, minute, second, fraction = match.groups()
     seconds = _midnight(day)
-    if seconds is None or hour > "23" or minute > "59" or second > "59":
+    if seconds is None or hour > "23" or minute > "59" or second > "60":
         return None, False
     seconds += int(hour) * 3600 + int(minute) * 60 + int(second)
+    is_leap = second == "60"
     if not fraction:
-        return seconds * 1_000_000, True
+        return seconds * 1_000_000, not is_leap
     micros = seconds * 1_000_000 + int(fraction[:6].ljust(6, "0"))
-    return micros, not fraction[6:].strip("0")
+    return micros, not (is_leap or fraction[6:].strip("0"))
 
 
 def read_date(text: str) -> tuple[int | None, bool]:

@@ -70,7 +70,8 @@ class _Placed(NamedTuple):
 
     `odd` are the rows that are odd so far, `ended` those that end with CheckSum; `special` are the
     fields whose values are neither plain text nor secrets, `at_top` those at the message's level.
-    `applied` has the version of each row of FIXT.1.1, by its place in `APPL_VERS`.
+    `applied` has the version of each row of FIXT.1.1, by its place in `APPL_VERS`; `empty` are the
+    fields without a value.
     """
 
     rows: Rows
@@ -82,6 +83,7 @@ class _Placed(NamedTuple):
     at_top: Mask
     firsts: Firsts
     applied: NDArray[np.int8]
+    empty: Ints
 
 
 class _Written(NamedTuple):
@@ -126,7 +128,7 @@ class VectorParser:
         if rows is None:
             return None
         placed = self._place(rows, logged_on)
-        columns = read_columns(placed.rows, placed.firsts.table, self._ids)
+        columns = read_columns(placed.rows, placed.firsts.table, self._ids, placed.empty)
         written = self._write(placed, columns, self._structure(placed))
         scalar = self._parse_odd(placed.rows, written.odd, logged_on)
         return self._parsed(placed, columns, written, scalar)
@@ -162,7 +164,8 @@ class VectorParser:
         unlike = places.flags[firsts.repeats] & (COUNT | GARBLED) > 0
         odd[rows.row[firsts.repeats[unlike]]] = True
         ended = rows.ids[rows.last] == ids[10]
-        return _Placed(rows, odd, ended, special, secrets, places, own >= 0, firsts, applied)
+        empty = np.flatnonzero(rows.stop - rows.equals == 1)
+        return _Placed(rows, odd, ended, special, secrets, places, own >= 0, firsts, applied, empty)
 
     def _structure(self, placed: _Placed) -> Ints:
         """Return the defects of each row that can be found without a dictionary or groups."""
@@ -173,7 +176,7 @@ class VectorParser:
         unknown = self._slots.of_unknown_versions
         if unknown:
             defects[np.isin(places.types, unknown)] |= UNKNOWN_VERSION
-        empty = np.flatnonzero(rows.stop - rows.equals == 1)
+        empty = placed.empty
         defects[rows.row[empty[places.flags[empty] & GARBLED == 0]]] |= EMPTY_VALUE
         return defects
 

@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from fixfeed.transforms.fix.arrays import Ints, Mask
-from fixfeed.transforms.fix.defects import BAD_VALUE
 from fixfeed.transforms.fix.scalar.fields import decode
-from fixfeed.transforms.fix.scalar.message import Message, is_beyond
+from fixfeed.transforms.fix.scalar.message import Message, unreadable
 from fixfeed.transforms.fix.schema import COLUMNS, DATE, DECIMAL, TIME, Column
 from fixfeed.transforms.fix.vector.json_rows import Tokens
 from fixfeed.transforms.fix.vector.rows import Rows
@@ -41,11 +40,11 @@ class _Cells(NamedTuple):
     present: Mask
 
 
-def read_columns(rows: Rows, table: Ints, ids: Mapping[int, int]) -> "TypedColumns":
+def read_columns(rows: Rows, table: Ints, ids: Mapping[int, int], empty: Ints) -> "TypedColumns":
     """Read the columns that are not text.
 
     `table[id]` gives, for each row, the first field with a tag at the message's level, or -1; `ids`
-    the id of a tag.
+    the id of a tag. `empty` are the fields without a value.
     """
     parts, inexact = [], []
     defects = np.zeros(len(rows.start), np.int64)
@@ -53,23 +52,34 @@ def read_columns(rows: Rows, table: Ints, ids: Mapping[int, int]) -> "TypedColum
         where = table[[ids[column.tag] for column in columns]].ravel()
         cells = np.flatnonzero(where >= 0)
         fields = where.take(cells).astype(np.int64)
-        found, valid, exact, bad = _read(rows, fields, kind, reader)
+        found, valid, exact, wrong = _read(rows, fields, kind, reader)
         values = np.zeros((len(where), *found.shape[1:]), found.dtype)
         values[cells] = found
         present = np.zeros(len(where), bool)
         present[cells] = valid
         parts.append(_Cells(columns, values, present))
         inexact.append(fields[~exact])
-        defects[rows.row.take(bad)] = BAD_VALUE
+        for field, defect in wrong:
+            defects[rows.row[field]] |= defect
     texts = table[[ids[column.tag] for column in _STRINGS]]
     numbers = {ids[column.tag]: number for number, column in enumerate(_STRINGS)}
+    if len(empty):
+        number_of = np.full(max(numbers) + 2, -1)
+        number_of[list(numbers)] = list(numbers.values())
+        # The last one stands for all other tags.
+        tags = rows.ids.take(empty)
+        number = number_of.take(np.where(tags < 0, len(number_of), tags), mode="clip")
+        row = rows.row.take(empty)
+        in_column = (number >= 0) & (texts[number, row] == empty)
+        texts[number[in_column], row[in_column]] = -1
+        inexact.append(empty[in_column])
     return TypedColumns(rows, parts, texts, numbers, np.concatenate(inexact), defects)
 
 
 def _read(
     rows: Rows, fields: Ints, kind: pa.DataType, reader: Callable[..., Any]
-) -> tuple[Any, Mask, Mask, Ints]:
-    """Return the values of fields, which are valid and exact, and the fields with a bad value."""
+) -> tuple[Any, Mask, Mask, list[tuple[int, int]]]:
+    """Return the values of fields, which are valid and exact, and the others with their defects."""
     at = rows.equals.take(fields)
     at += 1
     length = rows.stop.take(fields)
@@ -79,12 +89,11 @@ def _read(
         return decode(rows.value(int(fields[index])))
 
     values, valid, *rest = reader(rows.words, at, length, text)
-    bad = [
-        index
+    wrong = [
+        (int(fields[index]), unreadable(text(index), kind))
         for index in np.flatnonzero(~valid & (length > 0)).tolist()
-        if not is_beyond(text(index), kind)
     ]
-    return values, valid, rest[0] if rest else valid, fields[bad]
+    return values, valid, rest[0] if rest else valid, wrong
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import orjson
 
-from fixfeed.transforms.fix.dictionary.version import BODY, HEADER, Scope
+from fixfeed.transforms.fix.dictionary.version import BODY, HEADER, Scope, with_tag_keys
 
 __all__ = [
     "BAD",
@@ -117,8 +117,14 @@ class PairText(NamedTuple):
 def pair_text(before: Slot, slot: Slot, *, start: bool) -> PairText:
     """Return the text between the value of `before` and that of `slot`.
 
-    `start` means that `slot` begins a row, and `before` is the last field of the row before.
+    `start` means that `slot` begins a row, and `before` is the last field of the row before. In one
+    object tags without a name have the key `tag_key`, in parts their number, as the standard says.
     """
+    pair = _pair_text(before, slot, start=start)
+    return pair._replace(plain=with_tag_keys(pair.plain.encode()).decode())
+
+
+def _pair_text(before: Slot, slot: Slot, *, start: bool) -> PairText:
     if start:
         plain, parts = row_end(before)
         if slot.scope is None:

@@ -46,7 +46,7 @@ class Layout:
     >>> tags = TagTable([10, 9, 8, 35, 49, 56, 1128], lambda text: False)
     >>> rows = find_rows(b"8=FIX.4.4|9=20|35=D|55=A|11=x|55=B|10=207|", b"|", tags)
     >>> slots, nothing, ids = Slots(tags), np.empty(0, np.int64), {1128: 6, 49: 4, 56: 5}
-    >>> types = RowTypes(slots, BUILT_IN, ids).find(rows, rows.irregular, {})
+    >>> types, _ = RowTypes(slots, BUILT_IN, ids).find(rows, rows.irregular, {})
     >>> places = find_slots(rows, rows.irregular, slots, types, nothing)
     >>> own = slots.own_ids.take(places.slot)
     >>> firsts = FirstFields([0]).find(own, rows.row, count=1, tags=len(tags.tags))

@@ -37,6 +37,7 @@ from fixfeed.transforms.fix.swar import (
 __all__ = ["read_prefixes", "told_by_parties"]
 
 _U = np.uint64
+_LEAP, _BEFORE_LEAP = (word(bytes(6) + text) for text in (b"60", b"59"))
 _LONGEST = 500
 """The fast path looks at this many bytes of a prefix; longer ones are rare."""
 _TO_ZERO = np.arange(256, dtype=np.uint8)
@@ -289,7 +290,11 @@ def _moments(columns: _Columns, sample: str, layout: Layout, log: LogFormat) -> 
         right = (right | also) & ~both
     hour, minute, second = layout.clock
     clock = columns.two_digits(hour, 0) | columns.two_digits(minute, 3)
-    clock = clock | columns.two_digits(second, 6) | word(b"\0\0:\0\0:")
+    clock = clock | word(b"\0\0:\0\0:")
+    last = columns.two_digits(second, 6)
+    # A leap second is the first one of the next minute.
+    leaps = last == _LEAP
+    clock = clock | np.where(leaps, _BEFORE_LEAP, last)
     seconds, correct = clock_seconds(clock)
     right &= correct
     if layout.half:
@@ -297,6 +302,7 @@ def _moments(columns: _Columns, sample: str, layout: Layout, log: LogFormat) -> 
         right &= (hours > 0) if layout.half == "p" else (hours <= 12)
         seconds += 43200 * ((hours < 12) if layout.half == "p" else -(hours == 12).astype(np.int64))
     values += seconds
+    values += leaps
     zone = zone_of(sample, layout, log.time_zone)
     if isinstance(zone, int):
         values -= zone

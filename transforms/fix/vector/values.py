@@ -179,7 +179,6 @@ def times(words: Words, at: Ints, length: Ints, text: Text) -> tuple[Ints, Mask,
         valid[nanos] = all_digits(beyond | (ZEROS << _U(24)))
         exact[nanos] = beyond == word(b"000")
         exact &= valid
-    if not usual.all():
-        odd = np.flatnonzero(np.broadcast_to(~usual, valid.shape))
-        _one_by_one(odd, text, read_time, values, valid, exact)
+    # Unusual lengths, leap seconds, and what is no time.
+    _one_by_one(np.flatnonzero(~valid), text, read_time, values, valid, exact)
     return values, valid, exact

@@ -62,7 +62,7 @@ def test_a_group_without_entries_is_an_empty_array():
 
 def test_a_wrong_count_follows_the_entries_under_its_tag():
     assert nested([*HEAD, (453, b"3"), (448, b"P1"), (448, b"P2"), (55, b"IBM")]) == (
-        {"NoPartyIDs": [{"PartyID": "P1"}, {"PartyID": "P2"}], "453": "3"},
+        {"NoPartyIDs": [{"PartyID": "P1"}, {"PartyID": "P2"}], "Tag453": "3"},
         "group_count",
     )
 
@@ -70,7 +70,7 @@ def test_a_wrong_count_follows_the_entries_under_its_tag():
 def test_a_custom_tag_stays_in_its_entry():
     fields = [(453, b"2"), (448, b"P1"), (5001, b"x"), (448, b"P2"), (5002, b"y"), (55, b"IBM")]
     assert nested([*HEAD, *fields]) == (
-        {"NoPartyIDs": [{"PartyID": "P1", "5001": "x"}, {"PartyID": "P2"}], "5002": "y"},
+        {"NoPartyIDs": [{"PartyID": "P1", "Tag5001": "x"}, {"PartyID": "P2"}], "Tag5002": "y"},
         "group_foreign",
     )
 
@@ -95,11 +95,13 @@ def test_custom_tags_stay_in_every_entry_including_the_last(behind, copies):
         for row in rows:
             assert orjson.loads(row["fields"]) == {
                 "NoAllocs": [
-                    {"AllocAccount": "A", "AllocQty": "5", "5751": "a", "5752": "1"},
-                    {"AllocAccount": "B", "AllocQty": "5", "5751": "b"},
-                    {"AllocAccount": "C", "AllocQty": "5", "5751": "c", "5752": "3"},
+                    {"AllocAccount": "A", "AllocQty": "5", "Tag5751": "a", "Tag5752": "1"},
+                    {"AllocAccount": "B", "AllocQty": "5", "Tag5751": "b"},
+                    {"AllocAccount": "C", "AllocQty": "5", "Tag5751": "c", "Tag5752": "3"},
                 ],
-                **{"NetMoney" if tag == 118 else str(tag): text.decode() for tag, text in behind},
+                **{
+                    "NetMoney" if tag == 118 else f"Tag{tag}": text.decode() for tag, text in behind
+                },
             }
             assert row["defects"] == "group_foreign"
 
@@ -111,7 +113,7 @@ def test_custom_tags_stay_in_the_last_entry_of_a_message_cut_off_after_them():
         block = Block("log", 0, whole[: whole.rindex(b"10=")])
         (row,) = parse_block(block, vectorised=vectorised).messages.to_pylist()
         entries = orjson.loads(row["fields"])["NoAllocs"]
-        assert [entry["5751"] for entry in entries] == ["a", "b"]
+        assert [entry["Tag5751"] for entry in entries] == ["a", "b"]
 
 
 def test_a_tag_in_no_earlier_entry_belongs_to_the_message():
@@ -120,10 +122,10 @@ def test_a_tag_in_no_earlier_entry_belongs_to_the_message():
     assert nested([*fields, *last]) == (
         {
             "NoAllocs": [
-                {"AllocAccount": "A", "AllocQty": "5", "5751": "a"},
-                {"AllocAccount": "B", "AllocQty": "5", "5751": "b"},
+                {"AllocAccount": "A", "AllocQty": "5", "Tag5751": "a"},
+                {"AllocAccount": "B", "AllocQty": "5", "Tag5751": "b"},
             ],
-            "5800": "x",
+            "Tag5800": "x",
         },
         "group_foreign",
     )
@@ -133,15 +135,15 @@ def test_a_field_before_a_custom_tag_of_the_last_entry_stays_in_it_too():
     fields = [*ALLOCS[:-1], (78, b"2"), *alloc(b"A", (5751, b"a"))]
     content, _ = nested([*fields, *alloc(b"B", (5800, b"x"), (5751, b"b"), (5900, b"y"))])
     assert content["NoAllocs"][1] == {
-        "AllocAccount": "B", "AllocQty": "5", "5800": "x", "5751": "b",
+        "AllocAccount": "B", "AllocQty": "5", "Tag5800": "x", "Tag5751": "b",
     }  # fmt: skip
-    assert content["5900"] == "y"
+    assert content["Tag5900"] == "y"
 
 
 def test_after_the_only_entry_a_custom_tag_belongs_to_the_message():
     fields = [*ALLOCS[:-1], (78, b"1"), *alloc(b"A", (5751, b"a"))]
     content, defects = nested(fields)
-    assert (content["5751"], defects) == ("a", None)
+    assert (content["Tag5751"], defects) == ("a", None)
 
 
 def test_a_custom_tag_known_from_a_group_elsewhere_stays_in_its_entry():
@@ -149,16 +151,16 @@ def test_a_custom_tag_known_from_a_group_elsewhere_stays_in_its_entry():
     parties += [(9003, b"r"), (448, b"B"), (802, b"1"), (523, b"u"), (9003, b"z"), (58, b"end")]
     content, _ = nested([*HEAD, *parties])
     one, other = content["NoPartyIDs"]
-    assert [entry["9003"] for entry in one["NoPartySubIDs"]] == ["q", "r"]
-    assert other["NoPartySubIDs"] == [{"PartySubID": "u", "9003": "z"}]
+    assert [entry["Tag9003"] for entry in one["NoPartySubIDs"]] == ["q", "r"]
+    assert other["NoPartySubIDs"] == [{"PartySubID": "u", "Tag9003": "z"}]
 
 
 def test_a_group_without_entries_keeps_no_custom_tag_that_an_earlier_one_has():
     parties = [(453, b"2"), (448, b"A"), (802, b"1"), (523, b"s"), (9003, b"q"), (523, b"t")]
     parties += [(448, b"B"), (802, b"1"), (9003, b"z"), (58, b"end")]
     content, _ = nested([*HEAD, *parties])
-    assert content["9003"] == "z"
-    assert content["NoPartyIDs"][1] == {"PartyID": "B", "NoPartySubIDs": [], "802": "1"}
+    assert content["Tag9003"] == "z"
+    assert content["NoPartyIDs"][1] == {"PartyID": "B", "NoPartySubIDs": [], "Tag802": "1"}
 
 
 _NAMES = {79: "AllocAccount", 80: "AllocQty", 539: "NoNestedPartyIDs", 524: "NestedPartyID",
@@ -181,7 +183,7 @@ def own_group(rng, count, own):
                 entry[_NAMES[tag]] = f"v{number}"
         for tag in own[count]:
             fields.append((tag, b"w%d" % number))
-            entry[str(tag)] = f"w{number}"
+            entry[f"Tag{tag}"] = f"w{number}"
         entries.append(entry)
     return fields, entries
 
@@ -197,7 +199,7 @@ def test_custom_tags_stay_in_their_entries_at_any_depth():
         behind = rng.choice([[], [(118, b"7")], [(8000, b"u")]])
         count = (78, b"%d" % len(entries))
         messages.append(encode([(35, b"J"), *HEAD[1:], count, *fields, *behind]))
-        after = {"NetMoney" if tag == 118 else str(tag): text.decode() for tag, text in behind}
+        after = {"NetMoney" if tag == 118 else f"Tag{tag}": text.decode() for tag, text in behind}
         expected.append({"NoAllocs": entries, **after})
     for vectorised in (False, True):
         batch = parse_block(Block("log", 0, b"\n".join(messages)), vectorised=vectorised)

@@ -5,10 +5,13 @@ import datetime
 import orjson
 import pytest
 
+from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.defects import MEANINGS, NAMES, defect_text
 from fixfeed.transforms.fix.dictionary.choose import Dictionaries
+from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.reading import Reading
 from fixfeed.transforms.fix.scalar.message import parse_message
+from fixfeed.transforms.fix.schema import COLUMNS
 from fixfeed.transforms.fix.secrets.masking import read_masking
 from tests.transforms.fix.messages import encode
 
@@ -43,7 +46,7 @@ def test_columns_are_typed_and_fields_hold_the_rest():
         "order_qty": 1000000000000,
         "poss_dup_flag": False,
     }
-    assert (rest, defects) == ({"HandlInst": "1", "9999": "x"}, None)
+    assert (rest, defects) == ({"HandlInst": "1", "Tag9999": "x"}, None)
 
 
 def test_instruments_days_and_references_have_columns():
@@ -118,19 +121,66 @@ def test_all_fields_are_in_the_json_on_request():
     [
         (44, b"0.12345678901", "price", 1234567890, "0.12345678901"),
         (44, b"12345678901234567.5", "price", 123456789012345675000000000, "12345678901234567.5"),
-        (44, b"1" * 30, "price", None, "1" * 30),
         (44, b"-1.50", "price", -15000000000, None),
         (44, b".5", "price", 5000000000, None),
         (60, b"20250102-09:30:00.1234567", "transact_time", 1735810200123456,
          "20250102-09:30:00.1234567"),
         (60, b"20250102-09:30:00.123456000", "transact_time", 1735810200123456, None),
-        (60, b"20161231-23:59:60", "transact_time", None, "20161231-23:59:60"),
+        (60, b"20161231-23:59:60", "transact_time", 1483228800000000, "20161231-23:59:60"),
+        (60, b"20161231-23:59:60.5", "transact_time", 1483228800500000, "20161231-23:59:60.5"),
     ],
 )  # fmt: skip
 def test_values_a_column_cannot_hold_exactly_are_in_the_json_too(tag, value, column, held, kept):
     columns, rest, defects = read(encode([*ORDER, (tag, value)]))
     name = {44: "Price", 60: "TransactTime"}[tag]
     assert (columns.get(column), rest.get(name), defects) == (held, kept, None)
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"), [(44, b"1" * 29), (44, b"-" + b"9" * 5000), (34, b"9223372036854775808")]
+)
+def test_a_number_too_large_for_its_column_is_a_defect_and_kept_as_text(tag, value):
+    columns, rest, defects = read(encode([(35, b"D"), (tag, value)]))
+    column, name = {44: ("price", "Price"), 34: ("msg_seq_num", "MsgSeqNum")}[tag]
+    assert column not in columns
+    assert (rest, defects) == ({name: value.decode()}, "number_too_large")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Text", "Account", "Price", "MsgSeqNum", "PossDupFlag", "SendingTime", "TradeDate", "MsgType"],
+)
+def test_an_empty_value_is_null_in_its_column_and_empty_in_the_json(name):
+    (column,) = [one for one in COLUMNS if one.field == name]
+    columns, rest, defects = read(
+        encode([*([] if name == "MsgType" else [(35, b"D")]), (column.tag, b"")])
+    )
+    assert columns.keys() == {"begin_string", *([] if name == "MsgType" else ["msg_type"])}
+    assert (rest, defects) == ({name: ""}, "empty_value")
+
+
+def test_tags_without_a_name_and_wrong_counts_have_a_key_that_is_no_number():
+    parties = [(453, b"3"), (448, b"P"), (7001, b"a"), (448, b"Q")]
+    raw = encode([(35, b"D"), (5001, b"1"), (5001, b"2"), *parties, (55, b"X")])
+    parsed = parse_message(raw, b"\x01", Reading(fix_json=True))
+    fields = {
+        "Tag5001": ["1", "2"],
+        "NoPartyIDs": [{"PartyID": "P", "Tag7001": "a"}, {"PartyID": "Q"}],
+        "Tag453": "3",
+    }
+    assert orjson.loads(parsed.fields) == fields
+    body = orjson.dumps(fields | {"Symbol": "X"}).replace(b"Tag", b"")
+    assert orjson.loads(parsed.fix_json)["Body"] == orjson.loads(body)
+
+
+def test_text_that_looks_like_such_a_key_is_not_one():
+    raw = b"8=FIX.4.4\x019=5\x0135=D\x01Tag5001=X\x015001=Y\x0110=000\x01"
+    for vectorised in (False, True):
+        batch = parse_block(Block("log", 0, raw), vectorised=vectorised)
+        rest = orjson.loads(batch.messages["fields"][0].as_py())
+        assert (rest["Tag5001"], rest[""]) == ("Y", "Tag5001=X")
+    _, rest, _ = read(encode([(35, b"D"), (354, b"1"), (355, b'"7":"8":')]))
+    assert rest["EncodedText"] == '"7":"8":'
 
 
 @pytest.mark.parametrize("value", [b"abc", b"1e5", b"+1", b"1,5", b".", b"--1"])
@@ -238,7 +288,7 @@ def test_a_valid_message_has_no_defects_in_any_mode():
 
 
 def test_every_kind_of_defect_has_a_test_here():
-    tried = {*DAMAGED, *IN_STRUCTURE, *AGAINST_DICTIONARY, "unknown_version"}
+    tried = {*DAMAGED, *IN_STRUCTURE, *AGAINST_DICTIONARY, "unknown_version", "number_too_large"}
     assert {name for names in tried for name in names.split(",")} == set(NAMES) == set(MEANINGS)
 
 
