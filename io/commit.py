@@ -127,7 +127,7 @@ class CommitFn(beam.DoFn):
         if not self._batches:
             self._since = time.monotonic()
         self._batches.append(batch)
-        self._bytes += batch.messages.nbytes + batch.failures.nbytes
+        self._bytes += batch.nbytes
         self._rows += batch.messages.num_rows
         limits = self._limits
         if (

@@ -130,11 +130,12 @@ class Batch:
 
     `[start, end)` is the stretch of `source` that the batch covers. `messages` has the columns of
     its protocol (`protocol.Table`), possibly with further ones after them, `failures` the schema
-    `FAILURES`, both in the order of `position`. `filtered` counts messages that a filter took out,
-    `skipped` lines that hold no message. `read` is how many messages and failures the block held:
-    at every step `messages.num_rows + failures.num_rows + filtered == read`. `joined` counts, by
-    the name of each lookup, the messages that it added something to. `witness` and `origin` are
-    those of the block.
+    `FAILURES`, both in the order of `position`. `children` are the rows that belong to `messages`,
+    by the name of their table (`Table.children`), in the order of `position` and `entry`.
+    `filtered` counts messages that a filter took out, `skipped` lines that hold no message. `read`
+    is how many messages and failures the block held: at every step
+    `messages.num_rows + failures.num_rows + filtered == read`. `joined` counts, by the name of each
+    lookup, the messages that it added something to. `witness` and `origin` are those of the block.
     """
 
     source: str
@@ -144,6 +145,7 @@ class Batch:
     failures: pa.RecordBatch = field(
         default_factory=lambda: pa.RecordBatch.from_pylist([], FAILURES)
     )
+    children: Mapping[str, pa.RecordBatch] = field(default_factory=dict)
     filtered: int = 0
     skipped: int = 0
     read: int = 0
@@ -154,6 +156,12 @@ class Batch:
     witness: str = ""
     origin: object = None
 
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes all its rows have."""
+        own = self.messages.nbytes + self.failures.nbytes
+        return own + sum(rows.nbytes for rows in self.children.values())
+
     @classmethod
     def of(
         cls,
@@ -161,9 +169,10 @@ class Batch:
         messages: pa.RecordBatch,
         failures: Sequence[Failure],
         *,
+        children: Mapping[str, pa.RecordBatch] | None = None,
         skipped: int = 0,
     ) -> "Batch":
-        """Return what a block held; the positions of `messages` are those in its source."""
+        """Return what a block held; positions of `messages` and `children` are in its source."""
         columns = [
             pa.array([block.start + failure.position for failure in failures], pa.int64()),
             pa.array([failure.reason for failure in failures], pa.string()),
@@ -176,6 +185,7 @@ class Batch:
             end=block.end,
             messages=messages,
             failures=pa.RecordBatch.from_arrays(columns, schema=FAILURES),
+            children=children or {},
             skipped=skipped,
             read=messages.num_rows + len(failures),
             last=block.last,

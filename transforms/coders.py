@@ -17,7 +17,7 @@ _LENGTH = struct.Struct("<I")
 
 
 class BatchCoder(coders.Coder):
-    """A batch as bytes: its scalar fields pickled, messages and failures as two Arrow IPC streams.
+    """A batch as bytes: its scalar fields pickled, each of its tables as an Arrow IPC stream.
 
     What comes out equals what went in, columns after the schema and dictionary-encoded ones
     included. Decoding copies nothing: the columns look into the bytes. Not deterministic, as Arrow
@@ -30,13 +30,14 @@ class BatchCoder(coders.Coder):
             {
                 name: getattr(value, name)
                 for name in Batch.__dataclass_fields__
-                if name not in ("messages", "failures")
+                if name not in ("messages", "failures", "children")
             }
+            | {"children": [*value.children]}
         )
         sink = pa.BufferOutputStream()
         sink.write(_LENGTH.pack(len(scalars)))
         sink.write(scalars)
-        for rows in (value.messages, value.failures):
+        for rows in (value.messages, value.failures, *value.children.values()):
             # Arrow wants its buffers at multiples of eight; otherwise reading copies them.
             sink.write(bytes(-sink.tell() % 8))
             with pa.ipc.new_stream(sink, rows.schema) as stream:
@@ -50,7 +51,8 @@ class BatchCoder(coders.Coder):
         at = _LENGTH.size + length
         scalars = pickle.loads(encoded[_LENGTH.size : at])
         tables = []
-        for _ in range(2):
+        names = scalars.pop("children")
+        for _ in range(2 + len(names)):
             at += -at % 8
             source = pa.BufferReader(buffer[at:])
             with pa.ipc.open_stream(source) as stream:
@@ -59,8 +61,9 @@ class BatchCoder(coders.Coder):
                 for rest in stream:
                     raise ValueError(f"found {rest.num_rows} rows more, expected one batch")
             at += source.tell()
-        messages, failures = tables
-        return Batch(messages=messages, failures=failures, **scalars)
+        messages, failures, *rest = tables
+        children = dict(zip(names, rest, strict=True))
+        return Batch(messages=messages, failures=failures, children=children, **scalars)
 
     def is_deterministic(self) -> bool:
         """Tell Beam that equal batches may have different bytes."""
@@ -68,7 +71,7 @@ class BatchCoder(coders.Coder):
 
     def estimate_size(self, value: Batch) -> int:
         """Return about how many bytes `encode` gives; Beam asks it for every element."""
-        return value.messages.nbytes + value.failures.nbytes
+        return value.nbytes
 
     def to_type_hint(self) -> type[Batch]:
         """Return the type that this coder is for."""

@@ -20,8 +20,8 @@ class Filter(beam.PTransform):
 
     A message stays if it meets any rule of `include` (all stay if there is none) and no rule of
     `exclude`. The others are added to `filtered` of their batch and to the counter `filtered`, so
-    that counts still add up; failures stay untouched. A batch that loses nothing stays as it is.
-    Bounded or not, windows and timestamps pass through.
+    that counts still add up. Rows of `children` go with their messages; failures stay untouched. A
+    batch that loses nothing stays as it is. Bounded or not, windows and timestamps pass through.
 
     Args:
       include: Rules: texts in the language of FIX (`transforms.fix.rules.language`), or anything

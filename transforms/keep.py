@@ -69,7 +69,13 @@ def filter_batch(
         return batch
     kept = messages.filter(pa.array(keep))
     gone = messages.num_rows - kept.num_rows
-    return dataclasses.replace(batch, messages=kept, filtered=batch.filtered + gone)
+    children = {
+        name: rows.filter(pc.is_in(rows["position"], value_set=kept["position"]))
+        for name, rows in batch.children.items()
+    }
+    return dataclasses.replace(
+        batch, messages=kept, children=children, filtered=batch.filtered + gone
+    )
 
 
 def _mask(found: pa.BooleanArray) -> np.ndarray:

@@ -21,8 +21,9 @@ class ToMessages(beam.PTransform):
     `transforms.fix.schema`), in the order of the schema: `str`, `int`, `bool`, `Decimal`,
     `datetime` in UTC, `raw` as `bytes`. `source` comes first: the key of its source, which together
     with `position` identifies it. `fields` is a dict of the fields without an exact column (`str`,
-    or a list where one repeats), `enriched` one of what lookups added. Failures and counts are left
-    out; see `ToFailures`.
+    or a list where one repeats), `enriched` one of what lookups added. A message with rows in
+    another table of its protocol (`Table.children`) has a list of them, dicts as well, under the
+    name of the table. Failures and counts are left out; see `ToFailures`.
 
     One element per message costs some hundred times as much as one per batch.
     """
@@ -46,8 +47,13 @@ class ToFailures(beam.PTransform):
 
 def messages_of(batch: Batch) -> Iterator[dict[str, Any]]:
     """Yield the messages of `batch` in the order of their position, in the form of `ToMessages`."""
+    children: dict[int, dict[str, list[dict[str, Any]]]] = {}
+    for name, rows in batch.children.items():
+        for row in rows.to_pylist():
+            of_message = children.setdefault(row.pop("position"), {})
+            of_message.setdefault(name, []).append(_present(row))
     for row in batch.messages.to_pylist():
-        message = {"source": batch.source} | _present(row)
+        message = {"source": batch.source} | _present(row) | children.get(row["position"], {})
         for name in ("fields", "enriched"):
             if name in message:
                 message[name] = orjson.loads(message[name])

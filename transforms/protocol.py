@@ -5,10 +5,16 @@ may be cut, from the source's own head. `Table` describes its messages as rows. 
 protocol, sinks its table, and neither knows more about it: a new protocol is one class of each, and
 nothing else changes. `tests/protocols/fixed_width.py` is a small, complete one.
 
+Where a message holds entries, such as the legs of a spread, they are rows of a table of their own
+(`Table.children`), each with the position of its message and its number in it. `parse` gives them
+beside the messages (`Batch.children`), and each sink stores, replaces and leaves them out together
+with their messages. JSON lines have no such table: there `Table.lines` puts them into the line.
+
 All three are given to worker processes, so they can be pickled, and never change.
 """
 
 import dataclasses
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -145,6 +151,11 @@ _ALWAYS = {
 }
 
 
+_FIRST_OF_CHILDREN = [("position", pa.int64()), ("entry", pa.int64())]
+_TABLE_NAME = re.compile("[a-z][a-z0-9_]*")
+_ALL_HAVE = ("messages", "failures", "sources", "progress", "runs", "codes")
+
+
 def _no_codes() -> Iterable[tuple[str, str, str]]:
     return ()
 
@@ -178,6 +189,12 @@ class Table:
       finer: Decimal columns, and the key under which the column `fields`, a JSON object, has the
         text of a number with more places than a decimal has.
       partition_by: What files of messages are sorted into folders by, unless the user chooses.
+      children: By name, the schemas of the tables whose rows belong to a message, with columns of
+        the same types. The first are `position`, that of the message, and `entry`, the number of
+        the row in it (`int64`); the two together identify a row. Sinks put the keys `message_id`
+        and `source_id` in the place of `position`. `json` and `unique` hold for the columns of
+        these names here as well. `ValueError` if these columns are missing, or for a name that is
+        not in lower case, or that of a table that all protocols have.
     """
 
     schema: pa.Schema
@@ -192,6 +209,7 @@ class Table:
     unique: Sequence[str] = ()
     finer: Mapping[str, str] = field(default_factory=dict)
     partition_by: Sequence[str] = ()
+    children: Mapping[str, pa.Schema] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the columns that are always there."""
@@ -200,6 +218,11 @@ class Table:
         for name, kind in _ALWAYS.items():
             if name not in self.schema.names or self.schema.field(name).type != kind:
                 raise ValueError(f"expected a column {name} of type {kind} in {self.schema.names}")
+        for name, schema in self.children.items():
+            if not _TABLE_NAME.fullmatch(name) or name in _ALL_HAVE:
+                raise ValueError(f"expected a name in lower case other than {_ALL_HAVE}: {name!r}")
+            if [(one.name, one.type) for one in schema][:2] != _FIRST_OF_CHILDREN:
+                raise ValueError(f"expected position and entry (int64) as the first of {schema}")
 
     @property
     def names_of_codes(self) -> tuple[str, ...]:
@@ -209,7 +232,12 @@ class Table:
     @property
     def keyed(self) -> tuple[str, ...]:
         """The columns with the keys in the place of `position`, as sinks have them."""
-        return ("message_id", "source_id", *self.schema.names[1:])
+        return _keyed(self.schema)
+
+    @property
+    def keyed_children(self) -> dict[str, tuple[str, ...]]:
+        """The same of the tables of `children`, by name."""
+        return {name: _keyed(schema) for name, schema in self.children.items()}
 
     def missing(self, found: pa.Schema) -> str:
         """Return a column that is never null and that `found` lacks, `` if there is none.
@@ -219,6 +247,10 @@ class Table:
         given = set(found.names)
         lacking = (one.name for one in self.schema if not one.nullable and one.name not in given)
         return next(lacking, "")
+
+
+def _keyed(schema: pa.Schema) -> tuple[str, ...]:
+    return ("message_id", "source_id", *schema.names[1:])
 
 
 def default_protocol() -> Protocol:

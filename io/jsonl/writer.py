@@ -101,6 +101,7 @@ def _as_lines(batch: Batch, name: str, table: Table) -> Batch:
         batch,
         messages=_lines(batch.messages, table.lines(batch, name)),
         failures=_lines(batch.failures, failure_envelopes(batch, name)),
+        children={},  # in the lines
     )
 
 

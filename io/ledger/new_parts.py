@@ -1,6 +1,6 @@
 """The parts of a batch that a sink does not have yet, and their counts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,12 +16,18 @@ __all__ = ["Part", "missing", "new_parts"]
 class Part:
     """A stretch of a batch that is not done yet: its rows, and their progress.
 
-    A sink stores all three together or none of them.
+    A sink stores all of them together or none.
     """
 
     messages: pa.RecordBatch
     failures: pa.RecordBatch
+    children: Mapping[str, pa.RecordBatch]
     progress: Progress
+
+    @property
+    def tables(self) -> dict[str, pa.RecordBatch]:
+        """All rows by the name of their table, children before their messages."""
+        return {**self.children, "messages": self.messages, "failures": self.failures}
 
     @property
     def stretch(self) -> Stretch:
@@ -48,9 +54,10 @@ def new_parts(
     parts = []
     for stretch in missing((batch.start, batch.end), done, rules=rules, replace=replace):
         start, end = stretch
-        messages, failures = batch.messages, batch.failures
+        messages, failures, children = batch.messages, batch.failures, batch.children
         if stretch != (batch.start, batch.end):
             messages, failures = _within(messages, stretch), _within(failures, stretch)
+            children = {name: _within(rows, stretch) for name, rows in children.items()}
         # It is not known which part the filtered messages and skipped lines were in. The first part
         # counts them if it begins where the batch does.
         first = start == batch.start
@@ -61,7 +68,7 @@ def new_parts(
             batch.skipped if first else 0,
         )
         notes = note(end, batch.witness) if end == batch.end else ""
-        parts.append(Part(messages, failures, (rules, start, end, *counts, notes)))
+        parts.append(Part(messages, failures, children, (rules, start, end, *counts, notes)))
     return parts
 
 

@@ -26,6 +26,7 @@ from fixfeed.transforms.protocol import Table
 
 __all__ = [
     "check_partitions",
+    "children_schemas",
     "columns_of",
     "partitions",
     "with_keys",
@@ -77,8 +78,16 @@ def with_keys(
 
 
 def columns_of(messages: pa.RecordBatch, left_out: Sequence[str]) -> pa.Schema:
-    """Return the schema that messages of a batch have in files."""
+    """Return the schema that messages of a batch, or their children, have in files."""
     return with_keys(messages.slice(0, 0), 0, "message_id", left_out).schema
+
+
+def children_schemas(table: Table) -> dict[str, pa.Schema]:
+    """Return the schemas that the tables of children have in files, by name."""
+    return {
+        name: columns_of(pa.RecordBatch.from_pylist([], schema), ())
+        for name, schema in table.children.items()
+    }
 
 
 def partitions(

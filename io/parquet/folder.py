@@ -1,8 +1,8 @@
 """Commits whole Parquet files to a folder, together with its ledger.
 
-    lake/messages/..., lake/failures/...   what readers read
+    lake/messages/..., lake/failures/...   what readers read; a folder for each table of children
     lake/_fixfeed/sources.json             sources and their progress
-    lake/_fixfeed/messages.schema          the columns of all files of messages
+    lake/_fixfeed/messages.schema          the columns of all files of messages, or of children
     lake/_fixfeed/commits/*.json           commits that sources.json does not have yet
     lake/_fixfeed/inprogress/              files of commits to come
     lake/_fixfeed/writers/                 a locked file for each writer that lives
@@ -35,6 +35,7 @@ import pyarrow as pa
 from fixfeed.io.fsync import not_writable, sync
 from fixfeed.io.ledger import version_1
 from fixfeed.io.ledger.ledger import Progress, SchemaError, SinkError, SinkFailed, by_source
+from fixfeed.io.parquet.files import children_schemas
 from fixfeed.io.parquet.schema import check_columns, check_types, remember, remembered, united
 from fixfeed.io.redaction import redact, redact_text
 from fixfeed.transforms.protocol import Protocol, Table, default_protocol
@@ -134,6 +135,7 @@ class ParquetFolder:
         lake = remembered(self.folder) if self._columns is not None else None
         if lake is not None and self._columns is not None:
             check_columns(self.place, lake, self._columns, self.table)
+        self._check_children()
         return True
 
     def close(self) -> None:
@@ -175,8 +177,20 @@ class ParquetFolder:
             check_columns(self.place, lake, united(given).names, self.table)
             for schema in given:
                 check_types(self.place, lake, schema)
+            self._check_children()
             remember(self.folder, lake)
+            for name, schema in children_schemas(self.table).items():
+                remember(self.folder, schema, name)
         return lake
+
+    def _check_children(self) -> None:
+        for name, schema in children_schemas(self.table).items():
+            lake = remembered(self.folder, name)
+            if lake is not None and lake != schema:
+                raise SinkError(
+                    f"{self.place} has {name} with other columns, {', '.join(lake.names)}, and all "
+                    "files of a lake have the same: name another folder"
+                )
 
     def enlist(self) -> None:
         """Become a writer, whose files nobody removes while it lives."""

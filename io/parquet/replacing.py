@@ -6,7 +6,7 @@ that listed the files earlier can open each of them, and whichever it opens befo
 finds no message in two of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +22,19 @@ __all__ = [
     "KEYS",
     "Held",
     "held_files",
+    "key_of",
     "progress_after",
     "provisional_files",
     "renewed",
 ]
 
 KEYS = {"messages": "message_id", "failures": "failure_id"}
-"""Table -> the key column of its rows."""
+"""Table whose rows progress counts -> the key column of its rows."""
+
+
+def key_of(table: str) -> str:
+    """Return the column by which the rows of any table are in order; children have that twice."""
+    return KEYS.get(table, KEYS["messages"])
 
 
 class Held(NamedTuple):
@@ -49,11 +55,14 @@ class Held(NamedTuple):
 
 
 def held_files(
-    folder: Path, stretches: Mapping[int, Sequence[Stretch]], emptied: set[str]
+    folder: Path,
+    stretches: Mapping[int, Sequence[Stretch]],
+    emptied: set[str],
+    tables: Iterable[str] = KEYS,
 ) -> list[Held]:
-    """Return the files that may have rows in these stretches of the sources."""
+    """Return the files of tables that may have rows in these stretches of the sources."""
     found = []
-    for table in KEYS:
+    for table in tables:
         for path, place, numbers in _stored(folder, table, "[0-9]*.parquet"):
             source_id, first, last = map(int, numbers[:3])
             if place not in emptied and any(
@@ -83,7 +92,7 @@ def renewed(
 
     `new` are the rows of the stretches in its folder, in order, if there are any.
     """
-    key = KEYS[held.table]
+    key = key_of(held.table)
     rows = pq.ParquetFile(folder / held.place).read()
     kept = ~inside(_positions(rows[key], held), stretches)
     if kept.all():
@@ -93,7 +102,7 @@ def renewed(
         ours = np.isin(new[key].to_numpy(), rows[key].to_numpy())
         content = pa.concat_tables(
             [content, new.filter(pa.array(ours))], promote_options="default"
-        ).sort_by(key)
+        ).sort_by([(key, "ascending"), *([] if held.table in KEYS else [("entry", "ascending")])])
         new = new.filter(pa.array(~ours)) if not ours.all() else None
     return content, new
 
@@ -113,7 +122,8 @@ def progress_after(
     """
     before: dict[tuple[str, int], list[NDArray[np.int64]]] = {}
     for one in held:
-        before.setdefault((one.table, one.source_id), []).append(_positions_in(folder, one))
+        if one.table in KEYS:
+            before.setdefault((one.table, one.source_id), []).append(_positions_in(folder, one))
 
     def counted(table: str, source_id: int, stretch: Stretch) -> int:
         found = before.get((table, source_id), ())

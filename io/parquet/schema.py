@@ -3,7 +3,7 @@
 DuckDB takes the columns of the first file that it finds for all files, and refuses a file that
 lacks one of them. So the lake has the columns of its first commit, stored in
 `_fixfeed/messages.schema` (Arrow's encoding of a schema). A lake without that file, from an older
-version, has the columns of its files.
+version, has the columns of its files. Tables of children have a schema each in the same way.
 """
 
 import os
@@ -27,44 +27,45 @@ __all__ = [
     "united",
 ]
 
-_FILE = Path("_fixfeed") / "messages.schema"
-
 
 def columns_of_a_run(table: Table, *, names: bool) -> tuple[str, ...]:
     """Return the columns of a run's messages, with or without `--names`."""
     return (*table.keyed, *(table.names_of_codes if names else ()))
 
 
-def remembered(folder: Path) -> pa.Schema | None:
-    """Return the schema of a lake's messages, None if it has none yet.
+def remembered(folder: Path, table: str = "messages") -> pa.Schema | None:
+    """Return the schema of a table of a lake, None if it has none yet.
 
     Raises `SinkError` if the stored schema, or a file, cannot be read, or if a lake has no stored
     schema and its files have several types for one column.
     """
+    stored = _stored(folder, table)
     try:
-        return pa.ipc.read_schema(pa.BufferReader((folder / _FILE).read_bytes()))
+        return pa.ipc.read_schema(pa.BufferReader(stored.read_bytes()))
     except FileNotFoundError:
         pass
     except pa.ArrowInvalid as error:
         raise SinkError(
-            f"{folder / _FILE} is no schema ({error}): something else has changed it; remove it, "
+            f"{stored} is no schema ({error}): something else has changed it; remove it, "
             "and the schema is taken from the files of the lake again"
         ) from error
     try:
-        schemas = {
-            pq.read_schema(path) for path in sorted((folder / "messages").rglob("*.parquet"))
-        }
+        schemas = {pq.read_schema(path) for path in sorted((folder / table).rglob("*.parquet"))}
         return pa.unify_schemas([one.remove_metadata() for one in schemas]) if schemas else None
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise SinkError(
-            f"the files in {folder / 'messages'} have no schema in common ({error}): move what is "
+            f"the files in {folder / table} have no schema in common ({error}): move what is "
             "not fixfeed's elsewhere, or name another folder"
         ) from error
 
 
-def remember(folder: Path, schema: pa.Schema) -> None:
-    """Store the schema of a lake's messages if there is none; the caller holds the lake's lock."""
-    path = folder / _FILE
+def _stored(folder: Path, table: str) -> Path:
+    return folder / "_fixfeed" / f"{table}.schema"
+
+
+def remember(folder: Path, schema: pa.Schema, table: str = "messages") -> None:
+    """Store the schema of a table of a lake if it has none; the caller holds the lake's lock."""
+    path = _stored(folder, table)
     if path.exists():
         return
     temporary = path.with_suffix(".new")

@@ -1,7 +1,7 @@
 """Commits the new parts of batches to a folder of Parquet files, replacing old rows if asked."""
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -21,6 +21,7 @@ from fixfeed.io.ledger.ledger import (
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
 from fixfeed.io.parquet.files import (
     check_partitions,
+    children_schemas,
     columns_of,
     partitions,
     with_keys,
@@ -31,6 +32,7 @@ from fixfeed.io.parquet.replacing import (
     KEYS,
     Held,
     held_files,
+    key_of,
     progress_after,
     provisional_files,
     renewed,
@@ -44,15 +46,14 @@ __all__ = ["ParquetWriter"]
 
 @dataclass
 class _Commit:
-    """The new parts of some batches: progress, number `stored` of each batch, rows by source."""
+    """The new parts of batches: progress, number `stored` of each, rows by table and source."""
 
     rules: str
     replace: bool
     stored: list[int] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
-    messages: dict[int, list[pa.RecordBatch]] = field(default_factory=dict)
-    failures: dict[int, list[pa.RecordBatch]] = field(default_factory=dict)
+    rows: dict[str, dict[int, list[pa.RecordBatch]]] = field(default_factory=dict)
     provisional: dict[tuple[int, int], pa.RecordBatch] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
     files: list[tuple[Path, str]] = field(default_factory=list)
@@ -65,12 +66,19 @@ class _Commit:
             found.setdefault(source_id, []).append((start, end))
         return found
 
+    @property
+    def by_table(self) -> Iterator[tuple[str, int, list[pa.RecordBatch]]]:
+        """Rows with their table and source; children are first, so that messages have them."""
+        for table, by_source in sorted(self.rows.items(), key=lambda one: one[0] in KEYS):
+            for source_id, batches in by_source.items():
+                yield table, source_id, batches
+
     def add(self, source_id: int, part: Part) -> None:
         """Add a new part of a batch; unfinished ends inside it are dropped."""
         self.progress.append((source_id, *part.progress))
-        for rows, kind in ((part.messages, self.messages), (part.failures, self.failures)):
+        for table, rows in part.tables.items():
             if rows.num_rows:
-                kind.setdefault(source_id, []).append(rows)
+                self.rows.setdefault(table, {}).setdefault(source_id, []).append(rows)
         self.forget_provisional(source_id, *part.stretch)
 
     def forget_provisional(self, source_id: int, start: int, end: int = LARGEST_SOURCE) -> None:
@@ -162,7 +170,8 @@ class ParquetWriter(ParquetLedger):
     def _held(self, commit: _Commit) -> list[Held]:
         if not commit.replace:
             return []
-        return held_files(self.folder, commit.stretches, self.emptied())
+        tables = (*self.table.children, *KEYS)
+        return held_files(self.folder, commit.stretches, self.emptied(), tables)
 
     def _discard(self, commit: _Commit) -> None:
         for path, _ in commit.files:
@@ -213,14 +222,17 @@ class ParquetWriter(ParquetLedger):
 
     def _write_files(self, commit: _Commit) -> None:
         new: dict[tuple[str, int, str], pa.Table] = {}
-        for source_id, batches in commit.messages.items():
+        children = children_schemas(self.table)
+        for table, source_id, batches in commit.by_table:
+            if table != "messages":
+                rows = _in_order(batches, source_id, key_of(table))
+                new[table, source_id, ""] = rows.cast(children.get(table, rows.schema))
+                continue
             messages = _in_order(batches, source_id, "message_id", self.table.json_only)
             if self._schema is not None:
                 messages = conforming(messages, self._schema)
             for folder, rows in partitions(messages, self._sorted_by, self.table.times):
                 new["messages", source_id, folder.rstrip("/")] = rows
-        for source_id, batches in commit.failures.items():
-            new["failures", source_id, ""] = _in_order(batches, source_id, "failure_id")
         for one in commit.held:
             at = one.table, one.source_id, one.folder
             content, left = renewed(
@@ -231,7 +243,7 @@ class ParquetWriter(ParquetLedger):
             if content is not None:
                 self._write(commit, one.place, content)
         for (table, source_id, folder), rows in new.items():
-            ids = rows[KEYS[table]]
+            ids = rows[key_of(table)]
             first, last = (ids[n].as_py() & (1 << POSITION_BITS) - 1 for n in (0, len(ids) - 1))
             name = f"{source_id}-{first}-{last}-{uuid4().hex[:8]}.parquet"
             self._write(commit, "/".join(filter(None, (table, folder, name))), rows)

@@ -136,12 +136,15 @@ class Database(ABC):
                 f"{self.place} has schema version {found}, this fixfeed writes {VERSION}; "
                 f"migrate it with: fixfeed migrate {self.place}"
             )
-        missing = [name for name in self.table.keyed if name not in self.columns("messages")]
-        if missing:
-            raise SchemaError(
-                f"{self.place} holds messages of another protocol, without the column "
-                f"{missing[0]}; name another database"
-            )
+        for table, columns in {"messages": self.table.keyed, **self.table.keyed_children}.items():
+            there = self.columns(table)
+            missing = [name for name in columns if name not in there]
+            if missing:
+                of = "" if table == "messages" else f"{table}."
+                raise SchemaError(
+                    f"{self.place} holds messages of another protocol, without the column "
+                    f"{of}{missing[0]}; name another database"
+                )
 
     def check(self) -> bool:
         """Return whether the schema exists already; change nothing. Raises as `prepare`.
@@ -177,7 +180,7 @@ class Database(ABC):
     def _version(self) -> int | None:
         tables = self.tables()
         if "schema_version" not in tables:
-            foreign = sorted(tables.intersection(_OURS))
+            foreign = sorted(tables.intersection((*_OURS, *self.table.children)))
             if foreign:
                 raise SchemaError(
                     f"{self.place} has a table {foreign[0]!r} that fixfeed did not make; "

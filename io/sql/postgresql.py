@@ -104,10 +104,11 @@ class PostgresqlStore(Store):
             raise SinkError(f"cannot write to {self.place}: the server is a standby, read only")
         if "schema_version" in self.tables():
             wanted = "insert into its tables"
+            written = ("messages", "failures", "source_identities", "progress")
             allowed = self.query(
                 "select bool_and(has_table_privilege(name, 'insert, update, delete'))"
-                " from unnest(array['messages', 'failures', 'source_identities', 'progress']) name"
-                " where to_regclass(name) is not null"  # of an older version
+                " from unnest(?) name where to_regclass(name) is not null",  # of an older version
+                [*written, *self.table.children],
             )
         else:
             wanted = "make tables in its schema"

@@ -56,7 +56,7 @@ class Store(SqlLedger):
 
     def _write(self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool) -> list[int]:
         stored = [0] * len(batches)
-        messages, failures = [], []
+        rows: dict[str, list[tuple[int, pa.RecordBatch]]] = {}
         # Ordered by key, so that two jobs wait for each other but do not deadlock.
         ordered = sorted(enumerate(batches), key=lambda one: (one[1][0], one[1][1].start))
         with self.transaction():
@@ -66,11 +66,11 @@ class Store(SqlLedger):
                     self._write_provisional(source_id, batch)
                     continue
                 for part in self._enter(source_id, batch, rules, replace):
-                    messages.append((source_id, part.messages))
-                    failures.append((source_id, part.failures))
+                    for table, found in part.tables.items():
+                        rows.setdefault(table, []).append((source_id, found))
                     stored[place] += part.messages.num_rows
-            self._ingest("messages", self.table.keyed, messages)
-            self._ingest("failures", FAILURE_COLUMNS, failures)
+            for table, found_in_all in rows.items():
+                self._ingest(table, found_in_all)
         return stored
 
     def _lock_sources(
@@ -102,6 +102,8 @@ class Store(SqlLedger):
             # Without `replace` these are the failures of an unfinished end that has come again.
             failed = self._delete("failures", source_id, *part.stretch)
             if replace:
+                for table in self.table.children:
+                    self._delete(table, source_id, *part.stretch)
                 gone = self._delete("messages", source_id, *part.stretch), failed
                 self._take(source_id, part.stretch, batch, gone)
             extend(self.query, source_id, part.progress)
@@ -111,8 +113,9 @@ class Store(SqlLedger):
 
     def _delete(self, table: str, source_id: int, start: int, end: int) -> int:
         """Delete the rows of a stretch; return their number."""
+        key = _KEYS.get(table, _KEYS["messages"])
         return self.changed(
-            f"delete from {table} where {_KEYS[table]} >= ? and {_KEYS[table]} < ?",
+            f"delete from {table} where {key} >= ? and {key} < ?",
             first_key(source_id) + start,
             first_key(source_id) + end,
         )
@@ -155,11 +158,10 @@ class Store(SqlLedger):
             self._delete("failures", source_id, start, end)
             positions = batch.failures["position"].to_numpy()
             failures = batch.failures.filter(pa.array(inside(positions, [(start, end)])))
-            self._ingest("failures", FAILURE_COLUMNS, [(source_id, failures)])
+            self._ingest("failures", [(source_id, failures)])
 
-    def _ingest(
-        self, table: str, columns: Sequence[str], parts: Iterable[tuple[int, pa.RecordBatch]]
-    ) -> None:
-        batches = table_rows(parts, columns)
+    def _ingest(self, table: str, parts: Iterable[tuple[int, pa.RecordBatch]]) -> None:
+        known = {"messages": self.table.keyed, "failures": FAILURE_COLUMNS}
+        batches = table_rows(parts, (known | self.table.keyed_children)[table])
         if batches:
             self.ingest(table, batches)

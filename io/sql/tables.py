@@ -124,16 +124,22 @@ where not exists (select 1 from old_progress q where q.source_id = p.source_id
     )
 
 
-def _columns(schema: pa.Schema, key: str, dialect: str, json: Collection[str] = ()) -> str:
+def _columns(
+    schema: pa.Schema, key: str, dialect: str, json: Collection[str] = (), number: str = ""
+) -> str:
+    """Return the columns of a table; with a `number` that and `key` together identify a row."""
     index = DIALECTS.index(dialect)
     integer = _TYPES[pa.int64()][index]
-    lines = [f"{key} {integer} primary key", f"source_id {integer} not null"]
+    alone = "not null" if number else "primary key"
+    lines = [f"{key} {integer} {alone}", f"source_id {integer} not null"]
     for field in schema:
         if field.name != "position":
             kind = _TYPES[field.type][index]
             if dialect == "postgresql" and field.name in json:
                 kind = "jsonb"
             lines.append(f"{field.name} {kind}{'' if field.nullable else ' not null'}")
+    if number:
+        lines.append(f"primary key ({key}, {number})")
     return ",\n  ".join(lines)
 
 
@@ -169,6 +175,11 @@ def create_statements(dialect: str, table: Table) -> list[str]:
         f"create table messages (\n"
         f"  {_columns(table.schema, 'message_id', dialect, table.json)}\n)",
         f"create table failures (\n  {_columns(FAILURES, 'failure_id', dialect)}\n)",
+        *(
+            f"create table {name} (\n"
+            f"  {_columns(schema, 'message_id', dialect, table.json, number='entry')}\n)"
+            for name, schema in table.children.items()
+        ),
         *_sources(dialect),
         f"""create table runs (
   run_id {integer} primary key,

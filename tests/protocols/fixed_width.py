@@ -6,10 +6,12 @@ A file is records without line ends. The first gives the width of all, including
     VXNAS     ...                        all after it is traded at XNAS, until the next V
     T1735810200000000AAPL    B00001501000000000100   ...
     Q1735810200000001MSFT    S00004200000000000007   ...
+    S1735810200000002CALENDARB000000125000000000010B5MSFS4IBM   ...
 
-A trade (T) or quote (Q) has its kind, the time in microseconds, symbol (8), side (1), price
-with four places (12) and quantity (12); the rest is a note. Other kinds are failures.
-A bad number is null, and a defect.
+A trade (T), quote (Q) or spread (S) has its kind, the time in microseconds, symbol (8), side (1),
+price with four places (12) and quantity (12). The rest is a note; that of a spread has its legs:
+side (1), weight in tenths (1) and symbol (3), up to the first blank. Other kinds are failures. A
+bad number is null, and a defect.
 """
 
 import dataclasses
@@ -47,6 +49,16 @@ SCHEMA = pa.schema(
         pa.field("defects", pa.string()),
         pa.field("enriched", pa.string()),
         pa.field("raw", pa.binary(), nullable=False),
+    ]
+)
+LEGS = pa.schema(
+    [
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("entry", pa.int64(), nullable=False),
+        pa.field("side", pa.string(), nullable=False),
+        pa.field("weight", DECIMAL),
+        pa.field("symbol", pa.string()),
+        pa.field("terms", pa.string()),
     ]
 )
 
@@ -95,30 +107,34 @@ class TapeFraming(Framing):
 
 
 def lines(batch, source):
-    """Return a JSON text per message, with the columns that are not null."""
-    texts = []
+    """Return a JSON text per message, with the columns that are not null, and its legs."""
+    texts, legs = [], {}
+    for leg in batch.children["legs"].to_pylist():
+        legs.setdefault(leg.pop("position"), []).append(leg)
     for row in batch.messages.to_pylist():
         enriched = {"enriched": orjson.Fragment(row["enriched"])} if row["enriched"] else {}
         shown = {key: value for key, value in row.items() if value is not None and key != "raw"}
-        content = {"source": source, **shown, **enriched}
+        content = {"source": source, **shown, **enriched, "legs": legs.get(row["position"], [])}
         texts.append(orjson.dumps(content, default=str).decode())
     return pa.array(texts, pa.string())
 
 
 def codes():
     yield from (("Side", "B", "Buy"), ("Side", "S", "Sell"))
-    yield from (("Kind", "T", "Trade"), ("Kind", "Q", "Quote"))
+    yield from (("Kind", "T", "Trade"), ("Kind", "Q", "Quote"), ("Kind", "S", "Spread"))
 
 
 TABLE = Table(
     schema=SCHEMA,
     lines=lines,
+    json=("enriched", "terms"),
     named={"kind": "Kind", "side": "Side"},
     codes=codes,
     times=("time",),
     in_order="time",
     indexes=(("symbol", "time"),),
     partition_by=("date", "kind"),
+    children={"legs": LEGS},
 )
 
 
@@ -138,20 +154,22 @@ class Tape(Protocol):
         if block.provisional or block.too_long:
             reason = UNREADABLE if block.error else TOO_LONG if block.too_long else TRUNCATED
             detail = block.error or READING_REASONS[reason]
-            return Batch.of(block, _rows([]), [Failure(0, reason, detail, block.data)])
+            return _batch(block, [], [], [Failure(0, reason, detail, block.data)])
         width = block.layout or WIDTH
-        rows, failures, skipped = [], [], 0
+        rows, legs, failures, skipped = [], [], [], 0
         for at in range(0, len(block.data), width):
             raw = block.data[at : at + width]
             kind = raw[:1]
-            if kind in (b"T", b"Q"):
+            if kind in (b"T", b"Q", b"S"):
                 row = _row(raw.decode("latin-1"), block.context.get("venue"))
                 rows.append({"position": block.start + at, "raw": raw, **row})
+                if kind == b"S":
+                    legs += _legs(block.start + at, row["note"] or "")
             elif kind in (b"H", b"V"):
                 skipped += 1
             else:
                 failures.append(Failure(at, UNKNOWN_KIND, f"kind {kind!r}", raw))
-        return Batch.of(block, _rows(rows), failures, skipped=skipped)
+        return _batch(block, rows, legs, failures, skipped)
 
 
 def _row(text, venue):
@@ -170,8 +188,23 @@ def _row(text, venue):
     }
 
 
-def _rows(rows):
-    return pa.RecordBatch.from_pylist(rows, SCHEMA)
+def _legs(position, note):
+    for entry, at in enumerate(range(0, len(note.partition(" ")[0]), 5), 1):
+        side, tenths, symbol = note[at], note[at + 1 : at + 2], note[at + 2 : at + 5]
+        yield {
+            "position": position,
+            "entry": entry,
+            "side": side,
+            "weight": Decimal(tenths).scaleb(-1) if tenths.isdecimal() else None,
+            "symbol": symbol or None,
+            "terms": orjson.dumps({"leg": [side, symbol]}).decode(),
+        }
+
+
+def _batch(block, rows, legs, failures, skipped=0):
+    messages = pa.RecordBatch.from_pylist(rows, SCHEMA)
+    children = {"legs": pa.RecordBatch.from_pylist(legs, LEGS)}
+    return Batch.of(block, messages, failures, children=children, skipped=skipped)
 
 
 TAPE = Tape()
