@@ -72,8 +72,8 @@ def make_place(folder: Path) -> None:
     shim = f"""\
         #!{sys.executable}
         import sys, duckdb
-        assert sys.argv[1] == "-c"
-        print(duckdb.sql(sys.argv[2]))
+        database = duckdb if sys.argv[1] == "-c" else duckdb.connect(sys.argv[1], read_only=True)
+        print(database.sql(sys.argv[2]))
         """
     (folder / "bin" / "duckdb").write_text(textwrap.dedent(shim))
     (folder / "bin" / "duckdb").chmod(0o755)

@@ -26,6 +26,7 @@ _SCALAR = (
 _LEDGER = {"fixfeed.io.ledger", "fixfeed.io.redaction"}
 _SINK = {"fixfeed.io.commit", "fixfeed.io.fsync", "apache_beam"} | _LEDGER
 _PROTOCOL = {f"fixfeed.transforms.{name}" for name in ("batch", "nearest", "protocol")}
+_VIEWS = {"fixfeed.io.views", "fixfeed.transforms.dialects"}
 ALLOWED = {
     "transforms/fix/dictionary": _DICTIONARY,
     "transforms/fix/framing": _FRAMING,
@@ -34,19 +35,21 @@ ALLOWED = {
     "transforms/fix/scalar": _SCALAR,
     "transforms/fix/vector": _SCALAR | {f"{FIX}.vector"},
     "transforms/fix/rules": _SECRETS | {f"{FIX}.rules", f"{FIX}.scalar.values"},
+    "transforms/fix/views": {f"{FIX}.views", "fixfeed.transforms.dialects"},
     "transforms/fix": {FIX, "fixfeed.transforms.batch"},
     "transforms/fix/protocol.py": {FIX, "fixfeed.transforms.batch", "fixfeed.transforms.protocol"},
     "transforms/batch.py": set(),
+    "transforms/dialects.py": set(),
     "transforms/protocol.py": {"fixfeed.transforms.batch", f"{FIX}.protocol"},
     "transforms": {"fixfeed.transforms", "apache_beam"},
     "io/ledger": _LEDGER | _PROTOCOL,
     "io/files": _LEDGER | {"fixfeed.io.files", "apache_beam"} | _PROTOCOL,
-    "io/sql": _SINK | _PROTOCOL | {"fixfeed.io.sql"},
-    "io/parquet": _SINK | _PROTOCOL | {"fixfeed.io.parquet"},
+    "io/sql": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.sql"},
+    "io/parquet": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.parquet"},
     "io/jsonl": _SINK
     | _PROTOCOL
     | {"fixfeed.io.jsonl", "fixfeed.io.sql.progress", "fixfeed.transforms.failures"},
-    "io": {"fixfeed.io", "apache_beam"} | _PROTOCOL,
+    "io": {"fixfeed.io", "apache_beam"} | _PROTOCOL | _VIEWS,
     "pipelines": {"fixfeed.pipelines", "fixfeed.transforms", "fixfeed.io", "apache_beam"},
     "fixfeed": {"fixfeed"},
 }
@@ -100,6 +103,7 @@ def test_only_a_connector_imports_its_driver(file):
         "io/sql/sqlite.py": {"adbc_driver_sqlite", "adbc_driver_manager"},
         "io/sql/postgresql.py": {"psycopg2", "pgpq"},
         "io/jsonl/database.py": {"sqlite3"},
+        "io/parquet/views.py": {"duckdb"},
     }
     assert drivers == expected.get(str(file.relative_to(ROOT)), set())
 
@@ -125,6 +129,7 @@ def test_importing_files_and_sinks_imports_no_protocol():
         "io.jsonl.writer",
         "pipelines.failures",
         "pipelines.migrate",
+        "pipelines.views",
     ],
 )
 def test_modules_that_need_no_beam_do_not_import_it(module):

@@ -160,6 +160,10 @@ def _no_codes() -> Iterable[tuple[str, str, str]]:
     return ()
 
 
+def _no_views(_dialect: str) -> Iterable[tuple[str, str]]:
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
     """The messages of a protocol as rows, for every sink.
@@ -195,6 +199,8 @@ class Table:
         and `source_id` in the place of `position`. `json` and `unique` hold for the columns of
         these names here as well. `ValueError` if these columns are missing, or for a name that is
         not in lower case, or that of a table that all protocols have.
+      views: Yields (name, query) for the views that a dialect of SQL (`dialects`) has of the
+        messages. A query may read `messages`, `codes`, `messages_named` and the views before it.
     """
 
     schema: pa.Schema
@@ -210,6 +216,7 @@ class Table:
     finer: Mapping[str, str] = field(default_factory=dict)
     partition_by: Sequence[str] = ()
     children: Mapping[str, pa.Schema] = field(default_factory=dict)
+    views: Callable[[str], Iterable[tuple[str, str]]] = _no_views
 
     def __post_init__(self) -> None:
         """Check the columns that are always there."""

@@ -15,7 +15,8 @@ from fixfeed.io.sql.tables import (
     VERSION,
     add_column,
     create_statements,
-    named_view,
+    drop_view_statements,
+    view_statements,
 )
 from fixfeed.transforms.protocol import Protocol, Table, default_protocol
 
@@ -165,7 +166,8 @@ class Database(ABC):
             if found is None:
                 raise SchemaError(f"{self.place} holds no fixfeed schema to migrate")
             if found < VERSION:
-                self.query("drop view messages_named")
+                for statement in drop_view_statements(self.dialect, self.table):
+                    self.query(statement)
                 for version in range(found, VERSION):
                     for statement in MIGRATIONS[version][self.dialect]:
                         self.query(statement)
@@ -173,7 +175,8 @@ class Database(ABC):
                 for name in self.table.keyed:
                     if name not in there:
                         self.query(add_column(name, self.dialect, self.table))
-                self.query(named_view(self.dialect, self.table))
+                for statement in view_statements(self.dialect, self.table):
+                    self.query(statement)
             self.query("update schema_version set version = ?", VERSION)
         return found, VERSION
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from fixfeed.io.ledger.keys import POSITION_BITS, keys
 from fixfeed.io.ledger.ledger import COUNTS
+from fixfeed.io.views import views
 from fixfeed.transforms.batch import DATE, DECIMAL, FAILURES, TIME
 from fixfeed.transforms.protocol import Table
 
@@ -21,8 +22,9 @@ __all__ = [
     "VERSION",
     "add_column",
     "create_statements",
-    "named_view",
+    "drop_view_statements",
     "table_rows",
+    "view_statements",
 ]
 
 VERSION = 4
@@ -150,8 +152,8 @@ MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
 }
 """For each older version and dialect, the statements that lead to the next version's tables.
 
-The view `messages_named` does not exist while they run; it is made anew after them, and columns
-that messages lack are added (`add_column`).
+The views of messages do not exist while they run; they are made anew after them, and columns that
+messages lack are added (`add_column`).
 """
 
 
@@ -201,31 +203,21 @@ def create_statements(dialect: str, table: Table) -> list[str]:
             f" where {columns[0]} is not null"
             for columns in table.indexes
         ),
-        named_view(dialect, table),
+        *view_statements(dialect, table),
     ]
     if dialect == "postgresql" and table.in_order:
         statements.append(f"create index messages_time on messages using brin ({table.in_order})")
     return statements
 
 
-def named_view(dialect: str, table: Table) -> str:
-    """Return the statement that makes the view `messages_named`."""
-    decimals = {field.name for field in table.schema if field.type == DECIMAL}
-    selected, joins = [], []
-    for name in table.keyed:
-        # numeric shows all ten places; people want 14.94.
-        if dialect == "postgresql" and name in decimals:
-            selected.append(f"trim_scale(m.{name}) as {name}")
-        else:
-            selected.append(f"m.{name}")
-        if name in table.named:
-            selected.append(f"c_{name}.name as {name}_name")
-            joins.append(
-                f"left join codes c_{name} on c_{name}.field = '{table.named[name]}'"
-                f" and c_{name}.value = m.{name}"
-            )
-    joined = "\n".join(joins)
-    return f"create view messages_named as select {', '.join(selected)}\nfrom messages m\n{joined}"
+def view_statements(dialect: str, table: Table) -> list[str]:
+    """Return the statements that make the views of messages."""
+    return [f"create view {name} as {query}" for name, query in views(dialect, table).items()]
+
+
+def drop_view_statements(dialect: str, table: Table) -> list[str]:
+    """Return the statements that remove the views of messages which are there."""
+    return [f"drop view if exists {name}" for name in reversed(views(dialect, table))]
 
 
 def table_rows(

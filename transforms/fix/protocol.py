@@ -24,6 +24,7 @@ from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.reading import USUAL, Reading
 from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, NAMED
+from fixfeed.transforms.fix.views.views import views
 from fixfeed.transforms.protocol import Framing, Protocol, Table
 
 __all__ = ["FIX", "Fix", "FixFraming"]
@@ -107,6 +108,7 @@ _TABLE = Table(
     unique=("cl_ord_id", "orig_cl_ord_id", "order_id", "exec_id", "exec_ref_id", "fields"),
     finer={column.name: column.field for column in COLUMNS if column.type == DECIMAL},
     partition_by=("date", "msg_type"),
+    views=views,
 )
 
 
