@@ -45,7 +45,8 @@ def select(dialect: str) -> str:
 
     * `original_message_id`: the report that was corrected, the report itself if none was, null if
       it is not in the data;
-    * `corrections`: how many corrections there were.
+    * `corrections`: how many corrections there were;
+    * `drop_copy`: 1 if the report says that it is one (CopyMsgIndicator), else 0.
     """
     sent = "fields ->> 'OrigSendingTime'"
     days = (
@@ -112,5 +113,6 @@ def select(dialect: str) -> str:
   from changes c left join executions e on e.message_id = c.root and e.kind = 'fill'
   where c.busted = 0 and c.latest = 1 and (e.message_id is not null or c.filled = 1)
 )
-select m.*, c.original_message_id, cast(c.corrections as integer) as corrections
+select m.*, c.original_message_id, cast(c.corrections as integer) as corrections,
+  case when (m.fields ->> 'CopyMsgIndicator') = 'Y' then 1 else 0 end as drop_copy
 from counted c cross join messages_named m where m.message_id = c.message_id"""

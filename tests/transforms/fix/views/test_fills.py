@@ -226,6 +226,16 @@ def test_reports_without_exec_id_are_fills_each(ask):
     assert fills(ask, log) == [(None, 100, 10, 0, 0), (None, 100, 10, 0, 0)]
 
 
+def test_a_drop_copy_is_a_fill_of_its_session_and_marked(ask):
+    fill, _, _ = trades("FIX.4.4")
+    log = [
+        fill(1, "A1", "100"),
+        fill(1, "A1", "100", more="37=O1|797=Y").replace("56=ME", "56=BACKOFFICE"),
+    ]
+    query = "select target_comp_id, last_qty, drop_copy from fills order by 1"
+    assert ask(query, log) == [("BACKOFFICE", 100, 1), ("ME", 100, 0)]
+
+
 def test_a_fill_has_the_columns_and_names_of_its_report(ask):
     fill, correction, _ = trades("FIX.4.4")
     log = [
