@@ -32,7 +32,7 @@ lint: venv ## ruff
 # Not in the folder itself: there mypy would take io/ for Python's own io.
 types: venv ## mypy
 	mkdir -p .mypy_src/fixfeed
-	for f in io pipelines transforms fixfeed/__init__.py fixfeed/__main__.py; do ln -sfn ../../$$f .mypy_src/fixfeed/; done
+	for f in io pipelines transforms fixfeed/*.py; do ln -sfn ../../$$f .mypy_src/fixfeed/; done
 	cd .mypy_src && ../$(BIN)/python -m mypy --config-file ../pyproject.toml -p fixfeed
 
 bench: venv services ## what docs/benchmarks.md shows, on this machine (MESSAGES=1000000)

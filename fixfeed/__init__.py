@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fixfeed.io.parquet.sink import WriteToParquet
     from fixfeed.io.sql.open import open_store
     from fixfeed.io.sql.sink import WriteToSql
+    from fixfeed.tables import failures, parse, read, scan
     from fixfeed.transforms.batch import Batch, Block, Failure
     from fixfeed.transforms.enrich import Enrich
     from fixfeed.transforms.filter import Filter
@@ -43,7 +44,11 @@ __all__ = [
     "WriteToJsonLines",
     "WriteToParquet",
     "WriteToSql",
+    "failures",
     "open_store",
+    "parse",
+    "read",
+    "scan",
 ]
 
 _MODULES = {
@@ -64,7 +69,11 @@ _MODULES = {
     "WriteToJsonLines": "io.jsonl.sink",
     "WriteToParquet": "io.parquet.sink",
     "WriteToSql": "io.sql.sink",
+    "failures": "tables",
     "open_store": "io.sql.open",
+    "parse": "tables",
+    "read": "tables",
+    "scan": "tables",
 }
 
 # In a checkout the current folder has this file alone; the rest of the package is where it was

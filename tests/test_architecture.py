@@ -120,6 +120,8 @@ def test_importing_files_and_sinks_imports_no_protocol():
     [
         "transforms.fix.protocol",
         "transforms.fix.parser",
+        "tables",
+        "workers",
         "io.files.find",
         "io.files.reading",
         "io.ledger.identity",

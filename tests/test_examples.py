@@ -9,7 +9,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("fixfeed", "io", "pipelines", "transforms")
 MODULES = sorted(
-    ".".join(("fixfeed", *file.relative_to(ROOT).with_suffix("").parts))
+    ".".join(("fixfeed", *file.relative_to(ROOT).with_suffix("").parts)).replace(
+        "fixfeed.fixfeed.", "fixfeed."
+    )
     for folder in FOLDERS
     for file in (ROOT / folder).rglob("*.py")
     if ">>> " in file.read_text()
