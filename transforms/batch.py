@@ -10,6 +10,7 @@ __all__ = [
     "DATE",
     "DECIMAL",
     "FAILURES",
+    "LARGEST_SOURCE",
     "READING_REASONS",
     "TIME",
     "TOO_LONG",
@@ -29,6 +30,12 @@ DATE = pa.date32()
 
 DECIMAL = pa.decimal128(38, 10)
 """The type of prices and quantities: exact to ten places."""
+
+LARGEST_SOURCE = 1 << 40
+"""A source has fewer positions than this: `message_id` has 40 bits for the position."""
+
+RECORD = 1 << 16
+"""How many positions a record of a queue takes, unless the user names another number."""
 
 TOO_LONG = "too_long"
 TRUNCATED = "truncated"
@@ -78,6 +85,7 @@ class Block:
     that do not make a message yet: they are kept as a failure, and read again by the next run.
     `too_long` marks a piece of a record that is too long to be read, all of which are failures.
     `within_line` means that `data` begins on the line on which a message already read ends.
+    `room` is how many positions the block takes if they are more than its bytes: that of a record.
     `error` is why the source could not be read beyond `end`. `context` is what the messages before
     the block determine for those in it (in FIX, DefaultApplVerID by session). `witness` identifies
     the bytes of the source before `end`, `` if its reader gives none. `origin` is what a sink
@@ -112,11 +120,56 @@ class Block:
     context: Mapping[str, str] = field(default_factory=dict)
     witness: str = ""
     origin: object = None
+    room: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        data: bytes,
+        source: str,
+        *,
+        start: int = 0,
+        offset: int | None = None,
+        room: int = RECORD,
+        layout: Any = None,
+    ) -> "Block":
+        """Return a block of bytes that did not come from a file.
+
+        `data` begins and ends between messages; the protocol finds its layout unless it is named.
+        Bytes of one long source are at their position, `start`. A record of a queue, which may
+        hold several messages, is at its `offset`, and takes `room` positions: those of its
+        messages are unique, and the same whenever the record comes. So `room` has to be the same
+        for all records of a source, and each partition is a source of its own.
+
+        Raises `ValueError` for a record longer than its room, and for a place that a source does
+        not have (`LARGEST_SOURCE`): with the usual room, offsets from 16,777,216 on.
+
+        >>> Block.of(b"8=FIX.4.4|9=5|35=0|10=161|", "kafka:orders/0", offset=7).start
+        458752
+        """
+        if offset is None:
+            block = cls(source, start, data, layout)
+        elif len(data) > room:
+            raise ValueError(
+                f"the record at offset {offset:,} of {source} has {len(data):,} bytes, and there "
+                f"is room for {room:,}; give all records of a source more room"
+            )
+        else:
+            block = cls(source, start + offset * room, data, layout, room=room)
+        if not 0 <= block.start <= block.end <= LARGEST_SOURCE:
+            place = f"position {start:,}"
+            if offset is not None:
+                place = f"offset {offset:,}, with room for {room:,} bytes a record"
+            raise ValueError(
+                f"{source} has no {place}: a source has {LARGEST_SOURCE:,} positions, from 0 on; "
+                "give its records less room, or begin another source"
+            )
+        return block
 
     @property
     def end(self) -> int:
-        """The position after the last byte."""
-        return self.start + len(self.data)
+        """The position after the block."""
+        return self.start + max(len(self.data), self.room)
 
 
 def ends_within_line(data: bytes, before: bool) -> bool:

@@ -11,9 +11,10 @@ from fixfeed.io.files.compression import Damaged
 from fixfeed.io.files.content import STANDARD_INPUT, Content, look
 from fixfeed.io.files.globs import find, has_magic, kind_of, visible
 from fixfeed.io.files.ranges import LONGEST, Range, reason_of, too_large
-from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Stretch, gaps
+from fixfeed.io.ledger.ledger import Stretch, gaps
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.redaction import redact, redact_path, without_secrets
+from fixfeed.transforms.batch import LARGEST_SOURCE
 from fixfeed.transforms.nearest import nearest
 from fixfeed.transforms.protocol import Framing, Protocol, default_protocol
 

@@ -8,10 +8,10 @@ from typing import BinaryIO, NamedTuple
 from fixfeed.io.files.compression import Damaged, Stream
 from fixfeed.io.files.globs import visible
 from fixfeed.io.files.planned import Planned, Replaced
-from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Stretch, gaps
+from fixfeed.io.ledger.ledger import Stretch, gaps
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.redaction import redact_path, without_secrets
-from fixfeed.transforms.batch import Block, ends_within_line
+from fixfeed.transforms.batch import LARGEST_SOURCE, Block, ends_within_line
 from fixfeed.transforms.protocol import Framing
 
 __all__ = ["LONGEST", "Range", "blocks_of", "reason_of", "said", "too_large", "with_context"]

@@ -5,7 +5,8 @@ import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from fixfeed.io.ledger.ledger import LARGEST_SOURCE, SinkError
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.transforms.batch import LARGEST_SOURCE
 
 __all__ = ["POSITION_BITS", "first_key", "keys", "now"]
 

@@ -15,7 +15,6 @@ from fixfeed.transforms.protocol import Table
 
 __all__ = [
     "COUNTS",
-    "LARGEST_SOURCE",
     "REPLACED",
     "Known",
     "Ledger",
@@ -37,9 +36,6 @@ __all__ = [
     "sources_of",
     "totals",
 ]
-
-LARGEST_SOURCE = 1 << 40
-"""A source has fewer bytes than this: `message_id` has 40 bits for the position."""
 
 Stretch = tuple[int, int]
 """A half-open range of positions, [start, end)."""

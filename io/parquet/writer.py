@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from fixfeed.io.ledger.keys import POSITION_BITS
 from fixfeed.io.ledger.ledger import (
-    LARGEST_SOURCE,
     Progress,
     SinkFailed,
     Stretch,
@@ -38,7 +37,7 @@ from fixfeed.io.parquet.replacing import (
     renewed,
 )
 from fixfeed.io.parquet.schema import conforming
-from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.batch import LARGEST_SOURCE, Batch
 from fixfeed.transforms.protocol import Protocol, default_protocol
 
 __all__ = ["ParquetWriter"]

@@ -1,5 +1,6 @@
 """FIX as a protocol: how its logs are laid out and read, and its messages as rows."""
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from fixfeed.transforms.fix.views.views import views
 from fixfeed.transforms.protocol import Framing, Protocol, Table
 
 __all__ = ["FIX", "Fix", "FixFraming"]
+
+_HEAD = 64 << 10  # bytes that show the delimiter
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,10 @@ class Fix(Protocol):
         return FixFraming(delimiter, b"FIXT.1.1" in head, endings(head, delimiter))
 
     def parse(self, block: Block) -> Batch:
-        """See `parser.parse_block`."""
+        """See `parser.parse_block`; the delimiter of a block without one is found in it."""
+        if block.layout is None:
+            delimiter = sniff_delimiter(block.data[:_HEAD], self.delimiter)
+            block = dataclasses.replace(block, layout=delimiter)
         return parse_block(block, **self.reading._asdict(), log=self.log)
 
 

@@ -8,11 +8,10 @@ import pytest
 from fixfeed.io.files import ranges
 from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.ledger import ledger
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.files import with_keys
 from fixfeed.io.sql.tables import FAILURE_COLUMNS, keys, table_rows
-from fixfeed.transforms.batch import Block
+from fixfeed.transforms.batch import LARGEST_SOURCE, Block
 from fixfeed.transforms.fix.framing.leftovers import RUN, classify_lines
 from fixfeed.transforms.fix.parser import parse_block
 from tests.transforms.fix.messages import encode
@@ -130,10 +129,10 @@ def test_a_compressed_source_is_read_up_to_the_largest_position(tmp_path, monkey
 
 
 def test_no_sink_reuses_a_number_of_another_source():
-    batch = parse_block(Block("log", ledger.LARGEST_SOURCE - 10, b"\x00\n"))
+    batch = parse_block(Block("log", LARGEST_SOURCE - 10, b"\x00\n"))
     last = 2**63 - 10
     assert keys(2**23 - 1, batch.failures["position"].to_numpy()).tolist() == [last]
-    beyond = parse_block(Block("log", ledger.LARGEST_SOURCE, b"\x00\n"))
+    beyond = parse_block(Block("log", LARGEST_SOURCE, b"\x00\n"))
     for source_id, one, said in (
         (1, beyond, "there are numbers for 1,099,511,627,776 bytes of a source"),
         (2**23, batch, "there are numbers for 8,388,607 sources"),
