@@ -9,18 +9,23 @@ A new sink is a `Writer` and a line:
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 
 from fixfeed.io.ledger.ledger import Known, SinkError, sources_of
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import Batch
 
 __all__ = ["CommitFn", "Limits", "OnCommit", "Run", "Writer"]
+
+_COMPARED = 1 << 16
+"""So many batches without a witness are compared with those that come after them."""
 
 OnCommit = Callable[[Batch, int], None]
 """Called after a commit, for each of its batches, with the number of messages stored."""
@@ -86,8 +91,11 @@ class CommitFn(beam.DoFn):
     parsed, so an error surfaces when the next commit or the bundle ends; the bundle then fails.
     `make` makes the writer in the worker, where only one thread uses it.
 
-    A batch whose block had no witness is compared with the earlier one of the same source and
-    start; `SinkError` if they differ.
+    Beam's metrics count what was committed, in this namespace: `stored`, `repeated` (messages that
+    were stored already), `filtered` and `failures`.
+
+    A batch whose block had no witness is compared with an earlier one of the same source and start,
+    if that is among the last ones; `SinkError` if they differ.
     """
 
     def __init__(
@@ -108,7 +116,7 @@ class CommitFn(beam.DoFn):
         """Start the thread."""
         self._thread = ThreadPoolExecutor(1)
         self._writer: Writer | None = None
-        self._writing: Future[None] | None = None
+        self._writing: Future[Counter[str]] | None = None
         self._sources = dict(self._run.sources)
         self._seen: dict[tuple[str, int], str] = {}
 
@@ -118,7 +126,8 @@ class CommitFn(beam.DoFn):
         if self._writing is not None:
             # This commit is of a bundle that failed and comes again.
             writing, self._writing = self._writing, None
-            writing.exception()
+            if writing.exception() is None:
+                self._count(writing.result())
 
     def process(self, batch: Batch):
         """Gather a batch, and commit if a limit is reached."""
@@ -165,7 +174,13 @@ class CommitFn(beam.DoFn):
     def _wait(self) -> None:
         if self._writing is not None:
             writing, self._writing = self._writing, None
-            writing.result()
+            self._count(writing.result())
+
+    @staticmethod
+    def _count(committed: Counter[str]) -> None:
+        # Here, as the metrics of a bundle are those of its own thread.
+        for name, count in committed.items():
+            Metrics.counter(CommitFn, name).inc(count)
 
     def _check(self, batch: Batch) -> None:
         digest = hashlib.blake2b(b"%d" % batch.end, digest_size=16)
@@ -173,6 +188,8 @@ class CommitFn(beam.DoFn):
             for raw in rows["raw"].to_pylist():
                 digest.update(raw)
         found = digest.hexdigest()
+        if len(self._seen) >= _COMPARED:
+            del self._seen[next(iter(self._seen))]
         if self._seen.setdefault((batch.source, batch.start), found) != found:
             raise SinkError(
                 f"two different blocks came as source {batch.source!r} at position {batch.start}; "
@@ -182,7 +199,8 @@ class CommitFn(beam.DoFn):
 
     # These run in the thread.
 
-    def _write(self, batches: list[Batch]) -> None:
+    def _write(self, batches: list[Batch]) -> Counter[str]:
+        """Commit batches; return what was committed, by the names of the metrics."""
         run = self._run
         if self._writer is None:
             self._writer = self._prepared()
@@ -192,9 +210,15 @@ class CommitFn(beam.DoFn):
             self._sources |= {key: one.source_id for key, one in found.items()}
         numbered = [(self._sources[batch.source], batch) for batch in batches]
         stored = self._writer.write(numbered, rules=run.rules, replace=run.replace)
-        if run.on_commit:
-            for batch, count in zip(batches, stored, strict=True):
+        counts: Counter[str] = Counter()
+        for batch, count in zip(batches, stored, strict=True):
+            counts["stored"] += count
+            counts["repeated"] += batch.messages.num_rows - count
+            counts["filtered"] += batch.filtered
+            counts["failures"] += batch.failures.num_rows
+            if run.on_commit:
                 run.on_commit(batch, count)
+        return counts
 
     def _prepared(self) -> Writer:
         writer = self._make()

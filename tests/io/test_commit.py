@@ -10,6 +10,7 @@ import time
 
 import apache_beam as beam
 import pytest
+from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from fixfeed.io.commit import CommitFn, Limits, Run
@@ -18,6 +19,7 @@ from fixfeed.io.ledger.ledger import SinkError, known
 from fixfeed.io.ledger.new_parts import new_parts
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.keep import filter_batch, read_rules
 from tests.transforms.fix.messages import encode
 
 
@@ -233,3 +235,25 @@ def test_two_blocks_with_one_source_and_start_are_refused(commit_fn):
     run_bundle(fn, [one, one])
     with pytest.raises(SinkError, match=r"two different blocks came as source 'mine'"):
         run_bundle(fn, [other])
+
+
+@pytest.mark.parametrize("while_parsing", [False, True])
+def test_beams_metrics_count_what_was_committed(tmp_path, while_parsing):
+    place = str(tmp_path / "out")
+    fn = CommitFn(lambda: LinesOfCommits(place), Run(), Limits(1, 1), while_parsing=while_parsing)
+    failed = parse_block(Block("other", 0, b"8=FIX.4.4|no message", layout=b"|"))
+    dropped = filter_batch(BATCHES[1], exclude=read_rules(["MsgType exists"]))
+    batches = [BATCHES[0], BATCHES[0], dropped, failed]
+    pipeline = beam.Pipeline()
+    _ = pipeline | beam.Create(batches) | beam.ParDo(fn)
+    result = pipeline.run()
+    result.wait_until_finish()
+    found = result.metrics().query(MetricsFilter().with_namespace(CommitFn))["counters"]
+    assert {one.key.metric.name: one.committed for one in found} == {
+        "stored": BATCHES[0].messages.num_rows,
+        "repeated": BATCHES[0].messages.num_rows,
+        "filtered": BATCHES[1].messages.num_rows,
+        "failures": failed.failures.num_rows,
+    }
+    assert len(stored(tmp_path / "out")) == BATCHES[0].messages.num_rows
+    assert failed.failures.num_rows == 1
