@@ -17,6 +17,9 @@ or a tag number, alone or after `Tag`; to the right is a value, bare or in singl
 * `=`, `!=`, `<`, `<=`, `>`, `>=`; `in` and `not in` with a list, in parentheses or not; `like` with
   `*` for any text, `?` for one character and a backslash before either for itself; `exists` and
   `missing` after a field; `not` before `and` before `or`, and parentheses. Words in any case.
+* A column, written as it is called (`price exists`), exists exactly where it has a value. A field
+  (`Price exists`, `44 exists`) exists wherever the message has it: in a group too, and with a value
+  that its column cannot hold.
 * A message without the field meets no comparison, not even `!=` and `not in`. It meets `missing`
   and `not (...)`.
 * Where a field repeats, in the message or in groups, one of its values has to meet the condition.
@@ -171,8 +174,10 @@ class _Reader:
         return node
 
     def _term(self) -> Node:
+        begin = self._at
         operand = self._operand()
         at = self._at
+        written = self._text[begin:at].rstrip()
         symbol = _SYMBOL.match(self._text, at)
         if symbol:
             name = symbol[0]
@@ -180,6 +185,8 @@ class _Reader:
         else:
             name = self._word_operator()
         if name in ("exists", "missing"):
+            if written == operand.column:
+                operand = replace(operand, keys=())  # the column itself, not the field
             return Term(operand, name)
         allowed = _OPERATORS[operand.kind]
         if name not in allowed:
