@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from fixfeed.transforms.batch import Batch, Block, Failure
     from fixfeed.transforms.enrich import Enrich
     from fixfeed.transforms.filter import Filter
+    from fixfeed.transforms.fix.dictionary.own import read_dictionaries
+    from fixfeed.transforms.fix.prefix.log_format import read_log_format
+    from fixfeed.transforms.fix.secrets.masking import read_masking
     from fixfeed.transforms.lookup import Lookup
-    from fixfeed.transforms.messages import ToMessages
+    from fixfeed.transforms.messages import ToFailures, ToMessages
     from fixfeed.transforms.parse import Parse, ParseFix
     from fixfeed.transforms.protocol import Framing, Protocol, Table
 
@@ -40,6 +43,7 @@ __all__ = [
     "ReadFromFiles",
     "Run",
     "Table",
+    "ToFailures",
     "ToMessages",
     "WriteToJsonLines",
     "WriteToParquet",
@@ -48,6 +52,9 @@ __all__ = [
     "open_store",
     "parse",
     "read",
+    "read_dictionaries",
+    "read_log_format",
+    "read_masking",
     "scan",
 ]
 
@@ -65,6 +72,7 @@ _MODULES = {
     "ReadFromFiles": "io.files.source",
     "Run": "io.commit",
     "Table": "transforms.protocol",
+    "ToFailures": "transforms.messages",
     "ToMessages": "transforms.messages",
     "WriteToJsonLines": "io.jsonl.sink",
     "WriteToParquet": "io.parquet.sink",
@@ -73,6 +81,9 @@ _MODULES = {
     "open_store": "io.sql.open",
     "parse": "tables",
     "read": "tables",
+    "read_dictionaries": "transforms.fix.dictionary.own",
+    "read_log_format": "transforms.fix.prefix.log_format",
+    "read_masking": "transforms.fix.secrets.masking",
     "scan": "tables",
 }
 

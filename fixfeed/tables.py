@@ -11,10 +11,9 @@ import pyarrow as pa
 from fixfeed.io.files.find import File, Unreadable, cut_ranges, find_files, without_copies
 from fixfeed.io.files.ranges import BLOCK
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.pipelines.dictionaries import read_dictionaries
-from fixfeed.pipelines.option import UsageError
 from fixfeed.tally import Tally
 from fixfeed.transforms.batch import FAILURES, UNREADABLE, Block, ends_within_line
+from fixfeed.transforms.fix.dictionary.own import read_dictionaries
 from fixfeed.transforms.fix.framing.delimiter import read_delimiter
 from fixfeed.transforms.fix.prefix.log_format import read_log_format
 from fixfeed.transforms.fix.protocol import FIX, Fix
@@ -297,12 +296,9 @@ def _fix(how: HowToRead) -> Fix:
     validate = how.get("validate", FIX.reading.validate)
     if validate not in VALIDATE:
         raise ValueError(f"validate is {validate!r}, expected one of {', '.join(VALIDATE)}")
-    try:
-        dictionaries = read_dictionaries(
-            _list(how.get("dictionary", ())), how.get("default_appl_ver_id", "9")
-        )
-    except UsageError as error:
-        raise ValueError(str(error)) from error
+    dictionaries = read_dictionaries(
+        _list(how.get("dictionary", ())), how.get("default_appl_ver_id", "9")
+    )
     masking = read_masking(
         _list(how.get("mask", ())), key=how.get("mask_key", b""), own_names=dictionaries.own_names
     )

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import apache_beam as beam
 
-from fixfeed.pipelines.dictionaries import read_dictionaries
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.settings import Settings
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.enrich import Enrich, Lookup, enrich_batch
 from fixfeed.transforms.filter import Filter
 from fixfeed.transforms.fix.dictionary.choose import Dictionaries
+from fixfeed.transforms.fix.dictionary.own import read_dictionaries
 from fixfeed.transforms.fix.prefix.log_format import read_log_format
 from fixfeed.transforms.fix.protocol import Fix
 from fixfeed.transforms.fix.reading import Reading

@@ -47,17 +47,26 @@ class ReadFromFiles(beam.PTransform):
         self._options = tuple(options)
 
     @classmethod
-    def matching(cls, patterns: Sequence[str], protocol: Protocol | None = None) -> "ReadFromFiles":
+    def matching(
+        cls,
+        patterns: Sequence[str],
+        protocol: Protocol | None = None,
+        *,
+        options: Sequence[str] = (),
+    ) -> "ReadFromFiles":
         """Return the transform that reads all of the files that match now.
 
-        `protocol` is that of the files, FIX if none is named. Raises `FileNotFoundError` if a
-        pattern or file gives nothing to read.
+        `protocol` is that of the files, FIX if none is named; `options` are Beam's, for its file
+        systems, here and in the workers. Raises `FileNotFoundError` if a pattern or file gives
+        nothing to read.
         """
+        if options:
+            remote.set_options(options)
         files, unreadable = find_files(patterns, protocol)
         if unreadable:
             raise FileNotFoundError(f"{unreadable[0].path}: {unreadable[0].reason}")
         files, _ = without_copies(files)
-        return cls([part for file in files for part in cut_ranges(file, ())])
+        return cls([part for file in files for part in cut_ranges(file, ())], options=options)
 
     def expand(self, begin: beam.pvalue.PBegin):
         """Create the ranges, spread them, read them."""

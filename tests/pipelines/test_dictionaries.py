@@ -6,10 +6,9 @@ import sys
 
 import pytest
 
-from fixfeed.pipelines.dictionaries import read_dictionaries
-from fixfeed.pipelines.option import UsageError
 from fixfeed.transforms.fix.dictionary.choose import Dictionaries, OwnDictionary
 from fixfeed.transforms.fix.dictionary.overlay import lay_over
+from fixfeed.transforms.fix.dictionary.own import read_dictionaries
 from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError, read_definition
 from fixfeed.transforms.fix.dictionary.version import VERSIONS, definition
 from tests.transforms.fix.messages import encode
@@ -96,7 +95,7 @@ def test_a_wrong_option_is_answered_with_the_expected_one(broker, tmp_path):
         ([], "FIX.4", f"default-appl-ver-id is 'FIX.4', expected one of {known}"),
     ]  # fmt: skip
     for texts, default, message in wrong:
-        with pytest.raises(UsageError) as error:
+        with pytest.raises(DictionaryError) as error:
             read_dictionaries(texts, default)
         assert str(error.value) == message
 

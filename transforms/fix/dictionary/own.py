@@ -1,9 +1,8 @@
-"""Reads the dictionaries given for a run."""
+"""The dictionaries of counterparties, as people name them."""
 
 import os
 from collections.abc import Iterable
 
-from fixfeed.pipelines.option import UsageError
 from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS, Dictionaries, OwnDictionary
 from fixfeed.transforms.fix.dictionary.overlay import lay_over
 from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError, read_definition
@@ -21,9 +20,9 @@ def read_dictionaries(texts: Iterable[str], default_appl_ver_id: str = "9") -> D
     means, such as FIX.4.4.
 
     Raises:
-      DictionaryError: A file is no dictionary; the text has file, line and reason.
-      UsageError: A text names no session, there is nothing to lay a file over, two files apply to
-        the same messages, or there is no such version.
+      DictionaryError: A file is no dictionary (the text has file, line and reason), a text names no
+        session, there is nothing to lay a file over, two files apply to the same messages, or there
+        is no such version.
     """
     own: list[OwnDictionary] = []
     read: dict[tuple[str, str], str] = {}
@@ -32,7 +31,7 @@ def read_dictionaries(texts: Iterable[str], default_appl_ver_id: str = "9") -> D
         place = (one.session, one.definition["version"])
         if place in read:
             whose = f" of {one.session}" if one.session else ""
-            raise UsageError(
+            raise DictionaryError(
                 f"dictionary {text} and dictionary {read[place]} are both for {place[1]}{whose}, "
                 "expected one"
             )
@@ -45,19 +44,19 @@ def _read(text: str) -> OwnDictionary:
     session, equals, file = text.partition("=")
     if "->" not in session:
         if equals and not os.path.exists(text.removeprefix("+")):
-            raise UsageError(
+            raise DictionaryError(
                 f"dictionary is {text!r}: expected FILE, or SESSION=FILE with a session such as "
                 "'BROKER->*'"
             )
         session, file = "", text
     path = file.removeprefix("+")
     if not path:
-        raise UsageError(f"dictionary is {text!r}: expected the name of a file in it")
+        raise DictionaryError(f"dictionary is {text!r}: expected the name of a file in it")
     content = read_definition(path)
     if file != path:
         version = content["version"]
         if version not in VERSIONS:
-            raise UsageError(
+            raise DictionaryError(
                 f"dictionary is {text!r}: {path} is for {version}, and there is no built-in "
                 f"dictionary of it to lay it over; leave out the +, or make it for one of "
                 f"{', '.join(VERSIONS)}"
@@ -74,4 +73,4 @@ def _appl_ver_id(text: str) -> str:
         if text.upper() in (number, version):
             return number
     known = ", ".join(f"{number} ({version})" for number, version in APPL_VER_IDS.items())
-    raise UsageError(f"default-appl-ver-id is {text!r}, expected one of {known}")
+    raise DictionaryError(f"default-appl-ver-id is {text!r}, expected one of {known}")

@@ -1,0 +1,185 @@
+"""The recipes of docs/library.md run as they are."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+import fixfeed
+from tests.documented_commands import make_place, run
+from tests.test_tables import silent
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "docs" / "library.md").read_text()
+
+
+def recipes():
+    """The Python of the document, by the heading that it is under."""
+    found = {}
+    for section in re.split(r"^#+ ", TEXT, flags=re.MULTILINE)[1:]:
+        heading = section.partition("\n")[0]
+        blocks = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+        found |= {f"{heading} {number}": block for number, block in enumerate(blocks, 1)}
+    return found
+
+
+RECIPES = recipes()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with all that the recipes name."""
+    folder = tmp_path_factory.mktemp("library")
+    make_place(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def endpoint(place):
+    """An S3 server with the logs of the place."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **KEYS)
+    client.create_bucket(Bucket="logs")
+    client.put_object(Bucket="logs", Key="day/a.log", Body=(place / "logs/day.log").read_bytes())
+    yield url
+    server.stop()
+
+
+KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+
+def python(code, folder):
+    environment = {name.upper(): value for name, value in KEYS.items()}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def outcome(heading, folder, before="", after=""):
+    """What a recipe prints, which must end well."""
+    done = python(before + RECIPES[heading] + after, folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_recipe_is_tested():
+    tested = (Path(__file__)).read_text()
+    assert [one for one in RECIPES if f'"{one}"' not in tested] == []
+
+
+def test_every_public_name_is_in_the_document_and_has_a_docstring():
+    table = TEXT.partition("## All names")[2]
+    names = {name for name in re.findall(r"`(\w+)`", table) if hasattr(fixfeed, name)}
+    assert names == set(fixfeed.__all__)
+    assert all(getattr(fixfeed, name).__doc__ for name in fixfeed.__all__)
+
+
+def test_every_option_is_in_the_document():
+    from fixfeed.tables import HowToRead
+
+    rows = re.findall(r"^\| (`.*?`) \|", TEXT, re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    words = {*HowToRead.__annotations__, "columns", "include", "exclude", "floats", "workers"}
+    assert words <= listed
+
+
+def test_a_log_is_a_table(place):
+    assert outcome("fixfeed as a library 1", place) == ""
+    rows, failed = outcome("A log as a table 1", place).split()
+    table = silent(fixfeed.read, place / "logs/day.log.gz", include="MsgType = 8")
+    assert int(rows) == table.num_rows > 50
+    assert failed == f"b'{fixfeed.failures(place / 'logs/day.log.gz').num_rows}'"
+    assert "order_qty" in outcome("A log as a table 2", place)
+    assert "msg_type" in outcome("A log as a table 3", place)
+    assert outcome("A log as a table 4", place) == ""
+
+
+def test_files_are_counted_in_windows(place):
+    lines = outcome("Files to windows 1", place).splitlines()
+    rule = "sending_time exists and MsgType not in (0, 1, 2, 3, 4, 5, A, n)"
+    table = silent(fixfeed.read, place / "logs/day.log.gz", include=rule)
+    assert sum(int(line.rpartition(", ")[2][:-1]) for line in lines) == table.num_rows
+    assert len(lines) > 5
+
+
+def test_a_dofn_works_on_arrow(place):
+    found = dict(map(ast.literal_eval, outcome("Batches in Arrow 1", place).splitlines()))
+    rule = "MsgType = D and price exists and order_qty exists"
+    table = silent(fixfeed.read, place / "logs/day.log", include=rule, floats=True)
+    frame = table.to_pandas()
+    expected = (frame["order_qty"] * frame["price"]).groupby(frame["symbol"]).sum().to_dict()
+    assert found == pytest.approx(expected)
+    assert len(found) > 2
+
+
+def test_records_become_blocks(place, select):
+    for _ in range(2):
+        outcome("Bytes and Kafka records 1", place)
+    uri = f"sqlite:///{place}/records.db"
+    rows = select(uri, "select name, stored from sources")
+    assert rows == [("kafka:orders/0", 3)]
+
+
+def test_several_sources_go_into_one_database_beside_the_job(place, select):
+    uri = f"sqlite:///{place}/fixfeed.db"
+    job = run("fixfeed --input logs/day.log --json", place)
+    assert job.returncode == 0
+    stored = json.loads(job.stdout)["sinks"][uri.replace(f"{place}/", "")]["stored"]
+    for _ in range(2):
+        outcome("Several sources into one database, beside the job 1", place)
+    again = run("fixfeed --input logs/day.log --json", place)
+    assert json.loads(again.stdout)["sinks"]["sqlite:///fixfeed.db"]["stored"] == 0
+    assert select(uri, "select name, stored from sources order by name") == [
+        ("download:more/other.log", stored),
+        ("logs/day.log", stored),
+    ]
+    assert select(uri, "select count(*) from messages") == [(2 * stored,)]
+
+
+def test_metrics_tell_what_was_committed(place):
+    lines = outcome("What was committed 1", place).splitlines()
+    found = {line.split()[-2]: int(line.split()[-1]) for line in lines}
+    table = silent(fixfeed.read, place / "logs/day.log")
+    assert found["stored"] == table.num_rows
+    assert found["failures"] == fixfeed.failures(place / "logs/day.log").num_rows
+    again = outcome("What was committed 1", place).splitlines()
+    found = {line.split()[-2]: int(line.split()[-1]) for line in again}
+    assert (found["stored"], found["repeated"]) == (0, table.num_rows)
+
+
+def test_a_pipeline_is_tested(place):
+    outcome("Testing a pipeline 1", place)
+    wrong = RECIPES["Testing a pipeline 1"].replace("1.2500000000", "1.26")
+    assert python(wrong, place).returncode != 0
+
+
+def test_logs_in_s3_are_read_with_options(place, endpoint, select):
+    recipe = RECIPES["S3 and other places 1"]
+    assert "http://localhost:9000" in recipe
+    done = python(recipe.replace("http://localhost:9000", endpoint), place)
+    assert done.returncode == 0, done.stderr
+    rows = select(f"sqlite:///{place}/s3.db", "select name, stored from sources")
+    assert rows == [("s3://logs/day/a.log", silent(fixfeed.read, place / "logs/day.log").num_rows)]
+
+
+def test_dictionaries_and_masking_are_built(place, select):
+    outcome("Dictionaries, masking, prefixes 1", place)
+    uri = f"sqlite:///{place}/masked.db"
+    hashed = select(uri, "select distinct length(account) from messages where account is not null")
+    assert hashed == [(16,)]
+    assert select(uri, "select count(*) from messages where defects like '%check_sum%'") == [(0,)]
+    assert select(uri, "select count(*) from messages where enriched like '%north%'")[0][0] > 0
