@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fixfeed.io.sql.sink import WriteToSql
     from fixfeed.tables import failures, parse, read, scan
     from fixfeed.transforms.batch import Batch, Block, Failure
+    from fixfeed.transforms.codes import Code
     from fixfeed.transforms.enrich import Enrich
     from fixfeed.transforms.filter import Filter
     from fixfeed.transforms.fix.dictionary.own import read_dictionaries
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "Block",
+    "Code",
     "Enrich",
     "Failure",
     "Filter",
@@ -61,6 +63,7 @@ __all__ = [
 _MODULES = {
     "Batch": "transforms.batch",
     "Block": "transforms.batch",
+    "Code": "transforms.codes",
     "Enrich": "transforms.enrich",
     "Failure": "transforms.batch",
     "Filter": "transforms.filter",

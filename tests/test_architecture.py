@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FIX = "fixfeed.transforms.fix"
 GROUND = {f"{FIX}.{name}" for name in ("arrays", "defects", "schema", "spelt", "swar")}
-GROUND |= {"fixfeed.transforms.batch", "fixfeed.transforms.nearest"}
+GROUND |= {f"fixfeed.transforms.{name}" for name in ("batch", "codes", "nearest")}
 """The base of every room of the codec."""
 
 _DICTIONARY = GROUND | {f"{FIX}.dictionary"}
@@ -24,8 +24,9 @@ _SCALAR = (
     | {f"{FIX}.{name}" for name in ("columns", "parsed", "reading", "scalar")}
 )
 _LEDGER = {"fixfeed.io.ledger", "fixfeed.io.redaction"}
-_SINK = {"fixfeed.io.commit", "fixfeed.io.fsync", "apache_beam"} | _LEDGER
-_PROTOCOL = {f"fixfeed.transforms.{name}" for name in ("batch", "nearest", "protocol")}
+_SINK = {f"fixfeed.io.{name}" for name in ("codes", "commit", "fsync")} | _LEDGER
+_SINK |= {"apache_beam"}
+_PROTOCOL = {f"fixfeed.transforms.{name}" for name in ("batch", "codes", "nearest", "protocol")}
 _VIEWS = {"fixfeed.io.views", "fixfeed.transforms.dialects"}
 ALLOWED = {
     "transforms/fix/dictionary": _DICTIONARY,
@@ -39,8 +40,13 @@ ALLOWED = {
     "transforms/fix": {FIX, "fixfeed.transforms.batch"},
     "transforms/fix/protocol.py": {FIX, "fixfeed.transforms.batch", "fixfeed.transforms.protocol"},
     "transforms/batch.py": set(),
+    "transforms/codes.py": set(),
     "transforms/dialects.py": set(),
-    "transforms/protocol.py": {"fixfeed.transforms.batch", f"{FIX}.protocol"},
+    "transforms/protocol.py": {
+        "fixfeed.transforms.batch",
+        "fixfeed.transforms.codes",
+        f"{FIX}.protocol",
+    },
     "transforms": {"fixfeed.transforms", "apache_beam"},
     "io/ledger": _LEDGER | _PROTOCOL,
     "io/files": _LEDGER | {"fixfeed.io.files", "apache_beam"} | _PROTOCOL,

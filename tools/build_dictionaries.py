@@ -10,9 +10,10 @@ file has those of versions that there is no file for.
 Facts only: tag numbers, names, types, enumerations, and the structure of messages. Each version is
 a file in the format of `dictionary.quickfix_xml.read_definition`; `union.json` unites them:
 
-    fields        tag -> [name, type, {value: meaning}]
-    messages      MsgType -> [name, 1 if admin else 0]
-    data_lengths  tag of a length field -> tag of its data field
+    fields            tag -> [name, type, {value: name}]
+    messages          MsgType -> [name, 1 if admin else 0]
+    data_lengths      tag of a length field -> tag of its data field
+    names_by_version  tag -> {value: {version: its name there, if the version has another}}
 """
 
 import sys
@@ -21,6 +22,7 @@ from typing import Any
 
 import orjson
 from orchestra import read_orchestra
+from standard import CALLED
 from standardise import standardise
 
 from fixfeed.transforms.fix.dictionary.quickfix_xml import read_definition
@@ -66,7 +68,28 @@ def union(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
         "fields": dict(sorted(fields.items(), key=lambda item: int(item[0]))),
         "messages": messages,
         "data_lengths": lengths,
+        "names_by_version": names_by_version(dictionaries),
     }
+
+
+def names_by_version(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the names in the versions that have another than the newest, by tag and value.
+
+    Those of messages are in the dictionaries, all others in `CALLED`, which is right where the two
+    differ.
+    """
+    versions = dict(zip(VERSIONS, (one["version"] for one in dictionaries), strict=True))
+    newest = {value: name for one in dictionaries for value, (name, *_) in one["messages"].items()}
+    messages: dict[str, dict[str, str]] = {}
+    for one in dictionaries:
+        for value, (name, *_) in one["messages"].items():
+            if name != newest[value]:
+                messages.setdefault(value, {})[one["version"]] = name
+    found: dict[str, Any] = {"35": messages}
+    for files, tag, value, name in CALLED:
+        others = found.setdefault(str(tag), {}).setdefault(value, {})
+        others |= {versions[file]: name for file in files}
+    return found
 
 
 def build(folder: Path, standards: Path) -> dict[str, bytes]:

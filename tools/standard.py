@@ -6,7 +6,7 @@ types in the FIX Repository (2010 edition, 2020-04-02).
 
 from typing import NamedTuple
 
-__all__ = ["ALLOWED", "FIELDS", "GROUPS", "MEMBERS", "Group", "Member"]
+__all__ = ["ALLOWED", "CALLED", "FIELDS", "GROUPS", "MEMBERS", "Group", "Member"]
 
 _4X = ("FIX40", "FIX41", "FIX42", "FIX43", "FIX44")
 _5X = ("FIX50", "FIX50SP1", "FIX50SP2")
@@ -130,3 +130,20 @@ MEMBERS = [
         )
     ),
 ]
+
+_BEFORE_42 = ("FIX40", "FIX41")
+_BEFORE_44 = ("FIX40", "FIX41", "FIX42", "FIX43")
+
+CALLED: list[tuple[tuple[str, ...], int, str, str]] = [
+    # "Pending Cancel/Replace"; FIX 4.2 made two statuses of it.
+    (_BEFORE_42, 39, "6", "Pending cancel/replace"),
+    (_BEFORE_42, 150, "6", "Pending cancel/replace"),
+    # FIX 4.4 split what an allocation and its acknowledgement were for.
+    (_BEFORE_44, 35, "J", "Allocation"),
+    (_BEFORE_44, 35, "P", "AllocationAck"),
+    (("FIX42",), 35, "b", "QuoteAcknowledgement"),
+    # "1 = rejected, 2 = partial accept"
+    (_BEFORE_44, 87, "1", "Rejected"),
+    (_BEFORE_44, 87, "2", "Partial accept"),
+]
+"""Versions that call a value of a field otherwise than all others do: their name for it."""

@@ -4,21 +4,19 @@ import dataclasses
 import datetime
 import itertools
 from collections.abc import Sequence
-from functools import cache
-from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import TIME, Batch
 from fixfeed.transforms.fix.rules.hidden import hidden_from_lookup
 from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
 from fixfeed.transforms.lookup import Lookup, LookupFileError
-from fixfeed.transforms.protocol import Protocol, Table, default_protocol
+from fixfeed.transforms.names import names_of
+from fixfeed.transforms.protocol import Protocol, default_protocol
 
 __all__ = ["Enrich", "Lookup", "LookupFileError", "enrich_batch"]
 
@@ -31,7 +29,8 @@ class Enrich(beam.PTransform):
 
     Sets `ingested_at` to the time of processing, one for all messages of a batch; a bundle that is
     run again has another. With `names`, columns like `msg_type_name` come after the schema, with
-    the protocol's name for the value, null where it has none. With `lookups`, `enriched` becomes a
+    what the value is called in its message (in its version of FIX, in a counterparty's
+    dictionary), null where it has no name. With `lookups`, `enriched` becomes a
     JSON object of what their rows add to the message, null where none adds anything, and `joined`
     of the batch counts the messages that each of them knows. Failures stay untouched.
     Bounded or not, windows and timestamps pass through.
@@ -96,8 +95,9 @@ def enrich_batch(
     moments = pa.repeat(pa.scalar(ingested_at, TIME), messages.num_rows)
     messages = _with(messages, "ingested_at", moments)
     if names:
-        for column, codes in _codes((protocol or default_protocol()).table).items():
-            messages = _with(messages, f"{column}_name", _names(messages[column], codes))
+        table = (protocol or default_protocol()).table
+        for column, spelt_out in names_of(messages, table).items():
+            messages = _with(messages, column, spelt_out)
     joined = dict(batch.joined)
     if lookups:
         enriched, counts = _join(messages, lookups)
@@ -111,41 +111,6 @@ def _with(messages: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBat
     if at < 0:
         return messages.append_column(name, values)
     return messages.set_column(at, messages.schema.field(at), values)
-
-
-class _Codes(NamedTuple):
-    """The values of a column that have names, the number of each value's name, and the names.
-
-    A name that several values share is there once, as readers of dictionaries want it.
-    """
-
-    values: pa.Array
-    numbers: pa.Array
-    names: pa.Array
-
-
-@cache
-def _codes(table: Table) -> dict[str, _Codes]:
-    """Return the meanings of a table's columns of codes."""
-    by_field: dict[str, dict[str, str]] = {}
-    for field, value, name in table.codes():
-        by_field.setdefault(field, {})[value] = name
-    result = {}
-    for column, field in table.named.items():
-        known = by_field.get(field, {})
-        names = list(dict.fromkeys(known.values()))
-        numbers = {name: number for number, name in enumerate(names)}
-        result[column] = _Codes(
-            pa.array(known, pa.string()),
-            pa.array([numbers[name] for name in known.values()], pa.int16()),
-            pa.array(names, pa.string()),
-        )
-    return result
-
-
-def _names(values: pa.Array, codes: _Codes) -> pa.DictionaryArray:
-    found = pc.index_in(values, value_set=codes.values)
-    return pa.DictionaryArray.from_arrays(codes.numbers.take(found), codes.names)
 
 
 def _join(messages: pa.RecordBatch, lookups: Sequence[Lookup]) -> tuple[pa.Array, dict[str, int]]:

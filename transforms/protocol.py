@@ -23,6 +23,7 @@ from typing import Any
 import pyarrow as pa
 
 from fixfeed.transforms.batch import TIME, Batch, Block
+from fixfeed.transforms.codes import Code
 
 __all__ = ["Framing", "Protocol", "Table", "default_protocol"]
 
@@ -37,9 +38,13 @@ class Protocol(ABC):
     """
 
     name: str
-    table: "Table"
     reasons: Mapping[str, str]
     defects: Mapping[str, str]
+
+    @property
+    @abstractmethod
+    def table(self) -> "Table":
+        """The protocol's messages as rows; always the same object."""
 
     @property
     @abstractmethod
@@ -156,7 +161,7 @@ _TABLE_NAME = re.compile("[a-z][a-z0-9_]*")
 _ALL_HAVE = ("messages", "failures", "sources", "progress", "runs", "codes")
 
 
-def _no_codes() -> Iterable[tuple[str, str, str]]:
+def _no_codes() -> Iterable[Code]:
     return ()
 
 
@@ -185,7 +190,11 @@ class Table:
       json: The text columns that hold JSON, `enriched` among them.
       json_only: Columns after those of the schema that are there for `lines` alone.
       named: The columns of codes whose names people ask for, and what `codes` calls their field.
-      codes: Yields (field, value, name) for all codes that have names.
+      codes: Yields all codes that have names.
+      named_by: The columns whose values are the keys of `Code.other_names`; the first that is not
+        null and has a name decides.
+      codes_of: Yields the codes that have another name for a value of the first of `named_by`, if
+        that decides names; None if it does not.
       times: The columns with the time of a message; the first that is not null counts.
       in_order: The column that mostly grows with the position; `` if none does.
       indexes: The columns that rows are looked up by, where the first of them is not null.
@@ -208,7 +217,9 @@ class Table:
     json: Sequence[str] = ("enriched",)
     json_only: Sequence[str] = ()
     named: Mapping[str, str] = field(default_factory=dict)
-    codes: Callable[[], Iterable[tuple[str, str, str]]] = _no_codes
+    codes: Callable[[], Iterable[Code]] = _no_codes
+    named_by: Sequence[str] = ()
+    codes_of: Callable[[str], Iterable[Code]] | None = None
     times: Sequence[str] = ()
     in_order: str = ""
     indexes: Sequence[tuple[str, ...]] = ()

@@ -1,6 +1,7 @@
 """Commits whole Parquet files to a folder, together with its ledger.
 
     lake/messages/..., lake/failures/...   what readers read; a folder for each table of children
+    lake/codes/codes.parquet               what values are called
     lake/_fixfeed/sources.json             sources and their progress
     lake/_fixfeed/messages.schema          the columns of all files of messages, or of children
     lake/_fixfeed/commits/*.json           commits that sources.json does not have yet
@@ -35,9 +36,11 @@ import pyarrow as pa
 from fixfeed.io.fsync import not_writable, sync
 from fixfeed.io.ledger import version_1
 from fixfeed.io.ledger.ledger import Progress, SchemaError, SinkError, SinkFailed, by_source
+from fixfeed.io.parquet.codes import keep_codes
 from fixfeed.io.parquet.files import children_schemas
 from fixfeed.io.parquet.schema import check_columns, check_types, remember, remembered, united
 from fixfeed.io.redaction import redact, redact_text
+from fixfeed.transforms.codes import Code
 from fixfeed.transforms.protocol import Protocol, Table, default_protocol
 
 __all__ = ["GRACE", "VERSION", "ParquetFolder"]
@@ -109,11 +112,20 @@ class ParquetFolder:
                 folder.mkdir(parents=True, exist_ok=True)
             with self.changing():
                 self._sweep()
+            self.keep_codes(self.table.codes())
         except OSError as error:
             raise SinkError(
                 f"cannot write to {self.place}: {redact_text(str(error))}; check that it is a "
                 "folder that you may write to and that there is space left"
             ) from error
+
+    def keep_codes(self, codes: Iterable[Code]) -> None:
+        """Add codes to those of the lake (`parquet.codes`)."""
+        new = list(codes)
+        if new:
+            with self.locked():
+                writing = self._inprogress / f"codes-{uuid.uuid4().hex}.inprogress"
+                keep_codes(self.folder, new, writing)
 
     def check(self) -> bool:
         """Return whether the folder is a lake already; change nothing. Raises as `prepare`."""

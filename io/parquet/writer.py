@@ -9,6 +9,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fixfeed.io.codes import codes_of_sessions, new_sessions
 from fixfeed.io.ledger.keys import POSITION_BITS
 from fixfeed.io.ledger.ledger import (
     Progress,
@@ -112,6 +113,7 @@ class ParquetWriter(ParquetLedger):
         super().__init__(place, partition_by=self._sorted_by, protocol=protocol)
         self._schema: pa.Schema | None = None
         self._agreed: set[pa.Schema] = set()
+        self._named_sessions: frozenset[str] = frozenset()
 
     def prepare(self) -> None:
         """Make the folder ready; `SinkError` if that fails or it is partitioned differently."""
@@ -127,6 +129,10 @@ class ParquetWriter(ParquetLedger):
         Raises `SinkError` if the folder cannot be written, or the messages do not fit its schema.
         """
         commit = self._new(batches, self.done(), rules, replace)
+        # Before their messages, so that no message is ever without its names.
+        sessions = new_sessions((batch for _, batch in batches), self._named_sessions, self.table)
+        self.keep_codes(codes_of_sessions(sessions, self.table))
+        self._named_sessions |= sessions
         try:
             self._agree_on_columns(batch for _, batch in batches)
             commit.held = self._held(commit)

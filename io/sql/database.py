@@ -1,23 +1,26 @@
 """A database with fixfeed's tables: its schema, its runs, its failures."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
+from fixfeed.io.codes import COLUMNS, code_row, codes_of_sessions
 from fixfeed.io.ledger.keys import POSITION_BITS, now
 from fixfeed.io.ledger.ledger import SchemaError
 from fixfeed.io.sql.tables import (
     MIGRATIONS,
     VERSION,
     add_column,
+    codes_table,
     create_statements,
     drop_view_statements,
     view_statements,
 )
+from fixfeed.transforms.codes import Code
 from fixfeed.transforms.protocol import Protocol, Table, default_protocol
 
 __all__ = ["Database", "now"]
@@ -127,9 +130,10 @@ class Database(ABC):
             if found is None:
                 for statement in create_statements(self.dialect, self.table):
                     self.query(statement)
-                self._store_codes()
+                self._fill_codes()
             else:
                 self._check_version(found)
+                self._keep_other_names()
 
     def _check_version(self, found: int) -> None:
         if found < VERSION:
@@ -175,6 +179,9 @@ class Database(ABC):
                 for name in self.table.keyed:
                     if name not in there:
                         self.query(add_column(name, self.dialect, self.table))
+                self.query("drop table codes")
+                self.query(codes_table(self.dialect))
+                self._fill_codes()
                 for statement in view_statements(self.dialect, self.table):
                     self.query(statement)
             self.query("update schema_version set version = ?", VERSION)
@@ -198,11 +205,50 @@ class Database(ABC):
             )
         return version
 
-    def _store_codes(self) -> None:
-        rows = list(self.table.codes())
+    def _fill_codes(self) -> None:
+        """Fill the table of codes, which is empty, with all that the protocol names."""
+        rows = [code[:3] for code in self.table.codes()]
         if rows:
-            columns = [pa.array(column) for column in zip(*rows, strict=True)]
-            self.ingest("codes", [pa.RecordBatch.from_arrays(columns, ["field", "value", "name"])])
+            columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+            self.ingest("codes", [pa.RecordBatch.from_arrays(columns, COLUMNS[:3])])
+        self._keep_other_names()
+
+    def _keep_other_names(self) -> None:
+        """Add the codes with several names that the table does not have like this."""
+        known = {
+            (field, value): orjson.loads(others) if isinstance(others, str) else others
+            for field, value, others in self.query(
+                "select field, value, other_names from codes where other_names is not null"
+            )
+        }
+        codes = [code for code in self.table.codes() if code.other_names]
+        self._keep_codes(
+            code
+            for code in codes
+            if not code.other_names.items() <= known.get((code.field, code.value), {}).items()
+        )
+
+    def _keep_codes(self, codes: Iterable[Code]) -> None:
+        """Store codes; `other_names` of one that is there already are kept."""
+        both = {
+            "sqlite": "json_patch(coalesce(codes.other_names, '{}'), excluded.other_names)",
+            "postgresql": "coalesce(codes.other_names, '{}') || excluded.other_names",
+        }[self.dialect]
+        for code in codes:
+            self.query(
+                "insert into codes (field, value, name, other_names) values (?, ?, ?, ?)"
+                " on conflict (field, value) do update set name = excluded.name,"
+                f" other_names = {both}",
+                *code_row(code),
+            )
+
+    def keep_codes_of(self, sessions: Iterable[str]) -> None:
+        """Store the codes that have names of their own in these sessions."""
+        codes = codes_of_sessions(sessions, self.table)
+        if codes:
+            with self.transaction():
+                self.lock_schema()
+                self._keep_codes(codes)
 
     # Runs and failures.
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
+from fixfeed.io.codes import new_sessions
 from fixfeed.io.ledger.keys import first_key
 from fixfeed.io.ledger.ledger import (
     Stretch,
@@ -30,6 +31,9 @@ _KEYS = {"messages": "message_id", "failures": "failure_id"}
 class Store(SqlLedger):
     """The batches of a database, and their stretches."""
 
+    _named_sessions: frozenset[str] = frozenset()
+    """Those whose codes are stored already."""
+
     def write(
         self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool
     ) -> list[int]:
@@ -44,6 +48,10 @@ class Store(SqlLedger):
         """
         for _, batch in batches:
             check_protocol(self.place, batch.messages.schema, self.table)
+        # Before their messages, so that no message is ever without its names.
+        sessions = new_sessions((batch for _, batch in batches), self._named_sessions, self.table)
+        self.keep_codes_of(sessions)
+        self._named_sessions |= sessions
         try:
             return self._write(batches, rules, replace)
         except Exception as error:

@@ -21,6 +21,7 @@ __all__ = [
     "MIGRATIONS",
     "VERSION",
     "add_column",
+    "codes_table",
     "create_statements",
     "drop_view_statements",
     "table_rows",
@@ -192,12 +193,7 @@ def create_statements(dialect: str, table: Table) -> list[str]:
   counts {json},
   ended text
 )""",
-        """create table codes (
-  field text not null,
-  value text not null,
-  name text not null,
-  primary key (field, value)
-)""",
+        codes_table(dialect),
         *(
             f"create index messages_{columns[0]} on messages ({', '.join(columns)})"
             f" where {columns[0]} is not null"
@@ -218,6 +214,17 @@ def view_statements(dialect: str, table: Table) -> list[str]:
 def drop_view_statements(dialect: str, table: Table) -> list[str]:
     """Return the statements that remove the views of messages which are there."""
     return [f"drop view if exists {name}" for name in reversed(views(dialect, table))]
+
+
+def codes_table(dialect: str) -> str:
+    """Return the statement that makes the table of `transforms.codes.Code`, one row per value."""
+    return f"""create table codes (
+  field text not null,
+  value text not null,
+  name text not null,
+  other_names {"jsonb" if dialect == "postgresql" else "text"},
+  primary key (field, value)
+)"""
 
 
 def table_rows(

@@ -21,7 +21,7 @@ from types import MappingProxyType
 import orjson
 import pyarrow as pa
 
-from fixfeed import Batch, Failure, Framing, Protocol, Table
+from fixfeed import Batch, Code, Failure, Framing, Protocol, Table
 from fixfeed.transforms.batch import (
     DECIMAL,
     READING_REASONS,
@@ -120,8 +120,8 @@ def lines(batch, source):
 
 
 def codes():
-    yield from (("Side", "B", "Buy"), ("Side", "S", "Sell"))
-    yield from (("Kind", "T", "Trade"), ("Kind", "Q", "Quote"), ("Kind", "S", "Spread"))
+    yield from (Code("Side", "B", "Buy"), Code("Side", "S", "Sell"))
+    yield from (Code("Kind", "T", "Trade"), Code("Kind", "Q", "Quote"), Code("Kind", "S", "Spread"))
 
 
 TABLE = Table(

@@ -4,10 +4,11 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.fix.defects import MEANINGS
-from fixfeed.transforms.fix.dictionary.union import codes
+from fixfeed.transforms.fix.dictionary.codes import NAMED_BY, codes, codes_of
 from fixfeed.transforms.fix.envelope import envelopes
 from fixfeed.transforms.fix.framing.borders import (
     Endings,
@@ -105,6 +106,7 @@ _TABLE = Table(
     json_only=("fix_json",),
     named={name: next(one.field for one in COLUMNS if one.name == name) for name in NAMED},
     codes=codes,
+    named_by=tuple(name for name in NAMED_BY if name in MESSAGES.names),
     times=("captured_at", "sending_time", "transact_time"),
     in_order="sending_time",
     indexes=(("symbol", "sending_time"), ("cl_ord_id",), ("orig_cl_ord_id",)),
@@ -127,9 +129,17 @@ class Fix(Protocol):
     delimiter: bytes | None = None
 
     name = "FIX"
-    table = _TABLE
     reasons = REASONS
     defects = MEANINGS
+
+    @cached_property
+    def table(self) -> Table:
+        """See `Protocol`; own dictionaries name their values."""
+        own = self.reading.dictionaries.own
+        if not own:
+            return _TABLE
+        for_sessions = partial(codes_of, own=own) if any(one.session for one in own) else None
+        return dataclasses.replace(_TABLE, codes=partial(codes, own), codes_of=for_sessions)
 
     @property
     def digest(self) -> str:

@@ -1,14 +1,14 @@
 """FIX's names for its tags, values and message types."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
-__all__ = ["Dictionary", "Field", "codes", "merged", "standard_data_tags"]
+__all__ = ["Dictionary", "Field", "merged", "names_by_version", "standard_data_tags"]
 
 
 class Field(NamedTuple):
@@ -44,11 +44,10 @@ def merged() -> Dictionary:
     """Return the union of FIX 4.0 to 5.0 SP2 and FIXT 1.1.
 
     A field has the name and type of the newest version that knows it (tag 32 is LastQty, once
-    LastShares) and the values of all. No two tags have one name.
+    LastShares) and the values of all, with the names that most versions give them. No two tags
+    have one name.
     """
-    content = orjson.loads(
-        files("fixfeed.transforms.fix.dictionary.data").joinpath("union.json").read_bytes()
-    )
+    content = _content()
     return Dictionary(
         fields={int(tag): Field(int(tag), *rest) for tag, rest in content["fields"].items()},
         message_types={value: name for value, (name, _) in content["messages"].items()},
@@ -57,18 +56,19 @@ def merged() -> Dictionary:
     )
 
 
-def codes() -> Iterator[tuple[str, str, str]]:
-    """Yield (field name, value, meaning) of every enumeration, message types included.
+@cache
+def _content() -> Any:
+    data = files("fixfeed.transforms.fix.dictionary.data")
+    return orjson.loads(data.joinpath("union.json").read_bytes())
 
-    Meanings read as in a sentence (`Partially filled`); message types have their names.
+
+@cache
+def names_by_version() -> Mapping[int, Mapping[str, Mapping[str, str]]]:
+    """Return the names of values in the versions that call them otherwise than the others do.
+
+    By tag, value and version: `{39: {"6": {"FIX.4.0": "Pending cancel/replace", ...}}}`.
     """
-    dictionary = merged()
-    for value, name in dictionary.message_types.items():
-        yield "MsgType", value, name
-    for field in dictionary.fields.values():
-        if field.name != "MsgType":
-            for value, meaning in field.values.items():
-                yield field.name, value, meaning
+    return {int(tag): values for tag, values in _content()["names_by_version"].items()}
 
 
 @cache

@@ -1,0 +1,152 @@
+"""What FIX and counterparties call the values of fields: 1 of Side is `Buy`.
+
+A version calls some values otherwise than all others do (6 of OrdStatus is `Pending cancel`, in
+FIX 4.0 and 4.1 `Pending cancel/replace`), and so does a counterparty's own dictionary for its
+messages. `Code.other_names` has these names by session, ApplVerID or BeginString.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+
+from fixfeed.transforms.codes import OTHER, Code
+from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS, OwnDictionary
+from fixfeed.transforms.fix.dictionary.union import merged, names_by_version
+from fixfeed.transforms.fix.dictionary.version import VERSIONS, Definition, definition
+
+__all__ = ["NAMED_BY", "codes", "codes_of"]
+
+NAMED_BY = ("session", "appl_ver_id", "begin_string")
+"""The columns of messages whose values are the keys of `Code.other_names`; the first decides."""
+
+_MSG_TYPE, _REF_MSG_TYPE = 35, 372
+_TRANSPORT = "FIXT.1.1"
+_SIGNS = re.compile(r"[^a-z0-9]+")
+
+_Codes = dict[tuple[str, str], Code]
+
+
+def codes(own: Sequence[OwnDictionary] = ()) -> Iterator[Code]:
+    """Yield every value that has a name, of all versions of FIX and of own dictionaries.
+
+    Names read as in a sentence (`Partially filled`), with abbreviations and names of fields in
+    FIX's spelling (`VWAP`, `Unknown ClOrdID`); types of messages have their names
+    (`NewOrderSingle`). A field with several values at once (ExecInst) has each of them. Own
+    dictionaries for certain sessions are left out: `codes_of` has their names.
+    """
+    yield from _for_all_sessions(tuple(one for one in own if not one.session)).values()
+
+
+def codes_of(session: str, own: Sequence[OwnDictionary]) -> Iterator[Code]:
+    """Yield the values that messages of a session call otherwise than `codes` says.
+
+    `session` is that of a message (`FIX.4.4:BROKER->ME`), and the one key of `other_names` besides
+    `OTHER`. Nothing is yielded if none of `own` is for that session.
+    """
+    begin_string, _, pair = session.partition(":")
+    for_it = [one.definition for one in own if one.session and one.suits(pair)]
+    definitions = [
+        *[one for one in for_it if one["version"] == _TRANSPORT == begin_string][:1],
+        *[one for one in for_it if one["version"] != _TRANSPORT][:1],
+    ]
+    if not definitions:
+        return
+    general = tuple(one for one in own if not one.session)
+    usual, replaced = _standard(), _for_all_sessions(general)
+    names = {key: "" for key, code in replaced.items() if usual.get(key) != code}
+    for key in names:
+        if key in usual:
+            names[key] = usual[key].name_in([begin_string]) or ""
+    for one in definitions:
+        names |= _own_names(one)
+    for (field, value), name in names.items():
+        known = replaced.get((field, value))
+        if known is None:
+            yield Code(field, value, name, {session: name})
+        elif known.name_in([begin_string]) != name:
+            others = known.other_names or {OTHER: known.name}
+            yield known._replace(other_names={**others, session: name})
+
+
+@cache
+def _standard() -> _Codes:
+    """Return the values that FIX names."""
+    found: _Codes = {}
+    varying = names_by_version()
+    for tag, field in merged().fields.items():
+        named = merged().message_types if tag in (_MSG_TYPE, _REF_MSG_TYPE) else field.values
+        for value, name in named.items():
+            code = Code(field.name, value, name)
+            by_version = varying.get(_MSG_TYPE if tag == _REF_MSG_TYPE else tag, {})
+            for version, other in by_version.get(value, {}).items():
+                code = _called(code, version, other)
+            found[field.name, value] = code
+    return found
+
+
+def _for_all_sessions(own: Sequence[OwnDictionary]) -> _Codes:
+    """Return what FIX names, and what the dictionaries for all messages of a version name."""
+    found = _standard()
+    # The first of several for one version is the one that is used.
+    for one in reversed(own):
+        version = one.definition["version"]
+        changed = {}
+        for (field, value), name in _own_names(one.definition).items():
+            code = found.get((field, value)) or Code(field, value, name, {OTHER: ""})
+            changed[field, value] = _called(code, version, name)
+        found = found | changed
+    return found
+
+
+def _called(code: Code, version: str, name: str) -> Code:
+    """Return a code with its name in the messages of a version."""
+    keys = [number for number, one in APPL_VER_IDS.items() if one == version]
+    if not version.startswith("FIX.5"):
+        keys.append(version)
+    others = code.other_names or {OTHER: code.name}
+    return code._replace(other_names={**others, **dict.fromkeys(keys, name)})
+
+
+def _own_names(content: Definition) -> dict[tuple[str, str], str]:
+    """Return the names in a dictionary that no version of FIX gives to the same values.
+
+    A counterparty's file mostly repeats FIX's values; those keep FIX's names.
+    """
+    found: dict[tuple[str, str], str] = {}
+    standard = merged().fields
+    types = {value: one[0] for value, one in content["messages"].items()}
+    for text, (own_name, _, values, *_) in content["fields"].items():
+        tag = int(text)
+        named: Mapping[str, str] = {**values, **types} if tag == _MSG_TYPE else values
+        fields = {own_name, standard[tag].name} if tag in standard else {own_name}
+        if tag == _MSG_TYPE and str(_REF_MSG_TYPE) in content["fields"]:
+            fields.add(standard[_REF_MSG_TYPE].name)
+        usual = _usual_names(tag)
+        for value, name in named.items():
+            if name and _plain(name) not in usual.get(value, ()):
+                found |= {(field, value): name for field in sorted(fields)}
+    return found
+
+
+@cache
+def _usual_names(tag: int) -> Mapping[str, set[str]]:
+    """Return all that FIX's versions, and files of them, call the values of a field."""
+    found: dict[str, set[str]] = {}
+    for version in VERSIONS:
+        content = definition(version)
+        named = dict(content["fields"].get(str(tag), ("", "", {}))[2])
+        several = [named]
+        if tag in (_MSG_TYPE, _REF_MSG_TYPE):
+            several.append({value: one[0] for value, one in content["messages"].items()})
+        for one in several:
+            for value, name in one.items():
+                found.setdefault(value, set()).add(_plain(name))
+    for (field, value), code in _standard().items():
+        if tag in merged().fields and field == merged().fields[tag].name:
+            names = (code.name, *code.other_names.values())
+            found.setdefault(value, set()).update(map(_plain, names))
+    return found
+
+
+def _plain(name: str) -> str:
+    return _SIGNS.sub("", name.lower())
