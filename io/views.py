@@ -50,6 +50,8 @@ def name_of_code(table: Table, *, code: str, message: str, dialect: str) -> str:
         # A key that SQLite or DuckDB cannot find because of a quote is no reason to fail.
         return f"""{code}.other_names ->> ('$."' || replace({key}, '"', '') || '"')"""
 
+    if not table.named_by:
+        return f"{code}.name"
     keys = [f"{message}.{name}" for name in table.named_by]
     names = ", ".join(map(other, [*keys, f"'{OTHER}'"]))
     return (
