@@ -10,7 +10,8 @@ file has those of versions that there is no file for.
 Facts only: tag numbers, names, types, enumerations, and the structure of messages. Each version is
 a file in the format of `dictionary.quickfix_xml.read_definition`; `union.json` unites them:
 
-    fields            tag -> [name, type, {value: name}]
+    fields            tag -> [name, type, {value: what it is called (names.py)}]
+    listed_by         tag -> tag of the field that lists its values
     messages          MsgType -> [name, 1 if admin else 0]
     data_lengths      tag of a length field -> tag of its data field
     names_by_version  tag -> {value: {version: its name there, if the version has another}}
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from orchestra import read_orchestra
+from names import listed_by, named
+from orchestra import Orchestra, read_orchestra
 from standard import CALLED
 from standardise import standardise
 
@@ -42,7 +44,7 @@ VERSIONS = (
 """From oldest to newest: the union has the newest name of a field."""
 
 
-def union(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
+def union(dictionaries: list[dict[str, Any]], standards: list[Orchestra]) -> dict[str, Any]:
     """Return fields and message types of all versions; for each tag the latest version counts."""
     fields: dict[str, list[Any]] = {}
     messages: dict[str, list[Any]] = {}
@@ -64,10 +66,13 @@ def union(dictionaries: list[dict[str, Any]]) -> dict[str, Any]:
     again = {name for name in names if names.count(name) > 1}
     if again:
         raise SystemExit(f"two tags of one name: {sorted(again)}")
+    for tag, values in named(fields, standards).items():
+        fields[tag][2] = values
     return {
         "fields": dict(sorted(fields.items(), key=lambda item: int(item[0]))),
         "messages": messages,
         "data_lengths": lengths,
+        "listed_by": listed_by(fields),
         "names_by_version": names_by_version(dictionaries),
     }
 
@@ -100,7 +105,7 @@ def build(folder: Path, standards: Path) -> dict[str, bytes]:
     versions = {name: read_definition(folder / f"{name}.xml") for name in VERSIONS}
     for name, one in versions.items():
         standardise(name, one, orchestra)
-    contents = {**versions, "union": union(list(versions.values()))}
+    contents = {**versions, "union": union(list(versions.values()), list(orchestra.values()))}
     return {f"{name}.json": orjson.dumps(content) for name, content in contents.items()}
 
 

@@ -34,12 +34,14 @@ class Orchestra:
     """Fields by tag; messages from MsgType to members.
 
     Members map a tag to the members of the group that it counts, None for a field. `optional` are
-    the members not required at their place, as (MsgType, tags of the groups, tag).
+    the members not required at their place, as (MsgType, tags of the groups, tag). `texts` has what
+    the standard says of values, by tag and value.
     """
 
     fields: dict[int, StandardField]
     messages: dict[str, dict[int, dict | None]]
     optional: set[tuple[str, tuple[int, ...], int]] = field(default_factory=set)
+    texts: dict[tuple[int, str], str] = field(default_factory=dict)
 
 
 def read_orchestra(path: Path) -> Orchestra:
@@ -61,6 +63,9 @@ class _Reader:
         result = Orchestra(
             {int(one.get("id", "")): self._field(one) for one in self._all("fields/field")}, {}
         )
+        for one in self._all("fields/field"):
+            for code in self._codes(one):
+                result.texts[int(one.get("id", "")), code.get("value", "")] = _text(code)
         for message in self._all("messages/message"):
             msg_type = message.get("msgType", "")
             members: dict[int, dict | None] = {}
@@ -100,6 +105,10 @@ class _Reader:
                 yield path, tag, None
                 yield from self._members(group, (*path, tag))
 
+    def _codes(self, one: Element) -> list[Element]:
+        code_set = self._code_sets.get(one.get("type", ""))
+        return [] if code_set is None else code_set.findall(f"{_SPACE}code")
+
     def _field(self, one: Element) -> StandardField:
         tag = int(one.get("id", ""))
         code_set = self._code_sets.get(one.get("type", ""))
@@ -108,17 +117,16 @@ class _Reader:
             return StandardField(one.get("name", ""), {}, tag, "")
         texts.append(_text(code_set))
         values = {
-            code.get("value", ""): _meaning(code.get("name", ""))
-            for code in code_set.iterfind(f"{_SPACE}code")
+            code.get("value", ""): _meaning(code.get("name", "")) for code in self._codes(one)
         }
         union = one.get("unionDataType", "").upper() or _union(" ".join(texts))
         return StandardField(one.get("name", ""), values, int(code_set.get("id", "")), union)
 
 
 def _text(one: Element) -> str:
-    """Return the standard's text on a field or a set of codes, without that on each code."""
+    """Return the standard's text on a field, a set of codes without each code, or a code."""
     return " ".join(
-        "".join(text.itertext())
+        " ".join("".join(text.itertext()).split())
         for text in one.iterfind(f"{_SPACE}annotation/{_SPACE}documentation")
     )
 

@@ -145,5 +145,6 @@ CALLED: list[tuple[tuple[str, ...], int, str, str]] = [
     # "1 = rejected, 2 = partial accept"
     (_BEFORE_44, 87, "1", "Rejected"),
     (_BEFORE_44, 87, "2", "Partial accept"),
+    (("FIX50SP1",), 277, "AV", "Outside spread"),
 ]
 """Versions that call a value of a field otherwise than all others do: their name for it."""

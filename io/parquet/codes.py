@@ -5,6 +5,7 @@ The file is replaced in one step, so a reader finds either the one before or the
 
 import os
 from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 
 import orjson
@@ -28,39 +29,52 @@ def keep_codes(folder: Path, codes: Iterable[Code], writing: Path) -> None:
     Raises `SinkError` if the file that is there cannot be read.
     """
     place = folder / _PLACE
+    wanted = _table(codes)
     before = _read(place)
-    after = dict(before)
-    for code in codes:
-        known = after.get((code.field, code.value), code)
-        others = {**known.other_names, **code.other_names}
-        after[code.field, code.value] = code._replace(other_names=others)
-    if after == before:
+    if before is not None and before.equals(wanted):
         return
-    rows = [code_row(after[key]) for key in sorted(after)]
-    columns = {
-        name: pa.array(column, pa.string())
-        for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True)
-    }
-    pq.write_table(pa.table(columns), writing, compression="zstd")
+    after = {} if before is None else _codes(before)
+    for key, code in _codes(wanted).items():
+        known = after.get(key)
+        if known is not None and known.other_names:
+            code = code._replace(other_names={**known.other_names, **code.other_names})
+        after[key] = code
+    rows = _table(after.values())
+    if before is not None and before.equals(rows):
+        return
+    pq.write_table(rows, writing, compression="zstd")
     sync(writing)
     place.parent.mkdir(exist_ok=True)
     os.replace(writing, place)
     sync(place.parent)
 
 
-def _read(place: Path) -> dict[tuple[str, str], Code]:
+def _table(codes: Iterable[Code]) -> pa.Table:
+    """Return codes as rows, in order of field and value."""
+    rows = sorted(map(code_row, codes), key=itemgetter(0, 1))
+    columns = (pa.array(column, pa.string()) for column in zip(*rows, strict=True))
+    return pa.table(dict(zip(COLUMNS, columns, strict=True)))
+
+
+def _codes(rows: pa.Table) -> dict[tuple[str, str], Code]:
+    found: dict[tuple[str, str], Code] = {}
+    for field, value, name, text in zip(*(one.to_pylist() for one in rows.columns), strict=True):
+        others = orjson.loads(text) if text else {}
+        if (field, value) in found:
+            others = {**found[field, value].other_names, **others}
+        found[field, value] = Code(field, value, name, others)
+    return found
+
+
+def _read(place: Path) -> pa.Table | None:
     try:
-        rows = pq.read_table(place, partitioning=None, columns=list(COLUMNS)).to_pylist()
+        return pq.read_table(
+            place, partitioning=None, columns=list(COLUMNS)
+        ).replace_schema_metadata()
     except FileNotFoundError:
-        return {}
+        return None
     except (pa.ArrowInvalid, KeyError) as error:
         raise SinkError(
             f"{place} holds no codes ({error}): something else has changed it; remove it, and the "
             "next run makes it anew"
         ) from error
-    return {
-        (row["field"], row["value"]): Code(
-            row["field"], row["value"], row["name"], orjson.loads(row["other_names"] or "{}")
-        )
-        for row in rows
-    }

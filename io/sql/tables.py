@@ -218,13 +218,15 @@ def drop_view_statements(dialect: str, table: Table) -> list[str]:
 
 def codes_table(dialect: str) -> str:
     """Return the statement that makes the table of `transforms.codes.Code`, one row per value."""
+    # Rows in the order of their key make SQLite's table half as large.
+    end = " without rowid" if dialect == "sqlite" else ""
     return f"""create table codes (
   field text not null,
   value text not null,
   name text not null,
   other_names {"jsonb" if dialect == "postgresql" else "text"},
   primary key (field, value)
-)"""
+){end}"""
 
 
 def table_rows(

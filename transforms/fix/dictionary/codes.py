@@ -11,7 +11,7 @@ from functools import cache
 
 from fixfeed.transforms.codes import OTHER, Code
 from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS, OwnDictionary
-from fixfeed.transforms.fix.dictionary.union import merged, names_by_version
+from fixfeed.transforms.fix.dictionary.union import listed_by, merged, names_by_version
 from fixfeed.transforms.fix.dictionary.version import VERSIONS, Definition, definition
 
 __all__ = ["NAMED_BY", "codes", "codes_of"]
@@ -63,7 +63,7 @@ def codes_of(session: str, own: Sequence[OwnDictionary]) -> Iterator[Code]:
         known = replaced.get((field, value))
         if known is None:
             yield Code(field, value, name, {session: name})
-        elif known.name_in([begin_string]) != name:
+        elif (known.name_in([begin_string]) or "") != name:
             others = known.other_names or {OTHER: known.name}
             yield known._replace(other_names={**others, session: name})
 
@@ -72,13 +72,13 @@ def codes_of(session: str, own: Sequence[OwnDictionary]) -> Iterator[Code]:
 def _standard() -> _Codes:
     """Return the values that FIX names."""
     found: _Codes = {}
-    varying = names_by_version()
-    for tag, field in merged().fields.items():
-        named = merged().message_types if tag in (_MSG_TYPE, _REF_MSG_TYPE) else field.values
-        for value, name in named.items():
+    dictionary, varying = merged(), names_by_version()
+    for tag, field in dictionary.fields.items():
+        lists = listed_by().get(tag, tag)
+        named = dictionary.fields[lists].values
+        for value, name in (dictionary.message_types if lists == _MSG_TYPE else named).items():
             code = Code(field.name, value, name)
-            by_version = varying.get(_MSG_TYPE if tag == _REF_MSG_TYPE else tag, {})
-            for version, other in by_version.get(value, {}).items():
+            for version, other in varying.get(lists, {}).get(value, {}).items():
                 code = _called(code, version, other)
             found[field.name, value] = code
     return found
@@ -119,13 +119,21 @@ def _own_names(content: Definition) -> dict[tuple[str, str], str]:
         tag = int(text)
         named: Mapping[str, str] = {**values, **types} if tag == _MSG_TYPE else values
         fields = {own_name, standard[tag].name} if tag in standard else {own_name}
-        if tag == _MSG_TYPE and str(_REF_MSG_TYPE) in content["fields"]:
-            fields.add(standard[_REF_MSG_TYPE].name)
+        fields |= {standard[other].name for other in _listing_none(content, tag)}
         usual = _usual_names(tag)
         for value, name in named.items():
             if name and _plain(name) not in usual.get(value, ()):
                 found |= {(field, value): name for field in sorted(fields)}
     return found
+
+
+def _listing_none(content: Definition, tag: int) -> Iterator[int]:
+    """Yield the fields of a dictionary that list no values, but have those of a field."""
+    for other, lists in listed_by().items():
+        if lists == tag and str(other) in content["fields"]:
+            listed = content["fields"][str(other)][2]
+            if not listed or other == _REF_MSG_TYPE:
+                yield other
 
 
 @cache
@@ -136,7 +144,7 @@ def _usual_names(tag: int) -> Mapping[str, set[str]]:
         content = definition(version)
         named = dict(content["fields"].get(str(tag), ("", "", {}))[2])
         several = [named]
-        if tag in (_MSG_TYPE, _REF_MSG_TYPE):
+        if listed_by().get(tag, tag) == _MSG_TYPE:
             several.append({value: one[0] for value, one in content["messages"].items()})
         for one in several:
             for value, name in one.items():

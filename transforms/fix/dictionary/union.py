@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-__all__ = ["Dictionary", "Field", "merged", "names_by_version", "standard_data_tags"]
+__all__ = ["Dictionary", "Field", "listed_by", "merged", "names_by_version", "standard_data_tags"]
 
 
 class Field(NamedTuple):
@@ -60,6 +60,15 @@ def merged() -> Dictionary:
 def _content() -> Any:
     data = files("fixfeed.transforms.fix.dictionary.data")
     return orjson.loads(data.joinpath("union.json").read_bytes())
+
+
+@cache
+def listed_by() -> Mapping[int, int]:
+    """Return, for fields that take their values from another one's list, the tag of that one.
+
+    `LegSide` has the values of `Side`. They have names there too, but may be any (`Field.values`).
+    """
+    return {int(tag): int(other) for tag, other in _content()["listed_by"].items()}
 
 
 @cache
