@@ -17,9 +17,10 @@ from fixfeed.io.fsync import sync
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.transforms.codes import Code
 
-__all__ = ["keep_codes"]
+__all__ = ["CODES", "codes_rows", "keep_codes"]
 
-_PLACE = Path("codes") / "codes.parquet"
+CODES = Path("codes") / "codes.parquet"
+"""The place of the file in a lake."""
 
 
 def keep_codes(folder: Path, codes: Iterable[Code], writing: Path) -> None:
@@ -28,8 +29,8 @@ def keep_codes(folder: Path, codes: Iterable[Code], writing: Path) -> None:
     The caller holds the lake's lock. `writing` is the path for a file that is not finished yet.
     Raises `SinkError` if the file that is there cannot be read.
     """
-    place = folder / _PLACE
-    wanted = _table(codes)
+    place = folder / CODES
+    wanted = codes_rows(codes)
     before = _read(place)
     if before is not None and before.equals(wanted):
         return
@@ -39,7 +40,7 @@ def keep_codes(folder: Path, codes: Iterable[Code], writing: Path) -> None:
         if known is not None and known.other_names:
             code = code._replace(other_names={**known.other_names, **code.other_names})
         after[key] = code
-    rows = _table(after.values())
+    rows = codes_rows(after.values())
     if before is not None and before.equals(rows):
         return
     pq.write_table(rows, writing, compression="zstd")
@@ -49,11 +50,12 @@ def keep_codes(folder: Path, codes: Iterable[Code], writing: Path) -> None:
     sync(place.parent)
 
 
-def _table(codes: Iterable[Code]) -> pa.Table:
+def codes_rows(codes: Iterable[Code]) -> pa.Table:
     """Return codes as rows, in order of field and value."""
     rows = sorted(map(code_row, codes), key=itemgetter(0, 1))
-    columns = (pa.array(column, pa.string()) for column in zip(*rows, strict=True))
-    return pa.table(dict(zip(COLUMNS, columns, strict=True)))
+    return pa.table(
+        {name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(COLUMNS)}
+    )
 
 
 def _codes(rows: pa.Table) -> dict[tuple[str, str], Code]:

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from fixfeed.io.fsync import not_writable
 from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.parquet.codes import CODES, codes_rows
 from fixfeed.io.parquet.folder import ParquetFolder
 from fixfeed.io.parquet.schema import remembered
 from fixfeed.io.redaction import redact
@@ -57,8 +58,8 @@ def write_views(place: str, file: Path, *, protocol: Protocol | None = None) -> 
     unfinished.unlink(missing_ok=True)
     try:
         with duckdb.connect(str(unfinished)) as connection:
-            _make_codes(connection, lake.table)
-            files = _pattern(lake.folder / "messages")
+            _make_codes(connection, lake)
+            files = f"{_pattern(lake.folder / 'messages')}/**/*.parquet"
             connection.execute(f"create view messages as {_messages(files, schema, lake.table)}")
             for name, query in views("duckdb", lake.table).items():
                 connection.execute(f"create view {name} as {query}")
@@ -68,11 +69,14 @@ def write_views(place: str, file: Path, *, protocol: Protocol | None = None) -> 
         raise SinkError(f"cannot make {redact(str(file))}: {error}") from error
 
 
-def _make_codes(connection, table: Table) -> None:
-    columns = zip(*table.codes(), strict=True)
-    codes = pa.table([pa.array(one, pa.string()) for one in columns], ["field", "value", "name"])
-    connection.register("given", codes)
-    connection.execute("create table codes as select * from given")
+def _make_codes(connection, lake: ParquetFolder) -> None:
+    file = lake.folder / CODES
+    if file.exists():
+        connection.execute(f"create view codes as from read_parquet('{_pattern(file)}')")
+        return
+    # A lake of an older version has none.
+    connection.register("given", codes_rows(lake.table.codes()))
+    connection.execute("create table codes as from given")
     connection.unregister("given")
 
 
@@ -90,7 +94,7 @@ def _messages(files: str, schema: pa.Schema, table: Table) -> str:
     return f"select {', '.join(selected)} from read_parquet('{files}')"
 
 
-def _pattern(folder: Path) -> str:
-    """Return the pattern of all files of a folder, as the content of a string of SQL."""
-    escaped = "".join(f"[{sign}]" if sign in "[*?" else sign for sign in str(folder))
-    return f"{escaped}/**/*.parquet".replace("'", "''")
+def _pattern(path: Path) -> str:
+    """Return the pattern of a path as it is, as the content of a string of SQL."""
+    escaped = "".join(f"[{sign}]" if sign in "[*?" else sign for sign in str(path))
+    return escaped.replace("'", "''")

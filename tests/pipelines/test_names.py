@@ -6,9 +6,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from fixfeed.io.sql.tables import name_of_code
 from fixfeed.pipelines.fixfeed import main
-from fixfeed.transforms.fix.protocol import FIX
 from tests.transforms.fix.messages import encode
 
 BROKER = """\
@@ -117,20 +115,20 @@ def test_a_lake_has_the_names_in_its_columns_and_its_codes(run):
     run("parquet:lake/")
     rows = pq.read_table("lake/messages").sort_by("message_id").to_pylist()
     assert [tuple(row[f"{column}_name"] for column in COLUMNS) for row in rows] == EXPECTED
-    table = FIX.table
-    names = ", ".join(
-        name_of_code(table, code=f"c_{column}", message="m", dialect="duckdb") for column in COLUMNS
-    )
-    joins = " ".join(
-        f"left join codes c_{column} on c_{column}.field = '{table.named[column]}'"
-        f" and c_{column}.value = m.{column}"
-        for column in COLUMNS
-    )
-    lake = duckdb.connect()
-    lake.execute("create view codes as from 'lake/codes/*.parquet'")
-    lake.execute("create view messages as from 'lake/messages/**/*.parquet'")
-    found = lake.execute(f"select {names} from messages m {joins} order by m.message_id")
-    assert found.fetchall() == EXPECTED
+    assert main(["views", "lake/"]) == 0
+    with duckdb.connect("lake/fixfeed.duckdb", read_only=True) as views:
+        found = views.sql(f"select {NAMES} from messages_named order by message_id").fetchall()
+        codes = views.sql("select name, other_names from codes where value = 'U1'").fetchall()
+    assert found == EXPECTED
+    assert codes == [("AllocationHint", '{"FIX.4.4:BROKER->ME":"AllocationHint"}')] * 2
+
+
+def test_a_lake_keeps_its_codes_over_a_second_run(run):
+    run("parquet:lake/")
+    before = pq.read_table("lake/codes/codes.parquet")
+    assert before.column_names == ["field", "value", "name", "other_names"]
+    run("parquet:lake/")
+    assert pq.read_table("lake/codes/codes.parquet").equals(before)
 
 
 def test_lines_of_json_have_the_names(run):
