@@ -165,7 +165,9 @@ def test_a_documented_query_runs_unchanged(kind, stored, postgresql, select):
     if kind == "PostgreSQL":
         done = run(f"fixfeed --input 'demo/logs/*.log*' --output {postgresql}", stored)
         assert done.returncode == 0
-    found = [query for databases, query in queries(DOCS["connectors.md"]) if kind in databases]
+    documented = queries(DOCS["connectors.md"])
+    # The sample day has no ExecInst; tests/pipelines/test_names.py runs that query.
+    found = [one for databases, one in documented if kind in databases and "ExecInst" not in one]
     assert len(found) == (4 if kind == "SQLite" else 5)
     for query in found:
         if query.startswith("create"):

@@ -1,13 +1,17 @@
 """Every output has the names that values have in the version and the dictionary of a message."""
 
 import json
+from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 
 from fixfeed.pipelines.fixfeed import main
+from tests.documented_commands import queries
 from tests.transforms.fix.messages import encode
+
+ROOT = Path(__file__).parents[2]
 
 BROKER = """\
 <fix type='FIX' major='4' minor='4'>
@@ -129,6 +133,28 @@ def test_a_lake_keeps_its_codes_over_a_second_run(run):
     assert before.column_names == ["field", "value", "name", "other_names"]
     run("parquet:lake/")
     assert pq.read_table("lake/codes/codes.parquet").equals(before)
+
+
+@pytest.mark.parametrize("kind", ["SQLite", "PostgreSQL", "DuckDB"])
+def test_the_documented_query_names_each_of_several_codes(kind, tmp_path, request, select):
+    log = encode([(35, b"D"), (18, b"1 G W")]) + encode([(35, b"D"), (18, b'5 "\\')])
+    (tmp_path / "day.log").write_bytes(
+        log + encode([(35, b"D"), (18, b"f")]) + encode([(35, b"0")])
+    )
+    text = (ROOT / "docs" / "connectors.md").read_text()
+    (query,) = [one for kinds, one in queries(text) if kind == kinds and "ExecInst" in one]
+    query = f"select exec_inst from ({query}) q order by message_id"
+    lake, database = f"parquet:{tmp_path}/lake", f"sqlite:///{tmp_path}/fixfeed.db"
+    output = {"SQLite": database, "DuckDB": lake}.get(kind) or request.getfixturevalue("postgresql")
+    assert main(["--input", f"{tmp_path}/day.log", "--quiet", "--output", output]) == 0
+    if kind == "DuckDB":
+        assert main(["views", f"{tmp_path}/lake"]) == 0
+        with duckdb.connect(f"{tmp_path}/lake/fixfeed.duckdb", read_only=True) as views:
+            found = views.sql(query).fetchall()
+    else:
+        found = select(output, query)
+    named = ["Not held; All or none; Peg to VWAP", "Held", "Intermarket sweep"]
+    assert found == [(one,) for one in named]
 
 
 def test_lines_of_json_have_the_names(run):
