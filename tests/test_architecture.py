@@ -90,6 +90,17 @@ def test_imports_follow_the_arrows(file):
     assert strays == []
 
 
+@pytest.mark.parametrize("folder", ["files", "ledger", "sql", "parquet", "jsonl"])
+def test_sources_and_sinks_have_no_value_of_fix(folder):
+    for file in (ROOT / "io" / folder).glob("*.py"):
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        texts = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
+        values = [
+            one.value for one in nodes if isinstance(one, ast.Constant) and id(one) not in texts
+        ]
+        assert [value for value in values if "FIX" in repr(value)] == [], file
+
+
 def test_only_the_flags_of_fix_know_fix():
     """They become the protocol of a run in one place. Samples and fidelity are of FIX alone."""
     room = ROOT / "pipelines"

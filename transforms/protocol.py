@@ -34,12 +34,15 @@ class Protocol(ABC):
     `name` is what people call it, `table` describes its messages as rows. `reasons` are the reasons
     of its failures and `defects` the kinds of defects of its messages, each with its meaning; those
     of `batch.READING_REASONS` are among the reasons. `digest` identifies the way messages are read:
-    rows made under another digest are not taken for the same.
+    rows made under another digest are not taken for the same. If messages are text, `begin` is how
+    each begins: their sources may be in UTF-16, and a line end comes after each file of an archive.
+    Sources of bytes, without it, are read as they are.
     """
 
     name: str
     reasons: Mapping[str, str]
     defects: Mapping[str, str]
+    begin: bytes = b""
 
     @property
     @abstractmethod

@@ -1,8 +1,9 @@
 """Reads compressed files and UTF-16 as a stream, and reports where and why one is damaged.
 
 gz, bz2, xz, zst, zip and UTF-16 are detected by their first bytes, whatever the file's name.
-Consecutive members (concatenated rotated logs, the files in a zip archive) are read as one. Text in
-UTF-16 is read as UTF-8, compressed or not.
+Consecutive members (concatenated rotated logs, the files in a zip archive) are read as one. If the
+messages of a protocol are text, that in UTF-16 is read as UTF-8, compressed or not. `begin` below
+is how they begin (`transforms.protocol.Protocol`), `` if they are bytes.
 """
 
 import bz2
@@ -41,7 +42,7 @@ class Damaged(Exception):
     """A file cannot be read any further; the text is the reason."""
 
 
-def compression_of(head: bytes) -> str:
+def compression_of(head: bytes, begin: bytes) -> str:
     """Return how a file that begins with `head` is stored, `` if its bytes are plain.
 
     It is `gz`, `bz2`, `xz`, `zst` or `zip`; `utf-16-le` or `utf-16-be`; or `gz utf-16-le` and the
@@ -53,22 +54,22 @@ def compression_of(head: bytes) -> str:
         return compression
     if compression:
         try:
-            head = Stream(io.BytesIO(head), compression).read(_CHUNK)
+            head = Stream(io.BytesIO(head), compression, begin).read(_CHUNK)
         except Damaged:
             return compression
-    return f"{compression} {_encoding_of(head)}".strip()
+    return f"{compression} {_encoding_of(head, begin) if begin else ''}".strip()
 
 
-def _encoding_of(head: bytes) -> str:
+def _encoding_of(head: bytes, begin: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if head.startswith(mark) and not head.startswith(codecs.BOM_UTF32_LE):
             return encoding
     # UTF-16 after the first plain message was appended to 8-bit text.
-    plain = head.find(b"8=FIX")
+    plain = head.find(begin)
     head = head if plain < 0 else head[:plain]
     for encoding in _MARKS.values():
-        begin = "8=FIX".encode(encoding)
-        if any(match.start() % 2 == 0 for match in re.finditer(re.escape(begin), head)):
+        encoded = begin.decode().encode(encoding)
+        if any(match.start() % 2 == 0 for match in re.finditer(re.escape(encoded), head)):
             return encoding
     return ""
 
@@ -94,7 +95,7 @@ class Stream:
     before it. `consumed` is the number of bytes of the file decompressed so far.
     """
 
-    def __init__(self, file: IO[bytes], compression: str):
+    def __init__(self, file: IO[bytes], compression: str, begin: bytes):
         """`file` is open for reading at its beginning; the stream does not close it.
 
         `compression` is as `compression_of` returns it.
@@ -103,6 +104,7 @@ class Stream:
         self.consumed = 0
         self.before = b""
         self._file = file
+        self._begin = begin
         self._compression, self._encoding = _parts(compression)
         self._pieces = self._read_on() if compression else None
         self._rest = b""
@@ -192,7 +194,7 @@ class Stream:
             raise self._fail("its UTF-16 text ends inside a character")
 
     def _members(self) -> Iterator[bytes]:
-        """Yield the files of a zip archive in order, each ended by a line end."""
+        """Yield the files of a zip archive in order; those of text end with a line end."""
         try:
             with zipfile.ZipFile(self._file) as archive:
                 for info in archive.infolist():
@@ -206,9 +208,9 @@ class Stream:
         before, last = self.consumed, b"\n"
         try:
             with archive.open(info) as packed:
-                compression = compression_of(packed.read(_CHUNK))
+                compression = compression_of(packed.read(_CHUNK), self._begin)
             with archive.open(info) as packed:
-                inner = Stream(packed, compression)
+                inner = Stream(packed, compression, self._begin)
                 while data := inner.read(_MEMBER_SLICE):
                     share = min(1, packed.tell() / max(1, info.file_size))
                     self.consumed = before + int(info.compress_size * share)
@@ -217,7 +219,7 @@ class Stream:
         except (Damaged, *_ZIP_ERRORS) as error:
             raise self._fail(f"its member {info.filename!r} cannot be read: {error}") from error
         self.consumed = before + info.compress_size
-        if last != b"\n":
+        if self._begin and last != b"\n":
             yield b"\n"
 
     def _decompressed(self) -> Iterator[bytes]:

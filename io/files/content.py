@@ -25,7 +25,8 @@ class Content:
 
     `place` is the path that it is known by, absolute and without links, or `STANDARD_INPUT`.
     `length` is that of its uncompressed bytes, an estimate if it is compressed. `known` are the
-    witnesses (`ledger.witness`) that are known without another read, by position.
+    witnesses (`ledger.witness`) that are known without another read, by position. `begin` is that
+    of its protocol (`files.compression`).
     """
 
     planned: Planned
@@ -33,6 +34,7 @@ class Content:
     compression: str
     length: int
     known: Mapping[int, str]
+    begin: bytes
 
     @property
     def file_id(self) -> str:
@@ -64,7 +66,7 @@ class Content:
         """
 
         def look(file: BinaryIO) -> dict[int, str]:
-            stream = Stream(file, self.compression)
+            stream = Stream(file, self.compression, self.begin)
             return witnesses(stream.read, positions, stream.seek)
 
         try:
@@ -98,7 +100,8 @@ class Content:
             return False, ""
 
         def compare(mine: BinaryIO, its: BinaryIO) -> tuple[bool, str]:
-            one, another = Stream(mine, self.compression), Stream(its, other.compression)
+            one = Stream(mine, self.compression, self.begin)
+            another = Stream(its, other.compression, other.begin)
             while True:
                 try:
                     data = one.read(_CHUNK)
@@ -118,28 +121,28 @@ class Content:
 
     def look_at(self, place: str) -> "Content | None":
         """Return the content of the file now at a place, None if none can be read there."""
-        return look_at(place)
+        return look_at(place, self.begin)
 
 
-def look(path: str, place: str) -> tuple[Content, bytes]:
+def look(path: str, place: str, begin: bytes) -> tuple[Content, bytes]:
     """Return the content of the file at a path, and its first 64 KiB.
 
-    It is to be known by `place`. Up to 1 MiB is read. If the file is replaced meanwhile, so that
-    the parts are of two files, it is read again. Raises `Damaged` or `OSError` if
-    nothing can be read.
+    It is to be known by `place`; `begin` is that of its protocol. Up to 1 MiB is read. If the file
+    is replaced meanwhile, so that the parts are of two files, it is read again. Raises `Damaged` or
+    `OSError` if nothing can be read.
     """
     for _ in range(MOST_MOVES):
         with suppress(Replaced):
-            return _look(path, place)
+            return _look(path, place, begin)
     raise Damaged("is replaced again and again while it is looked at")
 
 
-def _look(path: str, place: str) -> tuple[Content, bytes]:
+def _look(path: str, place: str, begin: bytes) -> tuple[Content, bytes]:
     with open_file(path) as file:
         planned = Planned.look(path, file)
-        compression = compression_of(file.read(_SNIFF))
+        compression = compression_of(file.read(_SNIFF), begin)
         file.seek(0)
-        stream = Stream(file, compression)
+        stream = Stream(file, compression, begin)
         head = data = stream.read(_SNIFF)
         known = {}
         trail = Trail()
@@ -158,14 +161,14 @@ def _look(path: str, place: str) -> tuple[Content, bytes]:
         # The compression ratio so far is an estimate for the rest of the file.
         ratio = stream.position / stream.consumed if stream.consumed else 1.0
     length = round(planned.size * ratio)
-    return Content(planned, place, compression, length, known), head
+    return Content(planned, place, compression, length, known, begin), head
 
 
-def look_at(place: str) -> Content | None:
+def look_at(place: str, begin: bytes) -> Content | None:
     """Return the content of the file now at a place, None if none can be read there."""
     if place == STANDARD_INPUT or not place:
         return None
     try:
-        return look(place, place)[0]
+        return look(place, place, begin)[0]
     except (Damaged, OSError, ValueError):
         return None

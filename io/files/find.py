@@ -151,7 +151,7 @@ def file_at(path: str, place: str, protocol: Protocol) -> File:
         raise Damaged(f"is a folder; name its files, as in '{visible(os.path.join(path, '*'))}'")
     if kind:
         raise Damaged(f"is {kind}, not a file; what a program writes is read with --input -")
-    content, head = look(path, place)
+    content, head = look(path, place, protocol.begin)
     if content.planned.size >= LARGEST_SOURCE:
         raise Damaged(too_large())
     name = STANDARD_INPUT if place == STANDARD_INPUT else visible(redact_path(path))
@@ -214,6 +214,7 @@ def cut_ranges(
         file.content.planned,
         file.compression,
         file.framing,
+        begin=file.content.begin,
         longest=longest,
     )
     if file.compression:

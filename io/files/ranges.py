@@ -41,7 +41,7 @@ class Range:
 
     `framing` describes the layout of the file. A record longer than `longest` comes in blocks that
     are `too_long`. `context` is the context at the start (`Block.context`), if the framing has one.
-    If `unread` is set, the range is not read, for that reason.
+    If `unread` is set, the range is not read, for that reason. `begin` is that of its protocol.
     """
 
     origin: Source
@@ -56,6 +56,7 @@ class Range:
     context: Mapping[str, str] = field(default_factory=dict)
     unread: str = ""
     longest: int = LONGEST
+    begin: bytes = b""
 
     @property
     def path(self) -> str:
@@ -84,7 +85,7 @@ def blocks_of(part: Range, file: BinaryIO, *, block_size: int = BLOCK) -> Iterat
     Bytes at the end of a file that make no message yet come as a provisional block, and so does the
     last data before damage. Memory is bounded by `Range.longest`.
     """
-    stream = Stream(file, part.compression)
+    stream = Stream(file, part.compression, part.begin)
     try:
         stretches = _stretches(part, stream)
     except Damaged as error:
@@ -128,7 +129,7 @@ def with_context(
     if not first.framing.has_context or first.compression or not any(p.start for p in parts):
         return parts
     try:
-        told = first.planned.read_with(lambda file: _contexts(parts, Stream(file, ""), stop))
+        told = first.planned.read_with(lambda file: _contexts(parts, Stream(file, "", b""), stop))
     except (OSError, Damaged, Replaced, _Unread) as error:
         unread = (
             "what comes before this place, and tells how to read it, could not be read: "

@@ -86,7 +86,7 @@ def _trail(part: Range, position: int) -> Trail:
     trail = Trail()
     try:
         with part.planned.opened() as file:
-            stream = Stream(file, part.compression)
+            stream = Stream(file, part.compression, part.begin)
             if position > EXACT:
                 stream.seek(position - TAIL)
                 return Trail.beyond(position, stream.read(TAIL))

@@ -1,5 +1,6 @@
 """A protocol made for these tests goes from files into every sink; no sink knows it."""
 
+import codecs
 import dataclasses
 import datetime
 import gzip
@@ -9,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import zipfile
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
@@ -154,6 +156,21 @@ def test_any_ranges_and_blocks_of_a_file_hold_the_same_messages(tmp_path, size, 
     assert of_batches(batches) == (messages, failures)
     assert sum(batch.read for batch in batches) == len(messages) + len(failures)
     assert sum(batch.skipped for batch in batches) == 601 - len(messages) - len(failures)
+
+
+def test_bytes_are_taken_as_they_are_from_files_and_archives(tmp_path):
+    """No line end comes between the files of an archive, and no byte order mark is looked for."""
+    data, messages, failures = tape(50)
+    with zipfile.ZipFile(tmp_path / "day.zip", "w") as archive:
+        archive.writestr("1.tape", data[:1200])
+        archive.writestr("2.tape", data[1200:])
+    file = one_file(tmp_path / "day.zip", (tmp_path / "day.zip").read_bytes())
+    parts = with_context(cut_ranges(file, ()))
+    blocks = [block for part in parts for block in read_blocks(part)]
+    assert of_batches(map(TAPE.parse, blocks)) == (messages, failures)
+    marked = codecs.BOM_UTF16_LE.ljust(52, b"x")
+    (part,) = cut_ranges(one_file(tmp_path / "marked.tape", marked), ())
+    assert [block.data for block in read_blocks(part)] == [marked]
 
 
 def test_an_unfinished_end_is_kept_and_read_again_when_the_file_has_grown(tmp_path):

@@ -131,6 +131,7 @@ class Fix(Protocol):
     name = "FIX"
     reasons = REASONS
     defects = MEANINGS
+    begin = b"8=FIX"
 
     @cached_property
     def table(self) -> Table:

@@ -198,13 +198,13 @@ def test_logons_are_found_in_a_log_rotated_at_any_moment(tmp_path, monkeypatch, 
 @pytest.mark.parametrize("rotate", EVERY_ROTATION.values(), ids=EVERY_ROTATION)
 def test_a_log_rotated_while_it_is_looked_at_is_seen_as_one_file(tmp_path, monkeypatch, rotate):
     def look(parts):
-        return content.look(parts[0].path, parts[0].path)[0].known
+        return content.look(parts[0].path, parts[0].path, b"8=FIX")[0].known
 
     data = log(40, 1)
     seen = list(at_every_moment(tmp_path, monkeypatch, data, look, rotate))
     new = tmp_path / "1" / "day.log"
     one_file = [
-        content.look(str(file), str(file))[0].known
+        content.look(str(file), str(file), b"8=FIX")[0].known
         for file in (written(tmp_path / "old", data), new)
     ]
     assert all(one in one_file for one in seen)

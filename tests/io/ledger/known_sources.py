@@ -12,7 +12,7 @@ __all__ = ["check_known_by_what_was_read", "content_of", "file_source", "file_wi
 
 
 def content_of(path):
-    return look(str(path), str(path))[0]
+    return look(str(path), str(path), b"")[0]
 
 
 def file_source(path):

@@ -247,11 +247,11 @@ def test_a_planned_file_may_grow_but_not_change(day):
 
 
 def test_an_unreadable_file_has_no_content(tmp_path):
-    assert look_at(str(tmp_path / "missing")) is None
-    assert look_at("-") is None
-    assert look_at(str(tmp_path)) is None
+    assert look_at(str(tmp_path / "missing"), b"") is None
+    assert look_at("-", b"") is None
+    assert look_at(str(tmp_path), b"") is None
     (tmp_path / "empty").write_bytes(b"")
-    assert isinstance(look_at(str(tmp_path / "empty")), Content)
+    assert isinstance(look_at(str(tmp_path / "empty"), b""), Content)
 
 
 def test_one_witness_is_kept_for_each_mebibyte_and_later_for_each_sixteen():
