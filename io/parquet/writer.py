@@ -231,7 +231,7 @@ class ParquetWriter(ParquetLedger):
         for table, source_id, batches in commit.by_table:
             if table != "messages":
                 rows = _in_order(batches, source_id, key_of(table))
-                new[table, source_id, ""] = rows.cast(children.get(table, rows.schema))
+                new[table, source_id, ""] = rows if table in KEYS else rows.cast(children[table])
                 continue
             messages = _in_order(batches, source_id, "message_id", self.table.json_only)
             if self._schema is not None:
