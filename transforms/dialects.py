@@ -5,7 +5,7 @@ JSON object, `with recursive`, `as materialized` and window functions mean the s
 same is here. Values come out alike too: times as whole microseconds, days as text.
 """
 
-__all__ = ["DIALECTS", "day", "decimal", "microseconds"]
+__all__ = ["DIALECTS", "day", "decimal", "microseconds", "seconds"]
 
 DIALECTS = ("sqlite", "postgresql", "duckdb")
 
@@ -28,6 +28,15 @@ def day(dialect: str, time: str) -> str:
         "postgresql": f"to_char({time} at time zone 'UTC', 'YYYY-MM-DD')",
         # Its own conversions follow the time zone of the connection.
         "duckdb": f"cast(cast(make_timestamp(epoch_us({time})) as date) as varchar)",
+    }[dialect]
+
+
+def seconds(dialect: str, time: str) -> str:
+    """Return the expression of a time as FIX writes it, to the second: `20250102-09:30:00`."""
+    return {
+        "sqlite": f"replace(substr({time}, 1, 10), '-', '') || '-' || substr({time}, 12, 8)",
+        "postgresql": f"to_char({time} at time zone 'UTC', 'YYYYMMDD-HH24:MI:SS')",
+        "duckdb": f"strftime(make_timestamp(epoch_us({time})), '%Y%m%d-%H:%M:%S')",
     }[dialect]
 
 

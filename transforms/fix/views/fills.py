@@ -74,7 +74,8 @@ def select(dialect: str) -> str:
 ), executions as materialized (
   select * from numbered where copy = 1
 ), candidates as (
-  select c.message_id, c.session, c.order_id, c.exec_ref_id, c.kind, e.message_id as target,
+  select c.message_id, c.session, c.order_id, c.exec_ref_id, c.kind, c.filled, c.sending_time,
+    e.message_id as target,
     row_number() over (partition by c.message_id order by
       case when e.order_id = c.order_id then 0 else 1 end,
       case when e.day <= c.day then 0 else 1 end,
@@ -84,7 +85,7 @@ def select(dialect: str) -> str:
     and e.session = c.session and e.kind <> 'bust' and e.message_id <> c.message_id
   where c.kind <> 'fill'
 ), links as materialized (
-  select message_id, kind, coalesce(target, -min(message_id) over (
+  select message_id, kind, filled, sending_time, coalesce(target, -min(message_id) over (
     partition by session, order_id, exec_ref_id)) as target
   from candidates where choice = 1
 ), chain as (
@@ -92,26 +93,26 @@ def select(dialect: str) -> str:
   union
   select c.message_id, l.target from chain c join links l on l.message_id = c.ancestor
 ), roots as (
-  select c.message_id,
-    coalesce(min(case when l.message_id is null then c.ancestor end), min(c.ancestor)) as root
+  select c.message_id, min(case when l.message_id is null then c.ancestor end) as first,
+    min(c.ancestor) as least
   from chain c left join links l on l.message_id = c.ancestor group by c.message_id
 ), changes as materialized (
-  select r.root, e.message_id, e.kind, e.filled,
-    max(case when e.kind = 'bust' then 1 else 0 end) over (partition by r.root) as busted,
-    sum(case when e.kind = 'correction' then 1 else 0 end) over (partition by r.root)
-      as corrections,
-    row_number() over (partition by r.root order by
-      case when e.message_id in (select target from links where kind = 'correction')
+  select l.message_id, l.filled, coalesce(r.first, r.least) as root,
+    case when r.first > 0 then r.first end as original_message_id,
+    max(case when l.kind = 'bust' then 1 else 0 end) over same as busted,
+    sum(case when l.kind = 'correction' then 1 else 0 end) over same as corrections,
+    row_number() over (partition by coalesce(r.first, r.least) order by
+      case when l.message_id in (select target from links where kind = 'correction')
         then 1 else 0 end,
-      e.sending_time desc nulls last, e.message_id desc) as latest
-  from roots r join executions e on e.message_id = r.message_id
+      l.sending_time desc nulls last, l.message_id desc) as latest
+  from roots r join links l on l.message_id = r.message_id
+  window same as (partition by coalesce(r.first, r.least))
 ), counted as (
   select message_id, message_id as original_message_id, 0 as corrections from executions
   where kind = 'fill' and message_id not in (select root from changes)
   union all
-  select c.message_id, e.message_id, c.corrections
-  from changes c left join executions e on e.message_id = c.root and e.kind = 'fill'
-  where c.busted = 0 and c.latest = 1 and (e.message_id is not null or c.filled = 1)
+  select message_id, original_message_id, corrections from changes
+  where busted = 0 and latest = 1 and (original_message_id is not null or filled = 1)
 )
 select m.*, c.original_message_id, cast(c.corrections as integer) as corrections,
   case when (m.fields ->> 'CopyMsgIndicator') = 'Y' then 1 else 0 end as drop_copy
