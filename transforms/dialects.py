@@ -5,7 +5,18 @@ JSON object, `with recursive`, `as materialized` and window functions mean the s
 same is here. Values come out alike too: times as whole microseconds, days as text.
 """
 
-__all__ = ["DIALECTS", "day", "decimal", "microseconds", "seconds"]
+from typing import NamedTuple
+
+__all__ = [
+    "DIALECTS",
+    "Entries",
+    "day",
+    "decimal",
+    "entries",
+    "microseconds",
+    "number",
+    "seconds",
+]
 
 DIALECTS = ("sqlite", "postgresql", "duckdb")
 
@@ -43,3 +54,51 @@ def seconds(dialect: str, time: str) -> str:
 def decimal(dialect: str, column: str) -> str:
     """Return the expression of a decimal as people read it: 14.94, not 14.9400000000."""
     return f"trim_scale({column})" if dialect == "postgresql" else column
+
+
+class Entries(NamedTuple):
+    """The entries of a group, as the parts of a query.
+
+    `source` comes after `cross join`, and `condition` into `where`. Then `number` is the number of
+    an entry, from 1, and `fields` the entry, a JSON object.
+    """
+
+    source: str
+    condition: str
+    number: str
+    fields: str
+
+
+def entries(dialect: str, json: str, group: str, name: str) -> Entries:
+    """Return the parts of a query of the entries that a JSON object has under `group`.
+
+    `name` is that of the rows in the query. There are none if `group` is missing or no array.
+    """
+    if dialect == "postgresql":
+        return Entries(
+            f"jsonb_array_elements(case jsonb_typeof({json} -> '{group}') when 'array'"
+            f" then {json} -> '{group}' end) with ordinality {name} (value, key)",
+            f"jsonb_typeof({name}.value) = 'object'",
+            f"cast({name}.key as integer)",
+            f"{name}.value",
+        )
+    return Entries(
+        f"json_each({json}, '$.{group}') {name}",
+        f"lower({name}.type) = 'object'",
+        f"cast({name}.key as integer) + 1",
+        f"{name}.value",
+    )
+
+
+def number(dialect: str, text: str) -> str:
+    """Return the expression of a number as FIX writes it (`-14.94`), null if it is none."""
+    # No question mark: in statements it is the place of a value.
+    pattern = "'^-{0,1}([0-9]+[.]{0,1}[0-9]*|[.][0-9]+)$'"
+    return {
+        "sqlite": f"case when {text} glob '*[0-9]*' and {text} not glob '*[^0-9.-]*'"
+        f" and {text} not glob '*.*.*' and substr({text}, 2) not glob '*-*'"
+        f" then cast({text} as real) end",
+        "postgresql": f"case when {text} ~ {pattern} then trim_scale(cast({text} as numeric)) end",
+        "duckdb": f"case when regexp_full_match({text}, {pattern})"
+        f" then try_cast({text} as decimal(38, 10)) end",
+    }[dialect]
