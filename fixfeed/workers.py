@@ -12,10 +12,11 @@ import queue
 import struct
 import subprocess
 import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import IO, Any
 
 import pyarrow as pa
@@ -99,17 +100,21 @@ class _Worker:
 
 
 class _Workers:
-    """The processes, and as many threads that talk to them."""
+    """The processes, each with a thread that talks to it."""
 
     def __init__(self, wanted: Wanted, count: int):
         self._wanted = wanted
-        self._threads = ThreadPoolExecutor(count, "fixfeed")
+        self._asked: queue.SimpleQueue[tuple[Future[list[Given]], Part] | None]
+        self._asked = queue.SimpleQueue()
         self._all: list[_Worker] = []
-        self._free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
         try:
             for _ in range(count):
                 self._all.append(_Worker())
-                self._free.put(self._all[-1])
+                # A program that ends does not wait for what it has not read.
+                thread = threading.Thread(target=self._serve, args=self._all[-1:], daemon=True)
+                self._threads.append(thread)
+                thread.start()
         except OSError as error:
             self.end()
             raise RuntimeError(
@@ -117,14 +122,20 @@ class _Workers:
             ) from error
 
     def submit(self, part: Part) -> Future[list[Given]]:
-        return self._threads.submit(self._work, part)
+        future: Future[list[Given]] = Future()
+        self._asked.put((future, part))
+        return future
 
-    def _work(self, part: Part) -> list[Given]:
-        worker = self._free.get()
-        try:
-            given = worker.ask(self._wanted, part)
-        finally:
-            self._free.put(worker)
+    def _serve(self, worker: _Worker) -> None:
+        while (asked := self._asked.get()) is not None:
+            future, part = asked
+            try:
+                future.set_result(self._answer(worker, part))
+            except Exception as error:
+                future.set_exception(error)
+
+    def _answer(self, worker: _Worker, part: Part) -> list[Given]:
+        given = worker.ask(self._wanted, part)
         if isinstance(given, str):
             raise RuntimeError(f"a worker process failed: an error of fixfeed's own\n{given}")
         return given
@@ -133,7 +144,10 @@ class _Workers:
         """End all processes at once."""
         for worker in self._all:
             worker.kill()
-        self._threads.shutdown(cancel_futures=True)
+        for _ in self._threads:
+            self._asked.put(None)
+        for thread in self._threads:
+            thread.join()
         for worker in self._all:
             worker.close()
 

@@ -108,6 +108,12 @@ def test_a_log_is_a_table(place):
     assert outcome("A log as a table 4", place) == ""
 
 
+def test_the_table_of_the_readme_is_made(place):
+    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    done = python(f"{code}assert len(orders.to_pandas()) == orders.num_rows > 5", place)
+    assert done.returncode == 0, done.stderr
+
+
 def test_files_are_counted_in_windows(place):
     lines = outcome("Files to windows 1", place).splitlines()
     rule = "sending_time exists and MsgType not in (0, 1, 2, 3, 4, 5, A, n)"

@@ -4,6 +4,7 @@ import datetime
 import gzip
 import os
 import random
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -165,7 +166,7 @@ def test_worker_processes_need_no_beam_and_no_main_guard(logs, tmp_path, program
     assert ("UserWarning" in done.stderr) == (not options)
 
 
-@pytest.mark.parametrize("end", ["break", "kill"])
+@pytest.mark.parametrize("end", ["break", "kill", "leave"])
 @pytest.mark.usefixtures("in_small_parts")
 def test_workers_end_with_whoever_reads(logs, end):
     if end == "break":
@@ -175,15 +176,18 @@ def test_workers_end_with_whoever_reads(logs, end):
         assert children_of(os.getpid()) == set()
         return
     code = (
-        "import fixfeed, time; from fixfeed import tables; tables._SMALL, tables.BLOCK = 0, 9000\n"
+        "import fixfeed; from fixfeed import tables; tables._SMALL, tables.BLOCK = 0, 9000\n"
         f"reader = fixfeed.scan('{logs}/*', workers=2); next(reader); print(flush=True)\n"
-        "time.sleep(60)"
+        "import sys; sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as caller:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as caller:
         caller.stdout.readline()
         left = children_of(caller.pid)
         assert len(left) == 2
-        caller.kill()
+        if end == "kill":
+            caller.kill()
+        assert caller.communicate() == (b"", b"")
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and any(map(is_alive, left)):
         time.sleep(0.05)
@@ -332,17 +336,40 @@ def test_what_is_read_is_as_the_flags_of_the_job_say():
     assert "unknown_tag" in second["defects"]
 
 
-def test_a_dictionary_of_ones_own_names_its_fields(tmp_path):
+def broker_dictionary(folder):
     dictionary = """<fix type='FIX' major='4' minor='4' servicepack='0'>
         <header/><trailer/>
         <messages><message name='NewOrderSingle' msgtype='D' msgcat='app'>
         <field name='DeskCode' required='N'/></message></messages>
         <components/><fields><field number='9001' name='DeskCode' type='STRING'/></fields></fix>"""
-    (tmp_path / "broker.xml").write_text(dictionary)
+    (folder / "broker.xml").write_text(dictionary)
+    return folder / "broker.xml"
+
+
+def test_a_dictionary_of_ones_own_names_its_fields(tmp_path):
     data = encode([(35, b"D"), (9001, b"north")])
-    own = {"dictionary": f"+{tmp_path}/broker.xml"}
+    own = {"dictionary": f"+{broker_dictionary(tmp_path)}"}
     table = fixfeed.parse(data, columns="fields", include="DeskCode = north", **own)
     assert table["fields"].to_pylist() == ['{"DeskCode":"north"}']
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_workers_read_by_the_same_dictionaries_rules_and_masking(tmp_path):
+    shutil.copy(broker_dictionary(tmp_path), tmp_path / "own.xml")
+    line = encode([(35, b"D"), (9001, b"north"), (1, b"acc")])
+    other = encode([(35, b"D"), (9001, b"south"), (1, b"acc")])
+    (tmp_path / "day.log").write_bytes(b"".join([line, b"\n", other, b"\n"] * 1000))
+    options = {
+        "dictionary": [f"+{tmp_path}/own.xml"],
+        "include": ["DeskCode = north"],
+        "mask": "Account=hash",
+        "mask_key": b"key",
+    }
+    table = fixfeed.read(tmp_path / "day.log", workers=2, **options)
+    assert table.equals(fixfeed.read(tmp_path / "day.log", workers=1, **options))
+    assert set(table["fields"].to_pylist()) == {'{"DeskCode":"north"}'}
+    assert (table.num_rows, count(table, "filtered")) == (1000, 1000)
+    assert table["account"][0].as_py() not in ("acc", None)
 
 
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"^A", b"<SOH>", b";"])
