@@ -4,25 +4,17 @@ import dataclasses
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Unpack
 
 import pyarrow as pa
 
+from fixfeed.asked import HowToRead, fix_of, listed, messages_wanted
 from fixfeed.io.files.find import File, Unreadable, cut_ranges, find_files, without_copies
 from fixfeed.io.files.ranges import BLOCK
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.tally import Tally
 from fixfeed.transforms.batch import FAILURES, UNREADABLE, Block, ends_within_line
-from fixfeed.transforms.fix.dictionary.own import read_dictionaries
-from fixfeed.transforms.fix.framing.delimiter import read_delimiter
-from fixfeed.transforms.fix.prefix.log_format import read_log_format
-from fixfeed.transforms.fix.protocol import FIX, Fix
-from fixfeed.transforms.fix.reading import VALIDATE, Reading
-from fixfeed.transforms.fix.rules.language import Rule as FixRule
-from fixfeed.transforms.fix.secrets.masking import read_masking
-from fixfeed.transforms.keep import Rule, read_rules
-from fixfeed.transforms.nearest import did_you_mean
-from fixfeed.wanted import FILE, OF_A_RUN, Given, Part, Wanted, columns_of
+from fixfeed.wanted import FILE, Given, Part, Wanted
 from fixfeed.workers import in_order
 
 __all__ = ["failures", "parse", "read", "scan"]
@@ -39,24 +31,6 @@ _RANGE = 4 << 20
 _HEAD = 64 << 10
 
 _WHOLE = 1 << 60
-_PARTIES = {49: "SenderCompID", 56: "TargetCompID"}
-
-
-class HowToRead(TypedDict, total=False):
-    """How logs are read, in the words of the job's flags (`fixfeed --help`).
-
-    Texts are as for the flags; a list may be one text. `mask_key` is the key of hashes.
-    """
-
-    validate: str
-    dictionary: str | Sequence[str]
-    default_appl_ver_id: str
-    mask: str | Sequence[str]
-    mask_key: bytes
-    delimiter: str | None
-    captured_at: str | Sequence[str]
-    log_time_zone: str | None
-    we_are: str | Sequence[str]
 
 
 def read(
@@ -84,7 +58,9 @@ def read(
 
     Args:
       logs: Files, globs (`**` matches folders to any depth), URLs.
-      columns: The columns wanted, in this order; all if not given.
+      columns: The columns wanted, in this order; all if not given. A field without a column, by its
+        name or tag (`MarketSegmentID`, `5001`), gives its text, and JSON where it repeats or is a
+        group.
       include: Rules in the language of --include; messages that meet one of them are kept.
       exclude: Rules for messages that are left out; they win over `include`.
       floats: Whether prices and quantities are floats, the nearest ones, and not exact decimals.
@@ -98,7 +74,7 @@ def read(
       FileNotFoundError: None of the logs can be read.
       RuntimeError: A worker process ended too early.
     """
-    wanted = _messages(columns, include, exclude, floats, how)
+    wanted = messages_wanted(columns, include, exclude, floats, how)
     return _table(wanted, _Log("read", logs, wanted, workers))
 
 
@@ -119,7 +95,7 @@ def scan(
     Memory is bounded: a few batches for each worker process. DuckDB and polars take the reader as
     it is. The warning about failures comes at the end. Arguments and errors are as in `read`.
     """
-    wanted = _messages(columns, include, exclude, floats, how)
+    wanted = messages_wanted(columns, include, exclude, floats, how)
     log = _Log("scan", logs, wanted, workers)
     return pa.RecordBatchReader.from_batches(wanted.schema, log.rows())
 
@@ -131,7 +107,7 @@ def failures(logs: Logs, *, workers: int | None = None, **how: Unpack[HowToRead]
     the reason `unreadable`. Arguments and errors are as in `read`, but for logs none of which can
     be read: they are rows as well.
     """
-    wanted = Wanted(_fix(how), (FILE, *FAILURES.names), failures=True)
+    wanted = Wanted(fix_of(how), (FILE, *FAILURES.names), failures=True)
     return _table(wanted, _Log("failures", logs, wanted, workers))
 
 
@@ -154,7 +130,7 @@ def parse(
     [{'msg_type': 'D', 'symbol': 'AAPL', 'price': Decimal('1.2500000000'), 'defects': None}]
     """
     octets = data.encode() if isinstance(data, str) else memoryview(data).tobytes()
-    wanted = _messages(columns, include, exclude, floats, how, without=FILE)
+    wanted = messages_wanted(columns, include, exclude, floats, how, without=FILE)
     tally = Tally("parse")
     rows = [tally.counted(one) for part in _cut(octets, wanted) for one in wanted.of(part)]
     tally.tell()
@@ -173,7 +149,7 @@ class _Log:
         """Find the files."""
         if workers is not None and workers < 1:
             raise ValueError(f"workers is {workers}, expected 1 or more")
-        patterns = [os.fspath(one) for one in _list(logs)]
+        patterns = [os.fspath(one) for one in listed(logs)]
         files, self._unreadable = find_files(patterns, wanted.protocol)
         self._files, copies = without_copies([file for file in files if file.content.known])
         if not files and not wanted.failures:
@@ -245,87 +221,6 @@ def _cut(data: bytes, wanted: Wanted) -> Iterator[Part]:
             context = piece.context
             yield Part("", piece)
         at, length = block.end, 4 * BLOCK
-
-
-def _messages(
-    columns: str | Sequence[str] | None,
-    include: str | Sequence[str],
-    exclude: str | Sequence[str],
-    floats: bool,
-    how: HowToRead,
-    *,
-    without: str = "",
-) -> Wanted:
-    """Return what is wanted of messages."""
-    fix = _fix(how)
-    every = tuple(name for name in columns_of(fix.table) if name != without)
-    return Wanted(
-        fix,
-        every if columns is None else tuple(_list(columns)),
-        include=_rules(include, fix),
-        exclude=_rules(exclude, fix),
-        floats=floats,
-    )
-
-
-def _rules(texts: str | Sequence[str], fix: Fix) -> tuple[Rule, ...]:
-    rules = read_rules(_list(texts), fix.reading.dictionaries, fix.reading.masking)
-    for rule in rules:
-        for name in OF_A_RUN:
-            if isinstance(rule, FixRule) and name in rule.columns:
-                raise ValueError(
-                    f"the rule {rule.text!r} asks about {name}, which only a job fills"
-                )
-    return tuple(rules)
-
-
-def _fix(how: HowToRead) -> Fix:
-    """Return FIX as it is to be read. Raises `ValueError`; `TypeError` for an unknown word."""
-    for word in how:
-        if word not in HowToRead.__annotations__:
-            known = [
-                *HowToRead.__annotations__,
-                "columns",
-                "include",
-                "exclude",
-                "floats",
-                "workers",
-            ]
-            hint = did_you_mean(word, known) or f"; there are {', '.join(known)}"
-            raise TypeError(f"there is no option {word!r}{hint}")
-    validate = how.get("validate", FIX.reading.validate)
-    if validate not in VALIDATE:
-        raise ValueError(f"validate is {validate!r}, expected one of {', '.join(VALIDATE)}")
-    dictionaries = read_dictionaries(
-        _list(how.get("dictionary", ())), how.get("default_appl_ver_id", "9")
-    )
-    masking = read_masking(
-        _list(how.get("mask", ())), key=how.get("mask_key", b""), own_names=dictionaries.own_names
-    )
-    log = read_log_format(
-        captured_at=_list(how.get("captured_at", ())),
-        time_zone=how.get("log_time_zone"),
-        we_are=_list(how.get("we_are", ())),
-    )
-    for tag, name in _PARTIES.items():
-        if log.we_are and tag in masking.tags:
-            raise ValueError(
-                f"we_are compares with {name}, which mask hides; leave out one of them"
-            )
-    reading = Reading(validate=validate, dictionaries=dictionaries, masking=masking)
-    return Fix(reading, log, _delimiter(how.get("delimiter")))
-
-
-def _delimiter(text: str | None) -> bytes | None:
-    try:
-        return None if text is None else read_delimiter(text)
-    except ValueError as error:
-        raise ValueError(f"delimiter is {text!r}, {error}") from error
-
-
-def _list(one_or_many: Any) -> list[Any]:
-    one = isinstance(one_or_many, str | os.PathLike)
-    return [one_or_many] if one else list(one_or_many)
 
 
 def _cores() -> int:

@@ -1,13 +1,14 @@
 """What is wanted of a log as a table: which columns of which messages, block by block."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fixfeed.fields import values_of
 from fixfeed.io.files.ranges import Range
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.io.sql.doubles import with_doubles
@@ -55,7 +56,8 @@ class Given(NamedTuple):
 class Wanted:
     """What is wanted of each block. It can be pickled.
 
-    `columns` are those of the result, of `columns_of`. Rows are the messages that `include` and
+    `columns` are those of the result: of `columns_of`, or `fields`, which have the keys of fields
+    without a column in the JSON. Rows are the messages that `include` and
     `exclude` keep, with `floats` in place of decimals; with `failures` they are the failures.
 
     Raises `ValueError` for a column or rule that asks for what is not there.
@@ -67,12 +69,13 @@ class Wanted:
     exclude: tuple[Rule, ...] = ()
     floats: bool = False
     failures: bool = False
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the names of columns."""
         known = [FILE, *FAILURES.names] if self.failures else columns_of(self.protocol.table)
         for name in self.columns:
-            if name not in known:
+            if name not in known and name not in self.fields:
                 hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
                 raise ValueError(f"there is no column {name!r}{hint}")
         if len(set(self.columns)) < len(self.columns):
@@ -107,11 +110,14 @@ class Wanted:
 
     def _messages(self, batch: Batch) -> pa.RecordBatch:
         wanted = [name for name in self.columns if name != FILE]
-        if not self.floats:
-            return batch.messages.select(wanted)
-        # Numbers with more places than a decimal has are in the JSON.
-        rows = batch.messages.select(list(dict.fromkeys([*wanted, "fields"])))
-        return with_doubles(rows, self.protocol.table.finer).select(wanted)
+        own = [name for name in wanted if name not in self.fields]
+        # Numbers with more places than a decimal has, and fields without a column, are in the JSON.
+        rows = batch.messages.select(list(dict.fromkeys([*own, "fields"])))
+        if self.floats:
+            rows = with_doubles(rows, self.protocol.table.finer)
+        for name, keys in self.fields.items():
+            rows = rows.append_column(name, values_of(rows["fields"], keys))
+        return rows.select(wanted)
 
     def _failures(self, batch: Batch) -> pa.RecordBatch:
         return batch.failures.select([name for name in self.columns if name != FILE])

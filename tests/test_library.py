@@ -89,7 +89,7 @@ def test_every_public_name_is_in_the_document_and_has_a_docstring():
 
 
 def test_every_option_is_in_the_document():
-    from fixfeed.tables import HowToRead
+    from fixfeed.asked import HowToRead
 
     rows = re.findall(r"^\| (`.*?`) \|", TEXT, re.MULTILINE)
     listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}

@@ -20,6 +20,7 @@ import pytest
 
 import fixfeed
 from fixfeed import tables, workers
+from fixfeed.asked import messages_wanted
 from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.transforms.fix.protocol import FIX
@@ -120,7 +121,7 @@ def test_batches_are_the_table_in_parts(logs):
 
 
 def test_only_a_few_parts_are_under_way_at_a_time(logs):
-    wanted = tables._messages(["position"], (), (), False, {})
+    wanted = messages_wanted(["position"], (), (), False, {})
     started = []
 
     def parts():
@@ -220,7 +221,7 @@ def test_a_worker_that_ends_is_an_error_that_says_what_to_do(logs, monkeypatch):
 
 @pytest.mark.usefixtures("in_small_parts")
 def test_an_error_of_our_own_in_a_worker_is_shown_as_one(logs):
-    wanted = tables._messages(None, (), (), False, {})
+    wanted = messages_wanted(None, (), (), False, {})
     with pytest.raises(RuntimeError, match=r"(?s)fixfeed's own.*AttributeError"):
         list(workers.in_order(wanted, [Part("a.log", "no block")], 1))
 
@@ -275,10 +276,29 @@ def test_columns_are_those_asked_for_in_that_order(logs):
     assert fixfeed.parse(ORDER, columns="symbol").to_pydict() == {"symbol": ["AAPL"]}
 
 
+def test_a_field_without_a_column_is_a_column_of_text(tmp_path):
+    parties = [(453, b"2"), (448, b"P1"), (447, b"D"), (448, b"P2")]
+    data = encode([(35, b"D"), (5001, b"x=1"), (100, b"XLON"), (9001, b"north"), *parties])
+    data += encode([(35, b"D"), (55, b'5001":'), (5001, b"1"), (5001, b"2"), (44, b"x")])
+    own = {"dictionary": f"+{broker_dictionary(tmp_path)}"}
+    names = ["5001", "ExDestination", "DeskCode", "price", "NoPartyIDs", "symbol"]
+    table = fixfeed.parse(data, columns=names, **own)
+    assert table.column_names == names
+    groups = '[{"PartyID":"P1","PartyIDSource":"D"},{"PartyID":"P2"}]'
+    assert [tuple(row.values()) for row in table.to_pylist()] == [
+        ("x=1", "XLON", "north", None, groups, None),
+        ('["1","2"]', None, None, None, None, '5001":'),
+    ]
+    masked = fixfeed.parse(data, columns="ExDestination", mask="ExDestination")
+    assert masked["ExDestination"].to_pylist() == ["****", None]
+
+
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
         ({"columns": ["symbl"]}, ValueError, "no column 'symbl'; did you mean symbol?"),
+        ({"columns": ["Symbol"]}, ValueError, "a column of its own; did you mean symbol?"),
+        ({"columns": ["enriched"]}, ValueError, "there is no column 'enriched'"),
         ({"columns": ["symbol", "symbol"]}, ValueError, "'symbol' is asked for twice"),
         ({"include": "Symbl = A"}, ValueError, "the nearest is Symbol"),
         ({"include": "ingested_at exists"}, ValueError, "asks about ingested_at"),
@@ -406,6 +426,11 @@ def test_a_long_piece_is_cut_without_a_difference(monkeypatch):
     cut = silent(fixfeed.parse, data)
     assert cut.column("raw").num_chunks > 5
     assert cut.equals(whole, check_metadata=True)
+
+
+def test_a_piece_has_no_file():
+    with pytest.raises(ValueError, match="there is no column 'file'"):
+        fixfeed.parse(ORDER, columns=["file", "symbol"])
 
 
 def test_what_is_no_bytes_is_refused():
