@@ -25,7 +25,7 @@ import pyarrow as pa
 from fixfeed.transforms.batch import TIME, Batch, Block
 from fixfeed.transforms.codes import Code
 
-__all__ = ["Framing", "Protocol", "Table", "default_protocol"]
+__all__ = ["Framing", "Protocol", "Renewal", "Table", "default_protocol"]
 
 
 class Protocol(ABC):
@@ -150,6 +150,28 @@ class Framing(ABC):
         return [dataclasses.replace(block, context=context)]
 
 
+class Renewal(ABC):
+    """Brings messages that an older version of a protocol stored to what this one stores.
+
+    A row is a mapping of `message_id`, `source_id` and `columns`, which those of `changing` are
+    among, to values; one that the older version did not have is missing or None. Rows with the
+    values in `decisive`, which may matter for other rows, are shown to `learn`, in any order,
+    before `changes` is asked for any.
+    """
+
+    columns: Sequence[str]
+    changing: Sequence[str]
+    decisive: Mapping[str, str]
+
+    @abstractmethod
+    def learn(self, row: Mapping[str, Any]) -> None:
+        """Remember what a decisive row means for others."""
+
+    @abstractmethod
+    def changes(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the columns that change, with their new values; None only for those of text."""
+
+
 _ALWAYS = {
     "position": pa.int64(),
     "ingested_at": TIME,
@@ -199,7 +221,8 @@ class Table:
       codes_of: Yields the codes that have another name for a value of the first of `named_by`, if
         that decides names; None if it does not.
       times: The columns with the time of a message; the first that is not null counts.
-      in_order: The column that mostly grows with the position; `` if none does.
+      in_order: The columns with the time that people order messages by; the first that is not null
+        counts.
       indexes: The columns that rows are looked up by, where the first of them is not null.
       unique: Columns whose values hardly ever repeat.
       finer: Decimal columns, and the key under which the column `fields`, a JSON object, has the
@@ -213,6 +236,7 @@ class Table:
         not in lower case, or that of a table that all protocols have.
       views: Yields (name, query) for the views that a dialect of SQL (`dialects`) has of the
         messages. A query may read `messages`, `codes`, `messages_named` and the views before it.
+      renewal: Makes what brings messages of older versions of the protocol to this one.
     """
 
     schema: pa.Schema
@@ -224,13 +248,14 @@ class Table:
     named_by: Sequence[str] = ()
     codes_of: Callable[[str], Iterable[Code]] | None = None
     times: Sequence[str] = ()
-    in_order: str = ""
+    in_order: Sequence[str] = ()
     indexes: Sequence[tuple[str, ...]] = ()
     unique: Sequence[str] = ()
     finer: Mapping[str, str] = field(default_factory=dict)
     partition_by: Sequence[str] = ()
     children: Mapping[str, pa.Schema] = field(default_factory=dict)
     views: Callable[[str], Iterable[tuple[str, str]]] = _no_views
+    renewal: "Callable[[], Renewal] | None" = None
 
     def __post_init__(self) -> None:
         """Check the columns that are always there."""

@@ -41,5 +41,5 @@ def keys(source_id: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def now() -> str:
-    """Return the current time as text that both databases read."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    """Return the current time as text that both databases read, as `io.sql.times` has it."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -11,14 +11,10 @@ import pyarrow as pa
 from fixfeed.io.codes import COLUMNS, code_row, codes_of_sessions
 from fixfeed.io.ledger.keys import POSITION_BITS, now
 from fixfeed.io.ledger.ledger import SchemaError
+from fixfeed.io.sql.migrations import migrate
 from fixfeed.io.sql.tables import (
-    MIGRATIONS,
     VERSION,
-    add_column,
-    codes_table,
     create_statements,
-    drop_view_statements,
-    view_statements,
 )
 from fixfeed.transforms.codes import Code
 from fixfeed.transforms.protocol import Protocol, Table, default_protocol
@@ -130,7 +126,7 @@ class Database(ABC):
             if found is None:
                 for statement in create_statements(self.dialect, self.table):
                     self.query(statement)
-                self._fill_codes()
+                self.fill_codes()
             else:
                 self._check_version(found)
                 self._keep_other_names()
@@ -170,20 +166,7 @@ class Database(ABC):
             if found is None:
                 raise SchemaError(f"{self.place} holds no fixfeed schema to migrate")
             if found < VERSION:
-                for statement in drop_view_statements(self.dialect, self.table):
-                    self.query(statement)
-                for version in range(found, VERSION):
-                    for statement in MIGRATIONS[version][self.dialect]:
-                        self.query(statement)
-                there = self.columns("messages")
-                for name in self.table.keyed:
-                    if name not in there:
-                        self.query(add_column(name, self.dialect, self.table))
-                self.query("drop table codes")
-                self.query(codes_table(self.dialect))
-                self._fill_codes()
-                for statement in view_statements(self.dialect, self.table):
-                    self.query(statement)
+                migrate(self, found)
             self.query("update schema_version set version = ?", VERSION)
         return found, VERSION
 
@@ -205,7 +188,7 @@ class Database(ABC):
             )
         return version
 
-    def _fill_codes(self) -> None:
+    def fill_codes(self) -> None:
         """Fill the table of codes, which is empty, with all that the protocol names."""
         rows = [code[:3] for code in self.table.codes()]
         if rows:

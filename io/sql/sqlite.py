@@ -22,6 +22,7 @@ from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.doubles import with_doubles
 from fixfeed.io.sql.store import Store
+from fixfeed.io.sql.times import with_texts_of_times
 from fixfeed.transforms.nearest import nearest
 from fixfeed.transforms.protocol import Protocol
 
@@ -158,8 +159,11 @@ class SqliteStore(Store):
         return {row[0] for row in self.query("select name from pragma_table_info(?)", table)}
 
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
-        """See `Database.ingest`. Decimals become doubles (`with_doubles`), times ISO 8601 text."""
-        rows = pa.Table.from_batches([with_doubles(batch, self.table.finer) for batch in batches])
+        """See `Database.ingest`. Decimals become doubles (`with_doubles`), times texts."""
+        finer = self.table.finer
+        rows = pa.Table.from_batches(
+            [with_texts_of_times(with_doubles(batch, finer)) for batch in batches]
+        )
         with self._telling():
             self._cursor.adbc_ingest(table, rows, mode="append")
 

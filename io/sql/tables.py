@@ -18,18 +18,19 @@ from fixfeed.transforms.protocol import Table
 __all__ = [
     "DIALECTS",
     "FAILURE_COLUMNS",
-    "MIGRATIONS",
     "VERSION",
     "add_column",
     "codes_table",
     "create_statements",
     "drop_view_statements",
+    "index_statements",
+    "sources_statements",
     "table_rows",
     "view_statements",
 ]
 
 VERSION = 4
-"""The version of the schema; MIGRATIONS lead to it from older versions."""
+"""The version of the schema; `io.sql.migrations` leads to it from older versions."""
 
 DIALECTS = ("sqlite", "postgresql")
 
@@ -46,7 +47,7 @@ _TYPES: Mapping[pa.DataType, tuple[str, str]] = {
 FAILURE_COLUMNS = ("failure_id", "source_id", *FAILURES.names[1:])
 
 
-def _sources(dialect: str) -> tuple[str, str, str]:
+def sources_statements(dialect: str) -> tuple[str, str, str]:
     """Return the statements that make the tables of sources and of progress, and their view."""
     index = DIALECTS.index(dialect)
     integer, time = _TYPES[pa.int64()][index], _TYPES[TIME][index]
@@ -92,41 +93,6 @@ group by s.source_id""",
     )
 
 
-def _to_version_3(dialect: str) -> tuple[str, ...]:
-    colon = f"{'instr' if dialect == 'sqlite' else 'strpos'}(fingerprint, ':')"
-    identities, progress, view = _sources(dialect)
-    return (
-        "alter table sources rename to old_sources",
-        "alter table progress rename to old_progress",
-        identities,
-        progress,
-        # A file was known by its first bytes, `length:digest`; a source without a file was known by
-        # its key. So was a file that no job had planned, with its fingerprint as the key.
-        f"""insert into source_identities select source_id, kind, name,
-  case
-    when name like 'file:4096:%' then substr(name, 11, 32)
-    when kind <> 'file' or name like 'file:%' then 'key:' || substr(fingerprint, {colon} + 1, 32)
-    when fingerprint like '4096:%' then substr(fingerprint, 6, 32)
-    else ''
-  end,
-  case when kind <> 'file' or name like 'file:%' then '' else name end,
-  '', mark_digests, '', '', first_seen, last_seen from old_sources""",
-        # If stretches of several rules overlap, reprocessing was interrupted, and it is not known
-        # which rules made the rows. Reprocessing reads such stretches again.
-        """insert into progress select source_id,
-  case when exists (select 1 from old_progress q where q.source_id = p.source_id
-    and q.rules <> p.rules and q.start < p."end" and q."end" > p.start)
-  then 'unknown' else rules end,
-  start, "end", stored, filtered, failed, skipped, '' from old_progress p
-where not exists (select 1 from old_progress q where q.source_id = p.source_id
-  and q.start <= p.start and q."end" >= p."end" and q.rules <> p.rules
-  and (q.start < p.start or q."end" > p."end" or q.rules < p.rules))""",
-        "drop table old_progress",
-        "drop table old_sources",
-        view,
-    )
-
-
 def _columns(
     schema: pa.Schema, key: str, dialect: str, json: Collection[str] = (), number: str = ""
 ) -> str:
@@ -144,18 +110,6 @@ def _columns(
     if number:
         lines.append(f"primary key ({key}, {number})")
     return ",\n  ".join(lines)
-
-
-MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
-    1: dict.fromkeys(DIALECTS, ("alter table messages add column masked text",)),
-    2: {dialect: _to_version_3(dialect) for dialect in DIALECTS},
-    3: dict.fromkeys(DIALECTS, ()),
-}
-"""For each older version and dialect, the statements that lead to the next version's tables.
-
-The views of messages do not exist while they run; they are made anew after them, and columns that
-messages lack are added (`add_column`).
-"""
 
 
 def add_column(name: str, dialect: str, table: Table) -> str:
@@ -183,7 +137,7 @@ def create_statements(dialect: str, table: Table) -> list[str]:
             f"  {_columns(schema, 'message_id', dialect, table.json, number='entry')}\n)"
             for name, schema in table.children.items()
         ),
-        *_sources(dialect),
+        *sources_statements(dialect),
         f"""create table runs (
   run_id {integer} primary key,
   started_at {time} not null,
@@ -199,11 +153,28 @@ def create_statements(dialect: str, table: Table) -> list[str]:
             f" where {columns[0]} is not null"
             for columns in table.indexes
         ),
+        *index_statements(table, dialect),
         *view_statements(dialect, table),
     ]
-    if dialect == "postgresql" and table.in_order:
-        statements.append(f"create index messages_time on messages using brin ({table.in_order})")
     return statements
+
+
+def index_statements(table: Table, dialect: str) -> list[str]:
+    """Return the statements that make the indexes by time: of all messages, and of defects.
+
+    A page of messages in the order of time begins where the one before ends (`(time, message_id)`);
+    in SQLite an index has the key of the row anyway.
+    """
+    if not table.in_order:
+        return []
+    time = table.in_order[0]
+    if len(table.in_order) > 1:
+        time = f"coalesce({', '.join(table.in_order)})"
+    key = ", message_id" if dialect == "postgresql" else ""
+    return [
+        f"create index messages_time on messages (({time}){key})",
+        f"create index messages_defects on messages (({time}){key}) where defects is not null",
+    ]
 
 
 def view_statements(dialect: str, table: Table) -> list[str]:

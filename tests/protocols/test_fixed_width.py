@@ -532,8 +532,7 @@ def test_a_database_has_the_columns_indexes_and_names_of_the_protocol(database, 
         " and indexname not like '%_pkey'",
     }
     found = {name for (name,) in select(database, indexes[store.dialect])}
-    expected = {"messages_symbol", "messages_time"}
-    assert found == (expected if store.dialect == "postgresql" else {"messages_symbol"})
+    assert found == {"messages_symbol", "messages_time", "messages_defects"}
 
 
 def test_a_database_of_another_protocol_is_refused(database):

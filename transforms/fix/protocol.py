@@ -25,6 +25,7 @@ from fixfeed.transforms.fix.logons import carry
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.reading import USUAL, Reading
+from fixfeed.transforms.fix.renewal import FixRenewal
 from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, NAMED
 from fixfeed.transforms.fix.views.views import views
 from fixfeed.transforms.protocol import Framing, Protocol, Table
@@ -108,12 +109,13 @@ _TABLE = Table(
     codes=codes,
     named_by=tuple(name for name in NAMED_BY if name in MESSAGES.names),
     times=("captured_at", "sending_time", "transact_time"),
-    in_order="sending_time",
+    in_order=("sending_time", "captured_at"),
     indexes=(("symbol", "sending_time"), ("cl_ord_id",), ("orig_cl_ord_id",)),
     unique=("cl_ord_id", "orig_cl_ord_id", "order_id", "exec_id", "exec_ref_id", "fields"),
     finer={column.name: column.field for column in COLUMNS if column.type == DECIMAL},
     partition_by=("date", "msg_type"),
     views=views,
+    renewal=FixRenewal,
 )
 
 

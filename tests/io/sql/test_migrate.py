@@ -16,8 +16,10 @@ from fixfeed.io.sql.tables import VERSION
 from fixfeed.pipelines import migrate
 from fixfeed.pipelines import run as fixfeed
 from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.logons import carry
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.protocol import FIX
+from tests.io.older.log import LOG, stored
 from tests.transforms.fix.messages import encode
 
 HERE = Path(__file__).parent
@@ -198,3 +200,87 @@ def test_files_read_by_older_versions_into_other_sinks_are_not_read_again(tmp_pa
         summary = json.loads(capsys.readouterr().out)
         assert [one["read"] for one in summary["sinks"].values()] == [0, 0]
         assert summary["finished"] == [str(path)]
+
+
+def older(uri, version, fields):
+    """Make a database as an older version did, with the messages of `tests.io.older.log`."""
+    store = open_store(uri)
+    made = 3 if version == 3 else 1
+    for statement in (HERE / f"schema_{made}_{store.dialect}.sql").read_text().split(";\n"):
+        if statement.strip():
+            store.query(statement)
+    if version == 2:
+        store.query("alter table messages add column masked text")
+        store.query("update schema_version set version = 2")
+    if version == 3:
+        store.query(
+            "insert into source_identities values (1, 'file', 'day.log', '', '', '', '', '', '',"
+            " '2026-03-02T10:00:00.000001', '2026-03-02T11:00:00.000001')"
+        )
+        store.query("insert into progress values (1, 'r', 0, ?, 14, 0, 0, 0, '')", len(LOG))
+        store.query(
+            "insert into runs (run_id, started_at, version, configuration)"
+            " values (1, '2026-03-02T10:00:00.500000', '0', '{}')"
+        )
+    else:
+        store.query(SOURCE, 1, "day.log", *identity_1(LOG))
+        store.query("insert into progress values (1, 'r', 0, ?, 14, 0, 0, 0)", len(LOG))
+    for row in stored(fields):
+        row = {"source_id": 1, **row}
+        if version == 1:
+            row.pop("masked", None)
+        marks = ", ".join("?" * len(row))
+        store.query(f"insert into messages ({', '.join(row)}) values ({marks})", *row.values())
+    store.close()
+
+
+def rows_of(select, uri):
+    names = ", ".join(name for name in FIX.table.keyed if name != "masked")
+    found = select(uri, f"select {names} from messages order by message_id")
+    where = names.split(", ").index("fields")
+    read = [list(row) for row in found]
+    for row in read:
+        row[where] = row[where] if isinstance(row[where], dict) else json.loads(row[where])
+    return [dict(zip(names.split(", "), row, strict=True)) for row in read]
+
+
+@pytest.mark.parametrize("fields", ["rest", "all"])
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_migrated_database_has_the_messages_of_a_fresh_load(
+    database, select, tmp_path, version, fields
+):
+    older(database, version, fields)
+    assert migrate.main([database]) == 0
+    new = f"sqlite:///{tmp_path}/new.db"
+    if database.startswith("postgresql"):
+        store = open_store(database)
+        store.query("create schema fresh")
+        store.close()
+        new = f"{database}?options=-csearch_path%3Dfresh"
+    store = open_store(new)
+    store.prepare()
+    store.query(
+        "insert into source_identities (source_id, kind, name, fingerprint, place, file_id,"
+        " digests, first_seen, last_seen) values (1, 'file', 'day.log', '', '', '', '',"
+        " '2026-03-02', '2026-03-02')"
+    )
+    blocks = carry(Block("file:day.log", 0, LOG), {})
+    batches = [(1, parse_block(block, fields=fields)) for block in blocks]
+    assert sum(store.write(batches, rules="r", replace=False)) == 14
+    store.close()
+    for one, other in zip(rows_of(select, database), rows_of(select, new), strict=True):
+        assert one == other
+    query = "select defects, count(*) from messages_named group by 1 order by 1"
+    assert select(database, query) == select(new, query)
+
+
+def test_times_are_rewritten_in_all_tables_of_sqlite(tmp_path, select):
+    database = f"sqlite:///{tmp_path / 'fixfeed.db'}"
+    older(database, 3, "rest")
+    assert migrate.main([database]) == 0
+    assert select(database, "select first_seen, last_seen from sources") == [
+        ("2026-03-02 10:00:00.000001", "2026-03-02 11:00:00.000001")
+    ]
+    assert select(database, "select started_at, ended_at from runs") == [
+        ("2026-03-02 10:00:00.500000", None)
+    ]

@@ -111,7 +111,7 @@ def test_every_column_is_stored_unchanged(database, select):
 
     postgresql = database.startswith("postgresql")
     stored = {
-        TIME: when if postgresql else "2025-01-02T09:30:00.123456",
+        TIME: when if postgresql else "2025-01-02 09:30:00.123456",
         DATE: when.date() if postgresql else "2025-01-02",
         DECIMAL: Decimal("1234.5600000000") if postgresql else 1234.56,
         pa.bool_(): True if postgresql else 1,
@@ -370,7 +370,8 @@ def test_a_schema_of_another_version_is_refused_until_it_is_migrated(database, m
     old = tables.VERSION
     steps = {old: dict.fromkeys(tables.DIALECTS, ("alter table runs add column host text",))}
     monkeypatch.setattr("fixfeed.io.sql.database.VERSION", old + 1)
-    monkeypatch.setattr("fixfeed.io.sql.database.MIGRATIONS", steps)
+    monkeypatch.setattr("fixfeed.io.sql.migrations.VERSION", old + 1)
+    monkeypatch.setattr("fixfeed.io.sql.migrations.MIGRATIONS", steps)
     store = open_store(database)
     with pytest.raises(SchemaError, match=rf"has schema version {old}, .* fixfeed migrate"):
         store.prepare()
