@@ -15,6 +15,7 @@ All three are given to worker processes, so they can be pickled, and never chang
 
 import dataclasses
 import re
+import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -150,24 +151,29 @@ class Framing(ABC):
         return [dataclasses.replace(block, context=context)]
 
 
-class Renewal(ABC):
+class Renewal(typing.Protocol):
     """Brings messages that an older version of a protocol stored to what this one stores.
 
-    A row is a mapping of `message_id`, `source_id` and `columns`, which those of `changing` are
-    among, to values; one that the older version did not have is missing or None. Rows with the
-    values in `decisive`, which may matter for other rows, are shown to `learn`, in any order,
-    before `changes` is asked for any.
+    A row is a mapping of `message_id`, `source_id` and `columns` to values; one that the older
+    version did not have is missing or None. Rows with the values in `decisive` are shown to
+    `learn`, in any order, before `changes` is asked for any.
     """
 
-    columns: Sequence[str]
-    changing: Sequence[str]
-    decisive: Mapping[str, str]
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns of the rows."""
 
-    @abstractmethod
+    @property
+    def changing(self) -> Sequence[str]:
+        """The columns that may change."""
+
+    @property
+    def decisive(self) -> Mapping[str, str]:
+        """The columns of rows that may matter for others, with their values; empty for none."""
+
     def learn(self, row: Mapping[str, Any]) -> None:
         """Remember what a decisive row means for others."""
 
-    @abstractmethod
     def changes(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the columns that change, with their new values; None only for those of text."""
 

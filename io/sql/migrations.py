@@ -9,6 +9,7 @@ from fixfeed.io.sql.tables import (
     DIALECTS,
     VERSION,
     add_column,
+    codes_table,
     drop_view_statements,
     index_statements,
     sources_statements,
@@ -100,6 +101,9 @@ def _to_version_4(database: "Database") -> None:
         _respace(database, "source_identities", ["first_seen", "last_seen"])
     if table.renewal is not None:
         _renew(database, table.renewal())
+    database.query("drop table codes")
+    database.query(codes_table(database.dialect))
+    database.fill_codes()
     for statement in index_statements(table, database.dialect):
         database.query(statement)
 

@@ -23,7 +23,6 @@ from fixfeed.transforms.fix.scalar.groups import add
 from fixfeed.transforms.fix.scalar.message import unreadable
 from fixfeed.transforms.fix.scalar.values import DECIMAL_PLACES
 from fixfeed.transforms.fix.schema import COLUMNS, DATE, DECIMAL, TIME, Column
-from fixfeed.transforms.protocol import Renewal
 
 __all__ = ["FixRenewal"]
 
@@ -32,8 +31,8 @@ _TAG = re.compile(r"[1-9][0-9]{0,8}")
 _NAMES = tuple(column.name for column in COLUMNS)
 
 
-class FixRenewal(Renewal):
-    """The renewal of FIX: see `Renewal`."""
+class FixRenewal:
+    """The renewal of FIX (`transforms.protocol.Renewal`)."""
 
     columns = (*_NAMES, "fields", "defects", "masked")
     changing = ("session", *_NAMES, "fields", "defects")
