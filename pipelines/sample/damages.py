@@ -133,6 +133,16 @@ def _bad_value(message: bytes, layout: Layout, rng: random.Random) -> Found | No
     return Found(sealed(begin, body), ("bad_value",))
 
 
+def _number_too_large(message: bytes, layout: Layout, rng: random.Random) -> Found | None:
+    parts = _split(message)
+    place = parts and _one_of(parts[1], (b"38", b"44"), rng)
+    if not parts or place is None:
+        return None
+    begin, body = parts
+    body[place] = body[place].partition(b"=")[0] + b"=" + b"9" * 30
+    return Found(sealed(begin, body), ("number_too_large",))
+
+
 def _data_length(message: bytes, layout: Layout, rng: random.Random) -> Found | None:
     head, found, data = message.partition(b"\x0195=")
     if not found or data.count(SOH) != 3:  # RawDataLength, RawData, CheckSum and no SOH in the data
@@ -247,6 +257,7 @@ DAMAGES: tuple[Damage, ...] = (
     _bad_field,
     _empty_value,
     _bad_value,
+    _number_too_large,
     _data_length,
     _field_order,
     _repeated_tag,
