@@ -268,7 +268,11 @@ class _Day:
         body: Fields = [(262, request), (268, b"%d" % entries)]
         for n in range(entries):
             side = rng.randrange(2)
-            body += [(279, b"%d" % rng.randrange(3)), (269, b"%d" % side), (278, b"E%d" % n)]
+            body += [
+                (279, b"%d" % rng.randrange(3)),
+                (269, b"%d" % side),
+                (278, b"%b.%d" % (symbol, n)),
+            ]
             # In FIX 4.2 an entry without Symbol is of the same one as the entry before it.
             body += [] if n and self._session.version == "FIX.4.2" else [(55, symbol)]
             body += [(270, decimal(price + (side * 2 - 1) * (n + 1)))]

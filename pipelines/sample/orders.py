@@ -250,7 +250,7 @@ class _Order:
         self._price += self._rng.randint(-20, 20)
         self._ask("G", [(41, before)])
         if self._rng.random() < 0.15:
-            self._refuse(before, b"2", b"Price too far from the market")
+            self._refuse(before, b"2", b"2", b"Price too far from the market")
             self._id, self._quantity, self._price = before, quantity, price
             return
         self._report("replaced", _REPLACED if self._old else self._status(), self._from(before))
@@ -261,16 +261,16 @@ class _Order:
         self._id = self._new_id("C")
         self._ask("F", [(41, before)])
         if self._rng.random() < 0.2:
-            self._refuse(before, b"1", b"Too late to cancel")
+            self._refuse(before, b"1", b"0", b"Too late to cancel")
             self._id = before
             self._fill(part=False)
             return
         self._report("canceled", _CANCELED, self._from(before))
 
-    def _refuse(self, before: bytes, answers: bytes, text: bytes) -> None:
+    def _refuse(self, before: bytes, answers: bytes, reason: bytes, text: bytes) -> None:
         at = self._later(1, 20)
         body: Fields = [(37, self._order_id), (11, self._id), *self._from(before)]
-        body += [(39, self._status()), (102, b"0"), (58, text)]
+        body += [(39, self._status()), (102, reason), (58, text)]
         if self._version != "FIX.4.0":
             body += [(434, answers), (60, utc(at, self._digits))]
         self.events.append(Event(at, False, "9", body))
