@@ -8,6 +8,8 @@ A new sink is a `Writer` and a line:
 """
 
 import hashlib
+import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +20,27 @@ from typing import Protocol
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from fixfeed.io.ledger.ledger import Known, SinkError, sources_of
+from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, sources_of
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import Batch
 
-__all__ = ["CommitFn", "Limits", "OnCommit", "Run", "Writer"]
+__all__ = ["Again", "CommitFn", "Limits", "OnCommit", "Run", "Writer"]
 
 _COMPARED = 1 << 16
 """So many batches without a witness are compared with those that come after them."""
 
 OnCommit = Callable[[Batch, int], None]
 """Called after a commit, for each of its batches, with the number of messages stored."""
+
+
+class Again(Protocol):
+    """Decides whether to go on with a sink that failed. Can be pickled."""
+
+    def __call__(self, error: SinkFailed, times: int) -> bool:
+        """Return, after a while, whether to try again what has failed so many times in a row."""
+
+    def worked(self) -> None:
+        """Called when what had failed has worked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +51,25 @@ class Run:
     registered when they are first seen. `rules` is the digest of the rules that the messages were
     read with, which is stored with the progress. With `replace`, rows stored under other rules are
     stored anew. `on_commit` is called after each commit.
+
+    For a run without end: no batch waits for more than `seconds`, if that is less than the limit of
+    the sink, except in a sink of files that are made once (Parquet). `again` decides whether a sink
+    that failed is tried again, and takes the time between.
     """
 
     sources: Mapping[str, int] = field(default_factory=dict)
     rules: str = ""
     replace: bool = False
     on_commit: OnCommit | None = None
+    seconds: float = math.inf
+    again: "Again | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """When batches are committed: at this many bytes or rows, or when one has waited this long.
 
-    The wait is checked when a batch comes, and all are committed when a bundle ends.
+    The wait is checked when a batch or a tick comes, and all are committed when a bundle ends.
     """
 
     bytes: int
@@ -131,6 +149,20 @@ class CommitFn(beam.DoFn):
 
     def process(self, batch: Batch):
         """Gather a batch, and commit if a limit is reached."""
+        if not batch.is_tick:
+            self._gather(batch)
+        limits = self._limits
+        if (
+            self._bytes >= limits.bytes
+            or self._rows >= limits.rows
+            or time.monotonic() - self._since >= min(limits.seconds, self._run.seconds)
+        ):
+            self._commit()
+        elif self._writing is not None and self._writing.done():
+            self._wait()
+        return ()
+
+    def _gather(self, batch: Batch) -> None:
         if not (batch.witness or batch.provisional):
             self._check(batch)
         if not self._batches:
@@ -138,14 +170,6 @@ class CommitFn(beam.DoFn):
         self._batches.append(batch)
         self._bytes += batch.nbytes
         self._rows += batch.messages.num_rows
-        limits = self._limits
-        if (
-            self._bytes >= limits.bytes
-            or self._rows >= limits.rows
-            or time.monotonic() - self._since >= limits.seconds
-        ):
-            self._commit()
-        return ()
 
     def finish_bundle(self):
         """Commit what is left, and wait until all is stored."""
@@ -201,6 +225,32 @@ class CommitFn(beam.DoFn):
 
     def _write(self, batches: list[Batch]) -> Counter[str]:
         """Commit batches; return what was committed, by the names of the metrics."""
+        counts: Counter[str] = Counter()
+        for batch, count in zip(batches, self._written(batches), strict=True):
+            counts["stored"] += count
+            counts["repeated"] += batch.messages.num_rows - count
+            counts["filtered"] += batch.filtered
+            counts["failures"] += batch.failures.num_rows
+            if self._run.on_commit:
+                self._run.on_commit(batch, count)
+        return counts
+
+    def _written(self, batches: Sequence[Batch]) -> list[int]:
+        again = self._run.again
+        for times in itertools.count(1):
+            try:
+                stored = self._stored(batches)
+            except SinkFailed as error:
+                self._close()
+                if again is None or not again(error, times):
+                    raise
+            else:
+                break
+        if again and times > 1:
+            again.worked()
+        return stored
+
+    def _stored(self, batches: Sequence[Batch]) -> list[int]:
         run = self._run
         if self._writer is None:
             self._writer = self._prepared()
@@ -209,16 +259,7 @@ class CommitFn(beam.DoFn):
             found = self._writer.register(new, rules=run.rules, replace=run.replace)
             self._sources |= {key: one.source_id for key, one in found.items()}
         numbered = [(self._sources[batch.source], batch) for batch in batches]
-        stored = self._writer.write(numbered, rules=run.rules, replace=run.replace)
-        counts: Counter[str] = Counter()
-        for batch, count in zip(batches, stored, strict=True):
-            counts["stored"] += count
-            counts["repeated"] += batch.messages.num_rows - count
-            counts["filtered"] += batch.filtered
-            counts["failures"] += batch.failures.num_rows
-            if run.on_commit:
-                run.on_commit(batch, count)
-        return counts
+        return self._writer.write(numbered, rules=run.rules, replace=run.replace)
 
     def _prepared(self) -> Writer:
         writer = self._make()
@@ -230,5 +271,6 @@ class CommitFn(beam.DoFn):
         return writer
 
     def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ from fixfeed.io.commit import Run
 from fixfeed.io.files.find import Unreadable
 from fixfeed.io.files.remote import set_options
 from fixfeed.io.files.source import ReadFromFiles
-from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed, gaps
-from fixfeed.io.sql.store import Store
+from fixfeed.io.ledger.ledger import Ledger, gaps
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.endings import (
@@ -29,6 +27,7 @@ from fixfeed.pipelines.endings import (
 )
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.opening import begun, opened
 from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
 from fixfeed.pipelines.plan import Plan, make_plan
 from fixfeed.pipelines.progress import shown
@@ -53,8 +52,8 @@ def run(job: Job, folder: Path) -> int:
     counters.mkdir()
     metrics.start(counters)
     with ExitStack() as stack:
-        ledgers = _opened(job.sinks, stack)
-        runs = _begun(job, ledgers)
+        ledgers = opened(job.sinks, stack)
+        runs = begun(job, ledgers)
         plan = Plan()
         warnings: list[str] = []
         if not job.watch.stop():
@@ -87,30 +86,6 @@ def _found(job: Job, folder: Path) -> Found:
         files += there
         unreadable += not_there
     return files, unreadable
-
-
-def _opened(sinks: Sequence[Sink], stack: ExitStack) -> dict[str, Ledger]:
-    """Return the ledgers of the sinks, which `stack` closes, ready to be written to."""
-    ledgers: dict[str, Ledger] = {}
-    for sink in sinks:
-        try:
-            ledger = sink.ledger()
-        except SinkFailed as error:
-            # It never was open, so the request may be wrong as well.
-            raise SinkError(str(error)) from error
-        stack.callback(ledger.close)
-        ledger.prepare()
-        ledgers[sink.name] = ledger
-    return ledgers
-
-
-def _begun(job: Job, ledgers: Mapping[str, Ledger]) -> list[tuple[Store, int]]:
-    """Store the start of the run in each database; return its number there."""
-    return [
-        (ledger, ledger.begin_run(version("fixfeed"), job.configuration))
-        for ledger in ledgers.values()
-        if isinstance(ledger, Store)
-    ]
 
 
 def _many_files(job: Job, plan: Plan) -> list[str]:

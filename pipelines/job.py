@@ -6,6 +6,7 @@ import shlex
 import stat
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from fixfeed.pipelines.recipe import Rules
 from fixfeed.pipelines.running import LOCAL, Watch, check_runner
 from fixfeed.pipelines.settings import Settings
 from fixfeed.pipelines.sinks import Sink, is_standard_output, sink_of
-from fixfeed.pipelines.sources import sources_of
+from fixfeed.pipelines.sources import Source, Stream, sources_of
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["Job"]
@@ -27,6 +28,7 @@ __all__ = ["Job"]
 class Job:
     """The parts of a run: `sources`, `rules` and `sinks`, and how it is watched and reported.
 
+    `stream` makes the feed of a source without end, and is None if all input is read to its end.
     `processes` is the number of processes it can use. With `beside`, standard output is for
     messages alone, which one process writes. `fix_json` is true if a sink needs whole messages as
     JSON.
@@ -54,6 +56,7 @@ class Job:
         if not settings.input:
             raise UsageError(_nothing_to_read(settings))
         self.sources = sources_of(settings.input)
+        self.stream = _stream(self.sources, settings)
         self.fix_json = any(sink.fix_json for sink in self.sinks)
         one_is_enough = all(sink.one_writer for sink in self.sinks)
         self.processes = 1 if one_is_enough else os.cpu_count() or 1
@@ -85,6 +88,32 @@ def _sinks(settings: Settings, protocol: Protocol) -> list[Sink]:
     if len(set(names)) < len(names):
         raise UsageError(f"output {max(names, key=names.count)} is named twice")
     return sinks
+
+
+def _stream(sources: Sequence[Source], settings: Settings) -> Stream | None:
+    """Return the maker of the feed, None if there is no stream; refuse what does not go with it."""
+    streams = [source.stream for source in sources if source.stream is not None]
+    if not streams:
+        if settings.for_ is not None or settings.until is not None:
+            raise UsageError("--for and --until end a stream, such as --input 'follow:logs/*.log'")
+        return None
+    if len(sources) > 1:
+        raise UsageError(
+            "a stream shares no job with input of another kind: start two jobs on one database, "
+            "one for each --input"
+        )
+    if settings.runner not in LOCAL:
+        raise UsageError(
+            f"files are followed by the DirectRunner, found --runner {settings.runner}"
+        )
+    if settings.reprocess:
+        raise UsageError(
+            "--reprocess replaces what is stored of files that are read to their end: leave out "
+            "follow:, and follow them afterwards"
+        )
+    if (settings.workers or 1) > 1:
+        raise UsageError("a stream is read by one worker: leave out --workers")
+    return streams[0]
 
 
 def _nothing_to_read(settings: Settings) -> str:

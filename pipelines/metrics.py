@@ -4,11 +4,12 @@ Beam's metrics cannot be read while a local pipeline runs. prometheus-client kee
 counters in files in the run's own folder; any process can sum them up.
 """
 
+import datetime
 import functools
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.pipelines.counts import Counts
 from fixfeed.transforms.batch import TRUNCATED, UNREADABLE, Batch
 
-__all__ = ["Committed", "Read", "problems", "read_of", "start", "totals"]
+__all__ = ["Committed", "Read", "newest", "problems", "read_of", "start", "totals"]
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PROBLEMS = "problems.jsonl"
@@ -78,24 +79,40 @@ def _counters(folder: str) -> Mapping[str, Any]:
     values.ValueClass = values.MultiProcessValue()
     registry = prometheus_client.CollectorRegistry()
 
-    return {
+    counters: dict[str, Any] = {
         name: prometheus_client.Counter(
             f"fixfeed_{name}", text, ("sink", label) if label else ("sink",), registry=registry
         )
         for name, (text, label) in _METRICS.items()
     }
+    counters[_NEWEST] = prometheus_client.Gauge(
+        f"fixfeed_{_NEWEST}",
+        "Time of the newest message stored",
+        ("sink",),
+        registry=registry,
+        multiprocess_mode="max",
+    )
+    return counters
 
 
+_NEWEST = "newest_message_seconds"
 _UNFINISHED = pa.array([TRUNCATED, UNREADABLE])
 
 
 class Committed:
     """Counts what a sink has committed; given to the sink as `on_commit`."""
 
-    def __init__(self, sink: str, folder: Path):
-        """`sink` is its name, `folder` the run's."""
+    def __init__(
+        self, sink: str, folder: Path, *, by_source: bool = True, times: Sequence[str] = ()
+    ):
+        """`sink` is its name, `folder` the run's; `by_source` keeps what `read_of` returns.
+
+        `times` are the columns with the time of a message, for `newest`.
+        """
+        self._times = tuple(times)
         self._sink = sink
         self._folder = str(folder)
+        self._by_source = by_source
 
     def __call__(self, batch: Batch, stored: int) -> None:
         """Count one batch, of which `stored` messages were new.
@@ -130,6 +147,23 @@ class Committed:
                 counters["defects"].labels(self._sink, kind).inc(count)
         for lookup, count in batch.joined.items():
             counters["joined"].labels(self._sink, lookup).inc(count)
+        if self._by_source:
+            self._count_source(batch)
+        newest = [
+            one.as_py().timestamp()
+            for one in (pc.max(batch.messages[name]) for name in self._times)
+            if one.is_valid
+        ]
+        if newest:
+            gauge = counters[_NEWEST].labels(self._sink)
+            # It only ever grows: files are read in any order.
+            gauge.set(max(newest[0], gauge._value.get()))
+        if batch.error:
+            problem = {"source": batch.source, "position": batch.end, "error": batch.error}
+            with open(Path(self._folder) / _PROBLEMS, "ab") as file:
+                file.write(orjson.dumps(problem) + b"\n")
+
+    def _count_source(self, batch: Batch) -> None:
         ended = pc.invert(pc.is_in(batch.failures["reason"], _UNFINISHED))
         details = Counter(batch.failures["detail"].filter(ended).to_pylist())
         seen = details.most_common(1)[0][0] if details else ""
@@ -138,10 +172,6 @@ class Committed:
         with open(Path(self._folder) / _SOURCES, "ab") as file:
             line = [self._sink, batch.source, *counts, batch.start, seen]
             file.write(orjson.dumps(line) + b"\n")
-        if batch.error:
-            problem = {"source": batch.source, "position": batch.end, "error": batch.error}
-            with open(Path(self._folder) / _PROBLEMS, "ab") as file:
-                file.write(orjson.dumps(problem) + b"\n")
 
 
 def problems(folder: Path) -> list[dict[str, Any]]:
@@ -180,21 +210,31 @@ def read_of(folder: Path) -> dict[str, Read]:
 
 def totals(folder: Path) -> dict[str, Counts]:
     """Return, by sink, the sums over all processes."""
+    result: dict[str, Counts] = {}
+    for sample in _samples(folder):
+        name = sample.name.removeprefix("fixfeed_").removesuffix("_total")
+        if name not in _METRICS:
+            continue
+        counts = result.setdefault(sample.labels["sink"], Counts())
+        label = _METRICS[name][1]
+        if label:
+            getattr(counts, name)[sample.labels[label]] = int(sample.value)
+        else:
+            setattr(counts, name, int(sample.value))
+    return result
+
+
+def newest(folder: Path) -> datetime.datetime | None:
+    """Return the time of the newest message that a sink has stored, None if there is none."""
+    times = [one.value for one in _samples(folder) if one.name == f"fixfeed_{_NEWEST}"]
+    return datetime.datetime.fromtimestamp(max(times), datetime.UTC) if any(times) else None
+
+
+def _samples(folder: Path) -> Iterator[Any]:
     import prometheus_client
     from prometheus_client import multiprocess
 
     registry = prometheus_client.CollectorRegistry()
     multiprocess.MultiProcessCollector(registry, path=str(folder))
-    result: dict[str, Counts] = {}
     for metric in registry.collect():
-        for sample in metric.samples:
-            name = sample.name.removeprefix("fixfeed_").removesuffix("_total")
-            if name not in _METRICS:
-                continue
-            counts = result.setdefault(sample.labels["sink"], Counts())
-            label = _METRICS[name][1]
-            if label:
-                getattr(counts, name)[sample.labels[label]] = int(sample.value)
-            else:
-                setattr(counts, name, int(sample.value))
-    return result
+        yield from metric.samples

@@ -9,6 +9,7 @@ import argparse
 import re
 from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -29,19 +30,20 @@ examples:
   fixfeed --input day.log --validate dictionary --dictionary 'BROKER->*=+broker.xml'
   fixfeed --input day.log --mask Account=hash --mask-key-file key --mask Text=drop
   fixfeed --input day.log --captured-at '%d.%m.%Y %H:%M:%S' --log-time-zone Europe/Paris
+  fixfeed --input 'follow:logs/*.log' --until 17:30
   fixfeed --config fixfeed.yaml
 
 Every option may stand in the file that --config names (input: [...]) and in the environment
 (FIXFEED_INPUT); lists there are separated by line ends.
 
 exit codes:
-  0  everything read is accounted for
+  0  everything read is accounted for; a stream ended, also by a signal
   1  an error of fixfeed's own, or a worker process that died
   2  wrong usage, or a sink that cannot be opened, or cannot take what is to be stored
   3  a source could not be read whole; what was good is stored
   4  more failures than --max-failures allows
-  5  stopped by a signal, or nobody reads standard output any more; what was committed is
-     stored, and the same command goes on
+  5  stopped before the end by a signal, or nobody reads standard output any more; what was
+     committed is stored, and the same command goes on
   6  a sink, standard output or the folder for temporary files could not be written: disk full,
      server gone, permission lost; what was committed is stored, and the same command goes on
   7  nothing, or almost nothing, of what was read is FIX; the summary says what may help
@@ -104,7 +106,10 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     if config is not None:
         words = read_words(config, _BY_WORD, lambda word: _nearest(word, _BY_WORD)) | words
     words |= given
-    values = {name: _BY_WORD[name].value(given) for name, given in words.items()}
+    values = {
+        f"{name}_" if iskeyword(name) else name: _BY_WORD[name].value(given)
+        for name, given in words.items()
+    }
     return Settings(**values, beam=_for_beam(unknown))
 
 

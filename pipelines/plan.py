@@ -52,10 +52,12 @@ def make_plan(
     rules: str,
     reprocess: bool,
     longest: int = LONGEST,
+    size: int | None = None,
 ) -> Plan:
     """Register the files with every ledger and return the plan of what any of them lacks.
 
-    `longest` is as in `cut_ranges`. With `reprocess` only stretches that an interrupted run stored
+    `longest` and `size` are as in `cut_ranges`; by default the size depends on all there is to
+    read. With `reprocess` only stretches that an interrupted run stored
     under `rules` count as done.
     """
     files, copies = without_copies([file for file in files if file.content.known])
@@ -76,7 +78,7 @@ def make_plan(
         left = gaps(done, 0, file.length if file.compression else file.size)
         wanted.append((file, done, by_all, sum(end - start for start, end in left)))
     total = sum(length for *_, length in wanted)
-    size = range_size(total)
+    size = size or range_size(total)
     for file, done, by_all, length in wanted:
         ends = {one.stored_end for one in by_all}
         stored_end = ends.pop() if len(ends) == 1 and not reprocess else ""

@@ -1,4 +1,4 @@
-"""Shows the progress of a run: a bar on a terminal, a line now and then elsewhere."""
+"""Shows the progress of a run: on a terminal at once, elsewhere by a line now and then."""
 
 import threading
 import time
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -16,10 +17,11 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-__all__ = ["shown"]
+__all__ = ["shown", "shown_without_end"]
 
 _BAR_SECONDS = 0.5
 _LINE_SECONDS = 10.0
+_STREAM_LINE_SECONDS = 60.0
 
 Counts = Callable[[], tuple[int, int]]
 
@@ -72,3 +74,26 @@ def _lines(expected: int, counts: Counts, console: Console, over: threading.Even
             f"{share:.0%} read, {messages:,} messages, {messages / seconds:,.0f}/s{left}",
             highlight=False,
         )
+
+
+@contextmanager
+def shown_without_end(text: Callable[[], str], console: Console) -> Iterator[None]:
+    """Show a line that changes while the body runs; elsewhere than on a terminal, one a minute."""
+    over = threading.Event()
+
+    def watch() -> None:
+        if not console.is_terminal:
+            while not over.wait(_STREAM_LINE_SECONDS):
+                console.print(text(), highlight=False, markup=False, soft_wrap=True)
+            return
+        with console.status("") as status:
+            while not over.wait(_BAR_SECONDS):
+                status.update(escape(text()))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

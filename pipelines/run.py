@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fixfeed.io.ledger.ledger import SinkFailed
-from fixfeed.pipelines import batch, dry_run
+from fixfeed.pipelines import batch, dry_run, stream
 from fixfeed.pipelines.endings import OWN_ERROR, STOPPED, Ending
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.options import read_settings
@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         job = Job(read_settings(words, os.environ), watch, ending)
-        return dry_run.run(job) if job.settings.dry_run else batch.run(job, folder)
+        if job.settings.dry_run:
+            return dry_run.run(job)
+        return stream.run(job, folder) if job.stream else batch.run(job, folder)
 
     try:
         return watch.over(work)

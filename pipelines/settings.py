@@ -5,8 +5,11 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from datetime import time
+from functools import partial
 from typing import Any
 
+from fixfeed.pipelines.durations import read_duration, read_time_of_day
 from fixfeed.pipelines.option import Kind, Option, UsageError
 from fixfeed.transforms.fix.framing.delimiter import read_delimiter
 from fixfeed.transforms.fix.reading import VALIDATE
@@ -72,7 +75,8 @@ class Settings:
     input: tuple[str, ...] = _option(
         _INPUT,
         "a file, a glob (** matches folders to any depth), a URL such as s3://bucket/day.log, "
-        "or - for standard input; may be given several times",
+        "- for standard input, or follow:logs/*.log for what is and will be written to files; "
+        "may be given several times",
         "LOGS",
         default=(),
     )
@@ -190,6 +194,27 @@ class Settings:
         default=(),
         shown=" ".join(default_protocol().table.partition_by),
     )
+    commit_after: float = _option(
+        _OUTPUT,
+        "how long a message of a stream may wait until it is stored with others; files of Parquet "
+        "hold those of a minute",
+        "TIME",
+        default=0.1,
+        shown="100ms",
+        read=partial(read_duration, "commit-after"),
+    )
+    for_: float | None = _option(
+        _RUNNING,
+        "how long a stream is read, such as 10m; until it is stopped if not given",
+        "TIME",
+        read=partial(read_duration, "for"),
+    )
+    until: time | None = _option(
+        _RUNNING,
+        "the time of day, on this machine, at which a stream is stopped, such as 17:30",
+        "TIME",
+        read=partial(read_time_of_day, "until"),
+    )
     dry_run: bool = _option(_RUNNING, "show what would be read, and the columns", default=False)
     quiet: bool = _option(_RUNNING, "show no progress", default=False)
     json: bool = _option(_RUNNING, "print the summary as one JSON object", default=False)
@@ -227,7 +252,9 @@ def _kind(declared: Any, about: typing.Mapping[str, Any]) -> Kind:
 _TYPES = typing.get_type_hints(Settings)
 OPTIONS = tuple(
     Option(
-        name=one.name.replace("_", "-"), kind=_kind(_TYPES[one.name], one.metadata), **one.metadata
+        name=one.name.strip("_").replace("_", "-"),
+        kind=_kind(_TYPES[one.name], one.metadata),
+        **one.metadata,
     )
     for one in fields(Settings)
     if one.metadata

@@ -7,15 +7,33 @@ from typing import Any, NamedTuple
 
 from fixfeed.io.files.content import STANDARD_INPUT
 from fixfeed.io.files.find import File, Unreadable, file_at, find_files
+from fixfeed.io.files.following import Admit, FollowedFiles
+from fixfeed.io.files.globs import find
+from fixfeed.io.redaction import redact
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.standard_input import spool
-from fixfeed.pipelines.uris import split_uri
+from fixfeed.pipelines.uris import UnknownPlace, split_uri
 from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["SOURCES", "Found", "Named", "Source", "SourceKind", "sources_of"]
+__all__ = ["SOURCES", "Found", "Named", "Reading", "Source", "SourceKind", "Stream", "sources_of"]
 
 Found = tuple[list[File], list[Unreadable]]
 """The files to read, and those that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a stream is read: see the arguments of `FollowedFiles`."""
+
+    protocol: Protocol
+    admit: Admit
+    stop: Callable[[], bool]
+    say: Callable[[str], None]
+    longest: int
+
+
+Stream = Callable[[Reading], FollowedFiles]
+"""Makes the feed of a stream."""
 
 
 class Named(NamedTuple):
@@ -32,10 +50,13 @@ class Source:
     `look(protocol)` returns what there is to read and consumes nothing. `find(protocol, folder,
     stop)` returns what the run is to read. Input that can be read only once is copied into
     `folder`, the run's own, to its end or until `stop` returns true.
+
+    A source without end is a `stream`: `stream(reading)` gives what comes, and `find` is not used.
     """
 
     look: Callable[[Protocol], Found]
     find: Callable[[Protocol, Path, Callable[[], bool]], Found]
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True)
@@ -69,10 +90,39 @@ def _standard_input(_named: Sequence[Named]) -> Source:
     return Source(lambda _protocol: ([], []), find)
 
 
+def _follow(named: Sequence[Named]) -> Source:
+    patterns = [one.text.removeprefix(_FOLLOW) for one in named]
+    for pattern in patterns:
+        if "://" in pattern or not pattern:
+            raise UnknownPlace(
+                f"{_FOLLOW}{redact(pattern)} names no local files; write follow:logs/*.log, and "
+                "read files elsewhere, whole, without follow:"
+            )
+
+    def look(protocol: Protocol) -> Found:
+        there = [pattern for pattern in patterns if find(pattern).paths]
+        return find_files(there, protocol)
+
+    return Source(
+        look,
+        lambda protocol, _folder, _stop: look(protocol),
+        lambda reading: FollowedFiles(
+            patterns,
+            reading.protocol,
+            reading.admit,
+            stop=reading.stop,
+            say=reading.say,
+            longest=reading.longest,
+        ),
+    )
+
+
 _FILES = "file"
+_FOLLOW = "follow:"
 SOURCES: dict[str, SourceKind] = {
     _FILES: SourceKind(_files, "logs/*.log.gz", None),
     STANDARD_INPUT: SourceKind(_standard_input, "-", None),
+    "follow": SourceKind(_follow, "follow:logs/*.log", None),
 }
 """Scheme -> kind of source. A text without one of these schemes is a path, a pattern, or a URL of
 Beam's file systems."""

@@ -12,6 +12,7 @@ __all__ = [
     "FAILURES",
     "LARGEST_SOURCE",
     "READING_REASONS",
+    "TICK",
     "TIME",
     "TOO_LONG",
     "TRUNCATED",
@@ -172,6 +173,11 @@ class Block:
         return self.start + max(len(self.data), self.room)
 
 
+TICK = Block("", 0, b"")
+"""A block without source and bytes. A reader that waits gives one now and then, so that what was
+gathered before can be stored: without elements, nothing runs in a graph."""
+
+
 def ends_within_line(data: bytes, before: bool) -> bool:
     """Tell whether `data` ends inside a line; `before` if it is empty."""
     return data[-1:] not in (b"\r", b"\n") if data else before
@@ -214,6 +220,11 @@ class Batch:
         """About how many bytes all its rows have."""
         own = self.messages.nbytes + self.failures.nbytes
         return own + sum(rows.nbytes for rows in self.children.values())
+
+    @property
+    def is_tick(self) -> bool:
+        """Whether it comes from `TICK`, and only says that time has passed."""
+        return not self.source
 
     @classmethod
     def of(

@@ -26,11 +26,13 @@ class File:
     """A file that can be read.
 
     `name` is its name for people, `content` identifies it, and `framing` is its layout.
+    `generation` counts the files that were read at its place before, in this run.
     """
 
     name: str
     content: Content
     framing: Framing
+    generation: int = 0
 
     @property
     def path(self) -> str:
@@ -55,7 +57,10 @@ class File:
     @property
     def source(self) -> Source:
         """The file as a ledger registers it."""
-        return Source(f"file:{redact_path(self.content.place)}", "file", self.name, self.content)
+        key = f"file:{redact_path(self.content.place)}"
+        if self.generation:
+            key = f"{key}#{self.generation}"
+        return Source(key, "file", self.name, self.content)
 
     @property
     def key(self) -> str:

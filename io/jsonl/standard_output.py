@@ -120,7 +120,9 @@ class _WriteBatchFn(beam.DoFn):
             )
 
     def process(self, batch: Batch):
-        name = self._names.get(batch.source, batch.source)
+        if batch.is_tick:
+            return ()
+        name = self._names.get(batch.source) or _name_of(batch)
         lines = joined(self._table.lines(batch, name))
         failures = joined(failure_envelopes(batch, name))
         with _lock:
@@ -130,6 +132,10 @@ class _WriteBatchFn(beam.DoFn):
         if self._on_commit:
             self._on_commit(batch, batch.messages.num_rows)
         return ()
+
+
+def _name_of(batch: Batch) -> str:
+    return batch.origin.name if isinstance(batch.origin, Source) else batch.source
 
 
 def _write_failures(lines: bytes) -> None:

@@ -6,6 +6,8 @@ DuckDB reads it as read_parquet('lake/messages/**/*.parquet', hive_partitioning 
 read_parquet('lake/messages'); `parquet.files` explains the names of its folders.
 """
 
+import dataclasses
+import math
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -61,7 +63,9 @@ class WriteToParquet(beam.PTransform):
         self._place = place
         # Made here: workers may run in another folder.
         writer = ParquetWriter(place, partition_by=partition_by, protocol=protocol)
-        self._fn = CommitFn(lambda: writer, run or Run(), _LIMITS, while_parsing=True)
+        # A file for each batch of a run without end would be too small to be of use.
+        run = dataclasses.replace(run or Run(), seconds=math.inf)
+        self._fn = CommitFn(lambda: writer, run, _LIMITS, while_parsing=True)
 
     def expand(self, batches: beam.PCollection[Batch]):
         """Write the batches; nothing comes out."""

@@ -1,0 +1,310 @@
+"""Follows the files that match patterns, now or later, while programs write them.
+
+A file that grows, is renamed, deleted, cut short, replaced or compressed is read on as
+`files.growing` tells. Which stored source it is, and what of it is stored, is decided as for any
+other file: by its content. Compressed files are read once they have not changed for a while.
+"""
+
+import dataclasses
+import os
+import stat
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from fixfeed.io.files.changes import Changes
+from fixfeed.io.files.compression import Damaged
+from fixfeed.io.files.find import File, file_at
+from fixfeed.io.files.globs import find, has_magic, kind_of, visible
+from fixfeed.io.files.growing import GrowingFile
+from fixfeed.io.files.planned import Replaced
+from fixfeed.io.files.ranges import LONGEST, Range, reason_of
+from fixfeed.io.files.reading import read_blocks
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.protocol import Protocol
+
+__all__ = ["Admit", "FollowedFiles"]
+
+Admit = Callable[[Sequence[File]], Sequence[Range]]
+"""Registers files that were found with all ledgers, and returns what any of them lacks."""
+
+_LOOK_AGAIN = 10.0  # seconds between two looks at all files, where changes are reported
+_POLL = 0.5  # seconds between two looks elsewhere
+_LOOKS = 5  # looks take one in so many seconds at the most
+_QUIET = 2.0  # seconds without a change after which a compressed file is read
+_ENDED = 5.0  # seconds without a change after which a file that was moved is not written any more
+_IDLE = 3600.0  # seconds without a change after which a file is closed until it changes
+
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".lz4", ".tmp")
+
+_Signature = tuple[str, int, int]
+"""Device and inode, size, and time of the last change of a file."""
+
+
+class FollowedFiles:
+    """The blocks of the files that match patterns, as they are written (`io.stream.Feed`).
+
+    A line is read as soon as it is whole: the message that a file ends inside waits. It is a
+    failure if the file has been moved or replaced, and not changed for 5 seconds.
+
+    It ends once `stop` returns true, without reading on.
+    """
+
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        protocol: Protocol,
+        admit: Admit,
+        *,
+        stop: Callable[[], bool],
+        say: Callable[[str], None],
+        longest: int = LONGEST,
+    ):
+        """`say` is given a sentence about each file that cannot be read, once."""
+        self.ended = False
+        self._patterns = patterns
+        self._protocol = protocol
+        self._admit = admit
+        self._stop = stop
+        self._say = say
+        self._longest = longest
+        self._changes = Changes()
+        self._growing: dict[str, GrowingFile] = {}
+        self._by_path: dict[str, GrowingFile] = {}
+        self._done: dict[str, _Signature] = {}
+        self._seen: dict[str, tuple[_Signature, float]] = {}
+        self._generations: Counter[str] = Counter()
+        self._busy: deque[Iterator[Block]] = deque()
+        self._being_read: set[str] = set()
+        self._complaints: dict[str, str] = {}
+        self._next_look = self._soonest = 0.0
+        self._waiting = False
+
+    @property
+    def files(self) -> int:
+        """How many files are followed now."""
+        return len(self._growing)
+
+    @property
+    def behind(self) -> int:
+        """How many bytes that were seen are not read yet."""
+        return sum(one.behind for one in self._growing.values())
+
+    def next(self, seconds: float) -> Block | None:
+        """See `Feed`."""
+        deadline = time.monotonic() + seconds
+        while not self._stop():
+            if time.monotonic() >= self._next_look:
+                self._look()
+            if self._busy:
+                block = next(self._busy[0], None)
+                if block is None:
+                    self._busy.popleft()
+                    continue
+                self._busy.rotate(-1)
+                return block
+            left = min(deadline, self._next_look) - time.monotonic()
+            if left > 0:
+                self._happened(self._changes.wait(left))
+            if not self._busy and time.monotonic() >= deadline:
+                return None
+        self.ended = True
+        return None
+
+    def close(self) -> None:
+        """Close all files."""
+        self._changes.close()
+        for one in self._growing.values():
+            one.close()
+
+    def _happened(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            one = self._by_path.get(path)
+            if one is not None and os.path.exists(path):
+                self._read(one)
+            else:
+                self._next_look = self._soonest
+
+    def _read(self, one: GrowingFile) -> None:
+        """Have a file read on, unless it is being read: then it is read to its end anyway."""
+        if one.file_id not in self._being_read:
+            self._being_read.add(one.file_id)
+            self._busy.append(self._blocks(one))
+
+    def _blocks(self, one: GrowingFile) -> Iterator[Block]:
+        try:
+            while one.has_changed():
+                yield from one.blocks()
+        except Replaced:
+            yield from one.from_copy()
+            self._forget(one)
+            self._next_look = self._soonest
+        except OSError as error:
+            self._say(f"{one.file.name}: {reason_of(error)}")
+            self._forget(one)
+        finally:
+            self._being_read.discard(one.file_id)
+
+    def _forget(self, one: GrowingFile) -> None:
+        one.close()
+        self._growing.pop(one.file_id, None)
+        self._by_path = {path: other for path, other in self._by_path.items() if other is not one}
+
+    def _look(self) -> None:
+        """Look at all files that match: for new ones, moved ones, and those that have changed."""
+        begin = time.monotonic()
+        there, folders = self._there()
+        self._waiting = not folders
+        self._changes.watch(folders, deep=any(map(_is_deep, self._patterns)))
+        self._place(there)
+        self._end_moved(begin)
+        self._open([path for path, one in there.items() if self._is_new(path, one)], there)
+        told = self._changes.reported and _all_inside(there, folders)
+        now = time.monotonic()
+        self._next_look = now + (_LOOK_AGAIN if told and not self._waiting else _POLL)
+        self._soonest = now + _LOOKS * (now - begin)
+
+    def _there(self) -> tuple[dict[str, _Signature], set[str]]:
+        """Return the files that match now, by path, and the folders that all of them are in."""
+        there: dict[str, _Signature] = {}
+        folders: set[str] = set()
+        for pattern in self._patterns:
+            folders |= _folders(pattern)
+            try:
+                paths = find(pattern).paths
+            except (OSError, ValueError) as error:
+                self._complain(pattern, str(error))
+                continue
+            for path in paths:
+                try:
+                    state = os.stat(path)
+                except OSError:
+                    continue
+                if stat.S_ISREG(state.st_mode):
+                    inode = f"{state.st_dev}:{state.st_ino}"
+                    there[path] = (inode, state.st_size, state.st_mtime_ns)
+                else:
+                    self._complain(path, f"is {kind_of(state.st_mode)}, and is not followed")
+        return there, folders
+
+    def _place(self, there: dict[str, _Signature]) -> None:
+        """Learn where the followed files are now, and have those read that have changed."""
+        places: dict[str, str] = {}
+        for path, (inode, *_) in there.items():
+            places.setdefault(inode, path)
+        self._by_path = {}
+        for inode, one in self._growing.items():
+            same = there.get(one.path, ("",))[0] == inode
+            place = one.path if same else places.get(inode)
+            one.moved_to(place)
+            if place is not None:
+                self._by_path[os.path.abspath(place)] = one
+            if one.has_changed():
+                self._read(one)
+
+    def _end_moved(self, now: float) -> None:
+        """End the files that were moved, and close those that have not changed for long."""
+        for one in list(self._growing.values()):
+            unchanged = now - one.changed
+            if one.file_id in self._being_read:
+                continue
+            if one.was_moved and unchanged >= _ENDED:
+                if one.unfinished:
+                    self._busy.append(one.end())
+                if one.is_gone:
+                    self._forget(one)
+            elif one.was_moved or one.is_gone:
+                self._waiting = True
+            if unchanged >= _IDLE and not one.is_gone:
+                self._done[one.path] = one.signature
+                self._forget(one)
+
+    def _is_new(self, path: str, signature: _Signature) -> bool:
+        """Return whether a file is to be opened now: it is new, or has changed since it was done.
+
+        A file that is written as a whole, such as a compressed one, is left until it is quiet.
+        """
+        inode, size, _ = signature
+        if inode in self._growing or not size or self._done.get(path) == signature:
+            return False
+        now = time.monotonic()
+        before, since = self._seen.get(path, (None, now))
+        if before != signature:
+            self._seen[path] = (signature, now)
+            since = now
+        quiet = max(now - since, time.time() - signature[2] / 1e9) >= _QUIET
+        if quiet or not (path in self._done or path.endswith(_PACKED)):
+            return True
+        self._waiting = True
+        return False
+
+    def _open(self, paths: Sequence[str], there: dict[str, _Signature]) -> None:
+        """Begin to follow files; those that are not plain are only read, as they are now."""
+        found: dict[str, File] = {}
+        for path in paths:
+            place = visible(os.path.realpath(path))
+            try:
+                file = file_at(path, place, self._protocol)
+            except (Damaged, OSError) as error:
+                self._done[path] = there[path]
+                self._complain(path, reason_of(error))
+                continue
+            inode = file.content.planned.file_id
+            if inode not in self._growing and inode not in found:
+                found[inode] = dataclasses.replace(file, generation=self._generations[place])
+                self._generations[place] += 1
+        if not found:
+            return
+        parts: dict[str, list[Range]] = {}
+        for part in self._admit(list(found.values())):
+            parts.setdefault(part.origin.key, []).append(part)
+        for file in found.values():
+            self._begin(file, parts.get(file.key, []), there[file.path])
+
+    def _begin(self, file: File, parts: Sequence[Range], signature: _Signature) -> None:
+        at = file.size
+        for part in parts:
+            if part.stop is None and not file.compression:
+                at = part.start
+            else:
+                self._busy.append(read_blocks(part))
+        if file.compression:
+            self._done[file.path] = signature
+            return
+        try:
+            one = GrowingFile(file, self._protocol, at=at, longest=self._longest)
+        except (Replaced, OSError):
+            self._next_look = self._soonest  # another one is there now
+            return
+        self._growing[one.file_id] = one
+        self._by_path[os.path.abspath(file.path)] = one
+        self._read(one)
+
+    def _complain(self, path: str, why: str) -> None:
+        if self._complaints.get(path) != why:
+            self._complaints[path] = why
+            self._say(f"{path}: {why}")
+
+
+def _all_inside(paths: Iterable[str], folders: Iterable[str]) -> bool:
+    """Return whether all files are in these folders themselves, and not only linked to."""
+    real = tuple(f"{os.path.realpath(folder).rstrip('/')}/" for folder in folders)
+    return all(os.path.realpath(os.path.dirname(path) or ".").startswith(real) for path in paths)
+
+
+def _folders(pattern: str) -> set[str]:
+    """Return the folder that all matches of a pattern are in, if it is there yet."""
+    parts = os.path.abspath(pattern).split("/")
+    plain = parts[:-1]
+    for number, part in enumerate(parts):
+        if has_magic(part):
+            plain = parts[: min(number, len(parts) - 1)]
+            break
+    folder = "/".join(plain) or "/"
+    return {folder} if os.path.isdir(folder) else set()
+
+
+def _is_deep(pattern: str) -> bool:
+    """Return whether matches of a pattern may be in folders inside the one they all are in."""
+    first, *_ = [*(part for part in [pattern] if has_magic(part)), ""]
+    return has_magic(os.path.dirname(first))

@@ -1,0 +1,117 @@
+"""Blocks that come without end: a feed of this process as a source of Beam.
+
+    batches = pipeline | ReadFromFeed(feed) | ParseFix()
+
+A feed waits for what comes: bytes that programs write to files, or send. Beam's local runner hands
+elements on at once only inside one stage, from an unbounded source through ParDos to the sinks, and
+only with one worker; so the feed is an object of this process (notes of Beam 2.77, measured).
+"""
+
+import itertools
+import time
+from typing import Any, Protocol
+
+import apache_beam as beam
+from apache_beam import coders
+from apache_beam.io.unbounded_source import (
+    CheckpointMark,
+    ReadFromUnboundedSource,
+    UnboundedReader,
+    UnboundedSource,
+)
+from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
+
+from fixfeed.transforms.batch import TICK, Block
+
+__all__ = ["Feed", "ReadFromFeed"]
+
+_WAIT = 0.1  # seconds without a block after which the sinks may look at the clock
+_BUNDLE = 300.0  # seconds; at the end of a bundle all is committed, and Beam keeps 20 kB of it
+_MANY = 1 << 40  # records in a bundle: time ends it
+
+
+class Feed(Protocol):
+    """Blocks as they come. It is used by one thread."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no block comes any more."""
+
+    def next(self, seconds: float) -> Block | None:
+        """Return the next block; None if none has come within so many seconds, or it has ended.
+
+        What the ledgers of all sinks have is left out. A block that is lost before it is stored
+        comes again in the next run.
+        """
+
+
+class ReadFromFeed(beam.PTransform):
+    """Read a feed until it ends: `PBegin` to `PCollection[Block]`. Unbounded.
+
+    Ten times a second at least there is a block, if need be `TICK`. The feed must be read in the
+    process that made it: on the local runner, with one worker.
+    """
+
+    def __init__(self, feed: Feed):
+        """`feed` is used until it ends; closing it is its owner's work."""
+        super().__init__()
+        self._number = next(_numbers)
+        _feeds[self._number] = feed
+
+    def expand(self, begin: beam.pvalue.PBegin):
+        """Read it in bundles of five minutes."""
+        return begin | "Feed" >> ReadFromUnboundedSource(
+            _FeedSource(self._number),
+            poll_interval=0,
+            max_records_per_bundle=_MANY,
+            max_read_time_seconds=_BUNDLE,
+        ).with_output_types(Block)
+
+
+_numbers = itertools.count()
+_feeds: dict[int, Feed] = {}
+"""The feeds of this process: Beam copies a source, and a feed cannot be copied."""
+
+
+class _Nowhere(CheckpointMark):
+    """Beam's mark of a position. The positions are in the sinks' ledgers, so it holds nothing."""
+
+
+class _FeedReader(UnboundedReader):
+    def __init__(self, feed: Feed):
+        self._feed = feed
+        self._block = TICK
+
+    def start(self) -> bool:
+        return self.advance()
+
+    def advance(self) -> bool:
+        block = self._feed.next(_WAIT)
+        self._block = block or TICK
+        return block is not None or not self._feed.ended
+
+    def get_current(self) -> Block:
+        return self._block
+
+    def get_current_timestamp(self) -> Timestamp:
+        return Timestamp.of(time.time())
+
+    def get_watermark(self) -> Timestamp:
+        return MAX_TIMESTAMP if self._feed.ended else Timestamp.of(time.time())
+
+    def get_checkpoint_mark(self) -> CheckpointMark:
+        return _Nowhere()
+
+
+class _FeedSource(UnboundedSource):
+    def __init__(self, number: int):
+        self._number = number
+
+    def split(self, desired_num_splits: int, options: Any = None) -> list[UnboundedSource]:
+        return [self]
+
+    def create_reader(self, options: Any, checkpoint_mark: Any) -> UnboundedReader:
+        return _FeedReader(_feeds[self._number])
+
+    def get_checkpoint_mark_coder(self) -> coders.Coder:
+        return coders.PickleCoder()

@@ -1,0 +1,38 @@
+"""Waits for a sink that has failed, as while its server is away or its disk is full."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from fixfeed.io.ledger.ledger import SinkFailed
+from fixfeed.io.redaction import redact_text
+
+__all__ = ["TryAgain"]
+
+_FIRST, _LONGEST = 0.5, 15.0  # seconds between two attempts
+_STEP = 0.1
+
+
+class TryAgain:
+    """Tries again for as long as the run is not to stop, after longer and longer waits."""
+
+    def __init__(self, stop: Callable[[], bool]):
+        """`stop` returns whether the run is to stop; it can be pickled."""
+        self._stop = stop
+
+    def __call__(self, error: SinkFailed, times: int) -> bool:
+        """See `io.commit.Again`; the first error of a row is told on standard error."""
+        if times == 1:
+            _say(f"{error}; meanwhile it is tried again and again, and nothing is lost")
+        until = time.monotonic() + min(_LONGEST, _FIRST * 2 ** (times - 1))
+        while time.monotonic() < until and not self._stop():
+            time.sleep(_STEP)
+        return not self._stop()
+
+    def worked(self) -> None:
+        """Tell that it goes on."""
+        _say("it goes on: what had failed has worked")
+
+
+def _say(text: str) -> None:
+    print(f"fixfeed: {redact_text(text)}", file=sys.stderr, flush=True)

@@ -1,0 +1,36 @@
+"""Opens the ledgers of all sinks of a run, and stores that it has begun."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from importlib.metadata import version
+
+from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed
+from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.sinks import Sink
+
+__all__ = ["begun", "opened"]
+
+
+def opened(sinks: Sequence[Sink], stack: ExitStack) -> dict[str, Ledger]:
+    """Return the ledgers of the sinks, which `stack` closes, ready to be written to."""
+    ledgers: dict[str, Ledger] = {}
+    for sink in sinks:
+        try:
+            ledger = sink.ledger()
+        except SinkFailed as error:
+            # It never was open, so the request may be wrong as well.
+            raise SinkError(str(error)) from error
+        stack.callback(ledger.close)
+        ledger.prepare()
+        ledgers[sink.name] = ledger
+    return ledgers
+
+
+def begun(job: Job, ledgers: Mapping[str, Ledger]) -> list[tuple[Store, int]]:
+    """Store the start of the run in each database; return its number there."""
+    return [
+        (ledger, ledger.begin_run(version("fixfeed"), job.configuration))
+        for ledger in ledgers.values()
+        if isinstance(ledger, Store)
+    ]

@@ -1,0 +1,197 @@
+"""A run over input without end: it stores what comes until it is stopped, and is summed up then."""
+
+import dataclasses
+import datetime
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import apache_beam as beam
+
+from fixfeed.io.commit import Run
+from fixfeed.io.files.find import File
+from fixfeed.io.files.following import Admit, FollowedFiles
+from fixfeed.io.files.ranges import Range
+from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Ledger, SinkFailed
+from fixfeed.io.stream import ReadFromFeed
+from fixfeed.pipelines import metrics
+from fixfeed.pipelines.again import TryAgain
+from fixfeed.pipelines.counts import Counts
+from fixfeed.pipelines.durations import seconds_until
+from fixfeed.pipelines.endings import DONE, OWN_ERROR, TOO_MANY_FAILURES, UNREAD
+from fixfeed.pipelines.graph import build
+from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.opening import begun, opened
+from fixfeed.pipelines.plan import Plan, make_plan
+from fixfeed.pipelines.progress import shown_without_end
+from fixfeed.pipelines.running import runner_of
+from fixfeed.pipelines.sinks import Sink
+from fixfeed.pipelines.sources import Reading
+from fixfeed.pipelines.summary import Summary, print_summary, summary_of
+
+__all__ = ["run"]
+
+
+def run(job: Job, folder: Path) -> int:
+    """Read the stream until the run is stopped, report the result, and return the exit code.
+
+    `folder` is the run's own, for counters.
+    """
+    counters = folder / "metrics"
+    counters.mkdir()
+    metrics.start(counters)
+    with ExitStack() as stack:
+        ledgers = opened(job.sinks, stack)
+        runs = begun(job, ledgers)
+        plan = Plan(sources={name: {} for name in ledgers})
+        again = TryAgain(job.watch.stop)
+        assert job.stream is not None
+        feed = job.stream(
+            Reading(
+                job.rules.protocol,
+                _admission(job, ledgers, plan, again),
+                job.watch.stop,
+                lambda text: job.say(f"note: {text}"),
+                job.settings.max_message,
+            )
+        )
+        stack.callback(feed.close)
+        _stop_in_time(job)
+        _read(job, feed, counters, again)
+        for name, ledger in ledgers.items():
+            ledger.finish(dict.fromkeys(plan.sources[name].values(), ""))
+        summary = _summed_up(job, plan, counters)
+        summary.exit_code = _exit_code(job, summary)
+        for store, run_id in runs:
+            counts = summary.sinks.get(store.place)
+            store.end_run(run_id, dataclasses.asdict(counts) if counts else {}, summary.ended)
+    return job.ending.tell(summary, print_summary, summary.exit_code)
+
+
+def _admission(job: Job, ledgers: Mapping[str, Ledger], whole: Plan, again: TryAgain) -> Admit:
+    """Return what admits files that are found; `whole` is added to."""
+
+    def admit(files: Sequence[File]) -> Sequence[Range]:
+        times = 0
+        while True:
+            try:
+                plan = make_plan(
+                    files,
+                    ledgers,
+                    rules=job.rules.digest,
+                    reprocess=False,
+                    longest=job.settings.max_message,
+                    size=LARGEST_SOURCE,
+                )
+            except SinkFailed as error:
+                times += 1
+                if not again(error, times):
+                    raise
+            else:
+                break
+        if times:
+            again.worked()
+        whole.files += plan.files
+        whole.copies += plan.copies
+        whole.other_rules += plan.other_rules
+        for name, sources in plan.sources.items():
+            whole.sources[name] |= sources
+        return plan.ranges
+
+    return admit
+
+
+def _stop_in_time(job: Job) -> None:
+    """Have the run stopped after the time, and at the time of day, that the settings name."""
+    times = []
+    if job.settings.for_ is not None:
+        times.append(job.settings.for_)
+    if job.settings.until is not None:
+        times.append(seconds_until(job.settings.until, datetime.datetime.now()))  # noqa: DTZ005
+    if times:
+        timer = threading.Timer(min(times), job.watch.stop.set)
+        timer.daemon = True
+        timer.start()
+
+
+def _read(job: Job, feed: FollowedFiles, counters: Path, again: TryAgain) -> None:
+    """Run the graph over a feed, and show what comes."""
+    settings = job.settings
+    runner, options = runner_of(
+        settings.runner, processes=1, beam=settings.beam, workers=job.watch.workers
+    )
+    with ExitStack() as stack:
+        if not settings.quiet:
+            stack.enter_context(shown_without_end(_Now(feed, counters), job.errors))
+        pipeline = beam.Pipeline(runner=runner, options=options)
+        build(
+            pipeline,
+            source=ReadFromFeed(feed),
+            parse=job.rules.parse(fix_json=job.fix_json),
+            steps=job.rules.steps,
+            sinks=[
+                (f"Write{number}", sink.write(_run_of(job, sink, counters, again)))
+                for number, sink in enumerate(job.sinks, 1)
+            ],
+        )
+        pipeline.run().wait_until_finish()
+
+
+def _run_of(job: Job, sink: Sink, counters: Path, again: TryAgain) -> Run:
+    return Run(
+        rules=job.rules.digest,
+        on_commit=metrics.Committed(
+            sink.name, counters, by_source=False, times=job.rules.protocol.table.times
+        ),
+        seconds=job.settings.commit_after,
+        again=again,
+    )
+
+
+class _Now:
+    """Tells what a stream has brought so far."""
+
+    def __init__(self, feed: FollowedFiles, counters: Path):
+        self._feed = feed
+        self._counters = counters
+        self._before = (time.monotonic(), 0)
+
+    def __call__(self) -> str:
+        counts = metrics.totals(self._counters).values()
+        read = min((one.read for one in counts), default=0)
+        now = time.monotonic()
+        since, before = self._before
+        self._before = (now, read)
+        files, behind = self._feed.files, self._feed.behind
+        text = f"following {files:,} file{'' if files == 1 else 's'}: {read:,} messages"
+        text += f", {(read - before) / max(now - since, 1e-9):,.0f}/s"
+        newest = metrics.newest(self._counters)
+        if newest is not None:
+            text += f", newest {newest:%Y-%m-%d %H:%M:%S}"
+        return text + (f", {behind:,} bytes behind" if behind else "")
+
+
+def _summed_up(job: Job, plan: Plan, counters: Path) -> Summary:
+    counted = metrics.totals(counters)
+    return summary_of(
+        plan,
+        {sink.name: counted.get(sink.name, Counts()) for sink in job.sinks},
+        (),
+        metrics.problems(counters),
+        {},
+        lookups=job.rules.lookups,
+        seconds=time.monotonic() - job.started,
+        stopped=False,
+    )
+
+
+def _exit_code(job: Job, summary: Summary) -> int:
+    if not summary.adds_up:
+        job.say("the counts do not add up; this is an error of fixfeed's own")
+        return OWN_ERROR
+    if summary.unreadable:
+        return UNREAD
+    most = job.settings.max_failures
+    return TOO_MANY_FAILURES if most is not None and summary.failures > most else DONE
