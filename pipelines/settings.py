@@ -209,7 +209,7 @@ class Settings:
         "TIME",
         read=partial(read_duration, "for"),
     )
-    until: time | None = _option(
+    until: time | None = _option(  # noqa: RUF009  (it makes a field, and times never change)
         _RUNNING,
         "the time of day, on this machine, at which a stream is stopped, such as 17:30",
         "TIME",
