@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import apache_beam as beam
@@ -67,7 +68,8 @@ def run(job: Job, folder: Path) -> int:
         for store, run_id in runs:
             counts = summary.sinks.get(store.place)
             store.end_run(run_id, dataclasses.asdict(counts) if counts else {}, summary.ended)
-    return job.ending.tell(summary, print_summary, summary.exit_code)
+    show = partial(print_summary, protocol=job.rules.protocol)
+    return job.ending.tell(summary, show, summary.exit_code)
 
 
 def _admission(job: Job, ledgers: Mapping[str, Ledger], whole: Plan, again: TryAgain) -> Admit:

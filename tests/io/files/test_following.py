@@ -12,8 +12,8 @@ import pytest
 
 from fixfeed.io.files import following
 from fixfeed.io.files.changes import is_remote
+from fixfeed.io.files.find import cut_ranges
 from fixfeed.io.files.following import FollowedFiles
-from fixfeed.io.files.source import cut_ranges
 from fixfeed.io.ledger.ledger import LARGEST_SOURCE
 from fixfeed.transforms.fix.protocol import FIX
 from tests.io.ledger.known_sources import file_witness
