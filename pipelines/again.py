@@ -1,13 +1,17 @@
 """Waits for a sink that has failed, as while its server is away or its disk is full."""
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.io.redaction import redact_text
 
 __all__ = ["TryAgain"]
+
+T = TypeVar("T")
 
 _FIRST, _LONGEST = 0.5, 15.0  # seconds between two attempts
 _STEP = 0.1
@@ -28,6 +32,20 @@ class TryAgain:
         while time.monotonic() < until and not self._stop():
             time.sleep(_STEP)
         return not self._stop()
+
+    def until_it_works(self, work: Callable[[], T]) -> T:
+        """Return the result of `work`, which is called again while it raises `SinkFailed`."""
+        for times in itertools.count(1):
+            try:
+                result = work()
+            except SinkFailed as error:
+                if not self(error, times):
+                    raise
+            else:
+                break
+        if times > 1:
+            self.worked()
+        return result
 
     def worked(self) -> None:
         """Tell that it goes on."""

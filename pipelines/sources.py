@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fixfeed.io.files.content import STANDARD_INPUT
 from fixfeed.io.files.find import File, Unreadable, file_at, find_files
-from fixfeed.io.files.following import Admit, FollowedFiles
+from fixfeed.io.files.following import FollowedFiles, Register
 from fixfeed.io.files.globs import find
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.option import Option
@@ -26,7 +26,7 @@ class Reading:
     """How a stream is read: see the arguments of `FollowedFiles`."""
 
     protocol: Protocol
-    admit: Admit
+    register: Register
     stop: Callable[[], bool]
     say: Callable[[str], None]
     longest: int
@@ -109,7 +109,7 @@ def _follow(named: Sequence[Named]) -> Source:
         lambda reading: FollowedFiles(
             patterns,
             reading.protocol,
-            reading.admit,
+            reading.register,
             stop=reading.stop,
             say=reading.say,
             longest=reading.longest,

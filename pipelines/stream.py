@@ -13,9 +13,9 @@ import apache_beam as beam
 
 from fixfeed.io.commit import Run
 from fixfeed.io.files.find import File
-from fixfeed.io.files.following import Admit, FollowedFiles
+from fixfeed.io.files.following import FollowedFiles
 from fixfeed.io.files.ranges import Range
-from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Ledger, SinkFailed
+from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Known, Ledger
 from fixfeed.io.stream import ReadFromFeed
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
@@ -46,13 +46,13 @@ def run(job: Job, folder: Path) -> int:
     with ExitStack() as stack:
         ledgers = opened(job.sinks, stack)
         runs = begun(job, ledgers)
-        plan = Plan(sources={name: {} for name in ledgers})
         again = TryAgain(job.watch.stop)
+        register = _Ledgers(job, ledgers, again)
         assert job.stream is not None
         feed = job.stream(
             Reading(
                 job.rules.protocol,
-                _admission(job, ledgers, plan, again),
+                register,
                 job.watch.stop,
                 lambda text: job.say(f"note: {text}"),
                 job.settings.max_message,
@@ -62,8 +62,8 @@ def run(job: Job, folder: Path) -> int:
         _stop_in_time(job)
         _read(job, feed, counters, again)
         for name, ledger in ledgers.items():
-            ledger.finish(dict.fromkeys(plan.sources[name].values(), ""))
-        summary = _summed_up(job, plan, counters)
+            ledger.finish(dict.fromkeys(register.plan.sources[name].values(), ""))
+        summary = _summed_up(job, register.plan, counters)
         summary.exit_code = _exit_code(job, summary)
         for store, run_id in runs:
             counts = summary.sinks.get(store.place)
@@ -72,37 +72,44 @@ def run(job: Job, folder: Path) -> int:
     return job.ending.tell(summary, show, summary.exit_code)
 
 
-def _admission(job: Job, ledgers: Mapping[str, Ledger], whole: Plan, again: TryAgain) -> Admit:
-    """Return what admits files that are found; `whole` is added to."""
+class _Ledgers:
+    """The ledgers of a run, as what is followed is registered with them (`Register`)."""
 
-    def admit(files: Sequence[File]) -> Sequence[Range]:
-        times = 0
-        while True:
-            try:
-                plan = make_plan(
-                    files,
-                    ledgers,
-                    rules=job.rules.digest,
-                    reprocess=False,
-                    longest=job.settings.max_message,
-                    size=LARGEST_SOURCE,
-                )
-            except SinkFailed as error:
-                times += 1
-                if not again(error, times):
-                    raise
-            else:
-                break
-        if times:
-            again.worked()
-        whole.files += plan.files
-        whole.copies += plan.copies
-        whole.other_rules += plan.other_rules
+    def __init__(self, job: Job, ledgers: Mapping[str, Ledger], again: TryAgain):
+        self._job = job
+        self._ledgers = ledgers
+        self._again = again
+        self.plan = Plan(sources={name: {} for name in ledgers})
+
+    def known(self, files: Sequence[File]) -> set[str]:
+        """See `Register`."""
+        sources = [file.source for file in files]
+
+        def look_up() -> list[Mapping[str, Known]]:
+            rules = self._job.rules.digest
+            return [one.look_up(sources, rules=rules) for one in self._ledgers.values()]
+
+        stored = self._again.until_it_works(look_up)
+        return {key for found in stored for key, one in found.items() if one.done}
+
+    def lacking(self, files: Sequence[File]) -> Sequence[Range]:
+        """See `Register`; the files are added to `plan`."""
+        plan = self._again.until_it_works(
+            lambda: make_plan(
+                files,
+                self._ledgers,
+                rules=self._job.rules.digest,
+                reprocess=False,
+                longest=self._job.settings.max_message,
+                size=LARGEST_SOURCE,
+            )
+        )
+        self.plan.files += plan.files
+        self.plan.copies += plan.copies
+        self.plan.other_rules += plan.other_rules
         for name, sources in plan.sources.items():
-            whole.sources[name] |= sources
+            self.plan.sources[name] |= sources
         return plan.ranges
-
-    return admit
 
 
 def _stop_in_time(job: Job) -> None:

@@ -10,7 +10,9 @@ import os
 import stat
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Protocol
 
 from fixfeed.io.files.changes import Changes
 from fixfeed.io.files.compression import Damaged
@@ -20,13 +22,21 @@ from fixfeed.io.files.growing import GrowingFile
 from fixfeed.io.files.planned import Replaced
 from fixfeed.io.files.ranges import LONGEST, Range, reason_of
 from fixfeed.io.files.reading import read_blocks
+from fixfeed.transforms import protocol as protocols
 from fixfeed.transforms.batch import Block
-from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["Admit", "FollowedFiles"]
+__all__ = ["FollowedFiles", "Register"]
 
-Admit = Callable[[Sequence[File]], Sequence[Range]]
-"""Registers files that were found with all ledgers, and returns what any of them lacks."""
+
+class Register(Protocol):
+    """What the ledgers of all sinks know about files."""
+
+    def known(self, files: Sequence[File]) -> Collection[str]:
+        """Return the keys of the files that a ledger has a part of."""
+
+    def lacking(self, files: Sequence[File]) -> Sequence[Range]:
+        """Register the files with all ledgers; return what any of them lacks."""
+
 
 _LOOK_AGAIN = 10.0  # seconds between two looks at all files, where changes are reported
 _POLL = 0.5  # seconds between two looks elsewhere
@@ -47,14 +57,17 @@ class FollowedFiles:
     A line is read as soon as it is whole: the message that a file ends inside waits. It is a
     failure if the file has been moved or replaced, and not changed for 5 seconds.
 
+    A log that was read in an earlier run, and renamed since so that no pattern matches it, is read
+    to its end if its name still begins with that of a file that matches. So are later ones.
+
     It ends once `stop` returns true, without reading on.
     """
 
     def __init__(
         self,
         patterns: Sequence[str],
-        protocol: Protocol,
-        admit: Admit,
+        protocol: protocols.Protocol,
+        register: Register,
         *,
         stop: Callable[[], bool],
         say: Callable[[str], None],
@@ -64,7 +77,7 @@ class FollowedFiles:
         self.ended = False
         self._patterns = patterns
         self._protocol = protocol
-        self._admit = admit
+        self._register = register
         self._stop = stop
         self._say = say
         self._longest = longest
@@ -155,6 +168,8 @@ class FollowedFiles:
         begin = time.monotonic()
         there, folders = self._there()
         self._waiting = not folders
+        if not self._next_look:
+            self._read_renamed(there)
         self._changes.watch(folders, deep=any(map(_is_deep, self._patterns)))
         self._place(there)
         self._end_moved(begin)
@@ -186,6 +201,34 @@ class FollowedFiles:
                 else:
                     self._complain(path, f"is {kind_of(state.st_mode)}, and is not followed")
         return there, folders
+
+    def _read_renamed(self, there: Collection[str]) -> None:
+        """Have logs read to their end that were renamed since the last run.
+
+        Those are files whose names begin like that of a file that matches: what is known of them,
+        and what was written later than that.
+        """
+        names: dict[str, list[str]] = {}
+        for path in there:
+            folder, name = os.path.split(path)
+            names.setdefault(folder, []).append(name)
+        renamed: dict[str, list[tuple[int, File]]] = {}
+        for folder, matching in names.items():
+            with suppress(OSError), os.scandir(folder or ".") as entries:
+                for entry in entries:
+                    path = os.path.join(folder, entry.name)
+                    own = max((one for one in matching if entry.name.startswith(one)), default="")
+                    if own and path not in there:
+                        with suppress(Damaged, OSError):
+                            file = file_at(path, visible(os.path.realpath(path)), self._protocol)
+                            group = renamed.setdefault(os.path.join(folder, own), [])
+                            group.append((entry.stat().st_mtime_ns, file))
+        for group in renamed.values():
+            known = self._register.known([file for _, file in group])
+            first = min((when for when, file in group if file.key in known), default=None)
+            if first is not None:
+                files = [file for when, file in group if when >= first]
+                self._busy += map(read_blocks, self._register.lacking(files))
 
     def _place(self, there: dict[str, _Signature]) -> None:
         """Learn where the followed files are now, and have those read that have changed."""
@@ -256,7 +299,7 @@ class FollowedFiles:
         if not found:
             return
         parts: dict[str, list[Range]] = {}
-        for part in self._admit(list(found.values())):
+        for part in self._register.lacking(list(found.values())):
             parts.setdefault(part.origin.key, []).append(part)
         for file in found.values():
             self._begin(file, parts.get(file.key, []), there[file.path])

@@ -14,7 +14,6 @@ from fixfeed.io.files import following
 from fixfeed.io.files.changes import is_remote
 from fixfeed.io.files.find import cut_ranges
 from fixfeed.io.files.following import FollowedFiles
-from fixfeed.io.ledger.ledger import LARGEST_SOURCE
 from fixfeed.transforms.fix.protocol import FIX
 from tests.io.ledger.known_sources import file_witness
 from tests.transforms.fix.messages import encode
@@ -38,17 +37,30 @@ def messages(count, seed):
     ]
 
 
+class Known:
+    """Ledgers that have these stretches of all files, and a part of these files."""
+
+    def __init__(self, done, names):
+        self._done, self._names = done, names
+
+    def known(self, files):
+        return {file.key for file in files if os.path.basename(file.path) in self._names}
+
+    def lacking(self, files):
+        return [part for file in files for part in cut_ranges(file, self._done, size=1 << 40)]
+
+
 class Followed:
     """What is read of followed files."""
 
-    def __init__(self, *patterns, admit=None):
+    def __init__(self, *patterns, done=(), known=()):
         self.said = []
         self.stopped = False
         self.blocks = []
         self._feed = FollowedFiles(
             [str(pattern) for pattern in patterns],
             FIX,
-            admit or (lambda files: [part for file in files for part in whole(file)]),
+            Known(done, known),
             stop=lambda: self.stopped,
             say=self.said.append,
         )
@@ -70,10 +82,6 @@ class Followed:
         """The lines read, and those kept as failures, without line ends."""
         data = b"".join(block.data.rstrip(b"\n") + b"\n" for block in self.blocks)
         return Counter(data.splitlines())
-
-
-def whole(file):
-    return cut_ranges(file, (), size=LARGEST_SOURCE)
 
 
 def of(lines):
@@ -255,19 +263,27 @@ def test_what_is_stored_is_not_read_again(tmp_path):
     path = tmp_path / "day.log"
     append(path, *lines)
     size = path.stat().st_size
-    done = (100, sum(map(len, lines[:20])))
-    begin = (0, len(lines[0]))
-
-    def admit(files):
-        stretches = [begin, (sum(map(len, lines[:5])), done[1])]
-        return [part for file in files for part in cut_ranges(file, stretches, size=1 << 40)]
-
-    with closing(Followed(path, admit=admit)) as followed:
+    done = [(0, len(lines[0])), (sum(map(len, lines[:5])), sum(map(len, lines[:20])))]
+    with closing(Followed(path, done=done)) as followed:
         followed.read()
         append(path, lines[0])
         followed.read()
     assert followed.lines == of([*lines[1:5], *lines[20:], lines[0]])
     assert max(block.end for block in followed.blocks) == size + len(lines[0])
+
+
+def test_logs_that_were_renamed_since_the_last_run_are_read(tmp_path):
+    lines = messages(6, 17)
+    names = ("day.log.4", "day.log.3", "day.log.2", "day.log.1", "day.log", "other.log.1")
+    for number, (name, line) in enumerate(zip(names, lines, strict=True)):
+        append(tmp_path / name, line)
+        os.utime(tmp_path / name, (number, number))
+    with closing(Followed(tmp_path / "*.log", known=["day.log.3"])) as followed:
+        followed.read()
+    assert followed.lines == of(lines[1:5])
+    with closing(Followed(tmp_path / "*.log")) as followed:
+        followed.read()
+    assert followed.lines == of(lines[4:5])
 
 
 def test_compressed_files_are_read_once_when_they_are_quiet(tmp_path):
