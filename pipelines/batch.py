@@ -1,6 +1,5 @@
 """A run over the input there is now: found, planned, read to its end, and summed up."""
 
-import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -27,7 +26,7 @@ from fixfeed.pipelines.endings import (
 )
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.job import Job
-from fixfeed.pipelines.opening import begun, opened
+from fixfeed.pipelines.opening import begun, end, opened
 from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
 from fixfeed.pipelines.plan import Plan, make_plan
 from fixfeed.pipelines.progress import shown
@@ -71,9 +70,7 @@ def run(job: Job, folder: Path) -> int:
         summary.warnings += warnings
         summary.exit_code = _exit_code(job, summary)
         _say_why(job, summary)
-        for store, run_id in runs:
-            counts = summary.sinks.get(store.place)
-            store.end_run(run_id, dataclasses.asdict(counts) if counts else {}, summary.ended)
+        end(runs, ledgers, summary)
     show = partial(print_summary, protocol=job.rules.protocol)
     return job.ending.tell(summary, show, summary.exit_code)
 

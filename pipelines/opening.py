@@ -1,5 +1,6 @@
-"""Opens the ledgers of all sinks of a run, and stores that it has begun."""
+"""Opens the ledgers of all sinks of a run, and stores that it has begun, and how it ended."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -8,8 +9,9 @@ from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.sinks import Sink
+from fixfeed.pipelines.summary import Summary
 
-__all__ = ["begun", "opened"]
+__all__ = ["begun", "end", "opened"]
 
 
 def opened(sinks: Sequence[Sink], stack: ExitStack) -> dict[str, Ledger]:
@@ -27,10 +29,18 @@ def opened(sinks: Sequence[Sink], stack: ExitStack) -> dict[str, Ledger]:
     return ledgers
 
 
-def begun(job: Job, ledgers: Mapping[str, Ledger]) -> list[tuple[Store, int]]:
-    """Store the start of the run in each database; return its number there."""
-    return [
-        (ledger, ledger.begin_run(version("fixfeed"), job.configuration))
-        for ledger in ledgers.values()
+def begun(job: Job, ledgers: Mapping[str, Ledger]) -> dict[str, int]:
+    """Store the start of the run in each database; return its number there, by sink."""
+    return {
+        name: ledger.begin_run(version("fixfeed"), job.configuration)
+        for name, ledger in ledgers.items()
         if isinstance(ledger, Store)
-    ]
+    }
+
+
+def end(runs: Mapping[str, int], ledgers: Mapping[str, Ledger], summary: Summary) -> None:
+    """Store the end of the run in each database that `begun` has stored its start in."""
+    for name, run in runs.items():
+        ledger, counts = ledgers[name], summary.sinks.get(name)
+        assert isinstance(ledger, Store)
+        ledger.end_run(run, dataclasses.asdict(counts) if counts else {}, summary.ended)

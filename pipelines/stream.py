@@ -1,13 +1,13 @@
 """A run over input without end: it stores what comes until it is stopped, and is summed up then."""
 
-import dataclasses
 import datetime
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import apache_beam as beam
 
@@ -15,7 +15,7 @@ from fixfeed.io.commit import Run
 from fixfeed.io.files.find import File
 from fixfeed.io.files.following import FollowedFiles
 from fixfeed.io.files.ranges import Range
-from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Known, Ledger
+from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Known, Ledger, SinkFailed
 from fixfeed.io.stream import ReadFromFeed
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
@@ -24,7 +24,7 @@ from fixfeed.pipelines.durations import seconds_until
 from fixfeed.pipelines.endings import DONE, OWN_ERROR, TOO_MANY_FAILURES, UNREAD
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.job import Job
-from fixfeed.pipelines.opening import begun, opened
+from fixfeed.pipelines.opening import begun, end, opened
 from fixfeed.pipelines.plan import Plan, make_plan
 from fixfeed.pipelines.progress import shown_without_end
 from fixfeed.pipelines.running import runner_of
@@ -33,6 +33,8 @@ from fixfeed.pipelines.sources import Reading
 from fixfeed.pipelines.summary import Summary, print_summary, summary_of
 
 __all__ = ["run"]
+
+T = TypeVar("T")
 
 
 def run(job: Job, folder: Path) -> int:
@@ -65,9 +67,7 @@ def run(job: Job, folder: Path) -> int:
             ledger.finish(dict.fromkeys(register.plan.sources[name].values(), ""))
         summary = _summed_up(job, register.plan, counters)
         summary.exit_code = _exit_code(job, summary)
-        for store, run_id in runs:
-            counts = summary.sinks.get(store.place)
-            store.end_run(run_id, dataclasses.asdict(counts) if counts else {}, summary.ended)
+        end(runs, ledgers, summary)
     show = partial(print_summary, protocol=job.rules.protocol)
     return job.ending.tell(summary, show, summary.exit_code)
 
@@ -75,7 +75,7 @@ def run(job: Job, folder: Path) -> int:
 class _Ledgers:
     """The ledgers of a run, as what is followed is registered with them (`Register`)."""
 
-    def __init__(self, job: Job, ledgers: Mapping[str, Ledger], again: TryAgain):
+    def __init__(self, job: Job, ledgers: dict[str, Ledger], again: TryAgain):
         self._job = job
         self._ledgers = ledgers
         self._again = again
@@ -89,12 +89,12 @@ class _Ledgers:
             rules = self._job.rules.digest
             return [one.look_up(sources, rules=rules) for one in self._ledgers.values()]
 
-        stored = self._again.until_it_works(look_up)
+        stored = self._tried(look_up)
         return {key for found in stored for key, one in found.items() if one.done}
 
     def lacking(self, files: Sequence[File]) -> Sequence[Range]:
         """See `Register`; the files are added to `plan`."""
-        plan = self._again.until_it_works(
+        plan = self._tried(
             lambda: make_plan(
                 files,
                 self._ledgers,
@@ -110,6 +110,21 @@ class _Ledgers:
         for name, sources in plan.sources.items():
             self.plan.sources[name] |= sources
         return plan.ranges
+
+    def _tried(self, work: Callable[[], T]) -> T:
+        """Return the result of `work`, once the ledgers can be used."""
+
+        def opened_anew() -> T:
+            try:
+                return work()
+            except SinkFailed:
+                # A connection that has failed works no more.
+                for sink in self._job.sinks:
+                    self._ledgers[sink.name].close()
+                    self._ledgers[sink.name] = sink.ledger()
+                raise
+
+        return self._again.until_it_works(opened_anew)
 
 
 def _stop_in_time(job: Job) -> None:

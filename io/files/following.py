@@ -172,12 +172,14 @@ class FollowedFiles:
             self._read_renamed(there)
         self._changes.watch(folders, deep=any(map(_is_deep, self._patterns)))
         self._place(there)
-        self._end_moved(begin)
+        looked = time.monotonic()
+        self._end_moved(looked)
         self._open([path for path, one in there.items() if self._is_new(path, one)], there)
         told = self._changes.reported and _all_inside(there, folders)
         now = time.monotonic()
         self._next_look = now + (_LOOK_AGAIN if told and not self._waiting else _POLL)
-        self._soonest = now + _LOOKS * (now - begin)
+        # Registering files may wait for a database, so it does not count.
+        self._soonest = now + _LOOKS * (looked - begin)
 
     def _there(self) -> tuple[dict[str, _Signature], set[str]]:
         """Return the files that match now, by path, and the folders that all of them are in."""

@@ -6,6 +6,7 @@ python -m tests.services.postgresql_server     # prints a URI, runs until its in
 import glob
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -27,10 +28,12 @@ def _program(name: str) -> str:
     return found[-1]
 
 
-@contextmanager
-def server(*, durable: bool = False) -> Iterator[str]:
-    """Run a server and give the URI of its database `postgres`."""
-    with tempfile.TemporaryDirectory(prefix="fixfeed-pg-", dir="/tmp") as folder:
+class Server:
+    """A server with its data in a folder, on a port of its own; `uri` names its database."""
+
+    def __init__(self, folder: str, *, durable: bool = False):
+        """Make the data; the server is not started yet."""
+        self._folder = folder
         # PostgreSQL refuses to run as root.
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         prefix = as_user if os.geteuid() == 0 else []
@@ -46,18 +49,36 @@ def server(*, durable: bool = False) -> Iterator[str]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [*prefix, _program("postgres"), "-D", data, "-k", folder, "-p", str(port)]
-        command += ["-c", "listen_addresses=127.0.0.1", "-c", "max_wal_size=4GB"]
-        command += ["-c", "shared_buffers=256MB", *([] if durable else _FAST)]
-        with open(f"{folder}/log", "wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        self._command = [*prefix, _program("postgres"), "-D", data, "-k", folder, "-p", str(port)]
+        self._command += ["-c", "listen_addresses=127.0.0.1", "-c", "max_wal_size=4GB"]
+        self._command += ["-c", "shared_buffers=256MB", *([] if durable else _FAST)]
+        self.uri = f"postgresql://fixfeed@127.0.0.1:{port}/postgres"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        name = f"{self._folder}/log"
+        with open(name, "ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, cwd=self._folder
+            )
+        _wait(self.uri, self._process, name)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Stop it with a signal, and wait until it has ended."""
+        self._process.send_signal(number)
+        self._process.wait()
+
+
+@contextmanager
+def server(*, durable: bool = False) -> Iterator[str]:
+    """Run a server and give the URI of its database `postgres`."""
+    with tempfile.TemporaryDirectory(prefix="fixfeed-pg-", dir="/tmp") as folder:
+        running = Server(folder, durable=durable)
+        running.start()
         try:
-            uri = f"postgresql://fixfeed@127.0.0.1:{port}/postgres"
-            _wait(uri, process, f"{folder}/log")
-            yield uri
+            yield running.uri
         finally:
-            process.terminate()
-            process.wait()
+            running.stop()
 
 
 def _wait(uri: str, process: subprocess.Popen, log: str) -> None:
