@@ -15,7 +15,7 @@ from fixfeed.io.commit import Run
 from fixfeed.io.files.find import File
 from fixfeed.io.files.following import FollowedFiles
 from fixfeed.io.files.ranges import Range
-from fixfeed.io.ledger.ledger import LARGEST_SOURCE, Known, Ledger, SinkFailed
+from fixfeed.io.ledger.ledger import Known, Ledger, SinkFailed
 from fixfeed.io.stream import ReadFromFeed
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
@@ -31,6 +31,7 @@ from fixfeed.pipelines.running import runner_of
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.pipelines.sources import Reading
 from fixfeed.pipelines.summary import Summary, print_summary, summary_of
+from fixfeed.transforms.batch import LARGEST_SOURCE
 
 __all__ = ["run"]
 
