@@ -94,8 +94,6 @@ def _stream(sources: Sequence[Source], settings: Settings) -> Stream | None:
     """Return the maker of the feed, None if there is no stream; refuse what does not go with it."""
     streams = [source.stream for source in sources if source.stream is not None]
     if not streams:
-        if settings.for_ is not None or settings.until is not None:
-            raise UsageError("--for and --until end a stream, such as --input 'follow:logs/*.log'")
         return None
     if len(sources) > 1:
         raise UsageError(

@@ -1,5 +1,6 @@
 """`fixfeed run`: the job, from its arguments to its exit code."""
 
+import datetime
 import logging
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.pipelines import batch, dry_run, stream
+from fixfeed.pipelines.durations import seconds_until
 from fixfeed.pipelines.endings import OWN_ERROR, STOPPED, Ending
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.options import read_settings
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job = Job(read_settings(words, os.environ), watch, ending)
         if job.settings.dry_run:
             return dry_run.run(job)
+        _stop_in_time(job)
         return stream.run(job, folder) if job.stream else batch.run(job, folder)
 
     try:
@@ -61,3 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         watch.workers.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop_in_time(job: Job) -> None:
+    """Have the run stopped after the time, and at the time of day, that the settings name."""
+    times = []
+    if job.settings.for_ is not None:
+        times.append(job.settings.for_)
+    if job.settings.until is not None:
+        times.append(seconds_until(job.settings.until, datetime.datetime.now()))  # noqa: DTZ005
+    if times:
+        timer = threading.Timer(min(times), job.watch.stop.set)
+        timer.daemon = True
+        timer.start()

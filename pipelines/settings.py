@@ -205,13 +205,13 @@ class Settings:
     )
     for_: float | None = _option(
         _RUNNING,
-        "how long a stream is read, such as 10m; until it is stopped if not given",
+        "stop after so long, such as 10m, as a signal would",
         "TIME",
         read=partial(read_duration, "for"),
     )
     until: time | None = _option(  # noqa: RUF009  (it makes a field, and times never change)
         _RUNNING,
-        "the time of day, on this machine, at which a stream is stopped, such as 17:30",
+        "stop at this time of day, on this machine, such as 17:30, as a signal would",
         "TIME",
         read=partial(read_time_of_day, "until"),
     )

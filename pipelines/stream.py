@@ -1,7 +1,5 @@
 """A run over input without end: it stores what comes until it is stopped, and is summed up then."""
 
-import datetime
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,7 +18,6 @@ from fixfeed.io.stream import ReadFromFeed
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.counts import Counts
-from fixfeed.pipelines.durations import seconds_until
 from fixfeed.pipelines.endings import DONE, OWN_ERROR, TOO_MANY_FAILURES, UNREAD
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.job import Job
@@ -62,7 +59,6 @@ def run(job: Job, folder: Path) -> int:
             )
         )
         stack.callback(feed.close)
-        _stop_in_time(job)
         _read(job, feed, counters, again)
         for name, ledger in ledgers.items():
             ledger.finish(dict.fromkeys(register.plan.sources[name].values(), ""))
@@ -126,19 +122,6 @@ class _Ledgers:
                 raise
 
         return self._again.until_it_works(opened_anew)
-
-
-def _stop_in_time(job: Job) -> None:
-    """Have the run stopped after the time, and at the time of day, that the settings name."""
-    times = []
-    if job.settings.for_ is not None:
-        times.append(job.settings.for_)
-    if job.settings.until is not None:
-        times.append(seconds_until(job.settings.until, datetime.datetime.now()))  # noqa: DTZ005
-    if times:
-        timer = threading.Timer(min(times), job.watch.stop.set)
-        timer.daemon = True
-        timer.start()
 
 
 def _read(job: Job, feed: FollowedFiles, counters: Path, again: TryAgain) -> None:

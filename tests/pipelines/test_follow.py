@@ -237,8 +237,3 @@ def test_a_stream_ends_after_the_time_it_is_given(tmp_path, logs, capsys):
 def test_what_does_not_go_with_a_stream_is_refused(words, text, capsys):
     assert main(["--input", "follow:logs/*.log", *words]) == 2
     assert text in capsys.readouterr().err.replace("\n", " ")
-
-
-def test_for_and_until_want_a_stream(capsys):
-    assert main(["--input", "day.log", "--for", "1m"]) == 2
-    assert "--for and --until end a stream" in capsys.readouterr().err
