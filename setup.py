@@ -1,8 +1,10 @@
 """Packaging of fixfeed: the folders io/, transforms/ and pipelines/ are installed inside it."""
 
+import shutil
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build_py import build_py
 
 HOME = Path(__file__).parent
 FOLDERS = {
@@ -12,7 +14,18 @@ FOLDERS = {
     "fixfeed.transforms": "transforms",
 }
 
+
+class BuildAnew(build_py):
+    """Builds without what an earlier build left, which would be packed as well."""
+
+    def run(self):
+        """Remove it first."""
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
+
 setup(
+    cmdclass={"build_py": BuildAnew},
     packages=sorted(
         ".".join((package, *file.parent.relative_to(HOME / folder).parts))
         for package, folder in FOLDERS.items()

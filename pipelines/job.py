@@ -84,10 +84,19 @@ def _sinks(settings: Settings, protocol: Protocol) -> list[Sink]:
     sinks = [
         sink_of(uri, partition_by=by, names=named, protocol=protocol) for uri in settings.output
     ]
-    names = [sink.name for sink in sinks]
-    if len(set(names)) < len(names):
-        raise UsageError(f"output {max(names, key=names.count)} is named twice")
+    places = [_place(sink.name) for sink in sinks]
+    for number, sink in enumerate(sinks):
+        if places[number] in places[:number]:
+            raise UsageError(f"output {sink.name} is named twice")
     return sinks
+
+
+def _place(name: str) -> str:
+    """Return the name of a sink with its path, if it has one, spelt in one way."""
+    scheme, _, rest = name.partition(":")
+    if scheme == "postgresql" or is_standard_output(name):
+        return name
+    return f"{scheme}:{os.path.realpath(rest.removeprefix('///'))}"
 
 
 def _stream(sources: Sequence[Source], settings: Settings) -> Stream | None:

@@ -8,6 +8,7 @@ import datetime
 import functools
 import os
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -68,8 +69,17 @@ def start(folder: Path) -> None:
     os.environ[_FOLDER] = str(folder)
 
 
-@functools.cache
+_making = threading.Lock()
+
+
 def _counters(folder: str) -> Mapping[str, Any]:
+    # Two sinks may commit at once: two sets of counters over one file would lose counts.
+    with _making:
+        return _made(folder)
+
+
+@functools.cache
+def _made(folder: str) -> Mapping[str, Any]:
     # The client reads its folder from the environment once, at import. A value class for each run
     # lets one process run several jobs.
     os.environ[_FOLDER] = folder

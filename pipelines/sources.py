@@ -9,10 +9,12 @@ from fixfeed.io.files.content import STANDARD_INPUT
 from fixfeed.io.files.find import File, Unreadable, file_at, find_files
 from fixfeed.io.files.following import FollowedFiles, Register
 from fixfeed.io.files.globs import find
+from fixfeed.io.files.remote import EXTRAS
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.standard_input import spool
 from fixfeed.pipelines.uris import UnknownPlace, split_uri
+from fixfeed.transforms.nearest import nearest
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["SOURCES", "Found", "Named", "Reading", "Source", "SourceKind", "Stream", "sources_of"]
@@ -74,6 +76,8 @@ class SourceKind:
 
 def _files(named: Sequence[Named]) -> Source:
     patterns = [one.text for one in named]
+    for pattern in patterns:
+        _check_scheme(pattern)
     return Source(
         lambda protocol: find_files(patterns, protocol),
         lambda protocol, _folder, _stop: find_files(patterns, protocol),
@@ -140,6 +144,18 @@ def sources_of(texts: Sequence[str]) -> list[Source]:
         named = Named(text, {}) if known is None else Named(*split_uri(text, known))
         found.setdefault(kind, []).append(named)
     return [kind.make(found[name]) for name, kind in SOURCES.items() if name in found]
+
+
+def _check_scheme(pattern: str) -> None:
+    scheme, mark, rest = pattern.partition("://")
+    if not mark or scheme in EXTRAS:
+        return
+    if scheme == "file":
+        raise UnknownPlace(f"{redact(pattern)!r} names a file; write its path: {redact(rest)}")
+    near = nearest(scheme, EXTRAS, cutoff=0.5)
+    guess = f"; did you mean {redact(f'{near}://{rest}')}?" if near else ""
+    examples = ", ".join([*(kind.example for kind in SOURCES.values()), "s3://bucket/day.log"])
+    raise UnknownPlace(f"input {redact(pattern)!r} is none of {examples}{guess}")
 
 
 def _kind(text: str) -> str:

@@ -30,8 +30,11 @@ def split_uri(uri: str, known: Sequence[Option]) -> tuple[str, Mapping[str, Any]
     ('parquet:lake/', {'by': ('date', 'hour')})
     """
     place, mark, query = uri.rpartition("?")
-    if not mark or not re.match(r"[\w-]+(=|$)" if known else r"[\w-]+=", query):
+    # Parameters that are written in a wrong way are no names of folders either.
+    if not mark or not re.match(r"[\s&]*[\w-]+\s*(=|$)" if known else r"[\w-]+=", query):
         return uri, {}
+    if known and re.search(r"\?[^/]*=", place):
+        raise UnknownPlace(f"{redact(uri)!r} has two question marks; write & between parameters")
     options = {option.name: option for option in known}
     values: dict[str, Any] = {}
     for part in query.split("&"):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 from tests.transforms.fix.messages import encode
@@ -33,11 +34,17 @@ def modules():
 
 def test_the_installed_package_runs_the_job_from_another_folder(tmp_path):
     wheels = tmp_path / "wheels"
+    # As a build of another version leaves it.
+    stale = ROOT / "build" / "lib" / "fixio"
+    stale.mkdir(parents=True, exist_ok=True)
+    (stale / "__init__.py").touch()
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", wheels, ROOT],
         check=True,
     )
     (wheel,) = wheels.glob("fixfeed-*.whl")
+    packed = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {name for name in packed if not name.endswith(".dist-info")} == {"fixfeed"}
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     python = environment / "bin" / "python"

@@ -9,10 +9,10 @@ import dataclasses
 import os
 import stat
 import time
+import typing
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Protocol
 
 from fixfeed.io.files.changes import Changes
 from fixfeed.io.files.compression import Damaged
@@ -22,13 +22,13 @@ from fixfeed.io.files.growing import GrowingFile
 from fixfeed.io.files.planned import Replaced
 from fixfeed.io.files.ranges import LONGEST, Range, reason_of
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.transforms import protocol as protocols
 from fixfeed.transforms.batch import Block
+from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["FollowedFiles", "Register"]
 
 
-class Register(Protocol):
+class Register(typing.Protocol):
     """What the ledgers of all sinks know about files."""
 
     def known(self, files: Sequence[File]) -> Collection[str]:
@@ -66,7 +66,7 @@ class FollowedFiles:
     def __init__(
         self,
         patterns: Sequence[str],
-        protocol: protocols.Protocol,
+        protocol: Protocol,
         register: Register,
         *,
         stop: Callable[[], bool],

@@ -164,6 +164,7 @@ class GrowingFile:
             self._framing,
             start=self.at,
             longest=self._longest,
+            begin=self._protocol.begin,
         )
         if self._context is None:
             (part,) = with_context([part]) if self.at else [part]
@@ -202,7 +203,7 @@ class GrowingFile:
             return None
         for _, path in sorted(there, reverse=True)[:_MOST_LOOKED_AT]:
             with suppress(Damaged, Replaced, OSError):
-                content, _ = look(path, path)
+                content, _ = look(path, path, self._protocol.begin)
                 if self._is_in(path, content.compression) or (
                     self.at and content.holds({self.at: self._trail.witness()})
                 ):

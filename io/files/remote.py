@@ -4,10 +4,16 @@ Beam is imported here when a URL is used, and nowhere else in the reading of fil
 `OSError`, and `ValueError` for a scheme whose extra is not installed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-__all__ = ["is_remote", "match", "open_file", "set_options"]
+__all__ = ["EXTRAS", "is_remote", "match", "open_file", "set_options"]
+
+EXTRAS: Mapping[str, str] = {"s3": "aws", "gs": "gcp", "hdfs": "hadoop"}
+"""The extra of the package that opens the URLs of a scheme."""
+
+_NOT_INSTALLED = ("Missing boto3", "Unable to get filesystem", "apache-beam[")
 
 
 def is_remote(path: str) -> bool:
@@ -17,12 +23,14 @@ def is_remote(path: str) -> bool:
 
 def match(pattern: str) -> list[str]:
     """Return the URLs that match a pattern."""
-    return [found.path for found in _file_systems().match([pattern])[0].metadata_list]
+    with _installed(pattern):
+        return [found.path for found in _file_systems().match([pattern])[0].metadata_list]
 
 
 def open_file(url: str) -> BinaryIO:
     """Open a file as it is stored."""
-    return _file_systems().open(url, compression_type="uncompressed")
+    with _installed(url):
+        return _file_systems().open(url, compression_type="uncompressed")
 
 
 def set_options(options: Sequence[str]) -> None:
@@ -30,6 +38,18 @@ def set_options(options: Sequence[str]) -> None:
     from apache_beam.options.pipeline_options import PipelineOptions
 
     _file_systems().set_options(PipelineOptions(list(options)))
+
+
+@contextmanager
+def _installed(url: str) -> Iterator[None]:
+    """Say which extra is missing, if one is."""
+    try:
+        yield
+    except Exception as error:
+        extra = EXTRAS.get(url.partition("://")[0])
+        if extra and any(text in str(error) for text in _NOT_INSTALLED):
+            raise OSError(f"needs another package: pip install 'fixfeed[{extra}]'") from error
+        raise
 
 
 def _file_systems() -> Any:

@@ -50,6 +50,8 @@ def check_partitions(names: Sequence[str], table: Table) -> None:
         *table.names_of_codes,
     )
     for name in names:
+        if list(names).count(name) > 1:
+            raise ValueError(f"cannot partition by {name!r} twice")
         if name not in columns:
             raise ValueError(
                 f"cannot partition by {name!r}: expected date, hour, source_id or a column of the "

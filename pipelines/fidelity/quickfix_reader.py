@@ -16,7 +16,9 @@ class QuickFix:
     def __init__(self, dictionaries: Path):
         """Start the process; it loads a dictionary when a message first needs it."""
         folder = str(dictionaries.resolve())
-        command = [sys.executable, "-m", "fixfeed.pipelines.fidelity.quickfix_process", folder]
+        # -P: a user's own modules in the current folder are none of ours.
+        module = "fixfeed.pipelines.fidelity.quickfix_process"
+        command = [sys.executable, "-P", "-m", module, folder]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -199,6 +199,14 @@ def test_an_unknown_place_lists_the_known_places(uri, text):
             b"leave out --workers",
         ),
         (["--input", "a", "--output", "parquet:x", "--output", "parquet:x"], b"is named twice"),
+        (["--input", "a", "--output", "parquet:x", "--output", "parquet:./x/"], b"is named twice"),
+        (
+            ["--input", "a", "--output", "sqlite:///a.db", "--output", "sqlite:///./a.db"],
+            b"output sqlite:///./a.db is named twice",
+        ),
+        (["--input", "kafka://x/y"], b"input 'kafka://x/y' is none of logs/*.log.gz, -, follow:"),
+        (["--input", "s4://x/y"], b"did you mean s3://x/y?"),
+        (["--input", "file:///x/y.log"], b"names a file; write its path: /x/y.log"),
         (["--input", "a", "--output", "parquet:x", "--partition-by", "sybol"], b"symbol"),
     ],
 )

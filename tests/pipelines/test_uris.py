@@ -11,6 +11,7 @@ from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.sinks import SINKS, sink_of
 from fixfeed.pipelines.uris import UnknownPlace, split_uri
 from fixfeed.transforms import nearest
+from fixfeed.transforms.fix.protocol import FIX
 from tests.pipelines.jobs import FIXFEED
 from tests.transforms.fix.messages import encode
 
@@ -122,3 +123,18 @@ def test_a_place_given_twice_is_refused_with_any_parameters(tmp_path):
     summary = summary_of(tmp_path, "parquet:lake/?partition-by=date", "parquet:lake/")
     assert summary["exit_code"] == 2
     assert "output parquet:lake/ is named twice" in summary["error"]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "parquet:lake/?&partition-by=date",
+        "parquet:lake/? partition-by=date",
+        "parquet:lake/?partition-by = date",
+        "parquet:lake?partition-by=date?partition-by=session",
+        "parquet:lake/?partition-by=date,date",
+    ],
+)
+def test_near_misses_of_parameters_are_no_names_of_folders(uri):
+    with pytest.raises(UnknownPlace):
+        sink_of(uri, protocol=FIX)
