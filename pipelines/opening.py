@@ -44,3 +44,4 @@ def end(runs: Mapping[str, int], ledgers: Mapping[str, Ledger], summary: Summary
         ledger, counts = ledgers[name], summary.sinks.get(name)
         assert isinstance(ledger, Store)
         ledger.end_run(run, dataclasses.asdict(counts) if counts else {}, summary.ended)
+        ledger.gather_statistics(counts.stored if counts else 0)

@@ -1,8 +1,8 @@
 """A database with fixfeed's tables: its schema, its runs, its failures."""
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from fixfeed.io.codes import COLUMNS, code_row, codes_of_sessions
 from fixfeed.io.ledger.keys import POSITION_BITS, now
-from fixfeed.io.ledger.ledger import SchemaError
+from fixfeed.io.ledger.ledger import SchemaError, SinkFailed
 from fixfeed.io.sql.migrations import migrate
 from fixfeed.io.sql.tables import (
     VERSION,
@@ -21,6 +21,7 @@ from fixfeed.transforms.protocol import Protocol, Table, default_protocol
 
 __all__ = ["Database", "now"]
 
+_MANY = 1000  # messages that are worth new statistics
 _OURS = ("messages", "failures", "sources", "progress", "runs", "codes")
 
 
@@ -98,10 +99,17 @@ class Database(ABC):
         """Undo the transaction that is open."""
 
     @abstractmethod
+    def analyse(self, added: int) -> None:
+        """Bring the optimiser's statistics up to date, bounded in time, if `added` is much.
+
+        Waits for no other process, or a second at most. Raises `SinkFailed` if it cannot.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Close the connection."""
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit the work inside, or, on an exception, nothing of it."""
         self.begin()
@@ -259,6 +267,15 @@ class Database(ABC):
                 ended,
                 run_id,
             )
+
+    def gather_statistics(self, added: int) -> None:
+        """Let the optimiser know the messages after a run that has stored `added`; never fail.
+
+        Nothing is done after a small run.
+        """
+        if added >= _MANY:
+            with contextlib.suppress(SinkFailed):
+                self.analyse(added)
 
     def failures(self) -> Iterator[dict[str, Any]]:
         """Yield all failures with the name of their source, in order, as they are read.
