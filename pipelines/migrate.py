@@ -1,4 +1,4 @@
-"""Brings an older database to this version's schema: `fixfeed migrate URI`."""
+"""Brings an older database or lake to this version's schema: `fixfeed migrate URI`."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.parquet.migration import migrate_lake
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.sinks import sink_of
@@ -15,19 +16,26 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Migrate a database, all or nothing; return the exit code.
+    """Migrate a database or a lake, all or nothing; return the exit code.
 
-    A missing database is an error and is not made.
+    A missing one is an error and is not made.
     """
     parser = argparse.ArgumentParser(prog="fixfeed migrate", description=__doc__)
-    parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
+    parser.add_argument(
+        "uri", help="sqlite:///fixfeed.db, postgresql://user@host/db or parquet:lake/"
+    )
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
     try:
         name = sink_of(options.uri).name
+        if options.uri.startswith("parquet:"):
+            place = options.uri.removeprefix("parquet:").partition("?")[0]
+            rewritten, files = migrate_lake(place)
+            print(f"{name} has this version's columns: {rewritten:,} of {files:,} files rewritten")
+            return 0
         if not options.uri.startswith(("sqlite:", "postgresql:")):
-            raise SinkError(f"{name} has no schema to migrate: only databases have")
+            raise SinkError(f"{name} has no schema to migrate: only databases and lakes have")
         with closing(open_store(options.uri, make=False)) as store:
             before, after = store.migrate()
     except (SinkError, UnknownPlace) as error:

@@ -63,10 +63,15 @@ def _stored(folder: Path, table: str) -> Path:
     return folder / "_fixfeed" / f"{table}.schema"
 
 
-def remember(folder: Path, schema: pa.Schema, table: str = "messages") -> None:
-    """Store the schema of a table of a lake if it has none; the caller holds the lake's lock."""
+def remember(
+    folder: Path, schema: pa.Schema, table: str = "messages", *, again: bool = False
+) -> None:
+    """Store the schema of a table of a lake if it has none, or `again`.
+
+    The caller holds the lake's lock.
+    """
     path = _stored(folder, table)
-    if path.exists():
+    if path.exists() and not again:
         return
     temporary = path.with_suffix(".new")
     temporary.write_bytes(schema.remove_metadata().serialize().to_pybytes())
@@ -85,6 +90,11 @@ def check_columns(place: str, lake: pa.Schema, names: Iterable[str], table: Tabl
     further = [name for name in given if name not in lake.names]
     missing = [name for name in lake.names if name in table.names_of_codes and name not in given]
     rule = "all files of a lake have the same columns"
+    if any(name in table.schema.names for name in further):
+        raise SinkError(
+            f"{place} was begun by an older fixfeed and has no column {', '.join(further)}, and "
+            f"{rule}: migrate it with: fixfeed migrate parquet:{place}"
+        )
     if missing:
         raise SinkError(
             f"{place} has the columns of --names ({', '.join(missing)}), and {rule}: add --names, "
@@ -95,11 +105,6 @@ def check_columns(place: str, lake: pa.Schema, names: Iterable[str], table: Tabl
             f"{place} was begun without --names and has no column "
             f"{', '.join(name for name in further if name in table.names_of_codes)}, and {rule}: "
             "leave out --names, or name another folder"
-        )
-    if any(name in table.schema.names for name in further):
-        raise SinkError(
-            f"{place} was begun by a fixfeed of another version and has no column "
-            f"{', '.join(further)}, and {rule}: name another folder, or go on with that version"
         )
     if further:
         raise SinkError(
