@@ -26,7 +26,7 @@ COMMANDS = {
         "fixfeed.pipelines.fidelity.command",
         "read logs with QuickFIX as well, and compare",
     ),
-    "migrate": ("fixfeed.pipelines.migrate", "bring a database to this version's schema"),
+    "migrate": ("fixfeed.pipelines.migrate", "bring a database or lake to this version's schema"),
     "views": ("fixfeed.pipelines.views", "write a DuckDB file with the views of a lake"),
 }
 """Subcommand -> its module, with `main(arguments)` that returns the exit code, and its purpose."""
