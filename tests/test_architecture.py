@@ -51,7 +51,7 @@ ALLOWED = {
     "io/ledger": _LEDGER | _PROTOCOL,
     "io/files": _LEDGER | {"fixfeed.io.files", "apache_beam"} | _PROTOCOL,
     "io/sql": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.sql"},
-    "io/parquet": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.parquet"},
+    "io/parquet": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.parquet", "fixfeed.transforms.names"},
     "io/jsonl": _SINK
     | _PROTOCOL
     | {"fixfeed.io.jsonl", "fixfeed.io.sql.progress", "fixfeed.transforms.failures"},

@@ -17,6 +17,7 @@ from fixfeed.io.ledger.ledger import SchemaError
 from fixfeed.io.parquet.files import write_file
 from fixfeed.io.parquet.folder import ParquetFolder
 from fixfeed.io.parquet.schema import columns_of_a_run, remember, remembered
+from fixfeed.transforms.names import names_of
 from fixfeed.transforms.protocol import Renewal, Table
 
 __all__ = ["migrate_lake"]
@@ -118,11 +119,10 @@ def _renewed(rows: pa.Table, schema: pa.Schema, renewal: Renewal | None, table: 
         mask = pc.is_in(pa.array(range(rows.num_rows)), pa.array(list(values), pa.int64()))
         new = pa.array(list(values.values()), schema.field(name).type)
         found[name] = pc.replace_with_mask(found[name], mask, new)
-    for name, field in table.named.items():
-        if f"{name}_name" in schema.names and f"{name}_name" not in rows.schema.names:
-            names = {value: said for of, value, said in table.codes() if of == field}
-            place = pc.index_in(found[name], pa.array(list(names), pa.string()))
-            found[f"{name}_name"] = pa.array(list(names.values()), pa.string()).take(place)
+    if found.keys() & set(table.names_of_codes):
+        # Names that are there may be called otherwise now.
+        for name, spelt_out in names_of(pa.RecordBatch.from_pydict(found), table).items():
+            found[name] = spelt_out.dictionary_decode()
     return pa.Table.from_arrays(list(found.values()), schema=schema)
 
 
