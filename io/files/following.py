@@ -6,6 +6,7 @@ other file: by its content. Compressed files are read once they have not changed
 """
 
 import dataclasses
+import functools
 import os
 import stat
 import time
@@ -26,6 +27,8 @@ from fixfeed.transforms.batch import Block
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["FollowedFiles", "Register"]
+
+_absolute = functools.lru_cache(1 << 16)(os.path.abspath)
 
 
 class Register(typing.Protocol):
@@ -243,7 +246,7 @@ class FollowedFiles:
             place = one.path if same else places.get(inode)
             one.moved_to(place)
             if place is not None:
-                self._by_path[os.path.abspath(place)] = one
+                self._by_path[_absolute(place)] = one
             if one.has_changed():
                 self._read(one)
 
@@ -322,7 +325,7 @@ class FollowedFiles:
             self._next_look = self._soonest  # another one is there now
             return
         self._growing[one.file_id] = one
-        self._by_path[os.path.abspath(file.path)] = one
+        self._by_path[_absolute(file.path)] = one
         self._read(one)
 
     def _complain(self, path: str, why: str) -> None:
@@ -333,8 +336,13 @@ class FollowedFiles:
 
 def _all_inside(paths: Iterable[str], folders: Iterable[str]) -> bool:
     """Return whether all files are in these folders themselves, and not only linked to."""
-    real = tuple(f"{os.path.realpath(folder).rstrip('/')}/" for folder in folders)
-    return all(os.path.realpath(os.path.dirname(path) or ".").startswith(real) for path in paths)
+    real = tuple(_with_slash(folder) for folder in folders)
+    theirs = {os.path.dirname(path) or "." for path in paths}
+    return all(_with_slash(folder).startswith(real) for folder in theirs)
+
+
+def _with_slash(folder: str) -> str:
+    return f"{os.path.realpath(folder).rstrip('/')}/"
 
 
 def _folders(pattern: str) -> set[str]:

@@ -339,3 +339,20 @@ def test_many_files_are_followed_at_once(tmp_path):
 
 def test_the_kinds_of_file_systems_are_told_apart(tmp_path):
     assert not is_remote(str(tmp_path))
+
+
+def test_files_are_looked_at_again_only_where_changes_are_not_told(tmp_path, monkeypatch):
+    looks = []
+    look = FollowedFiles._look
+    monkeypatch.setattr(FollowedFiles, "_look", lambda self: (looks.append(1), look(self)))
+    append(tmp_path / "day.log", *messages(2, 18))
+    with closing(Followed(tmp_path / "*.log")) as followed:
+        followed.read(1.0)
+    assert len(looks) == 1
+    other = tmp_path / "links"
+    other.mkdir()
+    (other / "folder").symlink_to(tmp_path)
+    looks.clear()
+    with closing(Followed(other / "*" / "*.log")) as followed:
+        followed.read(1.0)
+    assert len(looks) > 2
