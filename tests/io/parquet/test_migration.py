@@ -102,7 +102,8 @@ def test_names_and_columns_of_ones_own_stay(tmp_path):
     (lake / "_fixfeed" / "messages.schema").unlink()
     assert migrate.main([f"parquet:{lake}"]) == 0
     assert remembered(lake).names == [*columns_of_a_run(FIX.table, names=True), "desk"]
-    query = f"select distinct security_type, security_type_name, desk from '{lake}/messages/**/*.parquet'"
+    query = "select distinct security_type, security_type_name, desk"
+    query += f" from '{lake}/messages/**/*.parquet'"
     assert sorted(duckdb.sql(f"{query} where security_type in ('OPT', 'CS')").fetchall()) == [
         ("CS", "Common stock", "d"),
         ("OPT", "Option", "d"),
