@@ -1,11 +1,10 @@
 """The views over a protocol's messages, the same in SQLite, in PostgreSQL and over Parquet."""
 
 from fixfeed.transforms.batch import DECIMAL, TIME
-from fixfeed.transforms.codes import OTHER
-from fixfeed.transforms.dialects import decimal, microseconds
+from fixfeed.transforms.dialects import decimal, microseconds, name_of_code
 from fixfeed.transforms.protocol import Table
 
-__all__ = ["name_of_code", "views"]
+__all__ = ["views"]
 
 
 def views(dialect: str, table: Table) -> dict[str, str]:
@@ -28,7 +27,7 @@ def _messages_named(dialect: str, table: Table) -> str:
         if types.get(name) == TIME:
             selected.append(f"{microseconds(dialect, column)} as {name}_us")
         if name in table.named:
-            spelt = name_of_code(table, code=f"c_{name}", message="m", dialect=dialect)
+            spelt = name_of_code(dialect, table.named_by, code=f"c_{name}", message="m")
             selected.append(f"{spelt} as {name}_name")
             joins.append(
                 f"left join codes c_{name} on c_{name}.field = '{table.named[name]}'"
@@ -36,25 +35,3 @@ def _messages_named(dialect: str, table: Table) -> str:
             )
     joined = "\n".join(joins)
     return f"select {', '.join(selected)}\nfrom messages m\n{joined}"
-
-
-def name_of_code(table: Table, *, code: str, message: str, dialect: str) -> str:
-    """Return an expression for what `code`, a row of codes, is called in `message`.
-
-    Both are aliases in a query of one of `DIALECTS`; see `transforms.codes.Code`.
-    """
-
-    def other(key: str) -> str:
-        if dialect == "postgresql":
-            return f"{code}.other_names ->> {key}"
-        # A key that SQLite or DuckDB cannot find because of a quote is no reason to fail.
-        return f"""{code}.other_names ->> ('$."' || replace({key}, '"', '') || '"')"""
-
-    if not table.named_by:
-        return f"{code}.name"
-    keys = [f"{message}.{name}" for name in table.named_by]
-    names = ", ".join(map(other, [*keys, f"'{OTHER}'"]))
-    return (
-        f"case when {code}.other_names is null then {code}.name"
-        f" else nullif(coalesce({names}), '') end"
-    )

@@ -36,12 +36,13 @@ ALLOWED = {
     "transforms/fix/scalar": _SCALAR,
     "transforms/fix/vector": _SCALAR | {f"{FIX}.vector"},
     "transforms/fix/rules": _SECRETS | {f"{FIX}.rules", f"{FIX}.scalar.values"},
-    "transforms/fix/views": {f"{FIX}.schema", f"{FIX}.views", "fixfeed.transforms.dialects"},
+    "transforms/fix/views": {f"{FIX}.{name}" for name in ("dictionary", "schema", "views")}
+    | {"fixfeed.transforms.dialects"},
     "transforms/fix": {FIX, "fixfeed.transforms.batch"},
     "transforms/fix/protocol.py": {FIX, "fixfeed.transforms.batch", "fixfeed.transforms.protocol"},
     "transforms/batch.py": set(),
     "transforms/codes.py": set(),
-    "transforms/dialects.py": set(),
+    "transforms/dialects.py": {"fixfeed.transforms.codes"},
     "transforms/protocol.py": {
         "fixfeed.transforms.batch",
         "fixfeed.transforms.codes",

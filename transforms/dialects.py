@@ -5,7 +5,10 @@ JSON object, `with recursive`, `as materialized` and window functions mean the s
 same is here. Values come out alike too: times as whole microseconds, days as text.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from fixfeed.transforms.codes import OTHER
 
 __all__ = [
     "DIALECTS",
@@ -14,6 +17,7 @@ __all__ = [
     "decimal",
     "entries",
     "microseconds",
+    "name_of_code",
     "number",
     "seconds",
 ]
@@ -54,6 +58,28 @@ def seconds(dialect: str, time: str) -> str:
 def decimal(dialect: str, column: str) -> str:
     """Return the expression of a decimal as people read it: 14.94, not 14.9400000000."""
     return f"trim_scale({column})" if dialect == "postgresql" else column
+
+
+def name_of_code(dialect: str, named_by: Sequence[str], *, code: str, message: str) -> str:
+    """Return an expression for what `code`, a row of codes, is called in `message`.
+
+    Both are names of rows in a query; `named_by` is that of the table (`codes.Code`).
+    """
+
+    def other(key: str) -> str:
+        if dialect == "postgresql":
+            return f"{code}.other_names ->> {key}"
+        # A key that SQLite or DuckDB cannot find because of a quote is no reason to fail.
+        return f"""{code}.other_names ->> ('$."' || replace({key}, '"', '') || '"')"""
+
+    if not named_by:
+        return f"{code}.name"
+    keys = [f"{message}.{name}" for name in named_by]
+    names = ", ".join(map(other, [*keys, f"'{OTHER}'"]))
+    return (
+        f"case when {code}.other_names is null then {code}.name"
+        f" else nullif(coalesce({names}), '') end"
+    )
 
 
 class Entries(NamedTuple):

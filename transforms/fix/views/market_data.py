@@ -15,7 +15,8 @@ The symbol of an entry, and `symbol_from`:
 FIX says so of new entries alone, but venues leave out the symbol of changes as well.
 """  # noqa: E501
 
-from fixfeed.transforms.dialects import entries, microseconds, number
+from fixfeed.transforms.dialects import entries, microseconds, name_of_code, number
+from fixfeed.transforms.fix.dictionary.codes import NAMED_BY
 
 __all__ = ["select"]
 
@@ -46,9 +47,11 @@ def select(dialect: str) -> str:
     reference = f"""coalesce({md.fields} ->> 'MDEntryRefID',
       case when {action} in ('1', '2') then {md.fields} ->> 'MDEntryID' end)"""
     moment = f"coalesce({microseconds(dialect, 'coalesce(m.captured_at, m.sending_time)')}, 0)"
+    names = [name_of_code(dialect, NAMED_BY, code=code, message="t") for code in ("a", "c")]
     shown = """
-  m.message_id, m.source_id, m.session, m.direction, m.captured_at, m.sending_time,
-  m.msg_seq_num, m.poss_dup_flag, m.msg_type, m.fields ->> 'MDReqID' as md_req_id"""
+  m.message_id, m.source_id, m.session, m.begin_string, m.appl_ver_id, m.direction,
+  m.captured_at, m.sending_time, m.msg_seq_num, m.poss_dup_flag, m.msg_type,
+  m.fields ->> 'MDReqID' as md_req_id"""
     return f"""with updates as materialized (
   select m.message_id, coalesce(m.session, '') as session, {moment} as moment,
     {md.number} as entry, {own} as own, {md.fields} ->> 'MDEntryID' as md_entry_id,
@@ -105,7 +108,8 @@ def select(dialect: str) -> str:
   from messages m cross join {symbols.source} cross join {types.source}
   where m.msg_type = 'V' and {symbols.condition} and {types.condition}
 )
-select t.*, a.name as md_update_action_name, c.name as md_entry_type_name from together t
+select t.*, {names[0]} as md_update_action_name, {names[1]} as md_entry_type_name
+from together t
 left join codes a on a.field = 'MDUpdateAction' and a.value = t.md_update_action
 left join codes c on c.field = 'MDEntryType' and c.value = t.md_entry_type"""
 

@@ -20,7 +20,8 @@ are copies of one, and a row.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from fixfeed.transforms.dialects import microseconds, seconds
+from fixfeed.transforms.dialects import microseconds, name_of_code, seconds
+from fixfeed.transforms.fix.dictionary.codes import NAMED_BY
 from fixfeed.transforms.fix.schema import COLUMNS
 
 __all__ = ["REJECTS", "REQUESTS", "select"]
@@ -110,6 +111,7 @@ def select(dialect: str) -> str:
     and m.sender_comp_id = r.target_comp_id and m.target_comp_id = r.sender_comp_id
     and (m.source_id = r.source_id and m.message_id < r.message_id
       or m.source_id <> r.source_id and {moment} <= r.moment + {_APART})"""
+    named = name_of_code(dialect, NAMED_BY, code="c", message="m")
     by_column = [field for field in REQUESTS if field in _COLUMNS]
     by_json = [field for field in REQUESTS if field not in _COLUMNS]
     return f"""with sent as (
@@ -142,7 +144,7 @@ def select(dialect: str) -> str:
     partition by reject_id order by moment desc nulls last, message_id desc) as choice
   from candidates
 )
-select m.*, r.reason as reject_reason, c.name as reject_reason_name,
+select m.*, r.reason as reject_reason, {named} as reject_reason_name,
   m.fields ->> 'RefTagID' as ref_tag_id, m.fields ->> 'RefMsgType' as ref_msg_type,
   coalesce(r.ref_id, m.fields ->> 'BusinessRejectRefID') as ref_id,
   n.message_id as rejected_message_id, n.msg_type as rejected_msg_type

@@ -59,7 +59,7 @@ def test_orders_and_cancels_are_refused_by_cl_ord_id(ask, version):
     assert ask(QUERY, log) == [
         (3, "8", "1", "Unknown symbol", "what is IBM?", "C1", 7, "D"),
         (4, "9", "1", "Unknown order", "too late", "C2", 8, "F"),
-        (6, "8", "0", "Broker credit", None, "C9", None, None),
+        (6, "8", "0", "Broker/exchange option", None, "C9", None, None),
     ]
 
 
