@@ -24,7 +24,7 @@ from fixfeed.io.ledger.source import Source
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.sink import WriteToParquet
 from fixfeed.io.parquet.writer import ParquetWriter
-from fixfeed.transforms.batch import FAILURES, Batch, Block
+from fixfeed.transforms.batch import DATE, FAILURES, Batch, Block
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.schema import DECIMAL, MESSAGES, TIME
 from tests.io.ledger.known_sources import (
@@ -146,6 +146,7 @@ def every_type():
         pa.int64(): 2**53 + 1,
         pa.bool_(): True,
         TIME: when,
+        DATE: when.date(),
         DECIMAL: Decimal("1234567890123456789012345678.0000000001"),
         pa.binary(): b"8=FIX\x00\xff",
     }
