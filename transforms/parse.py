@@ -23,19 +23,22 @@ class Parse(beam.PTransform):
     raise; an exception is a bug of ours and fails the bundle. Bounded or not, windows and
     timestamps pass through. The same block gives the same batch, so a bundle may run twice. Counts
     `messages`, `failures` and `skipped_lines`.
+
+    `protocol` is that of the blocks, for those that take it after this: with dictionaries of
+    counterparties, `Enrich` and sinks know the names of values from it.
     """
 
     def __init__(self, protocol: Protocol):
         """`protocol` is that of the blocks."""
         super().__init__()
-        self._protocol = protocol
+        self.protocol = protocol
 
     def expand(self, blocks: beam.PCollection[Block]):
         """Apply the parser to each block."""
         return blocks | "Parse" >> beam.Map(self._parse).with_output_types(Batch)
 
     def _parse(self, block: Block) -> Batch:
-        batch = self._protocol.parse(block)
+        batch = self.protocol.parse(block)
         Metrics.counter(type(self), "messages").inc(batch.messages.num_rows)
         Metrics.counter(type(self), "failures").inc(batch.failures.num_rows)
         Metrics.counter(type(self), "skipped_lines").inc(batch.skipped)
