@@ -98,7 +98,9 @@ def test_a_database_of_version_1_is_refused_and_then_migrated(database, select, 
     ]
 
 
-def test_a_migrated_database_has_the_tables_and_view_of_a_new_one(database, tmp_path):
+def test_a_migrated_database_has_the_tables_views_and_codes_of_a_new_one(
+    database, tmp_path, select
+):
     version_1(database)
     store = open_store(database)
     assert store.migrate() == (1, VERSION)
@@ -109,8 +111,16 @@ def test_a_migrated_database_has_the_tables_and_view_of_a_new_one(database, tmp_
     store.close()
     assert names(new, "messages") == list(FIX.table.keyed)
     assert sorted(names(database, "messages")) == sorted(FIX.table.keyed)
-    for relation in ("messages_named", "sources", "source_identities", "progress"):
+    for relation in ("messages_named", "sources", "source_identities", "progress", "codes"):
         assert names(database, relation) == names(new, relation)
+    codes = [
+        select(uri, "select field, value, name, other_names from codes") for uri in (database, new)
+    ]
+    migrated, made = (
+        sorted((*key, json.loads(text) if isinstance(text, str) else text) for *key, text in rows)
+        for rows in codes
+    )
+    assert migrated == made
 
 
 def test_a_failed_migration_leaves_the_older_version(postgresql):
