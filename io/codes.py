@@ -34,8 +34,14 @@ def new_sessions(batches: Iterable[Batch], seen: Iterable[str], table: Table) ->
 
 
 def codes_of_sessions(sessions: Iterable[str], table: Table) -> Sequence[Code]:
-    """Return the codes that have names of their own in sessions, in order of field and value."""
-    if table.codes_of is None:
-        return []
-    codes = [code for session in sorted(sessions) for code in table.codes_of(session)]
-    return sorted(codes, key=lambda code: code[:2])
+    """Return the codes that have names of their own in sessions, in order of field and value.
+
+    Each is there once, with the names of all of them.
+    """
+    found: dict[tuple[str, str], Code] = {}
+    for session in sorted(sessions) if table.codes_of else ():
+        for code in table.codes_of(session) if table.codes_of else ():
+            before = found.get((code.field, code.value))
+            others = {**before.other_names, **code.other_names} if before else code.other_names
+            found[code.field, code.value] = code._replace(other_names=others)
+    return [found[key] for key in sorted(found)]

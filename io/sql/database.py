@@ -137,7 +137,7 @@ class Database(ABC):
                 self.fill_codes()
             else:
                 self._check_version(found)
-                self._keep_other_names()
+                self._keep_codes(self.table.codes())
 
     def _check_version(self, found: int) -> None:
         if found < VERSION:
@@ -202,36 +202,29 @@ class Database(ABC):
         if rows:
             columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
             self.ingest("codes", [pa.RecordBatch.from_arrays(columns, COLUMNS[:3])])
-        self._keep_other_names()
+        self._keep_codes(self.table.codes())
 
-    def _keep_other_names(self) -> None:
-        """Add the codes with several names that the table does not have like this."""
+    def _keep_codes(self, codes: Iterable[Code]) -> None:
+        """Store codes with several names; those that are there already are kept."""
         known = {
             (field, value): orjson.loads(others) if isinstance(others, str) else others
             for field, value, others in self.query(
                 "select field, value, other_names from codes where other_names is not null"
             )
         }
-        codes = [code for code in self.table.codes() if code.other_names]
-        self._keep_codes(
-            code
-            for code in codes
-            if not code.other_names.items() <= known.get((code.field, code.value), {}).items()
-        )
-
-    def _keep_codes(self, codes: Iterable[Code]) -> None:
-        """Store codes; `other_names` of one that is there already are kept."""
         both = {
             "sqlite": "json_patch(coalesce(codes.other_names, '{}'), excluded.other_names)",
             "postgresql": "coalesce(codes.other_names, '{}') || excluded.other_names",
         }[self.dialect]
         for code in codes:
-            self.query(
-                "insert into codes (field, value, name, other_names) values (?, ?, ?, ?)"
-                " on conflict (field, value) do update set name = excluded.name,"
-                f" other_names = {both}",
-                *code_row(code),
-            )
+            there = known.get((code.field, code.value), {})
+            if not code.other_names.items() <= there.items():
+                self.query(
+                    "insert into codes (field, value, name, other_names) values (?, ?, ?, ?)"
+                    " on conflict (field, value) do update set name = excluded.name,"
+                    f" other_names = {both}",
+                    *code_row(code),
+                )
 
     def keep_codes_of(self, sessions: Iterable[str]) -> None:
         """Store the codes that have names of their own in these sessions."""

@@ -4,11 +4,11 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.fix.defects import MEANINGS
-from fixfeed.transforms.fix.dictionary.codes import NAMED_BY, codes, codes_of
+from fixfeed.transforms.fix.dictionary.codes import NAMED_BY, Codes
 from fixfeed.transforms.fix.envelope import envelopes
 from fixfeed.transforms.fix.framing.borders import (
     Endings,
@@ -106,7 +106,7 @@ _TABLE = Table(
     json=("fields", "enriched"),
     json_only=("fix_json",),
     named={name: next(one.field for one in COLUMNS if one.name == name) for name in NAMED},
-    codes=codes,
+    codes=Codes().__iter__,
     named_by=tuple(name for name in NAMED_BY if name in MESSAGES.names),
     times=("captured_at", "sending_time", "transact_time"),
     in_order=("sending_time", "captured_at"),
@@ -141,8 +141,9 @@ class Fix(Protocol):
         own = self.reading.dictionaries.own
         if not own:
             return _TABLE
-        for_sessions = partial(codes_of, own=own) if any(one.session for one in own) else None
-        return dataclasses.replace(_TABLE, codes=partial(codes, own), codes_of=for_sessions)
+        codes = Codes(own)
+        for_sessions = codes.of if any(one.session for one in own) else None
+        return dataclasses.replace(_TABLE, codes=codes.__iter__, codes_of=for_sessions)
 
     @property
     def digest(self) -> str:

@@ -6,11 +6,11 @@ import pytest
 
 from fixfeed.transforms.codes import Code
 from fixfeed.transforms.fix.dictionary.choose import OwnDictionary
-from fixfeed.transforms.fix.dictionary.codes import codes, codes_of
+from fixfeed.transforms.fix.dictionary.codes import Codes
 from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.dictionary.version import VERSIONS, definition
 
-CODES = {(code.field, code.value): code for code in codes()}
+CODES = {(code.field, code.value): code for code in Codes()}
 OLD, LATE_OLD = ["FIX.4.0", "FIX.4.1"], ["FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3"]
 
 
@@ -66,7 +66,7 @@ HINT = {"U1": ["AllocationHint", 0, []]}
 
 
 def test_a_dictionary_of_a_version_names_its_own_values_and_messages_in_that_version():
-    found = {(one.field, one.value): one for one in codes([own(fields=SPECIAL, messages=HINT)])}
+    found = {(one.field, one.value): one for one in Codes([own(fields=SPECIAL, messages=HINT)])}
     added = {key: one for key, one in found.items() if CODES.get(key) != one}
     assert added == {
         # LegSide takes its values from Side's list.
@@ -97,9 +97,9 @@ def test_a_dictionary_of_a_version_names_its_own_values_and_messages_in_that_ver
 
 def test_a_dictionary_of_sessions_names_its_own_values_there_alone():
     broker = own("BROKER->*", fields=SPECIAL, messages=HINT)
-    assert list(codes([broker])) == list(codes())
+    assert list(Codes([broker])) == list(Codes())
     session = "FIX.4.4:ME->BROKER"
-    assert set(map(str, codes_of(session, [broker]))) == {
+    assert set(map(str, Codes([broker]).of(session))) == {
         str(code)
         for code in (
             Code("Side", "Z", "House", {session: "House"}),
@@ -111,7 +111,7 @@ def test_a_dictionary_of_sessions_names_its_own_values_there_alone():
             Code("RefMsgType", "U1", "AllocationHint", {session: "AllocationHint"}),
         )
     }
-    assert list(codes_of("FIX.4.4:ME->OTHER", [broker])) == []
+    assert list(Codes([broker]).of("FIX.4.4:ME->OTHER")) == []
 
 
 def test_a_dictionary_of_sessions_takes_the_place_of_one_for_all_messages():
@@ -119,7 +119,7 @@ def test_a_dictionary_of_sessions_takes_the_place_of_one_for_all_messages():
     broker = own("BROKER->*", fields={"40": ("OrdType", "CHAR", {"#": "Dark"})})
     session = "FIX.4.4:BROKER->ME"
     keys = [session, None, "FIX.4.4"]
-    found = {(one.field, one.value): one for one in codes_of(session, [venue, broker])}
+    found = {(one.field, one.value): one for one in Codes([venue, broker]).of(session)}
     assert {key: one.name_in(keys) for key, one in found.items()} == {
         ("Side", "Z"): None,
         ("Side", "1"): "Buy",
@@ -131,8 +131,8 @@ def test_a_dictionary_of_sessions_takes_the_place_of_one_for_all_messages():
 
 @pytest.mark.parametrize("version", ["FIX.4.0", "FIX.4.2", "FIX.4.4", "FIX.5.0SP2", "FIXT.1.1"])
 def test_a_file_that_repeats_the_values_of_fix_names_nothing_otherwise(version):
-    assert list(codes([own(version=version)])) == list(codes())
-    assert list(codes_of("FIX.4.4:A->B", [own("A->B", version)])) == []
+    assert list(Codes([own(version=version)])) == list(Codes())
+    assert list(Codes([own("A->B", version)]).of("FIX.4.4:A->B")) == []
 
 
 def test_a_field_that_takes_its_values_from_another_list_has_their_names():

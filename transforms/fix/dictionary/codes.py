@@ -7,14 +7,14 @@ messages. `Code.other_names` has these names by session, ApplVerID or BeginStrin
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 
 from fixfeed.transforms.codes import OTHER, Code
 from fixfeed.transforms.fix.dictionary.choose import APPL_VER_IDS, OwnDictionary
 from fixfeed.transforms.fix.dictionary.union import listed_by, merged, names_by_version
 from fixfeed.transforms.fix.dictionary.version import VERSIONS, Definition, definition
 
-__all__ = ["NAMED_BY", "codes", "codes_of"]
+__all__ = ["NAMED_BY", "Codes"]
 
 NAMED_BY = ("session", "appl_ver_id", "begin_string")
 """The columns of messages whose values are the keys of `Code.other_names`; the first decides."""
@@ -26,46 +26,85 @@ _SIGNS = re.compile(r"[^a-z0-9]+")
 _Codes = dict[tuple[str, str], Code]
 
 
-def codes(own: Sequence[OwnDictionary] = ()) -> Iterator[Code]:
-    """Yield every value that has a name, of all versions of FIX and of own dictionaries.
+class Codes:
+    """The names of values: FIX's, and those of the dictionaries of a run."""
 
-    Names read as in a sentence (`Partially filled`), with abbreviations and names of fields in
-    FIX's spelling (`VWAP`, `Unknown ClOrdID`); types of messages have their names
-    (`NewOrderSingle`). A field with several values at once (ExecInst) has each of them. Own
-    dictionaries for certain sessions are left out: `codes_of` has their names.
-    """
-    yield from _for_all_sessions(tuple(one for one in own if not one.session)).values()
+    def __init__(self, own: Sequence[OwnDictionary] = ()):
+        """`own` are those dictionaries, in the order in which they are tried."""
+        self._own = tuple(own)
 
+    def __iter__(self) -> Iterator[Code]:
+        """Yield every value that has a name, of all versions of FIX and of own dictionaries.
 
-def codes_of(session: str, own: Sequence[OwnDictionary]) -> Iterator[Code]:
-    """Yield the values that messages of a session call otherwise than `codes` says.
+        Names read as in a sentence (`Partially filled`), with abbreviations and names of fields in
+        FIX's spelling (`VWAP`, `Unknown ClOrdID`); types of messages have their names
+        (`NewOrderSingle`). A field with several values at once (ExecInst) has each of them. Own
+        dictionaries for certain sessions are left out: `of` has their names.
+        """
+        yield from self._for_all_sessions.values()
 
-    `session` is that of a message (`FIX.4.4:BROKER->ME`), and the one key of `other_names` besides
-    `OTHER`. Nothing is yielded if none of `own` is for that session.
-    """
-    begin_string, _, pair = session.partition(":")
-    for_it = [one.definition for one in own if one.session and one.suits(pair)]
-    definitions = [
-        *[one for one in for_it if one["version"] == _TRANSPORT == begin_string][:1],
-        *[one for one in for_it if one["version"] != _TRANSPORT][:1],
-    ]
-    if not definitions:
-        return
-    general = tuple(one for one in own if not one.session)
-    usual, replaced = _standard(), _for_all_sessions(general)
-    names = {key: "" for key, code in replaced.items() if usual.get(key) != code}
-    for key in names:
-        if key in usual:
-            names[key] = usual[key].name_in([begin_string]) or ""
-    for one in definitions:
-        names |= _own_names(one)
-    for (field, value), name in names.items():
-        known = replaced.get((field, value))
-        if known is None:
-            yield Code(field, value, name, {session: name})
-        elif (known.name_in([begin_string]) or "") != name:
-            others = known.other_names or {OTHER: known.name}
-            yield known._replace(other_names={**others, session: name})
+    def of(self, session: str) -> Iterator[Code]:
+        """Yield the values that messages of a session call otherwise than these do.
+
+        `session` is that of a message (`FIX.4.4:BROKER->ME`), and the one key of `other_names`
+        that is new. Nothing is yielded if no dictionary is for that session.
+        """
+        begin_string, _, pair = session.partition(":")
+        at = [n for n, one in enumerate(self._own) if one.session and one.suits(pair)]
+        versions = {n: self._own[n].definition["version"] for n in at}
+        used = [
+            *[n for n in at if versions[n] == _TRANSPORT == begin_string][:1],
+            *[n for n in at if versions[n] != _TRANSPORT][:1],
+        ]
+        if not used:
+            return
+        # Its dictionary takes the place of the one for all messages of its version.
+        replaced = dict.fromkeys(self._changed, "")
+        for key in replaced:
+            if key in _standard():
+                replaced[key] = _standard()[key].name_in([begin_string]) or ""
+        names = dict(replaced)
+        for n in used:
+            names |= self._names[n]
+        for key, name in names.items():
+            known = self._for_all_sessions.get(key)
+            if known is None:
+                yield Code(*key, name, {session: name})
+                continue
+            by_appl_ver_id = begin_string == _TRANSPORT and key in replaced
+            if by_appl_ver_id or (known.name_in([begin_string]) or "") != name:
+                others = known.other_names or {OTHER: known.name}
+                yield known._replace(other_names={**others, session: name})
+
+    @cached_property
+    def _names(self) -> list[dict[tuple[str, str], str]]:
+        """The names in each dictionary that FIX does not give."""
+        return [_own_names(one.definition) for one in self._own]
+
+    @cached_property
+    def _changed(self) -> _Codes:
+        """What the dictionaries for all messages of a version call otherwise than FIX does."""
+        changed: _Codes = {}
+        # The first of several for one version is the one that is used.
+        for one, names in reversed(list(zip(self._own, self._names, strict=True))):
+            if not one.session:
+                for key, name in names.items():
+                    usual = changed.get(key) or _standard().get(key)
+                    code = usual or Code(*key, name, {OTHER: ""})
+                    changed[key] = _called(code, one.definition["version"], name)
+        return changed
+
+    @cached_property
+    def _for_all_sessions(self) -> _Codes:
+        return _standard() | self._changed
+
+    def __getstate__(self) -> tuple[OwnDictionary, ...]:
+        """Pickle what was given, not what was made of it."""
+        return self._own
+
+    def __setstate__(self, state: tuple[OwnDictionary, ...]) -> None:
+        """Restore from `__getstate__`."""
+        self._own = state
 
 
 @cache
@@ -81,20 +120,6 @@ def _standard() -> _Codes:
             for version, other in varying.get(lists, {}).get(value, {}).items():
                 code = _called(code, version, other)
             found[field.name, value] = code
-    return found
-
-
-def _for_all_sessions(own: Sequence[OwnDictionary]) -> _Codes:
-    """Return what FIX names, and what the dictionaries for all messages of a version name."""
-    found = _standard()
-    # The first of several for one version is the one that is used.
-    for one in reversed(own):
-        version = one.definition["version"]
-        changed = {}
-        for (field, value), name in _own_names(one.definition).items():
-            code = found.get((field, value)) or Code(field, value, name, {OTHER: ""})
-            changed[field, value] = _called(code, version, name)
-        found = found | changed
     return found
 
 
