@@ -1,6 +1,7 @@
 """Every output has the names that values have in the version and the dictionary of a message."""
 
 import json
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -125,6 +126,15 @@ def test_a_lake_has_the_names_in_its_columns_and_its_codes(run):
         codes = views.sql("select name, other_names from codes where value = 'U1'").fetchall()
     assert found == EXPECTED
     assert codes == [("AllocationHint", '{"FIX.4.4:BROKER->ME":"AllocationHint"}')] * 2
+
+
+def test_views_over_a_lake_of_an_older_version_know_the_names_of_fix(run):
+    run("parquet:lake/")
+    shutil.rmtree("lake/codes")
+    assert main(["views", "lake/"]) == 0
+    with duckdb.connect("lake/fixfeed.duckdb", read_only=True) as views:
+        found = views.sql("select ord_status_name from messages_named order by message_id limit 3")
+        assert found.fetchall() == [("Pending cancel/replace",)] * 2 + [("Pending cancel",)]
 
 
 def test_a_lake_keeps_its_codes_over_a_second_run(run):
