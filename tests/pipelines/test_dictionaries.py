@@ -138,7 +138,7 @@ def test_the_job_reads_and_checks_each_session_by_its_dictionary(broker, select,
     assert stored == [
         ("FIX.4.4:BROKER->A", '{"Venue":"X"}', "missing_field"),
         ("FIX.4.4:A->BROKER", '{"Venue":"X"}', "missing_field"),
-        ("FIX.4.4:A->B", '{"20001":"X"}', "unknown_tag,missing_field"),
+        ("FIX.4.4:A->B", '{"Tag20001":"X"}', "unknown_tag,missing_field"),
     ]
     (counts,) = summary["sinks"].values()
     assert counts["defects"] == {"missing_field": 3, "unknown_tag": 1}
@@ -146,7 +146,7 @@ def test_the_job_reads_and_checks_each_session_by_its_dictionary(broker, select,
     other = fixfeed(*arguments, cwd=tmp_path)
     assert "was stored under other rules" in other["warnings"][0]
     fixfeed(*arguments[:2], "--validate", "off", "--reprocess", cwd=tmp_path)
-    assert select(uri, "select distinct fields, defects from messages") == [('{"20001":"X"}', None)]
+    assert select(uri, "select distinct fields, defects from messages") == [('{"Tag20001":"X"}', None)]
 
 
 def test_a_broken_dictionary_ends_the_job_with_code_2(tmp_path):
