@@ -146,7 +146,9 @@ def test_the_job_reads_and_checks_each_session_by_its_dictionary(broker, select,
     other = fixfeed(*arguments, cwd=tmp_path)
     assert "was stored under other rules" in other["warnings"][0]
     fixfeed(*arguments[:2], "--validate", "off", "--reprocess", cwd=tmp_path)
-    assert select(uri, "select distinct fields, defects from messages") == [('{"Tag20001":"X"}', None)]
+    assert select(uri, "select distinct fields, defects from messages") == [
+        ('{"Tag20001":"X"}', None)
+    ]
 
 
 def test_a_broken_dictionary_ends_the_job_with_code_2(tmp_path):
