@@ -168,7 +168,7 @@ def test_a_documented_query_runs_unchanged(kind, stored, postgresql, select):
     documented = queries(DOCS["connectors.md"])
     # The sample day has no ExecInst; tests/pipelines/test_names.py runs that query.
     found = [one for databases, one in documented if kind in databases and "ExecInst" not in one]
-    assert len(found) == (4 if kind == "SQLite" else 5)
+    assert len(found) == (4 if kind == "SQLite" else 6)
     for query in found:
         if query.startswith("create"):
             connection = psycopg2.connect(postgresql)
