@@ -1,8 +1,11 @@
 """What SQLite, PostgreSQL and DuckDB write differently, for views that are the same in all three.
 
-Most of a view is the same text in all of them: `fields ->> 'Name'` is the text of a member of a
-JSON object, `with recursive`, `as materialized` and window functions mean the same. What is not the
-same is here. Values come out alike too: times as whole microseconds, days as text.
+Most of a view is the same text in all of them: `with recursive` and window functions mean the same.
+What is not the same is here. Values come out alike too: times as whole microseconds, days as text.
+
+SQLite reads the text of all views when it opens a file. So nothing is in them that SQLite 3.30
+lacks, else an older `sqlite3` could not open the file at all: no `->>` (3.38), no `materialized`
+(3.35).
 """
 
 from collections.abc import Sequence
@@ -16,6 +19,8 @@ __all__ = [
     "day",
     "decimal",
     "entries",
+    "materialized",
+    "member",
     "microseconds",
     "name_of_code",
     "number",
@@ -34,6 +39,19 @@ def microseconds(dialect: str, time: str) -> str:
         "postgresql": f"cast(extract(epoch from {time}) * 1000000 as bigint)",
         "duckdb": f"epoch_us({time})",
     }[dialect]
+
+
+def member(dialect: str, json: str, key: str) -> str:
+    """Return the expression of the text of a JSON object's member, null if there is none."""
+    if dialect == "sqlite":
+        return f"json_extract({json}, '$.{key}')"
+    return f"({json} ->> '{key}')"
+
+
+def materialized(dialect: str) -> str:
+    """Return what comes before the brackets of a common table that is worked out only once."""
+    # SQLite does so by itself with one that is used more than once.
+    return "" if dialect == "sqlite" else "materialized"
 
 
 def day(dialect: str, time: str) -> str:
@@ -70,7 +88,10 @@ def name_of_code(dialect: str, named_by: Sequence[str], *, code: str, message: s
         if dialect == "postgresql":
             return f"{code}.other_names ->> {key}"
         # A key that SQLite or DuckDB cannot find because of a quote is no reason to fail.
-        return f"""{code}.other_names ->> ('$."' || replace({key}, '"', '') || '"')"""
+        path = f"""'$."' || replace({key}, '"', '') || '"'"""
+        if dialect == "sqlite":
+            return f"json_extract({code}.other_names, {path})"
+        return f"{code}.other_names ->> ({path})"
 
     if not named_by:
         return f"{code}.name"

@@ -23,7 +23,7 @@ of them is a bust, nothing counts, else the correction that no other one is abou
 the last one sent. So a venue may name the first report each time, or the one before.
 """
 
-from fixfeed.transforms.dialects import day
+from fixfeed.transforms.dialects import day, materialized, member
 
 __all__ = ["select"]
 
@@ -48,7 +48,9 @@ def select(dialect: str) -> str:
     * `corrections`: how many corrections there were;
     * `drop_copy`: 1 if the report says that it is one (CopyMsgIndicator), else 0.
     """
-    sent = "fields ->> 'OrigSendingTime'"
+    once = materialized(dialect)
+    copied = member(dialect, "m.fields", "CopyMsgIndicator")
+    sent = member(dialect, "fields", "OrigSendingTime")
     days = (
         "cast(trade_date as text)",
         day(dialect, "transact_time"),
@@ -71,7 +73,7 @@ def select(dialect: str) -> str:
       case when kind = 'correction' then last_px end
     order by repeated, sending_time nulls last, message_id
   ) as copy from reports where kind is not null
-), executions as materialized (
+), executions as {once} (
   select * from numbered where copy = 1
 ), candidates as (
   select c.message_id, c.session, c.order_id, c.exec_ref_id, c.kind, c.filled, c.sending_time,
@@ -84,7 +86,7 @@ def select(dialect: str) -> str:
   from executions c left join executions e on e.exec_id = c.exec_ref_id
     and e.session = c.session and e.kind <> 'bust' and e.message_id <> c.message_id
   where c.kind <> 'fill'
-), links as materialized (
+), links as {once} (
   select message_id, kind, filled, sending_time, coalesce(target, -min(message_id) over (
     partition by session, order_id, exec_ref_id)) as target
   from candidates where choice = 1
@@ -96,7 +98,7 @@ def select(dialect: str) -> str:
   select c.message_id, min(case when l.message_id is null then c.ancestor end) as first,
     min(c.ancestor) as least
   from chain c left join links l on l.message_id = c.ancestor group by c.message_id
-), changes as materialized (
+), changes as {once} (
   select l.message_id, l.filled, coalesce(r.first, r.least) as root,
     case when r.first > 0 then r.first end as original_message_id,
     max(case when l.kind = 'bust' then 1 else 0 end) over same as busted,
@@ -115,5 +117,5 @@ def select(dialect: str) -> str:
   where busted = 0 and latest = 1 and (original_message_id is not null or filled = 1)
 )
 select m.*, c.original_message_id, cast(c.corrections as integer) as corrections,
-  case when (m.fields ->> 'CopyMsgIndicator') = 'Y' then 1 else 0 end as drop_copy
+  case when {copied} = 'Y' then 1 else 0 end as drop_copy
 from counted c cross join messages_named m where m.message_id = c.message_id"""

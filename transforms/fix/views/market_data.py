@@ -15,7 +15,14 @@ The symbol of an entry, and `symbol_from`:
 FIX says so of new entries alone, but venues leave out the symbol of changes as well.
 """  # noqa: E501
 
-from fixfeed.transforms.dialects import entries, microseconds, name_of_code, number
+from fixfeed.transforms.dialects import (
+    entries,
+    materialized,
+    member,
+    microseconds,
+    name_of_code,
+    number,
+)
 from fixfeed.transforms.fix.dictionary.codes import NAMED_BY
 
 __all__ = ["select"]
@@ -42,19 +49,21 @@ def select(dialect: str) -> str:
     md = entries(dialect, "m.fields", "NoMDEntries", "e")
     symbols = entries(dialect, "m.fields", "NoRelatedSym", "s")
     types = entries(dialect, "m.fields", "NoMDEntryTypes", "t")
-    own = f"({md.fields} ->> 'Symbol')"
-    action = f"({md.fields} ->> 'MDUpdateAction')"
-    reference = f"""coalesce({md.fields} ->> 'MDEntryRefID',
-      case when {action} in ('1', '2') then {md.fields} ->> 'MDEntryID' end)"""
+    own = member(dialect, md.fields, "Symbol")
+    action = member(dialect, md.fields, "MDUpdateAction")
+    entry_id = member(dialect, md.fields, "MDEntryID")
+    reference = f"""coalesce({member(dialect, md.fields, "MDEntryRefID")},
+      case when {action} in ('1', '2') then {entry_id} end)"""
+    requested = member(dialect, symbols.fields, "Symbol")
     moment = f"coalesce({microseconds(dialect, 'coalesce(m.captured_at, m.sending_time)')}, 0)"
     names = [name_of_code(dialect, NAMED_BY, code=code, message="t") for code in ("a", "c")]
-    shown = """
+    shown = f"""
   m.message_id, m.source_id, m.session, m.begin_string, m.appl_ver_id, m.direction,
   m.captured_at, m.sending_time, m.msg_seq_num, m.poss_dup_flag, m.msg_type,
-  m.fields ->> 'MDReqID' as md_req_id"""
-    return f"""with updates as materialized (
+  {member(dialect, "m.fields", "MDReqID")} as md_req_id"""
+    return f"""with updates as {materialized(dialect)} (
   select m.message_id, coalesce(m.session, '') as session, {moment} as moment,
-    {md.number} as entry, {own} as own, {md.fields} ->> 'MDEntryID' as md_entry_id,
+    {md.number} as entry, {own} as own, {entry_id} as md_entry_id,
     case when {own} is null then {reference} end as reference, {md.fields} as fields
   from messages m cross join {md.source} where m.msg_type = 'X' and {md.condition}
 ), grouped as (
@@ -67,9 +76,9 @@ def select(dialect: str) -> str:
   where md_entry_id is not null and symbol is not null
   union all
   select coalesce(m.session, ''), {moment}, m.message_id, {md.number},
-    {md.fields} ->> 'MDEntryID', coalesce({own}, m.symbol)
+    {entry_id}, coalesce({own}, m.symbol)
   from messages m cross join {md.source}
-  where m.msg_type = 'W' and {md.condition} and ({md.fields} ->> 'MDEntryID') is not null
+  where m.msg_type = 'W' and {md.condition} and {entry_id} is not null
 ), found as (
   select u.message_id, u.entry, k.symbol, row_number() over (
       partition by u.message_id, u.entry
@@ -101,8 +110,8 @@ def select(dialect: str) -> str:
   from carried c cross join messages m where m.message_id = c.message_id
   union all
   select {shown}, {symbols.number},
-    coalesce({symbols.fields} ->> 'Symbol', m.symbol),
-    case when ({symbols.fields} ->> 'Symbol') is not null then 'entry'
+    coalesce({requested}, m.symbol),
+    case when {requested} is not null then 'entry'
       when m.symbol is not null then 'message' end,
     {_values(dialect, symbols.fields, requested=types.fields)}, {symbols.fields}
   from messages m cross join {symbols.source} cross join {types.source}
@@ -119,7 +128,7 @@ def _values(dialect: str, fields: str, *, requested: str = "") -> str:
     selected = []
     for field in (*_TEXTS, *_NUMBERS, *_LAST):
         place = requested if requested and field == "MDEntryType" else fields
-        value = f"({place} ->> '{field}')"
+        value = member(dialect, place, field)
         shown = number(dialect, value) if field in _NUMBERS else value
         selected.append(f"{shown} as {_column(field)}")
     return ", ".join(selected)

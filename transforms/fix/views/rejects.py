@@ -18,9 +18,10 @@ are copies of one, and a row.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
-from fixfeed.transforms.dialects import microseconds, name_of_code, seconds
+from fixfeed.transforms.dialects import materialized, member, microseconds, name_of_code, seconds
 from fixfeed.transforms.fix.dictionary.codes import NAMED_BY
 from fixfeed.transforms.fix.schema import COLUMNS
 
@@ -99,9 +100,10 @@ def select(dialect: str) -> str:
     * `rejected_message_id`, `rejected_msg_type`: the message that it refuses, null if it is not in
       the data.
     """
+    of = partial(member, dialect, "m.fields")
     moment = microseconds(dialect, "coalesce(m.captured_at, m.sending_time)")
     sent = (
-        "case when m.poss_dup_flag then substr(m.fields ->> 'OrigSendingTime', 1, 17) end,"
+        f"case when m.poss_dup_flag then substr({of('OrigSendingTime')}, 1, 17) end,"
         f" {seconds(dialect, 'm.sending_time')}"
     )
     columns = "m.message_id, m.source_id, m.session, m.msg_type, m.msg_seq_num, m.begin_string"
@@ -118,35 +120,35 @@ def select(dialect: str) -> str:
   select {columns}, m.sender_comp_id, m.target_comp_id, m.ref_seq_num, {moment} as moment,
     case when m.poss_dup_flag then 1 else 0 end as repeated,
     coalesce({sent}) as sent,
-    {_by_type("reason", "'{}'")} as reason_field,
-    {_by_type("reason", "{}", value=True)} as reason,
-    {_by_type("key", "'{}'")} as ref_field,
-    {_by_type("key", "{}", value=True)} as ref_id
+    {_by_type(dialect, "reason", "'{}'")} as reason_field,
+    {_by_type(dialect, "reason", "{}", value=True)} as reason,
+    {_by_type(dialect, "key", "'{}'")} as ref_field,
+    {_by_type(dialect, "key", "{}", value=True)} as ref_id
   from messages m
-  where m.msg_type in ({_listed(one.msg_type for one in REJECTS)}) and {_is_reject()} = 1
+  where m.msg_type in ({_listed(one.msg_type for one in REJECTS)}) and {_is_reject(dialect)} = 1
 ), numbered as (
   select *, row_number() over (
     partition by session, msg_type, msg_seq_num, sent,
       case when session is null or msg_seq_num is null or sent is null then message_id end
     order by repeated, message_id) as copy from sent
-), rejected as materialized (
+), rejected as {materialized(dialect)} (
   select * from numbered where copy = 1
 ), candidates as (
   select {found} messages m cross join rejected r
   where m.msg_seq_num = r.ref_seq_num and r.ref_field = 'RefSeqNum' and {near}
-{"".join(_matched(field, found, near) for field in by_column)}  union all
+{"".join(_matched(dialect, field, found, near) for field in by_column)}  union all
   select {found} messages m cross join rejected r
   where m.msg_type in ({_listed(one for field in by_json for one in REQUESTS[field])})
-    and r.ref_id = {_of_request(by_json, "{}", value=True)}
-    and r.ref_field = {_of_request(by_json, "'{}'")} and {near}
+    and r.ref_id = {_of_request(dialect, by_json, "{}", value=True)}
+    and r.ref_field = {_of_request(dialect, by_json, "'{}'")} and {near}
 ), nearest as (
   select *, row_number() over (
     partition by reject_id order by moment desc nulls last, message_id desc) as choice
   from candidates
 )
 select m.*, r.reason as reject_reason, {named} as reject_reason_name,
-  m.fields ->> 'RefTagID' as ref_tag_id, m.fields ->> 'RefMsgType' as ref_msg_type,
-  coalesce(r.ref_id, m.fields ->> 'BusinessRejectRefID') as ref_id,
+  {of("RefTagID")} as ref_tag_id, {of("RefMsgType")} as ref_msg_type,
+  coalesce(r.ref_id, {of("BusinessRejectRefID")}) as ref_id,
   n.message_id as rejected_message_id, n.msg_type as rejected_msg_type
 from rejected r cross join messages_named m
 left join nearest n on n.reject_id = r.message_id and n.choice = 1
@@ -154,27 +156,26 @@ left join codes c on c.field = r.reason_field and c.value = r.reason
 where m.message_id = r.message_id"""
 
 
-def _value(field: str) -> str:
-    return f"m.{_COLUMNS[field]}" if field in _COLUMNS else f"(m.fields ->> '{field}')"
+def _value(dialect: str, field: str) -> str:
+    return f"m.{_COLUMNS[field]}" if field in _COLUMNS else member(dialect, "m.fields", field)
 
 
 def _listed(values: Iterable[str]) -> str:
     return ", ".join(f"'{value}'" for value in values)
 
 
-def _by_type(attribute: str, form: str, *, value: bool = False) -> str:
+def _by_type(dialect: str, attribute: str, form: str, *, value: bool = False) -> str:
     """Return what `form` makes of a field of each type of reject: its name, or its `value`."""
     cases = []
     for one in REJECTS:
         field = getattr(one, attribute)
         if not (value and field == "RefSeqNum"):
-            cases.append(
-                f"when '{one.msg_type}' then {form.format(_value(field) if value else field)}"
-            )
+            then = form.format(_value(dialect, field) if value else field)
+            cases.append(f"when '{one.msg_type}' then {then}")
     return f"case m.msg_type {' '.join(cases)} end"
 
 
-def _is_reject() -> str:
+def _is_reject(dialect: str) -> str:
     order = (
         "case when (m.exec_type = '8' or m.exec_type is null and m.ord_status = '8')"
         " and coalesce(m.exec_trans_type, '0') = '0' then 1 end"
@@ -185,28 +186,28 @@ def _is_reject() -> str:
         if one.msg_type == "8":
             then = order
         elif one.msg_type == "P":
-            then = allocation.replace("{}", _value(one.status))
+            then = allocation.replace("{}", _value(dialect, one.status))
         elif one.status:
-            then = f"case when {_value(one.status)} in ({_listed(one.values)}) then 1 end"
+            then = f"case when {_value(dialect, one.status)} in ({_listed(one.values)}) then 1 end"
         else:
             then = "1"
         cases.append(f"when '{one.msg_type}' then {then}")
     return f"case m.msg_type {' '.join(cases)} end"
 
 
-def _of_request(fields: Iterable[str], form: str, *, value: bool = False) -> str:
+def _of_request(dialect: str, fields: Iterable[str], form: str, *, value: bool = False) -> str:
     cases = [
-        f"when '{one}' then {form.format(_value(field) if value else field)}"
+        f"when '{one}' then {form.format(_value(dialect, field) if value else field)}"
         for field in fields
         for one in REQUESTS[field]
     ]
     return f"case m.msg_type {' '.join(cases)} end"
 
 
-def _matched(field: str, found: str, near: str) -> str:
+def _matched(dialect: str, field: str, found: str, near: str) -> str:
     """Return the part of the candidates that have an identifier in a column."""
     return f"""  union all
   select {found} rejected r cross join messages m
-  where {_value(field)} = r.ref_id and r.ref_field = '{field}'
+  where {_value(dialect, field)} = r.ref_id and r.ref_field = '{field}'
     and m.msg_type in ({_listed(REQUESTS[field])}) and {near}
 """
