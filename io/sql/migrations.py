@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pyarrow as pa
 
 from fixfeed.io.sql.tables import (
@@ -129,7 +130,9 @@ def _renew(database: "Database", renewal: Renewal) -> None:
     after = -1
     while True:
         rows = list(
-            _rows(database, renewal, f"where message_id > {after} order by 1 limit {_ROWS}")
+            _rows(
+                database, renewal, f"where message_id > {after} order by message_id limit {_ROWS}"
+            )
         )
         if not rows:
             break
@@ -144,8 +147,11 @@ def _rows(database: "Database", renewal: Renewal, which: str) -> Iterator[dict[s
     names = ["message_id", "source_id", *renewal.columns]
     json = database.table.json
     selected = [f"cast({name} as text)" if name in json else name for name in names]
-    for row in database.query(f"select {', '.join(selected)} from messages {which}"):
-        yield dict(zip(names, row, strict=True))
+    # As one value a row: the driver of SQLite takes a microsecond for each.
+    array = "json_array" if database.dialect == "sqlite" else "json_build_array"
+    query = f"select cast({array}({', '.join(selected)}) as text) from messages {which}"
+    for (row,) in database.query(query):
+        yield dict(zip(names, orjson.loads(row), strict=True))
 
 
 def _store(database: "Database", changed: Mapping[int, Mapping[str, Any]]) -> None:

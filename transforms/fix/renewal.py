@@ -28,6 +28,7 @@ __all__ = ["FixRenewal"]
 
 _FIXT = "FIXT.1.1"
 _TAG = re.compile(r"[1-9][0-9]{0,8}")
+_KEY = re.compile(rf'"(?:{_TAG.pattern}|{"|".join(column.field for column in COLUMNS)})":')
 _NAMES = tuple(column.name for column in COLUMNS)
 
 
@@ -53,6 +54,9 @@ class FixRenewal:
 
     def changes(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """See `Renewal`."""
+        may_have_version = row["begin_string"] == _FIXT and row.get("appl_ver_id") is None
+        if not (may_have_version or _KEY.search(row["fields"]) or "" in row.values()):
+            return {}
         stored = orjson.loads(row["fields"])
         content = _renamed(stored)
         # With `--fields all` the JSON has what columns hold as well.

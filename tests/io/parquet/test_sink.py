@@ -14,6 +14,7 @@ import duckdb
 import orjson
 import pandas
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
@@ -359,6 +360,7 @@ def test_replacing_keeps_the_columns_of_other_rows(lake):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tests.io.parquet.test_sink import *
 
@@ -579,3 +581,21 @@ def test_failures_are_in_separate_files_with_their_own_columns(lake):
     assert [(row[0], row[1], bytes(row[-1])) for row in found] == [
         ((1 << 40) + BORDERS[30], 1, LOG[BORDERS[30] : -1])
     ]
+
+
+def test_prices_and_quantities_are_computed_with_as_documented(tmp_path):
+    values = [Decimal("100.5"), Decimal("0.0000000001")]
+    lake = pa.table({"last_qty": pa.array(values, DECIMAL), "last_px": pa.array(values, DECIMAL)})
+    path = tmp_path / "lake.parquet"
+    pq.write_table(lake, path)
+    product = Decimal("10100.25") + Decimal("1e-20")
+    assert pc.sum(lake["last_qty"]).as_py() == sum(values)
+    with pytest.raises(pa.ArrowInvalid, match="precision out of range"):
+        pc.multiply(lake["last_qty"], lake["last_px"])
+    doubles = [lake[name].cast("double") for name in lake.schema.names]
+    assert pc.sum(pc.multiply(*doubles)).as_py() == pytest.approx(float(product))
+    frame = pandas.read_parquet(path)
+    assert (frame["last_qty"] * frame["last_px"]).sum() == product
+    assert frame["last_px"].astype(float).quantile(1.0) == 100.5
+    query = f"select sum(last_qty * last_px), avg(last_px) from '{path}'"
+    assert duckdb.sql(query).fetchall() == [(product, pytest.approx(50.25))]

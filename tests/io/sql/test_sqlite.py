@@ -100,3 +100,50 @@ def test_sqlite_finds_every_price_by_its_text(tmp_path, select, vectorised):
     found = select(uri, "select price, last_px from messages order by message_id")
     assert found == [(float(text), float(text)) for text in texts]
     assert select(uri, "select count(*) from messages where price = 1.13") == [(1,)]
+
+
+@pytest.fixture
+def times(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path / 'times.db'}")
+    store.prepare()
+    number = store.register([Source("file:key", "file", "day.log")], rules="r")[
+        "file:key"
+    ].source_id
+    texts = [b"20260302-09:00:00", b"20260302-12:30:00.5", b"20260303-00:00:00.000001"]
+    log = b"".join(encode([(35, b"0"), (52, text)]) for text in texts)
+    store.write([(number, parse_block(Block("file:key", 0, log)))], rules="r", replace=False)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("sending_time >= '2026-03-02 12:00'", 2),
+        ("sending_time < '2026-03-03'", 2),
+        ("sending_time >= date('2026-03-03')", 1),
+        ("sending_time >= datetime('2026-03-02 09:00:00')", 3),
+        ("sending_time < datetime('2026-03-02 09:00:00', '+1 day')", 3),
+        ("sending_time like '2026-03-02 09:%'", 1),
+        ("sending_time = '2026-03-02 12:30:00.500000'", 1),
+        ("strftime('%H', sending_time) = '12'", 1),
+    ],
+)
+def test_times_compare_with_days_prefixes_and_datetime(times, condition, found):
+    assert times.query(f"select count(*) from messages where {condition}") == [(found,)]
+
+
+def test_pages_by_time_and_defects_are_found_by_an_index(database):
+    store = open_store(database)
+    store.prepare()
+    time = "coalesce(sending_time, captured_at)"
+    order = f"order by {time} desc, message_id desc limit 100"
+    explain = "explain query plan" if store.dialect == "sqlite" else "explain"
+    for where, index in (("", "messages_time"), ("where defects is not null", "messages_defects")):
+        if store.dialect == "postgresql":
+            store.query("set enable_seqscan = off")
+            store.query("set enable_sort = off")
+        plan = store.query(f"{explain} select * from messages {where} {order}")
+        assert index in str(plan), plan
+        assert "TEMP B-TREE" not in str(plan)
+    store.close()
