@@ -69,7 +69,8 @@ class Run:
 class Limits:
     """When batches are committed: at this many bytes or rows, or when one has waited this long.
 
-    The wait is checked when a batch or a tick comes, and all are committed when a bundle ends.
+    The wait is checked when a batch or a tick comes. All are committed when a flush comes, or a
+    bundle ends.
     """
 
     bytes: int
@@ -151,6 +152,8 @@ class CommitFn(beam.DoFn):
         """Gather a batch, and commit if a limit is reached."""
         if not batch.is_tick:
             self._gather(batch)
+        elif batch.last:
+            self.finish_bundle()
         limits = self._limits
         if (
             self._bytes >= limits.bytes

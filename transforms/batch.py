@@ -10,6 +10,7 @@ __all__ = [
     "DATE",
     "DECIMAL",
     "FAILURES",
+    "FLUSH",
     "LARGEST_SOURCE",
     "READING_REASONS",
     "TICK",
@@ -176,6 +177,9 @@ class Block:
 TICK = Block("", 0, b"")
 """A block without source and bytes. A reader that waits gives one now and then, so that what was
 gathered before can be stored: without elements, nothing runs in a graph."""
+
+FLUSH = Block("", 0, b"", last=True)
+"""A tick after which all that came before is stored, when the next block is asked for."""
 
 
 def ends_within_line(data: bytes, before: bool) -> bool:

@@ -25,6 +25,7 @@ class Changes:
     def __init__(self) -> None:
         """Start without folders."""
         self._folders: frozenset[str] = frozenset()
+        self._inodes: dict[str, int] = {}
         self._deep = False
         self._reports: Iterator[set[tuple[Any, str]]] | None = None
         self.reported = False
@@ -35,10 +36,12 @@ class Changes:
         `reported` is true afterwards if the kernel reports their changes.
         """
         wanted = frozenset(folders)
-        if wanted == self._folders and deep == self._deep:
+        # A folder that was made again is another one.
+        inodes = {folder: os.stat(folder).st_ino for folder in wanted if os.path.isdir(folder)}
+        if inodes == self._inodes and deep == self._deep:
             return
         self.close()
-        self._folders, self._deep = wanted, deep
+        self._folders, self._inodes, self._deep = wanted, inodes, deep
         self.reported = bool(wanted) and not any(is_remote(folder) for folder in wanted)
 
     def wait(self, seconds: float) -> set[str]:
@@ -73,7 +76,8 @@ class Changes:
 
     def close(self) -> None:
         """Watch nothing."""
-        self._folders, self.reported, self._reports = frozenset(), False, None
+        self._folders, self._inodes = frozenset(), {}
+        self.reported, self._reports = False, None
 
 
 def is_remote(folder: str) -> bool:

@@ -119,6 +119,16 @@ class Content:
         except (Damaged, Replaced, OSError):
             return False, ""
 
+    def now(self) -> "Content | None":
+        """Return the content of the file as it is now, wherever it is; None if it is not found."""
+        found = self.planned.found_again()
+        if found is None:
+            return None
+        try:
+            return look(found.path, self.place, self.begin)[0]
+        except (Damaged, OSError):
+            return None
+
     def look_at(self, place: str) -> "Content | None":
         """Return the content of the file now at a place, None if none can be read there."""
         return look_at(place, self.begin)

@@ -8,6 +8,7 @@ other file: by its content. Compressed files are read once they have not changed
 import dataclasses
 import functools
 import os
+import resource
 import stat
 import time
 import typing
@@ -23,7 +24,7 @@ from fixfeed.io.files.growing import GrowingFile
 from fixfeed.io.files.planned import Replaced
 from fixfeed.io.files.ranges import LONGEST, Range, reason_of
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.transforms.batch import Block
+from fixfeed.transforms.batch import FLUSH, Block
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["FollowedFiles", "Register"]
@@ -87,6 +88,7 @@ class FollowedFiles:
         self._changes = Changes()
         self._growing: dict[str, GrowingFile] = {}
         self._by_path: dict[str, GrowingFile] = {}
+        self._closed: dict[str, _Signature] = {}
         self._done: dict[str, _Signature] = {}
         self._seen: dict[str, tuple[_Signature, float]] = {}
         self._generations: Counter[str] = Counter()
@@ -95,6 +97,9 @@ class FollowedFiles:
         self._complaints: dict[str, str] = {}
         self._next_look = self._soonest = 0.0
         self._waiting = False
+        self._flushed = True
+        self._rotated = True
+        self._most_open = _most_open()
 
     @property
     def files(self) -> int:
@@ -110,14 +115,16 @@ class FollowedFiles:
         """See `Feed`."""
         deadline = time.monotonic() + seconds
         while not self._stop():
-            if time.monotonic() >= self._next_look:
-                self._look()
+            if time.monotonic() >= self._next_look and not self._look():
+                self._flushed = True
+                return FLUSH
             if self._busy:
                 block = next(self._busy[0], None)
                 if block is None:
                     self._busy.popleft()
                     continue
                 self._busy.rotate(-1)
+                self._flushed = False
                 return block
             left = min(deadline, self._next_look) - time.monotonic()
             if left > 0:
@@ -154,6 +161,7 @@ class FollowedFiles:
         except Replaced:
             yield from one.from_copy()
             self._forget(one)
+            self._rotated = True
             self._next_look = self._soonest
         except OSError as error:
             self._say(f"{one.file.name}: {reason_of(error)}")
@@ -166,23 +174,54 @@ class FollowedFiles:
         self._growing.pop(one.file_id, None)
         self._by_path = {path: other for path, other in self._by_path.items() if other is not one}
 
-    def _look(self) -> None:
-        """Look at all files that match: for new ones, moved ones, and those that have changed."""
+    def _close(self, one: GrowingFile) -> None:
+        """Close a file until it changes."""
+        self._closed[one.path] = one.signature
+        self._forget(one)
+
+    def _make_room(self, new: Sequence[str]) -> Sequence[str]:
+        """Return those of the files that can be opened now; close what has not changed for long."""
+        surplus = len(self._growing) + len(new) - self._most_open
+        if surplus <= 0:
+            return new
+        idle = [
+            one
+            for one in self._growing.values()
+            if not (one.is_gone or one.unfinished or one.file_id in self._being_read)
+        ]
+        for one in sorted(idle, key=lambda one: one.changed)[:surplus]:
+            self._close(one)
+        room = max(0, self._most_open - len(self._growing))
+        self._waiting = self._waiting or len(new) > room
+        return new[:room]
+
+    def _look(self) -> bool:
+        """Look at all files that match: for new ones, moved ones, and those that have changed.
+
+        Returns false if there are files to register, and something read is not stored yet. What is
+        stored of a source tells which file is which, so they are registered after that.
+        """
         begin = time.monotonic()
         there, folders = self._there()
         self._waiting = not folders
-        if not self._next_look:
-            self._read_renamed(there)
         self._changes.watch(folders, deep=any(map(_is_deep, self._patterns)))
         self._place(there)
         looked = time.monotonic()
         self._end_moved(looked)
-        self._open([path for path, one in there.items() if self._is_new(path, one)], there)
+        new = self._make_room([path for path, one in there.items() if self._is_new(path, one)])
+        if (new or self._rotated) and not self._flushed:
+            return False
+        if self._rotated:
+            self._rotated = False
+            self._read_renamed(there)
+        if new:
+            self._open(new, there)
         told = self._changes.reported and _all_inside(there, folders)
         now = time.monotonic()
         self._next_look = now + (_LOOK_AGAIN if told and not self._waiting else _POLL)
         # Registering files may wait for a database, so it does not count.
         self._soonest = now + _LOOKS * (looked - begin)
+        return True
 
     def _there(self) -> tuple[dict[str, _Signature], set[str]]:
         """Return the files that match now, by path, and the folders that all of them are in."""
@@ -202,16 +241,16 @@ class FollowedFiles:
                     continue
                 if stat.S_ISREG(state.st_mode):
                     inode = f"{state.st_dev}:{state.st_ino}"
-                    there[path] = (inode, state.st_size, state.st_mtime_ns)
+                    there[path] = (inode, state.st_size, state.st_ctime_ns)
                 else:
                     self._complain(path, f"is {kind_of(state.st_mode)}, and is not followed")
         return there, folders
 
     def _read_renamed(self, there: Collection[str]) -> None:
-        """Have logs read to their end that were renamed since the last run.
+        """Have logs read to their end that were renamed, at some time when nobody looked.
 
         Those are files whose names begin like that of a file that matches: what is known of them,
-        and what was written later than that.
+        and what was written later than that. Followed ones are open, and read anyway.
         """
         names: dict[str, list[str]] = {}
         for path in there:
@@ -225,14 +264,18 @@ class FollowedFiles:
                     own = max((one for one in matching if entry.name.startswith(one)), default="")
                     if own and path not in there:
                         with suppress(Damaged, OSError):
-                            file = file_at(path, visible(os.path.realpath(path)), self._protocol)
+                            file = self._found(path)
                             group = renamed.setdefault(os.path.join(folder, own), [])
                             group.append((entry.stat().st_mtime_ns, file))
         for group in renamed.values():
             known = self._register.known([file for _, file in group])
             first = min((when for when, file in group if file.key in known), default=None)
             if first is not None:
-                files = [file for when, file in group if when >= first]
+                files = [
+                    file
+                    for when, file in group
+                    if when >= first and file.content.file_id not in self._growing
+                ]
                 self._busy += map(read_blocks, self._register.lacking(files))
 
     def _place(self, there: dict[str, _Signature]) -> None:
@@ -244,7 +287,7 @@ class FollowedFiles:
         for inode, one in self._growing.items():
             same = there.get(one.path, ("",))[0] == inode
             place = one.path if same else places.get(inode)
-            one.moved_to(place)
+            self._rotated |= one.moved_to(place)
             if place is not None:
                 self._by_path[_absolute(place)] = one
             if one.has_changed():
@@ -264,8 +307,7 @@ class FollowedFiles:
             elif one.was_moved or one.is_gone:
                 self._waiting = True
             if unchanged >= _IDLE and not one.is_gone:
-                self._done[one.path] = one.signature
-                self._forget(one)
+                self._close(one)
 
     def _is_new(self, path: str, signature: _Signature) -> bool:
         """Return whether a file is to be opened now: it is new, or has changed since it was done.
@@ -273,8 +315,12 @@ class FollowedFiles:
         A file that is written as a whole, such as a compressed one, is left until it is quiet.
         """
         inode, size, _ = signature
-        if inode in self._growing or not size or self._done.get(path) == signature:
+        if inode in self._growing or not size:
             return False
+        if signature in (self._closed.get(path), self._done.get(path)):
+            return False
+        if path in self._closed:
+            return True
         now = time.monotonic()
         before, since = self._seen.get(path, (None, now))
         if before != signature:
@@ -290,17 +336,14 @@ class FollowedFiles:
         """Begin to follow files; those that are not plain are only read, as they are now."""
         found: dict[str, File] = {}
         for path in paths:
-            place = visible(os.path.realpath(path))
             try:
-                file = file_at(path, place, self._protocol)
+                file = self._found(path)
             except (Damaged, OSError) as error:
                 self._done[path] = there[path]
                 self._complain(path, reason_of(error))
                 continue
-            inode = file.content.planned.file_id
-            if inode not in self._growing and inode not in found:
-                found[inode] = dataclasses.replace(file, generation=self._generations[place])
-                self._generations[place] += 1
+            if file.content.file_id not in self._growing:
+                found.setdefault(file.content.file_id, file)
         if not found:
             return
         parts: dict[str, list[Range]] = {}
@@ -308,6 +351,13 @@ class FollowedFiles:
             parts.setdefault(part.origin.key, []).append(part)
         for file in found.values():
             self._begin(file, parts.get(file.key, []), there[file.path])
+
+    def _found(self, path: str) -> File:
+        """Return a file to register; another one at its place later is another source."""
+        place = visible(os.path.realpath(path))
+        file = file_at(path, place, self._protocol)
+        self._generations[place] += 1
+        return dataclasses.replace(file, generation=self._generations[place] - 1)
 
     def _begin(self, file: File, parts: Sequence[Range], signature: _Signature) -> None:
         at = file.size
@@ -319,6 +369,7 @@ class FollowedFiles:
         if file.compression:
             self._done[file.path] = signature
             return
+        self._closed.pop(file.path, None)
         try:
             one = GrowingFile(file, self._protocol, at=at, longest=self._longest)
         except (Replaced, OSError):
@@ -332,6 +383,18 @@ class FollowedFiles:
         if self._complaints.get(path) != why:
             self._complaints[path] = why
             self._say(f"{path}: {why}")
+
+
+def _most_open() -> int:
+    """Return how many files may be held open, after this process has been allowed all it may have.
+
+    Half of them are left to others: databases, and files that are looked at.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return soft // 2
 
 
 def _all_inside(paths: Iterable[str], folders: Iterable[str]) -> bool:

@@ -82,18 +82,20 @@ class GrowingFile:
 
     def _state(self) -> tuple[int, int]:
         state = os.fstat(self._raw.fileno())
-        return state.st_size, state.st_mtime_ns
+        return state.st_size, state.st_ctime_ns
 
     @property
     def signature(self) -> tuple[str, int, int]:
         """Device and inode, size, and time of the last change, when it was last read."""
         return self.file_id, *self._looked
 
-    def moved_to(self, path: str | None) -> None:
-        """Note where it is now, None if nowhere that is looked at."""
+    def moved_to(self, path: str | None) -> bool:
+        """Note where it is now, None if nowhere that is looked at; return whether that is news."""
+        is_news = path != (None if self.is_gone else self.path)
         self.is_gone = path is None
         self.path = path or self.path
         self.was_moved = self.was_moved or path != self.file.path
+        return is_news
 
     def blocks(self) -> Iterator[Block]:
         """Yield what has come since the last time, up to the last border; see `read_blocks`.

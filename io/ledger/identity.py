@@ -152,7 +152,7 @@ def identify(sources: Sequence[Source], stored: Iterable[StoredSource]) -> dict[
         (_rank(content, one), key, one)
         for key, content in contents.items()
         for one in index.candidates(content)
-        if content.holds(one.witnesses)
+        if _holds(content, one)
     ]
     taken: set[int] = set()
     for _, key, one in sorted(pairs, key=lambda pair: pair[0]):
@@ -169,6 +169,16 @@ def identify(sources: Sequence[Source], stored: Iterable[StoredSource]) -> dict[
             taken.add(one.source_id)
             found[key] = Match(one)
     return found
+
+
+def _holds(content: Content, one: StoredSource) -> bool:
+    if content.holds(one.witnesses):
+        return True
+    if not content.file_id or content.file_id != one.file_id:
+        return False
+    # Another job may have read on since it was looked at here.
+    now = content.now()
+    return now is not None and now.holds(one.witnesses) and now.holds(content.known)
 
 
 def _rank(content: Content, one: StoredSource) -> tuple[int, bool, bool]:

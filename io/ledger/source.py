@@ -39,6 +39,9 @@ class Content(Protocol):
     def begins(self, other: "Content") -> bool:
         """Return whether another source begins with all bytes of this one."""
 
+    def now(self) -> "Content | None":
+        """Return the content of the same source as it is now, None if it is not found."""
+
     def look_at(self, place: str) -> "Content | None":
         """Return the content now at a place, None if nothing can be read there."""
 

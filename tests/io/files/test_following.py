@@ -14,6 +14,7 @@ from fixfeed.io.files import following
 from fixfeed.io.files.changes import is_remote
 from fixfeed.io.files.find import cut_ranges
 from fixfeed.io.files.following import FollowedFiles
+from fixfeed.transforms.batch import FLUSH
 from fixfeed.transforms.fix.protocol import FIX
 from tests.io.ledger.known_sources import file_witness
 from tests.transforms.fix.messages import encode
@@ -74,7 +75,8 @@ class Followed:
             block = self._feed.next(seconds)
             if block is None:
                 return self.blocks[before:]
-            self.blocks.append(block)
+            if block is not FLUSH:
+                self.blocks.append(block)
         raise AssertionError("it does not end")
 
     @property
@@ -335,6 +337,75 @@ def test_many_files_are_followed_at_once(tmp_path):
             append(paths.pop(), line)
         followed.read()
     assert followed.lines == of([*[lines[0]] * 300, *lines[1:]])
+
+
+def test_more_files_are_followed_than_may_be_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(following, "_most_open", lambda: 20)
+    lines = messages(120, 19)
+    paths = [tmp_path / f"{number}.log" for number in range(60)]
+    with closing(Followed(tmp_path / "*.log")) as followed:
+        for path, line in zip(paths, lines, strict=False):
+            append(path, line)
+        followed.read()
+        assert followed._feed.files <= 20
+        for path, line in zip(paths, lines[60:], strict=True):
+            append(path, line)
+        followed.read()
+    # What the ledgers have is left out in a run; here they have nothing.
+    assert set(followed.lines) == set(of(lines))
+
+
+def test_a_log_that_was_rotated_twice_while_nobody_looked_is_read(tmp_path):
+    lines = messages(6, 20)
+    path = tmp_path / "day.log"
+    append(path, *lines[:2])
+    with closing(Followed(tmp_path / "*.log", known=["day.log.2"])) as followed:
+        followed.read(0.2)
+        append(path, lines[2])
+        os.rename(path, tmp_path / "day.log.2")
+        append(path, lines[3])
+        os.rename(path, tmp_path / "day.log.1")
+        append(path, *lines[4:])
+        followed.read()
+    assert followed.lines == of(lines)
+
+
+def test_a_folder_that_is_made_again_is_watched_again(tmp_path):
+    lines = messages(4, 21)
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    append(folder / "a.log", lines[0])
+    with closing(Followed(folder / "*.log")) as followed:
+        followed.read(0.3)
+        shutil.rmtree(folder)
+        followed.read(0.3)
+        folder.mkdir()
+        append(folder / "b.log", lines[1])
+        followed.read(1.0)
+        for line in lines[2:]:
+            append(folder / "b.log", line)
+            assert followed.read(0.4)
+    assert followed.lines == of(lines)
+
+
+def test_a_file_that_may_be_read_later_is_read_then(tmp_path, monkeypatch):
+    (line,) = messages(1, 22)
+    path = tmp_path / "day.log"
+    append(path, line)
+    found = following.file_at
+    refused = [OSError(13, "Permission denied")]
+
+    def file_at(*arguments):
+        if refused:
+            raise refused.pop()
+        return found(*arguments)
+
+    monkeypatch.setattr(following, "file_at", file_at)
+    with closing(Followed(path)) as followed:
+        assert followed.read(0.3) == []
+        path.chmod(0o600)
+        followed.read(3.0)
+    assert (followed.lines, followed.said) == (of([line]), [f"{path}: permission denied"])
 
 
 def test_the_kinds_of_file_systems_are_told_apart(tmp_path):
