@@ -61,7 +61,8 @@ def main() -> None:
         folder = Path(place)
         store(folder, options.messages, postgresql)
         lite = sqlite3.connect(folder / "fixfeed.db")
-        cursor = psycopg2.connect(postgresql).cursor()
+        connection = psycopg2.connect(postgresql)
+        cursor = connection.cursor()
         cursor.execute("set time zone 'UTC'")
         duck = duckdb.connect(str(folder / "lake" / "fixfeed.duckdb"), read_only=True)
         duck.execute("set timezone = 'UTC'")
@@ -80,6 +81,8 @@ def main() -> None:
         for title, statements in recipes().items():
             took = (seconds(asks[database], statements[database]) for database in DATABASES)
             print(f"| {title} | {' | '.join(f'{one:.2f}' for one in took)} |", flush=True)
+        # The server ends only when nobody is connected.
+        connection.close()
 
 
 if __name__ == "__main__":
