@@ -8,9 +8,12 @@ import datetime
 import re
 import unicodedata
 from functools import cache, lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-__all__ = ["BLANK", "ZONE", "offset_of", "utc", "zone_in_doubt"]
+__all__ = ["BLANK", "ZONE", "in_calendar", "offset_of", "utc", "zone_in_doubt"]
+
+_YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800  # seconds since 1970
 
 BLANK = "[ \t\u00a0\u202f]"
 _D = "[0-9]"
@@ -146,11 +149,19 @@ def offset_of(zone: str) -> int | str | None:
 def utc(seconds: int, zone: int | str | None) -> int | None:
     """Return the seconds since 1970 of a local time, given as if it were UTC.
 
-    None if the zone is not known, or has that time twice or not at all (daylight saving time).
+    None if the zone is not known, or has that time twice or not at all (daylight saving time), or
+    if the year is not one from 1 to 9999.
     """
-    if isinstance(zone, str):
+    if isinstance(zone, str) and in_calendar(seconds):
         zone = _local_offset(zone, seconds // 60)
-    return None if zone is None else seconds - zone
+    if not isinstance(zone, int) or not in_calendar(seconds - zone):
+        return None
+    return seconds - zone
+
+
+def in_calendar(seconds: Any) -> Any:
+    """Return whether seconds since 1970, a number or an array, are in the years 1 to 9999."""
+    return (seconds >= _YEAR_1) & (seconds < _YEAR_10000)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -29,6 +29,7 @@ _DAY = 86400  # seconds
 _LARGEST = 10**38
 _SCALE = 10**DECIMAL_PLACES
 _CONTEXT = Context(prec=60)
+_YEAR_10000 = 253_402_300_800  # seconds since 1970
 _INT = re.compile(r"-?[0-9]+")
 _INT_LIMITS = range(-(2**63), 2**63)
 _INT_DIGITS = 19
@@ -108,6 +109,8 @@ def read_time(text: str) -> tuple[int | None, bool]:
     if seconds is None or hour > "23" or minute > "59" or second > "60":
         return None, False
     seconds += int(hour) * 3600 + int(minute) * 60 + int(second)
+    if seconds >= _YEAR_10000:
+        return None, False  # a leap second that no calendar of a sink has
     is_leap = second == "60"
     if not fraction:
         return seconds * 1_000_000, not is_leap

@@ -20,7 +20,7 @@ from fixfeed.transforms.fix.prefix.times import (
     shape_of,
     zone_of,
 )
-from fixfeed.transforms.fix.prefix.zones import utc
+from fixfeed.transforms.fix.prefix.zones import in_calendar, utc
 from fixfeed.transforms.fix.scalar.prefix import look_at, read_prefix
 from fixfeed.transforms.fix.schema import TIME
 from fixfeed.transforms.fix.swar import (
@@ -306,7 +306,7 @@ def _moments(columns: _Columns, sample: str, layout: Layout, log: LogFormat) -> 
     zone = zone_of(sample, layout, log.time_zone)
     if isinstance(zone, int):
         values -= zone
-        return values, right
+        return values, right & in_calendar(values)
     if zone is None:
         return values, np.zeros(len(values), np.bool_)
     # Offsets change at full minutes, and the minutes of a block are few.

@@ -116,6 +116,12 @@ def test_all_fields_are_in_the_json_on_request():
     ]  # fmt: skip
 
 
+def test_a_leap_second_after_the_last_year_is_no_time():
+    columns, rest, defects = read(encode([*ORDER, (60, b"99991231-23:59:60")]))
+    assert (columns.get("transact_time"), rest["TransactTime"]) == (None, "99991231-23:59:60")
+    assert defects == "bad_value"
+
+
 @pytest.mark.parametrize(
     ("tag", "value", "column", "held", "kept"),
     [
