@@ -25,6 +25,7 @@ __all__ = [
     "name_of_code",
     "number",
     "seconds",
+    "sent_microseconds",
 ]
 
 DIALECTS = ("sqlite", "postgresql", "duckdb")
@@ -71,6 +72,34 @@ def seconds(dialect: str, time: str) -> str:
         "postgresql": f"to_char({time} at time zone 'UTC', 'YYYYMMDD-HH24:MI:SS')",
         "duckdb": f"strftime(make_timestamp(epoch_us({time})), '%Y%m%d-%H:%M:%S')",
     }[dialect]
+
+
+def sent_microseconds(dialect: str, text: str) -> str:
+    """Return the expression of a time as FIX writes it as whole microseconds since 1970.
+
+    It is null if the text is no such time (`20250102-09:30:00`, with or without a fraction).
+    """
+    fraction = f"substr(substr({text}, 19) || '000000', 1, 6)"
+    if dialect == "sqlite":
+        written = (
+            f"substr({text}, 1, 4) || '-' || substr({text}, 5, 2) || '-' || substr({text}, 7, 2)"
+            f" || ' ' || substr({text}, 10, 8)"
+        )
+        return f"(strftime('%s', {written}) * 1000000 + cast({fraction} as integer))"
+    if dialect == "duckdb":
+        written = f"try_strptime(substr({text}, 1, 17), '%Y%m%d-%H:%M:%S')"
+        return f"(epoch_us({written}) + coalesce(try_cast({fraction} as bigint), 0))"
+    pattern = (
+        "'^[12][0-9]{3}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])-([01][0-9]|2[0-3])"
+        "(:[0-5][0-9]){2}([.][0-9]*){0,1}$'"
+    )
+    # Not to_timestamp: it fails for 30 February, and with it the whole query.
+    month = f"make_date(cast(substr({text}, 1, 4) as int), cast(substr({text}, 5, 2) as int), 1)"
+    return (
+        f"case when {text} ~ {pattern} then cast((extract(epoch from {month})"
+        f" + (cast(substr({text}, 7, 2) as int) - 1) * 86400"
+        f" + extract(epoch from cast(substr({text}, 10, 15) as interval))) * 1000000 as bigint) end"
+    )
 
 
 def decimal(dialect: str, column: str) -> str:

@@ -248,3 +248,162 @@ def test_a_fill_has_the_columns_and_names_of_its_report(ask):
     assert message_id > original == 1 << 40
     us = 1_735_810_200_000_000
     assert rest == [1, "IBM", "Buy", 90, 10.5, us, "1"]
+
+
+@pytest.mark.parametrize("version", ["FIX.4.0", "FIX.4.2", "FIX.4.4"])
+def test_the_correction_that_was_sent_last_counts_though_an_earlier_one_is_sent_again(ask, version):
+    fill, correction, _ = trades(version)
+
+    def again(seconds):
+        return {"time": "20250102-09:40:00", "more": f"37=O1|43=Y|122=20250102-09:3{seconds}"}
+
+    log = [
+        fill(1, "A1", "100"),
+        correction(3, "A3", "A1", "300", time="20250102-09:33:00.500"),
+        correction(2, "A2", "A1", "200", **again("2:00")),
+        correction(3, "A3", "A1", "300", **again("3:00.500")),
+        fill(4, "B1", "100"),
+        correction(6, "B3", "B1", "300", **again("3:00.25")),
+        correction(5, "B2", "B1", "200", **again("3:00.125")),
+        fill(7, "C1", "100"),
+        correction(9, "C3", "C1", "300", time="20250102-09:33:00"),
+        correction(8, "C2", "C1", "200", time="20250102-09:33:00"),
+    ]
+    assert [(row[0], row[1], row[3]) for row in fills(ask, log)] == [
+        ("A3", 300, 2),
+        ("B3", 300, 2),
+        ("C3", 300, 2),
+    ]
+
+
+def test_a_fill_may_be_corrected_to_what_it_was_before(ask):
+    fill, correction, _ = trades("FIX.4.4")
+    day = "20250102-09:3"
+    log = [
+        fill(1, "A", "10", time=day + "0:00"),
+        correction(2, "A", "A", "20", time=day + "1:00"),
+        correction(3, "A", "A", "10", time=day + "2:00"),
+        correction(4, "A", "A", "20", time=day + "3:00"),
+        correction(5, "B", "B", "30", time=day + "3:00"),  # its fill is not there
+        correction(6, "B", "B", "40", time=day + "4:00"),
+        correction(7, "B", "B", "30", time=day + "5:00"),
+    ]
+    copies = [
+        log[2],
+        correction(3, "A", "A", "10", time=day + "6:00", more="37=O1|43=Y"),
+        correction(9, "A", "A", "10", time=day + "7:00", more="37=O1|97=Y"),
+        correction(10, "C", "C", "70", time=day + "8:00", more="37=O1|97=Y"),
+        correction(11, "C", "C", "70", time=day + "9:00", more="37=O1|97=Y"),
+    ]
+    expected = [("A", 20, 10, 3, 0), ("B", 30, 10, 3, 1), ("C", 70, 10, 1, 1)]
+    assert fills(ask, log[::-1], copies) == expected
+
+
+def test_a_report_of_nothing_is_no_fill(ask):
+    zero = trades("FIX.4.4")[1]
+    log = [
+        old("FIX.4.2", 1, "A1", "0", "2", "0", "0"),
+        new("FIX.4.4", 2, "A2", "F", "0", "0"),
+        new("FIX.4.4", 3, "B1", "F", "100"),
+        zero(4, "B2", "B1", "0"),
+        report("FIX.4.4", 5, "37=O1|17=C1|150=F|31=10"),  # how much is not said
+    ]
+    assert fills(ask, log) == [("C1", None, 10, 0, 0)]
+
+
+@pytest.mark.parametrize("status", ["0", "3", "4", "5", "8", "A", "C"])
+def test_what_repeats_a_fill_when_its_order_ends_is_none_in_fix_4_0(ask, status):
+    log = [old("FIX.4.0", 1, "E1", "0", "1", "12"), old("FIX.4.0", 2, "E2", "0", status, "12")]
+    assert fills(ask, log) == [("E1", 12, 10, 0, 0)]
+
+
+def test_parties_behind_a_hub_have_fills_of_their_own(ask):
+    fill, correction, bust = trades("FIX.4.4")
+
+    def behind(*parties):
+        return [{"more": f"{one}|37=1"} for one in parties]
+
+    log = []
+    for exec_id, one, other in (
+        ("1", *behind("115=BRKA", "115=BRKB")),
+        ("2", *behind("128=C1", "128=C2")),
+        ("3", *behind("50=D1", "50=D2")),
+        ("4", *behind("57=T1", "57=T2")),
+    ):
+        log += [fill(1, exec_id, "100", **one), fill(2, exec_id, "200", **other)]
+        log += [fill(1, exec_id, "100", more=one["more"] + "|43=Y")]
+    log += [
+        correction(9, "1b", "1", "90", **behind("115=BRKA")[0]),
+        bust(10, "2b", "2", **behind("128=C2")[0]),
+        bust(11, "3b", "3", **behind("50=D1")[0]),
+        bust(12, "4b", "4", **behind("57=T2|128=C9")[0]),  # a client without this fill
+        fill(13, "5", "100", more="115=BRKA|50=D1|37=1"),
+        bust(14, "5b", "5", more="50=OPS|37=1"),
+    ]
+    assert [row[:2] for row in fills(ask, log)] == [
+        ("1", 200),
+        ("1b", 90),
+        ("2", 100),
+        ("3", 200),
+        ("4", 100),
+        ("4", 200),
+    ]
+
+
+@pytest.mark.parametrize("version", ["FIX.4.0", "FIX.4.1", "FIX.4.2"])
+def test_a_copy_after_midnight_is_one_though_it_has_sending_time_alone(ask, version):
+    fill, correction, _ = trades(version)
+    evening, night = {"time": "20250102-23:59:59"}, {"time": "20250103-00:00:05"}
+    later = {"time": "20250106-09:00:00"}
+    dup, resent = {"more": "37=O1|43=Y"}, {"more": "37=O1|97=Y"}
+    log = [
+        fill(1, "A", "100", **evening),
+        fill(1, "A", "100", **night, **dup),
+        fill(2, "B", "100", **evening),
+        fill(9, "B", "100", **night, **resent),
+        fill(3, "C", "100", **evening),
+        fill(3, "C", "100", **night),  # no copy: ExecIDs begin anew
+        fill(4, "D", "100", **evening),
+        fill(4, "D", "200", **night, **dup),  # of another fill, which is not there
+        fill(5, "E", "100", **evening, **dup),
+        fill(5, "E", "100", **night, **dup),
+        fill(6, "F", "100", **evening),
+        fill(6, "F", "100", **later, **dup),
+        fill(7, "G", "100", **evening),
+        fill(7, "G", "100", **night, more="37=O1|43=Y|122=20250102-23:59:59"),
+        correction(8, "H", "G", "90", **evening),
+        correction(8, "H", "G", "90", **night, **dup),
+    ]
+    assert [(row[0], row[1], row[3]) for row in fills(ask, log)] == [
+        ("A", 100, 0),
+        ("B", 100, 0),
+        ("C", 100, 0),
+        ("C", 100, 0),
+        ("D", 100, 0),
+        ("D", 200, 0),
+        ("E", 100, 0),
+        ("F", 100, 0),
+        ("F", 100, 0),
+        ("H", 90, 1),
+    ]
+
+
+def test_an_original_time_that_is_none_changes_nothing(ask):
+    fill, correction, _ = trades("FIX.4.2")
+    log = [
+        fill(1, "A1", "100"),
+        correction(2, "A2", "A1", "90", time="20250102-09:32:00"),
+        correction(3, "A3", "A1", "80", time="20250102-09:33:00", more="37=O1|43=Y|122=20251302-1"),
+        fill(1, "A1", "100", more="37=O1|43=Y|122=yesterday"),
+    ]
+    assert [row[:2] for row in fills(ask, log)] == [("A3", 80)]
+
+
+def test_legs_and_the_whole_of_them_are_told_apart(ask):
+    fill, _, _ = trades("FIX.4.4")
+    log = [
+        fill(seq, f"E{seq}", "10", more=f"37=O1|{more}55=X")
+        for seq, more in enumerate(["442=3|", "442=2|", "442=2|", "442=1|", ""], 1)
+    ]
+    query = "select exec_id from fills where coalesce(multi_leg_reporting_type, '1') <> '3'"
+    assert ask(query + " order by exec_id", log) == [("E2",), ("E3",), ("E4",), ("E5",)]
