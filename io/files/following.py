@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import os
 import resource
-import stat
 import time
 import typing
 from collections import Counter, deque
@@ -19,8 +18,9 @@ from contextlib import suppress
 from fixfeed.io.files.changes import Changes
 from fixfeed.io.files.compression import Damaged
 from fixfeed.io.files.find import File, file_at
-from fixfeed.io.files.globs import find, has_magic, kind_of, visible
+from fixfeed.io.files.globs import visible
 from fixfeed.io.files.growing import GrowingFile
+from fixfeed.io.files.matching import Signature, all_inside, is_deep, matching
 from fixfeed.io.files.planned import Replaced
 from fixfeed.io.files.ranges import LONGEST, Range, reason_of
 from fixfeed.io.files.reading import read_blocks
@@ -50,9 +50,6 @@ _ENDED = 5.0  # seconds without a change after which a file that was moved is no
 _IDLE = 3600.0  # seconds without a change after which a file is closed until it changes
 
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".lz4", ".tmp")
-
-_Signature = tuple[str, int, int]
-"""Device and inode, size, and time of the last change of a file."""
 
 
 class FollowedFiles:
@@ -88,9 +85,9 @@ class FollowedFiles:
         self._changes = Changes()
         self._growing: dict[str, GrowingFile] = {}
         self._by_path: dict[str, GrowingFile] = {}
-        self._closed: dict[str, _Signature] = {}
-        self._done: dict[str, _Signature] = {}
-        self._seen: dict[str, tuple[_Signature, float]] = {}
+        self._closed: dict[str, Signature] = {}
+        self._done: dict[str, Signature] = {}
+        self._seen: dict[str, tuple[Signature, float]] = {}
         self._generations: Counter[str] = Counter()
         self._busy: deque[Iterator[Block]] = deque()
         self._being_read: set[str] = set()
@@ -202,9 +199,9 @@ class FollowedFiles:
         stored of a source tells which file is which, so they are registered after that.
         """
         begin = time.monotonic()
-        there, folders = self._there()
+        there, folders = matching(self._patterns, self._complain)
         self._waiting = not folders
-        self._changes.watch(folders, deep=any(map(_is_deep, self._patterns)))
+        self._changes.watch(folders, deep=any(map(is_deep, self._patterns)))
         self._place(there)
         looked = time.monotonic()
         self._end_moved(looked)
@@ -216,35 +213,12 @@ class FollowedFiles:
             self._read_renamed(there)
         if new:
             self._open(new, there)
-        told = self._changes.reported and _all_inside(there, folders)
+        told = self._changes.reported and all_inside(there, folders)
         now = time.monotonic()
         self._next_look = now + (_LOOK_AGAIN if told and not self._waiting else _POLL)
         # Registering files may wait for a database, so it does not count.
         self._soonest = now + _LOOKS * (looked - begin)
         return True
-
-    def _there(self) -> tuple[dict[str, _Signature], set[str]]:
-        """Return the files that match now, by path, and the folders that all of them are in."""
-        there: dict[str, _Signature] = {}
-        folders: set[str] = set()
-        for pattern in self._patterns:
-            folders |= _folders(pattern)
-            try:
-                paths = find(pattern).paths
-            except (OSError, ValueError) as error:
-                self._complain(pattern, str(error))
-                continue
-            for path in paths:
-                try:
-                    state = os.stat(path)
-                except OSError:
-                    continue
-                if stat.S_ISREG(state.st_mode):
-                    inode = f"{state.st_dev}:{state.st_ino}"
-                    there[path] = (inode, state.st_size, state.st_ctime_ns)
-                else:
-                    self._complain(path, f"is {kind_of(state.st_mode)}, and is not followed")
-        return there, folders
 
     def _read_renamed(self, there: Collection[str]) -> None:
         """Have logs read to their end that were renamed, at some time when nobody looked.
@@ -257,11 +231,11 @@ class FollowedFiles:
             folder, name = os.path.split(path)
             names.setdefault(folder, []).append(name)
         renamed: dict[str, list[tuple[int, File]]] = {}
-        for folder, matching in names.items():
+        for folder, own_names in names.items():
             with suppress(OSError), os.scandir(folder or ".") as entries:
                 for entry in entries:
                     path = os.path.join(folder, entry.name)
-                    own = max((one for one in matching if entry.name.startswith(one)), default="")
+                    own = max((one for one in own_names if entry.name.startswith(one)), default="")
                     if own and path not in there:
                         with suppress(Damaged, OSError):
                             file = self._found(path)
@@ -278,7 +252,7 @@ class FollowedFiles:
                 ]
                 self._busy += map(read_blocks, self._register.lacking(files))
 
-    def _place(self, there: dict[str, _Signature]) -> None:
+    def _place(self, there: dict[str, Signature]) -> None:
         """Learn where the followed files are now, and have those read that have changed."""
         places: dict[str, str] = {}
         for path, (inode, *_) in there.items():
@@ -309,7 +283,7 @@ class FollowedFiles:
             if unchanged >= _IDLE and not one.is_gone:
                 self._close(one)
 
-    def _is_new(self, path: str, signature: _Signature) -> bool:
+    def _is_new(self, path: str, signature: Signature) -> bool:
         """Return whether a file is to be opened now: it is new, or has changed since it was done.
 
         A file that is written as a whole, such as a compressed one, is left until it is quiet.
@@ -332,7 +306,7 @@ class FollowedFiles:
         self._waiting = True
         return False
 
-    def _open(self, paths: Sequence[str], there: dict[str, _Signature]) -> None:
+    def _open(self, paths: Sequence[str], there: dict[str, Signature]) -> None:
         """Begin to follow files; those that are not plain are only read, as they are now."""
         found: dict[str, File] = {}
         for path in paths:
@@ -359,7 +333,7 @@ class FollowedFiles:
         self._generations[place] += 1
         return dataclasses.replace(file, generation=self._generations[place] - 1)
 
-    def _begin(self, file: File, parts: Sequence[Range], signature: _Signature) -> None:
+    def _begin(self, file: File, parts: Sequence[Range], signature: Signature) -> None:
         at = file.size
         for part in parts:
             if part.stop is None and not file.compression:
@@ -395,32 +369,3 @@ def _most_open() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return soft // 2
-
-
-def _all_inside(paths: Iterable[str], folders: Iterable[str]) -> bool:
-    """Return whether all files are in these folders themselves, and not only linked to."""
-    real = tuple(_with_slash(folder) for folder in folders)
-    theirs = {os.path.dirname(path) or "." for path in paths}
-    return all(_with_slash(folder).startswith(real) for folder in theirs)
-
-
-def _with_slash(folder: str) -> str:
-    return f"{os.path.realpath(folder).rstrip('/')}/"
-
-
-def _folders(pattern: str) -> set[str]:
-    """Return the folder that all matches of a pattern are in, if it is there yet."""
-    parts = os.path.abspath(pattern).split("/")
-    plain = parts[:-1]
-    for number, part in enumerate(parts):
-        if has_magic(part):
-            plain = parts[: min(number, len(parts) - 1)]
-            break
-    folder = "/".join(plain) or "/"
-    return {folder} if os.path.isdir(folder) else set()
-
-
-def _is_deep(pattern: str) -> bool:
-    """Return whether matches of a pattern may be in folders inside the one they all are in."""
-    first, *_ = [*(part for part in [pattern] if has_magic(part)), ""]
-    return has_magic(os.path.dirname(first))

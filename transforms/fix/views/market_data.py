@@ -48,9 +48,9 @@ def select(dialect: str) -> str:
     """Return the query of the view, over `messages` and `codes`.
 
     Its columns are those of the message that tell it, `md_req_id`, and of the entry: `entry`, its
-    number from 1; `symbol`, `security_id` and `symbol_from`; its action, type (with names), identifiers, price,
-    size, date and time; and `fields`, the whole entry as a JSON object. Of a request `entry` counts
-    the symbols, and `fields` is what it says of the symbol.
+    number from 1; `symbol`, `security_id` and `symbol_from`; its action, type (with names),
+    identifiers, price, size, date and time; and `fields`, the whole entry as a JSON object. Of a
+    request `entry` counts the symbols, and `fields` is what it says of the symbol.
     """
     md = entries(dialect, "m.fields", "NoMDEntries", "e")
     symbols = entries(dialect, "m.fields", "NoRelatedSym", "s")
