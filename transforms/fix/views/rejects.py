@@ -9,9 +9,11 @@
 
 What is refused is a message in the opposite direction of the same session (CompIDs exchanged): the
 one with RefSeqNum as its MsgSeqNum, or with the same identifier (ClOrdID, MDReqID ...), in a type
-that such a reject answers. Both repeat, so the nearest before the reject is meant: before it in its
-source, or, in another source, up to two minutes later by the clock of the other party (that is what
-engines allow clocks to differ). Times are those of the capture, else SendingTime.
+that such a reject answers. A BusinessMessageReject need not have RefSeqNum: then it is the message
+of type RefMsgType with BusinessRejectRefID as its identifier. Both repeat, so the nearest before
+the reject is meant: before it in its source, or, in another source, up to two minutes later by the
+clock of the other party (that is what engines allow clocks to differ). Times are those of the
+capture, else SendingTime.
 
 Messages of one session with the same MsgSeqNum, type and SendingTime (of a copy: OrigSendingTime)
 are copies of one, and a row.
@@ -42,6 +44,9 @@ class Reject(NamedTuple):
     values: tuple[str, ...] = ()
 
 
+_REFUSED = ("1", "3", "4", "5")
+"""SecurityRequestResult of a refusal: 2 is an answer, that there are no such instruments."""
+
 REJECTS = (
     Reject("3", "SessionRejectReason", "RefSeqNum"),
     Reject("j", "BusinessRejectReason", "RefSeqNum"),
@@ -56,6 +61,8 @@ REJECTS = (
     Reject("b", "QuoteRejectReason", "QuoteID", "QuoteStatus", ("5",)),
     Reject("AI", "QuoteRejectReason", "QuoteID", "QuoteStatus", ("5",)),
     Reject("P", "AllocRejCode", "AllocID", "AllocStatus", ("1", "2", "5")),
+    Reject("AS", "AllocRejCode", "AllocID", "AllocStatus", ("1", "2", "5")),
+    Reject("AT", "AllocRejCode", "AllocReportID", "AllocStatus", ("1", "2", "5")),
     Reject("AR", "TradeReportRejectReason", "TradeReportID", "TrdRptStatus", ("1",)),
     Reject("AQ", "TradeRequestResult", "TradeRequestID", "TradeRequestStatus", ("2",)),
     Reject("AU", "ConfirmRejReason", "ConfirmID", "AffirmStatus", ("2",)),
@@ -64,8 +71,19 @@ REJECTS = (
     Reject("AZ", "CollAsgnRejectReason", "CollAsgnID", "CollAsgnRespType", ("3",)),
     Reject("BG", "CollInquiryResult", "CollInquiryID", "CollInquiryStatus", ("4",)),
     Reject("p", "RegistRejReasonCode", "RegistID", "RegistStatus", ("R",)),
+    Reject("BN", "DKReason", "ExecID", "ExecAckStatus", ("2",)),
+    Reject("d", "SecurityRejectReason", "SecurityReqID", "SecurityResponseType", ("5",)),
+    Reject("y", "SecurityRequestResult", "SecurityReqID", "SecurityRequestResult", _REFUSED),
+    Reject("AA", "SecurityRequestResult", "SecurityReqID", "SecurityRequestResult", _REFUSED),
+    Reject("h", "TradSesStatusRejReason", "TradSesReqID", "TradSesStatus", ("6",)),
+    Reject("T", "SettlInstReqRejCode", "SettlInstReqID", "SettlInstMode", ("5",)),
+    Reject("BF", "UserStatus", "UserRequestID", "UserStatus", ("3", "4")),
 )
-"""The rejects of all versions of FIX. AllocStatus 2 is none before FIX 4.4 (accepted in part)."""
+"""The types of messages that are rejects, as FIX 4.0 to 5.0 SP2 say.
+
+AllocStatus 2 is none before FIX 4.4 (accepted in part). An answer that refuses single entries of a
+group alone (a mass quote in parts) is no reject.
+"""
 
 REQUESTS = {
     "ClOrdID": ("D", "F", "G", "H", "AB", "AC", "CA", "q", "s", "t", "u"),
@@ -75,6 +93,7 @@ REQUESTS = {
     "QuoteReqID": ("R",),
     "QuoteID": ("S", "i"),
     "AllocID": ("J",),
+    "AllocReportID": ("AS",),
     "TradeReportID": ("AE",),
     "TradeRequestID": ("AD",),
     "ConfirmID": ("AK",),
@@ -82,6 +101,10 @@ REQUESTS = {
     "CollAsgnID": ("AY",),
     "CollInquiryID": ("BB",),
     "RegistID": ("o",),
+    "SecurityReqID": ("c", "x", "z"),
+    "TradSesReqID": ("g",),
+    "SettlInstReqID": ("AV",),
+    "UserRequestID": ("BE",),
 }
 """The types of messages that an identifier may be of."""
 
@@ -106,10 +129,13 @@ def select(dialect: str) -> str:
         f"case when m.poss_dup_flag then substr({of('OrigSendingTime')}, 1, 17) end,"
         f" {seconds(dialect, 'm.sending_time')}"
     )
+    by_id = "m.msg_type = 'j' and m.ref_seq_num is null"
+    of_type = _of_request(dialect, REQUESTS, "'{}'", msg_type=of("RefMsgType"))
     columns = "m.message_id, m.source_id, m.session, m.msg_type, m.msg_seq_num, m.begin_string"
     found = f"""r.message_id as reject_id, m.message_id, m.msg_type, {moment} as moment
   from"""
     near = f"""m.begin_string = r.begin_string
+    and m.msg_type = coalesce(r.answered_type, m.msg_type)
     and m.sender_comp_id = r.target_comp_id and m.target_comp_id = r.sender_comp_id
     and (m.source_id = r.source_id and m.message_id < r.message_id
       or m.source_id <> r.source_id and {moment} <= r.moment + {_APART})"""
@@ -124,8 +150,10 @@ def select(dialect: str) -> str:
     coalesce({sent}) as sent,
     {_by_type(dialect, "reason", "'{}'")} as reason_field,
     {_by_type(dialect, "reason", "{}", value=True)} as reason,
-    {_by_type(dialect, "key", "'{}'")} as ref_field,
-    {_by_type(dialect, "key", "{}", value=True)} as ref_id
+    case when {by_id} then {of_type} else {_by_type(dialect, "key", "'{}'")} end as ref_field,
+    case when {by_id} then {of("BusinessRejectRefID")}
+      else {_by_type(dialect, "key", "{}", value=True)} end as ref_id,
+    case when {by_id} then {of("RefMsgType")} end as answered_type
   from messages m
   where m.msg_type in ({_listed(one.msg_type for one in REJECTS)}) and {_is_reject(dialect)} = 1
 ), numbered as (
@@ -206,13 +234,21 @@ def _is_reject(dialect: str) -> str:
     return f"case m.msg_type {' '.join(cases)} end"
 
 
-def _of_request(dialect: str, fields: Iterable[str], form: str, *, value: bool = False) -> str:
+def _of_request(
+    dialect: str,
+    fields: Iterable[str],
+    form: str,
+    *,
+    value: bool = False,
+    msg_type: str = "m.msg_type",
+) -> str:
+    """Return what `form` makes of the identifier of each type of request: its name, or `value`."""
     cases = [
         f"when '{one}' then {form.format(_value(dialect, field) if value else field)}"
         for field in fields
         for one in REQUESTS[field]
     ]
-    return f"case m.msg_type {' '.join(cases)} end"
+    return f"case {msg_type} {' '.join(cases)} end"
 
 
 def _matched(dialect: str, field: str, found: str, near: str) -> str:

@@ -82,6 +82,19 @@ def test_a_report_of_another_type_about_a_refused_order_is_no_reject(ask):
         ("AE|571=T", "AR|571=T|939=1|751=4", "AR|571=T|939=0", "Invalid trade type", "T"),
         ("AD|568=T", "AQ|568=T|750=2|749=9", "AQ|568=T|750=0|749=0", "Not authorized", "T"),
         ("AK|664=K", "AU|664=K|940=2|774=1", "AU|664=K|940=3", "Mismatched account", "K"),
+        ("J|70=A", "AS|755=P|70=A|87=1|88=0", "AS|755=P|70=A|87=0", "Unknown account", "A"),
+        ("AS|755=P|87=0", "AT|755=P|87=2|88=0", "AT|755=P|87=0", "Unknown account", "P"),
+        ("8|37=O|17=E|150=F|39=2|32=1|31=1", "BN|37=O|17=E|1036=2|127=A", "BN|37=O|17=E|1036=1",
+         "Unknown symbol", "E"),
+        ("c|320=S|321=0", "d|320=S|322=x|323=5", "d|320=S|322=x|323=1", None, "S"),
+        ("x|320=S|559=0", "y|320=S|322=x|560=1", "y|320=S|322=x|560=2",
+         "Invalid or unsupported request", "S"),
+        ("z|320=S|559=0", "AA|320=S|322=x|560=1", "AA|320=S|322=x|560=0",
+         "Invalid or unsupported request", "S"),
+        ("g|335=T|263=0", "h|335=T|336=1|340=6|567=99", "h|335=T|336=1|340=2", "Other", "T"),
+        ("AV|791=I", "T|791=I|777=x|160=5|792=1", "T|791=I|777=x|160=1", "Unknown account", "I"),
+        ("BE|923=U|924=1|553=me", "BF|923=U|553=me|926=3", "BF|923=U|553=me|926=1",
+         "User not recognised", "U"),
         ("8|37=O|17=E|150=F|39=2|32=1|31=1", "Q|37=O|17=E|127=D", None, "No matching order", "E"),
     ],
 )  # fmt: skip
@@ -140,3 +153,28 @@ def test_copies_of_a_reject_are_one(ask):
     query = "select sending_time_us, ref_seq_num from rejects order by 1"
     first, day, half_hour = 1_735_810_200_000_000, 86_400_000_000, 1_800_000_000
     assert ask(query, log) == [(first, 7), (first + day, 7), (first + day + half_hour, 8)]
+
+
+@pytest.mark.parametrize("version", ["FIX.4.2", "FIX.4.4", "FIXT.1.1"])
+def test_a_business_reject_without_ref_seq_num_finds_what_it_refuses_by_identifier(ask, version):
+    log = [
+        ours("F|11=C1|41=C0", 6, version=version),
+        ours("D|11=C1|55=IBM", 7, version=version),
+        ours("G|11=C1|41=C0", 8, version=version),
+        ours("R|131=C1", 9, version=version),
+        ours("V|262=M1|263=1", 10, version=version),
+        message("j|372=D|379=C1|380=0", 3, version=version),
+        message("j|372=V|379=M1|380=3", 4, version=version),
+        message("j|372=D|379=C9|380=0", 5, version=version),
+        message("j|372=D|380=0", 6, version=version),
+        message("j|45=8|372=G|379=C1|380=0", 7, version=version),
+        message("j|372=U7|379=C1|380=0", 8, version=version),
+    ]
+    assert [(row[0], *row[5:]) for row in ask(QUERY, log)] == [
+        (3, "C1", 7, "D"),
+        (4, "M1", 10, "V"),
+        (5, "C9", None, None),
+        (6, None, None, None),
+        (7, "C1", 8, "G"),
+        (8, "C1", None, None),
+    ]
