@@ -93,12 +93,14 @@ def test_a_missing_sink_is_refused_and_not_made(verb, uri, text, tmp_path, monke
     assert command.main([verb, uri]) == 2
     told = capsys.readouterr().err
     if text is None:
-        text = {
+        texts = {
             "migrate": "has no schema to migrate",
+            "migrate parquet:none": "none holds no lake of fixfeed's to migrate",
             "parquet:none": "there is no lake of fixfeed's at none",
             "jsonl:none.jsonl": "fixfeed has written nothing to jsonl:none.jsonl",
             "jsonl:-": "there is no fixfeed.failures.jsonl in this folder",
-        }["migrate" if verb == "migrate" else uri]
+        }
+        text = texts.get(f"{verb} {uri}") or texts["migrate" if verb == "migrate" else uri]
     if text == "holds no" and verb == "failures":
         text = "holds nothing of fixfeed's"
     assert text in told
