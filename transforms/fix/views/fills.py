@@ -127,18 +127,18 @@ def select(dialect: str) -> str:
     partition by exec_id, order_id, {_SAME}, kind, last_qty, last_px
     order by sent_as_is range between {_APART} preceding and current row)
 ), numbered as (
-  select *, row_number() over (
+  select *, lag(message_id) over same as copy_of, lag(msg_seq_num) over same as seq_before
+  from dated
+  window same as (
     partition by exec_id, order_id, {_SAME}, day, kind,
       case when kind = 'correction' then last_qty end,
-      case when kind = 'correction' then last_px end,
-      case when kind = 'correction' and resent = 0 then msg_seq_num end
-    order by repeated, sending_time nulls last, message_id
-  ) as copy, min(resent) over (
-    partition by exec_id, order_id, {_SAME}, day, kind, last_qty, last_px
-  ) as least_resent from dated
+      case when kind = 'correction' then last_px end
+    order by case when kind = 'correction' then resent end,
+      case when kind = 'correction' then msg_seq_num end,
+      repeated, sending_time nulls last, message_id)
 ), executions as {once} (
-  select * from numbered
-  where copy = 1 and (kind <> 'correction' or resent = least_resent)
+  select * from numbered where copy_of is null or kind = 'correction' and resent = 0
+    and coalesce(msg_seq_num, 0) <> coalesce(seq_before, 0)
 ), candidates as (
   select c.message_id, {", ".join(f"c.{name}" for name in _SAMES)}, c.order_id, c.exec_ref_id,
     c.kind, c.filled, c.sent, c.msg_seq_num, e.message_id as target,
