@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import duckdb
@@ -83,9 +83,11 @@ def _fixfeed(*arguments):
 
 
 def _plain(value):
-    """Return numbers as doubles, times as text in UTC."""
+    """Return numbers as doubles, times as text in UTC, days as text."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         return round(float(value), 6)
     return value

@@ -30,10 +30,10 @@ EXPECTED = {
         (_at("12:20:00"), _PAID, "3", "4", "3", "bust", 50, 20, 50, 20),
     ],
     "Largest notional": [
-        ("GBP", 1, _HEDGED, "1", "VOD.L", "Buy", 200, 4100),
-        ("USD", 1, _PAID, "2", "AAPL", "Buy", 300, 9000),
-        ("USD", 2, _BROKER, "O1", "AAPL", "Buy", 40, 408),
-        ("USD", 3, _BROKER, "O7", "AAPL", "Sell", 10, 115),
+        ("GBP", 1, "2026-03-02", _HEDGED, "1", "VOD.L", "Buy", 200, 4100),
+        ("USD", 1, "2026-03-02", _PAID, "2", "AAPL", "Buy", 300, 9000),
+        ("USD", 2, "2026-03-02", _BROKER, "O1", "AAPL", "Buy", 40, 408),
+        ("USD", 3, "2026-03-02", _BROKER, "O7", "AAPL", "Sell", 10, 115),
     ],
     # The fill of the other order of DTANAKA was busted.
     "Traders by PartyRole": [
