@@ -152,7 +152,9 @@ def test_several_messages_in_one_string_are_each_read():
     made = messages(count=3)
     line = json.dumps({"log": "\n".join(one.decode() for one in made)}).encode() + b"\n"
     batch = read(line, sniff_delimiter(line))
-    assert [row["defects"] for row in batch.messages.to_pylist()] == [None] * 3
+    bare = read(b"".join(one + b"\n" for one in made), b"\x01")
+    assert batch.messages["defects"].to_pylist() == bare.messages["defects"].to_pylist()
+    assert batch.messages.num_rows == 3
     assert (batch.failures.num_rows, batch.skipped) == (0, 0)
 
 
