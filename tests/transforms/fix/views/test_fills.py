@@ -286,7 +286,7 @@ def test_a_fill_may_be_corrected_to_what_it_was_before(ask):
         correction(4, "A", "A", "20", time=day + "3:00"),
         correction(5, "B", "B", "30", time=day + "3:00"),  # its fill is not there
         correction(6, "B", "B", "40", time=day + "4:00"),
-        correction(7, "B", "B", "30", time=day + "5:00"),
+        correction(7, "B", "B", "50", time=day + "5:00"),
     ]
     copies = [
         log[2],
@@ -295,7 +295,7 @@ def test_a_fill_may_be_corrected_to_what_it_was_before(ask):
         correction(10, "C", "C", "70", time=day + "8:00", more="37=O1|97=Y"),
         correction(11, "C", "C", "70", time=day + "9:00", more="37=O1|97=Y"),
     ]
-    expected = [("A", 20, 10, 3, 0), ("B", 30, 10, 3, 1), ("C", 70, 10, 1, 1)]
+    expected = [("A", 20, 10, 3, 0), ("B", 50, 10, 3, 1), ("C", 70, 10, 1, 1)]
     assert fills(ask, log[::-1], copies) == expected
 
 
@@ -334,7 +334,7 @@ def test_parties_behind_a_hub_have_fills_of_their_own(ask):
         log += [fill(1, exec_id, "100", more=one["more"] + "|43=Y")]
     log += [
         correction(9, "1b", "1", "90", **behind("115=BRKA")[0]),
-        bust(10, "2b", "2", **behind("128=C2")[0]),
+        bust(10, "2b", "2", **behind("128=C1")[0]),
         bust(11, "3b", "3", **behind("50=D1")[0]),
         bust(12, "4b", "4", **behind("57=T2|128=C9")[0]),  # a client without this fill
         fill(13, "5", "100", more="115=BRKA|50=D1|37=1"),
@@ -343,7 +343,7 @@ def test_parties_behind_a_hub_have_fills_of_their_own(ask):
     assert [row[:2] for row in fills(ask, log)] == [
         ("1", 200),
         ("1b", 90),
-        ("2", 100),
+        ("2", 200),
         ("3", 200),
         ("4", 100),
         ("4", 200),
