@@ -86,7 +86,10 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
     """
     command = _COUNT.sub("1000", command)
     if "follow:" in command:
-        command = f"{re.sub(' --until [0-9:]+', '', command)} --for 2s"
+        # A comment may follow the options.
+        command = re.sub(" --until [0-9:]+", "", command).replace(
+            "fixfeed ", "fixfeed --for 2s ", 1
+        )
     for word, value in (("FOLDER", "new"), ("URI", "sqlite:///fixfeed.db"), ("LOG", "day.log")):
         command = re.sub(rf"\b{word}\b", value, command)
     if command.startswith("pandas."):

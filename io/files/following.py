@@ -271,6 +271,8 @@ class FollowedFiles:
         """End the files that were moved, and close those that have not changed for long."""
         for one in list(self._growing.values()):
             unchanged = now - one.changed
+            if one.is_gone or (one.was_moved and one.unfinished):
+                self._waiting = True
             if one.file_id in self._being_read:
                 continue
             if one.was_moved and unchanged >= _ENDED:
@@ -278,8 +280,6 @@ class FollowedFiles:
                     self._busy.append(one.end())
                 if one.is_gone:
                     self._forget(one)
-            elif one.was_moved or one.is_gone:
-                self._waiting = True
             if unchanged >= _IDLE and not one.is_gone:
                 self._close(one)
 
