@@ -190,7 +190,7 @@ def test_no_secret_is_found_in_anything_a_run_leaves(
     logs(tmp_path / "logs")
     (tmp_path / "symbols.csv").write_text("symbol,desk\nIBM,one\n")
     common = ["--input", str(tmp_path / "logs" / "*.log"), "--names"]
-    common += ["--input", f"https://u:{SECRET}@host/day.log", "--input", f"s3:/u:{SECRET}@b/x.log"]
+    common += ["--input", f"gs://u:{SECRET}@host/day.log", "--input", f"s3:/u:{SECRET}@b/x.log"]
     common += ["--lookup", f"{tmp_path / 'symbols.csv'}:symbol"]
     process, leaked = run(
         tmp_path, *common, "--workers", "2", "--validate", "dictionary", "--json", "--output",
