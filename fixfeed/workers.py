@@ -69,8 +69,8 @@ class _Worker:
         )
         self._told = False
 
-    def ask(self, wanted: Wanted, part: Part) -> list[Given] | str:
-        """Return the process's answer on a part; `wanted` is the same for all."""
+    def ask(self, wanted: bytes, part: bytes, schema: pa.Schema) -> list[Given] | str:
+        """Return the process's answer on a part, in this schema; `wanted` is the same for all."""
         assert self._process.stdin
         assert self._process.stdout
         try:
@@ -78,7 +78,7 @@ class _Worker:
                 _send(self._process.stdin, wanted)
                 self._told = True
             _send(self._process.stdin, part)
-            return _received(self._process.stdout, wanted.schema)
+            return _received(self._process.stdout, schema)
         except (EOFError, OSError) as error:
             code = self._process.wait()
             raise RuntimeError(
@@ -103,8 +103,9 @@ class _Workers:
     """The processes, each with a thread that talks to it."""
 
     def __init__(self, wanted: Wanted, count: int):
-        self._wanted = wanted
-        self._asked: queue.SimpleQueue[tuple[Future[list[Given]], Part] | None]
+        # Pickled here: in the threads it would change, by what it keeps, while another reads it.
+        self._wanted, self._schema = _pickled(wanted), wanted.schema
+        self._asked: queue.SimpleQueue[tuple[Future[list[Given]], bytes] | None]
         self._asked = queue.SimpleQueue()
         self._all: list[_Worker] = []
         self._threads: list[threading.Thread] = []
@@ -123,7 +124,7 @@ class _Workers:
 
     def submit(self, part: Part) -> Future[list[Given]]:
         future: Future[list[Given]] = Future()
-        self._asked.put((future, part))
+        self._asked.put((future, _pickled(part)))
         return future
 
     def _serve(self, worker: _Worker) -> None:
@@ -134,8 +135,8 @@ class _Workers:
             except Exception as error:
                 future.set_exception(error)
 
-    def _answer(self, worker: _Worker, part: Part) -> list[Given]:
-        given = worker.ask(self._wanted, part)
+    def _answer(self, worker: _Worker, part: bytes) -> list[Given]:
+        given = worker.ask(self._wanted, part, self._schema)
         if isinstance(given, str):
             raise RuntimeError(f"a worker process failed: an error of fixfeed's own\n{given}")
         return given
@@ -168,10 +169,11 @@ def _answer(answers: IO[bytes], wanted: Wanted, part: Part) -> None:
     try:
         given = list(wanted.of(part))
     except Exception:
-        _send(answers, traceback.format_exc())
+        _send(answers, _pickled(traceback.format_exc()))
         return
     rows = [one.rows.serialize() for one in given]
-    _send(answers, [(len(octets), one[1:]) for octets, one in zip(rows, given, strict=True)])
+    told = [(len(octets), one[1:]) for octets, one in zip(rows, given, strict=True)]
+    _send(answers, _pickled(told))
     for octets in rows:
         answers.write(octets)
     answers.flush()
@@ -191,8 +193,11 @@ def _received(stream: IO[bytes], schema: pa.Schema) -> list[Given] | str:
     return given
 
 
-def _send(stream: IO[bytes], value: Any) -> None:
-    content = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+def _pickled(value: Any) -> bytes:
+    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+
+def _send(stream: IO[bytes], content: bytes) -> None:
     stream.write(_LENGTH.pack(len(content)))
     stream.write(content)
     stream.flush()
