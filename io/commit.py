@@ -8,14 +8,13 @@ A new sink is a `Writer` and a line:
 """
 
 import hashlib
-import itertools
 import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -26,6 +25,8 @@ from fixfeed.transforms.batch import Batch
 
 __all__ = ["Again", "CommitFn", "Limits", "OnCommit", "Run", "Writer"]
 
+T = TypeVar("T")
+
 _COMPARED = 1 << 16
 """So many batches without a witness are compared with those that come after them."""
 
@@ -34,13 +35,10 @@ OnCommit = Callable[[Batch, int], None]
 
 
 class Again(Protocol):
-    """Decides whether to go on with a sink that failed. Can be pickled."""
+    """Goes on with a sink that has failed. Can be pickled."""
 
-    def __call__(self, error: SinkFailed, times: int) -> bool:
-        """Return, after a while, whether to try again what has failed so many times in a row."""
-
-    def worked(self) -> None:
-        """Called when what had failed has worked."""
+    def until_it_works(self, work: Callable[[], T]) -> T:
+        """Return the result of `work`. If it raises `SinkFailed`, call it again later, or raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,8 @@ class Run:
     stored anew. `on_commit` is called after each commit.
 
     For a run without end: no batch waits for more than `seconds`, if that is less than the limit of
-    the sink, except in a sink of files that are made once (Parquet). `again` decides whether a sink
-    that failed is tried again, and takes the time between.
+    the sink, except in a sink of files that are made once (Parquet). `again` tries again what a
+    sink has failed to write.
     """
 
     sources: Mapping[str, int] = field(default_factory=dict)
@@ -239,19 +237,15 @@ class CommitFn(beam.DoFn):
         return counts
 
     def _written(self, batches: Sequence[Batch]) -> list[int]:
-        again = self._run.again
-        for times in itertools.count(1):
+        def stored() -> list[int]:
             try:
-                stored = self._stored(batches)
-            except SinkFailed as error:
-                self._close()
-                if again is None or not again(error, times):
-                    raise
-            else:
-                break
-        if again and times > 1:
-            again.worked()
-        return stored
+                return self._stored(batches)
+            except SinkFailed:
+                self._close()  # a connection that has failed works no more
+                raise
+
+        again = self._run.again
+        return again.until_it_works(stored) if again else stored()
 
     def _stored(self, batches: Sequence[Batch]) -> list[int]:
         run = self._run

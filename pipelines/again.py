@@ -24,32 +24,27 @@ class TryAgain:
         """`stop` returns whether the run is to stop; it can be pickled."""
         self._stop = stop
 
-    def __call__(self, error: SinkFailed, times: int) -> bool:
-        """See `io.commit.Again`; the first error of a row is told on standard error."""
-        if times == 1:
-            _say(f"{error}; meanwhile it is tried again and again, and nothing is lost")
-        until = time.monotonic() + min(_LONGEST, _FIRST * 2 ** (times - 1))
-        while time.monotonic() < until and not self._stop():
-            time.sleep(_STEP)
-        return not self._stop()
-
     def until_it_works(self, work: Callable[[], T]) -> T:
-        """Return the result of `work`, which is called again while it raises `SinkFailed`."""
+        """See `io.commit.Again`; the first error of a row, and its end, go to standard error."""
         for times in itertools.count(1):
             try:
                 result = work()
             except SinkFailed as error:
-                if not self(error, times):
+                if times == 1:
+                    _say(f"{error}; meanwhile it is tried again and again, and nothing is lost")
+                self._wait(min(_LONGEST, _FIRST * 2 ** (times - 1)))
+                if self._stop():
                     raise
             else:
                 break
         if times > 1:
-            self.worked()
+            _say("it goes on: what had failed has worked")
         return result
 
-    def worked(self) -> None:
-        """Tell that it goes on."""
-        _say("it goes on: what had failed has worked")
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._stop():
+            time.sleep(_STEP)
 
 
 def _say(text: str) -> None:
