@@ -23,7 +23,7 @@ demo: venv ## sample logs, the job into SQLite, and three queries
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo.sh
 
 test: venv services ## all tests, on real servers
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 lint: venv ## ruff
 	$(BIN)/ruff check .

@@ -8,12 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 import fixfeed
 from tests.documented_commands import make_place, run
+from tests.services.s3_server import KEYS, server
 from tests.test_tables import silent
 
 ROOT = Path(__file__).parent.parent
@@ -44,18 +43,11 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def endpoint(place):
     """An S3 server with the logs of the place."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **KEYS)
-    client.create_bucket(Bucket="logs")
-    client.put_object(Bucket="logs", Key="day/a.log", Body=(place / "logs/day.log").read_bytes())
-    yield url
-    server.stop()
-
-
-KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    with server() as (url, client):
+        client.create_bucket(Bucket="logs")
+        day = (place / "logs/day.log").read_bytes()
+        client.put_object(Bucket="logs", Key="day/a.log", Body=day)
+        yield url
 
 
 def python(code, folder):

@@ -7,45 +7,27 @@ import random
 import subprocess
 import sys
 
-import boto3
-import pytest
-from moto.server import ThreadedMotoServer
-
+from tests.services.s3_server import KEYS, server
 from tests.transforms.fix.messages import random_log
 
 
-@pytest.fixture
-def s3():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-def test_logs_in_s3_are_read_into_the_database(s3, select, tmp_path):
-    secrets = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_bucket(Bucket="logs")
+def test_logs_in_s3_are_read_into_the_database(select, tmp_path):
     data = random_log(random.Random(1), 300, mutated=0, delimiter=b"|")
-    client.put_object(Bucket="logs", Key="day/a.log", Body=data)
     other = random_log(random.Random(2), 200, mutated=0, delimiter=b"|")
-    client.put_object(Bucket="logs", Key="day/b.log.gz", Body=gzip.compress(other))
     uri = f"sqlite:///{tmp_path}/day.db"
-    done = subprocess.run(
-        [sys.executable, "-m", "fixfeed", "--json", "--quiet", "--output", uri]
-        + ["--input", "s3://logs/day/*", "--input", "s3://logs/none.log"]
-        + [f"--s3_endpoint_url={s3}", "--s3_region_name=us-east-1"]
-        + ["--s3_access_key_id=test", "--s3_secret_access_key=test"],
-        capture_output=True,
-        env=os.environ | secrets,
-    )
+    secrets = {name.upper(): value for name, value in KEYS.items()}
+    with server() as (url, client):
+        client.create_bucket(Bucket="logs")
+        client.put_object(Bucket="logs", Key="day/a.log", Body=data)
+        client.put_object(Bucket="logs", Key="day/b.log.gz", Body=gzip.compress(other))
+        done = subprocess.run(
+            [sys.executable, "-m", "fixfeed", "--json", "--quiet", "--output", uri]
+            + ["--input", "s3://logs/day/*", "--input", "s3://logs/none.log"]
+            + [f"--s3_endpoint_url={url}", "--s3_region_name=us-east-1"]
+            + ["--s3_access_key_id=test", "--s3_secret_access_key=test"],
+            capture_output=True,
+            env=os.environ | secrets,
+        )
     assert done.returncode == 3, done.stderr.decode()
     assert json.loads(done.stdout)["unreadable"] == ["s3://logs/none.log: matches no file"]
     assert select(uri, "select name, stored from sources order by name") == [
