@@ -9,6 +9,7 @@ only with one worker; so the feed is an object of this process (notes of Beam 2.
 
 import itertools
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import apache_beam as beam
@@ -21,21 +22,41 @@ from apache_beam.io.unbounded_source import (
 )
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 
+from fixfeed.io.ledger.ledger import Stretch
+from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import TICK, Block
 
-__all__ = ["Feed", "ReadFromFeed"]
+__all__ = ["Feed", "ReadFromFeed", "Stored"]
 
 _WAIT = 0.1  # seconds without a block after which the sinks may look at the clock
 _BUNDLE = 300.0  # seconds; at the end of a bundle all is committed, and Beam keeps 20 kB of it
 _MANY = 1 << 40  # records in a bundle: time ends it
 
 
+class Stored(Protocol):
+    """What the ledgers of all sinks have of sources."""
+
+    def done(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
+        """Register the sources with all ledgers; return the stretches, by key, that each has.
+
+        It waits while a ledger cannot be read, and raises `SinkFailed` once the run is to stop.
+        """
+
+
 class Feed(Protocol):
-    """Blocks as they come. It is used by one thread."""
+    """Blocks as they come. `next` and `close` are used by one thread, the rest by others too."""
 
     @property
     def ended(self) -> bool:
         """Whether no block comes any more."""
+
+    @property
+    def state(self) -> str:
+        """What is read from now, for people: `following 3 files`."""
+
+    @property
+    def behind(self) -> str:
+        """How much is known to be there and not read yet, for people; `` if nothing is."""
 
     def next(self, seconds: float) -> Block | None:
         """Return the next block; None if none has come within so many seconds, or it has ended.
@@ -43,6 +64,9 @@ class Feed(Protocol):
         What the ledgers of all sinks have is left out. A block that is lost before it is stored
         comes again in the next run.
         """
+
+    def close(self) -> None:
+        """Close all that is open."""
 
 
 class ReadFromFeed(beam.PTransform):

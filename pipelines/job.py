@@ -111,12 +111,12 @@ def _stream(sources: Sequence[Source], settings: Settings) -> Stream | None:
         )
     if settings.runner not in LOCAL:
         raise UsageError(
-            f"files are followed by the DirectRunner, found --runner {settings.runner}"
+            f"a stream is read by the DirectRunner, found --runner {settings.runner}"
         )
     if settings.reprocess:
         raise UsageError(
-            "--reprocess replaces what is stored of files that are read to their end: leave out "
-            "follow:, and follow them afterwards"
+            "--reprocess replaces what is stored of files that are read to their end: name the "
+            "files without follow:, and start the stream afterwards"
         )
     if (settings.workers or 1) > 1:
         raise UsageError("a stream is read by one worker: leave out --workers")

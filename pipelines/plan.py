@@ -7,7 +7,7 @@ from fixfeed.io.files.find import File, cut_ranges, without_copies
 from fixfeed.io.files.ranges import LONGEST, Range
 from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, Stretch, gaps, merged
 
-__all__ = ["Plan", "make_plan", "range_size"]
+__all__ = ["Plan", "everywhere", "make_plan", "range_size"]
 
 _END = 1 << 60
 _LARGEST_RANGE = 16 << 20
@@ -74,7 +74,7 @@ def make_plan(
     wanted = []
     for file in files:
         by_all = [known_by[name][file.key] for name in ledgers]
-        done = _everywhere([one.current if reprocess else one.done for one in by_all])
+        done = everywhere([one.current if reprocess else one.done for one in by_all])
         left = gaps(done, 0, file.length if file.compression else file.size)
         wanted.append((file, done, by_all, sum(end - start for start, end in left)))
     total = sum(length for *_, length in wanted)
@@ -96,7 +96,7 @@ def make_plan(
     return plan
 
 
-def _everywhere(done: Sequence[Sequence[Stretch]]) -> tuple[Stretch, ...]:
+def everywhere(done: Sequence[Sequence[Stretch]]) -> tuple[Stretch, ...]:
     """Return the intersection of unions of stretches."""
     missing = merged(gap for stretches in done for gap in gaps(stretches, 0, _END))
     return tuple(gaps(missing, 0, _END))

@@ -1,5 +1,6 @@
 """The table of sources: the kinds of --input, and how each is found."""
 
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from fixfeed.io.files.following import FollowedFiles, Register
 from fixfeed.io.files.globs import find
 from fixfeed.io.files.remote import EXTRAS
 from fixfeed.io.redaction import redact
+from fixfeed.io.stream import Feed, Stored
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.standard_input import spool
 from fixfeed.pipelines.uris import UnknownPlace, split_uri
@@ -23,18 +25,26 @@ Found = tuple[list[File], list[Unreadable]]
 """The files to read, and those that cannot be read."""
 
 
+class Ledgers(Register, Stored, typing.Protocol):
+    """The ledgers of all sinks, as streams ask them."""
+
+
 @dataclass(frozen=True)
 class Reading:
-    """How a stream is read: see the arguments of `FollowedFiles`."""
+    """How a stream is read.
+
+    It ends once `stop` returns true. `say` is given a sentence about what people should know, and
+    `longest` is the largest number of bytes of a message.
+    """
 
     protocol: Protocol
-    register: Register
+    ledgers: Ledgers
     stop: Callable[[], bool]
     say: Callable[[str], None]
     longest: int
 
 
-Stream = Callable[[Reading], FollowedFiles]
+Stream = Callable[[Reading], Feed]
 """Makes the feed of a stream."""
 
 
@@ -113,7 +123,7 @@ def _follow(named: Sequence[Named]) -> Source:
         lambda reading: FollowedFiles(
             patterns,
             reading.protocol,
-            reading.register,
+            reading.ledgers,
             stop=reading.stop,
             say=reading.say,
             longest=reading.longest,

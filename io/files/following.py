@@ -99,14 +99,16 @@ class FollowedFiles:
         self._most_open = _most_open()
 
     @property
-    def files(self) -> int:
-        """How many files are followed now."""
-        return len(self._growing)
+    def state(self) -> str:
+        """See `Feed`."""
+        files = len(self._growing)
+        return f"following {files:,} file{'' if files == 1 else 's'}"
 
     @property
-    def behind(self) -> int:
-        """How many bytes that were seen are not read yet."""
-        return sum(one.behind for one in self._growing.values())
+    def behind(self) -> str:
+        """See `Feed`."""
+        octets = sum(one.behind for one in list(self._growing.values()))
+        return f"{octets:,} bytes behind" if octets else ""
 
     def next(self, seconds: float) -> Block | None:
         """See `Feed`."""

@@ -229,7 +229,7 @@ def test_a_stream_ends_after_the_time_it_is_given(tmp_path, logs, capsys):
         (["--reprocess"], "leave out follow:"),
         (
             ["--runner", "PrismRunner"],
-            "files are followed by the DirectRunner, found --runner PrismRunner",
+            "a stream is read by the DirectRunner, found --runner PrismRunner",
         ),
         (["--for", "10"], "for is '10', expected a length of time such as 100ms, 30s or 2h"),
         (["--until", "25:00"], "until is '25:00', expected a time of day such as 17:30"),

@@ -1,0 +1,94 @@
+"""The ledgers of a run without end: what is found is registered with them, whatever fails."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from fixfeed.io.files.find import File
+from fixfeed.io.files.ranges import Range
+from fixfeed.io.ledger.ledger import Known, Ledger, SinkFailed, Stretch
+from fixfeed.io.ledger.source import Source
+from fixfeed.pipelines.again import TryAgain
+from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.plan import Plan, everywhere, make_plan
+from fixfeed.transforms.batch import LARGEST_SOURCE
+
+__all__ = ["OpenLedgers"]
+
+T = TypeVar("T")
+
+
+class OpenLedgers:
+    """The ledgers of a run without end, as its feed asks them (`sources.Ledgers`).
+
+    `plan` has what was registered. A ledger that has failed is opened again.
+    """
+
+    def __init__(self, job: Job, ledgers: dict[str, Ledger], again: TryAgain):
+        """`ledgers` are those of the sinks of the job, by name; those opened again replace them."""
+        self._job = job
+        self._ledgers = ledgers
+        self._again = again
+        self.plan = Plan(sources={name: {} for name in ledgers})
+
+    def known(self, files: Sequence[File]) -> set[str]:
+        """See `Register`."""
+        sources = [file.source for file in files]
+
+        def look_up() -> list[Mapping[str, Known]]:
+            rules = self._job.rules.digest
+            return [one.look_up(sources, rules=rules) for one in self._ledgers.values()]
+
+        stored = self._tried(look_up)
+        return {key for found in stored for key, one in found.items() if one.done}
+
+    def lacking(self, files: Sequence[File]) -> Sequence[Range]:
+        """See `Register`; the files are added to `plan`."""
+        plan = self._tried(
+            lambda: make_plan(
+                files,
+                self._ledgers,
+                rules=self._job.rules.digest,
+                reprocess=False,
+                longest=self._job.settings.max_message,
+                size=LARGEST_SOURCE,
+            )
+        )
+        self.plan.files += plan.files
+        self.plan.copies += plan.copies
+        self.plan.other_rules += plan.other_rules
+        for name, sources in plan.sources.items():
+            self.plan.sources[name] |= sources
+        return plan.ranges
+
+    def done(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
+        """See `Stored`; the sources are added to `plan`."""
+        rules = self._job.rules.digest
+
+        def register() -> dict[str, Mapping[str, Known]]:
+            return {
+                name: ledger.register(sources, rules=rules)
+                for name, ledger in self._ledgers.items()
+            }
+
+        found = self._tried(register)
+        for name, known in found.items():
+            self.plan.sources[name] |= {key: one.source_id for key, one in known.items()}
+        return {
+            source.key: everywhere([known[source.key].done for known in found.values()])
+            for source in sources
+        }
+
+    def _tried(self, work: Callable[[], T]) -> T:
+        """Return the result of `work`, once the ledgers can be used."""
+
+        def opened_anew() -> T:
+            try:
+                return work()
+            except SinkFailed:
+                # A connection that has failed works no more.
+                for sink in self._job.sinks:
+                    self._ledgers[sink.name].close()
+                    self._ledgers[sink.name] = sink.ledger()
+                raise
+
+        return self._again.until_it_works(opened_anew)
