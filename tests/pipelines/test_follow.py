@@ -226,7 +226,7 @@ def test_a_stream_ends_after_the_time_it_is_given(tmp_path, logs, capsys):
     [
         (["--input", "day.log"], "shares no job with input of another kind"),
         (["--workers", "2"], "a stream is read by one worker"),
-        (["--reprocess"], "leave out follow:"),
+        (["--reprocess"], "name the files without follow:"),
         (
             ["--runner", "PrismRunner"],
             "a stream is read by the DirectRunner, found --runner PrismRunner",
