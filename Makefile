@@ -3,7 +3,7 @@ BIN := .venv/bin
 MESSAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv services demo sample test lint types bench check clean
+.PHONY: help venv services demo kafka sample test lint types bench check clean
 
 help: ## show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -16,8 +16,11 @@ help: ## show what there is to make
 
 venv: .venv/ready ## make the virtual environment that all the others use
 
-services: ## install the servers that tests start (Debian packages, as root or with sudo)
+services: ## install the servers that tests start (Debian packages as root or with sudo, jars)
 	tests/services/install_services.sh
+
+kafka: venv services ## a Kafka broker on the loopback, to try it; prints its address, ends with Ctrl-D
+	$(BIN)/python -m tests.services.kafka_server
 
 demo: venv ## sample logs, the job into SQLite, and three queries
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo.sh

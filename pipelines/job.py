@@ -110,9 +110,7 @@ def _stream(sources: Sequence[Source], settings: Settings) -> Stream | None:
             "one for each --input"
         )
     if settings.runner not in LOCAL:
-        raise UsageError(
-            f"a stream is read by the DirectRunner, found --runner {settings.runner}"
-        )
+        raise UsageError(f"a stream is read by the DirectRunner, found --runner {settings.runner}")
     if settings.reprocess:
         raise UsageError(
             "--reprocess replaces what is stored of files that are read to their end: name the "

@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 from hypothesis import settings
 
+from tests.services import kafka_server
 from tests.services.postgresql_server import server
 
 _NUMBERS = itertools.count(1)
@@ -37,6 +38,13 @@ def postgresql(postgresql_server):
     yield postgresql_server.removesuffix("postgres") + name
     connection.cursor().execute(f"drop database {name} with (force)")
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def kafka():
+    """A running broker (`kafka_server.Server`); each test makes topics of its own."""
+    with kafka_server.server() as running:
+        yield running
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

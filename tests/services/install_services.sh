@@ -1,14 +1,32 @@
 #!/bin/sh
-# Installs what the tests start themselves, where it is missing: PostgreSQL, and jq.
+# Installs what the tests start themselves, where it is missing: PostgreSQL, jq, and Java, Maven and
+# openssl for a Kafka broker, whose jars (43 MB) go once into the folder
+# ${XDG_CACHE_HOME:-~/.cache}/fixfeed-tests/kafka.
 set -eu
+here=$(dirname "$0")
 missing=""
 if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb >/dev/null 2>&1; then
     missing="postgresql"
 fi
 command -v jq >/dev/null 2>&1 || missing="$missing jq"
-[ -n "$missing" ] || exit 0
-sudo=""
-[ "$(id -u)" = 0 ] || sudo="sudo"
-export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get update -qq
-$sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+command -v java >/dev/null 2>&1 || missing="$missing openjdk-17-jre-headless"
+command -v mvn >/dev/null 2>&1 || missing="$missing maven"
+command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
+if [ -n "$missing" ]; then
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo"
+    export DEBIAN_FRONTEND=noninteractive
+    $sudo apt-get update -qq
+    # shellcheck disable=SC2086
+    $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+# The copy of pom.xml comes last: with it, all jars of these versions are there.
+jars="${XDG_CACHE_HOME:-$HOME/.cache}/fixfeed-tests/kafka"
+if ! cmp -s "$here/kafka/pom.xml" "$jars/pom.xml"; then
+    rm -rf "$jars"
+    mkdir -p "$jars"
+    mvn -q -B -ntp -f "$here/kafka/pom.xml" dependency:copy-dependencies \
+        -DincludeScope=runtime -DoutputDirectory="$jars"
+    cp "$here/kafka/pom.xml" "$jars/pom.xml"
+fi
