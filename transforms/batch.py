@@ -21,6 +21,7 @@ __all__ = [
     "Batch",
     "Block",
     "Failure",
+    "Piece",
     "ends_within_line",
 ]
 
@@ -73,6 +74,20 @@ class Failure(NamedTuple):
     raw: bytes
 
 
+class Piece(NamedTuple):
+    """Where a part of a block comes from: see `Block.pieces`.
+
+    It begins at `offset` in the data of the block, and at `position` in the source. `captured_at`
+    is when it came, in microseconds UTC, None if that is not known. `said` is what came with it
+    beside its bytes, as the key of a record, None if nothing did.
+    """
+
+    offset: int
+    position: int
+    captured_at: int | None = None
+    said: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Bytes of one source that begin and end between messages.
@@ -92,6 +107,13 @@ class Block:
     the block determine for those in it (in FIX, DefaultApplVerID by session). `witness` identifies
     the bytes of the source before `end`, `` if its reader gives none. `origin` is what a sink
     registers the source by, None if there is only the key.
+
+    `pieces` are the parts of `data`, in order, if they do not follow each other in the source or
+    came at times that are known: records of a queue, or what a socket gave. Messages, failures and
+    children get the positions of their pieces (`transforms.pieces`), and messages `captured_at` and
+    `prefix` where they have none of their own. `start` and `end` stay those of the whole stretch.
+    `unfinished` is where in `data` a message begins that its record ends inside: nothing will make
+    it whole, so it is a failure for good, in the same batch.
 
     A block of a FIX log with a message and a line without one, and its batch:
 
@@ -123,6 +145,8 @@ class Block:
     witness: str = ""
     origin: object = None
     room: int = 0
+    pieces: Sequence[Piece] = ()
+    unfinished: int | None = None
 
     @classmethod
     def of(

@@ -10,6 +10,7 @@ from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.protocol import Fix
 from fixfeed.transforms.fix.reading import FIELDS, VALIDATE, Reading
 from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
+from fixfeed.transforms.pieces import parsed
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["Parse", "ParseFix"]
@@ -38,7 +39,7 @@ class Parse(beam.PTransform):
         return blocks | "Parse" >> beam.Map(self._parse).with_output_types(Batch)
 
     def _parse(self, block: Block) -> Batch:
-        batch = self.protocol.parse(block)
+        batch = parsed(self.protocol, block)
         Metrics.counter(type(self), "messages").inc(batch.messages.num_rows)
         Metrics.counter(type(self), "failures").inc(batch.failures.num_rows)
         Metrics.counter(type(self), "skipped_lines").inc(batch.skipped)

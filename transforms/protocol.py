@@ -72,6 +72,10 @@ class Protocol(ABC):
         has an `error`, and `TOO_LONG`.
         """
 
+    def hidden(self, texts: pa.StringArray) -> pa.StringArray:
+        """Return texts that came beside messages (`Piece.said`) with what may be secret hidden."""
+        return texts
+
 
 class Framing(ABC):
     """How one source is laid out: where its records begin and end. Equal framings behave alike.

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import pyarrow as pa
+
 from fixfeed.transforms.batch import Batch, Block
+from fixfeed.transforms.fix.columns import masked_prefixes
 from fixfeed.transforms.fix.defects import MEANINGS
 from fixfeed.transforms.fix.dictionary.codes import NAMED_BY, Codes
 from fixfeed.transforms.fix.envelope import envelopes
@@ -169,6 +172,10 @@ class Fix(Protocol):
             delimiter = sniff_delimiter(block.data[:_HEAD], self.delimiter)
             block = dataclasses.replace(block, layout=delimiter)
         return parse_block(block, **self.reading._asdict(), log=self.log)
+
+    def hidden(self, texts: pa.StringArray) -> pa.StringArray:
+        """See `Protocol`: as in the text before messages."""
+        return masked_prefixes(texts, self.reading.masking)
 
 
 FIX = Fix()

@@ -1,0 +1,127 @@
+"""A block of several pieces gives what each piece alone gives, at its own place."""
+
+import dataclasses
+import datetime
+
+import pyarrow as pa
+import pytest
+
+from fixfeed.transforms.batch import Block, Piece
+from fixfeed.transforms.fix.protocol import FIX, Fix
+from fixfeed.transforms.fix.reading import USUAL
+from fixfeed.transforms.fix.secrets.masking import read_masking
+from fixfeed.transforms.pieces import parsed
+from tests.protocols.fixed_width import TAPE
+
+
+def message(text, number=1):
+    body = f"35=D|34={number}|11={text}|".encode()
+    whole = b"8=FIX.4.4|9=%d|" % len(body) + body
+    return (whole + b"10=%03d|" % (sum(whole.replace(b"|", b"\x01")) % 256)).replace(b"|", b"\x01")
+
+
+def moment(microseconds):
+    return datetime.datetime.fromtimestamp(microseconds / 1e6, datetime.UTC)
+
+
+def records(*texts, room=1000, first=5):
+    """Messages as records of a queue, and the block that holds all of them."""
+    values = [message(text) for text in texts]
+    pieces, at = [], 0
+    for number, value in enumerate(values, first):
+        pieces.append(Piece(at, number * room, number))
+        at += len(value)
+    whole = Block("q", first * room, b"".join(values), room=len(values) * room, pieces=pieces)
+    alone = [
+        dataclasses.replace(whole, start=piece.position, data=value, room=room, pieces=[own])
+        for piece, value in zip(pieces, values, strict=True)
+        for own in [piece._replace(offset=0)]
+    ]
+    return whole, alone
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_records_in_one_block_are_those_of_a_block_each(count):
+    whole, alone = records(*map(str, range(count)))
+    batch, batches = parsed(FIX, whole), [parsed(FIX, block) for block in alone]
+    assert batch.messages.equals(pa.concat_batches([one.messages for one in batches]))
+    assert batch.failures.num_rows == 0
+    assert (batch.start, batch.end) == (5000, (5 + count) * 1000)
+    assert batch.messages["captured_at"][1].as_py() == moment(6)
+
+
+def test_a_message_is_captured_when_its_last_byte_came():
+    data = message("one") + message("two")
+    cut = len(message("one"))
+    pieces = [
+        Piece(0, 0, 10),
+        Piece(cut - 1, cut - 1, 20),
+        Piece(cut, cut, 30),
+        Piece(cut + 9, cut + 9),
+    ]
+    batch = parsed(FIX, Block("tcp", 0, data, pieces=pieces))
+    assert batch.messages["captured_at"].to_pylist() == [moment(20), None]
+    assert batch.messages["position"].to_pylist() == [0, cut]
+
+
+def test_a_time_in_the_log_itself_counts_before_that_of_the_piece():
+    data = b"2025-01-02 09:30:00.000001 " + message("one")
+    batch = parsed(FIX, Block("q", 0, data, pieces=[Piece(0, 100, 10)]))
+    assert batch.messages["captured_at"].to_pylist() == [
+        datetime.datetime(2025, 1, 2, 9, 30, 0, 1, datetime.UTC)
+    ]
+    assert batch.messages["position"].to_pylist() == [127]
+
+
+def test_what_came_beside_a_piece_is_the_prefix_of_messages_without_one_and_masked():
+    data = b"in: " + message("one") + b"\n" + message("two")
+    pieces = [Piece(0, 0, None, "key a"), Piece(data.index(b"\n") + 1, 500, None, "554=hunter2")]
+    batch = parsed(FIX, Block("q", 0, data, pieces=pieces))
+    assert batch.messages["prefix"].to_pylist() == ["in: ", "554=*******"]
+
+
+def test_a_failure_has_the_place_of_its_piece_and_the_end_of_a_record_is_one():
+    cut = message("two")[:-20]
+    data = message("one") + cut
+    block = Block(
+        "q", 7000, data, room=1000, pieces=[Piece(0, 7000, 5)], unfinished=len(message("one"))
+    )
+    batch = parsed(FIX, block)
+    assert batch.messages["position"].to_pylist() == [7000]
+    assert batch.failures.to_pylist() == [
+        {
+            "position": 7000 + len(message("one")),
+            "reason": "truncated",
+            "detail": batch.failures["detail"][0].as_py(),
+            "raw": cut,
+        }
+    ]
+    assert (batch.start, batch.end, batch.read, batch.provisional) == (7000, 8000, 2, False)
+
+
+def test_a_mask_that_makes_a_message_longer_takes_no_time_from_the_next_record():
+    masking = read_masking(["ClOrdID=hash"], key=b"k", own_names={})
+    protocol = Fix(USUAL._replace(masking=masking))
+    whole, _ = records("a", "b", "c")
+    batch = parsed(protocol, whole)
+    assert batch.messages["captured_at"].to_pylist() == [moment(5), moment(6), moment(7)]
+
+
+def test_children_are_where_their_message_is():
+    kind = b"S1735810200000002CALENDARB000000125000000000010"
+    data = (kind + b"B5MSFS4IBM ").ljust(64) + (kind + b"B1MSF ").ljust(64)
+    first = 64
+    plain = TAPE.parse(Block("q", 0, data, layout=64))
+    block = Block("q", 0, data, layout=64, pieces=[Piece(0, 1000), Piece(first, 5000)])
+    batch = parsed(TAPE, block)
+    (name,) = plain.children
+    moved = {at: at + (1000 if at < first else 5000 - first) for at in range(len(data))}
+    assert batch.children[name]["position"].to_pylist() == [
+        moved[at] for at in plain.children[name]["position"].to_pylist()
+    ]
+
+
+def test_a_block_without_pieces_is_parsed_and_nothing_else():
+    whole, _ = records("a", "b")
+    block = dataclasses.replace(whole, pieces=())
+    assert parsed(FIX, block).messages.equals(FIX.parse(block).messages)

@@ -1,0 +1,118 @@
+"""Reads blocks whose pieces come from several places of their source (`Block.pieces`)."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from fixfeed.transforms.batch import TIME, Batch, Block, Piece
+from fixfeed.transforms.protocol import Protocol
+
+__all__ = ["parsed"]
+
+_CAPTURED_AT, _PREFIX = "captured_at", "prefix"
+
+
+def parsed(protocol: Protocol, block: Block) -> Batch:
+    """Read a block (`Protocol.parse`), its unfinished end and the places of its pieces included.
+
+    >>> from fixfeed.transforms.batch import Piece
+    >>> from fixfeed.transforms.fix.protocol import FIX
+    >>> data = b"8=FIX.4.4|9=5|35=0|10=161|8=FIX.4.4|9=5|35=0|10=161|"
+    >>> pieces = [Piece(0, 700), Piece(26, 900, 1_000_000, "key A")]
+    >>> batch = parsed(FIX, Block("queue:a", 700, data, room=300, pieces=pieces))
+    >>> batch.messages["position"].to_pylist(), batch.messages["prefix"].to_pylist()
+    ([700, 900], [None, 'key A'])
+    >>> batch.messages["captured_at"][1].as_py().isoformat(), (batch.start, batch.end)
+    ('1970-01-01T00:00:01+00:00', (700, 1000))
+    """
+    batch = protocol.parse(block) if block.unfinished is None else _with_end(protocol, block)
+    return _placed(protocol, block, batch) if block.pieces else batch
+
+
+def _with_end(protocol: Protocol, block: Block) -> Batch:
+    """Return the batch of a block with what its record ends inside as a failure."""
+    at = block.unfinished
+    assert at is not None
+    whole = dataclasses.replace(block, data=block.data[:at])
+    end = dataclasses.replace(
+        block, start=block.start + at, data=block.data[at:], room=0, provisional=True
+    )
+    batch, rest = protocol.parse(whole), protocol.parse(end)
+    failures = pa.concat_batches([batch.failures, rest.failures])
+    return dataclasses.replace(
+        batch,
+        end=block.end,
+        failures=failures,
+        skipped=batch.skipped + rest.skipped,
+        read=batch.read + rest.read,
+    )
+
+
+def _placed(protocol: Protocol, block: Block, batch: Batch) -> Batch:
+    pieces = _Pieces(block.start, block.pieces)
+    messages = batch.messages
+    if messages.num_rows:
+        start = messages["position"].to_numpy()
+        messages = pieces.moved(messages)
+        names = messages.schema.names
+        if _CAPTURED_AT in names and pieces.knows_times:
+            last = _last_bytes(start, messages["raw"], block.start + len(block.data))
+            times = pieces.captured_at(last)
+            messages = _filled(messages, _CAPTURED_AT, times)
+        if _PREFIX in names and pieces.says_something:
+            said = protocol.hidden(pa.array([piece.said for piece in block.pieces], pa.string()))
+            messages = _filled(messages, _PREFIX, said.take(pa.array(pieces.at(start))))
+    return dataclasses.replace(
+        batch,
+        messages=messages,
+        failures=pieces.moved(batch.failures),
+        children={name: pieces.moved(rows) for name, rows in batch.children.items()},
+    )
+
+
+class _Pieces:
+    """Pieces as columns; places are those that a block without pieces would give."""
+
+    def __init__(self, start: int, pieces: Sequence[Piece]):
+        offsets, positions, self._times, said = zip(*pieces, strict=True)
+        self._begins = np.array(offsets, np.int64) + start
+        self._shift = np.array(positions, np.int64) - self._begins
+        self.knows_times = any(time is not None for time in self._times)
+        self.says_something = any(said)
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the piece that has each place."""
+        return np.maximum(self._begins.searchsorted(places, side="right") - 1, 0)
+
+    def moved(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return rows with their positions in the source."""
+        if not rows.num_rows:
+            return rows
+        places = rows["position"].to_numpy()
+        moved = pa.array(places + self._shift[self.at(places)])
+        return rows.set_column(0, rows.schema.field(0), moved)
+
+    def captured_at(self, places: NDArray[np.int64]) -> pa.Array:
+        """Return when the pieces came that have these places."""
+        return pa.array(self._times, pa.int64()).take(pa.array(self.at(places))).cast(TIME)
+
+
+def _last_bytes(start: NDArray[np.int64], raw: pa.Array, end: int) -> NDArray[np.int64]:
+    """Return where the last byte of each message is, at the latest before the next message.
+
+    The length of a message is that of `raw`, which differs only where a mask has changed it.
+    """
+    lengths = pc.binary_length(raw).to_numpy()
+    return np.minimum(start + lengths, np.append(start[1:], end)) - 1
+
+
+def _filled(messages: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
+    """Return the messages with values where the column has none."""
+    place = messages.schema.get_field_index(name)
+    column = messages.column(place)
+    filled = values if column.null_count == len(column) else pc.coalesce(column, values)
+    return messages.set_column(place, messages.schema.field(place), filled)
