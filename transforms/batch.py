@@ -1,10 +1,11 @@
 """Block and Batch: what flows from sources through the transforms to the sinks, in any protocol."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 __all__ = [
     "DATE",
@@ -253,6 +254,21 @@ class Batch:
     def is_tick(self) -> bool:
         """Whether it comes from `TICK`, and only says that time has passed."""
         return not self.source
+
+    def only(self, keep: pa.BooleanArray) -> "Batch":
+        """Return the batch with the messages for which `keep` is true; the others are `filtered`.
+
+        Rows of `children` go with their messages. If none goes, the result is the batch itself.
+        """
+        kept = self.messages.filter(keep)
+        gone = self.messages.num_rows - kept.num_rows
+        if not gone:
+            return self
+        children = {
+            name: rows.filter(pc.is_in(rows["position"], value_set=kept["position"]))
+            for name, rows in self.children.items()
+        }
+        return replace(self, messages=kept, children=children, filtered=self.filtered + gone)
 
     @classmethod
     def of(

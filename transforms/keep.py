@@ -1,8 +1,6 @@
 """Which messages of a batch are kept: plain functions, without Beam."""
 
-import dataclasses
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -11,19 +9,13 @@ import pyarrow.compute as pc
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
 from fixfeed.transforms.fix.dictionary.union import merged
-from fixfeed.transforms.fix.rules.hidden import hidden_from_rule
+from fixfeed.transforms.fix.rules.hidden import check_rule
 from fixfeed.transforms.fix.rules.language import Rule as FixRule
-from fixfeed.transforms.fix.rules.language import RuleError, parse_rule
+from fixfeed.transforms.fix.rules.language import parse_rule
 from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
+from fixfeed.transforms.protocol import Rule
 
 __all__ = ["Rule", "filter_batch", "read_rules"]
-
-
-class Rule(Protocol):
-    """Decides which messages are meant. It can be pickled."""
-
-    def mask(self, messages: pa.RecordBatch) -> pa.BooleanArray:
-        """Return whether each row of `messages` is meant; no nulls."""
 
 
 def read_rules(
@@ -39,9 +31,8 @@ def read_rules(
     own_names = dictionaries.own_names
     read = [parse_rule(rule, own_names) if isinstance(rule, str) else rule for rule in rules]
     for rule in read:
-        why = hidden_from_rule(rule, masking, own_names) if isinstance(rule, FixRule) else None
-        if why:
-            raise RuleError(why)
+        if isinstance(rule, FixRule):
+            check_rule(rule, masking, own_names)
     return read
 
 
@@ -65,17 +56,7 @@ def filter_batch(
         keep &= np.logical_or.reduce([_mask(rule.mask(messages)) for rule in include])
     for rule in exclude:
         keep &= ~_mask(rule.mask(messages))
-    if keep.all():
-        return batch
-    kept = messages.filter(pa.array(keep))
-    gone = messages.num_rows - kept.num_rows
-    children = {
-        name: rows.filter(pc.is_in(rows["position"], value_set=kept["position"]))
-        for name, rows in batch.children.items()
-    }
-    return dataclasses.replace(
-        batch, messages=kept, children=children, filtered=batch.filtered + gone
-    )
+    return batch.only(pa.array(keep))
 
 
 def _mask(found: pa.BooleanArray) -> np.ndarray:

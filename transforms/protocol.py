@@ -26,7 +26,14 @@ import pyarrow as pa
 from fixfeed.transforms.batch import TIME, Batch, Block
 from fixfeed.transforms.codes import Code
 
-__all__ = ["Framing", "Protocol", "Renewal", "Table", "default_protocol"]
+__all__ = ["Framing", "Protocol", "Renewal", "Rule", "Table", "default_protocol"]
+
+
+class Rule(typing.Protocol):
+    """Decides which messages are meant. It can be pickled."""
+
+    def mask(self, messages: pa.RecordBatch) -> pa.BooleanArray:
+        """Return whether each row of `messages` is meant; no nulls."""
 
 
 class Protocol(ABC):
@@ -75,6 +82,13 @@ class Protocol(ABC):
     def hidden(self, texts: pa.StringArray) -> pa.StringArray:
         """Return texts that came beside messages (`Piece.said`) with what may be secret hidden."""
         return texts
+
+    def rule(self, text: str) -> Rule:
+        """Return the condition that a text in the protocol's language of rules states.
+
+        Raises `ValueError` if it cannot be read, or asks for what is not stored.
+        """
+        raise ValueError(f"{self.name} has no language of rules, found the rule {text!r}")
 
 
 class Framing(ABC):
@@ -238,6 +252,8 @@ class Table:
       finer: Decimal columns, and the key under which the column `fields`, a JSON object, has the
         text of a number with more places than a decimal has.
       partition_by: What files of messages are sorted into folders by, unless the user chooses.
+      ordered_by: The column of texts that messages are in order within, such as a session: a topic
+        keeps the order of those with the same one. `` if there is none.
       children: By name, the schemas of the tables whose rows belong to a message, with columns of
         the same types. The first are `position`, that of the message, and `entry`, the number of
         the row in it (`int64`); the two together identify a row. Sinks put the keys `message_id`
@@ -263,6 +279,7 @@ class Table:
     unique: Sequence[str] = ()
     finer: Mapping[str, str] = field(default_factory=dict)
     partition_by: Sequence[str] = ()
+    ordered_by: str = ""
     children: Mapping[str, pa.Schema] = field(default_factory=dict)
     views: Callable[[str], Iterable[tuple[str, str]]] = _no_views
     renewal: "Callable[[], Renewal] | None" = None

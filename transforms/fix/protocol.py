@@ -29,9 +29,11 @@ from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.reading import USUAL, Reading
 from fixfeed.transforms.fix.renewal import FixRenewal
+from fixfeed.transforms.fix.rules.hidden import check_rule
+from fixfeed.transforms.fix.rules.language import parse_rule
 from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, NAMED
 from fixfeed.transforms.fix.views.views import views
-from fixfeed.transforms.protocol import Framing, Protocol, Table
+from fixfeed.transforms.protocol import Framing, Protocol, Rule, Table
 
 __all__ = ["FIX", "Fix", "FixFraming"]
 
@@ -117,6 +119,7 @@ _TABLE = Table(
     unique=("cl_ord_id", "orig_cl_ord_id", "order_id", "exec_id", "exec_ref_id", "fields"),
     finer={column.name: column.field for column in COLUMNS if column.type == DECIMAL},
     partition_by=("date", "msg_type"),
+    ordered_by="session",
     views=views,
     renewal=FixRenewal,
 )
@@ -165,6 +168,11 @@ class Fix(Protocol):
         """See `Protocol`; the delimiter is what the head shows unless the user names one."""
         delimiter = sniff_delimiter(head, self.delimiter)
         return FixFraming(delimiter, b"FIXT.1.1" in head, endings(head, delimiter))
+
+    def rule(self, text: str) -> Rule:
+        """See `Protocol`; in the language of `rules.language`."""
+        own_names = self.reading.dictionaries.own_names
+        return check_rule(parse_rule(text, own_names), self.reading.masking, own_names)
 
     def parse(self, block: Block) -> Batch:
         """See `parser.parse_block`; the delimiter of a block without one is found in it."""

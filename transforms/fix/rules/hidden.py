@@ -7,12 +7,12 @@ from typing import Any
 
 from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.dictionary.version import VERSIONS, Definition, definition, tag_key
-from fixfeed.transforms.fix.rules.language import Rule
+from fixfeed.transforms.fix.rules.language import Rule, RuleError
 from fixfeed.transforms.fix.rules.operands import Kind, Operand
 from fixfeed.transforms.fix.schema import COLUMNS
 from fixfeed.transforms.fix.secrets.masking import RAW_DATA, SECRETS, Masking
 
-__all__ = ["hidden_from_lookup", "hidden_from_rule"]
+__all__ = ["check_rule", "hidden_from_lookup"]
 
 _SESSION = (49, 56)
 """The masked tags that the column `session` may be made of."""
@@ -23,10 +23,8 @@ _WHOLE = ("raw", "fields", "prefix")
 _NO_NAMES: Mapping[int, str] = MappingProxyType({})
 
 
-def hidden_from_rule(
-    rule: Rule, masking: Masking, own_names: Mapping[int, str] = _NO_NAMES
-) -> str | None:
-    """Return why a rule would guess under a masking, None if it would not.
+def check_rule(rule: Rule, masking: Masking, own_names: Mapping[int, str] = _NO_NAMES) -> Rule:
+    """Return a rule that does not guess under a masking; raise `RuleError` for another one.
 
     A rule may ask whether a field is there unless the field is dropped. `own_names` are those that
     the rule was read with.
@@ -39,12 +37,12 @@ def hidden_from_rule(
             tags = [tag for tag in tags if masking.how[tag] == "drop"]
             tags = [] if operand.name in _WHOLE else tags
         if tags:
-            return (
+            raise RuleError(
                 f"the rule {rule.text!r} asks for {operand.name}, and {_said(tags[0], masking)}: "
                 "rules see what is stored, so this one would guess; "
                 f"{_remedy(tags[0], masking, own_names)} or leave the rule out"
             )
-    return None
+    return rule
 
 
 def hidden_from_lookup(
