@@ -212,7 +212,7 @@ def test_reprocessing_with_the_old_rules_undoes_an_interrupted_reprocessing(
 
 def test_reprocessing_a_lake_with_the_old_rules_undoes_an_interrupted_reprocessing(tmp_path, run):
     path, lake = tmp_path / "day.log", tmp_path / "lake"
-    path.write_bytes(b"".join(log(2500, seed, mutated=0.02) for seed in range(80)))
+    path.write_bytes(b"".join(log(2500, seed, mutated=0.02) for seed in range(8)) * 10)
     arguments = ["--input", str(path), "--output", f"parquet:{lake}"]
     run(*arguments)
     first = contents(f"parquet:{lake}", None)
