@@ -20,6 +20,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "run": ("fixfeed.pipelines.run", "read logs and store them (also without the word run)"),
+    "decode": ("fixfeed.pipelines.decode.command", "show the messages of logs, field by field"),
     "sample": ("fixfeed.pipelines.sample.command", "write sample logs of a trading day"),
     "failures": ("fixfeed.pipelines.failures", "print what could not be read as a message"),
     "fidelity": (

@@ -1,11 +1,12 @@
 """An option: its word, its kind, and how its text is read."""
 
+import argparse
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Kind", "Option", "UsageError"]
+__all__ = ["Kind", "Option", "UsageError", "add_option"]
 
 Kind = Literal["text", "list", "flag", "number", "choice"]
 
@@ -62,6 +63,19 @@ class Option:
         if not text:
             raise UsageError(f"{self.name} is empty, expected {self.metavar}")
         return self.read(text)
+
+
+def add_option(group: "argparse._ActionsContainer", option: Option) -> None:
+    """Add an option to a group of a command line; one that is not given is left out."""
+    text = option.help + (f" (default: {option.shown})" if option.shown else "")
+    arguments: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
+    if option.kind == "flag":
+        arguments["action"] = "store_true"
+    else:
+        arguments["metavar"] = option.metavar
+        if option.kind == "list":
+            arguments["action"] = "append"
+    group.add_argument(f"--{option.name}", **arguments)
 
 
 def _either(words: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.config_file import read_words
-from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.option import UsageError, add_option
 from fixfeed.pipelines.settings import OPTIONS, Settings
 from fixfeed.transforms.nearest import did_you_mean, nearest
 
@@ -71,16 +71,7 @@ def _parser() -> _Parser:
     for option in OPTIONS:
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)
-        text = option.help + (f" (default: {option.shown})" if option.shown else "")
-        text = text.replace("%", "%%")
-        arguments: dict[str, Any] = {"help": text, "default": argparse.SUPPRESS}
-        if option.kind == "flag":
-            arguments["action"] = "store_true"
-        else:
-            arguments["metavar"] = option.metavar
-            if option.kind == "list":
-                arguments["action"] = "append"
-        groups[option.group].add_argument(f"--{option.name}", **arguments)
+        add_option(groups[option.group], option)
     general = parser.add_argument_group("general")
     general.add_argument(
         "--config", metavar="FILE", help="a YAML file with any of these options by name"

@@ -35,6 +35,7 @@ ALLOWED = {
     "transforms/fix/prefix": _PREFIX,
     "transforms/fix/scalar": _SCALAR,
     "transforms/fix/vector": _SCALAR | {f"{FIX}.vector"},
+    "transforms/fix/decode": GROUND | {FIX},
     "transforms/fix/rules": _SECRETS | {f"{FIX}.rules", f"{FIX}.scalar.values"},
     "transforms/fix/views": {f"{FIX}.{name}" for name in ("dictionary", "schema", "views")}
     | {"fixfeed.transforms.dialects"},
@@ -58,6 +59,13 @@ ALLOWED = {
     | {"fixfeed.io.jsonl", "fixfeed.io.sql.progress", "fixfeed.transforms.failures"},
     "io": {"fixfeed.io", "apache_beam"} | _PROTOCOL | _VIEWS,
     "pipelines": {"fixfeed.pipelines", "fixfeed.transforms", "fixfeed.io", "apache_beam"},
+    # For people it reads as the library does.
+    "pipelines/decode": {
+        "fixfeed.asked",
+        "fixfeed.pipelines",
+        "fixfeed.transforms",
+        "fixfeed.io",
+    },
     "fixfeed": {"fixfeed"},
 }
 DRIVERS = {"psycopg2", "pgpq", "adbc_driver_sqlite", "adbc_driver_manager", "sqlite3", "duckdb"}
@@ -103,7 +111,7 @@ def test_sources_and_sinks_have_no_value_of_fix(folder):
 
 
 def test_only_the_flags_of_fix_know_fix():
-    """They become the protocol of a run in one place. Samples and fidelity are of FIX alone."""
+    """They become the protocol of a run in one place. Sample, fidelity, decode are of FIX alone."""
     room = ROOT / "pipelines"
     found = {
         str(file.relative_to(room)): {name for name in imports_of(file) if name.startswith(FIX)}
@@ -147,6 +155,7 @@ def test_importing_files_and_sinks_imports_no_protocol():
         "transforms.keep",
         "io.parquet.writer",
         "io.jsonl.writer",
+        "pipelines.decode.command",
         "pipelines.failures",
         "pipelines.migrate",
         "pipelines.views",

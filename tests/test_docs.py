@@ -185,3 +185,15 @@ def test_the_documented_query_for_one_kind_of_defect_finds_no_other(stored, sele
     exact = sum("check_sum" in kinds.split(",") for (kinds,) in rows)
     assert select(uri, query) == [(exact,)]
     assert 0 < exact < sum("check_sum" in kinds for (kinds,) in rows)
+
+
+@pytest.mark.parametrize(
+    "command", re.findall(r"^    \$ (fixfeed decode .*)", DOCS["decoding.md"], re.M)
+)
+def test_what_decode_is_said_to_print_is_what_it_prints(command, fresh):
+    after = DOCS["decoding.md"].partition(f"    $ {command}\n")[2]
+    shown = re.match(r"(?:    .*\n|\n)*", after)[0]
+    done = run(command, fresh)
+    assert [line.rstrip() for line in done.stdout.decode().splitlines() if line] == [
+        line.removeprefix("    ") for line in shown.splitlines() if line
+    ]

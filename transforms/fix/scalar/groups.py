@@ -32,7 +32,7 @@ from fixfeed.transforms.fix.defects import (
 )
 from fixfeed.transforms.fix.dictionary.version import BODY, HEADER, Scope, VersionDictionary
 
-__all__ = ["Item", "add", "nest"]
+__all__ = ["Item", "Mark", "add", "nest"]
 
 
 class Item(NamedTuple):
@@ -46,6 +46,19 @@ class Item(NamedTuple):
     name: str
     value: Any
     section: int
+
+
+class Mark(NamedTuple):
+    """A defect of the structure: the number of the field that has it, and its bit.
+
+    An entry without a required field is marked at its group's count, a message at -1; `missing` are
+    the tags of such fields. `entries` is how many there are where a count is wrong.
+    """
+
+    number: int
+    defect: int
+    missing: frozenset[int] = frozenset()
+    entries: int = 0
 
 
 class _Frame:
@@ -83,7 +96,7 @@ def nest(
     texts: Sequence[str],
     dictionary: VersionDictionary,
     msg_type: str,
-) -> tuple[list[Item], int]:
+) -> tuple[list[Item], list[Mark]]:
     """Return the items at the message's level, in order, and the defects of the structure.
 
     Fields are given by their tags (0 for text that is not a tag), names in JSON and texts.
@@ -117,7 +130,7 @@ class _Nesting:
         # The own tags of each closed group, wherever in the message it was.
         self.own_of: dict[int, set[int]] = {}
         self.section = HEADER
-        self.defects = 0
+        self.marks: list[Mark] = []
 
     def place(self, number: int, tag: int) -> None:
         stack = self.stack
@@ -126,7 +139,7 @@ class _Nesting:
             if not any(tag in outer.scope.members for outer in stack):
                 self.pending.append(number)
                 if tag in self.homes:
-                    self.defects |= GROUP_ORPHAN
+                    self._mark(number, GROUP_ORPHAN)
                 return
             level = len(stack) - 1
             while tag not in stack[level].scope.members:
@@ -142,9 +155,9 @@ class _Nesting:
             if section > self.section:
                 self.section = section
             elif section < self.section:
-                self.defects |= FIELD_ORDER
+                self._mark(number, FIELD_ORDER)
             if tag in frame.present:
-                self.defects |= REPEATED_TAG
+                self._mark(number, REPEATED_TAG)
             else:
                 frame.present.add(tag)
             if inner:
@@ -156,24 +169,27 @@ class _Nesting:
             else:
                 self.items.append(Item(number, name, text, section))
             return
-        entry = self._entry(frame, tag)
+        entry = self._entry(frame, tag, number)
         if inner:
             entries = entry[name] = []
             stack.append(self._open(inner, entries, number))
         else:
             entry[name] = text
 
-    def _entry(self, frame: _Frame, tag: int) -> dict[str, Any]:
+    def _mark(self, number: int, defect: int) -> None:
+        self.marks.append(Mark(number, defect))
+
+    def _entry(self, frame: _Frame, tag: int, number: int) -> dict[str, Any]:
         """Return the entry that a member belongs to; the member may begin it."""
         if frame.entry is None:
             frame.begins = tag
             if tag != frame.scope.first:
-                self.defects |= GROUP_FIRST_FIELD
+                self._mark(number, GROUP_FIRST_FIELD)
             begins = True
         else:
             begins = tag == frame.begins or tag in frame.present
             if begins and tag != frame.begins:
-                self.defects |= REPEATED_TAG
+                self._mark(number, REPEATED_TAG)
         if begins:
             self._end_entry(frame)
             if frame.own:
@@ -187,14 +203,19 @@ class _Nesting:
         frame.present.add(tag)
         position = frame.scope.position[tag]
         if position < frame.at:
-            self.defects |= GROUP_ORDER
+            self._mark(number, GROUP_ORDER)
         frame.at = position
         assert frame.entry is not None
         return frame.entry
 
     def _end_entry(self, frame: _Frame) -> None:
-        if frame.entry is not None and frame.scope.required - frame.present:
-            self.defects |= MISSING_FIELD
+        if frame.entry is not None:
+            self._look_for_missing(frame)
+
+    def _look_for_missing(self, frame: _Frame) -> None:
+        missing = frame.scope.required - frame.present
+        if missing:
+            self.marks.append(Mark(frame.number, MISSING_FIELD, frozenset(missing)))
 
     def _close_to(self, level: int) -> None:
         """End the groups above a level of the stack; their own fields stay in their last entries.
@@ -222,10 +243,10 @@ class _Nesting:
     def _add_own(self, frame: _Frame, number: int) -> None:
         """Put a field into an entry of which it is not a member."""
         assert frame.entry is not None
-        self.defects |= GROUP_FOREIGN
+        self._mark(number, GROUP_FOREIGN)
         name, tag = self.names[number], self.tags[number]
         if name in frame.entry:
-            self.defects |= REPEATED_TAG
+            self._mark(number, REPEATED_TAG)
         add(frame.entry, name, self.texts[number])
         if tag:
             frame.own.add(tag)
@@ -244,7 +265,7 @@ class _Nesting:
         text = self.texts[frame.number]
         if text == str(frame.count):
             return
-        self.defects |= GROUP_COUNT
+        self.marks.append(Mark(frame.number, GROUP_COUNT, entries=frame.count))
         outer = self.stack[-1]
         if outer is self.root:
             section = outer.scope.section[frame.scope.count]
@@ -264,16 +285,15 @@ class _Nesting:
             tag = self.tags[number]
             if frame is self.root:
                 if tag and tag in frame.present:
-                    self.defects |= REPEATED_TAG
+                    self._mark(number, REPEATED_TAG)
                 frame.present.add(tag)
                 self.items.append(Item(number, name, text, min(section, BODY)))
             else:
                 self._add_own(frame, number)
         self.pending.clear()
 
-    def end(self) -> tuple[list[Item], int]:
+    def end(self) -> tuple[list[Item], list[Mark]]:
         self._close_to(0)
         self._place_pending(BODY)
-        if self.root.scope.required - self.root.present:
-            self.defects |= MISSING_FIELD
-        return self.items, self.defects
+        self._look_for_missing(self.root)
+        return self.items, self.marks

@@ -44,7 +44,7 @@ from fixfeed.transforms.fix.scalar.validation import check_fields
 from fixfeed.transforms.fix.scalar.values import is_int, is_number
 from fixfeed.transforms.fix.schema import DECIMAL
 
-__all__ = ["Message", "dictionary_key", "parse_message", "unreadable"]
+__all__ = ["Message", "dictionary_key", "parse_message", "texts_of", "unreadable"]
 
 _LENGTH = re.compile(rb"[0-9]{1,9}")
 # The four that FIX lists, and others that venues use.
@@ -147,15 +147,16 @@ class _Content:
             dictionary.name(one.tag) if one.tag else decode(field.tag)
             for one, field in zip(facts, fields, strict=True)
         ]
-        self.texts = _texts(fields, facts, by_tag.get(b"347"))
+        self.texts = texts_of(fields, facts, by_tag.get(b"347"))
         for number, one in enumerate(facts):
             if not one.tag and dictionary.is_name(names[number]):
                 # `Symbol=X` is not the field Symbol.
                 self.texts[number] = f"{names[number]}={self.texts[number]}"
                 names[number] = ""
-        self.items, self.defects = nest(
-            self.tags, names, self.texts, dictionary, decode(by_tag[b"35"])
-        )
+        self.items, marks = nest(self.tags, names, self.texts, dictionary, decode(by_tag[b"35"]))
+        self.defects = 0
+        for mark in marks:
+            self.defects |= mark.defect
         self.columns: dict[str, Any] = {}
         self.exact: set[int] = set()
         first: dict[bytes, int] = {}
@@ -179,7 +180,7 @@ class _Content:
         self.once = set(first.values()) - repeated
 
 
-def _texts(fields: Sequence[Field], facts: Sequence[Facts], encoding: bytes | None) -> list[str]:
+def texts_of(fields: Sequence[Field], facts: Sequence[Facts], encoding: bytes | None) -> list[str]:
     """Return the texts of fields, those of Encoded fields by MessageEncoding (347)."""
     texts = [decode(field.value) for field in fields]
     if encoding is None or not _ENCODING.fullmatch(encoding):

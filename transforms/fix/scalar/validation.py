@@ -14,7 +14,16 @@ from fixfeed.transforms.fix.dictionary.union import Field
 from fixfeed.transforms.fix.dictionary.version import VersionDictionary
 from fixfeed.transforms.fix.scalar.values import read_time
 
-__all__ = ["DATES", "DECIMALS", "TIMES", "WHOLE", "check_fields", "check_tag", "check_value"]
+__all__ = [
+    "DATES",
+    "DECIMALS",
+    "SEVERAL",
+    "TIMES",
+    "WHOLE",
+    "check_fields",
+    "check_tag",
+    "check_value",
+]
 
 WHOLE = frozenset({"LENGTH", "NUMINGROUP", "SEQNUM", "TAGNUM"})
 """Types of digits only."""
@@ -28,7 +37,8 @@ DATES = frozenset({"DATE", "LOCALMKTDATE", "UTCDATE", "UTCDATEONLY"})
 TIMES = frozenset({"TIME", "UTCTIMESTAMP"})
 """Types of times with their day; FIX 4.0 and 4.1 call them TIME."""
 
-_SEVERAL = frozenset({"MULTIPLECHARVALUE", "MULTIPLESTRINGVALUE", "MULTIPLEVALUESTRING"})
+SEVERAL = frozenset({"MULTIPLECHARVALUE", "MULTIPLESTRINGVALUE", "MULTIPLEVALUESTRING"})
+"""Types of several values with blanks between them."""
 
 _MINUTES = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _SECONDS = r":(?:[0-5][0-9]|60)(?:\.[0-9]{1,12})?"
@@ -99,7 +109,7 @@ def check_value(field: Field, text: str) -> int:
     # A MsgType that is not listed is UNKNOWN_MSG_TYPE.
     is_listed = bool(field.values) and field.tag != 35
     if is_listed:
-        values = text.split(" ") if field.type in _SEVERAL else [text]
+        values = text.split(" ") if field.type in SEVERAL else [text]
         if all(value in field.values or _is_allowed(field, value) for value in values):
             return 0
     of_type = _OF_TYPE.get(field.type)

@@ -1,0 +1,1 @@
+"""Messages for people to read: names, meanings of codes, groups, and defects at their fields."""
