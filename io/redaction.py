@@ -13,7 +13,7 @@ __all__ = ["redact", "redact_path", "redact_text", "without_secrets"]
 _HIDDEN = "***"
 
 _SECRET_WORDS = re.compile(
-    r"passw|pwd|passphrase|secret|token|signature|credential|(?:api|access|account|shared)_?key",
+    r"passw|pwd|passphrase|secret|token|signature|credential|(?:api|access|account|shared)_?key|key\.pem",
     re.IGNORECASE,
 )
 _SECRET_NAMES = ("pass", "sig", "pw")

@@ -57,6 +57,7 @@ ALLOWED = {
     "io/jsonl": _SINK
     | _PROTOCOL
     | {"fixfeed.io.jsonl", "fixfeed.io.sql.progress", "fixfeed.transforms.failures"},
+    "io/kafka": _SINK | _PROTOCOL | {"fixfeed.io.kafka", "fixfeed.io.stream"},
     "io": {"fixfeed.io", "apache_beam"} | _PROTOCOL | _VIEWS,
     "pipelines": {"fixfeed.pipelines", "fixfeed.transforms", "fixfeed.io", "apache_beam"},
     # For people it reads as the library does.
@@ -69,6 +70,7 @@ ALLOWED = {
     "fixfeed": {"fixfeed"},
 }
 DRIVERS = {"psycopg2", "pgpq", "adbc_driver_sqlite", "adbc_driver_manager", "sqlite3", "duckdb"}
+DRIVERS |= {"confluent_kafka"}
 GUARDED = {"fixfeed", "pipelines", "transforms", "dashboard", "apache_beam", "tests"}
 FOLDERS = ("fixfeed", "io", "pipelines", "transforms")
 FILES = sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))
@@ -99,7 +101,7 @@ def test_imports_follow_the_arrows(file):
     assert strays == []
 
 
-@pytest.mark.parametrize("folder", ["files", "ledger", "sql", "parquet", "jsonl"])
+@pytest.mark.parametrize("folder", ["files", "ledger", "sql", "parquet", "jsonl", "kafka"])
 def test_sources_and_sinks_have_no_value_of_fix(folder):
     for file in (ROOT / "io" / folder).glob("*.py"):
         nodes = list(ast.walk(ast.parse(file.read_text())))
@@ -130,6 +132,7 @@ def test_only_a_connector_imports_its_driver(file):
         "io/sql/postgresql.py": {"psycopg2", "pgpq"},
         "io/jsonl/database.py": {"sqlite3"},
         "io/parquet/views.py": {"duckdb"},
+        "io/kafka/client.py": {"confluent_kafka"},
     }
     assert drivers == expected.get(str(file.relative_to(ROOT)), set())
 

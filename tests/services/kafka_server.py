@@ -4,6 +4,7 @@ python -m tests.services.kafka_server     # prints its addresses, runs until its
 """
 
 import base64
+import logging
 import os
 import shutil
 import signal
@@ -22,6 +23,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 USER, PASSWORD = "bob", "bob-secret"
 """Who may use the listener `sasl`, by SCRAM-SHA-512."""
 
+_QUIET = logging.getLogger("tests.kafka")  # a client prints that its broker was stopped
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
 _LISTENERS = {"plain": "PLAINTEXT", "tls": "SSL", "sasl": "SASL_SSL", "controller": "CONTROLLER"}
 _HEAP = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]  # starts in half the time
 
@@ -155,7 +159,7 @@ class Server:
 
     def admin(self) -> AdminClient:
         """Return a client that may do anything. Keep it until its futures are done."""
-        return AdminClient({"bootstrap.servers": self.plain})
+        return AdminClient({"bootstrap.servers": self.plain}, logger=_QUIET)
 
     @property
     def by_certificate(self) -> Mapping[str, str]:

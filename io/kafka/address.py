@@ -1,0 +1,167 @@
+"""What a URI of Kafka names: brokers, topics, our own parameters and librdkafka's properties.
+
+    kafka://host:9092,other:9092/fix.raw?group=fixfeed&security.protocol=SASL_SSL
+
+A parameter with a dot in its name is a property of librdkafka (its CONFIGURATION.md lists them).
+`properties=FILE` names a file with more of them, one `name=value` a line, as kcat's `-F` takes.
+In a value `${env:NAME}` is a variable of the environment and `${file:PATH}` the content of a file
+without its line end, so that no password has to be in a URI, a configuration or a list of
+processes.
+"""
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from fixfeed.io.redaction import redact
+from fixfeed.transforms.nearest import did_you_mean
+
+__all__ = ["Address", "read_uri", "unknown_property"]
+
+_URI = re.compile(
+    r"kafka://(?P<servers>[^/?]*)(?:/(?P<topics>.*?))?(?:\?(?P<query>(?:[\w.-]+=|[\w.-]+$).*))?",
+    re.DOTALL,
+)
+_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?")
+_REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
+_FILE = "properties"
+_KNOWN = (
+    "client.id",
+    "enable.ssl.certificate.verification",
+    "sasl.mechanism",
+    "sasl.password",
+    "sasl.username",
+    "security.protocol",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.key.password",
+)
+"""The properties that most people need, to tell which of them is meant by another word."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """What a URI names.
+
+    `servers` are the brokers to ask first, as librdkafka wants them, and `topics` the topics in
+    their order. `own` are the values of our own parameters, by word, and `properties` those of
+    librdkafka, with passwords in them, which no `repr` shows. `shown` is for people: the URI
+    without parameters.
+    """
+
+    shown: str
+    servers: str
+    topics: tuple[str, ...]
+    own: Mapping[str, str]
+    properties: Mapping[str, str] = field(repr=False)
+
+    @property
+    def client(self) -> dict[str, str]:
+        """The properties of any client at these brokers."""
+        return {"client.id": "fixfeed", **self.properties, "bootstrap.servers": self.servers}
+
+
+def read_uri(uri: str, *, own: Collection[str], ours: Mapping[str, str]) -> Address:
+    """Return what a URI names; nothing is connected.
+
+    `own` are the words of our own parameters. `ours` are the properties that fixfeed sets itself,
+    each with a text that says what to do instead.
+
+    Raises `ValueError`, without any password, for a URI, file or reference that cannot be read.
+
+    >>> address = read_uri("kafka://a:9092/fix.raw,fix.drop?group=g", own=["group"], ours={})
+    >>> address.servers, address.topics, address.own
+    ('a:9092', ('fix.raw', 'fix.drop'), {'group': 'g'})
+    """
+    shown = redact(uri)
+    found = _URI.fullmatch(uri)
+    servers = found["servers"] if found else ""
+    if found is None or not all(map(_is_server, servers.split(","))):
+        users = " and the user with sasl.username=USER" if "@" in servers else ""
+        raise ValueError(
+            f"{shown!r} names no brokers: write them as in kafka://host:9092/topic, several with "
+            f"commas between{users}"
+        )
+    topics = tuple(unquote(one) for one in (found["topics"] or "").split(","))
+    if not all(topics):
+        raise ValueError(f"{shown!r} names no topic: write kafka://{servers}/TOPIC")
+    try:
+        given = _parameters(found["query"] or "", own)
+        properties = {name: value for name, value in given.items() if name not in (*own, _FILE)}
+        if _FILE in given:
+            properties = _from_file(given[_FILE]) | properties
+        for name in properties:
+            if name in ours:
+                raise ValueError(f"fixfeed sets {name} itself; {ours[name]}")
+        properties = {name: _resolved(name, value) for name, value in properties.items()}
+    except ValueError as error:
+        raise ValueError(f"{shown!r}: {error}") from None
+    words = {word: given[word] for word in own if word in given}
+    return Address(f"kafka://{servers}/{found['topics']}", servers, topics, words, properties)
+
+
+def _is_server(text: str) -> bool:
+    found = _SERVER.fullmatch(text)
+    return found is not None and 0 < int((found[2] or ":9092")[1:]) < 1 << 16
+
+
+def _parameters(query: str, own: Collection[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    words = [*own, _FILE]
+    for part in filter(None, query.split("&")):
+        word, _, text = part.partition("=")
+        if "." not in word and word not in words:
+            hint = did_you_mean(word, [*words, *_KNOWN]) or (
+                f", expected {' or '.join(words)}, or a property of librdkafka by its name"
+            )
+            raise ValueError(f"kafka has no parameter {word!r}{hint}")
+        if word in given:
+            raise ValueError(f"{word} is given twice")
+        if not text:
+            raise ValueError(f"{word} has no value")
+        given[word] = unquote(text)
+    return given
+
+
+def _from_file(path: str) -> dict[str, str]:
+    properties = {}
+    for number, line in enumerate(_content(path).splitlines(), 1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise ValueError(f"line {number} of {path} is no name=value")
+            properties[name.strip()] = value.strip()
+    return properties
+
+
+def _resolved(name: str, value: str) -> str:
+    def referred(reference: re.Match[str]) -> str:
+        kind, place = reference.groups()
+        if kind == "file":
+            return _content(place).rstrip("\r\n")
+        if place not in os.environ:
+            raise ValueError(f"{name} is in {place}, which the environment does not have")
+        return os.environ[place]
+
+    return _REFERENCE.sub(referred, value)
+
+
+def _content(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text") from None
+
+
+def unknown_property(text: str) -> str:
+    """Return librdkafka's text about a property it does not know, with the one that was meant."""
+    name = re.search(r'"([^"]+)"', text)
+    return text + (did_you_mean(name[1], _KNOWN) if name else "")

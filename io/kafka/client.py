@@ -1,0 +1,205 @@
+"""Clients of Kafka: what they have in common, and what is wrong when they reach nothing.
+
+librdkafka answers a request that fails with little more than "Failed to get metadata". The cause
+comes another way, to `error_cb`; `Cluster` puts the two together into one sentence.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fixfeed.io.kafka.address import Address, unknown_property
+from fixfeed.io.redaction import redact_text
+from fixfeed.transforms.nearest import did_you_mean
+
+try:
+    from confluent_kafka import KafkaError, KafkaException, TopicCollection
+    from confluent_kafka.admin import AclOperation, AdminClient
+except ImportError as error:
+    raise ModuleNotFoundError(
+        "Kafka needs the library confluent-kafka; install it with: pip install 'fixfeed[kafka]'"
+    ) from error
+
+__all__ = ["QUIET", "Cluster", "KafkaTrouble", "Topic", "reason_of"]
+
+T = TypeVar("T")
+
+QUIET = logging.getLogger("fixfeed.kafka")
+"""The logger of all clients: librdkafka would print what it does to standard error."""
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
+
+_PATIENCE = 8.0  # seconds to wait for a broker
+_STEP = 1.0
+_GRACE = 0.5  # seconds in which the cause of an error may still come
+_CAUSES = (
+    KafkaError._AUTHENTICATION,
+    KafkaError._SSL,
+    KafkaError._RESOLVE,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.UNSUPPORTED_SASL_MECHANISM,
+)
+"""Errors that waiting does not mend."""
+
+
+class KafkaTrouble(Exception):
+    """Brokers cannot be asked, or refuse; the text says which it is and what to do, in a line.
+
+    With `lasting`, trying again will not help as long as nobody does something.
+    """
+
+    def __init__(self, text: str, *, lasting: bool = False):
+        """Store the text."""
+        super().__init__(redact_text(" ".join(text.split())))
+        self.lasting = lasting
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it is now: its id, `` if the broker tells none, and its number of partitions."""
+
+    name: str
+    topic_id: str
+    partitions: int
+
+
+class Cluster:
+    """The brokers of an address, asked about themselves and their topics. Not for two threads."""
+
+    def __init__(self, address: Address):
+        """Connect in the background. Raises `KafkaTrouble` for a property that is wrong."""
+        self._address = address
+        self._heard: list[KafkaError] = []
+        config: dict[str, Any] = {**address.client, "error_cb": self._heard.append}
+        try:
+            self._admin = AdminClient(config, logger=QUIET)
+        except KafkaException as error:
+            text = unknown_property(error.args[0].str())
+            if "GSSAPI" in text:
+                text = "name how the password is checked, as in sasl.mechanism=SCRAM-SHA-512"
+            raise KafkaTrouble(f"{address.shown}: {text}", lasting=True) from None
+
+    def identity(self) -> str:
+        """Return the id of the cluster. Raises `KafkaTrouble` within ten seconds."""
+
+        def described() -> Any:
+            return self._admin.describe_cluster(request_timeout=_STEP).result(_STEP + _GRACE)
+
+        return str(self._asked(described).cluster_id or "")
+
+    def names(self) -> list[str]:
+        """Return the names of all topics that may be seen, without Kafka's own."""
+        topics = self._asked(lambda: self._admin.list_topics(timeout=_STEP)).topics
+        return sorted(name for name in topics if not name.startswith("__"))
+
+    def topics(self, names: Collection[str]) -> dict[str, "Topic | KafkaTrouble"]:
+        """Return each topic, or what is wrong with it: it is not there, or may not be read.
+
+        Raises `KafkaTrouble` if nobody answers. No topic is made by asking.
+        """
+        wanted = TopicCollection(list(names))
+        futures = self._asked(
+            lambda: self._admin.describe_topics(
+                wanted, include_authorized_operations=True, request_timeout=_PATIENCE
+            )
+        )
+        found: dict[str, Topic | KafkaTrouble] = {}
+        for name, future in futures.items():
+            try:
+                told = future.result(_PATIENCE + _STEP)
+            except KafkaException as error:
+                found[name] = self._topic_trouble(name, error.args[0])
+                continue
+            may = told.authorized_operations
+            if may and not {AclOperation.READ, AclOperation.ALL} & set(may):
+                found[name] = self._no_rights(name, "read")
+            else:
+                # In the alphabet of Kafka's own tools, which has no slash.
+                topic_id = str(told.topic_id or "").replace("+", "-").replace("/", "_")
+                found[name] = Topic(name, topic_id, len(told.partitions))
+        return found
+
+    def _topic_trouble(self, name: str, error: KafkaError) -> KafkaTrouble:
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            near = did_you_mean(name, [one for one in self.names() if one != name])
+            return KafkaTrouble(
+                f"{self._address.shown}: there is no topic {name}{near}", lasting=True
+            )
+        if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            return self._no_rights(name, "see")
+        return KafkaTrouble(f"{self._address.shown}: topic {name}: {error.str()}")
+
+    def _no_rights(self, name: str, what: str) -> KafkaTrouble:
+        user = self._address.properties.get("sasl.username")
+        who = f"user {user}" if user else "this client"
+        return KafkaTrouble(
+            f"{self._address.shown}: {who} may not {what} the topic {name}; have the right READ "
+            "granted on it (kafka-acls --add)",
+            lasting=True,
+        )
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        """Return the answer to a question, asked again until it comes or the cause is known."""
+        self._heard.clear()
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return ask()
+            except (KafkaException, TimeoutError) as error:
+                self._admin.poll(_GRACE if not self._heard else 0)
+                known = any(one.code() in _CAUSES for one in self._heard)
+                if known or time.monotonic() > deadline:
+                    asked = error.args[0] if isinstance(error, KafkaException) else None
+                    raise self._trouble(asked) from None
+
+    def _trouble(self, asked: KafkaError | None) -> KafkaTrouble:
+        cause = max(self._heard, key=_weight, default=asked)
+        text = reason_of(cause, self._address.properties) if cause else "there is no answer"
+        lasting = cause is not None and cause.code() in _CAUSES
+        return KafkaTrouble(f"{self._address.shown}: {text}", lasting=lasting)
+
+
+def _weight(error: KafkaError) -> int:
+    """Return how much an error says: the cause, then what it was that failed, then nothing."""
+    if error.code() in _CAUSES:
+        return 2
+    return 0 if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT) else 1
+
+
+def reason_of(error: KafkaError, properties: Mapping[str, str]) -> str:
+    """Return what an error of librdkafka means, and what to do about it."""
+    code, text = error.code(), error.str()
+    secure = properties.get("security.protocol", "PLAINTEXT").upper()
+    if code in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
+        return (
+            f"the broker does not accept user {properties.get('sasl.username', '(none)')} with "
+            "this password: check sasl.username, sasl.password and sasl.mechanism"
+        )
+    if "certificate required" in text or "bad certificate" in text:
+        return (
+            "the broker wants a certificate of the client that it trusts: name it with "
+            "ssl.certificate.location and ssl.key.location"
+        )
+    if code == KafkaError._SSL:
+        if "verify failed" in text:
+            return (
+                "the certificate of the broker is not trusted: name the file with the certificate "
+                "of who signed it, as in ssl.ca.location=ca.pem"
+            )
+        return f"TLS fails: {text}"
+    if code == KafkaError._RESOLVE:
+        return f"there is no such host: {text}; check the name of the broker"
+    if "Connection refused" in text:
+        return "nobody listens there: check host and port, and that the broker runs"
+    if "PLAINTEXT broker listener" in text:
+        return "the broker speaks no TLS at this port: check the port and security.protocol"
+    if secure == "PLAINTEXT" and (
+        code == KafkaError._ALL_BROKERS_DOWN or "Disconnected" in text or "closed" in text
+    ):
+        return (
+            "the broker ends every connection without a word: perhaps it wants TLS or a password, "
+            "as in security.protocol=SASL_SSL, or it is no Kafka broker"
+        )
+    return f"no broker can be asked: {text}"

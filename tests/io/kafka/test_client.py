@@ -1,0 +1,151 @@
+"""What is wrong with a Kafka that cannot be read is said in a sentence, within ten seconds."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from fixfeed.io.kafka.address import read_uri
+from fixfeed.io.kafka.client import Cluster, KafkaTrouble
+from tests.services.kafka_server import PASSWORD
+
+
+def found(uri, **properties):
+    """Return the topics that the URI names, or the sentence about what is wrong."""
+    words = "&".join(f"{name.replace('_', '.')}={value}" for name, value in properties.items())
+    begin = time.monotonic()
+    try:
+        address = read_uri(f"{uri}?{words}" if words else uri, own=[], ours={})
+        cluster = Cluster(address)
+        cluster.identity()
+        topics = cluster.topics(address.topics)
+    except KafkaTrouble as trouble:
+        assert time.monotonic() - begin < 10
+        return str(trouble)
+    return [str(one) if isinstance(one, KafkaTrouble) else one.name for one in topics.values()]
+
+
+def sasl(broker, **others):
+    given = {name.replace(".", "_"): value for name, value in broker.by_password.items()}
+    return given | {"sasl_password": PASSWORD} | others
+
+
+def test_clients_with_a_certificate_or_a_password_see_their_topics(kafka):
+    topic = kafka.topic()
+    tls = {name.replace(".", "_"): value for name, value in kafka.by_certificate.items()}
+    assert found(f"kafka://{kafka.plain}/{topic}") == [topic]
+    assert found(f"kafka://{kafka.tls}/{topic}", **tls) == [topic]
+    assert found(f"kafka://{kafka.sasl}/{topic}", **sasl(kafka)) == [topic]
+
+
+def test_it_says_which_it_is(kafka):
+    topic, closed = kafka.topic(), kafka.topic()
+    binding = AclBinding(
+        ResourceType.TOPIC, closed, ResourcePatternType.LITERAL, "User:alice", "*",
+        AclOperation.READ, AclPermissionType.ALLOW,
+    )  # fmt: skip
+    admin = kafka.admin()
+    admin.create_acls([binding])[binding].result()
+    secure = f"kafka://{kafka.sasl}/{topic}"
+    assert found(secure, **sasl(kafka, sasl_password="wrong")) == (
+        f"{secure}: the broker does not accept user bob with this password: check sasl.username, "
+        "sasl.password and sasl.mechanism"
+    )
+    assert found(secure, **sasl(kafka, ssl_ca_location=kafka.other_ca)) == (
+        f"{secure}: the certificate of the broker is not trusted: name the file with the "
+        "certificate of who signed it, as in ssl.ca.location=ca.pem"
+    )
+    assert found(f"kafka://{kafka.sasl}/{topic},{closed}", **sasl(kafka)) == [
+        topic,
+        f"kafka://{kafka.sasl}/{topic},{closed}: user bob may not see the topic {closed}; have "
+        "the right READ granted on it (kafka-acls --add)",
+    ]
+    assert found(f"kafka://{kafka.plain}/{topic}x") == [
+        f"kafka://{kafka.plain}/{topic}x: there is no topic {topic}x; did you mean {topic}?"
+    ]
+    assert "there is no such host" in found("kafka://no-such-host.invalid:9092/t")
+    assert "did you mean security.protocol?" in found(secure, secuirty_protocol="SSL")
+    assert "sasl.mechanism=SCRAM" in found(secure, security_protocol="SASL_SSL")
+
+
+@pytest.mark.parametrize(
+    ("port", "properties", "expected"),
+    [
+        ("none", {}, "nobody listens there: check host and port, and that the broker runs"),
+        ("sasl", {}, "perhaps it wants TLS or a password"),
+        ("plain", {"security_protocol": "SSL"}, "the broker speaks no TLS at this port"),
+        ("tls", {"security_protocol": "SSL", "ssl_ca_location": ""}, "wants a certificate"),
+    ],
+)
+def test_a_wrong_port_is_told_from_a_wrong_protocol(kafka, port, properties, expected):
+    server = "127.0.0.1:1" if port == "none" else getattr(kafka, port)
+    if "ssl_ca_location" in properties:
+        properties = properties | {"ssl_ca_location": kafka.ca}
+    assert expected in found(f"kafka://{server}/t", **properties)
+
+
+def test_passwords_come_from_the_environment_and_from_files_and_are_never_shown(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "secret").write_text("from a file\n")
+    (tmp_path / "kafka.conf").write_text(
+        f"# for kcat as well\nsasl.password=${{file:{tmp_path}/secret}}\nsasl.username=al\n"
+    )
+    monkeypatch.setenv("KEY_PASSWORD", "from outside")
+    uri = (
+        f"kafka://b:9092/t?properties={tmp_path}/kafka.conf&ssl.key.password=${{env:KEY_PASSWORD}}"
+    )
+    address = read_uri(uri + "&sasl.username=bob", own=[], ours={})
+    assert address.client == {
+        "client.id": "fixfeed",
+        "bootstrap.servers": "b:9092",
+        "sasl.password": "from a file",
+        "sasl.username": "bob",
+        "ssl.key.password": "from outside",
+    }
+    assert "from" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("kafka:fix.raw", "names no brokers: write them as in kafka://host:9092/topic"),
+        ("kafka://bob:hunter2@b:9092/t", "and the user with sasl.username=USER"),
+        ("kafka://b:99999/t", "names no brokers"),
+        ("kafka://b:9092", "names no topic: write kafka://b:9092/TOPIC"),
+        ("kafka://b/t?gruop=a", "kafka has no parameter 'gruop'; did you mean group?"),
+        ("kafka://b/t?group=a&group=b", "group is given twice"),
+        ("kafka://b/t?group=", "group has no value"),
+        ("kafka://b/t?group.id=a", "fixfeed sets group.id itself; write group=NAME"),
+        ("kafka://b/t?sasl.password=${env:N_NOT}", "sasl.password is in N_NOT, which the env"),
+        ("kafka://b/t?properties=/no/file&sasl.password=hunter2", "/no/file: No such file"),
+    ],
+)
+def test_a_uri_that_cannot_be_read_is_answered_with_what_to_write(uri, expected):
+    with pytest.raises(ValueError, match="kafka") as error:
+        read_uri(uri, own=["group"], ours={"group.id": "write group=NAME"})
+    assert expected in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_pattern_may_have_a_question_mark_and_commas_separate_topics():
+    address = read_uri(r"kafka://b/^fix\.(a|b)?$,other?group=g", own=["group"], ours={})
+    assert address.topics == (r"^fix\.(a|b)?$", "other")
+    assert address.own == {"group": "g"}
+
+
+def test_without_the_library_it_says_what_to_install():
+    code = (
+        "import sys; sys.modules['confluent_kafka'] = None\n"
+        "import fixfeed.io.kafka.client"
+    )  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "pip install 'fixfeed[kafka]'" in done.stderr.splitlines()[-1]
