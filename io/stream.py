@@ -42,6 +42,16 @@ class Stored(Protocol):
         It waits while a ledger cannot be read, and raises `SinkFailed` once the run is to stop.
         """
 
+    def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
+        """Return the same of those that are stored, and register none.
+
+        Sinks that remember nothing, as standard output, do not count here, nor in `done`.
+        """
+
+    @property
+    def remember(self) -> bool:
+        """Whether any sink remembers what it has."""
+
 
 class Feed(Protocol):
     """Blocks as they come. `next` and `close` are used by one thread, the rest by others too."""

@@ -73,8 +73,35 @@ class OpenLedgers:
         found = self._tried(register)
         for name, known in found.items():
             self.plan.sources[name] |= {key: one.source_id for key, one in known.items()}
+        return self._everywhere(sources, found)
+
+    def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
+        """See `Stored`."""
+        rules = self._job.rules.digest
+
+        def look_up() -> dict[str, Mapping[str, Known]]:
+            return {
+                name: ledger.look_up(sources, rules=rules) for name, ledger in self._ledgers.items()
+            }
+
+        return self._everywhere(sources, self._tried(look_up))
+
+    @property
+    def remember(self) -> bool:
+        """See `Stored`."""
+        return any(sink.remembers for sink in self._job.sinks)
+
+    def _everywhere(
+        self, sources: Sequence[Source], found: Mapping[str, Mapping[str, Known]]
+    ) -> dict[str, Sequence[Stretch]]:
+        """Return what all sinks that remember have of each source, by key."""
+        asked = [found[sink.name] for sink in self._job.sinks if sink.remembers]
+        if not asked:
+            return {source.key: () for source in sources}
         return {
-            source.key: everywhere([known[source.key].done for known in found.values()])
+            source.key: everywhere(
+                [known[source.key].done if source.key in known else () for known in asked]
+            )
             for source in sources
         }
 

@@ -44,7 +44,7 @@ class Sink:
     storing would raise. These two make nothing. `fix_json` means that it needs the column
     `fix_json`. `one_writer` means that one process keeps it busy: others would wait for their turn,
     and their rows would come in between. `partition_by` are the names that sort its files into
-    folders, if it has any.
+    folders, if it has any. `remembers` is false if its ledger does not know what it has.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Sink:
     fix_json: bool = False
     one_writer: bool = False
     partition_by: Sequence[str] = ()
+    remembers: bool = True
 
 
 class Messages(NamedTuple):
@@ -173,7 +174,7 @@ def _standard_output(uri: str, protocol: Protocol) -> Sink:
     def failures() -> Generator[dict[str, Any], None, None]:
         return jsonl_failures.read_failures("-")
 
-    return Sink(uri, ledger, write, failures, lambda: None, fix_json=True)
+    return Sink(uri, ledger, write, failures, lambda: None, fix_json=True, remembers=False)
 
 
 def _there(ledger: JsonlLedger | ParquetLedger) -> Ledger | None:

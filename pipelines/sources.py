@@ -11,6 +11,7 @@ from fixfeed.io.files.find import File, Unreadable, file_at, find_files
 from fixfeed.io.files.following import FollowedFiles, Register
 from fixfeed.io.files.globs import find
 from fixfeed.io.files.remote import EXTRAS
+from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.redaction import redact
 from fixfeed.io.stream import Feed, Stored
 from fixfeed.pipelines.option import Option
@@ -131,12 +132,54 @@ def _follow(named: Sequence[Named]) -> Source:
     )
 
 
+def _kafka(named: Sequence[Named]) -> Source:
+    if len(named) > 1:
+        raise UnknownPlace(
+            "one job reads from one Kafka: name several topics in one URI, with commas between, "
+            "and start another job for other brokers"
+        )
+    try:
+        from fixfeed.io.kafka.client import Cluster, KafkaTrouble
+        from fixfeed.io.kafka.topics import OURS, KafkaTopics, read_from
+    except ModuleNotFoundError as error:
+        raise UnknownPlace(str(error)) from error
+    try:
+        address = read_uri(named[0].text, own=["group", "from"], ours=OURS)
+        read_from(address.own.get("from", "earliest"))
+    except ValueError as error:
+        raise UnknownPlace(str(error)) from error
+
+    def look(_protocol: Protocol) -> Found:
+        try:
+            topics = Cluster(address).topics([t for t in address.topics if not t.startswith("^")])
+        except KafkaTrouble as trouble:
+            return [], [Unreadable(address.shown, str(trouble))]
+        wrong = [one for one in topics.values() if isinstance(one, KafkaTrouble)]
+        return [], [Unreadable(address.shown, str(one)) for one in wrong]
+
+    def stream(reading: Reading) -> Feed:
+        try:
+            return KafkaTopics(
+                address,
+                reading.protocol,
+                reading.ledgers,
+                stop=reading.stop,
+                say=reading.say,
+                longest=reading.longest,
+            )
+        except KafkaTrouble as trouble:
+            raise UnknownPlace(str(trouble)) from trouble
+
+    return Source(look, lambda protocol, _folder, _stop: look(protocol), stream)
+
+
 _FILES = "file"
 _FOLLOW = "follow:"
 SOURCES: dict[str, SourceKind] = {
     _FILES: SourceKind(_files, "logs/*.log.gz", None),
     STANDARD_INPUT: SourceKind(_standard_input, "-", None),
     "follow": SourceKind(_follow, "follow:logs/*.log", None),
+    "kafka": SourceKind(_kafka, "kafka://host:9092/topic", None),
 }
 """Scheme -> kind of source. A text without one of these schemes is a path, a pattern, or a URL of
 Beam's file systems."""

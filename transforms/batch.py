@@ -111,8 +111,9 @@ class Block:
 
     `pieces` are the parts of `data`, in order, if they do not follow each other in the source or
     came at times that are known: records of a queue, or what a socket gave. Messages, failures and
-    children get the positions of their pieces (`transforms.pieces`), and messages `captured_at` and
-    `prefix` where they have none of their own. `start` and `end` stay those of the whole stretch.
+    children get the positions of their pieces (`transforms.pieces`). Messages get `captured_at`
+    where they have none of their own, and what was said comes before their `prefix`. `start` and
+    `end` stay those of the whole stretch.
     `unfinished` is where in `data` a message begins that its record ends inside: nothing will make
     it whole, so it is a failure for good, in the same batch.
 

@@ -62,10 +62,13 @@ def _placed(protocol: Protocol, block: Block, batch: Batch) -> Batch:
         if _CAPTURED_AT in names and pieces.knows_times:
             last = _last_bytes(start, messages["raw"], block.start + len(block.data))
             times = pieces.captured_at(last)
-            messages = _filled(messages, _CAPTURED_AT, times)
+            messages = _with(messages, _CAPTURED_AT, pc.coalesce(messages[_CAPTURED_AT], times))
         if _PREFIX in names and pieces.says_something:
             said = protocol.hidden(pa.array([piece.said for piece in block.pieces], pa.string()))
-            messages = _filled(messages, _PREFIX, said.take(pa.array(pieces.at(start))))
+            own = messages[_PREFIX]
+            said = said.take(pa.array(pieces.at(start)))
+            both = pc.binary_join_element_wise(said, own, " ")
+            messages = _with(messages, _PREFIX, pc.coalesce(both, said, own))
     return dataclasses.replace(
         batch,
         messages=messages,
@@ -110,9 +113,6 @@ def _last_bytes(start: NDArray[np.int64], raw: pa.Array, end: int) -> NDArray[np
     return np.minimum(start + lengths, np.append(start[1:], end)) - 1
 
 
-def _filled(messages: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
-    """Return the messages with values where the column has none."""
+def _with(messages: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
     place = messages.schema.get_field_index(name)
-    column = messages.column(place)
-    filled = values if column.null_count == len(column) else pc.coalesce(column, values)
-    return messages.set_column(place, messages.schema.field(place), filled)
+    return messages.set_column(place, messages.schema.field(place), values)

@@ -21,7 +21,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import TIME, Batch, Block
 from fixfeed.transforms.codes import Code
@@ -160,6 +162,16 @@ class Framing(ABC):
     def piece_end(self, data: bytes, begin: int, end: int) -> int:
         """Return where to cut a record that is too long: after `begin`, and at or before `end`."""
         return end
+
+    def whole(
+        self, data: bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Return which of `data[begin:end]`, records of a queue, are certainly whole messages.
+
+        That is one message or several and nothing else, read in the same way with other such
+        records on the lines before and after. Those are read together, any other one by itself.
+        """
+        return np.zeros(len(begins), bool)
 
     def carry(self, block: Block, context: Mapping[str, str]) -> list[Block]:
         """Cut a block so that the `context` of each part holds for all messages in it.

@@ -15,14 +15,32 @@ from fixfeed.io.redaction import redact_text
 from fixfeed.transforms.nearest import did_you_mean
 
 try:
-    from confluent_kafka import KafkaError, KafkaException, TopicCollection
+    from confluent_kafka import (
+        Consumer,
+        KafkaError,
+        KafkaException,
+        TopicCollection,
+        TopicPartition,
+    )
     from confluent_kafka.admin import AclOperation, AdminClient
 except ImportError as error:
     raise ModuleNotFoundError(
         "Kafka needs the library confluent-kafka; install it with: pip install 'fixfeed[kafka]'"
     ) from error
 
-__all__ = ["QUIET", "Cluster", "KafkaTrouble", "Topic", "reason_of"]
+__all__ = [
+    "QUIET",
+    "Cluster",
+    "Consumer",
+    "KafkaError",
+    "KafkaException",
+    "KafkaTrouble",
+    "Topic",
+    "TopicPartition",
+    "consumer_of",
+    "is_lasting",
+    "reason_of",
+]
 
 T = TypeVar("T")
 
@@ -47,13 +65,15 @@ _CAUSES = (
 class KafkaTrouble(Exception):
     """Brokers cannot be asked, or refuse; the text says which it is and what to do, in a line.
 
-    With `lasting`, trying again will not help as long as nobody does something.
+    With `lasting`, trying again will not help as long as nobody does something. `gone` means that
+    a topic is not there.
     """
 
-    def __init__(self, text: str, *, lasting: bool = False):
+    def __init__(self, text: str, *, lasting: bool = False, gone: bool = False):
         """Store the text."""
         super().__init__(redact_text(" ".join(text.split())))
         self.lasting = lasting
+        self.gone = gone
 
 
 @dataclass(frozen=True)
@@ -72,14 +92,7 @@ class Cluster:
         """Connect in the background. Raises `KafkaTrouble` for a property that is wrong."""
         self._address = address
         self._heard: list[KafkaError] = []
-        config: dict[str, Any] = {**address.client, "error_cb": self._heard.append}
-        try:
-            self._admin = AdminClient(config, logger=QUIET)
-        except KafkaException as error:
-            text = unknown_property(error.args[0].str())
-            if "GSSAPI" in text:
-                text = "name how the password is checked, as in sasl.mechanism=SCRAM-SHA-512"
-            raise KafkaTrouble(f"{address.shown}: {text}", lasting=True) from None
+        self._admin = _made(AdminClient, address, {"error_cb": self._heard.append})
 
     def identity(self) -> str:
         """Return the id of the cluster. Raises `KafkaTrouble` within ten seconds."""
@@ -125,7 +138,7 @@ class Cluster:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             near = did_you_mean(name, [one for one in self.names() if one != name])
             return KafkaTrouble(
-                f"{self._address.shown}: there is no topic {name}{near}", lasting=True
+                f"{self._address.shown}: there is no topic {name}{near}", lasting=True, gone=True
             )
         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             return self._no_rights(name, "see")
@@ -149,7 +162,7 @@ class Cluster:
                 return ask()
             except (KafkaException, TimeoutError) as error:
                 self._admin.poll(_GRACE if not self._heard else 0)
-                known = any(one.code() in _CAUSES for one in self._heard)
+                known = any(map(is_lasting, self._heard))
                 if known or time.monotonic() > deadline:
                     asked = error.args[0] if isinstance(error, KafkaException) else None
                     raise self._trouble(asked) from None
@@ -157,13 +170,33 @@ class Cluster:
     def _trouble(self, asked: KafkaError | None) -> KafkaTrouble:
         cause = max(self._heard, key=_weight, default=asked)
         text = reason_of(cause, self._address.properties) if cause else "there is no answer"
-        lasting = cause is not None and cause.code() in _CAUSES
+        lasting = cause is not None and is_lasting(cause)
         return KafkaTrouble(f"{self._address.shown}: {text}", lasting=lasting)
+
+
+def consumer_of(address: Address, settings: Mapping[str, Any]) -> Consumer:
+    """Return a consumer at an address. Raises `KafkaTrouble` for a property that is wrong."""
+    return _made(Consumer, address, settings)
+
+
+def _made(kind: Callable[..., T], address: Address, settings: Mapping[str, Any]) -> T:
+    try:
+        return kind({**address.client, **settings}, logger=QUIET)
+    except KafkaException as error:
+        text = unknown_property(error.args[0].str())
+        if "GSSAPI" in text:
+            text = "name how the password is checked, as in sasl.mechanism=SCRAM-SHA-512"
+        raise KafkaTrouble(f"{address.shown}: {text}", lasting=True) from None
+
+
+def is_lasting(error: KafkaError) -> bool:
+    """Return whether an error is one that waiting does not mend."""
+    return error.code() in _CAUSES
 
 
 def _weight(error: KafkaError) -> int:
     """Return how much an error says: the cause, then what it was that failed, then nothing."""
-    if error.code() in _CAUSES:
+    if is_lasting(error):
         return 2
     return 0 if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT) else 1
 

@@ -73,11 +73,11 @@ def test_a_time_in_the_log_itself_counts_before_that_of_the_piece():
     assert batch.messages["position"].to_pylist() == [127]
 
 
-def test_what_came_beside_a_piece_is_the_prefix_of_messages_without_one_and_masked():
+def test_what_came_beside_a_piece_is_before_the_prefix_of_its_messages_and_masked():
     data = b"in: " + message("one") + b"\n" + message("two")
     pieces = [Piece(0, 0, None, "key a"), Piece(data.index(b"\n") + 1, 500, None, "554=hunter2")]
     batch = parsed(FIX, Block("q", 0, data, pieces=pieces))
-    assert batch.messages["prefix"].to_pylist() == ["in: ", "554=*******"]
+    assert batch.messages["prefix"].to_pylist() == ["key a in: ", "554=*******"]
 
 
 def test_a_failure_has_the_place_of_its_piece_and_the_end_of_a_record_is_one():

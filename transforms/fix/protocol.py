@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import Batch, Block
 from fixfeed.transforms.fix.columns import masked_prefixes
@@ -24,6 +26,7 @@ from fixfeed.transforms.fix.framing.borders import (
 from fixfeed.transforms.fix.framing.delimiter import sniff_delimiter
 from fixfeed.transforms.fix.framing.leftovers import REASONS, before_not_text
 from fixfeed.transforms.fix.framing.messages import CHECK_SUM
+from fixfeed.transforms.fix.framing.whole import whole
 from fixfeed.transforms.fix.logons import carry
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
@@ -99,6 +102,12 @@ class FixFraming(Framing):
         """See `Framing`: after a delimiter, as a secret is not recognised in half a field."""
         found = data.rfind(self.delimiter, begin, end)
         return end if found < 0 else found + len(self.delimiter)
+
+    def whole(
+        self, data: bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """See `Framing` and `framing.whole`."""
+        return whole(data, begins, ends, self.delimiter)
 
     def carry(self, block: Block, context: Mapping[str, str]) -> list[Block]:
         """See `logons.carry`."""

@@ -1,0 +1,527 @@
+"""Topics of Kafka as a feed: records are read from where the sinks' ledgers end.
+
+The consumer has partitions assigned, each at an offset: no group gives and takes them. What is
+stored decides where reading begins, in the transaction of the rows; the group of the URI is only
+told afterwards what is stored, for tools that show lag. Where no sink remembers what it has (the
+standard output), reading begins where the group has committed, and what was printed and not
+committed yet comes again.
+"""
+
+import datetime
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import orjson
+
+from fixfeed.io.kafka.address import Address
+from fixfeed.io.kafka.client import (
+    Cluster,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    KafkaTrouble,
+    Topic,
+    TopicPartition,
+    consumer_of,
+    is_lasting,
+    reason_of,
+)
+from fixfeed.io.kafka.records import Partition, PartitionId, Record
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.stream import Stored
+from fixfeed.transforms.batch import FLUSH, Block
+from fixfeed.transforms.protocol import Protocol
+
+__all__ = ["OURS", "KafkaTopics", "read_from"]
+
+OURS: Mapping[str, str] = {
+    "auto.offset.reset": "write from=earliest or from=latest",
+    "bootstrap.servers": "name the brokers before the topic",
+    "enable.auto.commit": "a group's offsets are committed after what was read is stored",
+    "enable.auto.offset.store": "a group's offsets are committed after what was read is stored",
+    "enable.partition.eof": "leave it out",
+    "group.id": "write group=NAME",
+}
+"""The properties that this source sets itself, and what to do instead."""
+
+EARLIEST, LATEST = "earliest", "latest"
+_GROUP = "fixfeed"
+_MANY = 5000  # records that are taken at once
+_QUEUE = 64 << 10  # KiB that are read ahead, over all partitions
+_LOOK = 10.0  # seconds between two looks at topics and rights
+_COMMIT = 5.0  # seconds between two commits of the group's offsets
+_ANSWER = 8.0  # seconds that a broker may take to answer
+_LAST = 2.0  # seconds that the last commit of a run may take
+
+
+def read_from(text: str) -> str | int:
+    """Return where reading begins if nothing says it: `earliest`, `latest`, or milliseconds UTC.
+
+    Raises `ValueError` for any other text.
+
+    >>> read_from("2026-11-27T09:30"), read_from("2026-11-27T10:30:00+01:00")
+    (1795771800000, 1795771800000)
+    """
+    if text in (EARLIEST, LATEST):
+        return text
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"from is {text!r}, expected earliest, latest or a time such as 2026-11-27T09:30 (UTC)"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return int(moment.timestamp() * 1000)
+
+
+class _Assigned:
+    """A partition that is read. All sinks have what is before `stored`; `told` was committed."""
+
+    def __init__(self, partition: Partition, at: int):
+        self.partition = partition
+        self.begin = self.stored = at
+        self.told = -1
+
+    @property
+    def topic(self) -> str:
+        return self.partition.identity.topic
+
+    @property
+    def number(self) -> int:
+        return self.partition.identity.number
+
+    def at(self, offset: int) -> TopicPartition:
+        return TopicPartition(self.topic, self.number, offset)
+
+
+class KafkaTopics:
+    """The blocks of the records of topics, as they come (`io.stream.Feed`).
+
+    A name that begins with `^` is a pattern: topics that match it now or later are read, whole
+    names alone. Partitions that are added are read from their beginning, and so is a topic that is
+    deleted and made again, as another one. `from` of the URI says where reading begins in topics
+    that no sink has anything of. What was deleted before it was read is a failure that tells how
+    many records are missing.
+
+    It ends once `stop` returns true, without reading on.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        protocol: Protocol,
+        stored: Stored,
+        *,
+        stop: Callable[[], bool],
+        say: Callable[[str], None],
+        longest: int,
+    ):
+        """Find the topics. Raises `KafkaTrouble` within ten seconds, if they cannot be read.
+
+        `say` is given a sentence about what goes wrong later, once, and when it has ended.
+        """
+        self.ended = False
+        self._address = address
+        self._protocol = protocol
+        self._stored = stored
+        self._stop = stop
+        self._say = say
+        self._longest = longest
+        self._from = read_from(address.own.get("from", EARLIEST))
+        self._names = [one for one in address.topics if not one.startswith("^")]
+        self._patterns = [re.compile(one) for one in address.topics if one.startswith("^")]
+        self._cluster = Cluster(address)
+        self._cluster_id = self._cluster.identity()
+        topics = self._look()
+        for one in topics.values():
+            if isinstance(one, KafkaTrouble):
+                raise one
+        self._group = address.own.get("group", _GROUP)
+        count = sum(one.partitions for one in topics.values() if isinstance(one, Topic))
+        self._consumer: Consumer = consumer_of(
+            address,
+            {
+                "group.id": self._group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "queued.max.messages.kbytes": max(1 << 10, _QUEUE // max(1, count)),
+                "error_cb": self._heard,
+                "on_commit": self._committed,
+            },
+        )
+        self._ids: dict[str, str] = {}
+        self._assigned: dict[tuple[str, int], _Assigned] = {}
+        self._blocks: deque[Block] = deque()
+        self._complaints: dict[str, str] = {}
+        self._away = self._committing = False
+        self._thread = ThreadPoolExecutor(1)
+        self._looking: Future[dict[str, Topic | KafkaTrouble]] | None = None
+        self._next_look = time.monotonic() + _LOOK
+        self._next_commit = time.monotonic() + _COMMIT
+        self._flushed: dict[tuple[str, int], int] | None = None
+        if not stored.remember:
+            say(
+                f"no output remembers what it has of a topic, so reading begins where group "
+                f"{self._group} has committed, and some messages may come twice"
+            )
+        try:
+            self._take(topics, at_start=True)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def state(self) -> str:
+        """See `Feed`."""
+        count = len(self._assigned)
+        topics = {topic for topic, _ in self._assigned}
+        shown = next(iter(topics)) if len(topics) == 1 else f"{len(topics):,} topics"
+        text = f"reading {count:,} partition{'' if count == 1 else 's'} of {shown}"
+        return f"{text}, no broker answers" if self._away else text
+
+    @property
+    def behind(self) -> str:
+        """See `Feed`."""
+        records = 0
+        for one in list(self._assigned.values()):
+            _, high = self._consumer.get_watermark_offsets(one.at(0), cached=True)
+            records += max(0, high - one.partition.next)
+        return f"{records:,} records behind" if records else ""
+
+    def next(self, seconds: float) -> Block | None:
+        """See `Feed`."""
+        stopping = self._stop()
+        if self._blocks and not stopping:
+            return self._blocks.popleft()
+        if self._flushed is not None:
+            self._tell_group(self._flushed)
+            self._flushed = None
+            if stopping:
+                self._wait_for_commit()
+                self.ended = True
+                return None
+        if stopping or (not self._stored.remember and self._is_due()):
+            self._flushed = {key: one.partition.given for key, one in self._assigned.items()}
+            return FLUSH
+        if self._is_due():
+            self._tell_group({})
+        self._see_topics()
+        first = self._consumer.poll(seconds)
+        if first is not None:
+            self._read([first, *self._consumer.consume(_MANY - 1, 0)])
+        return self._blocks.popleft() if self._blocks else None
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._consumer.close()
+
+    def _read(self, messages: Iterable[Any]) -> None:
+        """Make blocks of messages of librdkafka, whose types say less than there is."""
+        records: dict[tuple[str, int], list[Record]] = {}
+        for message in messages:
+            key = message.topic(), message.partition()
+            if message.error() is not None:
+                self._failed(key, message.error())
+                continue
+            kind, milliseconds = message.timestamp()
+            records.setdefault(key, []).append(
+                Record(
+                    message.offset(),
+                    message.value(),
+                    milliseconds * 1000 if kind else None,
+                    _said(message.key(), message.headers()),
+                )
+            )
+        if records:
+            self._is_back()
+        for key, found in records.items():
+            if key in self._assigned:
+                self._blocks += self._assigned[key].partition.blocks(found)
+
+    def _failed(self, key: tuple[str, int], error: KafkaError) -> None:
+        """Go on after an error of a partition, if there is a way."""
+        one = self._assigned.get(key)
+        topic, number = key
+        if one is None:
+            return
+        if error.code() != KafkaError._AUTO_OFFSET_RESET:
+            self._next_look = 0.0
+            if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                self._complain(topic, f"the right READ on topic {topic} is missing")
+            elif error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                self._complain(f"{topic}/{number}", f"partition {number} of {topic}: {error.str()}")
+            return
+        try:
+            low, high = self._watermarks(topic, number)
+        except KafkaTrouble as trouble:
+            self._complain("", str(trouble))
+            low, high = 0, one.partition.next
+        if one.partition.next < low:
+            missed = low - one.partition.next
+            why = (
+                f"partition {number} of {topic}: {missed:,} records from offset "
+                f"{one.partition.next:,} on were deleted (retention) before they were read"
+            )
+            self._say(why)
+            self._blocks += one.partition.missed(low, why)
+        elif one.partition.next > high:
+            self._complain(
+                f"{topic}/{number}",
+                f"partition {number} of {topic} now ends at offset {high:,}, and was read up to "
+                f"{one.partition.next:,}: the brokers have lost records. It is not read on, as "
+                "others will come at their offsets: copy the topic, and read the copy",
+            )
+            self._consumer.incremental_unassign([one.at(0)])
+            return
+        self._assign([one])
+
+    def _assign(self, some: Sequence[_Assigned]) -> None:
+        """Have partitions read on from their next offset."""
+        again = [one.at(0) for one in some]
+        known = {(one.topic, one.partition) for one in self._consumer.assignment()}
+        old = [one for one in again if (one.topic, one.partition) in known]
+        if old:
+            self._consumer.incremental_unassign(old)
+        self._consumer.incremental_assign([one.at(one.partition.next) for one in some])
+
+    # The topics.
+
+    def _look(self) -> dict[str, Topic | KafkaTrouble]:
+        names = list(self._names)
+        if self._patterns:
+            for name in self._cluster.names():
+                if any(one.fullmatch(name) for one in self._patterns):
+                    names.append(name)
+        return self._cluster.topics(dict.fromkeys(names)) if names else {}
+
+    def _see_topics(self) -> None:
+        """Look at the topics now and then, beside all else, and take what is new."""
+        if self._looking is None:
+            if time.monotonic() >= self._next_look:
+                self._looking = self._thread.submit(self._look)
+            return
+        if not self._looking.done():
+            return
+        looking, self._looking = self._looking, None
+        self._next_look = time.monotonic() + _LOOK
+        try:
+            topics = looking.result()
+            self._is_back()
+            self._take(topics, at_start=False)
+        except KafkaTrouble as trouble:
+            if trouble.lasting:
+                self._complain("", str(trouble))
+
+    def _take(self, topics: Mapping[str, Topic | KafkaTrouble], *, at_start: bool) -> None:
+        for topic in [one for one in self._ids if one not in topics]:
+            self._complain(topic, f"topic {topic} is gone; it is read again once it is there")
+            self._drop(topic)
+        new: list[PartitionId] = []
+        for name, found in topics.items():
+            if isinstance(found, KafkaTrouble):
+                self._complain(name, f"{found}; it is tried again")
+                if found.gone:
+                    self._drop(name)
+                continue
+            if self._ids.get(name, found.topic_id) != found.topic_id:
+                self._complain(name, f"topic {name} was deleted and made again; it is read anew")
+                self._drop(name)
+            elif self._complaints.pop(name, ""):
+                self._say(f"topic {name} is read again")
+                self._assign([one for key, one in self._assigned.items() if key[0] == name])
+            self._ids[name] = found.topic_id
+            for number in range(found.partitions):
+                if (name, number) not in self._assigned:
+                    new.append(PartitionId(self._cluster_id, found.topic_id, name, number))
+        if not topics and at_start:
+            self._say(f"no topic matches {', '.join(self._address.topics)} yet")
+        if new:
+            self._begin(new, at_start=at_start)
+
+    def _drop(self, topic: str) -> None:
+        gone = [key for key in self._assigned if key[0] == topic]
+        self._ids.pop(topic, None)
+        if gone:
+            self._consumer.incremental_unassign([self._assigned.pop(key).at(0) for key in gone])
+
+    def _begin(self, new: Sequence[PartitionId], *, at_start: bool) -> None:
+        ends = {one: self._watermarks(one.topic, one.number) for one in new}
+        starts = self._where_they_end(ends)
+        begun = {one.topic for one in starts}
+        assigned = []
+        for one in new:
+            low, high = ends[one]
+            at = starts.get(one)
+            fresh = at is None and at_start and one.topic not in begun
+            if at is None:
+                at = self._first(one, low, high) if fresh else low
+            partition = Partition(one, self._protocol, at=at, longest=self._longest)
+            if fresh and self._from != EARLIEST:
+                self._blocks += partition.left_out(at)
+            self._assigned[one.topic, one.number] = _Assigned(partition, at)
+            assigned.append(self._assigned[one.topic, one.number])
+        self._assign(assigned)
+
+    def _where_they_end(
+        self, ends: Mapping[PartitionId, tuple[int, int]]
+    ) -> dict[PartitionId, int]:
+        """Return up to where what is stored of each partition goes, from its first record on."""
+        if not self._stored.remember:
+            return self._group_offsets(ends)
+        asked = [source for one, (_, high) in ends.items() for source in one.sources(0, high + 1)]
+        stored = self._stored.stored(asked)
+        done = {one: one.done(0, high + 1, stored) for one, (_, high) in ends.items()}
+        return {one: ranges[0][1] for one, ranges in done.items() if ranges}
+
+    def _group_offsets(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
+        by_place = {(one.topic, one.number): one for one in partitions}
+        committed = self._asked(
+            lambda: self._consumer.committed([TopicPartition(*key) for key in by_place], _ANSWER)
+        )
+        return {
+            by_place[one.topic, one.partition]: one.offset for one in committed if one.offset >= 0
+        }
+
+    def _first(self, one: PartitionId, low: int, high: int) -> int:
+        """Return where reading begins as `from` says."""
+        if self._from == EARLIEST:
+            return low
+        if self._from == LATEST:
+            # What came since the group has stopped is not to be lost.
+            return max(low, self._group_offsets([one]).get(one, high))
+        place = TopicPartition(one.topic, one.number, int(self._from))
+        (found,) = self._asked(lambda: self._consumer.offsets_for_times([place], _ANSWER))
+        return found.offset if found.offset >= 0 else high
+
+    def _watermarks(self, topic: str, number: int) -> tuple[int, int]:
+        """Return the first offset of a partition, and the one after its last."""
+        place = TopicPartition(topic, number)
+        return self._asked(lambda: self._consumer.get_watermark_offsets(place, _ANSWER))
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
+        try:
+            found = ask()
+        except KafkaException as error:
+            why = reason_of(error.args[0], self._address.properties)
+            raise KafkaTrouble(f"{self._address.shown}: {why}") from None
+        if found is None:
+            raise KafkaTrouble(f"{self._address.shown}: no answer within {_ANSWER:.0f} seconds")
+        return found
+
+    # The group.
+
+    def _is_due(self) -> bool:
+        if time.monotonic() < self._next_commit:
+            return False
+        return any(one.stored < one.partition.given for one in self._assigned.values())
+
+    def _tell_group(self, flushed: Mapping[tuple[str, int], int]) -> None:
+        """Commit what all sinks have, in the group; `flushed` if none remembers what it has."""
+        self._next_commit = time.monotonic() + _COMMIT
+        if self._stored.remember:
+            try:
+                self._ask_sinks()
+            except SinkError:
+                return  # the run is stopping
+        else:
+            for key, given in flushed.items():
+                if key in self._assigned:
+                    self._assigned[key].stored = given
+        offsets = []
+        for one in self._assigned.values():
+            offset = one.stored
+            if offset >= one.partition.given:
+                # Also what is after it and has no bytes, as the marks of transactions.
+                (place,) = self._consumer.position([one.at(0)])
+                offset = max(offset, one.partition.next, place.offset)
+            if offset > max(one.told, one.begin):
+                one.told = offset
+                offsets.append(one.at(offset))
+        if offsets:
+            try:
+                self._committing = True
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as error:
+                self._committed(error.args[0], offsets)
+
+    def _wait_for_commit(self) -> None:
+        until = time.monotonic() + _LAST
+        while self._committing and time.monotonic() < until:
+            self._consumer.poll(0.05)
+
+    def _ask_sinks(self) -> None:
+        some = [one for one in self._assigned.values() if one.stored < one.partition.given]
+        asked = {
+            one: one.partition.identity.sources(one.stored, one.partition.given) for one in some
+        }
+        stored = self._stored.done([source for sources in asked.values() for source in sources])
+        for one in some:
+            given = one.partition.given
+            for begin, end in one.partition.identity.done(one.stored, given, stored):
+                if begin <= one.stored < end:
+                    one.stored = end
+
+    def _committed(self, error: KafkaError | None, _offsets: Any) -> None:
+        self._committing = False
+        if error is None:
+            self._complaints.pop("group", None)
+        elif not error.retriable():
+            self._complain(
+                "group",
+                f"the offsets of group {self._group} cannot be committed: {error.str()}; nothing "
+                "is lost, only tools that show its lag are wrong; check the right READ on the "
+                "group, and that no other consumer is a member of it",
+            )
+
+    # What goes wrong.
+
+    def _heard(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
+            self._next_look = 0.0
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN:
+            if not self._away:
+                self._away = True
+                self._say(f"{self._address.shown}: no broker answers; it goes on once one does")
+        elif is_lasting(error):
+            text = reason_of(error, self._address.properties)
+            self._complain("", f"{self._address.shown}: {text}; it is tried again")
+
+    def _is_back(self) -> None:
+        if self._away:
+            self._away = False
+            self._complaints.pop("", None)
+            self._say("brokers answer again, and it goes on")
+
+    def _complain(self, about: str, text: str) -> None:
+        if self._complaints.get(about) != text:
+            self._complaints[about] = text
+            self._say(text)
+
+
+def _said(key: bytes | None, headers: Any) -> str | None:
+    """Return key and headers as one JSON object, None if there are none."""
+    if key is None and not headers:
+        return None
+    said: dict[str, Any] = {}
+    if key is not None:
+        said["key"] = _text(key)
+    if headers:
+        said["headers"] = {}
+        for name, value in headers:
+            text = None if value is None else _text(value)
+            said["headers"].setdefault(name, []).append(text)
+        for name, values in said["headers"].items():
+            if len(values) == 1:
+                said["headers"][name] = values[0]
+    return orjson.dumps(said).decode()
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "backslashreplace")

@@ -1,0 +1,237 @@
+"""The blocks of a partition tile its offsets, and each record has its own positions for ever."""
+
+import random
+from itertools import pairwise
+
+import pyarrow as pa
+import pytest
+
+from fixfeed.io.kafka.records import ROOM, STRETCH, Partition, PartitionId, Record
+from fixfeed.transforms.fix.protocol import FIX
+from fixfeed.transforms.pieces import parsed
+from tests.transforms.fix.messages import encode, mutate, random_fields
+
+IDENTITY = PartitionId("C", "T", "fix.raw", 3)
+LONGEST = 64 << 20
+
+
+def message(number=1, delimiter=b"\x01", text=b"a"):
+    return encode([(35, b"D"), (34, b"%d" % number), (11, text)], delimiter=delimiter)
+
+
+def read(records, *, at=0, many=None, longest=LONGEST):
+    """Read records, `many` at a time, and return the partition, its blocks and its batches."""
+    partition = Partition(IDENTITY, FIX, at=at, longest=longest)
+    blocks = []
+    for begin in range(0, len(records), many or len(records) or 1):
+        blocks += partition.blocks(records[begin : begin + (many or len(records))])
+    return partition, blocks, [parsed(FIX, block) for block in blocks]
+
+
+def records(*values, first=0):
+    return [Record(offset, value, offset, None) for offset, value in enumerate(values, first)]
+
+
+def rows(batches):
+    """Return what is stored of batches, whatever the blocks: messages, failures, counts."""
+    messages = pa.Table.from_batches([one.messages for one in batches])
+    failures = pa.Table.from_batches([one.failures for one in batches])
+    return messages.combine_chunks(), failures.combine_chunks(), sum(one.read for one in batches)
+
+
+def check_tiling(blocks, batches, *, at=0):
+    """Check that the stretches follow each other and each row is in the stretch of its batch."""
+    base = {}
+    for block, batch in zip(blocks, batches, strict=True):
+        if "record-" in block.source:
+            continue
+        start = base.setdefault(block.source, block.start)
+        assert block.start == start
+        assert block.start % ROOM == block.end % ROOM == 0
+        base[block.source] = block.end
+        for table in (batch.messages, batch.failures):
+            assert all(block.start <= one < block.end for one in table["position"].to_pylist())
+        assert batch.read == batch.messages.num_rows + batch.failures.num_rows
+
+
+def test_whole_messages_come_in_one_block_with_the_positions_of_their_records():
+    given = records(message(1), message(2) + message(3), message(4) + b"\n", first=7)
+    partition, blocks, (batch,) = read(given, at=7)
+    assert len(blocks) == 1
+    first = len(message(2))
+    assert batch.messages["position"].to_pylist() == [
+        7 * ROOM, 8 * ROOM, 8 * ROOM + first, 9 * ROOM,
+    ]  # fmt: skip
+    assert (batch.start, batch.end, partition.next) == (7 * ROOM, 10 * ROOM, 10)
+    assert batch.source == "kafka:fix.raw/3/0/C/T"
+
+
+def test_a_record_cut_anywhere_is_a_failure_and_the_next_one_is_whole():
+    whole = message(1, text=b"x" * 20)
+    cut = [whole[:end] for end in range(1, len(whole) - 1)]
+    values = [one for part in cut for one in (part, message(2))]
+    _, blocks, batches = read(records(*values))
+    messages, failures, _ = rows(batches)
+    check_tiling(blocks, batches)
+    good = [at for at in messages["position"].to_pylist() if at // ROOM % 2]
+    assert len(good) == len(cut)
+    assert set(messages["msg_seq_num"].to_pylist()) == {2}
+    at_fault = dict(zip(failures["position"].to_pylist(), failures["raw"].to_pylist(), strict=True))
+    lines = sum(batch.skipped for batch in batches)
+    assert len(at_fault) + lines == len(cut)
+    assert all(raw == cut[at // ROOM // 2] for at, raw in at_fault.items())
+
+
+def test_what_a_record_has_before_the_cut_is_read():
+    value = b"in: " + message(1) + b"\n" + message(2) + message(3)[:-3]
+    _, blocks, batches = read(records(value, message(4)))
+    messages, failures, count = rows(batches)
+    assert messages["msg_seq_num"].to_pylist() == [1, 2, 4]
+    assert failures["reason"].to_pylist() == ["truncated"]
+    assert failures["raw"].to_pylist() == [message(3)[:-3]]
+    assert count == 4
+    check_tiling(blocks, batches)
+
+
+def test_a_message_without_its_last_delimiter_is_whole_if_checksum_is():
+    _, (_block,), (batch,) = read(records(message(1)[:-1], message(2), message(3)[:-1]))
+    assert batch.messages["msg_seq_num"].to_pylist() == [1, 2, 3]
+    assert batch.messages["defects"].to_pylist() == [None] * 3
+    assert batch.messages["raw"][0].as_py() == message(1)[:-1]
+
+
+@pytest.mark.parametrize("delimiter", [b"|", b"^", b"^A", b"<SOH>"])
+def test_each_record_may_have_a_delimiter_of_its_own(delimiter):
+    values = [message(1), *(message(n, delimiter) for n in range(2, 50)), message(50), message(51)]
+    _, blocks, batches = read(records(*values))
+    messages, failures, _ = rows(batches)
+    assert messages["msg_seq_num"].to_pylist() == list(range(1, 52))
+    assert messages["defects"].null_count == 51
+    assert failures.num_rows == 0
+    assert len(delimiter) > 1 or len(blocks) == 5  # a change of delimiter takes a block of its own
+
+
+def test_records_read_in_any_portions_give_the_same_rows():
+    rng = random.Random(5)
+    values = []
+    for number in range(400):
+        value = b"".join(encode(random_fields(rng, number)) for _ in range(rng.choice([1, 1, 2])))
+        values.append(mutate(rng, value) if rng.random() < 0.3 else value)
+    given = records(*values)
+    expected = rows(read(given)[2])
+    for many in (1, 7, 100):
+        _, blocks, batches = read(given, many=many)
+        check_tiling(blocks, batches)
+        found = rows(batches)
+        assert found[0].equals(expected[0])
+        assert found[1].equals(expected[1])
+        assert found[2] == expected[2]
+
+
+def test_offsets_without_a_record_and_records_without_a_value_belong_to_the_next_block():
+    given = [Record(5, message(1), 0, None), Record(9, None, 0, None), Record(12, b"", 0, None)]
+    partition, blocks, _ = read([*given, Record(20, message(2), 0, None)], at=3, many=2)
+    assert [(one.start // ROOM, one.end // ROOM) for one in blocks] == [(3, 6), (6, 21)]
+    assert (partition.next, partition.given) == (21, 21)
+
+
+def test_a_record_that_came_before_is_left_out():
+    _, blocks, _ = read(
+        [*records(message(1), message(2)), *records(message(1), message(2))], many=2
+    )
+    assert len(blocks) == 1
+
+
+def test_a_source_holds_a_stretch_of_offsets_and_the_next_goes_on():
+    first = 3 * STRETCH - 2
+    given = records(*map(message, range(5)), first=first)
+    _, blocks, batches = read(given, at=first)
+    check_tiling(blocks, batches)
+    sources = [IDENTITY.source(2 * STRETCH).key, IDENTITY.source(3 * STRETCH).key]
+    assert [one.source for one in blocks] == sources
+    assert [one.end for one in blocks] == [STRETCH * ROOM, 3 * ROOM]
+    done = {one.source: [(one.start, one.end)] for one in blocks}
+    assert IDENTITY.done(0, 4 * STRETCH, done) == [(first, first + 5)]
+
+
+def test_offsets_far_apart_leave_no_gap_between_sources():
+    given = [Record(10, message(1), 0, None), Record(2 * STRETCH + 5, message(2), 0, None)]
+    _, blocks, batches = read(given)
+    check_tiling(blocks, batches)
+    done = {}
+    for one in blocks:
+        done.setdefault(one.source, []).append((one.start, one.end))
+    assert IDENTITY.done(0, 3 * STRETCH, done) == [(0, 2 * STRETCH + 6)]
+    assert rows(batches)[0]["msg_seq_num"].to_pylist() == [1, 2]
+
+
+def test_positions_never_wrap_however_far_offsets_go():
+    first = (1 << 62) // STRETCH * STRETCH + 17
+    _, (block,), (batch,) = read(records(message(1), first=first), at=first)
+    assert batch.messages["position"].to_pylist() == [17 * ROOM]
+    assert block.source == f"kafka:fix.raw/3/{first - 17}/C/T"
+
+
+def test_a_record_longer_than_its_room_is_a_source_of_its_own():
+    long = b"".join(message(n, text=b"y" * 500) for n in range(2100))
+    assert len(long) > ROOM
+    given = records(message(1), long + message(3)[:-2], message(2))
+    _, blocks, batches = read(given)
+    check_tiling(blocks, batches)
+    assert [one.source for one in blocks] == [
+        "kafka:fix.raw/3/0/C/T", "kafka:fix.raw/3/record-1/C/T", *["kafka:fix.raw/3/0/C/T"] * 2,
+    ]  # fmt: skip
+    assert batches[1].messages.num_rows == 2100
+    assert batches[1].failures["position"].to_pylist() == [len(long)]
+    others = [one for one in blocks if "record" not in one.source]
+    assert [(one.start // ROOM, one.end // ROOM) for one in others] == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_a_record_longer_than_a_message_may_be_is_a_failure():
+    _, _, batches = read(records(message(1), message(2, text=b"z" * 500), message(3)), longest=400)
+    messages, failures, _ = rows(batches)
+    assert messages["msg_seq_num"].to_pylist() == [1, 3]
+    assert failures["reason"].to_pylist() == ["too_long"]
+    assert failures["position"].to_pylist() == [ROOM]
+
+
+def test_what_was_deleted_before_it_was_read_is_a_failure_and_done():
+    partition, _, _ = read(records(message(1)))
+    blocks = list(partition.missed(2 * STRETCH + 100, "gone"))
+    batches = [parsed(FIX, block) for block in blocks]
+    _, failures, count = rows(batches)
+    assert failures.to_pylist() == [
+        {"position": ROOM, "reason": "unreadable", "detail": "gone", "raw": b""}
+    ]
+    assert (count, [one.error for one in batches]) == (1, ["gone", None, None])
+    done = {one.source: [(one.start, one.end)] for one in blocks}
+    assert IDENTITY.done(0, 3 * STRETCH, done) == [(1, 2 * STRETCH + 100)]
+    assert partition.next == 2 * STRETCH + 100
+
+
+@pytest.mark.parametrize("offset", [0, 1, 100, STRETCH, STRETCH + 1])
+def test_what_is_not_wanted_is_done_up_to_where_reading_begins(offset):
+    partition = Partition(IDENTITY, FIX, at=offset, longest=LONGEST)
+    blocks = list(partition.left_out(offset))
+    done = IDENTITY.done(0, 2 * STRETCH, {one.source: [(one.start, one.end)] for one in blocks})
+    assert [end for _, end in done] == ([offset] if offset else [])
+
+
+def test_key_headers_and_time_of_a_record_are_kept_beside_each_of_its_messages():
+    given = [Record(0, message(1) + b"out: " + message(2), 5, '{"key":"a"}')]
+    _, _, (batch,) = read(given)
+    assert batch.messages["prefix"].to_pylist() == ['{"key":"a"}', '{"key":"a"} out: ']
+    assert [one.microsecond for one in batch.messages["captured_at"].to_pylist()] == [5, 5]
+
+
+def test_ranges_that_are_done_are_those_of_records_that_are_done_whole():
+    keys = [one.key for one in IDENTITY.sources(0, 2 * STRETCH)]
+    stored = {keys[0]: [(0, ROOM + 1), (5 * ROOM - 1, 7 * ROOM), (9 * ROOM + 1, 10 * ROOM - 1)]}
+    assert IDENTITY.done(0, 2 * STRETCH, stored) == [(0, 1), (5, 7)]
+
+
+def test_sources_follow_each_other():
+    keys = [one.key for one in IDENTITY.sources(5, 3 * STRETCH)]
+    firsts = [int(key.split("/")[2]) for key in keys]
+    assert all(b - a == STRETCH for a, b in pairwise(firsts))
+    assert firsts == [0, STRETCH, 2 * STRETCH]
