@@ -1,0 +1,223 @@
+"""Reads a connection of the spool as blocks, while a gateway writes it."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fixfeed.io.files.planned import Planned
+from fixfeed.io.files.ranges import LONGEST, Range, blocks_of
+from fixfeed.io.ledger.source import Source
+from fixfeed.io.ledger.witness import EXACT, TAIL, Trail
+from fixfeed.io.live.segments import SegmentsFile
+from fixfeed.io.live.spool import (
+    INDEX,
+    RECORD,
+    Kind,
+    Record,
+    records,
+    segments_of,
+    source_of,
+)
+from fixfeed.transforms.batch import Block, Piece
+from fixfeed.transforms.protocol import Framing, Protocol
+
+__all__ = ["SpooledConnection"]
+
+_HEAD = 64 << 10  # bytes at the beginning that show how a connection is laid out
+_PATIENCE = 20  # times as long as a look at an unfinished message took, until the next one
+_WINDOW = 1 << 14  # records that are read at once: of many small chunks, blocks are small
+
+
+class SpooledConnection:
+    """A connection of the spool, read from the border `at` on.
+
+    `end` is where what the index names ends; `ended` is the record of the connection's end, None if
+    it has not ended as far as is known. `source` is what ledgers know it by.
+    """
+
+    def __init__(self, folder: Path, protocol: Protocol, *, longest: int = LONGEST):
+        """Nothing is opened."""
+        self.folder = folder
+        self.source: Source = source_of(folder)
+        self.at = 0
+        self.end = 0
+        self.ended: Record | None = None
+        self._protocol = protocol
+        self._longest = longest
+        self._framing: Framing | None = None
+        self._context: Mapping[str, str] | None = None
+        self._trail: Trail | None = Trail()
+        self._size = 0  # of the index, when it was last looked at
+        self._number = 0  # of the first record that ends after `at`
+        self._window = _WINDOW
+        self._next_look = 0.0
+        self._is_broken = False
+
+    @property
+    def behind(self) -> int:
+        """How many bytes are there and not read yet."""
+        return max(0, self.end - self.at)
+
+    def has_news(self, *, at_once: bool = False) -> bool:
+        """Look at the index; return whether there is more than the last time.
+
+        While a long message is unfinished, it is looked at more and more rarely, unless `at_once`.
+        """
+        if self._is_broken or (time.monotonic() < self._next_look and not at_once):
+            return False
+        try:
+            size = os.stat(self.folder / INDEX).st_size
+        except FileNotFoundError:
+            return False
+        if size == self._size or size < RECORD:
+            return False
+        count = size // RECORD
+        while count:
+            # The last ones may be about to be written.
+            last = next(records(self.folder / INDEX, count - 1, 1), None)
+            if last is not None:
+                self.end = last.end
+                self.ended = last if last.kind != Kind.CHUNK else None
+                break
+            count -= 1
+        self._size = size if count == size // RECORD else count * RECORD
+        return count > 0
+
+    def start_at(self, position: int) -> int:
+        """Read from a border on, that was read up to before; return where that is.
+
+        It is a later one if what follows it was removed from the spool.
+        """
+        there = [
+            max(start, position)
+            for start, path in segments_of(self.folder)
+            if start + path.stat().st_size > position
+        ]
+        begin = min(there, default=max(position, self.end))
+        self.at = begin
+        self._trail = self._trail_to(begin)
+        low, high = 0, self._size // RECORD
+        while low < high:
+            middle = (low + high) // 2
+            record = next(records(self.folder / INDEX, middle, 1), None)
+            is_before = record is not None and record.end <= begin
+            low, high = (middle + 1, high) if is_before else (low, middle)
+        self._number = low
+        return begin
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield what is there and was not read, up to the last border; the blocks tile it.
+
+        The message that it ends inside waits. If the connection has ended, it is a failure. The
+        last block has an error if the connection cannot be read on.
+        """
+        begin = time.monotonic()
+        while self.at < self.end and not self._is_broken:
+            framing = self._sniffed()
+            stop = self._window_end()
+            before = self.at
+            with SegmentsFile(self.folder, stop) as file:
+                for block in blocks_of(self._part(framing), file):  # type: ignore[arg-type]
+                    if block.provisional and not block.error:
+                        break
+                    yield self._passed(block)
+                    self._is_broken = block.error is not None
+            if self.at > before:
+                self._window = _WINDOW
+                begin = time.monotonic()
+            elif stop == self.end:
+                self._next_look = time.monotonic() + _PATIENCE * (time.monotonic() - begin)
+                break
+            elif self._number + self._window > self._size // RECORD:
+                self._is_broken = True
+                yield self._block(error=f"{self.folder / INDEX} is damaged", provisional=True)
+            else:
+                self._window *= 2
+        if self.ended and self.at < self.end and not self._is_broken:
+            with SegmentsFile(self.folder, self.end) as file:
+                file.seek(self.at)
+                data = file.read(self.end - self.at)
+            yield self._passed(self._block(data, unfinished=0))
+
+    def _block(self, data: bytes = b"", **flags: Any) -> Block:
+        layout = self._framing.layout if self._framing else None
+        return Block(self.source.key, self.at, data, layout, origin=self.source, **flags)
+
+    def _sniffed(self) -> Framing:
+        """Return the framing; what comes early on may show another one than what came before."""
+        if self._framing is None or self.at < _HEAD:
+            with SegmentsFile(self.folder, min(self.end, _HEAD)) as file:
+                framing = self._protocol.sniff(file.read(_HEAD))
+            if framing != self._framing:
+                self._framing, self._context = framing, None
+        assert self._framing is not None
+        return self._framing
+
+    def _window_end(self) -> int:
+        """Return how far to read now."""
+        end = self.at
+        for record in records(self.folder / INDEX, self._number, self._window):
+            end = record.end
+        return end
+
+    def _part(self, framing: Framing) -> Range:
+        part = Range(
+            self.source,
+            Planned(str(self.folder), "", 0, "", ""),
+            "",
+            framing,
+            start=self.at,
+            longest=self._longest,
+            begin=self._protocol.begin,
+        )
+        if self._context is None:
+            self._context = self._context_at(part) if framing.has_context and self.at else {}
+        return dataclasses.replace(part, context=self._context)
+
+    def _context_at(self, part: Range) -> Mapping[str, str]:
+        """Return what the messages that are still there before `at` determine for those after."""
+        context: Mapping[str, str] = {}
+        with SegmentsFile(self.folder, self.at) as file:
+            for begin, stop in file.stretches():
+                before = dataclasses.replace(part, start=begin, stop=stop, context=context)
+                for block in blocks_of(before, file):  # type: ignore[arg-type]
+                    context = block.context
+        return context
+
+    def _passed(self, block: Block) -> Block:
+        if block.error:
+            return block
+        if self._trail is not None:
+            self._trail.add(block.data)
+            block = dataclasses.replace(block, witness=self._trail.witness())
+        self.at, self._context = block.end, block.context
+        return dataclasses.replace(block, pieces=self._pieces(block))
+
+    def _pieces(self, block: Block) -> tuple[Piece, ...]:
+        """Return the chunks of a block, with the times at which they were received."""
+        found = []
+        at = block.start
+        for record in records(self.folder / INDEX, self._number):
+            if record.end > at:
+                found.append(Piece(at - block.start, at, record.received))
+                at = record.end
+            if at > block.end:
+                break
+            self._number += 1
+            if at == block.end:
+                break
+        return tuple(found)
+
+    def _trail_to(self, position: int) -> Trail | None:
+        """Return the trail at a position, None if what is before it is not there any more."""
+        with SegmentsFile(self.folder, position) as file:
+            if position > EXACT:
+                file.seek(position - TAIL)
+                tail = file.read(TAIL)
+                return Trail.beyond(position, tail) if len(tail) == TAIL else None
+            trail = Trail()
+            trail.add(file.read(position))
+            return trail if trail.position == position else None
