@@ -28,6 +28,7 @@ COMMANDS = {
         "read logs with QuickFIX as well, and compare",
     ),
     "migrate": ("fixfeed.pipelines.migrate", "bring a database or lake to this version's schema"),
+    "gateway": ("fixfeed.pipelines.gateway", "receive what peers send, into a spool"),
     "views": ("fixfeed.pipelines.views", "write a DuckDB file with the views of a lake"),
 }
 """Subcommand -> its module, with `main(arguments)` that returns the exit code, and its purpose."""

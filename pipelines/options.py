@@ -16,13 +16,15 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.config_file import read_words
+from fixfeed.pipelines.listeners import LISTENING
 from fixfeed.pipelines.option import UsageError, add_option
 from fixfeed.pipelines.settings import OPTIONS, Settings
 from fixfeed.transforms.nearest import did_you_mean, nearest
 
 __all__ = ["EPILOG", "read_settings"]
 
-EPILOG = """\
+_PARAMETERS = "\n".join(f"  {one.name:<17}{one.help}" for one in LISTENING)
+EPILOG = f"""\
 examples:
   fixfeed --input 'logs/*.log.gz'
   fixfeed --input 'logs/**/*.fix' --output postgresql://user@host/db --output parquet:lake/
@@ -31,7 +33,11 @@ examples:
   fixfeed --input day.log --mask Account=hash --mask-key-file key --mask Text=drop
   fixfeed --input day.log --captured-at '%d.%m.%Y %H:%M:%S' --log-time-zone Europe/Paris
   fixfeed --input 'follow:logs/*.log' --until 17:30
+  fixfeed --input tcp://0.0.0.0:9876 --spool fixfeed-spool
   fixfeed --config fixfeed.yaml
+
+parameters of tcp:// and tls://, as in 'tcp://0.0.0.0:9876?idle=5m&max-connections=50':
+{_PARAMETERS}
 
 Every option may stand in the file that --config names (input: [...]) and in the environment
 (FIXFEED_INPUT); lists there are separated by line ends.

@@ -9,6 +9,7 @@ from datetime import time
 from functools import partial
 from typing import Any
 
+from fixfeed.io.live.spool import DEFAULT as SPOOL
 from fixfeed.pipelines.durations import read_duration, read_time_of_day
 from fixfeed.pipelines.option import Kind, Option, UsageError
 from fixfeed.transforms.fix.framing.delimiter import read_delimiter
@@ -75,8 +76,9 @@ class Settings:
     input: tuple[str, ...] = _option(
         _INPUT,
         "a file, a glob (** matches folders to any depth), a URL such as s3://bucket/day.log, "
-        "- for standard input, or follow:logs/*.log for what is and will be written to files; "
-        "may be given several times",
+        "- for standard input, follow:logs/*.log for what is and will be written to files, "
+        "tcp://0.0.0.0:9876 or tls:// for what peers send, or spool:FOLDER for what fixfeed "
+        "gateway receives; may be given several times",
         "LOGS",
         default=(),
     )
@@ -129,6 +131,20 @@ class Settings:
         default=64 << 20,
         shown="64MiB",
         read=_read_size,
+    )
+    spool: str = _option(
+        _INPUT,
+        "the folder in which what comes from tcp:// and tls:// is made durable first",
+        "FOLDER",
+        default=SPOOL,
+    )
+    keep_spool: float = _option(
+        _INPUT,
+        "how long a connection stays in the spool after it has ended and all of it is stored",
+        "TIME",
+        default=86400.0,
+        shown="1d",
+        read=partial(read_duration, "keep-spool"),
     )
     include: tuple[str, ...] = _option(
         _KEPT,

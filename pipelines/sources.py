@@ -12,8 +12,12 @@ from fixfeed.io.files.following import FollowedFiles, Register
 from fixfeed.io.files.globs import find
 from fixfeed.io.files.remote import EXTRAS
 from fixfeed.io.kafka.address import read_uri
+from fixfeed.io.live.feed import SpoolFeed
+from fixfeed.io.live.spool import DEFAULT
 from fixfeed.io.redaction import redact
 from fixfeed.io.stream import Feed, Stored
+from fixfeed.pipelines.gateway_process import GatewayProcess
+from fixfeed.pipelines.listeners import LISTENING, listener_of, once_each
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.standard_input import spool
 from fixfeed.pipelines.uris import UnknownPlace, split_uri
@@ -35,7 +39,8 @@ class Reading:
     """How a stream is read.
 
     It ends once `stop` returns true. `say` is given a sentence about what people should know, and
-    `longest` is the largest number of bytes of a message.
+    `longest` is the largest number of bytes of a message. `spool` is where what comes from networks
+    is made durable, and `keep` for how many seconds it stays there once it is stored.
     """
 
     protocol: Protocol
@@ -43,6 +48,8 @@ class Reading:
     stop: Callable[[], bool]
     say: Callable[[str], None]
     longest: int
+    spool: Path
+    keep: float
 
 
 Stream = Callable[[Reading], Feed]
@@ -173,16 +180,67 @@ def _kafka(named: Sequence[Named]) -> Source:
     return Source(look, lambda protocol, _folder, _stop: look(protocol), stream)
 
 
+def _listen(named: Sequence[Named]) -> Source:
+    listeners = once_each(listener_of(*one) for one in named)
+
+    def stream(reading: Reading) -> Feed:
+        gateway = GatewayProcess(listeners, reading.spool, reading.say)
+        return _spooled(reading.spool, reading, [one.folder for one in listeners], gateway)
+
+    return Source(_nothing, lambda protocol, _folder, _stop: _nothing(protocol), stream)
+
+
+def _spool(named: Sequence[Named]) -> Source:
+    folders = [Path(one.text.removeprefix(_SPOOL)) for one in named]
+    if len(folders) > 1 or not named[0].text.removeprefix(_SPOOL) or folders[0].is_file():
+        raise UnknownPlace(
+            f"{_SPOOL} wants one folder that fixfeed gateway writes, such as {_SPOOL}{DEFAULT}, "
+            f"found {' and '.join(redact(one.text) for one in named)}"
+        )
+    return Source(
+        _nothing,
+        lambda protocol, _folder, _stop: _nothing(protocol),
+        lambda reading: _spooled(folders[0], reading),
+    )
+
+
+def _spooled(
+    folder: Path,
+    reading: Reading,
+    addresses: Sequence[str] | None = None,
+    gateway: GatewayProcess | None = None,
+) -> Feed:
+    return SpoolFeed(
+        folder,
+        addresses,
+        reading.protocol,
+        reading.ledgers,
+        stop=reading.stop,
+        say=reading.say,
+        keep=reading.keep,
+        longest=reading.longest,
+        gateway=gateway,
+    )
+
+
+def _nothing(_protocol: Protocol) -> Found:
+    return [], []
+
+
 _FILES = "file"
 _FOLLOW = "follow:"
+_SPOOL = "spool:"
+_LISTENING = ("tcp", "tls")
 SOURCES: dict[str, SourceKind] = {
     _FILES: SourceKind(_files, "logs/*.log.gz", None),
     STANDARD_INPUT: SourceKind(_standard_input, "-", None),
     "follow": SourceKind(_follow, "follow:logs/*.log", None),
     "kafka": SourceKind(_kafka, "kafka://host:9092/topic", None),
+    "tcp": SourceKind(_listen, "tcp://0.0.0.0:9876", LISTENING),
+    "spool": SourceKind(_spool, "spool:fixfeed-spool", None),
 }
 """Scheme -> kind of source. A text without one of these schemes is a path, a pattern, or a URL of
-Beam's file systems."""
+Beam's file systems. `tls` is of the kind `tcp`."""
 
 
 def sources_of(texts: Sequence[str]) -> list[Source]:
@@ -205,7 +263,7 @@ def _check_scheme(pattern: str) -> None:
         return
     if scheme == "file":
         raise UnknownPlace(f"{redact(pattern)!r} names a file; write its path: {redact(rest)}")
-    near = nearest(scheme, EXTRAS, cutoff=0.5)
+    near = nearest(scheme, [*EXTRAS, *_LISTENING], cutoff=0.5)
     guess = f"; did you mean {redact(f'{near}://{rest}')}?" if near else ""
     examples = ", ".join([*(kind.example for kind in SOURCES.values()), "s3://bucket/day.log"])
     raise UnknownPlace(f"input {redact(pattern)!r} is none of {examples}{guess}")
@@ -215,4 +273,6 @@ def _kind(text: str) -> str:
     scheme, colon, _ = text.partition(":")
     if text == STANDARD_INPUT or (colon and scheme in SOURCES):
         return scheme
+    if scheme in _LISTENING and colon:
+        return "tcp"
     return _FILES

@@ -48,6 +48,8 @@ def run(job: Job, folder: Path) -> int:
                 job.watch.stop,
                 lambda text: job.say(f"note: {text}"),
                 job.settings.max_message,
+                Path(job.settings.spool),
+                job.settings.keep_spool,
             )
         )
         stack.callback(feed.close)

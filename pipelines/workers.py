@@ -5,11 +5,9 @@ each is a child of this process, so its end is noticed and reported.
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,15 +23,12 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 from apache_beam.transforms import environments
 from google.protobuf import json_format, text_format
 
+from fixfeed.pipelines.python_command import python_command
+
 __all__ = ["WorkerDied", "Workers"]
 
 _URN = "fixfeed:environment:worker_process:v1"
-# With -P and the path of this process, packages come from the same place as ours, not from folders
-# of the same name in the user's current folder.
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from fixfeed.pipelines.worker import main; main()"
-)
+_START = "from fixfeed.pipelines.worker import main; main()"
 _PATIENCE = 5  # seconds for a worker to end by itself once all is done
 
 
@@ -70,12 +65,11 @@ class Workers:
 
         If that fails, raises `WorkerDied` and calls `died` with it.
         """
-        path = [entry or os.getcwd() for entry in sys.path]
         log = self._folder / f"worker-{len(self._processes) + 1}.log"
         try:
             with open(log, "ab") as output:
                 process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _START, json.dumps(path)],
+                    python_command(_START),
                     stdin=subprocess.PIPE,  # ends with this process: see `pipelines.worker`
                     stdout=output,
                     stderr=output,

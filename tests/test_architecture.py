@@ -52,6 +52,12 @@ ALLOWED = {
     "transforms": {"fixfeed.transforms", "apache_beam"},
     "io/ledger": _LEDGER | _PROTOCOL,
     "io/files": _LEDGER | {"fixfeed.io.files", "apache_beam"} | _PROTOCOL,
+    "io/live": _LEDGER
+    | _PROTOCOL
+    | {
+        f"fixfeed.io.{name}"
+        for name in ("live", "fsync", "stream", "files.planned", "files.ranges")
+    },
     "io/sql": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.sql"},
     "io/parquet": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.parquet", "fixfeed.transforms.names"},
     "io/jsonl": _SINK
@@ -101,7 +107,7 @@ def test_imports_follow_the_arrows(file):
     assert strays == []
 
 
-@pytest.mark.parametrize("folder", ["files", "ledger", "sql", "parquet", "jsonl", "kafka"])
+@pytest.mark.parametrize("folder", ["files", "ledger", "live", "sql", "parquet", "jsonl", "kafka"])
 def test_sources_and_sinks_have_no_value_of_fix(folder):
     for file in (ROOT / "io" / folder).glob("*.py"):
         nodes = list(ast.walk(ast.parse(file.read_text())))
@@ -160,6 +166,7 @@ def test_importing_files_and_sinks_imports_no_protocol():
         "io.jsonl.writer",
         "pipelines.decode.command",
         "pipelines.failures",
+        "pipelines.gateway",
         "pipelines.migrate",
         "pipelines.views",
     ],

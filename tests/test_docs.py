@@ -69,6 +69,8 @@ def test_the_example_pipeline_runs(tmp_path):
 
 ELSEWHERE = {
     "make demo": "tests/test_readme.py",
+    "fixfeed gateway tcp://0.0.0.0:9876 --spool fixfeed-spool": "tests/pipelines/test_tcp.py",
+    "fixfeed gateway tcp://0.0.0.0:9876": "tests/pipelines/test_tcp.py",
     "pip install .": "tests/test_wheel.py",
     "pip install 'fixfeed[aws]'": "setup of Beam's own",
     "pip install 'fixfeed[fidelity]'": "requirements.txt, whose extra has it",

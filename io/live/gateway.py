@@ -1,0 +1,446 @@
+"""The gateway: it holds the connections of some addresses, and writes their bytes to a spool.
+
+What was read from a socket is written to a file at once. Every few milliseconds all files that were
+written are synced together, and then their bytes are named in the index, for readers to see.
+"""
+
+import asyncio
+import errno
+import os
+import resource
+import socket
+import ssl
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from fixfeed.io.live.listener import CannotListen, Listener
+from fixfeed.io.live.lock import Lock
+from fixfeed.io.live.recovery import recover
+from fixfeed.io.live.spool import Kind, connection_name
+from fixfeed.io.live.writing import SEGMENT, Group, SpoolWriter
+
+__all__ = ["Gateway"]
+
+_GROUP = 0.004  # seconds in which writes are gathered before they are synced
+_SYNCING = 8  # threads; the syncs of a file system that go on at once become one
+_AGAIN = 0.25  # seconds between two attempts to write to a full disk
+_RESERVE = 1 << 20  # bytes kept free for what was read when the disk became full
+_LAST = 0.1  # seconds in which what has come is taken still when the gateway ends
+_PATIENCE = 5.0  # seconds for an earlier gateway to end
+_HANDSHAKE = 10.0  # seconds for a peer to begin TLS
+_SAY_AGAIN = 10.0  # seconds between two sentences about refused peers
+_LARGEST = 1 << 40  # a source has no more positions
+_FILES = 3  # that a connection needs open
+_OTHER_FILES = 64
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+class Gateway:
+    """Listens until it is stopped: `start`, `run`, and `stop` from any signal handler or task.
+
+    `begin` is how a message begins: segments are cut there if possible. `say` is given a sentence
+    about what people should know: a full disk, refused peers, torn bytes of an earlier gateway.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        spool: Path,
+        *,
+        say: Callable[[str], None],
+        begin: bytes = b"",
+        segment: int = SEGMENT,
+    ):
+        """Nothing is opened."""
+        self._listeners = listeners
+        self._spool = spool
+        self.say = say
+        self._begin = begin
+        self._segment = segment
+        self._locks: list[Lock] = []
+        self._sockets: list[tuple[Listener, socket.socket]] = []
+        self._open: dict[str, set[_Connection]] = {one.text: set() for one in listeners}
+        self._pending: Counter[str] = Counter()  # connections that begin TLS
+        self._dirty: set[_Connection] = set()
+        self._written = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._refused: Counter[str] = Counter()
+        self._next_refusal = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failed: OSError | None = None
+
+    def start(self) -> list[str]:
+        """Take the spool, end what a dead gateway has left there, and listen.
+
+        Returns the addresses, with the ports that were chosen where 0 was asked for. Raises
+        `CannotListen`.
+        """
+        _allow_files(sum(one.max_connections for one in self._listeners), self.say)
+        listening = []
+        for listener in self._listeners:
+            address = self._spool / listener.folder
+            try:
+                address.mkdir(parents=True, exist_ok=True)
+                self._lock(address)
+                self._reserve(address)
+            except OSError as error:
+                raise CannotListen(
+                    f"cannot write the spool {address}: {error.strerror}; make space there, or "
+                    "name another folder with --spool"
+                ) from error
+            listener.tls()
+            one = self._bind(listener)
+            self._sockets.append((listener, one))
+            port = one.getsockname()[1]
+            listening.append(listener.text.removesuffix(str(listener.port)) + str(port))
+        return listening
+
+    def _lock(self, address: Path) -> None:
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                lock = Lock(address)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise CannotListen(
+                        f"another gateway writes the spool {address}; end it, or follow what it "
+                        f"writes with --input spool:{address.parent}"
+                    ) from None
+                time.sleep(0.05)
+        self._locks.append(lock)
+        recover(address, lock, self.say)
+        lock.note_boot()
+
+    @staticmethod
+    def _reserve(address: Path) -> None:
+        path = address / "reserve"
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.posix_fallocate(file, 0, _RESERVE)
+        except OSError as error:
+            os.ftruncate(file, 0)
+            if error.errno in _FULL:
+                raise
+        finally:
+            os.close(file)
+
+    @staticmethod
+    def _bind(listener: Listener) -> socket.socket:
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                family, kind, number, _, where = socket.getaddrinfo(
+                    listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                )[0]
+                one = socket.socket(family, kind, number)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                one.bind(where)
+                one.listen(1024)
+                one.setblocking(False)
+                return one
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() >= until:
+                    raise CannotListen(
+                        f"cannot listen to {listener.text}: {error.strerror}; name an address of "
+                        "this machine and a port that is free, such as tcp://0.0.0.0:9876"
+                    ) from error
+                time.sleep(0.1)
+
+    async def run(self) -> None:
+        """Receive until `stop` is called; when it returns, all that was received is on disk.
+
+        Raises the `OSError` of a disk that cannot be written for another reason than a lack of
+        room.
+        """
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(_SYNCING, "sync") as threads:
+            syncing = loop.create_task(self._sync(threads))
+            tasks = [loop.create_task(self._accept(*one)) for one in self._sockets]
+            tasks.append(loop.create_task(self._end_idle()))
+            await self._stopped.wait()
+            await asyncio.sleep(_LAST)
+            for task in tasks:
+                task.cancel()
+            for _, one in self._sockets:
+                one.close()
+            for connection in self._all():
+                connection.close(Kind.STOPPED)
+            until = time.monotonic() + 1
+            while (self._all() or self._dirty) and not self._failed and time.monotonic() < until:
+                self._written.set()
+                await asyncio.sleep(_GROUP)
+            syncing.cancel()
+            with suppress(asyncio.CancelledError):
+                await syncing
+        lost = sum(one.writer.unwritten for one in self._dirty)
+        if lost:
+            self.say(f"{lost:,} bytes that were received could not be written, and are lost")
+        for lock in self._locks:
+            lock.release()
+        if self._failed:
+            raise self._failed
+
+    def stop(self) -> None:
+        """End all connections, and then `run`."""
+        self._stopped.set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk is full, so that nothing is read."""
+        return not self._room.is_set()
+
+    def _all(self) -> list["_Connection"]:
+        return [one for group in self._open.values() for one in group]
+
+    async def _accept(self, listener: Listener, one: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        context = listener.tls()
+        while True:
+            await self._room.wait()
+            try:
+                peer, where = await loop.sock_accept(one)
+            except OSError as error:
+                self._refuse(f"cannot accept connections to {listener.text}: {error.strerror}")
+                await asyncio.sleep(_AGAIN)
+                continue
+            host, port = where[:2]
+            count = len(self._open[listener.text]) + self._pending[listener.text]
+            if not listener.allows(host):
+                self._refuse(f"refused {host}: {listener.text} does not allow its address")
+            elif count >= listener.max_connections:
+                self._refuse(
+                    f"refused {host}: {listener.text} has {count:,} connections already; more are "
+                    "allowed with max-connections"
+                )
+            else:
+                self._pending[listener.text] += 1
+                task = loop.create_task(self._connect(listener, peer, host, port, context))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                continue
+            peer.close()
+
+    async def _connect(
+        self,
+        listener: Listener,
+        peer: socket.socket,
+        host: str,
+        port: int,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        timeouts = {"ssl_handshake_timeout": _HANDSHAKE, "ssl_shutdown_timeout": 1.0}
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: _Connection(self, listener, host, port),
+                peer,
+                ssl=context,
+                **(timeouts if context else {}),
+            )
+        except OSError as error:
+            why = getattr(error, "reason", "") or error.strerror or str(error)
+            self._refuse(f"refused {host}: no TLS with it: {str(why).lower().replace('_', ' ')}")
+        finally:
+            self._pending[listener.text] -= 1
+
+    def _refuse(self, text: str) -> None:
+        """Say that a peer was refused, every ten seconds at most."""
+        self._refused[text] += 1
+        now = time.monotonic()
+        if now >= self._next_refusal:
+            self._next_refusal = now + _SAY_AGAIN
+            for one, count in self._refused.items():
+                self.say(one + (f" ({count:,} times)" if count > 1 else ""))
+            self._refused.clear()
+
+    def begun(self, connection: "_Connection") -> None:
+        """Count a connection."""
+        self._open[connection.listener.text].add(connection)
+        if self.is_full:
+            connection.pause()
+
+    def writer(self, listener: Listener, host: str, port: int) -> SpoolWriter:
+        """Return the writer of a new connection."""
+        address = self._spool / listener.folder
+        received = _now()
+        while (folder := address / connection_name(received, host, port)).exists():
+            received += 1
+        return SpoolWriter(folder, begin=self._begin, segment=self._segment)
+
+    def over(self, connection: "_Connection") -> None:
+        """Count a connection no more."""
+        self._open[connection.listener.text].discard(connection)
+
+    def was_written(self, connection: "_Connection") -> None:
+        """Have what was written to a connection synced."""
+        self._dirty.add(connection)
+        self._written.set()
+
+    def not_written(self, error: OSError) -> None:
+        """Stop reading until there is room, or end if that is not what is missing."""
+        if error.errno not in _FULL:
+            self._failed = self._failed or error
+            self.stop()
+        elif not self.is_full:
+            self._room.clear()
+            for connection in self._all():
+                connection.pause()
+            for listener in self._listeners:
+                with suppress(OSError):
+                    (self._spool / listener.folder / "reserve").unlink()
+            self.say(
+                f"the spool {self._spool} has no room: {error.strerror}; nothing is read from the "
+                "connections until there is"
+            )
+            task = asyncio.get_running_loop().create_task(self._wait_for_room())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _wait_for_room(self) -> None:
+        while True:
+            await asyncio.sleep(_AGAIN)
+            try:
+                for connection in list(self._dirty):
+                    connection.writer.write()
+                for listener in self._listeners:
+                    self._reserve(self._spool / listener.folder)
+                break
+            except OSError as error:
+                if error.errno not in _FULL:
+                    self.not_written(error)
+                    return
+        self.say(f"the spool {self._spool} has room again, and connections are read")
+        self._room.set()
+        self._written.set()
+        for connection in self._all():
+            connection.resume()
+
+    async def _sync(self, threads: ThreadPoolExecutor) -> None:
+        """Sync all that was written, in groups, and name it in the indexes."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._written.wait()
+            await asyncio.sleep(_GROUP)
+            self._written.clear()
+            dirty = list(self._dirty)
+            groups = [one.writer.to_sync() for one in dirty]
+            parts = [groups[number::_SYNCING] for number in range(min(_SYNCING, len(groups)))]
+            try:
+                await asyncio.gather(
+                    *(loop.run_in_executor(threads, _synced, part) for part in parts)
+                )
+                for connection, group in zip(dirty, groups, strict=True):
+                    connection.writer.publish(group)
+            except OSError as error:
+                self.not_written(error)
+                continue
+            for connection in dirty:
+                if connection.writer.is_synced:
+                    self._dirty.discard(connection)
+                    if connection.is_over:
+                        connection.writer.close()
+                elif not self.is_full:
+                    self._written.set()
+
+    async def _end_idle(self) -> None:
+        limits = [one.idle for one in self._listeners if one.idle is not None]
+        if not limits:
+            return
+        while True:
+            await asyncio.sleep(min(1.0, min(limits) / 4))
+            now = time.monotonic()
+            for connection in self._all():
+                idle = connection.listener.idle
+                if idle is not None and now - connection.heard >= idle and not self.is_full:
+                    connection.close(Kind.IDLE)
+
+
+class _Connection(asyncio.Protocol):
+    """A connection of a gateway."""
+
+    def __init__(self, gateway: Gateway, listener: Listener, host: str, port: int):
+        self.listener = listener
+        self.heard = time.monotonic()
+        self.is_over = False
+        self._gateway = gateway
+        self._peer = host, port
+        self._why: Kind | None = None
+        self._writer: SpoolWriter | None = None
+
+    @property
+    def writer(self) -> SpoolWriter:
+        """Writes what was received; there is one once something was."""
+        if self._writer is None:
+            self._writer = self._gateway.writer(self.listener, *self._peer)
+        return self._writer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._gateway.begun(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = time.monotonic()
+        self._write(lambda: self.writer.append(data, _now()))
+        if self.writer.position + len(data) >= _LARGEST - (1 << 20):
+            self.close(Kind.FULL)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_over = True
+        self._gateway.over(self)
+        if self._writer is not None:
+            kind = self._why or (Kind.RESET if error else Kind.CLOSED)
+            self._write(lambda: self.writer.end(kind, _now()))
+
+    def _write(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except OSError as error:
+            self._gateway.not_written(error)
+        self._gateway.was_written(self)
+
+    def close(self, why: Kind) -> None:
+        """End it, for this reason."""
+        self._why = self._why or why
+        self._transport.abort()
+
+    def pause(self) -> None:
+        """Read nothing more."""
+        with suppress(RuntimeError):  # it ends already
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        with suppress(RuntimeError):
+            self._transport.resume_reading()
+
+
+def _synced(groups: Iterable[Group]) -> None:
+    for group in groups:
+        group.sync()
+
+
+def _allow_files(connections: int, say: Callable[[str], None]) -> None:
+    """Have the system allow this process the open files that so many connections need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections * _FILES + _OTHER_FILES
+    if soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            say(
+                f"{connections:,} connections need {wanted:,} open files, and this process may "
+                f"have {allowed:,}: raise that (ulimit -n), or lower max-connections"
+            )

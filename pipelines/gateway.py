@@ -1,0 +1,132 @@
+"""Receives what peers send and writes it to a spool: `fixfeed gateway tcp://0.0.0.0:9876`.
+
+Jobs store what is there, now or later: `fixfeed --input spool:fixfeed-spool`. A restart of a job,
+or an hour without its database, never touches a connection.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from fixfeed.io.live.gateway import Gateway
+from fixfeed.io.live.listener import CannotListen, Listener
+from fixfeed.io.live.spool import DEFAULT as SPOOL
+from fixfeed.io.redaction import redact, redact_text
+from fixfeed.pipelines.listeners import LISTENING, listeners_of
+from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.uris import UnknownPlace
+
+__all__ = ["main", "of_a_job"]
+
+# How a message of FIX begins. The protocol knows it too, but takes a second and 100 MB to load.
+_BEGIN = b"8=FIX"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Receive until a signal asks to stop; return the exit code."""
+    parameters = "\n".join(f"  {one.name:<16} {one.help}" for one in LISTENING)
+    parser = argparse.ArgumentParser(
+        prog="fixfeed gateway",
+        description=__doc__,
+        epilog=f"parameters of an address, as in tcp://0.0.0.0:9876?idle=5m:\n{parameters}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "addresses", nargs="+", metavar="ADDRESS", help="tcp://HOST:PORT or tls://HOST:PORT"
+    )
+    parser.add_argument(
+        "--spool", default=SPOOL, metavar="FOLDER", help=f"where it writes (default: {SPOOL})"
+    )
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    try:
+        listeners = listeners_of(options.addresses)
+        asyncio.run(_serve(listeners, Path(options.spool), _stop_by_signals))
+    except (CannotListen, UnknownPlace, UsageError) as error:
+        _say(str(error))
+        return 2
+    except OSError as error:
+        _say(f"cannot write the spool {options.spool}: {error.strerror or error}")
+        return 6
+    return 0
+
+
+def of_a_job() -> None:
+    """Receive for the job that started this process, until it closes standard input, or dies.
+
+    What to do comes there. The first line of standard output is a JSON object: the addresses that
+    are `listening`, or an `error`.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # they are for the job
+    listeners, spool = pickle.load(sys.stdin.buffer)
+    try:
+        asyncio.run(_serve(listeners, spool, _stop_with_job))
+    except CannotListen as error:
+        _answer({"error": str(error)})
+        sys.exit(2)
+    except OSError as error:
+        _say(f"cannot write the spool {spool}: {error.strerror or error}")
+        sys.exit(6)
+
+
+async def _serve(
+    listeners: Sequence[Listener], spool: Path, watch: Callable[[Gateway, list[str]], None]
+) -> None:
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # peers that break off are no errors
+    gateway = Gateway(listeners, spool, say=_say, begin=_BEGIN)
+    listening = gateway.start()
+    _say(f"listening to {' and '.join(listening)}, into the spool {spool}")
+    watch(gateway, listening)
+    await gateway.run()
+
+
+def _stop_by_signals(gateway: Gateway, _listening: list[str]) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in numbers:  # a second signal ends it at once
+            loop.remove_signal_handler(number)
+        gateway.stop()
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # Under nohup it must survive the end of the terminal.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+
+
+def _stop_with_job(gateway: Gateway, listening: list[str]) -> None:
+    _answer({"listening": listening})
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(0)
+        gateway.stop()
+
+    loop.add_reader(0, ended)
+
+
+def _answer(found: object) -> None:
+    with suppress(OSError):
+        os.write(1, json.dumps(found).encode() + b"\n")
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):
+        os.write(2, f"fixfeed gateway: {redact_text(text)}\n".encode(errors="replace"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

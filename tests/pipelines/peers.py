@@ -1,0 +1,85 @@
+"""Peers of a gateway in tests, and what a spool and a database have of what they sent."""
+
+import re
+import socket
+import sqlite3
+import threading
+import time
+from collections import Counter
+from contextlib import closing, suppress
+
+import psycopg2
+
+from tests.transforms.fix.messages import encode
+
+NUMBERED = re.compile(rb"\x01112=([0-9]+-[0-9]+)\x0110=\d{3}\x01")
+
+
+def numbered(peer, number):
+    """Return a message that says whose it is, and which one."""
+    return encode([(35, b"0"), (34, b"%d" % number), (112, b"%d-%d" % (peer, number))])
+
+
+class Peers:
+    """Threads that send numbered messages, cut anywhere, and connect again when they have to.
+
+    `port()` is asked before each attempt to connect.
+    """
+
+    def __init__(self, port, *, count=20, messages=100, pause=0.0, host="127.0.0.1"):
+        self._port = port
+        self._host = host
+        self._messages = messages
+        self._pause = pause
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self._send, args=(one,)) for one in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def join(self):
+        for thread in self.threads:
+            thread.join()
+
+    def _send(self, peer):
+        number = 0
+        while number < self._messages and not self.over.is_set():
+            with suppress(OSError), socket.create_connection((self._host, self._port()), 5) as one:
+                while number < self._messages and not self.over.is_set():
+                    # What is in flight when a gateway dies is gone, so it has its number alone.
+                    batch = [numbered(peer, n) for n in range(number, number + 1 + peer)]
+                    batch = batch[: self._messages - number]
+                    number += len(batch)
+                    data = b"".join(batch)
+                    cut = (7 * number) % len(data)
+                    one.sendall(data[:cut])
+                    if self._pause:
+                        time.sleep(self._pause)
+                    one.sendall(data[cut:])
+                one.shutdown(socket.SHUT_WR)
+                one.recv(1)
+                return
+            time.sleep(0.05)
+
+
+def in_spool(spool):
+    """Return how often each numbered message is in the connections of a spool."""
+    found = Counter()
+    for index in spool.glob("*/*/index"):
+        segments = sorted(index.parent.glob("*.log"))
+        data = b"".join(path.read_bytes() for path in segments)
+        found.update(one.decode() for one in NUMBERED.findall(data))
+    return found
+
+
+def in_database(uri):
+    """Return how often each numbered message is in a database."""
+    query = "select fields from messages"
+    connect = sqlite3.connect if uri.startswith("sqlite") else psycopg2.connect
+    try:
+        with closing(connect(uri.removeprefix("sqlite:///"))) as connection:
+            cursor = connection.cursor()
+            cursor.execute(query)
+            texts = [str(one) for (one,) in cursor.fetchall()]
+    except (sqlite3.OperationalError, psycopg2.Error):
+        return Counter()
+    return Counter(re.search(r"[0-9]+-[0-9]+", text)[0] for text in texts)
