@@ -352,6 +352,8 @@ class KafkaTopics:
             self._consumer.incremental_unassign([self._assigned.pop(key).at(0) for key in gone])
 
     def _begin(self, new: Sequence[PartitionId], *, at_start: bool) -> None:
+        for topic in {one.topic for one in new}:
+            self._refresh(topic)
         ends = {one: self._watermarks(one.topic, one.number) for one in new}
         starts = self._where_they_end(ends)
         begun = {one.topic for one in starts}
@@ -399,6 +401,10 @@ class KafkaTopics:
         place = TopicPartition(one.topic, one.number, int(self._from))
         (found,) = self._asked(lambda: self._consumer.offsets_for_times([place], _ANSWER))
         return found.offset if found.offset >= 0 else high
+
+    def _refresh(self, topic: str) -> None:
+        """Have the consumer learn the partitions of a topic; otherwise it does so in minutes."""
+        self._asked(lambda: self._consumer.list_topics(topic, _ANSWER))
 
     def _watermarks(self, topic: str, number: int) -> tuple[int, int]:
         """Return the first offset of a partition, and the one after its last."""

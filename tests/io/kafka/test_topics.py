@@ -1,0 +1,362 @@
+"""Topics as a feed: every record once, whatever happens to topics, rights and brokers."""
+
+import signal
+import time
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    NewPartitions,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from fixfeed.io.kafka import topics
+from fixfeed.io.kafka.address import read_uri
+from fixfeed.io.kafka.client import KafkaTrouble
+from fixfeed.io.kafka.records import ROOM
+from fixfeed.io.kafka.topics import OURS, KafkaTopics
+from fixfeed.transforms.batch import FLUSH
+from fixfeed.transforms.fix.protocol import FIX
+from fixfeed.transforms.pieces import parsed
+from tests.services.kafka_server import PASSWORD, server
+from tests.transforms.fix.messages import encode
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    monkeypatch.setattr(topics, "_LOOK", 0.2)
+    monkeypatch.setattr(topics, "_COMMIT", 0.2)
+
+
+class Sink:
+    """What a ledger remembers, and what came: numbers of messages, and failures."""
+
+    def __init__(self, *, remember=True):
+        self.remember = remember
+        self.stretches = {}
+        self.numbers = []
+        self.ids = set()
+        self.failures = []
+        self.rows = []
+
+    def done(self, sources):
+        return {one.key: sorted(self.stretches.get(one.key, ())) for one in sources}
+
+    stored = done
+
+    def store(self, block):
+        batch = parsed(FIX, block)
+        self.stretches.setdefault(batch.source, []).append((batch.start, batch.end))
+        self.rows += batch.messages.to_pylist()
+        self.numbers += batch.messages["msg_seq_num"].to_pylist()
+        self.ids |= {(batch.source, at) for at in batch.messages["position"].to_pylist()}
+        self.failures += batch.failures.to_pylist()
+
+
+class Reading:
+    """A feed that is read into a sink."""
+
+    def __init__(self, broker, names, sink=None, *, address=None, **parameters):
+        self.sink = sink or Sink()
+        self.told = []
+        self.stopped = False
+        parameters = {"reconnect.backoff.max.ms": "500"} | parameters
+        query = "&".join(f"{name}={value}" for name, value in parameters.items())
+        uri = f"kafka://{address or broker.plain}/{names}?{query}"
+        self.feed = KafkaTopics(
+            read_uri(uri, own=["group", "from"], ours=OURS),
+            FIX,
+            self.sink,
+            stop=lambda: self.stopped,
+            say=self.told.append,
+            longest=1 << 20,
+        )
+
+    def until(self, true, seconds=40):
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, (self.sink.numbers, self.told, self.feed.state)
+            block = self.feed.next(0.05)
+            if block not in (None, FLUSH):
+                self.sink.store(block)
+        return self
+
+    def numbers(self, *expected):
+        """Read until the messages with these numbers have come, each once."""
+        self.until(lambda: len(self.sink.numbers) >= len(expected))
+        assert sorted(self.sink.numbers) == sorted(expected)
+        assert len(self.sink.ids) == len(expected)
+        return self
+
+    def says(self, text):
+        self.until(lambda: any(text in one for one in self.told))
+        return self
+
+    def stop(self):
+        self.stopped = True
+        self.until(lambda: self.feed.ended)
+        self.feed.close()
+
+
+def message(number):
+    return encode([(35, b"D"), (34, b"%d" % number), (11, b"a")])
+
+
+def send(broker, topic, *numbers, partition=0, **more):
+    producer = Producer({"bootstrap.servers": broker.plain})
+    for number in numbers:
+        value = number if isinstance(number, bytes) else message(number)
+        producer.produce(topic, value, partition=partition, **more)
+    assert producer.flush(20) == 0
+
+
+def committed(broker, group, topic, partition=0):
+    consumer = Consumer({"bootstrap.servers": broker.plain, "group.id": group})
+    (found,) = consumer.committed([TopicPartition(topic, partition)], timeout=10)
+    consumer.close()
+    return found.offset
+
+
+def test_all_partitions_are_read_once_over_runs_and_the_group_is_told_what_is_stored(kafka):
+    topic, group = kafka.topic(partitions=3), kafka.topic()
+    for partition in range(3):
+        send(kafka, topic, *range(partition * 10, partition * 10 + 10), partition=partition)
+    reading = Reading(kafka, topic, group=group).numbers(*range(30))
+    assert reading.feed.state == f"reading 3 partitions of {topic}"
+    reading.stop()
+    assert [committed(kafka, group, topic, one) for one in range(3)] == [10, 10, 10]
+    send(kafka, topic, 30, 31, partition=1)
+    again = Reading(kafka, topic, reading.sink, group=group).numbers(*range(32))
+    again.stop()
+    assert again.told == []
+
+
+def test_nothing_is_told_to_the_group_before_the_sinks_have_it(kafka):
+    topic, group = kafka.topic(), kafka.topic()
+    send(kafka, topic, *range(5))
+    reading = Reading(kafka, topic, group=group)
+    reading.sink.store = lambda block: None
+    deadline = time.monotonic() + 2
+    reading.until(lambda: time.monotonic() > deadline)
+    reading.stop()
+    assert committed(kafka, group, topic) < 0
+
+
+def test_key_headers_and_time_of_records_are_kept(kafka):
+    topic = kafka.topic()
+    headers = [("desk", b"NY"), ("desk", b"LN"), ("raw", b"\xff")]
+    send(kafka, topic, 1, key=b"order 1", headers=headers, timestamp=1_700_000_000_123)
+    send(kafka, topic, 2)
+    reading = Reading(kafka, topic).numbers(1, 2)
+    reading.stop()
+    first, second = reading.sink.rows
+    assert first["prefix"] == ('{"key":"order 1","headers":{"desk":["NY","LN"],"raw":"\\\\xff"}}')
+    assert first["captured_at"].isoformat() == "2023-11-14T22:13:20.123000+00:00"
+    assert second["prefix"] is None
+    assert second["captured_at"] is not None
+
+
+def test_latest_begins_at_the_end_and_what_comes_between_runs_is_read(kafka):
+    topic, group = kafka.topic(partitions=2), kafka.topic()
+    send(kafka, topic, 1, 2, 3)
+    reading = Reading(kafka, topic, group=group, **{"from": "latest"})
+    reading.until(lambda: reading.sink.stretches).stop()
+    send(kafka, topic, 4)
+    send(kafka, topic, 5, partition=1)
+    again = Reading(kafka, topic, reading.sink, group=group, **{"from": "latest"}).numbers(4, 5)
+    again.stop()
+
+
+def test_a_time_begins_with_the_first_record_of_that_time_or_later(kafka):
+    topic = kafka.topic()
+    for number, second in enumerate((100, 200, 300)):
+        send(kafka, topic, number, timestamp=1_700_000_000_000 + second * 1000)
+    reading = Reading(kafka, topic, **{"from": "2023-11-14T22:16:40"}).numbers(1, 2)
+    reading.stop()
+
+
+def test_patterns_find_topics_that_are_made_later_and_names_are_matched_whole(kafka):
+    first = kafka.topic()
+    send(kafka, first, 1)
+    kafka.make_topic(f"x{first}")
+    send(kafka, f"x{first}", 9)
+    reading = Reading(kafka, f"^{first}(\\.b)?").numbers(1)
+    kafka.make_topic(f"{first}.b")
+    send(kafka, f"{first}.b", 2)
+    reading.numbers(1, 2).stop()
+
+
+def test_partitions_that_are_added_are_read_from_their_beginning(kafka):
+    topic = kafka.topic()
+    send(kafka, topic, 1)
+    reading = Reading(kafka, topic, **{"from": "latest"})
+    reading.until(lambda: reading.sink.stretches)
+    admin = kafka.admin()
+    admin.create_partitions([NewPartitions(topic, 3)])[topic].result()
+    time.sleep(0.5)
+    send(kafka, topic, 2, partition=2)
+    reading.numbers(2).stop()
+
+
+def test_a_topic_that_is_deleted_and_made_again_is_another_source(kafka):
+    topic = kafka.topic()
+    send(kafka, topic, 1, 2)
+    reading = Reading(kafka, topic).numbers(1, 2)
+    admin = kafka.admin()
+    admin.delete_topics([topic])[topic].result()
+    reading.says("there is no topic")
+    kafka.make_topic(topic)
+    send(kafka, topic, 3)
+    reading.numbers(1, 2, 3).stop()
+    assert len(reading.sink.stretches) == 2
+    kept = Reading(kafka, topic, reading.sink).numbers(1, 2, 3)
+    kept.stop()
+
+
+def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka):
+    topic, group = kafka.topic(), kafka.topic()
+    send(kafka, topic, 1, 2)
+    reading = Reading(kafka, topic, group=group).numbers(1, 2)
+    reading.stop()
+    send(kafka, topic, 3, 4, 5, 6)
+    admin = kafka.admin()
+    place = TopicPartition(topic, 0, 5)
+    admin.delete_records([place])[place].result()
+    again = Reading(kafka, topic, reading.sink, group=group).numbers(1, 2, 6)
+    sentence = (
+        f"partition 0 of {topic}: 3 records from offset 2 on were deleted (retention) before they "
+        "were read"
+    )
+    assert again.told == [sentence]
+    again.stop()
+    assert again.sink.failures == [
+        {"position": 2 * ROOM, "reason": "unreadable", "detail": sentence, "raw": b""}
+    ]
+    last = Reading(kafka, topic, reading.sink, group=group)
+    last.until(lambda: last.feed.next(0.2) is None).stop()
+    assert last.told == []
+
+
+def test_transactions_are_read_once_committed_and_leave_no_lag(kafka):
+    topic, group = kafka.topic(), kafka.topic()
+    producer = Producer({"bootstrap.servers": kafka.plain, "transactional.id": topic})
+    producer.init_transactions(20)
+    for number, end in ((1, "commit"), (2, "abort"), (3, "commit")):
+        producer.begin_transaction()
+        producer.produce(topic, message(number), partition=0)
+        producer.flush(10)
+        getattr(producer, f"{end}_transaction")(20)
+    reading = Reading(kafka, topic, group=group).numbers(1, 3)
+    reading.stop()
+    (stretches,) = reading.sink.stretches.values()
+    assert (min(stretches)[0], max(stretches)[1]) == (0, 5 * ROOM)
+    assert committed(kafka, group, topic) == 6
+
+
+def test_a_compacted_topic_is_read_over_its_holes(kafka):
+    topic = kafka.topic(
+        cleanup_policy="compact",
+        segment_ms="100",
+        min_cleanable_dirty_ratio="0.01",
+        delete_retention_ms="0",
+        max_compaction_lag_ms="100",
+    )
+    send(kafka, topic, *range(20), key=b"one key")
+    producer = Producer({"bootstrap.servers": kafka.plain})
+    time.sleep(0.3)
+    producer.produce(topic, None, key=b"other", partition=0)
+    producer.flush()
+    send(kafka, topic, 20, key=b"last")
+    deadline = time.monotonic() + 30
+    while len(there := plain(kafka, topic)) == 22:
+        assert time.monotonic() < deadline
+    expected = [offset if offset < 20 else 20 for offset, value in there if value]
+    assert 1 <= len(expected) < 20
+    reading = Reading(kafka, topic).numbers(*expected)
+    reading.stop()
+    assert reading.told == []
+
+
+def plain(broker, topic):
+    """Return offset and value of all that a plain consumer finds in partition 0."""
+    consumer = Consumer(
+        {"bootstrap.servers": broker.plain, "group.id": "x", "enable.partition.eof": True}
+    )
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    found = []
+    while (one := consumer.poll(10)) is not None and one.error() is None:
+        found.append((one.offset(), one.value()))
+    consumer.close()
+    return found
+
+
+def test_odd_records_of_several_partitions_are_stored_with_their_failures(kafka):
+    topic = kafka.topic(partitions=2)
+    cut = message(2)[:-9]
+    send(kafka, topic, message(1) + cut, b"no FIX at all", message(3), b"")
+    send(kafka, topic, b'{"fix": "' + message(4).replace(b"\x01", b"\\u0001") + b'"}', partition=1)
+    reading = Reading(kafka, topic).numbers(1, 3, 4)
+    reading.stop()
+    (failure,) = reading.sink.failures
+    assert (failure["reason"], failure["position"]) == ("truncated", len(message(1)))
+    assert failure["raw"] == cut
+
+
+def test_where_nothing_is_remembered_the_group_says_where_reading_begins(kafka):
+    topic, group = kafka.topic(), kafka.topic()
+    send(kafka, topic, 1, 2)
+    reading = Reading(kafka, topic, Sink(remember=False), group=group).numbers(1, 2)
+    reading.stop()
+    assert reading.told == [
+        f"no output remembers what it has of a topic, so reading begins where group {group} has "
+        "committed, and some messages may come twice"
+    ]
+    send(kafka, topic, 3)
+    Reading(kafka, topic, Sink(remember=False), group=group).numbers(3).stop()
+
+
+def test_a_right_that_is_lost_and_granted_again_is_told_and_reading_goes_on(kafka):
+    topic = kafka.topic()
+    send(kafka, topic, 1)
+    user = {**kafka.by_password, "sasl.password": PASSWORD}
+    reading = Reading(kafka, topic, address=kafka.sasl, **user).numbers(1)
+    closed = AclBinding(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:alice", "*",
+        AclOperation.READ, AclPermissionType.ALLOW,
+    )  # fmt: skip
+    admin = kafka.admin()
+    admin.create_acls([closed])[closed].result()
+    reading.says(f"user bob may not see the topic {topic}")
+    send(kafka, topic, 2)
+    only = AclBinding(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:bob", "*",
+        AclOperation.READ, AclPermissionType.ALLOW,
+    )  # fmt: skip
+    admin.create_acls([only])[only].result()
+    reading.numbers(1, 2).says(f"topic {topic} is read again").stop()
+
+
+def test_what_is_wrong_at_the_start_is_an_error(kafka):
+    with pytest.raises(KafkaTrouble, match="there is no topic"):
+        Reading(kafka, f"{kafka.topic()}x")
+    with pytest.raises(KafkaTrouble, match="did you mean security"):
+        Reading(kafka, kafka.topic(), **{"secuirty.protocol": "SSL"})
+
+
+def test_it_waits_for_a_broker_that_is_killed_and_goes_on():
+    with server() as broker:
+        topic = broker.topic(partitions=2)
+        send(broker, topic, 1, 2)
+        reading = Reading(broker, topic).numbers(1, 2)
+        broker.stop(signal.SIGKILL)
+        reading.says("no broker answers; it goes on once one does")
+        assert reading.feed.state.endswith("no broker answers")
+        broker.start()
+        send(broker, topic, 3, partition=1)
+        reading.numbers(1, 2, 3).says("brokers answer again")
+        reading.stop()
+        assert len(reading.told) == 2
