@@ -23,7 +23,7 @@ from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, sources_of
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import Batch
 
-__all__ = ["Again", "CommitFn", "Limits", "OnCommit", "Run", "Writer"]
+__all__ = ["Again", "CommitFn", "Limits", "OnCommit", "Run", "SetAside", "Writer"]
 
 T = TypeVar("T")
 
@@ -76,6 +76,18 @@ class Limits:
     seconds: float = 5.0
 
 
+class SetAside(Exception):
+    """A sink never takes some messages of `batches`, in which these are among the failures now.
+
+    Nothing was stored. The batches are written again as they are here.
+    """
+
+    def __init__(self, batches: Sequence[Batch]):
+        """`batches` are all that were to be written, in their order."""
+        super().__init__("a sink does not take some of the messages")
+        self.batches = batches
+
+
 class Writer(Protocol):
     """A sink that is being written to. Each worker has one, used by one thread."""
 
@@ -93,7 +105,8 @@ class Writer(Protocol):
         """Store the new parts of (source id, batch) pairs with their stretches, all or nothing.
 
         Returns how many messages of each were stored. A batch may come again, or cut differently,
-        and several workers may write to one sink at once.
+        and several workers may write to one sink at once. Raises `SetAside` if there are messages
+        that the sink never takes.
         """
 
     def close(self) -> None:
@@ -227,7 +240,7 @@ class CommitFn(beam.DoFn):
     def _write(self, batches: list[Batch]) -> Counter[str]:
         """Commit batches; return what was committed, by the names of the metrics."""
         counts: Counter[str] = Counter()
-        for batch, count in zip(batches, self._written(batches), strict=True):
+        for batch, count in self._written(batches):
             counts["stored"] += count
             counts["repeated"] += batch.messages.num_rows - count
             counts["filtered"] += batch.filtered
@@ -236,8 +249,10 @@ class CommitFn(beam.DoFn):
                 self._run.on_commit(batch, count)
         return counts
 
-    def _written(self, batches: Sequence[Batch]) -> list[int]:
-        def stored() -> list[int]:
+    def _written(self, batches: Sequence[Batch]) -> list[tuple[Batch, int]]:
+        """Store batches; return each as it is stored, and how many of its messages are new."""
+
+        def stored() -> list[tuple[Batch, int]]:
             try:
                 return self._stored(batches)
             except SinkFailed:
@@ -247,7 +262,7 @@ class CommitFn(beam.DoFn):
         again = self._run.again
         return again.until_it_works(stored) if again else stored()
 
-    def _stored(self, batches: Sequence[Batch]) -> list[int]:
+    def _stored(self, batches: Sequence[Batch]) -> list[tuple[Batch, int]]:
         run = self._run
         if self._writer is None:
             self._writer = self._prepared()
@@ -255,8 +270,14 @@ class CommitFn(beam.DoFn):
         if new:
             found = self._writer.register(new, rules=run.rules, replace=run.replace)
             self._sources |= {key: one.source_id for key, one in found.items()}
-        numbered = [(self._sources[batch.source], batch) for batch in batches]
-        return self._writer.write(numbered, rules=run.rules, replace=run.replace)
+        while True:
+            numbered = [(self._sources[batch.source], batch) for batch in batches]
+            try:
+                counts = self._writer.write(numbered, rules=run.rules, replace=run.replace)
+            except SetAside as some:
+                batches = some.batches
+            else:
+                return list(zip(batches, counts, strict=True))
 
     def _prepared(self) -> Writer:
         writer = self._make()

@@ -53,12 +53,18 @@ class Job:
             )
         self.rules = Rules(settings)
         self.sinks = _sinks(settings, self.rules.protocol)
+        alone = [sink.name for sink in self.sinks if sink.alone]
+        if alone and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
+            raise UsageError(
+                f"{alone[0]} is written with transactions, by one process alone: leave out "
+                "--workers and --runner, or transactions=true"
+            )
         if not settings.input:
             raise UsageError(_nothing_to_read(settings))
         self.sources = sources_of(settings.input)
         self.stream = _stream(self.sources, settings)
         self.fix_json = any(sink.fix_json for sink in self.sinks)
-        one_is_enough = all(sink.one_writer for sink in self.sinks)
+        one_is_enough = bool(alone) or all(sink.one_writer for sink in self.sinks)
         self.processes = 1 if one_is_enough else os.cpu_count() or 1
         self.started = time.monotonic()
 
@@ -94,7 +100,7 @@ def _sinks(settings: Settings, protocol: Protocol) -> list[Sink]:
 def _place(name: str) -> str:
     """Return the name of a sink with its path, if it has one, spelt in one way."""
     scheme, _, rest = name.partition(":")
-    if scheme == "postgresql" or is_standard_output(name):
+    if scheme in ("postgresql", "kafka") or is_standard_output(name):
         return name
     return f"{scheme}:{os.path.realpath(rest.removeprefix('///'))}"
 

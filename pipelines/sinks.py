@@ -1,6 +1,7 @@
 """The table of connectors, which make sinks of URIs."""
 
 import functools
+import typing
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.schema import columns_of_a_run
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.open import look_at_store, open_store
+from fixfeed.pipelines.kafka_output import destination_of
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.settings import OPTIONS
 from fixfeed.pipelines.uris import UnknownPlace, split_uri
@@ -54,6 +56,7 @@ class Sink:
     look: Callable[[], Ledger | None]
     fix_json: bool = False
     one_writer: bool = False
+    alone: bool = False
     partition_by: Sequence[str] = ()
     remembers: bool = True
 
@@ -177,7 +180,36 @@ def _standard_output(uri: str, protocol: Protocol) -> Sink:
     return Sink(uri, ledger, write, failures, lambda: None, fix_json=True, remembers=False)
 
 
-def _there(ledger: JsonlLedger | ParquetLedger) -> Ledger | None:
+def _kafka(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
+    destination = destination_of(uri, messages.protocol)
+    try:
+        from fixfeed.io.kafka.failures import read_failures
+        from fixfeed.io.kafka.ledger import KafkaLedger
+    except ModuleNotFoundError as error:
+        raise UnknownPlace(str(error)) from error
+
+    def write(run: "Run") -> "beam.PTransform":
+        from fixfeed.io.kafka.sink import WriteToKafka
+
+        return WriteToKafka(destination, run, protocol=messages.protocol)
+
+    return Sink(
+        destination.place,
+        lambda: KafkaLedger(destination),
+        write,
+        lambda: read_failures(destination),
+        lambda: _there(KafkaLedger(destination)),
+        fix_json=not destination.raw,
+        alone=destination.transactions,
+    )
+
+
+class _Checked(Ledger, typing.Protocol):
+    def check(self) -> bool:
+        """Return whether it is there already; make nothing."""
+
+
+def _there(ledger: _Checked) -> Ledger | None:
     """Return a ledger that exists already and can be used, else None."""
     try:
         if ledger.check():
@@ -208,6 +240,7 @@ SINKS: Mapping[str, Connector] = {
     "postgresql": Connector(_sql, "postgresql://user@host/db", None),
     "parquet": Connector(_parquet, "parquet:lake/", [_BY_WORD["partition-by"]]),
     "jsonl": Connector(_jsonl, "jsonl:out.jsonl"),
+    "kafka": Connector(_kafka, "kafka://host:9092/topic", None),
 }
 """Scheme -> connector."""
 

@@ -63,7 +63,9 @@ ALLOWED = {
     "io/jsonl": _SINK
     | _PROTOCOL
     | {"fixfeed.io.jsonl", "fixfeed.io.sql.progress", "fixfeed.transforms.failures"},
-    "io/kafka": _SINK | _PROTOCOL | {"fixfeed.io.kafka", "fixfeed.io.stream"},
+    "io/kafka": _SINK
+    | _PROTOCOL
+    | {"fixfeed.io.kafka", "fixfeed.io.stream", "fixfeed.transforms.failures"},
     "io": {"fixfeed.io", "apache_beam"} | _PROTOCOL | _VIEWS,
     "pipelines": {"fixfeed.pipelines", "fixfeed.transforms", "fixfeed.io", "apache_beam"},
     # For people it reads as the library does.
@@ -144,7 +146,8 @@ def test_only_a_connector_imports_its_driver(file):
 
 
 def test_importing_files_and_sinks_imports_no_protocol():
-    modules = ("files.source", "sql.sink", "parquet.sink", "jsonl.sink", "jsonl.standard_output")
+    modules = ("files.source", "sql.sink", "parquet.sink", "jsonl.sink", "kafka.sink")
+    modules += ("jsonl.standard_output",)
     names = ", ".join(f"fixfeed.io.{module}" for module in modules)
     code = f"import sys, {names}; sys.exit('fixfeed.transforms.fix' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

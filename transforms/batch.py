@@ -16,6 +16,7 @@ __all__ = [
     "READING_REASONS",
     "TICK",
     "TIME",
+    "TOO_LARGE",
     "TOO_LONG",
     "TRUNCATED",
     "UNREADABLE",
@@ -41,16 +42,18 @@ LARGEST_SOURCE = 1 << 40
 RECORD = 1 << 16
 """How many positions a record of a queue takes, unless the user names another number."""
 
+TOO_LARGE = "too_large"
 TOO_LONG = "too_long"
 TRUNCATED = "truncated"
 UNREADABLE = "unreadable"
 
 READING_REASONS = {
+    TOO_LARGE: "a message that is larger than its topic of Kafka takes",
     TOO_LONG: "a piece of a message or line that is longer than --max-message",
     TRUNCATED: "the source ends inside a message; what follows makes it whole in a later run",
     UNREADABLE: "the source cannot be read beyond this position",
 }
-"""Why bytes are a failure, and what that means, as far as it comes from reading their source."""
+"""Why bytes are a failure, and what that means, whatever the protocol."""
 
 FAILURES = pa.schema(
     [

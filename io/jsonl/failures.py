@@ -1,15 +1,13 @@
 """Reads the failures of a file of JSON lines, in the order in which they were stored."""
 
-import base64
 from collections.abc import Generator
 from typing import Any
-
-import orjson
 
 from fixfeed.io.jsonl.files import FAILURES
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.redaction import redact
+from fixfeed.transforms.failures import failure_of
 
 __all__ = ["read_failures"]
 
@@ -36,13 +34,9 @@ def read_failures(place: str) -> Generator[dict[str, Any], None, None]:
             if (end is not None and at > end) or not line.endswith(b"\n"):
                 return
             try:
-                failure = orjson.loads(line)
-                raw = failure["raw"]
-                octets = base64.b64decode(raw["base64"]) if isinstance(raw, dict) else raw.encode()
-                row = {key: failure[key] for key in ("source", "position", "reason", "detail")}
-            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as e:
+                yield failure_of(line)
+            except ValueError as error:
                 raise SinkError(
                     f"{path}: line {number} is no failure as fixfeed writes it: something else has "
                     "changed the file"
-                ) from e
-            yield row | {"raw": octets}
+                ) from error

@@ -19,10 +19,18 @@ try:
         Consumer,
         KafkaError,
         KafkaException,
+        Message,
+        Producer,
         TopicCollection,
         TopicPartition,
     )
-    from confluent_kafka.admin import AclOperation, AdminClient
+    from confluent_kafka.admin import (
+        AclOperation,
+        AdminClient,
+        ConfigResource,
+        NewTopic,
+        ResourceType,
+    )
 except ImportError as error:
     raise ModuleNotFoundError(
         "Kafka needs the library confluent-kafka; install it with: pip install 'fixfeed[kafka]'"
@@ -35,6 +43,8 @@ __all__ = [
     "KafkaError",
     "KafkaException",
     "KafkaTrouble",
+    "Message",
+    "Producer",
     "Topic",
     "TopicPartition",
     "consumer_of",
@@ -107,8 +117,10 @@ class Cluster:
         topics = self._asked(lambda: self._admin.list_topics(timeout=_STEP)).topics
         return sorted(name for name in topics if not name.startswith("__"))
 
-    def topics(self, names: Collection[str]) -> dict[str, "Topic | KafkaTrouble"]:
-        """Return each topic, or what is wrong with it: it is not there, or may not be read.
+    def topics(
+        self, names: Collection[str], *, right: str = "READ"
+    ) -> dict[str, "Topic | KafkaTrouble"]:
+        """Return each topic, or what is wrong with it: it is not there, or the right is missing.
 
         Raises `KafkaTrouble` if nobody answers. No topic is made by asking.
         """
@@ -123,32 +135,56 @@ class Cluster:
             try:
                 told = future.result(_PATIENCE + _STEP)
             except KafkaException as error:
-                found[name] = self._topic_trouble(name, error.args[0])
+                found[name] = self._topic_trouble(name, error.args[0], right)
                 continue
             may = told.authorized_operations
-            if may and not {AclOperation.READ, AclOperation.ALL} & set(may):
-                found[name] = self._no_rights(name, "read")
+            if may and not {AclOperation[right], AclOperation.ALL} & set(may):
+                found[name] = self._no_rights(name, right.lower(), right)
             else:
                 # In the alphabet of Kafka's own tools, which has no slash.
                 topic_id = str(told.topic_id or "").replace("+", "-").replace("/", "_")
                 found[name] = Topic(name, topic_id, len(told.partitions))
         return found
 
-    def _topic_trouble(self, name: str, error: KafkaError) -> KafkaTrouble:
+    def make(self, name: str, partitions: int, config: Mapping[str, str]) -> None:
+        """Make a topic, with as many partitions as is usual there if `partitions` is -1.
+
+        It is no trouble if it is there already. Raises `KafkaTrouble`.
+        """
+        topic = NewTopic(name, partitions, config=dict(config))
+        try:
+            self._admin.create_topics([topic])[name].result(_PATIENCE)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise KafkaTrouble(
+                    f"{self._address.shown}: cannot make the topic {name}: {error.args[0].str()}",
+                    lasting=True,
+                ) from None
+
+    def settings(self, name: str) -> Mapping[str, str]:
+        """Return the settings of a topic, {} if this client may not look at them."""
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        try:
+            found = self._admin.describe_configs([resource])[resource].result(_PATIENCE)
+        except KafkaException:
+            return {}
+        return {word: str(entry.value) for word, entry in found.items()}
+
+    def _topic_trouble(self, name: str, error: KafkaError, right: str) -> KafkaTrouble:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             near = did_you_mean(name, [one for one in self.names() if one != name])
             return KafkaTrouble(
                 f"{self._address.shown}: there is no topic {name}{near}", lasting=True, gone=True
             )
         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-            return self._no_rights(name, "see")
+            return self._no_rights(name, "see", right)
         return KafkaTrouble(f"{self._address.shown}: topic {name}: {error.str()}")
 
-    def _no_rights(self, name: str, what: str) -> KafkaTrouble:
+    def _no_rights(self, name: str, what: str, right: str) -> KafkaTrouble:
         user = self._address.properties.get("sasl.username")
         who = f"user {user}" if user else "this client"
         return KafkaTrouble(
-            f"{self._address.shown}: {who} may not {what} the topic {name}; have the right READ "
+            f"{self._address.shown}: {who} may not {what} the topic {name}; have the right {right} "
             "granted on it (kafka-acls --add)",
             lasting=True,
         )

@@ -1,0 +1,100 @@
+"""The topics of a destination: checked before anything is sent, and made if that is asked for."""
+
+import time
+from collections.abc import Iterable
+
+from fixfeed.io.kafka.client import Cluster, KafkaTrouble
+from fixfeed.io.kafka.destination import Destination
+from fixfeed.io.ledger.ledger import SinkError, SinkFailed
+
+__all__ = ["check_topics", "sink_error"]
+
+_PATIENCE = 8.0  # seconds until a new topic is seen
+_TAKEN = 1_000_000
+"""So many bytes of a record a topic takes unless it was told otherwise."""
+
+_OF_PROGRESS = {"cleanup.policy": "compact", "segment.bytes": str(16 << 20)}
+"""What the ledger said before goes soon, so that it is read quickly."""
+
+
+def check_topics(destination: Destination, *, make: bool = True) -> dict[str, int]:
+    """Return how many bytes of a record each topic takes; {} if some are still to be made.
+
+    With `make` those that are missing are made if the destination asks for it. Raises `SinkError`
+    for one that is missing otherwise, that may not be written, or that would forget what a ledger
+    has to remember, and `SinkFailed` if the brokers do not answer.
+    """
+    try:
+        cluster = Cluster(destination.address)
+        cluster.identity()  # if nobody can be asked, it says why
+        missing = _missing(cluster, destination)
+        if missing and not destination.create:
+            raise _not_there(missing, destination)
+        if missing and not make:
+            return {}
+        for topic in missing:
+            ledger = topic == destination.progress
+            partitions = 1 if ledger else destination.partitions
+            cluster.make(topic, partitions, _OF_PROGRESS if ledger else {})
+        deadline = time.monotonic() + _PATIENCE
+        while missing and (missing := _missing(cluster, destination)):
+            if time.monotonic() > deadline:
+                raise KafkaTrouble(f"{destination.place}: {missing[0]} was made and is not seen")
+            time.sleep(0.05)
+        return {topic: _taken(cluster, topic, destination) for topic in destination.topics}
+    except KafkaTrouble as trouble:
+        raise sink_error(trouble) from trouble
+
+
+def sink_error(trouble: KafkaTrouble) -> SinkError:
+    """Return trouble with a destination as the error of a sink."""
+    return (SinkError if trouble.lasting else SinkFailed)(f"cannot write to {trouble}")
+
+
+def _missing(cluster: Cluster, destination: Destination) -> list[str]:
+    """Return the topics that are not there; raise `KafkaTrouble` for other trouble with one."""
+    missing = []
+    for name, found in cluster.topics(destination.topics, right="WRITE").items():
+        if isinstance(found, KafkaTrouble):
+            if not found.gone:
+                raise found
+            missing.append(name)
+        elif name == destination.progress and found.partitions != 1:
+            raise SinkError(
+                f"the topic {name} of {destination.place} has {found.partitions} partitions, and "
+                "what was sent is remembered in one; write to another topic, or make that one "
+                f"anew: {_command(name, destination)}"
+            )
+    return missing
+
+
+def _not_there(topics: Iterable[str], destination: Destination) -> SinkError:
+    names = list(topics)
+    commands = "; ".join(_command(topic, destination) for topic in names)
+    return SinkError(
+        f"cannot write to {destination.place}: there is no topic {' and none '.join(names)}; add "
+        f"create=true to its parameters, or make them: {commands}"
+    )
+
+
+def _command(topic: str, destination: Destination) -> str:
+    command = f"kafka-topics.sh --create --topic {topic}"
+    if topic == destination.progress:
+        command += " --partitions 1"
+        command += "".join(f" --config {word}={value}" for word, value in _OF_PROGRESS.items())
+    return command
+
+
+def _taken(cluster: Cluster, topic: str, destination: Destination) -> int:
+    """Return how many bytes a record of a topic may have."""
+    settings = cluster.settings(topic)
+    policy = settings.get("cleanup.policy", "compact")
+    if topic == destination.progress and policy != "compact":
+        raise SinkError(
+            f"the topic {topic} of {destination.place} would forget what was sent, as its "
+            f"cleanup.policy is {policy}; change that: kafka-configs.sh --alter --topic {topic} "
+            "--add-config cleanup.policy=compact"
+        )
+    told = destination.address.properties.get("message.max.bytes")
+    known = settings.get("max.message.bytes")
+    return min((int(one) for one in (told, known) if one is not None), default=_TAKEN)

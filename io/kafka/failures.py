@@ -1,0 +1,39 @@
+"""Reads the failures of a destination, in the order in which each partition has them."""
+
+from collections.abc import Generator
+from typing import Any
+
+from fixfeed.io.kafka.client import Cluster, KafkaTrouble, Message
+from fixfeed.io.kafka.destination import Destination
+from fixfeed.io.kafka.whole_topic import read_to_the_end
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.transforms.failures import failure_of
+
+__all__ = ["read_failures"]
+
+
+def read_failures(destination: Destination) -> Generator[dict[str, Any], None, None]:
+    """Yield all failures in the topic of a destination; nothing is made or changed.
+
+    One that was sent twice comes twice. Raises `SinkError` if there is no such topic, or a record
+    of it is not fixfeed's.
+    """
+    place, topic = destination.place, destination.failures
+    try:
+        found = Cluster(destination.address).topics([topic])[topic]
+        if isinstance(found, KafkaTrouble):
+            raise found
+        for message in read_to_the_end(destination.address, topic, [0] * found.partitions):
+            yield _failure(message, place, topic)
+    except KafkaTrouble as trouble:
+        raise SinkError(f"cannot read the failures of {trouble}") from trouble
+
+
+def _failure(message: Message, place: str, topic: str) -> dict[str, Any]:
+    try:
+        return failure_of(message.value() or b"")
+    except ValueError as error:
+        raise SinkError(
+            f"{place}: the record at offset {message.offset()} of partition {message.partition()} "
+            f"of {topic} is no failure as fixfeed writes it"
+        ) from error

@@ -1,0 +1,58 @@
+"""Reads topics from a place to the end that they have now."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fixfeed.io.kafka.address import Address
+from fixfeed.io.kafka.client import (
+    QUIET,
+    Consumer,
+    KafkaError,
+    KafkaTrouble,
+    Message,
+    TopicPartition,
+    reason_of,
+)
+
+__all__ = ["read_to_the_end"]
+
+_USUAL: Mapping[str, Any] = {
+    "group.id": "fixfeed",  # it has no part in any group, and leaves nothing there
+    "enable.auto.commit": False,
+    "auto.offset.reset": "earliest",
+    "enable.partition.eof": True,
+    "isolation.level": "read_committed",
+    "fetch.wait.max.ms": 10,
+}
+_MANY = 10_000
+_SILENCE = 10.0  # seconds after which no answer is an answer
+
+
+def read_to_the_end(address: Address, topic: str, starts: Sequence[int]) -> Iterator[Message]:
+    """Yield the records of partitions 0, 1, ... of a topic, each from its offset in `starts`.
+
+    Those of transactions that are open or undone are left out. Raises `KafkaTrouble` if
+    they cannot be read.
+    """
+    consumer = Consumer({**_USUAL, **address.client}, logger=QUIET)
+    try:
+        consumer.assign([TopicPartition(topic, *one) for one in enumerate(starts)])
+        left = set(range(len(starts)))
+        while left:
+            first = consumer.poll(_SILENCE)
+            if first is None:
+                raise _trouble(address, topic, f"no answer within {_SILENCE:.0f} seconds")
+            for message in [first, *consumer.consume(_MANY, 0)]:
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    left.discard(message.partition())
+                else:
+                    raise _trouble(address, topic, reason_of(error, address.properties))
+    finally:
+        consumer.close()
+
+
+def _trouble(address: Address, topic: str, why: str) -> KafkaTrouble:
+    return KafkaTrouble(f"{address.shown}: topic {topic} cannot be read: {why}")

@@ -1,0 +1,90 @@
+"""Sends the new parts of batches to Kafka, and writes down in the ledger that they are sent."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from fixfeed.io.commit import SetAside
+from fixfeed.io.kafka.destination import Destination
+from fixfeed.io.kafka.ledger import KafkaLedger
+from fixfeed.io.kafka.outgoing import as_records, failures_of, messages_of, set_aside, too_large
+from fixfeed.io.kafka.producer import Records
+from fixfeed.io.ledger.ledger import Progress, check_witness
+from fixfeed.io.ledger.new_parts import missing, new_parts
+from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.protocol import Protocol, default_protocol
+
+__all__ = ["KafkaWriter"]
+
+
+class KafkaWriter(KafkaLedger):
+    """Topics that store batches; see `WriteToKafka` for the guarantee."""
+
+    def __init__(self, destination: Destination, *, protocol: Protocol | None = None):
+        """Store the parameters; nothing is connected."""
+        super().__init__(destination, transactions=destination.transactions)
+        self._table = (protocol or default_protocol()).table
+
+    def write(
+        self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool
+    ) -> list[int]:
+        """Send (source id, batch) pairs; return how many messages of each are new.
+
+        Raises `SetAside`, and sends nothing, if a message is larger than its topic takes; and, with
+        `replace`, `SinkError` if a part of a batch is done under other rules.
+        """
+        made = self._made(batches)
+        messages: list[Records] = []
+        failures: list[Records] = []
+        facts: dict[str, Any] = {}
+        done = {source_id: self.done(source_id) for source_id, _ in batches}
+        stored = []
+        for source_id, batch in made:
+            rows, name = done[source_id], self.name_of(source_id)
+            check_witness(self.destination.place, batch, _overlapping(rows, batch))
+            if replace and any(row[0] != rules for row in _overlapping(rows, batch)):
+                raise self.irreplaceable(source_id)
+            if batch.provisional:
+                stretch = batch.start, batch.end
+                first = batch.start, batch.start + 1
+                if missing(first, rows) and self.is_new_end(source_id, stretch):
+                    failures.append(self._failures(batch, batch.failures, name))
+                    facts |= [self.of_unfinished(source_id, stretch)]
+                stored.append(0)
+                continue
+            parts = new_parts(batch, rows, rules=rules)
+            for part in parts:
+                messages += messages_of(part.messages, name, headers=self.destination.raw)
+                failures.append(self._failures(batch, part.failures, name))
+                row = self.extended(rows, part.progress)
+                rows[:] = [one for one in rows if one[1] != row[1]] + [row]
+                facts |= [self.of_done(source_id, row)]
+            stored.append(sum(part.messages.num_rows for part in parts))
+        if facts:
+            self.send([*messages, *failures], list(facts.items()))
+        return stored
+
+    def _made(self, batches: Sequence[tuple[int, Batch]]) -> list[tuple[int, Batch]]:
+        """Return batches as records; raise `SetAside` if some are too large."""
+        made, fitting, all_fit = [], [], True
+        for source_id, batch in batches:
+            name = self.name_of(source_id)
+            records = as_records(batch, name, self.destination, self._table)
+            sizes = too_large(records, name, self.sizes)
+            if sizes.any():
+                all_fit = False
+                batch = set_aside(batch, records, sizes)
+            made.append((source_id, records))
+            fitting.append(batch)
+        if not all_fit:
+            raise SetAside(fitting)
+        return made
+
+    def _failures(self, batch: Batch, rows: pa.RecordBatch, name: str) -> Records:
+        topic = self.destination.failures
+        return failures_of(batch, rows, name, topic, self.sizes[topic])
+
+
+def _overlapping(rows: Sequence[Progress], batch: Batch) -> list[Progress]:
+    return [row for row in rows if row[2] > batch.start and row[1] < batch.end]

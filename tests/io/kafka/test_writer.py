@@ -1,0 +1,291 @@
+"""A message becomes a record of a topic: at least once, with transactions exactly once."""
+
+import dataclasses
+import json
+import random
+import uuid
+from contextlib import closing
+
+import orjson
+import pyarrow as pa
+import pytest
+
+from fixfeed.io.commit import SetAside
+from fixfeed.io.kafka.failures import read_failures
+from fixfeed.io.kafka.ledger import KafkaLedger
+from fixfeed.io.kafka.producer import Records, Sender
+from fixfeed.io.kafka.writer import KafkaWriter
+from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed
+from fixfeed.io.ledger.source import Source
+from fixfeed.transforms.batch import TOO_LARGE, TRUNCATED
+from tests.io.jsonl.test_sink import BATCHES, BORDERS, LOG, batch, expected
+from tests.io.kafka.destinations import destination, lines, records, written
+from tests.io.ledger.known_sources import check_known_by_what_was_read
+
+MESSAGES, FAILURES, [PROGRESS] = expected()
+SOURCE = Source("file:key", "file", "day.log")
+
+
+@pytest.fixture
+def topic():
+    """The name of a topic that is not there."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(params=["at least once", "transactions"])
+def to(request, kafka, topic):
+    return destination(kafka, topic, transactions=request.param == "transactions")
+
+
+def content(to):
+    """Return all messages and failures, and the progress."""
+    with closing(KafkaLedger(to)) as ledger:
+        ledger.prepare()
+        known = ledger.register([SOURCE], rules="r")["file:key"]
+        progress = ledger.done(known.source_id)
+    return lines(to), lines(to, to.failures), progress
+
+
+def test_a_log_becomes_the_lines_of_a_file_of_json_lines_and_one_stretch(to):
+    assert written(to, batch(0, len(LOG))) == [len(MESSAGES)]
+    assert content(to) == (MESSAGES, FAILURES, [PROGRESS])
+
+
+def test_messages_of_a_session_are_in_order_in_one_partition_under_its_name(to):
+    written(to, *BATCHES)
+    found = records(to)
+    assert {one.key() for one in found} == {b"FIX.4.4:A->B"}
+    assert len({one.partition() for one in found}) == 1
+    positions = [orjson.loads(one.value())["position"] for one in found]
+    assert positions == sorted(positions)
+    assert {one.key() for one in records(to, to.failures)} == {b"day.log"}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_blocks_cut_differently_in_any_order_are_sent_once(to, seed):
+    rng = random.Random(seed)
+    for _ in range(4):
+        start, end = sorted(rng.sample(BORDERS, 2))
+        written(to, *rng.sample([batch(start, end), *rng.sample(BATCHES, 3)], 4))
+    written(to, batch(0, len(LOG)))
+    sent, failed, progress = content(to)
+    assert (sent, failed) == (MESSAGES, FAILURES)
+    covered = sorted((row[1], row[2]) for row in progress)
+    assert (covered[0][0], covered[-1][1]) == (0, len(LOG))
+    assert sum(row[3] for row in progress) == len(MESSAGES)
+
+
+def test_an_unfinished_end_is_sent_once_as_it_is(to):
+    first = BORDERS[20]
+    half = batch(first, first + 20, provisional=True)
+    written(to, batch(0, first), half)
+    written(to, half)
+    written(to, batch(first, first + 30, provisional=True))
+    written(to, batch(first, len(LOG)), half)
+    sent, failed, progress = content(to)
+    assert (sent, progress) == (MESSAGES, [PROGRESS])
+    ends = [one for one in map(orjson.loads, failed) if one["reason"] == TRUNCATED]
+    assert [one["raw"] for one in ends] == [
+        LOG[first : first + length].decode() for length in (20, 30)
+    ]
+    assert len(failed) == len(FAILURES) + 2
+
+
+def test_messages_may_go_as_they_came_with_their_identity_in_headers(kafka, topic):
+    to = destination(kafka, topic, raw=True)
+    written(to, *BATCHES)
+    found = {(record.value(), *(value for _, value in record.headers())) for record in records(to)}
+    assert found == {
+        (row["raw"], b"day.log", b"%d" % row["position"])
+        for one in BATCHES
+        for row in one.messages.to_pylist()
+    }
+    assert [name for name, _ in records(to)[0].headers()] == ["source", "position"]
+    assert lines(to, to.failures) == FAILURES
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("cl_ord_id", {b"C%d" % n for n in range(40) if n % 7}),
+        ("msg_seq_num", {b"%d" % n for n in range(40) if n % 7}),
+        ("symbol", {None}),
+        ("", {b"day.log"}),
+    ],
+)
+def test_any_column_is_the_key_and_without_a_value_there_is_none(kafka, topic, key, expected):
+    to = destination(kafka, topic, key=key)
+    written(to, *BATCHES)
+    assert {record.key() for record in records(to)} == expected
+
+
+def test_what_is_larger_than_its_topic_takes_is_a_failure_and_the_rest_goes_on(to, kafka):
+    kafka.make_topic(to.topic, max_message_bytes="2000")
+    kafka.make_topic(to.failures, max_message_bytes="1200")
+    raw = bytes(range(256)) * 12
+    large = batch(0, BORDERS[9])
+    position = large.messages["position"][4].as_py()
+    texts = large.messages["fix_json"].to_pylist()
+    texts[4] = json.dumps({"Text": "x" * 3000})
+    raws = large.messages["raw"].to_pylist()
+    raws[4] = raw
+    messages = large.messages
+    for name, values in (("fix_json", texts), ("raw", raws)):
+        place = messages.schema.get_field_index(name)
+        messages = messages.set_column(place, name, pa.array(values, messages[name].type))
+    large = dataclasses.replace(large, messages=messages, filtered=1, read=large.read + 1)
+
+    with pytest.raises(SetAside) as told:
+        written(to, large, BATCHES[9])
+    first, second = told.value.batches
+    assert second == BATCHES[9]
+    assert first.messages.num_rows + first.failures.num_rows + first.filtered == first.read
+    (failure,) = [row for row in first.failures.to_pylist() if row["reason"] == TOO_LARGE]
+    assert (failure["position"], failure["raw"]) == (position, raw)
+    assert failure["detail"].endswith(f" bytes, more than {to.topic} takes")
+    assert lines(to, partitions=1) == []
+
+    assert written(to, first, second) == [first.messages.num_rows, second.messages.num_rows]
+    assert len(lines(to, partitions=1)) == first.messages.num_rows + second.messages.num_rows
+    pieces = [one for one in read_failures(to) if one["reason"] == TOO_LARGE]
+    assert b"".join(one["raw"] for one in pieces) == raw
+    offset = 0
+    for number, one in enumerate(pieces, 1):
+        assert one["position"] == position + offset
+        assert one["detail"].endswith(f" (part {number} of {len(pieces)})")
+        offset += len(one["raw"])
+
+
+def test_topics_that_are_missing_are_named_with_what_makes_them(kafka, topic):
+    to = destination(kafka, topic, create=False)
+    kafka.make_topic(to.failures)
+    with pytest.raises(SinkError) as told:
+        written(to, *BATCHES)
+    assert str(told.value) == (
+        f"cannot write to {to.place}: there is no topic {topic} and none {topic}.progress; add "
+        f"create=true to its parameters, or make them: kafka-topics.sh --create --topic {topic}; "
+        f"kafka-topics.sh --create --topic {topic}.progress --partitions 1 "
+        "--config cleanup.policy=compact --config segment.bytes=16777216"
+    )
+
+
+def test_a_look_makes_no_topics(kafka, topic):
+    assert not KafkaLedger(destination(kafka, topic)).check()
+    with pytest.raises(SinkError, match="there is no topic"):
+        KafkaLedger(destination(kafka, topic, create=False)).check()
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ({"cleanup_policy": "delete"}, "would forget what was sent, as its cleanup.policy is dele"),
+        ({"partitions": 2, "cleanup_policy": "compact"}, "has 2 partitions, and what was sent is"),
+    ],
+)
+def test_a_topic_that_cannot_remember_is_refused(kafka, topic, made, told):
+    to = destination(kafka, topic)
+    kafka.make_topic(to.progress, **made)
+    with pytest.raises(SinkError, match=told):
+        written(to, *BATCHES)
+
+
+def test_a_record_of_the_ledger_by_a_newer_version_is_refused(kafka, topic):
+    to = destination(kafka, topic)
+    written(to, *BATCHES)
+    with closing(Sender(to, 1000, transactions=False)) as sender:
+        sender.commit([Records(to.progress, [b"orders/1"], [b"{}"])], ())
+    with pytest.raises(SchemaError, match=r"b'orders/1', which this fixfeed does not know"):
+        written(to, *BATCHES)
+
+
+def test_what_was_sent_cannot_be_replaced(to):
+    written(to, *BATCHES[:5])
+    with closing(KafkaLedger(to)) as ledger:
+        ledger.prepare()
+        known = ledger.register([SOURCE], rules="new")["file:key"]
+        with pytest.raises(SinkError, match=r"has messages of day\.log already.*--reprocess"):
+            ledger.restart([known.source_id], rules="new")
+    with pytest.raises(SinkError, match="cannot be replaced"):
+        written(to, *BATCHES, rules="new", replace=True)
+    assert len(lines(to)) == sum(one.messages.num_rows for one in BATCHES[:5])
+
+
+def test_a_file_is_known_by_what_was_read_of_it(kafka, topic, tmp_path):
+    to = destination(kafka, topic)
+    with closing(KafkaWriter(to)) as ledger:
+        ledger.prepare()
+
+        def write(source_id, one):
+            ledger.write([(source_id, one)], rules="r", replace=False)
+
+        check_known_by_what_was_read(tmp_path, ledger, write, LOG, batch(0, len(LOG)))
+
+
+def test_a_source_keeps_the_name_that_its_readers_know(to):
+    written(to, *BATCHES[:20])
+    written(to, *BATCHES, name="renamed.log")
+    assert content(to) == (MESSAGES, FAILURES, [PROGRESS])
+
+
+def test_two_processes_give_a_new_source_the_same_number(kafka, topic):
+    to = destination(kafka, topic)
+    with closing(KafkaLedger(to)) as one, closing(KafkaLedger(to)) as other:
+        one.prepare()
+        other.prepare()
+        other._catch_up = lambda: None  # it looked just before
+        assert one.register([SOURCE], rules="r") == other.register([SOURCE], rules="r")
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def killed_before_the_ledger(to, one):
+    """Write a batch, and die when its messages are sent and the ledger is not written yet."""
+    writer = KafkaWriter(to)
+    writer.prepare()
+    known = writer.register([SOURCE], rules="r")["file:key"]
+    send = writer._sender._send
+
+    def dies(many):
+        records = list(many)
+        if any(one.topic == to.progress for one in records):
+            writer._sender._wait()
+            raise Killed
+        send(records)
+
+    writer._sender._send = dies
+    with pytest.raises(Killed):
+        writer.write([(known.source_id, one)], rules="r", replace=False)
+
+
+def test_what_a_killed_job_has_sent_is_sent_again_and_with_transactions_is_not_there_before(to):
+    killed_before_the_ledger(to, batch(0, len(LOG)))
+    written(to, *BATCHES)
+    sent = lines(to)
+    assert sent == sorted(MESSAGES if to.transactions else MESSAGES * 2)
+    assert content(to)[2] == [PROGRESS]
+
+
+def test_a_second_job_with_transactions_stops_the_first_and_goes_on_after_it(kafka, topic):
+    to = destination(kafka, topic, transactions=True)
+    first = KafkaWriter(to)
+    first.prepare()
+    known = first.register([SOURCE], rules="r")["file:key"]
+    first.write([(known.source_id, BATCHES[0])], rules="r", replace=False)
+    written(to, *BATCHES[:10])
+    with pytest.raises(SinkError, match="another job has begun to write to") as told:
+        first.write([(known.source_id, BATCHES[1])], rules="r", replace=False)
+    assert not isinstance(told.value, SinkFailed)
+    first.close()
+    written(to, *BATCHES)
+    assert content(to) == (MESSAGES, FAILURES, [PROGRESS])
+
+
+def test_more_than_the_queue_holds_is_sent_all_the_same(kafka, topic):
+    to = destination(kafka, topic, properties="queue.buffering.max.messages=3")
+    written(to, batch(0, len(LOG)))
+    raw = destination(kafka, f"{topic}-raw", raw=True, properties="queue.buffering.max.messages=3")
+    written(raw, batch(0, len(LOG)))
+    assert lines(to) == MESSAGES
+    assert len(lines(raw)) == len(MESSAGES)

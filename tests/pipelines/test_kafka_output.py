@@ -1,0 +1,179 @@
+"""The whole job with Kafka as output: every message, whatever is killed."""
+
+import os
+import random
+import subprocess
+import time
+import uuid
+from contextlib import closing
+
+import orjson
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from fixfeed.io.commit import Run
+from fixfeed.io.kafka.failures import read_failures
+from fixfeed.io.ledger.ledger import SinkError, SinkFailed
+from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.uris import UnknownPlace
+from tests.io.kafka.destinations import destination, lines
+from tests.pipelines.jobs import FIXFEED
+from tests.pipelines.kafka_kills import broker_killer, job_killer, killed
+from tests.services.kafka_server import PASSWORD
+from tests.transforms.fix.messages import random_log
+
+LOG = random_log(random.Random(7), 300, mutated=0.1, delimiter=b"|")
+CLEAN = random_log(random.Random(8), 300, mutated=0, delimiter=b"|")
+
+
+@pytest.fixture
+def topic():
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+def fixfeed(*arguments, cwd, expected=0, **environment):
+    """Run the job; return its summary, or its errors if it is to end with another code."""
+    command = [*FIXFEED, "--json", "--quiet", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, env=os.environ | environment
+    )
+    assert done.returncode == expected, done.stderr
+    return orjson.loads(done.stdout) if expected == 0 else done.stderr
+
+
+def test_topics_get_what_files_of_json_lines_get_by_rules_and_once(kafka, topic, tmp_path):
+    (tmp_path / "day.log").write_bytes(LOG)
+    (tmp_path / "rules").write_text(
+        f"# executions have their own\nMsgType = 8 -> {topic}.8\n\nMsgType in D,F -> none\n"
+    )
+    to = destination(kafka, topic)
+    uri = f"{to.place}?create=true&partitions=3"
+    job = ("--input", "day.log", "--output", "jsonl:out.jsonl")
+    summary = fixfeed(*job, "--output", uri, cwd=tmp_path)
+    whole = (tmp_path / "out.jsonl").read_bytes().splitlines(keepends=True)
+    failed = (tmp_path / "out.failures.jsonl").read_bytes().splitlines(keepends=True)
+    assert lines(to) == sorted(whole)
+    assert lines(to, to.failures) == sorted(failed)
+    assert summary["sinks"][to.place] == summary["sinks"]["jsonl:out.jsonl"]
+    assert len(list(read_failures(to))) == len(failed) > 0
+
+    (tmp_path / "clean.log").write_bytes(CLEAN)
+    by_rules = destination(kafka, f"{topic}.rest")
+    uri = f"{by_rules.place}?create=true&partitions=3&topics=rules&failures={to.failures}"
+    summary = fixfeed("--input", "clean.log", "--output", uri, cwd=tmp_path)
+    counts = summary["sinks"][by_rules.place]
+    kinds = {
+        one: [orjson.loads(line)["message"]["Header"]["MsgType"] for line in lines(to, one)]
+        for one in (by_rules.topic, f"{topic}.8")
+    }
+    assert set(kinds[f"{topic}.8"]) == {"8"}
+    assert "8" not in kinds[by_rules.topic]
+    assert counts["filtered"] > 0
+    assert counts["stored"] == sum(map(len, kinds.values()))
+    assert counts["stored"] + counts["filtered"] == 300
+
+    again = fixfeed("--input", "clean.log", "--output", uri, cwd=tmp_path)
+    assert again["finished"] == ["clean.log"]
+    assert sum(len(lines(to, one)) for one in kinds) == counts["stored"]
+
+
+@pytest.mark.parametrize("transactions", [False, True])
+def test_a_killed_job_loses_nothing_and_sends_nothing_twice_with_transactions(
+    kafka, tmp_path, transactions
+):
+    found = killed(kafka, tmp_path, job_killer(3), kills=2, transactions=transactions)
+    assert found.stored == found.distinct == found.written > 0
+    assert not transactions or found.sent == found.written
+
+
+def test_a_broker_that_is_killed_under_a_stream_gets_everything_later(kafka, tmp_path):
+    found = killed(kafka, tmp_path, broker_killer(kafka, 3), kills=1, transactions=False)
+    assert found.stored == found.distinct == found.written > 0
+
+
+def prepared(uri):
+    with closing(sink_of(uri).ledger()) as ledger:
+        ledger.prepare()
+
+
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [
+        ("sasl.password=wrong-one", "does not accept user bob with this password"),
+        ("sasl.password={password}&ssl.ca.location={other}", "the broker is not trusted"),
+        ("sasl.password={password}", "user bob may not write the topic {topic}"),
+    ],
+)
+def test_what_keeps_a_job_from_writing_is_told_within_ten_seconds(kafka, topic, properties, told):
+    kafka.make_topic(topic)
+    kafka.make_topic(f"{topic}.failures")
+    kafka.make_topic(f"{topic}.progress", cleanup_policy="compact")
+    sees = AclBinding(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:bob", "*",
+        AclOperation.DESCRIBE, AclPermissionType.ALLOW,
+    )  # fmt: skip
+    admin = kafka.admin()
+    admin.create_acls([sees])[sees].result()
+    usual = "&".join(f"{word}={value}" for word, value in kafka.by_password.items())
+    given = properties.format(password=PASSWORD, other=kafka.other_ca)
+    if "ca.location" in given:
+        usual = usual.replace(f"ssl.ca.location={kafka.ca}&", "")
+    begin = time.monotonic()
+    with pytest.raises(SinkError) as error:
+        prepared(f"kafka://{kafka.sasl}/{topic}?{usual}&{given}")
+    assert time.monotonic() - begin < 10
+    assert told.format(topic=topic) in str(error.value)
+    assert "wrong-one" not in str(error.value)
+    assert PASSWORD not in str(error.value)
+
+
+def test_a_broker_that_is_not_there_is_told_within_ten_seconds():
+    begin = time.monotonic()
+    with pytest.raises(SinkFailed, match="nobody listens there"):
+        prepared("kafka://127.0.0.1:9/fix")
+    assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("kafka://h/fix?key=clordid", r"kafka://h/fix: key is 'clordid'.*did you mean cl_ord_id\?"),
+        ("kafka://h/fix?format=avro", "format is 'avro', expected json or raw"),
+        ("kafka://h/fix,other", "an output has one topic"),
+        ("kafka://h/fix?partitions=3", "add create=true"),
+        ("kafka://h/fix?failures=a+b", "no name of a topic"),
+        ("kafka://h/fix?create=perhaps", "create is 'perhaps', expected true or false"),
+        ("kafka://h/fix?acks=1", "kafka has no parameter 'acks'"),
+        ("kafka://h/fix?enable.idempotence=false", "fixfeed sets enable.idempotence itself"),
+        ("kafka://h/fix?topics=missing", "topics missing: No such file or directory"),
+        ("kafka://h/fix?topics={rules}", r"(?s)rules, line 2: .*`Symbl`.*nearest is Symbol"),
+    ],
+)
+def test_a_uri_that_cannot_be_understood_says_what_was_meant(tmp_path, uri, told):
+    rules = tmp_path / "rules"
+    rules.write_text("MsgType = 8 -> fix.8\nSymbl = A -> fix.a\n")
+    with pytest.raises(UnknownPlace, match=told):
+        sink_of(uri.format(rules=rules))
+
+
+def test_no_password_is_shown_anywhere(kafka, topic, tmp_path):
+    (tmp_path / "day.log").write_bytes(CLEAN)
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    usual = "&".join(f"{word}={value}" for word, value in kafka.by_password.items())
+    uri = f"kafka://{kafka.sasl}/{topic}?create=true&{usual}&sasl.password={PASSWORD}"
+    job = ("--input", "day.log", "--output", "sqlite:///fixfeed.db", "--output", uri)
+    summary = fixfeed(*job, cwd=tmp_path)
+    assert summary["sinks"][f"kafka://{kafka.sasl}/{topic}"]["stored"] == 300
+    assert PASSWORD not in str(summary)
+    assert PASSWORD.encode() not in (tmp_path / "fixfeed.db").read_bytes()
+    told = fixfeed(*job[:-1], f"{uri}&kye=1", cwd=tmp_path, expected=2)
+    assert "did you mean key?" in told
+    assert PASSWORD not in told
+    write = sink_of(uri).write(Run())
+    assert PASSWORD not in f"{write.display_data()} {write._destination!r}"
