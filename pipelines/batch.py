@@ -16,6 +16,7 @@ from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.ledger.ledger import Ledger, gaps
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.counts import Counts
+from fixfeed.pipelines.deriving import derive_all
 from fixfeed.pipelines.endings import (
     DONE,
     NOTHING_READ,
@@ -71,6 +72,7 @@ def run(job: Job, folder: Path) -> int:
         summary.exit_code = _exit_code(job, summary)
         _say_why(job, summary)
         end(runs, ledgers, summary)
+        derive_all(ledgers, job.watch.stop)
     show = partial(print_summary, protocol=job.rules.protocol)
     return job.ending.tell(summary, show, summary.exit_code)
 

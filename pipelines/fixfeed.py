@@ -27,6 +27,7 @@ COMMANDS = {
         "fixfeed.pipelines.fidelity.command",
         "read logs with QuickFIX as well, and compare",
     ),
+    "derive": ("fixfeed.pipelines.derive", "bring orders and executions up to date"),
     "migrate": ("fixfeed.pipelines.migrate", "bring a database or lake to this version's schema"),
     "gateway": ("fixfeed.pipelines.gateway", "receive what peers send, into a spool"),
     "views": ("fixfeed.pipelines.views", "write a DuckDB file with the views of a lake"),

@@ -47,6 +47,7 @@ class Sink:
     `fix_json`. `one_writer` means that one process keeps it busy: others would wait for their turn,
     and their rows would come in between. `partition_by` are the names that sort its files into
     folders, if it has any. `remembers` is false if its ledger does not know what it has.
+    `is_database` means that its ledger is a `Store`, with derived tables.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Sink:
     alone: bool = False
     partition_by: Sequence[str] = ()
     remembers: bool = True
+    is_database: bool = False
 
 
 class Messages(NamedTuple):
@@ -92,6 +94,7 @@ def _sql(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
         failures,
         lambda: look_at_store(uri, protocol=messages.protocol),
         one_writer=uri.startswith("sqlite:"),
+        is_database=True,
     )
 
 

@@ -12,6 +12,7 @@ from fixfeed.io.stream import Feed, ReadFromFeed
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.counts import Counts
+from fixfeed.pipelines.deriving import derived_all_along
 from fixfeed.pipelines.endings import DONE, OWN_ERROR, TOO_MANY_FAILURES, UNREAD
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.job import Job
@@ -53,7 +54,8 @@ def run(job: Job, folder: Path) -> int:
             )
         )
         stack.callback(feed.close)
-        _read(job, feed, counters, again)
+        with derived_all_along(job):
+            _read(job, feed, counters, again)
         for name, ledger in ledgers.items():
             ledger.finish(dict.fromkeys(opened_ledgers.plan.sources[name].values(), ""))
         summary = _summed_up(job, opened_ledgers.plan, counters)

@@ -26,7 +26,9 @@ _SCALAR = (
 _LEDGER = {"fixfeed.io.ledger", "fixfeed.io.redaction"}
 _SINK = {f"fixfeed.io.{name}" for name in ("codes", "commit", "fsync")} | _LEDGER
 _SINK |= {"apache_beam"}
-_PROTOCOL = {f"fixfeed.transforms.{name}" for name in ("batch", "codes", "nearest", "protocol")}
+_PROTOCOL = {
+    f"fixfeed.transforms.{name}" for name in ("batch", "codes", "derived", "nearest", "protocol")
+}
 _VIEWS = {"fixfeed.io.views", "fixfeed.transforms.dialects"}
 ALLOWED = {
     "transforms/fix/dictionary": _DICTIONARY,
@@ -39,13 +41,17 @@ ALLOWED = {
     "transforms/fix/rules": _SECRETS | {f"{FIX}.rules", f"{FIX}.scalar.values"},
     "transforms/fix/views": {f"{FIX}.{name}" for name in ("dictionary", "schema", "views")}
     | {"fixfeed.transforms.dialects"},
+    "transforms/fix/orders": {f"{FIX}.{name}" for name in ("orders", "schema")}
+    | {"fixfeed.transforms.derived"},
     "transforms/fix": {FIX, "fixfeed.transforms.batch"},
     "transforms/fix/protocol.py": {FIX, "fixfeed.transforms.batch", "fixfeed.transforms.protocol"},
     "transforms/batch.py": set(),
     "transforms/codes.py": set(),
     "transforms/dialects.py": {"fixfeed.transforms.codes"},
+    "transforms/derived.py": set(),
     "transforms/protocol.py": {
         "fixfeed.transforms.batch",
+        "fixfeed.transforms.derived",
         "fixfeed.transforms.codes",
         f"{FIX}.protocol",
     },

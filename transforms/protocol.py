@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import TIME, Batch, Block
 from fixfeed.transforms.codes import Code
+from fixfeed.transforms.derived import Derived
 
 __all__ = ["Framing", "Protocol", "Renewal", "Rule", "Table", "default_protocol"]
 
@@ -275,6 +276,8 @@ class Table:
       views: Yields (name, query) for the views that a dialect of SQL (`dialects`) has of the
         messages. A query may read `messages`, `codes`, `messages_named` and the views before it.
       renewal: Makes what brings messages of older versions of the protocol to this one.
+      derived: What the messages mean, as tables that databases keep up to date with them; each may
+        read the tables of those before it.
     """
 
     schema: pa.Schema
@@ -295,6 +298,7 @@ class Table:
     children: Mapping[str, pa.Schema] = field(default_factory=dict)
     views: Callable[[str], Iterable[tuple[str, str]]] = _no_views
     renewal: "Callable[[], Renewal] | None" = None
+    derived: Sequence[Derived] = ()
 
     def __post_init__(self) -> None:
         """Check the columns that are always there."""

@@ -79,6 +79,21 @@ class Database(ABC):
         """Append at least one batch, all of one schema, to a table in the transaction."""
 
     @abstractmethod
+    def select(self, statement: str, schema: pa.Schema, *values: Any) -> pa.Table:
+        """Return the rows of a query, with `?` for values, as columns of these types, in order."""
+
+    @abstractmethod
+    def among(self, values: pa.Array) -> tuple[str, Any]:
+        """Return the end of a condition that an expression is one of many values, and its `?`."""
+
+    @abstractmethod
+    def deriving(self) -> contextlib.AbstractContextManager[None]:
+        """Return a transaction (`transaction`) that nobody else derives tables during.
+
+        It sees the messages as they are at its beginning.
+        """
+
+    @abstractmethod
     def lock_schema(self) -> None:
         """Keep other processes from making or migrating the schema during the transaction."""
 

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import DECIMAL
 
-__all__ = ["with_doubles"]
+__all__ = ["decimals", "with_doubles"]
 
 _EXACT = 1 << 53  # up to here a double is exact for every integer
 _FINER = rf'":\[?"-?[0-9]*\.[0-9]{{{DECIMAL.scale + 1},}}"'
 _LAST_PLACE = Decimal(1).scaleb(-DECIMAL.scale)
 _CONTEXT = Context(prec=60)
+_LOW = (1 << 64) - 1
 
 
 def with_doubles(rows: pa.RecordBatch, finer: Mapping[str, str]) -> pa.RecordBatch:
@@ -62,6 +63,31 @@ def _doubles(decimals: pa.Array) -> pa.Array:
         texts = decimals.take(pa.array(large)).cast(pa.string())
         values[large] = texts.cast(pa.float64()).to_numpy()
     return pa.array(values, mask=~valid)
+
+
+def decimals(doubles: pa.Array) -> pa.Array:
+    """Return the decimal that each double stands for: the shortest number that is nearest to it.
+
+    >>> decimals(pa.array([0.1, 1234567.1]))[1].as_py()
+    Decimal('1234567.1000000000')
+    """
+    valid = _valid(doubles)
+    values = np.where(valid, doubles.fill_null(0).to_numpy(zero_copy_only=False), 0.0)
+    scaled = np.rint(values * 10.0**DECIMAL.scale)
+    # Where the product has fifteen digits at most, rounding it undoes what made it a double.
+    small = np.abs(scaled) < 1e15
+    halves = np.empty((len(values), 2), "<i8")
+    halves[:, 0] = np.where(small, scaled, 0).astype(np.int64)
+    # Larger ones mostly are quantities, with four places at most.
+    fourths = np.rint(values * 1e4)
+    round_ones = ~small & (np.abs(values) < 9e8) & (fourths / 1e4 == values)
+    halves[round_ones, 0] = fourths[round_ones].astype(np.int64) * 10 ** (DECIMAL.scale - 4)
+    halves[:, 1] = halves[:, 0] >> 63
+    for row in np.flatnonzero(~small & ~round_ones).tolist():
+        found = int(_CONTEXT.scaleb(Decimal(repr(float(values[row]))), DECIMAL.scale))
+        halves[row] = (found & _LOW) - ((found & _LOW) >> 63 << 64), found >> 64
+    buffers = [pa.py_buffer(np.packbits(valid, bitorder="little")), pa.py_buffer(halves)]
+    return pa.Array.from_buffers(DECIMAL, len(values), buffers)
 
 
 def _valid(array: pa.Array) -> NDArray[np.bool_]:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 
+from fixfeed.io.sql.derived import start_over
 from fixfeed.io.sql.tables import (
     DIALECTS,
     VERSION,
     add_column,
     codes_table,
+    derived_statements,
     drop_view_statements,
     index_statements,
     sources_statements,
@@ -41,6 +43,10 @@ def migrate(database: "Database", found: int) -> None:
             database.query(add_column(name, dialect, table))
     if found < 4:
         _to_version_4(database)
+    if found < 5:
+        for statement in derived_statements(dialect, table):
+            database.query(statement)
+        start_over(database)
     for statement in view_statements(dialect, table):
         database.query(statement)
 
@@ -84,6 +90,7 @@ MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
     1: dict.fromkeys(DIALECTS, ("alter table messages add column masked text",)),
     2: {dialect: _to_version_3(dialect) for dialect in DIALECTS},
     3: {"sqlite": (), "postgresql": ("drop index if exists messages_time",)},
+    4: dict.fromkeys(DIALECTS, ()),
 }
 """For each older version and dialect, the statements that lead to the next version's tables.
 

@@ -15,12 +15,13 @@ from urllib.parse import quote
 
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi
+import orjson
 import pyarrow as pa
 
 from fixfeed.io.fsync import not_writable
 from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 from fixfeed.io.redaction import redact
-from fixfeed.io.sql.doubles import with_doubles
+from fixfeed.io.sql.doubles import decimals, with_doubles
 from fixfeed.io.sql.store import Store
 from fixfeed.io.sql.times import with_texts_of_times
 from fixfeed.transforms.nearest import nearest
@@ -45,6 +46,7 @@ _TROUBLES = (
     "out of memory",
 )
 _FETCHED = 1000  # rows at a time
+_ALL = 1 << 30  # rows, more than are asked for
 PRAGMAS = (
     "journal_mode = wal",
     # A kill loses nothing; a power cut may lose the last commits, rows and progress together.
@@ -167,6 +169,27 @@ class SqliteStore(Store):
         with self._telling():
             self._cursor.adbc_ingest(table, rows, mode="append")
 
+    def select(self, statement: str, schema: pa.Schema, *values: Any) -> pa.Table:
+        """See `Database.select`."""
+        with self._telling(), self._connection.cursor() as cursor:
+            # The driver finds the type of a column from the rows that it reads at once.
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(_ALL)})
+            cursor.execute(statement, values or None)
+            found = cursor.fetch_arrow_table()
+        columns = [
+            _typed(column.combine_chunks(), field.type)
+            for column, field in zip(found.columns, schema, strict=True)
+        ]
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    def among(self, values: pa.Array) -> tuple[str, Any]:
+        """See `Database.among`."""
+        return "in (select value from json_each(?))", orjson.dumps(values.to_pylist()).decode()
+
+    def deriving(self) -> contextlib.AbstractContextManager[None]:
+        """See `Database.deriving`: a transaction that writes has the database for itself."""
+        return self.transaction()
+
     def lock_schema(self) -> None:
         """Do nothing: a transaction that writes has the database for itself."""
 
@@ -201,6 +224,17 @@ class SqliteStore(Store):
         """See `Database.close`."""
         self._cursor.close()
         self._connection.close()
+
+
+def _typed(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return a column as it was read in the type that was stored."""
+    if column.null_count == len(column):
+        return pa.nulls(len(column), kind)
+    if pa.types.is_decimal128(kind):
+        return decimals(column.cast(pa.float64()))
+    if pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp("us")).cast(pa.int64()).cast(kind)
+    return column.cast(kind)
 
 
 def _check_there(path: Path, place: str) -> None:

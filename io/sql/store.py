@@ -15,6 +15,7 @@ from fixfeed.io.ledger.ledger import (
     reprocessed_elsewhere,
 )
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
+from fixfeed.io.sql.derived import keep_removed, mark
 from fixfeed.io.sql.ledger import SqlLedger
 from fixfeed.io.sql.progress import extend, insert, join, overlapping
 from fixfeed.io.sql.tables import (
@@ -65,6 +66,7 @@ class Store(SqlLedger):
     def _write(self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool) -> list[int]:
         stored = [0] * len(batches)
         rows: dict[str, list[tuple[int, pa.RecordBatch]]] = {}
+        marks: list[tuple[int, int, int]] = []
         # Ordered by key, so that two jobs wait for each other but do not deadlock.
         ordered = sorted(enumerate(batches), key=lambda one: (one[1][0], one[1][1].start))
         with self.transaction():
@@ -76,7 +78,13 @@ class Store(SqlLedger):
                 for part in self._enter(source_id, batch, rules, replace):
                     for table, found in part.tables.items():
                         rows.setdefault(table, []).append((source_id, found))
-                    stored[place] += part.messages.num_rows
+                    count = part.messages.num_rows
+                    stored[place] += count
+                    if count:
+                        first = first_key(source_id)
+                        start, end = part.stretch
+                        marks.append((first + start, first + end - 1, count))
+            mark(self, marks)
             for table, found_in_all in rows.items():
                 self._ingest(table, found_in_all)
         return stored
@@ -110,6 +118,8 @@ class Store(SqlLedger):
             # Without `replace` these are the failures of an unfinished end that has come again.
             failed = self._delete("failures", source_id, *part.stretch)
             if replace:
+                start, end = (first_key(source_id) + at for at in part.stretch)
+                keep_removed(self, start, end - 1)
                 for table in self.table.children:
                     self._delete(table, source_id, *part.stretch)
                 gone = self._delete("messages", source_id, *part.stretch), failed

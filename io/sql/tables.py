@@ -22,6 +22,7 @@ __all__ = [
     "add_column",
     "codes_table",
     "create_statements",
+    "derived_statements",
     "drop_view_statements",
     "index_statements",
     "sources_statements",
@@ -29,7 +30,7 @@ __all__ = [
     "view_statements",
 ]
 
-VERSION = 4
+VERSION = 5
 """The version of the schema; `io.sql.migrations` leads to it from older versions."""
 
 DIALECTS = ("sqlite", "postgresql")
@@ -148,6 +149,7 @@ def create_statements(dialect: str, table: Table) -> list[str]:
   ended text
 )""",
         codes_table(dialect),
+        *derived_statements(dialect, table),
         *(
             f"create index messages_{columns[0]} on messages ({', '.join(columns)})"
             f" where {columns[0]} is not null"
@@ -156,6 +158,54 @@ def create_statements(dialect: str, table: Table) -> list[str]:
         *index_statements(table, dialect),
         *view_statements(dialect, table),
     ]
+    return statements
+
+
+def derived_statements(dialect: str, table: Table) -> list[str]:
+    """Return the statements that make the derived tables, and what says that they are behind.
+
+    `derive_stretches` has the stretches of message_id that are not in the derived tables yet, and
+    `derive_removed` what matters of removed messages that still are (`io.sql.derived`).
+    """
+    index = DIALECTS.index(dialect)
+    integer = _TYPES[pa.int64()][index]
+    mark = "mark integer primary key"
+    if dialect == "postgresql":
+        mark = "mark bigint generated always as identity primary key"
+    schemas = {field.name: field for field in table.schema}
+    read = [name for one in table.derived for name in (*one.columns, *one.where)]
+    kept = {name: _TYPES[schemas[name].type][index] for name in read}
+    if dialect == "postgresql":
+        kept |= {name: "jsonb" for name in kept if name in table.json}
+    separator = ",\n  "
+    removed = separator.join(f"{name} {kind}" for name, kind in kept.items())
+    statements = [
+        f"""create table derive_stretches (
+  {mark},
+  first {integer} not null,
+  last {integer} not null,
+  messages {integer} not null
+)""",
+        f"create table derive_removed (\n  {mark},\n  message_id {integer} not null"
+        + (f",\n  {removed}" if removed else "")
+        + "\n)",
+    ]
+    for one in table.derived:
+        for name, derived in one.tables.items():
+            lines = [
+                f"{field.name} {_TYPES[field.type][index]}{'' if field.nullable else ' not null'}"
+                for field in derived.schema
+            ]
+            if derived.key:
+                lines.append(f"primary key ({', '.join(derived.key)})")
+            # Rows in the order of their key need no second copy of it.
+            end = " without rowid" if dialect == "sqlite" and derived.key else ""
+            statements.append(f"create table {name} (\n  {separator.join(lines)}\n){end}")
+            statements += [
+                f"create index {name}_{'_'.join(columns)} on {name} ({', '.join(columns)})"
+                f" where {columns[0]} is not null"
+                for columns in derived.indexes
+            ]
     return statements
 
 

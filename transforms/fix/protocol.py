@@ -28,6 +28,7 @@ from fixfeed.transforms.fix.framing.leftovers import REASONS, before_not_text
 from fixfeed.transforms.fix.framing.messages import CHECK_SUM
 from fixfeed.transforms.fix.framing.whole import whole
 from fixfeed.transforms.fix.logons import carry
+from fixfeed.transforms.fix.orders.derived import Orders
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.reading import USUAL, Reading
@@ -131,6 +132,7 @@ _TABLE = Table(
     ordered_by="session",
     views=views,
     renewal=FixRenewal,
+    derived=(Orders(),),
 )
 
 

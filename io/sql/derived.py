@@ -1,0 +1,251 @@
+"""Keeps a database's derived tables (`transforms.derived`) up to date with its messages.
+
+A transaction that stores messages marks their stretch of message_id in `derive_stretches`, one row
+a stretch. One that deletes messages keeps the columns that matter in `derive_removed`. `derive`
+takes some of both at a time, changes the tables, and deletes what it took, in one transaction: a
+kill leaves it done or to be done. So the tables are those of all messages once both are empty.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+
+from fixfeed.transforms.derived import Derived
+
+if TYPE_CHECKING:
+    from fixfeed.io.sql.database import Database
+
+__all__ = ["derive", "keep_removed", "mark", "start_over"]
+
+_MESSAGES = 200_000  # at once: some 300 MB of memory
+_LARGEST = (1 << 63) - 1
+_STRETCH = pa.schema(
+    [("mark", pa.int64()), ("first", pa.int64()), ("last", pa.int64()), ("messages", pa.int64())]
+)
+
+
+def mark(database: "Database", stretches: Sequence[tuple[int, int, int]]) -> None:
+    """Mark stretches of messages that come, in their transaction: first id, last id, how many."""
+    if stretches and database.table.derived:
+        database.query(
+            "insert into derive_stretches (first, last, messages) values "
+            + ", ".join(f"({first}, {last}, {count})" for first, last, count in stretches)
+        )
+
+
+def keep_removed(database: "Database", first: int, last: int) -> None:
+    """Keep what matters of the messages from `first` to `last`, which this transaction deletes."""
+    if database.table.derived:
+        names = ", ".join(_columns(database))
+        database.query(
+            f"insert into derive_removed ({names}) select {names} from messages"
+            f" where message_id between ? and ?{_and_where(database.table.derived)}",
+            first,
+            last,
+        )
+
+
+def start_over(database: "Database") -> None:
+    """Empty the derived tables, and mark all messages, in the transaction."""
+    for one in database.table.derived:
+        for name in one.tables:
+            database.query(f"delete from {name}")
+    database.query("delete from derive_removed")
+    database.query("delete from derive_stretches")
+    count = int(database.query("select count(*) from messages")[0][0])
+    if count:
+        mark(database, [(0, _LARGEST, count)])
+
+
+def derive(
+    database: "Database", *, stop: Callable[[], bool] = lambda: False, at_once: int = _MESSAGES
+) -> int:
+    """Bring the derived tables up to date; return how many messages were looked at for it.
+
+    It does so in parts of about `at_once` messages, each all or nothing, and ends early after one
+    of them if `stop` says so. Nobody else derives meanwhile; others may store messages, in SQLite
+    between two parts.
+    """
+    looked_at = 0
+    while database.table.derived and _due(database) and not stop():
+        with database.deriving():
+            looked_at += _derive_part(database, at_once)
+    return looked_at
+
+
+def _due(database: "Database") -> bool:
+    return any(
+        database.query(f"select 1 from {name} limit 1")
+        for name in ("derive_stretches", "derive_removed")
+    )
+
+
+def _derive_part(database: "Database", at_once: int) -> int:
+    part = _next_part(database, at_once)
+    for one in database.table.derived:
+        schema = _schema(database, one)
+        changed = [
+            _messages(database, one, f"message_id between {first} and {last}")
+            for first, last in part.stretches
+        ]
+        removed = database.select(
+            f"select {', '.join(schema.names)} from derive_removed"
+            f" where mark <= {part.last_removed}{_and_where([one])}",
+            schema,
+        )
+        stored = _Stored(database, one)
+        changes = one.update(pa.concat_tables([schema.empty_table(), *changed]), removed, stored)
+        for name, units in changes.units.items():
+            if len(units):
+                among, values = database.among(units)
+                database.query(f"delete from {name} where {one.tables[name].unit} {among}", values)
+        for name, rows in changes.rows.items():
+            if rows.num_rows:
+                database.ingest(name, rows.combine_chunks().to_batches())
+    among, values = database.among(pa.array(part.marks, pa.int64()))
+    database.query(f"delete from derive_stretches where mark {among}", values)
+    database.query(f"delete from derive_removed where mark <= {part.last_removed}")
+    return part.messages
+
+
+class _Part(NamedTuple):
+    """What is done in one transaction.
+
+    `marks` are the rows of derive_stretches, `stretches` their messages, neighbours joined.
+    """
+
+    marks: list[int]
+    stretches: list[tuple[int, int]]
+    last_removed: int
+    messages: int
+
+
+def _next_part(database: "Database", at_once: int) -> _Part:
+    """Return the next stretches, of at most so many messages; a longer one is divided."""
+    stretches = list(_stretches(database))
+    taken, messages = 0, 0
+    for one in stretches:
+        if taken and messages + one.messages > at_once:
+            break
+        taken, messages = taken + 1, messages + one.messages
+    if messages > at_once:  # one alone
+        stretches = [_shortened(database, stretches[0], at_once)]
+        messages = stretches[0].messages
+    removed = database.query(
+        f"select max(mark), count(*) from (select mark from derive_removed order by mark"
+        f" limit {at_once}) taken"
+    )
+    joined: list[tuple[int, int]] = []
+    for one in sorted(stretches[:taken], key=lambda one: one.first):
+        if joined and one.first <= joined[-1][1] + 1:
+            joined[-1] = joined[-1][0], max(joined[-1][1], one.last)
+        else:
+            joined.append((one.first, one.last))
+    marks = [one.mark for one in stretches[:taken]]
+    return _Part(marks, joined, int(removed[0][0] or -1), messages + int(removed[0][1]))
+
+
+class _Stretch(NamedTuple):
+    mark: int
+    first: int
+    last: int
+    messages: int
+
+
+def _stretches(database: "Database") -> Iterator[_Stretch]:
+    # In the order of message_id, so that a run that has stored a log in any order derives its
+    # orders once.
+    found = database.select(
+        "select mark, first, last, messages from derive_stretches order by first, mark", _STRETCH
+    )
+    return map(_Stretch._make, zip(*(column.to_pylist() for column in found.columns), strict=True))
+
+
+def _shortened(database: "Database", long: _Stretch, at_once: int) -> _Stretch:
+    """Divide a stretch in the table; return its first part, which has no row there any more."""
+    found = database.query(
+        f"select message_id from messages where message_id between ? and ?"
+        f" order by message_id limit 1 offset {at_once}",
+        long.first,
+        long.last,
+    )
+    if not found:
+        return long
+    border = int(found[0][0])
+    rest = max(1, long.messages - at_once)
+    mark(database, [(border, long.last, rest)])
+    return long._replace(last=border - 1, messages=at_once)
+
+
+class _Stored:
+    """See `transforms.derived.Stored`."""
+
+    def __init__(self, database: "Database", derived: Derived):
+        self._database = database
+        self._derived = derived
+
+    def rows(self, table: str, column: str, values: pa.Array) -> pa.Table:
+        schema = next(
+            one.tables[table].schema for one in self._database.table.derived if table in one.tables
+        )
+        if not len(values):
+            return schema.empty_table()
+        among, given = self._database.among(values)
+        return self._database.select(
+            f"select {', '.join(schema.names)} from {table} where {column} {among}", schema, given
+        )
+
+    def messages(self, ids: pa.Array) -> pa.Table:
+        if not len(ids):
+            return _schema(self._database, self._derived).empty_table()
+        among, given = self._database.among(ids)
+        return _messages(self._database, self._derived, f"message_id {among}", given)
+
+    def between(self, begin: str, end: str) -> pa.Table:
+        time = ", ".join(self._database.table.in_order)
+        time = f"coalesce({time})" if "," in time else time
+        return _messages(
+            self._database, self._derived, f"{time} >= ? and {time} < ?", *_six_digits(begin, end)
+        )
+
+
+def _six_digits(*times: str) -> list[str]:
+    """Return times as the texts that SQLite has, which are compared as texts."""
+    return [f"{one:<19}"[:19] + (one[19:] + ".000000"[len(one[19:]) :])[:7] for one in times]
+
+
+def _columns(database: "Database") -> list[str]:
+    """Return message_id and all columns that matter to any derived table, or choose messages."""
+    names = [name for one in database.table.derived for name in (*one.columns, *one.where)]
+    return list(dict.fromkeys(["message_id", *names]))
+
+
+def _schema(database: "Database", derived: Derived) -> pa.Schema:
+    types = database.table.schema
+    columns = [(name, types.field(name).type) for name in derived.columns]
+    return pa.schema([("message_id", pa.int64()), *columns])
+
+
+def _messages(database: "Database", derived: Derived, which: str, *values: object) -> pa.Table:
+    schema = _schema(database, derived)
+    return database.select(
+        f"select {', '.join(schema.names)} from messages where {which}{_and_where([derived])}",
+        schema,
+        *values,
+    )
+
+
+def _and_where(derived: Sequence[Derived]) -> str:
+    """Return the condition that messages matter to one of them, after others."""
+    conditions = [_condition(one.where) for one in derived]
+    return f" and ({' or '.join(conditions)})" if all(conditions) else ""
+
+
+def _condition(where: Mapping[str, object]) -> str:
+    parts = []
+    for name, values in where.items():
+        assert isinstance(values, (tuple, list, set, frozenset))
+        listed = ", ".join(f"'{value}'" for value in sorted(values))
+        parts.append(f"{name} in ({listed})")
+    return " and ".join(parts)

@@ -1,0 +1,88 @@
+"""Brings the derived tables of a run's databases up to date: at its end, in a stream all along."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+
+from fixfeed.io.ledger.ledger import Ledger, SinkError
+from fixfeed.io.redaction import redact_text
+from fixfeed.io.sql.derived import derive
+from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.sinks import Sink
+
+__all__ = ["derive_all", "derived_all_along"]
+
+_PAUSE = 0.5  # seconds between two looks for something to derive
+_AFTER_TROUBLE = 5.0  # seconds
+_AT_THE_END = 4.0  # seconds, of the eight that a stream has to end in
+_AT_ONCE = 20_000  # messages; meanwhile nothing is stored in SQLite
+
+
+def derive_all(ledgers: Mapping[str, Ledger], stop: Callable[[], bool]) -> None:
+    """Bring the tables of all databases up to date, unless `stop` says to end before."""
+    for ledger in ledgers.values():
+        if isinstance(ledger, Store):
+            derive(ledger, stop=stop)
+
+
+@contextmanager
+def derived_all_along(job: Job) -> Iterator[None]:
+    """Derive what is stored while the work inside goes on, and what is left after it.
+
+    Nothing is lost if that fails: what is not derived stays marked, and the next run derives it.
+    """
+    over = threading.Event()
+    threads = [
+        threading.Thread(target=_keep_deriving, args=(job, sink, over), daemon=True)
+        for sink in job.sinks
+        if sink.is_database
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(2 * _AT_THE_END)
+
+
+class _Late:
+    """Returns whether the time for what is left at the end is over."""
+
+    def __init__(self) -> None:
+        self._when = time.monotonic() + _AT_THE_END
+
+    def __call__(self) -> bool:
+        return time.monotonic() > self._when
+
+
+def _keep_deriving(job: Job, sink: Sink, over: threading.Event) -> None:
+    """Derive again and again until `over`, and then what is left, with a connection of its own."""
+    said = False
+    while True:
+        try:
+            with closing(sink.ledger()) as store:
+                assert isinstance(store, Store)
+                while not over.is_set():
+                    derive(store, stop=over.is_set, at_once=_AT_ONCE)
+                    over.wait(_PAUSE)
+                derive(store, stop=_Late(), at_once=_AT_ONCE)
+                return
+        except SinkError as error:
+            # Storing tells of a server that is away, and goes on as well once it is there.
+            if not said:
+                job.say(f"note: orders are derived later: {redact_text(str(error))}")
+            said = True
+            if over.wait(_AFTER_TROUBLE):
+                return
+        except Exception as error:
+            # Messages are stored all the same.
+            job.say(
+                "note: the derived tables are not kept up to date any more, by an error of "
+                f"fixfeed's own ({type(error).__name__}: {redact_text(str(error))}); messages are "
+                "stored, and fixfeed derive goes on with what is left"
+            )
+            return

@@ -1,0 +1,171 @@
+"""Derived tables are what the stored messages say, whatever happened on the way."""
+
+import contextlib
+import random
+
+import pyarrow.compute as pc
+import pytest
+
+from fixfeed.io.ledger.source import Source
+from fixfeed.io.sql import derived
+from fixfeed.io.sql.open import open_store
+from fixfeed.pipelines import derive as command
+from fixfeed.pipelines import migrate
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.orders.schema import TABLES
+from fixfeed.transforms.fix.parser import parse_block
+from tests.transforms.fix.messages import encode
+from tests.transforms.fix.orders.odd_days import made
+
+LOG = made(7, orders=30)
+
+
+@pytest.fixture
+def store(database):
+    with contextlib.closing(opened(database)) as found:
+        yield found
+
+
+def opened(uri):
+    store = open_store(uri)
+    store.prepare()
+    return store
+
+
+def write(store, lines, *, start=0, key="file:key", rules="r", replace=False, keep=None):
+    """Store lines of a log that begins at `start` in its source; only rows that `keep` says."""
+    number = store.register([Source(key, "file", "day.log")], rules=rules, replace=replace)[key]
+    batch = parse_block(Block(key, start, b"".join(lines)))
+    if keep is not None:
+        kept = batch.messages.filter(pc.equal(batch.messages["msg_type"], keep))
+        filtered = batch.messages.num_rows - kept.num_rows
+        batch = batch.__class__(
+            batch.source, batch.start, batch.end, kept, batch.failures, filtered=filtered
+        )
+    store.write([(number.source_id, batch)], rules=rules, replace=replace)
+
+
+def content(store):
+    """Return the rows of all derived tables, sorted."""
+    return {
+        name: sorted(map(str, store.query(f"select {', '.join(table.schema.names)} from {name}")))
+        for name, table in TABLES.items()
+    }
+
+
+def test_deriving_after_each_commit_gives_what_deriving_at_the_end_gives(store):
+    random.Random(1).shuffle(lines := list(LOG))
+    start = 0
+    while lines:
+        part, lines = lines[:9], lines[9:]
+        write(store, part, start=start)
+        assert derived.derive(store) == len(part)
+        start += sum(map(len, part))
+    after_each = content(store)
+    with store.transaction():
+        derived.start_over(store)
+    assert not any(content(store).values())
+    assert derived.derive(store) == len(LOG)
+    assert content(store) == after_each
+    assert derived.derive(store) == 0
+
+
+def test_all_messages_are_derived_in_parts_of_a_few(store):
+    write(store, LOG)
+    derived.derive(store)
+    at_once = content(store)
+    with store.transaction():
+        derived.start_over(store)
+    assert derived.derive(store, at_once=7) == len(LOG)
+    assert content(store) == at_once
+    assert min(len(at_once["orders"]), len(at_once["executions"])) > 20
+
+
+def test_what_is_interrupted_is_done_again(store, monkeypatch):
+    write(store, LOG)
+    calls = []
+
+    def fails(table, batches):
+        calls.append(table)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        ingest(table, batches)
+
+    ingest = store.ingest
+    monkeypatch.setattr(store, "ingest", fails)
+    with pytest.raises(KeyboardInterrupt):
+        derived.derive(store, at_once=50)
+    assert not any(content(store).values())
+    monkeypatch.undo()
+    assert derived.derive(store) == len(LOG)
+    interrupted = content(store)
+    with store.transaction():
+        derived.start_over(store)
+    derived.derive(store)
+    assert content(store) == interrupted
+
+
+def test_rows_that_are_not_committed_are_not_marked(store, monkeypatch):
+    def fails(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "ingest", fails)
+    with pytest.raises(KeyboardInterrupt):
+        write(store, LOG)
+    assert derived.derive(store) == 0
+
+
+def test_reprocessing_leaves_what_a_fresh_load_with_the_new_rules_gives(store):
+    half = len(LOG) // 2
+    border = sum(map(len, LOG[:half]))
+    write(store, LOG[:half])
+    write(store, LOG[half:], start=border)
+    derived.derive(store)
+    write(store, LOG[:half], rules="new", replace=True, keep="8")
+    derived.derive(store)
+    write(store, LOG[half:], start=border, rules="new", replace=True, keep="8")
+    derived.derive(store)
+    replaced = content(store)
+    with store.transaction():
+        derived.start_over(store)
+    derived.derive(store)
+    assert content(store) == replaced
+    assert store.query("select count(*) from orders where has_beginning") == [(0,)]
+
+
+def test_a_migrated_database_has_the_tables_once_it_is_derived(database, capsys):
+    with contextlib.closing(opened(database)) as store:
+        write(store, LOG)
+        derived.derive(store)
+        expected = content(store)
+        for name in (*TABLES, "derive_stretches", "derive_removed"):
+            store.query(f"drop table {name}")
+        store.query("update schema_version set version = 4")
+    assert migrate.main([database]) == 0
+    assert command.main([database]) == 0
+    assert f"{len(LOG)} messages derived" in capsys.readouterr().out
+    with contextlib.closing(open_store(database)) as store:
+        assert content(store) == expected
+
+
+def test_a_message_without_any_id_is_of_no_order(store):
+    write(store, [encode([(35, b"D"), (34, b"1"), (49, b"A"), (56, b"B")])])
+    assert derived.derive(store) == 1
+    assert not any(content(store).values())
+
+
+def test_the_command_rebuilds_the_tables_and_refuses_what_has_none(database, capsys, tmp_path):
+    with contextlib.closing(opened(database)) as store:
+        write(store, LOG)
+    assert command.main([database]) == 0
+    with contextlib.closing(open_store(database)) as store:
+        expected = content(store)
+        store.query("delete from executions")
+    assert command.main([database, "--rebuild"]) == 0
+    with contextlib.closing(open_store(database)) as store:
+        assert content(store) == expected
+    assert command.main(["parquet:lake/"]) == 2
+    assert command.main([f"sqlite:///{tmp_path}/none.db"]) == 2
+    said = capsys.readouterr().err
+    assert "parquet:lake/ has no derived tables: only databases have" in said
+    assert "there is no database at" in said

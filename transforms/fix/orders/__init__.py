@@ -1,0 +1,1 @@
+"""What messages say about orders and their executions. No Beam, no I/O."""

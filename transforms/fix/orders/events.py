@@ -1,0 +1,241 @@
+"""The messages that orders are made from, as lists by column: one event for each order in them.
+
+Most messages are about one order and are one event. A list, a mass cancel report, an allocation or
+a trade names many orders in a group: each entry is an event of its own, with the ids of the entry.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fixfeed.transforms.fix.orders.numbers import ONE, integers
+from fixfeed.transforms.fix.schema import DECIMAL, TIME
+
+__all__ = ["COLUMNS", "DAY", "MSG_TYPES", "NEW", "Events"]
+
+COLUMNS = (
+    "captured_at",
+    "begin_string",
+    "msg_type",
+    "sender_comp_id",
+    "target_comp_id",
+    "msg_seq_num",
+    "poss_dup_flag",
+    "sending_time",
+    "transact_time",
+    "cl_ord_id",
+    "orig_cl_ord_id",
+    "order_id",
+    "exec_id",
+    "exec_ref_id",
+    "exec_trans_type",
+    "exec_type",
+    "ord_status",
+    "symbol",
+    "security_id",
+    "side",
+    "ord_type",
+    "time_in_force",
+    "order_qty",
+    "price",
+    "stop_px",
+    "last_qty",
+    "last_px",
+    "last_mkt",
+    "cum_qty",
+    "leaves_qty",
+    "avg_px",
+    "account",
+    "currency",
+    "text",
+    "fields",
+)
+"""The columns of messages that say something of orders."""
+
+NEW = frozenset({"D", "AB", "E", "s"})
+"""Messages that begin orders: single, multi-leg, list, cross."""
+
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "E": ("NoOrders",),
+    "N": ("NoOrders",),
+    "J": ("NoOrders",),
+    "AK": ("NoOrders",),
+    "AE": ("NoSides",),
+    "s": ("NoSides",),
+    "t": ("NoSides",),
+    "u": ("NoSides",),
+    "r": ("NoAffectedOrders",),
+}
+"""Messages that name orders in a group, whose entries are events."""
+
+MSG_TYPES = ("8", "9", "AB", "AC", "AE", "AK", "D", "E", "F", "G", "H", "J", "N", "Q", "j", "r",
+             "s", "t", "u")  # fmt: skip
+"""The types of messages that say something of orders; mass quotes and their answers do not."""
+
+DAY = 86_400_000_000  # microseconds
+
+_WANTED = (
+    "OrigSendingTime|PossResend|SecondaryOrderID|OrdRejReason|CxlRejReason|CopyMsgIndicator"
+    "|MultiLegReportingType|BusinessReject(?:RefID|Reason)|RefMsgType|ListID|AllocID"
+    "|NoOrders|NoSides|NoAffectedOrders"
+)
+_ENTRY = {
+    "cl_ord_id": "ClOrdID",
+    "orig_cl_ord_id": "OrigClOrdID",
+    "order_id": "OrderID",
+    "account": "Account",
+    "side": "Side",
+    "symbol": "Symbol",
+    "security_id": "SecurityID",
+    "ord_type": "OrdType",
+    "time_in_force": "TimeInForce",
+    "currency": "Currency",
+    "ord_status": "OrdStatus",
+    "text": "Text",
+}
+_ENTRY_NUMBERS = {
+    "order_qty": "OrderQty",
+    "price": "Price",
+    "stop_px": "StopPx",
+    "cum_qty": "CumQty",
+    "leaves_qty": "LeavesQty",
+    "avg_px": "AvgPx",
+}
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Events:
+    """Events by column: what event `i` has in a column is `events.side[i]`, None if nothing.
+
+    Decimals are whole numbers (`numbers`), times microseconds since 1970. `more` has the fields
+    without a column. `pair` are both CompIDs, in alphabetical order: `BROKER<->BUYSIDE`. `time` is
+    when the message was first sent: OrigSendingTime of a copy, else SendingTime, else the time of
+    the log. `day` is its day (UTC) since 1970, -1 without a time.
+    """
+
+    def __init__(self, messages: pa.Table):
+        """`messages` has message_id and `COLUMNS`."""
+        messages = messages.combine_chunks()
+        self.message_id: list[int] = messages["message_id"].to_pylist()
+        for name in COLUMNS:
+            if name != "fields":
+                setattr(self, name, _values(messages[name]))
+        self.more = _more(messages["fields"])
+        # Spelt out for readers and type checkers; set above.
+        self.msg_type: list[str]
+        self.sender_comp_id: list[str | None]
+        self._divide()
+        self.pair = self._pairs()
+        self.time = self._times()
+        self.day = [-1 if one is None else one // DAY for one in self.time]
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.message_id)
+
+    def __getattr__(self, name: str) -> list[Any]:
+        """Tell type checkers what a column is."""
+        raise AttributeError(name)
+
+    def _divide(self) -> None:
+        """Put events of entries in the place of the messages that name orders in a group."""
+        names = ["message_id", "more", *(name for name in COLUMNS if name != "fields")]
+        columns = {name: getattr(self, name) for name in names}
+        left_out = set()
+        for row in range(len(self)):
+            kind = self.msg_type[row]
+            if kind not in _GROUPS:
+                continue
+            for entry in _entries(self.more[row], _GROUPS[kind]):
+                for column in columns.values():
+                    column.append(column[row])
+                for name, field in _ENTRY.items():
+                    if field in entry:
+                        columns[name][-1] = _text(entry[field])
+                for name, field in _ENTRY_NUMBERS.items():
+                    if field in entry:
+                        columns[name][-1] = _number(entry[field])
+                columns["more"][-1] = {**self.more[row], **entry}
+                left_out.add(row)
+        if left_out:
+            kept = [row for row in range(len(self)) if row not in left_out]
+            for name, column in columns.items():
+                setattr(self, name, [column[row] for row in kept])
+
+    def _pairs(self) -> list[str]:
+        known: dict[tuple[str | None, str | None], str] = {}
+        pairs = []
+        for both in zip(self.sender_comp_id, self.target_comp_id, strict=True):
+            pair = known.get(both)
+            if pair is None:
+                pair = known[both] = "<->".join(sorted(one or "" for one in both))
+            pairs.append(pair)
+        return pairs
+
+    def _times(self) -> list[int | None]:
+        times = [
+            captured if sent is None else sent
+            for sent, captured in zip(self.sending_time, self.captured_at, strict=True)
+        ]
+        for row, again in enumerate(self.poss_dup_flag):
+            if again and "OrigSendingTime" in self.more[row]:
+                first = _microseconds(self.more[row]["OrigSendingTime"])
+                times[row] = times[row] if first is None else first
+        return times
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    array = column.combine_chunks()
+    if array.type == TIME:
+        array = array.cast(pa.int64())
+    values: list[Any] = integers(array) if array.type == DECIMAL else array.to_pylist()
+    return values
+
+
+def _more(fields: pa.ChunkedArray) -> list[Mapping[str, Any]]:
+    found = [_NOTHING] * len(fields)
+    wanted = pc.match_substring_regex(fields, f'"(?:{_WANTED})"').fill_null(False)
+    for row in np.flatnonzero(wanted.to_numpy()).tolist():
+        found[row] = orjson.loads(fields[row].as_py())
+    return found
+
+
+def _entries(more: Mapping[str, Any], groups: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
+    for group in groups:
+        entries = more.get(group)
+        if isinstance(entries, list):
+            yield from (one for one in entries if isinstance(one, dict))
+
+
+def _text(value: Any) -> str | None:
+    value = value[0] if isinstance(value, list) and value else value
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> int | None:
+    text = _text(value)
+    if text is None:
+        return None
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
+    whole, _, places = digits.partition(".")
+    if not (whole + places).isascii() or not (whole + places).isdigit():
+        return None
+    return sign * (int(whole or "0") * ONE + int(places[:10].ljust(10, "0")))
+
+
+def _microseconds(value: Any) -> int | None:
+    """Return the time of a UTCTimestamp, None if it is none: `20250102-09:30:00.123`."""
+    text = _text(value)
+    if text is None or len(text) < 17 or text[8] != "-":
+        return None
+    whole = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[9:17]}"
+    try:
+        seconds = np.datetime64(whole, "us").astype(np.int64)
+        places = text[18:24].ljust(6, "0") if text[17:18] == "." else "000000"
+        return int(seconds) + int(places)
+    except ValueError:
+        return None

@@ -1,0 +1,132 @@
+"""The fills of an order: each once, with what busted or corrected it.
+
+What a report is, is decided as in the view `fills` (`views.fills`), whose table shows it.
+"""
+
+from dataclasses import dataclass, field
+
+from fixfeed.transforms.fix.orders.events import DAY, Events
+from fixfeed.transforms.fix.orders.sequence import Step
+
+__all__ = ["BUST", "CORRECTION", "FILL", "Execution", "Fills", "kind_of"]
+
+FILL, CORRECTION, BUST = "fill", "correction", "bust"
+
+_NO_FILL = frozenset("034589ABCD")
+"""OrdStatus of reports without ExecType that are no fill; see `views.fills`."""
+
+
+def kind_of(events: Events, row: int) -> str | None:
+    """Return whether a report is a fill, a correction or a bust; None if it is neither."""
+    transaction, exec_type = events.exec_trans_type[row], events.exec_type[row]
+    if transaction in ("1", "2", "3"):
+        return {"1": BUST, "2": CORRECTION}.get(transaction)
+    if exec_type in ("H", "G"):
+        return BUST if exec_type == "H" else CORRECTION
+    quantity = events.last_qty[row]
+    if quantity == 0:
+        return None
+    if exec_type in ("F", "1", "2"):
+        return FILL
+    filled = exec_type is None and quantity is not None and quantity > 0
+    return FILL if filled and (events.ord_status[row] or "") not in _NO_FILL else None
+
+
+@dataclass(slots=True)
+class Execution:
+    """A fill, or what one was corrected to: the report `row`, and what came of it.
+
+    `family` are all reports about the same fill, the first one first.
+    """
+
+    row: int
+    kind: str
+    copies: int
+    stands: bool
+    family: "list[Execution]" = field(default_factory=list)
+    corrected_by: str | None = None
+    busted_by: str | None = None
+
+
+class Fills:
+    """The fills of an order, as its reports tell of them one after the other."""
+
+    def __init__(self, events: Events):
+        """`events` has the reports."""
+        self._events = events
+        self._known: dict[tuple[object, ...], Execution | None] = {}
+        self._by_id: dict[str, Execution] = {}
+        self._early: dict[str, list[tuple[Step, str]]] = {}
+        self.all: list[Execution] = []
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a bust or correction names a report that is not there."""
+        return bool(self._early)
+
+    def tell(self, step: Step, kind: str) -> bool:
+        """Take in a report; return whether it is new, not one that has come before."""
+        events, row = self._events, step.row
+        exec_id = events.exec_id[row]
+        if exec_id is not None and exec_id.upper() not in ("0", "NONE"):
+            when = events.transact_time[row] or events.time[row]
+            known: tuple[object, ...] = (exec_id, kind, None if when is None else when // DAY)
+            if kind == CORRECTION:
+                # A venue may correct 10 to 20, back to 10, and to 20 again, under one ExecID.
+                known += (events.last_qty[row], events.last_px[row], events.msg_seq_num[row])
+            if known in self._known:
+                earlier = self._known[known]
+                if earlier is not None:
+                    earlier.copies += 1 + len(step.copies)
+                return False
+        else:
+            known = ("row", row)
+        named = events.exec_ref_id[row] or exec_id
+        if kind == FILL:
+            self._known[known] = self._add(step, kind)
+        elif named in self._by_id and (kind == BUST or named != exec_id or exec_id in self._by_id):
+            self._known[known] = self._change(step, kind, self._by_id[named])
+        else:
+            self._known[known] = None
+            self._early.setdefault(named or "", []).append((step, kind))
+        return True
+
+    def settle(self) -> None:
+        """Take in corrections whose first report is not there: they count as what they say."""
+        for waiting in self._early.values():
+            for step, kind in waiting:
+                if kind == CORRECTION:
+                    self._add(step, kind)
+
+    def _add(self, step: Step, kind: str) -> Execution:
+        events = self._events
+        exec_id = events.exec_id[step.row]
+        quantity = events.last_qty[step.row]
+        counts = kind == FILL if quantity is None else quantity != 0
+        made = Execution(step.row, kind, 1 + len(step.copies), counts)
+        made.family = [made]
+        self.all.append(made)
+        if exec_id is not None:
+            self._by_id[exec_id] = made
+            for late, late_kind in self._early.pop(exec_id, ()):
+                self._change(late, late_kind, made)
+        return made
+
+    def _change(self, step: Step, kind: str, first: Execution) -> Execution | None:
+        exec_id = self._events.exec_id[step.row]
+        family = first.family
+        if kind == BUST:
+            for one in family:
+                one.stands = False
+                one.busted_by = exec_id
+            return None
+        busted = family[-1].busted_by
+        latest = family[-1]
+        latest.stands = False
+        latest.corrected_by = exec_id
+        made = self._add(step, kind)
+        made.family = family
+        family.append(made)
+        if busted is not None:
+            made.stands, made.busted_by = False, busted
+        return made

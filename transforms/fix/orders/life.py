@@ -1,0 +1,344 @@
+"""The life of an order: what its messages, taken one after the other, say that it is.
+
+The state is what reports say; requests say only what was asked for, until a report accepts it. So
+clocks that differ between the two sides change no state.
+"""
+
+from typing import Any
+
+from fixfeed.transforms.fix.orders.chains import is_copy
+from fixfeed.transforms.fix.orders.events import NEW, Events
+from fixfeed.transforms.fix.orders.fills import FILL, Fills, kind_of
+from fixfeed.transforms.fix.orders.numbers import divided
+from fixfeed.transforms.fix.orders.sequence import Step
+
+__all__ = ["PROBLEMS", "Life", "lives"]
+
+PROBLEMS = {
+    "cum_qty": "the last CumQty that was reported is not the sum of the fills",
+    "leaves_qty": "CumQty and LeavesQty of the last report together are not OrderQty",
+    "overfilled": "more was filled than was ordered",
+    "status": "a report has an OrdStatus that may not follow the one before",
+    "unknown_exec_ref": "a bust or correction names an execution that is not there",
+    "duplicate_cl_ord_id": "a second new order came with the ClOrdID of one that was open",
+}
+"""What may not fit together in an order, and what that means."""
+
+_ENDED = frozenset("248C")
+"""OrdStatus of an order that is over: filled, cancelled, rejected, expired."""
+
+_NEVER_AFTER = {
+    "8": frozenset("0125469ABCDE37"),
+    "4": frozenset("01256A9E"),
+    "C": frozenset("01256A9E"),
+    "2": frozenset("0A"),
+}
+"""OrdStatus -> those that may not follow it, unless a bust or correction is reported."""
+
+_REPLACES = frozenset({"G", "AC", "t"})
+_CANCELS = frozenset({"F", "u"})
+_DUPLICATE = "6"  # OrdRejReason: duplicate order
+_FIRST = ("account", "symbol", "security_id", "side", "currency")
+"""Columns whose first value that an order or report has is the order's."""
+_TERMS = ("ord_type", "time_in_force", "order_qty", "price", "stop_px")
+"""Columns that a replace may change."""
+
+
+class Life:
+    """An order, message by message: `tell` takes in each step, `settle` what depends on all.
+
+    The attributes have the names of the columns of the table `orders`.
+    """
+
+    def __init__(self, events: Events):
+        """`events` has the messages."""
+        self.events = events
+        self.steps: list[Step] = []
+        self.fills = Fills(events)
+        self.session: str | None = None
+        self.values: dict[str, Any] = {}
+        self.problems: set[str] = set()
+        self.has_beginning = False
+        self.drop_copy = False
+        self.ord_status: str | None = None
+        self.exec_type: str | None = None
+        self.first_cl_ord_id: str | None = None
+        self.last_cl_ord_id: str | None = None
+        self.counts = {"replaces": 0, "cancels": 0, "rejects": 0}
+        self._asked: dict[str | None, int] = {}
+        self._reported = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the order is over."""
+        return self.ord_status in _ENDED
+
+    def tell(self, step: Step) -> None:
+        """Take in the next step."""
+        self.steps.append(step)
+        row, kind = step.row, self.events.msg_type[step.row]
+        if kind in NEW:
+            self._begin(row)
+        elif kind in _REPLACES:
+            self.counts["replaces"] += 1
+            self._ask(row)
+        elif kind in _CANCELS:
+            self.counts["cancels"] += 1
+            self._ask(row)
+        elif kind == "8":
+            self._report(step)
+        elif kind == "9":
+            self._refuse(row, "CxlRejReason")
+        elif kind == "j":
+            self._refuse(row, "BusinessRejectReason")
+        elif kind == "N":
+            self._take_status(row)
+
+    def _begin(self, row: int) -> None:
+        events = self.events
+        if self.has_beginning:
+            self.problems.add("duplicate_cl_ord_id")
+            return
+        self.has_beginning = True
+        self.first_cl_ord_id = events.cl_ord_id[row]
+        self.values["sent_at"] = events.time[row]
+        self._name_session(row, asked=True)
+        self._take(row, _FIRST)
+        if not self._reported:
+            self.last_cl_ord_id = events.cl_ord_id[row]
+            self._take(row, _TERMS, anew=True)
+        self._keep("list_id", events.more[row].get("ListID"))
+
+    def _ask(self, row: int) -> None:
+        events = self.events
+        self._asked[events.cl_ord_id[row]] = row
+        self._name_session(row, asked=True)
+        self._take(row, _FIRST)
+        if self.first_cl_ord_id is None:
+            self.first_cl_ord_id = events.orig_cl_ord_id[row]
+        if self.last_cl_ord_id is None:
+            self.last_cl_ord_id = events.orig_cl_ord_id[row]
+
+    def _report(self, step: Step) -> None:
+        events, row = self.events, step.row
+        more, status, exec_type = events.more[row], events.ord_status[row], events.exec_type[row]
+        if more.get("CopyMsgIndicator") == "Y":
+            self.drop_copy = True
+        rejected = exec_type == "8" or (exec_type is None and status == "8")
+        told = events.exec_trans_type[row] == "3" or exec_type == "I"
+        if rejected and not told:
+            self.counts["rejects"] += 1
+            self._keep("reject_reason", more.get("OrdRejReason"), anew=True)
+            if more.get("OrdRejReason") == _DUPLICATE and self._reported:
+                self._keep("text", events.text[row], anew=True)
+                return
+        kind = kind_of(events, row)
+        new = kind is None or self.fills.tell(step, kind)
+        if new:
+            self._follow(row, status, kind, told)
+        self._name_session(row, asked=False)
+        self._keep("text", events.text[row], anew=True)
+        self._keep("order_id", _id(events.order_id[row]))
+        self._keep("list_id", more.get("ListID"))
+        self._take(row, _FIRST)
+        if not new:
+            return
+        at = events.time[row]
+        if exec_type != "A" and status != "A" and not told:
+            self._keep("acknowledged_at", at)
+        if kind == FILL:
+            self._keep("first_fill_at", at)
+            self._keep("last_fill_at", at, anew=True)
+        self._accept(row, exec_type, status)
+        self._take(row, _TERMS, anew=True)
+        for name in ("cum_qty", "leaves_qty", "avg_px"):
+            self._keep(f"reported_{name}", getattr(events, name)[row], anew=True)
+        self._reported = True
+        if not told:
+            self.exec_type = exec_type or self.exec_type
+
+    def _follow(self, row: int, status: str | None, kind: str | None, told: bool) -> None:
+        """Take over the OrdStatus of a report."""
+        if status is None:
+            return
+        before = self.ord_status
+        changed = kind not in (None, FILL)
+        if not changed and not told and status in _NEVER_AFTER.get(before or "", ()):
+            self.problems.add("status")
+        if status not in _ENDED:
+            self.values.pop("ended_at", None)
+        elif before != status or "ended_at" not in self.values:
+            self.values["ended_at"] = self.events.time[row]
+        self.ord_status = status
+
+    def _accept(self, row: int, exec_type: str | None, status: str | None) -> None:
+        """Take over what a request asked for, once a report says that it is done."""
+        events = self.events
+        cl_ord_id, original = events.cl_ord_id[row], events.orig_cl_ord_id[row]
+        replaced = exec_type == "5" or (exec_type is None and status == "5")
+        cancelled = exec_type == "4" or (exec_type is None and status == "4")
+        if replaced or cancelled:
+            asked = self._asked.pop(cl_ord_id, None)
+            if replaced and asked is not None:
+                self._take(asked, _TERMS, anew=True)
+            self.last_cl_ord_id = cl_ord_id or self.last_cl_ord_id
+        elif self.last_cl_ord_id is None:
+            self.last_cl_ord_id = cl_ord_id
+        if self.first_cl_ord_id is None:
+            self.first_cl_ord_id = original or cl_ord_id
+
+    def _refuse(self, row: int, reason: str) -> None:
+        events = self.events
+        self.counts["rejects"] += 1
+        self._asked.pop(events.cl_ord_id[row], None)
+        self._keep("reject_reason", events.more[row].get(reason), anew=True)
+        self._keep("text", events.text[row], anew=True)
+        self._name_session(row, asked=False)
+        if events.msg_type[row] == "9":
+            self._keep("order_id", _id(events.order_id[row]))
+            if self.first_cl_ord_id is None:
+                self.first_cl_ord_id = events.orig_cl_ord_id[row] or events.cl_ord_id[row]
+
+    def _take_status(self, row: int) -> None:
+        """Take over what a list status says of an order, if no report of its own does."""
+        if not self._reported:
+            self._follow(row, self.events.ord_status[row], None, told=True)
+            for name in ("cum_qty", "leaves_qty", "avg_px"):
+                self._keep(f"reported_{name}", getattr(self.events, name)[row], anew=True)
+
+    def _name_session(self, row: int, *, asked: bool) -> None:
+        """Name the session as `messages.session` does, from who orders to who reports."""
+        if self.session is None:
+            events = self.events
+            ends = [events.sender_comp_id[row] or "", events.target_comp_id[row] or ""]
+            ends = ends if asked else ends[::-1]
+            self.session = f"{events.begin_string[row]}:{'->'.join(ends)}"
+
+    def _take(self, row: int, names: tuple[str, ...], *, anew: bool = False) -> None:
+        for name in names:
+            self._keep(name, getattr(self.events, name)[row], anew=anew)
+
+    def _keep(self, name: str, value: Any, *, anew: bool = False) -> None:
+        """Keep a value, if there is one; with `anew` in the place of an earlier one."""
+        if value is not None and (anew or self.values.get(name) is None):
+            self.values[name] = value
+
+    def settle(self) -> dict[str, Any]:
+        """Return the order's row, without its keys, once all steps are taken in."""
+        self.fills.settle()
+        values = self.values
+        standing = [one for one in self.fills.all if one.stands and self._counts(one.row)]
+        quantity = value = 0
+        for one in standing:
+            last_qty = self.events.last_qty[one.row] or 0
+            quantity += last_qty
+            value += last_qty * (self.events.last_px[one.row] or 0)
+        ordered = values.get("order_qty")
+        times = [self.events.time[step.row] for step in self.steps]
+        known = [one for one in times if one is not None]
+        leaves = None
+        if self.ended:
+            leaves = 0
+        elif ordered is not None and self.has_beginning:
+            leaves = max(ordered - quantity, 0)
+        self._check(quantity, ordered)
+        return {
+            **values,
+            **self.counts,
+            "session": self.session,
+            "first_cl_ord_id": self.first_cl_ord_id,
+            "last_cl_ord_id": self.last_cl_ord_id or self.first_cl_ord_id,
+            "ord_status": self.ord_status,
+            "exec_type": self.exec_type,
+            "cum_qty": quantity,
+            "leaves_qty": leaves,
+            "avg_px": divided(value, quantity) if quantity > 0 else None,
+            "first_message_at": min(known, default=None),
+            "last_message_at": max(known, default=None),
+            "messages": len(self.steps),
+            "copies": sum(len(step.copies) for step in self.steps),
+            "fills": len(standing),
+            "has_beginning": self.has_beginning,
+            "drop_copy": self.drop_copy,
+            "problems": ",".join(one for one in PROBLEMS if one in self.problems) or None,
+        }
+
+    def _counts(self, row: int) -> bool:
+        """Return whether a fill is one of the order itself, not of one of its legs."""
+        return self.events.more[row].get("MultiLegReportingType") != "2"
+
+    def _check(self, filled: int, ordered: int | None) -> None:
+        values, problems = self.values, self.problems
+        cum_qty, leaves = values.get("reported_cum_qty"), values.get("reported_leaves_qty")
+        if ordered is not None and max(filled, cum_qty or 0) > ordered:
+            problems.add("overfilled")
+        if self.has_beginning:
+            if cum_qty is not None and cum_qty != filled:
+                problems.add("cum_qty")
+            if self.fills.unknown:
+                problems.add("unknown_exec_ref")
+        if self.ended or self.ord_status == "3" or None in (cum_qty, leaves, ordered):
+            return
+        if (cum_qty or 0) + (leaves or 0) != ordered:
+            problems.add("leaves_qty")
+
+
+def _id(value: str | None) -> str | None:
+    return None if value is None or value.upper() in ("NONE", "UNKNOWN", "N/A") else value
+
+
+def lives(events: Events, steps: list[Step]) -> list[Life]:
+    """Return the orders of a chain.
+
+    They are one, unless a ClOrdID is used again after its order has ended: by a new order, or a
+    report of a new one (ExecType New), that is no copy. What follows is then of the order that its
+    ids were last seen with.
+    """
+    found = [Life(events)]
+    of_id: dict[tuple[str, str], Life] = {}
+    for place, step in enumerate(steps):
+        row = step.row
+        life = found[-1]
+        ids = _ids(events, row)
+        if len(found) > 1:
+            life = next((of_id[one] for one in ids if one in of_id), life)
+        if life.ended and _is_again(events, steps, place, life):
+            life = Life(events)
+            found.append(life)
+        for one in ids:
+            of_id[one] = life
+        life.tell(step)
+    return found
+
+
+def _ids(events: Events, row: int) -> list[tuple[str, str]]:
+    ids = (
+        ("C", events.cl_ord_id[row]),
+        ("C", events.orig_cl_ord_id[row]),
+        ("O", _id(events.order_id[row])),
+    )
+    return [(kind, one) for kind, one in ids if one is not None]
+
+
+def _is_again(events: Events, steps: list[Step], place: int, life: Life) -> bool:
+    """Return whether a step begins another order under the ids of one that has ended."""
+    row = steps[place].row
+    cl_ord_id, kind = events.cl_ord_id[row], events.msg_type[row]
+    if cl_ord_id is None or is_copy(events, row):
+        return False
+    if kind == "8":
+        new = events.exec_type[row] == "0" or (
+            events.exec_type[row] is None and events.ord_status[row] == "0"
+        )
+        # A bust of the only fill makes an order new again, in FIX up to 4.2 by ExecType as well.
+        new = new and events.exec_trans_type[row] in (None, "0")
+        return new and any(events.cl_ord_id[one.row] == cl_ord_id for one in life.steps)
+    if kind not in NEW or not life.has_beginning:
+        return False
+    # The answer to one that is refused as a duplicate says so.
+    return not any(
+        events.msg_type[later.row] == "8"
+        and events.cl_ord_id[later.row] == cl_ord_id
+        and events.more[later.row].get("OrdRejReason") == _DUPLICATE
+        for later in steps[place + 1 :]
+    )

@@ -1,0 +1,56 @@
+"""Decimals as whole numbers of their last place, which Python adds and multiplies exactly."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from fixfeed.transforms.fix.schema import DECIMAL
+
+__all__ = ["ONE", "decimals", "divided", "integers"]
+
+ONE = 10**DECIMAL.scale
+"""1 as a whole number of the last place."""
+
+_LOW = (1 << 64) - 1
+
+
+def integers(column: pa.Array) -> list[int | None]:
+    """Return decimals as whole numbers of their last place: 14.94 is 149400000000."""
+    if column.null_count == len(column):
+        return [None] * len(column)
+    halves = np.frombuffer(column.buffers()[1], "<i8")[2 * column.offset :][: 2 * len(column)]
+    low, high = halves.reshape(-1, 2).T
+    found: list[int | None] = low.tolist()
+    for row in np.flatnonzero(high != low >> 63).tolist():  # beyond 64 bits
+        found[row] = (int(high[row]) << 64) + (int(low[row]) & _LOW)
+    if column.null_count:
+        for row in np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist():
+            found[row] = None
+    return found
+
+
+def decimals(numbers: Sequence[int | None]) -> pa.Array:
+    """Return whole numbers of the last place as decimals.
+
+    >>> decimals([149400000000, None])[0].as_py()
+    Decimal('14.9400000000')
+    """
+    low = [0 if one is None else one & _LOW for one in numbers]
+    high = [0 if one is None else one >> 64 for one in numbers]
+    halves = np.empty((len(numbers), 2), "<i8")
+    halves[:, 0] = np.array(low, np.uint64).view(np.int64)
+    halves[:, 1] = high
+    valid = np.packbits(np.array([one is not None for one in numbers], bool), bitorder="little")
+    buffers = [pa.py_buffer(valid), pa.py_buffer(halves)]
+    return pa.Array.from_buffers(DECIMAL, len(numbers), buffers)
+
+
+def divided(value: int, by: int) -> int:
+    """Return a quotient rounded to the nearest whole number, a half to the even one.
+
+    >>> divided(5, 2), divided(7, 2), divided(-5, 2)
+    (2, 4, -2)
+    """
+    whole, rest = divmod(value, by)
+    return whole + (2 * rest > by or (2 * rest == by and whole % 2 == 1))

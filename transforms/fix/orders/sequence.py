@@ -1,0 +1,127 @@
+"""The order in which the events of a chain happened, and which of them are copies.
+
+Events are in the order of their time (`Events.time`). At the same time, each side's are in the
+order of MsgSeqNum, and a report comes after the request whose ClOrdID it has. What is left are
+events that differ in no column but message_id, or in a way that nobody can tell apart.
+"""
+
+from collections.abc import Iterable
+from itertools import groupby, pairwise
+from typing import Any, NamedTuple
+
+from fixfeed.transforms.fix.orders.chains import is_copy
+from fixfeed.transforms.fix.orders.events import Events
+
+__all__ = ["Step", "steps"]
+
+_REPORTS = frozenset({"8", "9", "j", "r", "N"})
+
+
+class Step(NamedTuple):
+    """An event, and the events that are copies of it.
+
+    Copies are what was sent again (PossDupFlag; PossResend with an id that is known), and the same
+    message in another log. If the first event is not in the data, a copy stands for it.
+    """
+
+    row: int
+    copies: list[int]
+
+
+def steps(events: Events, rows: list[int]) -> list[Step]:
+    """Return the events of a chain as steps, in order."""
+    found: list[Step] = []
+    exact: dict[tuple[Any, ...], Step] = {}
+    numbered: dict[tuple[Any, ...], Step] = {}
+    resent: dict[tuple[Any, ...], Step] = {}
+    for row in _in_order(events, rows):
+        content = (
+            events.sender_comp_id[row],
+            events.msg_seq_num[row],
+            events.msg_type[row],
+            events.cl_ord_id[row],
+            events.orig_cl_ord_id[row],
+            events.order_id[row],
+            events.exec_id[row],
+        )
+        known = exact.get((content, events.time[row])) if content[1] is not None else None
+        if known is None and is_copy(events, row):
+            # A log may not say when it was first sent; a report may have another number then.
+            known = numbered.get(content) or resent.get(_named(events, row, content))
+        if known is not None:
+            known.copies.append(row)
+            continue
+        step = Step(row, [])
+        found.append(step)
+        exact[content, events.time[row]] = step
+        numbered[content] = step
+        resent[_named(events, row, content)] = step
+    return found
+
+
+def _named(events: Events, row: int, content: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what a message sent again under another number has in common with the first."""
+    return (content[0], *content[2:], events.exec_type[row], events.ord_status[row])
+
+
+def _in_order(events: Events, rows: list[int]) -> Iterable[int]:
+    time, number = events.time, events.msg_seq_num
+    rows = sorted(rows, key=lambda row: time[row] or 0)
+    if all(time[one] != time[two] for one, two in pairwise(rows)):
+        return rows
+    ordered: list[int] = []
+    for _, same in groupby(rows, key=lambda row: time[row]):
+        ties = list(same)
+        if len(ties) > 1:
+            ties.sort(
+                key=lambda row: (
+                    number[row] is None,
+                    number[row] or 0,
+                    bool(events.poss_dup_flag[row]),
+                    _content(events, row),
+                )
+            )
+            ties = _merged(events, ties)
+        ordered += ties
+    return ordered
+
+
+def _content(events: Events, row: int) -> tuple[str, ...]:
+    """Return what tells apart events of the same time and number, for an order among them."""
+    return tuple(
+        str(column[row])
+        for column in (
+            events.sender_comp_id,
+            events.msg_type,
+            events.cl_ord_id,
+            events.orig_cl_ord_id,
+            events.order_id,
+            events.exec_id,
+            events.exec_type,
+            events.ord_status,
+            events.cum_qty,
+            events.last_qty,
+            events.last_px,
+            events.leaves_qty,
+            events.text,
+            events.captured_at,
+            events.transact_time,
+        )
+    )
+
+
+def _merged(events: Events, ties: list[int]) -> list[int]:
+    """Return events of the same time, in the order of each side, with reports after requests."""
+    asking = [row for row in ties if events.msg_type[row] not in _REPORTS]
+    reports = [row for row in ties if events.msg_type[row] in _REPORTS]
+    if not asking or not reports:
+        return ties
+    merged: list[int] = []
+    waiting = {events.cl_ord_id[row]: place for place, row in enumerate(asking)}
+    taken = 0
+    for row in reports:
+        needed = waiting.get(events.cl_ord_id[row], -1) + 1
+        merged += asking[taken:needed]
+        taken = max(taken, needed)
+        merged.append(row)
+    return merged + asking[taken:]
