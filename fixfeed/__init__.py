@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fixfeed.transforms.fix.dictionary.own import read_dictionaries
     from fixfeed.transforms.fix.prefix.log_format import read_log_format
     from fixfeed.transforms.fix.secrets.masking import read_masking
+    from fixfeed.transforms.fix.sessions.days import sequences, session_days
     from fixfeed.transforms.lookup import Lookup
     from fixfeed.transforms.messages import ToFailures, ToMessages
     from fixfeed.transforms.parse import Parse, ParseFix
@@ -58,6 +59,8 @@ __all__ = [
     "read_log_format",
     "read_masking",
     "scan",
+    "sequences",
+    "session_days",
 ]
 
 _MODULES = {
@@ -88,6 +91,8 @@ _MODULES = {
     "read_log_format": "transforms.fix.prefix.log_format",
     "read_masking": "transforms.fix.secrets.masking",
     "scan": "tables",
+    "sequences": "transforms.fix.sessions.days",
+    "session_days": "transforms.fix.sessions.days",
 }
 
 # In a checkout the current folder has this file alone; the rest of the package is where it was

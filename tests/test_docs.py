@@ -16,6 +16,7 @@ from fixfeed.pipelines.settings import OPTIONS
 from fixfeed.pipelines.sinks import SINKS
 from fixfeed.transforms.fix.defects import MEANINGS
 from fixfeed.transforms.fix.framing.leftovers import REASONS
+from fixfeed.transforms.fix.sessions.schema import BEGINNINGS, SEQUENCES, SESSION_DAYS
 from tests.documented_commands import HELP_EXAMPLES, commands, make_place, queries, run
 from tests.transforms.fix.messages import encode
 
@@ -34,6 +35,13 @@ def test_the_example_file_is_valid_and_has_every_option():
 def test_every_kind_is_explained_in_the_words_of_the_code(kinds):
     for name, meaning in kinds.items():
         assert f"| `{name}` | {meaning} |" in DOCS["operating.md"]
+
+
+def test_the_tables_of_sessions_are_explained():
+    for name, meaning in BEGINNINGS.items():
+        assert f"| `{name}` | {meaning} |" in DOCS["sessions.md"]
+    for schema in (SEQUENCES, SESSION_DAYS):
+        assert all(f"`{name}`" in DOCS["sessions.md"] for name in schema.names)
 
 
 def test_every_connector_has_a_row():

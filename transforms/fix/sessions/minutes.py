@@ -1,0 +1,156 @@
+"""Minutes of sessions: what is counted of messages, and the runs of their numbers."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from functools import cache
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fixfeed.transforms.batch import TIME
+from fixfeed.transforms.fix.dictionary.union import Field, merged
+from fixfeed.transforms.fix.sessions.distinct import Distinct, distinct, whole_number
+from fixfeed.transforms.fix.sessions.schema import SESSION_MINUTES
+from fixfeed.transforms.fix.sessions.sequences import runs_of, written_runs
+
+__all__ = ["added", "counts_text", "minutes_of", "seconds", "session_day"]
+
+_COUNTED = {
+    "logons": ("A",),
+    "logouts": ("5",),
+    "heartbeats": ("0",),
+    "test_requests": ("1",),
+    "resend_requests": ("2",),
+    "rejects": ("3", "j"),
+}
+_REASONS = {"3": "SessionRejectReason", "j": "BusinessRejectReason"}
+
+
+def minutes_of(messages: pa.Table) -> pa.Table:
+    """Return the minutes of sessions in messages, `SESSION_MINUTES`, by session and minute.
+
+    `messages` has at least `schema.COLUMNS`. The result depends on the set of messages alone: not
+    on their order, nor on how often each is there. Each session and minute stands for itself, so
+    their rows may be computed apart.
+    """
+    known = distinct(messages)
+    if not known.keys:
+        return SESSION_MINUTES.empty_table()
+    starts = np.searchsorted(known.line, np.arange(len(known.keys)))
+    ends = np.append(starts[1:], len(known.line)) - 1
+    types = np.array(known.rows["msg_type"].to_pylist(), object)
+
+    def counted(which: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.bincount(known.line[which], minlength=len(known.keys))
+
+    told = _Told(known, types)
+    runs = runs_of(known)
+    columns = {
+        "session_minute": [f"{s or ''} {_text(at)[:16]}" for s, at in known.keys],
+        "session_day": [session_day(session, at) for session, at in known.keys],
+        "session": [session for session, _ in known.keys],
+        "minute": [at for _, at in known.keys],
+        "first_time": known.time[starts],
+        "last_time": known.time[ends],
+        "messages": counted(np.ones(len(types), bool)),
+        "app_messages": counted(~np.isin(types, list(merged().admin))),
+        "poss_dups": counted(known.resent),
+        "resets": counted(told.resets),
+        "gap_fills": counted(told.gap_fills),
+        **{name: counted(np.isin(types, kinds)) for name, kinds in _COUNTED.items()},
+        "heart_bt_int": [told.intervals.get(line) for line in range(len(known.keys))],
+        "longest_silence": _longest_silences(known, types),
+        "logged_on": types[starts] == "A",
+        "logged_out": types[ends] == "5",
+        "logout_reasons": [counts_text(told.logouts.get(n)) for n in range(len(known.keys))],
+        "reject_reasons": [counts_text(told.rejects.get(n)) for n in range(len(known.keys))],
+        "numbers": [written_runs(runs.get(line, ())) for line in range(len(known.keys))],
+    }
+    arrays = []
+    for field in SESSION_MINUTES:
+        kind = pa.int64() if field.type == TIME else field.type
+        arrays.append(pa.array(columns[field.name], kind).cast(field.type))
+    return pa.Table.from_arrays(arrays, schema=SESSION_MINUTES)
+
+
+def session_day(session: str | None, time: int) -> str:
+    """Return what a session on a day is called, given a time on it.
+
+    >>> session_day("FIX.4.4:A->B", 1735808400_000000)
+    'FIX.4.4:A->B 2025-01-02'
+    """
+    return f"{session or ''} {_text(time)[:10]}"
+
+
+def _text(time: int) -> str:
+    return str(np.datetime64(time, "us")).replace("T", " ")
+
+
+def seconds(microseconds: int) -> Decimal:
+    """Return microseconds as seconds."""
+    return Decimal(int(microseconds)).scaleb(-6)
+
+
+class _Told:
+    """What the fields of messages at the session level say, by line or by message."""
+
+    def __init__(self, known: Distinct, types: NDArray[np.object_]):
+        self.resets = np.zeros(len(types), bool)
+        self.gap_fills = np.zeros(len(types), bool)
+        self.intervals: dict[int, int] = {}
+        self.logouts: dict[int, Counter[str]] = {}
+        self.rejects: dict[int, Counter[str]] = {}
+        for place in np.flatnonzero(np.isin(types, ("A", "4", "5", "3", "j"))).tolist():
+            line, kind, told = int(known.line[place]), types[place], known.told(place)
+            text = known.rows["text"][place].as_py() or ""
+            if kind == "A":
+                self.resets[place] = told.get("ResetSeqNumFlag") == "Y"
+                interval = whole_number(told.get("HeartBtInt", ""))
+                if interval is not None:
+                    self.intervals[line] = interval
+            elif kind == "4":
+                fills = told.get("GapFillFlag") == "Y"
+                self.gap_fills[place], self.resets[place] = fills, not fills
+            elif kind == "5":
+                if text:
+                    self.logouts.setdefault(line, Counter())[text] += 1
+            else:
+                self.rejects.setdefault(line, Counter())[_reason(kind, text, told)] += 1
+
+
+def _longest_silences(known: Distinct, types: NDArray[np.object_]) -> list[Decimal | None]:
+    """Return the longest time between two messages of each line that are one connection's."""
+    longest = np.full(len(known.keys), -1, np.int64)
+    within = known.line[1:] == known.line[:-1]
+    connected = within & (types[1:] != "A") & (types[:-1] != "5")
+    at = np.flatnonzero(connected)
+    np.maximum.at(longest, known.line[at], np.diff(known.time)[at])
+    return [None if one < 0 else seconds(one) for one in longest.tolist()]
+
+
+def _reason(msg_type: str, text: str, told: Mapping[str, str]) -> str:
+    """Return the reason of a reject by name, else its number, its text or `none given`."""
+    number = told.get(_REASONS[msg_type], "")
+    return _field(_REASONS[msg_type]).values.get(number) or number or text or "none given"
+
+
+@cache
+def _field(name: str) -> Field:
+    return next(one for one in merged().fields.values() if one.name == name)
+
+
+def counts_text(counts: Mapping[str, int] | None) -> str | None:
+    """Return counts as a JSON object, in the order of their texts; None if there are none."""
+    return orjson.dumps(counts, option=orjson.OPT_SORT_KEYS).decode() if counts else None
+
+
+def added(texts: Iterable[str | None]) -> str | None:
+    """Return the sum of counts that `counts_text` has written."""
+    total: Counter[str] = Counter()
+    for text in texts:
+        if text:
+            total.update(orjson.loads(text))
+    return counts_text(total)
