@@ -117,6 +117,8 @@ class Block:
     children get the positions of their pieces (`transforms.pieces`). Messages get `captured_at`
     where they have none of their own, and what was said comes before their `prefix`. `start` and
     `end` stay those of the whole stretch.
+    `apart` are blocks of the same stretch that are read by themselves, as records that are no whole
+    messages; their rows come in the same batch, in order.
     `unfinished` is where in `data` a message begins that its record ends inside: nothing will make
     it whole, so it is a failure for good, in the same batch.
 
@@ -150,7 +152,8 @@ class Block:
     witness: str = ""
     origin: object = None
     room: int = 0
-    pieces: Sequence[Piece] = ()
+    pieces: Sequence[tuple[int, int, int | None, str | None]] = ()
+    apart: "Sequence[Block]" = ()
     unfinished: int | None = None
 
     @classmethod

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fixfeed.transforms.batch import TIME, Batch, Block, Piece
+from fixfeed.transforms.batch import TIME, Batch, Block
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["parsed"]
@@ -30,7 +30,37 @@ def parsed(protocol: Protocol, block: Block) -> Batch:
     ('1970-01-01T00:00:01+00:00', (700, 1000))
     """
     batch = protocol.parse(block) if block.unfinished is None else _with_end(protocol, block)
-    return _placed(protocol, block, batch) if block.pieces else batch
+    if block.pieces:
+        batch = _placed(protocol, block, batch)
+    if block.apart:
+        batch = _together([batch, *(parsed(protocol, one) for one in block.apart)])
+    return batch
+
+
+def _together(batches: Sequence[Batch]) -> Batch:
+    """Return batches as one, in the order of position, with the stretch of the first."""
+    first = batches[0]
+    errors = (batch.error for batch in batches if batch.error is not None)
+    return dataclasses.replace(
+        first,
+        messages=_in_order([batch.messages for batch in batches], ["position"]),
+        failures=_in_order([batch.failures for batch in batches], ["position"]),
+        children={
+            name: _in_order([batch.children[name] for batch in batches], ["position", "entry"])
+            for name in first.children
+        },
+        skipped=sum(batch.skipped for batch in batches),
+        read=sum(batch.read for batch in batches),
+        error=next(errors, None),
+    )
+
+
+def _in_order(parts: Sequence[pa.RecordBatch], by: Sequence[str]) -> pa.RecordBatch:
+    filled = [part for part in parts if part.num_rows]
+    if len(filled) < 2:
+        return filled[0] if filled else parts[0]
+    rows = pa.concat_batches(filled)
+    return rows.take(pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in by]))
 
 
 def _with_end(protocol: Protocol, block: Block) -> Batch:
@@ -64,9 +94,8 @@ def _placed(protocol: Protocol, block: Block, batch: Batch) -> Batch:
             times = pieces.captured_at(last)
             messages = _with(messages, _CAPTURED_AT, pc.coalesce(messages[_CAPTURED_AT], times))
         if _PREFIX in names and pieces.says_something:
-            said = protocol.hidden(pa.array([piece.said for piece in block.pieces], pa.string()))
             own = messages[_PREFIX]
-            said = said.take(pa.array(pieces.at(start)))
+            said = protocol.hidden(pieces.said).take(pa.array(pieces.at(start)))
             both = pc.binary_join_element_wise(said, own, " ")
             messages = _with(messages, _PREFIX, pc.coalesce(both, said, own))
     return dataclasses.replace(
@@ -80,12 +109,13 @@ def _placed(protocol: Protocol, block: Block, batch: Batch) -> Batch:
 class _Pieces:
     """Pieces as columns; places are those that a block without pieces would give."""
 
-    def __init__(self, start: int, pieces: Sequence[Piece]):
+    def __init__(self, start: int, pieces: Sequence[tuple[int, int, int | None, str | None]]):
         offsets, positions, self._times, said = zip(*pieces, strict=True)
+        self.said = pa.array(said, pa.string())
         self._begins = np.array(offsets, np.int64) + start
         self._shift = np.array(positions, np.int64) - self._begins
-        self.knows_times = any(time is not None for time in self._times)
-        self.says_something = any(said)
+        self.knows_times = self._times.count(None) < len(self._times)
+        self.says_something = self.said.null_count < len(self.said)
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of the piece that has each place."""

@@ -13,18 +13,19 @@ read. Another cluster, and a topic that was deleted and made again, is another s
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fixfeed.io.ledger.ledger import Stretch, merged
 from fixfeed.io.ledger.source import Source
-from fixfeed.transforms.batch import LARGEST_SOURCE, Block, Piece
-from fixfeed.transforms.protocol import Framing, Protocol
+from fixfeed.transforms.batch import LARGEST_SOURCE, Block
+from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["ROOM", "STRETCH", "Partition", "PartitionId", "Record"]
+__all__ = ["ROOM", "STRETCH", "Partition", "PartitionId", "Records"]
 
 ROOM = 1 << 20
 """Positions of a record: Kafka takes none that is longer, unless its settings were changed."""
@@ -36,13 +37,25 @@ _BLOCK = 1 << 20  # bytes of records that are read together
 _HEAD = 64 << 10  # bytes of a record that show its layout
 
 
-class Record(NamedTuple):
-    """A record as it was read. `time` is in microseconds, `said` its key and headers, or None."""
+class Records(NamedTuple):
+    """Records of a partition as they were read, in order, as columns of one length.
 
-    offset: int
-    value: bytes | None
-    time: int | None
-    said: str | None
+    `times` are in microseconds UTC, `said` has what came beside the values: keys and headers.
+    """
+
+    offsets: Sequence[int]
+    values: Sequence[bytes | None]
+    times: Sequence[int | None]
+    said: Sequence[str | None]
+
+    def part(self, begin: int, end: int) -> "Records":
+        """Return some of them."""
+        return Records(*(column[begin:end] for column in self))  # type: ignore[arg-type]
+
+    def these(self, numbers: Sequence[int]) -> "Records":
+        """Return those with these numbers."""
+        columns = ([column[number] for number in numbers] for column in self)
+        return Records(*columns)  # type: ignore[arg-type]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,7 +108,7 @@ class PartitionId:
 class Partition:
     """A partition as it is read: the blocks of its records, which tile its sources.
 
-    Records that are whole messages come many in a block; any other one is a block of its own, and
+    Records that end at a border, whatever follows, are read together; any other one by itself, and
     what it ends inside is a failure. Offsets without a record (of transactions, or compacted away)
     belong to the block after them. No block ends inside a record.
 
@@ -110,19 +123,23 @@ class Partition:
         self._framing = protocol.sniff(b"")
         self._longest = longest
 
-    def blocks(self, records: Iterable[Record]) -> Iterator[Block]:
+    def blocks(self, records: Records) -> Iterator[Block]:
         """Yield the blocks of records, which come in order; those that came before are left out."""
-        left = [one for one in records if one.offset >= self.next]
-        if not left:
+        count = len(records.offsets)
+        at = bisect_left(records.offsets, self.next)
+        if at == count:
             return
-        self.next = left[-1].offset + 1
-        left = [one for one in left if one.value]
-        while left:
-            base = left[0].offset - left[0].offset % STRETCH
+        self.next = records.offsets[-1] + 1
+        if at or not all(records.values):
+            kept = [number for number in range(at, count) if records.values[number]]
+            records = records.these(kept)
+        at, count = 0, len(records.offsets)
+        while at < count:
+            base = records.offsets[at] - records.offsets[at] % STRETCH
             yield from self._up_to(base)
-            count = sum(one.offset < base + STRETCH for one in left)
-            yield from self._of_source(left[:count], base)
-            left = left[count:]
+            end = bisect_left(records.offsets, base + STRETCH, at)
+            yield from self._of_source(records.part(at, end), base)
+            at = end
 
     def missed(self, offset: int, why: str) -> Iterator[Block]:
         """Yield what says that all records before `offset` that are not read are not there."""
@@ -147,68 +164,97 @@ class Partition:
                 if not within:
                     return
                 end = offset
-            yield self._block(b"", end, (), None)
+            yield self._block(end)
 
-    def _of_source(self, records: Sequence[Record], base: int) -> Iterator[Block]:
+    def _of_source(self, records: Records, base: int) -> Iterator[Block]:
         """Yield the blocks of records of one source that have bytes."""
-        values = [one.value or b"" for one in records]
+        values = [value or b"" for value in records.values]
+        ends = np.fromiter(accumulate(map(len, values)), np.int64, len(values))
+        cuts = ends // _BLOCK
+        at = 0
+        for end in [*(np.flatnonzero(np.diff(cuts)) + 1).tolist(), len(values)]:
+            yield from self._together(records.part(at, end), values[at:end], base)
+            at = end
+
+    def _together(self, records: Records, values: Sequence[bytes], base: int) -> Iterator[Block]:
+        """Yield the block of records, before it those of records that are longer than their room.
+
+        The layout is that of most of them, as far as the first shows it that has another one.
+        """
+        data = b"\n".join(values)
         ends = np.fromiter(accumulate(map(len, values)), np.int64, len(values))
         ends += np.arange(len(values))
         begins = np.append(0, ends[:-1] + 1)
-        data = b"\n".join(values)
         fits = ends - begins <= min(ROOM, self._longest)
-        odd = np.flatnonzero(~(fits & self._framing.whole(data, begins, ends)))
-        at = 0
-        while at < len(records):
-            stop = next(iter(odd[odd.searchsorted(at) :][:1].tolist()), len(records))
-            while at < stop:
-                first = int(begins[at])
-                end = max(at + 1, int(ends.searchsorted(first + _BLOCK, side="right")))
-                end = min(end, stop)
-                last = int(ends[end - 1])
-                offsets = (begins[at:end] - first).tolist()
-                pieces = [
-                    Piece(offset, (one.offset - base) * ROOM, one.time, one.said)
-                    for offset, one in zip(offsets, records[at:end], strict=True)
-                ]
-                yield self._block(
-                    data[first:last], records[end - 1].offset + 1, pieces, self._framing
-                )
-                at = end
-            if at < len(records):
-                framing = self._protocol.sniff(values[at][:_HEAD])
-                yield from self._alone(records[at], base, framing)
-                if framing.layout != self._framing.layout:
-                    own = begins[at : at + 1], ends[at : at + 1]
-                    if framing.whole(data, *own)[0]:
-                        self._framing = framing
-                        odd = np.flatnonzero(~(fits & framing.whole(data, begins, ends)))
-                at += 1
+        whole = fits & self._framing.whole(data, begins, ends)
+        places = ((np.array(records.offsets, np.int64) - base) * ROOM).tolist()
+        odd = np.flatnonzero(~whole).tolist()
+        if odd:
+            framing = self._protocol.sniff(values[odd[0]][:_HEAD])
+            if framing.layout != self._framing.layout:
+                alike = fits & framing.whole(data, begins, ends)
+                if alike.sum() > whole.sum():
+                    self._framing, whole = framing, alike
+                    odd = np.flatnonzero(~whole).tolist()
+        apart = []
+        for number in odd:
+            if fits[number] and self._is_closed(values[number]):
+                whole[number] = True
+                continue
+            block = self._alone(records.part(number, number + 1), places[number])
+            if len(block.data) > ROOM:
+                yield block
+            else:
+                apart.append(block)
+        pieces = list(zip(begins.tolist(), places, records.times, records.said, strict=True))
+        if not whole.all():
+            kept = np.flatnonzero(whole).tolist()
+            values = [values[number] for number in kept]
+            data = b"\n".join(values)
+            begins = np.cumsum([0, *(len(value) + 1 for value in values)])[:-1]
+            pieces = [
+                (at, *pieces[number][1:]) for at, number in zip(begins.tolist(), kept, strict=True)
+            ]
+        yield self._block(records.offsets[-1] + 1, data, pieces, self._framing.layout, apart=apart)
 
-    def _alone(self, record: Record, base: int, framing: Framing) -> Iterator[Block]:
-        data = record.value or b""
-        if len(data) > ROOM:
-            source = self.identity.of_record(record.offset)
-            block = Block(source.key, 0, data, framing.layout, origin=source)
-            piece = Piece(0, 0, record.time, record.said)
-        else:
-            piece = Piece(0, (record.offset - base) * ROOM, record.time, record.said)
-            block = self._block(data, record.offset + 1, [piece], framing)
-        end = None
-        if len(data) <= self._longest:
-            end = framing.end_of_source(data)
-        yield dataclasses.replace(
-            block,
-            pieces=[piece],
-            unfinished=end if end != len(data) else None,
-            too_long=len(data) > self._longest,
-            room=max(block.room, len(data)),
+    def _is_closed(self, value: bytes) -> bool:
+        """Return whether a record ends at a border, whatever comes on the lines after it."""
+        framing = self._protocol.sniff(value[:_HEAD])
+        return (
+            framing.layout == self._framing.layout
+            and framing.end_of_source(value) == len(value)
+            and framing.last_border(value + b"\n") == len(value) + 1
         )
+
+    def _alone(self, record: Records, place: int) -> Block:
+        """Return the block of a record that is read by itself, not of its whole stretch."""
+        data = record.values[0] or b""
+        framing = self._protocol.sniff(data[:_HEAD])
+        source, room = self.identity.source(record.offsets[0]), ROOM
         if len(data) > ROOM:
-            yield self._block(b"", record.offset + 1, (), None)
+            source, place, room = self.identity.of_record(record.offsets[0]), 0, len(data)
+        too_long = len(data) > self._longest
+        end = len(data) if too_long else framing.end_of_source(data)
+        return Block(
+            source.key,
+            place,
+            data,
+            framing.layout,
+            origin=source,
+            room=room,
+            pieces=[(0, place, record.times[0], record.said[0])],
+            unfinished=end if end < len(data) else None,
+            too_long=too_long,
+        )
 
     def _block(
-        self, data: bytes, end: int, pieces: Sequence[Piece], framing: Framing | None
+        self,
+        end: int,
+        data: bytes = b"",
+        pieces: Sequence[tuple[int, int, int | None, str | None]] = (),
+        layout: Any = None,
+        *,
+        apart: Sequence[Block] = (),
     ) -> Block:
         """Return a block from what was given last to before the offset `end`."""
         source = self.identity.source(self.given)
@@ -217,10 +263,11 @@ class Partition:
             source.key,
             (self.given - base) * ROOM,
             data,
-            framing.layout if framing else None,
+            layout,
             origin=source,
             room=(end - self.given) * ROOM,
             pieces=pieces,
+            apart=apart,
         )
         self.given = end
         return block

@@ -30,7 +30,7 @@ from fixfeed.io.kafka.client import (
     is_lasting,
     reason_of,
 )
-from fixfeed.io.kafka.records import Partition, PartitionId, Record
+from fixfeed.io.kafka.records import Partition, PartitionId, Records
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.stream import Stored
 from fixfeed.transforms.batch import FLUSH, Block
@@ -55,6 +55,7 @@ _QUEUE = 64 << 10  # KiB that are read ahead, over all partitions
 _LOOK = 10.0  # seconds between two looks at topics and rights
 _COMMIT = 5.0  # seconds between two commits of the group's offsets
 _ANSWER = 8.0  # seconds that a broker may take to answer
+_NOTHING = (None, None)  # neither key nor headers
 _LAST = 2.0  # seconds that the last commit of a run may take
 
 
@@ -224,26 +225,25 @@ class KafkaTopics:
 
     def _read(self, messages: Iterable[Any]) -> None:
         """Make blocks of messages of librdkafka, whose types say less than there is."""
-        records: dict[tuple[str, int], list[Record]] = {}
+        by_partition: dict[tuple[str, int], list[Any]] = {}
         for message in messages:
-            key = message.topic(), message.partition()
-            if message.error() is not None:
-                self._failed(key, message.error())
-                continue
-            kind, milliseconds = message.timestamp()
-            records.setdefault(key, []).append(
-                Record(
-                    message.offset(),
-                    message.value(),
-                    milliseconds * 1000 if kind else None,
-                    _said(message.key(), message.headers()),
-                )
-            )
-        if records:
+            if message.error() is None:
+                by_partition.setdefault((message.topic(), message.partition()), []).append(message)
+            else:
+                self._failed((message.topic(), message.partition()), message.error())
+        if by_partition:
             self._is_back()
-        for key, found in records.items():
+        for key, some in by_partition.items():
             if key in self._assigned:
-                self._blocks += self._assigned[key].partition.blocks(found)
+                times = [message.timestamp() for message in some]
+                beside = [(message.key(), message.headers()) for message in some]
+                records = Records(
+                    [message.offset() for message in some],
+                    [message.value() for message in some],
+                    [time * 1000 if kind else None for kind, time in times],
+                    [_said(*both) if both != _NOTHING else None for both in beside],
+                )
+                self._blocks += self._assigned[key].partition.blocks(records)
 
     def _failed(self, key: tuple[str, int], error: KafkaError) -> None:
         """Go on after an error of a partition, if there is a way."""
@@ -512,9 +512,7 @@ class KafkaTopics:
 
 
 def _said(key: bytes | None, headers: Any) -> str | None:
-    """Return key and headers as one JSON object, None if there are none."""
-    if key is None and not headers:
-        return None
+    """Return key and headers as one JSON object."""
     said: dict[str, Any] = {}
     if key is not None:
         said["key"] = _text(key)

@@ -99,6 +99,22 @@ def test_a_failure_has_the_place_of_its_piece_and_the_end_of_a_record_is_one():
     assert (batch.start, batch.end, batch.read, batch.provisional) == (7000, 8000, 2, False)
 
 
+def test_blocks_apart_come_in_the_same_batch_in_the_order_of_position():
+    whole, alone = records("a", "b", "c", "d")
+    odd = dataclasses.replace(
+        alone[1], data=alone[1].data + b"8=FIX.4.4|9=", unfinished=len(alone[1].data)
+    )
+    values = [alone[number].data for number in (0, 2, 3)]
+    begins = [0, len(values[0]), len(values[0]) + len(values[1])]
+    pieces = [whole.pieces[0], *(whole.pieces[2:])]
+    pieces = [piece._replace(offset=at) for piece, at in zip(pieces, begins, strict=True)]
+    block = dataclasses.replace(whole, data=b"".join(values), pieces=pieces, apart=[odd])
+    batch = parsed(FIX, block)
+    assert batch.messages.equals(parsed(FIX, whole).messages)
+    assert batch.failures["position"].to_pylist() == [6000 + len(alone[1].data)]
+    assert (batch.start, batch.end, batch.read) == (5000, 9000, 5)
+
+
 def test_a_mask_that_makes_a_message_longer_takes_no_time_from_the_next_record():
     masking = read_masking(["ClOrdID=hash"], key=b"k", own_names={})
     protocol = Fix(USUAL._replace(masking=masking))

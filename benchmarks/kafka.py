@@ -1,0 +1,151 @@
+"""Kafka against the same without Kafka: parsing from memory, and files into PostgreSQL.
+
+python -m benchmarks.kafka /tmp/bench.log     # a log of benchmarks.bench_log; one message a record
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg2
+from confluent_kafka import Producer
+
+from fixfeed.io.kafka.address import read_uri
+from fixfeed.io.kafka.topics import OURS, KafkaTopics
+from fixfeed.transforms.batch import FLUSH, Block
+from fixfeed.transforms.fix.protocol import FIX
+from fixfeed.transforms.pieces import parsed
+from tests.services import kafka_server, postgresql_server
+
+__all__ = ["kafka"]
+
+_PARTITIONS = 4
+_ROUNDS = 5
+_TURNS = 3
+_BLOCK = 1 << 20
+
+
+class _Nothing:
+    """Stored sources of a sink that is new."""
+
+    remember = True
+
+    def done(self, sources):
+        return {one.key: () for one in sources}
+
+    stored = done
+
+
+def kafka(log: Path) -> list[str]:
+    """Return the rows of the table: rates with Kafka, without it, and their ratio."""
+    lines = log.read_bytes().splitlines(keepends=True)
+    records = [line.removesuffix(b"\n") for line in lines]
+    rows = [
+        "| from Kafka | messages/s | compared to | messages/s | ratio |",
+        "|---|--:|---|--:|--:|",
+    ]
+    with kafka_server.server() as broker:
+        topic = broker.topic(partitions=_PARTITIONS)
+        _send(broker.plain, topic, records)
+        ours, memory = [], []
+        for _ in range(_ROUNDS):
+            ours.append(_timed(lambda: _from_topic(broker.plain, topic, len(records))))
+            memory.append(_timed(lambda: _from_memory(lines)))
+        for number, name in ((0, "elapsed"), (1, "processor time of this process")):
+            rows.append(
+                _row(
+                    f"parse and drop, {name}",
+                    len(records) / statistics.median(one[number] for one in ours),
+                    "parsing the same from memory",
+                    len(records) / statistics.median(one[number] for one in memory),
+                )
+            )
+        uri = f"kafka://{broker.plain}/{topic}"
+        into = [
+            _into_postgresql(source, workers, len(records))
+            for _ in range(_TURNS)
+            for source, workers in ((uri, 1), (str(log), 1), (f"follow:{log}", 1), (str(log), 2))
+        ]
+        ours_, *others = (statistics.median(into[turn::4]) for turn in range(4))
+        names = ("the file, one worker", "follow: the file", "the file, two workers")
+        for name, rate in zip(names, others, strict=True):
+            rows.append(_row("PostgreSQL", ours_, name, rate))
+    return rows
+
+
+def _row(name: str, ours: float, other: str, theirs: float) -> str:
+    return f"| {name} | {ours:,.0f} | {other} | {theirs:,.0f} | {ours / theirs:.2f} |"
+
+
+def _send(address: str, topic: str, records: Sequence[bytes]) -> None:
+    producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 20})
+    for number, record in enumerate(records):
+        while True:
+            with suppress(BufferError):
+                producer.produce(topic, record, partition=number % _PARTITIONS)
+                break
+            producer.poll(0.1)
+    if producer.flush(60):
+        raise RuntimeError("the broker did not take all")
+
+
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
+    begin, used = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - begin, time.process_time() - used
+
+
+def _from_topic(address: str, topic: str, count: int) -> None:
+    uri = read_uri(f"kafka://{address}/{topic}", own=["group", "from"], ours=OURS)
+    feed = KafkaTopics(uri, FIX, _Nothing(), stop=lambda: False, say=print, longest=1 << 20)
+    while count > 0:
+        block = feed.next(0.1)
+        if block not in (None, FLUSH):
+            batch = parsed(FIX, block)
+            count -= batch.read + batch.skipped
+    feed.close()
+
+
+def _from_memory(lines: Sequence[bytes]) -> None:
+    at = 0
+    while at < len(lines):
+        some, size = [], 0
+        while at < len(lines) and size < _BLOCK:
+            some.append(lines[at])
+            size += len(lines[at])
+            at += 1
+        FIX.parse(Block("memory", 0, b"".join(some), layout=b"\x01"))
+
+
+def _into_postgresql(source: str, workers: int, count: int) -> float:
+    """Return how many messages a second are stored, from the first commit to the last."""
+    with postgresql_server.server(durable=True) as uri:
+        words = ["--quiet", "--workers", str(workers), "--input", source, "--output", uri]
+        job = subprocess.Popen([sys.executable, "-m", "fixfeed", *words], stdout=subprocess.DEVNULL)
+        connection = psycopg2.connect(uri)
+        connection.autocommit = True
+        cursor = connection.cursor()
+        first: tuple[float, int] | None = None
+        stored = 0
+        while stored < count:
+            time.sleep(0.02)
+            with suppress(psycopg2.errors.UndefinedTable):
+                cursor.execute("select coalesce(sum(stored + failed + skipped), 0) from progress")
+                stored = int(cursor.fetchone()[0])
+            if stored and first is None:
+                first = time.perf_counter(), stored
+            if job.poll() is not None and stored < count:
+                raise RuntimeError(f"{source}: the job ended after {stored:,} of {count:,}")
+        rate = (count - first[1]) / max(time.perf_counter() - first[0], 1e-9)
+        job.terminate()
+        job.wait()
+        connection.close()
+    return rate
+
+
+if __name__ == "__main__":
+    print(*kafka(Path(sys.argv[1])), sep="\n")
