@@ -2,7 +2,7 @@
 
     python -m benchmarks.job SINK LOG TARGET    # prints {"seconds": ..., "peak_bytes": ...}
 
-SINK is sql, parquet or parse (which stores nothing).
+SINK is sql, parquet, jsonl, kafka or parse (which stores nothing).
 """
 
 import json
@@ -12,21 +12,28 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 
 from fixfeed.io.commit import Run
 from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.source import ReadFromFiles
+from fixfeed.io.jsonl.ledger import JsonlLedger
+from fixfeed.io.jsonl.sink import WriteToJsonLines
+from fixfeed.io.kafka.ledger import KafkaLedger
+from fixfeed.io.kafka.sink import WriteToKafka
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.sink import WriteToParquet
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.sink import WriteToSql
 from fixfeed.pipelines.graph import build
+from fixfeed.pipelines.kafka_output import destination_of
 from fixfeed.pipelines.plan import make_plan, range_size
 from fixfeed.pipelines.running import runner_of
 from fixfeed.pipelines.workers import Workers
 from fixfeed.transforms.enrich import Enrich
+from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.parse import ParseFix
 
 
@@ -100,11 +107,15 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
     files, _ = find_files([log])
     folder = tempfile.mkdtemp()
     clock = Clock(folder)
-    ledgers = {}
+    ledgers: dict[str, Any] = {}
     if sink == "sql":
         ledgers = {"sink": open_store(target)}
     elif sink == "parquet":
         ledgers = {"sink": ParquetLedger(target)}
+    elif sink == "jsonl":
+        ledgers = {"sink": JsonlLedger(target)}
+    elif sink == "kafka":
+        ledgers = {"sink": KafkaLedger(destination_of(target, FIX))}
     for ledger in ledgers.values():
         ledger.prepare()
     ranges, sources = cut_ranges(files[0], (), size=range_size(files[0].size)), {}
@@ -117,6 +128,10 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
         write = WriteToSql(target, told)
     elif sink == "parquet":
         write = WriteToParquet(target, told)
+    elif sink == "jsonl":
+        write = WriteToJsonLines(target, told)
+    elif sink == "kafka":
+        write = WriteToKafka(destination_of(target, FIX), told)
     peak = 0
     over = threading.Event()
 
@@ -127,8 +142,9 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
 
     thread = threading.Thread(target=watch)
     thread.start()
-    # As in the job itself: one process keeps SQLite busy.
-    processes = 1 if target.startswith("sqlite:") else min(os.cpu_count() or 1, len(ranges))
+    # As in the job itself: one process keeps SQLite busy, and one alone has transactions.
+    one = target.startswith("sqlite:") or "transactions=true" in target
+    processes = 1 if one else min(os.cpu_count() or 1, len(ranges))
     runner, options = runner_of(
         "DirectRunner", processes=processes, beam=(), workers=Workers(Path(folder), print)
     )
@@ -136,7 +152,7 @@ def run(sink: str, log: str, target: str) -> dict[str, float]:
     build(
         pipeline,
         source=_Timed(ReadFromFiles(ranges), clock),
-        parse=ParseFix(),
+        parse=ParseFix(fix_json=sink in ("jsonl", "kafka")),
         steps=[("Enrich", Enrich())],
         sinks=[("Write", write)],
     )

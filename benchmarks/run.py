@@ -4,6 +4,7 @@ python -m benchmarks.run --messages 1000000
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
+from tests.services.kafka_server import server as kafka_server
 from tests.services.postgresql_server import server
 
 __all__ = ["main"]
@@ -168,6 +170,16 @@ def sinks(log: Path, messages: int) -> None:
             "both of these, as many cores": parsing + bare / (os.cpu_count() or 1),
         },
     )
+    with kafka_server() as broker:
+        places = (f"kafka://{broker.plain}/bench-{number}" for number in itertools.count())
+        words = "create=true&partitions=4"
+        lines, sent, exactly = in_turns(
+            lambda folder: job("jsonl", folder / "out.jsonl"),
+            lambda _: job("kafka", f"{next(places)}?{words}"),
+            lambda _: job("kafka", f"{next(places)}?{words}&transactions=true"),
+        )
+    rows("Kafka", sent, {"the job into JSON lines": lines})
+    rows("Kafka, `transactions=true`, one core", exactly, {"the job into JSON lines": lines})
     print()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from fixfeed.io.live.spool import DEFAULT as SPOOL
 from fixfeed.pipelines.durations import read_duration, read_time_of_day
+from fixfeed.pipelines.kafka_output import KAFKA_PARAMETERS
 from fixfeed.pipelines.option import Kind, Option, UsageError
 from fixfeed.transforms.fix.framing.delimiter import read_delimiter
 from fixfeed.transforms.fix.reading import VALIDATE
@@ -191,8 +192,10 @@ class Settings:
     )
     output: tuple[str, ...] = _option(
         _OUTPUT,
-        "sqlite:///fixfeed.db, postgresql://user@host/db, parquet:lake/, jsonl:out.jsonl, or "
-        "jsonl:- for standard output; may be given several times, and each gets everything",
+        "sqlite:///fixfeed.db, postgresql://user@host/db, parquet:lake/, jsonl:out.jsonl, "
+        "jsonl:- for standard output, or 'kafka://host:9092/topic?key=cl_ord_id' with parameters "
+        f"{', '.join(option.name for option in KAFKA_PARAMETERS)} and properties of librdkafka; "
+        "may be given several times, and each gets everything",
         "URI",
         default=("sqlite:///fixfeed.db",),
         shown="sqlite:///fixfeed.db",

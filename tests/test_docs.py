@@ -81,6 +81,8 @@ ELSEWHERE = {
     "fixfeed gateway tcp://0.0.0.0:9876": "tests/pipelines/test_tcp.py",
     "pip install .": "tests/test_wheel.py",
     "pip install 'fixfeed[aws]'": "setup of Beam's own",
+    "pip install 'fixfeed[kafka]'": "requirements.txt, whose extra has it",
+    "fixfeed failures kafka://host:9092/fix.messages": "tests/pipelines/test_kafka_output.py",
     "pip install 'fixfeed[fidelity]'": "requirements.txt, whose extra has it",
     "make test": "runs this test",
     "make check": "runs this test",
@@ -140,13 +142,16 @@ def test_commands_are_found_in_the_documents_and_so_are_the_exceptions():
 
 @pytest.mark.parametrize("command", [one for one in DOCUMENTED if one not in ELSEWHERE])
 def test_a_documented_command_runs_unchanged(
-    command, fresh, stored, tmp_path, documented_postgresql
+    command, fresh, stored, tmp_path, documented_postgresql, request
 ):
     reads = re.match(r"fixfeed --(input|config)|zcat", command) and "--dry-run" not in command
     folder = tmp_path / "place"
     shutil.copytree(fresh if reads else stored, folder)
     if command.startswith("make"):
         folder = ROOT
+    if "kafka://host:9092" in command:
+        kafka = request.getfixturevalue("kafka")
+        command = command.replace("kafka://host:9092", f"kafka://{kafka.plain}")
     done = run(command, folder, **documented_postgresql)
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
     assert done.stdout
