@@ -14,9 +14,7 @@ So of the stored chains, new events may change those with their ids on their day
 day before, and on the nearest one after. No others.
 """
 
-from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 from fixfeed.transforms.fix.orders.events import NEW, Events
 
@@ -27,15 +25,13 @@ CL_ORD_ID, ORDER_ID, SECONDARY, EXEC_ID = "ClOrdID", "OrderID", "SecondaryOrderI
 _NO_ID = frozenset({"NONE", "UNKNOWN", "N/A", "NA", "[N/A]", "NULL", "NIL", "0", "-", "", "*"})
 """What is written where an id is required and there is none, in upper case."""
 
+_LONGEST_NO_ID = max(map(len, _NO_ID))
+
 _ASKING = NEW | {"F", "G", "AC", "t", "u"}
 
 
-class Id(NamedTuple):
-    """An id in a session pair."""
-
-    pair: str
-    kind: str
-    id: str
+Id = tuple[str, str, str]
+"""An id: its session pair, its kind, and its text."""
 
 
 def is_copy(events: Events, row: int) -> bool:
@@ -43,96 +39,114 @@ def is_copy(events: Events, row: int) -> bool:
     return bool(events.poss_dup_flag[row]) or events.more[row].get("PossResend") == "Y"
 
 
-def ids_of(events: Events, row: int) -> list[Id]:
-    """Return the ids that tie an event to others, its ClOrdID first."""
-    pair = events.pair[row]
-    found = [
-        Id(pair, kind, one)
-        for kind, one in (
-            (CL_ORD_ID, events.cl_ord_id[row]),
-            (CL_ORD_ID, events.orig_cl_ord_id[row]),
-            (ORDER_ID, events.order_id[row]),
-        )
-        if one is not None and one.upper() not in _NO_ID
-    ]
-    return found or list(_last_resorts(events, row))
+def ids_of(events: Events) -> list[tuple[Id, ...]]:
+    """Return the ids that tie each event to others, its ClOrdID first."""
+    found: list[tuple[Id, ...]] = []
+    columns = (events.pair, events.cl_ord_id, events.orig_cl_ord_id, events.order_id)
+    for row, (pair, cl_ord_id, original, order_id) in enumerate(zip(*columns, strict=True)):
+        ids: tuple[Id, ...] = ()
+        if cl_ord_id is not None and _is_id(cl_ord_id):
+            ids = ((pair, CL_ORD_ID, cl_ord_id),)
+        if original is not None and original != cl_ord_id and _is_id(original):
+            ids += ((pair, CL_ORD_ID, original),)
+        if order_id is not None and _is_id(order_id):
+            ids += ((pair, ORDER_ID, order_id),)
+        found.append(ids or _last_resort(events, row))
+    return found
 
 
-def _last_resorts(events: Events, row: int) -> Iterator[Id]:
+def _is_id(text: str) -> bool:
+    return len(text) > _LONGEST_NO_ID or text.upper() not in _NO_ID
+
+
+def _last_resort(events: Events, row: int) -> tuple[Id, ...]:
     pair, more = events.pair[row], events.more[row]
-    if events.msg_type[row] == "j" and more.get("RefMsgType") in _ASKING:
+    if events.msg_type[row] == "j":
         refused = more.get("BusinessRejectRefID")
-        if isinstance(refused, str):
-            yield Id(pair, CL_ORD_ID, refused)
-        return
+        if isinstance(refused, str) and more.get("RefMsgType") in _ASKING:
+            return ((pair, CL_ORD_ID, refused),)
+        return ()
     for kind, one in (
         (SECONDARY, more.get("SecondaryOrderID")),
         (EXEC_ID, events.exec_ref_id[row] or events.exec_id[row]),
         (CL_ORD_ID, events.cl_ord_id[row]),
     ):
-        if isinstance(one, str) and (kind == CL_ORD_ID or one.upper() not in _NO_ID):
-            yield Id(pair, kind, one)
-            return
+        if isinstance(one, str) and (kind == CL_ORD_ID or _is_id(one)):
+            return ((pair, kind, one),)
+    return ()
 
 
-def chains(events: Events) -> list[list[int]]:
-    """Return the events of each chain, in any order. An event without any id is in none."""
+def chains(events: Events, ids: list[tuple[Id, ...]]) -> list[list[int]]:
+    """Return the events of each chain, by time; `ids` are those of `ids_of`.
+
+    An event without any id is in none.
+    """
     nodes: dict[tuple[Id, int], int] = {}
     parents: list[int] = []
     node_of_row = []
-    for row in range(len(events)):
+    for day, found_ids in zip(events.day, ids, strict=True):
         first = -1
-        for one in ids_of(events, row):
-            node = nodes.get((one, events.day[row]))
+        for one in found_ids:
+            node = nodes.get((one, day))
             if node is None:
-                node = nodes[one, events.day[row]] = len(parents)
+                node = nodes[one, day] = len(parents)
                 parents.append(node)
             if first < 0:
                 first = node
             else:
                 _join(parents, first, node)
         node_of_row.append(first)
-    _join_days(events, nodes, parents)
+    _join_days(events, ids, nodes, parents)
     found: dict[int, list[int]] = {}
-    for row, node in enumerate(node_of_row):
+    by_time = sorted(range(len(events)), key=[one or 0 for one in events.time].__getitem__)
+    for row in by_time:
+        node = node_of_row[row]
         if node >= 0:
             found.setdefault(_root(parents, node), []).append(row)
     return list(found.values())
 
 
-def _join_days(events: Events, nodes: dict[tuple[Id, int], int], parents: list[int]) -> None:
+def _join_days(
+    events: Events,
+    ids: list[tuple[Id, ...]],
+    nodes: dict[tuple[Id, int], int],
+    parents: list[int],
+) -> None:
     """Join what an id is on a day and on the day before on which it is found."""
+    if len(set(events.day)) < 2:
+        return
     days: dict[Id, list[int]] = {}
     for one, day in nodes:
         days.setdefault(one, []).append(day)
     several = {one: sorted(found) for one, found in days.items() if len(found) > 1}
     if not several:
         return
-    opened = _opened(events, several)
+    opened = _opened(events, ids)
     for one, found in several.items():
         for before, day in pairwise(found):
             if (one, day) not in opened:
                 _join(parents, nodes[one, before], nodes[one, day])
 
 
-def _opened(events: Events, ids: Iterable[Id]) -> set[tuple[Id, int]]:
-    wanted = set(ids)
+def _opened(events: Events, ids: list[tuple[Id, ...]]) -> set[tuple[Id, int]]:
+    """Return the ids that are opened, each with the day.
+
+    Only ids that tie events count, so that it depends on nothing outside their chains.
+    """
     opened, by_new_order = set(), set()
     for row, kind in enumerate(events.msg_type):
-        if kind in _ASKING and not is_copy(events, row):
-            cl_ord_id = events.cl_ord_id[row]
-            if cl_ord_id is not None and cl_ord_id != events.orig_cl_ord_id[row]:
-                one = (Id(events.pair[row], CL_ORD_ID, cl_ord_id), events.day[row])
-                opened.add(one)
+        if kind in _ASKING and ids[row] and not is_copy(events, row):
+            one = ids[row][0]
+            if one[2] == events.cl_ord_id[row] != events.orig_cl_ord_id[row]:
+                opened.add((one, events.day[row]))
                 if kind in NEW:
-                    by_new_order.add(one)
-    for row, order_id in enumerate(events.order_id):
-        if order_id is not None and events.orig_cl_ord_id[row] in (None, events.cl_ord_id[row]):
-            reported = Id(events.pair[row], ORDER_ID, order_id)
-            if reported in wanted and events.cl_ord_id[row] is not None:
-                asked = Id(events.pair[row], CL_ORD_ID, events.cl_ord_id[row])
-                if (asked, events.day[row]) in by_new_order:
-                    opened.add((reported, events.day[row]))
+                    by_new_order.add((one, events.day[row]))
+    for row, of_event in enumerate(ids):
+        # Its ClOrdID and its OrderID alone: with an OrigClOrdID it may be about an older order.
+        day = events.day[row]
+        both = len(of_event) == 2 and of_event[1][1] == ORDER_ID
+        if both and (of_event[0], day) in by_new_order:
+            opened.add((of_event[1], day))
     return opened
 
 

@@ -3,8 +3,10 @@
 All rows of a chain (`chains`) are made from all of its messages, and replaced together.
 """
 
+import gc
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
@@ -32,28 +34,41 @@ class Orders(Derived):
 
     def update(self, changed: pa.Table, removed: pa.Table, stored: Stored) -> Changes:
         """See `Derived`: reads the chains again that the messages touch, and those beside them."""
-        touched = _spans(Events(pa.concat_tables([changed, removed])))
-        messages, read = changed, _Read(stored)
+        events = Events(changed)
+        ids = ids_of(events)
+        touched = _spans(events, ids)
+        if removed.num_rows:
+            gone = Events(removed)
+            touched = _spans(gone, ids_of(gone), touched)
+        read = _Read(stored)
         while touched:
             read.reach(touched)
-            messages = _once([changed, stored.messages(read.message_ids())])
+            if not read.orders:
+                break  # nothing that is stored has to do with what is new
+            events = Events(_once([changed, stored.messages(read.message_ids())]))
+            ids = ids_of(events)
             # A message that was replaced may have other ids now than its chain is stored with.
-            touched = read.unknown(_spans(Events(messages)))
+            touched = read.unknown(_spans(events, ids))
         units = pa.array(sorted(read.orders), pa.int64())
-        return Changes(dict.fromkeys(TABLES, units), derive(messages))
+        return Changes(dict.fromkeys(TABLES, units), _derived(events, ids))
 
 
 Span = tuple[int, int]
 """The first and the last day of an id."""
 
 
-def _spans(events: Events) -> dict[Id, Span]:
-    found: dict[Id, Span] = {}
-    for row in range(len(events)):
-        day = events.day[row]
-        for one in ids_of(events, row):
+def _spans(
+    events: Events, ids: list[tuple[Id, ...]], found: dict[Id, Span] | None = None
+) -> dict[Id, Span]:
+    """Return the ids of events with their days, added to those found before."""
+    found = {} if found is None else found
+    for day, of_event in zip(events.day, ids, strict=True):
+        for one in of_event:
             span = found.get(one)
-            found[one] = (day, day) if span is None else (min(span[0], day), max(span[1], day))
+            if span is None:
+                found[one] = (day, day)
+            elif not span[0] <= day <= span[1]:
+                found[one] = (min(span[0], day), max(span[1], day))
     return found
 
 
@@ -121,7 +136,7 @@ class _Read:
         }
 
     def _look_up(self, ids: Iterable[Id]) -> None:
-        new = {one.id for one in ids} - self._asked
+        new = {one[2] for one in ids} - self._asked
         self._asked |= new
         self._add(self._stored.rows("order_ids", "id", pa.array(sorted(new), pa.string())))
 
@@ -136,7 +151,7 @@ class _Read:
         ]
         for text, kind, pair, order, chain, first, last in zip(*columns, strict=True):
             span = (-1 if first is None else first, -1 if last is None else last)
-            rows.append((Id(pair, kind, text), _Row(order, chain, span)))
+            rows.append(((pair, kind, text), _Row(order, chain, span)))
         for one, row in rows:
             known = self._rows.setdefault(one, [])
             if row not in known:
@@ -185,99 +200,130 @@ def derive(messages: pa.Table) -> dict[str, pa.Table]:
     message_id change nothing but the number of copies, and the rows of order_messages.
     """
     events = Events(messages)
-    made = _Made(events)
-    for rows in chains(events):
-        made.add(rows)
-    return made.tables()
+    return _derived(events, ids_of(events))
+
+
+def _derived(events: Events, ids: list[tuple[Id, ...]]) -> dict[str, pa.Table]:
+    with _without_collector():
+        made = _Made(events, ids)
+        for rows in chains(events, ids):
+            made.add(rows)
+        return made.tables()
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep Python from looking for cycles among millions of objects, a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Made:
-    """The rows of the tables, by column."""
+    """The rows of the tables as they are made."""
 
-    def __init__(self, events: Events):
+    def __init__(self, events: Events, ids: list[tuple[Id, ...]]):
         self._events = events
-        self._columns: dict[str, dict[str, list[Any]]] = {
-            name: {column: [] for column in table.schema.names} for name, table in TABLES.items()
-        }
+        self._ids = ids
+        self._orders: list[dict[str, Any]] = []
+        self._of_ids: list[tuple[Any, ...]] = []
+        self._messages: list[tuple[int, int, int, bool]] = []
+        self._executions: list[tuple[int, Life, Execution]] = []
 
     def add(self, rows: list[int]) -> None:
         """Add the orders of a chain."""
         found = lives(self._events, steps(self._events, rows))
-        base = self._base(found[0])
+        row = found[0].steps[0].row
+        # What identifies a chain: the first id, and its day.
+        base = "\0".join((*self._ids[row][0], str(self._events.day[row])))
         chain = _key(base, 0) if len(found) > 1 else None
         for number, life in enumerate(found):
             self._add_order(life, _key(base, number), chain)
 
-    def _base(self, first: Life) -> str:
-        """Return what identifies a chain: the first id and its day."""
-        events = self._events
-        row = first.steps[0].row
-        one = ids_of(events, row)[0]
-        return "\0".join((one.pair, one.kind, one.id, str(events.day[row])))
-
     def _add_order(self, life: Life, key: int, chain: int | None) -> None:
-        events = self._events
-        pair = events.pair[life.steps[0].row]
-        self._append("orders", {**life.settle(), "order_key": key, "session_pair": pair})
-        seen: set[int] = set()
+        events, ids = self._events, self._ids
+        order = life.settle()
+        order["order_key"] = key
+        order["session_pair"] = events.pair[life.steps[0].row]
+        self._orders.append(order)
         spans: dict[Id, Span] = {}
-        messages = self._columns["order_messages"]
         for number, step in enumerate(life.steps, 1):
-            for row in (step.row, *step.copies):
+            for row in (step.row, *step.copies) if step.copies else (step.row,):
                 day = events.day[row]
-                for one in _all_ids(events, row):
-                    span = spans.get(one, (day, day))
-                    spans[one] = min(span[0], day), max(span[1], day)
-                if events.message_id[row] not in seen:
-                    seen.add(events.message_id[row])
-                    messages["order_key"].append(key)
-                    messages["message_id"].append(events.message_id[row])
-                    messages["step"].append(number)
-                    messages["copied"].append(row != step.row)
-        ids = self._columns["order_ids"]
-        for one, span in spans.items():
-            ids["id"].append(one.id)
-            ids["kind"].append(one.kind)
-            ids["session_pair"].append(one.pair)
-            ids["order_key"].append(key)
-            ids["chain"].append(chain)
-            ids["first_day"].append(None if span[0] < 0 else span[0])
-            ids["last_day"].append(None if span[1] < 0 else span[1])
+                of_event = ids[row]
+                if "SecondaryOrderID" in events.more[row]:
+                    of_event = _with_secondary(events, row, of_event)
+                for one in of_event:
+                    span = spans.get(one)
+                    if span is None:
+                        spans[one] = (day, day)
+                    elif not span[0] <= day <= span[1]:
+                        spans[one] = (min(span[0], day), max(span[1], day))
+                self._messages.append((key, events.message_id[row], number, row != step.row))
+        for (pair, kind, text), (first, last) in spans.items():
+            days = (None if first < 0 else first, None if last < 0 else last)
+            self._of_ids.append((text, kind, pair, key, chain, *days))
         for execution in life.fills.all:
-            self._add_execution(execution, life, key, pair)
-
-    def _add_execution(self, execution: Execution, life: Life, key: int, pair: str) -> None:
-        events, row = self._events, execution.row
-        self._append(
-            "executions",
-            {
-                **{name: getattr(events, name)[row] for name in _OF_REPORT},
-                **{name: getattr(events, name)[row] or life.values.get(name) for name in _OF_ORDER},
-                "order_key": key,
-                "session_pair": pair,
-                "kind": execution.kind,
-                "stands": execution.stands,
-                "corrected_by": execution.corrected_by,
-                "busted_by": execution.busted_by,
-                "copies": execution.copies - 1,
-                "multi_leg_reporting_type": events.more[row].get("MultiLegReportingType"),
-                "drop_copy": events.more[row].get("CopyMsgIndicator") == "Y",
-            },
-        )
-
-    def _append(self, table: str, row: dict[str, Any]) -> None:
-        for name, column in self._columns[table].items():
-            column.append(row.get(name))
+            self._executions.append((key, life, execution))
 
     def tables(self) -> dict[str, pa.Table]:
         """Return the rows."""
+        of_ids = list(zip(*self._of_ids, strict=True)) or [()] * 7
         return {
-            name: pa.Table.from_arrays(
-                [_array(self._columns[name][field.name], field.type) for field in table.schema],
-                schema=table.schema,
-            )
-            for name, table in TABLES.items()
+            "orders": _table(
+                "orders",
+                {
+                    name: [order.get(name) for order in self._orders]
+                    for name in TABLES["orders"].schema.names
+                },
+            ),
+            "order_ids": _table(
+                "order_ids", dict(zip(TABLES["order_ids"].schema.names, of_ids, strict=True))
+            ),
+            "order_messages": self._order_messages(),
+            "executions": self._table_of_executions(),
         }
+
+    def _order_messages(self) -> pa.Table:
+        columns = list(zip(*self._messages, strict=True)) or [()] * 4
+        names = TABLES["order_messages"].schema.names
+        found = _table("order_messages", dict(zip(names, columns, strict=True)))
+        if self._events.divided:
+            # A message may name an order twice, as both sides of a trade.
+            kept = dict(reversed([(one[:2], place) for place, one in enumerate(self._messages)]))
+            found = found.take(pa.array(sorted(kept.values()), pa.int64()))
+        return found
+
+    def _table_of_executions(self) -> pa.Table:
+        events, executions = self._events, self._executions
+        rows = [one.row for _, _, one in executions]
+        columns: dict[str, list[Any]] = {
+            "order_key": [key for key, _, _ in executions],
+            "session_pair": [events.pair[row] for row in rows],
+            "kind": [one.kind for _, _, one in executions],
+            "stands": [one.stands for _, _, one in executions],
+            "corrected_by": [one.corrected_by for _, _, one in executions],
+            "busted_by": [one.busted_by for _, _, one in executions],
+            "copies": [one.copies - 1 for _, _, one in executions],
+            "multi_leg_reporting_type": [
+                events.more[row].get("MultiLegReportingType") for row in rows
+            ],
+            "drop_copy": [events.more[row].get("CopyMsgIndicator") == "Y" for row in rows],
+        }
+        for name in _OF_REPORT:
+            column = getattr(events, name)
+            columns[name] = [column[row] for row in rows]
+        for name in _OF_ORDER:
+            column = getattr(events, name)
+            columns[name] = [
+                life.values.get(name) if column[one.row] is None else column[one.row]
+                for _, life, one in executions
+            ]
+        return _table("executions", columns)
 
 
 _OF_ORDER = ("symbol", "security_id", "side", "account", "currency")
@@ -289,18 +335,20 @@ _OF_REPORT = (
 )  # fmt: skip
 
 
-def _all_ids(events: Events, row: int) -> list[Id]:
-    """Return the ids of an event, SecondaryOrderID included."""
-    ids = ids_of(events, row)
-    secondary = events.more[row].get("SecondaryOrderID")
-    if isinstance(secondary, str):
-        one = Id(events.pair[row], SECONDARY, secondary)
-        if one not in ids:
-            ids.append(one)
-    return ids
+def _with_secondary(events: Events, row: int, ids: tuple[Id, ...]) -> tuple[Id, ...]:
+    secondary = events.more[row]["SecondaryOrderID"]
+    one = (events.pair[row], SECONDARY, secondary)
+    return (*ids, one) if isinstance(secondary, str) and one not in ids else ids
 
 
-def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+def _table(name: str, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    schema = TABLES[name].schema
+    return pa.Table.from_arrays(
+        [_array(columns[field.name], field.type) for field in schema], schema=schema
+    )
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     if kind == DECIMAL:
         return decimals(values)
     if pa.types.is_timestamp(kind):

@@ -112,9 +112,10 @@ class Events:
     """Events by column: what event `i` has in a column is `events.side[i]`, None if nothing.
 
     Decimals are whole numbers (`numbers`), times microseconds since 1970. `more` has the fields
-    without a column. `pair` are both CompIDs, in alphabetical order: `BROKER<->BUYSIDE`. `time` is
-    when the message was first sent: OrigSendingTime of a copy, else SendingTime, else the time of
-    the log. `day` is its day (UTC) since 1970, -1 without a time.
+    without a column. `divided` is whether some events are entries of one message. `pair` are both
+    CompIDs, in alphabetical order: `BROKER<->BUYSIDE`. `time` is when the message was first sent:
+    OrigSendingTime of a copy, else SendingTime, else the time of the log. `day` is its day (UTC)
+    since 1970, -1 without a time.
     """
 
     def __init__(self, messages: pa.Table):
@@ -128,7 +129,7 @@ class Events:
         # Spelt out for readers and type checkers; set above.
         self.msg_type: list[str]
         self.sender_comp_id: list[str | None]
-        self._divide()
+        self.divided = self._divide()
         self.pair = self._pairs()
         self.time = self._times()
         self.day = [-1 if one is None else one // DAY for one in self.time]
@@ -141,15 +142,17 @@ class Events:
         """Tell type checkers what a column is."""
         raise AttributeError(name)
 
-    def _divide(self) -> None:
-        """Put events of entries in the place of the messages that name orders in a group."""
+    def _divide(self) -> bool:
+        """Put events of entries in the place of the messages that name orders in a group.
+
+        Returns whether there are any.
+        """
         names = ["message_id", "more", *(name for name in COLUMNS if name != "fields")]
         columns = {name: getattr(self, name) for name in names}
         left_out = set()
-        for row in range(len(self)):
+        with_groups = [row for row, kind in enumerate(self.msg_type) if kind in _GROUPS]
+        for row in with_groups:
             kind = self.msg_type[row]
-            if kind not in _GROUPS:
-                continue
             for entry in _entries(self.more[row], _GROUPS[kind]):
                 for column in columns.values():
                     column.append(column[row])
@@ -165,6 +168,7 @@ class Events:
             kept = [row for row in range(len(self)) if row not in left_out]
             for name, column in columns.items():
                 setattr(self, name, [column[row] for row in kept])
+        return bool(left_out)
 
     def _pairs(self) -> list[str]:
         known: dict[tuple[str | None, str | None], str] = {}

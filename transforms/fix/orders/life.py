@@ -40,8 +40,6 @@ _CANCELS = frozenset({"F", "u"})
 _DUPLICATE = "6"  # OrdRejReason: duplicate order
 _FIRST = ("account", "symbol", "security_id", "side", "currency")
 """Columns whose first value that an order or report has is the order's."""
-_TERMS = ("ord_type", "time_in_force", "order_qty", "price", "stop_px")
-"""Columns that a replace may change."""
 
 
 class Life:
@@ -103,17 +101,17 @@ class Life:
         self.first_cl_ord_id = events.cl_ord_id[row]
         self.values["sent_at"] = events.time[row]
         self._name_session(row, asked=True)
-        self._take(row, _FIRST)
+        self._take_first(row)
         if not self._reported:
             self.last_cl_ord_id = events.cl_ord_id[row]
-            self._take(row, _TERMS, anew=True)
+            self._take_terms(row)
         self._keep("list_id", events.more[row].get("ListID"))
 
     def _ask(self, row: int) -> None:
         events = self.events
         self._asked[events.cl_ord_id[row]] = row
         self._name_session(row, asked=True)
-        self._take(row, _FIRST)
+        self._take_first(row)
         if self.first_cl_ord_id is None:
             self.first_cl_ord_id = events.orig_cl_ord_id[row]
         if self.last_cl_ord_id is None:
@@ -140,7 +138,7 @@ class Life:
         self._keep("text", events.text[row], anew=True)
         self._keep("order_id", _id(events.order_id[row]))
         self._keep("list_id", more.get("ListID"))
-        self._take(row, _FIRST)
+        self._take_first(row)
         if not new:
             return
         at = events.time[row]
@@ -150,7 +148,7 @@ class Life:
             self._keep("first_fill_at", at)
             self._keep("last_fill_at", at, anew=True)
         self._accept(row, exec_type, status)
-        self._take(row, _TERMS, anew=True)
+        self._take_terms(row)
         for name in ("cum_qty", "leaves_qty", "avg_px"):
             self._keep(f"reported_{name}", getattr(events, name)[row], anew=True)
         self._reported = True
@@ -180,7 +178,7 @@ class Life:
         if replaced or cancelled:
             asked = self._asked.pop(cl_ord_id, None)
             if replaced and asked is not None:
-                self._take(asked, _TERMS, anew=True)
+                self._take_terms(asked)
             self.last_cl_ord_id = cl_ord_id or self.last_cl_ord_id
         elif self.last_cl_ord_id is None:
             self.last_cl_ord_id = cl_ord_id
@@ -214,9 +212,26 @@ class Life:
             ends = ends if asked else ends[::-1]
             self.session = f"{events.begin_string[row]}:{'->'.join(ends)}"
 
-    def _take(self, row: int, names: tuple[str, ...], *, anew: bool = False) -> None:
-        for name in names:
-            self._keep(name, getattr(self.events, name)[row], anew=anew)
+    def _take_first(self, row: int) -> None:
+        values = self.values
+        for name in _FIRST:
+            if name not in values:
+                value = getattr(self.events, name)[row]
+                if value is not None:
+                    values[name] = value
+
+    def _take_terms(self, row: int) -> None:
+        events, values = self.events, self.values
+        if (one := events.order_qty[row]) is not None:
+            values["order_qty"] = one
+        if (one := events.price[row]) is not None:
+            values["price"] = one
+        if (one := events.ord_type[row]) is not None:
+            values["ord_type"] = one
+        if (one := events.time_in_force[row]) is not None:
+            values["time_in_force"] = one
+        if (one := events.stop_px[row]) is not None:
+            values["stop_px"] = one
 
     def _keep(self, name: str, value: Any, *, anew: bool = False) -> None:
         """Keep a value, if there is one; with `anew` in the place of an earlier one."""
@@ -297,16 +312,16 @@ def lives(events: Events, steps: list[Step]) -> list[Life]:
     found = [Life(events)]
     of_id: dict[tuple[str, str], Life] = {}
     for place, step in enumerate(steps):
-        row = step.row
         life = found[-1]
-        ids = _ids(events, row)
         if len(found) > 1:
-            life = next((of_id[one] for one in ids if one in of_id), life)
+            life = next((of_id[one] for one in _ids(events, step.row) if one in of_id), life)
         if life.ended and _is_again(events, steps, place, life):
+            if len(found) == 1:
+                of_id = {one: life for before in life.steps for one in _ids(events, before.row)}
             life = Life(events)
             found.append(life)
-        for one in ids:
-            of_id[one] = life
+        if len(found) > 1:
+            of_id.update(dict.fromkeys(_ids(events, step.row), life))
         life.tell(step)
     return found
 

@@ -6,7 +6,7 @@ events that differ in no column but message_id, or in a way that nobody can tell
 """
 
 from collections.abc import Iterable
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from fixfeed.transforms.fix.orders.chains import is_copy
@@ -29,69 +29,81 @@ class Step(NamedTuple):
 
 
 def steps(events: Events, rows: list[int]) -> list[Step]:
-    """Return the events of a chain as steps, in order."""
+    """Return the events of a chain, given by time, as steps, in order."""
     found: list[Step] = []
     exact: dict[tuple[Any, ...], Step] = {}
     numbered: dict[tuple[Any, ...], Step] = {}
     resent: dict[tuple[Any, ...], Step] = {}
     for row in _in_order(events, rows):
-        content = (
-            events.sender_comp_id[row],
-            events.msg_seq_num[row],
-            events.msg_type[row],
-            events.cl_ord_id[row],
-            events.orig_cl_ord_id[row],
-            events.order_id[row],
-            events.exec_id[row],
-        )
-        known = exact.get((content, events.time[row])) if content[1] is not None else None
+        content = _content_of(events, row)
+        sent = (content, events.time[row])
+        known = exact.get(sent) if content[1] is not None else None
         if known is None and is_copy(events, row):
             # A log may not say when it was first sent; a report may have another number then.
-            known = numbered.get(content) or resent.get(_named(events, row, content))
+            if not numbered:
+                numbered = {_content_of(events, one.row): one for one in reversed(found)}
+                resent = {_named(events, one.row): one for one in reversed(found)}
+            known = numbered.get(content) or resent.get(_named(events, row))
         if known is not None:
             known.copies.append(row)
             continue
         step = Step(row, [])
         found.append(step)
-        exact[content, events.time[row]] = step
-        numbered[content] = step
-        resent[_named(events, row, content)] = step
+        exact[sent] = step
+        numbered.clear()
     return found
 
 
-def _named(events: Events, row: int, content: tuple[Any, ...]) -> tuple[Any, ...]:
+def _content_of(events: Events, row: int) -> tuple[Any, ...]:
+    """Return what a message and its copies have in common."""
+    return (
+        events.sender_comp_id[row],
+        events.msg_seq_num[row],
+        events.msg_type[row],
+        events.cl_ord_id[row],
+        events.orig_cl_ord_id[row],
+        events.order_id[row],
+        events.exec_id[row],
+    )
+
+
+def _named(events: Events, row: int) -> tuple[Any, ...]:
     """Return what a message sent again under another number has in common with the first."""
-    return (content[0], *content[2:], events.exec_type[row], events.ord_status[row])
+    sent_by, _, *named = _content_of(events, row)
+    return (sent_by, *named, events.exec_type[row], events.ord_status[row])
 
 
 def _in_order(events: Events, rows: list[int]) -> Iterable[int]:
-    time, number = events.time, events.msg_seq_num
-    rows = sorted(rows, key=lambda row: time[row] or 0)
-    if all(time[one] != time[two] for one, two in pairwise(rows)):
+    time = events.time
+    times = [time[row] for row in rows]
+    if len(set(times)) == len(rows):
         return rows
     ordered: list[int] = []
-    for _, same in groupby(rows, key=lambda row: time[row]):
+    for _, same in groupby(rows, key=time.__getitem__):
         ties = list(same)
-        if len(ties) > 1:
-            ties.sort(
-                key=lambda row: (
-                    number[row] is None,
-                    number[row] or 0,
-                    bool(events.poss_dup_flag[row]),
-                    _content(events, row),
-                )
-            )
-            ties = _merged(events, ties)
-        ordered += ties
+        ordered += _untied(events, ties) if len(ties) > 1 else ties
     return ordered
 
 
-def _content(events: Events, row: int) -> tuple[str, ...]:
+def _untied(events: Events, ties: list[int]) -> list[int]:
+    """Return events of the same time in order."""
+
+    def number(row: int) -> tuple[str, int, bool]:
+        sent_by = events.sender_comp_id[row] or ""
+        return sent_by, events.msg_seq_num[row] or 0, bool(events.poss_dup_flag[row])
+
+    if len(set(map(number, ties))) == len(ties):
+        ties.sort(key=number)
+    else:
+        ties.sort(key=lambda row: (number(row), _rest(events, row)))
+    return _merged(events, ties)
+
+
+def _rest(events: Events, row: int) -> tuple[str, ...]:
     """Return what tells apart events of the same time and number, for an order among them."""
     return tuple(
         str(column[row])
         for column in (
-            events.sender_comp_id,
             events.msg_type,
             events.cl_ord_id,
             events.orig_cl_ord_id,
