@@ -16,13 +16,15 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import NamedTuple
 
-__all__ = ["Counts", "main", "write_bench_log"]
+__all__ = ["PER_SECOND", "Counts", "main", "write_bench_log"]
 
 Fields = list[tuple[int, bytes]]
 
 _MIX = {"8": 41, "D": 22, "W": 15, "G": 8, "F": 8, "0": 5, "A": 0.5, "B": 0.5}
 _TEMPLATES = 4096
 _CHUNK = 2048
+PER_SECOND = _CHUNK
+"""Messages in each second of the log."""
 _FIRST = 10_000_000  # all numbers have eight digits, up to ninety million messages
 _MOST = 90_000_000
 _TRAILERS = [b"10=%03d\x01\n" % number for number in range(256)]

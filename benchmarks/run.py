@@ -20,6 +20,7 @@ import simplefix
 
 from benchmarks.bench_log import write_bench_log
 from benchmarks.readings import loading, readings
+from benchmarks.replay import replay
 from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.transforms.batch import Block
@@ -206,7 +207,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--messages", type=int, default=1_000_000)
     options.add_argument("--growth", type=int, nargs="*", default=[], metavar="MESSAGES")
-    options.add_argument("--only", choices=["parsers", "readings", "sinks", "growth"])
+    options.add_argument("--only", choices=["parsers", "readings", "sinks", "growth", "replay"])
     given = options.parse_args()
     print(f"{os.cpu_count()} cores, {given.messages:,} messages\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="fixfeed-bench-") as name:
@@ -219,6 +220,8 @@ def main() -> None:
             print(*readings(first_blocks(log)), "", *loading(), "", sep="\n", flush=True)
         if given.only in (None, "sinks"):
             sinks(log, given.messages)
+        if given.only in (None, "replay"):
+            print(*replay(), "", sep="\n", flush=True)
         if given.growth:
             logs = {}
             for messages in given.growth:

@@ -34,6 +34,7 @@ examples:
   fixfeed --input day.log --captured-at '%d.%m.%Y %H:%M:%S' --log-time-zone Europe/Paris
   fixfeed --input 'follow:logs/*.log' --until 17:30
   fixfeed --input tcp://0.0.0.0:9876 --spool fixfeed-spool
+  fixfeed --input 'replay:day.log?speed=60&from=09:30' --output sqlite:///replay.db
   fixfeed --config fixfeed.yaml
 
 parameters of tcp:// and tls://, as in 'tcp://0.0.0.0:9876?idle=5m&max-connections=50':

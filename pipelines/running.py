@@ -72,6 +72,22 @@ class Stop:
         Path(self._path).touch()
 
 
+class Pause:
+    """Whether a replay is to wait."""
+
+    def __init__(self) -> None:
+        """It is not."""
+        self._paused = False
+
+    def __call__(self) -> bool:
+        """Return whether it is to wait."""
+        return self._paused
+
+    def turn(self) -> None:
+        """Have it wait, or go on."""
+        self._paused = not self._paused
+
+
 class GaveUp(Exception):
     """A job was told to stop and is still busy; the text says so."""
 
@@ -79,12 +95,13 @@ class GaveUp(Exception):
 class Watch:
     """Watches a job from the main thread: it receives signals and the end of workers.
 
-    `stop` and `workers` are the job's.
+    `stop`, `pause` and `workers` are the job's.
     """
 
     def __init__(self, folder: Path):
         """`folder` is the run's."""
         self.stop = Stop(folder)
+        self.pause = Pause()
         self.workers = Workers(folder, self._happened)
         self._events: queue.SimpleQueue[BaseException | int | None] = queue.SimpleQueue()
 
@@ -94,9 +111,10 @@ class Watch:
     def over(self, job: Callable[[], T]) -> T:
         """Run the job in a thread; return its result or raise its exception.
 
-        The first SIGINT, SIGTERM or SIGHUP sets `stop`. `GaveUp` is raised if the job has not ended
-        8 seconds later, or at a second signal, and `WorkerDied` if a worker process has ended. The
-        job's thread may then wait for ever, so the process must end by `os._exit`.
+        The first SIGINT, SIGTERM or SIGHUP sets `stop`, each SIGUSR1 turns `pause`. `GaveUp` is
+        raised if the job has not ended 8 seconds later, or at a second signal to stop, and
+        `WorkerDied` if a worker process has ended. The job's thread may then wait for ever, so the
+        process must end by `os._exit`.
         """
         results: list[T] = []
 
@@ -109,7 +127,7 @@ class Watch:
                 self._happened(None)
 
         threading.Thread(target=work, name="job", daemon=True).start()
-        with _signals(self._happened):
+        with _signals(self._happened), _heeded(signal.SIGUSR1, self.pause.turn):
             deadline = None
             while True:
                 left = None if deadline is None else max(deadline - time.monotonic(), 0)
@@ -143,6 +161,19 @@ class Watch:
 
         # A full disk or a sleeping reader of standard error must not keep the job from ending.
         threading.Thread(target=ask, daemon=True).start()
+
+
+@contextmanager
+def _heeded(number: int, turn: Callable[[], None]) -> Iterator[None]:
+    """Call `turn` at each signal of this number, if this is the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(number, lambda *_: turn())
+    try:
+        yield
+    finally:
+        signal.signal(number, handler)
 
 
 @contextmanager

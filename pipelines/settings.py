@@ -78,8 +78,9 @@ class Settings:
         _INPUT,
         "a file, a glob (** matches folders to any depth), a URL such as s3://bucket/day.log, "
         "- for standard input, follow:logs/*.log for what is and will be written to files, "
-        "tcp://0.0.0.0:9876 or tls:// for what peers send, or spool:FOLDER for what fixfeed "
-        "gateway receives; may be given several times",
+        "'replay:day.log?speed=10' for a past day at its pace (also from=09:30, to=10:00, "
+        "max-gap=10s), tcp://0.0.0.0:9876 or tls:// for what peers send, or spool:FOLDER for what "
+        "fixfeed gateway receives; may be given several times",
         "LOGS",
         default=(),
     )

@@ -10,7 +10,9 @@ from fixfeed.io.files.content import STANDARD_INPUT
 from fixfeed.io.files.find import File, Unreadable, file_at, find_files
 from fixfeed.io.files.following import FollowedFiles, Register
 from fixfeed.io.files.globs import find
+from fixfeed.io.files.open_files import most_open
 from fixfeed.io.files.remote import EXTRAS
+from fixfeed.io.files.replaying import ReplayedFiles
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.live.feed import SpoolFeed
 from fixfeed.io.live.spool import DEFAULT
@@ -18,7 +20,8 @@ from fixfeed.io.redaction import redact
 from fixfeed.io.stream import Feed, Stored
 from fixfeed.pipelines.gateway_process import GatewayProcess
 from fixfeed.pipelines.listeners import LISTENING, listener_of, once_each
-from fixfeed.pipelines.option import Option
+from fixfeed.pipelines.option import Option, UsageError
+from fixfeed.pipelines.pace import PACE, pace_of
 from fixfeed.pipelines.standard_input import spool
 from fixfeed.pipelines.uris import UnknownPlace, split_uri
 from fixfeed.transforms.nearest import nearest
@@ -40,7 +43,8 @@ class Reading:
 
     It ends once `stop` returns true. `say` is given a sentence about what people should know, and
     `longest` is the largest number of bytes of a message. `spool` is where what comes from networks
-    is made durable, and `keep` for how many seconds it stays there once it is stored.
+    is made durable, and `keep` for how many seconds it stays there once it is stored. While
+    `paused` returns true, a stream that has a clock stops it.
     """
 
     protocol: Protocol
@@ -50,6 +54,7 @@ class Reading:
     longest: int
     spool: Path
     keep: float
+    paused: Callable[[], bool] = lambda: False
 
 
 Stream = Callable[[Reading], Feed]
@@ -227,10 +232,43 @@ def _nothing(_protocol: Protocol) -> Found:
     return [], []
 
 
+def _replay(named: Sequence[Named]) -> Source:
+    patterns = [one.text.removeprefix(_REPLAY) for one in named]
+    for pattern in patterns:
+        if not pattern:
+            raise UnknownPlace(f"{_REPLAY} names no logs; write replay:logs/day.log?speed=10")
+        _check_scheme(pattern)
+    pace = pace_of([one.given for one in named])
+
+    def look(protocol: Protocol) -> Found:
+        return find_files(patterns, protocol)
+
+    def stream(reading: Reading) -> Feed:
+        files, unreadable = look(reading.protocol)
+        if len(files) > most_open():
+            raise UsageError(
+                f"a replay holds all its files open: found {len(files):,}, and {most_open():,} are "
+                "possible here; replay them day by day, or raise the limit (ulimit -n)"
+            )
+        return ReplayedFiles(
+            files,
+            reading.protocol,
+            reading.ledgers,
+            pace,
+            stop=reading.stop,
+            paused=reading.paused,
+            say=reading.say,
+            unreadable=unreadable,
+        )
+
+    return Source(look, lambda protocol, _folder, _stop: look(protocol), stream)
+
+
 _FILES = "file"
 _FOLLOW = "follow:"
 _SPOOL = "spool:"
 _LISTENING = ("tcp", "tls")
+_REPLAY = "replay:"
 SOURCES: dict[str, SourceKind] = {
     _FILES: SourceKind(_files, "logs/*.log.gz", None),
     STANDARD_INPUT: SourceKind(_standard_input, "-", None),
@@ -238,6 +276,7 @@ SOURCES: dict[str, SourceKind] = {
     "kafka": SourceKind(_kafka, "kafka://host:9092/topic", None),
     "tcp": SourceKind(_listen, "tcp://0.0.0.0:9876", LISTENING),
     "spool": SourceKind(_spool, "spool:fixfeed-spool", None),
+    "replay": SourceKind(_replay, "replay:logs/day.log?speed=10", PACE),
 }
 """Scheme -> kind of source. A text without one of these schemes is a path, a pattern, or a URL of
 Beam's file systems. `tls` is of the kind `tcp`."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import apache_beam as beam
 
 from fixfeed.io.commit import Run
+from fixfeed.io.files.remote import set_options
+from fixfeed.io.files.replaying import ReplayedFiles
 from fixfeed.io.stream import Feed, ReadFromFeed
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
@@ -23,7 +25,7 @@ from fixfeed.pipelines.progress import shown_without_end
 from fixfeed.pipelines.running import runner_of
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.pipelines.sources import Reading
-from fixfeed.pipelines.summary import Summary, print_summary, summary_of
+from fixfeed.pipelines.summary import Summary, print_summary, summary_of, summary_of_replay
 
 __all__ = ["run"]
 
@@ -33,6 +35,7 @@ def run(job: Job, folder: Path) -> int:
 
     `folder` is the run's own, for counters.
     """
+    set_options(job.settings.beam)
     counters = folder / "metrics"
     counters.mkdir()
     metrics.start(counters)
@@ -51,6 +54,7 @@ def run(job: Job, folder: Path) -> int:
                 job.settings.max_message,
                 Path(job.settings.spool),
                 job.settings.keep_spool,
+                job.watch.pause,
             )
         )
         stack.callback(feed.close)
@@ -58,7 +62,7 @@ def run(job: Job, folder: Path) -> int:
             _read(job, feed, counters, again)
         for name, ledger in ledgers.items():
             ledger.finish(dict.fromkeys(opened_ledgers.plan.sources[name].values(), ""))
-        summary = _summed_up(job, opened_ledgers.plan, counters)
+        summary = _summed_up(job, feed, opened_ledgers.plan, counters)
         summary.exit_code = _exit_code(job, summary)
         end(runs, ledgers, summary)
     show = partial(print_summary, protocol=job.rules.protocol)
@@ -122,18 +126,21 @@ class _Now:
         return text + (f", {behind}" if behind else "")
 
 
-def _summed_up(job: Job, plan: Plan, counters: Path) -> Summary:
+def _summed_up(job: Job, feed: Feed, plan: Plan, counters: Path) -> Summary:
     counted = metrics.totals(counters)
-    return summary_of(
+    replay = feed if isinstance(feed, ReplayedFiles) else None
+    summary = summary_of(
         plan,
         {sink.name: counted.get(sink.name, Counts()) for sink in job.sinks},
-        (),
+        replay.unreadable if replay else (),
         metrics.problems(counters),
         {},
         lookups=job.rules.lookups,
         seconds=time.monotonic() - job.started,
-        stopped=False,
+        stopped=replay is not None and not replay.replayed.whole,
     )
+    summary.replayed = summary_of_replay(replay.replayed) if replay else None
+    return summary
 
 
 def _exit_code(job: Job, summary: Summary) -> int:

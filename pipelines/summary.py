@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fixfeed.io.files.find import Unreadable
+from fixfeed.io.files.replaying import Replayed
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.metrics import Read
@@ -17,7 +18,7 @@ from fixfeed.pipelines.plan import Plan
 from fixfeed.transforms.lookup import Lookup
 from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["Summary", "print_summary", "summary_of"]
+__all__ = ["Summary", "print_summary", "summary_of", "summary_of_replay"]
 
 _DONE = "done"
 
@@ -29,7 +30,8 @@ class Summary:
     `sinks` are the counts of each sink by name, `files` is the number of files to read, `finished`
     are those that were done already, `without_fix` are those with nothing, or almost nothing, read
     as FIX, and `unreadable` are the reasons for parts not read. `nothing_read` is true if there was
-    something to read and nothing was read as FIX.
+    something to read and nothing was read as FIX. `replayed` tells of a replay, and is None for any
+    other run.
     """
 
     sinks: dict[str, Counts]
@@ -39,6 +41,7 @@ class Summary:
     without_fix: list[str] = field(default_factory=list)
     nothing_read: bool = False
     unreadable: list[str] = field(default_factory=list)
+    replayed: dict[str, Any] | None = None
     seconds: float = 0.0
     ended: str = _DONE
     exit_code: int = 0
@@ -122,6 +125,24 @@ def summary_of(
     )
 
 
+def summary_of_replay(replayed: Replayed) -> dict[str, Any]:
+    """Return what a summary has of a replay; `messages` are by the column that times are from."""
+    late = replayed.lateness
+    return {
+        "speed": replayed.speed,
+        "from": replayed.first,
+        "to": replayed.last,
+        "messages": {column or "none": count for column, count in replayed.by.items()},
+        "late_ms": None
+        if late is None
+        else {
+            "p50": round(late.quantile(0.5) * 1e3, 1),
+            "p99": round(late.quantile(0.99) * 1e3, 1),
+            "worst": round(late.worst * 1e3, 1),
+        },
+    }
+
+
 def _once_a_source(problems: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a reason per unreadable source; a file is read in several places at once."""
     by_source: dict[str, list[str]] = {}
@@ -167,6 +188,8 @@ def print_summary(console: Console, summary: Summary, *, protocol: Protocol) -> 
         console.print(f"note: {text}", highlight=False, markup=False)
     for problem in summary.unreadable:
         console.print(f"not read whole: {problem}", highlight=False, markup=False)
+    if summary.replayed and summary.replayed["from"]:
+        console.print(_replay_in_words(summary.replayed), highlight=False, markup=False)
     seconds = summary.seconds
     most = max((one.read for one in sinks), default=0)
     rate = f"{seconds:.1f} s, {most / max(seconds, 1e-9):,.0f} messages/s"
@@ -176,6 +199,19 @@ def print_summary(console: Console, summary: Summary, *, protocol: Protocol) -> 
         console.print(f"done, but not all was read, in {rate}")
     else:
         console.print(f"done in {rate}")
+
+
+def _replay_in_words(replayed: Mapping[str, Any]) -> str:
+    by = ", ".join(f"{count:,} by {column}" for column, count in replayed["messages"].items())
+    text = f"replayed {replayed['from']:%Y-%m-%d %H:%M:%S} to {replayed['to']:%Y-%m-%d %H:%M:%S}"
+    text += f" UTC; messages paced: {by}"
+    late = replayed["late_ms"]
+    if late is None:
+        return f"{text}; as fast as it went"
+    return (
+        f"{text}; speed {replayed['speed']:g}, late by {late['p50']:,} ms (p50), "
+        f"{late['p99']:,} ms (p99), {late['worst']:,} ms at worst"
+    )
 
 
 def _print_kinds(

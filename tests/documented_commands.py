@@ -89,6 +89,8 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
     `FOLDER`, `URI` and `LOG`, the reader's own values, are filled in.
     """
     command = _COUNT.sub("1000", command)
+    if "replay:" in command:
+        command = re.sub(r"speed=\d+", "speed=0", command)
     # Tests run side by side, and with those of other people.
     command = re.sub(r"(tcp://[\d.]+):\d+", r"\1:0", command)
     if re.search(r"follow:|tcp:|spool:", command):

@@ -260,6 +260,8 @@ class Table:
       times: The columns with the time of a message; the first that is not null counts.
       in_order: The columns with the time that people order messages by; the first that is not null
         counts.
+      clock: The columns with the time at which a message passed, for replay at its pace; the first
+        that is not null counts.
       indexes: The columns that rows are looked up by, where the first of them is not null.
       unique: Columns whose values hardly ever repeat.
       finer: Decimal columns, and the key under which the column `fields`, a JSON object, has the
@@ -290,6 +292,7 @@ class Table:
     codes_of: Callable[[str], Iterable[Code]] | None = None
     times: Sequence[str] = ()
     in_order: Sequence[str] = ()
+    clock: Sequence[str] = ()
     indexes: Sequence[tuple[str, ...]] = ()
     unique: Sequence[str] = ()
     finer: Mapping[str, str] = field(default_factory=dict)

@@ -8,7 +8,6 @@ other file: by its content. Compressed files are read once they have not changed
 import dataclasses
 import functools
 import os
-import resource
 import time
 import typing
 from collections import Counter, deque
@@ -21,6 +20,7 @@ from fixfeed.io.files.find import File, file_at
 from fixfeed.io.files.globs import visible
 from fixfeed.io.files.growing import GrowingFile
 from fixfeed.io.files.matching import Signature, all_inside, is_deep, matching
+from fixfeed.io.files.open_files import most_open
 from fixfeed.io.files.planned import Replaced
 from fixfeed.io.files.ranges import LONGEST, Range, reason_of
 from fixfeed.io.files.reading import read_blocks
@@ -96,7 +96,7 @@ class FollowedFiles:
         self._waiting = False
         self._flushed = True
         self._rotated = True
-        self._most_open = _most_open()
+        self._most_open = most_open()
 
     @property
     def state(self) -> str:
@@ -359,15 +359,3 @@ class FollowedFiles:
         if self._complaints.get(path) != why:
             self._complaints[path] = why
             self._say(f"{path}: {why}")
-
-
-def _most_open() -> int:
-    """Return how many files may be held open, after this process has been allowed all it may have.
-
-    Half of them are left to others: databases, and files that are looked at.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    return soft // 2

@@ -10,7 +10,7 @@ from fixfeed.io.files.ranges import BLOCK, Range, blocks_of, reason_of, said
 from fixfeed.io.ledger.witness import EXACT, TAIL, Trail
 from fixfeed.transforms.batch import Block
 
-__all__ = ["read_blocks"]
+__all__ = ["read_blocks", "trail_at"]
 
 
 def read_blocks(part: Range, *, block_size: int = BLOCK) -> Iterator[Block]:
@@ -75,13 +75,13 @@ def _of_planned(part: Range, file: BinaryIO, block_size: int) -> Iterator[Block]
             part.planned.check(file)
         if not (block.provisional or block.error):
             if trail.position != block.start:
-                trail = _trail(part, block.start)
+                trail = trail_at(part, block.start)
             trail.add(block.data)
             block = dataclasses.replace(block, witness=trail.witness())
         yield block
 
 
-def _trail(part: Range, position: int) -> Trail:
+def trail_at(part: Range, position: int) -> Trail:
     """Return the trail of a reader that has reached a position. Raises `Replaced`."""
     trail = Trail()
     try:

@@ -132,6 +132,7 @@ TABLE = Table(
     codes=codes,
     times=("time",),
     in_order=("time",),
+    clock=("time",),
     indexes=(("symbol", "time"),),
     partition_by=("date", "kind"),
     children={"legs": LEGS},

@@ -340,7 +340,7 @@ def test_many_files_are_followed_at_once(tmp_path):
 
 
 def test_more_files_are_followed_than_may_be_open(tmp_path, monkeypatch):
-    monkeypatch.setattr(following, "_most_open", lambda: 20)
+    monkeypatch.setattr(following, "most_open", lambda: 20)
     lines = messages(120, 19)
     paths = [tmp_path / f"{number}.log" for number in range(60)]
     with closing(Followed(tmp_path / "*.log")) as followed:
