@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.io.redaction import redact_text
+from fixfeed.pipelines.health import Health
 
 __all__ = ["TryAgain"]
 
@@ -20,24 +21,32 @@ _STEP = 0.1
 class TryAgain:
     """Tries again for as long as the run is not to stop, after longer and longer waits."""
 
-    def __init__(self, stop: Callable[[], bool]):
-        """`stop` returns whether the run is to stop; it can be pickled."""
+    def __init__(self, stop: Callable[[], bool], health: Health):
+        """`stop` returns whether the run is to stop; it can be pickled. `health` is told."""
         self._stop = stop
+        self._health = health
 
-    def until_it_works(self, work: Callable[[], T]) -> T:
-        """See `io.commit.Again`; the first error of a row, and its end, go to standard error."""
+    def until_it_works(self, work: Callable[[], T], *, away: bool = False) -> T:
+        """See `io.commit.Again`; the first error of a row, and its end, go to standard error.
+
+        With `away` other errors are raised at once than those that waiting may mend.
+        """
         for times in itertools.count(1):
             try:
                 result = work()
             except SinkFailed as error:
+                if away and not error.away:
+                    raise
                 if times == 1:
                     _say(f"{error}; meanwhile it is tried again and again, and nothing is lost")
+                self._health.failed(work, error)
                 self._wait(min(_LONGEST, _FIRST * 2 ** (times - 1)))
                 if self._stop():
                     raise
             else:
                 break
         if times > 1:
+            self._health.works(work)
             _say("it goes on: what had failed has worked")
         return result
 

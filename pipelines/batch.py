@@ -54,6 +54,7 @@ def run(job: Job, folder: Path) -> int:
     with ExitStack() as stack:
         ledgers = opened(job.sinks, stack)
         runs = begun(job, ledgers)
+        job.health.connected = True
         plan = Plan()
         warnings: list[str] = []
         if not job.watch.stop():

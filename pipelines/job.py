@@ -14,6 +14,7 @@ from rich.console import Console
 from fixfeed.io.files.globs import visible
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.endings import Ending
+from fixfeed.pipelines.health import Health
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.recipe import Rules
 from fixfeed.pipelines.running import LOCAL, Watch, check_runner
@@ -29,9 +30,9 @@ class Job:
     """The parts of a run: `sources`, `rules` and `sinks`, and how it is watched and reported.
 
     `stream` makes the feed of a source without end, and is None if all input is read to its end.
-    `processes` is the number of processes it can use. With `beside`, standard output is for
-    messages alone, which one process writes. `fix_json` is true if a sink needs whole messages as
-    JSON.
+    `health` is told how a stream goes. `processes` is the number of processes it can use. With
+    `beside`, standard output is for messages alone, which one process writes. `fix_json` is true if
+    a sink needs whole messages as JSON.
     """
 
     def __init__(self, settings: Settings, watch: Watch, ending: Ending):
@@ -63,6 +64,8 @@ class Job:
             raise UsageError(_nothing_to_read(settings))
         self.sources = sources_of(settings.input)
         self.stream = _stream(self.sources, settings)
+        names = [sink.name for sink in self.sinks]
+        self.health = Health(names, longest=settings.health_lag, stopping=watch.stop)
         self.fix_json = any(sink.fix_json for sink in self.sinks)
         one_is_enough = bool(alone) or all(sink.one_writer for sink in self.sinks)
         self.processes = 1 if one_is_enough else os.cpu_count() or 1

@@ -112,10 +112,24 @@ class OpenLedgers:
             try:
                 return work()
             except SinkFailed:
-                # A connection that has failed works no more.
-                for sink in self._job.sinks:
-                    self._ledgers[sink.name].close()
-                    self._ledgers[sink.name] = sink.ledger()
+                self._open_anew()
                 raise
 
         return self._again.until_it_works(opened_anew)
+
+    def at_the_end(self, work: Callable[[], T]) -> T:
+        """Return the result of `work`, on ledgers that are opened anew if it fails.
+
+        They may not have been used since long before a server was started anew.
+        """
+        try:
+            return work()
+        except SinkFailed:
+            self._open_anew()
+            return work()
+
+    def _open_anew(self) -> None:
+        """Open all ledgers anew: a connection that has failed works no more."""
+        for sink in self._job.sinks:
+            self._ledgers[sink.name].close()
+            self._ledgers[sink.name] = sink.ledger()

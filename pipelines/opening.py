@@ -3,10 +3,12 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 
 from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed
 from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.pipelines.summary import Summary
@@ -14,17 +16,34 @@ from fixfeed.pipelines.summary import Summary
 __all__ = ["begun", "end", "opened"]
 
 
-def opened(sinks: Sequence[Sink], stack: ExitStack) -> dict[str, Ledger]:
-    """Return the ledgers of the sinks, which `stack` closes, ready to be written to."""
-    ledgers: dict[str, Ledger] = {}
-    for sink in sinks:
+def opened(
+    sinks: Sequence[Sink], stack: ExitStack, again: TryAgain | None = None
+) -> dict[str, Ledger]:
+    """Return the ledgers of the sinks, which `stack` closes, ready to be written to.
+
+    With `again` a sink that is away is waited for.
+    """
+
+    def open_it(sink: Sink) -> Ledger:
         try:
             ledger = sink.ledger()
         except SinkFailed as error:
+            if again and error.away:
+                raise
             # It never was open, so the request may be wrong as well.
             raise SinkError(str(error)) from error
+        try:
+            ledger.prepare()
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    ledgers: dict[str, Ledger] = {}
+    for sink in sinks:
+        work = partial(open_it, sink)
+        ledger = again.until_it_works(work, away=True) if again else work()
         stack.callback(ledger.close)
-        ledger.prepare()
         ledgers[sink.name] = ledger
     return ledgers
 

@@ -8,12 +8,14 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.pipelines import batch, dry_run, stream
 from fixfeed.pipelines.durations import seconds_until
 from fixfeed.pipelines.endings import OWN_ERROR, STOPPED, Ending
+from fixfeed.pipelines.health import served
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.options import read_settings
 from fixfeed.pipelines.running import GaveUp, Watch
@@ -45,7 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if job.settings.dry_run:
             return dry_run.run(job)
         _stop_in_time(job)
-        return stream.run(job, folder) if job.stream else batch.run(job, folder)
+        with ExitStack() as serving:
+            if job.settings.health_port:
+                serving.enter_context(served(job.settings.health_port, job.health, job.say))
+            return stream.run(job, folder) if job.stream else batch.run(job, folder)
 
     try:
         return watch.over(work)

@@ -42,6 +42,17 @@ def _read_size(text: str) -> int:
     return size
 
 
+def _read_address(text: str) -> tuple[str, int]:
+    """Return the host and port of `8080` (of any address of this machine) or `127.0.0.1:8080`."""
+    host, _, port = text.strip().rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port) < 1 << 16) or ":" in host:
+        raise UsageError(
+            f"health-port is {text!r}, expected a port such as 8080, or an address with one such "
+            "as 127.0.0.1:8080; port 0 is any free one"
+        )
+    return host, int(port)
+
+
 def _option(
     group: str,
     text: str,
@@ -234,6 +245,21 @@ class Settings:
         "stop at this time of day, on this machine, such as 17:30, as a signal would",
         "TIME",
         read=partial(read_time_of_day, "until"),
+    )
+    health_port: tuple[str, int] | None = _option(
+        _RUNNING,
+        "answer over HTTP whether the run lives (/live) and is ready (/ready), at this port of all "
+        "addresses of the machine, or of one",
+        "[ADDRESS:]PORT",
+        read=_read_address,
+    )
+    health_lag: float = _option(
+        _RUNNING,
+        "a stream is not ready while something has waited for longer to be stored",
+        "TIME",
+        default=120.0,
+        shown="2m",
+        read=partial(read_duration, "health-lag"),
     )
     dry_run: bool = _option(_RUNNING, "show what would be read, and the columns", default=False)
     quiet: bool = _option(_RUNNING, "show no progress", default=False)

@@ -17,6 +17,7 @@ from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derived_all_along
 from fixfeed.pipelines.endings import DONE, OWN_ERROR, TOO_MANY_FAILURES, UNREAD
 from fixfeed.pipelines.graph import build
+from fixfeed.pipelines.health import Stored, Watched
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.open_ledgers import OpenLedgers
 from fixfeed.pipelines.opening import begun, end, opened
@@ -40,9 +41,9 @@ def run(job: Job, folder: Path) -> int:
     counters.mkdir()
     metrics.start(counters)
     with ExitStack() as stack:
-        ledgers = opened(job.sinks, stack)
+        again = TryAgain(job.watch.stop, job.health)
+        ledgers = opened(job.sinks, stack, again)
         runs = begun(job, ledgers)
-        again = TryAgain(job.watch.stop)
         opened_ledgers = OpenLedgers(job, ledgers, again)
         assert job.stream is not None
         feed = job.stream(
@@ -58,13 +59,18 @@ def run(job: Job, folder: Path) -> int:
             )
         )
         stack.callback(feed.close)
+        job.health.feed, job.health.connected = feed, True
         with derived_all_along(job):
             _read(job, feed, counters, again)
-        for name, ledger in ledgers.items():
-            ledger.finish(dict.fromkeys(opened_ledgers.plan.sources[name].values(), ""))
         summary = _summed_up(job, feed, opened_ledgers.plan, counters)
         summary.exit_code = _exit_code(job, summary)
-        end(runs, ledgers, summary)
+
+        def finish() -> None:
+            for name, ledger in ledgers.items():
+                ledger.finish(dict.fromkeys(opened_ledgers.plan.sources[name].values(), ""))
+            end(runs, ledgers, summary)
+
+        opened_ledgers.at_the_end(finish)
     show = partial(print_summary, protocol=job.rules.protocol)
     return job.ending.tell(summary, show, summary.exit_code)
 
@@ -81,7 +87,7 @@ def _read(job: Job, feed: Feed, counters: Path, again: TryAgain) -> None:
         pipeline = beam.Pipeline(runner=runner, options=options)
         build(
             pipeline,
-            source=ReadFromFeed(feed),
+            source=ReadFromFeed(Watched(feed, job.health)),
             parse=job.rules.parse(fix_json=job.fix_json),
             steps=job.rules.steps,
             sinks=[
@@ -93,11 +99,12 @@ def _read(job: Job, feed: Feed, counters: Path, again: TryAgain) -> None:
 
 
 def _run_of(job: Job, sink: Sink, counters: Path, again: TryAgain) -> Run:
+    count = metrics.Committed(
+        sink.name, counters, by_source=False, times=job.rules.protocol.table.times
+    )
     return Run(
         rules=job.rules.digest,
-        on_commit=metrics.Committed(
-            sink.name, counters, by_source=False, times=job.rules.protocol.table.times
-        ),
+        on_commit=Stored(sink.name, count, job.health),
         seconds=job.settings.commit_after,
         again=again,
     )

@@ -1,5 +1,6 @@
 """A sink's memory of its sources: which stretches of each are done, and under which rules."""
 
+import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -53,14 +54,24 @@ class SinkError(Exception):
 
 
 class SinkFailed(SinkError):
-    """An open sink cannot be written: the disk is full, the server is gone, a right was lost."""
+    """An open sink cannot be written: the disk is full, the server is gone, a right was lost.
+
+    It is `away` if that may pass without anybody changing what was asked for: the server is gone or
+    begins to run, the disk is full.
+    """
+
+    def __init__(self, text: str, *, away: bool = False):
+        """Store the text, with its line ends turned into blanks."""
+        super().__init__(text)
+        self.away = away
 
     @classmethod
-    def at(cls, place: str, why: object) -> "SinkFailed":
+    def at(cls, place: str, why: object, *, away: bool = False) -> "SinkFailed":
         """Return the error for a `place` that cannot be written."""
         return cls(
             f"cannot write to {place}: {why}; check that there is space left and that you may "
-            "write there, and run it again: what is committed stays"
+            "write there, and run it again: what is committed stays",
+            away=away or getattr(why, "errno", None) in (errno.ENOSPC, errno.EDQUOT),
         )
 
 

@@ -34,6 +34,22 @@ _PIECE = 1024  # rows that are encoded at once
 # (PostgreSQL, "Appendix A. PostgreSQL Error Codes"); other errors are our bugs.
 _TROUBLES = ("08", "25", "28", "40", "53", "54", "55", "57", "58", "F0", "XX")
 _NO_RIGHT = "42501"
+_PASSING = ("08", "40", "53", "55", "57", "58")  # those of them that waiting may mend
+_AWAY = (
+    "Connection refused",
+    "Connection reset",
+    "No route to host",
+    "Network is unreachable",
+    "timeout expired",
+    "timed out",
+    "Is the server running",
+    "server closed the connection",
+    "the database system is",  # starting up, shutting down, in recovery
+    "too many clients",
+    "remaining connection slots",
+)
+"""What libpq and the server say when it cannot be connected to now. Anything else (an unknown host
+or database, a wrong password) has to be put right by somebody."""
 _FETCHED = 1000  # rows at a time
 
 
@@ -55,7 +71,8 @@ class PostgresqlStore(Store):
             said = without_secrets(str(error).strip(), dsn)
             raise SinkFailed(
                 f"cannot connect to {place}: {said}; check that the server runs there, that "
-                "the database exists, and the password (PGPASSWORD or ~/.pgpass)"
+                "the database exists, and the password (PGPASSWORD or ~/.pgpass)",
+                away=any(one in said for one in _AWAY),
             ) from None  # libpq's message may quote a part of the password
         self._connection.set_session(readonly=read_only, autocommit=True)
         self._cursor = self._connection.cursor()
@@ -78,7 +95,8 @@ class PostgresqlStore(Store):
                 raise SinkFailed(
                     f"cannot write to {self.place}: {str(error).strip()}; check that the server "
                     "runs, has space left and lets you write, and run it again: what is committed "
-                    "stays"
+                    "stays",
+                    away=error.pgcode is None or error.pgcode[:2] in _PASSING,
                 ) from error
             raise
 

@@ -131,7 +131,8 @@ class SqliteStore(Store):
             yield
         except adbc_driver_manager.Error as error:
             if any(trouble in str(error) for trouble in _TROUBLES):
-                raise SinkFailed.at(self.place, error) from error
+                away = any(one in str(error) for one in ("locked", "full"))
+                raise SinkFailed.at(self.place, error, away=away) from error
             raise
 
     def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
