@@ -11,8 +11,10 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from fixfeed.io.redaction import redact, redact_text
+from fixfeed.pipelines.early_signals import remembered
 from fixfeed.pipelines.standard_streams import CLOSED, give_up, open_standard_streams
 from fixfeed.transforms.nearest import did_you_mean
 
@@ -70,10 +72,12 @@ def _run(arguments: Sequence[str] | None) -> int:
             print()
     # At import Beam warns about extras that nobody asked for. We print what people need to know.
     logging.basicConfig(level=logging.ERROR)
-    module = importlib.import_module(COMMANDS[name][0])
-    if sys.stdout is None and name != "run":
-        raise OSError(errno.EBADF, CLOSED)
-    return int(module.main(words))
+    # The job heeds signals that ask to stop, and loads for a second or two.
+    with remembered() if name == "run" else nullcontext():
+        module = importlib.import_module(COMMANDS[name][0])
+        if sys.stdout is None and name != "run":
+            raise OSError(errno.EBADF, CLOSED)
+        return int(module.main(words))
 
 
 def _unknown(name: str, rest: Sequence[str]) -> str:

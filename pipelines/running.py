@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 
+from fixfeed.pipelines.early_signals import asking, came_early
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.workers import Workers
 from fixfeed.transforms.nearest import nearest
@@ -182,13 +183,11 @@ def _signals(happened: Callable[[int], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asking = [signal.SIGINT, signal.SIGTERM]
-    # Under nohup the job must survive the end of the terminal.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        asking.append(signal.SIGHUP)
     handlers = {
-        number: signal.signal(number, lambda number, _: happened(number)) for number in asking
+        number: signal.signal(number, lambda number, _: happened(number)) for number in asking()
     }
+    for number in came_early():
+        happened(number)
     try:
         yield
     finally:

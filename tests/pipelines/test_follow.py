@@ -9,6 +9,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -219,6 +220,23 @@ def test_a_stream_ends_after_the_time_it_is_given(tmp_path, logs, capsys):
     words = ["--input", f"follow:{logs}/*.log", "--output", uri, "--quiet", "--for", "2s"]
     assert main(words) == 0
     assert re.search("stored +│ +1 ", capsys.readouterr().out)
+
+
+# From its own first line on; before that Python itself is started.
+@pytest.mark.parametrize("seconds", [0, 0.2, 0.6])
+def test_a_stream_that_is_stopped_in_its_first_second_ends_as_any_other(seconds, tmp_path, logs):
+    heeds = "import fixfeed.pipelines.early_signals as e, sys; f = e.asking; "
+    heeds += "e.asking = lambda: (print('now', flush=True), f())[1]; "
+    heeds += "from fixfeed.pipelines.fixfeed import main; sys.exit(main())"
+    words = ["--json", "--quiet", "--input", f"follow:{logs}/*.log", "--output", "sqlite:///f.db"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    job = subprocess.Popen([sys.executable, "-c", heeds, *words], cwd=tmp_path, **pipes)
+    job.stdout.readline()
+    time.sleep(0.05 + seconds)
+    job.send_signal(signal.SIGTERM)
+    out, err = job.communicate(timeout=60)
+    assert job.returncode == 0, err
+    assert json.loads(out.splitlines()[-1])["exit_code"] == 0
 
 
 @pytest.mark.parametrize(
