@@ -3,7 +3,7 @@ BIN := .venv/bin
 MESSAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv services demo kafka sample test lint types bench check clean
+.PHONY: help kills venv services demo kafka sample test lint types bench check clean
 
 help: ## show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ types: venv ## mypy
 	mkdir -p .mypy_src/fixfeed
 	for f in io pipelines transforms fixfeed/*.py; do ln -sfn ../../$$f .mypy_src/fixfeed/; done
 	cd .mypy_src && ../$(BIN)/python -m mypy --config-file ../pyproject.toml -p fixfeed
+
+kills: venv services ## kill jobs into Kafka, and its broker, and count (5 minutes)
+	$(BIN)/python -m tests.pipelines.kafka_kills 20
 
 bench: venv services ## what docs/benchmarks.md shows, on this machine (MESSAGES=1000000)
 	$(BIN)/python -m benchmarks.run --messages $(MESSAGES)

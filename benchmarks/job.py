@@ -52,9 +52,11 @@ class Clock:
 
     def seconds(self) -> float:
         """Return the time from the first note to the last one."""
-        notes = {path.name: float(path.read_text()) for path in Path(self._folder).iterdir()}
-        first = min(value for name, value in notes.items() if name.startswith("first"))
-        return max(value for name, value in notes.items() if name.startswith("last")) - first
+
+        def noted(kind: str) -> list[float]:
+            return [float(path.read_text()) for path in Path(self._folder).glob(f"{kind}-*")]
+
+        return max(noted("last")) - min(noted("first"))
 
     def read(self, block):
         """Note that a block was read."""

@@ -86,6 +86,7 @@ ELSEWHERE = {
     "pip install 'fixfeed[fidelity]'": "requirements.txt, whose extra has it",
     "make test": "runs this test",
     "make check": "runs this test",
+    "make kills": "five minutes; tests/pipelines/test_kafka_output.py kills less often",
     "make bench": "minutes, whatever the count: several turns of each, on servers",
     "python -m benchmarks.run --messages 1000000": "make bench",
     "python -m benchmarks.run --only growth --growth 1000000 10000000 30000000": "make bench",

@@ -1,5 +1,6 @@
 """A custom sink is a one-page class and holds each message once, whatever runs twice."""
 
+import dataclasses
 import fcntl
 import itertools
 import json
@@ -13,11 +14,11 @@ import pytest
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from fixfeed.io.commit import CommitFn, Limits, Run
+from fixfeed.io.commit import CommitFn, Limits, Run, SetAside
 from fixfeed.io.ledger.identity import fingerprint_of
 from fixfeed.io.ledger.ledger import SinkError, known
 from fixfeed.io.ledger.new_parts import new_parts
-from fixfeed.transforms.batch import Block
+from fixfeed.transforms.batch import Batch, Block, Failure
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.keep import filter_batch, read_rules
 from tests.transforms.fix.messages import encode
@@ -227,6 +228,38 @@ def test_an_error_of_the_writer_fails_the_bundle(commit_fn, tmp_path):
         for _ in range(2):
             with pytest.raises(FileNotFoundError):
                 run_bundle(fn, BATCHES)
+
+
+class TakesNoThirdMessage(LinesOfCommits):
+    """Takes no message with MsgSeqNum 3, which becomes a failure."""
+
+    def write(self, batches, *, rules, replace):
+        if any(3 in batch.messages["msg_seq_num"].to_pylist() for _, batch in batches):
+            raise SetAside([without_third(batch) for _, batch in batches])
+        return super().write(batches, rules=rules, replace=replace)
+
+
+def without_third(batch):
+    (keep,) = read_rules(["MsgSeqNum != 3"])
+    left = filter_batch(batch, include=[keep])
+    gone = filter_batch(batch, exclude=[keep]).messages
+    failures = [Failure(row["position"], "too_large", "", row["raw"]) for row in gone.to_pylist()]
+    made = Batch.of(Block(batch.source, 0, b""), left.messages, failures).failures
+    return dataclasses.replace(left, filtered=batch.filtered, failures=made)
+
+
+def test_messages_that_a_sink_never_takes_count_as_failures_and_the_rest_is_stored(tmp_path):
+    counted = []
+    run = Run(rules="r", on_commit=lambda batch, count: counted.append((batch, count)))
+    fn = CommitFn(lambda: TakesNoThirdMessage(tmp_path / "out"), run, Limits(1 << 30, 1 << 30))
+    fn.setup()
+    run_bundle(fn, BATCHES)
+    fn.teardown()
+    assert stored(tmp_path / "out") == sorted(one for one in MESSAGES if "\x0134=3\x01" not in one)
+    assert [count for _, count in counted] == [3, 2] + [3] * 18
+    set_aside = counted[1][0]
+    assert set_aside.failures["reason"].to_pylist() == ["too_large"]
+    assert set_aside.messages.num_rows + set_aside.failures.num_rows == set_aside.read == 3
 
 
 def test_two_blocks_with_one_source_and_start_are_refused(commit_fn):

@@ -83,6 +83,30 @@ def test_topics_get_what_files_of_json_lines_get_by_rules_and_once(kafka, topic,
     assert sum(len(lines(to, one)) for one in kinds) == counts["stored"]
 
 
+_OF_THE_WAY = ("message_id", "source_id", "captured_at", "ingested_at", "prefix", "direction")
+"""Columns that tell where a message came from, and when."""
+
+
+def test_files_through_kafka_into_a_database_are_what_files_into_it_are(
+    kafka, topic, tmp_path, select
+):
+    (tmp_path / "day.log").write_bytes(CLEAN)
+    to = destination(kafka, topic)
+    made = f"{to.place}?create=true&partitions=3&format=raw"
+    outputs = ("--output", "sqlite:///direct.db", "--output", made)
+    fixfeed("--input", "day.log", *outputs, cwd=tmp_path)
+    job = ("--input", f"{to.place}?from=earliest", "--for", "5s")
+    fixfeed(*job, "--output", "sqlite:///through.db", cwd=tmp_path)
+    direct, through = f"sqlite:///{tmp_path}/direct.db", f"sqlite:///{tmp_path}/through.db"
+    names = [name for (name,) in select(direct, "select name from pragma_table_info('messages')")]
+    kept = ", ".join(name for name in names if name not in _OF_THE_WAY)
+    one, other = (
+        sorted(select(uri, f"select {kept} from messages"), key=repr) for uri in (direct, through)
+    )
+    assert len(one) == 300
+    assert other == one
+
+
 @pytest.mark.parametrize("transactions", [False, True])
 def test_a_killed_job_loses_nothing_and_sends_nothing_twice_with_transactions(
     kafka, tmp_path, transactions
