@@ -48,7 +48,8 @@ def check_topics(destination: Destination, *, make: bool = True) -> dict[str, in
 
 def sink_error(trouble: KafkaTrouble) -> SinkError:
     """Return trouble with a destination as the error of a sink."""
-    return (SinkError if trouble.lasting else SinkFailed)(f"cannot write to {trouble}")
+    text = f"cannot write to {trouble}"
+    return SinkError(text) if trouble.lasting else SinkFailed(text, away=True)
 
 
 def _missing(cluster: Cluster, destination: Destination) -> list[str]:

@@ -87,10 +87,7 @@ class KafkaLedger:
 
     def prepare(self) -> None:
         """Connect, check the topics or make them, and read the ledger. Raises `SinkError`."""
-        self.sizes = check_topics(self.destination)
-        self._sender = Sender(
-            self.destination, min(self.sizes.values()), transactions=self._transactions
-        )
+        self._connected()  # before it reads what a job that is ended by that has left
         self._catch_up()
 
     def check(self) -> bool:
@@ -126,6 +123,7 @@ class KafkaLedger:
 
     def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `Ledger`."""
+        self._catch_up()
         return self._known(identify(sources, self._stored()), rules)
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
@@ -195,12 +193,19 @@ class KafkaLedger:
 
     def send(self, records: Iterable[Records], facts: Sequence[Fact]) -> None:
         """Send records, and write down in the ledger what is done with them."""
-        assert self._sender is not None, "call prepare first"
         keys = [key.encode() for key, _ in facts]
         values = [orjson.dumps(value) for _, value in facts]
-        self._sender.commit(records, [Records(self.destination.progress, keys, values)])
+        self._connected().commit(records, [Records(self.destination.progress, keys, values)])
         for key, value in facts:
             self._know(key, value)
+
+    def _connected(self) -> Sender:
+        """Return the producer, which is made if there is none, once the topics are checked."""
+        if self._sender is None:
+            self.sizes = check_topics(self.destination)
+            largest = min(self.sizes.values())
+            self._sender = Sender(self.destination, largest, transactions=self._transactions)
+        return self._sender
 
     def _write_down(self, facts: Sequence[Fact]) -> None:
         if facts:

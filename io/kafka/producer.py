@@ -5,7 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from fixfeed.io.kafka.client import KafkaError, KafkaException, Message, Producer, reason_of
+from fixfeed.io.kafka.client import (
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    is_lasting,
+    reason_of,
+)
 from fixfeed.io.kafka.destination import Destination
 from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 
@@ -199,7 +206,8 @@ class Sender:
             error = self._trouble
         return SinkFailed(
             f"cannot write to {self._place}: {self._reason(error)}; run it again once that is "
-            "mended: what is committed stays"
+            "mended: what is committed stays",
+            away=error.retriable() or (error.code() < 0 and not is_lasting(error)),
         )
 
     def _reason(self, error: KafkaError) -> str:

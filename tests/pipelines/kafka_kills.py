@@ -77,6 +77,7 @@ def killed(
     *,
     kills: int,
     transactions: bool,
+    properties: str = "",
 ) -> Outcome:
     """Follow a growing log into SQLite and Kafka, and kill something some times.
 
@@ -85,7 +86,7 @@ def killed(
     topic = f"test-{uuid.uuid4().hex[:12]}"
     to = destination(broker, topic)
     log, base = _Log(folder / "day.log"), folder / "fixfeed.db"
-    words = f"create=true&partitions=3&transactions={str(transactions).lower()}"
+    words = f"create=true&partitions=3&transactions={str(transactions).lower()}{properties}"
     command = [
         *FIXFEED, "--quiet", "--json", "--input", "follow:day.log",
         "--output", "sqlite:///fixfeed.db", "--output", f"{to.place}?{words}",

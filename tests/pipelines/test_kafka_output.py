@@ -117,8 +117,21 @@ def test_a_killed_job_loses_nothing_and_sends_nothing_twice_with_transactions(
 
 
 def test_a_broker_that_is_killed_under_a_stream_gets_everything_later(kafka, tmp_path):
-    found = killed(kafka, tmp_path, broker_killer(kafka, 3), kills=1, transactions=False)
+    killer = broker_killer(kafka, 3)
+    found = killed(kafka, tmp_path, killer, kills=1, transactions=False)
+    assert found.stored == found.sent == found.distinct == found.written > 0
+
+
+def test_a_stream_whose_commits_fail_while_the_broker_is_away_says_so_and_tries_again(
+    kafka, tmp_path
+):
+    killer, soon = broker_killer(kafka, 4), "&delivery.timeout.ms=1500"
+    found = killed(kafka, tmp_path, killer, kills=1, transactions=False, properties=soon)
     assert found.stored == found.distinct == found.written > 0
+    told = (tmp_path / "errors").read_text()
+    assert "nobody listens there: check host and port, and that the broker runs" in told
+    assert "meanwhile it is tried again and again, and nothing is lost" in told
+    assert "it goes on: what had failed has worked" in told
 
 
 def prepared(uri):

@@ -236,6 +236,22 @@ def test_two_processes_give_a_new_source_the_same_number(kafka, topic):
         assert one.register([SOURCE], rules="r") == other.register([SOURCE], rules="r")
 
 
+def test_a_ledger_that_was_closed_is_opened_by_its_next_use(kafka, topic):
+    to = destination(kafka, topic)
+    written(to, *BATCHES)
+    ledger = KafkaLedger(to)
+    ledger.prepare()
+    before = ledger.register([SOURCE], rules="r")
+    ledger.close()
+    assert ledger.look_up([SOURCE], rules="r") == before
+    ledger.close()
+    other = Source("file:other", "file", "other.log")
+    found = ledger.register([SOURCE, other], rules="r")
+    assert found["file:key"] == before["file:key"]
+    ledger.close()
+    assert ledger.look_up([other], rules="r") == {"file:other": found["file:other"]}
+
+
 class Killed(Exception):
     """Stands for the end of the process."""
 
