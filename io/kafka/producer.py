@@ -86,8 +86,6 @@ class Sender:
         self._properties = destination.address.properties
         self._transactions = transactions
         self._transactional_id = f"fixfeed:{destination.progress}"
-        # In a transaction the commit tells what has failed.
-        self._told = None if transactions else self._delivered
         self._failed: KafkaError | None = None
         self._trouble: KafkaError | None = None
         properties = {**_USUAL, "batch.size": min(largest_batch, 1_000_000)}
@@ -138,8 +136,17 @@ class Sender:
         except KafkaException as error:
             raise self._error(error.args[0]) from error
         except SystemError as error:
-            # The client has raised a fatal error, and called back before it was seen.
-            raise self._error(self._failed or KafkaError(KafkaError._FATAL)) from error
+            # The client has raised a fatal error, and called back before that was seen.
+            raise self._error(self._fatal()) from error
+
+    def _fatal(self) -> KafkaError:
+        """Return the fatal error that the client has raised before."""
+        try:
+            if self._transactions:
+                self._producer.commit_transaction(_STEP)
+        except KafkaException as error:
+            return error.args[0]
+        return self._failed or KafkaError(KafkaError._FATAL)
 
     def _send(self, many: Iterable[Records]) -> None:
         for records in many:
@@ -153,7 +160,7 @@ class Sender:
         left: list[dict[str, Any]] = [{"key": key, "value": value} for key, value in pairs]
         while left:
             produce_batch = self._producer.produce_batch
-            if produce_batch(records.topic, left, on_delivery=self._told) == len(left):  # type: ignore[arg-type]
+            if produce_batch(records.topic, left, on_delivery=self._delivered) == len(left):  # type: ignore[arg-type]
                 break
             # Contrary to its documentation it does not raise: what it could not take says why.
             left = [one for one in left if "_error" in one]
@@ -164,7 +171,7 @@ class Sender:
             self._make_room()
 
     def _send_one_by_one(self, records: Records, headers: Sequence[Headers]) -> None:
-        produce, topic, told = self._producer.produce, records.topic, self._told
+        produce, topic, told = self._producer.produce, records.topic, self._delivered
         for key, value, about in zip(records.keys, records.values, headers, strict=True):
             while True:
                 try:

@@ -119,21 +119,40 @@ def test_any_column_is_the_key_and_without_a_value_there_is_none(kafka, topic, k
     assert {record.key() for record in records(to)} == expected
 
 
+def with_a_large_one(one, raw):
+    """Return a batch whose fifth message has a line of 3000 bytes, and these bytes."""
+    texts, raws = one.messages["fix_json"].to_pylist(), one.messages["raw"].to_pylist()
+    texts[4], raws[4] = json.dumps({"Text": "x" * 3000}), raw
+    messages = one.messages
+    for name, values in (("fix_json", texts), ("raw", raws)):
+        place = messages.schema.get_field_index(name)
+        messages = messages.set_column(place, name, pa.array(values, messages[name].type))
+    return dataclasses.replace(one, messages=messages)
+
+
+def test_what_brokers_refuse_fails_the_commit_and_nothing_of_it_counts_as_sent(to, kafka):
+    kafka.make_topic(to.topic, max_message_bytes="2000")
+    plain = "compression.type=none"
+    to = destination(kafka, to.topic, properties=plain, transactions=to.transactions)
+    with closing(KafkaWriter(to)) as writer:
+        writer.prepare()
+        known = writer.register([SOURCE], rules="r")["file:key"]
+        writer.sizes = dict.fromkeys(writer.sizes, 1_000_000)  # the topic was changed meanwhile
+        one = with_a_large_one(batch(0, BORDERS[9]), random.Random(1).randbytes(3000))
+        with pytest.raises(SinkFailed, match="takes smaller records") as told:
+            writer.write([(known.source_id, one)], rules="r", replace=False)
+    assert to.address.shown in str(told.value)
+    with closing(KafkaLedger(to)) as ledger:
+        assert ledger.look_up([SOURCE], rules="r")["file:key"].done == ()
+
+
 def test_what_is_larger_than_its_topic_takes_is_a_failure_and_the_rest_goes_on(to, kafka):
     kafka.make_topic(to.topic, max_message_bytes="2000")
     kafka.make_topic(to.failures, max_message_bytes="1200")
     raw = bytes(range(256)) * 12
-    large = batch(0, BORDERS[9])
+    large = with_a_large_one(batch(0, BORDERS[9]), raw)
+    large = dataclasses.replace(large, filtered=1, read=large.read + 1)
     position = large.messages["position"][4].as_py()
-    texts = large.messages["fix_json"].to_pylist()
-    texts[4] = json.dumps({"Text": "x" * 3000})
-    raws = large.messages["raw"].to_pylist()
-    raws[4] = raw
-    messages = large.messages
-    for name, values in (("fix_json", texts), ("raw", raws)):
-        place = messages.schema.get_field_index(name)
-        messages = messages.set_column(place, name, pa.array(values, messages[name].type))
-    large = dataclasses.replace(large, messages=messages, filtered=1, read=large.read + 1)
 
     with pytest.raises(SetAside) as told:
         written(to, large, BATCHES[9])
