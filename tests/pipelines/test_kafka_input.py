@@ -1,0 +1,99 @@
+"""The job with Kafka as input: each message once, whatever is killed; errors in a sentence."""
+
+import json
+import os
+import subprocess
+
+from confluent_kafka import Producer
+
+from tests.pipelines.jobs import FIXFEED
+from tests.pipelines.kafka_input_kills import killed
+from tests.services.kafka_server import PASSWORD
+from tests.transforms.fix.messages import encode
+
+
+def message(number):
+    return encode([(35, b"D"), (34, b"%d" % number), (11, b"a"), (554, b"hunter2")])
+
+
+def send(broker, topic, *values):
+    producer = Producer({"bootstrap.servers": broker.plain})
+    for value in values:
+        producer.produce(topic, value, key=b"k")
+    assert producer.flush(20) == 0
+
+
+def fixfeed(*words, cwd, **environment):
+    return subprocess.run(
+        [*FIXFEED, "--quiet", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def test_killed_at_any_moment_a_job_goes_on_and_each_message_is_stored_once(
+    kafka, postgresql, tmp_path
+):
+    found = killed(kafka, [f"sqlite:///{tmp_path}/a.db", postgresql], tmp_path, kills=2)
+    assert found.sent > 0
+    assert found.cut > 0
+    assert found.stored == found.distinct == (found.sent, found.sent)
+    assert found.failures == (found.cut, found.cut)
+    assert found.lag == 0
+
+
+def test_a_secure_broker_is_read_by_a_file_of_properties_and_no_password_is_stored(
+    kafka, tmp_path, select
+):
+    topic = kafka.topic()
+    send(kafka, topic, message(1), message(2))
+    lines = [f"{name}={value}" for name, value in kafka.by_password.items()]
+    lines += ["sasl.password=${env:KAFKA_PASSWORD}"]
+    (tmp_path / "kafka.conf").write_text("\n".join(lines))
+    (tmp_path / "fixfeed.yaml").write_text(
+        f"input: kafka://{kafka.sasl}/{topic}?properties=kafka.conf\n"
+        "output: sqlite:///a.db\nfor: 4s\n"
+    )
+    words = ("--config", "fixfeed.yaml", "--json")
+    done = fixfeed(*words, cwd=tmp_path, KAFKA_PASSWORD=PASSWORD)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    (counts,) = json.loads(done.stdout)["sinks"].values()
+    assert (counts["stored"], counts["read"]) == (2, 2)
+    assert PASSWORD.encode() not in (tmp_path / "a.db").read_bytes()
+    rows = select(f"sqlite:///{tmp_path}/a.db", "select prefix, raw from messages")
+    assert [prefix for prefix, _ in rows] == ['{"key":"k"}'] * 2
+    assert all(b"hunter2" not in raw for _, raw in rows)
+
+
+def test_a_wrong_password_and_a_topic_that_is_not_there_end_it_with_a_sentence(kafka, tmp_path):
+    topic = kafka.topic()
+    words = "&".join(f"{name}={value}" for name, value in kafka.by_password.items())
+    uri = f"kafka://{kafka.sasl}/{topic}?{words}&sasl.password=hunter2"
+    done = fixfeed("--input", uri, cwd=tmp_path)
+    place = f"kafka://{kafka.sasl}/{topic}"
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"fixfeed: {place}: the broker does not accept user bob with this password: check "
+        "sasl.username, sasl.password and sasl.mechanism\n",
+    )
+    done = fixfeed("--input", f"kafka://{kafka.plain}/{topic}x", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 3
+    assert f"there is no topic {topic}x; did you mean {topic}?" in done.stdout
+
+
+def test_standard_output_gets_what_the_group_has_not_committed(kafka, tmp_path):
+    topic = kafka.topic()
+    send(kafka, topic, message(1), message(2))
+    words = ("--input", f"kafka://{kafka.plain}/{topic}", "--output", "jsonl:-", "--for", "4s")
+    first = fixfeed(*words, cwd=tmp_path)
+    send(kafka, topic, message(3))
+    second = fixfeed(*words, cwd=tmp_path)
+    numbers = [
+        [json.loads(line)["message"]["Header"]["MsgSeqNum"] for line in one.stdout.splitlines()]
+        for one in (first, second)
+    ]
+    assert numbers == [["1", "2"], ["3"]]
+    assert "reading begins where group fixfeed has committed" in first.stderr
