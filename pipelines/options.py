@@ -35,6 +35,7 @@ examples:
   fixfeed --input 'follow:logs/*.log' --until 17:30
   fixfeed --input tcp://0.0.0.0:9876 --spool fixfeed-spool
   fixfeed --input 'replay:day.log?speed=60&from=09:30' --output sqlite:///replay.db
+  fixfeed --input 'kafka://host:9092/fix.raw?group=fixfeed' --output postgresql://user@host/db
   fixfeed --config fixfeed.yaml
 
 parameters of tcp:// and tls://, as in 'tcp://0.0.0.0:9876?idle=5m&max-connections=50':

@@ -91,7 +91,8 @@ class Settings:
         "- for standard input, follow:logs/*.log for what is and will be written to files, "
         "'replay:day.log?speed=10' for a past day at its pace (also from=09:30, to=10:00, "
         "max-gap=10s), tcp://0.0.0.0:9876 or tls:// for what peers send, or spool:FOLDER for what "
-        "fixfeed gateway receives; may be given several times",
+        "fixfeed gateway receives, or 'kafka://host:9092/topic?group=NAME' for records of topics, "
+        "with from=earliest|latest|TIME and properties of librdkafka; may be given several times",
         "LOGS",
         default=(),
     )

@@ -93,7 +93,7 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
         command = re.sub(r"speed=\d+", "speed=0", command)
     # Tests run side by side, and with those of other people.
     command = re.sub(r"(tcp://[\d.]+):\d+", r"\1:0", command)
-    if re.search(r"follow:|tcp:|spool:", command):
+    if re.search(r"follow:|tcp:|spool:|--input .?kafka:", command):
         # A comment may follow the options.
         command = re.sub(" --until [0-9:]+", "", command).replace(
             "fixfeed ", "fixfeed --for 2s ", 1

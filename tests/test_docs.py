@@ -82,6 +82,7 @@ ELSEWHERE = {
     "pip install .": "tests/test_wheel.py",
     "pip install 'fixfeed[aws]'": "setup of Beam's own",
     "pip install 'fixfeed[kafka]'": "requirements.txt, whose extra has it",
+    "python -m tests.pipelines.kafka_input_kills": "minutes; tests/pipelines/test_kafka_input.py",
     "fixfeed failures kafka://host:9092/fix.messages": "tests/pipelines/test_kafka_output.py",
     "pip install 'fixfeed[fidelity]'": "requirements.txt, whose extra has it",
     "make test": "runs this test",
@@ -152,6 +153,8 @@ def test_a_documented_command_runs_unchanged(
         folder = ROOT
     if "kafka://host:9092" in command:
         kafka = request.getfixturevalue("kafka")
+        if "/fix.raw" in command and "fix.raw" not in kafka.admin().list_topics(timeout=10).topics:
+            kafka.make_topic("fix.raw")
         command = command.replace("kafka://host:9092", f"kafka://{kafka.plain}")
     done = run(command, folder, **documented_postgresql)
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()

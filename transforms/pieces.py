@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fixfeed.transforms.batch import TIME, Batch, Block
+from fixfeed.transforms.batch import TIME, TRUNCATED, Batch, Block
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["parsed"]
 
+_CUT = "it ends inside a message, and nothing follows that would make it whole"
 _CAPTURED_AT, _PREFIX = "captured_at", "prefix"
 
 
@@ -72,7 +73,7 @@ def _with_end(protocol: Protocol, block: Block) -> Batch:
         block, start=block.start + at, data=block.data[at:], room=0, provisional=True
     )
     batch, rest = protocol.parse(whole), protocol.parse(end)
-    failures = pa.concat_batches([batch.failures, rest.failures])
+    failures = pa.concat_batches([batch.failures, _for_good(rest.failures)])
     return dataclasses.replace(
         batch,
         end=block.end,
@@ -80,6 +81,14 @@ def _with_end(protocol: Protocol, block: Block) -> Batch:
         skipped=batch.skipped + rest.skipped,
         read=batch.read + rest.read,
     )
+
+
+def _for_good(failures: pa.RecordBatch) -> pa.RecordBatch:
+    """Return failures of which those cut short do not say that more may come."""
+    cut = pc.equal(failures["reason"], TRUNCATED)
+    place = failures.schema.get_field_index("detail")
+    detail = pc.if_else(cut, _CUT, failures["detail"])
+    return failures.set_column(place, failures.schema.field(place), detail)
 
 
 def _placed(protocol: Protocol, block: Block, batch: Batch) -> Batch:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg2
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
 
 from tests.pipelines.jobs import FIXFEED
@@ -48,10 +48,15 @@ class Traffic:
 
     def __init__(self, broker: Server, topic: str):
         """Begin with the partitions that there are now."""
-        self.whole, self.cut, self.partitions = 0, 0, PARTITIONS
+        self.whole, self.cut, self.added = 0, 0, 0
+        self.partitions = PARTITIONS
         self._topic, self._over = topic, threading.Event()
         self._producer = Producer(
-            {"bootstrap.servers": broker.plain, "enable.idempotence": True, "acks": "all"}
+            {
+                "bootstrap.servers": broker.plain,
+                "enable.idempotence": True,
+                "topic.metadata.refresh.interval.ms": 500,
+            }
         )
         self._thread = threading.Thread(target=self._send)
         self._thread.start()
@@ -71,7 +76,11 @@ class Traffic:
                 if count % 7 == 0:
                     self.cut += 1
                     value += encode([(35, b"D"), (34, b"0"), (11, b"never whole")])[:-9]
-                self._producer.produce(self._topic, value, partition=count % self.partitions)
+                try:
+                    self._producer.produce(self._topic, value, partition=count % self.partitions)
+                    self.added += count % self.partitions >= PARTITIONS
+                except KafkaException:  # it does not know the new partitions yet
+                    self._producer.produce(self._topic, value, partition=count % PARTITIONS)
             self._producer.poll(0)
 
     def end(self) -> None:
@@ -108,17 +117,18 @@ def killed(
     job = start(topic)
     traffic = Traffic(broker, topic)
     try:
-        for number in range(kills):
+        for number in range(1, kills + 1):
             before = len(_numbers(databases[-1]))
             _wait(lambda before=before: len(_numbers(databases[-1])) > before, job, folder)
             time.sleep(rng.random() / 2)
             job.kill()
             job.wait()
-            if number == kills // 2:
+            if number == -(-kills // 2):
                 admin = broker.admin()
                 admin.create_partitions([NewPartitions(topic, ADDED)])[topic].result()
                 traffic.partitions = ADDED
             job = start(topic)
+        _wait(lambda: traffic.added > 0, job, folder)
         if away:
             broker.stop(signal.SIGKILL)
             time.sleep(away)
