@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from fixfeed.io.codes import COLUMNS, code_row, codes_of_sessions
 from fixfeed.io.ledger.keys import POSITION_BITS, now
-from fixfeed.io.ledger.ledger import SchemaError, SinkFailed
+from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed
 from fixfeed.io.sql.migrations import migrate
 from fixfeed.io.sql.tables import (
     VERSION,
@@ -106,6 +106,10 @@ class Database(ABC):
         """Return whether the database refused a key that it already has."""
 
     @abstractmethod
+    def refusal(self, error: Exception) -> str | None:
+        """Return what the database says of a statement that it refused; None of other errors."""
+
+    @abstractmethod
     def commit(self) -> None:
         """Commit the transaction that is open."""
 
@@ -169,6 +173,23 @@ class Database(ABC):
                     f"{self.place} holds messages of another protocol, without the column "
                     f"{of}{missing[0]}; name another database"
                 )
+
+    def check_readable(self) -> None:
+        """Raise `SchemaError` unless the schema is there, and of this version."""
+        found = self._version()
+        if found is None:
+            raise SchemaError(f"{self.place} holds nothing of fixfeed's")
+        self._check_version(found)
+
+    def asked(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that a user wrote a part of; `SinkError` if it is wrong."""
+        try:
+            return list(self.rows(query))
+        except Exception as error:
+            said = self.refusal(error)
+            if said is None:
+                raise
+            raise SinkError(f"{self.place} refuses the condition: {said}") from error
 
     def check(self) -> bool:
         """Return whether the schema exists already; change nothing. Raises as `prepare`.

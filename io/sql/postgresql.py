@@ -82,7 +82,10 @@ class PostgresqlStore(Store):
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """See `Database.query`."""
         with self._telling():
-            self._cursor.execute(statement.replace("?", "%s"), values or None)
+            if values:
+                self._cursor.execute(statement.replace("?", "%s"), values)
+            else:
+                self._cursor.execute(statement)
             return self._cursor.fetchall() if self._cursor.description else []
 
     @contextlib.contextmanager
@@ -245,6 +248,10 @@ class PostgresqlStore(Store):
     def is_key_violation(self, error: Exception) -> bool:
         """See `Database.is_key_violation`."""
         return isinstance(error, psycopg2.errors.UniqueViolation)
+
+    def refusal(self, error: Exception) -> str | None:
+        """See `Database.refusal`."""
+        return str(error).partition("\n")[0] if isinstance(error, psycopg2.Error) else None
 
     def analyse(self, added: int) -> None:
         """See `Database.analyse`: a sample of the table, after a tenth of it was added.

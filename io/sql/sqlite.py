@@ -211,6 +211,12 @@ class SqliteStore(Store):
         """See `Database.is_key_violation`."""
         return isinstance(error, adbc_driver_manager.Error) and "UNIQUE constraint" in str(error)
 
+    def refusal(self, error: Exception) -> str | None:
+        """See `Database.refusal`."""
+        if not isinstance(error, adbc_driver_manager.Error):
+            return None
+        return str(error).rpartition("[SQLite] ")[2].partition("\n")[0]
+
     def analyse(self, added: int) -> None:
         """See `Database.analyse`: a thousand entries of each index, for some milliseconds."""
         found = "select name from sqlite_master where type = 'index' and tbl_name = 'messages'"

@@ -83,10 +83,13 @@ _WANTED = (
     "|MultiLegReportingType|BusinessReject(?:RefID|Reason)|RefMsgType|ListID|AllocID"
     "|NoOrders|NoSides|NoAffectedOrders"
 )
+_IDS = {
+    "cl_ord_id": ("ClOrdID",),
+    "orig_cl_ord_id": ("OrigClOrdID",),
+    "order_id": ("OrderID", "AffectedOrderID"),
+}
+"""Ids of an entry; those of the message are not its own."""
 _ENTRY = {
-    "cl_ord_id": "ClOrdID",
-    "orig_cl_ord_id": "OrigClOrdID",
-    "order_id": "OrderID",
     "account": "Account",
     "side": "Side",
     "symbol": "Symbol",
@@ -156,6 +159,10 @@ class Events:
             for entry in _entries(self.more[row], _GROUPS[kind]):
                 for column in columns.values():
                     column.append(column[row])
+                for name, fields in _IDS.items():
+                    columns[name][-1] = next(
+                        (_text(entry[one]) for one in fields if one in entry), None
+                    )
                 for name, field in _ENTRY.items():
                     if field in entry:
                         columns[name][-1] = _text(entry[field])

@@ -194,6 +194,9 @@ class Life:
         self._name_session(row, asked=False)
         if events.msg_type[row] == "9":
             self._keep("order_id", _id(events.order_id[row]))
+            # What is pending is so no more. Of an order that is not known it says Rejected.
+            if self._reported and events.ord_status[row] != "8":
+                self._follow(row, events.ord_status[row], None, told=True)
             if self.first_cl_ord_id is None:
                 self.first_cl_ord_id = events.orig_cl_ord_id[row] or events.cl_ord_id[row]
 
@@ -254,6 +257,8 @@ class Life:
         leaves = None
         if self.ended:
             leaves = 0
+        elif self.ord_status == "3":  # done for the day: a day order is over, others go on
+            leaves = values.get("reported_leaves_qty")
         elif ordered is not None and self.has_beginning:
             leaves = max(ordered - quantity, 0)
         self._check(quantity, ordered)

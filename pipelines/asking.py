@@ -1,0 +1,63 @@
+"""What commands that ask a database for orders have in common: opening it, and showing values."""
+
+import datetime
+import sys
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.sql.open import open_store
+from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.sinks import sink_of
+
+__all__ = ["opened_to_ask", "printed", "shown"]
+
+_WIDTH = 240  # of what is not printed on a terminal
+
+
+def opened_to_ask(uri: str, command: str) -> Store:
+    """Open a database to read its derived tables; say so if they are behind.
+
+    Raises `SinkError` or `UnknownPlace` if there are none.
+    """
+    sink = sink_of(uri)
+    if not sink.is_database:
+        raise SinkError(f"{sink.name} has no table of orders: only databases have")
+    store = open_store(uri, read_only=True)
+    try:
+        store.check_readable()
+        behind = store.query("select coalesce(sum(messages), 0) from derive_stretches")[0][0]
+    except BaseException:
+        store.close()
+        raise
+    if behind:
+        print(
+            f"fixfeed {command}: note: {int(behind):,} messages are not derived yet; "
+            f"fixfeed derive {sink.name} does so",
+            file=sys.stderr,
+        )
+    return store
+
+
+def shown(value: Any) -> str:
+    """Return a value as people read it: 14.94, not 14.9400000000."""
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, float):
+        return f"{value:.10f}".rstrip("0").rstrip(".")
+    if isinstance(value, datetime.datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return str(value)
+
+
+def printed(*parts: RenderableType) -> None:
+    """Print on standard output, wide unless it is a terminal."""
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    for part in parts:
+        console.print(part)

@@ -1,0 +1,97 @@
+"""Prints the life of an order, message by message: `fixfeed order URI ID`.
+
+ID is any of its ids: ClOrdID, OrigClOrdID, OrderID, SecondaryOrderID, ExecID, or its order_key.
+Where several orders have it, on other days or in other sessions, each is printed.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+
+from rich.table import Table
+
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.redaction import redact
+from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.asking import opened_to_ask, printed, shown
+from fixfeed.pipelines.uris import UnknownPlace
+
+__all__ = ["main"]
+
+_FOUND = """select order_key from order_ids where id = ?
+union select order_key from executions where exec_id = ?"""
+_ORDER = (
+    "session", "first_cl_ord_id", "last_cl_ord_id", "order_id", "list_id", "account", "symbol",
+    "side", "ord_type", "time_in_force", "currency", "order_qty", "price", "stop_px", "cum_qty",
+    "leaves_qty", "avg_px", "ord_status", "reject_reason", "text", "sent_at", "acknowledged_at",
+    "first_fill_at", "last_fill_at", "ended_at", "messages", "copies", "fills", "replaces",
+    "cancels", "rejects", "problems",
+)  # fmt: skip
+_CODES = {"side": "Side", "ord_type": "OrdType", "time_in_force": "TimeInForce",
+          "ord_status": "OrdStatus"}  # fmt: skip
+_STEPS = (
+    "o.step", "o.copied", "m.sending_time", "m.sender_comp_id", "m.msg_type_name",
+    "m.exec_type_name", "m.ord_status_name", "m.cl_ord_id", "m.exec_id", "m.order_qty", "m.price",
+    "m.last_qty", "m.last_px", "m.cum_qty", "m.leaves_qty", "m.text", "m.message_id",
+)  # fmt: skip
+_HEADS = ("", "sent", "by", "message", "ExecType", "OrdStatus", "ClOrdID", "ExecID", "qty", "price",
+          "last", "at", "cum", "leaves", "text", "message_id")  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the orders that have an id; return the exit code: 1 if there are none."""
+    parser = argparse.ArgumentParser(prog="fixfeed order", description=__doc__)
+    parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
+    parser.add_argument("id", help="any id of the order")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    try:
+        with closing(opened_to_ask(options.uri, "order")) as store:
+            keys = [row[0] for row in store.query(_FOUND, options.id, options.id)]
+            if options.id.isdecimal() and len(options.id) < 20:
+                keys += [
+                    row[0]
+                    for row in store.query(
+                        "select order_key from orders where order_key = ?", int(options.id)
+                    )
+                ]
+            if not keys:
+                print(f"fixfeed order: no order has the id {options.id!r}", file=sys.stderr)
+                return 1
+            for key in dict.fromkeys(keys):
+                _print(store, key)
+    except (SinkError, UnknownPlace) as error:
+        print(f"fixfeed order: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _print(store: Store, key: int) -> None:
+    names = {
+        (field, value): name
+        for field, value, name in store.query(
+            "select field, value, name from codes where field in (?, ?, ?, ?)", *_CODES.values()
+        )
+    }
+    (order,) = store.query(f"select {', '.join(_ORDER)} from orders where order_key = ?", key)
+    head = Table(box=None, show_header=False, title=f"order {key}", title_justify="left")
+    for name, value in zip(_ORDER, order, strict=True):
+        if value not in (None, "", 0) or name == "cum_qty":
+            meaning = names.get((_CODES.get(name, ""), str(value)))
+            head.add_row(name, shown(value) + (f" ({meaning})" if meaning else ""))
+    steps = Table(*_HEADS, box=None, pad_edge=False)
+    rows = store.query(
+        f"select {', '.join(_STEPS)} from order_messages o"
+        " join messages_named m on m.message_id = o.message_id where o.order_key = ?"
+        " order by o.step, o.copied, o.message_id",
+        key,
+    )
+    for step, copied, *values in rows:
+        steps.add_row("copy" if copied else str(step), *map(shown, values))
+    printed(head, steps, "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

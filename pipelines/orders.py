@@ -1,0 +1,78 @@
+"""Lists orders: `fixfeed orders URI --where "symbol = 'AAPL' and ord_status = '8'"`.
+
+The condition is SQL over the columns of the table orders (docs/orders.md).
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+import orjson
+from rich.table import Table
+
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.redaction import redact
+from fixfeed.pipelines.asking import opened_to_ask, printed, shown
+from fixfeed.pipelines.uris import UnknownPlace
+from fixfeed.transforms.protocol import default_protocol
+
+__all__ = ["main"]
+
+_SHOWN = (
+    "session", "first_cl_ord_id", "last_cl_ord_id", "symbol", "side", "order_qty", "price",
+    "cum_qty", "avg_px", "ord_status", "first_message_at", "last_message_at", "messages",
+    "problems", "text",
+)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the orders that meet a condition, by time; return the exit code."""
+    parser = argparse.ArgumentParser(prog="fixfeed orders", description=__doc__)
+    parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
+    parser.add_argument("--where", metavar="CONDITION", help="SQL over the columns of orders")
+    parser.add_argument("--limit", metavar="N", type=int, help="the first N alone")
+    parser.add_argument("--json", action="store_true", help="all columns, one JSON object a line")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    names = _all_columns() if options.json else _SHOWN
+    query = f"select {', '.join(names)} from orders"
+    if options.where:
+        query += f" where ({options.where}\n)"
+    query += " order by first_message_at, order_key"
+    if options.limit is not None:
+        query += f" limit {options.limit}"
+    try:
+        with closing(opened_to_ask(options.uri, "orders")) as store:
+            rows = store.asked(query)
+    except (SinkError, UnknownPlace) as error:
+        print(f"fixfeed orders: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        for row in rows:
+            values = dict(zip(names, row, strict=True))
+            sys.stdout.buffer.write(orjson.dumps(values, default=_json) + b"\n")
+        sys.stdout.buffer.flush()
+        return 0
+    table = Table(*names, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(shown, row))
+    printed(table, f"{len(rows):,} orders")
+    return 0
+
+
+def _all_columns() -> tuple[str, ...]:
+    tables = {
+        name: one for of in default_protocol().table.derived for name, one in of.tables.items()
+    }
+    return tuple(tables["orders"].schema.names)
+
+
+def _json(value: Any) -> Any:
+    return shown(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

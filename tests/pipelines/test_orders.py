@@ -1,0 +1,121 @@
+"""A run leaves its orders derived, and commands show them."""
+
+import json
+import shutil
+import sqlite3
+
+import pytest
+
+from fixfeed.pipelines import fixfeed as command
+from fixfeed.pipelines import order, orders
+from fixfeed.pipelines.sample.command import write_sample
+from tests.pipelines.test_fixfeed import fixfeed
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """A folder with the sample day, `manifest`, and `fixfeed.db` that a run has made of it."""
+    folder = tmp_path_factory.mktemp("day")
+    write_sample(folder / "logs", messages=4000)
+    database = f"sqlite:///{folder}/fixfeed.db"
+    fixfeed("--input", "logs/*.log*", "--output", database, cwd=folder)
+    # The other library of SQLite in this process must not open that file.
+    shutil.copy(folder / "fixfeed.db", folder / "copy.db")
+    return folder
+
+
+def rows(day, query):
+    return sqlite3.connect(day / "copy.db").execute(query).fetchall()
+
+
+def test_the_executions_that_stand_are_the_fills_of_the_manifest(day):
+    manifest = json.loads((day / "logs" / "manifest.json").read_bytes())
+    copies = [one["session"] for one in manifest["files"].values() if "drop_copy_of" in one]
+    assert copies == ["FIX.4.4:BROKER->DROPCOPY"]
+    found = rows(
+        day,
+        "select symbol, count(*), sum(last_qty), round(sum(last_qty * last_px), 2)"
+        " from executions where stands and session_pair <> 'BROKER<->DROPCOPY' group by symbol",
+    )
+    assert {symbol: tuple(rest) for symbol, *rest in found} == {
+        symbol: (one["fills"], one["quantity"], one["notional"])
+        for symbol, one in manifest["total"]["fills"].items()
+    }
+
+
+def test_the_orders_of_the_sample_day_are_all_there_and_fit_together(day):
+    of_day = "session_pair <> 'BROKER<->DROPCOPY'"
+    counted = "select count(distinct cl_ord_id || session) from messages where msg_type = 'D'"
+    assert rows(day, f"select count(*) from orders where has_beginning and {of_day}") == rows(
+        day, f"{counted} and cl_ord_id is not null"
+    )
+    assert (
+        rows(day, f"select problems, count(*) from orders where {of_day} group by 1")[0][0] is None
+    )
+    wrong = "cum_qty <> reported_cum_qty or abs(avg_px - reported_avg_px) > 0.00006"
+    assert rows(day, f"select * from orders where has_beginning and {of_day} and ({wrong})") == []
+    assert rows(day, "select count(*) from derive_stretches") == [(0,)]
+
+
+def test_an_order_is_found_by_any_of_its_ids(day, capsys):
+    uri = f"sqlite:///{day}/fixfeed.db"
+    (found,) = rows(
+        day,
+        "select o.order_key, first_cl_ord_id, last_cl_ord_id, o.order_id, e.exec_id, o.cum_qty"
+        " from orders o join executions e on e.order_key = o.order_key"
+        " where replaces > 0 and first_cl_ord_id <> last_cl_ord_id and o.drop_copy = 0"
+        " and o.session like '%ALGO%' order by 1 limit 1",
+    )
+    key, first, *others, cum_qty = found
+    assert order.main([uri, first]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"order {key}")
+    assert f"cum_qty {cum_qty:.0f}" in " ".join(shown.split())
+    assert "OrderCancelReplaceRequest" in shown
+    for one in (*others, str(key)):
+        assert order.main([uri, one]) == 0
+        assert capsys.readouterr().out == shown
+
+
+def test_an_id_that_no_order_has_is_said_to_be_none(day, capsys):
+    assert order.main([f"sqlite:///{day}/fixfeed.db", "nowhere"]) == 1
+    assert capsys.readouterr().err == "fixfeed order: no order has the id 'nowhere'\n"
+
+
+def test_orders_are_listed_by_a_condition(day, capsys):
+    uri = f"sqlite:///{day}/fixfeed.db"
+    where = "ord_status = '8' and symbol = 'AAPL'"
+    expected = rows(day, f"select order_key from orders where {where} order by first_message_at, 1")
+    assert orders.main([uri, "--where", where, "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["order_key"],) for one in found] == expected
+    assert orders.main([uri, "--where", where, "--limit", "1"]) == 0
+    assert capsys.readouterr().out.endswith("\n1 orders\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["orders", "DB", "--where", "symbl = 'X'"], "refuses the condition: "),
+        (["orders", "DB", "--where", "symbl = 'X'"], "symbl"),
+        (["orders", "parquet:lake/"], "parquet:lake/ has no table of orders: only databases have"),
+        (["order", "sqlite:///none.db", "X"], "there is no database at sqlite:///none.db"),
+        (["orders", "sqlit:///x.db"], "did you mean sqlite:///x.db?"),
+    ],
+)
+def test_what_cannot_be_asked_is_answered_in_a_sentence(day, words, text, capsys):
+    words = [word.replace("DB", f"sqlite:///{day}/fixfeed.db") for word in words]
+    assert command.main(words) == 2
+    said = capsys.readouterr()
+    assert text in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
+def test_messages_that_are_not_derived_yet_are_named(day, tmp_path, capsys):
+    shutil.copy(day / "copy.db", tmp_path / "behind.db")
+    connection = sqlite3.connect(tmp_path / "behind.db")
+    connection.execute("insert into derive_stretches (first, last, messages) values (0, 5, 6)")
+    connection.commit()
+    assert orders.main([f"sqlite:///{tmp_path}/behind.db", "--limit", "1"]) == 0
+    assert "note: 6 messages are not derived yet; fixfeed derive" in capsys.readouterr().err

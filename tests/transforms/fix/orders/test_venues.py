@@ -1,0 +1,238 @@
+"""Chains are found whatever ids a venue leaves out, repeats or makes up."""
+
+from decimal import Decimal
+
+from fixfeed.transforms.fix.orders.derived import derive
+from tests.transforms.fix.messages import encode
+from tests.transforms.fix.orders.stored import messages
+
+
+class Session:
+    """Messages of a client and a broker, each a second after the one before."""
+
+    def __init__(self, client=b"ANN", broker=b"BRK", version="FIX.4.4"):
+        self.ends = {True: (client, broker), False: (broker, client)}
+        self.version = version
+        self.day, self.at, self.log = 3, 0, []
+        self.numbers = {True: 0, False: 0}
+
+    def send(self, from_client, kind, *fields, number=None, again=None, head=()):
+        self.at += 1
+        self.numbers[from_client] += 1
+        number = number or self.numbers[from_client]
+        sender, target = self.ends[from_client]
+        time = b"202503%02d-09:%02d:%02d" % (self.day, self.at // 60, self.at % 60)
+        copy = [(43, b"Y"), (122, again)] if again else []
+        first = [(35, kind), (49, sender), (56, target), (34, b"%d" % number), (52, time)]
+        self.log.append(encode([*first, *copy, *head, *fields], self.version) + b"\n")
+        return number, time
+
+    def ask(self, kind, *fields):
+        return self.send(True, kind, *fields)
+
+    def report(self, exec_type, status, *fields):
+        exec_id = b"E%d-%d" % (self.day, self.at)
+        return self.send(False, b"8", (17, exec_id), (150, exec_type), (39, status), *fields)
+
+    def fill(self, quantity, cum, *fields):
+        ids = [(32, b"%d" % quantity), (31, b"10"), (14, b"%d" % cum)]
+        return self.report(b"F", b"1", *ids, *fields)
+
+
+def tables(*sessions):
+    return derive(messages(b"".join(line for one in sessions for line in one.log)))
+
+
+def orders(*sessions):
+    found = tables(*sessions)["orders"].to_pylist()
+    return sorted(found, key=lambda one: (one["first_message_at"], one["first_cl_ord_id"] or ""))
+
+
+def shown(found, *names):
+    return [tuple(one[name] for name in names) for one in found]
+
+
+def test_a_replace_while_another_is_pending_is_of_the_same_order():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.report(b"0", b"0", (37, b"O"), (11, b"A"))
+    s.ask(b"G", (11, b"B"), (41, b"A"), (38, b"200"))
+    s.ask(b"G", (11, b"C"), (41, b"B"), (38, b"300"))
+    s.report(b"5", b"0", (37, b"O"), (11, b"B"), (41, b"A"))
+    (order,) = orders(s)
+    assert shown([order], "last_cl_ord_id", "order_qty", "replaces") == [("B", 200, 2)]
+    s.report(b"5", b"0", (37, b"O"), (11, b"C"), (41, b"B"))
+    (order,) = orders(s)
+    assert shown([order], "first_cl_ord_id", "last_cl_ord_id", "order_qty") == [("A", "C", 300)]
+
+
+def test_a_venue_that_sets_41_to_11_or_leaves_out_41_or_37_has_one_order():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.report(b"0", b"0", (37, b"O"), (11, b"A"))
+    s.ask(b"G", (11, b"A"), (41, b"A"), (38, b"200"))
+    s.report(b"5", b"0", (37, b"O"), (11, b"A"), (41, b"A"), (38, b"200"))
+    s.ask(b"F", (11, b"B"), (37, b"O"))
+    s.fill(20, 20, (11, b"A"))
+    s.report(b"4", b"4", (37, b"O"), (11, b"B"), (14, b"20"))
+    assert shown(orders(s), "messages", "order_qty", "cum_qty", "ord_status") == [(7, 200, 20, "4")]
+
+
+def test_an_order_id_that_is_none_ties_nothing():
+    s = Session()
+    for one in (b"A", b"B"):
+        s.ask(b"D", (11, one), (38, b"100"))
+        s.report(b"8", b"8", (37, b"NONE"), (11, one), (103, b"1"), (58, b"Unknown symbol"))
+    names = ("first_cl_ord_id", "order_id", "ord_status", "reject_reason", "text", "leaves_qty")
+    assert shown(orders(s), *names) == [
+        ("A", None, "8", "1", "Unknown symbol", 0),
+        ("B", None, "8", "1", "Unknown symbol", 0),
+    ]
+
+
+def test_ids_that_are_used_again_every_day_are_new_orders():
+    s = Session()
+    for day in (3, 4, 5):
+        s.day = day
+        s.ask(b"D", (11, b"1"), (38, b"100"))
+        s.report(b"0", b"0", (37, b"7"), (11, b"1"))
+        s.ask(b"G", (11, b"2"), (41, b"1"), (38, b"50"))
+        s.report(b"5", b"0", (37, b"7"), (11, b"2"), (41, b"1"))
+        s.fill(day, day, (37, b"7"), (11, b"2"))
+    assert shown(orders(s), "messages", "cum_qty") == [(5, 3), (5, 4), (5, 5)]
+
+
+def test_an_id_that_is_used_again_on_the_same_day_after_its_order_has_ended_is_a_new_order():
+    s = Session()
+    for quantity in (100, 70):
+        s.ask(b"D", (11, b"1"), (38, b"%d" % quantity))
+        s.report(b"0", b"0", (37, b"7"), (11, b"1"))
+        s.report(b"4", b"4", (37, b"7"), (11, b"1"), (14, b"0"))
+    found = tables(s)
+    assert shown(orders(s), "messages", "order_qty") == [(3, 100), (3, 70)]
+    # They are one chain, so that they are always derived together.
+    assert len(set(found["order_ids"]["chain"].to_pylist())) == 1
+
+
+def test_an_order_lives_for_days():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"), (59, b"1"))
+    for day in (3, 4, 7):
+        s.day = day
+        s.fill(10, day, (37, b"O"), (11, b"A"))
+    s.report(b"C", b"C", (37, b"O"), (11, b"A"))
+    assert shown(orders(s), "fills", "cum_qty", "ord_status") == [(3, 30, "C")]
+
+
+def test_ids_of_different_sessions_never_mix():
+    one, two = Session(), Session(b"BOB")
+    for s in (one, two):
+        s.ask(b"D", (11, b"A"), (38, b"100"))
+        s.fill(10, 10, (37, b"O"), (11, b"A"))
+    assert shown(orders(one, two), "session", "messages") == [
+        ("FIX.4.4:ANN->BRK", 2),
+        ("FIX.4.4:BOB->BRK", 2),
+    ]
+
+
+def test_the_orders_of_a_list_and_their_allocation_go_by_their_own_ids():
+    s = Session()
+    entries = [(73, b"2")]
+    for number, one in enumerate((b"A", b"B"), 1):
+        entries += [(11, one), (67, b"%d" % number), (55, b"X"), (54, b"1"), (38, b"100")]
+    s.ask(b"E", (66, b"L"), (394, b"3"), (68, b"2"), *entries)
+    s.fill(40, 40, (37, b"O1"), (11, b"A"), (66, b"L"))
+    s.fill(60, 60, (37, b"O2"), (11, b"B"), (66, b"L"))
+    allocated = [(73, b"2"), (11, b"A"), (37, b"O1"), (11, b"B"), (37, b"O2")]
+    s.ask(b"J", (70, b"J1"), (71, b"0"), *allocated, (54, b"1"), (55, b"X"), (53, b"100"))
+    names = ("list_id", "first_cl_ord_id", "symbol", "order_qty", "cum_qty", "messages", "fills")
+    assert shown(orders(s), *names) == [
+        ("L", "A", "X", 100, 40, 3, 1),
+        ("L", "B", "X", 100, 60, 3, 1),
+    ]
+
+
+def test_the_fills_of_legs_are_executions_and_not_of_the_whole():
+    s = Session()
+    s.ask(b"AB", (11, b"A"), (38, b"10"))
+    for kind, quantity in ((b"3", 10), (b"2", 10), (b"2", 20)):
+        s.fill(quantity, 10, (37, b"O"), (11, b"A"), (442, kind))
+    assert shown(orders(s), "cum_qty", "fills", "problems") == [(10, 1, None)]
+    assert tables(s)["executions"].num_rows == 3
+
+
+def test_a_mass_cancel_report_is_of_the_orders_that_it_names_and_mass_quotes_of_none():
+    s = Session()
+    for one in (b"A", b"B"):
+        s.ask(b"D", (11, one), (38, b"100"))
+        s.report(b"0", b"0", (37, b"O" + one), (11, one))
+    s.ask(b"q", (11, b"M"), (530, b"7"))
+    affected = [(534, b"2"), (41, b"A"), (535, b"OA"), (41, b"B"), (535, b"OB")]
+    s.send(False, b"r", (11, b"M"), (37, b"MC"), (530, b"7"), (531, b"7"), *affected)
+    s.ask(b"i", (117, b"Q"), (296, b"0"))
+    assert shown(orders(s), "first_cl_ord_id", "messages") == [("A", 3), ("B", 3)]
+
+
+def test_an_order_that_is_refused_as_business_says_why():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.send(False, b"j", (372, b"D"), (379, b"A"), (380, b"4"), (58, b"closed"))
+    names = ("messages", "rejects", "reject_reason", "text", "ord_status")
+    assert shown(orders(s), *names) == [(2, 1, "4", "closed", None)]
+
+
+def test_fills_count_once_over_copies_of_all_kinds():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    fields = [(37, b"O"), (11, b"A"), (17, b"X1"), (150, b"F"), (39, b"1")]
+    fields += [(32, b"10"), (31, b"9.5"), (14, b"10")]
+    number, time = s.send(False, b"8", *fields)
+    s.send(False, b"8", *fields, number=number, again=time)
+    s.send(False, b"8", *fields, head=[(97, b"Y")])
+    s.send(False, b"8", *fields)
+    other_side = Session()
+    other_side.log = list(s.log)
+    found = tables(s, other_side)
+    assert shown(found["orders"].to_pylist(), "fills", "cum_qty") == [(1, 10)]
+    (execution,) = found["executions"].to_pylist()
+    assert (execution["last_px"], execution["copies"]) == (Decimal("9.5"), 7)
+
+
+def test_what_does_not_fit_together_is_told():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.report(b"0", b"0", (37, b"O"), (11, b"A"), (14, b"0"), (151, b"100"))
+    s.fill(60, 60, (37, b"O"), (11, b"A"), (151, b"40"))
+    s.fill(60, 130, (37, b"O"), (11, b"A"), (151, b"0"))
+    assert shown(orders(s), "problems") == [("cum_qty,leaves_qty,overfilled",)]
+    s.report(b"4", b"4", (37, b"O"), (11, b"A"), (14, b"120"))
+    s.fill(5, 125, (37, b"O"), (11, b"A"), (151, b"0"))
+    s.send(
+        False, b"8", (37, b"O"), (11, b"A"), (17, b"H"), (19, b"none"), (150, b"H"), (14, b"125")
+    )
+    problems = "leaves_qty,overfilled,status,unknown_exec_ref"
+    assert shown(orders(s), "problems") == [(problems,)]
+
+
+def test_an_order_whose_beginning_is_not_in_the_logs_says_so():
+    s = Session()
+    s.fill(10, 500, (37, b"O"), (11, b"A"), (38, b"1000"), (151, b"500"))
+    names = ("has_beginning", "cum_qty", "reported_cum_qty", "leaves_qty", "problems")
+    assert shown(orders(s), *names) == [(False, 10, 500, None, None)]
+
+
+def test_sums_and_averages_are_exact():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"10000000000"))
+    for quantity, price in (
+        (b"0.1", b"3"),
+        (b"0.2", b"3"),
+        (b"5000000000", b"123456789.123456789"),
+    ):
+        s.report(b"F", b"1", (37, b"O"), (11, b"A"), (32, quantity), (31, price))
+    (order,) = orders(s)
+    assert order["cum_qty"] == Decimal("5000000000.3")
+    exact = (Decimal("0.9") + Decimal(5000000000) * Decimal("123456789.123456789")) / order[
+        "cum_qty"
+    ]
+    assert abs(order["avg_px"] - exact) <= Decimal("5e-11")
