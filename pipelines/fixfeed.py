@@ -23,6 +23,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "run": ("fixfeed.pipelines.run", "read logs and store them (also without the word run)"),
     "decode": ("fixfeed.pipelines.decode.command", "show the messages of logs, field by field"),
+    "sessions": ("fixfeed.pipelines.sessions", "show sequence numbers, gaps and days of sessions"),
     "sample": ("fixfeed.pipelines.sample.command", "write sample logs of a trading day"),
     "failures": ("fixfeed.pipelines.failures", "print what could not be read as a message"),
     "fidelity": (

@@ -36,6 +36,7 @@ from fixfeed.transforms.fix.renewal import FixRenewal
 from fixfeed.transforms.fix.rules.hidden import check_rule
 from fixfeed.transforms.fix.rules.language import parse_rule
 from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, NAMED
+from fixfeed.transforms.fix.sessions.derived import Sessions
 from fixfeed.transforms.fix.views.views import views
 from fixfeed.transforms.protocol import Framing, Protocol, Rule, Table
 
@@ -133,7 +134,7 @@ _TABLE = Table(
     ordered_by="session",
     views=views,
     renewal=FixRenewal,
-    derived=(Orders(),),
+    derived=(Orders(), Sessions()),
 )
 
 

@@ -28,7 +28,7 @@ MINUTE = 60_000_000
 _TELLING = ("A", "4", "5", "3", "j")
 """Types whose fields matter: Logon, SequenceReset, Logout, the rejects."""
 
-_APPL_SEQ_NUM = '"ApplSeqNum":"'
+_APPL_SEQ_NUM = '"ApplSeqNum"'
 
 
 class Distinct(NamedTuple):

@@ -1,0 +1,178 @@
+"""Shows what sessions did, day by day: `fixfeed sessions URI`.
+
+Each row is a session in one direction on a day in UTC: what its sender sent. Below are the sequence
+numbers that are missing, and those that came late. docs/sessions.md explains the tables behind.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from fixfeed.io.ledger.ledger import SchemaError, SinkError
+from fixfeed.io.redaction import redact
+from fixfeed.io.sql.open import open_store
+from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.uris import UnknownPlace
+
+__all__ = ["main"]
+
+_TABLES = ("session_days", "sequences")
+_LATE = {"resent": "resent", "gap_fill": "filled by SequenceReset"}
+_WIDE = 200
+_NUMBERINGS = 3
+"""Of the numbers of a day that began anew, so many are shown."""
+
+Row = Mapping[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the sessions in a database; return the exit code. It ends when nobody reads."""
+    parser = argparse.ArgumentParser(
+        prog="fixfeed sessions",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
+    parser.add_argument("--session", default="", help="only those whose name contains this")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    try:
+        days = _days(options.uri, options.session)
+    except (SinkError, UnknownPlace) as error:
+        print(f"fixfeed sessions: {error}", file=sys.stderr)
+        return 2
+    try:
+        if options.json:
+            for day in days:
+                print(orjson.dumps(_object(day), default=float).decode())
+        else:
+            # A pipe has room for whole rows.
+            _show(days, Console(width=None if sys.stdout.isatty() else _WIDE))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, but Python would flush once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+class _Day(NamedTuple):
+    """A row of session_days, and its rows of sequences in order."""
+
+    row: Row
+    stretches: list[Row]
+
+
+def _days(uri: str, contains: str) -> list[_Day]:
+    """Return the days in a database. Raises `SinkError` or `UnknownPlace`."""
+    sink = sink_of(uri)
+    if not sink.is_database:
+        raise SinkError(f"{sink.name} has no tables of sessions: only databases have")
+    with closing(open_store(uri, read_only=True)) as store:
+        if not store.tables().issuperset(_TABLES):
+            raise SchemaError(
+                f"{store.place} has no tables of sessions; if an older fixfeed made it, bring it "
+                f"to this version with: fixfeed migrate {store.place}"
+            )
+        rows = _rows(store, "session_days", "session, day")
+        of_days: dict[str, list[Row]] = {row["session_day"]: [] for row in rows}
+        for row in _rows(store, "sequences", "appl_id, numbers_since, first_number"):
+            of_days[row["session_day"]].append(row)
+    return [
+        _Day(row, of_days[row["session_day"]]) for row in rows if contains in (row["session"] or "")
+    ]
+
+
+def _rows(store: Store, table: str, order: str) -> list[Row]:
+    schema = next(one.tables[table] for one in store.table.derived if table in one.tables).schema
+    names = ", ".join(schema.names)
+    return store.select(f"select {names} from {table} order by {order}", schema).to_pylist()
+
+
+def _object(day: _Day) -> dict[str, Any]:
+    """Return a day for JSON, with its sequences in it."""
+    reasons = {
+        name: orjson.loads(day.row[name] or "{}") for name in ("logout_reasons", "reject_reasons")
+    }
+    return {**day.row, **reasons, "sequences": day.stretches}
+
+
+def _show(days: Sequence[_Day], console: Console) -> None:
+    table = Table()
+    table.add_column("session", overflow="fold")
+    for name in ("day", "from", "to"):
+        table.add_column(name, no_wrap=True)
+    for name in ("messages", "numbers", "missing", "duplicates", "resets", "silences", "rejects"):
+        table.add_column(name, justify="right")
+    for day in days:
+        row = day.row
+        missing = sum(one["missing"] for one in day.stretches)
+        table.add_row(
+            row["session"] or "(none)",
+            str(row["day"]),
+            f"{row['first_time']:%H:%M:%S}",
+            f"{row['last_time']:%H:%M:%S}",
+            f"{row['messages']:,}",
+            _numbers(day.stretches),
+            f"{missing:,}" if missing else "",
+            _unless_0(sum(one["duplicates"] for one in day.stretches)),
+            *(_unless_0(row[name]) for name in ("resets", "silences", "rejects")),
+        )
+    console.print(table)
+    for text in _gaps(days):
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def _unless_0(count: int) -> str:
+    return f"{count:,}" if count else ""
+
+
+def _numbers(stretches: Sequence[Row]) -> str:
+    """Return the first and last number of each numbering."""
+    found: dict[Any, tuple[int, int]] = {}
+    for one in stretches:
+        key = one["appl_id"], one["numbers_since"]
+        first, last = found.get(key, (one["first_number"], one["last_number"]))
+        found[key] = min(first, one["first_number"]), max(last, one["last_number"])
+    spans = [_span(*span) for span in found.values()]
+    more = f", {len(spans) - _NUMBERINGS} more" if len(spans) > _NUMBERINGS else ""
+    return ", ".join(spans[:_NUMBERINGS]) + more
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _gaps(days: Sequence[_Day]) -> Iterator[str]:
+    """Yield a sentence for each stretch of numbers that never came, or came late."""
+    last: dict[Any, int] = {}
+    for day in days:
+        for one in day.stretches:
+            feed = f" of {one['appl_id']}" if one["appl_id"] else ""
+            where = f"{one['session'] or '(none)'}{feed}, {one['day']}"
+            first = one["first_number"]
+            key = one["session"], one["appl_id"]
+            missing = one["missing"]
+            if one["began"] == "continued" and key in last:
+                missing = max(0, first - last[key] - 1)
+            if missing:
+                span = _span(first - missing, first - 1)
+                night = " (since the day before)" if one["began"] == "continued" else ""
+                yield f"{where}: {span} missing before {one['first_time']:%H:%M:%S}{night}"
+            if one["began"] in _LATE:
+                span = _span(first, one["last_number"])
+                yield f"{where}: {span} {_LATE[one['began']]} at {one['first_time']:%H:%M:%S}"
+            last[key] = one["last_number"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
