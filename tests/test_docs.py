@@ -187,7 +187,7 @@ def test_a_documented_query_runs_unchanged(kind, stored, postgresql, select):
     documented = [*queries(DOCS["connectors.md"]), *queries(DOCS["sessions.md"])]
     # The sample day has no ExecInst; tests/pipelines/test_names.py runs that query.
     found = [one for databases, one in documented if kind in databases and "ExecInst" not in one]
-    assert len(found) == (8 if kind == "SQLite" else 10)
+    assert len(found) == (9 if kind == "SQLite" else 11)
     for query in found:
         if query.startswith("create"):
             connection = psycopg2.connect(postgresql)

@@ -262,6 +262,9 @@ class Table:
         counts.
       clock: The columns with the time at which a message passed, for replay at its pace; the first
         that is not null counts.
+      counted_by: The text columns by which databases count messages, apart, minute by minute
+        (`io.sql.minute_counts`); nothing is counted if there are none. The last is what people ask
+        for most often, the kind of message.
       indexes: The columns that rows are looked up by, where the first of them is not null.
       unique: Columns whose values hardly ever repeat.
       finer: Decimal columns, and the key under which the column `fields`, a JSON object, has the
@@ -292,6 +295,7 @@ class Table:
     codes_of: Callable[[str], Iterable[Code]] | None = None
     times: Sequence[str] = ()
     in_order: Sequence[str] = ()
+    counted_by: Sequence[str] = ()
     clock: Sequence[str] = ()
     indexes: Sequence[tuple[str, ...]] = ()
     unique: Sequence[str] = ()

@@ -12,6 +12,7 @@ from fixfeed.io.codes import COLUMNS, code_row, codes_of_sessions
 from fixfeed.io.ledger.keys import POSITION_BITS, now
 from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed
 from fixfeed.io.sql.migrations import migrate
+from fixfeed.io.sql.minute_counts import merge_counts
 from fixfeed.io.sql.tables import (
     VERSION,
     create_statements,
@@ -300,8 +301,11 @@ class Database(ABC):
     def gather_statistics(self, added: int) -> None:
         """Let the optimiser know the messages after a run that has stored `added`; never fail.
 
-        Nothing is done after a small run.
+        Statistics do not change after a small run. The counts of minutes become few rows.
         """
+        if added:
+            with contextlib.suppress(SinkFailed), self.transaction():
+                merge_counts(self)
         if added >= _MANY:
             with contextlib.suppress(SinkFailed):
                 self.analyse(added)

@@ -7,6 +7,7 @@ import orjson
 import pyarrow as pa
 
 from fixfeed.io.sql.derived import start_over
+from fixfeed.io.sql.minute_counts import count_all
 from fixfeed.io.sql.tables import (
     DIALECTS,
     VERSION,
@@ -15,6 +16,7 @@ from fixfeed.io.sql.tables import (
     derived_statements,
     drop_view_statements,
     index_statements,
+    minute_counts_statements,
     sources_statements,
     view_statements,
 )
@@ -47,6 +49,9 @@ def migrate(database: "Database", found: int) -> None:
         for statement in derived_statements(dialect, table):
             database.query(statement)
         start_over(database)
+        for statement in minute_counts_statements(dialect, table):
+            database.query(statement)
+        count_all(database)
     for statement in view_statements(dialect, table):
         database.query(statement)
 

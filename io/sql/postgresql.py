@@ -129,7 +129,7 @@ class PostgresqlStore(Store):
         if "schema_version" in self.tables():
             wanted = "insert into its tables"
             derived = [name for one in self.table.derived for name in one.tables]
-            written = ("messages", "failures", "source_identities", "progress")
+            written = ("messages", "failures", "source_identities", "progress", "minute_counts")
             allowed = self.query(
                 "select bool_and(has_table_privilege(name, 'insert, update, delete'))"
                 " from unnest(?) name where to_regclass(name) is not null",  # of an older version

@@ -17,6 +17,7 @@ from fixfeed.io.ledger.ledger import (
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
 from fixfeed.io.sql.derived import keep_removed, mark
 from fixfeed.io.sql.ledger import SqlLedger
+from fixfeed.io.sql.minute_counts import counts_of, take_away
 from fixfeed.io.sql.progress import extend, insert, join, overlapping
 from fixfeed.io.sql.tables import (
     FAILURE_COLUMNS,
@@ -85,6 +86,9 @@ class Store(SqlLedger):
                         start, end = part.stretch
                         marks.append((first + start, first + end - 1, count))
             mark(self, marks)
+            counts = counts_of((found for _, found in rows.get("messages", ())), self.table)
+            if counts is not None:
+                self.ingest("minute_counts", [counts])
             for table, found_in_all in rows.items():
                 self._ingest(table, found_in_all)
         return stored
@@ -120,6 +124,7 @@ class Store(SqlLedger):
             if replace:
                 start, end = (first_key(source_id) + at for at in part.stretch)
                 keep_removed(self, start, end - 1)
+                take_away(self, start, end - 1)
                 for table in self.table.children:
                     self._delete(table, source_id, *part.stretch)
                 gone = self._delete("messages", source_id, *part.stretch), failed

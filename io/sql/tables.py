@@ -25,6 +25,7 @@ __all__ = [
     "derived_statements",
     "drop_view_statements",
     "index_statements",
+    "minute_counts_statements",
     "sources_statements",
     "table_rows",
     "view_statements",
@@ -150,6 +151,7 @@ def create_statements(dialect: str, table: Table) -> list[str]:
 )""",
         codes_table(dialect),
         *derived_statements(dialect, table),
+        *minute_counts_statements(dialect, table),
         *(
             f"create index messages_{columns[0]} on messages ({', '.join(columns)})"
             f" where {columns[0]} is not null"
@@ -207,6 +209,29 @@ def derived_statements(dialect: str, table: Table) -> list[str]:
                 for columns in derived.indexes
             ]
     return statements
+
+
+def minute_counts_statements(dialect: str, table: Table) -> list[str]:
+    """Return the statements that make the table of `io.sql.minute_counts`, if there is one.
+
+    One index is for charts and sums of stretches of time. The other says in which minutes a kind of
+    message, or a session with it, occurs at all.
+    """
+    if not table.counted_by:
+        return []
+    integer, text, time = (
+        _TYPES[kind][DIALECTS.index(dialect)] for kind in (pa.int64(), pa.string(), TIME)
+    )
+    columns = "".join(f"  {name} {text},\n" for name in table.counted_by)
+    by_minute = ", ".join(["minute", *table.counted_by])
+    *_, kind = table.counted_by
+    by_kind = ", ".join(dict.fromkeys([kind, table.counted_by[0], "minute"]))
+    return [
+        f"create table minute_counts (\n  minute {time},\n{columns}"
+        f"  messages {integer} not null,\n  defective {integer} not null\n)",
+        f"create index minute_counts_minute on minute_counts ({by_minute})",
+        f"create index minute_counts_{kind} on minute_counts ({by_kind})",
+    ]
 
 
 def index_statements(table: Table, dialect: str) -> list[str]:

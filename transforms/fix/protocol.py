@@ -126,6 +126,7 @@ _TABLE = Table(
     named_by=tuple(name for name in NAMED_BY if name in MESSAGES.names),
     times=("captured_at", "sending_time", "transact_time"),
     in_order=("sending_time", "captured_at"),
+    counted_by=("session", "direction", "msg_type"),
     clock=("captured_at", "sending_time"),
     indexes=(("symbol", "sending_time"), ("cl_ord_id",), ("orig_cl_ord_id",)),
     unique=("cl_ord_id", "orig_cl_ord_id", "order_id", "exec_id", "exec_ref_id", "fields"),
