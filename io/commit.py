@@ -45,10 +45,10 @@ class Again(Protocol):
 class Run:
     """The run whose batches a sink stores.
 
-    `sources` are the source ids, by key, of sources that planning has registered; others are
-    registered when they are first seen. `rules` is the digest of the rules that the messages were
-    read with, which is stored with the progress. With `replace`, rows stored under other rules are
-    stored anew. `on_commit` is called after each commit.
+    `sources` are the source ids, by key, of sources that planning has registered; a run without end
+    may add to them. Others are registered when they are first seen. `rules` is the digest of the
+    rules that the messages were read with, which is stored with the progress. With `replace`, rows
+    stored under other rules are stored anew. `on_commit` is called after each commit.
 
     For a run without end: no batch waits for more than `seconds`, if that is less than the limit of
     the sink, except in a sink of files that are made once (Parquet). `again` tries again what a
@@ -147,7 +147,7 @@ class CommitFn(beam.DoFn):
         self._thread = ThreadPoolExecutor(1)
         self._writer: Writer | None = None
         self._writing: Future[Counter[str]] | None = None
-        self._sources = dict(self._run.sources)
+        self._registered: dict[str, int] = {}
         self._seen: dict[tuple[str, int], str] = {}
 
     def start_bundle(self):
@@ -266,12 +266,16 @@ class CommitFn(beam.DoFn):
         run = self._run
         if self._writer is None:
             self._writer = self._prepared()
-        new = sources_of(batch for batch in batches if batch.source not in self._sources)
+        ids = (run.sources, self._registered)
+        new = sources_of(one for one in batches if not any(one.source in known for known in ids))
         if new:
             found = self._writer.register(new, rules=run.rules, replace=run.replace)
-            self._sources |= {key: one.source_id for key, one in found.items()}
+            self._registered |= {key: one.source_id for key, one in found.items()}
         while True:
-            numbered = [(self._sources[batch.source], batch) for batch in batches]
+            numbered = [
+                (next(known[batch.source] for known in ids if batch.source in known), batch)
+                for batch in batches
+            ]
             try:
                 counts = self._writer.write(numbered, rules=run.rules, replace=run.replace)
             except SetAside as some:

@@ -1,7 +1,6 @@
 """The health of a stream, for those who watch processes: `/live` and `/ready` over HTTP."""
 
 import datetime
-import itertools
 import threading
 import time
 from collections import deque
@@ -15,29 +14,20 @@ import orjson
 from fixfeed.io.redaction import redact_text
 from fixfeed.io.stream import Feed
 from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.this_process import OfThisProcess
 from fixfeed.transforms.batch import Batch, Block
 
 __all__ = ["Health", "Stored", "Watched", "served"]
 
 Address = tuple[str, int]
 
-_numbers = itertools.count()
-_healths: dict[int, "Health"] = {}
-"""Those of this process, in which a stream runs whole."""
 
-
-def _of_this_process(number: int) -> "Health":
-    return _healths[number]
-
-
-class Health:
-    """What a stream is doing, as its parts tell it from their threads.
-
-    Beam copies what is in a graph: a copy of this one is the object itself.
-    """
+class Health(OfThisProcess):
+    """What a stream is doing, as its parts tell it from their threads."""
 
     def __init__(self, sinks: Sequence[str], *, longest: float, stopping: Callable[[], bool]):
         """It is not ready while something waits for more than `longest` seconds for a sink."""
+        super().__init__()
         self.connected = False
         self.feed: Feed | None = None
         self._longest = longest
@@ -48,12 +38,6 @@ class Health:
         self._stored = dict.fromkeys(sinks, 0)
         self._last: dict[str, datetime.datetime | None] = dict.fromkeys(sinks)
         self._away: dict[object, tuple[datetime.datetime, float, str]] = {}
-        self._number = next(_numbers)
-        _healths[self._number] = self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Have a copy be this object."""
-        return _of_this_process, (self._number,)
 
     def came(self) -> None:
         """Note that a block has come."""

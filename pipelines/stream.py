@@ -27,6 +27,7 @@ from fixfeed.pipelines.running import runner_of
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.pipelines.sources import Reading
 from fixfeed.pipelines.summary import Summary, print_summary, summary_of, summary_of_replay
+from fixfeed.pipelines.this_process import Registered
 
 __all__ = ["run"]
 
@@ -61,7 +62,7 @@ def run(job: Job, folder: Path) -> int:
         stack.callback(feed.close)
         job.health.feed, job.health.connected = feed, True
         with derived_all_along(job):
-            _read(job, feed, counters, again)
+            _read(job, feed, opened_ledgers.plan, counters, again)
         summary = _summed_up(job, feed, opened_ledgers.plan, counters)
         summary.exit_code = _exit_code(job, summary)
 
@@ -75,7 +76,7 @@ def run(job: Job, folder: Path) -> int:
     return job.ending.tell(summary, show, summary.exit_code)
 
 
-def _read(job: Job, feed: Feed, counters: Path, again: TryAgain) -> None:
+def _read(job: Job, feed: Feed, plan: Plan, counters: Path, again: TryAgain) -> None:
     """Run the graph over a feed, and show what comes."""
     settings = job.settings
     runner, options = runner_of(
@@ -91,18 +92,20 @@ def _read(job: Job, feed: Feed, counters: Path, again: TryAgain) -> None:
             parse=job.rules.parse(fix_json=job.fix_json),
             steps=job.rules.steps,
             sinks=[
-                (f"Write{number}", sink.write(_run_of(job, sink, counters, again)))
+                (f"Write{number}", sink.write(_run_of(job, sink, plan, counters, again)))
                 for number, sink in enumerate(job.sinks, 1)
             ],
         )
         pipeline.run().wait_until_finish()
 
 
-def _run_of(job: Job, sink: Sink, counters: Path, again: TryAgain) -> Run:
+def _run_of(job: Job, sink: Sink, plan: Plan, counters: Path, again: TryAgain) -> Run:
     count = metrics.Committed(
         sink.name, counters, by_source=False, times=job.rules.protocol.table.times
     )
     return Run(
+        # The feed's files are registered before their blocks come: once is enough.
+        Registered(plan.sources[sink.name]),
         rules=job.rules.digest,
         on_commit=Stored(sink.name, count, job.health),
         seconds=job.settings.commit_after,

@@ -290,3 +290,22 @@ def test_beams_metrics_count_what_was_committed(tmp_path, while_parsing):
     }
     assert len(stored(tmp_path / "out")) == BATCHES[0].messages.num_rows
     assert failed.failures.num_rows == 1
+
+
+def test_a_source_that_the_run_registers_later_is_not_registered_again(tmp_path):
+    class Once(LinesOfCommits):
+        def register(self, sources, *, rules, replace=False):
+            registered.extend(one.key for one in sources)
+            return super().register(sources, rules=rules, replace=replace)
+
+    registered, ids = [], {}
+    fn = CommitFn(lambda: Once(tmp_path / "lines"), Run(ids), Limits(1 << 20, 1))
+    fn.setup()
+    fn.start_bundle()
+    for source in ("file:unknown", "file:told"):
+        fn.process(batch(0, 3, source))
+        ids["file:told"] = 7
+    fn.finish_bundle()
+    fn.teardown()
+    assert registered == ["file:unknown"]
+    assert len(committed(tmp_path / "lines")) == 2

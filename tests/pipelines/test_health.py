@@ -17,6 +17,7 @@ from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.pipelines.fixfeed import main
 from fixfeed.pipelines.health import Health, served
 from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.this_process import Registered
 from tests.pipelines.test_follow import FIXFEED, append, numbers_in, wait_until
 from tests.services.postgresql_server import Server
 
@@ -176,3 +177,10 @@ def test_it_is_served_until_the_end_at_an_address_of_its_own(health):
             pass
     with pytest.raises(urllib.error.URLError):
         asked(address)
+
+
+def test_a_copy_of_what_is_registered_sees_what_is_registered_later():
+    ids = {"a": 1}
+    copy = pickle.loads(pickle.dumps(Registered(ids)))
+    ids["b"] = 2
+    assert dict(copy) == {"a": 1, "b": 2}
