@@ -22,7 +22,7 @@ from fixfeed.io.files.growing import GrowingFile
 from fixfeed.io.files.matching import Signature, all_inside, is_deep, matching
 from fixfeed.io.files.open_files import most_open
 from fixfeed.io.files.planned import Replaced
-from fixfeed.io.files.ranges import LONGEST, Range, reason_of
+from fixfeed.io.files.ranges import LONGEST, Range, reason_of, with_context
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.transforms.batch import FLUSH, Block
 from fixfeed.transforms.protocol import Protocol
@@ -252,7 +252,7 @@ class FollowedFiles:
                     for when, file in group
                     if when >= first and file.content.file_id not in self._growing
                 ]
-                self._busy += map(read_blocks, self._register.lacking(files))
+                self._busy += map(_blocks_of, self._register.lacking(files))
 
     def _place(self, there: dict[str, Signature]) -> None:
         """Learn where the followed files are now, and have those read that have changed."""
@@ -341,7 +341,7 @@ class FollowedFiles:
             if part.stop is None and not file.compression:
                 at = part.start
             else:
-                self._busy.append(read_blocks(part))
+                self._busy.append(_blocks_of(part))
         if file.compression:
             self._done[file.path] = signature
             return
@@ -359,3 +359,9 @@ class FollowedFiles:
         if self._complaints.get(path) != why:
             self._complaints[path] = why
             self._say(f"{path}: {why}")
+
+
+def _blocks_of(part: Range) -> Iterator[Block]:
+    """Yield the blocks of a range, read as what comes before it in the file says."""
+    for one in with_context([part]):
+        yield from read_blocks(one)

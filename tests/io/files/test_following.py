@@ -288,6 +288,25 @@ def test_logs_that_were_renamed_since_the_last_run_are_read(tmp_path):
     assert followed.lines == of(lines[4:5])
 
 
+@pytest.mark.parametrize("name", ["day.log", "day.log.1"])
+def test_what_is_left_of_a_log_is_read_by_the_logon_before_it(tmp_path, name):
+    fields = [[(35, b"A"), (1137, b"7")], [(35, b"0")], [(35, b"0")], [(35, b"0")]]
+    lines = [
+        encode([(49, b"A"), (56, b"B"), *one], version="FIXT.1.1", delimiter=b"|") + b"\n"
+        for one in fields
+    ]
+    append(tmp_path / name, *lines)
+    if name != "day.log":
+        os.utime(tmp_path / name, (1, 1))
+        append(tmp_path / "day.log", *lines[:1])
+    sizes = [sum(map(len, lines[:number])) for number in range(5)]
+    done = ((0, sizes[1]), (sizes[2], sizes[3]))
+    with closing(Followed(tmp_path / "*.log", done=done, known=[name])) as followed:
+        followed.read()
+    versions = [FIX.parse(one).messages["appl_ver_id"].to_pylist() for one in followed.blocks]
+    assert versions == [["7"], ["7"]]
+
+
 def test_compressed_files_are_read_once_when_they_are_quiet(tmp_path):
     lines = messages(400, 13)
     packed = gzip.compress(b"".join(lines))
