@@ -186,10 +186,13 @@ class FollowedFiles:
         idle = [
             one
             for one in self._growing.values()
-            if not (one.is_gone or one.unfinished or one.file_id in self._being_read)
+            if not (one.unfinished or one.file_id in self._being_read)
         ]
         for one in sorted(idle, key=lambda one: one.changed)[:surplus]:
-            self._close(one)
+            if not one.is_gone:
+                self._close(one)
+            elif time.monotonic() - one.changed >= _ENDED:
+                self._forget(one)
         room = max(0, self._most_open - len(self._growing))
         self._waiting = self._waiting or len(new) > room
         return new[:room]
@@ -273,14 +276,15 @@ class FollowedFiles:
         """End the files that were moved, and close those that have not changed for long."""
         for one in list(self._growing.values()):
             unchanged = now - one.changed
-            if one.is_gone or (one.was_moved and one.unfinished):
+            if (one.is_gone and unchanged < _ENDED) or (one.was_moved and one.unfinished):
                 self._waiting = True
             if one.file_id in self._being_read:
                 continue
             if one.was_moved and unchanged >= _ENDED:
                 if one.unfinished:
                     self._busy.append(one.end())
-                if one.is_gone:
+                # One that was moved elsewhere may still be written.
+                if one.is_gone and (unchanged >= _IDLE or not one.is_linked):
                     self._forget(one)
             if unchanged >= _IDLE and not one.is_gone:
                 self._close(one)

@@ -76,6 +76,11 @@ class GrowingFile:
         """Whether it ended inside a message."""
         return self._unfinished is not None
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether it has a name, if need be elsewhere: it is not deleted."""
+        return os.fstat(self._raw.fileno()).st_nlink > 0
+
     def has_changed(self) -> bool:
         """Return whether it is another than when it was last read, as far as its state tells."""
         return self._state() != self._looked

@@ -46,6 +46,11 @@ class ReplayClock:
         self._planned, self._offset = int(reached[-1]), float(offsets[-1])
         return offsets
 
+    def due_now(self) -> None:
+        """Have the last message that was planned be due now."""
+        if self._begin is not None:
+            self._begin = time.monotonic() - self._offset
+
     def late(self) -> float:
         """Return by how many seconds the last message that was planned is late; less if it is not.
 

@@ -100,7 +100,7 @@ class ReplayedFiles:
         self._looking: deque[int] = deque()  # readers whose next time is not known yet
         self._heads: list[tuple[int, int]] = []  # a heap of the times of the others
         self._planned: tuple[Timed, Seconds] | None = None
-        self._gave = self._whole = False
+        self._gave = self._whole = self._is_first = False
         self._first = self._last = UNTIMED
         self._by: Counter[str] = Counter()
         self._lateness = Lateness()
@@ -138,6 +138,10 @@ class ReplayedFiles:
     def next(self, seconds: float) -> Block | None:
         """See `Feed`."""
         deadline = time.monotonic() + seconds
+        if self._is_first:
+            # It has gone through the whole job, which is ready for the next ones now.
+            self._is_first = False
+            self._clock.due_now()
         while not self._stop():
             if self._readers is None:
                 self._readers = self._opened()
@@ -250,6 +254,7 @@ class ReplayedFiles:
                 self._lateness.add(self._clock.now - offsets[known])
             if self._first == UNTIMED:
                 self._first = int(timed.times[known][0])
+                self._is_first = True
                 self._say_how()
             self._last = max(self._last, int(timed.times[-1]))
         return timed.block

@@ -234,6 +234,26 @@ def test_a_renamed_log_is_read_on_while_it_is_written(tmp_path):
     assert not any(block.provisional for block in followed.blocks)
 
 
+def test_a_log_that_was_moved_elsewhere_is_read_while_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(following, "_LOOK_AGAIN", 0.3)
+    lines = messages(6, 26)
+    (tmp_path / "logs").mkdir()
+    path, elsewhere = tmp_path / "logs" / "day.log", tmp_path / "archive.log"
+    append(path, *lines[:3])
+    with closing(Followed(tmp_path / "logs" / "*.log")) as followed:
+        followed.read(0.2)
+        os.rename(path, elsewhere)
+        for line in lines[3:]:
+            followed.read(2 * ROTATED)
+            append(elsewhere, line)
+        followed.read(1.0)
+        assert followed._feed.state == "following 1 file"
+        os.unlink(elsewhere)
+        followed.read(3 * ROTATED)
+        assert followed._feed.state == "following 0 files"
+    assert followed.lines == of(lines)
+
+
 def test_a_file_written_anew_in_place_is_another_source(tmp_path):
     old, new = messages(30, 7), messages(40, 8)
     path = tmp_path / "day.log"
