@@ -1,6 +1,5 @@
 """The whole job with Kafka as output: every message, whatever is killed."""
 
-import os
 import random
 import subprocess
 import time
@@ -37,14 +36,12 @@ def topic():
     return f"test-{uuid.uuid4().hex[:12]}"
 
 
-def fixfeed(*arguments, cwd, expected=0, **environment):
-    """Run the job; return its summary, or its errors if it is to end with another code."""
-    command = [*FIXFEED, "--json", "--quiet", *map(str, arguments)]
-    done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, env=os.environ | environment
-    )
-    assert done.returncode == expected, done.stderr
-    return orjson.loads(done.stdout) if expected == 0 else done.stderr
+def fixfeed(*arguments, cwd):
+    """Run the job; return its summary."""
+    command = [*FIXFEED, "--json", "--quiet", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return orjson.loads(done.stdout)
 
 
 def test_topics_get_what_files_of_json_lines_get_by_rules_and_once(kafka, topic, tmp_path):
@@ -111,15 +108,9 @@ def test_files_through_kafka_into_a_database_are_what_files_into_it_are(
 def test_a_killed_job_loses_nothing_and_sends_nothing_twice_with_transactions(
     kafka, tmp_path, transactions
 ):
-    found = killed(kafka, tmp_path, job_killer(3), kills=2, transactions=transactions)
+    found = killed(kafka, tmp_path, job_killer(3), kills=1, transactions=transactions)
     assert found.stored == found.distinct == found.written > 0
     assert not transactions or found.sent == found.written
-
-
-def test_a_broker_that_is_killed_under_a_stream_gets_everything_later(kafka, tmp_path):
-    killer = broker_killer(kafka, 3)
-    found = killed(kafka, tmp_path, killer, kills=1, transactions=False)
-    assert found.stored == found.sent == found.distinct == found.written > 0
 
 
 def test_a_stream_whose_commits_fail_while_the_broker_is_away_says_so_and_tries_again(
@@ -209,8 +200,8 @@ def test_no_password_is_shown_anywhere(kafka, topic, tmp_path):
     assert summary["sinks"][f"kafka://{kafka.sasl}/{topic}"]["stored"] == 300
     assert PASSWORD not in str(summary)
     assert PASSWORD.encode() not in (tmp_path / "fixfeed.db").read_bytes()
-    told = fixfeed(*job[:-1], f"{uri}&kye=1", cwd=tmp_path, expected=2)
-    assert "did you mean key?" in told
-    assert PASSWORD not in told
+    with pytest.raises(UnknownPlace, match="did you mean key") as told:
+        sink_of(f"{uri}&kye=1")
+    assert PASSWORD not in str(told.value)
     write = sink_of(uri).write(Run())
     assert PASSWORD not in f"{write.display_data()} {write._destination!r}"
