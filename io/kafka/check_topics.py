@@ -5,9 +5,8 @@ from collections.abc import Iterable
 
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble
 from fixfeed.io.kafka.destination import Destination
-from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 
-__all__ = ["check_topics", "sink_error"]
+__all__ = ["check_topics"]
 
 _PATIENCE = 8.0  # seconds until a new topic is seen
 _TAKEN = 1_000_000
@@ -20,36 +19,27 @@ _OF_PROGRESS = {"cleanup.policy": "compact", "segment.bytes": str(16 << 20)}
 def check_topics(destination: Destination, *, make: bool = True) -> dict[str, int]:
     """Return how many bytes of a record each topic takes; {} if some are still to be made.
 
-    With `make` those that are missing are made if the destination asks for it. Raises `SinkError`
-    for one that is missing otherwise, that may not be written, or that would forget what a ledger
-    has to remember, and `SinkFailed` if the brokers do not answer.
+    With `make` those that are missing are made if the destination asks for it. Raises
+    `KafkaTrouble` if the brokers do not answer, and for one that is missing otherwise, may not be
+    written, or would forget what a ledger has to remember.
     """
-    try:
-        cluster = Cluster(destination.address)
-        cluster.identity()  # if nobody can be asked, it says why
-        missing = _missing(cluster, destination)
-        if missing and not destination.create:
-            raise _not_there(missing, destination)
-        if missing and not make:
-            return {}
-        for topic in missing:
-            ledger = topic == destination.progress
-            partitions = 1 if ledger else destination.partitions
-            cluster.make(topic, partitions, _OF_PROGRESS if ledger else {})
-        deadline = time.monotonic() + _PATIENCE
-        while missing and (missing := _missing(cluster, destination)):
-            if time.monotonic() > deadline:
-                raise KafkaTrouble(f"{destination.place}: {missing[0]} was made and is not seen")
-            time.sleep(0.05)
-        return {topic: _taken(cluster, topic, destination) for topic in destination.topics}
-    except KafkaTrouble as trouble:
-        raise sink_error(trouble) from trouble
-
-
-def sink_error(trouble: KafkaTrouble) -> SinkError:
-    """Return trouble with a destination as the error of a sink."""
-    text = f"cannot write to {trouble}"
-    return SinkError(text) if trouble.lasting else SinkFailed(text, away=True)
+    cluster = Cluster(destination.address)
+    cluster.identity()  # if nobody can be asked, it says why
+    missing = _missing(cluster, destination)
+    if missing and not destination.create:
+        raise _not_there(missing, destination)
+    if missing and not make:
+        return {}
+    for topic in missing:
+        ledger = topic == destination.progress
+        partitions = 1 if ledger else destination.partitions
+        cluster.make(topic, partitions, _OF_PROGRESS if ledger else {})
+    deadline = time.monotonic() + _PATIENCE
+    while missing and (missing := _missing(cluster, destination)):
+        if time.monotonic() > deadline:
+            raise KafkaTrouble(f"{destination.place}: {missing[0]} was made and is not seen")
+        time.sleep(0.05)
+    return {topic: _taken(cluster, topic, destination) for topic in destination.topics}
 
 
 def _missing(cluster: Cluster, destination: Destination) -> list[str]:
@@ -61,20 +51,22 @@ def _missing(cluster: Cluster, destination: Destination) -> list[str]:
                 raise found
             missing.append(name)
         elif name == destination.progress and found.partitions != 1:
-            raise SinkError(
-                f"the topic {name} of {destination.place} has {found.partitions} partitions, and "
+            raise KafkaTrouble(
+                f"{destination.place}: the topic {name} has {found.partitions} partitions, and "
                 "what was sent is remembered in one; write to another topic, or make that one "
-                f"anew: {_command(name, destination)}"
+                f"anew: {_command(name, destination)}",
+                lasting=True,
             )
     return missing
 
 
-def _not_there(topics: Iterable[str], destination: Destination) -> SinkError:
+def _not_there(topics: Iterable[str], destination: Destination) -> KafkaTrouble:
     names = list(topics)
     commands = "; ".join(_command(topic, destination) for topic in names)
-    return SinkError(
-        f"cannot write to {destination.place}: there is no topic {' and none '.join(names)}; add "
-        f"create=true to its parameters, or make them: {commands}"
+    return KafkaTrouble(
+        f"{destination.place}: there is no topic {' and none '.join(names)}; add create=true to "
+        f"its parameters, or make them: {commands}",
+        lasting=True,
     )
 
 
@@ -91,10 +83,11 @@ def _taken(cluster: Cluster, topic: str, destination: Destination) -> int:
     settings = cluster.settings(topic)
     policy = settings.get("cleanup.policy", "compact")
     if topic == destination.progress and policy != "compact":
-        raise SinkError(
-            f"the topic {topic} of {destination.place} would forget what was sent, as its "
+        raise KafkaTrouble(
+            f"{destination.place}: the topic {topic} would forget what was sent, as its "
             f"cleanup.policy is {policy}; change that: kafka-configs.sh --alter --topic {topic} "
-            "--add-config cleanup.policy=compact"
+            "--add-config cleanup.policy=compact",
+            lasting=True,
         )
     told = destination.address.properties.get("message.max.bytes")
     known = settings.get("max.message.bytes")

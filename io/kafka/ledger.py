@@ -11,12 +11,13 @@ So the ledger is what its topic says from the beginning to the end.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 
-from fixfeed.io.kafka.check_topics import check_topics, sink_error
+from fixfeed.io.kafka.check_topics import check_topics
 from fixfeed.io.kafka.client import KafkaTrouble
 from fixfeed.io.kafka.destination import Destination
 from fixfeed.io.kafka.producer import Records, Sender
@@ -34,6 +35,7 @@ from fixfeed.io.ledger.ledger import (
     Progress,
     SchemaError,
     SinkError,
+    SinkFailed,
     Stretch,
     known,
     merged,
@@ -41,7 +43,7 @@ from fixfeed.io.ledger.ledger import (
 )
 from fixfeed.io.ledger.source import Source
 
-__all__ = ["Fact", "KafkaLedger"]
+__all__ = ["Fact", "KafkaLedger", "errors"]
 
 Fact = tuple[str, Any]
 """The key of a record of the ledger, and its value."""
@@ -86,15 +88,20 @@ class KafkaLedger:
         self._unfinished: dict[int, Stretch] = {}
 
     def prepare(self) -> None:
-        """Connect, check the topics or make them, and read the ledger. Raises `SinkError`."""
-        self._connected()  # before it reads what a job that is ended by that has left
-        self._catch_up()
+        """Connect, check the topics or make them, and read the ledger.
+
+        Raises `SinkError` for trouble that waiting does not mend. Later the same is a `SinkFailed`
+        as well, since somebody may see to it.
+        """
+        with errors(lasting=SinkError):
+            self._start()
 
     def check(self) -> bool:
         """Return whether the topics are there, and read the ledger; make nothing."""
-        if not check_topics(self.destination, make=False):
-            return False
-        self._catch_up()
+        with errors(lasting=SinkError):
+            if not check_topics(self.destination, make=False):
+                return False
+            self._read_on()
         return True
 
     def register(
@@ -195,7 +202,9 @@ class KafkaLedger:
         """Send records, and write down in the ledger what is done with them."""
         keys = [key.encode() for key, _ in facts]
         values = [orjson.dumps(value) for _, value in facts]
-        self._connected().commit(records, [Records(self.destination.progress, keys, values)])
+        with errors():
+            sender = self._connected()
+        sender.commit(records, [Records(self.destination.progress, keys, values)])
         for key, value in facts:
             self._know(key, value)
 
@@ -211,15 +220,21 @@ class KafkaLedger:
         if facts:
             self.send((), facts)
 
+    def _start(self) -> None:
+        # Connected first: a job that is ended by that has left what is read then.
+        self._connected()
+        self._read_on()
+
     def _catch_up(self) -> None:
-        """Read what the topic has got since it was last read."""
+        """Read what the topic has got since it was last read; raise `SinkFailed` if it cannot."""
+        with errors():
+            self._read_on()
+
+    def _read_on(self) -> None:
         address, topic = self.destination.address, self.destination.progress
-        try:
-            for message in read_to_the_end(address, topic, [self._end]):
-                self._end = (message.offset() or 0) + 1
-                self._take(message.key(), message.value())
-        except KafkaTrouble as trouble:
-            raise sink_error(trouble) from trouble
+        for message in read_to_the_end(address, topic, [self._end]):
+            self._end = (message.offset() or 0) + 1
+            self._take(message.key(), message.value())
 
     def _take(self, key: bytes | None, value: bytes | None) -> None:
         """Know a record of the topic; `SchemaError` for one of a newer version."""
@@ -270,3 +285,14 @@ class KafkaLedger:
             if source_id not in self._sources:
                 return source_id, row
             about += b"+"  # another source began like this one
+
+
+@contextmanager
+def errors(*, lasting: type[SinkError] = SinkFailed) -> Iterator[None]:
+    """Raise trouble with Kafka as a `SinkFailed`, that which waiting does not mend as `lasting`."""
+    try:
+        yield
+    except KafkaTrouble as trouble:
+        text = f"cannot write to {trouble}"
+        error = lasting(text) if trouble.lasting else SinkFailed(text, away=True)
+        raise error from trouble

@@ -35,8 +35,8 @@ class WriteToKafka(beam.PTransform):
     Messages that routes send nowhere are counted as filtered. A message that is larger than its
     topic takes is a failure, `too_large`. Records with the same key are in the order of batches.
 
-    A bundle fails with `SinkFailed` if the brokers do not take the records within two minutes; with
-    `SinkError` if topics are missing or may not be used, or another job has begun to write there
+    A bundle fails with `SinkFailed` if topics are missing or may not be used, or the brokers do not
+    take the records within two minutes; with `SinkError` if another job has begun to write there
     with transactions; and with `ValueError` if batches lack the input of lines (in FIX, the column
     `fix_json`).
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from fixfeed.io.commit import SetAside
 from fixfeed.io.kafka.destination import Destination
-from fixfeed.io.kafka.ledger import KafkaLedger
+from fixfeed.io.kafka.ledger import KafkaLedger, errors
 from fixfeed.io.kafka.outgoing import as_records, failures_of, messages_of, set_aside, too_large
 from fixfeed.io.kafka.producer import Records
 from fixfeed.io.ledger.ledger import Progress, check_witness
@@ -25,6 +25,11 @@ class KafkaWriter(KafkaLedger):
         """Store the parameters; nothing is connected."""
         super().__init__(destination, transactions=destination.transactions)
         self._table = (protocol or default_protocol()).table
+
+    def prepare(self) -> None:
+        """As `KafkaLedger`, but each trouble is a `SinkFailed`: the job could write before."""
+        with errors():
+            self._start()
 
     def write(
         self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool

@@ -4,6 +4,7 @@ from contextlib import closing
 
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.kafka.destination import Destination
+from fixfeed.io.kafka.producer import Sender
 from fixfeed.io.kafka.whole_topic import read_to_the_end
 from fixfeed.io.kafka.writer import KafkaWriter
 from fixfeed.io.ledger.source import Source
@@ -29,7 +30,18 @@ def lines(to, topic=None, partitions=PARTITIONS):
 
 
 def written(to, *batches, name="day.log", rules="r", replace=False):
-    """Write batches of one source as a job would; return how many messages of each are new."""
+    """Write batches of one source as a job would; return how many messages of each are new.
+
+    A transaction is seen a moment after it was committed; the next producer waits for that.
+    """
+    try:
+        return _written(to, batches, name, rules, replace)
+    finally:
+        if to.transactions:
+            Sender(to, 1000, transactions=True).close()
+
+
+def _written(to, batches, name, rules, replace):
     with closing(KafkaWriter(to)) as writer:
         writer.prepare()
         source = Source("file:key", "file", name)

@@ -179,13 +179,17 @@ def test_topics_that_are_missing_are_named_with_what_makes_them(kafka, topic):
     to = destination(kafka, topic, create=False)
     kafka.make_topic(to.failures)
     with pytest.raises(SinkError) as told:
-        written(to, *BATCHES)
+        KafkaLedger(to).prepare()
+    assert not isinstance(told.value, SinkFailed)
     assert str(told.value) == (
         f"cannot write to {to.place}: there is no topic {topic} and none {topic}.progress; add "
         f"create=true to its parameters, or make them: kafka-topics.sh --create --topic {topic}; "
         f"kafka-topics.sh --create --topic {topic}.progress --partitions 1 "
         "--config cleanup.policy=compact --config segment.bytes=16777216"
     )
+    # A job that has begun waits for it.
+    with pytest.raises(SinkFailed, match="there is no topic"):
+        written(to, *BATCHES)
 
 
 def test_a_look_makes_no_topics(kafka, topic):
