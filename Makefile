@@ -38,8 +38,9 @@ types: venv ## mypy
 	for f in io pipelines transforms fixfeed/*.py; do ln -sfn ../../$$f .mypy_src/fixfeed/; done
 	cd .mypy_src && ../$(BIN)/python -m mypy --config-file ../pyproject.toml -p fixfeed
 
-kills: venv services ## kill jobs into Kafka, and its broker, and count (5 minutes)
-	$(BIN)/python -m tests.pipelines.kafka_kills 20
+kills: venv services ## kill jobs into Kafka and from it, and its broker, and count (minutes)
+	$(BIN)/python -m tests.pipelines.kafka_output_kills
+	$(BIN)/python -m tests.pipelines.kafka_input_kills
 
 bench: venv services ## what docs/benchmarks.md shows, on this machine (MESSAGES=1000000)
 	$(BIN)/python -m benchmarks.run --messages $(MESSAGES)

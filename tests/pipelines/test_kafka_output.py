@@ -23,7 +23,7 @@ from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
 from tests.io.kafka.destinations import destination, lines
 from tests.pipelines.jobs import FIXFEED
-from tests.pipelines.kafka_kills import broker_killer, job_killer, killed
+from tests.pipelines.kafka_output_kills import broker_killer, job_killer, killed
 from tests.services.kafka_server import PASSWORD
 from tests.transforms.fix.messages import random_log
 

@@ -1,6 +1,6 @@
 """Kills jobs into Kafka, or its broker, and counts what is in topic and database afterwards.
 
-python -m tests.pipelines.kafka_kills [KILLS]     # what docs/connectors.md shows
+python -m tests.pipelines.kafka_output_kills [KILLS]     # what docs/connectors.md shows
 """
 
 import random
