@@ -19,6 +19,7 @@ from pathlib import Path
 import simplefix
 
 from benchmarks.bench_log import write_bench_log
+from benchmarks.kafka_input import kafka_input
 from benchmarks.readings import loading, readings
 from benchmarks.replay import replay
 from fixfeed.io.files.find import cut_ranges, find_files
@@ -207,7 +208,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--messages", type=int, default=1_000_000)
     options.add_argument("--growth", type=int, nargs="*", default=[], metavar="MESSAGES")
-    options.add_argument("--only", choices=["parsers", "readings", "sinks", "growth", "replay"])
+    options.add_argument(
+        "--only", choices=["parsers", "readings", "sinks", "growth", "replay", "kafka"]
+    )
     given = options.parse_args()
     print(f"{os.cpu_count()} cores, {given.messages:,} messages\n", flush=True)
     with tempfile.TemporaryDirectory(prefix="fixfeed-bench-") as name:
@@ -222,6 +225,8 @@ def main() -> None:
             sinks(log, given.messages)
         if given.only in (None, "replay"):
             print(*replay(), "", sep="\n", flush=True)
+        if given.only in (None, "kafka"):
+            print(*kafka_input(folder, given.messages), "", sep="\n", flush=True)
         if given.growth:
             logs = {}
             for messages in given.growth:

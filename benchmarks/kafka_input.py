@@ -1,7 +1,4 @@
-"""Kafka against the same without Kafka: parsing from memory, and files into PostgreSQL.
-
-python -m benchmarks.kafka /tmp/bench.log     # a log of benchmarks.bench_log; one message a record
-"""
+"""Kafka as input against the same without it: parsing from memory, and files into PostgreSQL."""
 
 import statistics
 import subprocess
@@ -9,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psycopg2
 from confluent_kafka import Producer
 
+from benchmarks.bench_log import write_bench_log
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.kafka.topics import OURS, KafkaTopics
 from fixfeed.transforms.batch import FLUSH, Block
@@ -21,7 +20,7 @@ from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.pieces import parsed
 from tests.services import kafka_server, postgresql_server
 
-__all__ = ["kafka"]
+__all__ = ["kafka_input"]
 
 _PARTITIONS = 4
 _ROUNDS = 5
@@ -40,40 +39,41 @@ class _Nothing:
     stored = done
 
 
-def kafka(log: Path) -> list[str]:
-    """Return the rows of the table: rates with Kafka, without it, and their ratio."""
-    lines = log.read_bytes().splitlines(keepends=True)
-    records = [line.removesuffix(b"\n") for line in lines]
+def kafka_input(folder: Path, messages: int) -> list[str]:
+    """Return the rows of the table: rates with Kafka, without it, and their ratio.
+
+    One message is a record, in four partitions.
+    """
     rows = [
         "| from Kafka | messages/s | compared to | messages/s | ratio |",
         "|---|--:|---|--:|--:|",
     ]
+    log = folder / "kafka.log"
     with kafka_server.server() as broker:
-        topic = broker.topic(partitions=_PARTITIONS)
-        _send(broker.plain, topic, records)
-        ours, memory = [], []
-        for _ in range(_ROUNDS):
-            ours.append(_timed(lambda: _from_topic(broker.plain, topic, len(records))))
-            memory.append(_timed(lambda: _from_memory(lines)))
-        for number, name in ((0, "elapsed"), (1, "processor time of this process")):
-            rows.append(
-                _row(
-                    f"parse and drop, {name}",
-                    len(records) / statistics.median(one[number] for one in ours),
-                    "parsing the same from memory",
-                    len(records) / statistics.median(one[number] for one in memory),
+        for share, what in ((0.0, ""), (0.01, ", one record in a hundred damaged")):
+            write_bench_log(log, messages, malformed=share)
+            lines = log.read_bytes().splitlines(keepends=True)
+            topic = broker.topic(partitions=_PARTITIONS)
+            _send(broker.plain, topic, [line.removesuffix(b"\n") for line in lines])
+            ours, memory = [], []
+            for _ in range(_ROUNDS):
+                ours.append(_timed(partial(_from_topic, broker.plain, topic, len(lines))))
+                memory.append(_timed(partial(_from_memory, lines)))
+            for number, how in enumerate(("elapsed", "this thread's processor time")):
+                rates = [
+                    messages / statistics.median(one[number] for one in times)
+                    for times in (ours, memory)
+                ]
+                rows.append(
+                    _row(f"parsed and dropped{what}: {how}", rates[0], "from memory", rates[1])
                 )
-            )
         uri = f"kafka://{broker.plain}/{topic}"
-        into = [
-            _into_postgresql(source, workers, len(records))
-            for _ in range(_TURNS)
-            for source, workers in ((uri, 1), (str(log), 1), (f"follow:{log}", 1), (str(log), 2))
-        ]
-        ours_, *others = (statistics.median(into[turn::4]) for turn in range(4))
+        runs = ((uri, 1), (str(log), 1), (f"follow:{log}", 1), (str(log), 2))
+        rates = [[_into_postgresql(*run, messages) for run in runs] for _ in range(_TURNS)]
+        from_kafka, *others = map(statistics.median, zip(*rates, strict=True))
         names = ("the file, one worker", "follow: the file", "the file, two workers")
         for name, rate in zip(names, others, strict=True):
-            rows.append(_row("PostgreSQL", ours_, name, rate))
+            rows.append(_row("PostgreSQL", from_kafka, name, rate))
     return rows
 
 
@@ -94,9 +94,10 @@ def _send(address: str, topic: str, records: Sequence[bytes]) -> None:
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, float]:
-    begin, used = time.perf_counter(), time.process_time()
+    """Return the seconds that passed, and those of this thread's processor time."""
+    begin, used = time.perf_counter(), time.thread_time()
     work()
-    return time.perf_counter() - begin, time.process_time() - used
+    return time.perf_counter() - begin, time.thread_time() - used
 
 
 def _from_topic(address: str, topic: str, count: int) -> None:
@@ -145,7 +146,3 @@ def _into_postgresql(source: str, workers: int, count: int) -> float:
         job.wait()
         connection.close()
     return rate
-
-
-if __name__ == "__main__":
-    print(*kafka(Path(sys.argv[1])), sep="\n")
