@@ -10,12 +10,13 @@ committed yet comes again.
 import datetime
 import gc
 import re
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -40,6 +41,8 @@ from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["OURS", "KafkaTopics", "read_from"]
 
+T = TypeVar("T")
+
 OURS: Mapping[str, str] = {
     "auto.offset.reset": "write from=earliest or from=latest",
     "bootstrap.servers": "name the brokers before the topic",
@@ -53,7 +56,6 @@ OURS: Mapping[str, str] = {
 EARLIEST, LATEST = "earliest", "latest"
 _GROUP = "fixfeed"
 _MANY = 10_000  # records that are taken at once
-_QUEUE = 64 << 10  # KiB that are read ahead, over all partitions
 _LOOK = 10.0  # seconds between two looks at topics and rights
 _COMMIT = 5.0  # seconds between two commits of the group's offsets
 _ANSWER = 8.0  # seconds that a broker may take to answer
@@ -145,7 +147,6 @@ class KafkaTopics:
             if isinstance(one, KafkaTrouble):
                 raise one
         self._group = address.own.get("group", _GROUP)
-        count = sum(one.partitions for one in topics.values() if isinstance(one, Topic))
         self._consumer: Consumer = consumer_of(
             address,
             {
@@ -153,7 +154,6 @@ class KafkaTopics:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",
-                "queued.max.messages.kbytes": max(1 << 10, _QUEUE // max(1, count)),
                 "error_cb": self._heard,
                 "on_commit": self._committed,
             },
@@ -163,7 +163,6 @@ class KafkaTopics:
         self._blocks: deque[Block] = deque()
         self._complaints: dict[str, str] = {}
         self._away = self._committing = False
-        self._thread = ThreadPoolExecutor(1)
         self._looking: Future[dict[str, Topic | KafkaTrouble]] | None = None
         self._next_look = time.monotonic() + _LOOK
         self._next_commit = time.monotonic() + _COMMIT
@@ -226,7 +225,6 @@ class KafkaTopics:
 
     def close(self) -> None:
         """Close the consumer."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
         self._consumer.close()
 
     def _read(self, messages: Iterable[Any]) -> None:
@@ -311,7 +309,7 @@ class KafkaTopics:
         """Look at the topics now and then, beside all else, and take what is new."""
         if self._looking is None:
             if time.monotonic() >= self._next_look:
-                self._looking = self._thread.submit(self._look)
+                self._looking = _beside(self._look)
             return
         if not self._looking.done():
             return
@@ -515,6 +513,20 @@ class KafkaTopics:
         if self._complaints.get(about) != text:
             self._complaints[about] = text
             self._say(text)
+
+
+def _beside(work: Callable[[], T]) -> Future[T]:
+    """Have work done in a thread that the end of the process does not wait for."""
+    future: Future[T] = Future()
+
+    def do() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=do, daemon=True).start()
+    return future
 
 
 def _said(key: bytes | None, headers: Any) -> str | None:

@@ -129,6 +129,8 @@ def killed(
                 traffic.partitions = ADDED
             job = start(topic)
         _wait(lambda: traffic.added > 0, job, folder)
+        before = len(_numbers(databases[-1]))
+        _wait(lambda: len(_numbers(databases[-1])) > before, job, folder)
         if away:
             broker.stop(signal.SIGKILL)
             time.sleep(away)
