@@ -1,15 +1,27 @@
 """A run leaves its orders derived, and commands show them."""
 
+import contextlib
 import json
+import re
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 
+from fixfeed.io.ledger.source import Source
+from fixfeed.io.sql.derived import derive
+from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines import fixfeed as command
 from fixfeed.pipelines import order, orders
 from fixfeed.pipelines.sample.command import write_sample
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.orders.life import PROBLEMS
+from fixfeed.transforms.fix.orders.schema import TABLES
+from fixfeed.transforms.fix.parser import parse_block
 from tests.pipelines.test_fixfeed import fixfeed
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "orders.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +131,27 @@ def test_messages_that_are_not_derived_yet_are_named(day, tmp_path, capsys):
     connection.commit()
     assert orders.main([f"sqlite:///{tmp_path}/behind.db", "--limit", "1"]) == 0
     assert "note: 6 messages are not derived yet; fixfeed derive" in capsys.readouterr().err
+
+
+def test_every_column_and_problem_is_explained():
+    for name, table in TABLES.items():
+        text = re.search(rf"^### {name}\n(.*?)(?=^##)", DOCUMENT, re.M | re.S)[1]
+        named = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", text, re.M)))
+        assert set(table.schema.names) <= set(named), name
+    for name, meaning in PROBLEMS.items():
+        assert f"| `{name}` | {meaning} |" in DOCUMENT
+
+
+def test_the_documented_questions_have_answers(day, database):
+    log = (day / "logs" / "quickfix.log").read_bytes()
+    with contextlib.closing(open_store(database)) as store:
+        store.prepare()
+        number = store.register([Source("file:key", "file", "day.log")], rules="r")["file:key"]
+        batch = parse_block(Block("file:key", 0, log))
+        store.write([(number.source_id, batch)], rules="r", replace=False)
+        derive(store)
+        questions = re.findall(r"^```sql\n(.*?);\n```", DOCUMENT, re.M | re.S)
+        answers = [store.query(question) for question in questions]
+    assert len(answers) == 7
+    # Nothing is wrong in the sample day.
+    assert [bool(rows) for rows in answers] == [True, True, False, True, True, True, False]
