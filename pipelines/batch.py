@@ -17,14 +17,7 @@ from fixfeed.io.ledger.ledger import Ledger, gaps
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derive_all
-from fixfeed.pipelines.endings import (
-    DONE,
-    NOTHING_READ,
-    OWN_ERROR,
-    STOPPED,
-    TOO_MANY_FAILURES,
-    UNREAD,
-)
+from fixfeed.pipelines.exit_code import settle
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.opening import begun, end, opened
@@ -70,8 +63,7 @@ def run(job: Job, folder: Path) -> int:
                 _read(job, plan, counters)
         summary = _summed_up(job, plan, ledgers, unreadable, counters)
         summary.warnings += warnings
-        summary.exit_code = _exit_code(job, summary)
-        _say_why(job, summary)
+        settle(job, summary)
         end(runs, ledgers, summary)
         derive_all(ledgers, job.watch.stop)
     show = partial(print_summary, protocol=job.rules.protocol)
@@ -202,29 +194,3 @@ def _finish(
             for one in problems
         )
     return result
-
-
-def _exit_code(job: Job, summary: Summary) -> int:
-    if not summary.adds_up:
-        job.say("the counts do not add up; this is an error of fixfeed's own")
-        return OWN_ERROR
-    if summary.stopped:
-        return STOPPED
-    if summary.unreadable:
-        return UNREAD
-    most = job.settings.max_failures
-    if most is not None and summary.failures > most:
-        return TOO_MANY_FAILURES
-    return NOTHING_READ if summary.nothing_read else DONE
-
-
-def _say_why(job: Job, summary: Summary) -> None:
-    """Print the reason of an exit code on standard error; scripts may not show the summary."""
-    why = {
-        UNREAD: f"not read whole: {'; '.join(summary.unreadable[:3])}",
-        TOO_MANY_FAILURES: f"{summary.failures:,} failures, and --max-failures allows "
-        f"{job.settings.max_failures}; fixfeed failures shows them",
-        NOTHING_READ: "nothing, or almost nothing, was read as FIX; see the notes",
-    }
-    if summary.exit_code in why:
-        job.say(why[summary.exit_code])

@@ -15,7 +15,7 @@ from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derived_all_along
-from fixfeed.pipelines.endings import DONE, OWN_ERROR, TOO_MANY_FAILURES, UNREAD
+from fixfeed.pipelines.exit_code import settle
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.health import Stored, Watched
 from fixfeed.pipelines.job import Job
@@ -64,7 +64,7 @@ def run(job: Job, folder: Path) -> int:
         with derived_all_along(job):
             _read(job, feed, opened_ledgers.plan, counters, again)
         summary = _summed_up(job, feed, opened_ledgers.plan, counters)
-        summary.exit_code = _exit_code(job, summary)
+        settle(job, summary)
 
         def finish() -> None:
             for name, ledger in ledgers.items():
@@ -151,13 +151,3 @@ def _summed_up(job: Job, feed: Feed, plan: Plan, counters: Path) -> Summary:
     )
     summary.replayed = summary_of_replay(replay.replayed) if replay else None
     return summary
-
-
-def _exit_code(job: Job, summary: Summary) -> int:
-    if not summary.adds_up:
-        job.say("the counts do not add up; this is an error of fixfeed's own")
-        return OWN_ERROR
-    if summary.unreadable:
-        return UNREAD
-    most = job.settings.max_failures
-    return TOO_MANY_FAILURES if most is not None and summary.failures > most else DONE
