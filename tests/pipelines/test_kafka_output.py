@@ -8,13 +8,6 @@ from contextlib import closing
 
 import orjson
 import pytest
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    ResourcePatternType,
-    ResourceType,
-)
 
 from fixfeed.io.commit import Run
 from fixfeed.io.kafka.failures import read_failures
@@ -24,7 +17,7 @@ from fixfeed.pipelines.uris import UnknownPlace
 from tests.io.kafka.destinations import destination, lines
 from tests.pipelines.jobs import FIXFEED
 from tests.pipelines.kafka_output_kills import broker_killer, job_killer, killed
-from tests.services.kafka_server import PASSWORD
+from tests.services.kafka_server import PASSWORD, USER
 from tests.transforms.fix.messages import random_log
 
 LOG = random_log(random.Random(7), 300, mutated=0.1, delimiter=b"|")
@@ -142,12 +135,7 @@ def test_what_keeps_a_job_from_writing_is_told_within_ten_seconds(kafka, topic, 
     kafka.make_topic(topic)
     kafka.make_topic(f"{topic}.failures")
     kafka.make_topic(f"{topic}.progress", cleanup_policy="compact")
-    sees = AclBinding(
-        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:bob", "*",
-        AclOperation.DESCRIBE, AclPermissionType.ALLOW,
-    )  # fmt: skip
-    admin = kafka.admin()
-    admin.create_acls([sees])[sees].result()
+    kafka.allow(topic, USER, "DESCRIBE")
     usual = "&".join(f"{word}={value}" for word, value in kafka.by_password.items())
     given = properties.format(password=PASSWORD, other=kafka.other_ca)
     if "ca.location" in given:

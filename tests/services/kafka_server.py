@@ -18,7 +18,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
 
 USER, PASSWORD = "bob", "bob-secret"
 """Who may use the listener `sasl`, by SCRAM-SHA-512."""
@@ -156,6 +164,20 @@ class Server:
         admin = self.admin()
         made = admin.create_topics([NewTopic(name, partitions, 1, config=settings)])
         made[name].result(30)
+
+    def allow(self, topic: str, user: str, right: str) -> None:
+        """Grant a right on a topic, such as `READ`, which closes the topic to all others."""
+        granted = AclBinding(
+            ResourceType.TOPIC,
+            topic,
+            ResourcePatternType.LITERAL,
+            f"User:{user}",
+            "*",
+            AclOperation[right],
+            AclPermissionType.ALLOW,
+        )
+        admin = self.admin()
+        admin.create_acls([granted])[granted].result(30)
 
     def admin(self) -> AdminClient:
         """Return a client that may do anything. Keep it until its futures are done."""

@@ -5,13 +5,6 @@ import sys
 import time
 
 import pytest
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    ResourcePatternType,
-    ResourceType,
-)
 
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble
@@ -48,12 +41,7 @@ def test_clients_with_a_certificate_or_a_password_see_their_topics(kafka):
 
 def test_it_says_which_it_is(kafka):
     topic, closed = kafka.topic(), kafka.topic()
-    binding = AclBinding(
-        ResourceType.TOPIC, closed, ResourcePatternType.LITERAL, "User:alice", "*",
-        AclOperation.READ, AclPermissionType.ALLOW,
-    )  # fmt: skip
-    admin = kafka.admin()
-    admin.create_acls([binding])[binding].result()
+    kafka.allow(closed, "alice", "READ")
     secure = f"kafka://{kafka.sasl}/{topic}"
     assert found(secure, **sasl(kafka, sasl_password="wrong")) == (
         f"{secure}: the broker does not accept user bob with this password: check sasl.username, "

@@ -6,12 +6,7 @@ import time
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
     NewPartitions,
-    ResourcePatternType,
-    ResourceType,
 )
 
 from fixfeed.io.kafka import topics
@@ -324,19 +319,10 @@ def test_a_right_that_is_lost_and_granted_again_is_told_and_reading_goes_on(kafk
     send(kafka, topic, 1)
     user = {**kafka.by_password, "sasl.password": PASSWORD}
     reading = Reading(kafka, topic, address=kafka.sasl, **user).numbers(1)
-    closed = AclBinding(
-        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:alice", "*",
-        AclOperation.READ, AclPermissionType.ALLOW,
-    )  # fmt: skip
-    admin = kafka.admin()
-    admin.create_acls([closed])[closed].result()
+    kafka.allow(topic, "alice", "READ")
     reading.says(f"user bob may not see the topic {topic}")
     send(kafka, topic, 2)
-    only = AclBinding(
-        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:bob", "*",
-        AclOperation.READ, AclPermissionType.ALLOW,
-    )  # fmt: skip
-    admin.create_acls([only])[only].result()
+    kafka.allow(topic, "bob", "READ")
     reading.numbers(1, 2).says(f"topic {topic} is read again").stop()
 
 
