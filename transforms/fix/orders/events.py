@@ -118,7 +118,7 @@ class Events:
     without a column. `divided` is whether some events are entries of one message. `pair` are both
     CompIDs, in alphabetical order: `BROKER<->BUYSIDE`. `time` is when the message was first sent:
     OrigSendingTime of a copy, else SendingTime, else the time of the log. `day` is its day (UTC)
-    since 1970, -1 without a time.
+    since 1970, -1 without a time. `suspect` is whether it may be a copy, or have copies.
     """
 
     def __init__(self, messages: pa.Table):
@@ -136,6 +136,7 @@ class Events:
         self.pair = self._pairs()
         self.time = self._times()
         self.day = [-1 if one is None else one // DAY for one in self.time]
+        self.suspect = self._suspects()
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -186,6 +187,22 @@ class Events:
                 pair = known[both] = "<->".join(sorted(one or "" for one in both))
             pairs.append(pair)
         return pairs
+
+    def _suspects(self) -> list[bool]:
+        """Return whether each event may be a copy of another one, or have one."""
+        suspect = [
+            bool(again) or "PossResend" in more
+            for again, more in zip(self.poss_dup_flag, self.more, strict=True)
+        ]
+        first: dict[tuple[Any, ...], int] = {}
+        sent = zip(
+            self.sender_comp_id, self.target_comp_id, self.msg_seq_num, self.time, strict=True
+        )
+        for row, one in enumerate(sent):
+            known = first.setdefault(one, row)
+            if known != row:
+                suspect[row] = suspect[known] = True
+        return suspect
 
     def _times(self) -> list[int | None]:
         times = [

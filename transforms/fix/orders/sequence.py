@@ -30,11 +30,14 @@ class Step(NamedTuple):
 
 def steps(events: Events, rows: list[int]) -> list[Step]:
     """Return the events of a chain, given by time, as steps, in order."""
+    ordered = _in_order(events, rows)
+    if not any(events.suspect[row] for row in rows):
+        return [Step(row, []) for row in ordered]
     found: list[Step] = []
     exact: dict[tuple[Any, ...], Step] = {}
     numbered: dict[tuple[Any, ...], Step] = {}
     resent: dict[tuple[Any, ...], Step] = {}
-    for row in _in_order(events, rows):
+    for row in ordered:
         content = _content_of(events, row)
         sent = (content, events.time[row])
         known = exact.get(sent) if content[1] is not None else None
