@@ -41,6 +41,8 @@ ALLOWED = {
     "transforms/fix/rules": _SECRETS | {f"{FIX}.rules", f"{FIX}.scalar.values"},
     "transforms/fix/views": {f"{FIX}.{name}" for name in ("dictionary", "schema", "views")}
     | {"fixfeed.transforms.dialects"},
+    "transforms/fix/latencies": {f"{FIX}.latencies", f"{FIX}.schema"}
+    | {"fixfeed.transforms.batch", "fixfeed.transforms.derived"},
     "transforms/fix/sessions": {f"{FIX}.{name}" for name in ("dictionary", "schema", "sessions")}
     | {"fixfeed.transforms.batch", "fixfeed.transforms.derived"},
     "transforms/fix/orders": {f"{FIX}.{name}" for name in ("orders", "schema")}

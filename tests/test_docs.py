@@ -16,6 +16,8 @@ from fixfeed.pipelines.settings import OPTIONS
 from fixfeed.pipelines.sinks import SINKS
 from fixfeed.transforms.fix.defects import MEANINGS
 from fixfeed.transforms.fix.framing.leftovers import REASONS
+from fixfeed.transforms.fix.latencies.requests import TIMES
+from fixfeed.transforms.fix.latencies.schema import CLOCKS, KINDS, LATENCIES
 from fixfeed.transforms.fix.sessions.schema import BEGINNINGS, SEQUENCES, SESSION_DAYS
 from tests.documented_commands import HELP_EXAMPLES, commands, make_place, queries, run
 from tests.transforms.fix.messages import encode
@@ -42,6 +44,13 @@ def test_the_tables_of_sessions_are_explained():
         assert f"| `{name}` | {meaning} |" in DOCS["sessions.md"]
     for schema in (SEQUENCES, SESSION_DAYS):
         assert all(f"`{name}`" in DOCS["sessions.md"] for name in schema.names)
+
+
+def test_the_tables_of_latencies_are_explained():
+    for name, meaning in {**KINDS, **CLOCKS}.items():
+        assert f"| `{name}` | {meaning} |" in DOCS["latencies.md"]
+    for name in (*LATENCIES.names, *TIMES):
+        assert f"`{name}`" in DOCS["latencies.md"]
 
 
 def test_every_connector_has_a_row():
@@ -185,10 +194,11 @@ def test_a_documented_query_runs_unchanged(kind, stored, postgresql, select):
     if kind == "PostgreSQL":
         done = run(f"fixfeed --input 'demo/logs/*.log*' --output {postgresql}", stored)
         assert done.returncode == 0
-    documented = [*queries(DOCS["connectors.md"]), *queries(DOCS["sessions.md"])]
+    names = ("connectors.md", "sessions.md", "latencies.md")
+    documented = [query for name in names for query in queries(DOCS[name])]
     # The sample day has no ExecInst; tests/pipelines/test_names.py runs that query.
     found = [one for databases, one in documented if kind in databases and "ExecInst" not in one]
-    assert len(found) == (9 if kind == "SQLite" else 11)
+    assert len(found) == (12 if kind == "SQLite" else 14)
     for query in found:
         if query.startswith("create"):
             connection = psycopg2.connect(postgresql)

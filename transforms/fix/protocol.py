@@ -27,6 +27,7 @@ from fixfeed.transforms.fix.framing.delimiter import sniff_delimiter
 from fixfeed.transforms.fix.framing.leftovers import REASONS, before_not_text
 from fixfeed.transforms.fix.framing.messages import CHECK_SUM
 from fixfeed.transforms.fix.framing.whole import whole
+from fixfeed.transforms.fix.latencies.derived import Latencies
 from fixfeed.transforms.fix.logons import carry
 from fixfeed.transforms.fix.orders.derived import Orders
 from fixfeed.transforms.fix.parser import parse_block
@@ -135,7 +136,7 @@ _TABLE = Table(
     ordered_by="session",
     views=views,
     renewal=FixRenewal,
-    derived=(Orders(), Sessions()),
+    derived=(Orders(), Sessions(), Latencies()),
 )
 
 

@@ -3,58 +3,15 @@
 import random
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixfeed.transforms.fix.sessions.days import days_of
 from fixfeed.transforms.fix.sessions.derived import Sessions
 from fixfeed.transforms.fix.sessions.minutes import minutes_of
+from tests.transforms.fix.in_memory import InMemory
 from tests.transforms.fix.sessions.logs import MORNING, SCHEMA, message, of_both_sides
 from tests.transforms.fix.sessions.test_sequences import RANDOM
-
-WITH_ID = pa.schema([("message_id", pa.int64()), *SCHEMA])
-
-
-class Database:
-    """Messages and derived tables in memory, as `transforms.derived.Stored` has them."""
-
-    def __init__(self):
-        self.of = Sessions()
-        self.messages = {}
-        self.tables = {name: one.schema.empty_table() for name, one in self.of.tables.items()}
-        self.read = 0
-
-    def rows(self, table, column, values):
-        found = self.tables[table]
-        return found.filter(pc.is_in(found[column].combine_chunks(), value_set=values))
-
-    def between(self, begin, end):
-        def within(row):
-            time = row["sending_time"] or row["captured_at"]
-            return time is not None and begin <= str(time)[:19] and str(time)[:26] < end
-
-        found = [row for row in self.messages.values() if within(row)]
-        self.read += len(found)
-        return pa.Table.from_pylist(found, WITH_ID)
-
-    def change(self, put, remove=()):
-        """Put messages by id, and remove some."""
-        removed = [self.messages.pop(number) for number in remove if number in self.messages]
-        removed += [self.messages[number] for number in put if number in self.messages]
-        changed = [{"message_id": number, **row} for number, row in put.items()]
-        self.messages.update({row["message_id"]: row for row in changed})
-        tables = [pa.Table.from_pylist(rows, WITH_ID) for rows in (changed, removed)]
-        changes = self.of.update(*tables, self)
-        for name, units in changes.units.items():
-            unit = self.of.tables[name].unit
-            kept = self.tables[name].filter(
-                pc.invert(pc.is_in(self.tables[name][unit].combine_chunks(), value_set=units))
-            )
-            self.tables[name] = pa.concat_tables([kept, changes.rows[name]])
-
-    def content(self):
-        return {name: sorted(map(str, rows.to_pylist())) for name, rows in self.tables.items()}
 
 
 def of_all(messages):
@@ -70,21 +27,20 @@ def test_whatever_comes_goes_and_comes_again_the_tables_are_those_of_the_message
     rows = of_both_sides(rows)
     rng.shuffle(rows)
     known = list(enumerate(rows))
-    database = Database()
+    database = InMemory(Sessions(), SCHEMA)
     for start in range(0, len(known), size):
         database.change(dict(known[start : start + size]))
     assert database.content() == of_all(rows)
     gone = rng.sample(range(len(rows)), len(rows) // 2)
     replaced = {number: rng.choice(rows) for number in gone[: len(gone) // 2]}
     database.change(replaced, gone[len(gone) // 2 :])
-    left = [{name: row[name] for name in SCHEMA.names} for row in database.messages.values()]
-    assert database.content() == of_all(left)
-    database.change({}, list(database.messages))
+    assert database.content() == of_all(database.messages())
+    database.change({}, list(database.all))
     assert not any(database.content().values())
 
 
 def test_a_log_that_comes_in_order_is_not_read_again():
-    database = Database()
+    database = InMemory(Sessions(), SCHEMA)
     for minute in range(30):
         rows = [message(60 * minute + n, 60 * minute + n) for n in range(60)]
         database.change({row["msg_seq_num"]: row for row in rows})
@@ -94,7 +50,7 @@ def test_a_log_that_comes_in_order_is_not_read_again():
 
 
 def test_what_comes_within_a_minute_reads_that_minute_alone():
-    database = Database()
+    database = InMemory(Sessions(), SCHEMA)
     database.change({n: message(n, n) for n in range(1800)})
     database.change({1800: message(1800, 1799.5)})
     assert database.read == 61

@@ -1,0 +1,1 @@
+"""How long requests waited for their answers, as a pure function of messages."""
