@@ -195,6 +195,10 @@ def test_an_unknown_place_lists_the_known_places(uri, text):
         (["--input", "a", "--mask-key-file", "/dev/null"], b"mask-key-file /dev/null is empty"),
         (["--input", "a", "--output", "jsonl:-", "--workers", "2"], b"leave out --workers"),
         (
+            ["--input", "a", "--output", "kafka://h/fix?transactions=true", "--workers", "2"],
+            b"kafka://h/fix is written with transactions, by one process alone: leave out --work",
+        ),
+        (
             ["--input", "a", "--output", "jsonl:-", "--runner", "FlinkRunner"],
             b"leave out --workers",
         ),
@@ -204,7 +208,7 @@ def test_an_unknown_place_lists_the_known_places(uri, text):
             ["--input", "a", "--output", "sqlite:///a.db", "--output", "sqlite:///./a.db"],
             b"output sqlite:///./a.db is named twice",
         ),
-        (["--input", "kafka://x/y"], b"input 'kafka://x/y' is none of logs/*.log.gz, -, follow:"),
+        (["--input", "amqp://x/y"], b"input 'amqp://x/y' is none of logs/*.log.gz, -, follow:"),
         (["--input", "s4://x/y"], b"did you mean s3://x/y?"),
         (["--input", "file:///x/y.log"], b"names a file; write its path: /x/y.log"),
         (["--input", "a", "--output", "parquet:x", "--partition-by", "sybol"], b"symbol"),
