@@ -152,12 +152,13 @@ def _kafka(named: Sequence[Named]) -> Source:
         )
     try:
         from fixfeed.io.kafka.client import Cluster, KafkaTrouble
-        from fixfeed.io.kafka.topics import OURS, KafkaTopics, read_from
+        from fixfeed.io.kafka.topics import OURS, KafkaTopics, patterns_of, read_from
     except ModuleNotFoundError as error:
         raise UnknownPlace(str(error)) from error
     try:
         address = read_uri(named[0].text, own=["group", "from"], ours=OURS)
         read_from(address.own.get("from", "earliest"))
+        patterns_of(address.topics)
     except ValueError as error:
         raise UnknownPlace(str(error)) from error
 

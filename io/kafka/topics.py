@@ -39,7 +39,7 @@ from fixfeed.io.stream import Stored
 from fixfeed.transforms.batch import FLUSH, Block
 from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["OURS", "KafkaTopics", "read_from"]
+__all__ = ["OURS", "KafkaTopics", "patterns_of", "read_from"]
 
 T = TypeVar("T")
 
@@ -57,6 +57,7 @@ EARLIEST, LATEST = "earliest", "latest"
 _GROUP = "fixfeed"
 _MANY = 10_000  # records that are taken at once
 _LOOK = 10.0  # seconds between two looks at topics and rights
+_LOOK_FOR_BROKERS = 1.0  # seconds between two looks while none answers
 _COMMIT = 5.0  # seconds between two commits of the group's offsets
 _ANSWER = 8.0  # seconds that a broker may take to answer
 _NOTHING = (None, None)  # neither key nor headers
@@ -82,6 +83,18 @@ def read_from(text: str) -> str | int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
     return int(moment.timestamp() * 1000)
+
+
+def patterns_of(topics: Iterable[str]) -> list[re.Pattern[str]]:
+    """Return the patterns among names of topics. Raises `ValueError` for one that is none."""
+    patterns = []
+    for one in topics:
+        if one.startswith("^"):
+            try:
+                patterns.append(re.compile(one))
+            except re.error as error:
+                raise ValueError(f"{one} is no pattern of names: {error}") from None
+    return patterns
 
 
 class _Assigned:
@@ -139,7 +152,7 @@ class KafkaTopics:
         self._longest = longest
         self._from = read_from(address.own.get("from", EARLIEST))
         self._names = [one for one in address.topics if not one.startswith("^")]
-        self._patterns = [re.compile(one) for one in address.topics if one.startswith("^")]
+        self._patterns = patterns_of(address.topics)
         self._cluster = Cluster(address)
         self._cluster_id = self._cluster.identity()
         topics = self._look()
@@ -162,7 +175,8 @@ class KafkaTopics:
         self._assigned: dict[tuple[str, int], _Assigned] = {}
         self._blocks: deque[Block] = deque()
         self._complaints: dict[str, str] = {}
-        self._away = self._committing = False
+        self._away = self._looking_for_brokers = self._committing = False
+        self._beyond: dict[tuple[str, int], int] = {}
         self._looking: Future[dict[str, Topic | KafkaTrouble]] | None = None
         self._next_look = time.monotonic() + _LOOK
         self._next_commit = time.monotonic() + _COMMIT
@@ -230,13 +244,12 @@ class KafkaTopics:
     def _read(self, messages: Iterable[Any]) -> None:
         """Make blocks of messages of librdkafka, whose types say less than there is."""
         by_partition: dict[tuple[str, int], list[Any]] = {}
+        failed = []
         for message in messages:
             if message.error() is None:
                 by_partition.setdefault((message.topic(), message.partition()), []).append(message)
             else:
-                self._failed((message.topic(), message.partition()), message.error())
-        if by_partition:
-            self._is_back()
+                failed.append(message)
         for key, some in by_partition.items():
             if key in self._assigned:
                 times = [message.timestamp() for message in some]
@@ -248,6 +261,9 @@ class KafkaTopics:
                     [_said(*both) if both != _NOTHING else None for both in beside],
                 )
                 self._blocks += self._assigned[key].partition.blocks(records)
+        # After the records that came before them: what is missing begins where they end.
+        for message in failed:
+            self._failed((message.topic(), message.partition()), message.error())
 
     def _failed(self, key: tuple[str, int], error: KafkaError) -> None:
         """Go on after an error of a partition, if there is a way."""
@@ -276,13 +292,10 @@ class KafkaTopics:
             self._say(why)
             self._blocks += one.partition.missed(low, why)
         elif one.partition.next > high:
-            self._complain(
-                f"{topic}/{number}",
-                f"partition {number} of {topic} now ends at offset {high:,}, and was read up to "
-                f"{one.partition.next:,}: the brokers have lost records. It is not read on, as "
-                "others will come at their offsets: copy the topic, and read the copy",
-            )
+            # Or the topic is another one by now, as a look at it tells.
             self._consumer.incremental_unassign([one.at(0)])
+            self._beyond[key] = high
+            self._next_look = 0.0
             return
         self._assign([one])
 
@@ -309,15 +322,17 @@ class KafkaTopics:
         """Look at the topics now and then, beside all else, and take what is new."""
         if self._looking is None:
             if time.monotonic() >= self._next_look:
+                self._looking_for_brokers = self._away
                 self._looking = _beside(self._look)
             return
         if not self._looking.done():
             return
         looking, self._looking = self._looking, None
-        self._next_look = time.monotonic() + _LOOK
+        self._next_look = time.monotonic() + (_LOOK_FOR_BROKERS if self._away else _LOOK)
         try:
             topics = looking.result()
-            self._is_back()
+            if self._looking_for_brokers:
+                self._is_back()
             self._take(topics, at_start=False)
         except KafkaTrouble as trouble:
             if trouble.lasting:
@@ -341,6 +356,7 @@ class KafkaTopics:
                 self._say(f"topic {name} is read again")
                 self._assign([one for key, one in self._assigned.items() if key[0] == name])
             self._ids[name] = found.topic_id
+            self._complain_of_lost(name)
             for number in range(found.partitions):
                 if (name, number) not in self._assigned:
                     new.append(PartitionId(self._cluster_id, found.topic_id, name, number))
@@ -349,7 +365,18 @@ class KafkaTopics:
         if new:
             self._begin(new, at_start=at_start)
 
+    def _complain_of_lost(self, topic: str) -> None:
+        for key in [one for one in self._beyond if one[0] == topic and one in self._assigned]:
+            number, high = key[1], self._beyond.pop(key)
+            self._complain(
+                f"{topic}/{number}",
+                f"partition {number} of {topic} now ends at offset {high:,}, and was read up to "
+                f"{self._assigned[key].partition.next:,}: the brokers have lost records. It is not "
+                "read on, as others will come at their offsets: copy the topic, and read the copy",
+            )
+
     def _drop(self, topic: str) -> None:
+        self._beyond = {key: high for key, high in self._beyond.items() if key[0] != topic}
         gone = [key for key in self._assigned if key[0] == topic]
         self._ids.pop(topic, None)
         if gone:
@@ -498,6 +525,7 @@ class KafkaTopics:
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
             if not self._away:
                 self._away = True
+                self._next_look = 0.0
                 self._say(f"{self._address.shown}: no broker answers; it goes on once one does")
         elif is_lasting(error):
             text = reason_of(error, self._address.properties)

@@ -333,6 +333,13 @@ def test_what_is_wrong_at_the_start_is_an_error(kafka):
         Reading(kafka, kafka.topic(), **{"secuirty.protocol": "SSL"})
 
 
+def test_what_cannot_be_read_as_time_or_pattern_is_answered_with_what_can():
+    with pytest.raises(ValueError, match="expected earliest, latest or a time"):
+        topics.read_from("yesterday")
+    with pytest.raises(ValueError, match="is no pattern of names"):
+        topics.patterns_of(["fix", "^fix("])
+
+
 def test_it_waits_for_a_broker_that_is_killed_and_goes_on():
     with server() as broker:
         topic = broker.topic(partitions=2)
