@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.sql.derived import waiting
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.sinks import sink_of
@@ -28,13 +29,13 @@ def opened_to_ask(uri: str, command: str) -> Store:
     store = open_store(uri, read_only=True)
     try:
         store.check_readable()
-        behind = store.query("select coalesce(sum(messages), 0) from derive_stretches")[0][0]
+        behind = waiting(store)
     except BaseException:
         store.close()
         raise
     if behind:
         print(
-            f"fixfeed {command}: note: {int(behind):,} messages are not derived yet; "
+            f"fixfeed {command}: note: {behind:,} messages are not derived yet; "
             f"fixfeed derive {sink.name} does so",
             file=sys.stderr,
         )

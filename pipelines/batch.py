@@ -65,7 +65,8 @@ def run(job: Job, folder: Path) -> int:
         summary.warnings += warnings
         settle(job, summary)
         end(runs, ledgers, summary)
-        derive_all(ledgers, job.watch.stop)
+        derive_all(job, ledgers)
+        summary.seconds = time.monotonic() - job.started
     show = partial(print_summary, protocol=job.rules.protocol)
     return job.ending.tell(summary, show, summary.exit_code)
 

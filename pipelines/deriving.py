@@ -2,29 +2,36 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 
 from fixfeed.io.ledger.ledger import Ledger, SinkError
 from fixfeed.io.redaction import redact_text
-from fixfeed.io.sql.derived import derive
+from fixfeed.io.sql.derived import derive, waiting
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.sinks import Sink
 
 __all__ = ["derive_all", "derived_all_along"]
 
+_MANY = 100_000  # messages that take some seconds
 _PAUSE = 0.5  # seconds between two looks for something to derive
 _AFTER_TROUBLE = 5.0  # seconds
 _AT_THE_END = 4.0  # seconds, of the eight that a stream has to end in
 _AT_ONCE = 20_000  # messages; meanwhile nothing is stored in SQLite
 
 
-def derive_all(ledgers: Mapping[str, Ledger], stop: Callable[[], bool]) -> None:
-    """Bring the tables of all databases up to date, unless `stop` says to end before."""
-    for ledger in ledgers.values():
-        if isinstance(ledger, Store):
-            derive(ledger, stop=stop)
+def derive_all(job: Job, ledgers: Mapping[str, Ledger]) -> None:
+    """Bring the tables of all databases up to date, unless the run is to stop before.
+
+    It says so where that takes a while, as it does after a migration.
+    """
+    for name, ledger in ledgers.items():
+        if isinstance(ledger, Store) and not job.watch.stop():
+            messages = waiting(ledger)
+            if messages >= _MANY and not job.settings.quiet:
+                job.say(f"note: deriving the orders of {messages:,} messages in {name}")
+            derive(ledger, stop=job.watch.stop)
 
 
 @contextmanager
@@ -46,7 +53,7 @@ def derived_all_along(job: Job) -> Iterator[None]:
     finally:
         over.set()
         for thread in threads:
-            thread.join(2 * _AT_THE_END)
+            thread.join(_AT_THE_END + 1)
 
 
 class _Late:

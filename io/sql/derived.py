@@ -16,7 +16,7 @@ from fixfeed.transforms.derived import Derived
 if TYPE_CHECKING:
     from fixfeed.io.sql.database import Database
 
-__all__ = ["derive", "keep_removed", "mark", "start_over"]
+__all__ = ["derive", "keep_removed", "mark", "start_over", "waiting"]
 
 _MESSAGES = 200_000  # at once: some 300 MB of memory
 _LARGEST = (1 << 63) - 1
@@ -72,6 +72,12 @@ def derive(
         with database.deriving():
             looked_at += _derive_part(database, at_once)
     return looked_at
+
+
+def waiting(database: "Database") -> int:
+    """Return how many messages are stored and not derived yet."""
+    found = database.query("select coalesce(sum(messages), 0) from derive_stretches")
+    return int(found[0][0])
 
 
 def _due(database: "Database") -> bool:

@@ -131,6 +131,11 @@ def test_reprocessing_leaves_what_a_fresh_load_with_the_new_rules_gives(store):
     derived.derive(store)
     assert content(store) == replaced
     assert store.query("select count(*) from orders where has_beginning") == [(0,)]
+    write(store, LOG[:half], rules="none", replace=True, keep="-")
+    write(store, LOG[half:], start=border, rules="none", replace=True, keep="-")
+    derived.derive(store)
+    assert not any(content(store).values())
+    assert store.query("select count(*) from derive_removed") == [(0,)]
 
 
 def test_a_migrated_database_has_the_tables_once_it_is_derived(database, capsys):
