@@ -68,7 +68,7 @@ class Limits:
     """When batches are committed: at this many bytes or rows, or when one has waited this long.
 
     The wait is checked when a batch or a tick comes. All are committed when a flush comes, or a
-    bundle ends.
+    bundle ends, and at the end of a round if the run sets a shorter wait.
     """
 
     bytes: int
@@ -170,6 +170,7 @@ class CommitFn(beam.DoFn):
             self._bytes >= limits.bytes
             or self._rows >= limits.rows
             or time.monotonic() - self._since >= min(limits.seconds, self._run.seconds)
+            or (batch.ends_round and self._run.seconds < limits.seconds)
         ):
             self._commit()
         elif self._writing is not None and self._writing.done():

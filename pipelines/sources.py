@@ -43,8 +43,9 @@ class Reading:
 
     It ends once `stop` returns true. `say` is given a sentence about what people should know, and
     `longest` is the largest number of bytes of a message. `spool` is where what comes from networks
-    is made durable, and `keep` for how many seconds it stays there once it is stored. While
-    `paused` returns true, a stream that has a clock stops it.
+    is made durable, and `keep` for how many seconds it stays there once it is stored. A message may
+    wait `commit_after` seconds for others. While `paused` returns true, a stream that has a clock
+    stops it.
     """
 
     protocol: Protocol
@@ -54,6 +55,7 @@ class Reading:
     longest: int
     spool: Path
     keep: float
+    commit_after: float
     paused: Callable[[], bool] = lambda: False
 
 
@@ -225,6 +227,7 @@ def _spooled(
         say=reading.say,
         keep=reading.keep,
         longest=reading.longest,
+        gather=reading.commit_after,
         gateway=gateway,
     )
 

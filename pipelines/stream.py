@@ -56,6 +56,7 @@ def run(job: Job, folder: Path) -> int:
                 job.settings.max_message,
                 Path(job.settings.spool),
                 job.settings.keep_spool,
+                job.settings.commit_after,
                 job.watch.pause,
             )
         )

@@ -14,6 +14,7 @@ __all__ = [
     "FLUSH",
     "LARGEST_SOURCE",
     "READING_REASONS",
+    "ROUND",
     "TICK",
     "TIME",
     "TOO_LARGE",
@@ -213,6 +214,9 @@ gathered before can be stored: without elements, nothing runs in a graph."""
 FLUSH = Block("", 0, b"", last=True)
 """A tick after which all that came before is stored, when the next block is asked for."""
 
+ROUND = Block("", 0, b"", provisional=True)
+"""A tick after what came together: sinks that store within the time of the run do so now."""
+
 
 def ends_within_line(data: bytes, before: bool) -> bool:
     """Tell whether `data` ends inside a line; `before` if it is empty."""
@@ -261,6 +265,11 @@ class Batch:
     def is_tick(self) -> bool:
         """Whether it comes from `TICK`, and only says that time has passed."""
         return not self.source
+
+    @property
+    def ends_round(self) -> bool:
+        """Whether it comes from `ROUND`."""
+        return not self.source and self.provisional
 
     def only(self, keep: pa.BooleanArray) -> "Batch":
         """Return the batch with the messages for which `keep` is true; the others are `filtered`.

@@ -13,14 +13,13 @@ from fixfeed.io.live.recovery import recovered
 from fixfeed.io.live.removal import remove_connection, remove_segments
 from fixfeed.io.live.spool import addresses_in, connections_in, segments_of
 from fixfeed.io.stream import Stored
-from fixfeed.transforms.batch import Block
+from fixfeed.transforms.batch import ROUND, Block
 from fixfeed.transforms.protocol import Protocol as Messages
 
 __all__ = ["SpoolFeed", "Watched"]
 
-_ROUND = 0.04  # seconds in which what comes is gathered, so that blocks are not too small
 _LOOK = 0.02  # seconds between two looks while nothing comes
-_SOON = 0.3  # seconds after a block in which sinks look at the clock at each look
+_QUIET = 1.0  # seconds without a block after which it looks half as often
 _CARE = 1.0  # seconds between two looks at the gateway
 _REMOVE = 60.0  # seconds between two looks for what can be removed
 _DRAIN = 4.0  # seconds for reading what had come when the run was stopped
@@ -41,7 +40,8 @@ class SpoolFeed:
     """The blocks of all connections in the folders of some addresses (`io.stream.Feed`).
 
     Connections of earlier runs are read to their end first, as far as a sink lacks them. What came
-    within 40 ms is one block a connection. Each message has the time at which its last byte was
+    within `gather` seconds is one block a connection, as a block costs 0.6 ms however small it is.
+    Each message has the time at which its last byte was
     received as `captured_at`.
 
     What every sink has is removed `keep` seconds after the connection ended. A connection that
@@ -62,6 +62,7 @@ class SpoolFeed:
         say: Callable[[str], None],
         keep: float,
         longest: int = LONGEST,
+        gather: float = 0.1,
         gateway: Watched | None = None,
     ):
         """`names` are those of the folders of addresses in the spool; None for all there are.
@@ -76,6 +77,7 @@ class SpoolFeed:
         self._stop = stop
         self._say = say
         self._keep = keep
+        self._gather = gather
         self._longest = longest
         self._gateway = gateway
         self._open: dict[Path, SpooledConnection] = {}
@@ -85,6 +87,7 @@ class SpoolFeed:
         self._busy: deque[SpooledConnection] = deque()
         self._blocks: dict[Path, Iterator[Block]] = {}
         self._next_look = self._next_care = self._given = 0.0
+        self._in_round = False
         self._next_removal = time.monotonic() + min(keep, _REMOVE)
         self._until: float | None = None
 
@@ -102,21 +105,24 @@ class SpoolFeed:
         return f"{octets:,} bytes behind" if octets else ""
 
     def next(self, seconds: float) -> Block | None:
-        """See `Feed`; shortly after a block, it returns sooner, so that sinks commit in time."""
-        now = time.monotonic()
-        deadline = now + (seconds if now - self._given > _SOON else min(seconds, _LOOK))
+        """See `Feed`; after the blocks of a round comes `ROUND`, so that sinks commit them."""
+        deadline = time.monotonic() + seconds
         while True:
             if self._until is None and self._stop():
                 self._begin_to_end()
             now = time.monotonic()
             if now >= self._next_look:
                 self._look()
-                self._next_look = now + (_ROUND if self._busy else _LOOK)
+                wait = _LOOK if now - self._given < _QUIET else 2 * _LOOK
+                self._next_look = now + (self._gather if self._busy else wait)
             if self._until is None or now < self._until:
                 block = self._next_block()
                 if block is not None:
-                    self._given = now
+                    self._given, self._in_round = now, True
                     return block
+                if self._in_round:
+                    self._in_round = False
+                    return ROUND
             if self._until is not None:
                 self._end()
                 return None

@@ -20,7 +20,7 @@ from pathlib import Path
 from fixfeed.io.live.listener import CannotListen, Listener
 from fixfeed.io.live.lock import Lock
 from fixfeed.io.live.recovery import recover
-from fixfeed.io.live.spool import Kind, connection_name
+from fixfeed.io.live.spool import PRIVATE, Kind, connection_name
 from fixfeed.io.live.writing import SEGMENT, Group, SpoolWriter
 
 __all__ = ["Gateway"]
@@ -90,7 +90,8 @@ class Gateway:
         for listener in self._listeners:
             address = self._spool / listener.folder
             try:
-                address.mkdir(parents=True, exist_ok=True)
+                self._spool.mkdir(parents=True, exist_ok=True)
+                address.mkdir(mode=PRIVATE, exist_ok=True)
                 self._lock(address)
                 self._reserve(address)
             except OSError as error:

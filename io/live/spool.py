@@ -32,6 +32,7 @@ __all__ = [
     "DEFAULT",
     "INDEX",
     "LOCK",
+    "PRIVATE",
     "RECORD",
     "Kind",
     "Record",
@@ -48,6 +49,9 @@ __all__ = [
 
 DEFAULT = "fixfeed-spool"
 """The folder of a spool unless the user names another."""
+
+PRIVATE = 0o750
+"""The mode of folders: what peers send is as it came, passwords included."""
 
 INDEX = "index"
 LOCK = "lock"

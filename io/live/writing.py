@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fixfeed.io.fsync import sync
-from fixfeed.io.live.spool import INDEX, RECORD, Kind, Record, packed, segment_name
+from fixfeed.io.live.spool import INDEX, PRIVATE, RECORD, Kind, Record, packed, segment_name
 
 __all__ = ["SEGMENT", "SpoolWriter"]
 
@@ -103,7 +103,8 @@ class SpoolWriter:
             self._written = 0
 
     def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=PRIVATE, exist_ok=True)
         self._index = _opened(self._folder / INDEX)
         self._file = _opened(self._folder / segment_name(0))
         self._new_names += [self._folder, self._folder.parent]
@@ -174,4 +175,4 @@ class Group(NamedTuple):
 
 
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o640)

@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import itertools
 import json
+import math
 import os
 import random
 import threading
@@ -18,7 +19,7 @@ from fixfeed.io.commit import CommitFn, Limits, Run, SetAside
 from fixfeed.io.ledger.identity import fingerprint_of
 from fixfeed.io.ledger.ledger import SinkError, known
 from fixfeed.io.ledger.new_parts import new_parts
-from fixfeed.transforms.batch import Batch, Block, Failure
+from fixfeed.transforms.batch import ROUND, Batch, Block, Failure
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.keep import filter_batch, read_rules
 from tests.transforms.fix.messages import encode
@@ -212,6 +213,21 @@ def test_a_batch_waits_no_longer_than_allowed_in_an_endless_bundle(commit_fn, tm
     assert len(committed(tmp_path / "out")) == 1
     fn.finish_bundle()
     assert committed(tmp_path / "out") == [MESSAGES[:6], MESSAGES[6:9]]
+
+
+@pytest.mark.parametrize(("waits", "is_stored"), [(0.1, True), (math.inf, False)])
+def test_the_end_of_a_round_is_stored_at_once_unless_the_sink_gathers_for_long(
+    tmp_path, waits, is_stored
+):
+    fn = CommitFn(
+        lambda: LinesOfCommits(tmp_path / "out"), Run(seconds=waits), Limits(1 << 30, 1000)
+    )
+    fn.setup()
+    fn.start_bundle()
+    fn.process(BATCHES[0])
+    fn.process(parse_block(ROUND))
+    assert (tmp_path / "out").exists() is is_stored
+    fn.teardown()
 
 
 def test_batches_gathered_by_a_failed_bundle_are_forgotten(commit_fn, tmp_path):

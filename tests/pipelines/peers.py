@@ -1,8 +1,11 @@
 """Peers of a gateway in tests, and what a spool and a database have of what they sent."""
 
+import json
 import re
+import signal
 import socket
 import sqlite3
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -10,7 +13,10 @@ from contextlib import closing, suppress
 
 import psycopg2
 
+from tests.pipelines.jobs import FIXFEED
 from tests.transforms.fix.messages import encode
+
+LOCAL = "tcp://127.0.0.1:0"
 
 NUMBERED = re.compile(rb"\x01112=([0-9]+-[0-9]+)\x0110=\d{3}\x01")
 
@@ -18,6 +24,51 @@ NUMBERED = re.compile(rb"\x01112=([0-9]+-[0-9]+)\x0110=\d{3}\x01")
 def numbered(peer, number):
     """Return a message that says whose it is, and which one."""
     return encode([(35, b"0"), (34, b"%d" % number), (112, b"%d-%d" % (peer, number))])
+
+
+class Process:
+    """A gateway or a job, and what it says on standard error."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen(
+            [*FIXFEED, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.lines = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        for line in self.process.stderr:
+            self.lines.append(line.decode())
+
+    @property
+    def ports(self):
+        """The ports that it listened to, one after the other."""
+        text = "".join(self.lines)
+        return [int(port) for port in re.findall(r"listening to tcp://127.0.0.1:(\d+)", text)]
+
+    def port(self):
+        """Wait for the port that it listens to. Raises `ConnectionError` if it ends instead."""
+        while not self.ports and self.process.poll() is None:
+            time.sleep(0.05)
+        if not self.ports:
+            raise ConnectionError(self.lines)
+        return self.ports[-1]
+
+    def stopped(self):
+        self.process.send_signal(signal.SIGTERM)
+        out = self.process.stdout.read()
+        assert self.process.wait(20) == 0, self.lines
+        return json.loads(out) if out else None
+
+    def killed(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def job(spool, uri, *words, source=LOCAL):
+    return Process(
+        "--json", "--quiet", "--input", source, "--spool", spool, "--output", uri, *words
+    )
 
 
 class Peers:
@@ -82,4 +133,4 @@ def in_database(uri):
             texts = [str(one) for (one,) in cursor.fetchall()]
     except (sqlite3.OperationalError, psycopg2.Error):
         return Counter()
-    return Counter(re.search(r"[0-9]+-[0-9]+", text)[0] for text in texts)
+    return Counter(one[0] for text in texts if (one := re.search(r"[0-9]+-[0-9]+", text)))

@@ -7,6 +7,7 @@ from fixfeed.io.live.feed import SpoolFeed
 from fixfeed.io.live.reading import SpooledConnection
 from fixfeed.io.live.spool import Kind
 from fixfeed.io.live.writing import SpoolWriter
+from fixfeed.transforms.batch import ROUND
 from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.pieces import parsed
 from tests.transforms.fix.messages import encode
@@ -72,6 +73,8 @@ class Sink:
         return {source.key: self.stretches.get(source.key, []) for source in sources}
 
     def store(self, block):
+        if block == ROUND:
+            return
         self.batches.append(parsed(FIX, block))
         self.stretches.setdefault(block.source, []).append((block.start, block.end))
 

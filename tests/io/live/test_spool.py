@@ -136,6 +136,12 @@ def test_segments_begin_with_messages_and_are_ordinary_input(tmp_path):
     assert sorted(numbers_of(as_files)) == numbers_of(batches_of(folder)) == list(range(200))
 
 
+def test_others_cannot_read_what_peers_have_sent(tmp_path):
+    folder, _ = write(tmp_path, message(1))
+    assert folder.stat().st_mode & 0o007 == 0
+    assert all(path.stat().st_mode & 0o007 == 0 for path in folder.iterdir())
+
+
 def test_readers_see_nothing_that_is_not_synced(tmp_path):
     folder, writer = write(tmp_path, message(1), ended=False)
     writer.append(message(2), 3)
