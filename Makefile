@@ -3,7 +3,7 @@ BIN := .venv/bin
 MESSAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help kills venv services demo kafka sample test lint types bench check clean
+.PHONY: help kills venv services demo kafka sample test lint types bench torture check clean
 
 help: ## show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ kills: venv services ## kill jobs into Kafka and from it, and its broker, and co
 
 bench: venv services ## what docs/benchmarks.md shows, on this machine (MESSAGES=1000000)
 	$(BIN)/python -m benchmarks.run --messages $(MESSAGES)
+
+torture: venv services ## kills, outages, full disks and hostile peers, for a quarter of an hour
+	$(BIN)/python -m tests.torture
 
 check: lint types test ## what CI runs
 

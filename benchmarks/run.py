@@ -22,6 +22,7 @@ from benchmarks.bench_log import write_bench_log
 from benchmarks.kafka_input import kafka_input
 from benchmarks.readings import loading, readings
 from benchmarks.replay import replay
+from benchmarks.streams import streams
 from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.transforms.batch import Block
@@ -185,6 +186,11 @@ def sinks(log: Path, messages: int) -> None:
     print()
 
 
+def from_file(log: Path, folder: Path) -> float:
+    """Return the seconds of the job from a log into SQLite."""
+    return measured("job", "sql", log, f"sqlite:///{folder}/job.db")["seconds"]
+
+
 def growth(logs: dict[int, Path], folder: Path) -> None:
     """Print times and peak memory of the job into SQLite and Parquet at several sizes."""
     print("| messages | into | seconds | messages/s | peak memory, all processes |")
@@ -209,7 +215,8 @@ def main() -> None:
     options.add_argument("--messages", type=int, default=1_000_000)
     options.add_argument("--growth", type=int, nargs="*", default=[], metavar="MESSAGES")
     options.add_argument(
-        "--only", choices=["parsers", "readings", "sinks", "growth", "replay", "kafka"]
+        "--only",
+        choices=["parsers", "readings", "sinks", "growth", "replay", "kafka", "streams"],
     )
     given = options.parse_args()
     print(f"{os.cpu_count()} cores, {given.messages:,} messages\n", flush=True)
@@ -227,6 +234,8 @@ def main() -> None:
             print(*replay(), "", sep="\n", flush=True)
         if given.only in (None, "kafka"):
             print(*kafka_input(folder, given.messages), "", sep="\n", flush=True)
+        if given.only in (None, "streams"):
+            streams(log, given.messages, folder, from_file, in_turns)
         if given.growth:
             logs = {}
             for messages in given.growth:
