@@ -72,7 +72,11 @@ def _with_end(protocol: Protocol, block: Block) -> Batch:
     end = dataclasses.replace(
         block, start=block.start + at, data=block.data[at:], room=0, provisional=True
     )
-    batch, rest = protocol.parse(whole), protocol.parse(end)
+    rest = protocol.parse(end)
+    if not at:
+        rest = dataclasses.replace(rest, failures=_for_good(rest.failures))
+        return dataclasses.replace(rest, end=block.end, provisional=False)
+    batch = protocol.parse(whole)
     failures = pa.concat_batches([batch.failures, _for_good(rest.failures)])
     return dataclasses.replace(
         batch,
