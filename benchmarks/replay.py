@@ -11,18 +11,21 @@ from benchmarks.bench_log import PER_SECOND, write_bench_log
 __all__ = ["replay"]
 
 _RATE = 10_000
-_SECONDS = 30
+_MOST = 30 * _RATE
 
 
-def replay() -> list[str]:
-    """Return the rows: the rate, and the lateness that the job's summary has."""
+def replay(messages: int) -> list[str]:
+    """Return the rows: the rate, and the lateness that the job's summary has.
+
+    Of `messages` those of half a minute are replayed.
+    """
     rows = [
         "| replay into SQLite | messages/s | late by p50 | p99 | worst |",
         "|---|--:|--:|--:|--:|",
     ]
     with tempfile.TemporaryDirectory(prefix="fixfeed-bench-") as folder:
         log = Path(folder) / "day.log"
-        write_bench_log(log, _RATE * _SECONDS)
+        write_bench_log(log, min(messages, _MOST))
         speed = f"{_RATE / PER_SECOND:.3f}"
         done = subprocess.run(
             [

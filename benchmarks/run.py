@@ -231,7 +231,7 @@ def main() -> None:
         if given.only in (None, "sinks"):
             sinks(log, given.messages)
         if given.only in (None, "replay"):
-            print(*replay(), "", sep="\n", flush=True)
+            print(*replay(given.messages), "", sep="\n", flush=True)
         if given.only in (None, "kafka"):
             print(*kafka_input(folder, given.messages), "", sep="\n", flush=True)
         if given.only in (None, "streams"):
