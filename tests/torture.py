@@ -105,7 +105,7 @@ def killed(given, folder, server):
         lambda: current[0].port(),
         count=PEERS,
         messages=given.messages // PEERS,
-        pause=60 * given.kills * PEERS / given.messages,
+        pause=12 * given.kills * PEERS / given.messages,
     )
     counts = Counter()
     try:

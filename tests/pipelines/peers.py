@@ -74,7 +74,7 @@ def job(spool, uri, *words, source=LOCAL):
 class Peers:
     """Threads that send numbered messages, cut anywhere, and connect again when they have to.
 
-    `port()` is asked before each attempt to connect.
+    `port()` is asked before each attempt to connect. There are `pause` seconds for each message.
     """
 
     def __init__(self, port, *, count=20, messages=100, pause=0.0, host="127.0.0.1"):
@@ -104,7 +104,7 @@ class Peers:
                     cut = (7 * number) % len(data)
                     one.sendall(data[:cut])
                     if self._pause:
-                        time.sleep(self._pause)
+                        time.sleep(self._pause * len(batch))
                     one.sendall(data[cut:])
                 one.shutdown(socket.SHUT_WR)
                 one.recv(1)

@@ -41,7 +41,7 @@ def test_what_a_gateway_received_until_it_was_killed_is_stored_and_another_goes_
     spool, uri = place
     one = job(spool, uri)
     one.port()
-    peers = Peers(one.port, pause=0.005)
+    peers = Peers(one.port, pause=0.02)
     for round_ in (1, 2):
         wait_until(lambda round_=round_: len(in_database(uri)) > 300 * round_)
         (gateway,) = children(one.process.pid)
