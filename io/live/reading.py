@@ -27,6 +27,7 @@ from fixfeed.transforms.protocol import Framing, Protocol
 __all__ = ["SpooledConnection"]
 
 _HEAD = 64 << 10  # bytes at the beginning that show how a connection is laid out
+_BLOCK = 256 << 10  # bytes; random ones take seconds a mebibyte, while other peers wait
 _PATIENCE = 20  # times as long as a look at an unfinished message took, until the next one
 _WINDOW = 1 << 14  # records that are read at once: of many small chunks, blocks are small
 
@@ -120,7 +121,12 @@ class SpooledConnection:
             stop = self._window_end()
             before = self.at
             with SegmentsFile(self.folder, stop) as file:
-                for block in blocks_of(self._part(framing), file):  # type: ignore[arg-type]
+                blocks = blocks_of(
+                    self._part(framing),
+                    file,  # type: ignore[arg-type]
+                    block_size=_BLOCK,
+                )
+                for block in blocks:
                     if block.provisional and not block.error:
                         break
                     yield self._passed(block)
