@@ -167,6 +167,7 @@ class SpooledConnection:
         end = self.at
         for record in records(self.folder / INDEX, self._number, self._window):
             end = record.end
+        self.end = max(self.end, end)  # more may have come since the index was looked at
         return end
 
     def _part(self, framing: Framing) -> Range:

@@ -308,6 +308,20 @@ def test_a_feed_reads_what_a_gateway_had_written_that_died_before_it_named_anyth
     assert numbers_of(sink.batches) == [1]
 
 
+def test_what_comes_between_a_look_at_the_index_and_its_reading_is_no_damage(tmp_path):
+    data = message(1)
+    folder, writer = write(tmp_path, data[:10], ended=False)
+    one = SpooledConnection(folder, FIX)
+    assert one.has_news()
+    writer.append(data[10:20], 2)
+    published(writer)
+    assert list(one.blocks()) == []
+    writer.append(data[20:], 3)
+    published(writer)
+    assert one.has_news(at_once=True)
+    assert [(block.data, block.error) for block in one.blocks()] == [(data, None)]
+
+
 def test_a_damaged_index_is_an_error_of_its_connection_alone(tmp_path):
     folder, _ = write(tmp_path, message(1), message(2), message(3))
     write(tmp_path, message(4), name=connection(2))
