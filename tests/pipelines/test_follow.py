@@ -132,12 +132,12 @@ def rotate(path, number, rng):
         os.unlink(new)
 
 
-def write(logs, rng, over, written):
+def write(logs, database, rng, over, written):
     """Write logs and rotate them, until `over` is set."""
     paths = [logs / "a.log", logs / "b.log"]
     for path in paths:
-        # Shorter files are known by their names alone.
         append(path, *range(-120, 0))
+    known_by = dict.fromkeys(paths, -1)
     rotations = 0
     while not over.is_set():
         path = rng.choice(paths)
@@ -148,10 +148,14 @@ def write(logs, rng, over, written):
                 file.write(whole[:cut])
                 time.sleep(0.01 * rng.random())
                 file.write(whole[cut:])
+            if path not in known_by and path.stat().st_size > 4096:
+                known_by[path] = written[-1]
         time.sleep(0.05 * rng.random())
-        if rng.random() < 0.03 and path.stat().st_size > 8192:
+        # A log of which less is stored is known by its name alone.
+        if rng.random() < 0.03 and known_by.get(path, over) in numbers_in(database):
             rotations += 1
             rotate(path, rotations, rng)
+            del known_by[path]
 
 
 def test_no_message_is_lost_or_doubled_when_jobs_are_killed_while_logs_are_rotated(
@@ -160,7 +164,9 @@ def test_no_message_is_lost_or_doubled_when_jobs_are_killed_while_logs_are_rotat
     seed = int(os.environ.get("FIXFEED_SEED", "1"))
     rng = random.Random(seed)
     over, written = threading.Event(), []
-    writer = threading.Thread(target=write, args=(logs, random.Random(seed + 1), over, written))
+    writer = threading.Thread(
+        target=write, args=(logs, database, random.Random(seed + 1), over, written)
+    )
     writer.start()
     try:
         deadline = time.monotonic() + float(os.environ.get("FIXFEED_SECONDS", SECONDS))
