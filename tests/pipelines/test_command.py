@@ -45,11 +45,7 @@ def test_logs_without_input_are_answered_with_the_command(
     [
         ("failure", "unknown command 'failure'; did you mean failures?"),
         ("help", "unknown command 'help'; did you mean: fixfeed --help"),
-        (
-            "logs",
-            "there are fixfeed run, fixfeed sample, fixfeed failures, fixfeed fidelity, "
-            "fixfeed migrate",
-        ),
+        ("logs", f"there are {', '.join(f'fixfeed {one}' for one in command.COMMANDS)}, and"),
     ],
 )
 def test_an_unknown_command_is_answered_with_the_known_ones(word, text, capsys):
