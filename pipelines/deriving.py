@@ -24,8 +24,11 @@ _AT_ONCE = 20_000  # messages; meanwhile nothing is stored in SQLite
 def derive_all(job: Job, ledgers: Mapping[str, Ledger]) -> None:
     """Bring the tables of all databases up to date, unless the run is to stop before.
 
-    It says so where that takes a while, as it does after a migration.
+    It says so where that takes a while, as it does after a migration. With --no-derive, what is to
+    be derived stays marked.
     """
+    if job.settings.no_derive:
+        return
     for name, ledger in ledgers.items():
         if isinstance(ledger, Store) and not job.watch.stop():
             messages = waiting(ledger)
@@ -44,7 +47,7 @@ def derived_all_along(job: Job) -> Iterator[None]:
     threads = [
         threading.Thread(target=_keep_deriving, args=(job, sink, over), daemon=True)
         for sink in job.sinks
-        if sink.is_database
+        if sink.is_database and not job.settings.no_derive
     ]
     for thread in threads:
         thread.start()

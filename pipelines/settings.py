@@ -235,6 +235,12 @@ class Settings:
         shown="100ms",
         read=partial(read_duration, "commit-after"),
     )
+    no_derive: bool = _option(
+        _OUTPUT,
+        "leave the tables of orders and sessions to fixfeed derive, or to the next run without "
+        "this: a first load is then nearly twice as fast",
+        default=False,
+    )
     for_: float | None = _option(
         _RUNNING,
         "stop after so long, such as 10m, as a signal would",

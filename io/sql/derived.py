@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["derive", "keep_removed", "mark", "start_over", "waiting"]
 
-_MESSAGES = 200_000  # at once: some 300 MB of memory
+_MESSAGES = 50_000  # at once: two or three seconds, after which a run that is to stop does
 _LARGEST = (1 << 63) - 1
 _STRETCH = pa.schema(
     [("mark", pa.int64()), ("first", pa.int64()), ("last", pa.int64()), ("messages", pa.int64())]
