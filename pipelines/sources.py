@@ -153,8 +153,9 @@ def _kafka(named: Sequence[Named]) -> Source:
             "and start another job for other brokers"
         )
     try:
+        from fixfeed.io.kafka.beginning import read_from
         from fixfeed.io.kafka.client import Cluster, KafkaTrouble
-        from fixfeed.io.kafka.topics import OURS, KafkaTopics, patterns_of, read_from
+        from fixfeed.io.kafka.topics import OURS, KafkaTopics, patterns_of
     except ModuleNotFoundError as error:
         raise UnknownPlace(str(error)) from error
     try:

@@ -7,7 +7,6 @@ standard output), reading begins where the group has committed, and what was pri
 committed yet comes again.
 """
 
-import datetime
 import gc
 import re
 import threading
@@ -18,9 +17,10 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
-import orjson
-
 from fixfeed.io.kafka.address import Address
+from fixfeed.io.kafka.assigned import Assigned
+from fixfeed.io.kafka.beginning import EARLIEST, Beginning
+from fixfeed.io.kafka.beside import said_beside
 from fixfeed.io.kafka.client import (
     Cluster,
     Consumer,
@@ -28,18 +28,17 @@ from fixfeed.io.kafka.client import (
     KafkaException,
     KafkaTrouble,
     Topic,
-    TopicPartition,
     consumer_of,
     is_lasting,
     reason_of,
 )
+from fixfeed.io.kafka.group import Group
 from fixfeed.io.kafka.records import Partition, PartitionId, Records
-from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.stream import Stored
 from fixfeed.transforms.batch import FLUSH, Block
 from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["OURS", "KafkaTopics", "patterns_of", "read_from"]
+__all__ = ["OURS", "KafkaTopics", "patterns_of"]
 
 T = TypeVar("T")
 
@@ -53,36 +52,11 @@ OURS: Mapping[str, str] = {
 }
 """The properties that this source sets itself, and what to do instead."""
 
-EARLIEST, LATEST = "earliest", "latest"
 _GROUP = "fixfeed"
 _MANY = 10_000  # records that are taken at once
 _LOOK = 10.0  # seconds between two looks at topics and rights
 _LOOK_FOR_BROKERS = 1.0  # seconds between two looks while none answers
-_COMMIT = 5.0  # seconds between two commits of the group's offsets
-_ANSWER = 8.0  # seconds that a broker may take to answer
 _NOTHING = (None, None)  # neither key nor headers
-_LAST = 2.0  # seconds that the last commit of a run may take
-
-
-def read_from(text: str) -> str | int:
-    """Return where reading begins if nothing says it: `earliest`, `latest`, or milliseconds UTC.
-
-    Raises `ValueError` for any other text.
-
-    >>> read_from("2026-11-27T09:30"), read_from("2026-11-27T10:30:00+01:00")
-    (1795771800000, 1795771800000)
-    """
-    if text in (EARLIEST, LATEST):
-        return text
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(
-            f"from is {text!r}, expected earliest, latest or a time such as 2026-11-27T09:30 (UTC)"
-        ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.UTC)
-    return int(moment.timestamp() * 1000)
 
 
 def patterns_of(topics: Iterable[str]) -> list[re.Pattern[str]]:
@@ -95,26 +69,6 @@ def patterns_of(topics: Iterable[str]) -> list[re.Pattern[str]]:
             except re.error as error:
                 raise ValueError(f"{one} is no pattern of names: {error}") from None
     return patterns
-
-
-class _Assigned:
-    """A partition that is read. All sinks have what is before `stored`; `told` was committed."""
-
-    def __init__(self, partition: Partition, at: int):
-        self.partition = partition
-        self.begin = self.stored = at
-        self.told = -1
-
-    @property
-    def topic(self) -> str:
-        return self.partition.identity.topic
-
-    @property
-    def number(self) -> int:
-        return self.partition.identity.number
-
-    def at(self, offset: int) -> TopicPartition:
-        return TopicPartition(self.topic, self.number, offset)
 
 
 class KafkaTopics:
@@ -150,7 +104,6 @@ class KafkaTopics:
         self._stop = stop
         self._say = say
         self._longest = longest
-        self._from = read_from(address.own.get("from", EARLIEST))
         self._names = [one for one in address.topics if not one.startswith("^")]
         self._patterns = patterns_of(address.topics)
         self._cluster = Cluster(address)
@@ -159,32 +112,35 @@ class KafkaTopics:
         for one in topics.values():
             if isinstance(one, KafkaTrouble):
                 raise one
-        self._group = address.own.get("group", _GROUP)
+        self._complaints: dict[str, str] = {}
+        self._assigned: dict[tuple[str, int], Assigned] = {}
+        self._group = Group(
+            address.own.get("group", _GROUP), self._assigned, stored, self._complain
+        )
         self._consumer: Consumer = consumer_of(
             address,
             {
-                "group.id": self._group,
+                "group.id": self._group.name,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",
                 "error_cb": self._heard,
-                "on_commit": self._committed,
+                "on_commit": self._group.committed,
             },
         )
+        self._group.use(self._consumer)
+        self._beginning = Beginning(address, self._consumer, stored)
         self._ids: dict[str, str] = {}
-        self._assigned: dict[tuple[str, int], _Assigned] = {}
         self._blocks: deque[Block] = deque()
-        self._complaints: dict[str, str] = {}
-        self._away = self._looking_for_brokers = self._committing = False
+        self._away = self._looking_for_brokers = False
         self._beyond: dict[tuple[str, int], int] = {}
         self._looking: Future[dict[str, Topic | KafkaTrouble]] | None = None
         self._next_look = time.monotonic() + _LOOK
-        self._next_commit = time.monotonic() + _COMMIT
         self._flushed: dict[tuple[str, int], int] | None = None
         if not stored.remember:
             say(
                 f"no output remembers what it has of a topic, so reading begins where group "
-                f"{self._group} has committed, and some messages may come twice"
+                f"{self._group.name} has committed, and some messages may come twice"
             )
         try:
             self._take(topics, at_start=True)
@@ -220,17 +176,17 @@ class KafkaTopics:
         if self._blocks and not stopping:
             return self._blocks.popleft()
         if self._flushed is not None:
-            self._tell_group(self._flushed)
+            self._group.tell(self._flushed)
             self._flushed = None
             if stopping:
-                self._wait_for_commit()
+                self._group.wait()
                 self.ended = True
                 return None
-        if stopping or (not self._stored.remember and self._is_due()):
+        if stopping or (not self._stored.remember and self._group.is_due()):
             self._flushed = {key: one.partition.given for key, one in self._assigned.items()}
             return FLUSH
-        if self._is_due():
-            self._tell_group({})
+        if self._group.is_due():
+            self._group.tell({})
         self._see_topics()
         first = self._consumer.poll(seconds)
         if first is not None:
@@ -258,7 +214,7 @@ class KafkaTopics:
                     [message.offset() for message in some],
                     [message.value() for message in some],
                     [time * 1000 if kind else None for kind, time in times],
-                    [_said(*both) if both != _NOTHING else None for both in beside],
+                    [said_beside(*both) if both != _NOTHING else None for both in beside],
                 )
                 self._blocks += self._assigned[key].partition.blocks(records)
         # After the records that came before them: what is missing begins where they end.
@@ -279,7 +235,7 @@ class KafkaTopics:
                 self._complain(f"{topic}/{number}", f"partition {number} of {topic}: {error.str()}")
             return
         try:
-            low, high = self._watermarks(topic, number)
+            low, high = self._beginning.watermarks(topic, number)
         except KafkaTrouble as trouble:
             self._complain("", str(trouble))
             low, high = 0, one.partition.next
@@ -299,7 +255,7 @@ class KafkaTopics:
             return
         self._assign([one])
 
-    def _assign(self, some: Sequence[_Assigned]) -> None:
+    def _assign(self, some: Sequence[Assigned]) -> None:
         """Have partitions read on from their next offset."""
         again = [one.at(0) for one in some]
         known = {(one.topic, one.partition) for one in self._consumer.assignment()}
@@ -384,9 +340,9 @@ class KafkaTopics:
 
     def _begin(self, new: Sequence[PartitionId], *, at_start: bool) -> None:
         for topic in {one.topic for one in new}:
-            self._refresh(topic)
-        ends = {one: self._watermarks(one.topic, one.number) for one in new}
-        starts = self._where_they_end(ends)
+            self._beginning.refresh(topic)
+        ends = {one: self._beginning.watermarks(one.topic, one.number) for one in new}
+        starts = self._beginning.after_stored(ends)
         begun = {one.topic for one in starts}
         assigned = []
         for one in new:
@@ -394,128 +350,13 @@ class KafkaTopics:
             at = starts.get(one)
             fresh = at is None and at_start and one.topic not in begun
             if at is None:
-                at = self._first(one, low, high) if fresh else low
+                at = self._beginning.as_said(one, low, high) if fresh else low
             partition = Partition(one, self._protocol, at=at, longest=self._longest)
-            if fresh and self._from != EARLIEST:
+            if fresh and self._beginning.says != EARLIEST:
                 self._blocks += partition.left_out(at)
-            self._assigned[one.topic, one.number] = _Assigned(partition, at)
+            self._assigned[one.topic, one.number] = Assigned(partition, at)
             assigned.append(self._assigned[one.topic, one.number])
         self._assign(assigned)
-
-    def _where_they_end(
-        self, ends: Mapping[PartitionId, tuple[int, int]]
-    ) -> dict[PartitionId, int]:
-        """Return up to where what is stored of each partition goes, from its first record on."""
-        if not self._stored.remember:
-            return self._group_offsets(ends)
-        asked = [source for one, (_, high) in ends.items() for source in one.sources(0, high + 1)]
-        stored = self._stored.stored(asked)
-        done = {one: one.done(0, high + 1, stored) for one, (_, high) in ends.items()}
-        return {one: ranges[0][1] for one, ranges in done.items() if ranges}
-
-    def _group_offsets(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
-        by_place = {(one.topic, one.number): one for one in partitions}
-        committed = self._asked(
-            lambda: self._consumer.committed([TopicPartition(*key) for key in by_place], _ANSWER)
-        )
-        return {
-            by_place[one.topic, one.partition]: one.offset for one in committed if one.offset >= 0
-        }
-
-    def _first(self, one: PartitionId, low: int, high: int) -> int:
-        """Return where reading begins as `from` says."""
-        if self._from == EARLIEST:
-            return low
-        if self._from == LATEST:
-            # What came since the group has stopped is not to be lost.
-            return max(low, self._group_offsets([one]).get(one, high))
-        place = TopicPartition(one.topic, one.number, int(self._from))
-        (found,) = self._asked(lambda: self._consumer.offsets_for_times([place], _ANSWER))
-        return found.offset if found.offset >= 0 else high
-
-    def _refresh(self, topic: str) -> None:
-        """Have the consumer learn the partitions of a topic; otherwise it does so in minutes."""
-        self._asked(lambda: self._consumer.list_topics(topic, _ANSWER))
-
-    def _watermarks(self, topic: str, number: int) -> tuple[int, int]:
-        """Return the first offset of a partition, and the one after its last."""
-        place = TopicPartition(topic, number)
-        return self._asked(lambda: self._consumer.get_watermark_offsets(place, _ANSWER))
-
-    def _asked(self, ask: Callable[[], Any]) -> Any:
-        try:
-            found = ask()
-        except KafkaException as error:
-            why = reason_of(error.args[0], self._address.properties)
-            raise KafkaTrouble(f"{self._address.shown}: {why}") from None
-        if found is None:
-            raise KafkaTrouble(f"{self._address.shown}: no answer within {_ANSWER:.0f} seconds")
-        return found
-
-    # The group.
-
-    def _is_due(self) -> bool:
-        if time.monotonic() < self._next_commit:
-            return False
-        return any(one.stored < one.partition.given for one in self._assigned.values())
-
-    def _tell_group(self, flushed: Mapping[tuple[str, int], int]) -> None:
-        """Commit what all sinks have, in the group; `flushed` if none remembers what it has."""
-        self._next_commit = time.monotonic() + _COMMIT
-        if self._stored.remember:
-            try:
-                self._ask_sinks()
-            except SinkError:
-                return  # the run is stopping
-        else:
-            for key, given in flushed.items():
-                if key in self._assigned:
-                    self._assigned[key].stored = given
-        offsets = []
-        for one in self._assigned.values():
-            offset = one.stored
-            if offset >= one.partition.given:
-                # Also what is after it and has no bytes, as the marks of transactions.
-                (place,) = self._consumer.position([one.at(0)])
-                offset = max(offset, one.partition.next, place.offset)
-            if offset > max(one.told, one.begin):
-                one.told = offset
-                offsets.append(one.at(offset))
-        if offsets:
-            try:
-                self._committing = True
-                self._consumer.commit(offsets=offsets, asynchronous=True)
-            except KafkaException as error:
-                self._committed(error.args[0], offsets)
-
-    def _wait_for_commit(self) -> None:
-        until = time.monotonic() + _LAST
-        while self._committing and time.monotonic() < until:
-            self._consumer.poll(0.05)
-
-    def _ask_sinks(self) -> None:
-        some = [one for one in self._assigned.values() if one.stored < one.partition.given]
-        asked = {
-            one: one.partition.identity.sources(one.stored, one.partition.given) for one in some
-        }
-        stored = self._stored.done([source for sources in asked.values() for source in sources])
-        for one in some:
-            given = one.partition.given
-            for begin, end in one.partition.identity.done(one.stored, given, stored):
-                if begin <= one.stored < end:
-                    one.stored = end
-
-    def _committed(self, error: KafkaError | None, _offsets: Any) -> None:
-        self._committing = False
-        if error is None:
-            self._complaints.pop("group", None)
-        elif not error.retriable():
-            self._complain(
-                "group",
-                f"the offsets of group {self._group} cannot be committed: {error.str()}; nothing "
-                "is lost, only tools that show its lag are wrong; check the right READ on the "
-                "group, and that no other consumer is a member of it",
-            )
 
     # What goes wrong.
 
@@ -538,9 +379,10 @@ class KafkaTopics:
             self._say("brokers answer again, and it goes on")
 
     def _complain(self, about: str, text: str) -> None:
-        if self._complaints.get(about) != text:
+        if self._complaints.get(about, "") != text:
             self._complaints[about] = text
-            self._say(text)
+            if text:
+                self._say(text)
 
 
 def _beside(work: Callable[[], T]) -> Future[T]:
@@ -555,23 +397,3 @@ def _beside(work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=do, daemon=True).start()
     return future
-
-
-def _said(key: bytes | None, headers: Any) -> str | None:
-    """Return key and headers as one JSON object."""
-    said: dict[str, Any] = {}
-    if key is not None:
-        said["key"] = _text(key)
-    if headers:
-        said["headers"] = {}
-        for name, value in headers:
-            text = None if value is None else _text(value)
-            said["headers"].setdefault(name, []).append(text)
-        for name, values in said["headers"].items():
-            if len(values) == 1:
-                said["headers"][name] = values[0]
-    return orjson.dumps(said).decode()
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "backslashreplace")

@@ -9,8 +9,9 @@ from confluent_kafka.admin import (
     NewPartitions,
 )
 
-from fixfeed.io.kafka import topics
+from fixfeed.io.kafka import group, topics
 from fixfeed.io.kafka.address import read_uri
+from fixfeed.io.kafka.beginning import read_from
 from fixfeed.io.kafka.client import KafkaTrouble
 from fixfeed.io.kafka.records import ROOM
 from fixfeed.io.kafka.topics import OURS, KafkaTopics
@@ -24,7 +25,7 @@ from tests.transforms.fix.messages import encode
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
     monkeypatch.setattr(topics, "_LOOK", 0.2)
-    monkeypatch.setattr(topics, "_COMMIT", 0.2)
+    monkeypatch.setattr(group, "_COMMIT", 0.2)
 
 
 class Sink:
@@ -335,7 +336,7 @@ def test_what_is_wrong_at_the_start_is_an_error(kafka):
 
 def test_what_cannot_be_read_as_time_or_pattern_is_answered_with_what_can():
     with pytest.raises(ValueError, match="expected earliest, latest or a time"):
-        topics.read_from("yesterday")
+        read_from("yesterday")
     with pytest.raises(ValueError, match="is no pattern of names"):
         topics.patterns_of(["fix", "^fix("])
 

@@ -1,0 +1,30 @@
+"""A partition that the consumer has been assigned, and how far it is read and stored."""
+
+from fixfeed.io.kafka.client import TopicPartition
+from fixfeed.io.kafka.records import Partition
+
+__all__ = ["Assigned"]
+
+
+class Assigned:
+    """A partition that is read. All sinks have what is before `stored`; `told` was committed."""
+
+    def __init__(self, partition: Partition, at: int):
+        """`at` is the offset at which reading begins."""
+        self.partition = partition
+        self.begin = self.stored = at
+        self.told = -1
+
+    @property
+    def topic(self) -> str:
+        """The name of its topic."""
+        return self.partition.identity.topic
+
+    @property
+    def number(self) -> int:
+        """Its number in the topic."""
+        return self.partition.identity.number
+
+    def at(self, offset: int) -> TopicPartition:
+        """Return the place of an offset in it."""
+        return TopicPartition(self.topic, self.number, offset)

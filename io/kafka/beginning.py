@@ -1,0 +1,104 @@
+"""Where the reading of a partition begins: after what is stored, else as the user says."""
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from fixfeed.io.kafka.address import Address
+from fixfeed.io.kafka.client import (
+    Consumer,
+    KafkaException,
+    KafkaTrouble,
+    TopicPartition,
+    reason_of,
+)
+from fixfeed.io.kafka.records import PartitionId
+from fixfeed.io.stream import Stored
+
+__all__ = ["EARLIEST", "LATEST", "Beginning", "read_from"]
+
+EARLIEST, LATEST = "earliest", "latest"
+_ANSWER = 8.0  # seconds that a broker may take to answer
+
+
+def read_from(text: str) -> str | int:
+    """Return where reading begins if nothing says it: `earliest`, `latest`, or milliseconds UTC.
+
+    Raises `ValueError` for any other text.
+
+    >>> read_from("2026-11-27T09:30"), read_from("2026-11-27T10:30:00+01:00")
+    (1795771800000, 1795771800000)
+    """
+    if text in (EARLIEST, LATEST):
+        return text
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"from is {text!r}, expected earliest, latest or a time such as 2026-11-27T09:30 (UTC)"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return int(moment.timestamp() * 1000)
+
+
+class Beginning:
+    """Finds where partitions are read from. Each question is answered within eight seconds.
+
+    Its methods raise `KafkaTrouble` if it is not.
+    """
+
+    def __init__(self, address: Address, consumer: Consumer, stored: Stored):
+        """`from` of the address says where reading begins in what no sink has anything of."""
+        self._address = address
+        self._consumer = consumer
+        self._stored = stored
+        self.says = read_from(address.own.get("from", EARLIEST))
+
+    def after_stored(self, ends: Mapping[PartitionId, tuple[int, int]]) -> dict[PartitionId, int]:
+        """Return up to where what is stored of each partition goes, from its first record on."""
+        if not self._stored.remember:
+            return self._group_offsets(ends)
+        asked = [source for one, (_, high) in ends.items() for source in one.sources(0, high + 1)]
+        stored = self._stored.stored(asked)
+        done = {one: one.done(0, high + 1, stored) for one, (_, high) in ends.items()}
+        return {one: ranges[0][1] for one, ranges in done.items() if ranges}
+
+    def _group_offsets(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
+        by_place = {(one.topic, one.number): one for one in partitions}
+        committed = self._asked(
+            lambda: self._consumer.committed([TopicPartition(*key) for key in by_place], _ANSWER)
+        )
+        return {
+            by_place[one.topic, one.partition]: one.offset for one in committed if one.offset >= 0
+        }
+
+    def as_said(self, one: PartitionId, low: int, high: int) -> int:
+        """Return where reading begins as `from` says; the partition has `low` to before `high`."""
+        if self.says == EARLIEST:
+            return low
+        if self.says == LATEST:
+            # What came since the group has stopped is not to be lost.
+            return max(low, self._group_offsets([one]).get(one, high))
+        place = TopicPartition(one.topic, one.number, int(self.says))
+        (found,) = self._asked(lambda: self._consumer.offsets_for_times([place], _ANSWER))
+        return found.offset if found.offset >= 0 else high
+
+    def refresh(self, topic: str) -> None:
+        """Have the consumer learn the partitions of a topic; otherwise it does so in minutes."""
+        self._asked(lambda: self._consumer.list_topics(topic, _ANSWER))
+
+    def watermarks(self, topic: str, number: int) -> tuple[int, int]:
+        """Return the first offset of a partition, and the one after its last."""
+        place = TopicPartition(topic, number)
+        return self._asked(lambda: self._consumer.get_watermark_offsets(place, _ANSWER))
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
+        try:
+            found = ask()
+        except KafkaException as error:
+            why = reason_of(error.args[0], self._address.properties)
+            raise KafkaTrouble(f"{self._address.shown}: {why}") from None
+        if found is None:
+            raise KafkaTrouble(f"{self._address.shown}: no answer within {_ANSWER:.0f} seconds")
+        return found

@@ -1,0 +1,110 @@
+"""The offsets of a consumer group, committed after what was read is stored.
+
+Tools show lag by them. They decide where reading begins only where no sink remembers what it has.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fixfeed.io.kafka.assigned import Assigned
+from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaException
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.stream import Stored
+
+__all__ = ["Group"]
+
+_COMMIT = 5.0  # seconds between two commits of the group's offsets
+_LAST = 2.0  # seconds that the last commit of a run may take
+
+
+class Group:
+    """Tells a group up to where all sinks have what was read of each partition."""
+
+    def __init__(
+        self,
+        name: str,
+        assigned: Mapping[tuple[str, int], Assigned],
+        stored: Stored,
+        complain: Callable[[str, str], None],
+    ):
+        """`assigned` are the partitions now; `complain` is given what goes wrong, `` if nothing."""
+        self.name = name
+        self._assigned = assigned
+        self._stored = stored
+        self._complain = complain
+        self._consumer: Consumer | None = None
+        self._committing = False
+        self._next_commit = time.monotonic() + _COMMIT
+
+    def use(self, consumer: Consumer) -> None:
+        """Commit by this consumer, whose `on_commit` is `committed`."""
+        self._consumer = consumer
+
+    def is_due(self) -> bool:
+        """Return whether something was read since, and the last commit is some time ago."""
+        if time.monotonic() < self._next_commit:
+            return False
+        return any(one.stored < one.partition.given for one in self._assigned.values())
+
+    def tell(self, flushed: Mapping[tuple[str, int], int]) -> None:
+        """Commit what all sinks have, in the group; `flushed` if none remembers what it has."""
+        self._next_commit = time.monotonic() + _COMMIT
+        assert self._consumer is not None
+        if self._stored.remember:
+            try:
+                self._ask_sinks()
+            except SinkError:
+                return  # the run is stopping
+        else:
+            for key, given in flushed.items():
+                if key in self._assigned:
+                    self._assigned[key].stored = given
+        offsets = []
+        for one in self._assigned.values():
+            offset = one.stored
+            if offset >= one.partition.given:
+                # Also what is after it and has no bytes, as the marks of transactions.
+                (place,) = self._consumer.position([one.at(0)])
+                offset = max(offset, one.partition.next, place.offset)
+            if offset > max(one.told, one.begin):
+                one.told = offset
+                offsets.append(one.at(offset))
+        if offsets:
+            try:
+                self._committing = True
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as error:
+                self.committed(error.args[0], offsets)
+
+    def wait(self) -> None:
+        """Wait until the brokers have the last commit, for two seconds at the most."""
+        assert self._consumer is not None
+        until = time.monotonic() + _LAST
+        while self._committing and time.monotonic() < until:
+            self._consumer.poll(0.05)
+
+    def _ask_sinks(self) -> None:
+        some = [one for one in self._assigned.values() if one.stored < one.partition.given]
+        asked = {
+            one: one.partition.identity.sources(one.stored, one.partition.given) for one in some
+        }
+        stored = self._stored.done([source for sources in asked.values() for source in sources])
+        for one in some:
+            given = one.partition.given
+            for begin, end in one.partition.identity.done(one.stored, given, stored):
+                if begin <= one.stored < end:
+                    one.stored = end
+
+    def committed(self, error: KafkaError | None, _offsets: Any) -> None:
+        """Take the brokers' answer to a commit: `on_commit` of the consumer."""
+        self._committing = False
+        if error is None:
+            self._complain("group", "")
+        elif not error.retriable():
+            self._complain(
+                "group",
+                f"the offsets of group {self.name} cannot be committed: {error.str()}; nothing "
+                "is lost, only tools that show its lag are wrong; check the right READ on the "
+                "group, and that no other consumer is a member of it",
+            )
