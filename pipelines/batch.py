@@ -26,7 +26,7 @@ from fixfeed.pipelines.plan import Plan, make_plan
 from fixfeed.pipelines.progress import shown
 from fixfeed.pipelines.running import LOCAL, runner_of
 from fixfeed.pipelines.sinks import Sink
-from fixfeed.pipelines.sources import Found
+from fixfeed.pipelines.source import Found
 from fixfeed.pipelines.summary import Summary, print_summary, summary_of
 from fixfeed.transforms.batch import UNREADABLE
 

@@ -20,7 +20,8 @@ from fixfeed.pipelines.recipe import Rules
 from fixfeed.pipelines.running import LOCAL, Watch, check_runner
 from fixfeed.pipelines.settings import Settings
 from fixfeed.pipelines.sinks import Sink, is_standard_output, sink_of
-from fixfeed.pipelines.sources import Source, Stream, sources_of
+from fixfeed.pipelines.source import Source, Stream
+from fixfeed.pipelines.sources import sources_of
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["Job"]

@@ -25,7 +25,7 @@ from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.progress import shown_without_end
 from fixfeed.pipelines.running import runner_of
 from fixfeed.pipelines.sinks import Sink
-from fixfeed.pipelines.sources import Reading
+from fixfeed.pipelines.source import Reading
 from fixfeed.pipelines.summary import Summary, print_summary, summary_of, summary_of_replay
 from fixfeed.pipelines.this_process import Registered
 

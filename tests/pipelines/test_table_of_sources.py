@@ -6,7 +6,8 @@ import pytest
 from fixfeed.io.files.find import file_at
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.run import main
-from fixfeed.pipelines.sources import SOURCES, Source, SourceKind, sources_of
+from fixfeed.pipelines.source import Source, SourceKind
+from fixfeed.pipelines.sources import SOURCES, sources_of
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.transforms.fix.protocol import FIX
 from tests.transforms.fix.messages import encode

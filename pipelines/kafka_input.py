@@ -1,0 +1,56 @@
+"""Topics of Kafka as input."""
+
+from collections.abc import Sequence
+
+from fixfeed.io.files.find import Unreadable
+from fixfeed.io.kafka.address import read_uri
+from fixfeed.io.stream import Feed
+from fixfeed.pipelines.source import Found, Named, Reading, Source
+from fixfeed.pipelines.uris import UnknownPlace
+from fixfeed.transforms.protocol import Protocol
+
+__all__ = ["kafka_source"]
+
+
+def kafka_source(named: Sequence[Named]) -> Source:
+    """Return the source of a URI; no broker is asked yet. Raises `UnknownPlace`."""
+    if len(named) > 1:
+        raise UnknownPlace(
+            "one job reads from one Kafka: name several topics in one URI, with commas between, "
+            "and start another job for other brokers"
+        )
+    try:
+        from fixfeed.io.kafka.beginning import read_from
+        from fixfeed.io.kafka.client import Cluster, KafkaTrouble
+        from fixfeed.io.kafka.topics import OURS, KafkaTopics, patterns_of
+    except ModuleNotFoundError as error:
+        raise UnknownPlace(str(error)) from error
+    try:
+        address = read_uri(named[0].text, own=["group", "from"], ours=OURS)
+        read_from(address.own.get("from", "earliest"))
+        patterns_of(address.topics)
+    except ValueError as error:
+        raise UnknownPlace(str(error)) from error
+
+    def look(_protocol: Protocol) -> Found:
+        try:
+            topics = Cluster(address).topics([t for t in address.topics if not t.startswith("^")])
+        except KafkaTrouble as trouble:
+            return [], [Unreadable(address.shown, str(trouble))]
+        wrong = [one for one in topics.values() if isinstance(one, KafkaTrouble)]
+        return [], [Unreadable(address.shown, str(one)) for one in wrong]
+
+    def stream(reading: Reading) -> Feed:
+        try:
+            return KafkaTopics(
+                address,
+                reading.protocol,
+                reading.ledgers,
+                stop=reading.stop,
+                say=reading.say,
+                longest=reading.longest,
+            )
+        except KafkaTrouble as trouble:
+            raise UnknownPlace(str(trouble)) from trouble
+
+    return Source(look, lambda protocol, _folder, _stop: look(protocol), stream)

@@ -1,0 +1,84 @@
+"""What a kind of --input is: how it is found, and how what comes without end is read."""
+
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fixfeed.io.files.find import File, Unreadable
+from fixfeed.io.files.following import Register
+from fixfeed.io.stream import Feed, Stored
+from fixfeed.pipelines.option import Option
+from fixfeed.transforms.protocol import Protocol
+
+__all__ = ["Found", "Ledgers", "Named", "Reading", "Source", "SourceKind", "Stream"]
+
+Found = tuple[list[File], list[Unreadable]]
+"""The files to read, and those that cannot be read."""
+
+
+class Ledgers(Register, Stored, typing.Protocol):
+    """The ledgers of all sinks, as streams ask them."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a stream is read.
+
+    It ends once `stop` returns true. `say` is given a sentence about what people should know, and
+    `longest` is the largest number of bytes of a message. `spool` is where what comes from networks
+    is made durable, and `keep` for how many seconds it stays there once it is stored. A message may
+    wait `commit_after` seconds for others. While `paused` returns true, a stream that has a clock
+    stops it.
+    """
+
+    protocol: Protocol
+    ledgers: Ledgers
+    stop: Callable[[], bool]
+    say: Callable[[str], None]
+    longest: int
+    spool: Path
+    keep: float
+    commit_after: float
+    paused: Callable[[], bool] = lambda: False
+
+
+Stream = Callable[[Reading], Feed]
+"""Makes the feed of a stream."""
+
+
+class Named(NamedTuple):
+    """A source as --input names it: its text without parameters, and their values by word."""
+
+    text: str
+    given: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of a run.
+
+    `look(protocol)` returns what there is to read and consumes nothing. `find(protocol, folder,
+    stop)` returns what the run is to read. Input that can be read only once is copied into
+    `folder`, the run's own, to its end or until `stop` returns true.
+
+    A source without end is a `stream`: `stream(reading)` gives what comes, and `find` is not used.
+    """
+
+    look: Callable[[Protocol], Found]
+    find: Callable[[Protocol, Path, Callable[[], bool]], Found]
+    stream: Stream | None = None
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """Makes a source of texts of --input.
+
+    `make(named)` makes one source of all texts of this kind. `parameters` are those that a text may
+    have, None if a question mark is part of it.
+    """
+
+    make: Callable[[Sequence[Named]], Source]
+    example: str
+    parameters: Sequence[Option] | None = ()
