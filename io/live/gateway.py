@@ -37,6 +37,7 @@ _LARGEST = 1 << 40  # a source has no more positions
 _FILES = 3  # that a connection needs open
 _OTHER_FILES = 64
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 def _now() -> int:
@@ -76,6 +77,7 @@ class Gateway:
         self._room.set()
         self._refused: Counter[str] = Counter()
         self._next_refusal = 0.0
+        self._most = 0  # connections that the open files suffice for
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: OSError | None = None
 
@@ -85,7 +87,7 @@ class Gateway:
         Returns the addresses, with the ports that were chosen where 0 was asked for. Raises
         `CannotListen`.
         """
-        _allow_files(sum(one.max_connections for one in self._listeners), self.say)
+        self._most = _allow_files(sum(one.max_connections for one in self._listeners), self.say)
         listening = []
         for listener in self._listeners:
             address = self._spool / listener.folder
@@ -95,10 +97,7 @@ class Gateway:
                 self._lock(address)
                 self._reserve(address)
             except OSError as error:
-                raise CannotListen(
-                    f"cannot write the spool {address}: {error.strerror}; make space there, or "
-                    "name another folder with --spool"
-                ) from error
+                raise CannotListen(_cannot_write(address, error)) from error
             listener.tls()
             one = self._bind(listener)
             self._sockets.append((listener, one))
@@ -162,7 +161,7 @@ class Gateway:
         """Receive until `stop` is called; when it returns, all that was received is on disk.
 
         Raises the `OSError` of a disk that cannot be written for another reason than a lack of
-        room.
+        room, or of open files.
         """
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(_SYNCING, "sync") as threads:
@@ -198,11 +197,16 @@ class Gateway:
 
     @property
     def is_full(self) -> bool:
-        """Whether the disk is full, so that nothing is read."""
+        """Whether the disk is full, or no more files may be open, so that nothing is read."""
         return not self._room.is_set()
 
     def _all(self) -> list["_Connection"]:
         return [one for group in self._open.values() for one in group]
+
+    def _held(self) -> int:
+        """Return how many connections need their files still; some of them may be over."""
+        ending = sum(one.is_over for one in self._dirty)
+        return len(self._all()) + self._pending.total() + ending
 
     async def _accept(self, listener: Listener, one: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -223,6 +227,11 @@ class Gateway:
                 self._refuse(
                     f"refused {host}: {listener.text} has {count:,} connections already; more are "
                     "allowed with max-connections"
+                )
+            elif self._held() >= self._most:
+                self._refuse(
+                    f"refused {host}: there are {self._most:,} connections already, and this "
+                    "process may have no more open files; more are allowed with ulimit -n"
                 )
             else:
                 self._pending[listener.text] += 1
@@ -290,25 +299,29 @@ class Gateway:
 
     def not_written(self, error: OSError) -> None:
         """Stop reading until there is room, or end if that is not what is missing."""
-        if error.errno not in _FULL:
+        if error.errno not in _FULL + _NO_FILES:
             self._failed = self._failed or error
             self.stop()
         elif not self.is_full:
             self._room.clear()
             for connection in self._all():
                 connection.pause()
-            for listener in self._listeners:
-                with suppress(OSError):
-                    (self._spool / listener.folder / "reserve").unlink()
+            if error.errno in _FULL:
+                for listener in self._listeners:
+                    with suppress(OSError):
+                        (self._spool / listener.folder / "reserve").unlink()
+                missing, until, over = "has no room", "there is", "has room again"
+            else:
+                missing, until, over = "cannot be written", "it can", "can be written again"
             self.say(
-                f"the spool {self._spool} has no room: {error.strerror}; nothing is read from the "
-                "connections until there is"
+                f"the spool {self._spool} {missing}: {error.strerror}; nothing is read from the "
+                f"connections until {until}"
             )
-            task = asyncio.get_running_loop().create_task(self._wait_for_room())
+            task = asyncio.get_running_loop().create_task(self._wait_for_room(over))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _wait_for_room(self) -> None:
+    async def _wait_for_room(self, over: str) -> None:
         while True:
             await asyncio.sleep(_AGAIN)
             try:
@@ -318,10 +331,10 @@ class Gateway:
                     self._reserve(self._spool / listener.folder)
                 break
             except OSError as error:
-                if error.errno not in _FULL:
+                if error.errno not in _FULL + _NO_FILES:
                     self.not_written(error)
                     return
-        self.say(f"the spool {self._spool} has room again, and connections are read")
+        self.say(f"the spool {self._spool} {over}, and connections are read")
         self._room.set()
         self._written.set()
         for connection in self._all():
@@ -432,16 +445,36 @@ def _synced(groups: Iterable[Group]) -> None:
         group.sync()
 
 
-def _allow_files(connections: int, say: Callable[[str], None]) -> None:
-    """Have the system allow this process the open files that so many connections need."""
+def _cannot_write(address: Path, error: OSError) -> str:
+    """Return what is wrong with a spool, and what to do."""
+    if error.errno in _FULL:
+        todo = "make space there, or name another folder with --spool"
+    elif error.errno in _NO_FILES:
+        todo = "allow more open files (ulimit -n)"
+    else:
+        todo = "name a folder that can be written with --spool"
+    no_folder = isinstance(error, FileExistsError | NotADirectoryError)
+    why = f"{error.filename} is no folder" if no_folder else error.strerror
+    return f"cannot write the spool {address}: {why}; {todo}"
+
+
+def _allow_files(connections: int, say: Callable[[str], None]) -> int:
+    """Have the system allow the open files that so many connections need.
+
+    Returns for how many connections they suffice.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections * _FILES + _OTHER_FILES
-    if soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft < wanted or soft == resource.RLIM_INFINITY:
+        more = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        if allowed < wanted:
-            say(
-                f"{connections:,} connections need {wanted:,} open files, and this process may "
-                f"have {allowed:,}: raise that (ulimit -n), or lower max-connections"
-            )
+            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
+            soft = more
+    most = min(connections, max(1, (soft - _OTHER_FILES) // _FILES))
+    if most < connections:
+        say(
+            f"{connections:,} connections need {wanted:,} open files, and this process may have "
+            f"{soft:,}: it takes {most:,} connections; raise that (ulimit -n), or lower "
+            "max-connections"
+        )
+    return most

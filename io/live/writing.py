@@ -105,7 +105,8 @@ class SpoolWriter:
     def _open(self) -> None:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         self._folder.mkdir(mode=PRIVATE, exist_ok=True)
-        self._index = _opened(self._folder / INDEX)
+        if self._index < 0:
+            self._index = _opened(self._folder / INDEX)
         self._file = _opened(self._folder / segment_name(0))
         self._new_names += [self._folder, self._folder.parent]
 

@@ -1,16 +1,21 @@
 """A gateway receives from any number of peers, whatever some of them do."""
 
 import asyncio
+import errno
+import os
 import random
+import resource
 import socket
 import ssl
 import struct
 import time
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 import trustme
 
+from fixfeed.io.live import writing
 from fixfeed.io.live.gateway import Gateway
 from fixfeed.io.live.listener import CannotListen, Listener
 from fixfeed.io.live.spool import INDEX, Kind, addresses_in, connections_in, records
@@ -244,3 +249,72 @@ def test_what_cannot_be_listened_to_is_an_error_that_says_what_can(tmp_path):
     listener = Listener("127.0.0.1", 0, cert=str(tmp_path / "x.pem"))
     with pytest.raises(CannotListen, match=r"cannot use the certificate in .*x.pem: "):
         Gateway([listener], tmp_path, say=print).start()
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        ("/dev/null", "/dev/null is no folder; name a folder that can be written with --spool"),
+        ("/proc/x", "No such file or directory; name a folder that can be written with --spool"),
+    ],
+)
+def test_a_spool_that_cannot_be_a_folder_is_an_error_that_says_why(folder, words):
+    with pytest.raises(CannotListen) as caught:
+        Gateway(listeners_of([LOCAL]), Path(folder), say=print).start()
+    assert str(caught.value) == f"cannot write the spool {folder}/tcp-127.0.0.1-0: {words}"
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+def test_no_byte_is_lost_while_no_more_files_may_be_open(tmp_path, monkeypatch, code):
+    said, opened, open_really = [], [], writing._opened
+    lacking = {"index": 2, "000000000000.log": 3}  # so often it cannot be opened
+
+    def _opened(path):
+        if lacking[path.name]:
+            lacking[path.name] -= 1
+            raise OSError(code, os.strerror(code))
+        opened.append(path.name)
+        return open_really(path)
+
+    async def run():
+        async with gateway(tmp_path, LOCAL, said=said) as (port,):
+            monkeypatch.setattr(writing, "_opened", _opened)
+            await send(port, message(1), message(2))
+            await asyncio.sleep(1.5)
+            assert not any(lacking.values())
+            await send(port, message(3))
+
+    asyncio.run(run())
+    assert numbers_of(stored(tmp_path)) == [1, 2, 3]
+    assert endings(tmp_path) == [Kind.CLOSED] * 2
+    assert sorted(opened) == ["000000000000.log"] * 2 + ["index"] * 2
+    assert said == [
+        f"the spool {tmp_path} cannot be written: {os.strerror(code)}; nothing is read from the "
+        "connections until it can",
+        f"the spool {tmp_path} can be written again, and connections are read",
+    ]
+
+
+def test_there_are_no_more_connections_than_open_files_suffice_for(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (70, 70))
+
+    async def run():
+        async with gateway(tmp_path, LOCAL, said=said) as (port,):
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+            with suppress(OSError):
+                await send(port, message(9))
+            for number, (_, writer) in enumerate(held):
+                writer.write(message(number))
+                writer.close()
+            await asyncio.sleep(0.1)
+            await send(port, message(2))
+
+    asyncio.run(run())
+    assert numbers_of(stored(tmp_path)) == [0, 1, 2]
+    assert said == [
+        "1,000 connections need 3,064 open files, and this process may have 70: it takes 2 "
+        "connections; raise that (ulimit -n), or lower max-connections",
+        "refused 127.0.0.1: there are 2 connections already, and this process may have no more "
+        "open files; more are allowed with ulimit -n",
+    ]
