@@ -125,7 +125,16 @@ def _from_memory(lines: Sequence[bytes]) -> None:
 def _into_postgresql(source: str, workers: int, count: int) -> float:
     """Return how many messages a second are stored, from the first commit to the last."""
     with postgresql_server.server(durable=True) as uri:
-        words = ["--quiet", "--workers", str(workers), "--input", source, "--output", uri]
+        words = [
+            "--quiet",
+            "--no-derive",
+            "--workers",
+            str(workers),
+            "--input",
+            source,
+            "--output",
+            uri,
+        ]
         job = subprocess.Popen([sys.executable, "-m", "fixfeed", *words], stdout=subprocess.DEVNULL)
         connection = psycopg2.connect(uri)
         connection.autocommit = True

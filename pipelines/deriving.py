@@ -17,8 +17,9 @@ __all__ = ["derive_all", "derived_all_along"]
 _MANY = 100_000  # messages that take some seconds
 _PAUSE = 0.5  # seconds between two looks for something to derive
 _AFTER_TROUBLE = 5.0  # seconds
-_AT_THE_END = 4.0  # seconds, of the eight that a stream has to end in
-_AT_ONCE = 20_000  # messages; meanwhile nothing is stored in SQLite
+_AT_THE_END = 1.0  # seconds, of the two that a stream ends in
+_AT_ONCE = 2_000  # messages; meanwhile nothing is stored in SQLite, for some 0.1 s
+_PAUSES = 4  # deriving takes one in so many seconds at the most: storing goes first
 
 
 def derive_all(job: Job, ledgers: Mapping[str, Ledger]) -> None:
@@ -59,6 +60,17 @@ def derived_all_along(job: Job) -> Iterator[None]:
             thread.join(_AT_THE_END + 1)
 
 
+class _Once:
+    """Returns whether a part has been derived."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self) -> bool:
+        asked, self._asked = self._asked, True
+        return asked
+
+
 class _Late:
     """Returns whether the time for what is left at the end is over."""
 
@@ -77,8 +89,10 @@ def _keep_deriving(job: Job, sink: Sink, over: threading.Event) -> None:
             with closing(sink.ledger()) as store:
                 assert isinstance(store, Store)
                 while not over.is_set():
-                    derive(store, stop=over.is_set, at_once=_AT_ONCE)
-                    over.wait(_PAUSE)
+                    begin = time.monotonic()
+                    messages = derive(store, stop=_Once(), at_once=_AT_ONCE)
+                    took = time.monotonic() - begin
+                    over.wait(_PAUSES * took if messages else _PAUSE)
                 derive(store, stop=_Late(), at_once=_AT_ONCE)
                 return
         except SinkError as error:

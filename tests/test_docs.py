@@ -102,6 +102,9 @@ ELSEWHERE = {
     "make torture": "a quarter of an hour; tests/pipelines/test_tcp.py has its parts in short",
     "make bench": "minutes, whatever the count: several turns of each, on servers",
     "python -m benchmarks.run --messages 1000000": "make bench",
+    "python -m benchmarks.run --only kafka": "make bench",
+    "python -m benchmarks.run --only streams --messages 300000": "make bench",
+    "python -m benchmarks.run --messages 300000 --only replay": "make bench",
     "python -m benchmarks.run --only growth --growth 1000000 10000000 30000000": "make bench",
     "python -m tests.transforms.fix.fuzz": "runs for hours; with --messages it is run below",
 }
