@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.pipelines.counts import Counts
-from fixfeed.transforms.batch import TRUNCATED, UNREADABLE, Batch
+from fixfeed.transforms.batch import LATEST, TIME, TRUNCATED, UNREADABLE, Batch
 
 __all__ = ["Committed", "Read", "newest", "problems", "read_of", "start", "totals"]
 
@@ -160,7 +160,7 @@ class Committed:
         if self._by_source:
             self._count_source(batch)
         newest = [
-            one.as_py().timestamp()
+            one.cast(TIME).value / 1e6
             for one in (pc.max(batch.messages[name]) for name in self._times)
             if one.is_valid
         ]
@@ -237,7 +237,9 @@ def totals(folder: Path) -> dict[str, Counts]:
 def newest(folder: Path) -> datetime.datetime | None:
     """Return the time of the newest message that a sink has stored, None if there is none."""
     times = [one.value for one in _samples(folder) if one.name == f"fixfeed_{_NEWEST}"]
-    return datetime.datetime.fromtimestamp(max(times), datetime.UTC) if any(times) else None
+    # A float so far from 1970 may be the second after the last.
+    latest = min(max(times, default=0.0), LATEST // 10**6)
+    return datetime.datetime.fromtimestamp(latest, datetime.UTC) if any(times) else None
 
 
 def _samples(folder: Path) -> Iterator[Any]:

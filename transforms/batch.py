@@ -10,9 +10,11 @@ import pyarrow.compute as pc
 __all__ = [
     "DATE",
     "DECIMAL",
+    "EARLIEST",
     "FAILURES",
     "FLUSH",
     "LARGEST_SOURCE",
+    "LATEST",
     "READING_REASONS",
     "ROUND",
     "TICK",
@@ -30,6 +32,12 @@ __all__ = [
 
 TIME = pa.timestamp("us", "UTC")
 """The type of times: UTC in microseconds."""
+
+EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The first and the last time that a column may hold, as numbers of `TIME`: years 1 to 9999.
+
+SQL, JSON's texts of times and Python's `datetime` know no others.
+"""
 
 DATE = pa.date32()
 """The type of days, which have no time zone: those of a market's calendar."""
@@ -83,7 +91,8 @@ class Piece(NamedTuple):
     """Where a part of a block comes from: see `Block.pieces`.
 
     It begins at `offset` in the data of the block, and at `position` in the source. `captured_at`
-    is when it came, in microseconds UTC, None if that is not known. `said` is what came with it
+    is when it came, in microseconds UTC, None if that is not known; one before `EARLIEST` or after
+    `LATEST` is taken for None, so what gives it says it in `said`. `said` is what came with it
     beside its bytes, as the key of a record, None if nothing did.
     """
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fixfeed.transforms.batch import TIME, TRUNCATED, Batch, Block
+from fixfeed.transforms.batch import EARLIEST, LATEST, TIME, TRUNCATED, Batch, Block
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["parsed"]
@@ -123,7 +123,10 @@ class _Pieces:
     """Pieces as columns; places are those that a block without pieces would give."""
 
     def __init__(self, start: int, pieces: Sequence[tuple[int, int, int | None, str | None]]):
-        offsets, positions, self._times, said = zip(*pieces, strict=True)
+        offsets, positions, times, said = zip(*pieces, strict=True)
+        self._times = [
+            time if time is not None and EARLIEST <= time <= LATEST else None for time in times
+        ]
         self.said = pa.array(said, pa.string())
         self._begins = np.array(offsets, np.int64) + start
         self._shift = np.array(positions, np.int64) - self._begins

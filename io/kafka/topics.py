@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.beginning import EARLIEST, Beginning
-from fixfeed.io.kafka.beside import said_beside
+from fixfeed.io.kafka.beside import beside
 from fixfeed.io.kafka.client import (
     Cluster,
     Consumer,
@@ -56,7 +56,6 @@ _GROUP = "fixfeed"
 _MANY = 10_000  # records that are taken at once
 _LOOK = 10.0  # seconds between two looks at topics and rights
 _LOOK_FOR_BROKERS = 1.0  # seconds between two looks while none answers
-_NOTHING = (None, None)  # neither key nor headers
 
 
 def patterns_of(topics: Iterable[str]) -> list[re.Pattern[str]]:
@@ -208,13 +207,15 @@ class KafkaTopics:
                 failed.append(message)
         for key, some in by_partition.items():
             if key in self._assigned:
-                times = [message.timestamp() for message in some]
-                beside = [(message.key(), message.headers()) for message in some]
+                known = [
+                    beside(message.key(), message.headers(), message.timestamp())
+                    for message in some
+                ]
                 records = Records(
                     [message.offset() for message in some],
                     [message.value() for message in some],
-                    [time * 1000 if kind else None for kind, time in times],
-                    [said_beside(*both) if both != _NOTHING else None for both in beside],
+                    [time for time, _ in known],
+                    [said for _, said in known],
                 )
                 self._blocks += self._assigned[key].partition.blocks(records)
         # After the records that came before them: what is missing begins where they end.

@@ -6,7 +6,7 @@ import datetime
 import pyarrow as pa
 import pytest
 
-from fixfeed.transforms.batch import Block, Piece
+from fixfeed.transforms.batch import EARLIEST, LATEST, Block, Piece
 from fixfeed.transforms.fix.protocol import FIX, Fix
 from fixfeed.transforms.fix.reading import USUAL
 from fixfeed.transforms.fix.secrets.masking import read_masking
@@ -71,6 +71,20 @@ def test_a_time_in_the_log_itself_counts_before_that_of_the_piece():
         datetime.datetime(2025, 1, 2, 9, 30, 0, 1, datetime.UTC)
     ]
     assert batch.messages["position"].to_pylist() == [127]
+
+
+def test_a_time_that_no_column_holds_is_none_and_the_others_stay():
+    times = [EARLIEST, EARLIEST - 1, LATEST, LATEST + 1, 1 << 62, 1 << 80, -(1 << 80), 7]
+    whole, _ = records(*map(str, range(len(times))))
+    pieces = [
+        piece._replace(captured_at=time) for piece, time in zip(whole.pieces, times, strict=True)
+    ]
+    messages = parsed(FIX, dataclasses.replace(whole, pieces=pieces)).messages
+    found = messages["captured_at"]
+    expected = [EARLIEST, None, LATEST, None, None, None, None, 7]
+    assert found.cast(pa.int64()).to_pylist() == expected
+    assert (found[0].as_py().year, found[2].as_py().year) == (1, 9999)
+    assert messages["msg_seq_num"].to_pylist() == [1] * len(times)
 
 
 def test_what_came_beside_a_piece_is_before_the_prefix_of_its_messages_and_masked():
