@@ -207,10 +207,7 @@ class KafkaTopics:
                 failed.append(message)
         for key, some in by_partition.items():
             if key in self._assigned:
-                known = [
-                    beside(message.key(), message.headers(), message.timestamp())
-                    for message in some
-                ]
+                known = [beside(message) for message in some]
                 records = Records(
                     [message.offset() for message in some],
                     [message.value() for message in some],
