@@ -1,6 +1,7 @@
 """The ledgers of a run without end: what is found is registered with them, whatever fails."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TypeVar
 
 from fixfeed.io.files.find import File
@@ -9,7 +10,9 @@ from fixfeed.io.ledger.ledger import Known, Ledger, SinkFailed, Stretch
 from fixfeed.io.ledger.source import Source
 from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.opening import begun, end, opened
 from fixfeed.pipelines.plan import Plan, everywhere, make_plan
+from fixfeed.pipelines.summary import Summary
 from fixfeed.transforms.batch import LARGEST_SOURCE
 
 __all__ = ["OpenLedgers"]
@@ -18,17 +21,29 @@ T = TypeVar("T")
 
 
 class OpenLedgers:
-    """The ledgers of a run without end, as its feed asks them (`sources.Ledgers`).
+    """The ledgers of a run without end, as its feed asks them (`source.Ledgers`).
 
+    They are opened when they are needed first: a gateway receives before a database is there.
     `plan` has what was registered. A ledger that has failed is opened again.
     """
 
-    def __init__(self, job: Job, ledgers: dict[str, Ledger], again: TryAgain):
-        """`ledgers` are those of the sinks of the job, by name; those opened again replace them."""
+    def __init__(self, job: Job, stack: ExitStack, again: TryAgain):
+        """The ledgers are those of the sinks of the job; `stack` closes them."""
         self._job = job
-        self._ledgers = ledgers
+        self._stack = stack
         self._again = again
-        self.plan = Plan(sources={name: {} for name in ledgers})
+        self._runs: dict[str, int] = {}
+        self._ledgers: dict[str, Ledger] = {}
+        self.plan = Plan(sources={sink.name: {} for sink in job.sinks})
+
+    def open(self) -> None:
+        """Open them and store that the run has begun, unless that is done; wait while one is away.
+
+        Raises `SinkError` if one cannot be opened, or the run is to stop.
+        """
+        if not self._ledgers:
+            self._ledgers = opened(self._job.sinks, self._stack, self._again)
+            self._runs = begun(self._job, self._ledgers)
 
     def known(self, files: Sequence[File]) -> set[str]:
         """See `Register`."""
@@ -107,6 +122,7 @@ class OpenLedgers:
 
     def _tried(self, work: Callable[[], T]) -> T:
         """Return the result of `work`, once the ledgers can be used."""
+        self.open()
 
         def opened_anew() -> T:
             try:
@@ -117,16 +133,23 @@ class OpenLedgers:
 
         return self._again.until_it_works(opened_anew)
 
-    def at_the_end(self, work: Callable[[], T]) -> T:
-        """Return the result of `work`, on ledgers that are opened anew if it fails.
+    def finish(self, summary: Summary) -> None:
+        """End the run in all of them.
 
-        They may not have been used since long before a server was started anew.
+        They may not have been used since long before a server was started anew, so they are opened
+        anew if that fails.
         """
+
+        def work() -> None:
+            for name, ledger in self._ledgers.items():
+                ledger.finish(dict.fromkeys(self.plan.sources[name].values(), ""))
+            end(self._runs, self._ledgers, summary)
+
         try:
-            return work()
+            work()
         except SinkFailed:
             self._open_anew()
-            return work()
+            work()
 
     def _open_anew(self) -> None:
         """Open all ledgers anew: a connection that has failed works no more."""

@@ -20,7 +20,6 @@ from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.health import Stored, Watched
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.open_ledgers import OpenLedgers
-from fixfeed.pipelines.opening import begun, end, opened
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.progress import shown_without_end
 from fixfeed.pipelines.running import runner_of
@@ -41,16 +40,14 @@ def run(job: Job, folder: Path) -> int:
     counters = folder / "metrics"
     counters.mkdir()
     metrics.start(counters)
-    with ExitStack() as stack:
+    with ExitStack() as opened, ExitStack() as stack:
         again = TryAgain(job.watch.stop, job.health)
-        ledgers = opened(job.sinks, stack, again)
-        runs = begun(job, ledgers)
-        opened_ledgers = OpenLedgers(job, ledgers, again)
+        ledgers = OpenLedgers(job, opened, again)
         assert job.stream is not None
         feed = job.stream(
             Reading(
                 job.rules.protocol,
-                opened_ledgers,
+                ledgers,
                 job.watch.stop,
                 lambda text: job.say(f"note: {text}"),
                 job.settings.max_message,
@@ -61,18 +58,13 @@ def run(job: Job, folder: Path) -> int:
             )
         )
         stack.callback(feed.close)
+        ledgers.open()
         job.health.feed, job.health.connected = feed, True
         with derived_all_along(job):
-            _read(job, feed, opened_ledgers.plan, counters, again)
-        summary = _summed_up(job, feed, opened_ledgers.plan, counters)
+            _read(job, feed, ledgers.plan, counters, again)
+        summary = _summed_up(job, feed, ledgers.plan, counters)
         settle(job, summary)
-
-        def finish() -> None:
-            for name, ledger in ledgers.items():
-                ledger.finish(dict.fromkeys(opened_ledgers.plan.sources[name].values(), ""))
-            end(runs, ledgers, summary)
-
-        opened_ledgers.at_the_end(finish)
+        ledgers.finish(summary)
     show = partial(print_summary, protocol=job.rules.protocol)
     return job.ending.tell(summary, show, summary.exit_code)
 

@@ -65,6 +65,9 @@ class Listener:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # A peer that never reads would end with a reset, for tickets that it has not read, and the
+        # kernel would throw away what it has sent last.
+        context.num_tickets = 0
         file = self.cert
         try:
             # Without a text, OpenSSL would ask the terminal for the password of the key.

@@ -157,3 +157,16 @@ def test_a_port_that_is_taken_ends_the_job_with_a_sentence(place, capfd):
         words = ["--input", source, "--spool", str(spool), "--output", uri]
         assert main(words) == 2
     assert f"cannot listen to {source}: " in capfd.readouterr().err
+
+
+def test_a_job_receives_before_its_database_is_there(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        uri = f"postgresql://fixfeed@127.0.0.1:{free.getsockname()[1]}/postgres"
+        one = job(tmp_path / "spool", uri)
+        try:
+            with socket.create_connection(("127.0.0.1", one.port())) as peer:
+                peer.sendall(numbered(1, 1))
+                wait_until(lambda: "1-1" in in_spool(tmp_path / "spool"))
+        finally:
+            one.killed()

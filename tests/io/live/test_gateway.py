@@ -227,6 +227,35 @@ def test_tls_takes_peers_whose_certificates_are_signed_and_no_others(tmp_path):
     assert "refused 127.0.0.1: no TLS with it: " in said[0]
 
 
+def test_what_a_peer_sends_by_tls_is_whole_though_it_never_reads(tmp_path):
+    authority = trustme.CA()
+    pair = authority.issue_cert("localhost")
+    pair.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    data = b"".join(map(message, range(5000)))
+
+    def peer(port):
+        with (
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as secure,
+        ):
+            secure.sendall(data)
+
+    async def run():
+        async with gateway(tmp_path, f"tls://127.0.0.1:0?cert={tmp_path}/server.pem") as (port,):
+            await asyncio.to_thread(peer, port)
+            while received(tmp_path) < len(data):
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert received(tmp_path) == len(data)
+
+
+def received(spool):
+    return sum(path.stat().st_size for path in spool.rglob("*.log"))
+
+
 def test_one_gateway_writes_the_spool_of_an_address(tmp_path):
     address = tmp_path / "tcp-127.0.0.1-0"
 
