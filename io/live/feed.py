@@ -142,6 +142,8 @@ class SpoolFeed:
             one = self._busy[0]
             block = next(self._blocks[one.folder], None)
             if block is not None:
+                if block.error:
+                    self._say(block.error)
                 self._busy.rotate(-1)
                 return block
             self._busy.popleft()

@@ -11,6 +11,7 @@ from fixfeed.io.files.planned import Planned
 from fixfeed.io.files.ranges import LONGEST, Range, blocks_of
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import EXACT, TAIL, Trail
+from fixfeed.io.live.intact import Intact
 from fixfeed.io.live.segments import SegmentsFile
 from fixfeed.io.live.spool import (
     INDEX,
@@ -30,6 +31,7 @@ _HEAD = 64 << 10  # bytes at the beginning that show how a connection is laid ou
 _BLOCK = 256 << 10  # bytes; random ones take seconds a mebibyte, while other peers wait
 _PATIENCE = 20  # times as long as a look at an unfinished message took, until the next one
 _WINDOW = 1 << 14  # records that are read at once: of many small chunks, blocks are small
+_CHUNK = 256  # bytes, as above: 4 MiB of larger chunks are read at once, after a look at their CRCs
 
 
 class SpooledConnection:
@@ -54,6 +56,7 @@ class SpooledConnection:
         self._size = 0  # of the index, when it was last looked at
         self._number = 0  # of the first record that ends after `at`
         self._window = _WINDOW
+        self._intact = Intact(folder)
         self._next_look = 0.0
         self._is_broken = False
 
@@ -107,18 +110,43 @@ class SpooledConnection:
             is_before = record is not None and record.end <= begin
             low, high = (middle + 1, high) if is_before else (low, middle)
         self._number = low
+        self._intact = self._intact_at(begin, is_first=begin > position)
         return begin
+
+    def _intact_at(self, begin: int, *, is_first: bool) -> Intact:
+        """Look at chunks from the one on that holds `begin`.
+
+        If `begin` `is_first` of what is there, the beginning of that chunk may have been removed.
+        """
+        before = (
+            next(records(self.folder / INDEX, self._number - 1, 1), None) if self._number else None
+        )
+        start = before.end if before else 0
+        inside = next(records(self.folder / INDEX, self._number, 1), None)
+        if is_first and start < begin and inside:
+            return Intact(self.folder, inside.end, self._number + 1)
+        return Intact(self.folder, start, self._number)
 
     def blocks(self) -> Iterator[Block]:
         """Yield what is there and was not read, up to the last border; the blocks tile it.
 
-        The message that it ends inside waits. If the connection has ended, it is a failure. The
-        last block has an error if the connection cannot be read on.
+        The message that it ends inside waits. If the connection has ended, it is a failure. Bytes
+        that are not what was received come with an error, provisionally, and the rest is read on.
+        The last block has an error if the connection cannot be read on.
         """
+        try:
+            yield from self._blocks()
+        except OSError as error:
+            self._is_broken = True
+            why = error.strerror or error
+            yield self._block(error=f"{self.folder}: cannot be read on: {why}", provisional=True)
+
+    def _blocks(self) -> Iterator[Block]:
         begin = time.monotonic()
         while self.at < self.end and not self._is_broken:
             framing = self._sniffed()
-            stop = self._window_end()
+            wanted = self._window_end()
+            stop = self._intact.up_to(wanted)
             before = self.at
             with SegmentsFile(self.folder, stop) as file:
                 blocks = blocks_of(
@@ -131,13 +159,18 @@ class SpooledConnection:
                         break
                     yield self._passed(block)
                     self._is_broken = block.error is not None
-            if self.at > before:
+            if self._intact.is_damaged and not self._is_broken:
+                yield self._unreadable()
+            elif self.at > before:
                 self._window = _WINDOW
                 begin = time.monotonic()
             elif stop == self.end:
                 self._next_look = time.monotonic() + _PATIENCE * (time.monotonic() - begin)
                 break
-            elif self._number + self._window > self._size // RECORD:
+            elif (
+                stop - self.at < self._window * _CHUNK
+                and self._number + self._window > self._size // RECORD
+            ):
                 self._is_broken = True
                 yield self._block(error=f"{self.folder / INDEX} is damaged", provisional=True)
             else:
@@ -151,6 +184,28 @@ class SpooledConnection:
     def _block(self, data: bytes = b"", **flags: Any) -> Block:
         layout = self._framing.layout if self._framing else None
         return Block(self.source.key, self.at, data, layout, origin=self.source, **flags)
+
+    def _unreadable(self) -> Block:
+        """Pass over damaged chunks, and the message that is cut by them; return what is there."""
+        damage = self._intact.pass_damage()
+        with SegmentsFile(self.folder, damage.end) as file:
+            data = b""
+            for start, end in file.stretches(self.at):
+                file.seek(start)
+                data += file.read(end - start)
+        if damage.lacking:
+            why = f"{damage.lacking:,} of them are not there any more"
+        else:
+            why = "their checksum differs"
+        block = self._block(
+            data,
+            error=f"{self.folder}: its bytes {damage.start:,} to {damage.end:,} are not what was "
+            f"received: {why}. What is there of them is kept as a failure, and what comes after "
+            "them is read. Put back the segment from a copy, or remove the folder",
+            provisional=True,
+        )
+        self.at, self._number, self._trail = damage.end, self._intact.number, None
+        return block
 
     def _sniffed(self) -> Framing:
         """Return the framing; what comes early on may show another one than what came before."""
@@ -167,6 +222,8 @@ class SpooledConnection:
         end = self.at
         for record in records(self.folder / INDEX, self._number, self._window):
             end = record.end
+            if end - self.at >= self._window * _CHUNK:
+                break
         self.end = max(self.end, end)  # more may have come since the index was looked at
         return end
 

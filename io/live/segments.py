@@ -13,7 +13,8 @@ __all__ = ["SegmentsFile"]
 class SegmentsFile(io.RawIOBase):
     """The bytes of a connection up to `stop`, at the positions that they have in it.
 
-    Where segments were removed, the byte before the next one reads as an end of line.
+    Where segments were removed, the byte before the next one reads as an end of line. A segment is
+    open while it is read from alone, so that any number of connections may be read in turn.
     """
 
     def __init__(self, connection: Path, stop: int):
@@ -22,8 +23,6 @@ class SegmentsFile(io.RawIOBase):
         self._starts = [start for start, _ in self._segments]
         self._stop = stop
         self._at = 0
-        self._number = -1
-        self._file = -1
 
     def readable(self) -> bool:
         """It is."""
@@ -57,30 +56,23 @@ class SegmentsFile(io.RawIOBase):
         number = bisect_right(self._starts, self._at) - 1
         if number < 0:
             return b""
-        if number != self._number:
-            self._shut()
-            self._file = os.open(self._segments[number][1], os.O_RDONLY)
-            self._number = number
-        data = os.pread(self._file, size, self._at - self._starts[number])
+        file = os.open(self._segments[number][1], os.O_RDONLY)
+        try:
+            data = os.pread(file, size, self._at - self._starts[number])
+        finally:
+            os.close(file)
         return data or (b"\n" if self._at + 1 in self._starts else b"")
 
-    def stretches(self) -> list[tuple[int, int]]:
-        """Return the stretches before `stop` that are there."""
+    def stretches(self, begin: int = 0, stop: int = 1 << 62) -> list[tuple[int, int]]:
+        """Return the stretches between two positions that are there, as far as it goes."""
         found: list[tuple[int, int]] = []
-        for start, path in self._segments:
-            end = min(start + path.stat().st_size, self._stop)
+        for first, path in self._segments:
+            start = max(first, begin)
+            end = min(first + path.stat().st_size, stop, self._stop)
+            if start >= end:
+                continue
             if found and found[-1][1] == start:
                 found[-1] = (found[-1][0], end)
-            elif start < end:
+            else:
                 found.append((start, end))
         return found
-
-    def close(self) -> None:
-        """Close it."""
-        self._shut()
-        super().close()
-
-    def _shut(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1

@@ -76,7 +76,8 @@ class Sink:
         if block == ROUND:
             return
         self.batches.append(parsed(FIX, block))
-        self.stretches.setdefault(block.source, []).append((block.start, block.end))
+        if not block.provisional:
+            self.stretches.setdefault(block.source, []).append((block.start, block.end))
 
 
 def drained(spool, sink, *, said=None, keep=3600.0, names=None):

@@ -4,12 +4,14 @@ import doctest
 import itertools
 import os
 import random
+import shutil
 
 import pytest
 
 from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.io.live import spool
+from fixfeed.io.live.feed import SpoolFeed
 from fixfeed.io.live.lock import Lock
 from fixfeed.io.live.reading import SpooledConnection
 from fixfeed.io.live.recovery import recover, recovered
@@ -332,6 +334,109 @@ def test_a_damaged_index_is_an_error_of_its_connection_alone(tmp_path):
     drained(tmp_path, sink)
     assert sorted(numbers_of(sink.batches)) == [1, 4]
     assert [batch.error for batch in sink.batches if batch.error] == [f"{folder}/index is damaged"]
+
+
+def change(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("lacking", [1, 20, 200])
+def test_a_segment_that_is_shorter_than_its_index_says_is_told_and_the_rest_is_read(
+    tmp_path, lacking
+):
+    data = b"".join(message(number) for number in range(100, 120))
+    folder, _ = write(tmp_path, *cut(data, range(0, len(data), 50)), segment=300)
+    write(tmp_path, message(1), name=connection(2))
+    _, (_, path), (end, _), *_ = segments_of(folder)
+    whole = path.read_bytes()
+    os.truncate(path, len(whole) - lacking)
+    sink, said = Sink(), []
+    drained(tmp_path, sink, said=said)
+    (failure,) = failures_of(batch for batch in sink.batches if batch.error)
+    position, reason, raw = failure
+    assert reason == "unreadable"
+    assert data[position:].startswith(raw)
+    assert position + len(raw) == end - lacking
+    numbers = numbers_of(sink.batches)
+    before = data[:position].count(b"8=FIX")
+    assert sorted(numbers) == [
+        1,
+        *range(100, 100 + before),
+        *range(100 + data[:end].count(b"8=FIX"), 120),
+    ]
+    (told,) = said
+    assert f"to {end:,} are not what was received: {lacking:,} of them are not there" in told
+    assert [batch.error for batch in sink.batches if batch.error] == [told]
+    # It is told again while it is so, and read once the segment is there again.
+    drained(tmp_path, Sink(), said=said)
+    assert said == [told] * 2
+    path.write_bytes(whole)
+    other = Sink()
+    other.stretches = sink.stretches
+    drained(tmp_path, other, said=said)
+    assert {*numbers_of(other.batches), *numbers} == {1, *range(100, 120)}
+    assert (failures_of(other.batches), len(said)) == ([], 2)
+
+
+def test_a_chunk_that_is_not_what_was_received_is_a_failure_and_the_rest_is_read(tmp_path):
+    data = b"".join(message(number) for number in range(9))
+    size = len(message(0))
+    places = [2 * size, 3 * size + 7, 4 * size, 7 * size]
+    folder, writer = write(tmp_path, *cut(data, places), ended=False)
+    (_, path), *_ = segments_of(folder)
+    change(path, 3 * size + 9)
+    one = SpooledConnection(folder, FIX)
+    assert one.has_news()
+    batches = [parse_block(block) for block in one.blocks()]
+    writer.append(message(9), 1)
+    published(writer)
+    writer.close()
+    assert one.has_news()
+    batches += [parse_block(block) for block in one.blocks()]
+    assert numbers_of(batches) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    damaged = path.read_bytes()[3 * size : 4 * size]
+    assert failures_of(batches) == [(3 * size, "unreadable", damaged)]
+    assert [batch.error for batch in batches if batch.error] == [
+        f"{folder}: its bytes {3 * size + 7} to {4 * size} are not what was received: their "
+        "checksum differs. What is there of them is kept as a failure, and what comes after "
+        "them is read. Put back the segment from a copy, or remove the folder"
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_byte_of_a_damaged_connection_is_in_a_block_once(tmp_path, seed):
+    rng = random.Random(seed)
+    data = b"".join(message(number, b"x" * rng.randrange(900)) for number in range(300))
+    chunks = cut(data, [rng.randrange(len(data)) for _ in range(200)])
+    folder, _ = write(tmp_path, *chunks, segment=20_000)
+    for _, path in rng.sample(segments_of(folder), 3):
+        change(path, rng.randrange(path.stat().st_size))
+    there = b"".join(path.read_bytes() for _, path in segments_of(folder))
+    one = SpooledConnection(folder, FIX)
+    one.has_news()
+    blocks = list(one.blocks())
+    assert b"".join(block.data for block in blocks) == there
+    assert [block.start for block in blocks[1:]] == [block.end for block in blocks[:-1]]
+    assert 1 <= sum(block.error is not None for block in blocks) <= 3
+    assert one.at == len(data)
+
+
+def test_a_connection_that_is_removed_while_it_is_read_is_an_error_of_it_alone(tmp_path):
+    folder, _ = write(tmp_path, message(1))
+    write(tmp_path, message(2), name=connection(2))
+    sink, said = Sink(), []
+    feed = SpoolFeed(
+        tmp_path, None, FIX, sink, stop=lambda: False, say=said.append, keep=3600, gather=0
+    )
+    feed._look()
+    shutil.rmtree(folder)
+    while (block := feed.next(0.1)) is not None:
+        sink.store(block)
+    assert numbers_of(sink.batches) == [2]
+    assert said == [f"{folder}: cannot be read on: No such file or directory"]
+    assert [reason for _, reason, _ in failures_of(sink.batches)] == ["unreadable"]
 
 
 # Too long, and too much.
