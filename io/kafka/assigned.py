@@ -7,12 +7,16 @@ __all__ = ["Assigned"]
 
 
 class Assigned:
-    """A partition that is read. All sinks have what is before `stored`; `told` was committed."""
+    """A partition that is read. All sinks have what is before `stored`; `told` was committed.
+
+    What is before `handed` was handed to the run: of the blocks that are made (`Partition.given`),
+    some may still wait.
+    """
 
     def __init__(self, partition: Partition, at: int):
         """`at` is the offset at which reading begins."""
         self.partition = partition
-        self.begin = self.stored = at
+        self.begin = self.stored = self.handed = at
         self.told = -1
 
     @property

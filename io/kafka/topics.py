@@ -130,7 +130,7 @@ class KafkaTopics:
         self._group.use(self._consumer)
         self._beginning = Beginning(address, self._consumer, stored)
         self._ids: dict[str, str] = {}
-        self._blocks: deque[Block] = deque()
+        self._blocks: deque[tuple[Block, Assigned, int]] = deque()
         self._away = self._looking_for_brokers = False
         self._beyond: dict[tuple[str, int], int] = {}
         self._looking: Future[dict[str, Topic | KafkaTrouble]] | None = None
@@ -173,7 +173,7 @@ class KafkaTopics:
         """See `Feed`."""
         stopping = self._stop()
         if self._blocks and not stopping:
-            return self._blocks.popleft()
+            return self._handed()
         if self._flushed is not None:
             self._group.tell(self._flushed)
             self._flushed = None
@@ -182,7 +182,7 @@ class KafkaTopics:
                 self.ended = True
                 return None
         if stopping or (not self._stored.remember and self._group.is_due()):
-            self._flushed = {key: one.partition.given for key, one in self._assigned.items()}
+            self._flushed = {key: one.handed for key, one in self._assigned.items()}
             return FLUSH
         if self._group.is_due():
             self._group.tell({})
@@ -190,11 +190,20 @@ class KafkaTopics:
         first = self._consumer.poll(seconds)
         if first is not None:
             self._read([first, *self._consumer.consume(_MANY - 1, 0)])
-        return self._blocks.popleft() if self._blocks else None
+        return self._handed() if self._blocks else None
 
     def close(self) -> None:
         """Close the consumer."""
         self._consumer.close()
+
+    def _wait(self, one: Assigned, blocks: Iterable[Block]) -> None:
+        """Have blocks of a partition wait for their turn, each with the offset where it ends."""
+        self._blocks += ((block, one, one.partition.given) for block in blocks)
+
+    def _handed(self) -> Block:
+        block, one, end = self._blocks.popleft()
+        one.handed = end
+        return block
 
     def _read(self, messages: Iterable[Any]) -> None:
         """Make blocks of messages of librdkafka, whose types say less than there is."""
@@ -214,7 +223,7 @@ class KafkaTopics:
                     [time for time, _ in known],
                     [said for _, said in known],
                 )
-                self._blocks += self._assigned[key].partition.blocks(records)
+                self._wait(self._assigned[key], self._assigned[key].partition.blocks(records))
         # After the records that came before them: what is missing begins where they end.
         for message in failed:
             self._failed((message.topic(), message.partition()), message.error())
@@ -244,7 +253,7 @@ class KafkaTopics:
                 f"{one.partition.next:,} on were deleted (retention) before they were read"
             )
             self._say(why)
-            self._blocks += one.partition.missed(low, why)
+            self._wait(one, one.partition.missed(low, why))
         elif one.partition.next > high:
             # Or the topic is another one by now, as a look at it tells.
             self._consumer.incremental_unassign([one.at(0)])
@@ -350,10 +359,10 @@ class KafkaTopics:
             if at is None:
                 at = self._beginning.as_said(one, low, high) if fresh else low
             partition = Partition(one, self._protocol, at=at, longest=self._longest)
+            reading = self._assigned[one.topic, one.number] = Assigned(partition, at)
+            assigned.append(reading)
             if fresh and self._beginning.says != EARLIEST:
-                self._blocks += partition.left_out(at)
-            self._assigned[one.topic, one.number] = Assigned(partition, at)
-            assigned.append(self._assigned[one.topic, one.number])
+                self._wait(reading, partition.left_out(at))
         self._assign(assigned)
 
     # What goes wrong.

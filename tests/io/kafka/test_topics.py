@@ -302,6 +302,22 @@ def test_odd_records_of_several_partitions_are_stored_with_their_failures(kafka)
     assert failure["raw"] == cut
 
 
+def test_a_stop_commits_nothing_that_was_read_ahead_and_not_handed_on(kafka):
+    topic, group = kafka.topic(partitions=4), kafka.topic()
+    for number in range(4):
+        send(kafka, topic, number, partition=number)
+    reading = Reading(kafka, topic, Sink(remember=False), group=group)
+    time.sleep(2)  # the client reads ahead meanwhile
+    reading.until(lambda: reading.sink.numbers)
+    assert len(reading.feed._blocks) > 0
+    reading.stop()
+    stored = reading.sink.numbers
+    offsets = [committed(kafka, group, topic, number) for number in range(4)]
+    assert [number for number in range(4) if offsets[number] == 1] == sorted(stored)
+    rest = set(range(4)) - set(stored)
+    Reading(kafka, topic, Sink(remember=False), group=group).numbers(*rest).stop()
+
+
 def test_where_nothing_is_remembered_the_group_says_where_reading_begins(kafka):
     topic, group = kafka.topic(), kafka.topic()
     send(kafka, topic, 1, 2)
