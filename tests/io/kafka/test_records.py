@@ -67,6 +67,15 @@ def test_whole_messages_come_in_one_block_with_the_positions_of_their_records():
     assert batch.source == "kafka:fix.raw/3/0/C/T"
 
 
+def test_a_record_of_many_messages_is_read_in_the_same_block_as_others():
+    many = b"".join(message(number) for number in range(3, 2003))
+    _, (block,), (batch,) = read(records(message(1), many, message(2)))
+    assert (len(block.apart), batch.failures.num_rows) == (0, 0)
+    assert batch.messages["msg_seq_num"].to_pylist() == [1, *range(3, 2003), 2]
+    assert batch.messages["position"][1].as_py() == ROOM
+    assert batch.messages["position"][2001].as_py() == 2 * ROOM
+
+
 def test_a_record_cut_anywhere_is_a_failure_and_the_next_one_is_whole():
     whole = message(1, text=b"x" * 20)
     cut = [whole[:end] for end in range(1, len(whole) - 1)]

@@ -8,6 +8,8 @@ __all__ = ["whole"]
 _DIGITS = 7  # of BodyLength; the framing trusts numbers of up to a mebibyte
 _LONGEST_BODY = 1 << 20
 _PAD = 32
+_ROUNDS = 4
+_FEW = 16  # a round costs as much as looking at so many messages by themselves
 _ZERO, _NINE, _DOT, _LINE_FEED, _RETURN = b"09.\n\r"
 
 
@@ -19,7 +21,8 @@ def whole(
     Such a record is one or more messages with BeginString and a BodyLength that leads to CheckSum,
     after which come the delimiter, line ends, or both; at the end of the record neither has to. So
     its messages are the same with any other record on the lines before and after it. Of other
-    records nothing is known.
+    records nothing is known, nor of the few that hold many more messages than the others: all
+    records are looked at together, the first message of each, then the second, and so on.
 
     >>> data = b"8=FIX.4.4|9=5|35=0|10=161|\\n8=FIX.4.4|9=5|35=0|10=1"
     >>> whole(data, np.array([0, 27]), np.array([26, 50]), b"|").tolist()
@@ -32,10 +35,13 @@ def whole(
     octets = np.frombuffer(data + bytes(_PAD), np.uint8)
     rows = np.flatnonzero(ends > begins)
     at, end = begins[rows], ends[rows]
-    while len(rows):
+    feeds = np.flatnonzero(octets == _LINE_FEED)
+    rounds = 0
+    while len(rows) >= (1 if rounds < _ROUNDS else _FEW):
+        rounds += 1
         next_at, good = _after_message(octets, at, end, one)
-        if b"\n" in data:
-            good &= ~_has_line_feed(octets, at, next_at, good)
+        # A message that holds a line feed: whether its length is right is doubtful.
+        good &= feeds.searchsorted(next_at) == feeds.searchsorted(at)
         rows, at, end = rows[good], next_at[good], end[good]
         for _ in range(2):
             at = at + ((at < end) & ((octets[at] == _LINE_FEED) | (octets[at] == _RETURN)))
@@ -86,14 +92,3 @@ def _reads(octets: NDArray[np.uint8], at: NDArray[np.int64], text: bytes) -> NDA
 
 def _is_digit(octet: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return (octet >= _ZERO) & (octet <= _NINE)
-
-
-def _has_line_feed(
-    octets: NDArray[np.uint8],
-    begin: NDArray[np.int64],
-    end: NDArray[np.int64],
-    good: NDArray[np.bool_],
-) -> NDArray[np.bool_]:
-    """Return which of the messages hold a line feed: whether their length is right is doubtful."""
-    feeds = np.flatnonzero(octets == _LINE_FEED)
-    return good & (feeds.searchsorted(end) > feeds.searchsorted(begin))

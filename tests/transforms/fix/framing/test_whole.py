@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.framing import whole as module
 from fixfeed.transforms.fix.framing.whole import whole
 from fixfeed.transforms.fix.parser import parse_block
 from tests.transforms.fix.messages import SPLICES, encode, mutate, random_fields
@@ -81,6 +82,29 @@ def test_a_length_that_reaches_the_next_record_is_not():
     )
     assert longer != first
     assert told([longer, second]) == [False, True]
+
+
+@pytest.fixture
+def rounds(monkeypatch):
+    """How many messages each round has looked at."""
+    looked, real = [], module._after_message
+
+    def counting(octets, at, end, one):
+        looked.append(len(at))
+        return real(octets, at, end, one)
+
+    monkeypatch.setattr(module, "_after_message", counting)
+    return looked
+
+
+def test_records_of_many_messages_are_told_as_long_as_there_are_many(rounds):
+    assert all(told([message(number) * 50 for number in range(100)]))
+    assert rounds == [100] * 50
+
+
+def test_a_few_records_of_many_messages_take_a_few_rounds_and_are_left_to_others(rounds):
+    assert told([GOOD * 5_000, GOOD, GOOD * 2, GOOD * 5_000]) == [False, True, True, False]
+    assert rounds == [4, 3, 2, 2]
 
 
 @pytest.mark.parametrize("seed", range(20))
