@@ -15,6 +15,7 @@ from fixfeed.io.files.globs import visible
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.endings import Ending
 from fixfeed.pipelines.health import Health
+from fixfeed.pipelines.kafka_input import refuse_what_feeds_itself
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.recipe import Rules
 from fixfeed.pipelines.running import LOCAL, Watch, check_runner
@@ -64,6 +65,7 @@ class Job:
         if not settings.input:
             raise UsageError(_nothing_to_read(settings))
         self.sources = sources_of(settings.input)
+        refuse_what_feeds_itself(settings.input, settings.output, self.rules.protocol)
         self.stream = _stream(self.sources, settings)
         names = [sink.name for sink in self.sinks]
         self.health = Health(names, longest=settings.health_lag, stopping=watch.stop)

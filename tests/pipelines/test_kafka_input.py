@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 
+import pytest
 from confluent_kafka import Producer
 
+from fixfeed.pipelines.fixfeed import main
 from tests.pipelines.jobs import FIXFEED
 from tests.pipelines.kafka_input_kills import killed
 from tests.services.kafka_server import PASSWORD
@@ -97,3 +99,16 @@ def test_standard_output_gets_what_the_group_has_not_committed(kafka, tmp_path):
     ]
     assert numbers == [["1", "2"], ["3"]]
     assert "reading begins where group fixfeed has committed" in first.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "topic"),
+    [
+        ("kafka://a:9092/fix.raw", "kafka://a/fix.raw", "fix.raw"),
+        ("kafka://b,a/x,fix.out.failures", "kafka://a:9092/fix.out", "fix.out.failures"),
+        (r"kafka://a/^fix\..*", "kafka://a/fix.messages?format=raw", "fix.messages"),
+    ],
+)
+def test_a_job_that_would_read_what_it_writes_is_refused(source, output, topic, capsys):
+    assert main(["--input", source, "--output", output]) == 2
+    assert f"reads the topic {topic}, to which an output writes" in capsys.readouterr().err
