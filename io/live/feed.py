@@ -10,8 +10,8 @@ from fixfeed.io.files.ranges import LONGEST
 from fixfeed.io.ledger.ledger import gaps
 from fixfeed.io.live.reading import SpooledConnection
 from fixfeed.io.live.recovery import recovered
-from fixfeed.io.live.removal import remove_connection, remove_segments
-from fixfeed.io.live.spool import addresses_in, connections_in, segments_of
+from fixfeed.io.live.removal import is_long, remove_connection, remove_segments
+from fixfeed.io.live.spool import addresses_in, connections_in
 from fixfeed.io.stream import Stored
 from fixfeed.transforms.batch import ROUND, Block
 from fixfeed.transforms.protocol import Protocol as Messages
@@ -84,6 +84,7 @@ class SpoolFeed:
         self._done: dict[Path, SpooledConnection] = {}
         self._new: set[Path] = set()
         self._listed: dict[Path, int] = {}
+        self._said: set[str] = set()
         self._busy: deque[SpooledConnection] = deque()
         self._blocks: dict[Path, Iterator[Block]] = {}
         self._next_look = self._next_care = self._given = 0.0
@@ -224,7 +225,10 @@ class SpoolFeed:
                 self._done[one.folder] = one
                 continue
             position = lacking[0][0] if lacking else one.end
-            begin = one.start_at(position)
+            try:
+                begin = one.start_at(position)
+            except FileNotFoundError:
+                one.at = begin = position  # another job has removed it; to read it is an error
             if begin > position:
                 self._say(
                     f"{one.source.name}: a sink lacks its bytes {position:,} to {begin:,}, which "
@@ -246,18 +250,26 @@ class SpoolFeed:
             try:
                 recovered(address, self._say)
             except OSError as error:
-                self._say(f"{address}: its connections cannot be ended: {error}")
+                self._say_once(f"{address}: its connections cannot be ended: {error}")
 
     def _remove(self) -> None:
         """Remove what all sinks have, and what is old enough."""
         before = int((time.time() - self._keep) * 1e6)
         over = [one for one in self._done.values() if one.ended and one.ended.received < before]
-        lasting = [one for one in self._open.values() if len(segments_of(one.folder)) > 2]
+        lasting = [one for one in self._open.values() if is_long(one.folder)]
         if not over and not lasting:
             return
         done = self._ledgers.done([one.source for one in (*over, *lasting)])
-        for one in over:
-            if remove_connection(one.folder, done.get(one.source.key, ())):
-                del self._done[one.folder]
-        for one in lasting:
-            remove_segments(one.folder, done.get(one.source.key, ()), before)
+        try:
+            for one in over:
+                if remove_connection(one.folder, done.get(one.source.key, ())):
+                    del self._done[one.folder]
+            for one in lasting:
+                remove_segments(one.folder, done.get(one.source.key, ()), before)
+        except OSError as error:
+            self._say_once(f"{self._spool}: what is stored cannot be removed: {error}")
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._say(text)

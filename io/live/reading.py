@@ -73,9 +73,11 @@ class SpooledConnection:
         if self._is_broken or (time.monotonic() < self._next_look and not at_once):
             return False
         try:
-            size = os.stat(self.folder / INDEX).st_size
+            return self._looked_at(os.stat(self.folder / INDEX).st_size)
         except FileNotFoundError:
             return False
+
+    def _looked_at(self, size: int) -> bool:
         if size == self._size or size < RECORD:
             return False
         count = size // RECORD

@@ -56,6 +56,7 @@ PRIVATE = 0o750
 INDEX = "index"
 LOCK = "lock"
 _SEGMENT = ".log"
+_SEGMENT_NAME = re.compile(r"(\d{12,})\.log")
 
 _FORM = struct.Struct("<QqIII")
 _CHECK = struct.Struct("<I")
@@ -115,14 +116,13 @@ def records(index: Path, first: int = 0, limit: int = 1 << 62) -> Iterator[Recor
 
 
 def segments_of(connection: Path) -> list[tuple[int, Path]]:
-    """Return the segments of a connection in order, each with the position of its first byte."""
+    """Return the segments of a connection in order, each with the position of its first byte.
+
+    Anything else in its folder is left alone. Raises `OSError` if the folder is gone.
+    """
     with os.scandir(connection) as entries:
-        found = [
-            (int(entry.name.removesuffix(_SEGMENT)), connection / entry.name)
-            for entry in entries
-            if entry.name.endswith(_SEGMENT)
-        ]
-    return sorted(found)
+        names = [match for entry in entries if (match := _SEGMENT_NAME.fullmatch(entry.name))]
+    return sorted((int(name[1]), connection / name[0]) for name in names)
 
 
 def segment_name(position: int) -> str:
@@ -167,7 +167,7 @@ def connections_in(address: Path) -> list[Path]:
 def _folders(folder: Path, names: re.Pattern[str]) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            found = [entry.name for entry in entries if names.fullmatch(entry.name)]
+            found = [one.name for one in entries if names.fullmatch(one.name) and one.is_dir()]
     except FileNotFoundError:
         return []
     return [folder / name for name in sorted(found)]

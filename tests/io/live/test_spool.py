@@ -10,12 +10,12 @@ import pytest
 
 from fixfeed.io.files.find import cut_ranges, find_files
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.live import spool
+from fixfeed.io.live import feed, spool
 from fixfeed.io.live.feed import SpoolFeed
 from fixfeed.io.live.lock import Lock
 from fixfeed.io.live.reading import SpooledConnection
 from fixfeed.io.live.recovery import recover, recovered
-from fixfeed.io.live.removal import remove_connection, remove_segments
+from fixfeed.io.live.removal import is_long, remove_connection, remove_segments
 from fixfeed.io.live.spool import INDEX, RECORD, Kind, records, segments_of, source_of
 from fixfeed.io.live.writing import SpoolWriter
 from fixfeed.transforms.fix.parser import parse_block
@@ -427,12 +427,12 @@ def test_a_connection_that_is_removed_while_it_is_read_is_an_error_of_it_alone(t
     folder, _ = write(tmp_path, message(1))
     write(tmp_path, message(2), name=connection(2))
     sink, said = Sink(), []
-    feed = SpoolFeed(
+    one = SpoolFeed(
         tmp_path, None, FIX, sink, stop=lambda: False, say=said.append, keep=3600, gather=0
     )
-    feed._look()
+    one._look()
     shutil.rmtree(folder)
-    while (block := feed.next(0.1)) is not None:
+    while (block := one.next(0.1)) is not None:
         sink.store(block)
     assert numbers_of(sink.batches) == [2]
     assert said == [f"{folder}: cannot be read on: No such file or directory"]
@@ -470,6 +470,69 @@ def test_a_connection_is_removed_once_every_sink_has_all_of_it(tmp_path):
     assert not remove_connection(folder, [(0, half)])
     assert remove_connection(folder, [(0, whole)])
     assert list(folder.parent.iterdir()) == []
+
+
+def test_what_another_job_removes_at_the_same_time_is_gone(tmp_path, monkeypatch):
+    folder, _ = write(tmp_path, message(1))
+    assert remove_connection(folder, [(0, len(message(1)))])
+    assert remove_connection(folder, [(0, len(message(1)))])
+    remove_segments(folder, [], before=1 << 62)
+    assert not is_long(folder)
+    # One that goes between two looks of a job that lacks it.
+    folder, _ = write(tmp_path, message(1))
+    write(tmp_path, message(2), name=connection(2))
+    start_at = SpooledConnection.start_at
+
+    def removed(one, position):
+        if one.folder == folder:
+            shutil.rmtree(folder)
+        return start_at(one, position)
+
+    monkeypatch.setattr(SpooledConnection, "start_at", removed)
+    sink, said = Sink(), []
+    drained(tmp_path, sink, said=said)
+    assert numbers_of(sink.batches) == [2]
+    assert said == [f"{folder}: cannot be read on: No such file or directory"]
+
+
+def test_what_does_not_belong_to_a_spool_is_left_alone(tmp_path):
+    folder, _ = write(tmp_path, message(1))
+    foreign = [
+        folder / "notes.log",
+        folder / "1.log",
+        tmp_path / "tcp-x-1",
+        folder.parent / connection(1),
+        tmp_path / "notes",
+    ]
+    for path in foreign:
+        path.write_text("x")
+    sink, said = Sink(), []
+    drained(tmp_path, sink, said=said)
+    assert (numbers_of(sink.batches), said) == ([1], [])
+    lock = Lock(folder.parent)
+    recover(folder.parent, lock, said.append)
+    lock.release()
+    assert said == []
+    assert all(path.read_text() == "x" for path in foreign)
+
+
+def test_what_cannot_be_removed_or_ended_is_told_once(tmp_path, monkeypatch):
+    write(tmp_path, message(1))
+    write(tmp_path, message(2), ended=False, name=connection(2))
+
+    def fails(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(feed, "remove_connection", fails)
+    monkeypatch.setattr(feed, "recovered", fails)
+    monkeypatch.setattr(feed, "_CARE", 0)
+    sink, said = Sink(), []
+    drained(tmp_path, sink, said=said, keep=0.01)
+    assert sorted(numbers_of(sink.batches)) == [1, 2]
+    assert sorted(said) == [
+        f"{tmp_path / ADDRESS}: its connections cannot be ended: [Errno 13] Permission denied",
+        f"{tmp_path}: what is stored cannot be removed: [Errno 13] Permission denied",
+    ]
 
 
 def test_of_a_connection_that_lasts_the_first_segment_and_what_is_read_from_stays(tmp_path):
