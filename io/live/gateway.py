@@ -27,6 +27,7 @@ __all__ = ["Gateway"]
 
 _GROUP = 0.004  # seconds in which writes are gathered before they are synced
 _SYNCING = 8  # threads; the syncs of a file system that go on at once become one
+_CARE = 1.0  # seconds between two looks whether the spool is there still
 _AGAIN = 0.25  # seconds between two attempts to write to a full disk
 _RESERVE = 1 << 20  # bytes kept free for what was read when the disk became full
 _LAST = 0.1  # seconds in which what has come is taken still when the gateway ends
@@ -167,7 +168,7 @@ class Gateway:
         with ThreadPoolExecutor(_SYNCING, "sync") as threads:
             syncing = loop.create_task(self._sync(threads))
             tasks = [loop.create_task(self._accept(*one)) for one in self._sockets]
-            tasks.append(loop.create_task(self._end_idle()))
+            tasks += [loop.create_task(self._end_idle()), loop.create_task(self._end_removed())]
             await self._stopped.wait()
             await asyncio.sleep(_LAST)
             for task in tasks:
@@ -367,6 +368,30 @@ class Gateway:
                 elif not self.is_full:
                     self._written.set()
 
+    async def _end_removed(self) -> None:
+        """End connections whose folders were removed, as nobody would read them; begin others."""
+        while True:
+            await asyncio.sleep(_CARE)
+            for connection in self._all():
+                if connection.is_removed:
+                    self.say(
+                        f"the spool of {connection.text} was removed: it is ended, and what it has "
+                        "sent since then is lost"
+                    )
+                    connection.close(Kind.STOPPED)
+            for number, listener in enumerate(self._listeners):
+                if self._locks[number].is_removed:
+                    address = self._spool / listener.folder
+                    try:
+                        address.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+                        lock = Lock(address)
+                        lock.note_boot()
+                        self._locks[number].release()
+                        self._locks[number] = lock
+                        self._reserve(address)
+                    except OSError as error:
+                        self._refuse(_cannot_write(address, error))
+
     async def _end_idle(self) -> None:
         limits = [one.idle for one in self._listeners if one.idle is not None]
         if not limits:
@@ -398,6 +423,17 @@ class _Connection(asyncio.Protocol):
         if self._writer is None:
             self._writer = self._gateway.writer(self.listener, *self._peer)
         return self._writer
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether its folder was removed from the spool."""
+        return self._writer is not None and self._writer.is_removed
+
+    @property
+    def text(self) -> str:
+        """What it is, for people."""
+        host, port = self._peer
+        return f"the connection from {host}:{port} to {self.listener.text}"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -29,6 +29,11 @@ class Lock:
             os.close(self._file)
             raise
 
+    @property
+    def is_removed(self) -> bool:
+        """Whether its file was removed, so that others may take the lock of a new one."""
+        return os.fstat(self._file).st_nlink == 0
+
     def note_boot(self) -> None:
         """Note that from now on a gateway of this boot writes."""
         os.ftruncate(self._file, 0)

@@ -56,6 +56,11 @@ class SpoolWriter:
         return not (self._parts or self._records)
 
     @property
+    def is_removed(self) -> bool:
+        """Whether somebody has removed its files, so that nobody reads what is written."""
+        return self._index >= 0 and os.fstat(self._index).st_nlink == 0
+
+    @property
     def unwritten(self) -> int:
         """How many bytes wait to be written."""
         return sum(len(part.data) for part in self._parts) - self._written

@@ -5,6 +5,7 @@ import errno
 import os
 import random
 import resource
+import shutil
 import socket
 import ssl
 import struct
@@ -18,6 +19,7 @@ import trustme
 from fixfeed.io.live import writing
 from fixfeed.io.live.gateway import Gateway
 from fixfeed.io.live.listener import CannotListen, Listener
+from fixfeed.io.live.recovery import recovered
 from fixfeed.io.live.spool import INDEX, Kind, addresses_in, connections_in, records
 from fixfeed.pipelines.listeners import listeners_of
 from tests.io.live.spools import Sink, drained, failures_of, message, numbers_of
@@ -267,6 +269,35 @@ def test_one_gateway_writes_the_spool_of_an_address(tmp_path):
             assert time.monotonic() - begin > 1  # it waits for one that is about to end
 
     asyncio.run(run())
+
+
+def test_a_spool_that_is_removed_is_told_and_begun_anew(tmp_path):
+    said, spool = [], tmp_path / "spool"
+
+    async def run():
+        async with gateway(spool, LOCAL, said=said) as (port,):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            peer = writer.get_extra_info("sockname")[1]
+            writer.write(message(1))
+            await asyncio.sleep(0.1)
+            shutil.rmtree(spool)
+            writer.write(message(2))
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+            await send(port, message(3))
+            await asyncio.sleep(0.1)
+            (address,) = addresses_in(spool)
+            assert not recovered(address, said.append)
+            return peer
+
+    peer = asyncio.run(run())
+    assert numbers_of(stored(spool)) == [3]
+    assert endings(spool) == [Kind.CLOSED]
+    assert said == [
+        f"the spool of the connection from 127.0.0.1:{peer} to {LOCAL} was removed: it is ended, "
+        "and what it has sent since then is lost"
+    ]
 
 
 def test_what_cannot_be_listened_to_is_an_error_that_says_what_can(tmp_path):
