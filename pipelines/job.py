@@ -126,8 +126,8 @@ def _stream(sources: Sequence[Source], settings: Settings) -> Stream | None:
     if settings.reprocess:
         raise UsageError(
             "--reprocess replaces what is stored of files that are read to their end: name the "
-            "files without follow:, and start the stream afterwards; a topic is read anew into "
-            "another output"
+            "files without follow: or replay:, and start the stream afterwards; what a topic or a "
+            "spool has is read anew into another output"
         )
     if (settings.workers or 1) > 1:
         raise UsageError("a stream is read by one worker: leave out --workers")

@@ -99,7 +99,7 @@ def listeners_of(texts: Sequence[str]) -> list[Listener]:
     for text in texts:
         scheme, mark, rest = text.partition("://")
         if not mark or scheme not in _SCHEMES:
-            near = nearest(scheme, _SCHEMES, cutoff=0.3) if mark else ""
+            near = nearest(scheme.lower(), _SCHEMES, cutoff=0.3) if mark else ""
             guess = f"; did you mean {redact(f'{near}://{rest}')}?" if near else ""
             raise UnknownPlace(
                 "a gateway listens to tcp://0.0.0.0:9876 or tls://0.0.0.0:9877?cert=server.pem, "

@@ -191,6 +191,9 @@ class ReplayedFiles:
         return readers
 
     def _say_what_is_stored(self, parts: Collection[Sequence[Range]]) -> None:
+        if self._files and not any(file.size for file in self._files):
+            self._say("nothing is left to replay: all files are empty")
+            return
         if self._files and not parts:
             self._say(f"everything is stored already, so nothing is left to replay; {_ELSEWHERE}")
             return

@@ -91,6 +91,8 @@ class SpoolFeed:
         self._in_round = False
         self._next_removal = time.monotonic() + min(keep, _REMOVE)
         self._until: float | None = None
+        if names is None and not spool.is_dir():
+            say(f"there is no folder {spool} yet: it is waited for until a gateway makes it")
 
     @property
     def state(self) -> str:

@@ -250,7 +250,7 @@ def test_a_stream_that_is_stopped_in_its_first_second_ends_as_any_other(seconds,
     [
         (["--input", "day.log"], "shares no job with input of another kind"),
         (["--workers", "2"], "a stream is read by one worker"),
-        (["--reprocess"], "name the files without follow:"),
+        (["--reprocess"], "name the files without follow: or replay:, and start"),
         (
             ["--runner", "PrismRunner"],
             "a stream is read by the DirectRunner, found --runner PrismRunner",

@@ -127,6 +127,14 @@ def test_a_signal_pauses_a_replay_and_lets_it_go_on(logs, database):
     assert b"the replay goes on" in err
 
 
+def test_that_the_files_of_a_replay_are_empty_is_told(logs, database, capfd):
+    (logs / "a.log").touch()
+    assert main(replay(f"{logs}/a.log", database)) == 0
+    err = capfd.readouterr().err
+    assert "nothing is left to replay: all files are empty" in err
+    assert "stored already" not in err
+
+
 def test_what_cannot_be_read_is_told_and_the_rest_replayed(logs, database, capfd):
     write(logs / "a.log", *range(10))
     words = replay(f"{logs}/a.log?speed=0", database, "--input", f"replay:{logs}/b.log")

@@ -130,6 +130,7 @@ def test_a_full_disk_stops_reading_until_there_is_room(place):
         ("tcp://0.0.0.0:9876?cert=x.pem", "cert is for tls://, found tcp://"),
         ("tls://0.0.0.0:9876", "needs a certificate: tls://0.0.0.0:9876?cert=server.pem"),
         ("tls://0.0.0.0:9876?cert=no.pem", "cert is 'no.pem', and there is no such file"),
+        ("TCP://0.0.0.0:9876", "did you mean tcp://0.0.0.0:9876?"),
         ("tpc://0.0.0.0:9876", "did you mean tcp://0.0.0.0:9876?"),
     ],
 )

@@ -282,6 +282,15 @@ def test_a_feed_reads_what_a_sink_lacks_and_nothing_twice(tmp_path):
     assert numbers_of(sink.batches[before:]) == [2]
 
 
+def test_a_spool_that_is_not_there_yet_is_waited_for_and_told(tmp_path):
+    said, spool_ = [], tmp_path / "spool"
+    drained(spool_, Sink(), said=said)
+    assert said == [f"there is no folder {spool_} yet: it is waited for until a gateway makes it"]
+    spool_.mkdir()
+    drained(spool_, Sink(), said=said)
+    assert len(said) == 1
+
+
 def test_a_feed_goes_on_in_the_middle_with_the_version_that_a_logon_named(tmp_path):
     session = [(34, b"1"), (49, b"A"), (56, b"B")]
     logon = encode([(35, b"A"), *session, (1137, b"7")], version="FIXT.1.1")
