@@ -17,6 +17,17 @@ _SECRET_WORDS = re.compile(
     re.IGNORECASE,
 )
 _SECRET_NAMES = ("pass", "sig", "pw")
+# Of Kafka's properties, whose names have dots, these alone may be shown: a password may be in any
+# other one, as in `sasl.pasword` or `sasl.jaas.config`.
+_OPEN_PROPERTIES = re.compile(
+    r"(?:batch|broker|check|client|compression|connections|delivery|enable|fetch|heartbeat"
+    r"|isolation|linger|max|message|metadata|queue|queued|receive|reconnect|request|retry|session"
+    r"|socket|statistics|sticky|topic|transaction|transactional)\.[a-z.]+"
+    r"|security\.protocol|sasl\.(?:mechanisms?|username|kerberos\.(?:keytab|principal|service\.name))"
+    r"|sasl\.oauthbearer\.(?:method|scope|client\.id)"
+    r"|ssl\.(?:(?:ca|certificate|crl|key|keystore)\.location|endpoint\.identification\.algorithm)"
+    r"|ssl\.(?:cipher\.suites|curves\.list|sigalgs\.list)"
+)
 # A name and its value: up to `&` or a blank before the next name, or in single quotes as in libpq.
 # An error's own closing quote does not end a value; it is hidden too.
 _PAIR = re.compile(
@@ -42,7 +53,8 @@ def redact(uri: str) -> str:
     """Return a URI, DSN or path without any passwords in it.
 
     Passwords are the text after a user up to the last `@`, and the values of parameters with a
-    secret's name (`password`, `sslpassword`, `token` ..., not `passfile`), each replaced by `***`.
+    secret's name (`password`, `sslpassword`, `token` ..., not `passfile`), each replaced by `***`;
+    with Kafka, of any property that is not known to have none.
     """
     return _without_parameters(_without_userinfo(uri))
 
@@ -121,9 +133,10 @@ def _is_scheme(text: str) -> bool:
 
 def _without_parameters(text: str) -> str:
     pieces, at = [], 0
+    kafka = text.lower().startswith("kafka:")
     while match := _PAIR.search(text, at):
         name = unquote(match["name"])
-        if _is_secret(name):
+        if _is_secret(name) or (kafka and _may_be_secret(name)):
             pieces += [text[at : match.start("value")], _HIDDEN if match["value"] else ""]
             at = match.end()
         else:
@@ -137,3 +150,8 @@ def _is_secret(name: str) -> bool:
     if name.lower() in _SECRET_NAMES:
         return True
     return bool(_SECRET_WORDS.search(name)) and not name.lower().endswith(("file", "fileid"))
+
+
+def _may_be_secret(name: str) -> bool:
+    """Return whether a property of Kafka, maybe misspelt, is none of those without a secret."""
+    return "." in name and not _OPEN_PROPERTIES.fullmatch(name.lower())

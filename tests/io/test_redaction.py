@@ -47,6 +47,15 @@ SHOWN = {
     "jsonl:https://u:s3cr3t@h/x": "jsonl:https://u:***@h/x",
     "parquet:s3://u:s3cr3t@b/x": "parquet:s3://u:***@b/x",
     "https://u:s3cr3t@host/day.log": "https://u:***@host/day.log",
+    "kafka://h:9092/t?sasl.username=bob&sasl.pasword=s3cr3t&group=g": (
+        "kafka://h:9092/t?sasl.username=bob&sasl.pasword=***&group=g"
+    ),
+    "kafka://h/t?sasl.jaas.config=org.X+required+password%3Ds3cr3t&fetch.min.bytes=1": (
+        "kafka://h/t?sasl.jaas.config=***&fetch.min.bytes=1"
+    ),
+    "kafka://h/t?sals.pwrd=s3cr3t": "kafka://h/t?sals.pwrd=***",
+    "kafka://h/t?ssl.key.pass%77ord=s3cr3t": "kafka://h/t?ssl.key.pass%77ord=***",
+    "kafka://h/t?ssl.certificate.pem=s3cr3t": "kafka://h/t?ssl.certificate.pem=***",
     "https://h/day.log?X-Amz-Signature=s3cr3t&n=1": "https://h/day.log?X-Amz-Signature=***&n=1",
 }
 OPEN = [
@@ -58,6 +67,8 @@ OPEN = [
     "parquet:lake/",
     "jsonl:-",
     "s3://bucket/user@host/day.log",
+    "kafka://h:9092,i:9092/fix.raw?group=g&security.protocol=SASL_SSL&sasl.username=u&from=latest",
+    "kafka://h/t?ssl.ca.location=/ca.pem&ssl.key.location=/k.pem&topic.metadata.refresh.interval.ms=1",
     "logs/joe@host.log",
     "host=h passfile=/p dbname=db",
 ]
