@@ -6,8 +6,6 @@ written are synced together, and then their bytes are named in the index, for re
 
 import asyncio
 import errno
-import os
-import resource
 import socket
 import ssl
 import time
@@ -17,6 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from fixfeed.io.live.lacking import (
+    FULL,
+    NO_FILES,
+    RESERVE,
+    allow_files,
+    cannot_write,
+    reserve,
+)
 from fixfeed.io.live.listener import CannotListen, Listener
 from fixfeed.io.live.lock import Lock
 from fixfeed.io.live.recovery import recover
@@ -29,16 +35,11 @@ _GROUP = 0.004  # seconds in which writes are gathered before they are synced
 _SYNCING = 8  # threads; the syncs of a file system that go on at once become one
 _CARE = 1.0  # seconds between two looks whether the spool is there still
 _AGAIN = 0.25  # seconds between two attempts to write to a full disk
-_RESERVE = 1 << 20  # bytes kept free for what was read when the disk became full
 _LAST = 0.1  # seconds in which what has come is taken still when the gateway ends
 _PATIENCE = 5.0  # seconds for an earlier gateway to end
 _HANDSHAKE = 10.0  # seconds for a peer to begin TLS
 _SAY_AGAIN = 10.0  # seconds between two sentences about refused peers
 _LARGEST = 1 << 40  # a source has no more positions
-_FILES = 3  # that a connection needs open
-_OTHER_FILES = 64
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NO_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 def _now() -> int:
@@ -88,7 +89,7 @@ class Gateway:
         Returns the addresses, with the ports that were chosen where 0 was asked for. Raises
         `CannotListen`.
         """
-        self._most = _allow_files(sum(one.max_connections for one in self._listeners), self.say)
+        self._most = allow_files(sum(one.max_connections for one in self._listeners), self.say)
         listening = []
         for listener in self._listeners:
             address = self._spool / listener.folder
@@ -96,9 +97,9 @@ class Gateway:
                 self._spool.mkdir(parents=True, exist_ok=True)
                 address.mkdir(mode=PRIVATE, exist_ok=True)
                 self._lock(address)
-                self._reserve(address)
+                reserve(address)
             except OSError as error:
-                raise CannotListen(_cannot_write(address, error)) from error
+                raise CannotListen(cannot_write(address, error)) from error
             listener.tls()
             one = self._bind(listener)
             self._sockets.append((listener, one))
@@ -122,19 +123,6 @@ class Gateway:
         self._locks.append(lock)
         recover(address, lock, self.say)
         lock.note_boot()
-
-    @staticmethod
-    def _reserve(address: Path) -> None:
-        path = address / "reserve"
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            os.posix_fallocate(file, 0, _RESERVE)
-        except OSError as error:
-            os.ftruncate(file, 0)
-            if error.errno in _FULL:
-                raise
-        finally:
-            os.close(file)
 
     @staticmethod
     def _bind(listener: Listener) -> socket.socket:
@@ -300,17 +288,17 @@ class Gateway:
 
     def not_written(self, error: OSError) -> None:
         """Stop reading until there is room, or end if that is not what is missing."""
-        if error.errno not in _FULL + _NO_FILES:
+        if error.errno not in FULL + NO_FILES:
             self._failed = self._failed or error
             self.stop()
         elif not self.is_full:
             self._room.clear()
             for connection in self._all():
                 connection.pause()
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 for listener in self._listeners:
                     with suppress(OSError):
-                        (self._spool / listener.folder / "reserve").unlink()
+                        (self._spool / listener.folder / RESERVE).unlink()
                 missing, until, over = "has no room", "there is", "has room again"
             else:
                 missing, until, over = "cannot be written", "it can", "can be written again"
@@ -329,10 +317,10 @@ class Gateway:
                 for connection in list(self._dirty):
                     connection.writer.write()
                 for listener in self._listeners:
-                    self._reserve(self._spool / listener.folder)
+                    reserve(self._spool / listener.folder)
                 break
             except OSError as error:
-                if error.errno not in _FULL + _NO_FILES:
+                if error.errno not in FULL + NO_FILES:
                     self.not_written(error)
                     return
         self.say(f"the spool {self._spool} {over}, and connections are read")
@@ -388,9 +376,9 @@ class Gateway:
                         lock.note_boot()
                         self._locks[number].release()
                         self._locks[number] = lock
-                        self._reserve(address)
+                        reserve(address)
                     except OSError as error:
-                        self._refuse(_cannot_write(address, error))
+                        self._refuse(cannot_write(address, error))
 
     async def _end_idle(self) -> None:
         limits = [one.idle for one in self._listeners if one.idle is not None]
@@ -479,38 +467,3 @@ class _Connection(asyncio.Protocol):
 def _synced(groups: Iterable[Group]) -> None:
     for group in groups:
         group.sync()
-
-
-def _cannot_write(address: Path, error: OSError) -> str:
-    """Return what is wrong with a spool, and what to do."""
-    if error.errno in _FULL:
-        todo = "make space there, or name another folder with --spool"
-    elif error.errno in _NO_FILES:
-        todo = "allow more open files (ulimit -n)"
-    else:
-        todo = "name a folder that can be written with --spool"
-    no_folder = isinstance(error, FileExistsError | NotADirectoryError)
-    why = f"{error.filename} is no folder" if no_folder else error.strerror
-    return f"cannot write the spool {address}: {why}; {todo}"
-
-
-def _allow_files(connections: int, say: Callable[[str], None]) -> int:
-    """Have the system allow the open files that so many connections need.
-
-    Returns for how many connections they suffice.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections * _FILES + _OTHER_FILES
-    if soft < wanted or soft == resource.RLIM_INFINITY:
-        more = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
-            soft = more
-    most = min(connections, max(1, (soft - _OTHER_FILES) // _FILES))
-    if most < connections:
-        say(
-            f"{connections:,} connections need {wanted:,} open files, and this process may have "
-            f"{soft:,}: it takes {most:,} connections; raise that (ulimit -n), or lower "
-            "max-connections"
-        )
-    return most
