@@ -39,7 +39,9 @@ def kafka_source(named: Sequence[Named]) -> Source:
 
     def look(_protocol: Protocol) -> Found:
         try:
-            topics = Cluster(address).topics([t for t in address.topics if not t.startswith("^")])
+            cluster = Cluster(address)
+            cluster.identity()  # if nobody can be asked, it says why, and sooner
+            topics = cluster.topics([one for one in address.topics if not one.startswith("^")])
         except KafkaTrouble as trouble:
             return [], [Unreadable(address.shown, str(trouble))]
         wrong = [one for one in topics.values() if isinstance(one, KafkaTrouble)]

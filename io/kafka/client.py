@@ -135,6 +135,9 @@ class Cluster:
             try:
                 told = future.result(_PATIENCE + _STEP)
             except KafkaException as error:
+                if error.args[0].code() < 0:  # of librdkafka: no broker has said this of a topic
+                    self._admin.poll(_GRACE if not self._heard else 0)
+                    raise self._trouble(error.args[0]) from None
                 found[name] = self._topic_trouble(name, error.args[0], right)
                 continue
             may = told.authorized_operations

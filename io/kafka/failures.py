@@ -20,7 +20,9 @@ def read_failures(destination: Destination) -> Generator[dict[str, Any], None, N
     """
     place, topic = destination.place, destination.failures
     try:
-        found = Cluster(destination.address).topics([topic])[topic]
+        cluster = Cluster(destination.address)
+        cluster.identity()  # if nobody can be asked, it says why, and sooner
+        found = cluster.topics([topic])[topic]
         if isinstance(found, KafkaTrouble):
             raise found
         for message in read_to_the_end(destination.address, topic, [0] * found.partitions):

@@ -16,6 +16,13 @@ __all__ = ["Group"]
 
 _COMMIT = 5.0  # seconds between two commits of the group's offsets
 _LAST = 2.0  # seconds that the last commit of a run may take
+_PASSING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.REQUEST_TIMED_OUT,
+)
+"""Errors while brokers start: librdkafka does not call them retriable, and the next commit is."""
 
 
 class Group:
@@ -101,7 +108,7 @@ class Group:
         self._committing = False
         if error is None:
             self._complain("group", "")
-        elif not error.retriable():
+        elif error.code() >= 0 and error.code() not in _PASSING and not error.retriable():
             self._complain(
                 "group",
                 f"the offsets of group {self.name} cannot be committed: {error.str()}; nothing "

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from fixfeed.io.kafka import client
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble
 from tests.services.kafka_server import PASSWORD
@@ -62,6 +63,21 @@ def test_it_says_which_it_is(kafka):
     assert "there is no such host" in found("kafka://no-such-host.invalid:9092/t")
     assert "did you mean security.protocol?" in found(secure, secuirty_protocol="SSL")
     assert "sasl.mechanism=SCRAM" in found(secure, security_protocol="SASL_SSL")
+
+
+def test_topics_that_nobody_can_be_asked_about_say_why(kafka, monkeypatch):
+    monkeypatch.setattr(client, "_PATIENCE", 2.0)
+    topic = kafka.topic()
+    address = read_uri(
+        f"kafka://{kafka.sasl}/{topic}?"
+        + "&".join(f"{name}={value}" for name, value in kafka.by_password.items())
+        + "&sasl.password=wrong",
+        own=[],
+        ours={},
+    )
+    with pytest.raises(KafkaTrouble, match="does not accept user bob with this password") as told:
+        Cluster(address).topics([topic])
+    assert told.value.lasting
 
 
 @pytest.mark.parametrize(
