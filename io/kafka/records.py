@@ -150,6 +150,10 @@ class Partition:
         yield from blocks
         self.next = max(self.next, offset)
 
+    def not_read_on(self, why: str) -> Block:
+        """Return what says that nothing after `given` is read by this run."""
+        return dataclasses.replace(self._block(self.given), provisional=True, error=why)
+
     def left_out(self, offset: int) -> Iterator[Block]:
         """Yield what says that the records before `offset` are not wanted."""
         if offset:

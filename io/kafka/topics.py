@@ -330,13 +330,14 @@ class KafkaTopics:
 
     def _complain_of_lost(self, topic: str) -> None:
         for key in [one for one in self._beyond if one[0] == topic and one in self._assigned]:
-            number, high = key[1], self._beyond.pop(key)
-            self._complain(
-                f"{topic}/{number}",
+            number, high, one = key[1], self._beyond.pop(key), self._assigned[key]
+            why = (
                 f"partition {number} of {topic} now ends at offset {high:,}, and was read up to "
-                f"{self._assigned[key].partition.next:,}: the brokers have lost records. It is not "
-                "read on, as others will come at their offsets: copy the topic, and read the copy",
+                f"{one.partition.next:,}: the brokers have lost records. It is not read on, as "
+                "others will come at their offsets: copy the topic, and read the copy"
             )
+            self._complain(f"{topic}/{number}", why)
+            self._wait(one, [one.partition.not_read_on(why)])
 
     def _drop(self, topic: str) -> None:
         self._beyond = {key: high for key, high in self._beyond.items() if key[0] != topic}

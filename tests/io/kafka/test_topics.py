@@ -237,6 +237,26 @@ def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka)
     assert last.told == []
 
 
+def test_a_partition_that_has_lost_what_is_stored_is_told_as_unreadable_and_others_go_on(kafka):
+    topic = kafka.topic(partitions=2)
+    send(kafka, topic, 1)
+    reading = Reading(kafka, topic).numbers(1)
+    reading.stop()
+    # As if the brokers had had five records.
+    ((key, stretches),) = reading.sink.stretches.items()
+    stretches.append((ROOM, 5 * ROOM))
+    send(kafka, topic, 2, partition=1)
+    again = Reading(kafka, topic, reading.sink).says("the brokers have lost records")
+    again.until(lambda: again.sink.failures).numbers(1, 2)
+    again.stop()
+    why = next(one for one in again.told if "lost" in one)
+    assert why.startswith(f"partition 0 of {topic} now ends at offset 1, and was read up to 5: ")
+    assert again.sink.failures == [
+        {"position": 5 * ROOM, "reason": "unreadable", "detail": why, "raw": b""}
+    ]
+    assert again.sink.stretches[key] == [(0, ROOM), (ROOM, 5 * ROOM), (5 * ROOM, 5 * ROOM)]
+
+
 def test_transactions_are_read_once_committed_and_leave_no_lag(kafka):
     topic, group = kafka.topic(), kafka.topic()
     producer = Producer({"bootstrap.servers": kafka.plain, "transactional.id": topic})
