@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import textwrap
@@ -33,8 +34,14 @@ def commands(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
 def _is_command(code: str) -> bool:
-    program = re.match(r"\w+", code)
+    program = re.match(r"\w+(?!\.)\b", code)
     return bool(program) and program[0] in _PROGRAMS and re.search(r"\s|\(", code) is not None
 
 
@@ -92,7 +99,7 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
     if "replay:" in command:
         command = re.sub(r"speed=\d+", "speed=0", command)
     # Tests run side by side, and with those of other people.
-    command = re.sub(r"(tcp://[\d.]+):\d+", r"\1:0", command)
+    command = re.sub(r"(tcp://[\d.]+):\d+", lambda found: f"{found[1]}:{_free_port()}", command)
     if re.search(r"follow:|tcp:|spool:|--input .?kafka:", command):
         # A comment may follow the options.
         command = re.sub(" --until [0-9:]+", "", command).replace(
