@@ -4,7 +4,6 @@ import gzip
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import textwrap
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from fixfeed.pipelines.fidelity.dictionary_xml import write_dictionaries
 from fixfeed.pipelines.options import EPILOG
+from tests.services.ports import free_port
 
 __all__ = ["commands", "make_place", "queries", "run"]
 
@@ -32,12 +32,6 @@ def commands(text: str) -> list[str]:
             found.append(line.removeprefix("$ "))
     found += [code for code in re.findall(r"`([^`\n]+)`", text) if _is_command(code)]
     return list(dict.fromkeys(found))
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def _is_command(code: str) -> bool:
@@ -99,7 +93,7 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
     if "replay:" in command:
         command = re.sub(r"speed=\d+", "speed=0", command)
     # Tests run side by side, and with those of other people.
-    command = re.sub(r"(tcp://[\d.]+):\d+", lambda found: f"{found[1]}:{_free_port()}", command)
+    command = re.sub(r"(tcp://[\d.]+):\d+", lambda found: f"{found[1]}:{free_port()}", command)
     if re.search(r"follow:|tcp:|spool:|--input .?kafka:", command):
         # A comment may follow the options.
         command = re.sub(" --until [0-9:]+", "", command).replace(

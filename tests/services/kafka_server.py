@@ -8,14 +8,13 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from confluent_kafka.admin import (
@@ -27,6 +26,8 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
+
+from tests.services.ports import free_port
 
 USER, PASSWORD = "bob", "bob-secret"
 """Who may use the listener `sasl`, by SCRAM-SHA-512."""
@@ -106,8 +107,7 @@ class Server:
     def __init__(self, folder: str):
         """Make keys and data; the broker is not started yet."""
         self._folder = Path(folder)
-        ports = dict(zip(_LISTENERS, _free_ports(len(_LISTENERS)), strict=True))
-        addresses = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+        addresses = {name: f"127.0.0.1:{free_port()}" for name in _LISTENERS}
         self.plain, self.tls, self.sasl = (addresses[name] for name in ("plain", "tls", "sasl"))
         self._make_keys()
         (self._folder / "log4j2.properties").write_text(_LOG)
@@ -259,14 +259,6 @@ def _check(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     if done.returncode:
         raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in taken]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import glob
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
+
+from tests.services.ports import free_port
 
 # The tests make many short-lived databases and need no durability; benchmarks keep it.
 _FAST = ["-c", "fsync=off", "-c", "full_page_writes=off"]
@@ -46,9 +47,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             cwd=folder,
         )
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self._command = [*prefix, _program("postgres"), "-D", data, "-k", folder, "-p", str(port)]
         self._command += ["-c", "listen_addresses=127.0.0.1", "-c", "max_wal_size=4GB"]
         self._command += ["-c", "shared_buffers=256MB", *([] if durable else _FAST)]
