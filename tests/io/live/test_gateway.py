@@ -358,6 +358,8 @@ def test_no_byte_is_lost_while_no_more_files_may_be_open(tmp_path, monkeypatch, 
 def test_there_are_no_more_connections_than_open_files_suffice_for(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (70, 70))
+    # The hard limit could not be raised again, and other tests run in this process.
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
 
     async def run():
         async with gateway(tmp_path, LOCAL, said=said) as (port,):
