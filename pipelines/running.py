@@ -23,6 +23,8 @@ __all__ = ["LOCAL", "GaveUp", "Stop", "Watch", "check_runner", "runner_of"]
 
 LOCAL = ("DirectRunner", "FnApiRunner")
 
+# Python handles a signal when this thread wakes, and one that another thread got does not wake it.
+_WAKE = 0.5  # seconds
 _PATIENCE = 8  # seconds from a signal until a job that does not end by itself is ended
 
 T = TypeVar("T")
@@ -133,8 +135,10 @@ class Watch:
             while True:
                 left = None if deadline is None else max(deadline - time.monotonic(), 0)
                 try:
-                    event = self._events.get(timeout=left)
+                    event = self._events.get(timeout=_WAKE if left is None else min(left, _WAKE))
                 except queue.Empty:
+                    if left is None or left > _WAKE:
+                        continue
                     raise GaveUp(
                         f"stopped in the middle: what it was doing did not end within {_PATIENCE} "
                         "seconds; what was committed is stored, and the same command goes on"
