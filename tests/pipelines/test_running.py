@@ -209,3 +209,41 @@ def test_a_signal_ends_a_job_that_plans_thousands_of_files(output, tmp_path):
     job.communicate(timeout=60)
     assert time.monotonic() - begin < 10
     assert job.returncode in (0, 5)
+
+
+ELSEWHERE = """
+import signal, sys, threading, time
+from pathlib import Path
+from fixfeed.pipelines.running import Watch
+
+def receives():
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    time.sleep(600)
+
+def job():
+    print("ready", flush=True)
+    while not watch.stop():
+        time.sleep(0.05)
+
+watch = Watch(Path(sys.argv[1]))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+threading.Thread(target=receives, daemon=True).start()
+watch.over(job)
+print("stopped")
+"""
+
+
+def test_a_signal_that_another_thread_has_got_stops_a_job(tmp_path):
+    job = subprocess.Popen(
+        [sys.executable, "-c", ELSEWHERE, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert job.stdout.readline() == "ready\n"
+        time.sleep(1)  # its main thread waits, and the other one has begun
+        job.send_signal(signal.SIGTERM)
+        assert job.communicate(timeout=60)[0] == "stopped\n"
+    finally:
+        job.kill()
