@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
-from fixfeed.io.redaction import redact
 from fixfeed.io.sql.derived import derive, start_over
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
+from fixfeed.pipelines.words import read_words
 
 __all__ = ["main"]
 
@@ -25,9 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="fixfeed derive", description=__doc__)
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     parser.add_argument("--rebuild", action="store_true", help="from scratch, from all messages")
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    options = read_words(parser, arguments)
     began = time.monotonic()
     try:
         sink = sink_of(options.uri)

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 
 from fixfeed.io.ledger.ledger import Ledger, SinkError
 from fixfeed.io.redaction import redact_text
-from fixfeed.io.sql.derived import derive, waiting
+from fixfeed.io.sql.derived import derive, derive_part, waiting
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.sinks import Sink
@@ -60,17 +60,6 @@ def derived_all_along(job: Job) -> Iterator[None]:
             thread.join(_AT_THE_END + 1)
 
 
-class _Once:
-    """Returns whether a part has been derived."""
-
-    def __init__(self) -> None:
-        self._asked = False
-
-    def __call__(self) -> bool:
-        asked, self._asked = self._asked, True
-        return asked
-
-
 class _Late:
     """Returns whether the time for what is left at the end is over."""
 
@@ -90,7 +79,7 @@ def _keep_deriving(job: Job, sink: Sink, over: threading.Event) -> None:
                 assert isinstance(store, Store)
                 while not over.is_set():
                     begin = time.monotonic()
-                    messages = derive(store, stop=_Once(), at_once=_AT_ONCE)
+                    messages = derive_part(store, _AT_ONCE)
                     took = time.monotonic() - begin
                     over.wait(_PAUSES * took if messages else _PAUSE)
                 derive(store, stop=_Late(), at_once=_AT_ONCE)

@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.io.redaction import redact
 from fixfeed.pipelines.sinks import SINKS, sink_of
 from fixfeed.pipelines.uris import UnknownPlace
+from fixfeed.pipelines.words import read_words
 
 __all__ = ["main"]
 
@@ -34,9 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--source", help="only those of sources whose name contains this")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--raw", action="store_true", help="the bytes alone, as they came")
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    options = read_words(parser, arguments)
     shown = _raw if options.raw else _json if options.json else _text
     out = sys.stdout.buffer
     try:

@@ -19,10 +19,11 @@ from pathlib import Path
 from fixfeed.io.live.gateway import Gateway
 from fixfeed.io.live.listener import CannotListen, Listener
 from fixfeed.io.live.spool import DEFAULT as SPOOL
-from fixfeed.io.redaction import redact, redact_text
+from fixfeed.io.redaction import redact_text
 from fixfeed.pipelines.listeners import LISTENING, listeners_of
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.uris import UnknownPlace
+from fixfeed.pipelines.words import read_words
 
 __all__ = ["main", "of_a_job"]
 
@@ -46,9 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--spool", default=SPOOL, metavar="FOLDER", help=f"where it writes (default: {SPOOL})"
     )
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    options = read_words(parser, arguments)
     try:
         listeners = listeners_of(options.addresses)
         asyncio.run(_serve(listeners, Path(options.spool), _stop_by_signals))

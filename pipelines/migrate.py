@@ -7,10 +7,10 @@ from contextlib import closing
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.migration import migrate_lake
-from fixfeed.io.redaction import redact
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
+from fixfeed.pipelines.words import read_words
 
 __all__ = ["main"]
 
@@ -24,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "uri", help="sqlite:///fixfeed.db, postgresql://user@host/db or parquet:lake/"
     )
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    options = read_words(parser, arguments)
     try:
         name = sink_of(options.uri).name
         if options.uri.startswith("parquet:"):

@@ -12,10 +12,10 @@ from contextlib import closing
 from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.io.redaction import redact
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.asking import opened_to_ask, printed, shown
 from fixfeed.pipelines.uris import UnknownPlace
+from fixfeed.pipelines.words import read_words
 
 __all__ = ["main"]
 
@@ -44,9 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="fixfeed order", description=__doc__)
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     parser.add_argument("id", help="any id of the order")
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    options = read_words(parser, arguments)
     try:
         with closing(opened_to_ask(options.uri, "order")) as store:
             keys = [row[0] for row in store.query(_FOUND, options.id, options.id)]

@@ -7,15 +7,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
 
 import orjson
 from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.io.redaction import redact
 from fixfeed.pipelines.asking import opened_to_ask, printed, shown
 from fixfeed.pipelines.uris import UnknownPlace
+from fixfeed.pipelines.words import read_words
 from fixfeed.transforms.protocol import default_protocol
 
 __all__ = ["main"]
@@ -34,9 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--where", metavar="CONDITION", help="SQL over the columns of orders")
     parser.add_argument("--limit", metavar="N", type=int, help="the first N alone")
     parser.add_argument("--json", action="store_true", help="all columns, one JSON object a line")
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    options = read_words(parser, arguments)
     names = _all_columns() if options.json else _SHOWN
     query = f"select {', '.join(names)} from orders"
     if options.where:
@@ -53,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         for row in rows:
             values = dict(zip(names, row, strict=True))
-            sys.stdout.buffer.write(orjson.dumps(values, default=_json) + b"\n")
+            sys.stdout.buffer.write(orjson.dumps(values, default=shown) + b"\n")
         sys.stdout.buffer.flush()
         return 0
     table = Table(*names, box=None, pad_edge=False)
@@ -68,10 +65,6 @@ def _all_columns() -> tuple[str, ...]:
         name: one for of in default_protocol().table.derived for name, one in of.tables.items()
     }
     return tuple(tables["orders"].schema.names)
-
-
-def _json(value: Any) -> Any:
-    return shown(value)
 
 
 if __name__ == "__main__":

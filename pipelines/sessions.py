@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
-from fixfeed.io.redaction import redact
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
+from fixfeed.pipelines.words import read_words
 
 __all__ = ["main"]
 
@@ -43,9 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     parser.add_argument("--session", default="", help="only those whose name contains this")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    options = read_words(parser, arguments)
     try:
         days = _days(options.uri, options.session)
     except (SinkError, UnknownPlace) as error:

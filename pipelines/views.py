@@ -8,6 +8,7 @@ from pathlib import Path
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.views import write_views
 from fixfeed.io.redaction import redact
+from fixfeed.pipelines.words import read_words
 
 __all__ = ["main"]
 
@@ -17,9 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="fixfeed views", description=__doc__)
     parser.add_argument("lake", help="the folder, lake/ or parquet:lake/")
     parser.add_argument("--output", help="the file; fixfeed.duckdb in the lake if not given")
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(map(redact, unknown))}")
+    options = read_words(parser, arguments)
     scheme, separator, rest = options.lake.partition(":")
     if separator and scheme in ("sqlite", "postgresql", "jsonl"):
         has = "has no views" if scheme == "jsonl" else "has its views already"

@@ -41,8 +41,7 @@ class SpoolFeed:
 
     Connections of earlier runs are read to their end first, as far as a sink lacks them. What came
     within `gather` seconds is one block a connection, as a block costs 0.6 ms however small it is.
-    Each message has the time at which its last byte was
-    received as `captured_at`.
+    `captured_at` of a message is when its last byte was received.
 
     What every sink has is removed `keep` seconds after the connection ended. A connection that
     lasts keeps its first segment, which shows how it is read, and its last one.

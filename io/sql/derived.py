@@ -16,7 +16,7 @@ from fixfeed.transforms.derived import Derived
 if TYPE_CHECKING:
     from fixfeed.io.sql.database import Database
 
-__all__ = ["derive", "keep_removed", "mark", "start_over", "waiting"]
+__all__ = ["derive", "derive_part", "keep_removed", "mark", "start_over", "waiting"]
 
 _MESSAGES = 50_000  # at once: two or three seconds, after which a run that is to stop does
 _LARGEST = (1 << 63) - 1
@@ -68,10 +68,17 @@ def derive(
     between two parts.
     """
     looked_at = 0
-    while database.table.derived and _due(database) and not stop():
-        with database.deriving():
-            looked_at += _derive_part(database, at_once)
+    while not stop() and (messages := derive_part(database, at_once)) is not None:
+        looked_at += messages
     return looked_at
+
+
+def derive_part(database: "Database", at_once: int) -> int | None:
+    """Do one part of that; return how many messages were looked at, None if nothing is left."""
+    if not (database.table.derived and _due(database)):
+        return None
+    with database.deriving():
+        return _derive_part(database, at_once)
 
 
 def waiting(database: "Database") -> int:

@@ -4,16 +4,14 @@ import json
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import threading
 import time
 from collections import Counter
-from contextlib import closing, suppress
-
-import psycopg2
+from contextlib import suppress
 
 from tests.pipelines.jobs import FIXFEED
+from tests.services.stored import rows_in
 from tests.transforms.fix.messages import encode
 
 LOCAL = "tcp://127.0.0.1:0"
@@ -124,13 +122,5 @@ def in_spool(spool):
 
 def in_database(uri):
     """Return how often each numbered message is in a database."""
-    query = "select fields from messages"
-    connect = sqlite3.connect if uri.startswith("sqlite") else psycopg2.connect
-    try:
-        with closing(connect(uri.removeprefix("sqlite:///"))) as connection:
-            cursor = connection.cursor()
-            cursor.execute(query)
-            texts = [str(one) for (one,) in cursor.fetchall()]
-    except (sqlite3.OperationalError, psycopg2.Error):
-        return Counter()
+    texts = map(str, rows_in(uri, "fields"))
     return Counter(one[0] for text in texts if (one := re.search(r"[0-9]+-[0-9]+", text)))

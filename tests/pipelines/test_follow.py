@@ -7,21 +7,19 @@ import random
 import re
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import closing
 
-import psycopg2
 import pytest
 
 from fixfeed.pipelines.fixfeed import main
 from tests.pipelines.jobs import FIXFEED
 from tests.services.postgresql_server import Server
+from tests.services.stored import rows_in
 from tests.transforms.fix.messages import encode
 
 SECONDS = 12  # that logs are written for while jobs are killed
@@ -54,15 +52,7 @@ def stopped(job):
 
 
 def numbers_in(uri):
-    query = "select msg_seq_num from messages"
-    connect = sqlite3.connect if uri.startswith("sqlite") else psycopg2.connect
-    try:
-        with closing(connect(uri.removeprefix("sqlite:///"))) as connection:
-            cursor = connection.cursor()
-            cursor.execute(query)
-            return Counter(number for (number,) in cursor.fetchall())
-    except (sqlite3.OperationalError, psycopg2.Error):
-        return Counter()
+    return Counter(rows_in(uri, "msg_seq_num"))
 
 
 def wait_until(true, seconds=120):
