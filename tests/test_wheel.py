@@ -63,6 +63,15 @@ def test_the_installed_package_runs_the_job_from_another_folder(tmp_path):
         [environment / "bin" / "fixfeed", "--version"], cwd=work, capture_output=True, check=True
     )
     assert shown.stdout == b"fixfeed 0.1.0\n"
+    refused = subprocess.run(
+        [environment / "bin" / "fixfeed", "--input", "kafka://127.0.0.1:9/fix.raw"],
+        cwd=work,
+        capture_output=True,
+        text=True,
+    )
+    assert refused.returncode == 2
+    assert "pip install 'fixfeed[kafka]'" in refused.stderr
+    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[kafka]"], check=True)
     imported = subprocess.run(
         [python, "-c", IMPORT_ALL], cwd=work, capture_output=True, text=True, check=True
     )

@@ -103,6 +103,10 @@ class Database(ABC):
         """Begin a transaction that writes."""
 
     @abstractmethod
+    def impatient(self) -> contextlib.AbstractContextManager[None]:
+        """Wait no longer than a second for a lock meanwhile; then `SinkFailed` is raised."""
+
+    @abstractmethod
     def is_key_violation(self, error: Exception) -> bool:
         """Return whether the database refused a key that it already has."""
 
@@ -301,14 +305,16 @@ class Database(ABC):
     def gather_statistics(self, added: int) -> None:
         """Let the optimiser know the messages after a run that has stored `added`; never fail.
 
-        Statistics do not change after a small run. The counts of minutes become few rows.
+        Statistics do not change after a small run. The counts of minutes become few rows. Who
+        holds the database for longer than a second leaves both to the next run.
         """
-        if added:
-            with contextlib.suppress(SinkFailed), self.transaction():
-                merge_counts(self)
-        if added >= _MANY:
-            with contextlib.suppress(SinkFailed):
-                self.analyse(added)
+        with contextlib.suppress(SinkFailed), self.impatient():
+            if added:
+                with contextlib.suppress(SinkFailed), self.transaction():
+                    merge_counts(self)
+            if added >= _MANY:
+                with contextlib.suppress(SinkFailed):
+                    self.analyse(added)
 
     def failures(self) -> Iterator[dict[str, Any]]:
         """Yield all failures with the name of their source, in order, as they are read.

@@ -235,6 +235,13 @@ class PostgresqlStore(Store):
         """See `Database.begin`."""
         self.query("begin")
 
+    @contextlib.contextmanager
+    def impatient(self) -> Iterator[None]:
+        """See `Database.impatient`."""
+        self.query("set lock_timeout = '1s'")
+        yield
+        self.query("reset lock_timeout")
+
     def commit(self) -> None:
         """See `Database.commit`."""
         self.query("commit")
@@ -262,7 +269,6 @@ class PostgresqlStore(Store):
         if added * 10 < found[0][0]:
             return
         with self.transaction():
-            self.query("set local lock_timeout = '1s'")
             self.query("set local statement_timeout = '10s'")
             self.query("analyze messages, codes")
 

@@ -29,7 +29,7 @@ from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["PRAGMAS", "SqliteStore"]
 
-_PATIENCE, _PAUSE = 120, 0.001  # seconds
+_PATIENCE, _PAUSE = 120.0, 0.001  # seconds
 # SQLite's messages (sqlite3_errstr) for trouble with the disk, the file or other processes. Through
 # ADBC only its message shows the kind of an error.
 _TROUBLES = (
@@ -78,6 +78,7 @@ class SqliteStore(Store):
         """Open the file at `path`; with `make` it is made if it is missing."""
         self.place = place
         self.protocol = protocol
+        self._patience = _PATIENCE
         folder = Path(path).resolve().parent
         if not folder.is_dir():
             raise SinkError(f"cannot open {place}: there is no folder {redact(str(folder))}")
@@ -104,7 +105,7 @@ class SqliteStore(Store):
         """See `Database.query`; waits up to two minutes for another process's lock."""
         # SQLite's own waiting (busy_timeout) sleeps for up to 100 ms at a time, while nobody
         # writes, and does not cover the change of a new file to WAL.
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + self._patience
         while True:
             try:
                 with self._telling():
@@ -197,6 +198,13 @@ class SqliteStore(Store):
     def begin(self) -> None:
         """See `Database.begin`; waits up to two minutes for another writer."""
         self.query("begin immediate")
+
+    @contextlib.contextmanager
+    def impatient(self) -> Iterator[None]:
+        """See `Database.impatient`."""
+        self._patience = 1.0
+        yield
+        self._patience = _PATIENCE
 
     def commit(self) -> None:
         """See `Database.commit`."""
