@@ -33,7 +33,7 @@ class Job:
     """A job that stores what peers send into SQLite, in a folder."""
 
     def __init__(self, folder: Path):
-        """Start it, and wait until it listens."""
+        """Start it, and wait until it listens and its database is there."""
         self.database = folder / "stream.db"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "fixfeed", "--quiet", "--json"]
@@ -47,6 +47,9 @@ class Job:
         found = re.search(r"listening to tcp://127.0.0.1:(\d+)", line)
         assert found, line
         self.port = int(found[1])
+        while not _has_tables(self.database):
+            assert self._process.poll() is None
+            time.sleep(_POLL)
 
     def processor_seconds(self) -> float:
         """Return the processor time of the job and its gateway so far."""
@@ -61,6 +64,15 @@ class Job:
         """Stop it; return its summary."""
         self._process.send_signal(signal.SIGTERM)
         return json.loads(self._process.communicate(timeout=60)[0])
+
+
+def _has_tables(database: Path) -> bool:
+    """Return whether a job has made its tables: the gateway listens before that."""
+    if not database.exists():
+        return False
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        tables = "select count(*) from sqlite_master where name = 'source_identities'"
+        return bool(connection.execute(tables).fetchone()[0])
 
 
 @contextmanager
