@@ -131,6 +131,8 @@ class Block:
     messages; their rows come in the same batch, in order.
     `unfinished` is where in `data` a message begins that its record ends inside: nothing will make
     it whole, so it is a failure for good, in the same batch.
+    `together` are blocks of other sources, or later ones of this, that came at the same time. They
+    are read in one go, and each gives a batch of its own (`transforms.together`).
 
     A block of a FIX log with a message and a line without one, and its batch:
 
@@ -165,6 +167,7 @@ class Block:
     pieces: Sequence[tuple[int, int, int | None, str | None]] = ()
     apart: "Sequence[Block]" = ()
     unfinished: int | None = None
+    together: "Sequence[Block]" = ()
 
     @classmethod
     def of(

@@ -10,14 +10,16 @@ from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.protocol import Fix
 from fixfeed.transforms.fix.reading import FIELDS, VALIDATE, Reading
 from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
-from fixfeed.transforms.pieces import parsed
 from fixfeed.transforms.protocol import Protocol
+from fixfeed.transforms.together import parsed_together
 
 __all__ = ["Parse", "ParseFix"]
 
 
 class Parse(beam.PTransform):
     """Parse each block: `PCollection[Block]` to `PCollection[Batch]`, one for one.
+
+    A block that others are `together` with gives their batches as well, after its own.
 
     Every byte of a block comes out once: in a message, with its defects, in a failure, with its
     reason, or in a line counted as `skipped` because it holds no message. Input never makes it
@@ -36,14 +38,15 @@ class Parse(beam.PTransform):
 
     def expand(self, blocks: beam.PCollection[Block]):
         """Apply the parser to each block."""
-        return blocks | "Parse" >> beam.Map(self._parse).with_output_types(Batch)
+        return blocks | "Parse" >> beam.FlatMap(self._parse).with_output_types(Batch)
 
-    def _parse(self, block: Block) -> Batch:
-        batch = parsed(self.protocol, block)
-        Metrics.counter(type(self), "messages").inc(batch.messages.num_rows)
-        Metrics.counter(type(self), "failures").inc(batch.failures.num_rows)
-        Metrics.counter(type(self), "skipped_lines").inc(batch.skipped)
-        return batch
+    def _parse(self, block: Block) -> list[Batch]:
+        batches = parsed_together(self.protocol, block)
+        for batch in batches:
+            Metrics.counter(type(self), "messages").inc(batch.messages.num_rows)
+            Metrics.counter(type(self), "failures").inc(batch.failures.num_rows)
+            Metrics.counter(type(self), "skipped_lines").inc(batch.skipped)
+        return batches
 
 
 class ParseFix(Parse):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fixfeed.transforms.batch import EARLIEST, LATEST, TIME, TRUNCATED, Batch, Block
 from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["parsed"]
+__all__ = ["parsed", "placed"]
 
 _CUT = "it ends inside a message, and nothing follows that would make it whole"
 _CAPTURED_AT, _PREFIX = "captured_at", "prefix"
@@ -32,7 +32,7 @@ def parsed(protocol: Protocol, block: Block) -> Batch:
     """
     batch = protocol.parse(block) if block.unfinished is None else _with_end(protocol, block)
     if block.pieces:
-        batch = _placed(protocol, block, batch)
+        batch = placed(protocol, block, batch)
     if block.apart:
         batch = _together([batch, *(parsed(protocol, one) for one in block.apart)])
     return batch
@@ -95,7 +95,8 @@ def _for_good(failures: pa.RecordBatch) -> pa.RecordBatch:
     return failures.set_column(place, failures.schema.field(place), detail)
 
 
-def _placed(protocol: Protocol, block: Block, batch: Batch) -> Batch:
+def placed(protocol: Protocol, block: Block, batch: Batch) -> Batch:
+    """Return what a block gave without its pieces with their places, times and words."""
     pieces = _Pieces(block.start, block.pieces)
     messages = batch.messages
     if messages.num_rows:

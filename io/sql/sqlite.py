@@ -29,6 +29,7 @@ from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["PRAGMAS", "SqliteStore"]
 
+_FEW = 20_000  # rows
 _PATIENCE, _PAUSE = 120.0, 0.001  # seconds
 # SQLite's messages (sqlite3_errstr) for trouble with the disk, the file or other processes. Through
 # ADBC only its message shows the kind of an error.
@@ -165,6 +166,8 @@ class SqliteStore(Store):
     def ingest(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
         """See `Database.ingest`. Decimals become doubles (`with_doubles`), times texts."""
         finer = self.table.finer
+        if sum(batch.num_rows for batch in batches) <= _FEW:
+            batches = [pa.concat_batches(batches)]  # each costs as much as some hundred rows
         rows = pa.Table.from_batches(
             [with_texts_of_times(with_doubles(batch, finer)) for batch in batches]
         )
