@@ -35,7 +35,7 @@ lint: venv ## ruff
 # Not in the folder itself: there mypy would take io/ for Python's own io.
 types: venv ## mypy
 	mkdir -p .mypy_src/fixfeed
-	for f in io pipelines transforms fixfeed/*.py; do ln -sfn ../../$$f .mypy_src/fixfeed/; done
+	for f in dashboard io pipelines transforms fixfeed/*.py; do ln -sfn ../../$$f .mypy_src/fixfeed/; done
 	cd .mypy_src && ../$(BIN)/python -m mypy --config-file ../pyproject.toml -p fixfeed
 
 kills: venv services ## kill jobs into Kafka and from it, and its broker, and count (minutes)

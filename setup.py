@@ -1,4 +1,4 @@
-"""Packaging of fixfeed: the folders io/, transforms/ and pipelines/ are installed inside it."""
+"""Packaging of fixfeed: dashboard/, io/, transforms/ and pipelines/ are installed inside it."""
 
 import shutil
 from pathlib import Path
@@ -9,6 +9,7 @@ from setuptools.command.build_py import build_py
 HOME = Path(__file__).parent
 FOLDERS = {
     "fixfeed": "fixfeed",
+    "fixfeed.dashboard": "dashboard",
     "fixfeed.io": "io",
     "fixfeed.pipelines": "pipelines",
     "fixfeed.transforms": "transforms",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("fixfeed", "io", "pipelines", "transforms")
+FOLDERS = ("dashboard", "fixfeed", "io", "pipelines", "transforms")
 MODULES = sorted(
     ".".join(("fixfeed", *file.relative_to(ROOT).with_suffix("").parts)).replace(
         "fixfeed.fixfeed.", "fixfeed."

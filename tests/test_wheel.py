@@ -23,7 +23,7 @@ IMPORT_ALL = f"""if True:
 def modules():
     """Return the installed names of all modules in the checkout."""
     found = set()
-    for folder in ("fixfeed", "io", "pipelines", "transforms"):
+    for folder in ("dashboard", "fixfeed", "io", "pipelines", "transforms"):
         for file in (ROOT / folder).rglob("*.py"):
             parts = file.relative_to(ROOT).with_suffix("").parts
             if parts[0] != "fixfeed":

@@ -5,6 +5,7 @@ from pathlib import Path
 from fixfeed.io.fsync import not_writable
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.redaction import redact
+from fixfeed.io.sql.sqlite_file import path_of
 from fixfeed.io.sql.store import Store
 from fixfeed.transforms.protocol import Protocol
 
@@ -23,7 +24,7 @@ def open_store(
     """
     scheme, separator, _ = uri.partition("://")
     if separator and scheme == "sqlite":
-        path = _path_of(uri)
+        path = path_of(uri)
         # One SQLite library per process, so it is loaded only if it is used.
         from fixfeed.io.sql.sqlite import SqliteStore
 
@@ -40,8 +41,8 @@ def look_at_store(uri: str, *, protocol: Protocol | None = None) -> Store | None
 
     Makes and changes nothing. Raises `SinkError` as opening, preparing and writing would.
     """
-    if uri.startswith("sqlite:") and not Path(_path_of(uri)).exists():
-        folder = Path(_path_of(uri)).resolve().parent
+    if uri.startswith("sqlite:") and not Path(path_of(uri)).exists():
+        folder = Path(path_of(uri)).resolve().parent
         if not folder.is_dir():
             raise SinkError(f"cannot open {redact(uri)}: there is no folder {redact(str(folder))}")
         if not_writable(folder):
@@ -56,16 +57,3 @@ def look_at_store(uri: str, *, protocol: Protocol | None = None) -> Store | None
         raise
     store.close()
     return None
-
-
-def _path_of(uri: str) -> str:
-    """Return the path in an SQLite URI."""
-    rest = uri.partition("://")[2]
-    path = rest.removeprefix("/")
-    if not rest.startswith("/") or not path:
-        guess = f"; did you mean {redact(f'sqlite:///{rest}')}?" if rest.strip("/") else ""
-        raise SinkError(
-            f"{redact(uri)!r} names no file: write sqlite:///relative.db or "
-            f"sqlite:////absolute.db{guess}"
-        )
-    return path

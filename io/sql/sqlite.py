@@ -6,12 +6,10 @@ not open the same file with `sqlite3`. Other processes may read it: the journal 
 """
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi
@@ -22,9 +20,9 @@ from fixfeed.io.fsync import not_writable
 from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.doubles import decimals, with_doubles
+from fixfeed.io.sql.sqlite_file import check_there, read_only_uri, uri_of
 from fixfeed.io.sql.store import Store
 from fixfeed.io.sql.times import with_texts_of_times
-from fixfeed.transforms.nearest import nearest
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["PRAGMAS", "SqliteStore"]
@@ -84,8 +82,9 @@ class SqliteStore(Store):
         if not folder.is_dir():
             raise SinkError(f"cannot open {place}: there is no folder {redact(str(folder))}")
         if read_only or not make:
-            _check_there(Path(path), place)
-            path = _uri_of(Path(path).resolve(), read_only=read_only)
+            check_there(Path(path), place)
+            file = Path(path).resolve()
+            path = (read_only and read_only_uri(file)) or uri_of(file, "rw")
         # Autocommit mode stays on: we begin and end transactions by statements. Leaving the mode
         # makes the driver's commit() a silent no-op (measured).
         try:
@@ -253,22 +252,3 @@ def _typed(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_timestamp(kind):
         return column.cast(pa.timestamp("us")).cast(pa.int64()).cast(kind)
     return column.cast(kind)
-
-
-def _check_there(path: Path, place: str) -> None:
-    if path.is_dir():
-        raise SinkError(f"cannot open {place}: it is a folder")
-    if not path.exists():
-        others = [one.name for one in path.resolve().parent.iterdir() if one.is_file()]
-        near = nearest(path.name, others)
-        guess = f"; there is {near!r}" if near else ""
-        raise SinkError(f"there is no database at {place}{guess}")
-
-
-def _uri_of(path: Path, *, read_only: bool) -> str:
-    """Return SQLite's URI of an existing file; opening it makes no file."""
-    mode = "mode=rw"
-    if read_only and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-        # Without a journal nobody is writing; with one, reading needs the right to write.
-        mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
-    return f"file:{quote(str(path))}?{mode}"

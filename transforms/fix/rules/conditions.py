@@ -143,7 +143,8 @@ class Term:
     """One question about one operand: an operator of the language, and its literals.
 
     `values` has one literal for a comparison, one or more for `in` and `not in`, the regular
-    expression (of the whole text) for `like`, none for `exists` and `missing`.
+    expression (of the whole text) for `like`, none for `exists` and `missing`. `contains` is for
+    columns that no field belongs to; its literal is a part of their value.
     """
 
     operand: Operand
@@ -177,6 +178,8 @@ class Term:
             positive = Term(self.operand, "in", self.values)._in_column(column)
             return ~positive & _mask(column.is_valid())
         kind = self.operand.kind
+        if self.operator == "contains":
+            return _mask(pc.match_substring(column, self.values[0]))
         if self.operator == "like":
             pattern = self.values[0]
             pattern = f"^(?s:{pattern})$"

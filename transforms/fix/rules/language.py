@@ -4,6 +4,7 @@
     35 = D and not (Side = 1 or side = 2)
     SendingTime >= 2025-01-02T09:30 and SendingTime < 2025-01-02T16:00
     session = FIX.4.2:A->B and PartyID like DESK*
+    Symbol=AAPL OrderQty>1000 "any text" -MsgType=0
 
 To the left of an operator is a FIX field name, a column of the batch (both in upper or lower case)
 or a tag number, alone or after `Tag`; to the right is a value, bare or in single or double quotes
@@ -17,6 +18,9 @@ or a tag number, alone or after `Tag`; to the right is a value, bare or in singl
 * `=`, `!=`, `<`, `<=`, `>`, `>=`; `in` and `not in` with a list, in parentheses or not; `like` with
   `*` for any text, `?` for one character and a backslash before either for itself; `exists` and
   `missing` after a field; `not` before `and` before `or`, and parentheses. Words in any case.
+* Conditions side by side mean `and`, and a `-` before one means `not`.
+* A text in quotes where a condition is expected: it is in `raw`, or in `prefix`, in upper and lower
+  case as written there.
 * A column, written as it is called (`price exists`), exists exactly where it has a value. A field
   (`Price exists`, `44 exists`) exists wherever the message has it: in a group too, and with a value
   that its column cannot hold.
@@ -67,6 +71,7 @@ _EXAMPLES = {
     Kind.FLAG: "Y or N",
 }
 _WORDS = frozenset(("and", "or", "not", "in", "like", "exists", "missing"))
+_OPERATOR_WORDS = frozenset(("in", "like", "exists", "missing", "not"))
 _DEEPEST = 50
 
 
@@ -88,21 +93,21 @@ class RuleError(ValueError):
 class Rule:
     """A rule that was read. Rules of one text are equal; they can be pickled.
 
-    `columns` are the columns of the batch that it asks about.
+    `node` is what it says; `columns` are the columns of the batch that it asks about.
     """
 
     text: str
-    _node: Node = field(repr=False, compare=False)
+    node: Node = field(repr=False, compare=False)
     columns: frozenset[str] = field(repr=False, compare=False)
 
     def mask(self, messages: pa.RecordBatch) -> pa.BooleanArray:
         """Return whether each row of `messages`, of the schema `MESSAGES`, is meant; no nulls."""
         everything = np.ones(messages.num_rows, bool)
-        return pa.array(self._node.mask(Rows(messages), everything), pa.bool_())
+        return pa.array(self.node.mask(Rows(messages), everything), pa.bool_())
 
     def terms(self) -> Iterator[Term]:
         """Yield the questions of the rule."""
-        nodes = [self._node]
+        nodes = [self.node]
         while nodes:
             node = nodes.pop()
             if isinstance(node, Term):
@@ -150,16 +155,53 @@ class _Reader:
 
     def _every(self) -> Node:
         nodes = [self._opposite()]
-        while self._word("and"):
+        while self._word("and") or self._begins_another():
             nodes.append(self._opposite())
         return nodes[0] if len(nodes) == 1 else Every(tuple(nodes))
 
+    def _begins_another(self) -> bool:
+        """Return whether a condition begins here, which is meant as well as the one before."""
+        if self._at == len(self._text):
+            return False
+        if self._text[self._at] in "('\"-":
+            return True
+        match = _NAME.match(self._text, self._at)
+        if match is None or match[0].lower() == "not":
+            return match is not None
+        if match[0].lower() in _WORDS:
+            return False
+        # A word that no operator follows is rather a value with a blank that lacks its quotes.
+        space = _SPACE.match(self._text, match.end())
+        after = self._text[space.end() if space else match.end() :]
+        word = _NAME.match(after)
+        return bool(_SYMBOL.match(after)) or bool(word and word[0].lower() in _OPERATOR_WORDS)
+
     def _opposite(self) -> Node:
         opposite = False
-        while self._word("not"):
+        while True:
+            if self._text.startswith("-", self._at):
+                self._go_to(self._at + 1)
+            elif not self._word("not"):
+                break
             opposite = not opposite
-        node = self._group() if self._text.startswith("(", self._at) else self._term()
+        if self._text.startswith("(", self._at):
+            node = self._group()
+        elif self._text.startswith(("'", '"'), self._at):
+            node = self._anywhere()
+        else:
+            node = self._term()
         return Not(node) if opposite else node
+
+    def _anywhere(self) -> Node:
+        """Return the condition that a text is in the message, or before it on its line."""
+        at = self._at
+        text = self._quoted()
+        if not text:
+            self._at = at
+            self._fail("a text in quotes, the same before and after it")
+        raw, prefix = operands()["raw"], operands()["prefix"]
+        self.columns |= {"raw", "prefix"}
+        return Some((Term(raw, "contains", (text.encode(),)), Term(prefix, "contains", (text,))))
 
     def _group(self) -> Node:
         self._depth += 1
@@ -263,12 +305,8 @@ class _Reader:
 
     def _value(self, operand: Operand, *, pattern: bool = False) -> Any:
         at = self._at
-        quoted = _QUOTED.match(self._text, at)
-        if quoted:
-            quote = quoted[0][0]
-            text = quoted[0][1:-1].replace(quote * 2, quote)
-            self._go_to(quoted.end())
-        else:
+        text = self._quoted()
+        if text is None:
             bare = _BARE.match(self._text, at)
             if not bare or bare[0].lower() in _WORDS:
                 self._fail("a value (in quotes if it is a word of the language or has spaces)")
@@ -281,6 +319,15 @@ class _Reader:
             self._at = at
             self._fail(f"{_EXAMPLES[operand.kind]}, as {operand.name} is {operand.kind.value}")
         return value
+
+    def _quoted(self) -> str | None:
+        """Return the text in quotes that begins here, None if none does."""
+        quoted = _QUOTED.match(self._text, self._at)
+        if not quoted:
+            return None
+        quote = quoted[0][0]
+        self._go_to(quoted.end())
+        return quoted[0][1:-1].replace(quote * 2, quote)
 
     def _word(self, word: str) -> bool:
         match = _NAME.match(self._text, self._at)

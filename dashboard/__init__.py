@@ -1,0 +1,1 @@
+"""What people and programs see of a database: pages, and an API; both read it, and nothing else."""

@@ -1,0 +1,113 @@
+"""PostgreSQL, read only: the session cannot write, and the server ends late queries."""
+
+import contextlib
+import datetime
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg2
+
+from fixfeed.dashboard.database import SECONDS, Database, late
+from fixfeed.dashboard.trouble import Kind, Trouble
+from fixfeed.io.redaction import redact, without_secrets
+
+__all__ = ["PostgresqlReader"]
+
+_CANCELLED = "57014"
+_NO_RIGHT = "42501"
+_LOCKED = "55P03"
+_AWAY = ("08", "53", "57", "58", "XX")  # SQLSTATE classes of a server that cannot answer now
+_OPENING = 5  # seconds
+
+
+class PostgresqlReader(Database[Any]):
+    """A database at the connection string `dsn`."""
+
+    dialect = "postgresql"
+    _tables = (
+        "select tablename as name from pg_tables where schemaname = current_schema()"
+        " union all select viewname from pg_views where schemaname = current_schema()"
+    )
+    _explain = "explain"
+
+    def __init__(self, dsn: str):
+        """Store where it is."""
+        super().__init__(redact(dsn))
+        self._dsn = dsn
+
+    def _connect(self) -> Any:
+        try:
+            connection = psycopg2.connect(
+                self._dsn, application_name="fixfeed", connect_timeout=_OPENING
+            )
+        except (psycopg2.OperationalError, psycopg2.ProgrammingError) as error:
+            said = without_secrets(str(error).strip(), self._dsn)
+            missing = "does not exist" in said
+            raise Trouble(
+                Kind.MISSING if missing else Kind.AWAY,
+                f"cannot connect to {self.place}: {said}; check that the server runs there, that "
+                "the database exists, and the password (PGPASSWORD or ~/.pgpass)",
+            ) from None  # libpq's message may quote a part of the password
+        connection.set_session(readonly=True, autocommit=True)
+        with connection.cursor() as cursor:
+            cursor.execute("set time zone 'UTC'")
+            # Lists of many values and narrow pages: compiling costs more than it saves.
+            cursor.execute("set jit = off")
+            cursor.execute("set lock_timeout = '1s'")
+            cursor.execute(f"set statement_timeout = {int(SECONDS * 1000)}")
+        return connection
+
+    def _is_open(self, connection: Any) -> bool:
+        return not connection.closed
+
+    def _close(self, connection: Any) -> None:
+        connection.close()
+
+    @contextlib.contextmanager
+    def _run(
+        self, connection: Any, statement: str, values: Sequence[Any], deadline: float
+    ) -> Iterator[Any]:
+        left = max(1, int((deadline - time.monotonic()) * 1000))
+        with self._telling(), connection.cursor() as cursor:
+            limit = f"set statement_timeout = {left}; "
+            cursor.execute(limit + _marked(statement, values), values or None)
+            yield cursor
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turn trouble with the server into a `Trouble`; errors of statements are our bugs."""
+        try:
+            yield
+        except psycopg2.Error as error:
+            code = error.pgcode or ""
+            if code == _CANCELLED:
+                raise late(self.place) from error
+            if code == _LOCKED:
+                raise Trouble(
+                    Kind.LOCKED,
+                    f"{self.place} is locked by another process: wait until that has ended",
+                ) from error
+            if code == _NO_RIGHT:
+                raise Trouble(
+                    Kind.MISSING,
+                    f"this user may not read the tables of {self.place}: grant it that",
+                ) from error
+            if not code or code[:2] in _AWAY:
+                raise Trouble(
+                    Kind.AWAY, f"{self.place} does not answer: check that the server runs there"
+                ) from error
+            raise
+
+    def time(self, time: datetime.datetime) -> datetime.datetime:
+        """See `Database.time`."""
+        return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
+
+    def among(self, values: Sequence[Any]) -> tuple[str, Any]:
+        """See `Database.among`."""
+        return "= any(?)", list(values)
+
+
+def _marked(statement: str, values: Sequence[Any]) -> str:
+    """Return a statement with psycopg2's marks for values."""
+    return statement.replace("%", "%%").replace("?", "%s") if values else statement

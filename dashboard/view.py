@@ -1,0 +1,93 @@
+"""What is asked for: the filter row of a page, the parameters of a link and of the API."""
+
+import datetime
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.scope import EVERYTHING, Scope, cuts
+from fixfeed.dashboard.search.search import Search, read_search
+
+__all__ = ["View", "known_sessions", "seen_pairs", "seen_sessions"]
+
+
+@dataclass(frozen=True)
+class View:
+    """A part of the messages.
+
+    Args:
+      text: The search (`search.search`); `` for none.
+      sessions: Sessions as the column has them, `FIX.4.4:A->B`, or patterns of them with `*` and
+        `?`; none means all.
+      types: MsgTypes; none means all.
+      begin: The first time, of `coalesce(sending_time, captured_at)`; None for any.
+      end: The time after the last one. With either of them, what has no time is left out.
+      scope: What the reader may see: whatever is asked for, nothing else is found.
+    """
+
+    text: str = ""
+    sessions: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    begin: datetime.datetime | None = None
+    end: datetime.datetime | None = None
+    scope: Scope = EVERYTHING
+
+    @property
+    def search(self) -> Search:
+        """The search; raises `SearchError` if it cannot be read."""
+        return read_search(self.text)
+
+
+_EACH = """with recursive kinds (kind) as (
+  select min(msg_type) from minute_counts
+  union all
+  select (select min(msg_type) from minute_counts where msg_type > kind) from kinds
+  where kind is not null
+), each (kind, session) as (
+  select kind, (select min(session) from minute_counts where msg_type = kind) from kinds
+  where kind is not null
+  union all
+  select kind, (select min(c.session) from minute_counts c
+    where c.msg_type = kind and c.session > each.session) from each where each.session is not null
+)
+select distinct session from each where session is not null"""
+"""Steps over the index by type, session and minute: some microseconds for each type of each."""
+
+
+def known_sessions(database: Database) -> list[str]:
+    """Return all sessions that there are messages of, in order."""
+    return sorted(row["session"] for row in database.rows(_EACH))
+
+
+def seen_sessions(database: Database, view: View, *, both: bool = False) -> list[str] | None:
+    """Return the sessions that a view is of; None if that is all there is, without a session too.
+
+    With `both` those alone whose opposite may be seen as well.
+    """
+    if view.scope.is_everything and not view.sessions:
+        return None
+    exact = all("*" not in one and "?" not in one for one in view.sessions)
+    if view.scope.is_everything and exact:
+        return list(view.sessions)
+    return [
+        session
+        for session in known_sessions(database)
+        if view.scope.allows(session, both=both)
+        and (
+            not view.sessions
+            or any(session == one or fnmatchcase(session, one) for one in view.sessions)
+        )
+    ]
+
+
+def seen_pairs(database: Database, view: View) -> list[str] | None:
+    """Return the session pairs (`A<->B`, as orders have them) that a view is of; None for all."""
+    sessions = seen_sessions(database, view, both=True)
+    if sessions is None:
+        return None
+    pairs = {
+        "<->".join(sorted((one, other)))
+        for session in sessions
+        for one, other in cuts(session.partition(":")[2], "->")
+    }
+    return sorted(pair for pair in pairs if view.scope.allows_pair(pair))
