@@ -8,7 +8,7 @@ from pathlib import Path
 if not Path(__file__).resolve().is_relative_to(Path(sys.path[0] or ".").resolve()):
     del sys.path[0]
 
-from fixfeed.pipelines.fixfeed import main
+from fixfeed.pipelines.fixfeed import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

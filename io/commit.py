@@ -92,7 +92,10 @@ class Writer(Protocol):
     """A sink that is being written to. Each worker has one, used by one thread."""
 
     def prepare(self) -> None:
-        """Make the sink ready, or raise `SinkError`. Called once, before all others."""
+        """Make the sink ready, or raise `SinkError`. Called once, before all others.
+
+        A run without end calls it before there is anything to store.
+        """
 
     def register(
         self, sources: Sequence[Source], *, rules: str, replace: bool = False
@@ -147,6 +150,7 @@ class CommitFn(beam.DoFn):
         self._thread = ThreadPoolExecutor(1)
         self._writer: Writer | None = None
         self._writing: Future[Counter[str]] | None = None
+        self._is_ready = False
         self._registered: dict[str, int] = {}
         self._seen: dict[tuple[str, int], str] = {}
 
@@ -165,6 +169,10 @@ class CommitFn(beam.DoFn):
             self._gather(batch)
         elif batch.last:
             self.finish_bundle()
+        if not self._is_ready and batch.is_tick and self._writing is None:
+            # In a run without end, so that what is left when it stops is stored at once.
+            self._is_ready = True
+            self._writing = self._thread.submit(self._write, [])
         limits = self._limits
         if (
             self._bytes >= limits.bytes
@@ -206,6 +214,7 @@ class CommitFn(beam.DoFn):
             batches = self._batches
             self._forget()
             self._wait()
+            self._is_ready = True
             self._writing = self._thread.submit(self._write, batches)
             if not self._while_parsing:
                 self._wait()
@@ -239,7 +248,10 @@ class CommitFn(beam.DoFn):
     # These run in the thread.
 
     def _write(self, batches: list[Batch]) -> Counter[str]:
-        """Commit batches; return what was committed, by the names of the metrics."""
+        """Commit batches; return what was committed, by the names of the metrics.
+
+        Without any, only the writer is made ready.
+        """
         counts: Counter[str] = Counter()
         for batch, count in self._written(batches):
             counts["stored"] += count
@@ -267,6 +279,8 @@ class CommitFn(beam.DoFn):
         run = self._run
         if self._writer is None:
             self._writer = self._prepared()
+        if not batches:
+            return []
         ids = (run.sources, self._registered)
         new = sources_of(one for one in batches if not any(one.source in known for known in ids))
         if new:

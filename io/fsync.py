@@ -1,9 +1,13 @@
 """fsync for files and folders, and whether a path can be written."""
 
 import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-__all__ = ["not_writable", "sync"]
+__all__ = ["not_writable", "sync", "sync_all"]
+
+_AT_ONCE = 16
 
 
 def sync(path: Path) -> None:
@@ -13,6 +17,13 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Wait until all of them are on disk; a file system makes few operations of many at once."""
+    with ThreadPoolExecutor(_AT_ONCE, "sync") as threads:
+        for _ in threads.map(sync, paths):
+            pass
 
 
 def not_writable(path: Path) -> Path | None:

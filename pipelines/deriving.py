@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
 from fixfeed.io.ledger.ledger import Ledger, SinkError
@@ -16,8 +16,10 @@ __all__ = ["derive_all", "derived_all_along"]
 
 _MANY = 100_000  # messages that take some seconds
 _PAUSE = 0.5  # seconds between two looks for something to derive
+_LOOK = 0.1  # seconds between two looks whether the run is to stop
 _AFTER_TROUBLE = 5.0  # seconds
 _AT_THE_END = 1.0  # seconds, of the two that a stream ends in
+_PART = 0.5  # seconds in which a part that has begun may end
 _AT_ONCE = 2_000  # messages; meanwhile nothing is stored in SQLite, for some 0.1 s
 _PAUSES = 4  # deriving takes one in so many seconds at the most: storing goes first
 
@@ -42,6 +44,9 @@ def derive_all(job: Job, ledgers: Mapping[str, Ledger]) -> None:
 def derived_all_along(job: Job) -> Iterator[None]:
     """Derive what is stored while the work inside goes on, and what is left after it.
 
+    From the moment the run is to stop until the work has ended no part is begun, as storing what
+    was received goes first; then it goes on until a second has passed since that moment.
+
     Nothing is lost if that fails: what is not derived stays marked, and the next run derives it.
     """
     over = threading.Event()
@@ -57,7 +62,7 @@ def derived_all_along(job: Job) -> Iterator[None]:
     finally:
         over.set()
         for thread in threads:
-            thread.join(_AT_THE_END + 1)
+            thread.join(_AT_THE_END + _PART)
 
 
 class _Late:
@@ -70,6 +75,12 @@ class _Late:
         return time.monotonic() > self._when
 
 
+def _wait(seconds: float, over: threading.Event, stop: Callable[[], bool]) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not (stop() or over.wait(_LOOK)):
+        pass
+
+
 def _keep_deriving(job: Job, sink: Sink, over: threading.Event) -> None:
     """Derive again and again until `over`, and then what is left, with a connection of its own."""
     said = False
@@ -77,12 +88,14 @@ def _keep_deriving(job: Job, sink: Sink, over: threading.Event) -> None:
         try:
             with closing(sink.ledger()) as store:
                 assert isinstance(store, Store)
-                while not over.is_set():
+                while not (over.is_set() or job.watch.stop()):
                     begin = time.monotonic()
                     messages = derive_part(store, _AT_ONCE)
                     took = time.monotonic() - begin
-                    over.wait(_PAUSES * took if messages else _PAUSE)
-                derive(store, stop=_Late(), at_once=_AT_ONCE)
+                    _wait(_PAUSES * took if messages else _PAUSE, over, job.watch.stop)
+                late = _Late()
+                over.wait()
+                derive(store, stop=late, at_once=_AT_ONCE)
                 return
         except SinkError as error:
             # Storing tells of a server that is away, and goes on as well once it is there.

@@ -62,9 +62,9 @@ def run(job: Job, folder: Path) -> int:
         job.health.feed, job.health.connected = feed, True
         with derived_all_along(job):
             _read(job, feed, ledgers.plan, counters, again)
-        summary = _summed_up(job, feed, ledgers.plan, counters)
-        settle(job, summary)
-        ledgers.finish(summary)
+            summary = _summed_up(job, feed, ledgers.plan, counters)
+            settle(job, summary)
+            ledgers.finish(summary)
     show = partial(print_summary, protocol=job.rules.protocol)
     return job.ending.tell(summary, show, summary.exit_code)
 

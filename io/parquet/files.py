@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fixfeed.io.fsync import sync
 from fixfeed.io.ledger.keys import keys
 from fixfeed.transforms.batch import TIME
 from fixfeed.transforms.nearest import did_you_mean
@@ -158,7 +157,7 @@ def _folder(name: str, value: Any) -> str:
 
 
 def write_file(rows: pa.Table, path: Path, table: Table) -> None:
-    """Write a Parquet file and wait until it is on disk; `table` describes the messages."""
+    """Write a Parquet file; `table` describes the messages. It is on disk once it is synced."""
     # For values that hardly ever repeat, a dictionary would be built and thrown away.
     repeating = [
         field.name
@@ -180,4 +179,3 @@ def write_file(rows: pa.Table, path: Path, table: Table) -> None:
         data_page_size=2 << 20,
         memory_pool=_POOL,
     )
-    sync(path)

@@ -33,7 +33,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 import pyarrow as pa
 
-from fixfeed.io.fsync import not_writable, sync
+from fixfeed.io.fsync import not_writable, sync, sync_all
 from fixfeed.io.ledger import version_1
 from fixfeed.io.ledger.ledger import Progress, SchemaError, SinkError, SinkFailed, by_source
 from fixfeed.io.parquet.codes import keep_codes
@@ -269,9 +269,8 @@ class ParquetFolder:
             state["progress"] = self.progress(state)
             names = list(self._manifests)
             folders = self._end(self._manifests.values())
-            for folder in folders:  # manifests that could repeat the moves are deleted below
-                if folder.exists():
-                    sync(folder)
+            # Manifests that could repeat the moves are deleted below.
+            sync_all(folder for folder in folders if folder.exists())
             self._let_go(state)
             # If we are killed before the manifests are removed, they must not count twice.
             state["applied"] = names

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fixfeed.io.fsync import sync_all
 from fixfeed.io.ledger.ledger import SchemaError
 from fixfeed.io.parquet.files import write_file
 from fixfeed.io.parquet.folder import ParquetFolder
@@ -64,6 +65,7 @@ def _migrate(lake: ParquetFolder) -> tuple[int, int]:
         files.append((lake.new_file(), str(path.relative_to(lake.folder))))
         write_file(rows, files[-1][0], table)
     if files:
+        sync_all(path for path, _ in files)
         lake.commit([], files, (), {})
     remember(lake.folder, schema, again=True)
     return len(files), len(paths)

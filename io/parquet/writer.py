@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fixfeed.io.codes import codes_of_sessions, new_sessions
+from fixfeed.io.fsync import sync_all
 from fixfeed.io.ledger.keys import POSITION_BITS
 from fixfeed.io.ledger.ledger import (
     Progress,
@@ -257,6 +258,7 @@ class ParquetWriter(ParquetLedger):
                 rows = _in_order([provisional], source_id, "failure_id")
                 place = f"failures/provisional-{source_id}-{start}-{uuid4().hex[:8]}.parquet"
                 self._write(commit, place, rows)
+        sync_all(path for path, _ in commit.files)
 
     def _write(self, commit: _Commit, place: str, rows: pa.Table) -> None:
         if place.startswith("messages/") and self._schema is not None:
@@ -291,6 +293,7 @@ class ParquetWriter(ParquetLedger):
         written, commit.files = commit.files, []
         for place in gone:
             self._write(commit, place, pq.read_schema(folder / place).empty_table())
+        sync_all(path for path, _ in commit.files)
         commit.files += written
 
 

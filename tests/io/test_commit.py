@@ -19,7 +19,7 @@ from fixfeed.io.commit import CommitFn, Limits, Run, SetAside
 from fixfeed.io.ledger.identity import fingerprint_of
 from fixfeed.io.ledger.ledger import SinkError, known
 from fixfeed.io.ledger.new_parts import new_parts
-from fixfeed.transforms.batch import ROUND, Batch, Block, Failure
+from fixfeed.transforms.batch import ROUND, TICK, Batch, Block, Failure
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.keep import filter_batch, read_rules
 from tests.transforms.fix.messages import encode
@@ -227,6 +227,27 @@ def test_the_end_of_a_round_is_stored_at_once_unless_the_sink_gathers_for_long(
     fn.process(BATCHES[0])
     fn.process(parse_block(ROUND))
     assert (tmp_path / "out").exists() is is_stored
+    fn.teardown()
+
+
+def test_a_sink_is_ready_before_there_is_anything_to_store(tmp_path):
+    made = []
+
+    def make():
+        made.append(LinesOfCommits(tmp_path / "out"))
+        return made[-1]
+
+    fn = CommitFn(make, Run(seconds=0.1), Limits(1 << 30, 1000))
+    fn.setup()
+    fn.start_bundle()
+    for _ in range(3):
+        fn.process(parse_block(TICK))
+        fn.finish_bundle()
+    assert len(made) == 1
+    fn.process(BATCHES[0])
+    fn.finish_bundle()
+    assert len(made) == 1
+    assert committed(tmp_path / "out") == [MESSAGES[:3]]
     fn.teardown()
 
 
