@@ -21,6 +21,8 @@ __all__ = ["Health", "Stored", "Watched", "served"]
 
 Address = tuple[str, int]
 
+_INPUT = "input"
+
 
 class Health(OfThisProcess):
     """What a stream is doing, as its parts tell it from their threads."""
@@ -53,7 +55,14 @@ class Health(OfThisProcess):
                 self._waiting.popleft()
                 self._first += 1
 
-    def failed(self, what: object, error: Exception) -> None:
+    def input_away(self, why: str) -> None:
+        """Note why nothing can be read; `` once it can."""
+        if why:
+            self.failed(_INPUT, why)
+        else:
+            self.works(_INPUT)
+
+    def failed(self, what: object, error: Exception | str) -> None:
         """Note that `what` fails, and is tried again."""
         with self._lock:
             now = datetime.datetime.now(datetime.UTC), time.monotonic()

@@ -27,7 +27,8 @@ def kafka_source(named: Sequence[Named]) -> Source:
     try:
         from fixfeed.io.kafka.beginning import read_from
         from fixfeed.io.kafka.client import Cluster, KafkaTrouble
-        from fixfeed.io.kafka.topics import OURS, KafkaTopics, patterns_of
+        from fixfeed.io.kafka.looking import patterns_of
+        from fixfeed.io.kafka.topics import OURS, KafkaTopics
     except ModuleNotFoundError as error:
         raise UnknownPlace(str(error)) from error
     try:
@@ -55,6 +56,7 @@ def kafka_source(named: Sequence[Named]) -> Source:
                 reading.ledgers,
                 stop=reading.stop,
                 say=reading.say,
+                away=reading.away,
                 longest=reading.longest,
             )
         except KafkaTrouble as trouble:

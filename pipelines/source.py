@@ -30,13 +30,14 @@ class Reading:
     `longest` is the largest number of bytes of a message. `spool` is where what comes from networks
     is made durable, and `keep` for how many seconds it stays there once it is stored. A message may
     wait `commit_after` seconds for others. While `paused` returns true, a stream that has a clock
-    stops it.
+    stops it. `away` is given why nothing can be read, as long as that is so, and then ``.
     """
 
     protocol: Protocol
     ledgers: Ledgers
     stop: Callable[[], bool]
     say: Callable[[str], None]
+    away: Callable[[str], None]
     longest: int
     spool: Path
     keep: float

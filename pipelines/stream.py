@@ -50,6 +50,7 @@ def run(job: Job, folder: Path) -> int:
                 ledgers,
                 job.watch.stop,
                 lambda text: job.say(f"note: {text}"),
+                job.health.input_away,
                 job.settings.max_message,
                 Path(job.settings.spool),
                 job.settings.keep_spool,
@@ -58,10 +59,12 @@ def run(job: Job, folder: Path) -> int:
             )
         )
         stack.callback(feed.close)
-        ledgers.open()
-        job.health.feed, job.health.connected = feed, True
-        with derived_all_along(job):
-            _read(job, feed, ledgers.plan, counters, again)
+        with ExitStack() as deriving:
+            if not (feed.ended and job.watch.stop()):  # else nothing was ever there
+                ledgers.open()
+                job.health.feed, job.health.connected = feed, True
+                deriving.enter_context(derived_all_along(job))
+                _read(job, feed, ledgers.plan, counters, again)
             summary = _summed_up(job, feed, ledgers.plan, counters)
             settle(job, summary)
             ledgers.finish(summary)

@@ -70,6 +70,8 @@ _CAUSES = (
     KafkaError.UNSUPPORTED_SASL_MECHANISM,
 )
 """Errors that waiting does not mend."""
+_NO_TLS = "PLAINTEXT broker listener"
+"""What librdkafka says of one more of them."""
 
 
 class KafkaTrouble(Exception):
@@ -104,13 +106,13 @@ class Cluster:
         self._heard: list[KafkaError] = []
         self._admin = _made(AdminClient, address, {"error_cb": self._heard.append})
 
-    def identity(self) -> str:
-        """Return the id of the cluster. Raises `KafkaTrouble` within ten seconds."""
+    def identity(self, patience: float = _PATIENCE) -> str:
+        """Return the id of the cluster. Raises `KafkaTrouble` two seconds after `patience`."""
 
         def described() -> Any:
             return self._admin.describe_cluster(request_timeout=_STEP).result(_STEP + _GRACE)
 
-        return str(self._asked(described).cluster_id or "")
+        return str(self._asked(described, patience).cluster_id or "")
 
     def names(self) -> list[str]:
         """Return the names of all topics that may be seen, without Kafka's own."""
@@ -192,10 +194,10 @@ class Cluster:
             lasting=True,
         )
 
-    def _asked(self, ask: Callable[[], T]) -> T:
+    def _asked(self, ask: Callable[[], T], patience: float = _PATIENCE) -> T:
         """Return the answer to a question, asked again until it comes or the cause is known."""
         self._heard.clear()
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + patience
         while True:
             try:
                 return ask()
@@ -230,7 +232,7 @@ def _made(kind: Callable[..., T], address: Address, settings: Mapping[str, Any])
 
 def is_lasting(error: KafkaError) -> bool:
     """Return whether an error is one that waiting does not mend."""
-    return error.code() in _CAUSES
+    return error.code() in _CAUSES or _NO_TLS in error.str()
 
 
 def _weight(error: KafkaError) -> int:
@@ -265,7 +267,7 @@ def reason_of(error: KafkaError, properties: Mapping[str, str]) -> str:
         return f"there is no such host: {text}; check the name of the broker"
     if "Connection refused" in text:
         return "nobody listens there: check host and port, and that the broker runs"
-    if "PLAINTEXT broker listener" in text:
+    if _NO_TLS in text:
         return "the broker speaks no TLS at this port: check the port and security.protocol"
     if secure == "PLAINTEXT" and (
         code == KafkaError._ALL_BROKERS_DOWN or "Disconnected" in text or "closed" in text

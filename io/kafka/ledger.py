@@ -12,7 +12,7 @@ So the ledger is what its topic says from the beginning to the end.
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -21,7 +21,7 @@ from fixfeed.io.kafka.check_topics import check_topics
 from fixfeed.io.kafka.client import KafkaTrouble
 from fixfeed.io.kafka.destination import Destination
 from fixfeed.io.kafka.producer import Records, Sender
-from fixfeed.io.kafka.whole_topic import read_to_the_end
+from fixfeed.io.kafka.whole_topic import SILENCE, read_to_the_end
 from fixfeed.io.ledger.identity import (
     Match,
     StoredSource,
@@ -49,6 +49,7 @@ Fact = tuple[str, Any]
 """The key of a record of the ledger, and its value."""
 
 _SOURCE, _DONE, _UNFINISHED = "source", "done", "unfinished"
+_SOON = 1.0  # seconds that brokers may take to answer what is not needed
 _LONGEST = 8192
 """A stretch with so many bytes of notes is not extended: its record comes with every commit."""
 
@@ -148,8 +149,16 @@ class KafkaLedger:
         )
 
     def finish(self, ends: Mapping[int, str]) -> dict[int, tuple[Stretch, ...]]:
-        """See `Ledger`; stretches are merged where they are read."""
-        self._catch_up()
+        """See `Ledger`; stretches are merged where they are read.
+
+        If no source was read whole, nothing is written, and brokers that are away hold nothing up:
+        the stretches are then those that were known before.
+        """
+        if any(ends.values()):
+            self._catch_up()
+        else:
+            with suppress(SinkFailed):
+                self._catch_up(_SOON)
         self._write_down(
             [
                 (f"{_SOURCE}/{source_id}", dataclasses.replace(row, stored_end=stored_end))
@@ -225,14 +234,14 @@ class KafkaLedger:
         self._connected()
         self._read_on()
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, silence: float = SILENCE) -> None:
         """Read what the topic has got since it was last read; raise `SinkFailed` if it cannot."""
         with errors():
-            self._read_on()
+            self._read_on(silence)
 
-    def _read_on(self) -> None:
+    def _read_on(self, silence: float = SILENCE) -> None:
         address, topic = self.destination.address, self.destination.progress
-        for message in read_to_the_end(address, topic, [self._end]):
+        for message in read_to_the_end(address, topic, [self._end], silence=silence):
             self._end = (message.offset() or 0) + 1
             self._take(message.key(), message.value())
 

@@ -8,39 +8,33 @@ committed yet comes again.
 """
 
 import gc
-import re
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.beginning import EARLIEST, Beginning
 from fixfeed.io.kafka.beside import beside
 from fixfeed.io.kafka.client import (
-    Cluster,
     Consumer,
     KafkaError,
     KafkaException,
     KafkaTrouble,
-    Topic,
     consumer_of,
     is_lasting,
     reason_of,
 )
 from fixfeed.io.kafka.group import Group
+from fixfeed.io.kafka.looking import Looking, Topics, in_background
 from fixfeed.io.kafka.records import Partition, PartitionId, Records
+from fixfeed.io.kafka.troubles import Troubles
 from fixfeed.io.stream import Stored
 from fixfeed.transforms.batch import FLUSH, Block
 from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["OURS", "KafkaTopics", "patterns_of"]
-
-T = TypeVar("T")
+__all__ = ["OURS", "KafkaTopics"]
 
 OURS: Mapping[str, str] = {
     "auto.offset.reset": "write from=earliest or from=latest",
@@ -54,20 +48,7 @@ OURS: Mapping[str, str] = {
 
 _GROUP = "fixfeed"
 _MANY = 10_000  # records that are taken at once
-_LOOK = 10.0  # seconds between two looks at topics and rights
-_LOOK_FOR_BROKERS = 1.0  # seconds between two looks while none answers
-
-
-def patterns_of(topics: Iterable[str]) -> list[re.Pattern[str]]:
-    """Return the patterns among names of topics. Raises `ValueError` for one that is none."""
-    patterns = []
-    for one in topics:
-        if one.startswith("^"):
-            try:
-                patterns.append(re.compile(one))
-            except re.error as error:
-                raise ValueError(f"{one} is no pattern of names: {error}") from None
-    return patterns
+_CLOSE = 1.0  # seconds that closing may take: a commit may wait for brokers that are away
 
 
 class KafkaTopics:
@@ -90,31 +71,29 @@ class KafkaTopics:
         *,
         stop: Callable[[], bool],
         say: Callable[[str], None],
+        away: Callable[[str], None],
         longest: int,
     ):
-        """Find the topics. Raises `KafkaTrouble` within ten seconds, if they cannot be read.
+        """Find the topics, once brokers answer or the run is to stop.
 
-        `say` is given a sentence about what goes wrong later, once, and when it has ended.
+        Raises `KafkaTrouble` within ten seconds for what waiting does not mend: topics that are not
+        there, rights, passwords, certificates.
+
+        `say` is given a sentence about what goes wrong, once, and when it has ended. `away` is
+        given why no broker can be asked, as long as that is so, and then ``.
         """
-        self.ended = False
         self._address = address
         self._protocol = protocol
         self._stored = stored
         self._stop = stop
-        self._say = say
         self._longest = longest
-        self._names = [one for one in address.topics if not one.startswith("^")]
-        self._patterns = patterns_of(address.topics)
-        self._cluster = Cluster(address)
-        self._cluster_id = self._cluster.identity()
-        topics = self._look()
-        for one in topics.values():
-            if isinstance(one, KafkaTrouble):
-                raise one
-        self._complaints: dict[str, str] = {}
+        self._troubles = Troubles(address.shown, say, away)
+        self._looking = Looking(address)
+        self.ended = not self._looking.until_answered(_check, self._troubles.away, stop)
+        # Not before: a client that was made earlier would tell now that no broker answered.
         self._assigned: dict[tuple[str, int], Assigned] = {}
         self._group = Group(
-            address.own.get("group", _GROUP), self._assigned, stored, self._complain
+            address.own.get("group", _GROUP), self._assigned, stored, self._troubles.about
         )
         self._consumer: Consumer = consumer_of(
             address,
@@ -131,10 +110,7 @@ class KafkaTopics:
         self._beginning = Beginning(address, self._consumer, stored)
         self._ids: dict[str, str] = {}
         self._blocks: deque[tuple[Block, Assigned, int]] = deque()
-        self._away = self._looking_for_brokers = False
         self._beyond: dict[tuple[str, int], int] = {}
-        self._looking: Future[dict[str, Topic | KafkaTrouble]] | None = None
-        self._next_look = time.monotonic() + _LOOK
         self._flushed: dict[tuple[str, int], int] | None = None
         if not stored.remember:
             say(
@@ -142,7 +118,10 @@ class KafkaTopics:
                 f"{self._group.name} has committed, and some messages may come twice"
             )
         try:
-            self._take(topics, at_start=True)
+            if not self.ended:
+                self.ended = not self._looking.until_answered(
+                    self._begin, self._troubles.away, stop
+                )
             # Each message is an object that the collector looks at. Without this it would look at
             # all that is loaded, too, every few thousand records: a quarter of the time of reading.
             gc.freeze()
@@ -157,7 +136,7 @@ class KafkaTopics:
         topics = {topic for topic, _ in list(self._assigned)}
         shown = next(iter(topics)) if len(topics) == 1 else f"{len(topics):,} topics"
         text = f"reading {count:,} partition{'' if count == 1 else 's'} of {shown}"
-        return f"{text}, no broker answers" if self._away else text
+        return f"{text}, no broker answers" if self._troubles.brokers else text
 
     @property
     def behind(self) -> str:
@@ -171,20 +150,25 @@ class KafkaTopics:
 
     def next(self, seconds: float) -> Block | None:
         """See `Feed`."""
+        if self.ended:
+            return None
         stopping = self._stop()
         if self._blocks and not stopping:
             return self._handed()
         if self._flushed is not None:
-            self._group.tell(self._flushed)
+            if not self._troubles.brokers:
+                self._group.tell(self._flushed)
             self._flushed = None
             if stopping:
-                self._group.wait()
+                if not self._troubles.brokers:
+                    self._group.wait()
                 self.ended = True
                 return None
-        if stopping or (not self._stored.remember and self._group.is_due()):
+        due = self._group.is_due() and not self._troubles.brokers
+        if stopping or (due and not self._stored.remember):
             self._flushed = {key: one.handed for key, one in self._assigned.items()}
             return FLUSH
-        if self._group.is_due():
+        if due:
             self._group.tell({})
         self._see_topics()
         first = self._consumer.poll(seconds)
@@ -193,8 +177,9 @@ class KafkaTopics:
         return self._handed() if self._blocks else None
 
     def close(self) -> None:
-        """Close the consumer."""
-        self._consumer.close()
+        """Close the consumer, or leave that to a thread."""
+        with suppress(TimeoutError):
+            in_background(self._consumer.close).result(_CLOSE)
 
     def _wait(self, one: Assigned, blocks: Iterable[Block]) -> None:
         """Have blocks of a partition wait for their turn, each with the offset where it ends."""
@@ -235,16 +220,17 @@ class KafkaTopics:
         if one is None:
             return
         if error.code() != KafkaError._AUTO_OFFSET_RESET:
-            self._next_look = 0.0
+            self._looking.soon()
             if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                self._complain(topic, f"the right READ on topic {topic} is missing")
+                self._troubles.about(topic, f"the right READ on topic {topic} is missing")
             elif error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                self._complain(f"{topic}/{number}", f"partition {number} of {topic}: {error.str()}")
+                text = f"partition {number} of {topic}: {error.str()}"
+                self._troubles.about(f"{topic}/{number}", text)
             return
         try:
             low, high = self._beginning.watermarks(topic, number)
         except KafkaTrouble as trouble:
-            self._complain("", str(trouble))
+            self._troubles.away(trouble)
             low, high = 0, one.partition.next
         if one.partition.next < low:
             missed = low - one.partition.next
@@ -252,13 +238,13 @@ class KafkaTopics:
                 f"partition {number} of {topic}: {missed:,} records from offset "
                 f"{one.partition.next:,} on were deleted (retention) before they were read"
             )
-            self._say(why)
+            self._troubles.say(why)
             self._wait(one, one.partition.missed(low, why))
         elif one.partition.next > high:
             # Or the topic is another one by now, as a look at it tells.
             self._consumer.incremental_unassign([one.at(0)])
             self._beyond[key] = high
-            self._next_look = 0.0
+            self._looking.soon()
             return
         self._assign([one])
 
@@ -273,60 +259,52 @@ class KafkaTopics:
 
     # The topics.
 
-    def _look(self) -> dict[str, Topic | KafkaTrouble]:
-        names = list(self._names)
-        if self._patterns:
-            for name in self._cluster.names():
-                if any(one.fullmatch(name) for one in self._patterns):
-                    names.append(name)
-        return self._cluster.topics(dict.fromkeys(names)) if names else {}
-
     def _see_topics(self) -> None:
-        """Look at the topics now and then, beside all else, and take what is new."""
-        if self._looking is None:
-            if time.monotonic() >= self._next_look:
-                self._looking_for_brokers = self._away
-                self._looking = _beside(self._look)
+        """Take what is new since the last look at the topics."""
+        look = self._looking.ended(away=self._troubles.brokers)
+        if look is None:
             return
-        if not self._looking.done():
-            return
-        looking, self._looking = self._looking, None
-        self._next_look = time.monotonic() + (_LOOK_FOR_BROKERS if self._away else _LOOK)
         try:
-            topics = looking.result()
-            if self._looking_for_brokers:
-                self._is_back()
-            self._take(topics, at_start=False)
+            topics = look.result()
+            self._troubles.answered()
+            self._take(topics)
         except KafkaTrouble as trouble:
-            if trouble.lasting:
-                self._complain("", str(trouble))
+            self._troubles.away(trouble)
 
-    def _take(self, topics: Mapping[str, Topic | KafkaTrouble], *, at_start: bool) -> None:
+    def _begin(self, topics: Topics) -> None:
+        """Take the topics that there are at the start."""
+        _check(topics)
+        self._take(topics, at_start=True)
+        self._troubles.answered()
+        if not topics:
+            self._troubles.say(f"no topic matches {', '.join(self._address.topics)} yet")
+
+    def _take(self, topics: Topics, *, at_start: bool = False) -> None:
         for topic in [one for one in self._ids if one not in topics]:
-            self._complain(topic, f"topic {topic} is gone; it is read again once it is there")
+            self._troubles.about(topic, f"topic {topic} is gone; it is read again once it is there")
             self._drop(topic)
         new: list[PartitionId] = []
         for name, found in topics.items():
             if isinstance(found, KafkaTrouble):
-                self._complain(name, f"{found}; it is tried again")
+                self._troubles.about(name, f"{found}; it is tried again")
                 if found.gone:
                     self._drop(name)
                 continue
             if self._ids.get(name, found.topic_id) != found.topic_id:
-                self._complain(name, f"topic {name} was deleted and made again; it is read anew")
+                self._troubles.about(
+                    name, f"topic {name} was deleted and made again; it is read anew"
+                )
                 self._drop(name)
-            elif self._complaints.pop(name, ""):
-                self._say(f"topic {name} is read again")
+            elif self._troubles.ended(name):
+                self._troubles.say(f"topic {name} is read again")
                 self._assign([one for key, one in self._assigned.items() if key[0] == name])
             self._ids[name] = found.topic_id
             self._complain_of_lost(name)
             for number in range(found.partitions):
                 if (name, number) not in self._assigned:
-                    new.append(PartitionId(self._cluster_id, found.topic_id, name, number))
-        if not topics and at_start:
-            self._say(f"no topic matches {', '.join(self._address.topics)} yet")
+                    new.append(PartitionId(self._looking.cluster, found.topic_id, name, number))
         if new:
-            self._begin(new, at_start=at_start)
+            self._begin_reading(new, at_start=at_start)
 
     def _complain_of_lost(self, topic: str) -> None:
         for key in [one for one in self._beyond if one[0] == topic and one in self._assigned]:
@@ -336,7 +314,7 @@ class KafkaTopics:
                 f"{one.partition.next:,}: the brokers have lost records. It is not read on, as "
                 "others will come at their offsets: copy the topic, and read the copy"
             )
-            self._complain(f"{topic}/{number}", why)
+            self._troubles.about(f"{topic}/{number}", why)
             self._wait(one, [one.partition.not_read_on(why)])
 
     def _drop(self, topic: str) -> None:
@@ -346,62 +324,50 @@ class KafkaTopics:
         if gone:
             self._consumer.incremental_unassign([self._assigned.pop(key).at(0) for key in gone])
 
-    def _begin(self, new: Sequence[PartitionId], *, at_start: bool) -> None:
+    def _begin_reading(self, new: Sequence[PartitionId], *, at_start: bool) -> None:
         for topic in {one.topic for one in new}:
             self._beginning.refresh(topic)
         ends = {one: self._beginning.watermarks(one.topic, one.number) for one in new}
         starts = self._beginning.after_stored(ends)
         begun = {one.topic for one in starts}
-        assigned = []
+        at: dict[PartitionId, int] = {}
+        fresh = set()
         for one in new:
             low, high = ends[one]
-            at = starts.get(one)
-            fresh = at is None and at_start and one.topic not in begun
-            if at is None:
-                at = self._beginning.as_said(one, low, high) if fresh else low
-            partition = Partition(one, self._protocol, at=at, longest=self._longest)
-            reading = self._assigned[one.topic, one.number] = Assigned(partition, at)
+            if one in starts:
+                at[one] = starts[one]
+            elif at_start and one.topic not in begun:
+                at[one] = self._beginning.as_said(one, low, high)
+                fresh.add(one)
+            else:
+                at[one] = low
+        # Nothing asks the brokers from here on, so all are taken or none.
+        assigned = []
+        for one in new:
+            partition = Partition(one, self._protocol, at=at[one], longest=self._longest)
+            reading = self._assigned[one.topic, one.number] = Assigned(partition, at[one])
             assigned.append(reading)
-            if fresh and self._beginning.says != EARLIEST:
-                self._wait(reading, partition.left_out(at))
+            if one in fresh and self._beginning.says != EARLIEST:
+                self._wait(reading, partition.left_out(at[one]))
         self._assign(assigned)
 
     # What goes wrong.
 
     def _heard(self, error: KafkaError) -> None:
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
-            self._next_look = 0.0
+            self._looking.soon()
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
-            if not self._away:
-                self._away = True
-                self._next_look = 0.0
-                self._say(f"{self._address.shown}: no broker answers; it goes on once one does")
+            if not self._troubles.brokers:
+                self._looking.soon()
+            self._troubles.away()
         elif is_lasting(error):
             text = reason_of(error, self._address.properties)
-            self._complain("", f"{self._address.shown}: {text}; it is tried again")
-
-    def _is_back(self) -> None:
-        if self._away:
-            self._away = False
-            self._complaints.pop("", None)
-            self._say("brokers answer again, and it goes on")
-
-    def _complain(self, about: str, text: str) -> None:
-        if self._complaints.get(about, "") != text:
-            self._complaints[about] = text
-            if text:
-                self._say(text)
+            self._troubles.about("", f"{self._address.shown}: {text}; it is tried again")
+            self._looking.soon()
 
 
-def _beside(work: Callable[[], T]) -> Future[T]:
-    """Have work done in a thread that the end of the process does not wait for."""
-    future: Future[T] = Future()
-
-    def do() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=do, daemon=True).start()
-    return future
+def _check(topics: Topics) -> None:
+    """Raise what is wrong with one of the topics."""
+    for one in topics.values():
+        if isinstance(one, KafkaTrouble):
+            raise one

@@ -14,7 +14,7 @@ from fixfeed.io.kafka.client import (
     reason_of,
 )
 
-__all__ = ["read_to_the_end"]
+__all__ = ["SILENCE", "read_to_the_end"]
 
 _USUAL: Mapping[str, Any] = {
     "group.id": "fixfeed",  # it has no part in any group, and leaves nothing there
@@ -25,23 +25,26 @@ _USUAL: Mapping[str, Any] = {
     "fetch.wait.max.ms": 10,
 }
 _MANY = 10_000
-_SILENCE = 10.0  # seconds after which no answer is an answer
+SILENCE = 10.0
+"""Seconds after which no answer is an answer."""
 
 
-def read_to_the_end(address: Address, topic: str, starts: Sequence[int]) -> Iterator[Message]:
+def read_to_the_end(
+    address: Address, topic: str, starts: Sequence[int], *, silence: float = SILENCE
+) -> Iterator[Message]:
     """Yield the records of partitions 0, 1, ... of a topic, each from its offset in `starts`.
 
     Those of transactions that are open or undone are left out. Raises `KafkaTrouble` if
-    they cannot be read.
+    they cannot be read, as when nothing comes for `silence` seconds.
     """
     consumer = Consumer({**_USUAL, **address.client}, logger=QUIET)
     try:
         consumer.assign([TopicPartition(topic, *one) for one in enumerate(starts)])
         left = set(range(len(starts)))
         while left:
-            first = consumer.poll(_SILENCE)
+            first = consumer.poll(silence)
             if first is None:
-                raise _trouble(address, topic, f"no answer within {_SILENCE:.0f} seconds")
+                raise _trouble(address, topic, f"no answer within {silence:.0f} seconds")
             for message in [first, *consumer.consume(_MANY, 0)]:
                 error = message.error()
                 if error is None:

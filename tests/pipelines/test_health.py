@@ -32,10 +32,10 @@ def asked(address, path="ready"):
 
 
 class Job:
-    """A job that follows logs into a database; `said` is what it has said so far."""
+    """A job from an input into a database; `said` is what it has said so far."""
 
-    def __init__(self, logs, uri, *words):
-        words = ["--input", f"follow:{logs}/*.log", "--output", uri, "--quiet", "--json", *words]
+    def __init__(self, source, uri, *words):
+        words = ["--input", source, "--output", uri, "--quiet", "--json", *words]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen([*FIXFEED, *words], stdout=pipe, stderr=pipe)
         self.said = ""
@@ -62,7 +62,7 @@ def test_a_stream_waits_for_its_database_from_the_start_and_says_so(tmp_path):
         server = Server(folder)
         server.start()
         server.stop(signal.SIGINT)
-        job = Job(tmp_path, server.uri, "--health-port", "127.0.0.1:0")
+        job = Job(f"follow:{tmp_path}/*.log", server.uri, "--health-port", "127.0.0.1:0")
         try:
             address = job.address()
             wait_until(lambda: asked(address)[1]["away"])

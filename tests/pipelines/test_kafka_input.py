@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import subprocess
+import time
 
 import pytest
 from confluent_kafka import Producer
@@ -10,6 +12,8 @@ from confluent_kafka import Producer
 from fixfeed.pipelines.fixfeed import main
 from tests.pipelines.jobs import FIXFEED
 from tests.pipelines.kafka_input_kills import killed
+from tests.pipelines.test_follow import wait_until
+from tests.pipelines.test_health import Job, asked
 from tests.services.kafka_server import PASSWORD
 from tests.transforms.fix.messages import encode
 
@@ -44,6 +48,44 @@ def test_killed_at_any_moment_a_job_goes_on_and_each_message_is_stored_once(
     assert found.stored == found.distinct == (found.sent, found.sent)
     assert found.failures == (found.cut, found.cut)
     assert found.lag == 0
+
+
+def test_a_job_waits_for_its_brokers_tells_so_and_stops_at_once_meanwhile(kafka, tmp_path):
+    topic = kafka.topic()
+    send(kafka, topic, message(1))
+    kafka.stop()
+    place = f"kafka://{kafka.plain}/{topic}"
+    job = Job(place, f"sqlite:///{tmp_path}/a.db", "--health-port", "127.0.0.1:0")
+    try:
+        address = job.address()
+        wait_until(lambda: asked(address)[1]["away"])
+        status, found = asked(address)
+        (away,) = found["away"]
+        assert (status, found["ready"]) == (503, False)
+        assert away["error"].startswith(f"{place}: nobody listens there")
+        kafka.start()
+        wait_until(lambda: asked(address)[0] == 200)
+        wait_until(lambda: asked(address)[1]["last_commit"][f"sqlite:///{tmp_path}/a.db"])
+        kafka.stop(signal.SIGKILL)
+        wait_until(lambda: asked(address)[1]["away"])
+        (away,) = asked(address)[1]["away"]
+        assert away["error"] == f"{place}: no broker answers; it goes on once one does"
+        begin = time.monotonic()
+        code, summary = job.end()
+        assert time.monotonic() - begin < 8
+    finally:
+        job.process.kill()
+        kafka.start()
+    assert (code, summary["ended"], summary["exit_code"]) == (0, "done", 0)
+    assert [one["stored"] for one in summary["sinks"].values()] == [1]
+    assert [
+        line.split(": ", 1)[1] for line in job.said.splitlines()[1:] if "stopping" not in line
+    ] == [
+        f"note: {place}: nobody listens there: check host and port, and that the broker runs; it "
+        "goes on once one does",
+        "note: brokers answer again, and it goes on",
+        f"note: {place}: no broker answers; it goes on once one does",
+    ]
 
 
 def test_a_secure_broker_is_read_by_a_file_of_properties_and_no_password_is_stored(

@@ -1,6 +1,7 @@
 """Topics as a feed: every record once, whatever happens to topics, rights and brokers."""
 
 import signal
+import threading
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from confluent_kafka.admin import (
     NewPartitions,
 )
 
-from fixfeed.io.kafka import group, topics
+from fixfeed.io.kafka import group, looking
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.kafka.beginning import read_from
 from fixfeed.io.kafka.client import KafkaTrouble
@@ -24,7 +25,7 @@ from tests.transforms.fix.messages import encode
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    monkeypatch.setattr(topics, "_LOOK", 0.2)
+    monkeypatch.setattr(looking, "_LOOK", 0.2)
     monkeypatch.setattr(group, "_COMMIT", 0.2)
 
 
@@ -56,9 +57,11 @@ class Sink:
 class Reading:
     """A feed that is read into a sink."""
 
-    def __init__(self, broker, names, sink=None, *, address=None, **parameters):
+    def __init__(self, broker, names, sink=None, *, address=None, stop_after=None, **parameters):
         self.sink = sink or Sink()
         self.told = []
+        self.away = []
+        end = time.monotonic() + (stop_after or 1e9)
         self.stopped = False
         parameters = {"reconnect.backoff.max.ms": "500"} | parameters
         query = "&".join(f"{name}={value}" for name, value in parameters.items())
@@ -67,8 +70,9 @@ class Reading:
             read_uri(uri, own=["group", "from"], ours=OURS),
             FIX,
             self.sink,
-            stop=lambda: self.stopped,
+            stop=lambda: self.stopped or time.monotonic() > end,
             say=self.told.append,
+            away=self.away.append,
             longest=1 << 20,
         )
 
@@ -366,6 +370,11 @@ def test_a_right_that_is_lost_and_granted_again_is_told_and_reading_goes_on(kafk
 def test_what_is_wrong_at_the_start_is_an_error(kafka):
     with pytest.raises(KafkaTrouble, match="there is no topic"):
         Reading(kafka, f"{kafka.topic()}x")
+    with pytest.raises(KafkaTrouble, match="the broker speaks no TLS at this port"):
+        Reading(kafka, kafka.topic(), **{"security.protocol": "SSL"})
+    wrong = {**kafka.by_password, "sasl.password": "wrong"}
+    with pytest.raises(KafkaTrouble, match="does not accept user bob with this password"):
+        Reading(kafka, kafka.topic(), address=kafka.sasl, **wrong)
     with pytest.raises(KafkaTrouble, match="did you mean security"):
         Reading(kafka, kafka.topic(), **{"secuirty.protocol": "SSL"})
 
@@ -374,19 +383,38 @@ def test_what_cannot_be_read_as_time_or_pattern_is_answered_with_what_can():
     with pytest.raises(ValueError, match="expected earliest, latest or a time"):
         read_from("yesterday")
     with pytest.raises(ValueError, match="is no pattern of names"):
-        topics.patterns_of(["fix", "^fix("])
+        looking.patterns_of(["fix", "^fix("])
 
 
-def test_it_waits_for_a_broker_that_is_killed_and_goes_on():
+def test_brokers_that_are_away_are_waited_for_and_hold_up_no_stop():
     with server() as broker:
-        topic = broker.topic(partitions=2)
+        topic, group = broker.topic(partitions=2), broker.topic()
+        away = f"kafka://{broker.plain}/{topic}: no broker answers; it goes on once one does"
         send(broker, topic, 1, 2)
-        reading = Reading(broker, topic).numbers(1, 2)
+        reading = Reading(broker, topic, group=group).numbers(1, 2)
         broker.stop(signal.SIGKILL)
-        reading.says("no broker answers; it goes on once one does")
+        reading.until(lambda: reading.away == [away])
         assert reading.feed.state.endswith("no broker answers")
-        broker.start()
+        begun = time.monotonic()
+        assert Reading(broker, topic, stop_after=1).feed.ended
+        assert time.monotonic() - begun < 6
+        starting = threading.Timer(4, broker.start)
+        starting.start()
+        other = Reading(broker, topic)  # it begins while there is none
+        assert ["nobody listens there" in one for one in other.told] == [True, False]
+        starting.join()
         send(broker, topic, 3, partition=1)
         reading.numbers(1, 2, 3).says("brokers answer again")
-        reading.stop()
-        assert len(reading.told) == 2
+        assert reading.told == [away, "brokers answer again, and it goes on"]
+        assert reading.away == [away, ""]
+        other.numbers(1, 2, 3)
+        assert (len(other.told), len(other.away)) == (2, 2)
+        send(broker, topic, 4)
+        reading.numbers(1, 2, 3, 4)
+        broker.stop(signal.SIGKILL)
+        reading.feed._group.tell({})  # a commit that nobody takes
+        reading.until(lambda: reading.away == [away, "", away])
+        begun = time.monotonic()
+        for one in (reading, other):
+            one.stop()
+        assert time.monotonic() - begun < 6

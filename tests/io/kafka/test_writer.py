@@ -221,6 +221,11 @@ def test_a_record_of_the_ledger_by_a_newer_version_is_refused(kafka, topic):
         written(to, *BATCHES)
 
 
+def test_brokers_that_are_away_hold_up_no_end_that_has_nothing_to_tell_them():
+    with closing(KafkaLedger(destination(None, "fix", "127.0.0.1:9"))) as ledger:
+        assert ledger.finish({1: "", 2: ""}) == {1: (), 2: ()}
+
+
 def test_what_was_sent_cannot_be_replaced(to):
     written(to, *BATCHES[:5])
     with closing(KafkaLedger(to)) as ledger:

@@ -1,0 +1,131 @@
+"""Looks at the topics of an address: which there are now, with how many partitions."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from fixfeed.io.kafka.address import Address
+from fixfeed.io.kafka.client import Cluster, KafkaTrouble, Topic
+
+__all__ = ["Looking", "Topics", "in_background", "patterns_of"]
+
+T = TypeVar("T")
+Topics = dict[str, Topic | KafkaTrouble]
+"""Each topic by its name, or what is wrong with it."""
+
+_LOOK = 10.0  # seconds between two looks
+_LOOK_FOR_BROKERS = 1.0  # the same while none answers
+_FIRST, _LONGEST = 0.5, 5.0  # the same at the start
+_PATIENCE = 4.0  # seconds until no answer at the start is told
+_STEP = 0.05
+
+
+def patterns_of(topics: Iterable[str]) -> list[re.Pattern[str]]:
+    """Return the patterns among names of topics. Raises `ValueError` for one that is none."""
+    patterns = []
+    for one in topics:
+        if one.startswith("^"):
+            try:
+                patterns.append(re.compile(one))
+            except re.error as error:
+                raise ValueError(f"{one} is no pattern of names: {error}") from None
+    return patterns
+
+
+class Looking:
+    """Looks at topics in threads of its own, so that brokers that are away hold up nothing.
+
+    `cluster` is the id of the cluster, once a look has ended well.
+    """
+
+    def __init__(self, address: Address):
+        """Nothing is asked yet. Raises `KafkaTrouble` for a property that is wrong."""
+        self.cluster = ""
+        self._names = [one for one in address.topics if not one.startswith("^")]
+        self._patterns = patterns_of(address.topics)
+        self._brokers = Cluster(address)
+        self._look: Future[Topics] | None = None
+        self._while_away = False
+        self._next = time.monotonic() + _LOOK
+
+    def until_answered(
+        self,
+        use: Callable[[Topics], None],
+        away: Callable[[KafkaTrouble], None],
+        stop: Callable[[], bool],
+    ) -> bool:
+        """Have the topics used once brokers answer; return false if it is to stop before.
+
+        As long as they do not, or `use` raises a `KafkaTrouble` that waiting may mend, `away` is
+        told, and it is tried again, after longer and longer waits. Raises all others.
+        """
+        wait = _FIRST
+        while not stop():
+            look = in_background(self._topics)
+            while not look.done():
+                if stop():
+                    return False
+                time.sleep(_STEP)
+            try:
+                use(look.result())
+            except KafkaTrouble as trouble:
+                if trouble.lasting:
+                    raise
+                away(trouble)
+            else:
+                self._next = time.monotonic() + _LOOK
+                return True
+            until = time.monotonic() + wait
+            while time.monotonic() < until and not stop():
+                time.sleep(_STEP)
+            wait = min(2 * wait, _LONGEST)
+        return False
+
+    def soon(self) -> None:
+        """Begin the next look at once."""
+        self._next = 0.0
+
+    def ended(self, *, away: bool) -> Future[Topics] | None:
+        """Return a look that has ended, if one has; begin one if it is time.
+
+        With `away` no broker answers as far as is known; looks that are begun then come soon after
+        each other.
+        """
+        if self._look is None:
+            if time.monotonic() >= self._next:
+                self._look, self._while_away = in_background(self._topics), away
+            return None
+        if not self._look.done():
+            return None
+        look, self._look = self._look, None
+        if away and not self._while_away:  # it tells of the time before
+            self._next = 0.0
+            return None
+        self._next = time.monotonic() + (_LOOK_FOR_BROKERS if away else _LOOK)
+        return look
+
+    def _topics(self) -> Topics:
+        self.cluster = self.cluster or self._brokers.identity(_PATIENCE)
+        names = list(self._names)
+        if self._patterns:
+            for name in self._brokers.names():
+                if any(one.fullmatch(name) for one in self._patterns):
+                    names.append(name)
+        return self._brokers.topics(dict.fromkeys(names)) if names else {}
+
+
+def in_background(work: Callable[[], T]) -> Future[T]:
+    """Have work done in a thread that the end of the process does not wait for."""
+    future: Future[T] = Future()
+
+    def do() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=do, daemon=True).start()
+    return future
