@@ -8,7 +8,7 @@ unclear what belongs to the password, they hide too much rather than too little.
 import re
 from urllib.parse import unquote
 
-__all__ = ["redact", "redact_path", "redact_text", "without_secrets"]
+__all__ = ["redact", "redact_path", "redact_property", "redact_text", "without_secrets"]
 
 _HIDDEN = "***"
 
@@ -65,6 +65,17 @@ def redact_path(path: str) -> str:
     A path without a scheme stays as it is: names such as `10:30@host.log` must stay distinct.
     """
     return redact(path) if ":/" in path else path
+
+
+def redact_property(text: str) -> str:
+    """Return a property of librdkafka, `NAME=VALUE`, hiding a value that may be a secret.
+
+    >>> redact_property("sasl.pasword=hunter2"), redact_property("security.protocol=SASL_SSL")
+    ('sasl.pasword=***', 'security.protocol=SASL_SSL')
+    """
+    name, _, value = text.partition("=")
+    open_ = _OPEN_PROPERTIES.fullmatch(name.strip().lower())
+    return text if open_ and not _is_secret(name) else f"{name}={_HIDDEN}" if value else _HIDDEN
 
 
 def redact_text(text: str) -> str:

@@ -34,11 +34,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--source", help="only those of sources whose name contains this")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--raw", action="store_true", help="the bytes alone, as they came")
+    parser.add_argument(
+        "--kafka-property",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a property of librdkafka, as the run has it; may be given several times",
+    )
     options = read_words(parser, arguments)
+    kafka = {"kafka-property": options.kafka_property}
     shown = _raw if options.raw else _json if options.json else _text
     out = sys.stdout.buffer
     try:
-        with closing(sink_of(options.uri).failures()) as found:
+        with closing(sink_of(options.uri, kafka=kafka).failures()) as found:
             for failure in found:
                 if not options.source or options.source in failure["source"]:
                     out.write(shown(failure))

@@ -12,10 +12,10 @@ from typing import Any
 from rich.console import Console
 
 from fixfeed.io.files.globs import visible
-from fixfeed.io.redaction import redact
+from fixfeed.io.redaction import redact, redact_property
 from fixfeed.pipelines.endings import Ending
 from fixfeed.pipelines.health import Health
-from fixfeed.pipelines.kafka_input import refuse_what_feeds_itself
+from fixfeed.pipelines.kafka_loops import loops_of
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.recipe import Rules
 from fixfeed.pipelines.running import LOCAL, Watch, check_runner
@@ -34,7 +34,7 @@ class Job:
     `stream` makes the feed of a source without end, and is None if all input is read to its end.
     `health` is told how a stream goes. `processes` is the number of processes it can use. With
     `beside`, standard output is for messages alone, which one process writes. `fix_json` is true if
-    a sink needs whole messages as JSON.
+    a sink needs whole messages as JSON. `loops` are to be refused if they are.
     """
 
     def __init__(self, settings: Settings, watch: Watch, ending: Ending):
@@ -64,8 +64,8 @@ class Job:
             )
         if not settings.input:
             raise UsageError(_nothing_to_read(settings))
-        self.sources = sources_of(settings.input)
-        refuse_what_feeds_itself(settings.input, settings.output, self.rules.protocol)
+        self.sources = sources_of(settings.input, _for_kafka(settings))
+        self.loops = loops_of(settings, self.rules.protocol)
         self.stream = _stream(self.sources, settings)
         names = [sink.name for sink in self.sinks]
         self.health = Health(names, longest=settings.health_lag, stopping=watch.stop)
@@ -81,6 +81,7 @@ class Job:
         for word in ("input", "lookup", "dictionary"):
             settings[word] = [visible(redact(text)) for text in settings[word]]
         settings["output"] = [redact(uri) for uri in self.settings.output]
+        settings["kafka_property"] = [redact_property(text) for text in settings["kafka_property"]]
         settings["delimiter"] = repr(self.settings.delimiter)
         # Options for Beam may hold credentials of the runner.
         del settings["beam"]
@@ -93,14 +94,20 @@ class Job:
 
 def _sinks(settings: Settings, protocol: Protocol) -> list[Sink]:
     by, named = settings.partition_by, settings.names
+    kafka = _for_kafka(settings)
     sinks = [
-        sink_of(uri, partition_by=by, names=named, protocol=protocol) for uri in settings.output
+        sink_of(uri, partition_by=by, kafka=kafka, names=named, protocol=protocol)
+        for uri in settings.output
     ]
     places = [_place(sink.name) for sink in sinks]
     for number, sink in enumerate(sinks):
         if places[number] in places[:number]:
             raise UsageError(f"output {sink.name} is named twice")
     return sinks
+
+
+def _for_kafka(settings: Settings) -> dict[str, Sequence[str]]:
+    return {"kafka-property": settings.kafka_property, "kafka-topic": settings.kafka_topic}
 
 
 def _place(name: str) -> str:

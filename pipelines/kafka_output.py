@@ -36,14 +36,17 @@ KAFKA_PARAMETERS: Sequence[Option] = (
 """The parameters of an output."""
 
 
-def destination_of(uri: str, protocol: Protocol) -> Destination:
+def destination_of(
+    uri: str, protocol: Protocol, *, properties: Sequence[str] = (), topics: Sequence[str] = ()
+) -> Destination:
     """Return the destination that a URI names.
 
-    Raises `UnknownPlace` if it cannot be understood, or a file that it names cannot be read.
+    `properties` (`NAME=VALUE`) and rules of `topics` are those of all destinations. Raises
+    `UnknownPlace` if it cannot be understood, or a file that it names cannot be read.
     """
     words = {option.name: option for option in KAFKA_PARAMETERS}
     try:
-        address = read_uri(uri, own=words, ours=_OURS)
+        address = read_uri(uri, own=words, ours=_OURS, properties=properties)
     except ValueError as error:
         raise UnknownPlace(str(error)) from error
     try:
@@ -58,7 +61,7 @@ def destination_of(uri: str, protocol: Protocol) -> Destination:
             address=address,
             topic=topic,
             failures=check_topic(given.get("failures", f"{topic}.failures")),
-            routes=_routes(given["topics"], protocol) if "topics" in given else (),
+            routes=_routes(given.get("topics"), topics, protocol),
             key=_key(given.get("key"), protocol),
             raw=given.get("format") == "raw",
             create=given.get("create", False),
@@ -81,7 +84,14 @@ def _key(column: str | None, protocol: Protocol) -> str:
     return column
 
 
-def _routes(path: str, protocol: Protocol) -> Sequence[Route]:
+def _routes(path: str | None, rules: Sequence[str], protocol: Protocol) -> Sequence[Route]:
+    if path is None:
+        try:
+            return read_routes(rules, protocol.rule)
+        except ValueError as error:
+            raise ValueError(f"kafka-topic, {error}") from error
+    if rules:
+        raise ValueError("topics=FILE contradicts kafka-topic; leave out one of the two")
     try:
         with open(path, encoding="utf-8") as file:
             return read_routes(file, protocol.rule)

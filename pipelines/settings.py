@@ -160,6 +160,14 @@ class Settings:
         shown="1d",
         read=partial(read_duration, "keep-spool"),
     )
+    kafka_property: tuple[str, ...] = _option(
+        _INPUT,
+        "a property of librdkafka for all inputs from Kafka and outputs to it, such as "
+        "security.protocol=SASL_SSL or 'sasl.password=${env:KAFKA_PASSWORD}'; what a URI says "
+        "counts more; may be given several times",
+        "NAME=VALUE",
+        default=(),
+    )
     include: tuple[str, ...] = _option(
         _KEPT,
         "keep only messages that match this rule, e.g. 'MsgType in D,8 and Symbol = AAPL'; "
@@ -212,6 +220,14 @@ class Settings:
         "URI",
         default=("sqlite:///fixfeed.db",),
         shown="sqlite:///fixfeed.db",
+    )
+    kafka_topic: tuple[str, ...] = _option(
+        _OUTPUT,
+        "the topic of messages that meet a rule, in place of that of the URI, such as "
+        "'MsgType = 8 -> fix.executions', or none; may be given several times, and the first rule "
+        "that is met holds",
+        "RULE -> TOPIC",
+        default=(),
     )
     reprocess: bool = _option(
         _OUTPUT,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fixfeed.io.jsonl import failures as jsonl_failures
@@ -183,8 +184,13 @@ def _standard_output(uri: str, protocol: Protocol) -> Sink:
     return Sink(uri, ledger, write, failures, lambda: None, fix_json=True, remembers=False)
 
 
-def _kafka(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
-    destination = destination_of(uri, messages.protocol)
+def _kafka(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
+    destination = destination_of(
+        uri,
+        messages.protocol,
+        properties=given.get("kafka-property", ()),
+        topics=given.get("kafka-topic", ()),
+    )
     try:
         from fixfeed.io.kafka.failures import read_failures
         from fixfeed.io.kafka.ledger import KafkaLedger
@@ -230,7 +236,7 @@ class Connector:
 
     `make(uri, given, messages)` makes the sink of a URI without parameters; `given` are the values
     of parameters by word; `messages` are those to store. `parameters` are those that a URI may
-    have, None if all of the URI is for the driver.
+    have, None if all of the URI is for the driver; `given` is then what holds for all.
     """
 
     make: Callable[[str, Mapping[str, Any], Messages], Sink]
@@ -259,14 +265,15 @@ def sink_of(
     uri: str,
     *,
     partition_by: Sequence[str] = (),
+    kafka: Mapping[str, Any] = MappingProxyType({}),
     names: bool = False,
     protocol: Protocol | None = None,
 ) -> Sink:
     """Return the sink that a URI names. Raises `UnknownPlace`; nothing is opened.
 
     `partition_by` are the names that sort the files of all Parquet sinks into folders, if given for
-    all; `names` means that messages have the columns of names. `protocol` is that of the messages,
-    FIX if none is named.
+    all; `kafka` are the options of a run that hold for all of Kafka, by word; `names` means that
+    messages have the columns of names. `protocol` is that of the messages, FIX if none is named.
     """
     scheme, separator, _ = uri.partition(":")
     if not separator or scheme not in SINKS:
@@ -274,7 +281,7 @@ def sink_of(
         raise UnknownPlace(f"output {redact(uri)!r} is none of {examples}{_guess(uri)}")
     connector, messages = SINKS[scheme], Messages(protocol or default_protocol(), names)
     if connector.parameters is None:
-        return connector.make(uri, {}, messages)
+        return connector.make(uri, kafka, messages)
     place, given = split_uri(uri, connector.parameters)
     for_all = {"partition-by": tuple(partition_by)} if partition_by else {}
     for word, value in for_all.items():

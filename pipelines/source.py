@@ -50,7 +50,10 @@ Stream = Callable[[Reading], Feed]
 
 
 class Named(NamedTuple):
-    """A source as --input names it: its text without parameters, and their values by word."""
+    """A source as --input names it: its text without parameters, and their values by word.
+
+    If parameters are part of the text, the values are those that hold for all texts.
+    """
 
     text: str
     given: Mapping[str, Any]

@@ -1,7 +1,9 @@
 """The table of sources: the kinds of --input, and how each is found."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from fixfeed.io.files.content import STANDARD_INPUT
 from fixfeed.io.files.find import Unreadable, file_at, find_files
@@ -122,16 +124,19 @@ SOURCES: dict[str, SourceKind] = {
 Beam's file systems. `tls` is of the kind `tcp`."""
 
 
-def sources_of(texts: Sequence[str]) -> list[Source]:
+def sources_of(
+    texts: Sequence[str], kafka: Mapping[str, Any] = MappingProxyType({})
+) -> list[Source]:
     """Return the sources that texts name, in the order of the table; nothing is opened.
 
-    Raises `UnknownPlace` for a parameter that a kind does not have.
+    `kafka` are the options of a run that hold for all of Kafka, by word. Raises `UnknownPlace` for
+    a parameter that a kind does not have.
     """
     found: dict[str, list[Named]] = {}
     for text in texts:
         kind = _kind(text)
         known = SOURCES[kind].parameters
-        named = Named(text, {}) if known is None else Named(*split_uri(text, known))
+        named = Named(text, kafka) if known is None else Named(*split_uri(text, known))
         found.setdefault(kind, []).append(named)
     return [kind.make(found[name]) for name, kind in SOURCES.items() if name in found]
 

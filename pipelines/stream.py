@@ -19,6 +19,7 @@ from fixfeed.pipelines.exit_code import settle
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.health import Stored, Watched
 from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.kafka_loops import refuse_one_cluster
 from fixfeed.pipelines.open_ledgers import OpenLedgers
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.progress import shown_without_end
@@ -62,6 +63,7 @@ def run(job: Job, folder: Path) -> int:
         with ExitStack() as deriving:
             if not (feed.ended and job.watch.stop()):  # else nothing was ever there
                 ledgers.open()
+                refuse_one_cluster(job.loops, again)
                 job.health.feed, job.health.connected = feed, True
                 deriving.enter_context(derived_all_along(job))
                 _read(job, feed, ledgers.plan, counters, again)

@@ -4,6 +4,7 @@
 
 A parameter with a dot in its name is a property of librdkafka (its CONFIGURATION.md lists them).
 `properties=FILE` names a file with more of them, one `name=value` a line, as kcat's `-F` takes.
+Properties of several URIs may be given beside them; what a URI says itself counts more.
 In a value `${env:NAME}` is a variable of the environment and `${file:PATH}` the content of a file
 without its line end, so that no password has to be in a URI, a configuration or a list of
 processes.
@@ -11,7 +12,7 @@ processes.
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -66,11 +67,18 @@ class Address:
         return {"client.id": "fixfeed", **self.properties, "bootstrap.servers": self.servers}
 
 
-def read_uri(uri: str, *, own: Collection[str], ours: Mapping[str, str]) -> Address:
+def read_uri(
+    uri: str,
+    *,
+    own: Collection[str],
+    ours: Mapping[str, str],
+    properties: Sequence[str] = (),
+) -> Address:
     """Return what a URI names; nothing is connected.
 
     `own` are the words of our own parameters. `ours` are the properties that fixfeed sets itself,
-    each with a text that says what to do instead.
+    each with a text that says what to do instead. `properties` are `NAME=VALUE`, and hold unless
+    the URI, or the file that it names, says otherwise.
 
     Raises `ValueError`, without any password, for a URI, file or reference that cannot be read.
 
@@ -92,17 +100,18 @@ def read_uri(uri: str, *, own: Collection[str], ours: Mapping[str, str]) -> Addr
         raise ValueError(f"{shown!r} names no topic: write kafka://{servers}/TOPIC")
     try:
         given = _parameters(found["query"] or "", own)
-        properties = {name: value for name, value in given.items() if name not in (*own, _FILE)}
+        merged = _pairs(properties)
         if _FILE in given:
-            properties = _from_file(given[_FILE]) | properties
-        for name in properties:
+            merged |= _from_file(given[_FILE])
+        merged |= {name: value for name, value in given.items() if name not in (*own, _FILE)}
+        for name in merged:
             if name in ours:
                 raise ValueError(f"fixfeed sets {name} itself; {ours[name]}")
-        properties = {name: _resolved(name, value) for name, value in properties.items()}
+        resolved = {name: _resolved(name, value) for name, value in merged.items()}
     except ValueError as error:
         raise ValueError(f"{shown!r}: {error}") from None
     words = {word: given[word] for word in own if word in given}
-    return Address(f"kafka://{servers}/{found['topics']}", servers, topics, words, properties)
+    return Address(f"kafka://{servers}/{found['topics']}", servers, topics, words, resolved)
 
 
 def _is_server(text: str) -> bool:
@@ -126,6 +135,22 @@ def _parameters(query: str, own: Collection[str]) -> dict[str, str]:
             raise ValueError(f"{word} has no value")
         given[word] = unquote(text)
     return given
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    """Return properties by name; the errors show no value, which may be a password."""
+    pairs: dict[str, str] = {}
+    for number, text in enumerate(texts, 1):
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not name or not value:
+            raise ValueError(
+                f"number {number} of kafka-property is no NAME=VALUE, as in "
+                "security.protocol=SASL_SSL"
+            )
+        if name in pairs:
+            raise ValueError(f"kafka-property has {name} twice")
+        pairs[name] = value
+    return pairs
 
 
 def _from_file(path: str) -> dict[str, str]:

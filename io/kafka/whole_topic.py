@@ -16,7 +16,8 @@ from fixfeed.io.kafka.client import (
 
 __all__ = ["SILENCE", "read_to_the_end"]
 
-_USUAL: Mapping[str, Any] = {
+# Whatever the address says: of a ledger, all that is committed counts, and nothing else.
+_OURS: Mapping[str, Any] = {
     "group.id": "fixfeed",  # it has no part in any group, and leaves nothing there
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
@@ -37,7 +38,7 @@ def read_to_the_end(
     Those of transactions that are open or undone are left out. Raises `KafkaTrouble` if
     they cannot be read, as when nothing comes for `silence` seconds.
     """
-    consumer = Consumer({**_USUAL, **address.client}, logger=QUIET)
+    consumer = Consumer({**address.client, **_OURS}, logger=QUIET)
     try:
         consumer.assign([TopicPartition(topic, *one) for one in enumerate(starts)])
         left = set(range(len(starts)))

@@ -9,6 +9,7 @@ import time
 import pytest
 from confluent_kafka import Producer
 
+from fixfeed.io.kafka.address import read_uri
 from fixfeed.pipelines.fixfeed import main
 from tests.pipelines.jobs import FIXFEED
 from tests.pipelines.kafka_input_kills import killed
@@ -88,28 +89,91 @@ def test_a_job_waits_for_its_brokers_tells_so_and_stops_at_once_meanwhile(kafka,
     ]
 
 
-def test_a_secure_broker_is_read_by_a_file_of_properties_and_no_password_is_stored(
+def test_a_secure_broker_is_used_by_the_options_alone_and_no_password_is_stored(
     kafka, tmp_path, select
 ):
-    topic = kafka.topic()
-    send(kafka, topic, message(1), message(2))
-    lines = [f"{name}={value}" for name, value in kafka.by_password.items()]
-    lines += ["sasl.password=${env:KAFKA_PASSWORD}"]
-    (tmp_path / "kafka.conf").write_text("\n".join(lines))
+    topic, other = kafka.topic(), kafka.topic()
+    send(kafka, topic, message(1), encode([(35, b"0"), (34, b"2")]), message(3))
+    properties = [f"{name}={value}" for name, value in kafka.by_password.items()]
+    properties += ["sasl.password=${env:KAFKA_PASSWORD}", "isolation.level=read_uncommitted"]
     (tmp_path / "fixfeed.yaml").write_text(
-        f"input: kafka://{kafka.sasl}/{topic}?properties=kafka.conf\n"
-        "output: sqlite:///a.db\nfor: 4s\n"
+        f"input: kafka://{kafka.sasl}/{topic}\n"
+        f"output: ['sqlite:///a.db', 'kafka://{kafka.sasl}/{other}?create=true']\n"
+        "kafka-property:\n"
+        + "".join(f"  - {text}\n" for text in properties)
+        + f"kafka-topic:\n  - MsgType in 0,1 -> none\n  - MsgSeqNum = 3 -> {other}.3\nfor: 5s\n"
     )
     words = ("--config", "fixfeed.yaml", "--json")
     done = fixfeed(*words, cwd=tmp_path, KAFKA_PASSWORD=PASSWORD)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    (counts,) = json.loads(done.stdout)["sinks"].values()
-    assert (counts["stored"], counts["read"]) == (2, 2)
+    counts = json.loads(done.stdout)["sinks"].values()
+    assert [(one["read"], one["stored"], one["filtered"]) for one in counts] == [
+        (3, 3, 0),
+        (3, 2, 1),
+    ]
+    assert kafka.ends(f"{other}.3") == [1]
     assert PASSWORD.encode() not in (tmp_path / "a.db").read_bytes()
     rows = select(f"sqlite:///{tmp_path}/a.db", "select prefix, raw from messages")
-    assert [prefix for prefix, _ in rows] == ['{"key":"k"}'] * 2
+    assert [prefix for prefix, _ in rows] == ['{"key":"k"}'] * 3
     assert all(b"hunter2" not in raw for _, raw in rows)
+    ((stored,),) = select(f"sqlite:///{tmp_path}/a.db", "select configuration from runs")
+    shown = json.loads(stored)["kafka_property"]
+    assert shown == [*properties[:-2], "sasl.password=***", properties[-1]]
+
+
+def test_a_file_of_properties_counts_more_than_the_options_and_the_uri_still_more(tmp_path):
+    (tmp_path / "conf").write_text("client.id=of-file\nlinger.ms=7\n")
+    for_all = ["client.id=of-all", "linger.ms=5", "socket.timeout.ms=9000"]
+    uri = f"kafka://a/t?properties={tmp_path}/conf&client.id=of-uri"
+    found = read_uri(uri, own=(), ours={}, properties=for_all).client
+    assert found == {
+        "bootstrap.servers": "a",
+        "client.id": "of-uri",
+        "linger.ms": "7",
+        "socket.timeout.ms": "9000",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--kafka-property", "hunter2"], "number 1 of kafka-property is no NAME=VALUE"),
+        (["--kafka-property", "a.b=1", "--kafka-property", "a.b=hunter2"], "has a.b twice"),
+        (["--kafka-property", "group.id=x"], "fixfeed sets group.id itself; write group=NAME"),
+        (["--kafka-property", "sasl.pasword=hunter2"], "did you mean sasl.password?"),
+        (
+            ["--kafka-topic", "Symbl = A -> x", "--output", "kafka://b/t"],
+            "kafka-topic, line 1: cannot read the rule",
+        ),
+        (
+            ["--kafka-topic", "Symbol = A -> x", "--output", "kafka://b/t?topics=file"],
+            "topics=FILE contradicts kafka-topic",
+        ),
+        (["--kafka-topc", "x"], "did you mean --kafka-topic?"),
+    ],
+)
+def test_wrong_options_for_kafka_are_answered_and_show_no_value(words, told, tmp_path, capsys):
+    output = [] if "--output" in words else ["--output", f"sqlite:///{tmp_path}/a.db"]
+    assert main(["--input", "kafka://127.0.0.1:9/fix", *output, *words]) == 2
+    errors = capsys.readouterr().err
+    assert told in errors
+    assert "hunter2" not in errors
+
+
+def test_two_names_of_one_cluster_do_not_hide_a_loop(kafka, tmp_path):
+    topic = kafka.topic()
+    port = kafka.plain.rpartition(":")[2]
+    write = f"kafka://localhost:{port}/{topic}?create=true"
+    done = fixfeed(
+        "--input", f"kafka://{kafka.plain}/{topic}", "--output", write, "--for", "20s", cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"fixfeed: the job would read what it writes: kafka://{kafka.plain}/{topic} reads the "
+        f"topic {topic}, to which an output writes; name another topic there, or fewer here\n",
+    )
+    assert kafka.ends(topic) == [0]
 
 
 def test_a_wrong_password_and_a_topic_that_is_not_there_end_it_with_a_sentence(kafka, tmp_path):

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -164,6 +165,15 @@ class Server:
         admin = self.admin()
         made = admin.create_topics([NewTopic(name, partitions, 1, config=settings)])
         made[name].result(30)
+
+    def ends(self, topic: str) -> list[int]:
+        """Return the offset after the last record of each partition of a topic."""
+        client = Consumer({"bootstrap.servers": self.plain, "group.id": "ends"}, logger=_QUIET)
+        partitions = client.list_topics(topic, 10).topics[topic].partitions
+        places = [TopicPartition(topic, number) for number in sorted(partitions)]
+        found = [client.get_watermark_offsets(place, 10)[1] for place in places]
+        client.close()
+        return found
 
     def allow(self, topic: str, user: str, right: str) -> None:
         """Grant a right on a topic, such as `READ`, which closes the topic to all others."""
