@@ -35,6 +35,7 @@ setup(
     package_dir=FOLDERS,
     package_data={
         "fixfeed": ["py.typed"],
+        "fixfeed.transforms.fix.anomalies": ["default_rules.yaml"],
         "fixfeed.transforms.fix.dictionary.data": ["*.json", "NOTICE"],
     },
 )

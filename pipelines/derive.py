@@ -5,17 +5,22 @@ all of them are made again from the messages, with the same result.
 """
 
 import argparse
+import dataclasses
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
-from fixfeed.io.sql.derived import derive, start_over
+from fixfeed.io.sql.derived import derive, settle, start_over
 from fixfeed.io.sql.open import open_store
+from fixfeed.pipelines.anomaly_rules import read_anomalies
+from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import read_words
+from fixfeed.transforms.protocol import default_protocol
 
 __all__ = ["main"]
 
@@ -25,20 +30,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="fixfeed derive", description=__doc__)
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     parser.add_argument("--rebuild", action="store_true", help="from scratch, from all messages")
+    parser.add_argument(
+        "--anomalies", metavar="FILE", help="rules of anomalies, as for a run; default: the usual"
+    )
     options = read_words(parser, arguments)
     began = time.monotonic()
     try:
         sink = sink_of(options.uri)
         if not sink.is_database:
             raise SinkError(f"{sink.name} has no derived tables: only databases have")
-        with closing(open_store(options.uri, make=False)) as store:
+        rules = read_anomalies(options.anomalies)
+        protocol: Any = default_protocol()
+        if rules is not None:
+            protocol = dataclasses.replace(protocol, anomalies=rules)
+        with closing(open_store(options.uri, protocol=protocol, make=False)) as store:
             if not store.check():
                 raise SchemaError(f"{store.place} holds nothing of fixfeed's")
+            settle(store)
             if options.rebuild:
                 with store.transaction():
                     start_over(store)
             messages = derive(store)
-    except (SinkError, UnknownPlace) as error:
+    except (SinkError, UnknownPlace, UsageError) as error:
         print(f"fixfeed derive: {error}", file=sys.stderr)
         return 2
     seconds = time.monotonic() - began

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 
 from fixfeed.io.ledger.ledger import Ledger, SinkError
 from fixfeed.io.redaction import redact_text
-from fixfeed.io.sql.derived import derive, derive_part, waiting
+from fixfeed.io.sql.derived import derive, derive_part, settle, waiting
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.sinks import Sink
@@ -34,6 +34,7 @@ def derive_all(job: Job, ledgers: Mapping[str, Ledger]) -> None:
         return
     for name, ledger in ledgers.items():
         if isinstance(ledger, Store) and not job.watch.stop():
+            settle(ledger)
             messages = waiting(ledger)
             if messages >= _MANY and not job.settings.quiet:
                 job.say(f"note: deriving the orders of {messages:,} messages in {name}")
@@ -88,6 +89,7 @@ def _keep_deriving(job: Job, sink: Sink, over: threading.Event) -> None:
         try:
             with closing(sink.ledger()) as store:
                 assert isinstance(store, Store)
+                settle(store)
                 while not (over.is_set() or job.watch.stop()):
                     begin = time.monotonic()
                     messages = derive_part(store, _AT_ONCE)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apache_beam as beam
 
+from fixfeed.pipelines.anomaly_rules import read_anomalies
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.settings import Settings
 from fixfeed.transforms.batch import Batch, Block
@@ -63,6 +64,7 @@ class Rules:
             Reading(validate=self.validate, dictionaries=self.dictionaries, masking=self.masking),
             self.log,
             settings.delimiter,
+            read_anomalies(settings.anomalies),
         )
         self.lookups = [_lookup(text, self.protocol) for text in settings.lookup]
         own_names = self.dictionaries.own_names

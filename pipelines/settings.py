@@ -257,6 +257,12 @@ class Settings:
         "this: a first load is then nearly twice as fast",
         default=False,
     )
+    anomalies: str | None = _option(
+        _OUTPUT,
+        "a YAML file of rules for what is out of the ordinary, laid over those of "
+        "fixfeed anomalies --rules; default: these again; a database keeps them for later runs",
+        "FILE",
+    )
     for_: float | None = _option(
         _RUNNING,
         "stop after so long, such as 10m, as a signal would",

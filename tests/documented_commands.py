@@ -72,6 +72,7 @@ def make_place(folder: Path) -> None:
     for key in ("key", "mask.key"):
         (folder / key).write_bytes(b"of the hashes")
     (folder / "symbols.csv").write_text("symbol,desk\nAAPL,north\n")
+    (folder / "rules.yaml").write_text("price_off: {percent: 2}\n")
     shutil.copy(ROOT / "docs" / "fixfeed.example.yaml", folder / "fixfeed.yaml")
     # The command line of DuckDB, which the Python package lacks.
     shim = f"""\

@@ -41,6 +41,8 @@ ALLOWED = {
     "transforms/fix/rules": _SECRETS | {f"{FIX}.rules", f"{FIX}.scalar.values"},
     "transforms/fix/views": {f"{FIX}.{name}" for name in ("dictionary", "schema", "views")}
     | {"fixfeed.transforms.dialects"},
+    "transforms/fix/anomalies": {f"{FIX}.anomalies", f"{FIX}.schema"}
+    | {"fixfeed.transforms.derived", "fixfeed.transforms.nearest"},
     "transforms/fix/latencies": {f"{FIX}.latencies", f"{FIX}.schema"}
     | {"fixfeed.transforms.batch", "fixfeed.transforms.derived"},
     "transforms/fix/sessions": {f"{FIX}.{name}" for name in ("dictionary", "schema", "sessions")}
@@ -145,7 +147,7 @@ def test_only_the_flags_of_fix_know_fix():
         str(file.relative_to(room)): {name for name in imports_of(file) if name.startswith(FIX)}
         for file in room.glob("*.py")
     }
-    flags = {"dry_run.py", "endings.py", "recipe.py", "settings.py"}
+    flags = {"anomaly_rules.py", "dry_run.py", "endings.py", "recipe.py", "settings.py"}
     assert {file for file, names in found.items() if names} == flags
     assert {file for file, names in found.items() if f"{FIX}.protocol" in names} == {"recipe.py"}
 

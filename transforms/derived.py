@@ -12,10 +12,14 @@ Another derived table is one more `Derived` in `Table.derived`, and nothing else
 * the rows of a table are replaced by *units*, the values of one of its columns: an order, or a
   session on a day. `update` names the units that the changed messages touch, whole, and gives all
   rows that they have now. A unit may be read again from the messages (`Stored.messages`, `between`)
-  or put together from its old rows (`Stored.rows`).
+  or put together from its old rows (`Stored.rows`),
 
-So `update` given all messages at once, with nothing stored, is the definition of the tables, and
-`fixfeed derive --rebuild` does just that. The smallest one, a count by day, reads each day again:
+* or it is made from tables that come before its own in `Table.derived`: `columns` is empty then,
+  and `Stored.replaced` says which of their rows are new.
+
+So `update` given all messages at once, with nothing stored, is the definition of the tables
+(`at_once.derived_tables`), and `fixfeed derive --rebuild` does just that. The smallest one, a count
+by day, reads each day again:
 
     class Days(Derived):
         tables = {"days": DerivedTable(schema, unit="day", key=("day",))}
@@ -40,7 +44,7 @@ from typing import ClassVar, NamedTuple
 
 import pyarrow as pa
 
-__all__ = ["Changes", "Derived", "DerivedTable", "Stored"]
+__all__ = ["Changes", "Derived", "DerivedTable", "Replaced", "Stored"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +72,24 @@ class Changes(NamedTuple):
     units: Mapping[str, pa.Array]
     rows: Mapping[str, pa.Table]
 
+    def of(self, table: str, about: DerivedTable) -> "Replaced":
+        """Return what changes in a table."""
+        unit = about.schema.field(about.unit).type
+        return Replaced(
+            self.units.get(table, pa.array([], unit)),
+            self.rows.get(table, about.schema.empty_table()),
+        )
+
+
+class Replaced(NamedTuple):
+    """What an update has replaced in a table: the units that went, and all rows of those that came.
+
+    A unit that came and was not there before is among `rows` alone.
+    """
+
+    units: pa.Array
+    rows: pa.Table
+
 
 class Stored(typing.Protocol):
     """What is stored, for one `Derived`: its own tables, and the messages that it is made from.
@@ -87,17 +109,38 @@ class Stored(typing.Protocol):
         Their time is the first of `Table.in_order` that is not null.
         """
 
+    def replaced(self, table: str) -> Replaced:
+        """Return what this update has replaced in a table of those before."""
+
+    def around(self, table: str, column: str, place: str, spans: pa.Table) -> pa.Table:
+        """Return the rows of an own table within spans, and those next before and next after them.
+
+        `spans` has a value of the text `column` in each row, once, and the first and the last value
+        of the whole numbers in `place`. Rows next to a span are all that have the nearest value.
+        """
+
 
 class Derived(ABC):
     """Derived tables that are made together.
 
     `tables` are those, by name; `columns` the columns of messages that they are made from. Messages
-    count whose column in `where` has one of the values there, all if it is empty.
+    count whose column in `where` has one of the values there, all if it is empty. Without `columns`
+    none do.
+
+    `settings` are what the tables depend on beside messages, as a text, and `chosen` is whether a
+    user has chosen them. A database keeps them: if others are chosen, all of its tables that they
+    matter to are made anew, and if none are, those that it has count.
     """
 
     tables: Mapping[str, DerivedTable]
     columns: tuple[str, ...]
     where: ClassVar[Mapping[str, Collection[str]]] = MappingProxyType({})
+    settings: str = ""
+    chosen: bool = False
+
+    def with_settings(self, _settings: str) -> "Derived":
+        """Return the same with `settings` that another one had."""
+        return self
 
     @abstractmethod
     def update(self, changed: pa.Table, removed: pa.Table, stored: Stored) -> Changes:

@@ -9,20 +9,38 @@ kill leaves it done or to be done. So the tables are those of all messages once 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import orjson
 import pyarrow as pa
 
-from fixfeed.transforms.derived import Derived
+from fixfeed.transforms.derived import Derived, Replaced
 
 if TYPE_CHECKING:
     from fixfeed.io.sql.database import Database
 
-__all__ = ["derive", "derive_part", "keep_removed", "mark", "start_over", "waiting"]
+__all__ = [
+    "derive",
+    "derive_part",
+    "keep_removed",
+    "kept_settings",
+    "mark",
+    "settle",
+    "start_over",
+    "waiting",
+]
 
 _MESSAGES = 50_000  # at once: two or three seconds, after which a run that is to stop does
 _LARGEST = (1 << 63) - 1
 _STRETCH = pa.schema(
     [("mark", pa.int64()), ("first", pa.int64()), ("last", pa.int64()), ("messages", pa.int64())]
 )
+
+_SPANS = {
+    "sqlite": "select value ->> 0 as value, value ->> 1 as first, value ->> 2 as last"
+    " from json_each(?)",
+    "postgresql": "select value ->> 0 as value, (value ->> 1)::bigint as first,"
+    " (value ->> 2)::bigint as last from jsonb_array_elements(?)",
+}
+"""A list of [text, number, number] as rows."""
 
 
 def mark(database: "Database", stretches: Sequence[tuple[int, int, int]]) -> None:
@@ -48,14 +66,89 @@ def keep_removed(database: "Database", first: int, last: int) -> None:
 
 def start_over(database: "Database") -> None:
     """Empty the derived tables, and mark all messages, in the transaction."""
-    for one in database.table.derived:
+    database.query("delete from derive_removed")
+    _again(database, 0)
+
+
+def settle(database: "Database") -> None:
+    """Let the database keep the settings of derived tables that the user has chosen.
+
+    Those that are not chosen stay as the database has them. If that changes settings, the tables
+    that they matter to are emptied, and all messages are marked, as they have to be derived again.
+    Without this the tables are derived by the settings that the database has.
+    """
+    if not any(one.settings for one in database.table.derived):
+        return
+    with database.deriving():
+        kept = _settings(database)
+        first = None
+        for number, one in enumerate(database.table.derived):
+            name, known = _name(one), kept.get(_name(one))
+            if not one.settings or (known and known.chosen and not one.chosen):
+                continue
+            if known is None or known != (one.settings, one.chosen):
+                database.query("delete from derive_settings where name = ?", name)
+                database.query(
+                    "insert into derive_settings (name, settings, chosen) values (?, ?, ?)",
+                    name,
+                    one.settings,
+                    int(one.chosen),
+                )
+            if (known is None or known.settings != one.settings) and first is None:
+                first = number
+        if first is not None and _any_rows(database, first):
+            _again(database, first)
+
+
+def _any_rows(database: "Database", first: int) -> bool:
+    """Return whether a derived table from the place `first` on has rows."""
+    return any(
+        database.query(f"select 1 from {name} limit 1")
+        for one in database.table.derived[first:]
+        for name in one.tables
+    )
+
+
+def _again(database: "Database", first: int) -> None:
+    """Empty the derived tables from the place `first` on, and mark all messages."""
+    for one in database.table.derived[first:]:
         for name in one.tables:
             database.query(f"delete from {name}")
-    database.query("delete from derive_removed")
     database.query("delete from derive_stretches")
     count = int(database.query("select count(*) from messages")[0][0])
     if count:
         mark(database, [(0, _LARGEST, count)])
+
+
+class _Kept(NamedTuple):
+    settings: str
+    chosen: bool
+
+
+def kept_settings(database: "Database") -> dict[str, str]:
+    """Return the settings of derived tables that the database has, by the names of the tables."""
+    return {name: kept.settings for name, kept in _settings(database).items()}
+
+
+def _settings(database: "Database") -> dict[str, _Kept]:
+    rows = database.query("select name, settings, chosen from derive_settings")
+    return {name: _Kept(settings, bool(chosen)) for name, settings, chosen in rows}
+
+
+def _name(derived: Derived) -> str:
+    """Return the name of the first of its tables, which stands for all of them."""
+    return next(iter(derived.tables))
+
+
+def _derived(database: "Database") -> list[Derived]:
+    """Return what is derived, with the settings that the database has."""
+    if not any(one.settings for one in database.table.derived):
+        return list(database.table.derived)
+    kept = _settings(database)
+    return [
+        one.with_settings(known.settings) if (known := kept.get(_name(one))) else one
+        for one in database.table.derived
+    ]
 
 
 def derive(
@@ -96,19 +189,23 @@ def _due(database: "Database") -> bool:
 
 def _derive_part(database: "Database", at_once: int) -> int:
     part = _next_part(database, at_once)
-    for one in database.table.derived:
+    replaced: dict[str, Replaced] = {}
+    for one in _derived(database):
         schema = _schema(database, one)
-        changed = [
-            _messages(database, one, f"message_id between {first} and {last}")
-            for first, last in part.stretches
-        ]
-        removed = database.select(
-            f"select {', '.join(schema.names)} from derive_removed"
-            f" where mark <= {part.last_removed}{_and_where([one])}",
-            schema,
-        )
-        stored = _Stored(database, one)
-        changes = one.update(pa.concat_tables([schema.empty_table(), *changed]), removed, stored)
+        changed, removed = [schema.empty_table()], schema.empty_table()
+        if one.columns:
+            changed += [
+                _messages(database, one, f"message_id between {first} and {last}")
+                for first, last in part.stretches
+            ]
+            removed = database.select(
+                f"select {', '.join(schema.names)} from derive_removed"
+                f" where mark <= {part.last_removed}{_and_where([one])}",
+                schema,
+            )
+        stored = _Stored(database, one, replaced)
+        changes = one.update(pa.concat_tables(changed), removed, stored)
+        replaced |= {name: changes.of(name, table) for name, table in one.tables.items()}
         for name, units in changes.units.items():
             if len(units):
                 among, values = database.among(units)
@@ -194,9 +291,10 @@ def _shortened(database: "Database", long: _Stretch, at_once: int) -> _Stretch:
 class _Stored:
     """See `transforms.derived.Stored`."""
 
-    def __init__(self, database: "Database", derived: Derived):
+    def __init__(self, database: "Database", derived: Derived, replaced: Mapping[str, Replaced]):
         self._database = database
         self._derived = derived
+        self._replaced = replaced
 
     def rows(self, table: str, column: str, values: pa.Array) -> pa.Table:
         schema = next(
@@ -220,6 +318,26 @@ class _Stored:
         time = f"coalesce({time})" if "," in time else time
         return _messages(
             self._database, self._derived, f"{time} >= ? and {time} < ?", *_six_digits(begin, end)
+        )
+
+    def replaced(self, table: str) -> Replaced:
+        return self._replaced[table]
+
+    def around(self, table: str, column: str, place: str, spans: pa.Table) -> pa.Table:
+        schema = self._derived.tables[table].schema
+        if not spans.num_rows:
+            return schema.empty_table()
+        given = orjson.dumps(
+            list(zip(*(one.to_pylist() for one in spans.columns), strict=True))
+        ).decode()
+        same = f"from {table} n where n.{column} = s.value and n.{place}"
+        return self._database.select(
+            f"select {', '.join(f't.{name}' for name in schema.names)}"
+            f" from ({_SPANS[self._database.dialect]}) s join {table} t on t.{column} = s.value"
+            f" and t.{place} >= coalesce((select max(n.{place}) {same} < s.first), s.first)"
+            f" and t.{place} <= coalesce((select min(n.{place}) {same} > s.last), s.last)",
+            schema,
+            given,
         )
 
 
@@ -251,7 +369,7 @@ def _messages(database: "Database", derived: Derived, which: str, *values: objec
 
 def _and_where(derived: Sequence[Derived]) -> str:
     """Return the condition that messages matter to one of them, after others."""
-    conditions = [_condition(one.where) for one in derived]
+    conditions = [_condition(one.where) for one in derived if one.columns]
     return f" and ({' or '.join(conditions)})" if all(conditions) else ""
 
 

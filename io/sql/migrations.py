@@ -45,10 +45,9 @@ def migrate(database: "Database", found: int) -> None:
             database.query(add_column(name, dialect, table))
     if found < 4:
         _to_version_4(database)
+    if found < 6:
+        _renew_derived(database)
     if found < 5:
-        for statement in derived_statements(dialect, table):
-            database.query(statement)
-        start_over(database)
         for statement in minute_counts_statements(dialect, table):
             database.query(statement)
         count_all(database)
@@ -96,12 +95,30 @@ MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
     2: {dialect: _to_version_3(dialect) for dialect in DIALECTS},
     3: {"sqlite": (), "postgresql": ("drop index if exists messages_time",)},
     4: dict.fromkeys(DIALECTS, ()),
+    5: dict.fromkeys(DIALECTS, ()),
 }
 """For each older version and dialect, the statements that lead to the next version's tables.
 
 The views of messages do not exist while they run; they are made anew after them, and columns that
 messages lack are added.
 """
+
+
+def _renew_derived(database: "Database") -> None:
+    """Make the derived tables, those of other columns anew, and mark all messages."""
+    there = database.tables()
+    same = set()
+    for one in database.table.derived:
+        for name, derived in one.tables.items():
+            if name in there and database.columns(name) == set(derived.schema.names):
+                same.add(name)
+            elif name in there:
+                database.query(f"drop table {name}")
+    for name in ("derive_stretches", "derive_removed", "derive_settings"):
+        database.query(f"drop table if exists {name}")
+    for statement in derived_statements(database.dialect, database.table, without=same):
+        database.query(statement)
+    start_over(database)
 
 
 def _to_version_4(database: "Database") -> None:

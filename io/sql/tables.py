@@ -31,7 +31,7 @@ __all__ = [
     "view_statements",
 ]
 
-VERSION = 5
+VERSION = 6
 """The version of the schema; `io.sql.migrations` leads to it from older versions."""
 
 DIALECTS = ("sqlite", "postgresql")
@@ -163,11 +163,14 @@ def create_statements(dialect: str, table: Table) -> list[str]:
     return statements
 
 
-def derived_statements(dialect: str, table: Table) -> list[str]:
+def derived_statements(dialect: str, table: Table, without: Collection[str] = ()) -> list[str]:
     """Return the statements that make the derived tables, and what says that they are behind.
 
+    Those named in `without` are there already.
+
     `derive_stretches` has the stretches of message_id that are not in the derived tables yet, and
-    `derive_removed` what matters of removed messages that still are (`io.sql.derived`).
+    `derive_removed` what matters of removed messages that still are; `derive_settings` are those of
+    the tables that have some (`io.sql.derived`).
     """
     index = DIALECTS.index(dialect)
     integer = _TYPES[pa.int64()][index]
@@ -191,9 +194,16 @@ def derived_statements(dialect: str, table: Table) -> list[str]:
         f"create table derive_removed (\n  {mark},\n  message_id {integer} not null"
         + (f",\n  {removed}" if removed else "")
         + "\n)",
+        f"""create table derive_settings (
+  name text primary key,
+  settings text not null,
+  chosen {integer} not null
+)""",
     ]
     for one in table.derived:
         for name, derived in one.tables.items():
+            if name in without:
+                continue
             lines = [
                 f"{field.name} {_TYPES[field.type][index]}{'' if field.nullable else ' not null'}"
                 for field in derived.schema

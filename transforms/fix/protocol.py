@@ -11,6 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import Batch, Block
+from fixfeed.transforms.fix.anomalies.derived import Anomalies
+from fixfeed.transforms.fix.anomalies.rules import Rule
 from fixfeed.transforms.fix.columns import masked_prefixes
 from fixfeed.transforms.fix.defects import MEANINGS
 from fixfeed.transforms.fix.dictionary.codes import NAMED_BY, Codes
@@ -39,7 +41,8 @@ from fixfeed.transforms.fix.rules.language import parse_rule
 from fixfeed.transforms.fix.schema import COLUMNS, DECIMAL, MESSAGES, NAMED
 from fixfeed.transforms.fix.sessions.derived import Sessions
 from fixfeed.transforms.fix.views.views import views
-from fixfeed.transforms.protocol import Framing, Protocol, Rule, Table
+from fixfeed.transforms.protocol import Framing, Protocol, Table
+from fixfeed.transforms.protocol import Rule as Condition
 
 __all__ = ["FIX", "Fix", "FixFraming"]
 
@@ -117,6 +120,8 @@ class FixFraming(Framing):
         return carry(block, context)
 
 
+_DERIVED = (Orders(), Sessions(), Latencies())
+
 _TABLE = Table(
     schema=MESSAGES,
     lines=envelopes,
@@ -136,7 +141,7 @@ _TABLE = Table(
     ordered_by="session",
     views=views,
     renewal=FixRenewal,
-    derived=(Orders(), Sessions(), Latencies()),
+    derived=(*_DERIVED, Anomalies()),
 )
 
 
@@ -144,12 +149,15 @@ _TABLE = Table(
 class Fix(Protocol):
     """FIX of all versions, in logs of all kinds, read according to `reading` and `log`.
 
-    `delimiter` is the one that the user names, None for what each log shows.
+    `delimiter` is the one that the user names, None for what each log shows. `anomalies` are the
+    rules that the user has chosen for what is out of the ordinary, None for those that a database
+    has, or the default ones.
     """
 
     reading: Reading = USUAL
     log: LogFormat = USUAL_FORMAT
     delimiter: bytes | None = None
+    anomalies: tuple[Rule, ...] | None = None
 
     name = "FIX"
     reasons = REASONS
@@ -159,12 +167,16 @@ class Fix(Protocol):
     @cached_property
     def table(self) -> Table:
         """See `Protocol`; own dictionaries name their values."""
+        table = _TABLE
+        if self.anomalies is not None:
+            derived = (*_DERIVED, Anomalies(self.anomalies))
+            table = dataclasses.replace(table, derived=derived)
         own = self.reading.dictionaries.own
         if not own:
-            return _TABLE
+            return table
         codes = Codes(own)
         for_sessions = codes.of if any(one.session for one in own) else None
-        return dataclasses.replace(_TABLE, codes=codes.__iter__, codes_of=for_sessions)
+        return dataclasses.replace(table, codes=codes.__iter__, codes_of=for_sessions)
 
     @property
     def digest(self) -> str:
@@ -184,7 +196,7 @@ class Fix(Protocol):
         delimiter = sniff_delimiter(head, self.delimiter)
         return FixFraming(delimiter, b"FIXT.1.1" in head, endings(head, delimiter))
 
-    def rule(self, text: str) -> Rule:
+    def rule(self, text: str) -> Condition:
         """See `Protocol`; in the language of `rules.language`."""
         own_names = self.reading.dictionaries.own_names
         return check_rule(parse_rule(text, own_names), self.reading.masking, own_names)

@@ -143,7 +143,8 @@ def test_a_migrated_database_has_the_tables_once_it_is_derived(database, capsys)
         write(store, LOG)
         derived.derive(store)
         expected = content(store)
-        for name in (*expected, "derive_stretches", "derive_removed", "minute_counts"):
+        marks = ("derive_stretches", "derive_removed", "derive_settings")
+        for name in (*expected, *marks, "minute_counts"):
             store.query(f"drop table {name}")
         store.query("update schema_version set version = 4")
     assert migrate.main([database]) == 0
@@ -151,6 +152,25 @@ def test_a_migrated_database_has_the_tables_once_it_is_derived(database, capsys)
     assert f"{len(LOG)} messages derived" in capsys.readouterr().out
     with contextlib.closing(open_store(database)) as store:
         assert content(store) == expected
+
+
+def test_a_migrated_database_keeps_the_derived_tables_that_have_the_same_columns(database, capsys):
+    with contextlib.closing(opened(database)) as store:
+        write(store, LOG)
+        derived.derive(store)
+        expected = content(store)
+        store.query("create view mine as select order_key from orders")
+        store.query("alter table session_days drop column silent_since")
+        for name in ("anomalies", "trade_prices", "derive_settings"):
+            store.query(f"drop table {name}")
+        store.query("update schema_version set version = 5")
+    assert migrate.main([database]) == 0
+    assert command.main([database]) == 0
+    with contextlib.closing(open_store(database)) as store:
+        assert content(store) == expected
+        assert store.query("select count(*) from mine") == store.query(
+            "select count(*) from orders"
+        )
 
 
 def test_a_message_without_any_id_is_of_no_order(store):

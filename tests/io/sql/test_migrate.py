@@ -77,13 +77,13 @@ def names(uri, relation):
 def test_a_database_of_version_1_is_refused_and_then_migrated(database, select, capsys, tmp_path):
     version_1(database)
     store = open_store(database)
-    with pytest.raises(SchemaError, match="has schema version 1, this fixfeed writes 5; migrate"):
+    with pytest.raises(SchemaError, match="has schema version 1, this fixfeed writes 6; migrate"):
         store.prepare()
     store.close()
     assert migrate.main([database]) == 0
-    assert capsys.readouterr().out.endswith(" has schema version 5, had 1\n")
+    assert capsys.readouterr().out.endswith(" has schema version 6, had 1\n")
     assert migrate.main([database]) == 0
-    assert capsys.readouterr().out.endswith(" has schema version 5\n")
+    assert capsys.readouterr().out.endswith(" has schema version 6\n")
 
     store = open_store(database)
     store.prepare()

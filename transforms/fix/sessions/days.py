@@ -70,24 +70,26 @@ def _day(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     intervals = [row["heart_bt_int"] for row in rows if row["heart_bt_int"] is not None]
     between = list(_silences(rows))
     within = [row["longest_silence"] for row in rows if row["longest_silence"] is not None]
+    longest = max([*within, *(silence for silence, _, _ in between)], default=None)
     return {
         "first_time": rows[0]["first_time"],
         "last_time": rows[-1]["last_time"],
         **{name: sum(row[name] for row in rows) for name in COUNTS},
         "heart_bt_int": intervals[-1] if intervals else None,
-        "longest_silence": max([*within, *(silence for silence, _ in between)], default=None),
-        "silences": sum(silence > allowed for silence, allowed in between),
+        "longest_silence": longest,
+        "silent_since": next((since for one, _, since in between if one == longest), None),
+        "silences": sum(silence > allowed for silence, allowed, _ in between),
         "logout_reasons": added(row["logout_reasons"] for row in rows),
         "reject_reasons": added(row["reject_reasons"] for row in rows),
     }
 
 
-def _silences(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Decimal, Decimal]]:
-    """Yield how long nothing came between two minutes, and how long that may be."""
+def _silences(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Decimal, Decimal, int]]:
+    """Yield how long nothing came between two minutes, how long that may be, and since when."""
     interval = Decimal(0)
     for before, after in itertools.pairwise(rows):
         if before["heart_bt_int"] is not None:
             interval = Decimal(before["heart_bt_int"])
         if not (before["logged_out"] or after["logged_on"]):
             silence = seconds(after["first_time"] - before["last_time"])
-            yield silence, max(_MINUTE, 2 * interval)
+            yield silence, max(_MINUTE, 2 * interval), before["last_time"]

@@ -36,7 +36,8 @@ class Distinct(NamedTuple):
 
     `line` numbers the combinations of session and minute that `keys` lists, the minute by its
     beginning. `number` is -1 where there is none; times are in microseconds. `applied` ranks the
-    ApplIDs in `appl_ids`. `rows` has the columns `msg_type`, `fields` and `text`.
+    ApplIDs in `appl_ids`. `rows` has the columns `msg_type`, `exec_type`, `ord_status`, `fields`
+    and `text`.
     """
 
     keys: list[tuple[str | None, int]]
@@ -91,7 +92,9 @@ def distinct(messages: pa.Table) -> Distinct:
         resent[order],
         applied[order],
         appl_ids,
-        given.select(["msg_type", "fields", "text"]).take(pa.array(order)),
+        given.select(["msg_type", "exec_type", "ord_status", "fields", "text"]).take(
+            pa.array(order)
+        ),
     )
 
 

@@ -8,11 +8,12 @@ from functools import cache
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fixfeed.transforms.batch import TIME
 from fixfeed.transforms.fix.dictionary.union import Field, merged
-from fixfeed.transforms.fix.sessions.distinct import Distinct, distinct, whole_number
+from fixfeed.transforms.fix.sessions.distinct import MINUTE, Distinct, distinct, whole_number
 from fixfeed.transforms.fix.sessions.schema import SESSION_MINUTES
 from fixfeed.transforms.fix.sessions.sequences import runs_of, written_runs
 
@@ -26,6 +27,9 @@ _COUNTED = {
     "resend_requests": ("2",),
     "rejects": ("3", "j"),
 }
+_REFUSING = ("3", "9", "j", "Y", "AG")
+"""Types of messages that refuse: Reject, OrderCancelReject, BusinessMessageReject, and the rejects
+of requests for market data and quotes."""
 _REASONS = {"3": "SessionRejectReason", "j": "BusinessRejectReason"}
 
 
@@ -68,12 +72,31 @@ def minutes_of(messages: pa.Table) -> pa.Table:
         "logout_reasons": [counts_text(told.logouts.get(n)) for n in range(len(known.keys))],
         "reject_reasons": [counts_text(told.rejects.get(n)) for n in range(len(known.keys))],
         "numbers": [written_runs(runs.get(line, ())) for line in range(len(known.keys))],
+        "refusals": _by_second(known, _refusals(known, types)),
+        "cancel_requests": _by_second(known, np.isin(types, ("F", "q"))),
     }
     arrays = []
     for field in SESSION_MINUTES:
         kind = pa.int64() if field.type == TIME else field.type
         arrays.append(pa.array(columns[field.name], kind).cast(field.type))
     return pa.Table.from_arrays(arrays, schema=SESSION_MINUTES)
+
+
+def _refusals(known: Distinct, types: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Return which messages refuse one of the peer's; in FIX up to 4.0 only OrdStatus says so."""
+    exec_type, ord_status = known.rows["exec_type"], known.rows["ord_status"]
+    rejected = pc.equal(pc.coalesce(exec_type, ord_status), "8").fill_null(False)
+    reports = types == "8"
+    return np.isin(types, _REFUSING) | (reports & rejected.to_numpy(zero_copy_only=False))
+
+
+def _by_second(known: Distinct, which: NDArray[np.bool_]) -> list[str | None]:
+    """Return how many of the messages came in which second of each minute, as JSON."""
+    counts: dict[int, Counter[str]] = {}
+    for place in np.flatnonzero(which & ~known.resent).tolist():
+        second = known.time[place] % MINUTE // 1_000_000
+        counts.setdefault(int(known.line[place]), Counter())[str(second)] += 1
+    return [counts_text(counts.get(line)) for line in range(len(known.keys))]
 
 
 def session_day(session: str | None, time: int) -> str:

@@ -8,7 +8,7 @@ __all__ = ["BEGINNINGS", "COLUMNS", "COUNTS", "SEQUENCES", "SESSION_DAYS", "SESS
 
 COLUMNS = (
     *("session", "msg_type", "msg_seq_num", "poss_dup_flag", "sending_time", "captured_at"),
-    *("fields", "text"),
+    *("fields", "text", "exec_type", "ord_status"),
 )
 """The columns of messages that these tables are made from."""
 
@@ -75,6 +75,7 @@ SESSION_DAYS = _schema(
     *((name, pa.int64()) for name in COUNTS),
     ("heart_bt_int", pa.int64()),
     ("longest_silence", DECIMAL),
+    ("silent_since", TIME),
     ("silences", pa.int64()),
     ("logout_reasons", pa.string()),
     ("reject_reasons", pa.string()),
@@ -89,8 +90,9 @@ the repeats among them. `resets` are Logons with ResetSeqNumFlag and SequenceRes
 there are none: Text (58) of Logouts, and the reasons of rejects by name.
 
 `heart_bt_int` is HeartBtInt (108) of the day's last Logon. `longest_silence` is the longest time
-between two messages, in seconds; what lies between a Logout and a Logon is none. `silences` are
-those of more than twice the HeartBtInt, and more than a minute.
+between two messages, in seconds; what lies between a Logout and a Logon is none. `silent_since` is
+when it began, null if it lies within a minute of the clock. `silences` are those of more than twice
+the HeartBtInt, and more than a minute.
 """
 
 SESSION_MINUTES = _schema(
@@ -108,11 +110,16 @@ SESSION_MINUTES = _schema(
     ("logout_reasons", pa.string()),
     ("reject_reasons", pa.string()),
     ("numbers", pa.string()),
+    ("refusals", pa.string()),
+    ("cancel_requests", pa.string()),
     required=("session_minute", "session_day", "minute", "first_time", "last_time", *COUNTS),
 )
 """A session in one direction in a minute: what the other two tables are put together from.
 
 So a message that comes changes the row of its minute, and those that are made from few rows. The
 columns are those of days; `logged_on` and `logged_out` say that it began with a Logon and ended
-with a Logout. `numbers` are the runs of sequence numbers, as JSON (`sequences.Run`).
+with a Logout. `numbers` are the runs of sequence numbers, as JSON (`sequences.Run`). `refusals` are
+messages that refuse one of the peer's (rejects of all kinds, reports of rejected orders), and
+`cancel_requests` OrderCancelRequests and mass cancels, each once: how many came in which second of
+the minute, as JSON, null if none did.
 """

@@ -158,14 +158,14 @@ def test_whatever_comes_goes_and_comes_again_the_tables_are_those_of_the_message
     mixed = [*rows, *(rng.choices(rows, k=5) if rows else [])]
     rng.shuffle(mixed)
     known = list(enumerate(mixed))
-    database = InMemory(Latencies(), SCHEMA)
+    database = InMemory(Latencies(), schema=SCHEMA)
     for start in range(0, len(known), size):
         database.change(dict(known[start : start + size]))
     assert database.content() == of_all(rows)
     gone = rng.sample(range(len(mixed)), len(mixed) // 2)
     replaced = {number: rng.choice(rows) for number in gone[: len(gone) // 2]}
     database.change(replaced, gone[len(gone) // 2 :])
-    assert database.content() == of_all(database.messages())
+    assert database.content() == of_all(database.everything())
     database.change({}, list(database.all))
     assert not any(database.content().values())
     halves = [request_times(table(*part)) for part in (mixed[::2], mixed[1::2])]

@@ -55,6 +55,7 @@ def test_a_day_has_what_its_sender_sent():
         "heartbeats": 3,
         "heart_bt_int": 30,
         "longest_silence": Decimal(100),
+        "silent_since": MORNING + datetime.timedelta(seconds=86),
         "silences": 1,
         "test_requests": 1,
         "resend_requests": 1,

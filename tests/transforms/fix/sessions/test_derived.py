@@ -27,20 +27,20 @@ def test_whatever_comes_goes_and_comes_again_the_tables_are_those_of_the_message
     rows = of_both_sides(rows)
     rng.shuffle(rows)
     known = list(enumerate(rows))
-    database = InMemory(Sessions(), SCHEMA)
+    database = InMemory(Sessions(), schema=SCHEMA)
     for start in range(0, len(known), size):
         database.change(dict(known[start : start + size]))
     assert database.content() == of_all(rows)
     gone = rng.sample(range(len(rows)), len(rows) // 2)
     replaced = {number: rng.choice(rows) for number in gone[: len(gone) // 2]}
     database.change(replaced, gone[len(gone) // 2 :])
-    assert database.content() == of_all(database.messages())
+    assert database.content() == of_all(database.everything())
     database.change({}, list(database.all))
     assert not any(database.content().values())
 
 
 def test_a_log_that_comes_in_order_is_not_read_again():
-    database = InMemory(Sessions(), SCHEMA)
+    database = InMemory(Sessions(), schema=SCHEMA)
     for minute in range(30):
         rows = [message(60 * minute + n, 60 * minute + n) for n in range(60)]
         database.change({row["msg_seq_num"]: row for row in rows})
@@ -50,7 +50,7 @@ def test_a_log_that_comes_in_order_is_not_read_again():
 
 
 def test_what_comes_within_a_minute_reads_that_minute_alone():
-    database = InMemory(Sessions(), SCHEMA)
+    database = InMemory(Sessions(), schema=SCHEMA)
     database.change({n: message(n, n) for n in range(1800)})
     database.change({1800: message(1800, 1799.5)})
     assert database.read == 61
