@@ -36,6 +36,7 @@ setup(
     package_data={
         "fixfeed": ["py.typed"],
         "fixfeed.transforms.fix.anomalies": ["default_rules.yaml"],
+        "fixfeed.dashboard.markup": ["*.css"],
         "fixfeed.transforms.fix.dictionary.data": ["*.json", "NOTICE"],
     },
 )

@@ -1,20 +1,30 @@
 """What the values of a message's fields mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from fixfeed.transforms.codes import Code
-from fixfeed.transforms.fix.dictionary.codes import Codes
 
 __all__ = ["Meanings"]
 
 _MOST_SESSIONS = 1_000  # a damaged log may have ever new ones
 
 
+class Named(Protocol):
+    """Codes: those of all sessions, and those that a session has otherwise."""
+
+    def __iter__(self) -> Iterator[Code]:
+        """Yield the codes of all sessions."""
+
+    def of(self, session: str) -> Iterable[Code]:
+        """Yield what a session calls otherwise."""
+
+
 class Meanings:
     """The names of values, by the name of their field."""
 
-    def __init__(self, codes: Codes):
-        """`codes` are FIX's names, and those of the dictionaries of a run."""
+    def __init__(self, codes: Named):
+        """`codes` are FIX's names, and those of the dictionaries of a run: `dictionary.codes`."""
         self._codes = codes
         self._usual = {(code.field, code.value): code for code in codes}
         self._of_sessions: dict[str, Mapping[tuple[str, str], Code]] = {}
@@ -25,6 +35,7 @@ class Meanings:
         `keys` are the message's values of `codes.NAMED_BY`, its session first. With `several` the
         value may be many of them with spaces between: those that have names are named.
 
+        >>> from fixfeed.transforms.fix.dictionary.codes import Codes
         >>> Meanings(Codes()).of("Side", "1", (None, None, "FIX.4.4"), several=False)
         'Buy'
         >>> Meanings(Codes()).of("ExecInst", "G 6", (None, None, "FIX.4.4"), several=True)

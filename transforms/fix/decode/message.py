@@ -56,11 +56,14 @@ def decode_message(
     reading: Reading,
     meanings: Meanings,
     logged_on: Mapping[str, str],
+    *,
+    stored: bool = False,
 ) -> DecodedMessage:
     r"""Return the fields of a message, nested as its JSON is (`scalar.groups`), in their order.
 
     `data` are its bytes as they came, `row` its row in the batch that was read with `reading` and
-    `logged_on`, whose secrets are masked, and whose defects are those told here.
+    `logged_on`, whose secrets are masked, and whose defects are those told here. If they are
+    `stored` bytes, what is secret is masked in them already.
 
     >>> from fixfeed.transforms.fix.dictionary.codes import Codes
     >>> row = {"masked": None, "defects": None, "begin_string": "FIX.4.4"}
@@ -104,7 +107,7 @@ def decode_message(
         secret=bool(row["masked"]),
     )
     masked = None
-    if row["masked"]:
+    if row["masked"] and not stored:
         masked = mask_message(data, delimiter, fields, reading.masking, data_tags)
     if masked:
         left = {field.start: number for number, field in enumerate(masked.fields)}

@@ -1,0 +1,155 @@
+"""How many messages there are, by time: from `minute_counts`, never from the messages themselves.
+
+Its rows are changes that add up (`io.sql.minute_counts`), so every count here is a sum. Of a view
+its times, sessions and types count, not its search.
+"""
+
+import datetime
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.queries.conditions import Where, grouped_by_time
+from fixfeed.dashboard.view import View
+from fixfeed.transforms.batch import TIME
+
+__all__ = [
+    "REJECTS",
+    "by_session",
+    "counts",
+    "kinds",
+    "last_day",
+    "minutes",
+    "newest_minute",
+    "rejects",
+    "symbols",
+    "total",
+]
+
+REJECTS = ("3", "9", "j")
+"""The types of messages that refuse another one."""
+
+_RECENT = 20_000
+"""So many of the newest orders of a view are looked at, for lists of what is most frequent."""
+
+Row = dict[str, Any]
+
+
+def newest_minute(database: Database) -> datetime.datetime | None:
+    """Return the minute of the newest message; None if no message has a time."""
+    rows = database.rows(
+        "select minute from minute_counts where minute is not null order by minute desc limit 1"
+    )
+    return rows[0]["minute"] if rows else None
+
+
+def last_day(database: Database, view: View) -> View:
+    """Return a view of the day of the newest message; of everything if none has a time."""
+    newest = newest_minute(database)
+    if newest is None:
+        return view
+    day = newest.replace(hour=0, minute=0, second=0, microsecond=0)
+    return replace(view, begin=day, end=day + datetime.timedelta(days=1))
+
+
+def counts(database: Database, view: View) -> Row:
+    """Return how many messages of a view there are: `messages`, `defective`, `rejects`.
+
+    Exact for a period of whole minutes; else the minute in which it begins does not count.
+    """
+    where = _where(database, view)
+    rejects = ", ".join(f"'{one}'" for one in REJECTS)
+    return database.rows(
+        "select coalesce(sum(messages), 0) as messages, coalesce(sum(defective), 0) as defective,"
+        f" coalesce(sum(case when msg_type in ({rejects}) then messages end), 0) as rejects"
+        f" from minute_counts {where}",
+        *where.values,
+        types={"rejects": pa.int64()},
+    )[0]
+
+
+def total(database: Database) -> int:
+    """Return how many messages are stored, those without a time included."""
+    rows = database.rows("select coalesce(sum(messages), 0) as messages from minute_counts")
+    return int(rows[0]["messages"])
+
+
+def minutes(database: Database, view: View, step: str = "minute") -> list[Row]:
+    """Return the messages of each minute, or another step (`step_of`), by type.
+
+    Rows have `time`, `msg_type`, `messages` and `defective`.
+    """
+    where = _where(database, view)
+    time = grouped_by_time(database, "minute", step)
+    return database.rows(
+        f"select {time} as time, msg_type, sum(messages) as messages, sum(defective) as defective"
+        f" from minute_counts {where} group by 1, 2 having sum(messages) <> 0 order by 1, 2",
+        *where.values,
+        types={"time": TIME},
+    )
+
+
+_KINDS = """with recursive kinds (kind) as (
+  select min(msg_type) from minute_counts
+  union all
+  select (select min(msg_type) from minute_counts where msg_type > kind) from kinds
+  where kind is not null
+)
+select kind from kinds where kind is not null"""
+"""Steps over the index by type, however many rows each has."""
+
+
+def kinds(database: Database) -> list[str]:
+    """Return the types of messages that there are, in order."""
+    return [row["kind"] for row in database.rows(_KINDS)]
+
+
+def by_session(database: Database, view: View) -> list[Row]:
+    """Return `session`, `messages` and `defective` of each session with messages in a view."""
+    where = _where(database, view)
+    return database.rows(
+        "select session, sum(messages) as messages, sum(defective) as defective from minute_counts"
+        f" {where} group by session having sum(messages) > 0 order by session",
+        *where.values,
+    )
+
+
+def symbols(database: Database, view: View, limit: int = 8) -> list[Row]:
+    """Return the symbols with the most of the newest orders.
+
+    Rows have `symbol`, `orders`, `fills` and `rejects`.
+    """
+    recent, values = _recent_orders(database, view, "symbol, fills, rejects")
+    return database.rows(
+        "select symbol, count(*) as orders, sum(fills) as fills, sum(rejects) as rejects"
+        f" from ({recent}) recent where symbol is not null"
+        f" group by symbol order by count(*) desc, symbol limit {limit}",
+        *values,
+        types={"orders": pa.int64()},
+    )
+
+
+def rejects(database: Database, view: View, limit: int = 8) -> list[Row]:
+    """Return why the newest orders, or what was asked of them, were refused: `text`, `orders`."""
+    recent, values = _recent_orders(database, view, "text, rejects")
+    return database.rows(
+        "select coalesce(text, '') as text, count(*) as orders"
+        f" from ({recent}) recent where rejects > 0"
+        f" group by 1 order by count(*) desc, 1 limit {limit}",
+        *values,
+        types={"orders": pa.int64()},
+    )
+
+
+def _recent_orders(database: Database, view: View, columns: str) -> tuple[str, list[Any]]:
+    where = Where("first_message_at is not null").time(database, "first_message_at", view)
+    where.pairs(database, view)
+    query = f"select {columns} from orders {where} order by first_message_at desc limit {_RECENT}"
+    return query, where.values
+
+
+def _where(database: Database, view: View) -> Where:
+    where = Where("minute is not null").time(database, "minute", view).sessions(database, view)
+    return where.among(database, "msg_type", view.types or None)

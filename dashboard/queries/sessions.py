@@ -1,0 +1,128 @@
+"""What sessions did, day by day: their numbers, gaps and what filled them, and their minutes."""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.queries.conditions import Where
+from fixfeed.dashboard.view import View, seen_sessions
+
+__all__ = ["Gap", "days", "gaps", "gaps_in", "last_heard", "minutes", "sequences"]
+
+Row = dict[str, Any]
+
+_ON_A_DAY = datetime.timedelta(days=1)
+
+
+def days(database: Database, view: View) -> list[Row]:
+    """Return the rows of `session_days` of days that a view touches, by session and day.
+
+    Each also has `missing` and `duplicates`, the sums over its sequence numbers, and its
+    `first_number` and `last_number`.
+    """
+    where = Where().day("d.day", view).sessions(database, view, "d.session")
+    within = Where().day("day", view)
+    return database.rows(
+        "select d.*, coalesce(s.missing, 0) as missing, coalesce(s.duplicates, 0) as duplicates,"
+        " s.first_number, s.last_number from session_days d left join ("
+        "select session_day, sum(missing) as missing, sum(duplicates) as duplicates,"
+        " min(first_number) as first_number, max(last_number) as last_number"
+        f" from sequences {within} group by session_day"
+        f") s on s.session_day = d.session_day {where} order by d.session, d.day",
+        *within.values,
+        *where.values,
+    )
+
+
+def sequences(database: Database, view: View) -> list[Row]:
+    """Return the rows of `sequences` of days that a view touches, in the order of numbers."""
+    where = Where().day("day", view).sessions(database, view)
+    return database.rows(
+        f"select * from sequences {where}"
+        " order by session, appl_id, day, numbers_since, first_number",
+        *where.values,
+    )
+
+
+class Gap(NamedTuple):
+    """Sequence numbers that did not come when they were due.
+
+    `what` is `never came`, `resent`, or `gap fill`; `at` is when the numbers came that filled it,
+    or, of one that never was filled, the first number after it.
+    """
+
+    session: str | None
+    day: datetime.date
+    first: int
+    last: int
+    what: str
+    at: datetime.datetime | None
+    appl_id: str | None = None
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it has."""
+        return self.last - self.first + 1
+
+
+_FILLED = {"resent": "resent", "gap_fill": "gap fill"}
+
+
+def gaps(database: Database, view: View) -> list[Gap]:
+    """Return the gaps of days that a view touches, by session, in the order of their numbers."""
+    return list(gaps_in(sequences(database, view)))
+
+
+def gaps_in(rows: Sequence[Row]) -> Iterator[Gap]:
+    """Yield the gaps of rows of `sequences` that are in the order of `sequences` above."""
+    last: dict[Any, int] = {}
+    for row in rows:
+        key = row["session"], row["appl_id"]
+        missing = row["missing"]
+        if row["began"] == "continued" and key in last:
+            missing = max(0, row["first_number"] - last[key] - 1)  # since the day before
+        where = row["session"], row["day"]
+        first = row["first_number"]
+        if missing:
+            yield Gap(*where, first - missing, first - 1, "never came", row["first_time"],
+                      row["appl_id"])  # fmt: skip
+        if row["began"] in _FILLED:
+            yield Gap(*where, first, row["last_number"], _FILLED[row["began"]], row["first_time"],
+                      row["appl_id"])  # fmt: skip
+        last[key] = row["last_number"]
+
+
+def minutes(database: Database, view: View, most: int = 20_000) -> list[Row]:
+    """Return what the sessions of a view did minute by minute, and how many of what.
+
+    A view without a beginning, an end or sessions has none; of a long one 31 days count.
+    """
+    sessions = seen_sessions(database, view)
+    if not (view.begin and view.end and sessions):
+        return []
+    first = view.begin.date()
+    last = (view.end - datetime.timedelta(microseconds=1)).date()
+    all_days = [first + _ON_A_DAY * n for n in range(min((last - first).days + 1, 31))]
+    keys = [f"{session} {day}" for session in sessions for day in all_days]
+    # SQLite takes a partial index only if its condition is written out.
+    where = Where("session_day is not null").among(database, "session_day", keys)
+    where.time(database, "minute", view)
+    return database.rows(
+        "select session, minute, messages, logons, logouts, resets, gap_fills, resend_requests,"
+        f" rejects, poss_dups from session_minutes {where} order by minute limit {most}",
+        *where.values,
+    )
+
+
+def last_heard(database: Database, view: View) -> list[Row]:
+    """Return when each session of a view sent its last message, whatever its times.
+
+    `session`, `last_time`, `heart_bt_int`.
+    """
+    where = Where().sessions(database, view)
+    return database.rows(
+        "select session, max(last_time) as last_time, max(heart_bt_int) as heart_bt_int"
+        f" from session_days {where} group by session order by session",
+        *where.values,
+    )

@@ -1,0 +1,118 @@
+"""Counts by time, against the messages counted one by one."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from fixfeed.dashboard.queries import overview
+from fixfeed.dashboard.queries.conditions import step_of
+from fixfeed.dashboard.view import View
+from tests.dashboard.queries.plans import plans_of
+
+RETAIL = "FIX.4.4:RETAIL->BROKER"
+
+
+@pytest.fixture
+def messages(day):
+    return day.rows(
+        "select session, msg_type, defects, coalesce(sending_time, captured_at) as time"
+        " from messages"
+    )
+
+
+@pytest.fixture
+def view(day):
+    return overview.last_day(day, View())
+
+
+def inside(view, messages):
+    return [
+        row
+        for row in messages
+        if row["time"] is not None
+        and (view.begin is None or view.begin <= row["time"] < view.end)
+        and (not view.sessions or row["session"] in view.sessions)
+        and (not view.types or row["msg_type"] in view.types)
+    ]
+
+
+def test_the_last_day_is_that_of_the_newest_message(view, messages):
+    newest = max(row["time"] for row in messages if row["time"])
+    assert view.begin.date() == newest.date()
+    assert (view.end - view.begin, view.begin.hour) == (timedelta(days=1), 0)
+
+
+def test_counts_are_those_of_the_messages(day, view, messages):
+    hour = replace(
+        view, begin=view.begin + timedelta(hours=10), end=view.begin + timedelta(hours=11)
+    )
+    for one in (view, hour, replace(view, sessions=(RETAIL,), types=("D", "F"))):
+        found = inside(one, messages)
+        assert found
+        assert overview.counts(day, one) == {
+            "messages": len(found),
+            "defective": sum(row["defects"] is not None for row in found),
+            "rejects": sum(row["msg_type"] in ("3", "9", "j") for row in found),
+        }
+    assert overview.total(day) == len(messages)
+
+
+@pytest.mark.parametrize("step", ["minute", "hour", "day"])
+def test_messages_by_time_and_type(day, view, messages, step):
+    zeros = {"minute": {}, "hour": {"minute": 0}, "day": {"minute": 0, "hour": 0}}[step]
+    counted = Counter(
+        (row["time"].replace(second=0, microsecond=0, **zeros), row["msg_type"])
+        for row in inside(view, messages)
+    )
+    rows = overview.minutes(day, view, step)
+    assert {(row["time"], row["msg_type"]): row["messages"] for row in rows} == counted
+
+
+def test_steps_of_a_chart_become_longer_with_its_time(view):
+    def of(**length):
+        return step_of(replace(view, end=view.begin + timedelta(**length)))
+
+    assert [of(days=2), of(days=3), of(days=365), step_of(View())] == [
+        "minute",
+        "hour",
+        "day",
+        "day",
+    ]
+
+
+def test_sessions_types_symbols_and_reasons(day, view, messages):
+    found = inside(view, messages)
+    by_session = overview.by_session(day, view)
+    assert {row["session"]: row["messages"] for row in by_session} == Counter(
+        row["session"] for row in found
+    )
+    assert overview.kinds(day) == sorted({row["msg_type"] for row in messages})
+    orders = day.rows("select symbol, text, rejects from orders where symbol is not null")
+    symbols = overview.symbols(day, view, limit=100)
+    assert {row["symbol"]: row["orders"] for row in symbols} == Counter(
+        row["symbol"] for row in orders
+    )
+    refused = Counter(
+        row["text"] or "" for row in day.rows("select text from orders where rejects > 0")
+    )
+    assert {row["text"]: row["orders"] for row in overview.rejects(day, view, 100)} == refused
+
+
+def test_counts_are_read_from_the_index_by_minute(day, view):
+    with plans_of(day) as plans:
+        overview.counts(day, view)
+        overview.minutes(day, view)
+        overview.newest_minute(day)
+        overview.by_session(day, view)
+    assert len(plans) == 4
+    for plan in plans:
+        assert "minute_counts_minute" in plan
+
+
+def test_orders_of_a_time_are_read_from_their_index(day, view):
+    with plans_of(day) as plans:
+        overview.symbols(day, view)
+        overview.rejects(day, view)
+    assert ["orders_first_message_at" in plan for plan in plans] == [True, True]
