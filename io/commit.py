@@ -174,7 +174,7 @@ class CommitFn(beam.DoFn):
             self._is_ready = True
             self._writing = self._thread.submit(self._write, [])
         limits = self._limits
-        if (
+        if self._batches and (
             self._bytes >= limits.bytes
             or self._rows >= limits.rows
             or time.monotonic() - self._since >= min(limits.seconds, self._run.seconds)

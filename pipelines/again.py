@@ -1,6 +1,8 @@
 """Waits for a sink that has failed, as while its server is away or its disk is full."""
 
+import datetime
 import itertools
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +17,8 @@ __all__ = ["TryAgain"]
 T = TypeVar("T")
 
 _FIRST, _LONGEST = 0.5, 15.0  # seconds between two attempts
+_BRIEF = 5.0  # seconds for which a lock is nothing to speak of
+_AT_THE_END = 2.0  # seconds for which a lock is waited for when the run is to stop
 _STEP = 0.1
 
 
@@ -29,23 +33,33 @@ class TryAgain:
     def until_it_works(self, work: Callable[[], T], *, away: bool = False) -> T:
         """See `io.commit.Again`; the first error of a row, and its end, go to standard error.
 
-        With `away` other errors are raised at once than those that waiting may mend.
+        With `away` other errors are raised at once than those that waiting may mend. A lock is told
+        when it has lasted for some seconds: other jobs may write to the same database.
         """
+        began, since, stopped = time.monotonic(), datetime.datetime.now(), math.inf  # noqa: DTZ005
+        told = False
         for times in itertools.count(1):
             try:
                 result = work()
-            except SinkFailed as error:
-                if away and not error.away:
-                    raise
-                if times == 1:
-                    _say(f"{error}; meanwhile it is tried again and again, and nothing is lost")
-                self._health.failed(work, error)
-                self._wait(min(_LONGEST, _FIRST * 2 ** (times - 1)))
-                if self._stop():
-                    raise
-            else:
                 break
-        if times > 1:
+            except SinkFailed as error:
+                if error.lost or (away and not error.away):
+                    raise
+                if not told and (not error.locked or time.monotonic() - began > _BRIEF):
+                    told = True
+                    when = f" since {since:%H:%M:%S}" if error.locked else ""
+                    _say(
+                        f"{error}; meanwhile it is tried again and again{when}, and nothing is lost"
+                    )
+                if told:
+                    self._health.failed(work, error)
+                if not error.locked:  # for a lock, it has waited already
+                    self._wait(min(_LONGEST, _FIRST * 2 ** (times - 1)))
+                if self._stop():
+                    stopped = min(stopped, time.monotonic())
+                    if not error.locked or time.monotonic() - stopped > _AT_THE_END:
+                        raise
+        if told:
             self._health.works(work)
             _say("it goes on: what had failed has worked")
         return result

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
-from fixfeed.io.ledger.ledger import Ledger, SinkError
+from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed
 from fixfeed.io.redaction import redact_text
 from fixfeed.io.sql.derived import derive, derive_part, settle, waiting
 from fixfeed.io.sql.store import Store
@@ -101,10 +101,14 @@ def _keep_deriving(job: Job, sink: Sink, over: threading.Event) -> None:
                 return
         except SinkError as error:
             # Storing tells of a server that is away, and goes on as well once it is there.
-            if not said:
-                job.say(f"note: orders are derived later: {redact_text(str(error))}")
-            said = True
-            if over.wait(_AFTER_TROUBLE):
+            if isinstance(error, SinkFailed) and (error.lost or error.locked):
+                pause = _PAUSE  # and it tells of these itself
+            else:
+                pause = _AFTER_TROUBLE
+                if not said:
+                    job.say(f"note: orders are derived later: {redact_text(str(error))}")
+                said = True
+            if over.wait(pause):
                 return
         except Exception as error:
             # Messages are stored all the same.

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from fixfeed.io.files.globs import visible
 from fixfeed.io.redaction import redact, redact_property
+from fixfeed.io.sql.open import PATIENCE
 from fixfeed.pipelines.endings import Ending
 from fixfeed.pipelines.health import Health
 from fixfeed.pipelines.kafka_loops import loops_of
@@ -26,6 +27,8 @@ from fixfeed.pipelines.sources import sources_of
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["Job"]
+
+_PATIENCE_OF_STREAMS = 1.0  # seconds
 
 
 class Job:
@@ -55,7 +58,9 @@ class Job:
                 "--runner, or name a file, as in jsonl:out.jsonl"
             )
         self.rules = Rules(settings)
-        self.sinks = _sinks(settings, self.rules.protocol)
+        self.sources = sources_of(settings.input, _for_kafka(settings))
+        self.stream = _stream(self.sources, settings)
+        self.sinks = _sinks(settings, self.rules.protocol, is_stream=self.stream is not None)
         alone = [sink.name for sink in self.sinks if sink.alone]
         if alone and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
             raise UsageError(
@@ -64,9 +69,7 @@ class Job:
             )
         if not settings.input:
             raise UsageError(_nothing_to_read(settings))
-        self.sources = sources_of(settings.input, _for_kafka(settings))
         self.loops = loops_of(settings, self.rules.protocol)
-        self.stream = _stream(self.sources, settings)
         names = [sink.name for sink in self.sinks]
         self.health = Health(names, longest=settings.health_lag, stopping=watch.stop)
         self.fix_json = any(sink.fix_json for sink in self.sinks)
@@ -92,11 +95,20 @@ class Job:
         self.errors.print(f"fixfeed: {text}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _sinks(settings: Settings, protocol: Protocol) -> list[Sink]:
+def _sinks(settings: Settings, protocol: Protocol, *, is_stream: bool) -> list[Sink]:
     by, named = settings.partition_by, settings.names
     kafka = _for_kafka(settings)
+    # A stream tries again, says so, and can be stopped in between.
+    patience = _PATIENCE_OF_STREAMS if is_stream else PATIENCE
     sinks = [
-        sink_of(uri, partition_by=by, kafka=kafka, names=named, protocol=protocol)
+        sink_of(
+            uri,
+            partition_by=by,
+            kafka=kafka,
+            names=named,
+            protocol=protocol,
+            patience=patience,
+        )
         for uri in settings.output
     ]
     places = [_place(sink.name) for sink in sinks]

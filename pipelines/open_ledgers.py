@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TypeVar
 
 from fixfeed.io.files.find import File
@@ -43,7 +44,8 @@ class OpenLedgers:
         """
         if not self._ledgers:
             self._ledgers = opened(self._job.sinks, self._stack, self._again)
-            self._runs = begun(self._job, self._ledgers)
+            for name, ledger in self._ledgers.items():
+                self._runs |= self._again.until_it_works(partial(begun, self._job, {name: ledger}))
 
     def known(self, files: Sequence[File]) -> set[str]:
         """See `Register`."""
@@ -127,8 +129,9 @@ class OpenLedgers:
         def opened_anew() -> T:
             try:
                 return work()
-            except SinkFailed:
-                self._open_anew()
+            except SinkFailed as error:
+                if not (error.locked or error.lost):
+                    self._open_anew()
                 raise
 
         return self._again.until_it_works(opened_anew)
@@ -147,9 +150,12 @@ class OpenLedgers:
 
         try:
             work()
-        except SinkFailed:
-            self._open_anew()
-            work()
+        except SinkFailed as error:
+            if error.lost:
+                raise
+            if not error.locked:
+                self._open_anew()
+            self._again.until_it_works(work)
 
     def _open_anew(self) -> None:
         """Open all ledgers anew: a connection that has failed works no more."""

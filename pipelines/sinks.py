@@ -17,7 +17,7 @@ from fixfeed.io.parquet.files import check_partitions
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.schema import columns_of_a_run
 from fixfeed.io.redaction import redact
-from fixfeed.io.sql.open import look_at_store, open_store
+from fixfeed.io.sql.open import PATIENCE, look_at_store, open_store
 from fixfeed.pipelines.kafka_output import destination_of
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.settings import OPTIONS
@@ -65,10 +65,14 @@ class Sink:
 
 
 class Messages(NamedTuple):
-    """The messages of a run: their protocol, and whether they have the columns of names."""
+    """The messages of a run: their protocol, and whether they have the columns of names.
+
+    `patience` is how many seconds a process that locks an SQLite file is waited for.
+    """
 
     protocol: Protocol
     names: bool
+    patience: float
 
 
 def _sql(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
@@ -82,7 +86,7 @@ def _sql(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
     def write(run: "Run") -> "beam.PTransform":
         from fixfeed.io.sql.sink import WriteToSql
 
-        return WriteToSql(uri, run, protocol=messages.protocol)
+        return WriteToSql(uri, run, protocol=messages.protocol, patience=messages.patience)
 
     def failures() -> Generator[dict[str, Any], None, None]:
         with closing(open_store(uri, read_only=True)) as store:
@@ -90,7 +94,7 @@ def _sql(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
 
     return Sink(
         redact(uri),
-        lambda: open_store(uri, protocol=messages.protocol),
+        lambda: open_store(uri, protocol=messages.protocol, patience=messages.patience),
         write,
         failures,
         lambda: look_at_store(uri, protocol=messages.protocol),
@@ -101,7 +105,7 @@ def _sql(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
 
 def _parquet(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
     place = uri.removeprefix("parquet:")
-    protocol, names = messages
+    protocol, names = messages.protocol, messages.names
     partition_by = given.get("partition-by", protocol.table.partition_by)
     if not place or place.startswith("//"):
         raise UnknownPlace(
@@ -268,18 +272,20 @@ def sink_of(
     kafka: Mapping[str, Any] = MappingProxyType({}),
     names: bool = False,
     protocol: Protocol | None = None,
+    patience: float = PATIENCE,
 ) -> Sink:
     """Return the sink that a URI names. Raises `UnknownPlace`; nothing is opened.
 
     `partition_by` are the names that sort the files of all Parquet sinks into folders, if given for
     all; `kafka` are the options of a run that hold for all of Kafka, by word; `names` means that
     messages have the columns of names. `protocol` is that of the messages, FIX if none is named.
+    `patience` is how many seconds a process that locks an SQLite file is waited for.
     """
     scheme, separator, _ = uri.partition(":")
     if not separator or scheme not in SINKS:
         examples = ", ".join(connector.example for connector in SINKS.values())
         raise UnknownPlace(f"output {redact(uri)!r} is none of {examples}{_guess(uri)}")
-    connector, messages = SINKS[scheme], Messages(protocol or default_protocol(), names)
+    connector, messages = SINKS[scheme], Messages(protocol or default_protocol(), names, patience)
     if connector.parameters is None:
         return connector.make(uri, kafka, messages)
     place, given = split_uri(uri, connector.parameters)

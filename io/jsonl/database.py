@@ -242,7 +242,10 @@ class JsonlDatabase:
                 )
             return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _TROUBLES:
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code == sqlite3.SQLITE_READONLY_DBMOVED:
+                raise SinkFailed.replaced(self.place) from error
+            if code & 0xFF in _TROUBLES:
                 raise SinkFailed.at(self.place, error) from error
             raise
 

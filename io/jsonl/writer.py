@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.io.jsonl.ledger import JsonlLedger
-from fixfeed.io.ledger.ledger import Progress, check_witness
+from fixfeed.io.ledger.ledger import Progress, SinkFailed, check_witness
 from fixfeed.io.ledger.new_parts import Part, new_parts
 from fixfeed.io.sql.progress import extend, overlapping
 from fixfeed.transforms.batch import Batch
@@ -41,8 +41,11 @@ class JsonlWriter(JsonlLedger):
 
         With `replace`, raises `SinkError` if a part of a batch is done under other rules.
         """
-        if not {source_id for source_id, _ in batches} <= self._names.keys():
+        source_ids = {source_id for source_id, _ in batches}
+        if not source_ids <= self._names.keys():
             self._names = self.names()
+            if not source_ids <= self._names.keys():
+                raise SinkFailed.replaced(self.place)
         made = [
             (source_id, _as_lines(batch, self._names[source_id], self._table))
             for source_id, batch in batches

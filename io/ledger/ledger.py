@@ -57,13 +57,25 @@ class SinkFailed(SinkError):
     """An open sink cannot be written: the disk is full, the server is gone, a right was lost.
 
     It is `away` if that may pass without anybody changing what was asked for: the server is gone or
-    begins to run, the disk is full.
+    begins to run, the disk is full. It is `locked` if another process has it, and was waited for,
+    and `lost` if what was stored is there no more: then no later attempt can go on.
     """
 
-    def __init__(self, text: str, *, away: bool = False):
+    def __init__(self, text: str, *, away: bool = False, locked: bool = False, lost: bool = False):
         """Store the text, with its line ends turned into blanks."""
         super().__init__(text)
-        self.away = away
+        self.away = away or locked
+        self.locked = locked
+        self.lost = lost
+
+    @classmethod
+    def replaced(cls, place: str) -> "SinkFailed":
+        """Return the error for a `place` that somebody has removed, emptied or replaced."""
+        return cls(
+            f"{place} was removed or replaced while it was written to; put back what was there, or "
+            "run it again: a new one is made, and what is still there of the input is stored anew",
+            lost=True,
+        )
 
     @classmethod
     def at(cls, place: str, why: object, *, away: bool = False) -> "SinkFailed":

@@ -222,6 +222,12 @@ class ParquetFolder:
         """Return the progress of each source. Without the lock it may be outdated."""
         return by_source(self.progress(self.load()))
 
+    def check_there(self, source_ids: Iterable[int]) -> None:
+        """Raise `SinkFailed` if the folder is not the one in which these were registered."""
+        there = {one["source_id"] for one in self.load()["sources"]}
+        if not (self._commits.is_dir() and there.issuperset(source_ids)):
+            raise SinkFailed.replaced(self.place)
+
     def commit(
         self,
         progress: Sequence[Progress],
@@ -259,6 +265,8 @@ class ParquetFolder:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 yield
         except OSError as error:
+            if not self._own.exists():
+                raise SinkFailed.replaced(self.place) from error
             raise SinkFailed.at(self.place, error) from error
 
     @contextmanager

@@ -129,6 +129,8 @@ class ParquetWriter(ParquetLedger):
 
         Raises `SinkError` if the folder cannot be written, or the messages do not fit its schema.
         """
+        source_ids = {source_id for source_id, _ in batches}
+        self.check_there(source_ids)
         commit = self._new(batches, self.done(), rules, replace)
         # Before their messages, so that no message is ever without its names.
         sessions = new_sessions((batch for _, batch in batches), self._named_sessions, self.table)
@@ -139,6 +141,7 @@ class ParquetWriter(ParquetLedger):
             commit.held = self._held(commit)
             self._write_files(commit)
             with self.locked():
+                self.check_there(source_ids)
                 done = self.done()
                 now = self._new(batches, done, rules, replace)
                 now.held = self._held(now)

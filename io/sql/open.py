@@ -9,18 +9,27 @@ from fixfeed.io.sql.sqlite_file import path_of
 from fixfeed.io.sql.store import Store
 from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["look_at_store", "open_store"]
+__all__ = ["PATIENCE", "look_at_store", "open_store"]
+
+PATIENCE = 120.0  # seconds
+"""A run waits this long for another process that locks a database."""
 
 
 def open_store(
-    uri: str, *, protocol: Protocol | None = None, make: bool = True, read_only: bool = False
+    uri: str,
+    *,
+    protocol: Protocol | None = None,
+    make: bool = True,
+    read_only: bool = False,
+    patience: float = PATIENCE,
 ) -> Store:
     """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/db`.
 
     Passwords come from libpq's own sources (PGPASSWORD, ~/.pgpass); one in the URI works and is
     never shown. Raises `SinkError` if the URI is none of these, or nothing answers there. A missing
     file is made; with `make` false, or `read_only`, it is an error too. `protocol` is that of the
-    messages, FIX if none is named.
+    messages, FIX if none is named. Another process that locks an SQLite file is waited for for
+    `patience` seconds.
     """
     scheme, separator, _ = uri.partition("://")
     if separator and scheme == "sqlite":
@@ -28,7 +37,14 @@ def open_store(
         # One SQLite library per process, so it is loaded only if it is used.
         from fixfeed.io.sql.sqlite import SqliteStore
 
-        return SqliteStore(path, redact(uri), protocol=protocol, make=make, read_only=read_only)
+        return SqliteStore(
+            path,
+            redact(uri),
+            protocol=protocol,
+            make=make,
+            read_only=read_only,
+            patience=patience,
+        )
     if separator and scheme in ("postgresql", "postgres"):
         from fixfeed.io.sql.postgresql import PostgresqlStore
 

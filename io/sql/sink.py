@@ -10,7 +10,7 @@ import apache_beam as beam
 
 from fixfeed.io.commit import CommitFn, Limits, Run
 from fixfeed.io.redaction import redact
-from fixfeed.io.sql.open import open_store
+from fixfeed.io.sql.open import PATIENCE, open_store
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.protocol import Protocol
 
@@ -35,13 +35,21 @@ class WriteToSql(beam.PTransform):
       uri: The database; see `sql.open.open_store`.
       run: Details of the run besides its batches, if there are any.
       protocol: That of the batches, FIX if none is named.
+      patience: How many seconds another process that locks an SQLite file is waited for.
     """
 
-    def __init__(self, uri: str, run: Run | None = None, *, protocol: Protocol | None = None):
+    def __init__(
+        self,
+        uri: str,
+        run: Run | None = None,
+        *,
+        protocol: Protocol | None = None,
+        patience: float = PATIENCE,
+    ):
         """Store the parameters; nothing is opened before the pipeline runs."""
         super().__init__()
         self._uri = uri
-        make = partial(open_store, uri, protocol=protocol)
+        make = partial(open_store, uri, protocol=protocol, patience=patience)
         self._fn = CommitFn(make, run or Run(), _LIMITS, while_parsing=True)
 
     def expand(self, batches: beam.PCollection[Batch]):

@@ -6,6 +6,7 @@ not open the same file with `sqlite3`. Other processes may read it: the journal 
 """
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ __all__ = ["PRAGMAS", "SqliteStore"]
 
 _FEW = 20_000  # rows
 _PATIENCE, _PAUSE = 120.0, 0.001  # seconds
+_CARE = 1.0  # seconds between two looks whether the file is there still
 # SQLite's messages (sqlite3_errstr) for trouble with the disk, the file or other processes. Through
 # ADBC only its message shows the kind of an error.
 _TROUBLES = (
@@ -36,8 +38,6 @@ _TROUBLES = (
     "disk I/O error",
     "attempt to write a readonly database",
     "unable to open database file",
-    "database is locked",
-    "database table is locked",
     "locking protocol",
     "database disk image is malformed",
     "file is not a database",
@@ -73,11 +73,16 @@ class SqliteStore(Store):
         protocol: Protocol | None = None,
         make: bool = True,
         read_only: bool = False,
+        patience: float = _PATIENCE,
     ):
-        """Open the file at `path`; with `make` it is made if it is missing."""
+        """Open the file at `path`; with `make` it is made if it is missing.
+
+        `patience` is how many seconds another process that locks it is waited for.
+        """
         self.place = place
         self.protocol = protocol
-        self._patience = _PATIENCE
+        self._patience = self._longest = patience
+        self._path = os.path.abspath(path)
         folder = Path(path).resolve().parent
         if not folder.is_dir():
             raise SinkError(f"cannot open {place}: there is no folder {redact(str(folder))}")
@@ -96,13 +101,17 @@ class SqliteStore(Store):
             # `schema_version` reads the file; `PRAGMAS` do so anyway.
             for pragma in ("query_only = on", "schema_version") if read_only else PRAGMAS:
                 self.query(f"pragma {pragma}")
+            self._file = _file_at(self._path)
+            self._next_care = time.monotonic() + _CARE
         except SinkFailed as error:
             self.close()
+            if error.locked:
+                raise
             reason = str(error.__cause__).partition("\n")[0]
             raise SinkError(f"cannot open {place}: {reason}") from error
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """See `Database.query`; waits up to two minutes for another process's lock."""
+        """See `Database.query`; waits for another process's lock, mostly for two minutes."""
         # SQLite's own waiting (busy_timeout) sleeps for up to 100 ms at a time, while nobody
         # writes, and does not cover the change of a new file to WAL.
         deadline = time.monotonic() + self._patience
@@ -112,7 +121,7 @@ class SqliteStore(Store):
                     self._cursor.execute(statement, values or None)
                     return self._cursor.fetchall()
             except SinkFailed as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
+                if not error.locked or time.monotonic() > deadline:
                     raise
                 time.sleep(_PAUSE)
 
@@ -131,9 +140,15 @@ class SqliteStore(Store):
         try:
             yield
         except adbc_driver_manager.Error as error:
+            if "is locked" in str(error):
+                raise SinkFailed(
+                    f"cannot write to {self.place}: the database is locked by another process, "
+                    f"for more than {self._patience:,.0f} s; end that, or wait until it is done, "
+                    "and run it again: what is committed stays",
+                    locked=True,
+                ) from error
             if any(trouble in str(error) for trouble in _TROUBLES):
-                away = any(one in str(error) for one in ("locked", "full"))
-                raise SinkFailed.at(self.place, error, away=away) from error
+                raise SinkFailed.at(self.place, error, away="full" in str(error)) from error
             raise
 
     def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
@@ -198,15 +213,20 @@ class SqliteStore(Store):
         """Do nothing: a transaction that writes has the database for itself."""
 
     def begin(self) -> None:
-        """See `Database.begin`; waits up to two minutes for another writer."""
+        """See `Database.begin`; waits for another writer as `query` does."""
         self.query("begin immediate")
+        if time.monotonic() >= self._next_care:
+            self._next_care = time.monotonic() + _CARE
+            if _file_at(self._path) != self._file:
+                self.rollback()
+                raise SinkFailed.replaced(self.place)
 
     @contextlib.contextmanager
     def impatient(self) -> Iterator[None]:
         """See `Database.impatient`."""
-        self._patience = 1.0
+        self._patience = min(1.0, self._longest)
         yield
-        self._patience = _PATIENCE
+        self._patience = self._longest
 
     def commit(self) -> None:
         """See `Database.commit`."""
@@ -241,6 +261,15 @@ class SqliteStore(Store):
         """See `Database.close`."""
         self._cursor.close()
         self._connection.close()
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    """Return what tells the file at a path from others, None if there is none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _typed(column: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -7,6 +7,7 @@ import pyarrow as pa
 from fixfeed.io.codes import new_sessions
 from fixfeed.io.ledger.keys import first_key
 from fixfeed.io.ledger.ledger import (
+    SinkFailed,
     Stretch,
     carved,
     check_protocol,
@@ -109,6 +110,8 @@ class Store(SqlLedger):
             f" order by source_id{self.row_lock(exclusive=alone)}",
             *source_ids,
         )
+        if len(rows) < len(source_ids):
+            raise SinkFailed.replaced(self.place)
         for claim, name in rows:
             if replace and claim != rules:
                 raise reprocessed_elsewhere(self.place, name)

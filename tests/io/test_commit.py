@@ -226,7 +226,9 @@ def test_the_end_of_a_round_is_stored_at_once_unless_the_sink_gathers_for_long(
     fn.start_bundle()
     fn.process(BATCHES[0])
     fn.process(parse_block(ROUND))
-    assert (tmp_path / "out").exists() is is_stored
+    while not (tmp_path / "out").exists():
+        time.sleep(0.01)
+    assert committed(tmp_path / "out") == [MESSAGES[:3]] * is_stored
     fn.teardown()
 
 
@@ -265,6 +267,23 @@ def test_an_error_of_the_writer_fails_the_bundle(commit_fn, tmp_path):
         for _ in range(2):
             with pytest.raises(FileNotFoundError):
                 run_bundle(fn, BATCHES)
+
+
+def test_an_error_of_a_writer_in_the_background_is_raised_when_nothing_comes(tmp_path):
+    def make():
+        raise SinkError("no place")
+
+    fn = CommitFn(make, Run(seconds=0.1), Limits(1 << 30, 1000), while_parsing=True)
+    fn.setup()
+    fn.start_bundle()
+
+    def wait():
+        while True:
+            fn.process(parse_block(TICK))
+
+    with pytest.raises(SinkError, match="no place"):
+        wait()
+    fn.teardown()
 
 
 class TakesNoThirdMessage(LinesOfCommits):
