@@ -11,8 +11,7 @@ __all__ = ["Counts"]
 class Counts:
     """The counts of a sink, in the order of the JSON summary.
 
-    `bytes` of sources are done; of a queue, which gives each record more room, they are positions.
-    `read` messages and failures came in: `stored` are new, `repeated`
+    `bytes` of sources are done. `read` messages and failures came in: `stored` are new, `repeated`
     were stored already, `filtered` were left out by the rules, and `failed`, by reason, are no
     messages. `skipped` lines hold no FIX. Messages are counted in `defects` by kind, and in
     `joined` by the name of the lookup, repeated ones too.

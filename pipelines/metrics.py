@@ -140,7 +140,8 @@ class Committed:
 
     def _count(self, batch: Batch, stored: int) -> None:
         counters = _counters(self._folder)
-        counters["bytes"].labels(self._sink).inc(batch.end - batch.start)
+        octets = batch.end - batch.start if batch.octets is None else batch.octets
+        counters["bytes"].labels(self._sink).inc(octets)
         counters["read"].labels(self._sink).inc(batch.read)
         counters["stored"].labels(self._sink).inc(stored)
         counters["repeated"].labels(self._sink).inc(batch.messages.num_rows - stored)

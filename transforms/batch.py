@@ -116,7 +116,8 @@ class Block:
     that do not make a message yet: they are kept as a failure, and read again by the next run.
     `too_long` marks a piece of a record that is too long to be read, all of which are failures.
     `within_line` means that `data` begins on the line on which a message already read ends.
-    `room` is how many positions the block takes if they are more than its bytes: that of a record.
+    `room` is how many positions the block takes if they are more than its bytes: that of a record,
+    or of several, which then have a line feed between them.
     `error` is why the source could not be read beyond `end`. `context` is what the messages before
     the block determine for those in it (in FIX, DefaultApplVerID by session). `witness` identifies
     the bytes of the source before `end`, `` if its reader gives none. `origin` is what a sink
@@ -247,6 +248,7 @@ class Batch:
     is how many messages and failures the block held: at every step
     `messages.num_rows + failures.num_rows + filtered == read`. `joined` counts, by the name of each
     lookup, the messages that it added something to. `witness` and `origin` are those of the block.
+    `octets` is how many bytes came, None if that is the length of the stretch.
     """
 
     source: str
@@ -266,6 +268,7 @@ class Batch:
     error: str | None = None
     witness: str = ""
     origin: object = None
+    octets: int | None = None
 
     @property
     def nbytes(self) -> int:

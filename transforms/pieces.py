@@ -33,6 +33,9 @@ def parsed(protocol: Protocol, block: Block) -> Batch:
     batch = protocol.parse(block) if block.unfinished is None else _with_end(protocol, block)
     if block.pieces:
         batch = placed(protocol, block, batch)
+    if block.room:
+        between = max(len(block.pieces) - 1, 0)
+        batch = dataclasses.replace(batch, octets=len(block.data) - between)
     if block.apart:
         batch = _together([batch, *(parsed(protocol, one) for one in block.apart)])
     return batch
@@ -52,6 +55,7 @@ def _together(batches: Sequence[Batch]) -> Batch:
         },
         skipped=sum(batch.skipped for batch in batches),
         read=sum(batch.read for batch in batches),
+        octets=sum(batch.octets or 0 for batch in batches),
         error=next(errors, None),
     )
 

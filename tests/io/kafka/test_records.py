@@ -214,6 +214,15 @@ def test_a_record_longer_than_a_message_may_be_is_a_failure():
     assert failures["position"].to_pylist() == [ROOM]
 
 
+def test_the_bytes_of_records_are_counted_whatever_room_they_have():
+    cut, odd = message(3)[:-9], b"no FIX\n" + message(5).replace(b"\x01", b"|")
+    long = b"".join(message(n, text=b"y" * 500) for n in range(2100))
+    values = [message(1), message(2), cut, None, odd, long, b"", message(6) + message(7)]
+    for many in (1, 3, 100):
+        _, _, batches = read(records(*values), many=many)
+        assert sum(one.octets for one in batches) == sum(len(value or b"") for value in values)
+
+
 def test_what_was_deleted_before_it_was_read_is_a_failure_and_done():
     partition, _, _ = read(records(message(1)))
     blocks = list(partition.missed(2 * STRETCH + 100, "gone"))
