@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fixfeed.io.parquet.sink import WriteToParquet
     from fixfeed.io.sql.open import open_store
     from fixfeed.io.sql.sink import WriteToSql
+    from fixfeed.kafka import ReadFromKafka, WriteToKafka
     from fixfeed.tables import failures, parse, read, scan
     from fixfeed.transforms.batch import Batch, Block, Failure
     from fixfeed.transforms.codes import Code
@@ -44,11 +45,13 @@ __all__ = [
     "ParseFix",
     "Protocol",
     "ReadFromFiles",
+    "ReadFromKafka",
     "Run",
     "Table",
     "ToFailures",
     "ToMessages",
     "WriteToJsonLines",
+    "WriteToKafka",
     "WriteToParquet",
     "WriteToSql",
     "failures",
@@ -76,11 +79,13 @@ _MODULES = {
     "ParseFix": "transforms.parse",
     "Protocol": "transforms.protocol",
     "ReadFromFiles": "io.files.source",
+    "ReadFromKafka": "kafka",
     "Run": "io.commit",
     "Table": "transforms.protocol",
     "ToFailures": "transforms.messages",
     "ToMessages": "transforms.messages",
     "WriteToJsonLines": "io.jsonl.sink",
+    "WriteToKafka": "kafka",
     "WriteToParquet": "io.parquet.sink",
     "WriteToSql": "io.sql.sink",
     "failures": "tables",

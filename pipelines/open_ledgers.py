@@ -12,7 +12,7 @@ from fixfeed.io.ledger.source import Source
 from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.opening import begun, end, opened
-from fixfeed.pipelines.plan import Plan, everywhere, make_plan
+from fixfeed.pipelines.plan import Plan, done_in_all, make_plan
 from fixfeed.pipelines.summary import Summary
 from fixfeed.transforms.batch import LARGEST_SOURCE
 
@@ -113,14 +113,7 @@ class OpenLedgers:
     ) -> dict[str, Sequence[Stretch]]:
         """Return what all sinks that remember have of each source, by key."""
         asked = [found[sink.name] for sink in self._job.sinks if sink.remembers]
-        if not asked:
-            return {source.key: () for source in sources}
-        return {
-            source.key: everywhere(
-                [known[source.key].done if source.key in known else () for known in asked]
-            )
-            for source in sources
-        }
+        return done_in_all(sources, asked)
 
     def _tried(self, work: Callable[[], T]) -> T:
         """Return the result of `work`, once the ledgers can be used."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from fixfeed.io.files.find import File, cut_ranges, without_copies
 from fixfeed.io.files.ranges import LONGEST, Range
 from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, Stretch, gaps, merged
+from fixfeed.io.ledger.source import Source
 
-__all__ = ["Plan", "everywhere", "make_plan", "range_size"]
+__all__ = ["Plan", "done_in_all", "everywhere", "make_plan", "range_size"]
 
 _END = 1 << 60
 _LARGEST_RANGE = 16 << 20
@@ -100,3 +101,20 @@ def everywhere(done: Sequence[Sequence[Stretch]]) -> tuple[Stretch, ...]:
     """Return the intersection of unions of stretches."""
     missing = merged(gap for stretches in done for gap in gaps(stretches, 0, _END))
     return tuple(gaps(missing, 0, _END))
+
+
+def done_in_all(
+    sources: Sequence[Source], found: Sequence[Mapping[str, Known]]
+) -> dict[str, Sequence[Stretch]]:
+    """Return what all ledgers have of each source, by key; nothing if there are none.
+
+    `found` is what each of them knows of the sources.
+    """
+    if not found:
+        return {source.key: () for source in sources}
+    return {
+        source.key: everywhere(
+            [known[source.key].done if source.key in known else () for known in found]
+        )
+        for source in sources
+    }

@@ -95,6 +95,7 @@ ALLOWED = {
         *(f"{FIX}.{name}" for name in ("decode", "dictionary", "reading", "rules", "schema")),
         *(f"fixfeed.transforms.{name}" for name in ("batch", "codes", "nearest", "protocol")),
     },
+    "fixfeed/kafka.py": {"fixfeed", "apache_beam"},
     "fixfeed": {"fixfeed"},
 }
 DRIVERS = {"psycopg2", "pgpq", "adbc_driver_sqlite", "adbc_driver_manager", "sqlite3", "duckdb"}

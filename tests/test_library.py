@@ -6,14 +6,18 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 import fixfeed
 from tests.documented_commands import make_place, run
+from tests.pipelines.test_follow import wait_until
 from tests.services.s3_server import KEYS, server
 from tests.test_tables import silent
+from tests.transforms.fix.messages import encode
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "library.md").read_text()
@@ -122,6 +126,38 @@ def test_a_dofn_works_on_arrow(place):
     expected = (frame["order_qty"] * frame["price"]).groupby(frame["symbol"]).sum().to_dict()
     assert found == pytest.approx(expected)
     assert len(found) > 2
+
+
+def test_topics_are_read_and_written_once_whatever_number_of_runs(place, select, kafka):
+    raw, out = kafka.topic(), f"{kafka.topic()}.out"
+    recipe = "Topics of Kafka 1"
+    code = RECIPES[recipe].replace("host:9092", kafka.plain).replace("fix.raw", raw)
+    code = code.replace("fix.executions", out)
+    stored = "Timer(10, stopping.set)", "Thread(target=lambda: (input(), stopping.set()))"
+    code = code.replace(*stored)
+    producer = Producer({"bootstrap.servers": kafka.plain})
+    for sent in (1, 2):
+        for number, kind in enumerate((b"8", b"D", b"8")):
+            fields = [(35, kind), (34, b"%d" % (10 * sent + number)), (37, b"o")]
+            producer.produce(raw, encode(fields))
+        assert producer.flush(20) == 0
+        words = [sys.executable, "-c", code]
+        with subprocess.Popen(words, cwd=place, stdin=subprocess.PIPE) as running:
+            wait_until(partial(_has_sent, running, kafka, out, 2 * sent))
+            running.communicate(b"\n")
+        assert running.returncode == 0
+        rows = select(f"sqlite:///{place}/kafka.db", "select msg_seq_num from messages order by 1")
+        assert [one for (one,) in rows] == [10, 11, 12, 20, 21, 22][: 3 * sent]
+        assert _sent(kafka, out) == 2 * sent
+
+
+def _has_sent(running, kafka, topic, count):
+    return running.poll() is not None or _sent(kafka, topic) == count
+
+
+def _sent(kafka, topic):
+    there = topic in kafka.admin().list_topics(timeout=10).topics
+    return sum(kafka.ends(topic)) if there else 0
 
 
 def test_records_become_blocks(place, select):

@@ -60,7 +60,7 @@ class KafkaTopics:
     that no sink has anything of. What was deleted before it was read is a failure that tells how
     many records are missing.
 
-    It ends once `stop` returns true, without reading on.
+    It ends once `stop` returns true, without reading on, and is closed then.
     """
 
     def __init__(
@@ -112,6 +112,7 @@ class KafkaTopics:
         self._blocks: deque[tuple[Block, Assigned, int]] = deque()
         self._beyond: dict[tuple[str, int], int] = {}
         self._flushed: dict[tuple[str, int], int] | None = None
+        self._closed = False
         if not stored.remember:
             say(
                 f"no output remembers what it has of a topic, so reading begins where group "
@@ -125,6 +126,8 @@ class KafkaTopics:
             # Each message is an object that the collector looks at. Without this it would look at
             # all that is loaded, too, every few thousand records: a quarter of the time of reading.
             gc.freeze()
+            if self.ended:
+                self.close()
         except BaseException:
             self.close()
             raise
@@ -163,6 +166,7 @@ class KafkaTopics:
                 if not self._troubles.brokers:
                     self._group.wait()
                 self.ended = True
+                self.close()
                 return None
         due = self._group.is_due() and not self._troubles.brokers
         if stopping or (due and not self._stored.remember):
@@ -177,9 +181,11 @@ class KafkaTopics:
         return self._handed() if self._blocks else None
 
     def close(self) -> None:
-        """Close the consumer, or leave that to a thread."""
-        with suppress(TimeoutError):
-            in_background(self._consumer.close).result(_CLOSE)
+        """Close the consumer, or leave that to a thread, unless that is done."""
+        if not self._closed:
+            self._closed = True
+            with suppress(TimeoutError):
+                in_background(self._consumer.close).result(_CLOSE)
 
     def _wait(self, one: Assigned, blocks: Iterable[Block]) -> None:
         """Have blocks of a partition wait for their turn, each with the offset where it ends."""
