@@ -14,24 +14,42 @@ So of the stored chains, new events may change those with their ids on their day
 day before, and on the nearest one after. No others.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 from fixfeed.transforms.fix.orders.events import NEW, Events
 
-__all__ = ["CL_ORD_ID", "EXEC_ID", "ORDER_ID", "SECONDARY", "Id", "chains", "ids_of", "is_copy"]
+__all__ = [
+    "ASKING",
+    "CL_ORD_ID",
+    "EXEC_ID",
+    "NO_ID",
+    "ORDER_ID",
+    "SECONDARY",
+    "Id",
+    "Span",
+    "chains",
+    "ids_of",
+    "is_copy",
+    "last_resort",
+]
 
 CL_ORD_ID, ORDER_ID, SECONDARY, EXEC_ID = "ClOrdID", "OrderID", "SecondaryOrderID", "ExecID"
 
-_NO_ID = frozenset({"NONE", "UNKNOWN", "N/A", "NA", "[N/A]", "NULL", "NIL", "0", "-", "", "*"})
+NO_ID = frozenset({"NONE", "UNKNOWN", "N/A", "NA", "[N/A]", "NULL", "NIL", "0", "-", "", "*"})
 """What is written where an id is required and there is none, in upper case."""
 
-_LONGEST_NO_ID = max(map(len, _NO_ID))
+_LONGESTNO_ID = max(map(len, NO_ID))
 
-_ASKING = NEW | {"F", "G", "AC", "t", "u"}
+ASKING = NEW | {"F", "G", "AC", "t", "u"}
 
 
 Id = tuple[str, str, str]
 """An id: its session pair, its kind, and its text."""
+
+Span = tuple[int, int]
+"""The first and the last day of an id."""
 
 
 def is_copy(events: Events, row: int) -> bool:
@@ -51,29 +69,42 @@ def ids_of(events: Events) -> list[tuple[Id, ...]]:
             ids += ((pair, CL_ORD_ID, original),)
         if order_id is not None and _is_id(order_id):
             ids += ((pair, ORDER_ID, order_id),)
-        found.append(ids or _last_resort(events, row))
+        if not ids:
+            columns = (events.msg_type, events.exec_ref_id, events.exec_id, events.cl_ord_id)
+            one = last_resort(events.more[row], *(column[row] for column in columns))
+            ids = () if one is None else ((pair, *one),)
+        found.append(ids)
     return found
 
 
 def _is_id(text: str) -> bool:
-    return len(text) > _LONGEST_NO_ID or text.upper() not in _NO_ID
+    return len(text) > _LONGESTNO_ID or text.upper() not in NO_ID
 
 
-def _last_resort(events: Events, row: int) -> tuple[Id, ...]:
-    pair, more = events.pair[row], events.more[row]
-    if events.msg_type[row] == "j":
+def last_resort(
+    more: Mapping[str, Any],
+    msg_type: str,
+    exec_ref_id: str | None,
+    exec_id: str | None,
+    cl_ord_id: str | None,
+) -> tuple[str, str] | None:
+    """Return the kind and the text of the id of an event that has no other, None if none is left.
+
+    The arguments are the event's columns.
+    """
+    if msg_type == "j":
         refused = more.get("BusinessRejectRefID")
-        if isinstance(refused, str) and more.get("RefMsgType") in _ASKING:
-            return ((pair, CL_ORD_ID, refused),)
-        return ()
+        if isinstance(refused, str) and more.get("RefMsgType") in ASKING:
+            return CL_ORD_ID, refused
+        return None
     for kind, one in (
         (SECONDARY, more.get("SecondaryOrderID")),
-        (EXEC_ID, events.exec_ref_id[row] or events.exec_id[row]),
-        (CL_ORD_ID, events.cl_ord_id[row]),
+        (EXEC_ID, exec_ref_id or exec_id),
+        (CL_ORD_ID, cl_ord_id),
     ):
         if isinstance(one, str) and (kind == CL_ORD_ID or _is_id(one)):
-            return ((pair, kind, one),)
-    return ()
+            return kind, one
+    return None
 
 
 def chains(events: Events, ids: list[tuple[Id, ...]]) -> list[list[int]]:
@@ -135,7 +166,7 @@ def _opened(events: Events, ids: list[tuple[Id, ...]]) -> set[tuple[Id, int]]:
     """
     opened, by_new_order = set(), set()
     for row, kind in enumerate(events.msg_type):
-        if kind in _ASKING and ids[row] and not is_copy(events, row):
+        if kind in ASKING and ids[row] and not is_copy(events, row):
             one = ids[row][0]
             if one[2] == events.cl_ord_id[row] != events.orig_cl_ord_id[row]:
                 opened.add((one, events.day[row]))

@@ -15,7 +15,19 @@ import pyarrow.compute as pc
 from fixfeed.transforms.fix.orders.numbers import ONE, integers
 from fixfeed.transforms.fix.schema import DECIMAL, TIME
 
-__all__ = ["COLUMNS", "DAY", "MSG_TYPES", "NEW", "Events"]
+__all__ = [
+    "COLUMNS",
+    "DAY",
+    "GROUPS",
+    "IDS",
+    "MSG_TYPES",
+    "NEW",
+    "Events",
+    "entries",
+    "microseconds",
+    "more_of",
+    "text_of",
+]
 
 COLUMNS = (
     "captured_at",
@@ -59,7 +71,7 @@ COLUMNS = (
 NEW = frozenset({"D", "AB", "E", "s"})
 """Messages that begin orders: single, multi-leg, list, cross."""
 
-_GROUPS: Mapping[str, tuple[str, ...]] = {
+GROUPS: Mapping[str, tuple[str, ...]] = {
     "E": ("NoOrders",),
     "N": ("NoOrders",),
     "J": ("NoOrders",),
@@ -83,7 +95,7 @@ _WANTED = (
     "|MultiLegReportingType|BusinessReject(?:RefID|Reason)|RefMsgType|ListID|AllocID"
     "|NoOrders|NoSides|NoAffectedOrders"
 )
-_IDS = {
+IDS: Mapping[str, tuple[str, ...]] = {
     "cl_ord_id": ("ClOrdID",),
     "orig_cl_ord_id": ("OrigClOrdID",),
     "order_id": ("OrderID", "AffectedOrderID"),
@@ -128,7 +140,9 @@ class Events:
         for name in COLUMNS:
             if name != "fields":
                 setattr(self, name, _values(messages[name]))
-        self.more = _more(messages["fields"])
+        self.more: list[Mapping[str, Any]] = [_NOTHING] * len(self.message_id)
+        for row, more in more_of(messages["fields"].combine_chunks()).items():
+            self.more[row] = more
         # Spelt out for readers and type checkers; set above.
         self.msg_type: list[str]
         self.sender_comp_id: list[str | None]
@@ -154,19 +168,19 @@ class Events:
         names = ["message_id", "more", *(name for name in COLUMNS if name != "fields")]
         columns = {name: getattr(self, name) for name in names}
         left_out = set()
-        with_groups = [row for row, kind in enumerate(self.msg_type) if kind in _GROUPS]
+        with_groups = [row for row, kind in enumerate(self.msg_type) if kind in GROUPS]
         for row in with_groups:
             kind = self.msg_type[row]
-            for entry in _entries(self.more[row], _GROUPS[kind]):
+            for entry in entries(self.more[row], GROUPS[kind]):
                 for column in columns.values():
                     column.append(column[row])
-                for name, fields in _IDS.items():
+                for name, fields in IDS.items():
                     columns[name][-1] = next(
-                        (_text(entry[one]) for one in fields if one in entry), None
+                        (text_of(entry[one]) for one in fields if one in entry), None
                     )
                 for name, field in _ENTRY.items():
                     if field in entry:
-                        columns[name][-1] = _text(entry[field])
+                        columns[name][-1] = text_of(entry[field])
                 for name, field in _ENTRY_NUMBERS.items():
                     if field in entry:
                         columns[name][-1] = _number(entry[field])
@@ -211,7 +225,7 @@ class Events:
         ]
         for row, again in enumerate(self.poss_dup_flag):
             if again and "OrigSendingTime" in self.more[row]:
-                first = _microseconds(self.more[row]["OrigSendingTime"])
+                first = microseconds(self.more[row]["OrigSendingTime"])
                 times[row] = times[row] if first is None else first
         return times
 
@@ -224,28 +238,39 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     return values
 
 
-def _more(fields: pa.ChunkedArray) -> list[Mapping[str, Any]]:
-    found = [_NOTHING] * len(fields)
+def more_of(fields: pa.Array) -> dict[int, Mapping[str, Any]]:
+    """Return the fields without a column by row, where there are any that matter.
+
+    Of a field that repeats it is the first value; a group is the list of its entries.
+    """
     wanted = pc.match_substring_regex(fields, f'"(?:{_WANTED})"').fill_null(False)
-    for row in np.flatnonzero(wanted.to_numpy()).tolist():
-        found[row] = orjson.loads(fields[row].as_py())
-    return found
+    rows = pc.indices_nonzero(wanted)
+    texts = fields.take(rows).to_pylist()
+    return {
+        row: {
+            name: (text_of(value) or value) if isinstance(value, list) else value
+            for name, value in orjson.loads(text).items()
+        }
+        for row, text in zip(rows.to_pylist(), texts, strict=True)
+    }
 
 
-def _entries(more: Mapping[str, Any], groups: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
+def entries(more: Mapping[str, Any], groups: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
+    """Yield the entries of these groups of a message, given its `more_of`."""
     for group in groups:
         entries = more.get(group)
         if isinstance(entries, list):
             yield from (one for one in entries if isinstance(one, dict))
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """Return the text of a field of a message, the first of one that repeats."""
     value = value[0] if isinstance(value, list) and value else value
     return value if isinstance(value, str) else None
 
 
 def _number(value: Any) -> int | None:
-    text = _text(value)
+    text = text_of(value)
     if text is None:
         return None
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
@@ -255,9 +280,9 @@ def _number(value: Any) -> int | None:
     return sign * (int(whole or "0") * ONE + int(places[:10].ljust(10, "0")))
 
 
-def _microseconds(value: Any) -> int | None:
+def microseconds(value: Any) -> int | None:
     """Return the time of a UTCTimestamp, None if it is none: `20250102-09:30:00.123`."""
-    text = _text(value)
+    text = text_of(value)
     if text is None or len(text) < 17 or text[8] != "-":
         return None
     whole = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[9:17]}"

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from fixfeed.transforms.fix.orders.events import DAY, Events
 from fixfeed.transforms.fix.orders.sequence import Step
 
-__all__ = ["BUST", "CORRECTION", "FILL", "Execution", "Fills", "kind_of"]
+__all__ = ["BUST", "CORRECTION", "FILL", "NO_FILL", "Execution", "Fills", "kind_of"]
 
 FILL, CORRECTION, BUST = "fill", "correction", "bust"
 
-_NO_FILL = frozenset("034589ABCD")
+NO_FILL = frozenset("034589ABCD")
 """OrdStatus of reports without ExecType that are no fill; see `views.fills`."""
 
 
@@ -29,7 +29,7 @@ def kind_of(events: Events, row: int) -> str | None:
     if exec_type in ("F", "1", "2"):
         return FILL
     filled = exec_type is None and quantity is not None and quantity > 0
-    return FILL if filled and (events.ord_status[row] or "") not in _NO_FILL else None
+    return FILL if filled and (events.ord_status[row] or "") not in NO_FILL else None
 
 
 @dataclass(slots=True)

@@ -6,13 +6,21 @@ clocks that differ between the two sides change no state.
 
 from typing import Any
 
-from fixfeed.transforms.fix.orders.chains import is_copy
 from fixfeed.transforms.fix.orders.events import NEW, Events
 from fixfeed.transforms.fix.orders.fills import FILL, Fills, kind_of
 from fixfeed.transforms.fix.orders.numbers import divided
 from fixfeed.transforms.fix.orders.sequence import Step
 
-__all__ = ["PROBLEMS", "Life", "lives"]
+__all__ = [
+    "DUPLICATE",
+    "ENDED",
+    "FIRST",
+    "NEVER_AFTER",
+    "NO_ORDER_ID",
+    "PROBLEMS",
+    "Life",
+    "an_id",
+]
 
 PROBLEMS = {
     "cum_qty": "the last CumQty that was reported is not the sum of the fills",
@@ -24,10 +32,10 @@ PROBLEMS = {
 }
 """What may not fit together in an order, and what that means."""
 
-_ENDED = frozenset("248C")
+ENDED = frozenset("248C")
 """OrdStatus of an order that is over: filled, cancelled, rejected, expired."""
 
-_NEVER_AFTER = {
+NEVER_AFTER = {
     "8": frozenset("0125469ABCDE37"),
     "4": frozenset("01256A9E"),
     "C": frozenset("01256A9E"),
@@ -37,8 +45,10 @@ _NEVER_AFTER = {
 
 _REPLACES = frozenset({"G", "AC", "t"})
 _CANCELS = frozenset({"F", "u"})
-_DUPLICATE = "6"  # OrdRejReason: duplicate order
-_FIRST = ("account", "symbol", "security_id", "side", "currency")
+DUPLICATE = "6"  # OrdRejReason: duplicate order
+NO_ORDER_ID = ("NONE", "UNKNOWN", "N/A")
+"""What an OrderID is, in upper case, where there is none."""
+FIRST = ("account", "symbol", "security_id", "side", "currency")
 """Columns whose first value that an order or report has is the order's."""
 
 
@@ -69,7 +79,7 @@ class Life:
     @property
     def ended(self) -> bool:
         """Whether the order is over."""
-        return self.ord_status in _ENDED
+        return self.ord_status in ENDED
 
     def tell(self, step: Step) -> None:
         """Take in the next step."""
@@ -127,7 +137,7 @@ class Life:
         if rejected and not told:
             self.counts["rejects"] += 1
             self._keep("reject_reason", more.get("OrdRejReason"), anew=True)
-            if more.get("OrdRejReason") == _DUPLICATE and self._reported:
+            if more.get("OrdRejReason") == DUPLICATE and self._reported:
                 self._keep("text", events.text[row], anew=True)
                 return
         kind = kind_of(events, row)
@@ -136,7 +146,7 @@ class Life:
             self._follow(row, status, kind, told)
         self._name_session(row, asked=False)
         self._keep("text", events.text[row], anew=True)
-        self._keep("order_id", _id(events.order_id[row]))
+        self._keep("order_id", an_id(events.order_id[row]))
         self._keep("list_id", more.get("ListID"))
         self._take_first(row)
         if not new:
@@ -161,9 +171,9 @@ class Life:
             return
         before = self.ord_status
         changed = kind not in (None, FILL)
-        if not changed and not told and status in _NEVER_AFTER.get(before or "", ()):
+        if not changed and not told and status in NEVER_AFTER.get(before or "", ()):
             self.problems.add("status")
-        if status not in _ENDED:
+        if status not in ENDED:
             self.values.pop("ended_at", None)
         elif before != status or "ended_at" not in self.values:
             self.values["ended_at"] = self.events.time[row]
@@ -193,7 +203,7 @@ class Life:
         self._keep("text", events.text[row], anew=True)
         self._name_session(row, asked=False)
         if events.msg_type[row] == "9":
-            self._keep("order_id", _id(events.order_id[row]))
+            self._keep("order_id", an_id(events.order_id[row]))
             # What is pending is so no more. Of an order that is not known it says Rejected.
             if self._reported and events.ord_status[row] != "8":
                 self._follow(row, events.ord_status[row], None, told=True)
@@ -217,7 +227,7 @@ class Life:
 
     def _take_first(self, row: int) -> None:
         values = self.values
-        for name in _FIRST:
+        for name in FIRST:
             if name not in values:
                 value = getattr(self.events, name)[row]
                 if value is not None:
@@ -303,62 +313,6 @@ class Life:
             problems.add("leaves_qty")
 
 
-def _id(value: str | None) -> str | None:
-    return None if value is None or value.upper() in ("NONE", "UNKNOWN", "N/A") else value
-
-
-def lives(events: Events, steps: list[Step]) -> list[Life]:
-    """Return the orders of a chain.
-
-    They are one, unless a ClOrdID is used again after its order has ended: by a new order, or a
-    report of a new one (ExecType New), that is no copy. What follows is then of the order that its
-    ids were last seen with.
-    """
-    found = [Life(events)]
-    of_id: dict[tuple[str, str], Life] = {}
-    for place, step in enumerate(steps):
-        life = found[-1]
-        if len(found) > 1:
-            life = next((of_id[one] for one in _ids(events, step.row) if one in of_id), life)
-        if life.ended and _is_again(events, steps, place, life):
-            if len(found) == 1:
-                of_id = {one: life for before in life.steps for one in _ids(events, before.row)}
-            life = Life(events)
-            found.append(life)
-        if len(found) > 1:
-            of_id.update(dict.fromkeys(_ids(events, step.row), life))
-        life.tell(step)
-    return found
-
-
-def _ids(events: Events, row: int) -> list[tuple[str, str]]:
-    ids = (
-        ("C", events.cl_ord_id[row]),
-        ("C", events.orig_cl_ord_id[row]),
-        ("O", _id(events.order_id[row])),
-    )
-    return [(kind, one) for kind, one in ids if one is not None]
-
-
-def _is_again(events: Events, steps: list[Step], place: int, life: Life) -> bool:
-    """Return whether a step begins another order under the ids of one that has ended."""
-    row = steps[place].row
-    cl_ord_id, kind = events.cl_ord_id[row], events.msg_type[row]
-    if cl_ord_id is None or is_copy(events, row):
-        return False
-    if kind == "8":
-        new = events.exec_type[row] == "0" or (
-            events.exec_type[row] is None and events.ord_status[row] == "0"
-        )
-        # A bust of the only fill makes an order new again, in FIX up to 4.2 by ExecType as well.
-        new = new and events.exec_trans_type[row] in (None, "0")
-        return new and any(events.cl_ord_id[one.row] == cl_ord_id for one in life.steps)
-    if kind not in NEW or not life.has_beginning:
-        return False
-    # The answer to one that is refused as a duplicate says so.
-    return not any(
-        events.msg_type[later.row] == "8"
-        and events.cl_ord_id[later.row] == cl_ord_id
-        and events.more[later.row].get("OrdRejReason") == _DUPLICATE
-        for later in steps[place + 1 :]
-    )
+def an_id(value: str | None) -> str | None:
+    """Return an OrderID, None if it is none."""
+    return None if value is None or value.upper() in NO_ORDER_ID else value

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from fixfeed.transforms.fix.orders.chains import is_copy
 from fixfeed.transforms.fix.orders.events import Events
 
-__all__ = ["Step", "steps"]
+__all__ = ["REPORTS", "Step", "steps"]
 
-_REPORTS = frozenset({"8", "9", "j", "r", "N"})
+REPORTS = frozenset({"8", "9", "j", "r", "N"})
 
 
 class Step(NamedTuple):
@@ -127,8 +127,8 @@ def _rest(events: Events, row: int) -> tuple[str, ...]:
 
 def _merged(events: Events, ties: list[int]) -> list[int]:
     """Return events of the same time, in the order of each side, with reports after requests."""
-    asking = [row for row in ties if events.msg_type[row] not in _REPORTS]
-    reports = [row for row in ties if events.msg_type[row] in _REPORTS]
+    asking = [row for row in ties if events.msg_type[row] not in REPORTS]
+    reports = [row for row in ties if events.msg_type[row] in REPORTS]
     if not asking or not reports:
         return ties
     merged: list[int] = []

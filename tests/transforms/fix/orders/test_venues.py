@@ -198,6 +198,13 @@ def test_fills_count_once_over_copies_of_all_kinds():
     assert (execution["last_px"], execution["copies"]) == (Decimal("9.5"), 7)
 
 
+def test_of_a_field_that_repeats_the_first_value_counts():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.report(b"8", b"8", (11, b"A"), (103, b"1"), (103, b"2"))
+    assert shown(orders(s), "reject_reason", "rejects") == [("1", 1)]
+
+
 def test_what_does_not_fit_together_is_told():
     s = Session()
     s.ask(b"D", (11, b"A"), (38, b"100"))

@@ -1,0 +1,61 @@
+"""Orders that are told all at once are those that are told one by one."""
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from fixfeed.pipelines.sample.command import write_sample
+from fixfeed.transforms.fix.orders.rows import rows_of as one_by_one
+from fixfeed.transforms.fix.orders.vector import rows
+from fixfeed.transforms.fix.orders.vector.chains import ids_of
+from fixfeed.transforms.fix.orders.vector.events import Events
+from tests.transforms.fix.orders.odd_days import made
+from tests.transforms.fix.orders.stored import messages
+from tests.transforms.fix.orders.vector.usual_days import usual
+
+tried = settings(deadline=None, max_examples=60, phases=(Phase.explicit, Phase.generate))
+
+
+def at_once(found):
+    events = Events(found)
+    return rows.rows_of(found, events, ids_of(events))
+
+
+def content(tables):
+    return {name: sorted(map(repr, table.to_pylist())) for name, table in tables.items()}
+
+
+def check(found):
+    expected, told = one_by_one(found), at_once(found)
+    assert content(told) == content(expected)
+    assert [t.schema for t in told.values()] == [t.schema for t in expected.values()]
+
+
+@tried
+@given(st.integers(0, 1 << 30))
+def test_days_with_all_that_is_odd(seed):
+    check(messages(b"".join(made(seed))))
+
+
+@tried
+@given(st.integers(0, 1 << 30))
+def test_usual_days(seed):
+    check(messages(b"".join(usual(seed))))
+
+
+def test_of_usual_days_most_orders_are_told_at_once(monkeypatch):
+    found = messages(b"".join(usual(1, orders=200)))
+    one = []
+    monkeypatch.setattr(rows, "rows_one_by_one", lambda odd: one.append(odd) or one_by_one(odd))
+    orders = at_once(found)["orders"].num_rows
+    assert 0 < one_by_one(one[0])["orders"].num_rows < orders / 2
+
+
+def test_the_sample_day(tmp_path):
+    write_sample(tmp_path, messages=2000, layouts=["quickfix"])
+    logs = sorted(tmp_path.glob("*.log*"))
+    assert logs
+    check(messages(b"".join(log.read_bytes() for log in logs)))
+
+
+def test_no_messages():
+    check(messages(b""))

@@ -1,0 +1,65 @@
+"""The orders of a chain: one, unless ids are used again after their order has ended."""
+
+from fixfeed.transforms.fix.orders.chains import is_copy
+from fixfeed.transforms.fix.orders.events import NEW, Events
+from fixfeed.transforms.fix.orders.life import DUPLICATE, Life, an_id
+from fixfeed.transforms.fix.orders.sequence import Step
+
+__all__ = ["lives"]
+
+
+def lives(events: Events, steps: list[Step]) -> list[Life]:
+    """Return the orders of a chain.
+
+    They are one, unless a ClOrdID is used again after its order has ended: by a new order, or a
+    report of a new one (ExecType New), that is no copy. What follows is then of the order that its
+    ids were last seen with.
+    """
+    found = [Life(events)]
+    of_id: dict[tuple[str, str], Life] = {}
+    for place, step in enumerate(steps):
+        life = found[-1]
+        if len(found) > 1:
+            life = next((of_id[one] for one in _ids(events, step.row) if one in of_id), life)
+        if life.ended and _is_again(events, steps, place, life):
+            if len(found) == 1:
+                of_id = {one: life for before in life.steps for one in _ids(events, before.row)}
+            life = Life(events)
+            found.append(life)
+        if len(found) > 1:
+            of_id.update(dict.fromkeys(_ids(events, step.row), life))
+        life.tell(step)
+    return found
+
+
+def _ids(events: Events, row: int) -> list[tuple[str, str]]:
+    ids = (
+        ("C", events.cl_ord_id[row]),
+        ("C", events.orig_cl_ord_id[row]),
+        ("O", an_id(events.order_id[row])),
+    )
+    return [(kind, one) for kind, one in ids if one is not None]
+
+
+def _is_again(events: Events, steps: list[Step], place: int, life: Life) -> bool:
+    """Return whether a step begins another order under the ids of one that has ended."""
+    row = steps[place].row
+    cl_ord_id, kind = events.cl_ord_id[row], events.msg_type[row]
+    if cl_ord_id is None or is_copy(events, row):
+        return False
+    if kind == "8":
+        new = events.exec_type[row] == "0" or (
+            events.exec_type[row] is None and events.ord_status[row] == "0"
+        )
+        # A bust of the only fill makes an order new again, in FIX up to 4.2 by ExecType as well.
+        new = new and events.exec_trans_type[row] in (None, "0")
+        return new and any(events.cl_ord_id[one.row] == cl_ord_id for one in life.steps)
+    if kind not in NEW or not life.has_beginning:
+        return False
+    # The answer to one that is refused as a duplicate says so.
+    return not any(
+        events.msg_type[later.row] == "8"
+        and events.cl_ord_id[later.row] == cl_ord_id
+        and events.more[later.row].get("OrdRejReason") == DUPLICATE
+        for later in steps[place + 1 :]
+    )

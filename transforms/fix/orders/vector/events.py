@@ -1,0 +1,140 @@
+"""Events of all messages as arrays: the twin of `orders.events`.
+
+First comes an event for each message. Messages that name orders in a group have no ids in theirs,
+and an event after all others for each entry.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.orders.events import (
+    DAY,
+    GROUPS,
+    IDS,
+    entries,
+    microseconds,
+    more_of,
+    text_of,
+)
+
+__all__ = ["Events", "Flags", "Ints", "flags"]
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class Events:
+    """Events by column, like `orders.events.Events`, in Arrow and numpy.
+
+    `row` is the row of an event's message, and `events["side"]` a column: the values of the
+    messages, and in `IDS` those of entries. `more` has by event the fields without a column, where
+    there are any that matter. `pair` numbers the texts in `pairs`. `time` is 0 and `day` -1 of an
+    event without a time.
+    """
+
+    def __init__(self, messages: pa.Table):
+        """`messages` has message_id and `COLUMNS`."""
+        self._columns = {
+            name: column.combine_chunks()
+            for name, column in zip(messages.schema.names, messages.columns, strict=True)
+        }
+        self._told: dict[str, pa.Array] = {}
+        self.more: dict[int, Mapping[str, Any]] = more_of(self._columns["fields"])
+        self._rows_of_entries, self.divided = self._divide()
+        self.row: Ints = np.concatenate([np.arange(messages.num_rows), self._rows_of_entries])
+        self.pair, self.pairs = self._pairs()
+        self.poss_dup = flags(self["poss_dup_flag"])
+        self.time, self.day = self._times()
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.row)
+
+    def __getitem__(self, name: str) -> pa.Array:
+        """Return a column."""
+        column = self._columns[name]
+        if len(column) < len(self.row):
+            of_entries = column.take(pa.array(self._rows_of_entries))
+            column = self._columns[name] = pa.concat_arrays([column, of_entries])
+        return column
+
+    def told(self, name: str) -> pa.Array:
+        """Return the texts of a field without a column."""
+        if name in self._told:
+            return self._told[name]
+        places = np.full(len(self), -1)
+        texts: list[str] = []
+        for event, more in self.more.items():
+            text = more.get(name)
+            if isinstance(text, str):
+                places[event] = len(texts)
+                texts.append(text)
+        found = pa.array(texts, pa.string()).take(pa.array(places, mask=places < 0))
+        self._told[name] = found
+        return found
+
+    def _divide(self) -> tuple[Ints, Flags]:
+        """Add the entries of messages to the ids and to `more`.
+
+        Returns their rows, and which messages have any.
+        """
+        kinds = self._columns["msg_type"]
+        count = len(kinds)
+        rows: list[int] = []
+        ids: dict[str, list[str | None]] = {name: [] for name in IDS}
+        for row in pc.indices_nonzero(pc.is_in(kinds, pa.array(sorted(GROUPS)))).to_pylist():
+            more = self.more.get(row)
+            for entry in entries(more, GROUPS[kinds[row].as_py()]) if more else ():
+                self.more[count + len(rows)] = {**self.more[row], **entry}
+                rows.append(row)
+                for name, fields in IDS.items():
+                    found = (text_of(entry[one]) for one in fields if one in entry)
+                    ids[name].append(next(found, None))
+        for name, texts in ids.items():
+            whole = self._columns[name]
+            self._columns[name] = pa.concat_arrays([whole, pa.array(texts, whole.type)])
+        divided = np.zeros(count, bool)
+        divided[rows] = True
+        return np.array(rows, np.int64), divided
+
+    def _pairs(self) -> tuple[Ints, list[str]]:
+        sender, target = (
+            self[name].dictionary_encode() for name in ("sender_comp_id", "target_comp_id")
+        )
+        ends = [[*one.dictionary.to_pylist(), ""] for one in (sender, target)]
+        codes = [
+            one.indices.fill_null(len(texts) - 1).to_numpy().astype(np.int64)
+            for one, texts in zip((sender, target), ends, strict=True)
+        ]
+        both = codes[0] * len(ends[1]) + codes[1]
+        found, which = np.unique(both, return_inverse=True)
+        pairs = [
+            "<->".join(sorted((ends[0][a], ends[1][b])))
+            for a, b in zip(
+                (found // len(ends[1])).tolist(), (found % len(ends[1])).tolist(), strict=True
+            )
+        ]
+        names = list(dict.fromkeys(pairs))
+        number = {name: place for place, name in enumerate(names)}
+        return np.array([number[one] for one in pairs], np.int64)[which], names
+
+    def _times(self) -> tuple[Ints, Ints]:
+        time = pc.coalesce(self["sending_time"], self["captured_at"]).cast(pa.int64())
+        there = flags(time.is_valid())
+        found = time.fill_null(0).to_numpy().copy()
+        for event in np.flatnonzero(self.poss_dup).tolist():
+            first = microseconds(self.more.get(event, {}).get("OrigSendingTime"))
+            if first is not None:
+                found[event], there[event] = first, True
+        return found, np.where(there, found // DAY, -1)
+
+
+def flags(column: pa.BooleanArray) -> Flags:
+    """Return where a column is true."""
+    found: Flags = column.fill_null(False).to_numpy(zero_copy_only=False)
+    return found.copy()

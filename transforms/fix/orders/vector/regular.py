@@ -1,0 +1,62 @@
+"""Which chains are regular: one order each, whose life can be told without going step by step.
+
+A chain is regular if
+
+* its messages are new orders (D, AB), requests to replace or cancel (F, G, AC), reports and
+  refusals (8, 9, j), or such as change nothing in an order (H, J, Q, r, AK, AE); all have a time,
+  none is a copy, and no two are of one sender, time and number;
+* no report is of the very time of a request;
+* there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
+* the requests have ClOrdIDs of their own, and each is accepted or refused once at the most;
+* no report of a new order (ExecType New) comes after one of an end;
+* there are no busts or corrections, and each fill has an ExecID of its own;
+* quantities and prices, and sums of quantities, are below 2**61 of their last place.
+
+All others are odd, and left to `orders.life`, which says what is right.
+"""
+
+import numpy as np
+
+from fixfeed.transforms.fix.orders.life import DUPLICATE, ENDED
+from fixfeed.transforms.fix.orders.vector.events import Flags, Ints
+from fixfeed.transforms.fix.orders.vector.sequence import LARGE, Lines
+from fixfeed.transforms.fix.orders.vector.steps import REGULAR, Steps, is_one
+
+__all__ = ["odd_chains"]
+
+
+def odd_chains(steps: Steps) -> Flags:
+    """Return which chains are not regular."""
+    lines, events = steps.lines, steps.events
+    wrong = ~lines.of(REGULAR) | steps.change
+    wrong |= (steps.new | steps.request) & (steps.cl_ord_id < 0)
+    wrong |= steps.report & steps.equals(events.told("OrdRejReason"), DUPLICATE)
+    wrong |= events.poss_dup[lines.event] | steps.has(events.told("PossResend"))
+    wrong |= events.day[lines.event] < 0
+    wrong |= ~steps.has(events["begin_string"])
+    for _, _, large in steps.numbers.values():
+        wrong |= large
+    odd = lines.doubtful | lines.any(wrong) | (lines.counted(steps.new) > 1)
+    ends = (steps.report | steps.refusal) & is_one(steps.status, ENDED)
+    first_end = lines.first(ends)
+    odd |= (first_end >= 0) & (lines.last(steps.again_new) > first_end)
+    odd |= lines.summed(np.abs(steps.numbers["last_qty"][0].astype(float))) > LARGE
+    answered = (steps.accepted | steps.refusal) & (steps.cl_ord_id >= 0)
+    (exec_id,) = lines.coded(events["exec_id"])
+    for which, codes in (
+        (steps.request, steps.cl_ord_id),
+        (answered, steps.cl_ord_id),
+        (steps.fill & (exec_id >= 0), exec_id),
+    ):
+        odd |= _repeated(lines, which, codes)
+    return odd
+
+
+def _repeated(lines: Lines, which: Flags, codes: Ints) -> Flags:
+    """Return the chains in which two of these lines have the same code."""
+    chain, code = lines.chain[which], codes[which]
+    order = np.lexsort((code, chain))
+    chain, code = chain[order], code[order]
+    found = np.zeros(len(lines.start), bool)
+    found[chain[1:][(chain[1:] == chain[:-1]) & (code[1:] == code[:-1])]] = True
+    return found

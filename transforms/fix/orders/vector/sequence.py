@@ -1,0 +1,142 @@
+"""The events of chains in the order in which they happened: the twin of `orders.sequence`."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from fixfeed.transforms.fix.orders.events import MSG_TYPES
+from fixfeed.transforms.fix.orders.numbers import halves
+from fixfeed.transforms.fix.orders.sequence import REPORTS
+from fixfeed.transforms.fix.orders.vector.chains import is_in
+from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints
+from fixfeed.transforms.fix.schema import TIME
+
+__all__ = ["LARGE", "Lines"]
+
+LARGE = 1 << 61
+"""Numbers below it can be added within 64 bits."""
+
+
+class Lines:
+    """The events of chains, a line each, chain by chain and in order within each.
+
+    `event` are the events, `chain` numbers the chains from 0, in which they are; `start` is where
+    each begins. `doubtful` are the chains whose order `orders.sequence` may see otherwise: two
+    messages of one sender, time and number may be one, and reports of the time of a request go
+    after it.
+    """
+
+    def __init__(self, events: Events, event: Ints, chain: Ints):
+        """`chain` numbers the chains of the events given, each of which has one."""
+        self.events = events
+        sender = _ranked(events["sender_comp_id"])[event]
+        number = events["msg_seq_num"].fill_null(0).to_numpy()[event]
+        time = events.time[event]
+        order = np.lexsort((number, sender, time, chain))
+        self.event, self.chain = event[order], chain[order]
+        begins = np.ones(len(order), bool)
+        begins[1:] = self.chain[1:] != self.chain[:-1]
+        self.start = np.flatnonzero(begins)
+        self.count = np.diff(np.append(self.start, len(order)))
+        self.chain = np.cumsum(begins) - 1
+        self.time = time[order]
+        self.kind = _kinds(events["msg_type"])[self.event]
+        tied = ~begins[1:] & (self.time[1:] == self.time[:-1])
+        sender, number = sender[order], number[order]
+        same = tied & (sender[1:] == sender[:-1]) & (number[1:] == number[:-1])
+        asks = ~is_in(events["msg_type"], REPORTS)[self.event]
+        mixed = tied & (asks[1:] != asks[:-1])
+        self.doubtful = np.zeros(len(self.start), bool)
+        self.doubtful[self.chain[1:][same | mixed]] = True
+
+    def __len__(self) -> int:
+        """Return the number of lines."""
+        return len(self.event)
+
+    def of(self, kinds: str | tuple[str, ...]) -> Flags:
+        """Return which lines are messages of these types."""
+        return np.isin(self.kind, [MSG_TYPES.index(kind) for kind in kinds])
+
+    def letters(self, name: str) -> Ints:
+        """Return the code points of a column; 0 where it is null, -1 where it is no letter."""
+        coded = self.events[name].dictionary_encode()
+        texts = coded.dictionary.to_pylist()
+        points = [ord(text) if len(text) == 1 and text != "\0" else -1 for text in texts]
+        codes = coded.indices.fill_null(len(points)).to_numpy()
+        return np.array([*points, 0])[codes][self.event]
+
+    def numbers(self, name: str) -> tuple[Ints, Flags, Flags]:
+        """Return decimals as whole numbers, which of them are there, and which too large."""
+        column = self.events[name]
+        none = np.zeros(len(self), bool)
+        if column.null_count == len(column):
+            return np.zeros(len(self), np.int64), none, none
+        low, high = (half[self.event] for half in halves(column))
+        there = column.is_valid().to_numpy(zero_copy_only=False)[self.event]
+        large = there & ((high != low >> 63) | (low > LARGE) | (low < -LARGE))
+        return np.where(there, low, 0), there, large
+
+    def coded(self, *columns: pa.Array) -> list[Ints]:
+        """Return columns of events with a number in the place of each text; -1 for null."""
+        coded = pa.concat_arrays(columns).dictionary_encode().indices.fill_null(-1)
+        codes = coded.to_numpy().astype(np.int64).reshape(len(columns), -1)
+        return [one[self.event] for one in codes]
+
+    def first(self, which: Flags) -> Ints:
+        """Return the first of these lines in each chain; -1 where there is none."""
+        if not len(self.start):
+            return self.start
+        lines = np.where(which, np.arange(len(self)), len(self))
+        found = np.minimum.reduceat(lines, self.start)
+        return np.where(found < len(self), found, -1)
+
+    def last(self, which: Flags) -> Ints:
+        """Return the last of these lines in each chain; -1 where there is none."""
+        if not len(self.start):
+            return self.start
+        return np.maximum.reduceat(np.where(which, np.arange(len(self)), -1), self.start)
+
+    def counted(self, which: Flags) -> Ints:
+        """Return how many of these lines each chain has."""
+        return np.bincount(self.chain[which], minlength=len(self.start))
+
+    def summed(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the sum of values of lines in each chain."""
+        return np.add.reduceat(values, self.start) if len(self.start) else values
+
+    def any(self, which: Flags) -> Flags:
+        """Return which chains have any of these lines."""
+        return self.counted(which) > 0
+
+    def take(self, column: pa.Array, lines: Ints) -> pa.Array:
+        """Return the values of a column of events on lines; null for -1."""
+        if not len(self):
+            return pa.nulls(len(lines), column.type)
+        return column.take(pa.array(self.event[lines], mask=lines < 0))
+
+    def times(self, lines: Ints) -> pa.Array:
+        """Return the times of lines; null for -1."""
+        times = self.time[lines] if len(self) else np.zeros(len(lines), np.int64)
+        return pa.array(times, mask=lines < 0).cast(TIME)
+
+    @staticmethod
+    def those(lines: Ints, which: Flags) -> Ints:
+        """Return the lines that are of a kind, -1 in the place of the others."""
+        return np.where(which[lines] & (lines >= 0), lines, -1) if len(which) else lines
+
+
+def _kinds(types: pa.Array) -> Ints:
+    found = pc.index_in(types, pa.array(MSG_TYPES)).fill_null(-1)
+    return found.to_numpy().astype(np.int64)
+
+
+def _ranked(texts: pa.Array) -> Ints:
+    """Return the rank of each text among all; that of null is that of an empty one."""
+    coded = texts.fill_null("").dictionary_encode()
+    known = coded.dictionary.to_pylist()
+    ranks = np.empty(len(known), np.int64)
+    ranks[sorted(range(len(known)), key=known.__getitem__)] = np.arange(len(known))
+    return ranks[coded.indices.to_numpy()]

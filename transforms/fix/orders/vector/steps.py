@@ -1,0 +1,97 @@
+"""What the steps of orders are: requests, reports, fills. The twin of `orders.fills`."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fixfeed.transforms.fix.orders.fills import NO_FILL
+from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags
+from fixfeed.transforms.fix.orders.vector.sequence import Lines
+
+__all__ = ["REGULAR", "Steps", "is_one"]
+
+_NEW, _REPLACES, _CANCELS = ("D", "AB"), ("G", "AC"), ("F",)
+_SILENT = ("H", "J", "Q", "r", "AK", "AE")
+REGULAR = (*_NEW, *_REPLACES, *_CANCELS, "8", "9", "j", *_SILENT)
+"""The types of messages that regular orders may have; the last six change nothing in one."""
+
+_NUMBERS = (
+    *("order_qty", "price", "stop_px", "last_qty", "last_px"),
+    *("cum_qty", "leaves_qty", "avg_px"),
+)
+
+
+class Steps:
+    """The lines of chains by what they are, as flags.
+
+    `report` is an ExecutionReport, `refusal` a cancel reject, `business` a business reject.
+    `told` are reports of a status that was asked for; `replaced`, `cancelled`, `rejected` and
+    `again_new` those that say that; `fill` and `change` (a bust or a correction) are as
+    `orders.fills.kind_of` has them. `accepted` are those that end what was asked for.
+    `counts` are fills of the order itself, not of one of its legs; `copies` are drop copies.
+    `unreported` are the lines before the first report.
+    `cl_ord_id` and `original` number texts, with -1 for none; `numbers` are `Lines.numbers`.
+    """
+
+    def __init__(self, lines: Lines):
+        """`lines` are the events of the chains."""
+        self.lines, self.events = lines, lines.events
+        self.new, self.replace, self.cancel = (
+            lines.of(kinds) for kinds in (_NEW, _REPLACES, _CANCELS)
+        )
+        self.request = self.replace | self.cancel
+        self.report, self.refusal, self.business = (lines.of((kind,)) for kind in "89j")
+        self.exec_type, self.status, self.transaction = (
+            lines.letters(name) for name in ("exec_type", "ord_status", "exec_trans_type")
+        )
+        self.cl_ord_id, self.original = lines.coded(
+            self.events["cl_ord_id"], self.events["orig_cl_ord_id"]
+        )
+        told = is_one(self.transaction, "3") | is_one(self.exec_type, "I")
+        self.told = self.report & told
+        self.replaced, self.cancelled, rejected, new = (self._says(one) for one in "5480")
+        self.rejected = rejected & ~told
+        self.again_new = new & ~is_one(self.transaction, "123")
+        self.accepted = self.replaced | self.cancelled
+        self.numbers = {name: lines.numbers(name) for name in _NUMBERS}
+        self.fill, self.change = self._fills()
+        leg = self.equals(self.events.told("MultiLegReportingType"), "2")
+        self.counts = self.fill & ~leg
+        self.copies = self.equals(self.events.told("CopyMsgIndicator"), "Y")
+        first = lines.first(self.report)
+        first = np.where(first < 0, len(lines), first)
+        self.unreported = np.arange(len(lines)) < first[lines.chain]
+
+    def _says(self, letter: str) -> Flags:
+        """Return the reports that have this ExecType, or without one this OrdStatus."""
+        by_status = (self.exec_type == 0) & is_one(self.status, letter)
+        return self.report & (is_one(self.exec_type, letter) | by_status)
+
+    def _fills(self) -> tuple[Flags, Flags]:
+        quantity, there, _ = self.numbers["last_qty"]
+        plain = self.report & ~is_one(self.transaction, "123")
+        change = plain & is_one(self.exec_type, "HG")
+        plain &= ~change & ~(there & (quantity == 0))
+        filled = (self.exec_type == 0) & there & (quantity > 0)
+        filled &= ~is_one(self.status, NO_FILL)
+        change |= self.report & is_one(self.transaction, "12")
+        return plain & (is_one(self.exec_type, "F12") | filled), change
+
+    def has(self, column: pa.Array) -> Flags:
+        """Return on which lines a column of events is not null."""
+        return self.flags(column.is_valid())
+
+    def equals(self, column: pa.Array, text: str) -> Flags:
+        """Return on which lines a column of events has this text."""
+        return self.flags(pc.equal(column, text))
+
+    def flags(self, column: pa.BooleanArray) -> Flags:
+        """Return on which lines a column of events is true."""
+        return flags(column)[self.lines.event]
+
+
+def is_one(points: Ints, letters: str | frozenset[str]) -> Flags:
+    """Return which code points (`Lines.letters`) are those of one of the letters."""
+    known = np.zeros(128, bool)
+    known[[ord(one) for one in letters]] = True
+    return known[np.where((points < 0) | (points > 127), 0, points)]
