@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 
 from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed
 from fixfeed.io.redaction import redact_text
-from fixfeed.io.sql.derived import derive, derive_part, settle, waiting
+from fixfeed.io.sql.derived import Done, derive, derive_part, settle, waiting
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.sinks import Sink
@@ -90,11 +90,12 @@ def _keep_deriving(job: Job, sink: Sink, over: threading.Event) -> None:
             with closing(sink.ledger()) as store:
                 assert isinstance(store, Store)
                 settle(store)
+                last: Done | None = None
                 while not (over.is_set() or job.watch.stop()):
                     begin = time.monotonic()
-                    messages = derive_part(store, _AT_ONCE)
+                    last = derive_part(store, _AT_ONCE, last)
                     took = time.monotonic() - begin
-                    _wait(_PAUSES * took if messages else _PAUSE, over, job.watch.stop)
+                    _wait(_PAUSES * took if last else _PAUSE, over, job.watch.stop)
                 late = _Late()
                 over.wait()
                 derive(store, stop=late, at_once=_AT_ONCE)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fixfeed.transforms.derived import Derived, Replaced
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fixfeed.io.sql.database import Database
 
 __all__ = [
+    "Done",
     "derive",
     "derive_part",
     "keep_removed",
@@ -55,7 +57,7 @@ def mark(database: "Database", stretches: Sequence[tuple[int, int, int]]) -> Non
 def keep_removed(database: "Database", first: int, last: int) -> None:
     """Keep what matters of the messages from `first` to `last`, which this transaction deletes."""
     if database.table.derived:
-        names = ", ".join(_columns(database))
+        names = ", ".join(_schema(database, database.table.derived).names)
         database.query(
             f"insert into derive_removed ({names}) select {names} from messages"
             f" where message_id between ? and ?{_and_where(database.table.derived)}",
@@ -161,17 +163,30 @@ def derive(
     between two parts.
     """
     looked_at = 0
-    while not stop() and (messages := derive_part(database, at_once)) is not None:
-        looked_at += messages
+    last = None
+    while not stop() and (last := derive_part(database, at_once, last)) is not None:
+        looked_at += last.messages
     return looked_at
 
 
-def derive_part(database: "Database", at_once: int) -> int | None:
-    """Do one part of that; return how many messages were looked at, None if nothing is left."""
+class Done(NamedTuple):
+    """A part that is done: of how many messages, and how many were read again for it."""
+
+    messages: int
+    read_again: int
+
+
+def derive_part(database: "Database", at_once: int, last: Done | None = None) -> Done | None:
+    """Do one part of that, given the one before; return what was done, None if nothing is left.
+
+    Where ids come again and again, each part reads again what the parts before it had. So a part
+    has as many messages as the last one read again, if that is more: all is read two or three times
+    then, however often its ids come.
+    """
     if not (database.table.derived and _due(database)):
         return None
     with database.deriving():
-        return _derive_part(database, at_once)
+        return _derive_part(database, max(at_once, last.read_again) if last else at_once)
 
 
 def waiting(database: "Database") -> int:
@@ -187,24 +202,30 @@ def _due(database: "Database") -> bool:
     )
 
 
-def _derive_part(database: "Database", at_once: int) -> int:
+def _derive_part(database: "Database", at_once: int) -> Done:
     part = _next_part(database, at_once)
-    replaced: dict[str, Replaced] = {}
-    for one in _derived(database):
-        schema = _schema(database, one)
-        changed, removed = [schema.empty_table()], schema.empty_table()
-        if one.columns:
-            changed += [
-                _messages(database, one, f"message_id between {first} and {last}")
+    derived = _derived(database)
+    readers = [one for one in derived if one.columns]
+    schema = _schema(database, readers)
+    # Read once for all of them: a row costs more than its columns.
+    changed = pa.concat_tables(
+        [
+            schema.empty_table(),
+            *(
+                _messages(database, readers, f"message_id between {first} and {last}")
                 for first, last in part.stretches
-            ]
-            removed = database.select(
-                f"select {', '.join(schema.names)} from derive_removed"
-                f" where mark <= {part.last_removed}{_and_where([one])}",
-                schema,
-            )
+            ),
+        ]
+    )
+    removed = database.select(
+        f"select {', '.join(schema.names)} from derive_removed where mark <= {part.last_removed}",
+        schema,
+    )
+    read_again = 0
+    replaced: dict[str, Replaced] = {}
+    for one in derived:
         stored = _Stored(database, one, replaced)
-        changes = one.update(pa.concat_tables(changed), removed, stored)
+        changes = one.update(_own(changed, one), _own(removed, one), stored)
         replaced |= {name: changes.of(name, table) for name, table in one.tables.items()}
         for name, units in changes.units.items():
             if len(units):
@@ -213,10 +234,11 @@ def _derive_part(database: "Database", at_once: int) -> int:
         for name, rows in changes.rows.items():
             if rows.num_rows:
                 database.ingest(name, rows.combine_chunks().to_batches())
+        read_again = max(read_again, stored.read)
     among, values = database.among(pa.array(part.marks, pa.int64()))
     database.query(f"delete from derive_stretches where mark {among}", values)
     database.query(f"delete from derive_removed where mark <= {part.last_removed}")
-    return part.messages
+    return Done(part.messages, read_again)
 
 
 class _Part(NamedTuple):
@@ -289,7 +311,9 @@ def _shortened(database: "Database", long: _Stretch, at_once: int) -> _Stretch:
 
 
 class _Stored:
-    """See `transforms.derived.Stored`."""
+    """See `transforms.derived.Stored`; `read` counts messages."""
+
+    read = 0
 
     def __init__(self, database: "Database", derived: Derived, replaced: Mapping[str, Replaced]):
         self._database = database
@@ -309,16 +333,19 @@ class _Stored:
 
     def messages(self, ids: pa.Array) -> pa.Table:
         if not len(ids):
-            return _schema(self._database, self._derived).empty_table()
+            return _own(_schema(self._database, [self._derived]).empty_table(), self._derived)
         among, given = self._database.among(ids)
-        return _messages(self._database, self._derived, f"message_id {among}", given)
+        return self._messages(f"message_id {among}", given)
 
     def between(self, begin: str, end: str) -> pa.Table:
         time = ", ".join(self._database.table.in_order)
         time = f"coalesce({time})" if "," in time else time
-        return _messages(
-            self._database, self._derived, f"{time} >= ? and {time} < ?", *_six_digits(begin, end)
-        )
+        return self._messages(f"{time} >= ? and {time} < ?", *_six_digits(begin, end))
+
+    def _messages(self, which: str, *values: object) -> pa.Table:
+        found = _messages(self._database, [self._derived], which, *values)
+        self.read += found.num_rows
+        return _own(found, self._derived)
 
     def replaced(self, table: str) -> Replaced:
         return self._replaced[table]
@@ -346,22 +373,28 @@ def _six_digits(*times: str) -> list[str]:
     return [f"{one:<19}"[:19] + (one[19:] + ".000000"[len(one[19:]) :])[:7] for one in times]
 
 
-def _columns(database: "Database") -> list[str]:
-    """Return message_id and all columns that matter to any derived table, or choose messages."""
-    names = [name for one in database.table.derived for name in (*one.columns, *one.where)]
-    return list(dict.fromkeys(["message_id", *names]))
-
-
-def _schema(database: "Database", derived: Derived) -> pa.Schema:
-    types = database.table.schema
-    columns = [(name, types.field(name).type) for name in derived.columns]
+def _schema(database: "Database", derived: Sequence[Derived]) -> pa.Schema:
+    """Return message_id and all columns that matter to any of them, or choose messages."""
+    names = dict.fromkeys(name for one in derived for name in (*one.columns, *one.where))
+    columns = [(name, database.table.schema.field(name).type) for name in names]
     return pa.schema([("message_id", pa.int64()), *columns])
 
 
-def _messages(database: "Database", derived: Derived, which: str, *values: object) -> pa.Table:
+def _own(messages: pa.Table, derived: Derived) -> pa.Table:
+    """Return those of the messages that matter to one, with its columns."""
+    if not derived.columns:
+        messages = messages.slice(0, 0)
+    for name, values in derived.where.items():
+        messages = messages.filter(pc.is_in(messages[name], pa.array(sorted(values))))
+    return messages.select(["message_id", *derived.columns])
+
+
+def _messages(
+    database: "Database", derived: Sequence[Derived], which: str, *values: object
+) -> pa.Table:
     schema = _schema(database, derived)
     return database.select(
-        f"select {', '.join(schema.names)} from messages where {which}{_and_where([derived])}",
+        f"select {', '.join(schema.names)} from messages where {which}{_and_where(derived)}",
         schema,
         *values,
     )

@@ -81,6 +81,26 @@ def test_all_messages_are_derived_in_parts_of_a_few(store):
     assert min(len(at_once["orders"]), len(at_once["executions"])) > 20
 
 
+def test_ids_that_come_again_and_again_are_read_a_few_times_alone(store, monkeypatch):
+    line = LOG[0]
+    read = []
+
+    def counted(statement, schema, *values):
+        found = select(statement, schema, *values)
+        if " from messages " in statement:
+            read.append(found.num_rows)
+        return found
+
+    select = store.select
+    for part in range(40):
+        write(store, [line] * 10, start=part * 10 * len(line))
+    monkeypatch.setattr(store, "select", counted)
+    assert derived.derive(store, at_once=10) == 400
+    # In parts of ten, each order would be read again 39 times, and so would its session.
+    assert sum(read) < 400 * 8
+    assert store.query("select messages, copies from orders") == [(1, 399)]
+
+
 def test_what_is_interrupted_is_done_again(store, monkeypatch):
     write(store, LOG)
     calls = []
