@@ -2,6 +2,9 @@
 
 import contextlib
 import random
+import re
+import subprocess
+import sys
 
 import pyarrow.compute as pc
 import pytest
@@ -13,6 +16,8 @@ from fixfeed.pipelines import derive as command
 from fixfeed.pipelines import migrate
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
+from tests.io.sql import deriving_kills
+from tests.io.sql.test_minute_counts import counted, there
 from tests.transforms.fix.messages import encode
 from tests.transforms.fix.orders.odd_days import made
 
@@ -123,6 +128,24 @@ def test_what_is_interrupted_is_done_again(store, monkeypatch):
         derived.start_over(store)
     derived.derive(store)
     assert content(store) == interrupted
+
+
+def test_killed_at_any_moment_all_tables_are_those_of_the_messages(database):
+    words = [sys.executable, "-m", "tests.io.sql.deriving_kills", database, "1"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    endings = re.findall(r"process \d+: (-?\d+)", done.stdout)
+    assert endings[-1] == "0"
+    assert endings.count("-9") == deriving_kills.KILLS, done.stdout
+    with contextlib.closing(opened(database)) as store:
+        assert store.query("select count(*) from messages") == [(len(deriving_kills.LOG),)]
+        assert derived.waiting(store) == 0
+        killed = content(store)
+        with store.transaction():
+            derived.start_over(store)
+        derived.derive(store)
+        assert content(store) == killed
+        assert len(killed["sequences"]) > 4
+        assert counted(store) == there(store)
 
 
 def test_rows_that_are_not_committed_are_not_marked(store, monkeypatch):
