@@ -71,7 +71,8 @@ class PostgresqlReader(Database[Any]):
         left = max(1, int((deadline - time.monotonic()) * 1000))
         with self._telling(), connection.cursor() as cursor:
             limit = f"set statement_timeout = {left}; "
-            cursor.execute(limit + _marked(statement, values), values or None)
+            given = tuple(map(_storable, values))
+            cursor.execute(limit + _marked(statement, values), given or None)
             yield cursor
 
     @contextlib.contextmanager
@@ -111,3 +112,10 @@ class PostgresqlReader(Database[Any]):
 def _marked(statement: str, values: Sequence[Any]) -> str:
     """Return a statement with psycopg2's marks for values."""
     return statement.replace("%", "%%").replace("?", "%s") if values else statement
+
+
+def _storable(value: Any) -> Any:
+    """Return a value as it is stored: U+0000, which no text of PostgreSQL has, as U+FFFD."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    return [*map(_storable, value)] if isinstance(value, list) else value

@@ -50,7 +50,8 @@ _EACH = """with recursive kinds (kind) as (
   select kind, (select min(c.session) from minute_counts c
     where c.msg_type = kind and c.session > each.session) from each where each.session is not null
 )
-select distinct session from each where session is not null"""
+select session from each where session is not null
+union select session from minute_counts where msg_type is null and session is not null"""
 """Steps over the index by type, session and minute: some microseconds for each type of each."""
 
 

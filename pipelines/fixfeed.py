@@ -36,6 +36,7 @@ COMMANDS = {
     "derive": ("fixfeed.pipelines.derive", "bring orders and executions up to date"),
     "migrate": ("fixfeed.pipelines.migrate", "bring a database or lake to this version's schema"),
     "gateway": ("fixfeed.pipelines.gateway", "receive what peers send, into a spool"),
+    "api": ("fixfeed.pipelines.api", "answer programs over HTTP from a database"),
     "views": ("fixfeed.pipelines.views", "write a DuckDB file with the views of a lake"),
 }
 """Subcommand -> its module, with `main(arguments)` that returns the exit code, and its purpose."""

@@ -1,0 +1,164 @@
+"""The routes of messages."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Path, Query
+
+from fixfeed.dashboard.api.asked import Asker, Paged, Searched, id_of
+from fixfeed.dashboard.api.problems import responses
+from fixfeed.dashboard.api.values import answer, ok, row_schema, shown
+from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.queries import messages as queries
+from fixfeed.dashboard.queries.executions import EXECUTIONS, executions
+from fixfeed.transforms.fix.schema import MESSAGES
+
+__all__ = ["ID", "messages", "page_of"]
+
+ID = Annotated[str, Path(pattern="^-?[0-9]{1,19}$", description="An id, as rows have it.")]
+
+_ROW = row_schema((*queries.COLUMNS, "time"))
+_MESSAGE = row_schema(
+    ("message_id", "source_id", "position", "source", *MESSAGES.names[1:], "time")
+)
+_CURSOR = {"type": ["string", "null"]}
+_EXAMPLE = {
+    "message_id": "1099511628153",
+    "session": "FIX.4.4:BUYSIDE->BROKER",
+    "time": "2025-01-02T09:30:00.123456Z",
+    "msg_type": "D",
+    "msg_seq_num": 17,
+    "cl_ord_id": "CBUY-000001",
+    "symbol": "AAPL",
+    "side": "1",
+    "order_qty": "2100",
+    "price": "147.09",
+    "defects": None,
+}
+
+
+def page_of(name: str, row: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    """Return what OpenAPI says of a page of rows."""
+    schema = {
+        "type": "object",
+        "required": [name, "older", "newer", "searched_to"],
+        "properties": {
+            name: {"type": "array", "items": row},
+            "older": _CURSOR,
+            "newer": _CURSOR,
+            "searched_to": {"type": ["string", "null"], "format": "date-time"},
+        },
+    }
+    shown_example = {name: [example], "older": "WzEsIjIwMjUi", "newer": None, "searched_to": None}
+    return ok(
+        schema,
+        shown_example,
+        "A page, newest first. `older` and `newer` are the cursors of the next pages, null at an"
+        " end. If looking takes too long, there may be few rows or none, `searched_to` says how far"
+        " it has got, and the cursor goes on there.",
+    )
+
+
+def messages(database: Database) -> APIRouter:
+    """Return the routes of messages of a database."""
+    routes = APIRouter(tags=["messages"])
+
+    @routes.get(
+        "/messages",
+        responses={200: page_of("messages", _ROW, _EXAMPLE), **responses(401, 422, 429, 503)},
+    )
+    def page(asked: Annotated[Paged, Query()], reader: Asker) -> Any:
+        """Messages that a search and a filter mean, the newest first."""
+        view = asked.view(reader)
+        found = queries.page(database, view, cursor=asked.cursor, limit=asked.limit)
+        return _answered("messages", found)
+
+    @routes.get(
+        "/messages/count",
+        responses={
+            200: ok(
+                {"type": "object", "properties": {"messages": {"type": ["integer", "null"]}}},
+                {"messages": 1599801},
+                "How many there are, exactly; null where only reading them all would tell:"
+                " with a search, or with a time that is no whole minute.",
+            ),
+            **responses(401, 422, 429, 503),
+        },
+    )
+    def count(asked: Annotated[Searched, Query()], reader: Asker) -> Any:
+        """How many messages a filter means."""
+        return answer({"messages": queries.count(database, asked.view(reader))})
+
+    @routes.get(
+        "/messages/{message_id}",
+        responses={
+            200: ok(_MESSAGE, _EXAMPLE, "All columns of the message, and where it came from."),
+            **responses(401, 404, 422, 429, 503),
+        },
+    )
+    def one(message_id: ID, reader: Asker) -> Any:
+        """One message, whole."""
+        number = id_of(message_id)
+        row = None
+        if number is not None:
+            row = queries.message(database, number, scope=reader.scope)
+        if row is None:
+            raise HTTPException(404, f"there is no message {message_id}")
+        if not reader.scope.is_everything:
+            row["source"] = None  # may name other sessions
+        return answer(shown(row))
+
+    @routes.get(
+        "/messages/{message_id}/around",
+        responses={
+            200: ok(
+                {"type": "object", "properties": {"messages": {"type": "array", "items": _ROW}}},
+                {"messages": [_EXAMPLE]},
+                "The message with those before and after it in its session, the oldest first.",
+            ),
+            **responses(401, 404, 422, 429, 503),
+        },
+    )
+    def around(
+        message_id: ID,
+        reader: Asker,
+        each: Annotated[int, Query(ge=1, le=100, description="How many on each side.")] = 20,
+    ) -> Any:
+        """What the same side of the session sent before and after a message."""
+        number = id_of(message_id)
+        rows = []
+        if number is not None:
+            rows = queries.around(database, number, scope=reader.scope, each=each)
+        if not rows:
+            raise HTTPException(404, f"there is no message {message_id}")
+        return answer({"messages": [shown(row) for row in rows]})
+
+    @routes.get(
+        "/executions",
+        tags=["orders"],
+        responses={
+            200: page_of(
+                "executions",
+                row_schema((*EXECUTIONS, "time")),
+                {"order_key": "123", "exec_id": "E-17", "last_qty": "800", "last_px": "147.09"},
+            ),
+            **responses(401, 422, 429, 503),
+        },
+    )
+    def page_of_executions(asked: Annotated[Paged, Query()], reader: Asker) -> Any:
+        """Fills and corrections whose report a search and a filter mean, the newest first."""
+        view = asked.view(reader)
+        found = executions(database, view, cursor=asked.cursor, limit=asked.limit)
+        return _answered("executions", found)
+
+    return routes
+
+
+def _answered(name: str, page: queries.Page) -> Any:
+    return answer(
+        {
+            name: [shown(row) for row in page.rows],
+            "older": page.older,
+            "newer": page.newer,
+            "searched_to": page.searched_to,
+        }
+    )

@@ -1,0 +1,136 @@
+"""Answers programs over HTTP: `fixfeed api postgresql://user@host/db --tokens tokens.yaml`.
+
+What can be asked is at /openapi.json, and in docs/api.md. It reads the database, and writes nothing
+there. Each request is a line on standard error, a JSON object. It runs until SIGTERM or Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.open import open_database
+from fixfeed.dashboard.trouble import Trouble
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.pipelines.words import read_words
+
+__all__ = ["main"]
+
+_HOST, _PORT = "127.0.0.1", 8000
+
+
+class _Refused(Exception):
+    """What was asked for cannot be done; the text says why."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer until a signal asks to stop; return the exit code."""
+    parser = argparse.ArgumentParser(prog="fixfeed api", description=__doc__)
+    parser.add_argument("uri", nargs="?", help="sqlite:///fixfeed.db or postgresql://user@host/db")
+    parser.add_argument(
+        "--tokens", type=Path, metavar="FILE", help="who may ask for what, see docs/api.md"
+    )
+    parser.add_argument("--host", default=_HOST, help=f"the address to listen at ({_HOST})")
+    parser.add_argument("--port", type=int, default=_PORT, help=f"its port ({_PORT})")
+    parser.add_argument(
+        "--requests-per-minute",
+        type=int,
+        default=600,
+        metavar="N",
+        help="how many a token may make (600)",
+    )
+    parser.add_argument(
+        "--new-token", action="store_true", help="print a new token, and its entry for --tokens"
+    )
+    options = read_words(parser, arguments)
+    if options.uri is None and not options.new_token:
+        parser.error("name a database: sqlite:///fixfeed.db or postgresql://user@host/db")
+    if options.requests_per_minute < 1:
+        parser.error("--requests-per-minute: expected 1 or more")
+    if not 0 <= options.port < 1 << 16:
+        parser.error("--port: expected 0 (any that is free) to 65535")
+    try:
+        if options.new_token:
+            _print_token()
+        else:
+            _serve(open_database(options.uri), options)
+    except (SinkError, _Refused) as error:
+        _say(str(error))
+        return 2
+    return 0
+
+
+def _print_token() -> None:
+    from fixfeed.dashboard.api.tokens import new_token
+
+    token, digest = new_token()
+    print(f"token, for who will use it; it is stored nowhere:\n  {token}\n")
+    print("entry for the file that --tokens names, with the sessions that it may see:")
+    print(f'  - name: somebody\n    sha256: "{digest}"\n    sessions: ["BROKER<->*"]')
+
+
+def _serve(database: Database, options: argparse.Namespace) -> None:
+    try:
+        import uvicorn
+
+        from fixfeed.dashboard.api.access import AUDIT, is_loopback
+        from fixfeed.dashboard.api.app import make_api
+        from fixfeed.dashboard.api.tokens import TokensError, read_tokens
+    except ImportError as error:
+        raise _Refused(f"the package {error.name} is missing: pip install 'fixfeed[api]'") from None
+    readers = None
+    if options.tokens is not None:
+        try:
+            readers = read_tokens(options.tokens)
+        except TokensError as error:
+            raise _Refused(str(error)) from None
+    elif not is_loopback(options.host):
+        raise _Refused(
+            f"{options.host} can be reached from other machines, and without --tokens whoever "
+            "reaches it sees everything: name a file of tokens (fixfeed api --new-token makes one)"
+        )
+    try:
+        database.check()
+    except Trouble as trouble:
+        _say(f"note: {trouble}; until then requests are answered with 503")
+    app = make_api(database, readers=readers, per_minute=options.requests_per_minute)
+    lines = logging.StreamHandler()
+    AUDIT.addHandler(lines)
+    AUDIT.setLevel(logging.INFO)
+    AUDIT.propagate = False
+    with _listening(options.host, options.port) as listener:
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        _say(f"answers at http://{shown}:{port}/ for {database.place}; /openapi.json lists what")
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, lifespan="off"
+        )
+        # It heeds both signals, ends in order, and then raises them again.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+    database.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address[:2], family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise _Refused(f"cannot listen at {host}, port {port}: {said}") from None
+
+
+def _say(text: str) -> None:
+    print(f"fixfeed api: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,375 @@
+"""The API answers what may be seen, and says what is wrong with everything else."""
+
+import json
+import logging
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import closing
+
+import pytest
+from starlette.testclient import TestClient
+
+from fixfeed.dashboard.api.access import AUDIT
+from fixfeed.dashboard.api.app import make_api
+from fixfeed.dashboard.api.tokens import TokensError, new_token, read_tokens
+from fixfeed.dashboard.open import open_database
+from fixfeed.pipelines import api as command
+from tests.dashboard.stored_day import HOSTILE
+
+
+def client(database, **options):
+    return TestClient(make_api(database, **options), base_url="http://127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def api(read):
+    """The API for the owner, without tokens."""
+    return client(read, per_minute=100_000)
+
+
+TOKENS = {
+    "all": ["*"],
+    "sent": ["BROKER1->*"],
+    "both": ["BROKER1<->*", "BUYSIDE<->BROKER"],
+    "nobody": ["NOBODY<->*"],
+}
+
+
+@pytest.fixture(scope="session")
+def known(tmp_path_factory):
+    """The tokens of TOKENS by name, and the readers in their file."""
+    lines, tokens = ["tokens:"], {}
+    for name, sessions in TOKENS.items():
+        tokens[name], digest = new_token()
+        lines.append(f"  - {json.dumps({'name': name, 'sha256': digest, 'sessions': sessions})}")
+    file = tmp_path_factory.mktemp("tokens") / "tokens.yaml"
+    file.write_text("\n".join(lines))
+    return tokens, read_tokens(file)
+
+
+@pytest.fixture(scope="session")
+def scoped(read, known):
+    """Who asks with each token of TOKENS."""
+    found = {}
+    for name, token in known[0].items():
+        found[name] = client(read, readers=known[1], per_minute=100_000)
+        found[name].headers["Authorization"] = f"Bearer {token}"
+    return found
+
+
+def pages(api, path, name, **parameters):
+    """Return the rows of all pages."""
+    found, cursor = [], {}
+    while True:
+        answer = api.get(path, params={**parameters, **cursor, "limit": 200})
+        assert answer.status_code == 200, answer.text
+        found += answer.json()[name]
+        if answer.json()["older"] is None:
+            return found
+        cursor = {"cursor": answer.json()["older"]}
+
+
+def test_messages_come_page_by_page_with_ids_and_decimals_as_texts(api, batches):
+    rows = pages(api, "/messages", "messages")
+    assert len(rows) == sum(batch.messages.num_rows for batch in batches.values())
+    assert len({row["message_id"] for row in rows}) == len(rows)
+    assert all(isinstance(row["message_id"], str) for row in rows)
+    assert all(isinstance(row["order_qty"], str | None) for row in rows)
+    times = [row["time"] for row in rows if row["time"]]
+    assert times == sorted(times, reverse=True)
+    assert all(time.endswith("Z") for time in times)
+    only = pages(api, "/messages", "messages", q="Side=1", type="D")
+    assert {row["message_id"] for row in only} == {
+        row["message_id"] for row in rows if row["side"] == "1" and row["msg_type"] == "D"
+    }
+    assert api.get("/messages/count").json() == {"messages": len(rows)}
+
+
+def test_a_message_has_its_bytes_its_fields_and_where_it_came_from(api):
+    row = api.get("/messages", params={"q": f"'{HOSTILE[1]}'", "limit": 1}).json()["messages"][0]
+    one = api.get(f"/messages/{row['message_id']}").json()
+    assert one["source"] == "hostile.log"
+    assert one["fields"]["NoPartyIDs"] == [{"PartyID": HOSTILE[1]}]
+    assert one["raw"].startswith("8=FIX.4.4")
+    around = api.get(f"/messages/{row['message_id']}/around", params={"each": 2}).json()
+    assert row["message_id"] in {one["message_id"] for one in around["messages"]}
+
+
+def test_executions_are_those_of_the_table_by_the_time_of_their_reports(api, read):
+    there = read.rows("select order_key, message_id, kind from executions")
+    rows = pages(api, "/executions", "executions")
+    found = sorted((row["order_key"], row["message_id"], row["kind"]) for row in rows)
+    assert found == sorted(
+        (str(row["order_key"]), str(row["message_id"]), row["kind"]) for row in there
+    )
+    assert rows
+    assert [row["time"] for row in rows] == sorted((row["time"] for row in rows), reverse=True)
+    meant = {row["message_id"] for row in pages(api, "/messages", "messages", q="LastQty>5")}
+    larger = pages(api, "/executions", "executions", q="LastQty>5")
+    assert larger == [row for row in rows if row["message_id"] in meant] != []
+
+
+ROUTES = ["/messages", "/messages/count", "/messages/1", "/messages/1/around", "/executions"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/messages?sesion=A", 422, "did you mean session?"),
+        ("/messages?q=Symbl%20%3D%20A", 422, "the nearest is Symbol"),
+        ("/messages?limit=0", 422, "limit"),
+        ("/messages?limit=1001", 422, "limit"),
+        ("/messages?cursor=abcd", 422, "is no cursor"),
+        ("/messages?cursor=%00", 422, "cursor"),
+        ("/messages?from=yesterday", 422, "from"),
+        ("/messages?from=0001-01-01T00:00:00%2B14:00", 422, "years 1 to 9999"),
+        ("/messages/1", 404, "no message 1"),
+        ("/messages/9999999999999999999", 404, "no message"),
+        ("/messages/x", 422, "message_id"),
+        ("/messages/1/around?each=0", 422, "each"),
+        ("/health/live?x=1", 422, "there are none here"),
+        ("/nothing", 404, "/openapi.json"),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem_that_says_why(path, status, said, api):
+    answer = api.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    assert said in answer.json()["detail"]
+
+
+def test_it_reads_alone(api):
+    for method in ("post", "put", "patch", "delete"):
+        answer = getattr(api, method)("/messages")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("value", [*HOSTILE, "\x00", "é\u2028", "9" * 500, "[*", "-1"])
+def test_hostile_parameters_find_nothing_and_break_nothing(value, api):
+    before = api.get("/messages/count").json()
+    for name in ("session", "type", "q", "from", "to", "cursor", "limit"):
+        for path in ("/messages", "/messages/count", "/executions"):
+            assert api.get(path, params={name: value}).status_code in (200, 422)
+    for path in (f"/messages/{value}", f"/{value}"):
+        assert api.get(path.replace("\x00", "%00")).status_code in (200, 404, 422)
+    assert api.get("/messages/count").json() == before
+
+
+def test_answers_are_json_that_no_browser_takes_for_a_page(api):
+    answer = api.get("/messages", params={"q": f"'{HOSTILE[1]}'"})
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def sides(session):
+    return tuple(session.partition(":")[2].split("->", 1)) if session else ("", "")
+
+
+SEES = {
+    "all": lambda session: True,
+    "sent": lambda session: sides(session)[0] == "BROKER1",
+    "both": lambda session: (
+        "BROKER1" in sides(session) or set(sides(session)) == {"BUYSIDE", "BROKER"}
+    ),
+    "nobody": lambda session: False,
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_token_sees_the_messages_of_its_sessions_and_nothing_else(name, scoped, api):
+    rows = pages(api, "/messages", "messages")
+    seen = {row["message_id"] for row in rows if SEES[name](row["session"])}
+    assert bool(seen) == (name != "nobody")
+    mine = scoped[name]
+    assert {row["message_id"] for row in pages(mine, "/messages", "messages")} == seen
+    assert mine.get("/messages/count").json() == {"messages": len(seen)}
+    for text in ("Side exists or Side missing", "-Side=1", "session exists or session missing"):
+        assert {row["message_id"] for row in pages(mine, "/messages", "messages", q=text)} <= seen
+    for session in {row["session"] for row in rows if row["session"]}:
+        found = pages(mine, "/messages", "messages", session=session)
+        assert bool(found) == SEES[name](session)
+    for row in rows[::9]:
+        status = 200 if row["message_id"] in seen else 404
+        for path in (f"/messages/{row['message_id']}", f"/messages/{row['message_id']}/around"):
+            assert mine.get(path).status_code == status
+
+
+def test_a_token_sees_executions_only_of_sessions_whose_both_directions_it_sees(scoped, api):
+    pairs = {row["session_pair"] for row in pages(api, "/executions", "executions")}
+    found = {
+        name: {row["session_pair"] for row in pages(scoped[name], "/executions", "executions")}
+        for name in TOKENS
+    }
+    mine = {pair for pair in pairs if pair == "BROKER<->BUYSIDE" or "BROKER1" in pair.split("<->")}
+    assert mine < pairs
+    assert found == {"all": pairs, "sent": set(), "both": mine, "nobody": set()}
+
+
+def test_without_a_known_token_nothing_is_told(read, known):
+    strict = client(read, readers=known[1])
+    for header in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic eDp5"}):
+        for path in (*ROUTES, "/nothing"):
+            answer = strict.get(path, headers=header)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert answer.headers["content-type"] == "application/problem+json"
+    for path in ("/health/live", "/health/ready", "/openapi.json"):
+        assert strict.get(path).status_code == 200
+
+
+def test_who_guesses_tokens_soon_has_to_wait(read, known):
+    strict = client(read, readers=known[1])
+    statuses = [strict.get("/messages").status_code for _ in range(40)]
+    assert statuses == [401] * 30 + [429] * 10
+
+
+def test_too_many_requests_are_told_when_to_go_on(read):
+    few = client(read, per_minute=3)
+    assert [few.get("/messages/count").status_code for _ in range(4)] == [200, 200, 200, 429]
+    refused = few.get("/messages/count")
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert "more than 3 requests" in refused.json()["detail"]
+    assert few.get("/health/live").status_code == 200
+
+
+def test_without_tokens_only_names_of_this_machine_are_answered(read):
+    open_to_all = client(read)
+    for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""):
+        assert open_to_all.get("/messages", headers={"Host": host}).status_code == 403
+    for host in ("localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"):
+        assert open_to_all.get("/messages/count", headers={"Host": host}).status_code == 200
+
+
+def test_each_request_is_a_line_of_audit_without_tokens_and_without_what_was_answered(
+    scoped, caplog, monkeypatch
+):
+    monkeypatch.setattr(AUDIT, "propagate", True)
+    with caplog.at_level(logging.INFO, logger=AUDIT.name):
+        scoped["both"].get("/messages", params={"q": "Side=1"})
+        scoped["both"].get("/nothing%0A{}", headers={"Authorization": "Bearer stolen"})
+    lines = [record.getMessage() for record in caplog.records if record.name == AUDIT.name]
+    first, second = map(json.loads, lines)
+    assert {**first, "seconds": 0, "at": ""} == {
+        "at": "",
+        "reader": "both",
+        "address": "testclient",
+        "method": "GET",
+        "path": "/messages",
+        "query": "q=Side%3D1",
+        "status": 200,
+        "seconds": 0,
+    }
+    assert (second["reader"], second["status"]) == (None, 401)
+    assert "\n" not in lines[1]
+    assert "stolen" not in lines[1]
+    assert scoped["both"].headers["authorization"].split()[1] not in lines[0]
+
+
+ENTRY = f"{{name: a, sha256: '{'a' * 64}', sessions: ['*']}}"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "has no list of tokens"),
+        ("tokens: []", "has no list of tokens"),
+        ("tokens: [{name: a}]", "token 1: sha256 is missing"),
+        ("tokens: [{name: a, sha256: 12, sessions: ['*']}]", "64 hexadecimal digits"),
+        ("tokens: [{name: a, sha: x}]", "did you mean sha256?"),
+        (f"tokens: [{ENTRY.replace('*', 'BROKER')}]", "no pattern of sessions"),
+        (f"tokens: [{ENTRY.replace('[', '').replace(']', '')}]", "a list as sessions"),
+        (f"tokens: [{ENTRY}, {ENTRY}]", "has this sha256 too"),
+        (f"tokens: [{ENTRY}, {ENTRY.replace('aa', 'bb')}]", "a name 'a' already"),
+        ("{", "is no YAML"),
+    ],
+)
+def test_a_file_of_tokens_that_is_wrong_says_where(content, said, tmp_path):
+    file = tmp_path / "tokens.yaml"
+    file.write_text(content)
+    with pytest.raises(TokensError, match=re.escape(said)):
+        read_tokens(file)
+    with pytest.raises(TokensError, match="cannot read"):
+        read_tokens(tmp_path / "missing.yaml")
+
+
+def test_openapi_has_an_example_of_every_answer_and_needs_no_other_host(api):
+    content = api.get("/openapi.json").json()
+    assert content["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for operations in content["paths"].values():
+        answer = operations["get"]["responses"]["200"]["content"]
+        assert all("example" in one for one in answer.values())
+    assert api.get("/docs").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "name a database"),
+        (["sqlite://x"], "sqlite:///x"),
+        (["parquet:lake/"], "is no database"),
+        (["sqlite:///x.db", "--host", "0.0.0.0"], "without --tokens"),
+        (["sqlite:///x.db", "--tokens", "none.yaml"], "cannot read none.yaml"),
+        (["sqlite:///x.db", "--requests-per-minute", "0"], "1 or more"),
+        (["sqlite:///x.db", "--port", "99999"], "to 65535"),
+    ],
+)
+def test_words_that_cannot_be_served_end_with_2_and_a_sentence(words, said, capsys):
+    try:
+        code = command.main(words)
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_command_answers_over_http_until_it_is_asked_to_stop(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fixfeed", "api", f"sqlite:///{tmp_path}/none.db", "--port=0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        note, told = process.stderr.readline(), process.stderr.readline()
+        assert "there is no database" in note
+        place = re.search(r"http://\S+", told)[0]
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{place}health/live") as answer:
+            assert json.load(answer) == {"status": "live"}
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            opener.open(f"{place}health/ready")
+        assert json.load(refused.value)["detail"] == "not ready: missing"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            opener.open(f"{place}messages")
+        assert "there is no database" in json.load(refused.value)["detail"]
+        process.terminate()
+        assert process.wait(10) == 0
+        lines = [json.loads(line) for line in process.stderr]
+        assert [line["status"] for line in lines] == [200, 503, 503]
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_new_token_prints_a_token_and_the_entry_that_knows_it(capsys, tmp_path, read):
+    assert command.main(["--new-token"]) == 0
+    printed = capsys.readouterr().out
+    token = re.search(r"fixfeed_\S+", printed)[0]
+    (tmp_path / "tokens.yaml").write_text("tokens:\n" + printed[printed.index("  - name") :])
+    mine = client(read, readers=read_tokens(tmp_path / "tokens.yaml"))
+    header = {"Authorization": f"Bearer {token}"}
+    assert mine.get("/messages/count", headers=header).status_code == 200
+
+
+def test_a_database_that_does_not_answer_is_a_503(tmp_path):
+    for uri in (f"sqlite:///{tmp_path}/none.db", "postgresql://nobody@127.0.0.1:1/none"):
+        with closing(open_database(uri)) as database:
+            answer = client(database).get("/messages")
+            assert answer.status_code == 503
+            assert answer.headers["content-type"] == "application/problem+json"
