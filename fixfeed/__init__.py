@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from fixfeed.io.sql.open import open_store
     from fixfeed.io.sql.sink import WriteToSql
     from fixfeed.kafka import ReadFromKafka, WriteToKafka
+    from fixfeed.meaning import anomalies, derived, executions, latencies, orders
     from fixfeed.tables import failures, parse, read, scan
     from fixfeed.transforms.batch import Batch, Block, Failure
     from fixfeed.transforms.codes import Code
+    from fixfeed.transforms.derive import Derive
     from fixfeed.transforms.enrich import Enrich
     from fixfeed.transforms.filter import Filter
     from fixfeed.transforms.fix.dictionary.own import read_dictionaries
@@ -36,6 +38,7 @@ __all__ = [
     "Batch",
     "Block",
     "Code",
+    "Derive",
     "Enrich",
     "Failure",
     "Filter",
@@ -54,8 +57,13 @@ __all__ = [
     "WriteToKafka",
     "WriteToParquet",
     "WriteToSql",
+    "anomalies",
+    "derived",
+    "executions",
     "failures",
+    "latencies",
     "open_store",
+    "orders",
     "parse",
     "read",
     "read_dictionaries",
@@ -70,6 +78,7 @@ _MODULES = {
     "Batch": "transforms.batch",
     "Block": "transforms.batch",
     "Code": "transforms.codes",
+    "Derive": "transforms.derive",
     "Enrich": "transforms.enrich",
     "Failure": "transforms.batch",
     "Filter": "transforms.filter",
@@ -88,8 +97,13 @@ _MODULES = {
     "WriteToKafka": "kafka",
     "WriteToParquet": "io.parquet.sink",
     "WriteToSql": "io.sql.sink",
+    "anomalies": "meaning",
+    "derived": "meaning",
+    "executions": "meaning",
     "failures": "tables",
+    "latencies": "meaning",
     "open_store": "io.sql.open",
+    "orders": "meaning",
     "parse": "tables",
     "read": "tables",
     "read_dictionaries": "transforms.fix.dictionary.own",

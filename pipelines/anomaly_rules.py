@@ -1,16 +1,14 @@
 """Rules of anomalies as people give them and see them: a file in, a file out."""
 
-from pathlib import Path
-
 from fixfeed.pipelines.option import UsageError
 from fixfeed.transforms.fix.anomalies.rules import (
     KINDS,
     SEVERITIES,
     Rule,
     RuleFileError,
+    chosen_rules,
     default_rules,
     default_text,
-    read_rules,
     rules_of_text,
     yaml_of_rules,
 )
@@ -28,11 +26,11 @@ def read_anomalies(file: str | None) -> tuple[Rule, ...] | None:
     if file == "default":
         return default_rules()
     try:
-        return read_rules(Path(file).read_text(encoding="utf-8"))
+        return chosen_rules(file)
     except OSError as error:
         raise UsageError(f"anomalies {file}: {error.strerror}") from error
-    except (RuleFileError, UnicodeDecodeError) as error:
-        raise UsageError(f"anomalies {file}: {error}") from error
+    except RuleFileError as error:
+        raise UsageError(f"anomalies {error}") from error
 
 
 def shown_rules(settings: str | None) -> str:

@@ -158,6 +158,17 @@ def _has_sent(running, kafka, topic, count):
 def _sent(kafka, topic):
     there = topic in kafka.admin().list_topics(timeout=10).topics
     return sum(kafka.ends(topic)) if there else 0
+def test_what_a_log_means_is_a_table(place):
+    printed = outcome("A log as a table 5", place)
+    assert "fills" in printed
+    assert "exec_id" in printed
+    assert "every 90 s at the latest" in printed
+
+
+def test_what_messages_mean_is_derived_in_a_pipeline(place):
+    lines = outcome("What messages mean 1", place).splitlines()
+    table = fixfeed.orders(silent(fixfeed.read, place / "logs/day.log"))
+    assert len(lines) == table.num_rows > 20
 
 
 def test_records_become_blocks(place, select):

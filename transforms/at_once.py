@@ -6,8 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.derived import Derived, Replaced
+from fixfeed.transforms.nearest import did_you_mean
 
-__all__ = ["derived_tables"]
+__all__ = ["derived_tables", "needed"]
 
 
 def derived_tables(of: Sequence[Derived], messages: pa.Table) -> dict[str, pa.Table]:
@@ -26,6 +27,25 @@ def derived_tables(of: Sequence[Derived], messages: pa.Table) -> dict[str, pa.Ta
         changes = one.update(changed, changed.slice(0, 0), _Nothing(one, found))
         found |= {name: changes.of(name, table) for name, table in one.tables.items()}
     return {name: replaced.rows for name, replaced in found.items()}
+
+
+def needed(of: Sequence[Derived], names: Sequence[str]) -> Sequence[Derived]:
+    """Return those that make the tables with these names, all if there are none.
+
+    Raises `ValueError`.
+    """
+    place = {name: number for number, one in enumerate(of) for name in one.tables}
+    for name in names:
+        if name not in place:
+            meant = did_you_mean(name, place) or f"; expected some of {', '.join(place)}"
+            raise ValueError(f"there is no derived table {name!r}{meant}")
+    if not names:
+        return of
+    kept = {place[name] for name in names}
+    # One without columns of its own is made of the tables before it.
+    if any(not of[number].columns for number in kept):
+        return of[: max(kept) + 1]
+    return [of[number] for number in sorted(kept)]
 
 
 class _Nothing:

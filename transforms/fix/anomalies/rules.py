@@ -4,11 +4,13 @@ The rules that come with fixfeed are the file default_rules.yaml beside this one
 own replaces settings of them, takes rules away, or adds others.
 """
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -21,6 +23,7 @@ __all__ = [
     "KINDS",
     "Rule",
     "RuleFileError",
+    "chosen_rules",
     "default_rules",
     "default_text",
     "read_rules",
@@ -116,6 +119,23 @@ class Rule:
     def number(self, name: str) -> float:
         """Return a setting that is a number."""
         return float(self.settings[name])
+
+
+def chosen_rules(
+    rules: str | os.PathLike[str] | Iterable[Rule] | None,
+) -> tuple[Rule, ...] | None:
+    """Return the rules that are given, or those of a YAML file; None if there are none.
+
+    Raises `OSError`, and `RuleFileError`, which names the file.
+    """
+    if rules is None:
+        return None
+    if not isinstance(rules, (str, os.PathLike)):
+        return tuple(rules)
+    try:
+        return read_rules(Path(rules).read_text(encoding="utf-8"))
+    except (RuleFileError, UnicodeDecodeError) as error:
+        raise RuleFileError(f"{os.fspath(rules)}: {error}") from error
 
 
 def default_rules() -> tuple[Rule, ...]:
