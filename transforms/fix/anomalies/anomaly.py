@@ -3,16 +3,28 @@
 import datetime
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from fixfeed.transforms.fix.anomalies.rules import Rule
 
-__all__ = ["Found", "anomaly"]
+__all__ = ["Found", "anomaly", "scopes"]
 
 
 class Found(NamedTuple):
     """What was looked at again, and the rows of all that is out of the ordinary there now."""
 
-    scopes: list[str]
+    scopes: pa.Array
     rows: list[dict[str, Any]]
+
+
+def scopes(kind: str, names: pa.Array) -> pa.Array:
+    """Return the scopes of a kind by their names.
+
+    >>> scopes("order", pa.array([1, 2])).to_pylist()
+    ['order 1', 'order 2']
+    """
+    return pc.binary_join_element_wise(kind, names.cast(pa.string()), " ")
 
 
 def anomaly(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.derived import Changes, Derived, Replaced, Stored
-from fixfeed.transforms.fix.anomalies.anomaly import Found, anomaly
+from fixfeed.transforms.fix.anomalies.anomaly import Found, anomaly, scopes
 from fixfeed.transforms.fix.anomalies.prices import prices_off, trade_prices
 from fixfeed.transforms.fix.anomalies.rules import (
     Rule,
@@ -54,10 +54,10 @@ class Anomalies(Derived):
             prices_off(self.rules, orders, prices, stored),
             _slow(self.rules, stored.replaced("latencies")),
         )
-        scopes = pa.array([scope for one in found for scope in one.scopes], pa.string())
+        looked_at = pa.concat_arrays([one.scopes for one in found])
         rows = pa.Table.from_pylist([row for one in found for row in one.rows], ANOMALIES)
         return Changes(
-            {"anomalies": scopes, "trade_prices": orders.units},
+            {"anomalies": looked_at, "trade_prices": orders.units},
             {"anomalies": rows, "trade_prices": prices},
         )
 
@@ -80,7 +80,7 @@ def _overfilled(rules: Iterable[Rule], orders: Replaced) -> Found:
         for rule in rules
         if rule.kind == "overfilled" and rule.holds_for(row["session"])
     ]
-    return Found([f"order {key}" for key in orders.units.to_pylist()], rows)
+    return Found(scopes("order", orders.units), rows)
 
 
 def _plain(number: Any) -> str:
@@ -117,8 +117,7 @@ def _slow(rules: Iterable[Rule], latencies: Replaced) -> Found:
             for row in minutes.to_pylist()
             if rule.holds_for(row["session"])
         ]
-    scopes = [f"latency {minute}" for minute in latencies.units.to_pylist()]
-    return Found(scopes, rows)
+    return Found(scopes("latency", latencies.units), rows)
 
 
 def _first_bucket_above(seconds: float) -> int:

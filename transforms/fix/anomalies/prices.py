@@ -4,10 +4,11 @@ All executions count, also those that were busted or corrected later: a price th
 of the ordinary whatever became of it. Legs of multi-leg orders are left out.
 """
 
-import itertools
+import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -69,30 +70,41 @@ def prices_off(rules: Iterable[Rule], orders: Replaced, prices: pa.Table, stored
     before = stored.rows("trade_prices", "order_key", orders.units)
     spans = _spans(before, prices)
     if not spans.num_rows:
-        return Found([], [])
+        return Found(pa.array([], pa.string()), [])
     there = stored.around("trade_prices", "security", "traded", spans)
     known = pa.concat_tables(
         [there.filter(pc.invert(pc.is_in(there["order_key"], value_set=orders.units))), prices],
         promote_options="default",
     )
-    rules = [rule for rule in rules if rule.kind == "price_off"]
     ends = _ends(spans, there)
+    rules = [rule for rule in rules if rule.kind == "price_off"]
     rows: list[dict[str, Any]] = []
     order = [(name, "ascending") for name in _IN_ORDER]
     within = known.filter(pc.is_in(known["security"], value_set=spans["security"].combine_chunks()))
-    for one, other in itertools.pairwise(within.sort_by(order).to_pylist()):
-        if one["security"] == other["security"]:
-            first, last = ends[other["security"]]
-            if first <= other["traded"] <= last:
-                rows += _compared(rules, one, other)
-    scopes = {
+    within = within.sort_by(order)
+    for place in _off(within, min((rule.number("percent") for rule in rules), default=math.inf)):
+        one, other = within.slice(place - 1, 2).to_pylist()
+        first, last = ends[other["security"]]
+        if first <= other["traded"] <= last:
+            rows += _compared(rules, one, other)
+    looked_at = {
         _scope(security, traded)
         for security, traded in zip(
             *(there[name].to_pylist() for name in ("security", "traded")), strict=True
         )
         if ends[security][0] <= traded <= ends[security][1]
     }
-    return Found(sorted(scopes), rows)
+    return Found(pa.array(sorted(looked_at), pa.string()), rows)
+
+
+def _off(prices: pa.Table, percent: float) -> list[int]:
+    """Return the places of prices that are off the one right before, of the same security."""
+    if prices.num_rows < 2:
+        return []
+    price = prices["last_px"].cast(pa.float64()).to_numpy()
+    security = prices["security"].combine_chunks().dictionary_encode().indices.to_numpy()
+    off = np.abs(np.diff(price)) * 100 > percent * np.abs(price[:-1])
+    return (np.flatnonzero(off & (security[1:] == security[:-1])) + 1).tolist()
 
 
 def _spans(before: pa.Table, now: pa.Table) -> pa.Table:
@@ -130,7 +142,7 @@ def _compared(
     percent = (price - before) / abs(before) * 100
     for rule in rules:
         most = rule.number("percent")
-        if abs(percent) > most and rule.holds_for(other["session"]):
+        if abs(price - before) * 100 > most * abs(before) and rule.holds_for(other["session"]):
             yield anomaly(
                 rule,
                 scope=_scope(other["security"], other["traded"]),

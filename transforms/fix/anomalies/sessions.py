@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.derived import Stored
-from fixfeed.transforms.fix.anomalies.anomaly import Found, anomaly
+from fixfeed.transforms.fix.anomalies.anomaly import Found, anomaly, scopes
 from fixfeed.transforms.fix.anomalies.rules import Rule
 
 __all__ = ["bursts", "days"]
@@ -43,8 +43,7 @@ def days(rules: Iterable[Rule], stored: Stored) -> Found:
                 longest = _longest_allowed(rule, row)
                 if longest is not None and rule.holds_for(row["session"]):
                     rows += _silence(rule, row, longest)
-    units = pc.unique(pa.concat_arrays([stretches.units, of_days.units])).to_pylist()
-    return Found([f"day {unit}" for unit in units], rows)
+    return Found(scopes("day", pc.unique(_texts(stretches.units, of_days.units))), rows)
 
 
 def _is_gap(rule: Rule, row: Mapping[str, Any]) -> bool:
@@ -94,26 +93,34 @@ def bursts(rules: Iterable[Rule], stored: Stored) -> Found:
     """
     rules = [rule for rule in rules if rule.kind in _COUNTED]
     replaced = stored.replaced("session_minutes")
-    names = {*replaced.units.to_pylist(), *replaced.rows["session_minute"].to_pylist()}
-    touched = names | {_moved(name, 1) for name in names}
-    if not rules or not touched:
-        return Found([], [])
+    names = pc.unique(_texts(replaced.units, replaced.rows["session_minute"]))
+    if not rules or not len(names):
+        return Found(names.slice(0, 0), [])
+    touched = pc.unique(_texts(names, _moved(names, 1)))
+    around = pc.unique(_texts(touched, _moved(names, -1)))
+    others = around.filter(pc.invert(pc.is_in(around, value_set=names)))
+    beside = stored.rows("session_minutes", "session_minute", others)
     columns = ["session_minute", "session", "minute", *(name for name, _ in _COUNTED.values())]
-    others = sorted((touched | {_moved(name, -1) for name in names}) - names)
-    beside = stored.rows("session_minutes", "session_minute", pa.array(others, pa.string()))
     known = pa.concat_tables(
         [replaced.rows.select(columns), beside.select(columns)], promote_options="default"
     )
-    counted = pc.or_(known["refusals"].is_valid(), known["cancel_requests"].is_valid())
-    minutes = {row["session_minute"]: row for row in known.filter(counted).to_pylist()}
+    known = known.filter(pc.or_(known["refusals"].is_valid(), known["cancel_requests"].is_valid()))
+    known = known.append_column("before", _moved(known["session_minute"].combine_chunks(), -1))
+    is_touched = pc.is_in(known["session_minute"], value_set=touched)
+    minutes = {row["session_minute"]: row for row in known.to_pylist()}
     rows: list[dict[str, Any]] = []
-    for name, minute in minutes.items():
-        before = minutes.get(_moved(name, -1), {})
+    for minute in known.filter(is_touched).to_pylist():
+        before = minutes.get(minute["before"], {})
         for rule in rules:
             column, what = _COUNTED[rule.kind]
-            if name in touched and minute[column] and rule.holds_for(minute["session"]):
+            if minute[column] and rule.holds_for(minute["session"]):
                 rows += _burst(rule, minute, before.get(column), column, what)
-    return Found([f"minute {name}" for name in touched], rows)
+    return Found(scopes("minute", touched), rows)
+
+
+def _texts(*arrays: pa.Array | pa.ChunkedArray) -> pa.Array:
+    parts = [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in arrays]
+    return pa.concat_arrays([one.cast(pa.string()) for one in parts])
 
 
 def _burst(
@@ -123,13 +130,15 @@ def _burst(
     counts = {int(second) - 60: count for second, count in orjson.loads(before or "{}").items()}
     own = {int(second): count for second, count in orjson.loads(minute[column]).items()}
     counts |= own
+    least = int(rule.number("at_least"))
+    if sum(counts.values()) < least:
+        return
     within = int(rule.number("within"))
     largest, at = 0, 0
     for end in sorted(own):
         count = sum(counts.get(second, 0) for second in range(end - within + 1, end + 1))
         if count > largest:
             largest, at = count, end
-    least = int(rule.number("at_least"))
     if largest >= least:
         yield anomaly(
             rule,
@@ -141,13 +150,15 @@ def _burst(
         )
 
 
-def _moved(session_minute: str, minutes: int) -> str:
-    """Return the name of the minute of a session that is so many minutes later.
+def _moved(session_minutes: pa.Array, minutes: int) -> pa.Array:
+    """Return the names of the minutes of sessions that are so many minutes later.
 
-    >>> _moved("FIX.4.4:A->B 2025-01-02 23:59", 1)
-    'FIX.4.4:A->B 2025-01-03 00:00'
+    >>> _moved(pa.array(["FIX.4.4:A->B 2025-01-02 23:59"]), 1).to_pylist()
+    ['FIX.4.4:A->B 2025-01-03 00:00']
     """
-    text = session_minute[-_LENGTH:]
-    time = datetime.datetime.strptime(text, _WRITTEN).replace(tzinfo=datetime.UTC)
-    moved = time + datetime.timedelta(minutes=minutes)
-    return session_minute[:-_LENGTH] + f"{moved.year:04}-{moved:%m-%d %H:%M}"
+    time = pc.strptime(pc.utf8_slice_codeunits(session_minutes, -_LENGTH), _WRITTEN, "us")
+    moved = pc.add(time, pa.scalar(datetime.timedelta(minutes=minutes), pa.duration("us")))
+    texts = pc.utf8_slice_codeunits(moved.cast(pa.string()), 0, _LENGTH)
+    return pc.binary_join_element_wise(
+        pc.utf8_slice_codeunits(session_minutes, 0, -_LENGTH), texts, ""
+    )
