@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -23,7 +24,7 @@ from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, sources_of
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import Batch
 
-__all__ = ["Again", "CommitFn", "Limits", "OnCommit", "Run", "SetAside", "Writer"]
+__all__ = ["Again", "Around", "CommitFn", "Limits", "OnCommit", "Run", "SetAside", "Writer"]
 
 T = TypeVar("T")
 
@@ -32,6 +33,9 @@ _COMPARED = 1 << 16
 
 OnCommit = Callable[[Batch, int], None]
 """Called after a commit, for each of its batches, with the number of messages stored."""
+
+Around = Callable[[Sequence[Batch]], AbstractContextManager[None]]
+"""Called for each attempt to store batches, which is made inside of what it returns."""
 
 
 class Again(Protocol):
@@ -48,7 +52,8 @@ class Run:
     `sources` are the source ids, by key, of sources that planning has registered; a run without end
     may add to them. Others are registered when they are first seen. `rules` is the digest of the
     rules that the messages were read with, which is stored with the progress. With `replace`, rows
-    stored under other rules are stored anew. `on_commit` is called after each commit.
+    stored under other rules are stored anew. `on_commit` is called after each commit, and `around`
+    for each attempt.
 
     For a run without end: no batch waits for more than `seconds`, if that is less than the limit of
     the sink, except in a sink of files that are made once (Parquet). `again` tries again what a
@@ -61,6 +66,7 @@ class Run:
     on_commit: OnCommit | None = None
     seconds: float = math.inf
     again: "Again | None" = None
+    around: Around | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +298,8 @@ class CommitFn(beam.DoFn):
                 for batch in batches
             ]
             try:
-                counts = self._writer.write(numbered, rules=run.rules, replace=run.replace)
+                with run.around(batches) if run.around else nullcontext():
+                    counts = self._writer.write(numbered, rules=run.rules, replace=run.replace)
             except SetAside as some:
                 batches = some.batches
             else:

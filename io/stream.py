@@ -23,6 +23,7 @@ from apache_beam.io.unbounded_source import (
 )
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 
+from fixfeed.io.lag import Lag
 from fixfeed.io.ledger.ledger import Stretch
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import TICK, Block
@@ -69,6 +70,10 @@ class Feed(Protocol):
     @property
     def behind(self) -> str:
         """How much is known to be there and not read yet, for people; `` if nothing is."""
+
+    @property
+    def lag(self) -> Lag | None:
+        """The same as a number; None if there is no such thing, as in a replay."""
 
     def next(self, seconds: float) -> Block | None:
         """Return the next block; None if none has come within so many seconds, or it has ended.

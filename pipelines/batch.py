@@ -41,9 +41,9 @@ def run(job: Job, folder: Path) -> int:
     `folder` is the run's own, for counters and standard input.
     """
     files, unreadable = _found(job, folder)
-    counters = folder / "metrics"
+    counters = folder / metrics.COUNTERS
     counters.mkdir()
-    metrics.start(counters)
+    metrics.start(counters, [sink.name for sink in job.sinks], job.rules.protocol)
     with ExitStack() as stack:
         ledgers = opened(job.sinks, stack)
         runs = begun(job, ledgers)
@@ -134,7 +134,8 @@ def _write(job: Job, sink: Sink, plan: Plan, counters: Path) -> beam.PTransform:
             plan.sources[sink.name],
             job.rules.digest,
             job.settings.reprocess,
-            metrics.Committed(sink.name, counters),
+            metrics.Committed(sink.name, counters, job.rules.protocol.table),
+            around=metrics.Attempts(sink.name, counters),
         )
     )
 

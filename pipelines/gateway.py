@@ -20,6 +20,8 @@ from fixfeed.io.live.gateway import Gateway
 from fixfeed.io.live.listener import CannotListen, Listener
 from fixfeed.io.live.spool import DEFAULT as SPOOL
 from fixfeed.io.redaction import redact_text
+from fixfeed.pipelines.endpoint import HOST, Endpoint, read_port
+from fixfeed.pipelines.gateway_metrics import GatewayMetrics
 from fixfeed.pipelines.listeners import LISTENING, listeners_of
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.uris import UnknownPlace
@@ -47,10 +49,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--spool", default=SPOOL, metavar="FOLDER", help=f"where it writes (default: {SPOOL})"
     )
+    parser.add_argument(
+        "--metrics-port", metavar="PORT", help="give metrics to Prometheus at /metrics of this port"
+    )
+    parser.add_argument(
+        "--metrics-host", default=HOST, metavar="ADDRESS", help=f"of this address (default: {HOST})"
+    )
     options = read_words(parser, arguments)
     try:
         listeners = listeners_of(options.addresses)
-        asyncio.run(_serve(listeners, Path(options.spool), _stop_by_signals))
+        observer = _observer(listeners)
+        if options.metrics_port is not None:
+            port = read_port("metrics-port", options.metrics_port)
+            Endpoint().listen((options.metrics_host, port), observer.registry.collect, _say)
+        asyncio.run(_serve(listeners, Path(options.spool), observer, _stop_by_signals))
     except (CannotListen, UnknownPlace, UsageError) as error:
         _say(str(error))
         return 2
@@ -70,7 +82,7 @@ def of_a_job() -> None:
         signal.signal(number, signal.SIG_IGN)  # they are for the job
     listeners, spool = pickle.load(sys.stdin.buffer)
     try:
-        asyncio.run(_serve(listeners, spool, _stop_with_job))
+        asyncio.run(_serve(listeners, spool, _observer(listeners), _stop_with_job))
     except CannotListen as error:
         _answer({"error": str(error)})
         sys.exit(2)
@@ -79,11 +91,18 @@ def of_a_job() -> None:
         sys.exit(6)
 
 
+def _observer(listeners: Sequence[Listener]) -> GatewayMetrics:
+    return GatewayMetrics([one.text for one in listeners])
+
+
 async def _serve(
-    listeners: Sequence[Listener], spool: Path, watch: Callable[[Gateway, list[str]], None]
+    listeners: Sequence[Listener],
+    spool: Path,
+    observer: GatewayMetrics,
+    watch: Callable[[Gateway, list[str]], None],
 ) -> None:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # peers that break off are no errors
-    gateway = Gateway(listeners, spool, say=_say, begin=_BEGIN)
+    gateway = Gateway(listeners, spool, say=_say, observer=observer, begin=_BEGIN)
     listening = gateway.start()
     _say(f"listening to {' and '.join(listening)}, into the spool {spool}")
     watch(gateway, listening)

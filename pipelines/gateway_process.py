@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fixfeed.io.live.listener import Listener
+from fixfeed.pipelines.metrics import died
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.python_command import python_command
 
@@ -74,6 +75,7 @@ class GatewayProcess:
     def _watch(self) -> None:
         while True:
             code = self._process.wait()
+            died(self._process.pid)
             if self._over.wait(_AGAIN):
                 return
             self._say(

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from fixfeed.io.lag import Lag
 from fixfeed.io.redaction import redact_text
 from fixfeed.io.stream import Feed
 from fixfeed.pipelines.option import UsageError
@@ -131,6 +132,11 @@ class Watched:
     def behind(self) -> str:
         """See `Feed`."""
         return self._feed.behind
+
+    @property
+    def lag(self) -> Lag | None:
+        """See `Feed`."""
+        return self._feed.lag
 
     def next(self, seconds: float) -> Block | None:
         """See `Feed`."""

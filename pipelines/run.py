@@ -15,9 +15,12 @@ from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.pipelines import batch, dry_run, stream
 from fixfeed.pipelines.durations import seconds_until
 from fixfeed.pipelines.endings import OWN_ERROR, STOPPED, Ending
+from fixfeed.pipelines.endpoint import Endpoint
 from fixfeed.pipelines.health import served
 from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.metrics import COUNTERS
 from fixfeed.pipelines.options import read_settings
+from fixfeed.pipelines.run_metrics import RunMetrics
 from fixfeed.pipelines.running import GaveUp, Watch
 from fixfeed.pipelines.standard_streams import open_standard_streams
 from fixfeed.pipelines.workers import WorkerDied
@@ -41,33 +44,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return ending.error(SinkFailed(f"there is no place for temporary files: {error}"))
     watch = Watch(folder)
+    endpoint = Endpoint()
+    wait = 0.0
 
     def work() -> int:
+        nonlocal wait
         job = Job(read_settings(words, os.environ), watch, ending)
-        if job.settings.dry_run:
+        settings = job.settings
+        if settings.dry_run:
             return dry_run.run(job)
         _stop_in_time(job)
         with ExitStack() as serving:
-            if job.settings.health_port:
-                serving.enter_context(served(job.settings.health_port, job.health, job.say))
-            return stream.run(job, folder) if job.stream else batch.run(job, folder)
+            if settings.health_port:
+                serving.enter_context(served(settings.health_port, job.health, job.say))
+            if settings.metrics_port is not None:
+                address = settings.metrics_host, settings.metrics_port
+                endpoint.listen(address, RunMetrics(job, folder / COUNTERS), job.say)
+                wait = settings.metrics_wait
+            code = stream.run(job, folder) if job.stream else batch.run(job, folder)
+            endpoint.keep()
+            endpoint.wait(wait, watch.stop)
+            return code
 
     try:
         return watch.over(work)
     except (GaveUp, WorkerDied) as error:
         # The job's thread still waits, so the process must not wait for it.
         watch.workers.kill()
+        endpoint.keep()
         shutil.rmtree(folder, ignore_errors=True)
         # Nor for a sleeping reader of the report.
         code = STOPPED if isinstance(error, GaveUp) else OWN_ERROR
-        threading.Timer(1, os._exit, [code]).start()
-        os._exit(ending.error(error))
+        patience = 1 if code == STOPPED else 1 + wait
+        threading.Timer(patience, os._exit, [code]).start()
+        code = ending.error(error)
+        endpoint.wait(patience, lambda: code == STOPPED)
+        os._exit(code)
     except SystemExit as ended:
         raise SystemExit(ending.error(ended)) from None
     except BaseException as error:
         return ending.error(error)
     finally:
         watch.workers.kill()
+        endpoint.keep()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from fixfeed.io.live.spool import DEFAULT as SPOOL
 from fixfeed.pipelines.durations import read_duration, read_time_of_day
+from fixfeed.pipelines.endpoint import HOST, read_port
 from fixfeed.pipelines.kafka_output import KAFKA_PARAMETERS
 from fixfeed.pipelines.option import Kind, Option, UsageError
 from fixfeed.transforms.fix.framing.delimiter import read_delimiter
@@ -289,6 +290,26 @@ class Settings:
         default=120.0,
         shown="2m",
         read=partial(read_duration, "health-lag"),
+    )
+    metrics_port: int | None = _option(
+        _RUNNING,
+        "give the metrics of the run to Prometheus, at /metrics of this port; 0 is any free one",
+        "PORT",
+        read=partial(read_port, "metrics-port"),
+    )
+    metrics_host: str = _option(
+        _RUNNING,
+        "the address of --metrics-port; 0.0.0.0 means all of this machine",
+        "ADDRESS",
+        default=HOST,
+    )
+    metrics_wait: float = _option(
+        _RUNNING,
+        "how long the end of a run waits until its last metrics were fetched; not at all if not "
+        "given, or after a signal",
+        "TIME",
+        default=0.0,
+        read=partial(read_duration, "metrics-wait"),
     )
     dry_run: bool = _option(_RUNNING, "show what would be read, and the columns", default=False)
     quiet: bool = _option(_RUNNING, "show no progress", default=False)

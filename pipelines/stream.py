@@ -38,9 +38,9 @@ def run(job: Job, folder: Path) -> int:
     `folder` is the run's own, for counters.
     """
     set_options(job.settings.beam)
-    counters = folder / "metrics"
+    counters = folder / metrics.COUNTERS
     counters.mkdir()
-    metrics.start(counters)
+    metrics.start(counters, [sink.name for sink in job.sinks], job.rules.protocol)
     with ExitStack() as opened, ExitStack() as stack:
         again = TryAgain(job.watch.stop, job.health)
         ledgers = OpenLedgers(job, opened, again)
@@ -82,7 +82,7 @@ def _read(job: Job, feed: Feed, plan: Plan, counters: Path, again: TryAgain) -> 
     )
     with ExitStack() as stack:
         if not settings.quiet:
-            stack.enter_context(shown_without_end(_Now(feed, counters), job.errors))
+            stack.enter_context(shown_without_end(_Now(job, feed, counters), job.errors))
         pipeline = beam.Pipeline(runner=runner, options=options)
         build(
             pipeline,
@@ -90,22 +90,24 @@ def _read(job: Job, feed: Feed, plan: Plan, counters: Path, again: TryAgain) -> 
             parse=job.rules.parse(fix_json=job.fix_json),
             steps=job.rules.steps,
             sinks=[
-                (f"Write{number}", sink.write(_run_of(job, sink, plan, counters, again)))
+                (f"Write{number}", sink.write(_run_of(job, sink, feed, plan, counters, again)))
                 for number, sink in enumerate(job.sinks, 1)
             ],
         )
         pipeline.run().wait_until_finish()
 
 
-def _run_of(job: Job, sink: Sink, plan: Plan, counters: Path, again: TryAgain) -> Run:
-    count = metrics.Committed(
-        sink.name, counters, by_source=False, times=job.rules.protocol.table.times
-    )
+def _run_of(job: Job, sink: Sink, feed: Feed, plan: Plan, counters: Path, again: TryAgain) -> Run:
+    # The messages of a replay are as old as its log.
+    delays = not isinstance(feed, ReplayedFiles)
+    table = job.rules.protocol.table
+    count = metrics.Committed(sink.name, counters, table, by_source=False, delays=delays)
     return Run(
         # The feed's files are registered before their blocks come: once is enough.
         Registered(plan.sources[sink.name]),
         rules=job.rules.digest,
         on_commit=Stored(sink.name, count, job.health),
+        around=metrics.Attempts(sink.name, counters),
         seconds=job.settings.commit_after,
         again=again,
     )
@@ -114,7 +116,8 @@ def _run_of(job: Job, sink: Sink, plan: Plan, counters: Path, again: TryAgain) -
 class _Now:
     """Tells what a stream has brought so far."""
 
-    def __init__(self, feed: Feed, counters: Path):
+    def __init__(self, job: Job, feed: Feed, counters: Path):
+        self._clocks = job.rules.protocol.table.clock
         self._feed = feed
         self._counters = counters
         self._before = (time.monotonic(), 0)
@@ -127,7 +130,7 @@ class _Now:
         self._before = (now, read)
         text = f"{self._feed.state}: {read:,} messages"
         text += f", {(read - before) / max(now - since, 1e-9):,.0f}/s"
-        newest = metrics.newest(self._counters)
+        newest = metrics.newest(self._counters, self._clocks)
         if newest is not None:
             text += f", newest {newest:%Y-%m-%d %H:%M:%S}"
         behind = self._feed.behind

@@ -89,6 +89,11 @@ class Workers:
         threading.Thread(target=self._watch, args=(process, log), daemon=True).start()
         return process
 
+    @property
+    def living(self) -> int:
+        """How many processes live now."""
+        return sum(process.poll() is None for process in list(self._processes))
+
     def _watch(self, process: subprocess.Popen[bytes], log: Path) -> None:
         code = process.wait()
         if process.pid not in self._ending:

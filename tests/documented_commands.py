@@ -95,6 +95,8 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
         command = re.sub(r"speed=\d+", "speed=0", command)
     # Tests run side by side, and with those of other people.
     command = re.sub(r"(tcp://[\d.]+):\d+", lambda found: f"{found[1]}:{free_port()}", command)
+    command = re.sub(r"--metrics-port \d+", "--metrics-port 0", command)
+    command = re.sub(r"--metrics-wait \w+", "--metrics-wait 100ms", command)
     if re.search(r"follow:|tcp:|spool:|--input .?kafka:", command):
         # A comment may follow the options.
         command = re.sub(" --until [0-9:]+", "", command).replace(

@@ -63,12 +63,12 @@ ALLOWED = {
     },
     "transforms": {"fixfeed.transforms", "apache_beam"},
     "io/ledger": _LEDGER | _PROTOCOL,
-    "io/files": _LEDGER | {"fixfeed.io.files", "apache_beam"} | _PROTOCOL,
+    "io/files": _LEDGER | {"fixfeed.io.files", "fixfeed.io.lag", "apache_beam"} | _PROTOCOL,
     "io/live": _LEDGER
     | _PROTOCOL
     | {
         f"fixfeed.io.{name}"
-        for name in ("live", "fsync", "stream", "files.planned", "files.ranges")
+        for name in ("live", "fsync", "lag", "stream", "files.planned", "files.ranges")
     },
     "io/sql": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.sql"},
     "io/parquet": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.parquet", "fixfeed.transforms.names"},
@@ -77,7 +77,7 @@ ALLOWED = {
     | {"fixfeed.io.jsonl", "fixfeed.io.sql.progress", "fixfeed.transforms.failures"},
     "io/kafka": _SINK
     | _PROTOCOL
-    | {"fixfeed.io.kafka", "fixfeed.io.stream", "fixfeed.transforms.failures"},
+    | {"fixfeed.io.kafka", "fixfeed.io.lag", "fixfeed.io.stream", "fixfeed.transforms.failures"},
     "io": {"fixfeed.io", "apache_beam"} | _PROTOCOL | _VIEWS,
     "pipelines": {"fixfeed.pipelines", "fixfeed.transforms", "fixfeed.io", "apache_beam"},
     "pipelines/api.py": {"fixfeed.dashboard", "fixfeed.io", "fixfeed.pipelines"},

@@ -94,6 +94,7 @@ ELSEWHERE = {
     "fixfeed api postgresql://user@host/db --tokens tokens.yaml --host 0.0.0.0 --port 8443": (
         "tests/dashboard/test_api.py"
     ),
+    "fixfeed gateway tcp://0.0.0.0:9876 --metrics-port 9465": "tests/pipelines/test_endpoint.py",
     "pip install .": "tests/test_wheel.py",
     "pip install 'fixfeed[aws]'": "setup of Beam's own",
     "pip install 'fixfeed[kafka]'": "requirements.txt, whose extra has it",

@@ -24,6 +24,7 @@ from fixfeed.io.files.open_files import most_open
 from fixfeed.io.files.planned import Replaced
 from fixfeed.io.files.ranges import LONGEST, Range, reason_of, with_context
 from fixfeed.io.files.reading import read_blocks
+from fixfeed.io.lag import Lag
 from fixfeed.transforms.batch import FLUSH, Block
 from fixfeed.transforms.protocol import Protocol
 
@@ -107,8 +108,12 @@ class FollowedFiles:
     @property
     def behind(self) -> str:
         """See `Feed`."""
-        octets = sum(one.behind for one in list(self._growing.values()))
-        return f"{octets:,} bytes behind" if octets else ""
+        return str(self.lag)
+
+    @property
+    def lag(self) -> Lag:
+        """See `Feed`."""
+        return Lag(sum(one.behind for one in list(self._growing.values())), "bytes")
 
     def next(self, seconds: float) -> Block | None:
         """See `Feed`."""

@@ -124,6 +124,11 @@ class ReplayedFiles:
         return f"next message in {datetime.timedelta(seconds=round(-late))}"
 
     @property
+    def lag(self) -> None:
+        """See `Feed`."""
+        return None
+
+    @property
     def replayed(self) -> Replayed:
         """What was replayed so far."""
         return Replayed(

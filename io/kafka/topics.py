@@ -30,6 +30,7 @@ from fixfeed.io.kafka.group import Group
 from fixfeed.io.kafka.looking import Looking, Topics, in_background
 from fixfeed.io.kafka.records import Partition, PartitionId, Records
 from fixfeed.io.kafka.troubles import Troubles
+from fixfeed.io.lag import Lag
 from fixfeed.io.stream import Stored
 from fixfeed.transforms.batch import FLUSH, Block
 from fixfeed.transforms.protocol import Protocol
@@ -144,12 +145,17 @@ class KafkaTopics:
     @property
     def behind(self) -> str:
         """See `Feed`."""
+        return str(self.lag)
+
+    @property
+    def lag(self) -> Lag:
+        """See `Feed`."""
         records = 0
         with suppress(KafkaException, RuntimeError):  # it is closed, or knows no end yet
             for one in list(self._assigned.values()):
                 _, high = self._consumer.get_watermark_offsets(one.at(0), cached=True)
                 records += max(0, high - one.partition.next)
-        return f"{records:,} records behind" if records else ""
+        return Lag(records, "records")
 
     def next(self, seconds: float) -> Block | None:
         """See `Feed`."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fixfeed.io.files.ranges import LONGEST
+from fixfeed.io.lag import Lag
 from fixfeed.io.ledger.ledger import gaps
 from fixfeed.io.live.reading import SpooledConnection
 from fixfeed.io.live.recovery import recovered
@@ -103,8 +104,12 @@ class SpoolFeed:
     @property
     def behind(self) -> str:
         """See `Feed`."""
-        octets = sum(one.behind for one in list(self._open.values()))
-        return f"{octets:,} bytes behind" if octets else ""
+        return str(self.lag)
+
+    @property
+    def lag(self) -> Lag:
+        """See `Feed`."""
+        return Lag(sum(one.behind for one in list(self._open.values())), "bytes")
 
     def next(self, seconds: float) -> Block | None:
         """See `Feed`; after the blocks of a round comes `ROUND`, so that sinks commit them."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from fixfeed.io.live.lacking import (
     FULL,
@@ -29,7 +30,7 @@ from fixfeed.io.live.recovery import recover
 from fixfeed.io.live.spool import PRIVATE, Kind, connection_name
 from fixfeed.io.live.writing import SEGMENT, Group, SpoolWriter
 
-__all__ = ["Gateway"]
+__all__ = ["Gateway", "Observer"]
 
 _GROUP = 0.004  # seconds in which writes are gathered before they are synced
 _SYNCING = 8  # threads; the syncs of a file system that go on at once become one
@@ -46,11 +47,31 @@ def _now() -> int:
     return time.time_ns() // 1000
 
 
+class Observer(Protocol):
+    """Is told what happens at a listener, which is named by its text."""
+
+    def opened(self, listener: str) -> None:
+        """A connection was accepted."""
+
+    def closed(self, listener: str) -> None:
+        """A connection is over."""
+
+    def refused(self, listener: str) -> None:
+        """A connection was refused."""
+
+    def received(self, listener: str, octets: int) -> None:
+        """So many bytes have come."""
+
+    def paused(self, paused: bool) -> None:
+        """Nothing is read from now on, as there is no room; or it is read again."""
+
+
 class Gateway:
     """Listens until it is stopped: `start`, `run`, and `stop` from any signal handler or task.
 
-    `begin` is how a message begins: segments are cut there if possible. `say` is given a sentence
-    about what people should know: a full disk, refused peers, torn bytes of an earlier gateway.
+    `observer` is told what happens. `begin` is how a message begins: segments are cut there if
+    possible. `say` is given a sentence about what people should know: a full disk, refused peers,
+    torn bytes of an earlier gateway.
     """
 
     def __init__(
@@ -59,6 +80,7 @@ class Gateway:
         spool: Path,
         *,
         say: Callable[[str], None],
+        observer: Observer | None = None,
         begin: bytes = b"",
         segment: int = SEGMENT,
     ):
@@ -66,6 +88,7 @@ class Gateway:
         self._listeners = listeners
         self._spool = spool
         self.say = say
+        self.observer = observer
         self._begin = begin
         self._segment = segment
         self._locks: list[Lock] = []
@@ -211,16 +234,20 @@ class Gateway:
             host, port = where[:2]
             count = len(self._open[listener.text]) + self._pending[listener.text]
             if not listener.allows(host):
-                self._refuse(f"refused {host}: {listener.text} does not allow its address")
+                self._refuse(
+                    f"refused {host}: {listener.text} does not allow its address", listener
+                )
             elif count >= listener.max_connections:
                 self._refuse(
                     f"refused {host}: {listener.text} has {count:,} connections already; more are "
-                    "allowed with max-connections"
+                    "allowed with max-connections",
+                    listener,
                 )
             elif self._held() >= self._most:
                 self._refuse(
                     f"refused {host}: there are {self._most:,} connections already, and this "
-                    "process may have no more open files; more are allowed with ulimit -n"
+                    "process may have no more open files; more are allowed with ulimit -n",
+                    listener,
                 )
             else:
                 self._pending[listener.text] += 1
@@ -249,12 +276,15 @@ class Gateway:
             )
         except OSError as error:
             why = getattr(error, "reason", "") or error.strerror or str(error)
-            self._refuse(f"refused {host}: no TLS with it: {str(why).lower().replace('_', ' ')}")
+            text = f"refused {host}: no TLS with it: {str(why).lower().replace('_', ' ')}"
+            self._refuse(text, listener)
         finally:
             self._pending[listener.text] -= 1
 
-    def _refuse(self, text: str) -> None:
-        """Say that a peer was refused, every ten seconds at most."""
+    def _refuse(self, text: str, listener: Listener | None = None) -> None:
+        """Say that a peer of a listener was refused, every ten seconds at most."""
+        if listener and self.observer:
+            self.observer.refused(listener.text)
         self._refused[text] += 1
         now = time.monotonic()
         if now >= self._next_refusal:
@@ -266,6 +296,8 @@ class Gateway:
     def begun(self, connection: "_Connection") -> None:
         """Count a connection."""
         self._open[connection.listener.text].add(connection)
+        if self.observer:
+            self.observer.opened(connection.listener.text)
         if self.is_full:
             connection.pause()
 
@@ -280,6 +312,8 @@ class Gateway:
     def over(self, connection: "_Connection") -> None:
         """Count a connection no more."""
         self._open[connection.listener.text].discard(connection)
+        if self.observer:
+            self.observer.closed(connection.listener.text)
 
     def was_written(self, connection: "_Connection") -> None:
         """Have what was written to a connection synced."""
@@ -293,6 +327,8 @@ class Gateway:
             self.stop()
         elif not self.is_full:
             self._room.clear()
+            if self.observer:
+                self.observer.paused(True)
             for connection in self._all():
                 connection.pause()
             if error.errno in FULL:
@@ -325,6 +361,8 @@ class Gateway:
                     return
         self.say(f"the spool {self._spool} {over}, and connections are read")
         self._room.set()
+        if self.observer:
+            self.observer.paused(False)
         self._written.set()
         for connection in self._all():
             connection.resume()
@@ -430,6 +468,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard = time.monotonic()
+        if self._gateway.observer:
+            self._gateway.observer.received(self.listener.text, len(data))
         self._write(lambda: self.writer.append(data, _now()))
         if self.writer.position + len(data) >= _LARGEST - (1 << 20):
             self.close(Kind.FULL)

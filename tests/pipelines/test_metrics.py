@@ -64,5 +64,5 @@ def test_the_newest_message_may_have_any_time_that_a_message_has(
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
     metrics.start(tmp_path)
     batch = FIX.parse(Block("file:/a", 0, encode([(35, b"0"), (52, sent)])))
-    metrics.Committed("sink", tmp_path, times=["captured_at", "sending_time"])(batch, 1)
-    assert metrics.newest(tmp_path) == newest
+    metrics.Committed("sink", tmp_path, FIX.table)(batch, 1)
+    assert metrics.newest(tmp_path, FIX.table.clock) == newest

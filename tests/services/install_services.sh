@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the tests start themselves, where it is missing: PostgreSQL, jq, and Java, Maven and
 # openssl for a Kafka broker, whose jars (43 MB) go once into the folder
-# ${XDG_CACHE_HOME:-~/.cache}/fixfeed-tests/kafka.
+# ${XDG_CACHE_HOME:-~/.cache}/fixfeed-tests/kafka. Prometheus is unpacked beside it from Debian's
+# package, as installing that would start a service.
 set -eu
 here=$(dirname "$0")
 missing=""
@@ -21,8 +22,21 @@ if [ -n "$missing" ]; then
     $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/fixfeed-tests"
+if ! command -v prometheus >/dev/null 2>&1 && [ ! -x "$cache/prometheus/usr/bin/promtool" ]; then
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo"
+    download=$(mktemp -d)
+    chmod 755 "$download"
+    $sudo apt-get update -qq
+    (cd "$download" && apt-get download -qq prometheus 2>/dev/null)
+    mkdir -p "$cache"
+    dpkg-deb -x "$download"/prometheus_*.deb "$cache/prometheus"
+    rm -rf "$download"
+fi
+
 # The copy of pom.xml comes last: with it, all jars of these versions are there.
-jars="${XDG_CACHE_HOME:-$HOME/.cache}/fixfeed-tests/kafka"
+jars="$cache/kafka"
 if ! cmp -s "$here/kafka/pom.xml" "$jars/pom.xml"; then
     rm -rf "$jars"
     mkdir -p "$jars"

@@ -1,0 +1,92 @@
+"""The metrics of a run, as its endpoint gives them: what sinks have counted, and how the run is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import prometheus_client
+from prometheus_client.metrics_core import GaugeMetricFamily
+
+from fixfeed.pipelines import metrics
+from fixfeed.pipelines.instruments import TOLD
+from fixfeed.pipelines.job import Job
+
+__all__ = ["RunMetrics", "short_names"]
+
+
+class RunMetrics:
+    """Collects the metrics of a run."""
+
+    def __init__(self, job: Job, folder: Path):
+        """`folder` is where its counters are, once it has begun."""
+        self._job = job
+        self._folder = folder
+        self._sinks = short_names([sink.name for sink in job.sinks])
+        lookups = [one.name for one in job.rules.lookups]
+        # A lookup is a file and a column; names of files are no labels.
+        columns = numbered([one.on for one in job.rules.lookups])
+        self._lookups = dict(zip(lookups, columns, strict=True))
+
+    def __call__(self) -> Iterator[prometheus_client.Metric]:
+        """Yield them as they are now, with short names of sinks and lookups."""
+        yield from self._told()
+        if self._folder.is_dir():
+            for metric in metrics.collected(self._folder):
+                metric.samples = [
+                    one._replace(labels=self._shortened(one.labels)) for one in metric.samples
+                ]
+                yield metric
+
+    def _shortened(self, labels: Mapping[str, str]) -> dict[str, str]:
+        short = dict(labels)
+        for word, names in (("sink", self._sinks), ("lookup", self._lookups)):
+            if word in short:
+                short[word] = names.get(short[word], short[word])
+        return short
+
+    def _told(self) -> Iterator[prometheus_client.Metric]:
+        job = self._job
+        report = job.health.report()
+        yield _gauge("fixfeed_build_info", {(version("fixfeed"),): 1})
+        yield _gauge("fixfeed_ready", {(): report["ready"]})
+        yield _gauge("fixfeed_sinks_away", {(): len(report["away"])})
+        if job.stream:
+            waiting = report["waiting_seconds"].items()
+            yield _gauge(
+                "fixfeed_oldest_waiting_seconds",
+                {(self._sinks[sink],): seconds for sink, seconds in waiting},
+            )
+        lag = job.health.feed.lag if job.health.feed else None
+        if lag is not None:
+            yield _gauge(f"fixfeed_source_lag_{lag.unit}", {(): lag.amount})
+        yield _gauge("fixfeed_worker_processes", {(): job.watch.workers.living})
+
+
+def _gauge(name: str, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, TOLD[name].help, labels=TOLD[name].labels)
+    for labels, value in values.items():
+        family.add_metric(labels, float(value))
+    return family
+
+
+def short_names(sinks: Sequence[str]) -> dict[str, str]:
+    """Return short names of sinks, which tell no server, folder or user.
+
+    >>> short_names(["sqlite:///day.db", "parquet:lake/", "parquet:other/"])
+    {'sqlite:///day.db': 'sqlite', 'parquet:lake/': 'parquet', 'parquet:other/': 'parquet-2'}
+    """
+    schemes = numbered([name.partition(":")[0] for name in sinks])
+    return dict(zip(sinks, schemes, strict=True))
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return the names with a number where one comes again.
+
+    >>> numbered(["symbol", "account", "symbol"])
+    ['symbol', 'account', 'symbol-2']
+    """
+    result = []
+    for place, name in enumerate(names):
+        before = names[:place].count(name)
+        result.append(f"{name}-{before + 1}" if before else name)
+    return result
