@@ -42,10 +42,11 @@ def send(port, data):
 
 
 @contextmanager
-def stream(folder, uri):
+def stream(folder, uri, watching):
     """Run a stream that stores what peers send, whose gateway is killed in between.
 
-    Three sessions send 40 messages each, one of which has a wrong CheckSum, and some text.
+    `watching` scrapes it. Three sessions send 40 messages each, the last of which has a wrong
+    CheckSum, and some text.
     """
     job = Process(
         "--json",
@@ -59,6 +60,8 @@ def stream(folder, uri):
         *METRICS,
     )
     try:
+        watching.scrape("stream", url_of(job))
+        watching.until('fixfeed_messages_read_total{instance="stream"}')
         for session in (b"A", b"B", b"C"):
             data = b"".join(message(session, number) for number in range(1, 40))
             wrong = message(session, 40)

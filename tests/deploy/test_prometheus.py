@@ -1,5 +1,6 @@
 """A real Prometheus scrapes jobs whose processes are killed, and its numbers are the database's."""
 
+import json
 import os
 import random
 import signal
@@ -17,6 +18,8 @@ from tests.pipelines.test_follow import wait_until
 from tests.services.prometheus_server import RULES, prometheus, promtool
 from tests.transforms.fix.messages import random_log
 
+GRAFANA = RULES.parent / "grafana"
+
 
 @pytest.fixture(scope="module")
 def watching():
@@ -28,8 +31,7 @@ def watching():
 def running(watching, tmp_path_factory):
     """A stream that Prometheus scrapes, and the file of its database."""
     folder = tmp_path_factory.mktemp("stream")
-    with stream(folder, f"sqlite:///{folder}/fixfeed.db") as job:
-        watching.scrape("stream", url_of(job))
+    with stream(folder, f"sqlite:///{folder}/fixfeed.db", watching) as job:
         yield job, folder / "fixfeed.db"
 
 
@@ -89,6 +91,28 @@ def test_sessions_have_the_time_of_their_newest_message(watching, running):
     assert all(seconds < 300 for seconds in now.values())
 
 
+def test_every_query_of_every_panel_has_an_answer(watching, running):
+    """Series that are counted since the job was killed at last have two values by then."""
+    queries = [
+        target["expr"]
+        for file in GRAFANA.glob("*.json")
+        for panel in json.loads(file.read_text())["panels"]
+        for target in panel.get("targets", [])
+    ]
+    assert len(queries) > 30
+    for query in queries:
+        named = query.replace("$instance", ".*").replace("$__rate_interval", "10s")
+        assert "$" not in named
+        watching.until(named, seconds=20)
+
+
+def test_every_rule_has_been_recorded(watching, running):
+    groups = watching.asked("rules", type="record")["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert len(rules) == 5
+    assert all(rule["health"] == "ok" and watching.until(rule["name"]) for rule in rules)
+
+
 def test_the_numbers_of_a_run_whose_worker_was_killed_are_those_of_its_database(
     watching, postgresql, tmp_path
 ):
@@ -97,7 +121,7 @@ def test_the_numbers_of_a_run_whose_worker_was_killed_are_those_of_its_database(
     log = random_log(numbers, 300, mutated=0.1, delimiter=b"|")
     for number in range(2):
         long = b"8=FIX.4.4|9=5|35=B|58=%s|10=000|\n" % numbers.randbytes(2000).hex().encode()
-        (tmp_path / f"{number}.log").write_bytes(log + long * 4000 + log)
+        (tmp_path / f"{number}.log").write_bytes(log + long * 3000 + log)
     words = ["--input", f"{tmp_path}/*.log", "--output", postgresql, "--quiet", "--json"]
     words += ["--workers", "2", "--no-derive", *METRICS, "--metrics-wait", "1m"]
     with (
