@@ -90,7 +90,9 @@ COUNTED = {
 TOLD = {
     "fixfeed_build_info": Instrument(_GAUGE, "1; the label has the version", ("version",)),
     "fixfeed_ready": Instrument(_GAUGE, "1 if the run is ready, as /ready says, else 0"),
-    "fixfeed_sinks_away": Instrument(_GAUGE, "Sinks that fail now and are tried again"),
+    "fixfeed_troubles": Instrument(
+        _GAUGE, "Sinks, and brokers of the input, that fail now and are tried again"
+    ),
     "fixfeed_oldest_waiting_seconds": Instrument(
         _GAUGE, "How long the oldest that a sink has not stored has waited", ("sink",)
     ),

@@ -49,7 +49,7 @@ class RunMetrics:
         report = job.health.report()
         yield _gauge("fixfeed_build_info", {(version("fixfeed"),): 1})
         yield _gauge("fixfeed_ready", {(): report["ready"]})
-        yield _gauge("fixfeed_sinks_away", {(): len(report["away"])})
+        yield _gauge("fixfeed_troubles", {(): len(report["away"])})
         if job.stream:
             waiting = report["waiting_seconds"].items()
             yield _gauge(

@@ -67,9 +67,9 @@ RUNS = [
                 bad=1,
             ),
             Stat(
-                "Sinks away",
-                "Sinks that fail and are tried again.",
-                f"sum({_of('fixfeed_sinks_away')})",
+                "Troubles",
+                "Sinks, and brokers of the input, that fail and are tried again.",
+                f"sum({_of('fixfeed_troubles')})",
                 bad=1,
             ),
             Stat(
