@@ -158,6 +158,8 @@ def _has_sent(running, kafka, topic, count):
 def _sent(kafka, topic):
     there = topic in kafka.admin().list_topics(timeout=10).topics
     return sum(kafka.ends(topic)) if there else 0
+
+
 def test_what_a_log_means_is_a_table(place):
     printed = outcome("A log as a table 5", place)
     assert "fills" in printed
