@@ -91,9 +91,9 @@ MSG_TYPES = ("8", "9", "AB", "AC", "AE", "AK", "D", "E", "F", "G", "H", "J", "N"
 DAY = 86_400_000_000  # microseconds
 
 _WANTED = (
-    "OrigSendingTime|PossResend|SecondaryOrderID|OrdRejReason|CxlRejReason|CopyMsgIndicator"
-    "|MultiLegReportingType|BusinessReject(?:RefID|Reason)|RefMsgType|ListID|AllocID"
-    "|NoOrders|NoSides|NoAffectedOrders"
+    *("OrigSendingTime", "PossResend", "SecondaryOrderID", "OrdRejReason", "CxlRejReason"),
+    *("CopyMsgIndicator", "MultiLegReportingType", "BusinessRejectRefID", "BusinessRejectReason"),
+    *("RefMsgType", "ListID", "AllocID", "NoOrders", "NoSides", "NoAffectedOrders"),
 )
 IDS: Mapping[str, tuple[str, ...]] = {
     "cl_ord_id": ("ClOrdID",),
@@ -239,20 +239,21 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
 
 
 def more_of(fields: pa.Array) -> dict[int, Mapping[str, Any]]:
-    """Return the fields without a column by row, where there are any that matter.
+    """Return the fields without a column that matter, by row, where there are any.
 
     Of a field that repeats it is the first value; a group is the list of its entries.
     """
-    wanted = pc.match_substring_regex(fields, f'"(?:{_WANTED})"').fill_null(False)
+    wanted = pc.match_substring_regex(fields, f'"(?:{"|".join(_WANTED)})"').fill_null(False)
     rows = pc.indices_nonzero(wanted)
-    texts = fields.take(rows).to_pylist()
-    return {
-        row: {
-            name: (text_of(value) or value) if isinstance(value, list) else value
-            for name, value in orjson.loads(text).items()
-        }
-        for row, text in zip(rows.to_pylist(), texts, strict=True)
-    }
+    found: dict[int, Mapping[str, Any]] = {}
+    for row, text in zip(rows.to_pylist(), fields.take(rows).to_pylist(), strict=True):
+        read = orjson.loads(text)
+        more = {name: read[name] for name in _WANTED if name in read}
+        for name, value in more.items():
+            if isinstance(value, list):
+                more[name] = text_of(value) or value
+        found[row] = more
+    return found
 
 
 def entries(more: Mapping[str, Any], groups: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:

@@ -18,7 +18,7 @@ from fixfeed.transforms.fix.orders.schema import TABLES
 from fixfeed.transforms.fix.orders.sequence import steps
 from fixfeed.transforms.fix.schema import DATE, DECIMAL
 
-__all__ = ["OF_ORDER", "OF_REPORT", "key_of", "rows_of"]
+__all__ = ["OF_ORDER", "OF_REPORT", "key_of", "rows_of", "without_collector"]
 
 
 def rows_of(messages: pa.Table) -> dict[str, pa.Table]:
@@ -26,7 +26,7 @@ def rows_of(messages: pa.Table) -> dict[str, pa.Table]:
 
     This is the definition of the tables.
     """
-    with _without_collector():
+    with without_collector():
         events = Events(messages)
         ids = ids_of(events)
         made = _Made(events, ids)
@@ -36,7 +36,7 @@ def rows_of(messages: pa.Table) -> dict[str, pa.Table]:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Keep Python from looking for cycles among millions of objects, a third of the time."""
     enabled = gc.isenabled()
     gc.disable()

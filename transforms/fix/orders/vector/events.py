@@ -5,6 +5,7 @@ and an event after all others for each entry.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,17 +66,24 @@ class Events:
 
     def told(self, name: str) -> pa.Array:
         """Return the texts of a field without a column."""
-        if name in self._told:
-            return self._told[name]
-        places = np.full(len(self), -1)
-        texts: list[str] = []
+        if name not in self._told:
+            events, texts = self._texts.get(name, ([], []))
+            places = np.full(len(self), -1)
+            places[events] = np.arange(len(events))
+            column = pa.array(texts, pa.string()).take(pa.array(places, mask=places < 0))
+            self._told[name] = column
+        return self._told[name]
+
+    @cached_property
+    def _texts(self) -> dict[str, tuple[list[int], list[str]]]:
+        """The fields in `more` that are texts: their events and values, by name."""
+        found: dict[str, tuple[list[int], list[str]]] = {}
         for event, more in self.more.items():
-            text = more.get(name)
-            if isinstance(text, str):
-                places[event] = len(texts)
-                texts.append(text)
-        found = pa.array(texts, pa.string()).take(pa.array(places, mask=places < 0))
-        self._told[name] = found
+            for name, value in more.items():
+                if isinstance(value, str):
+                    events, texts = found.setdefault(name, ([], []))
+                    events.append(event)
+                    texts.append(value)
         return found
 
     def _divide(self) -> tuple[Ints, Flags]:

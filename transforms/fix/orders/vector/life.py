@@ -133,17 +133,11 @@ def _terms(steps: Steps) -> dict[str, pa.Array]:
 def _asked(steps: Steps) -> Ints:
     """Return for each report of a replace the line of its request; -1 for all other lines."""
     lines = steps.lines
-    many = int(steps.cl_ord_id.max(initial=0)) + 1
-    keys = lines.chain * many + steps.cl_ord_id
-    requests = np.flatnonzero(steps.request & (steps.cl_ord_id >= 0))
-    requests = requests[np.argsort(keys[requests], kind="stable")]
+    has_id = steps.cl_ord_id >= 0
+    replaced = np.flatnonzero(steps.replaced & has_id)
+    requests = lines.match(steps.request & has_id, steps.cl_ord_id, replaced, steps.cl_ord_id)
     found = np.full(len(lines), -1)
-    replaced = np.flatnonzero(steps.replaced & (steps.cl_ord_id >= 0))
-    if len(requests):
-        place = np.searchsorted(keys[requests], keys[replaced])
-        request = requests[np.minimum(place, len(requests) - 1)]
-        meant = (keys[request] == keys[replaced]) & (request < replaced)
-        found[replaced[meant]] = request[meant]
+    found[replaced] = np.where(requests < replaced, requests, -1)
     return found
 
 
@@ -235,7 +229,7 @@ def _statuses(steps: Steps) -> tuple[Ints, Ints, Flags]:
     begins[at[changes]] = True
     letters = [np.where((one < 0) | (one > 127), 0, one) for one in (before, status)]
     wrong = np.zeros(len(lines), bool)
-    wrong[at] = _WRONG[letters[0], letters[1]] & steps.report[at] & ~steps.told[at]
+    wrong[at] = _WRONG[letters[0], letters[1]] & (steps.report & ~steps.told & ~steps.change)[at]
     which = np.zeros(len(lines), bool)
     which[at] = True
     return lines.last(which), lines.last(begins), lines.any(wrong)

@@ -9,7 +9,8 @@ A chain is regular if
 * there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
 * the requests have ClOrdIDs of their own, and each is accepted or refused once at the most;
 * no report of a new order (ExecType New) comes after one of an end;
-* there are no busts or corrections, and each fill has an ExecID of its own;
+* fills, busts and corrections have ExecIDs of their own; a bust or correction is of a fill that
+  came before, and each fill has one at the most;
 * quantities and prices, and sums of quantities, are below 2**61 of their last place.
 
 All others are odd, and left to `orders.life`, which says what is right.
@@ -28,7 +29,7 @@ __all__ = ["odd_chains"]
 def odd_chains(steps: Steps) -> Flags:
     """Return which chains are not regular."""
     lines, events = steps.lines, steps.events
-    wrong = ~lines.of(REGULAR) | steps.change
+    wrong = ~lines.of(REGULAR) | steps.unknown | (steps.change & (steps.exec_id < 0))
     wrong |= (steps.new | steps.request) & (steps.cl_ord_id < 0)
     wrong |= steps.report & steps.equals(events.told("OrdRejReason"), DUPLICATE)
     wrong |= events.poss_dup[lines.event] | steps.has(events.told("PossResend"))
@@ -42,11 +43,11 @@ def odd_chains(steps: Steps) -> Flags:
     odd |= (first_end >= 0) & (lines.last(steps.again_new) > first_end)
     odd |= lines.summed(np.abs(steps.numbers["last_qty"][0].astype(float))) > LARGE
     answered = (steps.accepted | steps.refusal) & (steps.cl_ord_id >= 0)
-    (exec_id,) = lines.coded(events["exec_id"])
     for which, codes in (
         (steps.request, steps.cl_ord_id),
         (answered, steps.cl_ord_id),
-        (steps.fill & (exec_id >= 0), exec_id),
+        ((steps.fill | steps.change) & (steps.exec_id >= 0), steps.exec_id),
+        (steps.change, steps.exec_ref_id),
     ):
         odd |= _repeated(lines, which, codes)
     return odd

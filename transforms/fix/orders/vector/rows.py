@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.fix.orders.chains import SECONDARY
-from fixfeed.transforms.fix.orders.fills import FILL
-from fixfeed.transforms.fix.orders.rows import OF_ORDER, OF_REPORT, key_of
+from fixfeed.transforms.fix.orders.fills import CORRECTION, FILL
+from fixfeed.transforms.fix.orders.rows import OF_ORDER, OF_REPORT, key_of, without_collector
 from fixfeed.transforms.fix.orders.rows import rows_of as rows_one_by_one
 from fixfeed.transforms.fix.orders.schema import TABLES
 from fixfeed.transforms.fix.orders.vector.chains import (
@@ -32,6 +32,11 @@ def rows_of(messages: pa.Table, events: Events, ids: Ids) -> dict[str, pa.Table]
     `events` and `ids` are those of the messages. What is regular is told here, all else by
     `orders.rows`.
     """
+    with without_collector():
+        return _rows_of(messages, events, ids)
+
+
+def _rows_of(messages: pa.Table, events: Events, ids: Ids) -> dict[str, pa.Table]:
     chain = chains(events, ids)
     of_chain = np.flatnonzero(chain >= 0)
     steps = Steps(Lines(events, of_chain, chain[of_chain]))
@@ -65,7 +70,7 @@ def _regular_rows(steps: Steps, ids: Ids, regular: Flags) -> dict[str, pa.Table]
         "orders": _table("orders", orders).filter(pa.array(regular)),
         "order_ids": _order_ids(steps, ids, keys, kept),
         "order_messages": _order_messages(steps, keys, kept),
-        "executions": _executions(steps, ids, keys, kept[steps.fill[kept]], orders),
+        "executions": _executions(steps, ids, keys, kept[steps.execution[kept]], orders),
     }
 
 
@@ -142,17 +147,17 @@ def _order_ids(steps: Steps, ids: Ids, keys: Ints, kept: Ints) -> pa.Table:
 def _executions(
     steps: Steps, ids: Ids, keys: Ints, fills: Ints, orders: dict[str, pa.Array]
 ) -> pa.Table:
-    """Return the fills on these lines."""
+    """Return the fills and corrections on these lines."""
     lines, events = steps.lines, steps.events
     chain, count = lines.chain[fills], len(fills)
-    none = pa.nulls(count, pa.string())
+    changed = steps.changed_by[fills]
     columns = {
         "order_key": pa.array(keys[chain]),
         "session_pair": _pairs(ids, events.pair[lines.event[fills]]),
-        "kind": pa.repeat(pa.scalar(FILL, pa.string()), count),
-        "stands": pa.array(np.ones(count, bool)),
-        "corrected_by": none,
-        "busted_by": none,
+        "kind": pa.array([FILL, CORRECTION]).take(pa.array(steps.correction[fills].astype(int))),
+        "stands": pa.array(steps.stands[fills]),
+        "corrected_by": lines.take(events["exec_id"], lines.those(changed, steps.correction)),
+        "busted_by": lines.take(events["exec_id"], lines.those(changed, steps.bust)),
         "copies": pa.array(np.zeros(count, np.int64)),
         "multi_leg_reporting_type": lines.take(events.told("MultiLegReportingType"), fills),
         "drop_copy": pa.array(steps.copies[fills]),

@@ -85,6 +85,22 @@ class Lines:
         codes = coded.to_numpy().astype(np.int64).reshape(len(columns), -1)
         return [one[self.event] for one in codes]
 
+    def match(self, which: Flags, codes: Ints, lines: Ints, by: Ints) -> Ints:
+        """Return for each of some lines one of `which` in its chain with the code it has in `by`.
+
+        It is -1 where there is none.
+        """
+        many = int(max(codes.max(initial=0), by.max(initial=0))) + 1
+        those = np.flatnonzero(which)
+        keys = self.chain[those] * many + codes[those]
+        order = np.argsort(keys, kind="stable")
+        those, keys = those[order], keys[order]
+        wanted = self.chain[lines] * many + by[lines]
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        if not len(keys):
+            return np.full(len(lines), -1)
+        return np.where(keys[place] == wanted, those[place], -1)
+
     def first(self, which: Flags) -> Ints:
         """Return the first of these lines in each chain; -1 where there is none."""
         if not len(self.start):

@@ -26,9 +26,10 @@ class Steps:
 
     `report` is an ExecutionReport, `refusal` a cancel reject, `business` a business reject.
     `told` are reports of a status that was asked for; `replaced`, `cancelled`, `rejected` and
-    `again_new` those that say that; `fill` and `change` (a bust or a correction) are as
-    `orders.fills.kind_of` has them. `accepted` are those that end what was asked for.
-    `counts` are fills of the order itself, not of one of its legs; `copies` are drop copies.
+    `again_new` those that say that; `accepted` those that end what was asked for; `copies` are drop
+    copies. `fill`, `bust` and `correction` are as `orders.fills.kind_of` has them; `changed_by` is
+    the line that busts or corrects a fill, and `unknown` are those that change no fill. `stands`
+    are fills and corrections that count, and `counts` those of the order itself, not of a leg.
     `unreported` are the lines before the first report.
     `cl_ord_id` and `original` number texts, with -1 for none; `numbers` are `Lines.numbers`.
     """
@@ -54,9 +55,18 @@ class Steps:
         self.again_new = new & ~is_one(self.transaction, "123")
         self.accepted = self.replaced | self.cancelled
         self.numbers = {name: lines.numbers(name) for name in _NUMBERS}
-        self.fill, self.change = self._fills()
+        self.fill, self.bust, self.correction = self._fills()
+        self.change = self.bust | self.correction
+        self.execution = self.fill | self.correction
+        self.exec_id, self.exec_ref_id = lines.coded(
+            self.events["exec_id"], self.events["exec_ref_id"]
+        )
+        self.changed_by, self.unknown = self._changed()
+        quantity, there, _ = self.numbers["last_qty"]
+        self.stands = self.fill & (self.changed_by < 0)
+        self.stands |= self.correction & there & (quantity != 0)
         leg = self.equals(self.events.told("MultiLegReportingType"), "2")
-        self.counts = self.fill & ~leg
+        self.counts = self.stands & ~leg
         self.copies = self.equals(self.events.told("CopyMsgIndicator"), "Y")
         first = lines.first(self.report)
         first = np.where(first < 0, len(lines), first)
@@ -67,15 +77,33 @@ class Steps:
         by_status = (self.exec_type == 0) & is_one(self.status, letter)
         return self.report & (is_one(self.exec_type, letter) | by_status)
 
-    def _fills(self) -> tuple[Flags, Flags]:
+    def _fills(self) -> tuple[Flags, Flags, Flags]:
         quantity, there, _ = self.numbers["last_qty"]
         plain = self.report & ~is_one(self.transaction, "123")
-        change = plain & is_one(self.exec_type, "HG")
-        plain &= ~change & ~(there & (quantity == 0))
+        bust, correction = (
+            self.report & is_one(self.transaction, number) | plain & is_one(self.exec_type, letter)
+            for number, letter in ("1H", "2G")
+        )
+        plain &= ~bust & ~correction & ~(there & (quantity == 0))
         filled = (self.exec_type == 0) & there & (quantity > 0)
         filled &= ~is_one(self.status, NO_FILL)
-        change |= self.report & is_one(self.transaction, "12")
-        return plain & (is_one(self.exec_type, "F12") | filled), change
+        return plain & (is_one(self.exec_type, "F12") | filled), bust, correction
+
+    def _changed(self) -> tuple[Ints, Flags]:
+        """Return by which line each fill is busted or corrected, -1 if it is not.
+
+        And which busts and corrections are of no fill that came before.
+        """
+        changes = np.flatnonzero(self.change & (self.exec_ref_id >= 0))
+        fills = self.lines.match(
+            self.fill & (self.exec_id >= 0), self.exec_id, changes, self.exec_ref_id
+        )
+        known = (fills >= 0) & (fills < changes)
+        changed_by = np.full(len(self.lines), -1)
+        changed_by[fills[known]] = changes[known]
+        unknown = self.change.copy()
+        unknown[changes[known]] = False
+        return changed_by, unknown
 
     def has(self, column: pa.Array) -> Flags:
         """Return on which lines a column of events is not null."""
