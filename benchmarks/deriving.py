@@ -1,48 +1,121 @@
-"""What deriving costs: beside loading, from scratch, and how soon an order is found.
+"""What deriving costs beside loading, and from scratch, and how soon an order is found.
 
 python -m benchmarks.deriving --messages 300000
 """
 
 import argparse
 import resource
-import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import psycopg2
+import pyarrow as pa
 
 from fixfeed.io.sql.open import open_store
-from fixfeed.pipelines.order import order_of
+from fixfeed.pipelines.order import orders_with, steps_of
 from fixfeed.pipelines.sample.command import write_sample
 from tests.services.postgresql_server import server
 
 __all__ = ["deriving"]
 
 _TURNS = 3
-_ASKED = 200
-_INDEXES = ("messages_time", "messages_defects")
+_ASKED = 500  # ids
 
 
-class Used:
-    """The seconds, and the seconds of processor time, of a command."""
-
-    def __init__(self, *words: object):
-        """Run `fixfeed` with these words."""
-        before, began = _processor(), time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "fixfeed", *map(str, words)], stdout=subprocess.DEVNULL, check=False
-        )
-        # 3: the log of a session in the sample breaks off.
-        assert done.returncode in (0, 3), words
-        self.seconds, self.processor = time.monotonic() - began, _processor() - before
+def _used(*words: object) -> tuple[float, float]:
+    """Run `fixfeed`; return the seconds, and those of processor time, that it took."""
+    before, began = _processor(), time.monotonic()
+    command = [sys.executable, "-m", "fixfeed", *map(str, words)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    # 3: the log of a session in the sample breaks off.
+    assert done.returncode in (0, 3), words
+    return time.monotonic() - began, _processor() - before
 
 
 def _processor() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _without_indexes(uri: str) -> None:
+    """Make the tables without what was added with deriving, so that loading alone is that."""
+    with closing(open_store(uri)) as store:
+        store.prepare()
+        for name in ("messages_time", "messages_defects"):
+            store.query(f"drop index {name}")
+
+
+def _asked(uri: str) -> list[float]:
+    """Return how long it takes to find orders with their messages by ids, in milliseconds."""
+    took = []
+    with closing(open_store(uri)) as store:
+        ids = store.select(
+            f"select id from order_ids order by order_key limit {_ASKED}",
+            pa.schema([("id", pa.string())]),
+        )
+        for text in ids["id"].to_pylist():
+            began = time.perf_counter()
+            for key in orders_with(store, text):
+                store.query("select * from orders where order_key = ?", key)
+                steps_of(store, key)
+            took.append((time.perf_counter() - began) * 1e3)
+    return took
+
+
+def deriving(messages: int, turns: int = _TURNS) -> list[str]:
+    """Return the rows for a sample day of so many messages, in both databases."""
+    rows = [
+        "| a sample day into | loading alone, processor µs a message | loading and deriving | ratio"
+        " | rebuilt in | processor µs a message | an order by an id: median | p99 |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    with tempfile.TemporaryDirectory(prefix="fixfeed-bench-") as name, server(durable=True) as pg:
+        folder = Path(name)
+        write_sample(folder / "logs", messages=messages)
+        load = ("--quiet", "--input", f"{folder}/logs/*.log*", "--output")
+        for kind in ("SQLite", "PostgreSQL"):
+            alone, both = [], []
+            for turn in range(turns):
+                bare, whole = (
+                    f"sqlite:///{folder}/{what}{turn}.db"
+                    if kind == "SQLite"
+                    else _made(pg, f"{what}{turn}")
+                    for what in ("bare", "whole")
+                )
+                _without_indexes(bare)
+                alone.append(_used(*load, bare, "--no-derive")[1])
+                both.append(_used(*load, whole)[1])
+            took, used = _used("derive", whole, "--rebuild")
+            asked = _asked(whole)
+            each = 1e6 / messages
+            first, second = statistics.median(alone), statistics.median(both)
+            rows.append(
+                f"| {kind} | {first * each:.1f} | {second * each:.1f} | {second / first:.2f}"
+                f" | {took:.1f} s | {used * each:.1f} | {statistics.median(asked):.1f} ms"
+                f" | {statistics.quantiles(asked, n=100)[98]:.1f} ms |"
+            )
+    return rows
+
+
+def _made(server_uri: str, name: str) -> str:
+    """Return the URI of a new database of the server."""
+    with closing(open_store(server_uri)) as store:
+        store.query(f"create database {name}")
+    return server_uri.rpartition("/")[0] + f"/{name}"
+
+
+def main() -> None:
+    """Print the table of docs/benchmarks.md."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--messages", type=int, default=300_000)
+    options.add_argument("--turns", type=int, default=_TURNS)
+    given = options.parse_args()
+    print(*deriving(given.messages, given.turns), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

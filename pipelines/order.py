@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 from rich.table import Table
 
@@ -17,7 +18,7 @@ from fixfeed.pipelines.asking import opened_to_ask, printed, shown
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import read_words
 
-__all__ = ["main"]
+__all__ = ["main", "orders_with", "steps_of"]
 
 _FOUND = """select order_key from order_ids where id = ?
 union select order_key from executions where exec_id = ?"""
@@ -47,23 +48,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = read_words(parser, arguments)
     try:
         with closing(opened_to_ask(options.uri, "order")) as store:
-            keys = [row[0] for row in store.query(_FOUND, options.id, options.id)]
-            if options.id.isdecimal() and len(options.id) < 20:
-                keys += [
-                    row[0]
-                    for row in store.query(
-                        "select order_key from orders where order_key = ?", int(options.id)
-                    )
-                ]
+            keys = orders_with(store, options.id)
             if not keys:
                 print(f"fixfeed order: no order has the id {options.id!r}", file=sys.stderr)
                 return 1
-            for key in dict.fromkeys(keys):
+            for key in keys:
                 _print(store, key)
     except (SinkError, UnknownPlace) as error:
         print(f"fixfeed order: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def orders_with(store: Store, text: str) -> list[int]:
+    """Return the keys of the orders that have an id, or this key."""
+    keys = [row[0] for row in store.query(_FOUND, text, text)]
+    if text.isdecimal() and len(text) < 20:
+        found = store.query("select order_key from orders where order_key = ?", int(text))
+        keys += [row[0] for row in found]
+    return list(dict.fromkeys(keys))
+
+
+def steps_of(store: Store, key: int) -> list[tuple[Any, ...]]:
+    """Return the messages of an order, in the order of its steps: the columns `_STEPS`."""
+    return store.query(
+        f"select {', '.join(_STEPS)} from order_messages o"
+        " join messages_named m on m.message_id = o.message_id where o.order_key = ?"
+        " order by o.step, o.copied, o.message_id",
+        key,
+    )
 
 
 def _print(store: Store, key: int) -> None:
@@ -80,13 +93,7 @@ def _print(store: Store, key: int) -> None:
             meaning = names.get((_CODES.get(name, ""), str(value)))
             head.add_row(name, shown(value) + (f" ({meaning})" if meaning else ""))
     steps = Table(*_HEADS, box=None, pad_edge=False)
-    rows = store.query(
-        f"select {', '.join(_STEPS)} from order_messages o"
-        " join messages_named m on m.message_id = o.message_id where o.order_key = ?"
-        " order by o.step, o.copied, o.message_id",
-        key,
-    )
-    for step, copied, *values in rows:
+    for step, copied, *values in steps_of(store, key):
         steps.add_row("copy" if copied else str(step), *map(shown, values))
     printed(head, steps, "")
 

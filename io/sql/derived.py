@@ -30,7 +30,7 @@ __all__ = [
     "waiting",
 ]
 
-_MESSAGES = 50_000  # at once: two or three seconds, after which a run that is to stop does
+_MESSAGES = 100_000  # at once: two or three seconds, after which a run that is to stop does
 _LARGEST = (1 << 63) - 1
 _STRETCH = pa.schema(
     [("mark", pa.int64()), ("first", pa.int64()), ("last", pa.int64()), ("messages", pa.int64())]

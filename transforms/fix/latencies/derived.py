@@ -62,7 +62,9 @@ class Latencies(Derived):
         before = stored.rows("request_times", "request", requests)
         lost = pc.unique(gone["request"])
         kept = before.filter(pc.invert(pc.is_in(before["request"], value_set=lost)))
-        now = merged_times(came, kept, _read_again(lost, stored))
+        now = came
+        if kept.num_rows or len(lost):
+            now = merged_times(came, kept, _read_again(lost, stored))
         minutes = pc.unique(
             pa.chunked_array(
                 [*now["session_minute"].chunks, *before["session_minute"].chunks], pa.string()
@@ -119,11 +121,17 @@ def latencies(times: pa.Table) -> pa.Table:
             "kind": pa.repeat(kind, counted.num_rows),
             "clock": counted["clock"],
             "bucket": counted["bucket"],
-            "up_to": pa.array([_up_to(one) for one in counted["bucket"].to_pylist()], DECIMAL),
+            "up_to": _ups_to(counted["bucket"].combine_chunks()),
             "requests": counted["count_all"],
         }
         parts.append(pa.Table.from_arrays(list(columns.values()), schema=LATENCIES))
     return pa.concat_tables(parts)
+
+
+def _ups_to(buckets: pa.Array) -> pa.Array:
+    coded = buckets.dictionary_encode()
+    ends = pa.array([_up_to(one) for one in coded.dictionary.to_pylist()], DECIMAL)
+    return ends.take(coded.indices)
 
 
 @cache

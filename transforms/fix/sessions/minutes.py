@@ -45,12 +45,11 @@ def minutes_of(messages: pa.Table) -> pa.Table:
         return SESSION_MINUTES.empty_table()
     starts = np.searchsorted(known.line, np.arange(len(known.keys)))
     ends = np.append(starts[1:], len(known.line)) - 1
-    types = np.array(known.rows["msg_type"].to_pylist(), object)
 
     def counted(which: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.bincount(known.line[which], minlength=len(known.keys))
 
-    told = _Told(known, types)
+    told = _Told(known)
     runs = runs_of(known)
     columns = {
         "session_minute": [f"{s or ''} {_text(at)[:16]}" for s, at in known.keys],
@@ -59,21 +58,21 @@ def minutes_of(messages: pa.Table) -> pa.Table:
         "minute": [at for _, at in known.keys],
         "first_time": known.time[starts],
         "last_time": known.time[ends],
-        "messages": counted(np.ones(len(types), bool)),
-        "app_messages": counted(~np.isin(types, list(merged().admin))),
+        "messages": counted(np.ones(len(known.line), bool)),
+        "app_messages": counted(~_of(known, merged().admin)),
         "poss_dups": counted(known.resent),
         "resets": counted(told.resets),
         "gap_fills": counted(told.gap_fills),
-        **{name: counted(np.isin(types, kinds)) for name, kinds in _COUNTED.items()},
+        **{name: counted(_of(known, kinds)) for name, kinds in _COUNTED.items()},
         "heart_bt_int": [told.intervals.get(line) for line in range(len(known.keys))],
-        "longest_silence": _longest_silences(known, types),
-        "logged_on": types[starts] == "A",
-        "logged_out": types[ends] == "5",
+        "longest_silence": _longest_silences(known),
+        "logged_on": _of(known, "A")[starts],
+        "logged_out": _of(known, "5")[ends],
         "logout_reasons": [counts_text(told.logouts.get(n)) for n in range(len(known.keys))],
         "reject_reasons": [counts_text(told.rejects.get(n)) for n in range(len(known.keys))],
         "numbers": [written_runs(runs.get(line, ())) for line in range(len(known.keys))],
-        "refusals": _by_second(known, _refusals(known, types)),
-        "cancel_requests": _by_second(known, np.isin(types, ("F", "q"))),
+        "refusals": _by_second(known, _refusals(known)),
+        "cancel_requests": _by_second(known, _of(known, "Fq")),
     }
     arrays = []
     for field in SESSION_MINUTES:
@@ -82,12 +81,20 @@ def minutes_of(messages: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=SESSION_MINUTES)
 
 
-def _refusals(known: Distinct, types: NDArray[np.object_]) -> NDArray[np.bool_]:
+def _of(known: Distinct, types: Iterable[str]) -> NDArray[np.bool_]:
+    """Return which messages are of these types."""
+    found: NDArray[np.bool_] = pc.is_in(
+        known.rows["msg_type"], value_set=pa.array(list(types), pa.string())
+    ).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _refusals(known: Distinct) -> NDArray[np.bool_]:
     """Return which messages refuse one of the peer's; in FIX up to 4.0 only OrdStatus says so."""
     exec_type, ord_status = known.rows["exec_type"], known.rows["ord_status"]
     rejected = pc.equal(pc.coalesce(exec_type, ord_status), "8").fill_null(False)
-    reports = types == "8"
-    return np.isin(types, _REFUSING) | (reports & rejected.to_numpy(zero_copy_only=False))
+    reports = _of(known, "8") & rejected.to_numpy(zero_copy_only=False)
+    return _of(known, _REFUSING) | reports
 
 
 def _by_second(known: Distinct, which: NDArray[np.bool_]) -> list[str | None]:
@@ -120,14 +127,15 @@ def seconds(microseconds: int) -> Decimal:
 class _Told:
     """What the fields of messages at the session level say, by line or by message."""
 
-    def __init__(self, known: Distinct, types: NDArray[np.object_]):
-        self.resets = np.zeros(len(types), bool)
-        self.gap_fills = np.zeros(len(types), bool)
+    def __init__(self, known: Distinct):
+        self.resets = np.zeros(len(known.line), bool)
+        self.gap_fills = np.zeros(len(known.line), bool)
         self.intervals: dict[int, int] = {}
         self.logouts: dict[int, Counter[str]] = {}
         self.rejects: dict[int, Counter[str]] = {}
-        for place in np.flatnonzero(np.isin(types, ("A", "4", "5", "3", "j"))).tolist():
-            line, kind, told = int(known.line[place]), types[place], known.told(place)
+        for place in np.flatnonzero(_of(known, "A453j")).tolist():
+            line, told = int(known.line[place]), known.told(place)
+            kind = known.rows["msg_type"][place].as_py()
             text = known.rows["text"][place].as_py() or ""
             if kind == "A":
                 self.resets[place] = told.get("ResetSeqNumFlag") == "Y"
@@ -144,11 +152,11 @@ class _Told:
                 self.rejects.setdefault(line, Counter())[_reason(kind, text, told)] += 1
 
 
-def _longest_silences(known: Distinct, types: NDArray[np.object_]) -> list[Decimal | None]:
+def _longest_silences(known: Distinct) -> list[Decimal | None]:
     """Return the longest time between two messages of each line that are one connection's."""
     longest = np.full(len(known.keys), -1, np.int64)
     within = known.line[1:] == known.line[:-1]
-    connected = within & (types[1:] != "A") & (types[:-1] != "5")
+    connected = within & ~_of(known, "A")[1:] & ~_of(known, "5")[:-1]
     at = np.flatnonzero(connected)
     np.maximum.at(longest, known.line[at], np.diff(known.time)[at])
     return [None if one < 0 else seconds(one) for one in longest.tolist()]
