@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
+import pyarrow as pa
 from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SinkError
@@ -31,10 +32,10 @@ _ORDER = (
 )  # fmt: skip
 _CODES = {"side": "Side", "ord_type": "OrdType", "time_in_force": "TimeInForce",
           "ord_status": "OrdStatus"}  # fmt: skip
-_STEPS = (
-    "o.step", "o.copied", "m.sending_time", "m.sender_comp_id", "m.msg_type_name",
-    "m.exec_type_name", "m.ord_status_name", "m.cl_ord_id", "m.exec_id", "m.order_qty", "m.price",
-    "m.last_qty", "m.last_px", "m.cum_qty", "m.leaves_qty", "m.text", "m.message_id",
+_SHOWN = (
+    "sending_time", "sender_comp_id", "msg_type_name", "exec_type_name", "ord_status_name",
+    "cl_ord_id", "exec_id", "order_qty", "price", "last_qty", "last_px", "cum_qty", "leaves_qty",
+    "text", "message_id",
 )  # fmt: skip
 _HEADS = ("", "sent", "by", "message", "ExecType", "OrdStatus", "ClOrdID", "ExecID", "qty", "price",
           "last", "at", "cum", "leaves", "text", "message_id")  # fmt: skip
@@ -70,13 +71,22 @@ def orders_with(store: Store, text: str) -> list[int]:
 
 
 def steps_of(store: Store, key: int) -> list[tuple[Any, ...]]:
-    """Return the messages of an order, in the order of its steps: the columns `_STEPS`."""
-    return store.query(
-        f"select {', '.join(_STEPS)} from order_messages o"
-        " join messages_named m on m.message_id = o.message_id where o.order_key = ?"
-        " order by o.step, o.copied, o.message_id",
+    """Return the messages of an order by its steps: step, whether it is a copy, `_SHOWN`."""
+    steps = store.query(
+        "select step, copied, message_id from order_messages where order_key = ?"
+        " order by step, copied, message_id",
         key,
     )
+    # Not joined: PostgreSQL joins the many tables of the view first (join_collapse_limit), which
+    # reads all messages.
+    among, ids = store.among(pa.array([row[2] for row in steps], pa.int64()))
+    found = {
+        row[-1]: row
+        for row in store.query(
+            f"select {', '.join(_SHOWN)} from messages_named where message_id {among}", ids
+        )
+    }
+    return [(step, copied, *found[number]) for step, copied, number in steps]
 
 
 def _print(store: Store, key: int) -> None:
