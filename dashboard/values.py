@@ -84,5 +84,6 @@ _READ: Mapping[Type, Callable[[Any], Any]] = {
     DECIMAL: _decimal,
     pa.bool_(): bool,
     pa.int64(): int,
+    pa.float64(): float,
     pa.binary(): bytes,
 }

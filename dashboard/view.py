@@ -1,6 +1,7 @@
 """What is asked for: the filter row of a page, the parameters of a link and of the API."""
 
 import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -70,9 +71,13 @@ def seen_sessions(database: Database, view: View, *, both: bool = False) -> list
     exact = all("*" not in one and "?" not in one for one in view.sessions)
     if view.scope.is_everything and exact:
         return list(view.sessions)
+    known = known_sessions(database)
+    if both:
+        # Orders are of the session of who ordered, who may have sent nothing that is stored.
+        known = sorted({*known, *(one for session in known for one in _opposites(session))})
     return [
         session
-        for session in known_sessions(database)
+        for session in known
         if view.scope.allows(session, both=both)
         and (
             not view.sessions
@@ -92,3 +97,10 @@ def seen_pairs(database: Database, view: View) -> list[str] | None:
         for one, other in cuts(session.partition(":")[2], "->")
     }
     return sorted(pair for pair in pairs if view.scope.allows_pair(pair))
+
+
+def _opposites(session: str) -> Iterator[str]:
+    """Yield the sessions of the other direction, however the arrows of a session are read."""
+    version, _, sides = session.partition(":")
+    for one, other in cuts(sides, "->"):
+        yield f"{version}:{other}->{one}"

@@ -94,6 +94,7 @@ ALLOWED = {
         *(f"fixfeed.io.{name}" for name in ("ledger.keys", "ledger.ledger", "redaction")),
         *(f"fixfeed.io.sql.{name}" for name in ("sqlite_file", "tables")),
         *(f"{FIX}.{name}" for name in ("decode", "dictionary", "reading", "rules", "schema")),
+        *(f"{FIX}.{name}.schema" for name in ("anomalies", "orders", "sessions")),
         *(f"fixfeed.transforms.{name}" for name in ("batch", "codes", "nearest", "protocol")),
     },
     "fixfeed/kafka.py": {"fixfeed", "apache_beam"},

@@ -9,7 +9,10 @@ from fixfeed.dashboard.api.access import OPEN, Access
 from fixfeed.dashboard.api.asked import known_parameters
 from fixfeed.dashboard.api.health import health
 from fixfeed.dashboard.api.messages import messages
+from fixfeed.dashboard.api.orders import orders
 from fixfeed.dashboard.api.problems import add_handlers
+from fixfeed.dashboard.api.quality import quality
+from fixfeed.dashboard.api.sessions import sessions
 from fixfeed.dashboard.api.tokens import Reader
 from fixfeed.dashboard.database import Database
 
@@ -38,8 +41,8 @@ def make_api(
     # Its pages of documentation would load scripts from another host.
     app = FastAPI(title="fixfeed", version="1", description=_ABOUT, docs_url=None, redoc_url=None)
     add_handlers(app)
-    for routes in (messages(database), health(database)):
-        app.include_router(routes, dependencies=[Depends(known_parameters)])
+    for room in (messages, orders, sessions, quality, health):
+        app.include_router(room(database), dependencies=[Depends(known_parameters)])
     _describe_tokens(app)
     return Access(app, readers=readers, per_minute=per_minute)
 

@@ -59,12 +59,11 @@ Everything = Annotated[Reader, Depends(everything)]
 
 
 def _utc(time: datetime.datetime) -> datetime.datetime:
-    if time.tzinfo is None:
-        return time.replace(tzinfo=datetime.UTC)
-    try:
-        return time.astimezone(datetime.UTC)
-    except OverflowError:
-        raise ValueError("the time is outside of the years 1 to 9999 in UTC") from None
+    if not 2 <= time.year <= 9998:  # with some room for zones and the minute after
+        raise ValueError("expected a time in the years 2 to 9998")
+    return (
+        time.replace(tzinfo=datetime.UTC) if time.tzinfo is None else time.astimezone(datetime.UTC)
+    )
 
 
 _Time = Annotated[datetime.datetime, AfterValidator(_utc)]

@@ -6,13 +6,13 @@ from fastapi import APIRouter, HTTPException, Path, Query
 
 from fixfeed.dashboard.api.asked import Asker, Paged, Searched, id_of
 from fixfeed.dashboard.api.problems import responses
-from fixfeed.dashboard.api.values import answer, ok, row_schema, shown
+from fixfeed.dashboard.api.values import answer, list_of, ok, page_of, paged, row_schema, shown
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries import messages as queries
 from fixfeed.dashboard.queries.executions import EXECUTIONS, executions
 from fixfeed.transforms.fix.schema import MESSAGES
 
-__all__ = ["ID", "messages", "page_of"]
+__all__ = ["ID", "messages"]
 
 ID = Annotated[str, Path(pattern="^-?[0-9]{1,19}$", description="An id, as rows have it.")]
 
@@ -20,7 +20,6 @@ _ROW = row_schema((*queries.COLUMNS, "time"))
 _MESSAGE = row_schema(
     ("message_id", "source_id", "position", "source", *MESSAGES.names[1:], "time")
 )
-_CURSOR = {"type": ["string", "null"]}
 _EXAMPLE = {
     "message_id": "1099511628153",
     "session": "FIX.4.4:BUYSIDE->BROKER",
@@ -36,28 +35,6 @@ _EXAMPLE = {
 }
 
 
-def page_of(name: str, row: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
-    """Return what OpenAPI says of a page of rows."""
-    schema = {
-        "type": "object",
-        "required": [name, "older", "newer", "searched_to"],
-        "properties": {
-            name: {"type": "array", "items": row},
-            "older": _CURSOR,
-            "newer": _CURSOR,
-            "searched_to": {"type": ["string", "null"], "format": "date-time"},
-        },
-    }
-    shown_example = {name: [example], "older": "WzEsIjIwMjUi", "newer": None, "searched_to": None}
-    return ok(
-        schema,
-        shown_example,
-        "A page, newest first. `older` and `newer` are the cursors of the next pages, null at an"
-        " end. If looking takes too long, there may be few rows or none, `searched_to` says how far"
-        " it has got, and the cursor goes on there.",
-    )
-
-
 def messages(database: Database) -> APIRouter:
     """Return the routes of messages of a database."""
     routes = APIRouter(tags=["messages"])
@@ -70,7 +47,7 @@ def messages(database: Database) -> APIRouter:
         """Messages that a search and a filter mean, the newest first."""
         view = asked.view(reader)
         found = queries.page(database, view, cursor=asked.cursor, limit=asked.limit)
-        return _answered("messages", found)
+        return paged("messages", found)
 
     @routes.get(
         "/messages/count",
@@ -110,9 +87,10 @@ def messages(database: Database) -> APIRouter:
     @routes.get(
         "/messages/{message_id}/around",
         responses={
-            200: ok(
-                {"type": "object", "properties": {"messages": {"type": "array", "items": _ROW}}},
-                {"messages": [_EXAMPLE]},
+            200: list_of(
+                "messages",
+                _ROW,
+                _EXAMPLE,
                 "The message with those before and after it in its session, the oldest first.",
             ),
             **responses(401, 404, 422, 429, 503),
@@ -148,17 +126,6 @@ def messages(database: Database) -> APIRouter:
         """Fills and corrections whose report a search and a filter mean, the newest first."""
         view = asked.view(reader)
         found = executions(database, view, cursor=asked.cursor, limit=asked.limit)
-        return _answered("executions", found)
+        return paged("executions", found)
 
     return routes
-
-
-def _answered(name: str, page: queries.Page) -> Any:
-    return answer(
-        {
-            name: [shown(row) for row in page.rows],
-            "older": page.older,
-            "newer": page.newer,
-            "searched_to": page.searched_to,
-        }
-    )

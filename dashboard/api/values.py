@@ -16,10 +16,11 @@ import orjson
 import pyarrow as pa
 from starlette.responses import Response
 
+from fixfeed.dashboard.queries.messages import Page
 from fixfeed.dashboard.values import JSON, known_types
 from fixfeed.transforms.batch import DATE, DECIMAL, TIME
 
-__all__ = ["IDS", "answer", "ok", "row_schema", "shown"]
+__all__ = ["IDS", "answer", "list_of", "ok", "page_of", "paged", "row_schema", "shown"]
 
 IDS = frozenset(
     ("message_id", "source_id", "failure_id", "order_key", "run_id", "chain", "position")
@@ -59,6 +60,52 @@ def ok(schema: Mapping[str, Any], example: Any, description: str) -> dict[str, A
         "description": description,
         "content": {"application/json": {"schema": schema, "example": example}},
     }
+
+
+_CURSOR = {"type": ["string", "null"]}
+
+
+def list_of(name: str, row: Mapping[str, Any], example: Any, description: str) -> dict[str, Any]:
+    """Return what OpenAPI says of all rows of something."""
+    schema = {
+        "type": "object",
+        "required": [name],
+        "properties": {name: {"type": "array", "items": row}},
+    }
+    return ok(schema, {name: [example]}, description)
+
+
+def page_of(name: str, row: Mapping[str, Any], example: Any) -> dict[str, Any]:
+    """Return what OpenAPI says of a page of rows."""
+    schema = {
+        "type": "object",
+        "required": [name, "older", "newer", "searched_to"],
+        "properties": {
+            name: {"type": "array", "items": row},
+            "older": _CURSOR,
+            "newer": _CURSOR,
+            "searched_to": {"type": ["string", "null"], "format": "date-time"},
+        },
+    }
+    return ok(
+        schema,
+        {name: [example], "older": "WzEsIjIwMjUi", "newer": None, "searched_to": None},
+        "A page. `older` and `newer` are the cursors of the next pages, null at an end. If looking"
+        " takes too long, there may be few rows or none, `searched_to` says how far it has got, and"
+        " the cursor goes on there.",
+    )
+
+
+def paged(name: str, page: Page) -> Response:
+    """Return a page as JSON."""
+    return answer(
+        {
+            name: [shown(row) for row in page.rows],
+            "older": page.older,
+            "newer": page.newer,
+            "searched_to": page.searched_to,
+        }
+    )
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:
