@@ -3,7 +3,7 @@ BIN := .venv/bin
 MESSAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help kills venv services demo kafka sample test lint types bench torture check clean
+.PHONY: help kills venv services demo dashboard screenshot kafka sample test lint types bench torture check clean
 
 help: ## show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,14 @@ kafka: venv services ## a Kafka broker on the loopback, to try it; prints its ad
 
 demo: venv ## sample logs, the job into SQLite, and three queries
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo.sh
+
+dashboard: venv ## sample logs, the job into SQLite, and its pages in the browser
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo.sh --quiet || [ $$? = 3 ]
+	$(BIN)/fixfeed dashboard sqlite:///demo/fixfeed.db
+
+screenshot: venv services ## the pictures in the documents
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo.sh --quiet || [ $$? = 3 ]
+	$(BIN)/python tools/screenshot.py demo/fixfeed.db docs/pictures
 
 test: venv services ## all tests, on real servers
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests

@@ -35,8 +35,9 @@ setup(
     package_dir=FOLDERS,
     package_data={
         "fixfeed": ["py.typed"],
-        "fixfeed.transforms.fix.anomalies": ["default_rules.yaml"],
+        "fixfeed.dashboard": ["*.png"],
         "fixfeed.dashboard.markup": ["*.css"],
+        "fixfeed.transforms.fix.anomalies": ["default_rules.yaml"],
         "fixfeed.transforms.fix.dictionary.data": ["*.json", "NOTICE"],
     },
 )

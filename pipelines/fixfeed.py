@@ -33,6 +33,7 @@ COMMANDS = {
     "order": ("fixfeed.pipelines.order", "print the life of an order, found by any of its ids"),
     "orders": ("fixfeed.pipelines.orders", "list the orders that meet a condition"),
     "anomalies": ("fixfeed.pipelines.anomalies", "list what is out of the ordinary"),
+    "dashboard": ("fixfeed.pipelines.dashboard", "show a database in the browser"),
     "derive": ("fixfeed.pipelines.derive", "bring orders and executions up to date"),
     "migrate": ("fixfeed.pipelines.migrate", "bring a database or lake to this version's schema"),
     "gateway": ("fixfeed.pipelines.gateway", "receive what peers send, into a spool"),

@@ -86,6 +86,11 @@ def test_the_example_pipeline_runs(tmp_path):
 
 ELSEWHERE = {
     "make demo": "tests/test_readme.py",
+    "make dashboard": "serves until it is stopped; tests/dashboard/browser",
+    "make screenshot": "writes into docs/pictures",
+    "pip install 'fixfeed[dashboard]'": "requirements.txt, whose extra has it",
+    "fixfeed dashboard sqlite:///fixfeed.db": "tests/dashboard/browser",
+    "fixfeed dashboard postgresql://user@host/db --port 8600": "tests/dashboard/browser",
     "fixfeed gateway tcp://0.0.0.0:9876 --spool fixfeed-spool": "tests/pipelines/test_tcp.py",
     "fixfeed gateway tcp://0.0.0.0:9876": "tests/pipelines/test_tcp.py",
     "pip install 'fixfeed[api]'": "requirements.txt, whose extra has it",

@@ -45,6 +45,8 @@ def facts_of(order: Row, name: Name) -> str:
     facts = []
     for column, label in _FACTS:
         value = order.get(column)
+        if column == "reject_reason" and order.get("ord_status") != "8":
+            continue  # of a cancel reject or a business reject, whose codes mean something else
         if value in (None, "") or (column == "reported_cum_qty" and value == order.get("cum_qty")):
             continue
         text = cell(value)

@@ -29,10 +29,14 @@ _DEFECTIVE = 50_000
 
 
 class Account(NamedTuple):
-    """Numbers that have to be the same: `what` they count, and each with the word for it."""
+    """Numbers that have to be the same: `what` they count, and each with the word for it.
+
+    `told` is what one of them is made of.
+    """
 
     what: str
     numbers: dict[str, int]
+    told: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -67,13 +71,13 @@ def accounts(database: Database) -> list[Account]:
         counts = run["counts"]
         if not counts or "read" not in counts:
             continue
-        kept = {name: counts.get(name, 0) for name in ("stored", "repeated", "filtered")}
-        failed = sum(counts.get("failed", {}).values())
-        sums = ", ".join(f"{name} {value:,}" for name, value in {**kept, "failed": failed}.items())
+        became = {name: counts.get(name, 0) for name in ("stored", "repeated", "filtered")}
+        became["failed"] = sum(counts.get("failed", {}).values())
         result.append(
             Account(
                 f"run {run['run_id']}",
-                {"came in": counts["read"], sums: sum(kept.values()) + failed},
+                {"came in": counts["read"], "accounted for": sum(became.values())},
+                ", ".join(f"{name} {value:,}" for name, value in became.items() if value),
             )
         )
     return result

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests start themselves, where it is missing: PostgreSQL, jq, and Java, Maven and
-# openssl for a Kafka broker, whose jars (43 MB) go once into the folder
+# Installs what the tests start themselves, where it is missing: PostgreSQL, jq, Chromium, and Java,
+# Maven and openssl for a Kafka broker, whose jars (43 MB) go once into the folder
 # ${XDG_CACHE_HOME:-~/.cache}/fixfeed-tests/kafka. Prometheus is unpacked beside it from Debian's
 # package, as installing that would start a service.
 set -eu
@@ -10,6 +10,7 @@ if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb 
     missing="postgresql"
 fi
 command -v jq >/dev/null 2>&1 || missing="$missing jq"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v java >/dev/null 2>&1 || missing="$missing openjdk-17-jre-headless"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"

@@ -1,0 +1,65 @@
+"""What the pages of one server share: the database, and what is asked of it again and again."""
+
+import datetime
+import os
+
+import streamlit as st
+
+from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.open import open_database
+from fixfeed.dashboard.queries.codes import Names, names_in
+from fixfeed.dashboard.queries.overview import kinds, newest_minute
+from fixfeed.dashboard.serve import VARIABLE
+from fixfeed.dashboard.view import known_sessions
+
+__all__ = ["database", "names", "newest", "sessions", "types"]
+
+
+@st.cache_resource
+def _opened(uri: str) -> Database:
+    return open_database(uri)
+
+
+def database() -> Database:
+    """Return the database that this server is for."""
+    return _opened(os.environ[VARIABLE])
+
+
+@st.cache_resource(ttl=60)
+def _names(uri: str) -> Names:
+    return names_in(_opened(uri))
+
+
+def names() -> Names:
+    """Return what values are called. Raises `Trouble`."""
+    return _names(os.environ[VARIABLE])
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def _sessions(uri: str) -> list[str]:
+    return known_sessions(_opened(uri))
+
+
+def sessions() -> list[str]:
+    """Return the sessions to choose from. Raises `Trouble`."""
+    return _sessions(os.environ[VARIABLE])
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def _types(uri: str) -> list[str]:
+    return kinds(_opened(uri))
+
+
+def types() -> list[str]:
+    """Return the types of messages to choose from. Raises `Trouble`."""
+    return _types(os.environ[VARIABLE])
+
+
+@st.cache_data(ttl=5, show_spinner=False)
+def _newest(uri: str) -> datetime.datetime | None:
+    return newest_minute(_opened(uri))
+
+
+def newest() -> datetime.datetime | None:
+    """Return the minute of the newest message. Raises `Trouble`."""
+    return _newest(os.environ[VARIABLE])

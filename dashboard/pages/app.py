@@ -1,0 +1,58 @@
+"""The pages of the dashboard: `fixfeed dashboard URI` serves this script."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from fixfeed.dashboard import opened
+from fixfeed.dashboard.filters import filter_row
+from fixfeed.dashboard.markup.report import style
+from fixfeed.dashboard.search.search import SearchError
+from fixfeed.dashboard.trouble import Trouble
+
+HOME = Path(__file__).parent
+PAGES = (
+    ("overview", "Overview", "monitoring"),
+    ("messages", "Messages", "list"),
+    ("orders", "Orders", "receipt_long"),
+    ("sessions", "Sessions", "lan"),
+    ("latency", "Latency", "timer"),
+    ("quality", "Data quality", "fact_check"),
+)
+_LAYOUT = """
+.stMainBlockContainer { padding: 4.2rem 1.6rem 2rem; }
+.stApp [data-testid="stMetricValue"] { font-size: 1.7rem; }
+.stApp h3 { font-size: 1.05rem; padding: .4rem 0 .1rem; }
+@media (max-width: 640px) { .stMainBlockContainer { padding: 4rem .7rem 2rem; } }
+"""
+
+
+def main() -> None:
+    """Show the page that the address names."""
+    # Without a file of its own the icon would be asked for from elsewhere.
+    st.set_page_config(page_title="fixfeed", page_icon=str(HOME.parent / "icon.png"), layout="wide")
+    pages = [
+        st.Page(
+            HOME / f"{name}.py",
+            title=title,
+            icon=f":material/{icon}:",
+            default=name == "overview",
+        )
+        for name, title, icon in PAGES
+    ]
+    page = st.navigation(pages, position="top")
+    st.html(f"<style>{style()}{_LAYOUT}</style>")
+    try:
+        opened.database().check()
+        view = st.session_state["view"] = filter_row()
+        if view.text and page.url_path != "messages":
+            st.caption("The search chooses messages; it does not count on this page.")
+        page.run()
+    except Trouble as trouble:
+        st.error(str(trouble), icon=":material/error:")
+        st.button("Try again", icon=":material/refresh:")
+    except SearchError as error:
+        st.error(str(error), icon=":material/search_off:")
+
+
+main()

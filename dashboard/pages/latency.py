@@ -1,0 +1,117 @@
+"""Latency: how long requests waited for their answers, always with the clock that says so."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from fixfeed.dashboard import opened
+from fixfeed.dashboard.brush import brushed_chart
+from fixfeed.dashboard.charts import in_bars, percentiles, waiting
+from fixfeed.dashboard.filters import link, shown_period
+from fixfeed.dashboard.markup.table import Cell, table_of
+from fixfeed.dashboard.markup.text import duration, time_of
+from fixfeed.dashboard.queries import latency
+from fixfeed.dashboard.queries.conditions import step_of
+from fixfeed.dashboard.queries.latency import CLOCKS, KINDS
+from fixfeed.dashboard.view import View
+
+_SHARES = (50, 95, 99)
+_SLOWEST = 100
+_POINTS = 60
+
+Row = dict[str, Any]
+
+
+def page(view: View) -> None:
+    """Show the page."""
+    shown = shown_period(view)
+    there = latency.kinds_and_clocks(opened.database(), shown)
+    if not there:
+        st.info("No request was answered in this time.", icon=":material/search_off:")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        kind = st.segmented_control(
+            "What", list(KINDS), default="acknowledged", required=True, key="kind",
+            bind="query-params",
+        )  # fmt: skip
+        known = {row["clock"] for row in there}
+        clock = st.segmented_control(
+            "Clock", [one for one in CLOCKS if one in known], default=_usual(there), required=True,
+            key="clock", bind="query-params",
+            help="A latency by one clock says nothing about one by another.",
+        )  # fmt: skip
+    named = f"{KINDS[kind]}, by {CLOCKS[clock]}"
+    asked = {"kind": kind, "clock": clock}
+    requests = sum(row["requests"] for row in there if (row["kind"], row["clock"]) == (kind, clock))
+    if not requests:
+        st.info(f"There is nothing {named}. Choose another clock.", icon=":material/timer_off:")
+        return
+    step = step_of(shown)
+    rows = latency.by_time(opened.database(), shown, step=step, **asked)
+    told = ", ".join(
+        f"p{share} {duration(latency.percentile(rows, share / 100))}" for share in _SHARES
+    )
+    st.markdown(f"**{requests:,} requests, {named}: {told}**")
+    below = sum(row["requests"] for row in rows if row["up_to"] < 0)
+    if below:
+        st.warning(
+            f"{below:,} answers are from before their requests: these clocks differ.",
+            icon=":material/schedule:",
+        )
+    st.subheader(f"Percentiles by the clock: {clock}")
+    brushed_chart(percentiles(_over_time(rows, step), step), key=f"p-{hash(shown)}-{kind}-{clock}")
+    st.subheader(f"How long, and when, by the clock: {clock}")
+    brushed_chart(waiting(rows, step), key=f"w-{hash(shown)}-{kind}-{clock}")
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader(f"Sessions, by the clock: {clock}")
+        _sessions(latency.percentiles(opened.database(), shown, **asked))
+    with right:
+        st.subheader(f"The slowest, by the clock: {clock}")
+        _slowest(latency.slowest(opened.database(), shown, limit=_SLOWEST, **asked))
+
+
+def _usual(there: Sequence[Row]) -> str:
+    """Return the clock to begin with: one clock of a log if there is one, that with the most."""
+    counted: dict[str, int] = {}
+    for row in there:
+        counted[row["clock"]] = counted.get(row["clock"], 0) + row["requests"]
+    return max(counted, key=lambda clock: (clock != "sent", counted[clock]))
+
+
+def _over_time(rows: Sequence[Row], step: str) -> list[Row]:
+    return [
+        {"time": time, "percentile": f"p{share}", "seconds": latency.percentile(own, share / 100)}
+        for time, own in in_bars(rows, step, _POINTS).items()
+        for share in _SHARES
+    ]
+
+
+def _sessions(found: Sequence[Row]) -> None:
+    rows = [
+        [
+            Cell(row["session"], link("latency", {"session": [row["session"]]})),
+            Cell(row["requests"]),
+            *(Cell(duration(row[name])) for name in ("p50", "p95", "p99", "most")),
+        ]
+        for row in sorted(found, key=lambda row: -row["p99"])
+    ]
+    st.html(table_of(("session", "#requests", "#p50", "#p95", "#p99", "#most"), rows))
+
+
+def _slowest(found: Sequence[Row]) -> None:
+    rows = [
+        [
+            Cell(duration(row["seconds"])),
+            Cell(time_of(row["began"])),
+            Cell(row["cl_ord_id"], link("orders", {"id": row["cl_ord_id"]})),
+            Cell(row["session"]),
+        ]
+        for row in found
+    ]
+    with st.container(height=420, border=False):
+        st.html(table_of(("#waited", "asked at (UTC)", "ClOrdID", "session"), rows))
+
+
+page(st.session_state["view"])

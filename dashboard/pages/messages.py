@@ -1,0 +1,183 @@
+"""Messages: a histogram, a page of the table, and the message that is open."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from fixfeed.dashboard import opened
+from fixfeed.dashboard.brush import brushed_chart
+from fixfeed.dashboard.charts import messages_by_time
+from fixfeed.dashboard.filters import ADMIN, shown_period
+from fixfeed.dashboard.markup.text import time_of
+from fixfeed.dashboard.message_panel import message_panel
+from fixfeed.dashboard.queries import messages, overview
+from fixfeed.dashboard.queries.conditions import step_of
+from fixfeed.dashboard.queries.cursor import CursorError
+from fixfeed.dashboard.view import View
+
+_ROWS = 100
+_HEIGHT = 560
+
+Row = dict[str, Any]
+
+
+def page(view: View) -> None:
+    """Show the page."""
+    view = _without_admin(view)
+    _histogram(view)
+    if not st.query_params.get("message"):
+        _table(view)
+        return
+    table, panel = st.columns([3, 2], gap="medium")
+    with table:
+        _table(view)
+    with panel:
+        message_panel(st.query_params.get("message", ""))
+
+
+def _without_admin(view: View) -> View:
+    """Hide heartbeats and test requests, unless the types or a box say otherwise."""
+    shown = st.session_state.get("admin", False)
+    if view.types or shown:
+        return view
+    return replace(view, types=tuple(one for one in opened.types() if one not in ADMIN))
+
+
+def _histogram(view: View) -> None:
+    shown = shown_period(view)
+    step = step_of(shown)
+    rows = overview.minutes(opened.database(), shown, step)
+    names = opened.names()
+    called = {kind: names({}, "MsgType", kind) for kind in {row["msg_type"] or "" for row in rows}}
+    if rows:
+        brushed_chart(messages_by_time(rows, called, step, 180), key=f"messages-{hash(shown)}")
+
+
+def _table(view: View) -> None:
+    key = f"{hash(view)}"
+    if st.session_state.get("messages_of", key) != key:
+        # Another filter: its first page, whatever message was open.
+        for name in ("at", "message"):
+            st.query_params.pop(name, None)
+    st.session_state["messages_of"] = key
+    cursor = st.query_params.get("at")
+    try:
+        found = messages.page(opened.database(), view, cursor=cursor, limit=_ROWS)
+    except CursorError as error:
+        st.warning(str(error))
+        found = messages.page(opened.database(), view, limit=_ROWS)
+    _bar(view, found, cursor)
+    if not found.rows:
+        if found.searched_to is None:
+            st.info("No message is meant by these filters.", icon=":material/search_off:")
+        return
+    st.dataframe(
+        _shown(found.rows),
+        # Its selection is a number of a row, so other rows need another table.
+        key=f"table-{key}-{cursor}",
+        on_select=lambda: _open(f"table-{key}-{cursor}", found.rows),
+        selection_mode="single-row",
+        hide_index=True,
+        height=_HEIGHT,
+        row_height=29,
+        placeholder="",
+        column_config=_COLUMNS,
+    )
+
+
+def _bar(view: View, found: messages.Page, cursor: str | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button("Newest", icon=":material/first_page:", disabled=cursor is None,
+                  on_click=_go, args=(None,))  # fmt: skip
+        st.button("Newer", icon=":material/chevron_left:", disabled=found.newer is None,
+                  on_click=_go, args=(found.newer,))  # fmt: skip
+        st.button("Older", icon=":material/chevron_right:", icon_position="right",
+                  disabled=found.older is None or found.searched_to is not None,
+                  on_click=_go, args=(found.older,))  # fmt: skip
+        if found.searched_to is not None:
+            st.button(
+                f"Searched back to {found.searched_to:%Y-%m-%d %H:%M:%S}, go on",
+                icon=":material/manage_search:",
+                type="primary",
+                on_click=_go,
+                args=(found.older,),
+            )
+        if not st.session_state.get("type"):
+            st.checkbox("heartbeats too", key="admin", bind="query-params")
+        st.caption(_told(view, found))
+
+
+def _told(view: View, found: messages.Page) -> str:
+    count = messages.count(opened.database(), view)
+    if count is not None:
+        return f"{count:,} messages in view"
+    return f"{len(found.rows):,} messages on this page"
+
+
+def _go(cursor: str | None) -> None:
+    st.query_params.pop("message", None)
+    if cursor is None:
+        st.query_params.pop("at", None)
+    else:
+        st.query_params["at"] = cursor
+
+
+def _open(key: str, rows: Sequence[Row]) -> None:
+    chosen = st.session_state[key]["selection"]["rows"]
+    if chosen and chosen[0] < len(rows):
+        st.query_params["message"] = str(rows[chosen[0]]["message_id"])
+    else:
+        st.query_params.pop("message", None)
+
+
+_TEXT = st.column_config.TextColumn
+_NUMBER = st.column_config.NumberColumn
+_COLUMNS = {
+    "Time (UTC)": _TEXT(width=175, pinned=True),
+    "Type": _TEXT(width=150),
+    "Session": _TEXT(width=185),
+    "Seq": _NUMBER(width=65, format="%d"),
+    "ClOrdID": _TEXT(width=110),
+    "Symbol": _TEXT(width=75),
+    "Side": _TEXT(width=55),
+    "Qty": _NUMBER(width=70, format="localized"),
+    "Price": _NUMBER(width=80, format="plain"),
+    "Status": _TEXT(width=105),
+    "Defects": _TEXT(width=120),
+}
+
+
+def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    names = opened.names()
+
+    def named(row: Row, field: str, column: str) -> str:
+        value = row[column]
+        return (names(row, field, value) or value) if value else ""
+
+    return {
+        "Time (UTC)": [_time(row) for row in rows],
+        "Type": [named(row, "MsgType", "msg_type") for row in rows],
+        "Session": [row["session"] or "" for row in rows],
+        "Seq": [row["msg_seq_num"] for row in rows],
+        "ClOrdID": [row["cl_ord_id"] or "" for row in rows],
+        "Symbol": [row["symbol"] or "" for row in rows],
+        "Side": [named(row, "Side", "side") for row in rows],
+        "Qty": [_amount(row, "last_qty", "order_qty") for row in rows],
+        "Price": [_amount(row, "last_px", "price") for row in rows],
+        "Status": [named(row, "OrdStatus", "ord_status") for row in rows],
+        "Defects": [row["defects"] or "" for row in rows],
+    }
+
+
+def _time(row: Row) -> str:
+    return time_of(row["time"]) if row["time"] else "no time"
+
+
+def _amount(row: Row, of_fill: str, of_order: str) -> float | None:
+    value = row[of_fill] if row["last_qty"] else row[of_order]
+    return None if value is None else float(value)
+
+
+page(st.session_state["view"])

@@ -1,0 +1,222 @@
+"""Orders: a list of them, and one order as swim lanes, with its ids, its fills and a report."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from fixfeed.dashboard import opened
+from fixfeed.dashboard.filters import link
+from fixfeed.dashboard.markup.order import facts_of, fills_of, ids_of, lanes_of, status_badge
+from fixfeed.dashboard.markup.report import report_of
+from fixfeed.dashboard.markup.text import escaped, time_of, visible
+from fixfeed.dashboard.queries import orders
+from fixfeed.dashboard.queries.cursor import CursorError
+from fixfeed.dashboard.queries.messages import Page
+from fixfeed.dashboard.view import View
+
+_ROWS = 100
+_LANES = 200  # an order with more messages shows the first so many
+_STATUSES = ("0", "1", "2", "3", "4", "5", "6", "8", "9", "A", "C", "E")
+
+Row = Mapping[str, Any]
+
+
+def page(view: View) -> None:
+    """Show the list, or the order that the address names."""
+    key = st.query_params.get("order")
+    if key:
+        _one(key)
+    else:
+        _list(view)
+
+
+def _list(view: View) -> None:
+    names = opened.names()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="of_orders"):
+        id = st.text_input("Any id", key="id", bind="query-params", width=220,
+                           placeholder="ClOrdID, OrderID, ExecID")  # fmt: skip
+        symbol = st.text_input("Symbol", key="symbol", bind="query-params", width=140)
+        statuses = st.multiselect(
+            "Status", _STATUSES, key="status", bind="query-params", placeholder="all", width=260,
+            format_func=lambda one: f"{names({}, 'OrdStatus', one) or '?'} ({one})",
+            accept_new_options=True,
+        )  # fmt: skip
+        problems = st.checkbox("with problems", key="problems", bind="query-params")
+    chosen = [one.rpartition("(")[2].rstrip(")") for one in statuses]
+    key = f"{hash((view, id, symbol, tuple(chosen), problems))}"
+    if st.session_state.get("orders_of", key) != key:
+        st.query_params.pop("at", None)
+    st.session_state["orders_of"] = key
+    cursor = st.query_params.get("at")
+    asked: dict[str, Any] = {
+        "id": (id or "").strip() or None,
+        "status": chosen or None,
+        "symbol": (symbol or "").strip() or None,
+        "problems": problems,
+    }
+    try:
+        found = orders.page(opened.database(), view, cursor=cursor, limit=_ROWS, **asked)
+    except CursorError as error:
+        st.warning(str(error))
+        found = orders.page(opened.database(), view, limit=_ROWS, **asked)
+    _bar(found, cursor)
+    if not found.rows:
+        if found.searched_to is None:
+            told = (
+                f"No order has the id {visible(id)}."
+                if id
+                else "No order is meant by these filters."
+            )
+            st.info(told, icon=":material/search_off:")
+        return
+    st.dataframe(
+        _shown(found.rows),
+        key=f"orders-{key}-{cursor}",
+        on_select=lambda: _open(f"orders-{key}-{cursor}", found.rows),
+        selection_mode="single-row",
+        hide_index=True,
+        height=600 if len(found.rows) > 18 else "auto",
+        row_height=30,
+        placeholder="",
+        column_config=_COLUMNS,
+    )
+
+
+def _bar(found: Page, cursor: str | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button("Newest", icon=":material/first_page:", disabled=cursor is None,
+                  on_click=_go, args=(None,))  # fmt: skip
+        if found.searched_to is not None:
+            st.button(f"Searched back to {found.searched_to:%Y-%m-%d %H:%M:%S}, go on",
+                      icon=":material/manage_search:", type="primary", on_click=_go,
+                      args=(found.older,))  # fmt: skip
+        else:
+            st.button("Older", icon=":material/chevron_right:", icon_position="right",
+                      disabled=found.older is None, on_click=_go, args=(found.older,))  # fmt: skip
+        st.caption(f"{len(found.rows):,} orders on this page; choose one to open it")
+
+
+def _go(cursor: str | None) -> None:
+    if cursor is None:
+        st.query_params.pop("at", None)
+    else:
+        st.query_params["at"] = cursor
+
+
+def _open(key: str, rows: Sequence[Row]) -> None:
+    chosen = st.session_state[key]["selection"]["rows"]
+    if chosen and chosen[0] < len(rows):
+        st.query_params["order"] = str(rows[chosen[0]]["order_key"])
+
+
+_TEXT = st.column_config.TextColumn
+_NUMBER = st.column_config.NumberColumn
+_COLUMNS = {
+    "Began (UTC)": _TEXT(width=175, pinned=True),
+    "Status": _TEXT(width=120),
+    "Symbol": _TEXT(width=80),
+    "Side": _TEXT(width=60),
+    "Qty": _NUMBER(width=80, format="localized"),
+    "Filled": st.column_config.ProgressColumn(
+        width=110, format="percent", min_value=0, max_value=1
+    ),
+    "Average": _NUMBER(width=90, format="plain"),
+    "Price": _NUMBER(width=80, format="plain"),
+    "ClOrdID": _TEXT(width=130),
+    "Session": _TEXT(width=190),
+    "Messages": st.column_config.NumberColumn(width=80),
+    "Rejects": st.column_config.NumberColumn(width=70),
+    "Text": _TEXT(width=170),
+    "Problems": _TEXT(width=120),
+}
+
+
+def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    names = opened.names()
+
+    def named(row: Row, field: str, column: str) -> str:
+        value = row[column]
+        return (names(row, field, value) or value) if value else ""
+
+    return {
+        "Began (UTC)": [time_of(row["first_message_at"]) or "no time" for row in rows],
+        "Status": [named(row, "OrdStatus", "ord_status") or "no report" for row in rows],
+        "Symbol": [row["symbol"] or row["security_id"] or "" for row in rows],
+        "Side": [named(row, "Side", "side") for row in rows],
+        "Qty": [_float(row["order_qty"]) for row in rows],
+        "Filled": [_filled(row) for row in rows],
+        "Average": [_float(row["avg_px"]) if row["fills"] else None for row in rows],
+        "Price": [_float(row["price"]) for row in rows],
+        "ClOrdID": [row["last_cl_ord_id"] or row["first_cl_ord_id"] or row["order_id"] or ""
+                    for row in rows],
+        "Session": [row["session"] or row["session_pair"] for row in rows],
+        "Messages": [row["messages"] for row in rows],
+        "Rejects": [row["rejects"] or None for row in rows],
+        "Text": [row["text"] or "" for row in rows],
+        "Problems": [row["problems"] or "" for row in rows],
+    }  # fmt: skip
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else round(float(value), 6)
+
+
+def _filled(row: Row) -> float | None:
+    if not row["order_qty"] or row["cum_qty"] is None:
+        return None
+    return min(1.0, float(row["cum_qty"] / row["order_qty"]))
+
+
+def _one(text: str) -> None:
+    whole = None
+    if text.isascii() and text.lstrip("-").isdecimal() and abs(int(text)) < 2**63:
+        whole = orders.order(opened.database(), int(text))
+    st.button("All orders", icon=":material/arrow_back:", on_click=_close)
+    if whole is None:
+        st.warning(f"There is no order with the key {visible(text[:30])} here.")
+        return
+    names = opened.names()
+    order, steps = whole["order"], whole["messages"]
+    known = order["first_cl_ord_id"] or order["order_id"] or str(order["order_key"])
+    st.html(
+        f'<div class="ff-sentence">Order {escaped(known)} {status_badge(order, names)}</div>'
+        f"{facts_of(order, names)}<div>{ids_of(whole['ids'])}</div>"
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        clock = st.segmented_control(
+            "Times", ("sent", "in the log"), default="sent", required=True, key="clock_of_lanes",
+            bind="query-params", help="SendingTime, or when the log says that it came or went",
+        )  # fmt: skip
+        copies = st.checkbox("copies too", key="copies", bind="query-params")
+        st.download_button(
+            "Report",
+            report_of(order, steps, whole["executions"], whole["ids"], names,
+                      place=opened.database().place, now=datetime.datetime.now(datetime.UTC)),
+            f"order-{order['order_key']}.html",
+            "text/html",
+            icon=":material/description:",
+            on_click="ignore",
+            help="One HTML file with everything about this order, its messages as they came too",
+        )  # fmt: skip
+    chosen = [step for step in steps if copies or not step["copied"]]
+    column = "sending_time" if clock == "sent" else "captured_at"
+    st.html(lanes_of(order, chosen[:_LANES], names, clock=column, link=_message))
+    if len(chosen) > _LANES:
+        st.caption(f"The first {_LANES:,} of {len(chosen):,} messages; the report has them all.")
+    fills = fills_of(whole["executions"])
+    if fills:
+        st.subheader("Fills")
+        st.html(fills)
+
+
+def _message(step: Row) -> str:
+    return link("messages", {"message": str(step["message_id"])})
+
+
+def _close() -> None:
+    st.query_params.pop("order", None)
+
+
+page(st.session_state["view"])

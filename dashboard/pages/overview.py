@@ -1,0 +1,169 @@
+"""How much came, of what, when; which sessions are there; what is refused most often."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from fixfeed.dashboard import opened
+from fixfeed.dashboard.brush import brushed_chart
+from fixfeed.dashboard.charts import messages_by_time
+from fixfeed.dashboard.filters import link, messages_link, shown_period
+from fixfeed.dashboard.markup.table import Cell, table_of
+from fixfeed.dashboard.markup.text import duration
+from fixfeed.dashboard.markup.tile import tile_of, tiles_of
+from fixfeed.dashboard.queries import overview, quality, sessions
+from fixfeed.dashboard.queries.conditions import step_of
+from fixfeed.dashboard.view import View
+
+_EVERY = 5  # seconds
+
+
+def page(view: View) -> None:
+    """Show the page."""
+    live = not (view.begin or view.end)
+    st.fragment(_counts, run_every=_EVERY if live else None)(view)
+    left, right = st.columns([3, 2], gap="large")
+    shown = shown_period(view)
+    with left:
+        st.subheader("Sessions")
+        _sessions(shown)
+    with right:
+        st.subheader("Symbols")
+        _symbols(shown)
+        st.subheader("Why orders were refused")
+        _rejects(shown)
+
+
+def _counts(view: View) -> None:
+    database = opened.database()
+    shown = shown_period(view)
+    step = step_of(shown)
+    now = overview.counts(database, shown)
+    before = None
+    if shown.begin and shown.end:
+        length = shown.end - shown.begin
+        before = overview.counts(
+            database, replace(shown, begin=shown.begin - length, end=shown.begin)
+        )
+    rows = overview.minutes(database, shown, step)
+    failed = sum(row["failures"] for row in quality.failures_by_reason(database))
+    tiles = [
+        tile_of("Messages", now["messages"], _against(now, before, "messages"),
+                messages_link(shown), _line(rows, "messages")),
+        tile_of("Rejects (3, 9, j)", now["rejects"], _against(now, before, "rejects"),
+                messages_link(shown, type=list(overview.REJECTS)), _line(rows, "rejects")),
+        tile_of("Messages with defects", now["defective"], _against(now, before, "defective"),
+                messages_link(shown, q="defects exists"), _line(rows, "defective")),
+        tile_of("Failures", failed, "of all times: bytes that are no message", "quality"),
+    ]  # fmt: skip
+    st.html(tiles_of(tiles))
+    brushed_chart(messages_by_time(rows, _names(rows), step), key=f"by_time-{hash(view)}")
+    st.caption(_told(shown, live=not (view.begin or view.end)))
+
+
+def _against(now: dict[str, int], before: dict[str, int] | None, name: str) -> str:
+    if not before or not before[name]:
+        return ""
+    return f"{(now[name] - before[name]) / before[name]:+.0%} against the period before"
+
+
+def _line(rows: Sequence[dict[str, Any]], name: str) -> list[int]:
+    """Return a count by time, in fifty steps or so."""
+    counted: dict[datetime.datetime, int] = {}
+    for row in rows:
+        value = row["defective"] if name == "defective" else row["messages"]
+        if name == "rejects" and row["msg_type"] not in overview.REJECTS:
+            value = 0
+        counted[row["time"]] = counted.get(row["time"], 0) + value
+    if not counted:
+        return []
+    first, last = min(counted), max(counted)
+    width = max((last - first) / 50, datetime.timedelta(minutes=1))
+    steps = [0] * (int((last - first) / width) + 1)
+    for time, value in counted.items():
+        steps[int((time - first) / width)] += value
+    return steps
+
+
+def _names(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    names = opened.names()
+    kinds = {row["msg_type"] or "" for row in rows}
+    return {kind: names({}, "MsgType", kind) for kind in kinds}
+
+
+def _told(view: View, *, live: bool) -> str:
+    if not (view.begin and view.end):
+        return "No message has a time yet."
+    chosen = " (the day of the newest message)" if live else ""
+    return (
+        f"{view.begin:%Y-%m-%d %H:%M:%S} to {view.end:%Y-%m-%d %H:%M:%S} UTC{chosen}. "
+        "Drag over the bars to choose a time."
+    )
+
+
+def _sessions(view: View) -> None:
+    database = opened.database()
+    days = sessions.days(database, view)
+    counted = {row["session"]: row for row in overview.by_session(database, view)}
+    newest = opened.newest()
+    by_session: dict[str | None, dict[str, Any]] = {}
+    for row in days:
+        one = by_session.setdefault(
+            row["session"],
+            {"last_time": row["last_time"], "missing": 0, "rejects": 0, "beat": None},
+        )
+        one["last_time"] = max(one["last_time"], row["last_time"])
+        one["missing"] += row["missing"]
+        one["rejects"] += row["rejects"]
+        one["beat"] = row["heart_bt_int"] or one["beat"]
+    rows = []
+    for session, one in by_session.items():
+        messages = counted.get(session, {"messages": 0, "defective": 0})
+        if not messages["messages"]:
+            continue
+        name = session or ""
+        own = {"session": [name]} if name else {}
+        silent = (newest - one["last_time"]).total_seconds() if newest else 0.0
+        late = bool(one["beat"]) and silent > 2 * one["beat"] + 60
+        rows.append(
+            [
+                Cell(name or "(no session)", link("sessions", own) if name else None),
+                Cell(messages["messages"], messages_link(view, session=own.get("session"))),
+                Cell(one["last_time"].strftime("%H:%M:%S")),
+                Cell(f"{duration(max(silent, 0.0))} ago" if late else "", bad=late),
+                Cell((name and one["missing"]) or "", link("sessions", own), bad=bool(name)),
+                Cell(one["rejects"] or ""),
+                Cell(messages["defective"] or "",
+                     messages_link(view, session=own.get("session"), q="defects exists")),
+            ]
+        )  # fmt: skip
+    heads = ("session", "#messages", "last heard", "silent", "#missing", "#rejects", "#defects")
+    st.html(table_of(heads, rows, empty="No session has sent anything in this time."))
+
+
+def _symbols(view: View) -> None:
+    rows = [
+        [
+            Cell(row["symbol"], link("orders", {"symbol": row["symbol"]})),
+            Cell(row["orders"]),
+            Cell(row["fills"]),
+            Cell(row["rejects"] or ""),
+        ]
+        for row in overview.symbols(opened.database(), view)
+    ]
+    heads = ("symbol", "#orders", "#fills", "#rejects")
+    st.html(table_of(heads, rows, empty="No order in this time."))
+
+
+def _rejects(view: View) -> None:
+    rows = [
+        [Cell(row["text"] or "(no text)"), Cell(row["orders"], link("orders", {"status": "8"}))]
+        for row in overview.rejects(opened.database(), view)
+    ]
+    st.html(table_of(("text", "#orders"), rows, empty="No order was refused in this time."))
+
+
+page(st.session_state["view"])

@@ -1,0 +1,138 @@
+"""Sessions: when they were there, their sequence numbers, gaps and what filled them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from fixfeed.dashboard import opened
+from fixfeed.dashboard.brush import brushed_chart
+from fixfeed.dashboard.charts import strip
+from fixfeed.dashboard.filters import messages_link, shown_period
+from fixfeed.dashboard.markup.table import Cell, table_of
+from fixfeed.dashboard.markup.text import duration, time_of
+from fixfeed.dashboard.queries import sessions
+from fixfeed.dashboard.queries.sessions import Gap
+from fixfeed.dashboard.view import View
+
+_STRIPS = 24
+_GAPS = 300
+_EVENTS = (
+    ("logons", "logon"),
+    ("logouts", "logout"),
+    ("resets", "reset"),
+    ("gap_fills", "gap fill"),
+    ("resend_requests", "resend request"),
+    ("rejects", "reject"),
+)
+
+Row = dict[str, Any]
+
+
+def page(view: View) -> None:
+    """Show the page."""
+    database = opened.database()
+    shown = shown_period(view)
+    days = sessions.days(database, shown)
+    if not days:
+        st.info("No session has sent anything in this time.", icon=":material/search_off:")
+        return
+    gaps = sessions.gaps(database, shown)
+    st.subheader("When they were there")
+    _strips(shown, days, gaps)
+    st.subheader("Sequence numbers")
+    _days(shown, days)
+    st.subheader("Gaps, and what filled them")
+    _gaps(shown, gaps)
+
+
+def _strips(view: View, days: Sequence[Row], gaps: Sequence[Gap]) -> None:
+    known = sorted({row["session"] for row in days if row["session"]})
+    if len(known) > _STRIPS:
+        st.caption(f"The first {_STRIPS} of {len(known)} sessions; choose some above.")
+    own = replace(view, sessions=tuple(known[:_STRIPS]))
+    rows = sessions.minutes(opened.database(), own)
+    events = [
+        {"session": row["session"], "time": row["minute"], "what": what}
+        for row in rows
+        for column, what in _EVENTS
+        if row[column]
+    ]
+    events += [
+        {"session": gap.session, "time": gap.at, "what": "gap"}
+        for gap in gaps
+        if gap.what == "never came" and gap.session in own.sessions and gap.at
+    ]
+    busy = [
+        {"session": row["session"], "time": row["minute"], "messages": row["messages"]}
+        for row in rows
+    ]
+    brushed_chart(strip(busy, events), key=f"strip-{hash(own)}")
+
+
+def _days(view: View, days: Sequence[Row]) -> None:
+    rows = []
+    for row in days:
+        session = row["session"]
+        own = {"session": [session]} if session else {}
+        numbers = ""
+        if row["first_number"] is not None:
+            numbers = f"{row['first_number']:,} to {row['last_number']:,}"
+        silence = row["longest_silence"]
+        rows.append(
+            [
+                Cell(session or "(no session)"),
+                Cell(str(row["day"])),
+                Cell(f"{row['first_time']:%H:%M:%S}"),
+                Cell(f"{row['last_time']:%H:%M:%S}"),
+                Cell(row["messages"], messages_link(view, **own)),
+                Cell(numbers),
+                Cell((session and row["missing"]) or "", bad=bool(session)),
+                Cell(row["duplicates"] or ""),
+                Cell(row["logons"] or ""),
+                Cell(row["resets"] or ""),
+                Cell(row["resend_requests"] or ""),
+                Cell(row["heart_bt_int"] or ""),
+                Cell(row["silences"] or ""),
+                Cell(duration(silence) if silence else ""),
+                Cell(row["rejects"] or ""),
+            ]
+        )
+    heads = (
+        "session", "day", "from", "to", "#messages", "#numbers", "#missing", "#again", "#logons",
+        "#resets", "#resend requests", "#HeartBtInt", "#silences", "#longest", "#rejects",
+    )  # fmt: skip
+    st.html(table_of(heads, rows))
+
+
+def _gaps(view: View, gaps: Sequence[Gap]) -> None:
+    known = [gap for gap in gaps if gap.session]
+    rows = []
+    for gap in known[:_GAPS]:
+        numbers = f"{gap.first:,}" if gap.numbers == 1 else f"{gap.first:,} to {gap.last:,}"
+        never = gap.what == "never came"
+        around = f"MsgSeqNum>={max(1, gap.first - 20)} MsgSeqNum<={gap.last + 20}"
+        address = messages_link(
+            view, q=around, session=[gap.session or ""], type=None, from_=f"{gap.day}",
+            to=f"{gap.day} 23:59:59.999999", admin="true",
+        )  # fmt: skip
+        rows.append(
+            [
+                Cell(gap.session),
+                Cell(str(gap.day)),
+                Cell(numbers),
+                Cell(gap.numbers),
+                Cell("never came" if never else f"came late: {gap.what}", bad=never),
+                Cell(time_of(gap.at, day=False) if gap.at else ""),
+                Cell("20 on each side", None if gap.appl_id is not None else address),
+            ]
+        )
+    heads = ("session", "day", "#numbers", "#how many", "what became of them",
+             "filled, or next number, at", "messages")  # fmt: skip
+    st.html(table_of(heads, rows, empty="No number is missing, and none came late."))
+    if len(known) > _GAPS:
+        st.caption(f"The first {_GAPS} of {len(known):,}; choose a session or a shorter time.")
+
+
+page(st.session_state["view"])

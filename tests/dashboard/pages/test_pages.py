@@ -1,0 +1,158 @@
+"""Every page, as Streamlit runs it, without a browser."""
+
+import pytest
+
+from fixfeed.dashboard.open import open_database
+
+RETAIL = "FIX.4.4:RETAIL->BROKER"
+PAGES = ("overview", "messages", "orders", "sessions", "latency", "quality")
+
+
+@pytest.fixture(scope="module")
+def database(sample_sqlite):
+    reader = open_database(sample_sqlite)
+    yield reader
+    reader.close()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_without_an_error(page, opened, sample_sqlite):
+    shown = opened(sample_sqlite, page)
+    assert [one.value for one in (*shown.error, *shown.warning)] == []
+    assert shown.text_input(key="q").value == ""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_filters_that_choose_nothing_are_no_error(page, opened, sample_sqlite):
+    shown = opened(sample_sqlite, page, session="FIX.9.9:NO->BODY", from_="2031-01-01", to="13:00")
+    assert [one.value for one in (*shown.error, *shown.warning)] == []
+
+
+def test_a_time_that_cannot_be_read_is_told(opened, sample_sqlite):
+    (warning,) = opened(sample_sqlite, "messages", from_="yesterday").warning
+    assert warning.value.startswith("'yesterday' is no time: write 09:30")
+
+
+def test_the_overview_counts_what_is_stored(opened, html, sample_sqlite, database):
+    (all_of,) = database.rows(
+        "select count(*) as messages from messages where coalesce(sending_time, captured_at)"
+        " is not null"
+    )
+    text = html(opened(sample_sqlite))
+    assert f"<b>{all_of['messages']:,}</b>" in text
+    (failed,) = database.rows("select count(*) as messages from failures")
+    assert f"<b>{failed['messages']:,}</b>" in text
+    assert '<a href="sessions?session=FIX.4.4%3ARETAIL-%3EBROKER"' in text
+
+
+def test_messages_are_those_of_the_filters(opened, sample_sqlite, database):
+    shown = opened(sample_sqlite, "messages", q="Symbol=AAPL -Side=1", session=RETAIL, type="D")
+    wanted = database.rows(
+        "select cl_ord_id from messages where symbol = 'AAPL' and side <> '1' and msg_type = 'D'"
+        " and session = ? order by sending_time desc, message_id desc",
+        RETAIL,
+    )
+    (table,) = shown.dataframe
+    assert list(table.value["ClOrdID"]) == [row["cl_ord_id"] for row in wanted]
+    assert set(table.value["Type"]) == {"NewOrderSingle"}
+
+
+def test_heartbeats_are_hidden_until_they_are_wanted(opened, sample_sqlite):
+    shown = opened(sample_sqlite, "messages")
+    (table,) = shown.dataframe
+    assert "Heartbeat" not in set(table.value["Type"])
+    shown.checkbox(key="admin").check().run()
+    (table,) = shown.dataframe
+    assert "Heartbeat" in set(table.value["Type"])
+
+
+def test_older_and_newer_pages_follow_each_other(opened, sample_sqlite):
+    shown = opened(sample_sqlite, "messages")
+    first = list(shown.dataframe[0].value["Time (UTC)"])
+    buttons = {one.label: one for one in shown.button}
+    assert (buttons["Newer"].disabled, buttons["Older"].disabled) == (True, False)
+    buttons["Older"].click().run()
+    second = list(shown.dataframe[0].value["Time (UTC)"])
+    assert first[-1] >= second[0]
+    assert first != second
+    next(one for one in shown.button if one.label == "Newer").click().run()
+    assert list(shown.dataframe[0].value["Time (UTC)"]) == first
+
+
+def test_another_filter_begins_at_its_first_page(opened, sample_sqlite):
+    shown = opened(sample_sqlite, "messages")
+    next(one for one in shown.button if one.label == "Older").click().run()
+    assert "at" in shown.query_params
+    shown.text_input(key="q").input("Symbol=AAPL").run()
+    assert "at" not in shown.query_params
+    assert {*shown.dataframe[0].value["Symbol"]} <= {"AAPL", ""}
+
+
+def test_a_search_that_cannot_be_read_is_told(opened, sample_sqlite):
+    (error,) = opened(sample_sqlite, "messages", q="Symbool = AAPL").error
+    assert "Symbol" in error.value
+
+
+def test_a_message_opens_with_its_fields_and_defects(opened, html, sample_sqlite, database):
+    (row, *_) = database.rows(
+        "select message_id, cl_ord_id from messages where defects = 'check_sum' and msg_type = 'D'"
+        " order by message_id"
+    )
+    shown = opened(sample_sqlite, "messages", message=str(row["message_id"]))
+    text = html(shown)
+    assert "NewOrderSingle" in text
+    assert f'<span class="ff-value">{row["cl_ord_id"]}</span>' in text
+    assert '<div class="ff-problem"><b>check_sum</b>' in text
+    assert "Its order" in {one.label for one in shown.button}
+
+
+@pytest.mark.parametrize("panel", ["Raw", "Around it", "Compare"])
+def test_a_message_is_shown_in_other_ways(panel, opened, html, sample_sqlite, database):
+    (row, *_) = database.rows(
+        "select message_id from messages where msg_type = 'D' and session = ?"
+        " order by sending_time desc",
+        RETAIL,
+    )
+    shown = opened(sample_sqlite, "messages", message=str(row["message_id"]), shown=panel)
+    text = html(shown)
+    expected = {
+        "Raw": '<span class="ff-delimiter">',
+        "Around it": "RETAIL orders BROKER to",
+        "Compare": 'class="ff-differs"',
+    }
+    assert expected[panel] in text
+
+
+def test_what_is_no_message_and_no_order_is_told(opened, sample_sqlite):
+    for name in ("5", "99999999999999999999999", "x<b>"):
+        (warning,) = opened(sample_sqlite, "messages", message=name).warning
+        assert warning.value == f"There is no message {name} here."
+        (warning,) = opened(sample_sqlite, "orders", order=name).warning
+        assert warning.value == f"There is no order with the key {name} here."
+
+
+def test_orders_are_listed_found_and_shown(opened, html, sample_sqlite, database):
+    (one, *_) = database.rows(
+        "select * from orders where fills > 1 and replaces > 0 order by order_key"
+    )
+    shown = opened(sample_sqlite, "orders", id=one["order_id"])
+    assert one["last_cl_ord_id"] in list(shown.dataframe[0].value["ClOrdID"])
+    shown = opened(sample_sqlite, "orders", status="8")
+    assert set(shown.dataframe[0].value["Status"]) == {"Rejected"}
+    text = html(opened(sample_sqlite, "orders", order=str(one["order_key"])))
+    assert f"Order {one['first_cl_ord_id']}" in text
+    assert text.count('class="ff-arrow') == one["messages"]
+    assert text.count("<tr") >= one["fills"]
+
+
+def test_failures_are_shown_as_text_and_as_hex(opened, html, sample_sqlite, database):
+    (row, *_) = database.rows("select raw from failures where reason = 'not_text'")
+    text = html(opened(sample_sqlite, "quality", reason="not_text"))
+    assert row["raw"].hex(" ") in text
+
+
+def test_a_latency_names_its_clock(opened, sample_sqlite):
+    shown = opened(sample_sqlite, "latency", clock="sent")
+    titles = [one.value for one in shown.subheader]
+    assert titles
+    assert all(title.endswith("by the clock: sent") for title in titles)
