@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.cursor import Cursor, CursorError, Place, read_cursor, text_of_cursor
 from fixfeed.dashboard.queries.messages import Page
-from fixfeed.dashboard.queries.walk import among, in_time
+from fixfeed.dashboard.queries.order_of_time import among, in_time
 from fixfeed.dashboard.search.conditions import Condition
 from fixfeed.dashboard.view import View, seen_sessions
 from fixfeed.transforms.fix.anomalies.schema import ANOMALIES

@@ -8,7 +8,7 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries import messages
 from fixfeed.dashboard.queries.cursor import Cursor, CursorError, Place, read_cursor, text_of_cursor
 from fixfeed.dashboard.queries.messages import SEARCHED, Page
-from fixfeed.dashboard.queries.walk import among
+from fixfeed.dashboard.queries.order_of_time import among
 from fixfeed.dashboard.search.conditions import Condition
 from fixfeed.dashboard.view import View, seen_pairs
 from fixfeed.transforms.protocol import default_protocol

@@ -12,7 +12,8 @@ from typing import Any
 
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.cursor import Cursor, Place, read_cursor, text_of_cursor
-from fixfeed.dashboard.queries.walk import TIME_SQL, Walk, among, in_time
+from fixfeed.dashboard.queries.order_of_time import TIME_SQL, among, in_time
+from fixfeed.dashboard.queries.walk import Walk
 from fixfeed.dashboard.scope import EVERYTHING, Scope
 from fixfeed.dashboard.view import View, seen_sessions
 from fixfeed.io.ledger.keys import POSITION_BITS

@@ -7,37 +7,19 @@ from typing import Any
 
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.cursor import Place
+from fixfeed.dashboard.queries.known_minutes import known_minutes
+from fixfeed.dashboard.queries.order_of_time import TIME_SQL, among, in_time
 from fixfeed.dashboard.search.conditions import Condition
 from fixfeed.dashboard.view import View, seen_sessions
 
-__all__ = ["TIME_SQL", "Walk", "among", "in_time"]
-
-TIME_SQL = "coalesce(sending_time, captured_at)"
-"""The time that messages are in the order of, as the index has it."""
+__all__ = ["Walk"]
 
 _PIECE = 4000  # messages that are looked through at first; then what takes a third of the time
 _LARGEST_PIECE = 200_000
 _CANDIDATES = 500  # rows that are checked at once
 _MINUTES = 500  # that are asked for at once
 _MINUTE = datetime.timedelta(minutes=1)
-
-
-def among(database: Database, column: str, values: Sequence[Any]) -> Condition:
-    """Return the condition that a column is one of many values."""
-    if 0 < len(values) <= 8:  # the optimiser knows what it is compared with
-        return Condition(f"{column} in ({', '.join('?' * len(values))})", tuple(values))
-    end, value = database.among(values)
-    return Condition(f"{column} {end}", (value,))
-
-
-def in_time(database: Database, column: str, view: View) -> list[Condition]:
-    """Return the conditions that a time is that of a view."""
-    found = []
-    if view.begin:
-        found.append(Condition(f"{column} >= ?", (database.time(view.begin),)))
-    if view.end:
-        found.append(Condition(f"{column} < ?", (database.time(view.end),)))
-    return found
+_LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 
 class Walk:
@@ -76,6 +58,7 @@ class Walk:
         self._conditions = [*self._kept]
         if self._search.rule:
             self._conditions.append(self._search.condition(database))
+        self._known = known_minutes(database, self._search)
         self._piece = _PIECE
         self._rows: list[dict[str, Any]] = []
 
@@ -102,8 +85,10 @@ class Walk:
 
     def _over_time(self, place: Place | None) -> Iterator[Place | None]:
         """Look through what has a time; yield the places that have been reached."""
+        if self._known is not None:
+            return self._over_minutes(place, self._among_known(place))
         if self._kept:
-            return self._over_minutes(place)
+            return self._over_minutes(place, self._among_counted(place))
         return self._over_pieces(place, timed=True)
 
     def _over_pieces(self, place: Place | None, *, timed: bool) -> Iterator[Place | None]:
@@ -130,9 +115,11 @@ class Walk:
             self._learn(clock.monotonic() - begun)
             yield place
 
-    def _over_minutes(self, place: Place | None) -> Iterator[Place | None]:
-        """Look through the minutes that have messages of these sessions and types."""
-        for begin, end in self._ranges(place):
+    def _over_minutes(
+        self, place: Place | None, minutes: Iterator[tuple[datetime.datetime, int]]
+    ) -> Iterator[Place | None]:
+        """Look through minutes that may have messages."""
+        for begin, end in self._ranges(minutes):
             begun = clock.monotonic()
             bounds = in_time(self._database, TIME_SQL, self._view)
             for word, time in ((">=", begin), ("<", end)):
@@ -142,8 +129,35 @@ class Walk:
             self._learn(clock.monotonic() - begun)
             yield place
 
-    def _ranges(self, place: Place | None) -> Iterator[tuple[datetime.datetime, datetime.datetime]]:
-        """Yield the stretches of adjacent minutes with messages, of a piece or so at the most."""
+    def _ranges(
+        self, minutes: Iterator[tuple[datetime.datetime, int]]
+    ) -> Iterator[tuple[datetime.datetime, datetime.datetime]]:
+        """Yield the stretches of adjacent minutes, with a piece of messages or so at the most."""
+        begin = end = None
+        total = 0
+        for minute, count in minutes:
+            after = minute + min(_MINUTE, _LAST - minute)
+            adjacent = after == begin if self.older else minute == end
+            if begin is None or end is None or not adjacent or total > self._piece:
+                if begin is not None and end is not None:
+                    yield begin, end
+                begin, end, total = minute, after, 0
+            begin, end = min(begin, minute), max(end, after)
+            total += count
+        if begin is not None and end is not None:
+            yield begin, end
+
+    def _among_known(self, place: Place | None) -> Iterator[tuple[datetime.datetime, int]]:
+        """Yield the minutes that are known for the search, from a place on."""
+        for minute in reversed(self._known or []) if self.older else self._known or []:
+            if place is not None and place.time is not None:
+                at = place.time.replace(second=0, microsecond=0)
+                if minute > at if self.older else minute < at:
+                    continue
+            yield minute, self._piece
+
+    def _among_counted(self, place: Place | None) -> Iterator[tuple[datetime.datetime, int]]:
+        """Yield the minutes with messages of these sessions and types, and how many."""
         after: datetime.datetime | None = place.time if place else None
         view = self._view
         if self.older and view.end and (after is None or view.end <= after):
@@ -169,19 +183,8 @@ class Walk:
                 f" order by minute {'desc' if self.older else 'asc'} limit {_MINUTES}",
                 *where.values,
             )
-            begin = end = None
-            total = 0
             for row in found:
-                minute = row["minute"]
-                adjacent = minute + _MINUTE == begin if self.older else minute == end
-                if begin is None or end is None or not adjacent or total > self._piece:
-                    if begin is not None and end is not None:
-                        yield begin, end
-                    begin, end, total = minute, minute + _MINUTE, 0
-                begin, end = min(begin, minute), max(end, minute + _MINUTE)
-                total += row["messages"]
-            if begin is not None and end is not None:
-                yield begin, end
+                yield row["minute"], row["messages"]
             if len(found) < _MINUTES:
                 return
             after, including = found[-1]["minute"], False

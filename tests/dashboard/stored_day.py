@@ -49,6 +49,7 @@ def store(uri):
     stored = {}
     with closing(open_store(uri)) as opened:
         opened.prepare()
+        opened.begin_run("0.1.0", {"rules": "r", "dictionary": [], "validate": "structure"})
         for name, (data, delimiter) in logs().items():
             source = Source(f"file:{name}", "file", name)
             number = opened.register([source], rules="r")[source.key].source_id

@@ -170,7 +170,8 @@ def test_what_came_in_is_accounted_for(api, read, batches):
     failures = pages(api, "/failures", "failures")
     assert len(failures) == sum(batch.failures.num_rows for batch in batches.values()) > 0
     assert all(row["raw_base64"] for row in failures)
-    assert api.get("/runs").json() == {"runs": []}
+    (run,) = api.get("/runs").json()["runs"]
+    assert run["configuration"] == {"rules": "r", "dictionary": [], "validate": "structure"}
 
 
 def test_anomalies_come_page_by_page(api, read):

@@ -8,6 +8,7 @@ import pytest
 
 from fixfeed.dashboard.queries import messages
 from fixfeed.dashboard.queries.cursor import CursorError
+from fixfeed.dashboard.queries.known_minutes import known_minutes
 from fixfeed.dashboard.scope import read_scope
 from fixfeed.dashboard.search.search import SearchError
 from fixfeed.dashboard.view import View
@@ -110,6 +111,25 @@ def test_a_search_finds_what_the_rule_keeps(text, read, batches):
     found = walked(read, View(text))
     assert len(found) == len(set(found))
     assert set(found) == expected
+
+
+INDEXED = ["Symbol=AAPL Side=1", "ClOrdID in A, C1, 1", "OrigClOrdID=1 or Side=1", "11=1 55=1"]
+
+
+@pytest.mark.parametrize("text", [*INDEXED, *(f"ClOrdID='{one}'" for one in ("A", 'x"y', "12.5"))])
+def test_a_value_that_is_indexed_is_found_in_groups_too(text, read, batches, monkeypatch):
+    expected = meant(batches, text)
+    assert set(walked(read, View(text))) == expected
+    known = known_minutes(read, View(text).search)
+    assert (known is None) == (" or " in text)
+    if known is not None:
+        with monkeypatch.context() as patched:
+            # Without the checks that a run says were made, it is looked for everywhere.
+            patched.setattr(
+                "fixfeed.dashboard.queries.known_minutes._read_plainly", lambda _: False
+            )
+            assert known_minutes(read, View(text).search) is None
+            assert set(walked(read, View(text))) == expected
 
 
 def test_searches_made_of_others_find_what_the_rule_keeps(read, batches):
