@@ -1,6 +1,11 @@
 """Runs bring the derived tables of their databases up to date, or leave that to another one."""
 
+import random
+
 from fixfeed.pipelines.fixfeed import main
+from fixfeed.transforms.fix.anomalies.rules import KINDS
+from fixfeed.transforms.fix.protocol import FIX
+from tests.transforms.fix.anomalies.test_anomalies import STRICT, random_day
 from tests.transforms.fix.messages import encode
 
 ORDER = encode([(35, b"D"), (49, b"A"), (56, b"B"), (11, b"C1"), (55, b"AAPL"), (54, b"1")])
@@ -16,3 +21,36 @@ def test_what_a_run_leaves_to_be_derived_the_next_run_derives(tmp_path, database
     assert main(words) == 0
     assert select(database, "select id from order_ids") == [("C1",)]
     assert select(database, "select count(*) from derive_stretches") == [(0,)]
+
+
+def test_reprocessing_with_a_filter_leaves_the_derived_tables_of_a_fresh_load_with_it(
+    tmp_path, select
+):
+    rng = random.Random(8)
+    inputs = []
+    for number in range(2):
+        log = tmp_path / f"{number}.log"
+        log.write_bytes(b"".join(random_day(rng, 40)))
+        inputs += ["--input", str(log)]
+    (tmp_path / "rules.yaml").write_text(STRICT)
+    replaced, fresh = (f"sqlite:///{tmp_path}/{name}.db" for name in ("replaced", "fresh"))
+    words = [*inputs, "--quiet", "--anomalies", str(tmp_path / "rules.yaml")]
+    some = [*words, "--exclude", "OrdStatus = 1 and LastPx > 10", "--exclude", "MsgType = F"]
+
+    def content(uri):
+        return {
+            name: sorted(map(str, select(uri, f"select {', '.join(one.schema.names)} from {name}")))
+            for of in FIX.table.derived
+            for name, one in of.tables.items()
+        }
+
+    assert main([*words, "--output", replaced]) == 0
+    kinds = {kind for (kind,) in select(replaced, "select kind from anomalies")}
+    assert kinds == set(KINDS)
+    before = content(replaced)
+    assert main([*some, "--output", replaced, "--reprocess"]) == 0
+    assert main([*some, "--output", fresh]) == 0
+    after = content(replaced)
+    assert after == content(fresh)
+    assert [name for name in after if after[name] == before[name]] == []
+    assert all(after.values())

@@ -43,13 +43,15 @@ def parsed(lines, version):
         aside = line.startswith("*")
         kind, ids, *rest = line.lstrip("*").split()
         cl_ord_id, _, original = ids.partition(",")
-        ends = (b"ANN", b"BRK") if kind in "DFG" else (b"BRK", b"ANN")
+        ends = (b"ANN", b"BRK") if kind in "DFGH" else (b"BRK", b"ANN")
         fields = [(35, kind), (34, number), (49, ends[0]), (56, ends[1])]
         fields += [(52, f"202503{day:02}-09:00:{number:02}"), (11, cl_ord_id)]
         fields += [(41, original)] if original else []
         expected = None
         if kind in "DFG":
             fields += [(38, rest[0])]
+        elif kind == "H":
+            fields += [(37, "O")]
         elif kind == "9":
             fields += [(37, "O"), (39, rest[0]), (102, 3)]
             expected = {"ord_status": rest[0]}
@@ -72,9 +74,11 @@ def report(rest, number, *, in_42):
     exec_id, _, reference = ids.rstrip(")").partition("(")
     fields = [(17, exec_id)] + ([(19, reference)] if reference else [])
     if in_42:
-        fields += [(20, {"H": 1, "G": 2}.get(exec_type, 0))]
+        fields += [(20, {"H": 1, "G": 2, "I": 3}.get(exec_type, 0))]
         status = "5" if (exec_type, status) == ("5", "0") else status
-        if exec_type in "FGH":
+        if exec_type == "I":
+            exec_type = status
+        elif exec_type in "FGH":
             exec_type = "2" if cum == ordered else "1"
     fields += [(150, exec_type), (39, status), (38, ordered), (14, cum), (151, leaves)]
     return [*fields, (32, last), (31, last_px)]
