@@ -102,7 +102,9 @@ def _timed(work: Callable[[], object]) -> tuple[float, float]:
 
 def _from_topic(address: str, topic: str, count: int) -> None:
     uri = read_uri(f"kafka://{address}/{topic}", own=["group", "from"], ours=OURS)
-    feed = KafkaTopics(uri, FIX, _Nothing(), stop=lambda: False, say=print, longest=1 << 20)
+    feed = KafkaTopics(
+        uri, FIX, _Nothing(), stop=lambda: False, say=print, away=print, longest=1 << 20
+    )
     while count > 0:
         block = feed.next(0.1)
         if block not in (None, FLUSH):

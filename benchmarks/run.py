@@ -20,6 +20,7 @@ import simplefix
 
 from benchmarks.bench_log import write_bench_log
 from benchmarks.kafka_input import kafka_input
+from benchmarks.kafka_latency import kafka_latency
 from benchmarks.readings import loading, readings
 from benchmarks.replay import replay
 from benchmarks.streams import streams
@@ -234,6 +235,7 @@ def main() -> None:
             print(*replay(given.messages), "", sep="\n", flush=True)
         if given.only in (None, "kafka"):
             print(*kafka_input(folder, given.messages), "", sep="\n", flush=True)
+            print(*kafka_latency(folder), "", sep="\n", flush=True)
         if given.only in (None, "streams"):
             streams(log, given.messages, folder, from_file, in_turns)
         if given.growth:

@@ -109,7 +109,7 @@ class KafkaLedger:
         self, sources: Sequence[Source], *, rules: str, replace: bool = False
     ) -> dict[str, Known]:
         """See `Ledger`. Two processes may register the same source at once."""
-        self._catch_up()
+        self.catch_up()
         found = identify(sources, self._stored())
         news = []
         for source in sources:
@@ -131,7 +131,7 @@ class KafkaLedger:
 
     def look_up(self, sources: Sequence[Source], *, rules: str) -> dict[str, Known]:
         """See `Ledger`."""
-        self._catch_up()
+        self.catch_up()
         return self._known(identify(sources, self._stored()), rules)
 
     def restart(self, source_ids: Iterable[int], *, rules: str) -> None:
@@ -155,10 +155,10 @@ class KafkaLedger:
         the stretches are then those that were known before.
         """
         if any(ends.values()):
-            self._catch_up()
+            self.catch_up()
         else:
             with suppress(SinkFailed):
-                self._catch_up(_SOON)
+                self.catch_up(_SOON)
         self._write_down(
             [
                 (f"{_SOURCE}/{source_id}", dataclasses.replace(row, stored_end=stored_end))
@@ -177,6 +177,10 @@ class KafkaLedger:
             self._sender.close()
             self._sender = None
         self._forget()
+
+    def knows(self, source_ids: Iterable[int]) -> bool:
+        """Return whether all these sources are in what was read of the topic."""
+        return all(source_id in self._sources for source_id in source_ids)
 
     def name_of(self, source_id: int) -> str:
         """Return the name that a source had when it was first seen."""
@@ -234,7 +238,7 @@ class KafkaLedger:
         self._connected()
         self._read_on()
 
-    def _catch_up(self, silence: float = SILENCE) -> None:
+    def catch_up(self, silence: float = SILENCE) -> None:
         """Read what the topic has got since it was last read; raise `SinkFailed` if it cannot."""
         with errors():
             self._read_on(silence)

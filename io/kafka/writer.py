@@ -1,5 +1,6 @@
 """Sends the new parts of batches to Kafka, and writes down in the ledger that they are sent."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +11,14 @@ from fixfeed.io.kafka.destination import Destination
 from fixfeed.io.kafka.ledger import KafkaLedger, errors
 from fixfeed.io.kafka.outgoing import as_records, failures_of, messages_of, set_aside, too_large
 from fixfeed.io.kafka.producer import Records
-from fixfeed.io.ledger.ledger import Progress, check_witness
+from fixfeed.io.ledger.ledger import Progress, SinkFailed, check_witness
 from fixfeed.io.ledger.new_parts import missing, new_parts
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.protocol import Protocol, default_protocol
 
 __all__ = ["KafkaWriter"]
+
+_PATIENCE = 5.0  # seconds
 
 
 class KafkaWriter(KafkaLedger):
@@ -39,6 +42,7 @@ class KafkaWriter(KafkaLedger):
         Raises `SetAside`, and sends nothing, if a message is larger than its topic takes; and, with
         `replace`, `SinkError` if a part of a batch is done under other rules.
         """
+        self._learn([source_id for source_id, _ in batches])
         made = self._made(batches)
         messages: list[Records] = []
         failures: list[Records] = []
@@ -69,6 +73,21 @@ class KafkaWriter(KafkaLedger):
         if facts:
             self.send([*messages, *failures], list(facts.items()))
         return stored
+
+    def _learn(self, source_ids: Sequence[int]) -> None:
+        """Read of sources that the run has registered since, as a stream does.
+
+        A transaction that is being ended hides what comes after it for a moment.
+        """
+        until = time.monotonic() + _PATIENCE
+        while not self.knows(source_ids):
+            if time.monotonic() > until:
+                raise SinkFailed(
+                    f"{self.destination.place}: the topic {self.destination.progress} does not "
+                    "have all sources of the run yet",
+                    away=True,
+                )
+            self.catch_up()
 
     def _made(self, batches: Sequence[tuple[int, Batch]]) -> list[tuple[int, Batch]]:
         """Return batches as records; raise `SetAside` if some are too large."""
