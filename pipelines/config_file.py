@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from fixfeed.pipelines.option import Option, UsageError
+from fixfeed.pipelines.option import PAIR, Option, UsageError
 
 __all__ = ["read_words"]
 
@@ -66,6 +66,8 @@ def _texts(node: Any, option: Option, where: str) -> str | list[str]:
         if not node.value:
             raise UsageError(f"{where} is an empty list; leave the line out for the default")
         return [_item(one, option, where) for one in node.value]
+    if isinstance(node, yaml.MappingNode) and option.metavar == PAIR:
+        return [f"{name.value}={_item(value, option, where)}" for name, value in node.value]
     found = "a list" if isinstance(node, yaml.SequenceNode) else "words of its own"
     expected = "values, one or a list of them" if option.kind == "list" else "one value"
     raise UsageError(f"{where} has {found}, expected {expected}")
@@ -85,7 +87,7 @@ def _text(node: yaml.ScalarNode, option: Option, where: str) -> str:
     kind = node.tag.removeprefix(_TAG)
     if kind == "null":
         raise UsageError(f"{where} has no value; give it one, or leave the line out")
-    if kind == "bool" and option.kind in ("text", "list"):
+    if kind == "bool" and option.kind in ("text", "list") and option.metavar != PAIR:
         raise UsageError(
             f"{where} is {text}, which is a truth value to YAML; if the word is meant, quote it: "
             f'"{text}"'

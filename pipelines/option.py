@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Kind", "Option", "UsageError", "add_option"]
+__all__ = ["PAIR", "Kind", "Option", "UsageError", "add_option"]
+
+PAIR = "NAME=VALUE"
+"""The `metavar` of a list of names with values, which a YAML file may also have as words."""
 
 Kind = Literal["text", "list", "flag", "number", "choice"]
 

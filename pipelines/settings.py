@@ -13,7 +13,7 @@ from fixfeed.io.live.spool import DEFAULT as SPOOL
 from fixfeed.pipelines.durations import read_duration, read_time_of_day
 from fixfeed.pipelines.endpoint import HOST, read_port
 from fixfeed.pipelines.kafka_output import KAFKA_PARAMETERS
-from fixfeed.pipelines.option import Kind, Option, UsageError
+from fixfeed.pipelines.option import PAIR, Kind, Option, UsageError
 from fixfeed.transforms.fix.framing.delimiter import read_delimiter
 from fixfeed.transforms.fix.reading import VALIDATE
 from fixfeed.transforms.protocol import default_protocol
@@ -166,7 +166,7 @@ class Settings:
         "a property of librdkafka for all inputs from Kafka and outputs to it, such as "
         "security.protocol=SASL_SSL or 'sasl.password=${env:KAFKA_PASSWORD}'; what a URI says "
         "counts more; may be given several times",
-        "NAME=VALUE",
+        PAIR,
         default=(),
     )
     include: tuple[str, ...] = _option(

@@ -60,6 +60,7 @@ QUIET.addHandler(logging.NullHandler())
 QUIET.propagate = False
 
 _PATIENCE = 8.0  # seconds to wait for a broker
+_FIRST = 6.0  # the same for its first answer: a job has to have started as well in ten seconds
 _STEP = 1.0
 _GRACE = 0.5  # seconds in which the cause of an error may still come
 _CAUSES = (
@@ -70,6 +71,7 @@ _CAUSES = (
     KafkaError.UNSUPPORTED_SASL_MECHANISM,
 )
 """Errors that waiting does not mend."""
+_TOO_LATE = (KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError.REQUEST_TIMED_OUT)
 _NO_TLS = "PLAINTEXT broker listener"
 """What librdkafka says of one more of them."""
 
@@ -106,7 +108,7 @@ class Cluster:
         self._heard: list[KafkaError] = []
         self._admin = _made(AdminClient, address, {"error_cb": self._heard.append})
 
-    def identity(self, patience: float = _PATIENCE) -> str:
+    def identity(self, patience: float = _FIRST) -> str:
         """Return the id of the cluster. Raises `KafkaTrouble` two seconds after `patience`."""
 
         def described() -> Any:
@@ -269,6 +271,8 @@ def reason_of(error: KafkaError, properties: Mapping[str, str]) -> str:
         return "nobody listens there: check host and port, and that the broker runs"
     if _NO_TLS in text:
         return "the broker speaks no TLS at this port: check the port and security.protocol"
+    if code in _TOO_LATE:
+        return "the brokers do not answer in time: check that they run, and the way to them"
     if secure == "PLAINTEXT" and (
         code == KafkaError._ALL_BROKERS_DOWN or "Disconnected" in text or "closed" in text
     ):

@@ -11,6 +11,8 @@ from confluent_kafka import Producer
 
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.pipelines.fixfeed import main
+from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.options import read_settings
 from tests.pipelines.jobs import FIXFEED
 from tests.pipelines.kafka_input_kills import killed
 from tests.pipelines.test_follow import wait_until
@@ -127,6 +129,20 @@ def test_a_secure_broker_is_used_by_the_options_alone_and_no_password_is_stored(
     ((stored,),) = select(f"sqlite:///{tmp_path}/a.db", "select configuration from runs")
     shown = json.loads(stored)["kafka_property"]
     assert shown == [*properties[:-2], "sasl.password=***", properties[-1]]
+
+
+def test_properties_in_the_file_of_options_are_words_or_a_list(tmp_path):
+    expected = ("security.protocol=SSL", "enable.ssl.certificate.verification=false", "linger.ms=5")
+    file = tmp_path / "fixfeed.yaml"
+    for text in (
+        "{security.protocol: SSL, enable.ssl.certificate.verification: false, linger.ms: 5}",
+        f"[{', '.join(expected)}]",
+    ):
+        file.write_text(f"kafka-property: {text}\n")
+        assert read_settings(["--config", str(file)], {}).kafka_property == expected
+    file.write_text("kafka-property: {a.b: [1]}\n")
+    with pytest.raises(UsageError, match="line 1: kafka-property has a list or words inside"):
+        read_settings(["--config", str(file)], {})
 
 
 def test_a_file_of_properties_counts_more_than_the_options_and_the_uri_still_more(tmp_path):
