@@ -46,6 +46,11 @@ def split_uri(uri: str, known: Sequence[Option]) -> tuple[str, Mapping[str, Any]
                 raise UsageError(f"{word} is given twice")
             texts = text.split(",") if options[word].kind == "list" else [text]
             given = [unquote(one) for one in texts]
+            if not all(given):
+                option = options[word]
+                raise UsageError(
+                    f"{word} is empty, expected {option.metavar or 'true or false'}: {option.help}"
+                )
             values[word] = options[word].value(given if len(given) > 1 else given[0])
         except UsageError as error:
             raise UnknownPlace(f"{redact(uri)!r}: {error}") from error

@@ -12,17 +12,21 @@ __all__ = ["Lateness", "ReplayClock"]
 Seconds = NDArray[np.float64]
 
 _MILLION = 1e6
+_DAY, _MINUTE = 86_400_000_000, 60_000_000  # microseconds
 
 
 class ReplayClock:
     """Goes at `speed` times the pace of the log, from the first message on; 0 waits for nothing.
 
-    A gap between two messages longer than `longest_gap` microseconds counts as that long.
+    A gap between two messages longer than `longest_gap` microseconds counts as that long. Without
+    that, one of more than a day counts as a minute: it is a weekend, or a clock that was wrong.
+    `long_gap` is the first of those, from which time to which.
     """
 
     def __init__(self, speed: float, longest_gap: int | None = None):
         """It starts with the first message that has a time."""
         self.is_paused = False
+        self.long_gap: tuple[int, int] | None = None
         self._speed = speed
         self._longest_gap = longest_gap
         self._planned = UNTIMED  # the time of the last message that `plan` was given
@@ -42,6 +46,11 @@ class ReplayClock:
         steps = np.diff(reached, prepend=self._planned)
         if self._longest_gap is not None:
             steps = np.minimum(steps, self._longest_gap)
+        elif len(long := np.flatnonzero(steps > _DAY)):
+            if self.long_gap is None:
+                end = int(reached[long[0]])
+                self.long_gap = end - int(steps[long[0]]), end
+            steps[long] = _MINUTE
         offsets = self._offset + np.cumsum(steps) / (_MILLION * self._speed)
         self._planned, self._offset = int(reached[-1]), float(offsets[-1])
         return offsets

@@ -40,7 +40,7 @@ class Pace:
     """How logs are replayed: times the pace of the log (0: as fast as it goes), and what of them.
 
     A gap between two messages that is longer than `longest_gap` seconds, of the log, is made that
-    long.
+    long; if that is None, one of more than a day is made a minute.
     """
 
     speed: float = 1.0
@@ -100,7 +100,7 @@ class ReplayedFiles:
         self._looking: deque[int] = deque()  # readers whose next time is not known yet
         self._heads: list[tuple[int, int]] = []  # a heap of the times of the others
         self._planned: tuple[Timed, Seconds] | None = None
-        self._gave = self._whole = self._is_first = False
+        self._gave = self._whole = self._is_first = self._said_gap = False
         self._first = self._last = UNTIMED
         self._by: Counter[str] = Counter()
         self._lateness = Lateness()
@@ -250,6 +250,13 @@ class ReplayedFiles:
         timed = self._readers[number].take(until)
         self._looking.append(number)
         self._planned = timed, self._clock.plan(timed.times)
+        if self._clock.long_gap and not self._said_gap:
+            self._said_gap = True
+            begin, end = map(_shown, self._clock.long_gap)
+            self._say(
+                f"the log has nothing from {begin} to {end}: as any gap of more than a day, this "
+                "one is made a minute; max-gap=TIME, as in max-gap=100d, sets the longest there is"
+            )
 
     def _given(self, timed: Timed, offsets: Seconds) -> Block:
         self._planned = None

@@ -60,7 +60,7 @@ def test_a_question_mark_without_a_parameter_is_part_of_the_place(uri):
         ("x:a?nam=b", "'x:a?nam=b': x has no parameter 'nam'; did you mean name?"),
         ("x:a?nothing=b", "x has no parameter 'nothing', expected by or wait or once or name"),
         ("x:a?name=b&name=c", "name is given twice"),
-        ("x:a?name", "name is empty, expected NAME"),
+        ("x:a?name", "name is empty, expected NAME: "),
         ("x:a?by=a,,b", "by is empty, expected COLUMN"),
         ("x:a?wait=0", "wait is '0', expected a whole number, 1 or more"),
         ("x:a?once=maybe", "once is 'maybe', expected true or false"),

@@ -163,6 +163,28 @@ def test_a_clock_plans_by_the_speed_and_shortens_long_gaps():
     assert clock.plan(np.array([900, 1001]) * SECOND).tolist() == [12.5, 12.6]
 
 
+def test_a_gap_of_more_than_a_day_is_a_minute_unless_it_is_asked_for():
+    hour = 3600 * SECOND
+    times = np.array([0, 24, 49, 49, 400_000]) * hour
+    clock = ReplayClock(60.0)
+    assert clock.plan(times[:2]).tolist() == [0, 1440]
+    assert clock.long_gap is None
+    assert clock.plan(times[2:]).tolist() == [1441, 1441, 1442]
+    assert clock.long_gap == (24 * hour, 49 * hour)
+    clock = ReplayClock(60.0, 100 * hour)
+    assert clock.plan(times).tolist() == [0, 1440, 2940, 2940, 8940]
+    assert clock.long_gap is None
+
+
+def test_a_message_of_a_wrong_clock_is_not_waited_for(tmp_path):
+    write(tmp_path / "a.log", 0, 1, 1e9, 2)
+    with closing(Replay(tmp_path, 6000.0)) as replay:
+        assert replay.read() == lines(0, 1, 1e9, 2)
+    assert replay.said[1].startswith(
+        "the log has nothing from 2026-03-02 09:00:01 UTC to 2057-11-08 10:46:40 UTC: as any gap"
+    )
+
+
 def test_lateness_is_counted_to_two_percent():
     lateness = Lateness()
     for _ in range(100):
