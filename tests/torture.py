@@ -1,8 +1,9 @@
-"""Kills, outages, full disks and hostile peers, for minutes: `make torture`.
+"""Kills, outages, full disks, hostile peers and 5,000 logs, for minutes: `make torture`.
 
 What the suite proves in seconds (tests/pipelines/test_tcp.py), at length. Each part ends with what
 was counted; the exit code is 1 if a message was lost or stored twice. Needs PostgreSQL, and root
-for the small disks, which are left out otherwise.
+for the small disks, which are left out otherwise. `--only memory` shows the memory of a stream, for
+as many `--minutes` as are asked for.
 """
 
 import argparse
@@ -36,14 +37,15 @@ def main():
     options.add_argument("--kills", type=int, default=20, help="of each kind")
     options.add_argument("--messages", type=int, default=200_000)
     options.add_argument("--outage", type=float, default=30.0, help="seconds without PostgreSQL")
-    options.add_argument("--only", choices=PARTS)
+    options.add_argument("--files", type=int, default=5_000, help="logs that are watched")
+    options.add_argument("--minutes", type=int, default=15, help="of --only memory")
+    options.add_argument("--only", choices=[*PARTS, *ALONE])
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
     good = True
-    for name, part in PARTS.items():
-        if given.only in (None, name):
-            with tempfile.TemporaryDirectory(prefix="fixfeed-torture-", dir="/tmp") as folder:
-                good = part(given, Path(folder)) and good
+    for name in [given.only] if given.only else PARTS:
+        with tempfile.TemporaryDirectory(prefix="fixfeed-torture-", dir="/tmp") as folder:
+            good = (PARTS | ALONE)[name](given, Path(folder)) and good
     return 0 if good else 1
 
 
@@ -266,8 +268,7 @@ def hostile(given, folder):
         while not over.wait(0.1):
             for pid in processes:
                 with suppress(OSError):
-                    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-                    peak[pid] = max(peak[pid], pages >> 8)
+                    peak[pid] = max(peak[pid], resident(pid))
 
     def endless():
         with socket.create_connection(("127.0.0.1", port)) as peer:
@@ -326,7 +327,90 @@ def accounted_for(uri):
         return connection.execute('select sum("end" - start) from progress').fetchone()[0]
 
 
-PARTS = {"kills": kills, "disks": full_disks, "hostile": hostile}
+def watched(given, folder):
+    """Follow very many logs, and let lines be written to some of them."""
+    logs, uri = folder / "logs", f"sqlite:///{folder}/f.db"
+    logs.mkdir()
+    paths = [logs / f"{number}.log" for number in range(given.files)]
+    for number, path in enumerate(paths):
+        path.write_bytes(numbered(LOG, number) + b"\n")
+    began = time.monotonic()
+    one = Process("--json", "--quiet", "--input", f"follow:{logs}/*", "--output", uri)
+    wait_for(lambda: len(in_database(uri)) == given.files, "all logs are stored")
+    say(f"{given.files:,} logs followed, stored {time.monotonic() - began:.1f} s after the start")
+    rng = random.Random(given.seed)
+    count, written, delays = 3_000, {}, []
+    over = threading.Event()
+
+    def look():
+        with closing(sqlite3.connect(folder / "f.db")) as connection:
+            while not over.wait(0.01):
+                first = min(list(written), default=None)
+                if first is not None:
+                    query = "select msg_seq_num from messages where msg_seq_num >= ?"
+                    for (number,) in connection.execute(query, [first]).fetchall():
+                        if number in written:
+                            delays.append(time.monotonic() - written.pop(number))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for number in range(given.files, given.files + count):
+        written[number] = time.monotonic()
+        with open(rng.choice(paths), "ab") as file:
+            file.write(numbered(LOG, number) + b"\n")
+        time.sleep(0.02)
+    wait_for(lambda: len(delays) == count, "all lines are stored")
+    over.set()
+    looking.join()
+    one.stopped()
+    delays.sort()
+    say(
+        f"  {count:,} lines, one each 20 ms in any of them, stored after "
+        + ", ".join(f"{delays[int(at * count) - 1]:.3f} s ({name})" for at, name in SHARES)
+    )
+    expected = Counter(f"{LOG}-{number}" for number in range(given.files + count))
+    return told(
+        expected=expected, stored=in_database(uri), sent=0, log=given.files + count, spool={}
+    )
+
+
+SHARES = [(0.5, "half of them"), (0.99, "99 of 100"), (1, "all")]
+
+
+def memory(given, folder):
+    """Let peers send 1,000 messages a second for a while, and show the memory each minute."""
+    spool, uri = folder / "spool", f"sqlite:///{folder}/f.db"
+    one = job(spool, uri)
+    port = one.port()
+    processes = {"job": one.process.pid, "gateway": children(one.process.pid)[0]}
+    each = given.minutes * 60 * 1000 // PEERS
+    peers = Peers(lambda: port, count=PEERS, messages=each, pause=PEERS / 1000)
+    say(f"memory: {PEERS} peers, 1,000 messages a second together")
+    began, minute = time.monotonic(), 0
+    while any(thread.is_alive() for thread in peers.threads):
+        if time.monotonic() - began >= 60 * minute:
+            say(
+                f"  minute {minute:2}: "
+                + ", ".join(f"{name} {resident(pid)} MiB" for name, pid in processes.items())
+            )
+            minute += 1
+        time.sleep(0.5)
+    peers.join()
+    wait_for(lambda: len(in_database(uri)) == PEERS * each, "all is stored")
+    one.stopped()
+    received = in_spool(spool)
+    return told(
+        expected=received, stored=in_database(uri), sent=PEERS * each, log=0, spool=received
+    )
+
+
+def resident(pid):
+    """Return how much memory a process has, in MiB."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) >> 8
+
+
+PARTS = {"kills": kills, "disks": full_disks, "hostile": hostile, "watched": watched}
+ALONE = {"memory": memory}
 
 if __name__ == "__main__":
     sys.exit(main())
