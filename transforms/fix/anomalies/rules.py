@@ -6,12 +6,11 @@ own replaces settings of them, takes rules away, or adds others.
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -100,14 +99,15 @@ class Rule:
     """A rule: its `name`, its `kind`, how bad it is, and where it holds.
 
     `session` is a pattern such as `BROKER->*`, with `*` and `?`, of the sessions it is for; all if
-    it is empty. `settings` are those of its kind, as texts.
+    it is empty. `settings` are those of its kind, as texts; nobody changes them. Can be pickled,
+    and is hashed, as it belongs to the protocol that worker processes read by.
     """
 
     name: str
     kind: str
     severity: str
     session: str
-    settings: Mapping[str, str]
+    settings: Mapping[str, str] = field(hash=False)
 
     def holds_for(self, session: str | None) -> bool:
         """Return whether it is for a session, such as `FIX.4.4:BROKER->ANN`."""
@@ -224,7 +224,7 @@ def _rule(name: str, said: Any, known: Rule | None) -> Rule:
     if missing:
         raise RuleFileError(f"{name}: {missing[0]} is missing; a rule of kind {kind} needs it")
     own = {word: values[word] for word in KINDS[kind]}
-    return Rule(name, kind, values["severity"], values["session"], MappingProxyType(own))
+    return Rule(name, kind, values["severity"], values["session"], own)
 
 
 def _meant(word: str, settings: Collection[str], kind: str) -> str:
@@ -241,7 +241,7 @@ def text_of_rules(rules: Iterable[Rule]) -> str:
 def rules_of_text(text: str) -> tuple[Rule, ...]:
     """Return the rules that `text_of_rules` has written."""
     return tuple(
-        Rule(name, kind, severity, session, MappingProxyType(settings))
+        Rule(name, kind, severity, session, settings)
         for name, kind, severity, session, settings in orjson.loads(text)
     )
 

@@ -1,5 +1,7 @@
 """Rules of anomalies are read from YAML, and what cannot be understood is told."""
 
+import dataclasses
+import pickle
 import re
 
 import pytest
@@ -16,6 +18,7 @@ from fixfeed.transforms.fix.anomalies.rules import (
 )
 from fixfeed.transforms.fix.latencies.schema import CLOCKS
 from fixfeed.transforms.fix.latencies.schema import KINDS as MEASURED
+from fixfeed.transforms.fix.protocol import FIX
 
 
 def names(rules):
@@ -99,3 +102,11 @@ def test_what_may_be_measured_is_what_the_table_of_latencies_has():
     settings = KINDS["latency"]
     assert set(settings["measured"].words) == set(MEASURED)
     assert set(settings["clock"].words) == set(CLOCKS)
+
+
+def test_a_protocol_with_rules_goes_to_worker_processes():
+    own = dataclasses.replace(FIX, anomalies=default_rules())
+    assert own.table.derived
+    sent = pickle.loads(pickle.dumps(own))
+    assert sent == own
+    assert hash(sent) == hash(own)
