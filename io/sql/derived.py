@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _MESSAGES = 100_000  # at once: two or three seconds, after which a run that is to stop does
+_RANGES = 100  # stretches that are read at once; each query costs some tenths of a millisecond
 _LARGEST = (1 << 63) - 1
 _STRETCH = pa.schema(
     [("mark", pa.int64()), ("first", pa.int64()), ("last", pa.int64()), ("messages", pa.int64())]
@@ -212,8 +213,8 @@ def _derive_part(database: "Database", at_once: int) -> Done:
         [
             schema.empty_table(),
             *(
-                _messages(database, readers, f"message_id between {first} and {last}")
-                for first, last in part.stretches
+                _messages(database, readers, _between(part.stretches[at : at + _RANGES]))
+                for at in range(0, len(part.stretches), _RANGES)
             ),
         ]
     )
@@ -398,6 +399,11 @@ def _messages(
         schema,
         *values,
     )
+
+
+def _between(stretches: Sequence[tuple[int, int]]) -> str:
+    """Return the condition that messages are in one of some stretches."""
+    return f"({' or '.join(f'message_id between {one} and {last}' for one, last in stretches)})"
 
 
 def _and_where(derived: Sequence[Derived]) -> str:

@@ -30,6 +30,7 @@ __all__ = ["PRAGMAS", "SqliteStore"]
 
 _FEW = 20_000  # rows
 _PATIENCE, _PAUSE = 120.0, 0.001  # seconds
+_SHORT = 0.1  # seconds of waiting for a lock
 _CARE = 1.0  # seconds between two looks whether the file is there still
 # SQLite's messages (sqlite3_errstr) for trouble with the disk, the file or other processes. Through
 # ADBC only its message shows the kind of an error.
@@ -114,16 +115,17 @@ class SqliteStore(Store):
         """See `Database.query`; waits for another process's lock, mostly for two minutes."""
         # SQLite's own waiting (busy_timeout) sleeps for up to 100 ms at a time, while nobody
         # writes, and does not cover the change of a new file to WAL.
-        deadline = time.monotonic() + self._patience
+        began = time.monotonic()
         while True:
             try:
                 with self._telling():
                     self._cursor.execute(statement, values or None)
                     return self._cursor.fetchall()
             except SinkFailed as error:
-                if not error.locked or time.monotonic() > deadline:
+                if not error.locked or time.monotonic() - began > self._patience:
                     raise
-                time.sleep(_PAUSE)
+                # Who waits for long takes the processor from who has the lock.
+                time.sleep(_PAUSE if time.monotonic() - began < _SHORT else 10 * _PAUSE)
 
     def changed(self, statement: str, *values: Any) -> int:
         """See `Database.changed`."""
@@ -142,9 +144,10 @@ class SqliteStore(Store):
         except adbc_driver_manager.Error as error:
             if "is locked" in str(error):
                 raise SinkFailed(
-                    f"cannot write to {self.place}: the database is locked by another process, "
-                    f"for more than {self._patience:,.0f} s; end that, or wait until it is done, "
-                    "and run it again: what is committed stays",
+                    f"cannot write to {self.place}: the database is locked by another connection, "
+                    f"for more than {self._patience:,.0f} s: that of another program, or of a job "
+                    "that derives tables; wait until that is done, or end it, and run it again: "
+                    "what is committed stays",
                     locked=True,
                 ) from error
             if any(trouble in str(error) for trouble in _TROUBLES):

@@ -97,7 +97,7 @@ def test_a_lock_of_another_process_is_told_as_one_after_as_long_as_was_asked_for
         stdout=subprocess.PIPE,
     )
     other.stdout.readline()
-    with pytest.raises(SinkFailed, match="the database is locked by another pro") as found:
+    with pytest.raises(SinkFailed, match="the database is locked by another conn") as found:
         write(store, number, 2)
     assert (found.value.locked, found.value.away, found.value.lost) == (True, True, False)
     other.communicate()
