@@ -19,6 +19,7 @@ from pathlib import Path
 import simplefix
 
 from benchmarks.bench_log import write_bench_log
+from benchmarks.deriving import deriving
 from benchmarks.kafka_input import kafka_input
 from benchmarks.kafka_latency import kafka_latency
 from benchmarks.readings import loading, readings
@@ -217,7 +218,16 @@ def main() -> None:
     options.add_argument("--growth", type=int, nargs="*", default=[], metavar="MESSAGES")
     options.add_argument(
         "--only",
-        choices=["parsers", "readings", "sinks", "growth", "replay", "kafka", "streams"],
+        choices=[
+            "parsers",
+            "readings",
+            "sinks",
+            "growth",
+            "replay",
+            "kafka",
+            "streams",
+            "deriving",
+        ],
     )
     given = options.parse_args()
     print(f"{os.cpu_count()} cores, {given.messages:,} messages\n", flush=True)
@@ -238,6 +248,8 @@ def main() -> None:
             print(*kafka_latency(folder), "", sep="\n", flush=True)
         if given.only in (None, "streams"):
             streams(log, given.messages, folder, from_file, in_turns)
+        if given.only in (None, "deriving"):
+            print(*deriving(given.messages), "", sep="\n", flush=True)
         if given.growth:
             logs = {}
             for messages in given.growth:
