@@ -10,7 +10,12 @@ import streamlit as st
 import uvicorn
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Mount
 from streamlit import config
+
+from fixfeed.dashboard.api.access import audit_to_stderr
+from fixfeed.dashboard.api.app import make_api
+from fixfeed.dashboard.open import open_database
 
 __all__ = ["LOOPBACK", "OPTIONS", "VARIABLE", "app_of", "serve"]
 
@@ -43,7 +48,13 @@ def app_of(uri: str, *, loopback: bool = True) -> st.App:
     for name, value in OPTIONS.items():
         config.set_option(name, value)
     known = [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])]
-    return st.App(Path(__file__).parent / "pages" / "app.py", middleware=known if loopback else [])
+    # For programs on this machine, and for files of messages; the API on its own has tokens.
+    beside = Mount("/api", make_api(open_database(uri)))
+    return st.App(
+        Path(__file__).parent / "pages" / "app.py",
+        routes=[beside],
+        middleware=known if loopback else [],
+    )
 
 
 def serve(uri: str, host: str, port: int) -> None:
@@ -53,5 +64,6 @@ def serve(uri: str, host: str, port: int) -> None:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         app = app_of(uri, loopback=host in LOOPBACK)
+        audit_to_stderr()
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         server.run(sockets=[listening])

@@ -6,7 +6,6 @@ there. Each request is a line on standard error, a JSON object. It runs until SI
 
 import argparse
 import contextlib
-import logging
 import signal
 import socket
 import sys
@@ -78,7 +77,7 @@ def _serve(database: Database, options: argparse.Namespace) -> None:
     try:
         import uvicorn
 
-        from fixfeed.dashboard.api.access import AUDIT, is_loopback
+        from fixfeed.dashboard.api.access import audit_to_stderr, is_loopback
         from fixfeed.dashboard.api.app import make_api
         from fixfeed.dashboard.api.tokens import TokensError, read_tokens
     except ImportError as error:
@@ -99,10 +98,7 @@ def _serve(database: Database, options: argparse.Namespace) -> None:
     except Trouble as trouble:
         _say(f"note: {trouble}; until then requests are answered with 503")
     app = make_api(database, readers=readers, per_minute=options.requests_per_minute)
-    lines = logging.StreamHandler()
-    AUDIT.addHandler(lines)
-    AUDIT.setLevel(logging.INFO)
-    AUDIT.propagate = False
+    audit_to_stderr()
     with _listening(options.host, options.port) as listener:
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host

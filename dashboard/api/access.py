@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fixfeed.dashboard.api.problems import problem
 from fixfeed.dashboard.api.tokens import OWNER, Reader, reader_of
 
-__all__ = ["AUDIT", "OPEN", "Access", "is_loopback"]
+__all__ = ["AUDIT", "OPEN", "Access", "audit_to_stderr", "is_loopback"]
 
 AUDIT = logging.getLogger("fixfeed.audit")
 """A JSON object a request: when, who, from where, what was asked, the answer's status, how long.
@@ -118,6 +118,13 @@ class Access:
             f"more than {limit.amount} requests in a minute: go on in {wait} s",
             {"Retry-After": str(wait)},
         )
+
+
+def audit_to_stderr() -> None:
+    """Write the lines of audit to standard error from now on."""
+    AUDIT.addHandler(logging.StreamHandler())
+    AUDIT.setLevel(logging.INFO)
+    AUDIT.propagate = False
 
 
 def is_loopback(host: str) -> bool:

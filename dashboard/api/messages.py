@@ -1,8 +1,10 @@
 """The routes of messages."""
 
-from typing import Annotated, Any
+import itertools
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi.responses import StreamingResponse
 
 from fixfeed.dashboard.api.asked import Asker, Paged, Searched, id_of
 from fixfeed.dashboard.api.problems import responses
@@ -10,6 +12,7 @@ from fixfeed.dashboard.api.values import answer, list_of, ok, page_of, paged, ro
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries import messages as queries
 from fixfeed.dashboard.queries.executions import EXECUTIONS, executions
+from fixfeed.dashboard.queries.export import csv_of, parquet_of
 from fixfeed.transforms.fix.schema import MESSAGES
 
 __all__ = ["ID", "messages"]
@@ -20,6 +23,10 @@ _ROW = row_schema((*queries.COLUMNS, "time"))
 _MESSAGE = row_schema(
     ("message_id", "source_id", "position", "source", *MESSAGES.names[1:], "time")
 )
+_FILES = {
+    "csv": ("text/csv", csv_of),
+    "parquet": ("application/vnd.apache.parquet", parquet_of),
+}
 _EXAMPLE = {
     "message_id": "1099511628153",
     "session": "FIX.4.4:BUYSIDE->BROKER",
@@ -64,6 +71,37 @@ def messages(database: Database) -> APIRouter:
     def count(asked: Annotated[Searched, Query()], reader: Asker) -> Any:
         """How many messages a filter means."""
         return answer({"messages": queries.count(database, asked.view(reader))})
+
+    @routes.get(
+        "/messages.{kind}",
+        response_class=StreamingResponse,
+        responses={
+            200: {
+                "description": "All messages that a search and a filter mean, as a file.",
+                "content": {
+                    media_type: {"schema": {"type": "string"}, "example": ""}
+                    for media_type, _ in _FILES.values()
+                },
+            },
+            **responses(401, 422, 429, 503),
+        },
+    )
+    def export(
+        kind: Literal["csv", "parquet"], asked: Annotated[Searched, Query()], reader: Asker
+    ) -> Any:
+        """All of them, the newest first, in a CSV or Parquet file."""
+        media_type, make = _FILES[kind]
+        data = make(database, asked.view(reader))
+        # What is wrong with the question, or the database, is told before the file begins.
+        begin = next(data)
+        return StreamingResponse(
+            itertools.chain([begin], data),
+            media_type=media_type,
+            headers={
+                "Cache-Control": "no-store",
+                "Content-Disposition": f'attachment; filename="messages.{kind}"',
+            },
+        )
 
     @routes.get(
         "/messages/{message_id}",

@@ -1,5 +1,7 @@
 """The API answers what may be seen, and says what is wrong with everything else."""
 
+import csv
+import io
 import json
 import logging
 import re
@@ -9,7 +11,10 @@ import urllib.error
 import urllib.request
 from contextlib import closing
 
+import pyarrow.parquet as pq
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from fixfeed.dashboard.api.access import AUDIT
@@ -96,6 +101,39 @@ def test_a_message_has_its_bytes_its_fields_and_where_it_came_from(api):
     assert one["raw"].startswith("8=FIX.4.4")
     around = api.get(f"/messages/{row['message_id']}/around", params={"each": 2}).json()
     assert row["message_id"] in {one["message_id"] for one in around["messages"]}
+
+
+def test_all_messages_of_a_filter_are_exported_exactly(api, batches, monkeypatch):
+    monkeypatch.setattr("fixfeed.dashboard.queries.export._ROWS", 150)
+    rows = pages(api, "/messages", "messages")
+    answer = api.get("/messages.parquet")
+    assert answer.headers["content-disposition"] == 'attachment; filename="messages.parquet"'
+    exported = pq.read_table(io.BytesIO(answer.content))
+    assert [str(one) for one in exported["message_id"].to_pylist()] == [
+        row["message_id"] for row in rows
+    ]
+    stored = {}
+    for source, batch in batches.items():
+        for row in batch.messages.to_pylist():
+            stored[source << 40 | row["position"]] = row
+    for row in exported.to_pylist():
+        parsed = stored[row["message_id"]]
+        assert row["raw"] == parsed["raw"]
+        for name in ("session", "sending_time", "trade_date", "cl_ord_id", "poss_dup_flag"):
+            if "\0" not in str(parsed[name]):
+                assert row[name] == parsed[name]
+    only = {row["message_id"] for row in pages(api, "/messages", "messages", q="Side=1")}
+    text = api.get("/messages.csv", params={"q": "Side=1"}).content.decode()
+    lines = list(csv.DictReader(io.StringIO(text)))
+    assert {line["message_id"] for line in lines} == only
+
+
+def test_a_spreadsheet_takes_no_value_for_a_formula(api):
+    text = api.get("/messages.csv", params={"q": "ClOrdID = '=1+1'"}).content.decode()
+    lines = list(csv.DictReader(io.StringIO(text)))
+    assert {line["cl_ord_id"] for line in lines} == {"'=1+1"}
+    assert api.get("/messages.csv", params={"q": "Symbl = A"}).status_code == 422
+    assert api.get("/messages.xls").status_code == 422
 
 
 def test_executions_are_those_of_the_table_by_the_time_of_their_reports(api, read):
@@ -194,6 +232,7 @@ def test_anomalies_come_page_by_page(api, read):
 
 
 ROUTES = [
+    *("/messages.csv", "/messages.parquet"),
     *("/messages", "/messages/count", "/messages/1", "/messages/1/around", "/executions"),
     *("/orders", "/orders/1", "/sessions", "/gaps", "/minutes", "/latency", "/latency/slowest"),
     *("/anomalies", "/failures", "/sources", "/runs"),
@@ -342,6 +381,16 @@ def test_without_a_known_token_nothing_is_told(read, known):
             assert answer.headers["content-type"] == "application/problem+json"
     for path in ("/health/live", "/health/ready", "/openapi.json"):
         assert strict.get(path).status_code == 200
+
+
+def test_beside_other_pages_it_asks_for_tokens_too(read, known):
+    app = Starlette(routes=[Mount("/api", make_api(read, readers=known[1]))])
+    beside = TestClient(app)
+    assert beside.get("/api/health/live").json() == {"status": "live"}
+    assert beside.get("/api/messages").status_code == 401
+    header = {"Authorization": f"Bearer {known[0]['all']}"}
+    assert beside.get("/api/messages?limit=1", headers=header).json()["messages"]
+    assert "/messages" in beside.get("/api/openapi.json").json()["paths"]
 
 
 def test_who_guesses_tokens_soon_has_to_wait(read, known):
