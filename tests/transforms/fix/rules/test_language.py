@@ -1,13 +1,16 @@
 """A rule selects the same messages from a column and from the JSON of the other fields."""
 
 import pickle
+import re
 
 import pytest
 
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries, OwnDictionary
 from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.rules.hidden import check_rule
 from fixfeed.transforms.fix.rules.language import RuleError, parse_rule
+from fixfeed.transforms.fix.secrets.masking import read_masking
 from tests.transforms.fix.messages import encode
 
 LOG = [
@@ -288,3 +291,48 @@ def test_a_rule_may_use_the_names_of_a_counterparty(rule, rows_meant):
 def test_the_nearest_name_may_be_from_a_counterparty():
     with pytest.raises(RuleError, match="the nearest is Tier"):
         parse_rule("Tieer = gold", {5001: "Tier"})
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("Symbol=AAPL OrderQty>1000", "Symbol = AAPL and OrderQty > 1000"),
+        ("Symbol=AAPL -MsgType=0", "Symbol = AAPL and not MsgType = 0"),
+        ("-(Side=1 or Side=2) Price exists", "not (Side = 1 or Side = 2) and Price exists"),
+        ("--Side=1", "Side = 1"),
+        ("- not Side=1", "Side = 1"),
+        ("Side=1 or Side=2 Price>-5", "Side = 1 or (Side = 2 and Price > -5)"),
+        ("35 in D,8 not Side missing", "35 in (D, 8) and not Side missing"),
+        ("(Side=1)(Price=1)", "Side = 1 and Price = 1"),
+    ],
+)
+def test_conditions_side_by_side_mean_and_and_a_dash_means_not(text, same):
+    assert parse_rule(text).node == parse_rule(same).node
+
+
+@pytest.mark.parametrize("text", ['"GARY"', "'GARY' Side=1", '-"no such" \'O"x\''])
+def test_a_text_in_quotes_is_looked_for_in_the_message_and_before_it(text):
+    log = b'GARY 8=FIX.4.4\x019=5\x0135=D\x0154=1\x0158=O"x\x0110=000\x01\n'
+    messages = parse_block(Block("day.log", 0, log)).messages
+    assert parse_rule(text).mask(messages).to_pylist() == [True]
+    assert parse_rule(f"not ({text})").mask(messages).to_pylist() == [False]
+    assert parse_rule('"gary"').mask(messages).to_pylist() == [False]
+
+
+def test_a_text_in_quotes_asks_what_masks_hide():
+    with pytest.raises(RuleError, match="rules see what is stored"):
+        check_rule(parse_rule('"A1"'), read_masking(["Account"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Symbol = A B", "found `B`, expected `and`, `or` or the end of the rule"),
+        ('Side=1 "x', 'found `"`, expected a text in quotes'),
+        ('""', "expected a text in quotes"),
+        ("Side=1 -", "found the end of the rule, expected a field name"),
+    ],
+)
+def test_what_is_no_condition_beside_another_is_told(text, said):
+    with pytest.raises(RuleError, match=re.escape(said)):
+        parse_rule(text)
