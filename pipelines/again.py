@@ -3,14 +3,13 @@
 import datetime
 import itertools
 import math
-import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from fixfeed.io.ledger.ledger import SinkFailed
-from fixfeed.io.redaction import redact_text
 from fixfeed.pipelines.health import Health
+from fixfeed.pipelines.log import say
 
 __all__ = ["TryAgain"]
 
@@ -48,9 +47,8 @@ class TryAgain:
                 if not told and (not error.locked or time.monotonic() - began > _BRIEF):
                     told = True
                     when = f" since {since:%H:%M:%S}" if error.locked else ""
-                    _say(
-                        f"{error}; meanwhile it is tried again and again{when}, and nothing is lost"
-                    )
+                    text = f"{error}; meanwhile it is tried again and again{when}"
+                    say(f"{text}, and nothing is lost", event="away", level="warning")
                 if told:
                     self._health.failed(work, error)
                 if not error.locked:  # for a lock, it has waited already
@@ -61,14 +59,10 @@ class TryAgain:
                         raise
         if told:
             self._health.works(work)
-            _say("it goes on: what had failed has worked")
+            say("it goes on: what had failed has worked", event="back")
         return result
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._stop():
             time.sleep(_STEP)
-
-
-def _say(text: str) -> None:
-    print(f"fixfeed: {redact_text(text)}", file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ from fixfeed.io.files.remote import set_options
 from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.ledger.ledger import Ledger, gaps
 from fixfeed.pipelines import metrics
+from fixfeed.pipelines.commit_lines import CommitLines
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derive_all
 from fixfeed.pipelines.exit_code import settle
@@ -129,12 +130,15 @@ def _processes(job: Job, plan: Plan) -> int:
 
 
 def _write(job: Job, sink: Sink, plan: Plan, counters: Path) -> beam.PTransform:
+    table = job.rules.protocol.table
     return sink.write(
         Run(
             plan.sources[sink.name],
             job.rules.digest,
             job.settings.reprocess,
-            metrics.Committed(sink.name, counters, job.rules.protocol.table),
+            CommitLines(
+                job.short_names[sink.name], metrics.Committed(sink.name, counters, table), table
+            ),
             around=metrics.Attempts(sink.name, counters),
         )
     )

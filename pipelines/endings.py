@@ -2,6 +2,7 @@
 
 import errno
 import io
+import logging
 import re
 import sys
 import traceback
@@ -14,6 +15,7 @@ from rich.console import Console
 from fixfeed.io.jsonl.standard_output import OutputClosed
 from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed
 from fixfeed.io.redaction import redact_text
+from fixfeed.pipelines import log
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.running import GaveUp
 from fixfeed.pipelines.settings import Settings
@@ -62,6 +64,7 @@ _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ERO
 class Ending:
     """Reports how a run ended: a sentence on standard error, and with `--json` an object too.
 
+    `console` is the terminal of standard error, which progress and lines of the log share.
     Nothing here raises: if the report cannot be written, only the exit code shows it.
     """
 
@@ -72,6 +75,11 @@ class Ending:
         told = environment.get("FIXFEED_JSON", "").lower()
         self._json = "--json" in arguments or told in ("true", "yes", "1", "on")
         self._debug = "--debug" in arguments
+        form = environment.get("FIXFEED_LOG_FORMAT", "")
+        asked = form == "json" or "--log-format json" in words.replace("=", " ")
+        log.start("json" if asked else "text")
+        log.write_to(self._print_line)
+        self.console = Console(stderr=True)
 
     def settle(self, settings: Settings, *, beside: bool) -> None:
         """Report as the settings ask; with `beside` standard output is for messages alone."""
@@ -101,15 +109,17 @@ class Ending:
         if isinstance(error, SystemExit):  # argparse has printed --help or the version
             return self._print(b"", int(error.code or 0))
         code, sentence = _ending_of(error)
-        own = sentence is None
-        if own or self._debug:
-            self._say(redact_text("".join(traceback.format_exception(error)).rstrip()))
+        traced = None
+        if sentence is None or self._debug:
+            traced = "".join(traceback.format_exception(error)).rstrip()
         if sentence is None:
             kind = type(error).__name__
             sentence = f"this is an error of fixfeed's own ({kind}); what was committed is stored"
         sentence = redact_text(sentence)
         if code != STOPPED or not isinstance(error, OutputClosed):
-            self._say(f"fixfeed: {sentence}", style="red")
+            self._say(sentence, code, traced)
+        elif traced:
+            self._say(traced, code)
         if self._json:
             self._print(orjson.dumps({"error": sentence, "exit_code": code}) + b"\n", code)
         return code
@@ -132,20 +142,24 @@ class Ending:
                 return code or STOPPED
             if code in (DONE, UNREAD, TOO_MANY_FAILURES, NOTHING_READ):
                 self._say(
-                    f"fixfeed: cannot write to standard output: {error.strerror}; what was to be "
-                    "stored is stored, what was to be printed is lost; send it to another place",
-                    style="red",
+                    f"cannot write to standard output: {error.strerror}; what was to be stored is "
+                    "stored, what was to be printed is lost; send it to another place",
+                    code,
                 )
             return code or UNWRITTEN
         return code
 
-    def _say(self, text: str, style: str | None = None) -> None:
-        console = Console(stderr=True)
-        try:
-            console.show_cursor()  # an interrupted progress bar has hidden it
-            console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
-        except (OSError, SystemExit):  # rich ends the process when nobody reads
-            give_up(2)
+    def _print_line(self, text: str, level: int) -> None:
+        """Print a line of the log, above a bar of progress if there is one."""
+        style = None
+        if level >= logging.ERROR:
+            style = "red"
+            self.console.show_cursor()  # an interrupted bar has hidden it
+        self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+    @staticmethod
+    def _say(text: str, code: int, traced: str | None = None) -> None:
+        log.say(text, event="error", level="error", exit_code=code, traceback=traced)
 
 
 def _ending_of(error: BaseException) -> tuple[int, str | None]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from fixfeed.io.live.gateway import Gateway
 from fixfeed.io.live.listener import CannotListen, Listener
 from fixfeed.io.live.spool import DEFAULT as SPOOL
-from fixfeed.io.redaction import redact_text
+from fixfeed.pipelines import log
 from fixfeed.pipelines.endpoint import HOST, Endpoint, read_port
 from fixfeed.pipelines.gateway_metrics import GatewayMetrics
 from fixfeed.pipelines.listeners import LISTENING, listeners_of
@@ -31,6 +31,7 @@ __all__ = ["main", "of_a_job"]
 
 # How a message of FIX begins. The protocol knows it too, but takes a second and 100 MB to load.
 _BEGIN = b"8=FIX"
+_PROGRAM = "fixfeed gateway"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,20 +56,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--metrics-host", default=HOST, metavar="ADDRESS", help=f"of this address (default: {HOST})"
     )
+    parser.add_argument(
+        "--log-format",
+        default="text",
+        choices=log.FORMATS,
+        help="how lines of the log on standard error are written (default: text)",
+    )
+    log.start(program=_PROGRAM)
     options = read_words(parser, arguments)
+    log.start(options.log_format, program=_PROGRAM)
     try:
         listeners = listeners_of(options.addresses)
         observer = _observer(listeners)
         if options.metrics_port is not None:
             port = read_port("metrics-port", options.metrics_port)
-            Endpoint().listen((options.metrics_host, port), observer.registry.collect, _say)
+            Endpoint().listen((options.metrics_host, port), observer.registry.collect, log.say)
         asyncio.run(_serve(listeners, Path(options.spool), observer, _stop_by_signals))
     except (CannotListen, UnknownPlace, UsageError) as error:
-        _say(str(error))
-        return 2
+        return _fail(str(error), 2)
     except OSError as error:
-        _say(f"cannot write the spool {options.spool}: {error.strerror or error}")
-        return 6
+        return _fail(f"cannot write the spool {options.spool}: {error.strerror or error}", 6)
     return 0
 
 
@@ -80,6 +87,7 @@ def of_a_job() -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # they are for the job
+    log.as_child(_PROGRAM)
     listeners, spool = pickle.load(sys.stdin.buffer)
     try:
         asyncio.run(_serve(listeners, spool, _observer(listeners), _stop_with_job))
@@ -87,8 +95,7 @@ def of_a_job() -> None:
         _answer({"error": str(error)})
         sys.exit(2)
     except OSError as error:
-        _say(f"cannot write the spool {spool}: {error.strerror or error}")
-        sys.exit(6)
+        sys.exit(_fail(f"cannot write the spool {spool}: {error.strerror or error}", 6))
 
 
 def _observer(listeners: Sequence[Listener]) -> GatewayMetrics:
@@ -102,9 +109,9 @@ async def _serve(
     watch: Callable[[Gateway, list[str]], None],
 ) -> None:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # peers that break off are no errors
-    gateway = Gateway(listeners, spool, say=_say, observer=observer, begin=_BEGIN)
+    gateway = Gateway(listeners, spool, say=log.say, observer=observer, begin=_BEGIN)
     listening = gateway.start()
-    _say(f"listening to {' and '.join(listening)}, into the spool {spool}")
+    log.say(f"listening to {' and '.join(listening)}, into the spool {spool}", event="listening")
     watch(gateway, listening)
     await gateway.run()
 
@@ -141,9 +148,9 @@ def _answer(found: object) -> None:
         os.write(1, json.dumps(found).encode() + b"\n")
 
 
-def _say(text: str) -> None:
-    with suppress(OSError):
-        os.write(2, f"fixfeed gateway: {redact_text(text)}\n".encode(errors="replace"))
+def _fail(text: str, code: int) -> int:
+    log.say(text, event="error", level="error", exit_code=code)
+    return code
 
 
 if __name__ == "__main__":

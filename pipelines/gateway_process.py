@@ -1,6 +1,7 @@
 """The gateway of a job: a process of its own, started and ended by the job."""
 
 import json
+import os
 import pickle
 import subprocess
 import threading
@@ -9,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fixfeed.io.live.listener import Listener
+from fixfeed.pipelines.log import for_children
 from fixfeed.pipelines.metrics import died
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.python_command import python_command
@@ -58,6 +60,7 @@ class GatewayProcess:
             python_command(_START),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=os.environ | for_children(),
             start_new_session=True,
         )
         assert process.stdin

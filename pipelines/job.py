@@ -9,11 +9,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-
 from fixfeed.io.files.globs import visible
 from fixfeed.io.redaction import redact, redact_property
 from fixfeed.io.sql.open import PATIENCE
+from fixfeed.pipelines import log
 from fixfeed.pipelines.endings import Ending
 from fixfeed.pipelines.health import Health
 from fixfeed.pipelines.kafka_loops import loops_of
@@ -21,6 +20,7 @@ from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.recipe import Rules
 from fixfeed.pipelines.running import LOCAL, Watch, check_runner
 from fixfeed.pipelines.settings import Settings
+from fixfeed.pipelines.short_names import short_names
 from fixfeed.pipelines.sinks import Sink, is_standard_output, sink_of
 from fixfeed.pipelines.source import Source, Stream
 from fixfeed.pipelines.sources import sources_of
@@ -37,7 +37,8 @@ class Job:
     `stream` makes the feed of a source without end, and is None if all input is read to its end.
     `health` is told how a stream goes. `processes` is the number of processes it can use. With
     `beside`, standard output is for messages alone, which one process writes. `fix_json` is true if
-    a sink needs whole messages as JSON. `loops` are to be refused if they are.
+    a sink needs whole messages as JSON. `short_names` are those of the sinks by name. `loops` are
+    to be refused if they are.
     """
 
     def __init__(self, settings: Settings, watch: Watch, ending: Ending):
@@ -46,10 +47,11 @@ class Job:
         Raises the errors that `pipelines.endings` treats as wrong usage.
         """
         check_runner(settings.runner)
+        log.start(settings.log_format, settings.log_level)
         self.settings = settings
         self.watch = watch
         self.ending = ending
-        self.errors = Console(stderr=True)
+        self.errors = ending.console
         self.beside = any(map(is_standard_output, settings.output))
         ending.settle(settings, beside=self.beside and not settings.dry_run)
         if self.beside and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
@@ -71,6 +73,7 @@ class Job:
             raise UsageError(_nothing_to_read(settings))
         self.loops = loops_of(settings, self.rules.protocol)
         names = [sink.name for sink in self.sinks]
+        self.short_names = short_names(names)
         self.health = Health(names, longest=settings.health_lag, stopping=watch.stop)
         self.fix_json = any(sink.fix_json for sink in self.sinks)
         one_is_enough = bool(alone) or all(sink.one_writer for sink in self.sinks)
@@ -90,9 +93,10 @@ class Job:
         del settings["beam"]
         return {**settings, "rules": self.rules.digest}
 
-    def say(self, text: str) -> None:
-        """Print a sentence on standard error."""
-        self.errors.print(f"fixfeed: {text}", highlight=False, markup=False, soft_wrap=True)
+    @staticmethod
+    def say(text: str) -> None:
+        """Write a sentence to the log."""
+        log.say(text)
 
 
 def _sinks(settings: Settings, protocol: Protocol, *, is_stream: bool) -> list[Sink]:

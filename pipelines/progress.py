@@ -17,6 +17,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from fixfeed.pipelines.log import is_json, say
+
 __all__ = ["shown", "shown_without_end"]
 
 _BAR_SECONDS = 0.5
@@ -34,8 +36,11 @@ def shown(expected: int, counts: Counts, console: Console) -> Iterator[None]:
     the bytes and messages stored so far.
     """
     over = threading.Event()
-    watch = _bar if console.is_terminal else _lines
-    thread = threading.Thread(target=watch, args=(expected, counts, console, over), daemon=True)
+    args: tuple[object, ...] = (expected, counts, over)
+    if console.is_terminal and not is_json():
+        thread = threading.Thread(target=_bar, args=(*args, console), daemon=True)
+    else:
+        thread = threading.Thread(target=_lines, args=args, daemon=True)
     thread.start()
     try:
         yield
@@ -44,7 +49,7 @@ def shown(expected: int, counts: Counts, console: Console) -> Iterator[None]:
         thread.join()
 
 
-def _bar(expected: int, counts: Counts, console: Console, over: threading.Event) -> None:
+def _bar(expected: int, counts: Counts, over: threading.Event, console: Console) -> None:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -63,16 +68,18 @@ def _bar(expected: int, counts: Counts, console: Console, over: threading.Event)
             progress.update(task, completed=min(octets, expected), rate=rate)
 
 
-def _lines(expected: int, counts: Counts, console: Console, over: threading.Event) -> None:
+def _lines(expected: int, counts: Counts, over: threading.Event) -> None:
     begin = time.monotonic()
     while not over.wait(_LINE_SECONDS):
         octets, messages = counts()
         seconds = time.monotonic() - begin
         share = min(octets / expected, 1.0) if expected else 1.0
         left = f", about {seconds / share - seconds:.0f} s left" if share else ""
-        console.print(
+        say(
             f"{share:.0%} read, {messages:,} messages, {messages / seconds:,.0f}/s{left}",
-            highlight=False,
+            event="progress",
+            messages=messages,
+            seconds=round(seconds, 3),
         )
 
 
@@ -82,9 +89,9 @@ def shown_without_end(text: Callable[[], str], console: Console) -> Iterator[Non
     over = threading.Event()
 
     def watch() -> None:
-        if not console.is_terminal:
+        if is_json() or not console.is_terminal:
             while not over.wait(_STREAM_LINE_SECONDS):
-                console.print(text(), highlight=False, markup=False, soft_wrap=True)
+                say(text(), event="progress")
             return
         with console.status("") as status:
             while not over.wait(_BAR_SECONDS):

@@ -1,6 +1,6 @@
 """The metrics of a run, as its endpoint gives them: what sinks have counted, and how the run is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.instruments import TOLD
 from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.short_names import numbered
 
-__all__ = ["RunMetrics", "short_names"]
+__all__ = ["RunMetrics"]
 
 
 class RunMetrics:
@@ -21,7 +22,7 @@ class RunMetrics:
         """`folder` is where its counters are, once it has begun."""
         self._job = job
         self._folder = folder
-        self._sinks = short_names([sink.name for sink in job.sinks])
+        self._sinks = job.short_names
         lookups = [one.name for one in job.rules.lookups]
         # A lookup is a file and a column; names of files are no labels.
         columns = numbered([one.on for one in job.rules.lookups])
@@ -67,26 +68,3 @@ def _gauge(name: str, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFam
     for labels, value in values.items():
         family.add_metric(labels, float(value))
     return family
-
-
-def short_names(sinks: Sequence[str]) -> dict[str, str]:
-    """Return short names of sinks, which tell no server, folder or user.
-
-    >>> short_names(["sqlite:///day.db", "parquet:lake/", "parquet:other/"])
-    {'sqlite:///day.db': 'sqlite', 'parquet:lake/': 'parquet', 'parquet:other/': 'parquet-2'}
-    """
-    schemes = numbered([name.partition(":")[0] for name in sinks])
-    return dict(zip(sinks, schemes, strict=True))
-
-
-def numbered(names: Sequence[str]) -> list[str]:
-    """Return the names with a number where one comes again.
-
-    >>> numbered(["symbol", "account", "symbol"])
-    ['symbol', 'account', 'symbol-2']
-    """
-    result = []
-    for place, name in enumerate(names):
-        before = names[:place].count(name)
-        result.append(f"{name}-{before + 1}" if before else name)
-    return result

@@ -3,7 +3,6 @@
 import os
 import queue
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 
 from fixfeed.pipelines.early_signals import asking, came_early
+from fixfeed.pipelines.log import say
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.workers import Workers
 from fixfeed.transforms.nearest import nearest
@@ -158,11 +158,7 @@ class Watch:
     def _ask_to_stop(self) -> None:
         def ask() -> None:
             self.stop.set()
-            print(
-                "fixfeed: stopping after what is being stored; once more to end now",
-                file=sys.stderr,
-                flush=True,
-            )
+            say("stopping after what is being stored; once more to end now", event="stopping")
 
         # A full disk or a sleeping reader of standard error must not keep the job from ending.
         threading.Thread(target=ask, daemon=True).start()

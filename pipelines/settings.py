@@ -13,6 +13,7 @@ from fixfeed.io.live.spool import DEFAULT as SPOOL
 from fixfeed.pipelines.durations import read_duration, read_time_of_day
 from fixfeed.pipelines.endpoint import HOST, read_port
 from fixfeed.pipelines.kafka_output import KAFKA_PARAMETERS
+from fixfeed.pipelines.log import FORMATS, LEVELS
 from fixfeed.pipelines.option import PAIR, Kind, Option, UsageError
 from fixfeed.transforms.fix.framing.delimiter import read_delimiter
 from fixfeed.transforms.fix.reading import VALIDATE
@@ -314,6 +315,21 @@ class Settings:
     dry_run: bool = _option(_RUNNING, "show what would be read, and the columns", default=False)
     quiet: bool = _option(_RUNNING, "show no progress", default=False)
     json: bool = _option(_RUNNING, "print the summary as one JSON object", default=False)
+    log_format: str = _option(
+        _RUNNING,
+        "how lines of the log on standard error are written: text, or json with the same fields "
+        "everywhere",
+        "|".join(FORMATS),
+        default="text",
+        choices=FORMATS,
+    )
+    log_level: str = _option(
+        _RUNNING,
+        "which of them are; with debug also what was stored, by session, with its sequence numbers",
+        "|".join(LEVELS),
+        default="info",
+        choices=LEVELS,
+    )
     max_failures: int | None = _option(
         _RUNNING, "end with exit code 4 if there are more failures than N", "N"
     )

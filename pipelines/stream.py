@@ -13,6 +13,7 @@ from fixfeed.io.files.replaying import ReplayedFiles
 from fixfeed.io.stream import Feed, ReadFromFeed
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
+from fixfeed.pipelines.commit_lines import CommitLines
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derived_all_along
 from fixfeed.pipelines.exit_code import settle
@@ -106,7 +107,9 @@ def _run_of(job: Job, sink: Sink, feed: Feed, plan: Plan, counters: Path, again:
         # The feed's files are registered before their blocks come: once is enough.
         Registered(plan.sources[sink.name]),
         rules=job.rules.digest,
-        on_commit=Stored(sink.name, count, job.health),
+        on_commit=Stored(
+            sink.name, CommitLines(job.short_names[sink.name], count, table), job.health
+        ),
         around=metrics.Attempts(sink.name, counters),
         seconds=job.settings.commit_after,
         again=again,

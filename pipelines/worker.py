@@ -11,6 +11,8 @@ import threading
 
 from apache_beam.runners.worker import sdk_worker_main
 
+from fixfeed.pipelines.log import as_child
+
 __all__ = ["main"]
 
 
@@ -19,6 +21,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    as_child()
     sdk_worker_main.main([])
 
 

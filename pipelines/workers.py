@@ -23,6 +23,7 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 from apache_beam.transforms import environments
 from google.protobuf import json_format, text_format
 
+from fixfeed.pipelines.log import for_children
 from fixfeed.pipelines.python_command import python_command
 
 __all__ = ["WorkerDied", "Workers"]
@@ -37,7 +38,8 @@ class WorkerDied(Exception):
 
 
 class Workers:
-    """The worker processes of a run. Their output goes to files in `folder`.
+    """The worker processes of a run. Their output goes to files in `folder`, and
+    their lines of the log to standard error.
 
     `died` is called, in a separate thread, with the `WorkerDied` of each worker that ends too
     early.
@@ -66,6 +68,7 @@ class Workers:
         If that fails, raises `WorkerDied` and calls `died` with it.
         """
         log = self._folder / f"worker-{len(self._processes) + 1}.log"
+        errors = os.dup(2)
         try:
             with open(log, "ab") as output:
                 process = subprocess.Popen(
@@ -73,7 +76,8 @@ class Workers:
                     stdin=subprocess.PIPE,  # ends with this process: see `pipelines.worker`
                     stdout=output,
                     stderr=output,
-                    env=os.environ | variables,
+                    env=os.environ | variables | for_children(errors),
+                    pass_fds=(errors,),
                     # A terminal's Ctrl-C reaches only the parent; workers finish their current
                     # work.
                     start_new_session=True,
@@ -85,6 +89,8 @@ class Workers:
             )
             self._died(cannot)
             raise cannot from error
+        finally:
+            os.close(errors)
         self._processes.append(process)
         threading.Thread(target=self._watch, args=(process, log), daemon=True).start()
         return process

@@ -272,6 +272,8 @@ class Table:
       partition_by: What files of messages are sorted into folders by, unless the user chooses.
       ordered_by: The column of texts that messages are in order within, such as a session: a topic
         keeps the order of those with the same one. `` if there is none.
+      numbered_by: The column of whole numbers by which the messages with the same `ordered_by` are
+        counted by who sends them; `` if there is none.
       children: By name, the schemas of the tables whose rows belong to a message, with columns of
         the same types. The first are `position`, that of the message, and `entry`, the number of
         the row in it (`int64`); the two together identify a row. Sinks put the keys `message_id`
@@ -302,6 +304,7 @@ class Table:
     finer: Mapping[str, str] = field(default_factory=dict)
     partition_by: Sequence[str] = ()
     ordered_by: str = ""
+    numbered_by: str = ""
     children: Mapping[str, pa.Schema] = field(default_factory=dict)
     views: Callable[[str], Iterable[tuple[str, str]]] = _no_views
     renewal: "Callable[[], Renewal] | None" = None

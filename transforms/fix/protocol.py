@@ -139,6 +139,7 @@ _TABLE = Table(
     finer={column.name: column.field for column in COLUMNS if column.type == DECIMAL},
     partition_by=("date", "msg_type"),
     ordered_by="session",
+    numbered_by="msg_seq_num",
     views=views,
     renewal=FixRenewal,
     derived=(*_DERIVED, Anomalies()),
