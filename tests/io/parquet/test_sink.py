@@ -299,7 +299,9 @@ def test_the_unfinished_end_of_a_source_is_a_failure_until_it_has_grown(lake, wh
     write(lake, batch(0, BORDERS[4]))
     for cut in (20, 50):
         write(lake, batch(BORDERS[4], BORDERS[4] + cut, provisional=True))
-    write(lake, Batch("file:key", 0, 0, pa.RecordBatch.from_pylist([], MESSAGES)), source_id=2)
+    register(lake, one=source("file:other", "other.log"))
+    empty = Batch("file:other", 0, 0, pa.RecordBatch.from_pylist([], MESSAGES))
+    write(lake, empty, source_id=2)
     assert [raw for _, _, raw in content(lake)[1]] == [LOG[BORDERS[4] : BORDERS[4] + 50]]
     assert content(lake)[2] == [(1, "r", 0, BORDERS[4], 4, 0, 0, 0, "")]
     write(lake, batch(BORDERS[4], len(LOG)))
@@ -388,10 +390,12 @@ while True:
     child = os.fork()
     if child == 0:
         if replace:
+            register(lake)
             write(lake, batch(0, BORDERS[20]), rules="old")
             write(lake, batch(BORDERS[20], BORDERS[20] + 9, provisional=True), rules="old")
             claim(lake, "r")
         arm(number)
+        register(lake)
         write(lake, batch(0, BORDERS[12]), rules="r", replace=replace)
         finish(lake)
         os._exit(0)
@@ -422,6 +426,7 @@ def test_the_next_run_completes_what_a_kill_interrupted(tmp_path, whole, kind):
         assert set(ids) <= {row[0] for row in whole[0]}
         prepared = ParquetLedger(str(lake))
         prepared.prepare()
+        prepared.register([source()], rules="r")
         ids = [row[0] for row in content_of_files(lake)]
         assert len(ids) == len(set(ids))
         stored = merged((row[1], row[2]) for row in prepared.done().get(1, ()))
