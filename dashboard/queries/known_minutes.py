@@ -6,7 +6,6 @@ messages by a dictionary of his own, or without checks.
 """
 
 import datetime
-from collections.abc import Iterator
 from typing import Any
 
 from fixfeed.dashboard.database import Database
@@ -14,12 +13,12 @@ from fixfeed.dashboard.queries.order_of_time import TIME_SQL, among
 from fixfeed.dashboard.search.conditions import condition
 from fixfeed.dashboard.search.groups import without_groups_of
 from fixfeed.dashboard.search.search import Search
-from fixfeed.transforms.fix.rules.conditions import Every, Node, Term
+from fixfeed.transforms.fix.rules.conditions import Term
 from fixfeed.transforms.protocol import default_protocol
 
 __all__ = ["known_minutes"]
 
-_MOST = 5000
+_MOST = 1000
 """Messages that an index leads to; a search that means more of them soon fills a page anyway."""
 _MOST_DEFECTIVE = 50_000  # all of which are looked at, in some 50 ms
 
@@ -29,24 +28,13 @@ def known_minutes(database: Database, search: Search) -> list[datetime.datetime]
 
     None if that is not known, or they are too many to be of use.
     """
-    if search.rule is None:
-        return None
     indexed = {columns[0] for columns in default_protocol().table.indexes}
-    for term in _conjuncts(search.rule.node):
+    for term in search.required():
         if term.operand.column in indexed and term.operator in ("=", "in"):
             found = _of_term(database, term)
             if found is not None:
                 return sorted(found)
     return None
-
-
-def _conjuncts(node: Node) -> Iterator[Term]:
-    """Yield the questions that have to be answered with yes."""
-    if isinstance(node, Term):
-        yield node
-    elif isinstance(node, Every):
-        for one in node.nodes:
-            yield from _conjuncts(one)
 
 
 def _of_term(database: Database, term: Term) -> set[datetime.datetime] | None:

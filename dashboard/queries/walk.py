@@ -45,12 +45,17 @@ class Walk:
                 *(f"{sql} as {name}" for name, sql in searched.items()),
             ]
         )
+        self._kept: list[Condition] = []
+        defective = any(
+            term.operand.column == "defects" and term.operator != "missing"
+            for term in self._search.required()
+        )
         self._from = "messages"
         if database.dialect == "sqlite":
             # Without statistics SQLite would rather sort all messages of a symbol.
-            self._from += " indexed by messages_time"
+            self._from += f" indexed by messages_{'defects' if defective else 'time'}"
+        self._all = [Condition("defects is not null")] if defective else []
         self._sessions = seen_sessions(database, view)
-        self._kept: list[Condition] = []
         if self._sessions is not None:
             self._kept.append(among(database, "session", self._sessions))
         if view.types:
@@ -93,7 +98,9 @@ class Walk:
 
     def _over_pieces(self, place: Place | None, *, timed: bool) -> Iterator[Place | None]:
         """Look through all messages, so many at a time."""
-        bounds = in_time(self._database, TIME_SQL, self._view) if timed else []
+        bounds = [*self._all]
+        if timed:
+            bounds += in_time(self._database, TIME_SQL, self._view)
         bounds.append(Condition(f"{TIME_SQL} is {'not ' if timed else ''}null"))
         order = self._order(timed)
         while True:
@@ -121,7 +128,7 @@ class Walk:
         """Look through minutes that may have messages."""
         for begin, end in self._ranges(minutes):
             begun = clock.monotonic()
-            bounds = in_time(self._database, TIME_SQL, self._view)
+            bounds = [*self._all, *in_time(self._database, TIME_SQL, self._view)]
             for word, time in ((">=", begin), ("<", end)):
                 bounds.append(Condition(f"{TIME_SQL} {word} ?", (self._database.time(time),)))
             yield from self._candidates(bounds, place, timed=True)

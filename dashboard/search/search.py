@@ -5,7 +5,7 @@ the command line share. A database answers a part of it, and maybe too much; the
 row by row. So a search finds what a run with this rule stores, fields in groups included.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import lru_cache
@@ -17,6 +17,7 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.search.conditions import Condition, condition
 from fixfeed.dashboard.values import from_database
 from fixfeed.transforms.batch import DECIMAL
+from fixfeed.transforms.fix.rules.conditions import Every, Term
 from fixfeed.transforms.fix.rules.language import Rule, RuleError, parse_rule
 from fixfeed.transforms.fix.schema import MESSAGES
 
@@ -50,6 +51,16 @@ class Search:
             f"searched_{name}": f"cast({name} as text)" if name in _JSON else name
             for name in sorted(self.rule.columns | {"fields"})
         }
+
+    def required(self) -> Iterator[Term]:
+        """Yield the questions that every message that is meant answers with yes."""
+        nodes = [self.rule.node] if self.rule else []
+        while nodes:
+            node = nodes.pop()
+            if isinstance(node, Every):
+                nodes += node.nodes
+            elif isinstance(node, Term):
+                yield node
 
     def condition(self, database: Database) -> Condition:
         """Return what every message that is meant meets; others may meet it as well."""

@@ -24,6 +24,16 @@ HOSTILE = (
 """Values of a counterparty who means ill."""
 
 
+IN_THREE_WAYS = [
+    [(35, b"D"), (52, b"20250102-10:00:00"), (11, b"LIST-1")],
+    [(35, b"E"), (52, b"20250102-10:05:00"), (66, b"L"), (73, b"2"), (11, b"LIST-0"), (67, b"1"),
+     (11, b"LIST-1"), (67, b"2")],
+    [(35, b"D"), (52, b"20250102-10:10:00"), (11, b"OTHER"), (11, b"LIST-1")],
+    [(35, b"D"), (52, b"20250102-10:15:00"), (11, b"OTHER")],
+]  # fmt: skip
+"""A ClOrdID in a column, in a group, and as a repeated tag, each in a minute of its own."""
+
+
 def logs():
     """Return logs by name, with their delimiters."""
     rng = random.Random(5)
@@ -36,9 +46,11 @@ def logs():
         for sender in (b"A", value)
         for time in (b"20250102-09:30:00.%03d" % number, b"")
     ]  # fmt: skip
+    ways = [encode([kind, (49, b"A"), (56, b"B"), *more]) for kind, *more in IN_THREE_WAYS]
     return {
-        "random.log": (random_log(rng, 200, mutated=0.2, delimiter=b"|"), b"|"),
-        "groups.log": (group_log(rng, 150, damaged=0.2, delimiter=b"\x01"), b"\x01"),
+        "ways.log": (b"\n".join(ways), b"\x01"),
+        "random.log": (random_log(rng, 120, mutated=0.2, delimiter=b"|"), b"|"),
+        "groups.log": (group_log(rng, 90, damaged=0.2, delimiter=b"\x01"), b"\x01"),
         "hostile.log": (b"\n".join(hostile), b"\x01"),
         "orders.log": (b"".join(made(7, orders=12)), b"\x01"),
     }

@@ -69,7 +69,7 @@ def pages(api, path, name, **parameters):
     """Return the rows of all pages."""
     found, cursor = [], {}
     while True:
-        answer = api.get(path, params={**parameters, **cursor, "limit": 200})
+        answer = api.get(path, params={**parameters, **cursor, "limit": 1000})
         assert answer.status_code == 200, answer.text
         found += answer.json()[name]
         if answer.json()["older"] is None:

@@ -116,6 +116,13 @@ def test_a_search_finds_what_the_rule_keeps(text, read, batches):
 INDEXED = ["Symbol=AAPL Side=1", "ClOrdID in A, C1, 1", "OrigClOrdID=1 or Side=1", "11=1 55=1"]
 
 
+def test_an_indexed_value_is_found_in_a_column_in_a_group_and_where_a_tag_is_repeated(read):
+    assert known_minutes(read, View("ClOrdID=LIST-1").search) is not None
+    rows = messages.page(read, View("ClOrdID=LIST-1")).rows
+    found = [(row["msg_type"], row["cl_ord_id"], row["time"].minute) for row in rows]
+    assert found == [("D", "OTHER", 10), ("E", None, 5), ("D", "LIST-1", 0)]
+
+
 @pytest.mark.parametrize("text", [*INDEXED, *(f"ClOrdID='{one}'" for one in ("A", 'x"y', "12.5"))])
 def test_a_value_that_is_indexed_is_found_in_groups_too(text, read, batches, monkeypatch):
     expected = meant(batches, text)
