@@ -16,6 +16,9 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.open import open_database
 from fixfeed.dashboard.trouble import Trouble
 from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.tracing import NoTracing, flush, start
+from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.settings import read_collector
 from fixfeed.pipelines.words import read_words
 
 __all__ = ["main"]
@@ -42,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=600,
         metavar="N",
         help="how many a token may make (600)",
+    )
+    parser.add_argument(
+        "--trace", metavar="URL", help="send a span of each request to this collector, by OTLP"
     )
     parser.add_argument(
         "--new-token", action="store_true", help="print a new token, and its entry for --tokens"
@@ -82,6 +88,11 @@ def _serve(database: Database, options: argparse.Namespace) -> None:
         from fixfeed.dashboard.api.tokens import TokensError, read_tokens
     except ImportError as error:
         raise _Refused(f"the package {error.name} is missing: pip install 'fixfeed[api]'") from None
+    if options.trace is not None:
+        try:
+            start(read_collector(options.trace))
+        except (NoTracing, UsageError) as error:
+            raise _Refused(str(error)) from None
     readers = None
     if options.tokens is not None:
         try:
@@ -110,6 +121,7 @@ def _serve(database: Database, options: argparse.Namespace) -> None:
         signal.signal(signal.SIGTERM, lambda *_: None)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
+    flush()
     database.close()
 
 

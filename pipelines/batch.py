@@ -14,7 +14,9 @@ from fixfeed.io.files.find import Unreadable
 from fixfeed.io.files.remote import set_options
 from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.ledger.ledger import Ledger, gaps
+from fixfeed.io.tracing import here
 from fixfeed.pipelines import metrics
+from fixfeed.pipelines.around_commits import around
 from fixfeed.pipelines.commit_lines import CommitLines
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derive_all
@@ -139,7 +141,7 @@ def _write(job: Job, sink: Sink, plan: Plan, counters: Path) -> beam.PTransform:
             CommitLines(
                 job.short_names[sink.name], metrics.Committed(sink.name, counters, table), table
             ),
-            around=metrics.Attempts(sink.name, counters),
+            around=around(job, sink, counters, parent=here()),
         )
     )
 

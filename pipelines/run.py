@@ -9,9 +9,11 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 
 from fixfeed.io.ledger.ledger import SinkFailed
+from fixfeed.io.tracing import NoTracing, flush, span, start
 from fixfeed.pipelines import batch, dry_run, stream
 from fixfeed.pipelines.durations import seconds_until
 from fixfeed.pipelines.endings import OWN_ERROR, STOPPED, Ending
@@ -19,6 +21,7 @@ from fixfeed.pipelines.endpoint import Endpoint
 from fixfeed.pipelines.health import served
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.metrics import COUNTERS
+from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.options import read_settings
 from fixfeed.pipelines.run_metrics import RunMetrics
 from fixfeed.pipelines.running import GaveUp, Watch
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 address = settings.metrics_host, settings.metrics_port
                 endpoint.listen(address, RunMetrics(job, folder / COUNTERS), job.say)
                 wait = settings.metrics_wait
-            code = stream.run(job, folder) if job.stream else batch.run(job, folder)
+            code = _traced(job, folder)
             endpoint.keep()
             endpoint.wait(wait, watch.stop)
             return code
@@ -88,6 +91,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         watch.workers.kill()
         endpoint.keep()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _traced(job: Job, folder: Path) -> int:
+    """Run the job, as a span if that is asked for; return the exit code."""
+    if job.settings.trace is not None:
+        try:
+            start(job.settings.trace)
+        except NoTracing as error:
+            raise UsageError(str(error)) from None
+    sinks = list(job.short_names.values())
+    try:
+        with span("run", version=version("fixfeed"), sinks=sinks) as attributes:
+            code = stream.run(job, folder) if job.stream else batch.run(job, folder)
+            attributes["exit_code"] = code
+            return code
+    finally:
+        flush()
 
 
 def _stop_in_time(job: Job) -> None:

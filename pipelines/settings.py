@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from fixfeed.io.live.spool import DEFAULT as SPOOL
+from fixfeed.io.redaction import redact
 from fixfeed.pipelines.durations import read_duration, read_time_of_day
 from fixfeed.pipelines.endpoint import HOST, read_port
 from fixfeed.pipelines.kafka_output import KAFKA_PARAMETERS
@@ -19,7 +20,7 @@ from fixfeed.transforms.fix.framing.delimiter import read_delimiter
 from fixfeed.transforms.fix.reading import VALIDATE
 from fixfeed.transforms.protocol import default_protocol
 
-__all__ = ["OPTIONS", "Settings"]
+__all__ = ["OPTIONS", "Settings", "read_collector"]
 
 _UNITS = ("", "k", "m", "g")
 _SIZE = re.compile(r"([1-9][0-9]{0,11})\s?([kmg]?)(?:i?b)?", re.IGNORECASE)
@@ -53,6 +54,16 @@ def _read_address(text: str) -> tuple[str, int]:
             "as 127.0.0.1:8080; port 0 is any free one"
         )
     return host, int(port)
+
+
+def read_collector(text: str) -> str:
+    """Return the address of a collector. Raises `UsageError`."""
+    if not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#@]*)?", text):
+        raise UsageError(
+            f"trace is {redact(text)!r}, expected the address of a collector such as "
+            "http://127.0.0.1:4318; a token for it is named in OTEL_EXPORTER_OTLP_HEADERS"
+        )
+    return text
 
 
 def _option(
@@ -311,6 +322,13 @@ class Settings:
         "TIME",
         default=0.0,
         read=partial(read_duration, "metrics-wait"),
+    )
+    trace: str | None = _option(
+        _RUNNING,
+        "send a span of each commit to this collector of OpenTelemetry, such as "
+        "http://127.0.0.1:4318, by OTLP over HTTP; needs the extra tracing",
+        "URL",
+        read=read_collector,
     )
     dry_run: bool = _option(_RUNNING, "show what would be read, and the columns", default=False)
     quiet: bool = _option(_RUNNING, "show no progress", default=False)

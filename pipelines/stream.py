@@ -13,6 +13,7 @@ from fixfeed.io.files.replaying import ReplayedFiles
 from fixfeed.io.stream import Feed, ReadFromFeed
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
+from fixfeed.pipelines.around_commits import around
 from fixfeed.pipelines.commit_lines import CommitLines
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derived_all_along
@@ -110,7 +111,7 @@ def _run_of(job: Job, sink: Sink, feed: Feed, plan: Plan, counters: Path, again:
         on_commit=Stored(
             sink.name, CommitLines(job.short_names[sink.name], count, table), job.health
         ),
-        around=metrics.Attempts(sink.name, counters),
+        around=around(job, sink, counters),
         seconds=job.settings.commit_after,
         again=again,
     )

@@ -92,7 +92,10 @@ ALLOWED = {
     # What people and programs see: it reads a database by itself, and knows nothing of Beam.
     "dashboard": {
         "fixfeed.dashboard",
-        *(f"fixfeed.io.{name}" for name in ("ledger.keys", "ledger.ledger", "redaction")),
+        *(
+            f"fixfeed.io.{name}"
+            for name in ("ledger.keys", "ledger.ledger", "redaction", "tracing")
+        ),
         *(f"fixfeed.io.sql.{name}" for name in ("sqlite_file", "tables")),
         *(f"{FIX}.{name}.schema" for name in ("anomalies", "orders", "sessions")),
         *(
@@ -105,7 +108,7 @@ ALLOWED = {
     "fixfeed": {"fixfeed"},
 }
 DRIVERS = {"psycopg2", "pgpq", "adbc_driver_sqlite", "adbc_driver_manager", "sqlite3", "duckdb"}
-DRIVERS |= {"confluent_kafka"}
+DRIVERS |= {"confluent_kafka", "opentelemetry"}
 GUARDED = {"fixfeed", "pipelines", "transforms", "dashboard", "apache_beam", "tests"}
 FOLDERS = ("dashboard", "fixfeed", "io", "pipelines", "transforms")
 FILES = sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))
@@ -170,6 +173,7 @@ def test_only_a_connector_imports_its_driver(file):
         "io/jsonl/database.py": {"sqlite3"},
         "io/parquet/views.py": {"duckdb"},
         "io/kafka/client.py": {"confluent_kafka"},
+        "io/tracing.py": {"opentelemetry"},
     }
     assert drivers == expected.get(str(file.relative_to(ROOT)), set())
 

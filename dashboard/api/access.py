@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fixfeed.dashboard.api.problems import problem
 from fixfeed.dashboard.api.tokens import OWNER, Reader, reader_of
+from fixfeed.io.tracing import span
 
 __all__ = ["AUDIT", "OPEN", "Access", "audit_to_stderr", "is_loopback"]
 
@@ -75,7 +76,14 @@ class Access:
                 await refusal(scope, receive, noted)
                 return
             scope.setdefault("state", {})["reader"] = reader
-            await self._app(scope, receive, noted)
+            with span("request", kind="server") as attributes:
+                attributes["http.request.method"] = scope["method"]
+                try:
+                    await self._app(scope, receive, noted)
+                finally:
+                    # The path as it was asked may have ids in it.
+                    attributes["http.route"] = getattr(scope.get("route"), "path", None)
+                    attributes["http.response.status_code"] = line["status"]
         finally:
             line["seconds"] = round(time.perf_counter() - begun, 4)
             AUDIT.info("%s", orjson.dumps(line).decode())
