@@ -11,17 +11,18 @@ import pyarrow as pa
 from fixfeed.transforms.at_once import derived_tables, needed
 from fixfeed.transforms.derived import Derived
 from fixfeed.transforms.fix.anomalies.rules import Rule, chosen_rules
+from fixfeed.transforms.fix.orders.drop_copies import read_drop_copies
 from fixfeed.transforms.fix.protocol import FIX, Fix
 
 __all__ = ["anomalies", "derived", "executions", "latencies", "orders"]
 
 
-def orders(messages: pa.Table) -> pa.Table:
+def orders(messages: pa.Table, *, drop_copy: str | Sequence[str] = ()) -> pa.Table:
     """Return the orders in messages: the table `orders` of docs/orders.md.
 
     `messages` is what `fixfeed.read` gives. The orders are a function of the set of messages: not
     of their order, nor of how often each is there, but for the number of `copies`. ValueError for a
-    table that lacks a column.
+    table that lacks a column. `drop_copy` names sessions of drop copies as the flag does.
 
     >>> import fixfeed
     >>> log = fixfeed.parse(
@@ -32,16 +33,16 @@ def orders(messages: pa.Table) -> pa.Table:
     >>> orders(log).select(["first_cl_ord_id", "ord_status", "cum_qty"]).to_pylist()
     [{'first_cl_ord_id': 'C1', 'ord_status': '1', 'cum_qty': Decimal('40.0000000000')}]
     """
-    return derived(messages, "orders")["orders"]
+    return derived(messages, "orders", drop_copy=drop_copy)["orders"]
 
 
-def executions(messages: pa.Table) -> pa.Table:
+def executions(messages: pa.Table, *, drop_copy: str | Sequence[str] = ()) -> pa.Table:
     """Return the executions in messages, each once: the table `executions` of docs/orders.md.
 
     `message_id` is the number of the report's row in `messages`, from 0, if that has no column of
     this name. See `orders`.
     """
-    return derived(messages, "executions")["executions"]
+    return derived(messages, "executions", drop_copy=drop_copy)["executions"]
 
 
 def latencies(messages: pa.Table) -> pa.Table:
@@ -67,13 +68,15 @@ def derived(
     messages: pa.Table,
     *names: str,
     rules: str | os.PathLike[str] | Sequence[Rule] | None = None,
+    drop_copy: str | Sequence[str] = (),
 ) -> dict[str, pa.Table]:
     """Return derived tables of messages by name; without `names` all that databases have.
 
     What several of them need is made once: `derived(log, "orders", "executions")`. See `orders`,
-    and `anomalies` for `rules`. ValueError for a name that is no derived table.
+    also for `drop_copy`, and `anomalies` for `rules`. ValueError for a name that is no such table.
     """
-    of = needed(Fix(anomalies=chosen_rules(rules)).table.derived, names)
+    copied = read_drop_copies([drop_copy] if isinstance(drop_copy, str) else drop_copy)
+    of = needed(Fix(anomalies=chosen_rules(rules), drop_copies=copied).table.derived, names)
     made = derived_tables(of, _prepared(messages, of))
     return {name: made[name] for name in names} if names else made
 

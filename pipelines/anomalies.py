@@ -15,8 +15,8 @@ from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.sql.derived import kept_settings
-from fixfeed.pipelines.anomaly_rules import KINDS, SEVERITIES, shown_rules
 from fixfeed.pipelines.asking import opened_to_ask, printed, shown
+from fixfeed.pipelines.deriving_by import KINDS, SEVERITIES, shown_rules
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import read_words
 

@@ -15,7 +15,7 @@ from typing import Any
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
 from fixfeed.io.sql.derived import derive, settle, start_over
 from fixfeed.io.sql.open import open_store
-from fixfeed.pipelines.anomaly_rules import read_anomalies
+from fixfeed.pipelines.deriving_by import read_anomalies, read_copied
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
@@ -33,16 +33,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--anomalies", metavar="FILE", help="rules of anomalies, as for a run; default: the usual"
     )
+    parser.add_argument(
+        "--drop-copy",
+        metavar="SESSION[=FIRM]",
+        action="append",
+        help="a session of drop copies, as for a run; none: no session",
+    )
     options = read_words(parser, arguments)
     began = time.monotonic()
     try:
         sink = sink_of(options.uri)
         if not sink.is_database:
             raise SinkError(f"{sink.name} has no derived tables: only databases have")
-        rules = read_anomalies(options.anomalies)
         protocol: Any = default_protocol()
-        if rules is not None:
-            protocol = dataclasses.replace(protocol, anomalies=rules)
+        protocol = dataclasses.replace(
+            protocol,
+            anomalies=read_anomalies(options.anomalies),
+            drop_copies=read_copied(options.drop_copy),
+        )
         with closing(open_store(options.uri, protocol=protocol, make=False)) as store:
             if not store.check():
                 raise SchemaError(f"{store.place} holds nothing of fixfeed's")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apache_beam as beam
 
-from fixfeed.pipelines.anomaly_rules import read_anomalies
+from fixfeed.pipelines.deriving_by import read_anomalies, read_copied
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.settings import Settings
 from fixfeed.transforms.batch import Batch, Block
@@ -65,6 +65,7 @@ class Rules:
             self.log,
             settings.delimiter,
             read_anomalies(settings.anomalies),
+            read_copied(settings.drop_copy),
         )
         self.lookups = [_lookup(text, self.protocol) for text in settings.lookup]
         own_names = self.dictionaries.own_names

@@ -270,6 +270,15 @@ class Settings:
         "this: a first load is then nearly twice as fast",
         default=False,
     )
+    drop_copy: tuple[str, ...] = _option(
+        _OUTPUT,
+        "a session that carries copies of the reports of others, such as 'BROKER->RISK' with * and "
+        "?, or 'DC->RISK=BROKER' if the copies of BROKER's reports come from DC: they are of the "
+        "orders with the same OrderID then, not of their own; none: no session; a database keeps "
+        "it for later runs; may be given several times",
+        "SESSION[=FIRM]",
+        default=(),
+    )
     anomalies: str | None = _option(
         _OUTPUT,
         "a YAML file of rules for what is out of the ordinary, laid over those of "

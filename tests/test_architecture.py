@@ -157,7 +157,7 @@ def test_only_the_flags_of_fix_know_fix():
         str(file.relative_to(room)): {name for name in imports_of(file) if name.startswith(FIX)}
         for file in room.glob("*.py")
     }
-    flags = {"anomaly_rules.py", "dry_run.py", "endings.py", "recipe.py", "settings.py"}
+    flags = {"deriving_by.py", "dry_run.py", "endings.py", "recipe.py", "settings.py"}
     assert {file for file, names in found.items() if names} == flags
     assert {file for file, names in found.items() if f"{FIX}.protocol" in names} == {"recipe.py"}
 

@@ -84,7 +84,7 @@ def settle(database: "Database") -> None:
         return
     with database.deriving():
         kept = _settings(database)
-        first = None
+        first: int | None = None
         for number, one in enumerate(database.table.derived):
             name, known = _name(one), kept.get(_name(one))
             if not one.settings or (known and known.chosen and not one.chosen):
@@ -97,8 +97,8 @@ def settle(database: "Database") -> None:
                     one.settings,
                     int(one.chosen),
                 )
-            if (known is None or known.settings != one.settings) and first is None:
-                first = number
+            others = one.chosen if known is None else known.settings != one.settings
+            first = number if others and first is None else first
         if first is not None and _any_rows(database, first):
             _again(database, first)
 

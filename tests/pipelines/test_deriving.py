@@ -2,11 +2,13 @@
 
 import random
 
+from fixfeed.pipelines.derive import main as derive
 from fixfeed.pipelines.fixfeed import main
 from fixfeed.transforms.fix.anomalies.rules import KINDS
 from fixfeed.transforms.fix.protocol import FIX
 from tests.transforms.fix.anomalies.test_anomalies import STRICT, random_day
 from tests.transforms.fix.messages import encode
+from tests.transforms.fix.orders.test_drop_copies import day
 
 ORDER = encode([(35, b"D"), (49, b"A"), (56, b"B"), (11, b"C1"), (55, b"AAPL"), (54, b"1")])
 
@@ -54,3 +56,30 @@ def test_reprocessing_with_a_filter_leaves_the_derived_tables_of_a_fresh_load_wi
     assert after == content(fresh)
     assert [name for name in after if after[name] == before[name]] == []
     assert all(after.values())
+
+
+def test_drop_copies_are_of_the_orders_that_they_report_on_from_when_their_session_is_named(
+    tmp_path, database, select, capsys
+):
+    log = tmp_path / "day.log"
+    log.write_bytes(b"".join(day().sent))
+    words = ["--input", str(log), "--output", database, "--quiet"]
+    count = "select count(*), sum(fills), sum(copies) from orders"
+    executions = "select count(*), sum(copies), max(session_pair) from executions"
+    sessions = ["--drop-copy", "BRK->RISK", "--drop-copy", "DC->AUDIT=BRK"]
+    assert main(words) == 0
+    assert select(database, count) == [(4, 12, 0)]
+    assert main([*words, *sessions]) == 0
+    # They stay so for runs that name no session.
+    assert main(words) == 0
+    assert select(database, count) == [(2, 4, 12)]
+    assert select(database, executions) == [(4, 8, "BOB<->BRK")]
+    assert derive([database, "--rebuild"]) == 0
+    assert select(database, count) == [(2, 4, 12)]
+    assert derive([database, "--drop-copy", "none"]) == 0
+    assert select(database, count) == [(4, 12, 0)]
+    capsys.readouterr()
+    assert main([*words, "--drop-copy", "RISK"]) == 2
+    assert "drop-copy 'RISK' is no session of drop copies, expected one such as" in (
+        capsys.readouterr().err
+    )

@@ -32,6 +32,7 @@ from fixfeed.transforms.fix.framing.whole import whole
 from fixfeed.transforms.fix.latencies.derived import Latencies
 from fixfeed.transforms.fix.logons import carry
 from fixfeed.transforms.fix.orders.derived import Orders
+from fixfeed.transforms.fix.orders.drop_copies import DropCopies
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
 from fixfeed.transforms.fix.reading import USUAL, Reading
@@ -120,8 +121,6 @@ class FixFraming(Framing):
         return carry(block, context)
 
 
-_DERIVED = (Orders(), Sessions(), Latencies())
-
 _TABLE = Table(
     schema=MESSAGES,
     lines=envelopes,
@@ -142,7 +141,7 @@ _TABLE = Table(
     numbered_by="msg_seq_num",
     views=views,
     renewal=FixRenewal,
-    derived=(*_DERIVED, Anomalies()),
+    derived=(Orders(), Sessions(), Latencies(), Anomalies()),
 )
 
 
@@ -152,13 +151,14 @@ class Fix(Protocol):
 
     `delimiter` is the one that the user names, None for what each log shows. `anomalies` are the
     rules that the user has chosen for what is out of the ordinary, None for those that a database
-    has, or the default ones.
+    has, or the default ones; `drop_copies` the sessions of drop copies in the same way.
     """
 
     reading: Reading = USUAL
     log: LogFormat = USUAL_FORMAT
     delimiter: bytes | None = None
     anomalies: tuple[Rule, ...] | None = None
+    drop_copies: DropCopies | None = None
 
     name = "FIX"
     reasons = REASONS
@@ -169,8 +169,9 @@ class Fix(Protocol):
     def table(self) -> Table:
         """See `Protocol`; own dictionaries name their values."""
         table = _TABLE
-        if self.anomalies is not None:
-            derived = (*_DERIVED, Anomalies(self.anomalies))
+        if (self.anomalies, self.drop_copies) != (None, None):
+            before = (Orders(self.drop_copies), Sessions(), Latencies())
+            derived = (*before, Anomalies(self.anomalies))
             table = dataclasses.replace(table, derived=derived)
         own = self.reading.dictionaries.own
         if not own:

@@ -2,6 +2,8 @@
 
 Ids are those of one session pair (both CompIDs, whichever of them sends). An event ties its ids
 together: a replace its ClOrdID and OrigClOrdID, a report its ClOrdID and OrderID.
+Where the user names a session of drop copies, OrderIDs are those of the firm whose reports it has
+copies of (`drop_copies`), and a copy has no other id.
 SecondaryOrderIDs, which may be those of a parent or a trade, tie only events without other ids.
 
 Ids may be used again on another day, and orders may live for days. So what counts is an id on a
@@ -63,12 +65,15 @@ def ids_of(events: Events) -> list[tuple[Id, ...]]:
     columns = (events.pair, events.cl_ord_id, events.orig_cl_ord_id, events.order_id)
     for row, (pair, cl_ord_id, original, order_id) in enumerate(zip(*columns, strict=True)):
         ids: tuple[Id, ...] = ()
+        if events.drop_copied[row] and order_id is not None and _is_id(order_id):
+            found.append(((events.order_pair[row], ORDER_ID, order_id),))
+            continue
         if cl_ord_id is not None and _is_id(cl_ord_id):
             ids = ((pair, CL_ORD_ID, cl_ord_id),)
         if original is not None and original != cl_ord_id and _is_id(original):
             ids += ((pair, CL_ORD_ID, original),)
         if order_id is not None and _is_id(order_id):
-            ids += ((pair, ORDER_ID, order_id),)
+            ids += ((events.order_pair[row], ORDER_ID, order_id),)
         if not ids:
             columns = (events.msg_type, events.exec_ref_id, events.exec_id, events.cl_ord_id)
             one = last_resort(events.more[row], *(column[row] for column in columns))

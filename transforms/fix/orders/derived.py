@@ -7,10 +7,12 @@ from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.derived import Changes, Derived, Stored
+from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.events import COLUMNS, MSG_TYPES
 from fixfeed.transforms.fix.orders.read_again import ReadAgain
 from fixfeed.transforms.fix.orders.rows import rows_of as rows_one_by_one
@@ -32,14 +34,24 @@ class Orders(Derived):
     columns = COLUMNS
     where: ClassVar[Mapping[str, Collection[str]]] = {"msg_type": MSG_TYPES}
 
+    def __init__(self, drop_copies: DropCopies | None = None):
+        """`drop_copies` are the sessions of drop copies, None if the user has not said which."""
+        self.drop_copies = drop_copies or NO_DROP_COPIES
+        self.settings = orjson.dumps(self.drop_copies.sessions).decode()
+        self.chosen = drop_copies is not None
+
+    def with_settings(self, settings: str) -> "Orders":
+        """See `Derived`."""
+        return Orders(DropCopies(tuple(map(tuple, orjson.loads(settings)))))
+
     def update(self, changed: pa.Table, removed: pa.Table, stored: Stored) -> Changes:
         """See `Derived`: reads the chains again that the messages touch, and those beside them."""
-        messages, events = changed, Events(changed)
+        messages, events = changed, Events(changed, self.drop_copies)
         ids = ids_of(events)
         read = ReadAgain(stored)
         touched = read.touched(events, ids)
         if removed.num_rows:
-            gone = Events(removed)
+            gone = Events(removed, self.drop_copies)
             touched = read.touched(gone, ids_of(gone), touched)
         while touched:
             read.reach(touched)
@@ -47,7 +59,7 @@ class Orders(Derived):
                 break  # nothing that is stored has to do with what is new
             again = stored.messages(read.message_ids())
             messages = _once([changed, again])
-            events = Events(messages)
+            events = Events(messages, self.drop_copies)
             ids = ids_of(events)
             # A message that was replaced may have other ids now than its chain is stored with.
             touched = read.unknown(events, ids, again["message_id"])
@@ -64,16 +76,16 @@ def _once(parts: list[pa.Table]) -> pa.Table:
     return messages if first.all() else messages.take(order.filter(pa.array(first)))
 
 
-def derive(messages: pa.Table) -> dict[str, pa.Table]:
+def derive(messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES) -> dict[str, pa.Table]:
     """Return the rows of the tables that messages give, which must be all of their chains.
 
     `messages` has message_id and `COLUMNS`, in any order. Messages that are the same but for
     message_id change nothing but the number of copies, and the rows of order_messages.
     """
-    events = Events(messages)
+    events = Events(messages, drop_copies)
     return _rows(messages, events, ids_of(events))
 
 
 def _rows(messages: pa.Table, events: Events, ids: Ids) -> dict[str, pa.Table]:
     few = messages.num_rows < _FEW
-    return rows_one_by_one(messages) if few else rows_of(messages, events, ids)
+    return rows_one_by_one(messages, events.drop_copies) if few else rows_of(messages, events, ids)

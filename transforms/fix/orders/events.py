@@ -12,6 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.numbers import ONE, integers
 from fixfeed.transforms.fix.schema import DECIMAL, TIME
 
@@ -84,6 +85,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 """Messages that name orders in a group, whose entries are events."""
 
+REPORTS = frozenset({"8", "9", "j", "r", "N"})
+"""Messages that answer requests."""
+
 MSG_TYPES = ("8", "9", "AB", "AC", "AE", "AK", "D", "E", "F", "G", "H", "J", "N", "Q", "j", "r",
              "s", "t", "u")  # fmt: skip
 """The types of messages that say something of orders; mass quotes and their answers do not."""
@@ -133,7 +137,7 @@ class Events:
     since 1970, -1 without a time. `suspect` is whether it may be a copy, or have copies.
     """
 
-    def __init__(self, messages: pa.Table):
+    def __init__(self, messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES):
         """`messages` has message_id and `COLUMNS`."""
         messages = messages.combine_chunks()
         self.message_id: list[int] = messages["message_id"].to_pylist()
@@ -148,6 +152,7 @@ class Events:
         self.sender_comp_id: list[str | None]
         self.divided = self._divide()
         self.pair = self._pairs()
+        self.order_pair, self.drop_copied = self._parties(drop_copies)
         self.time = self._times()
         self.day = [-1 if one is None else one // DAY for one in self.time]
         self.suspect = self._suspects()
@@ -201,6 +206,17 @@ class Events:
                 pair = known[both] = "<->".join(sorted(one or "" for one in both))
             pairs.append(pair)
         return pairs
+
+    def _parties(self, drop_copies: DropCopies) -> tuple[list[str], list[bool]]:
+        if not drop_copies:
+            return self.pair, [False] * len(self)
+        of_orders, copied = list(self.pair), []
+        ends = zip(self.sender_comp_id, self.target_comp_id, self.msg_type, strict=True)
+        for row, (sender, target, kind) in enumerate(ends):
+            firm = drop_copies.firm_of(sender, target, reports=kind in REPORTS)
+            of_orders[row] = of_orders[row] if firm is None else firm
+            copied.append(drop_copies.copied(sender, target) is not None)
+        return of_orders, copied
 
     def _suspects(self) -> list[bool]:
         """Return whether each event may be a copy of another one, or have one."""

@@ -68,6 +68,7 @@ class Life:
         self.problems: set[str] = set()
         self.has_beginning = False
         self.drop_copy = False
+        self._named_by_copy = False
         self.ord_status: str | None = None
         self.exec_type: str | None = None
         self.first_cl_ord_id: str | None = None
@@ -130,7 +131,7 @@ class Life:
     def _report(self, step: Step) -> None:
         events, row = self.events, step.row
         more, status, exec_type = events.more[row], events.ord_status[row], events.exec_type[row]
-        if more.get("CopyMsgIndicator") == "Y":
+        if more.get("CopyMsgIndicator") == "Y" or events.drop_copied[row]:
             self.drop_copy = True
         rejected = exec_type == "8" or (exec_type is None and status == "8")
         told = events.exec_trans_type[row] == "3" or exec_type == "I"
@@ -219,8 +220,9 @@ class Life:
 
     def _name_session(self, row: int, *, asked: bool) -> None:
         """Name the session as `messages.session` does, from who orders to who reports."""
-        if self.session is None:
-            events = self.events
+        events = self.events
+        if self.session is None or (self._named_by_copy and not events.drop_copied[row]):
+            self._named_by_copy = events.drop_copied[row]
             ends = [events.sender_comp_id[row] or "", events.target_comp_id[row] or ""]
             ends = ends if asked else ends[::-1]
             self.session = f"{events.begin_string[row]}:{'->'.join(ends)}"

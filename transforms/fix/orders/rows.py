@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from fixfeed.transforms.fix.orders.chains import SECONDARY, Id, Span, chains, ids_of
+from fixfeed.transforms.fix.orders.chains import CL_ORD_ID, SECONDARY, Id, Span, chains, ids_of
+from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.events import Events
 from fixfeed.transforms.fix.orders.fills import Execution
 from fixfeed.transforms.fix.orders.life import Life
@@ -21,13 +22,13 @@ from fixfeed.transforms.fix.schema import DATE, DECIMAL
 __all__ = ["OF_ORDER", "OF_REPORT", "key_of", "rows_of", "without_collector"]
 
 
-def rows_of(messages: pa.Table) -> dict[str, pa.Table]:
+def rows_of(messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES) -> dict[str, pa.Table]:
     """Return the rows of the tables that messages give, which must be all of their chains.
 
     This is the definition of the tables.
     """
     with without_collector():
-        events = Events(messages)
+        events = Events(messages, drop_copies)
         ids = ids_of(events)
         made = _Made(events, ids)
         for rows in chains(events, ids):
@@ -61,7 +62,7 @@ class _Made:
     def add(self, rows: list[int]) -> None:
         """Add the orders of a chain."""
         found = lives(self._events, steps(self._events, rows))
-        row = found[0].steps[0].row
+        row = _first(self._events, found[0])
         first, day = self._ids[row][0], self._events.day[row]
         chain = key_of(first, day) if len(found) > 1 else None
         for number, life in enumerate(found):
@@ -71,7 +72,7 @@ class _Made:
         events, ids = self._events, self._ids
         order = life.settle()
         order["order_key"] = key
-        order["session_pair"] = events.pair[life.steps[0].row]
+        order["session_pair"] = events.pair[_first(events, life)]
         self._orders.append(order)
         spans: dict[Id, Span] = {}
         for number, step in enumerate(life.steps, 1):
@@ -80,6 +81,8 @@ class _Made:
                 of_event = ids[row]
                 if "SecondaryOrderID" in events.more[row]:
                     of_event = _with_secondary(events, row, of_event)
+                if events.drop_copied[row] and events.cl_ord_id[row] is not None:
+                    of_event = (*of_event, (events.pair[row], CL_ORD_ID, events.cl_ord_id[row]))
                 for one in of_event:
                     span = spans.get(one)
                     if span is None:
@@ -135,7 +138,10 @@ class _Made:
             "multi_leg_reporting_type": [
                 events.more[row].get("MultiLegReportingType") for row in rows
             ],
-            "drop_copy": [events.more[row].get("CopyMsgIndicator") == "Y" for row in rows],
+            "drop_copy": [
+                events.drop_copied[row] or events.more[row].get("CopyMsgIndicator") == "Y"
+                for row in rows
+            ],
         }
         for name in OF_REPORT:
             column = getattr(events, name)
@@ -156,6 +162,12 @@ OF_REPORT = (
     "last_px", "order_qty", "cum_qty", "leaves_qty", "avg_px", "ord_status", "exec_type",
     "sending_time", "transact_time",
 )  # fmt: skip
+
+
+def _first(events: Events, life: Life) -> int:
+    """Return the first event of an order, a drop copy only if there is no other."""
+    rows = [step.row for step in life.steps]
+    return next((row for row in rows if not events.drop_copied[row]), rows[0])
 
 
 def _with_secondary(events: Events, row: int, ids: tuple[Id, ...]) -> tuple[Id, ...]:

@@ -10,18 +10,17 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from fixfeed.transforms.fix.orders.chains import is_copy
-from fixfeed.transforms.fix.orders.events import Events
+from fixfeed.transforms.fix.orders.events import DAY, REPORTS, Events
 
 __all__ = ["REPORTS", "Step", "steps"]
-
-REPORTS = frozenset({"8", "9", "j", "r", "N"})
 
 
 class Step(NamedTuple):
     """An event, and the events that are copies of it.
 
-    Copies are what was sent again (PossDupFlag; PossResend with an id that is known), and the same
-    message in another log. If the first event is not in the data, a copy stands for it.
+    Copies are what was sent again (PossDupFlag; PossResend with an id that is known), the same
+    message in another log, and drop copies of a report. If the first event is not in the data, a
+    copy stands for it.
     """
 
     row: int
@@ -30,6 +29,40 @@ class Step(NamedTuple):
 
 def steps(events: Events, rows: list[int]) -> list[Step]:
     """Return the events of a chain, given by time, as steps, in order."""
+    copied = [row for row in rows if events.drop_copied[row]]
+    if not copied:
+        return _steps(events, rows)
+    found = _steps(events, [row for row in rows if not events.drop_copied[row]])
+    alone = []
+    known = {name: one for one in reversed(found) for name in _reported(events, one.row)}
+    for one in _steps(events, copied):
+        original = next((known[n] for n in _reported(events, one.row) if n in known), None)
+        if original is None:
+            # There is no other message that says so, or it came by another drop copy.
+            alone.append(one)
+            known |= {name: one for name in _reported(events, one.row) if name not in known}
+        else:
+            original.copies.extend([one.row, *one.copies])
+    return sorted([*found, *alone], key=lambda step: events.time[step.row] or 0)
+
+
+def _reported(events: Events, row: int) -> list[tuple[Any, ...]]:
+    """Return what a report and its drop copies have in common, the more the better first.
+
+    A drop copy may be of another version of FIX, and so have another ExecType.
+    """
+    kind, exec_id = events.msg_type[row], events.exec_id[row]
+    when = events.transact_time[row] or events.time[row]
+    day = None if when is None else when // DAY
+    state = (events.exec_type[row], events.exec_trans_type[row], events.ord_status[row])
+    if exec_id is not None and exec_id.upper() not in ("0", "NONE"):
+        change = (events.last_qty[row], events.last_px[row])
+        return [(kind, exec_id, day, *state, *change), (kind, exec_id, day, events.cum_qty[row])]
+    ids = (events.cl_ord_id[row], events.orig_cl_ord_id[row])
+    return [(kind, *ids, *state, events.cum_qty[row])]
+
+
+def _steps(events: Events, rows: list[int]) -> list[Step]:
     ordered = _in_order(events, rows)
     if not any(events.suspect[row] for row in rows):
         return [Step(row, []) for row in ordered]

@@ -22,7 +22,8 @@ def messages(data, first=1):
 class InMemory:
     """A database of messages and the tables that are derived from them."""
 
-    def __init__(self):
+    def __init__(self, of=ORDERS):
+        self.of = of
         self.all = messages(b"")
         self.derived = {name: table.schema.empty_table() for name, table in ORDERS.tables.items()}
 
@@ -38,7 +39,7 @@ class InMemory:
         removed = self.messages(pa.array(removed, pa.int64()))
         kept = self.all.filter(pc.invert(pc.is_in(self.all["message_id"], removed["message_id"])))
         self.all = pa.concat_tables([kept, changed])
-        changes = ORDERS.update(changed, removed, self)
+        changes = self.of.update(changed, removed, self)
         for name, units in changes.units.items():
             found = self.derived[name]
             column = found[ORDERS.tables[name].unit]

@@ -69,6 +69,7 @@ def ids_of(events: Events) -> Ids:
     codes = coded.indices.fill_null(-1).to_numpy().astype(np.int64).reshape(3, -1)
     tie = (codes >= 0) & is_id[codes] if len(texts) else codes >= 0
     tie[1] &= codes[1] != codes[0]
+    tie[:2, events.drop_copied & tie[2]] = False
     tie[:, : len(events.divided)] &= ~events.divided
     without = ~tie.any(axis=0)
     without[: len(events.divided)] &= ~events.divided
@@ -80,7 +81,8 @@ def ids_of(events: Events) -> Ids:
     many, kinds = len(texts) + 1, len(KINDS)
     keys = np.where(tie, codes, -1)
     for level, kind in enumerate((CL_ORD_ID, CL_ORD_ID, ORDER_ID)):
-        key = (events.pair * kinds + KINDS.index(kind)) * many + codes[level]
+        pair = events.order_pair if kind == ORDER_ID else events.pair
+        key = (pair * kinds + KINDS.index(kind)) * many + codes[level]
         keys[level] = np.where(tie[level], key, -1)
     numbers = pc.index_in(more, texts).to_pylist()
     for (event, (kind, _)), number in zip(resorts, numbers, strict=True):

@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.events import (
     DAY,
     GROUPS,
     IDS,
+    REPORTS,
     entries,
     microseconds,
     more_of,
@@ -34,12 +36,14 @@ class Events:
 
     `row` is the row of an event's message, and `events["side"]` a column: the values of the
     messages, and in `IDS` those of entries. `more` has by event the fields without a column, where
-    there are any that matter. `pair` numbers the texts in `pairs`. `time` is 0 and `day` -1 of an
-    event without a time.
+    there are any that matter. `pair` numbers the texts in `pairs`, and so does `order_pair`, whose
+    the OrderID of an event is. `drop_copied` is whether it is a drop copy (`drop_copies`). `time`
+    is 0 and `day` -1 of an event without a time.
     """
 
-    def __init__(self, messages: pa.Table):
+    def __init__(self, messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES):
         """`messages` has message_id and `COLUMNS`."""
+        self.drop_copies = drop_copies
         self._columns = {
             name: column.combine_chunks()
             for name, column in zip(messages.schema.names, messages.columns, strict=True)
@@ -49,6 +53,9 @@ class Events:
         self._rows_of_entries, self.divided = self._divide()
         self.row: Ints = np.concatenate([np.arange(messages.num_rows), self._rows_of_entries])
         self.pair, self.pairs = self._pairs()
+        self.order_pair, self.drop_copied = self.pair, np.zeros(len(self), bool)
+        if drop_copies:
+            self.order_pair, self.drop_copied = self._parties()
         self.poss_dup = flags(self["poss_dup_flag"])
         self.time, self.day = self._times()
 
@@ -130,6 +137,25 @@ class Events:
         names = list(dict.fromkeys(pairs))
         number = {name: place for place, name in enumerate(names)}
         return np.array([number[one] for one in pairs], np.int64)[which], names
+
+    def _parties(self) -> tuple[Ints, Flags]:
+        """Return whose OrderIDs are, as numbers of `pairs`, and which events are drop copies."""
+        known = {name: number for number, name in enumerate(self.pairs)}
+        of_orders, copied = self.pair.copy(), np.zeros(len(self), bool)
+        ends = pc.binary_join_element_wise(
+            *(self[name].fill_null("") for name in ("sender_comp_id", "target_comp_id")),
+            pc.is_in(self["msg_type"], pa.array(sorted(REPORTS))).cast(pa.string()),
+            "\0",
+        ).dictionary_encode()
+        codes = ends.indices.to_numpy()
+        for code, text in enumerate(ends.dictionary.to_pylist()):
+            sender, target, reports = text.split("\0")
+            firm = self.drop_copies.firm_of(sender, target, reports=reports == "true")
+            if firm is not None:
+                of_orders[codes == code] = known.setdefault(firm, len(known))
+            copied[codes == code] = self.drop_copies.copied(sender, target) is not None
+        self.pairs = list(known)
+        return of_orders, copied
 
     def _times(self) -> tuple[Ints, Ints]:
         time = pc.coalesce(self["sending_time"], self["captured_at"]).cast(pa.int64())

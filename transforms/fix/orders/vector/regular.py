@@ -4,7 +4,7 @@ A chain is regular if
 
 * its messages are new orders (D, AB), requests to replace or cancel (F, G, AC), reports and
   refusals (8, 9, j), or such as change nothing in an order (H, J, Q, r, AK, AE); all have a time,
-  none is a copy, and no two are of one sender, time and number;
+  none is a copy or a drop copy, and no two are of one sender, time and number;
 * no report is of the very time of a request;
 * there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
 * the requests have ClOrdIDs of their own, and each is accepted or refused once at the most;
@@ -33,7 +33,7 @@ def odd_chains(steps: Steps) -> Flags:
     wrong |= (steps.new | steps.request) & (steps.cl_ord_id < 0)
     wrong |= steps.report & steps.equals(events.told("OrdRejReason"), DUPLICATE)
     wrong |= events.poss_dup[lines.event] | steps.has(events.told("PossResend"))
-    wrong |= events.day[lines.event] < 0
+    wrong |= (events.day[lines.event] < 0) | events.drop_copied[lines.event]
     wrong |= ~steps.has(events["begin_string"])
     for _, _, large in steps.numbers.values():
         wrong |= large

@@ -53,7 +53,7 @@ def _rows_of(messages: pa.Table, events: Events, ids: Ids) -> dict[str, pa.Table
     if regular.any():
         parts.append(_regular_rows(steps, ids, regular))
     if odd.any() or not parts:
-        parts.append(rows_one_by_one(messages.filter(pa.array(odd))))
+        parts.append(rows_one_by_one(messages.filter(pa.array(odd)), events.drop_copies))
     return {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
 
 

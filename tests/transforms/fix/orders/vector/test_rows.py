@@ -45,7 +45,9 @@ def test_usual_days(seed):
 def test_of_usual_days_most_orders_are_told_at_once(monkeypatch):
     found = messages(b"".join(usual(1, orders=200)))
     one = []
-    monkeypatch.setattr(rows, "rows_one_by_one", lambda odd: one.append(odd) or one_by_one(odd))
+    monkeypatch.setattr(
+        rows, "rows_one_by_one", lambda odd, *more: one.append(odd) or one_by_one(odd, *more)
+    )
     orders = at_once(found)["orders"].num_rows
     assert 0 < one_by_one(one[0])["orders"].num_rows < orders / 2
 

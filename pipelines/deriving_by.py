@@ -1,4 +1,6 @@
-"""Rules of anomalies as people give them and see them: a file in, a file out."""
+"""What derived tables depend on beside messages: rules of anomalies, sessions of drop copies."""
+
+from collections.abc import Sequence
 
 from fixfeed.pipelines.option import UsageError
 from fixfeed.transforms.fix.anomalies.rules import (
@@ -12,8 +14,13 @@ from fixfeed.transforms.fix.anomalies.rules import (
     rules_of_text,
     yaml_of_rules,
 )
+from fixfeed.transforms.fix.orders.drop_copies import (
+    DropCopies,
+    DropCopyError,
+    read_drop_copies,
+)
 
-__all__ = ["KINDS", "SEVERITIES", "read_anomalies", "shown_rules"]
+__all__ = ["KINDS", "SEVERITIES", "read_anomalies", "read_copied", "shown_rules"]
 
 
 def read_anomalies(file: str | None) -> tuple[Rule, ...] | None:
@@ -31,6 +38,14 @@ def read_anomalies(file: str | None) -> tuple[Rule, ...] | None:
         raise UsageError(f"anomalies {file}: {error.strerror}") from error
     except RuleFileError as error:
         raise UsageError(f"anomalies {error}") from error
+
+
+def read_copied(texts: Sequence[str] | None) -> DropCopies | None:
+    """Return the sessions of drop copies; None if none are named. Raises `UsageError`."""
+    try:
+        return read_drop_copies(texts) if texts else None
+    except DropCopyError as error:
+        raise UsageError(f"drop-copy {error}") from error
 
 
 def shown_rules(settings: str | None) -> str:

@@ -1,0 +1,92 @@
+"""Sessions that carry copies of another session's reports, as the user names them.
+
+Nothing in a message says for certain that it is a drop copy, nor of which session. So a drop copy
+is of an order of its own, unless its session is named: `BROKER->RISK`, or, where the copies come
+under another CompID than the reports, `BROKERDC->RISK=BROKER`. Then it is of the order to which the
+firm, here BROKER, has given its OrderID, in whatever session. So OrderIDs of this firm are those of
+the firm, and no more of each of its session pairs: it must not give the same to two clients.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+__all__ = ["NO_DROP_COPIES", "DropCopies", "DropCopyError", "read_drop_copies"]
+
+
+class DropCopyError(ValueError):
+    """A session of drop copies cannot be understood; the text says what was expected."""
+
+
+@dataclass(frozen=True)
+class DropCopies:
+    """The sessions of drop copies, each (sender, target, firm), the first two with `*` and `?`.
+
+    An empty firm is the sender.
+    """
+
+    sessions: tuple[tuple[str, str, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        """Return whether there are any."""
+        return bool(self.sessions)
+
+    def copied(self, sender: str | None, target: str | None) -> str | None:
+        """Return the firm whose reports a session carries copies of; None if it does not.
+
+        >>> known = read_drop_copies(["BROKER->RISK", "DC->*=BROKER"])
+        >>> [known.copied(*ends) for ends in (("BROKER", "RISK"), ("DC", "X"), ("RISK", "BROKER"))]
+        ['BROKER', 'BROKER', None]
+        """
+        for from_, to, firm in self.sessions:
+            if fnmatchcase(sender or "", from_) and fnmatchcase(target or "", to):
+                return firm or sender or ""
+        return None
+
+    def firm_of(self, sender: str | None, target: str | None, *, reports: bool) -> str | None:
+        """Return the firm that an OrderID is of, None if it is of the session pair.
+
+        `reports` is whether a message answers another one: then its sender has given the OrderID.
+
+        >>> known = read_drop_copies(["BROKER->RISK"])
+        >>> known.firm_of("BROKER", "RISK", reports=True)
+        'BROKER'
+        >>> [known.firm_of(*ends, reports=False) for ends in (("A", "BROKER"), ("A", "OTHER"))]
+        ['BROKER', None]
+        """
+        copied = self.copied(sender, target)
+        if copied is not None:
+            return copied
+        ends = (sender, target) if reports else (target, sender)
+        return next((one for one in ends if self.is_copied(one)), None)
+
+    def is_copied(self, firm: str | None) -> bool:
+        """Return whether there are copies of a firm's reports."""
+        return any(
+            firm == known if known else fnmatchcase(firm or "", sender)
+            for sender, _, known in self.sessions
+        )
+
+
+NO_DROP_COPIES = DropCopies()
+"""No session carries drop copies."""
+
+
+def read_drop_copies(texts: Iterable[str]) -> DropCopies:
+    """Return the sessions of drop copies that texts name, none for `none`.
+
+    Raises `DropCopyError`.
+    """
+    sessions = []
+    for text in texts:
+        session, _, firm = text.partition("=")
+        sender, arrow, target = session.strip().partition("->")
+        if text == "none":
+            continue
+        if not (arrow and sender and target) or text.endswith("="):
+            raise DropCopyError(
+                f"{text!r} is no session of drop copies, expected one such as BROKER->RISK, or "
+                "BROKERDC->RISK=BROKER for copies of BROKER's reports that BROKERDC sends"
+            )
+        sessions.append((sender, target, firm.strip()))
+    return DropCopies(tuple(sessions))
