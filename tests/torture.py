@@ -132,12 +132,14 @@ def killed(given, folder, server):
                 time.sleep(given.outage)
                 server.start()
                 say(f"  PostgreSQL was away for {given.outage:.0f} s")
-        peers.join()
+        while any(thread.is_alive() for thread in peers.threads):
+            if current[0].process.poll() is not None:
+                say(f"  a job ended by itself: {current[0].lines[-3:]}")
+                current[0] = job(spool, server.uri)
+            time.sleep(0.5)
         log.over.set()
         log.join()
         expected = in_spool(spool) + Counter(f"{LOG}-{n}" for n in range(log.written))
-        if current[0].process.poll() is not None:
-            current[0] = job(spool, server.uri)
         wait_for(lambda: len(in_database(server.uri)) >= len(expected), "all messages are stored")
         current[0].stopped()
         following[0].stopped()
