@@ -165,7 +165,9 @@ def _counts(steps: Steps) -> dict[str, pa.Array]:
         **{name: lines.times(place) for name, place in at.items()},
         **{name: pa.array(lines.counted(which)) for name, which in counted.items()},
         "messages": pa.array(lines.count),
-        "copies": pa.array(np.zeros(len(lines.count), np.int64)),
+        "copies": pa.array(
+            np.bincount(lines.chain[lines.copied], minlength=len(lines.count)).astype(np.int64)
+        ),
         "has_beginning": pa.array(lines.any(steps.new)),
         "drop_copy": pa.array(lines.any(steps.report & steps.copies)),
     }

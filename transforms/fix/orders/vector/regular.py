@@ -4,7 +4,8 @@ A chain is regular if
 
 * its messages are new orders (D, AB), requests to replace or cancel (F, G, AC), reports and
   refusals (8, 9, j), or such as change nothing in an order (H, J, Q, r, AK, AE); all have a time,
-  none is a copy or a drop copy, and no two are of one sender, time and number;
+  none says that it is a copy or is a drop copy, and if two are of one sender, time and number, they
+  are the same in two logs (`sequence.Lines.copy`);
 * no report is of the very time of a request;
 * there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
 * the requests have ClOrdIDs of their own, and each is accepted or refused once at the most;
@@ -19,7 +20,7 @@ All others are odd, and left to `orders.life`, which says what is right.
 import numpy as np
 
 from fixfeed.transforms.fix.orders.life import DUPLICATE, ENDED
-from fixfeed.transforms.fix.orders.vector.events import Flags, Ints
+from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags
 from fixfeed.transforms.fix.orders.vector.sequence import LARGE, Lines
 from fixfeed.transforms.fix.orders.vector.steps import REGULAR, Steps, is_one
 
@@ -32,12 +33,14 @@ def odd_chains(steps: Steps) -> Flags:
     wrong = ~lines.of(REGULAR) | steps.unknown | (steps.change & (steps.exec_id < 0))
     wrong |= (steps.new | steps.request) & (steps.cl_ord_id < 0)
     wrong |= steps.report & steps.equals(events.told("OrdRejReason"), DUPLICATE)
-    wrong |= events.poss_dup[lines.event] | steps.has(events.told("PossResend"))
+    again = events.poss_dup | flags(events.told("PossResend").is_valid())
+    wrong |= again[lines.event]
     wrong |= (events.day[lines.event] < 0) | events.drop_copied[lines.event]
     wrong |= ~steps.has(events["begin_string"])
     for _, _, large in steps.numbers.values():
         wrong |= large
     odd = lines.doubtful | lines.any(wrong) | (lines.counted(steps.new) > 1)
+    odd[lines.chain[lines.copied[again[lines.copy]]]] = True
     ends = (steps.report | steps.refusal) & is_one(steps.status, ENDED)
     first_end = lines.first(ends)
     odd |= (first_end >= 0) & (lines.last(steps.again_new) > first_end)

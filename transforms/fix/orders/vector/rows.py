@@ -43,12 +43,15 @@ def _rows_of(messages: pa.Table, events: Events, ids: Ids) -> dict[str, pa.Table
     lines = steps.lines
     regular = ~odd_chains(steps)
     odd = np.zeros(messages.num_rows, bool)
+    row = events.row[np.append(lines.event, lines.copy)]
+    chain = np.append(lines.chain, lines.chain[lines.copied])
     while True:  # a message that names several orders is all regular, or all odd
-        odd[events.row[lines.event[~regular[lines.chain]]]] = True
-        more = regular & lines.any(odd[events.row[lines.event]])
-        if not more.any():
+        odd[row[~regular[chain]]] = True
+        touched = np.zeros(len(regular), bool)
+        touched[chain[odd[row]]] = True
+        if not (regular & touched).any():
             break
-        regular &= ~more
+        regular &= ~touched
     parts = []
     if regular.any():
         parts.append(_regular_rows(steps, ids, regular))
@@ -61,6 +64,7 @@ def _regular_rows(steps: Steps, ids: Ids, regular: Flags) -> dict[str, pa.Table]
     lines = steps.lines
     keys = _keys(steps, ids)
     kept = np.flatnonzero(regular[lines.chain])
+    copies = np.flatnonzero(regular[lines.chain[lines.copied]])
     orders = {
         "order_key": pa.array(keys),
         "session_pair": _pairs(ids, steps.events.pair[lines.event[lines.start]]),
@@ -68,8 +72,8 @@ def _regular_rows(steps: Steps, ids: Ids, regular: Flags) -> dict[str, pa.Table]
     }
     return {
         "orders": _table("orders", orders).filter(pa.array(regular)),
-        "order_ids": _order_ids(steps, ids, keys, kept),
-        "order_messages": _order_messages(steps, keys, kept),
+        "order_ids": _order_ids(steps, ids, keys, kept, copies),
+        "order_messages": _order_messages(steps, keys, kept, copies),
         "executions": _executions(steps, ids, keys, kept[steps.execution[kept]], orders),
     }
 
@@ -96,23 +100,25 @@ def _keys(steps: Steps, ids: Ids) -> Ints:
     )
 
 
-def _order_messages(steps: Steps, keys: Ints, kept: Ints) -> pa.Table:
+def _order_messages(steps: Steps, keys: Ints, kept: Ints, copies: Ints) -> pa.Table:
     lines = steps.lines
-    step = np.arange(len(lines)) - lines.start[lines.chain] + 1
-    message_id = steps.events["message_id"].take(pa.array(lines.event[kept]))
+    line = np.append(kept, lines.copied[copies])
+    event = np.append(lines.event[kept], lines.copy[copies])
+    chain = lines.chain[line]
     columns = {
-        "order_key": pa.array(keys[lines.chain[kept]]),
-        "message_id": message_id,
-        "step": pa.array(step[kept]),
-        "copied": pa.array(np.zeros(len(kept), bool)),
+        "order_key": pa.array(keys[chain]),
+        "message_id": steps.events["message_id"].take(pa.array(event)),
+        "step": pa.array(line - lines.start[chain] + 1),
+        "copied": pa.array(np.arange(len(line)) >= len(kept)),
     }
     return _table("order_messages", columns)
 
 
-def _order_ids(steps: Steps, ids: Ids, keys: Ints, kept: Ints) -> pa.Table:
+def _order_ids(steps: Steps, ids: Ids, keys: Ints, kept: Ints, copies: Ints) -> pa.Table:
     """Return the ids of orders, each with its first and last day."""
-    events = steps.events
-    event, chain = steps.lines.event[kept], steps.lines.chain[kept]
+    events, of = steps.events, steps.lines
+    event = np.append(of.event[kept], of.copy[copies])
+    chain = np.append(of.chain[kept], of.chain[of.copied[copies]])
     secondary = events.told("SecondaryOrderID").take(pa.array(event))
     seconded = np.flatnonzero(secondary.is_valid().to_numpy(zero_copy_only=False))
     # All texts are different, so each keeps its number.
@@ -149,7 +155,7 @@ def _executions(
 ) -> pa.Table:
     """Return the fills and corrections on these lines."""
     lines, events = steps.lines, steps.events
-    chain, count = lines.chain[fills], len(fills)
+    chain = lines.chain[fills]
     changed = steps.changed_by[fills]
     columns = {
         "order_key": pa.array(keys[chain]),
@@ -158,7 +164,7 @@ def _executions(
         "stands": pa.array(steps.stands[fills]),
         "corrected_by": lines.take(events["exec_id"], lines.those(changed, steps.correction)),
         "busted_by": lines.take(events["exec_id"], lines.those(changed, steps.bust)),
-        "copies": pa.array(np.zeros(count, np.int64)),
+        "copies": pa.array(np.bincount(lines.copied, minlength=len(lines))[fills]),
         "multi_leg_reporting_type": lines.take(events.told("MultiLegReportingType"), fills),
         "drop_copy": pa.array(steps.copies[fills]),
     }

@@ -11,7 +11,7 @@ from fixfeed.transforms.fix.orders.events import MSG_TYPES
 from fixfeed.transforms.fix.orders.numbers import halves
 from fixfeed.transforms.fix.orders.sequence import REPORTS
 from fixfeed.transforms.fix.orders.vector.chains import is_in
-from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints
+from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags
 from fixfeed.transforms.fix.schema import TIME
 
 __all__ = ["LARGE", "Lines"]
@@ -20,37 +20,83 @@ LARGE = 1 << 61
 """Numbers below it can be added within 64 bits."""
 
 
+_ALIKE = (
+    *(
+        "target_comp_id",
+        "msg_type",
+        "cl_ord_id",
+        "orig_cl_ord_id",
+        "order_id",
+        "exec_id",
+        "exec_type",
+        "ord_status",
+    ),
+    *("cum_qty", "last_qty", "last_px", "leaves_qty", "text", "transact_time"),
+)
+"""What copies have in common here beside sender, time and number."""
+
+_DIGITS = 10**15, 10**16
+"""Times (from 2001 to 2286) between these have as many digits, so their texts sort as they do."""
+
+
 class Lines:
     """The events of chains, a line each, chain by chain and in order within each.
 
     `event` are the events, `chain` numbers the chains from 0, in which they are; `start` is where
-    each begins. `doubtful` are the chains whose order `orders.sequence` may see otherwise: two
-    messages of one sender, time and number may be one, and reports of the time of a request go
-    after it.
+    each begins, `count` how many lines it has. `copy` are further events that are the same message
+    in another log, `copied` the lines of those that they are copies of. `doubtful` are the chains
+    whose order `orders.sequence` may see otherwise: two messages of one sender, time and number
+    that are not alike may be one, and reports of the time of a request go after it.
     """
 
     def __init__(self, events: Events, event: Ints, chain: Ints):
         """`chain` numbers the chains of the events given, each of which has one."""
         self.events = events
         sender = _ranked(events["sender_comp_id"])[event]
-        number = events["msg_seq_num"].fill_null(0).to_numpy()[event]
+        number = events["msg_seq_num"].fill_null(-1).to_numpy()[event]
         time = events.time[event]
-        order = np.lexsort((number, sender, time, chain))
-        self.event, self.chain = event[order], chain[order]
-        begins = np.ones(len(order), bool)
-        begins[1:] = self.chain[1:] != self.chain[:-1]
-        self.start = np.flatnonzero(begins)
-        self.count = np.diff(np.append(self.start, len(order)))
+        captured = events["captured_at"].cast(pa.int64()).fill_null(np.iinfo(np.int64).max)
+        order = np.lexsort((captured.to_numpy()[event], number, sender, time, chain))
+        event, chain, time, sender, number = (
+            column[order] for column in (event, chain, time, sender, number)
+        )
+        tied = np.zeros(len(order), bool)
+        tied[1:] = (chain[1:] == chain[:-1]) & (time[1:] == time[:-1])
+        same = tied.copy()
+        same[1:] &= (sender[1:] == sender[:-1]) & (number[1:] == number[:-1])
+        copies = same.copy()
+        copies[copies] = self._alike(event, np.flatnonzero(copies))
+        asks = ~is_in(events["msg_type"], REPORTS)[event]
+        doubtful = same & ~copies
+        unnumbered = number <= 0
+        doubtful |= tied & unnumbered
+        doubtful[1:] |= tied[1:] & (unnumbered[:-1] | (asks[1:] != asks[:-1]))
+        kept = ~copies
+        self.copy, self.copied = event[copies], (np.cumsum(kept) - 1)[copies]
+        begins = np.ones(int(kept.sum()), bool)
+        begins[1:] = np.diff(chain[kept]) != 0
+        self.event, self.time = event[kept], time[kept]
         self.chain = np.cumsum(begins) - 1
-        self.time = time[order]
+        self.start = np.flatnonzero(begins)
+        self.count = np.diff(np.append(self.start, len(begins)))
         self.kind = _kinds(events["msg_type"])[self.event]
-        tied = ~begins[1:] & (self.time[1:] == self.time[:-1])
-        sender, number = sender[order], number[order]
-        same = tied & (sender[1:] == sender[:-1]) & (number[1:] == number[:-1])
-        asks = ~is_in(events["msg_type"], REPORTS)[self.event]
-        mixed = tied & (asks[1:] != asks[:-1])
         self.doubtful = np.zeros(len(self.start), bool)
-        self.doubtful[self.chain[1:][same | mixed]] = True
+        self.doubtful[(self.chain[np.cumsum(kept) - 1])[doubtful]] = True
+
+    def _alike(self, event: Ints, lines: Ints) -> Flags:
+        """Return which events are the message of the one before, in another log."""
+        one, other = event[lines - 1], event[lines]
+        alike: Flags = self.events.row[one] != self.events.row[other]
+        alike &= self.events.day[one] == self.events.day[other]
+        for name in _ALIKE if len(lines) else ():
+            left, right = (self.events[name].take(pa.array(rows)) for rows in (one, other))
+            both = pc.and_(left.is_null(), right.is_null())
+            alike &= flags(pc.or_(pc.equal(left, right).fill_null(False), both))
+        for rows in (one, other):
+            captured = self.events["captured_at"].cast(pa.int64()).take(pa.array(rows))
+            captured = captured.fill_null(_DIGITS[0]).to_numpy()
+            alike &= (captured >= _DIGITS[0]) & (captured < _DIGITS[1])
+        return alike
 
     def __len__(self) -> int:
         """Return the number of lines."""

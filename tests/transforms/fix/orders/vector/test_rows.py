@@ -1,5 +1,6 @@
 """Orders that are told all at once are those that are told one by one."""
 
+import pyarrow as pa
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from tests.transforms.fix.orders.odd_days import made
 from tests.transforms.fix.orders.stored import messages
 from tests.transforms.fix.orders.vector.usual_days import usual
 
+START = 1740994200_000000
 tried = settings(deadline=None, max_examples=60, phases=(Phase.explicit, Phase.generate))
 
 
@@ -42,8 +44,23 @@ def test_usual_days(seed):
     check(messages(b"".join(usual(seed))))
 
 
+@tried
+@given(st.integers(0, 1 << 30), st.randoms(use_true_random=False))
+def test_days_in_the_logs_of_both_sides(seed, rng):
+    log = usual(seed)
+    other = rng.sample(log, len(log) * 4 // 5)
+    found = pa.concat_tables(
+        [messages(b"".join(log)), messages(b"".join(other), first=1 << 40)]
+    ).combine_chunks()
+    captured = [rng.choice((None, START + rng.randrange(9), 5)) for _ in range(found.num_rows)]
+    place = found.schema.get_field_index("captured_at")
+    field = found.schema.field(place)
+    check(found.set_column(place, field, pa.array(captured, pa.int64()).cast(field.type)))
+
+
 def test_of_usual_days_most_orders_are_told_at_once(monkeypatch):
-    found = messages(b"".join(usual(1, orders=200)))
+    log = b"".join(usual(1, orders=200))
+    found = pa.concat_tables([messages(log), messages(log, first=1 << 40)])
     one = []
     monkeypatch.setattr(
         rows, "rows_one_by_one", lambda odd, *more: one.append(odd) or one_by_one(odd, *more)
