@@ -14,7 +14,7 @@ import orjson
 from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.io.sql.derived import kept_settings
+from fixfeed.io.sql.derive_anew import kept_settings
 from fixfeed.pipelines.asking import opened_to_ask, printed, shown
 from fixfeed.pipelines.deriving_by import KINDS, SEVERITIES, shown_rules
 from fixfeed.pipelines.uris import UnknownPlace

@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.io.sql.derived import waiting
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.store import Store
+from fixfeed.io.sql.to_derive import waiting
 from fixfeed.pipelines.sinks import sink_of
 
 __all__ = ["opened_to_ask", "printed", "shown"]

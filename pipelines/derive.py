@@ -13,7 +13,8 @@ from contextlib import closing
 from typing import Any
 
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
-from fixfeed.io.sql.derived import derive, settle, start_over
+from fixfeed.io.sql.derive_anew import settle, start_over
+from fixfeed.io.sql.derived import derive
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.deriving_by import read_anomalies, read_copied
 from fixfeed.pipelines.option import UsageError

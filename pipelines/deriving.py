@@ -7,8 +7,10 @@ from contextlib import closing, contextmanager
 
 from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed
 from fixfeed.io.redaction import redact_text
-from fixfeed.io.sql.derived import Done, derive, derive_part, settle, waiting
+from fixfeed.io.sql.derive_anew import settle
+from fixfeed.io.sql.derived import Done, derive, derive_part
 from fixfeed.io.sql.store import Store
+from fixfeed.io.sql.to_derive import waiting
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.sinks import Sink
 

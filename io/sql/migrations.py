@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 
-from fixfeed.io.sql.derived import start_over
+from fixfeed.io.sql.derive_anew import start_over
 from fixfeed.io.sql.minute_counts import count_all
 from fixfeed.io.sql.tables import (
     DIALECTS,

@@ -16,7 +16,6 @@ from fixfeed.io.ledger.ledger import (
     reprocessed_elsewhere,
 )
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
-from fixfeed.io.sql.derived import keep_removed, mark
 from fixfeed.io.sql.ledger import SqlLedger
 from fixfeed.io.sql.minute_counts import counts_of, take_away
 from fixfeed.io.sql.progress import extend, insert, join, overlapping
@@ -24,6 +23,7 @@ from fixfeed.io.sql.tables import (
     FAILURE_COLUMNS,
     table_rows,
 )
+from fixfeed.io.sql.to_derive import keep_removed, mark
 from fixfeed.transforms.batch import Batch
 
 __all__ = ["Store"]

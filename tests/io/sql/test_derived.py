@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from fixfeed.io.ledger.source import Source
-from fixfeed.io.sql import derived
+from fixfeed.io.sql import derive_anew, derived, to_derive
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines import derive as command
 from fixfeed.pipelines import migrate
@@ -68,7 +68,7 @@ def test_deriving_after_each_commit_gives_what_deriving_at_the_end_gives(store):
         start += sum(map(len, part))
     after_each = content(store)
     with store.transaction():
-        derived.start_over(store)
+        derive_anew.start_over(store)
     assert not any(content(store).values())
     assert derived.derive(store) == len(LOG)
     assert content(store) == after_each
@@ -80,7 +80,7 @@ def test_all_messages_are_derived_in_parts_of_a_few(store):
     derived.derive(store)
     at_once = content(store)
     with store.transaction():
-        derived.start_over(store)
+        derive_anew.start_over(store)
     assert derived.derive(store, at_once=7) == len(LOG)
     assert content(store) == at_once
     assert min(len(at_once["orders"]), len(at_once["executions"])) > 20
@@ -125,7 +125,7 @@ def test_what_is_interrupted_is_done_again(store, monkeypatch):
     assert derived.derive(store) == len(LOG)
     interrupted = content(store)
     with store.transaction():
-        derived.start_over(store)
+        derive_anew.start_over(store)
     derived.derive(store)
     assert content(store) == interrupted
 
@@ -138,10 +138,10 @@ def test_killed_at_any_moment_all_tables_are_those_of_the_messages(database):
     assert endings.count("-9") == deriving_kills.KILLS, done.stdout
     with contextlib.closing(opened(database)) as store:
         assert store.query("select count(*) from messages") == [(len(deriving_kills.LOG),)]
-        assert derived.waiting(store) == 0
+        assert to_derive.waiting(store) == 0
         killed = content(store)
         with store.transaction():
-            derived.start_over(store)
+            derive_anew.start_over(store)
         derived.derive(store)
         assert content(store) == killed
         assert len(killed["sequences"]) > 4
@@ -170,7 +170,7 @@ def test_reprocessing_leaves_what_a_fresh_load_with_the_new_rules_gives(store):
     derived.derive(store)
     replaced = content(store)
     with store.transaction():
-        derived.start_over(store)
+        derive_anew.start_over(store)
     derived.derive(store)
     assert content(store) == replaced
     assert store.query("select count(*) from orders where has_beginning") == [(0,)]
