@@ -93,13 +93,7 @@ class Database(ABC, Generic[_Connection]):
         `types` are those of columns that have another name than in fixfeed's tables, or no column
         there, as far as it matters: `{"first": TIME}`. Raises `Trouble`.
         """
-        deadline = time.monotonic() + seconds
-        with (
-            self._connection(seconds) as connection,
-            self._run(connection, statement, values, deadline) as cursor,
-        ):
-            found = cursor.fetchall()
-            names = [column[0] for column in cursor.description]
+        names, found = self._fetched(statement, values, seconds)
         known = {**known_types(), **types}
         columns: list[Sequence[Any]] = []
         for name, column in zip(names, zip(*found, strict=True), strict=False):
@@ -108,6 +102,21 @@ class Database(ABC, Generic[_Connection]):
                 column = tuple(None if value is None else read(value) for value in column)
             columns.append(column)
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _fetched(
+        self, statement: str, values: Sequence[Any], seconds: float
+    ) -> tuple[list[str], list[Sequence[Any]]]:
+        deadline = time.monotonic() + seconds
+        while True:
+            with self._connection(seconds) as (connection, fresh):
+                try:
+                    with self._run(connection, statement, values, deadline) as cursor:
+                        found = cursor.fetchall()
+                        return [column[0] for column in cursor.description], found
+                except Trouble as trouble:
+                    # One that was idle while the server was started again: it may be back.
+                    if fresh or trouble.kind is not Kind.AWAY or self._is_open(connection):
+                        raise
 
     def check(self) -> None:
         """Raise `Trouble` unless the database answers, and has the schema of this version."""
@@ -154,8 +163,8 @@ class Database(ABC, Generic[_Connection]):
     _explain: str
 
     @contextlib.contextmanager
-    def _connection(self, seconds: float) -> Iterator[_Connection]:
-        """Lend a connection to this thread."""
+    def _connection(self, seconds: float) -> Iterator[tuple[_Connection, bool]]:
+        """Lend a connection to this thread, and whether it is a new one."""
         try:
             connection = self._idle.get(timeout=seconds)
         except queue.Empty:
@@ -163,13 +172,13 @@ class Database(ABC, Generic[_Connection]):
                 Kind.BUSY, f"{self.place} is asked by too many at once: try again in a moment"
             ) from None
         try:
-            if connection is None or not self._is_open(connection):
-                connection = self._connect()
-            yield connection
-        except BaseException:
             if connection is not None and not self._is_open(connection):
+                self._close(connection)
                 connection = None
-            raise
+            fresh = connection is None
+            if connection is None:
+                connection = self._connect()
+            yield connection, fresh
         finally:
             self._idle.put(connection)
 

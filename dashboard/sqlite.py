@@ -24,10 +24,16 @@ __all__ = ["SqliteReader"]
 
 _STEPS = 20_000  # of SQLite's machine, after each of which it looks at the clock: no cost measured
 _PATIENCE = 1.0  # seconds, for another process's lock
-_MAPPED = 1 << 30  # bytes
+_CACHE = 16_384  # KiB, of each connection
 
 
-class SqliteReader(Database[sqlite3.Connection]):
+class _Connection(sqlite3.Connection):
+    """A connection that knows which file it has opened."""
+
+    file: tuple[int, int] | None = None
+
+
+class SqliteReader(Database[_Connection]):
     """A database file at `path`; another process may write to it meanwhile."""
 
     dialect = "sqlite"
@@ -39,12 +45,17 @@ class SqliteReader(Database[sqlite3.Connection]):
         super().__init__(place)
         self._path = Path(path)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> _Connection:
         try:
             check_there(self._path, self.place)
+            identity = _identity(self._path)
         except SinkError as error:
             raise Trouble(
                 Kind.MISSING, f"{error}: name another one, or store logs there first"
+            ) from None
+        except OSError as error:
+            raise Trouble(
+                Kind.MISSING, f"cannot open {self.place}: {error.strerror}; check its folder"
             ) from None
         file = self._path.resolve()
         with _telling(self.place):
@@ -54,22 +65,29 @@ class SqliteReader(Database[sqlite3.Connection]):
                 timeout=_PATIENCE,
                 isolation_level=None,
                 check_same_thread=False,  # a thread at a time
+                factory=_Connection,
                 cached_statements=64,
             )
+            connection.file = identity
             connection.execute("pragma query_only = on")
-            connection.execute(f"pragma mmap_size = {_MAPPED}")
+            # Not mapped into memory: a file that is cut short would end this process (SIGBUS).
+            connection.execute(f"pragma cache_size = -{_CACHE}")
         return connection
 
-    def _is_open(self, connection: sqlite3.Connection) -> bool:
-        return True
+    def _is_open(self, connection: _Connection) -> bool:
+        # Not of a file that was removed, or replaced by another one.
+        try:
+            return connection.file == _identity(self._path)
+        except OSError:
+            return False
 
-    def _close(self, connection: sqlite3.Connection) -> None:
+    def _close(self, connection: _Connection) -> None:
         connection.close()
 
     @contextlib.contextmanager
     def _run(
         self,
-        connection: sqlite3.Connection,
+        connection: _Connection,
         statement: str,
         values: Sequence[Any],
         deadline: float,
@@ -85,6 +103,11 @@ class SqliteReader(Database[sqlite3.Connection]):
     def among(self, values: Sequence[Any]) -> tuple[str, Any]:
         """See `Database.among`."""
         return "in (select value from json_each(?))", orjson.dumps(list(values)).decode()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager

@@ -117,13 +117,18 @@ def test_a_missing_file_is_named_with_the_one_that_was_meant(tmp_path):
     assert not (tmp_path / "fixfed.db").exists()
 
 
-def test_a_database_that_appears_later_is_read_then(tmp_path, day):
+def test_a_file_that_appears_later_or_is_replaced_is_read_as_it_is_then(tmp_path, day):
     if not day[0].startswith("sqlite"):
         return
     with closing(open_database(f"sqlite:///{tmp_path}/late.db")) as database:
         assert trouble_of(database.check)[0] is Kind.MISSING
         (tmp_path / "late.db").write_bytes(Path(day[0].removeprefix("sqlite:///")).read_bytes())
         database.check()
+        (tmp_path / "other.db").touch()
+        (tmp_path / "other.db").replace(tmp_path / "late.db")
+        assert trouble_of(database.check)[0] is Kind.EMPTY
+        (tmp_path / "late.db").unlink()
+        assert trouble_of(database.check)[0] is Kind.MISSING
 
 
 def test_an_empty_database_says_how_to_fill_it(database):
@@ -190,8 +195,7 @@ def test_a_server_that_is_away_and_one_that_comes_back_are_told(postgresql):
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where datname = current_database() and pid <> pg_backend_pid()"
             )
-        # The connection is gone; the next query makes another one.
-        assert trouble_of(lambda: database.rows("select 1 as one"))[0] is Kind.AWAY
+        # The connection is gone, and another one takes its place.
         assert database.rows("select 1 as one") == [{"one": 1}]
 
 
