@@ -102,6 +102,12 @@ TOLD = {
     "fixfeed_source_lag_records": Instrument(
         _GAUGE, "Records of topics that are there and not read yet"
     ),
+    "fixfeed_sequence_gaps": Instrument(
+        _GAUGE, "Gaps in the sequence numbers of today and yesterday that are open", ("session",)
+    ),
+    "fixfeed_missing_sequence_numbers": Instrument(
+        _GAUGE, "How many numbers these gaps lack", ("session",)
+    ),
     "fixfeed_worker_processes": Instrument(_GAUGE, "Worker processes that live"),
 }
 """What the process of the run tells whenever it is asked."""

@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.instruments import TOLD
 from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.session_gaps import SessionGaps
 from fixfeed.pipelines.short_names import numbered
 
 __all__ = ["RunMetrics"]
@@ -27,6 +28,9 @@ class RunMetrics:
         # A lookup is a file and a column; names of files are no labels.
         columns = numbered([one.on for one in job.rules.lookups])
         self._lookups = dict(zip(lookups, columns, strict=True))
+        databases = [sink for sink in job.sinks if sink.is_database]
+        derived = job.stream and databases and not job.settings.no_derive
+        self._gaps = SessionGaps(databases[0]) if derived else None
 
     def __call__(self) -> Iterator[prometheus_client.Metric]:
         """Yield them as they are now, with short names of sinks and lookups."""
@@ -60,6 +64,12 @@ class RunMetrics:
         lag = job.health.feed.lag if job.health.feed else None
         if lag is not None:
             yield _gauge(f"fixfeed_source_lag_{lag.unit}", {(): lag.amount})
+        if self._gaps is not None:
+            now = self._gaps.now.items()
+            yield _gauge("fixfeed_sequence_gaps", {(name,): one.gaps for name, one in now})
+            yield _gauge(
+                "fixfeed_missing_sequence_numbers", {(name,): one.numbers for name, one in now}
+            )
         yield _gauge("fixfeed_worker_processes", {(): job.watch.workers.living})
 
 

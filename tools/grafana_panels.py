@@ -218,6 +218,11 @@ RUNS = [
                 "s",
             ),
             Chart(
+                "Open gaps",
+                "Gaps in the sequence numbers of today and yesterday that nothing has filled.",
+                [(f"max by (session) ({_of('fixfeed_sequence_gaps')})", "{{session}}")],
+            ),
+            Chart(
                 "Messages of a batch",
                 "How many messages are stored together: few in a stream, thousands in a load.",
                 _quantiles("fixfeed_batch_messages", "sink"),

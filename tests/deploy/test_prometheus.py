@@ -66,7 +66,7 @@ def test_the_numbers_of_a_stream_whose_gateway_was_killed_are_those_of_its_datab
     watching, running
 ):
     _, file = running
-    watching.until('fixfeed_messages_read_total{instance="stream"} == 121')
+    watching.until('fixfeed_messages_read_total{instance="stream"} == 119')
     with closing(sqlite3.connect(file)) as connection:
         assert scraped(watching, "stream") == counts(connection.cursor())
     assert watching.query('sum(fixfeed_gateway_accepted_connections_total{instance="stream"})') == {
@@ -89,6 +89,13 @@ def test_sessions_have_the_time_of_their_newest_message(watching, running):
     now = watching.query("time() - fixfeed_session_last_received_timestamp_seconds > -5")
     assert set(now) == {(f"FIX.4.4:{one}->US",) for one in "ABC"}
     assert all(seconds < 300 for seconds in now.values())
+
+
+def test_gaps_are_those_that_the_sessions_have(watching, running):
+    watching.until("fixfeed_sequence_gaps")
+    expected = {(f"FIX.4.4:{one}->US",): float(one == "B") for one in "ABC"}
+    assert watching.query("fixfeed_sequence_gaps") == expected
+    assert watching.query("fixfeed_missing_sequence_numbers > 0") == {("FIX.4.4:B->US",): 2.0}
 
 
 def test_every_query_of_every_panel_has_an_answer(watching, running):
