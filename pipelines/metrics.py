@@ -28,7 +28,7 @@ from fixfeed.io.commit import SetAside
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.instruments import COUNTED, made
-from fixfeed.transforms.batch import LATEST, TIME, TRUNCATED, UNREADABLE, Batch
+from fixfeed.transforms.batch import LATEST, TRUNCATED, UNREADABLE, Batch
 from fixfeed.transforms.protocol import Protocol, Table
 
 __all__ = [
@@ -70,6 +70,7 @@ _SESSION = "fixfeed_session_last_received_timestamp_seconds"
 _SESSIONS = 200  # that a process tells apart: their names are the counterparties' own words
 _LONGEST_NAME = 100  # characters
 _OTHERS = "others"
+_NEVER = int(np.iinfo(np.int64).min)
 
 
 class Read(NamedTuple):
@@ -236,24 +237,32 @@ class Committed:
                 file.write(orjson.dumps(problem) + b"\n")
 
     def _measure(self, messages: pa.RecordBatch, now: float) -> None:
-        """Measure the times of messages, all of which are stored since `now`."""
+        """Measure the times of messages, all of which are stored since `now`.
+
+        In numpy, as a stream does so for each few messages: pyarrow takes longer for so few.
+        """
         metrics = _metrics(self._folder)
+        times = np.full(messages.num_rows, _NEVER)
         for clock in self._clocks:
-            newest = pc.max(messages[clock])
-            if newest.is_valid:
+            own = _microseconds(messages[clock])
+            known = own[own > _NEVER]
+            if len(known):
                 labels = self._sink, clock
-                _raise(metrics[_NEWEST].labels(*labels), newest.cast(TIME).value / 1e6)
+                _raise(metrics[_NEWEST].labels(*labels), float(known.max()) / 1e6)
                 if self._delays:
                     delays = metrics["fixfeed_delivery_delay_seconds"].labels(*labels)
-                    _observe(delays, now - _seconds(messages[clock].drop_null()))
+                    _observe(delays, now - known / 1e6)
+            times = np.where(times > _NEVER, times, own)
         if self._session and self._clocks:
-            times = pc.coalesce(*(messages[clock] for clock in self._clocks))
-            by_session = pa.table([messages[self._session], times], ["session", "time"])
-            for one in by_session.group_by("session").aggregate([("time", "max")]).to_pylist():
-                if one["session"] and one["time_max"]:
-                    session = _told_apart(self._folder, one["session"])
-                    at = pa.scalar(one["time_max"], TIME).value / 1e6
-                    _raise(metrics[_SESSION].labels(session), at)
+            sessions = messages[self._session].dictionary_encode()
+            names = [*sessions.dictionary.to_pylist(), None]
+            newest = np.full(len(names), _NEVER)
+            places = sessions.indices.fill_null(len(names) - 1).to_numpy()
+            np.maximum.at(newest, places, times)
+            for name, latest in zip(names, newest.tolist(), strict=True):
+                if name and latest > _NEVER:
+                    label = _told_apart(self._folder, name)
+                    _raise(metrics[_SESSION].labels(label), latest / 1e6)
 
     def _count_source(self, batch: Batch) -> None:
         ended = pc.invert(pc.is_in(batch.failures["reason"], _UNFINISHED))
@@ -266,9 +275,9 @@ class Committed:
             file.write(orjson.dumps(line) + b"\n")
 
 
-def _seconds(times: pa.Array) -> np.ndarray:
-    """Return times as seconds since 1970."""
-    return times.cast(TIME).cast(pa.int64()).to_numpy(zero_copy_only=False) / 1e6
+def _microseconds(times: pa.Array) -> np.ndarray:
+    """Return times as microseconds since 1970, `_NEVER` where there is none."""
+    return times.view(pa.int64()).fill_null(_NEVER).to_numpy()
 
 
 def _raise(gauge: prometheus_client.Gauge, value: float) -> None:
