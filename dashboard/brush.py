@@ -1,11 +1,35 @@
 """A chart along time whose brush sets the times of the filter row."""
 
 import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-__all__ = ["brushed_chart"]
+from fixfeed.dashboard import opened
+from fixfeed.dashboard.charts import legend_of, messages_by_time
+from fixfeed.dashboard.filters import messages_link
+from fixfeed.dashboard.markup.text import escaped
+from fixfeed.dashboard.view import View
+
+__all__ = ["brushed_chart", "chart_of_messages"]
+
+
+def chart_of_messages(
+    rows: Sequence[Mapping[str, Any]], view: View, step: str, height: int, *, key: str
+) -> None:
+    """Show messages by time and type; each type leads to its messages, a brush sets the times."""
+    names = opened.names()
+    called = {kind: names({}, "MsgType", kind) for kind in {row["msg_type"] or "" for row in rows}}
+    chips = []
+    for label, (colour, kind) in legend_of(rows, called).items():
+        chip = f'<i style="background:{colour}"></i>{escaped(label)}'
+        if kind:
+            address = escaped(messages_link(view, type=[kind]))
+            chip = f'<a href="{address}" target="_self">{chip}</a>'
+        chips.append(f"<span>{chip}</span>")
+    st.html(f'<div class="ff-legend">{"".join(chips)}</div>')
+    brushed_chart(messages_by_time(rows, called, step, height), key=key)
 
 
 def brushed_chart(spec: dict[str, Any], *, key: str) -> None:

@@ -5,7 +5,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["in_bars", "messages_by_time", "percentiles", "strip", "waiting", "width_of"]
+__all__ = [
+    "in_bars",
+    "legend_of",
+    "messages_by_time",
+    "percentiles",
+    "strip",
+    "waiting",
+    "width_of",
+]
 
 Row = Mapping[str, Any]
 Spec = dict[str, Any]
@@ -24,26 +32,21 @@ _TOLD = {"minute": "%Y-%m-%d %H:%M", "hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d"
 
 
 def messages_by_time(
-    rows: Sequence[Row], called: Mapping[str, str], step: str, height: int = 230
+    rows: Sequence[Row], called: Mapping[str, str], step: str, height: int = 200
 ) -> Spec:
     """Return bars of messages by time, stacked by type; a brush along the time is named `brush`.
 
     `rows` have `time`, `msg_type` and `messages`; `called` are the names of types; `step` is what
     they are counted by (`queries.conditions.step_of`). If there are many, a bar has several.
     """
-    totals: dict[str, int] = {}
-    for row in rows:
-        kind = row["msg_type"] or ""
-        totals[kind] = totals.get(kind, 0) + row["messages"]
-    frequent = sorted(totals, key=lambda kind: (-totals[kind], kind))[:_KINDS]
-    labels = {kind: called.get(kind) or kind or "no type" for kind in frequent}
+    labels = _labels(rows, called)
     length = width_of([row["time"] for row in rows], step, _BARS)
     by_time: dict[int, dict[str, int]] = {}
     for row in rows:
         label = labels.get(row["msg_type"] or "", _OTHERS)
         counted = by_time.setdefault(_ms(row["time"]) // length * length, {})
         counted[label] = counted.get(label, 0) + row["messages"]
-    domain = [*labels.values(), *([_OTHERS] if len(totals) > len(frequent) else [])]
+    domain = list(legend_of(rows, called))
     values = []
     for time, counted in by_time.items():
         below = 0
@@ -66,7 +69,7 @@ def messages_by_time(
             "y2": {"field": "high"},
             "color": {"field": "type", "type": "nominal",
                       "scale": {"domain": domain, "range": list(_COLOURS[: len(domain)])},
-                      "legend": {"title": None, "orient": "top", "labelLimit": 220}},
+                      "legend": None},
             "tooltip": [
                 _from(step),
                 {"field": "type", "title": "type"},
@@ -74,6 +77,31 @@ def messages_by_time(
             ],
         },
     }  # fmt: skip
+
+
+def legend_of(rows: Sequence[Row], called: Mapping[str, str]) -> dict[str, tuple[str, str | None]]:
+    """Return what the bars of `messages_by_time` are: each label with its colour and its type.
+
+    The type is None of what is left beside the most frequent types.
+    """
+    labels = _labels(rows, called)
+    found: dict[str, tuple[str, str | None]] = {
+        label: (colour, kind)
+        for (kind, label), colour in zip(labels.items(), _COLOURS, strict=False)
+    }
+    if any((row["msg_type"] or "") not in labels for row in rows):
+        found[_OTHERS] = _COLOURS[len(labels)], None
+    return found
+
+
+def _labels(rows: Sequence[Row], called: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of the most frequent types, the most frequent first."""
+    totals: dict[str, int] = {}
+    for row in rows:
+        kind = row["msg_type"] or ""
+        totals[kind] = totals.get(kind, 0) + row["messages"]
+    frequent = sorted(totals, key=lambda kind: (-totals[kind], kind))[:_KINDS]
+    return {kind: called.get(kind) or kind or "no type" for kind in frequent}
 
 
 def percentiles(rows: Sequence[Row], step: str, height: int = 220) -> Spec:
@@ -127,7 +155,7 @@ def waiting(rows: Sequence[Row], step: str, height: int = 240) -> Spec:
         "height": height,
         "data": {"values": values},
         "params": [_BRUSH],
-        "mark": {"type": "rect", "tooltip": True},
+        "mark": {"type": "rect", "tooltip": True, "color": "#2563eb"},
         "encoding": {
             "x": _time("t", step),
             "x2": {"field": "u"},
@@ -135,8 +163,8 @@ def waiting(rows: Sequence[Row], step: str, height: int = 240) -> Spec:
                   "axis": {"title": "milliseconds", "format": "~g", "tickCount": 5,
                            "grid": False}},
             "y2": {"field": "high"},
-            "color": {"field": "requests", "type": "quantitative",
-                      "scale": {"scheme": "blues", "type": "sqrt"}, "legend": None},
+            "opacity": {"field": "requests", "type": "quantitative",
+                        "scale": {"range": [0.18, 1], "type": "sqrt"}, "legend": None},
             "tooltip": [
                 _from(step),
                 {"field": "high", "format": ".3~g", "title": "up to, ms"},

@@ -9,10 +9,20 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from fixfeed.dashboard import opened
+from fixfeed.dashboard.markup.text import markdown
 from fixfeed.dashboard.queries.overview import last_day, newest_minute
 from fixfeed.dashboard.view import View
 
-__all__ = ["ADMIN", "BadTime", "filter_row", "link", "messages_link", "parse_time", "shown_period"]
+__all__ = [
+    "ADMIN",
+    "BadTime",
+    "export_link",
+    "filter_row",
+    "link",
+    "messages_link",
+    "parse_time",
+    "shown_period",
+]
 
 ADMIN = ("0", "1")
 """Heartbeats and test requests, which are hidden until somebody wants to see them."""
@@ -117,7 +127,7 @@ def filter_row() -> View:
             times.append(parse_time(written or "", newest))
         except BadTime as error:
             times.append(None)
-            st.warning(str(error), icon=":material/schedule:")
+            st.warning(markdown(str(error)), icon=":material/schedule:")
     begin, end = times
     kinds = tuple(_code(one) for one in types)
     return View(text or "", tuple(sessions), kinds, begin, end)
@@ -159,14 +169,22 @@ def link(page: str, parameters: Mapping[str, str | Sequence[str] | None]) -> str
 
 def messages_link(view: View, **changed: str | Sequence[str] | None) -> str:
     """Return the address of the messages of a view, with some parameters changed."""
-    written: dict[str, str | Sequence[str] | None] = {
+    return link("messages", _parameters(view) | {n.rstrip("_"): one for n, one in changed.items()})
+
+
+def export_link(view: View, kind: str) -> str:
+    """Return the address of all messages of a view as a file: `csv` or `parquet`."""
+    return link(f"api/messages.{kind}", _parameters(view))
+
+
+def _parameters(view: View) -> dict[str, str | Sequence[str] | None]:
+    return {
         "q": view.text,
         "session": list(view.sessions),
         "type": list(view.types),
         "from": _written(view.begin),
         "to": _written(view.end),
     }
-    return link("messages", written | {name.rstrip("_"): one for name, one in changed.items()})
 
 
 def _written(time: datetime.datetime | None) -> str | None:

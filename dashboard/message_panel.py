@@ -8,7 +8,7 @@ from fixfeed.dashboard import opened
 from fixfeed.dashboard.filters import link
 from fixfeed.dashboard.markup.message import compared, raw_of, tree_of
 from fixfeed.dashboard.markup.table import Cell, table_of
-from fixfeed.dashboard.markup.text import escaped, time_of, visible
+from fixfeed.dashboard.markup.text import escaped, markdown, time_of
 from fixfeed.dashboard.queries import messages, orders
 from fixfeed.transforms.fix.decode.message import DecodedMessage
 from fixfeed.transforms.fix.decode.sentence import sentence_of
@@ -27,7 +27,7 @@ def message_panel(text: str) -> None:
     row = _message(text)
     if row is None:
         if text:
-            st.warning(f"There is no message {visible(text[:30])} here.")
+            st.warning(f"There is no message {markdown(text[:30])} here.")
         return
     names = opened.names()
     decoded = decode_stored(row, names.meanings)
@@ -97,7 +97,7 @@ def _raw(row: Row) -> None:
     if row["prefix"]:
         st.html(f'<div class="ff-place">in the log before it: {escaped(row["prefix"])}</div>')
     if row["masked"]:
-        st.caption(f"Masked, and not what came: the values of tags {visible(row['masked'])}.")
+        st.caption(f"Masked, and not what came: the values of tags {markdown(row['masked'])}.")
     st.caption(f"message_id {row['message_id']}, {len(raw):,} bytes")
     st.download_button(
         "Bytes", raw, f"message-{row['message_id']}.fix", on_click="ignore",

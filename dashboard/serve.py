@@ -1,6 +1,8 @@
-"""Serves the pages: Streamlit's app, and what a browser takes from beside it, in one process."""
+"""Serves the pages: Streamlit's app, and the API beside it, in one process."""
 
+import contextlib
 import os
+import signal
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +17,12 @@ from streamlit import config
 
 from fixfeed.dashboard.api.access import audit_to_stderr
 from fixfeed.dashboard.api.app import make_api
-from fixfeed.dashboard.open import open_database
+from fixfeed.dashboard.api.tokens import Reader
+from fixfeed.dashboard.database import Database
 
-__all__ = ["LOOPBACK", "OPTIONS", "VARIABLE", "app_of", "serve"]
+__all__ = ["LOOPBACK", "OPTIONS", "VARIABLE", "app_of", "listen", "serve"]
+
+__all__ = ["LOOPBACK", "OPTIONS", "VARIABLE", "app_of", "listen", "serve"]
 
 VARIABLE = "FIXFEED_DASHBOARD_DATABASE"
 """The variable of the environment that has the URI of the database."""
@@ -38,32 +43,41 @@ OPTIONS: Mapping[str, Any] = {
 """How Streamlit is to behave: nothing is asked for from elsewhere, and nothing is told there."""
 
 
-def app_of(uri: str, *, loopback: bool = True) -> st.App:
-    """Return the app for a database; one to a process.
+def app_of(
+    uri: str,
+    database: Database,
+    *,
+    loopback: bool = True,
+    readers: Mapping[str, Reader] | None = None,
+) -> st.App:
+    """Return the app of a database and of its URI; one to a process.
 
     With `loopback` it answers only those that ask for it under a name of this machine, so that no
-    page from elsewhere can have a browser read it (DNS rebinding).
+    page from elsewhere can have a browser read it (DNS rebinding). At `/api` is the API, for
+    `readers` with their tokens, or without them for this machine alone.
     """
     os.environ[VARIABLE] = uri
     for name, value in OPTIONS.items():
         config.set_option(name, value)
     known = [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])]
-    # For programs on this machine, and for files of messages; the API on its own has tokens.
-    beside = Mount("/api", make_api(open_database(uri)))
     return st.App(
         Path(__file__).parent / "pages" / "app.py",
-        routes=[beside],
+        routes=[Mount("/api", make_api(database, readers=readers))],
         middleware=known if loopback else [],
     )
 
 
-def serve(uri: str, host: str, port: int) -> None:
-    """Serve until a signal ends it. Raises `OSError` if it cannot listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        app = app_of(uri, loopback=host in LOOPBACK)
-        audit_to_stderr()
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        server.run(sockets=[listening])
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; raises `OSError`."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address[:2], family=family, backlog=128)
+
+
+def serve(app: st.App, listener: socket.socket) -> None:
+    """Serve until a signal asks to stop."""
+    audit_to_stderr()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    # It heeds both signals, ends in order, and then raises them again.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])

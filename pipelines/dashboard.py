@@ -10,9 +10,9 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
+from pathlib import Path
 
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.io.redaction import redact
 from fixfeed.pipelines.words import read_words
 
 __all__ = ["main"]
@@ -21,7 +21,7 @@ _PORT = 8501
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve the pages until Ctrl-C; return the exit code."""
+    """Serve the pages until a signal asks to stop; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="fixfeed dashboard",
         description=__doc__,
@@ -37,50 +37,72 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--port", type=int, default=_PORT, help="the port to listen at (default: %(default)s)"
     )
+    parser.add_argument(
+        "--tokens",
+        type=Path,
+        metavar="FILE",
+        help="who may ask for what at /api, as for fixfeed api; without it programs on this "
+        "machine alone",
+    )
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
     options = read_words(parser, arguments)
     try:
-        import streamlit  # noqa: F401
-    except ImportError:
-        print(
-            "fixfeed dashboard: needs Streamlit: pip install 'fixfeed[dashboard]'", file=sys.stderr
-        )
-        return 2
+        _serve(options)
+    except ImportError as error:
+        _say(f"the package {error.name} is missing: pip install 'fixfeed[dashboard]'")
+    except (SinkError, _Refused) as error:
+        _say(str(error))
+    else:
+        return 0
+    return 2
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from fixfeed.dashboard.api.tokens import TokensError, read_tokens
     from fixfeed.dashboard.open import open_database
-    from fixfeed.dashboard.serve import LOOPBACK, serve
+    from fixfeed.dashboard.serve import LOOPBACK, app_of, listen, serve
     from fixfeed.dashboard.trouble import Trouble
 
+    database = open_database(options.uri)
+    loopback = options.host in LOOPBACK
     try:
-        open_database(options.uri).check()
-    except SinkError as error:
-        print(f"fixfeed dashboard: {error}", file=sys.stderr)
-        return 2
+        readers = read_tokens(options.tokens) if options.tokens else None
+    except TokensError as error:
+        raise _Refused(str(error)) from None
+    app = app_of(options.uri, database, loopback=loopback, readers=readers)
+    try:
+        database.check()
     except Trouble as trouble:
         # It may come, or come back; until then the pages say the same.
-        print(f"fixfeed dashboard: note: {trouble}", file=sys.stderr)
-    shown = f"[{options.host}]" if ":" in options.host else options.host
-    address = f"http://{shown}:{options.port}/"
-    if options.host not in LOOPBACK:
-        print(
-            f"fixfeed dashboard: note: whoever reaches {options.host}:{options.port} reads all "
-            "messages; put what asks for a password before it",
-            file=sys.stderr,
-        )
-    print(f"{redact(options.uri)} is shown at {address} (Ctrl-C ends it)", flush=True)
-    if not options.no_browser and _has_screen():
-        threading.Timer(1.0, webbrowser.open, [address]).start()
+        _say(f"note: {trouble}")
     try:
-        serve(options.uri, options.host, options.port)
-    except OSError as error:
-        print(
-            f"fixfeed dashboard: cannot listen at {options.host}:{options.port}: {error.strerror}; "
-            "name another with --port or --host",
-            file=sys.stderr,
-        )
-        return 2
-    except KeyboardInterrupt:
-        pass
-    return 0
+        listener = listen(options.host, options.port)
+    except (OSError, OverflowError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise _Refused(
+            f"cannot listen at {options.host}, port {options.port}: {said}; name another with "
+            "--port or --host"
+        ) from None
+    with listener:
+        host, port = listener.getsockname()[:2]
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        if not loopback:
+            _say(
+                f"note: whoever reaches {address} reads all messages; put what asks for a password "
+                "before it"
+            )
+        print(f"{database.place} is shown at {address} (Ctrl-C ends it)", flush=True)
+        if not options.no_browser and _has_screen():
+            threading.Timer(1.0, webbrowser.open, [address]).start()
+        serve(app, listener)
+
+
+class _Refused(Exception):
+    """What was asked for cannot be done; the text says why."""
+
+
+def _say(text: str) -> None:
+    print(f"fixfeed dashboard: {text}", file=sys.stderr, flush=True)
 
 
 def _has_screen() -> bool:

@@ -2,11 +2,15 @@
 
 import datetime
 import html
+import re
+from decimal import Decimal
 from typing import Any
 
 from fixfeed.transforms.fix.decode.sentence import number
 
-__all__ = ["cell", "duration", "escaped", "time_of", "visible"]
+__all__ = ["cell", "duration", "escaped", "markdown", "time_of", "visible"]
+
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 _PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
 # Marks that turn the direction of writing round, so that a value looks like another one.
@@ -29,6 +33,15 @@ def escaped(value: Any) -> str:
     '&lt;b&gt;&amp;'
     """
     return "" if value is None else html.escape(visible(str(value)))
+
+
+def markdown(text: str) -> str:
+    r"""Return a text that Markdown shows as it is: no link, no picture that would be asked for.
+
+    >>> print(markdown("![x](http://a)"))
+    \!\[x\]\(http\:\/\/a\)
+    """
+    return _PUNCTUATION.sub(r"\\\1", visible(text))
 
 
 def cell(value: Any) -> str:
@@ -57,14 +70,15 @@ def time_of(value: datetime.datetime | str | None, *, day: bool = True) -> str:
     return text if day else text[11:]
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | Decimal | None) -> str:
     """Return a length of time as people say it.
 
-    >>> [duration(one) for one in (0.000012, 0.0215, 3.5, 192, 7260, 172800, None)]
+    >>> [duration(one) for one in (0.000012, Decimal("0.0215"), 3.5, 192, 7260, 172800, None)]
     ['12 µs', '21.5 ms', '3.5 s', '3 min 12 s', '2 h 1 min', '2 d', '']
     """
     if seconds is None:
         return ""
+    seconds = float(seconds)
     if seconds < 0:
         return f"-{duration(-seconds)}"
     if seconds == 0:

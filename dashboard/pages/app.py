@@ -7,6 +7,7 @@ import streamlit as st
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.filters import filter_row
 from fixfeed.dashboard.markup.report import style
+from fixfeed.dashboard.markup.text import markdown
 from fixfeed.dashboard.search.search import SearchError
 from fixfeed.dashboard.trouble import Trouble
 
@@ -23,7 +24,11 @@ _LAYOUT = """
 .stMainBlockContainer { padding: 4.2rem 1.6rem 2rem; }
 .stApp [data-testid="stMetricValue"] { font-size: 1.7rem; }
 .stApp h3 { font-size: 1.05rem; padding: .4rem 0 .1rem; }
-@media (max-width: 640px) { .stMainBlockContainer { padding: 4rem .7rem 2rem; } }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding: 4rem .7rem 2rem; }
+  .st-key-filters > * { flex: 1 1 9rem !important; width: auto !important; }
+  .stColumn:has(.st-key-open_message) { order: -1; }
+}
 """
 
 
@@ -49,10 +54,10 @@ def main() -> None:
             st.caption("The search chooses messages; it does not count on this page.")
         page.run()
     except Trouble as trouble:
-        st.error(str(trouble), icon=":material/error:")
+        st.error(markdown(str(trouble)), icon=":material/error:")
         st.button("Try again", icon=":material/refresh:")
     except SearchError as error:
-        st.error(str(error), icon=":material/search_off:")
+        st.error(markdown(str(error)), icon=":material/search_off:")
 
 
 main()

@@ -7,10 +7,9 @@ from typing import Any
 import streamlit as st
 
 from fixfeed.dashboard import opened
-from fixfeed.dashboard.brush import brushed_chart
-from fixfeed.dashboard.charts import messages_by_time
-from fixfeed.dashboard.filters import ADMIN, shown_period
-from fixfeed.dashboard.markup.text import time_of
+from fixfeed.dashboard.brush import chart_of_messages
+from fixfeed.dashboard.filters import ADMIN, export_link, shown_period
+from fixfeed.dashboard.markup.text import escaped, markdown, time_of
 from fixfeed.dashboard.message_panel import message_panel
 from fixfeed.dashboard.queries import messages, overview
 from fixfeed.dashboard.queries.conditions import step_of
@@ -19,6 +18,7 @@ from fixfeed.dashboard.view import View
 
 _ROWS = 100
 _HEIGHT = 560
+_PATIENCE = 2.0  # seconds
 
 Row = dict[str, Any]
 
@@ -33,7 +33,7 @@ def page(view: View) -> None:
     table, panel = st.columns([3, 2], gap="medium")
     with table:
         _table(view)
-    with panel:
+    with panel, st.container(key="open_message"):
         message_panel(st.query_params.get("message", ""))
 
 
@@ -49,10 +49,8 @@ def _histogram(view: View) -> None:
     shown = shown_period(view)
     step = step_of(shown)
     rows = overview.minutes(opened.database(), shown, step)
-    names = opened.names()
-    called = {kind: names({}, "MsgType", kind) for kind in {row["msg_type"] or "" for row in rows}}
     if rows:
-        brushed_chart(messages_by_time(rows, called, step, 180), key=f"messages-{hash(shown)}")
+        chart_of_messages(rows, view, step, 130, key=f"messages-{hash(shown)}")
 
 
 def _table(view: View) -> None:
@@ -63,10 +61,12 @@ def _table(view: View) -> None:
             st.query_params.pop(name, None)
     st.session_state["messages_of"] = key
     cursor = st.query_params.get("at")
+    # Without a search an index knows the answer, and only other users can delay it.
+    seconds = messages.SEARCHED if view.text else _PATIENCE
     try:
-        found = messages.page(opened.database(), view, cursor=cursor, limit=_ROWS)
+        found = messages.page(opened.database(), view, cursor=cursor, limit=_ROWS, seconds=seconds)
     except CursorError as error:
-        st.warning(str(error))
+        st.warning(markdown(str(error)))
         found = messages.page(opened.database(), view, limit=_ROWS)
     _bar(view, found, cursor)
     if not found.rows:
@@ -107,6 +107,17 @@ def _bar(view: View, found: messages.Page, cursor: str | None) -> None:
         if not st.session_state.get("type"):
             st.checkbox("heartbeats too", key="admin", bind="query-params")
         st.caption(_told(view, found))
+        if found.rows:
+            st.html(_files(view))
+
+
+def _files(view: View) -> str:
+    """Return the links to all messages of a view as files, which the API makes as they are read."""
+    links = (
+        f'<a href="{escaped(export_link(view, kind))}" download>{label}</a>'
+        for kind, label in (("csv", "CSV"), ("parquet", "Parquet"))
+    )
+    return f'<span class="ff-place">all of them as {" or ".join(links)}</span>'
 
 
 def _told(view: View, found: messages.Page) -> str:

@@ -10,7 +10,7 @@ from fixfeed.dashboard import opened
 from fixfeed.dashboard.filters import link
 from fixfeed.dashboard.markup.order import facts_of, fills_of, ids_of, lanes_of, status_badge
 from fixfeed.dashboard.markup.report import report_of
-from fixfeed.dashboard.markup.text import escaped, time_of, visible
+from fixfeed.dashboard.markup.text import escaped, markdown, time_of
 from fixfeed.dashboard.queries import orders
 from fixfeed.dashboard.queries.cursor import CursorError
 from fixfeed.dashboard.queries.messages import Page
@@ -59,13 +59,13 @@ def _list(view: View) -> None:
     try:
         found = orders.page(opened.database(), view, cursor=cursor, limit=_ROWS, **asked)
     except CursorError as error:
-        st.warning(str(error))
+        st.warning(markdown(str(error)))
         found = orders.page(opened.database(), view, limit=_ROWS, **asked)
     _bar(found, cursor)
     if not found.rows:
         if found.searched_to is None:
             told = (
-                f"No order has the id {visible(id)}."
+                f"No order has the id {markdown(id)}."
                 if id
                 else "No order is meant by these filters."
             )
@@ -175,7 +175,7 @@ def _one(text: str) -> None:
         whole = orders.order(opened.database(), int(text))
     st.button("All orders", icon=":material/arrow_back:", on_click=_close)
     if whole is None:
-        st.warning(f"There is no order with the key {visible(text[:30])} here.")
+        st.warning(f"There is no order with the key {markdown(text[:30])} here.")
         return
     names = opened.names()
     order, steps = whole["order"], whole["messages"]

@@ -8,25 +8,28 @@ from typing import Any
 import streamlit as st
 
 from fixfeed.dashboard import opened
-from fixfeed.dashboard.brush import brushed_chart
-from fixfeed.dashboard.charts import messages_by_time
+from fixfeed.dashboard.brush import chart_of_messages
 from fixfeed.dashboard.filters import link, messages_link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
-from fixfeed.dashboard.markup.text import duration
+from fixfeed.dashboard.markup.text import duration, markdown, time_of
 from fixfeed.dashboard.markup.tile import tile_of, tiles_of
 from fixfeed.dashboard.queries import overview, quality, sessions
+from fixfeed.dashboard.queries.anomalies import anomalies
 from fixfeed.dashboard.queries.conditions import step_of
 from fixfeed.dashboard.view import View
 
 _EVERY = 5  # seconds
+_ANOMALIES = 6
+_SEVERITIES = ("critical", "warning", "info")
 
 
 def page(view: View) -> None:
     """Show the page."""
     live = not (view.begin or view.end)
     st.fragment(_counts, run_every=_EVERY if live else None)(view)
-    left, right = st.columns([3, 2], gap="large")
     shown = shown_period(view)
+    _anomalies(shown)
+    left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Sessions")
         _sessions(shown)
@@ -60,7 +63,7 @@ def _counts(view: View) -> None:
         tile_of("Failures", failed, "of all times: bytes that are no message", "quality"),
     ]  # fmt: skip
     st.html(tiles_of(tiles))
-    brushed_chart(messages_by_time(rows, _names(rows), step), key=f"by_time-{hash(view)}")
+    chart_of_messages(rows, shown, step, 200, key=f"by_time-{hash(view)}")
     st.caption(_told(shown, live=not (view.begin or view.end)))
 
 
@@ -86,12 +89,6 @@ def _line(rows: Sequence[dict[str, Any]], name: str) -> list[int]:
     for time, value in counted.items():
         steps[int((time - first) / width)] += value
     return steps
-
-
-def _names(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    names = opened.names()
-    kinds = {row["msg_type"] or "" for row in rows}
-    return {kind: names({}, "MsgType", kind) for kind in kinds}
 
 
 def _told(view: View, *, live: bool) -> str:
@@ -142,6 +139,40 @@ def _sessions(view: View) -> None:
         )  # fmt: skip
     heads = ("session", "#messages", "last heard", "silent", "#missing", "#rejects", "#defects")
     st.html(table_of(heads, rows, empty="No session has sent anything in this time."))
+
+
+def _anomalies(view: View) -> None:
+    """Show the newest of what is out of the ordinary, if there is anything."""
+    found = []
+    for severity in _SEVERITIES:
+        found += anomalies(opened.database(), view, severities=(severity,), limit=_ANOMALIES).rows
+    if not found:
+        return
+    st.subheader("Out of the ordinary")
+    rows = []
+    for row in found[:_ANOMALIES]:
+        order = {"order": str(row["order_key"])} if row["order_key"] is not None else None
+        address = link("orders", order) if order else None
+        if address is None and row["session"]:
+            address = link("sessions", {"session": [row["session"]]})
+        rows.append(
+            [
+                Cell(row["severity"], bad=row["severity"] == "critical"),
+                Cell(time_of(row["happened_at"]) or "no time"),
+                Cell(row["kind"].replace("_", " "), address),
+                Cell(row["session"] or ""),
+                Cell(row["symbol"] or ""),
+                Cell(row["seen"]),
+                Cell(row["expected"]),
+            ]
+        )
+    heads = ("severity", "time (UTC)", "what", "session", "symbol", "seen", "expected")
+    st.html(table_of(heads, rows))
+    if len(found) > _ANOMALIES:
+        st.caption(
+            "The gravest, and of these the newest; fixfeed anomalies "
+            f"{markdown(opened.database().place)} lists all."
+        )
 
 
 def _symbols(view: View) -> None:

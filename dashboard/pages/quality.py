@@ -8,7 +8,7 @@ import streamlit as st
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.filters import link, messages_link
 from fixfeed.dashboard.markup.table import Cell, table_of
-from fixfeed.dashboard.markup.text import duration, escaped, time_of, visible
+from fixfeed.dashboard.markup.text import duration, escaped, markdown, time_of
 from fixfeed.dashboard.queries import quality
 from fixfeed.dashboard.queries.cursor import CursorError
 from fixfeed.dashboard.queries.quality import Account
@@ -28,7 +28,7 @@ def page(view: View) -> None:
     if behind:
         st.info(
             f"About {behind:,} messages are not in orders, sessions and latencies yet. If no job "
-            f"runs: fixfeed derive {database.place}",
+            f"runs: fixfeed derive {markdown(database.place)}",
             icon=":material/hourglass_top:",
         )
     st.subheader("Does it add up?")
@@ -114,7 +114,7 @@ def _failures() -> None:
             database, reason=reason, source_id=source_id, cursor=st.query_params.get("after")
         )
     except CursorError as error:
-        st.warning(str(error))
+        st.warning(markdown(str(error)))
         return
     body = []
     for row in found.rows:
@@ -204,7 +204,7 @@ def _runs(found: Sequence[Row]) -> None:
                 Cell(counts.get("repeated") or ""),
                 Cell(counts.get("filtered") or ""),
                 Cell(sum((counts.get("failed") or {}).values()) or ""),
-                Cell(visible(", ".join((row["configuration"] or {}).get("input", []))[:80])),
+                Cell(", ".join((row["configuration"] or {}).get("input", []))[:80]),
             ]
         )
     heads = ("#run", "began (UTC)", "took", "ended", "version", "rules", "#came in", "#stored",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fixfeed.dashboard.markup.text import markdown
 from fixfeed.dashboard.open import open_database
 
 RETAIL = "FIX.4.4:RETAIL->BROKER"
@@ -30,7 +31,7 @@ def test_filters_that_choose_nothing_are_no_error(page, opened, sample_sqlite):
 
 def test_a_time_that_cannot_be_read_is_told(opened, sample_sqlite):
     (warning,) = opened(sample_sqlite, "messages", from_="yesterday").warning
-    assert warning.value.startswith("'yesterday' is no time: write 09:30")
+    assert warning.value.startswith(markdown("'yesterday' is no time: write 09:30"))
 
 
 def test_the_overview_counts_what_is_stored(opened, html, sample_sqlite, database):
@@ -124,11 +125,11 @@ def test_a_message_is_shown_in_other_ways(panel, opened, html, sample_sqlite, da
 
 
 def test_what_is_no_message_and_no_order_is_told(opened, sample_sqlite):
-    for name in ("5", "99999999999999999999999", "x<b>"):
-        (warning,) = opened(sample_sqlite, "messages", message=name).warning
-        assert warning.value == f"There is no message {name} here."
-        (warning,) = opened(sample_sqlite, "orders", order=name).warning
-        assert warning.value == f"There is no order with the key {name} here."
+    name = "![x](http://a.example/b)"
+    (warning,) = opened(sample_sqlite, "messages", message=name).warning
+    assert warning.value == f"There is no message {markdown(name)} here."
+    (warning,) = opened(sample_sqlite, "orders", order="9" * 30).warning
+    assert warning.value == f"There is no order with the key {'9' * 30} here."
 
 
 def test_orders_are_listed_found_and_shown(opened, html, sample_sqlite, database):
