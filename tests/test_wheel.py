@@ -71,7 +71,9 @@ def test_the_installed_package_runs_the_job_from_another_folder(tmp_path):
     )
     assert refused.returncode == 2
     assert "pip install 'fixfeed[kafka]'" in refused.stderr
-    subprocess.run([python, "-m", "pip", "install", "--quiet", f"{wheel}[api,kafka]"], check=True)
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", f"{wheel}[dashboard,kafka]"], check=True
+    )
     imported = subprocess.run(
         [python, "-c", IMPORT_ALL], cwd=work, capture_output=True, text=True, check=True
     )

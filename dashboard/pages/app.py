@@ -60,4 +60,5 @@ def main() -> None:
         st.error(markdown(str(error)), icon=":material/search_off:")
 
 
-main()
+if __name__ == "__main__":  # as Streamlit runs it
+    main()

@@ -114,4 +114,5 @@ def _slowest(found: Sequence[Row]) -> None:
         st.html(table_of(("#waited", "asked at (UTC)", "ClOrdID", "session"), rows))
 
 
-page(st.session_state["view"])
+if __name__ == "__main__":  # as Streamlit runs it
+    page(st.session_state["view"])

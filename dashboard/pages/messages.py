@@ -191,4 +191,5 @@ def _amount(row: Row, of_fill: str, of_order: str) -> float | None:
     return None if value is None else float(value)
 
 
-page(st.session_state["view"])
+if __name__ == "__main__":  # as Streamlit runs it
+    page(st.session_state["view"])

@@ -219,4 +219,5 @@ def _close() -> None:
     st.query_params.pop("order", None)
 
 
-page(st.session_state["view"])
+if __name__ == "__main__":  # as Streamlit runs it
+    page(st.session_state["view"])

@@ -16,6 +16,7 @@ from fixfeed.dashboard.markup.tile import tile_of, tiles_of
 from fixfeed.dashboard.queries import overview, quality, sessions
 from fixfeed.dashboard.queries.anomalies import anomalies
 from fixfeed.dashboard.queries.conditions import step_of
+from fixfeed.dashboard.trouble import Trouble
 from fixfeed.dashboard.view import View
 
 _EVERY = 5  # seconds
@@ -26,7 +27,7 @@ _SEVERITIES = ("critical", "warning", "info")
 def page(view: View) -> None:
     """Show the page."""
     live = not (view.begin or view.end)
-    st.fragment(_counts, run_every=_EVERY if live else None)(view)
+    st.fragment(_told_or_counts, run_every=_EVERY if live else None)(view)
     shown = shown_period(view)
     _anomalies(shown)
     left, right = st.columns([3, 2], gap="large")
@@ -38,6 +39,13 @@ def page(view: View) -> None:
         _symbols(shown)
         st.subheader("Why orders were refused")
         _rejects(shown)
+
+
+def _told_or_counts(view: View) -> None:
+    try:
+        _counts(view)
+    except Trouble as trouble:  # every few seconds, without the rest of the page
+        st.error(markdown(str(trouble)), icon=":material/error:")
 
 
 def _counts(view: View) -> None:
@@ -197,4 +205,5 @@ def _rejects(view: View) -> None:
     st.html(table_of(("text", "#orders"), rows, empty="No order was refused in this time."))
 
 
-page(st.session_state["view"])
+if __name__ == "__main__":  # as Streamlit runs it
+    page(st.session_state["view"])

@@ -212,4 +212,5 @@ def _runs(found: Sequence[Row]) -> None:
     st.html(table_of(heads, rows, empty="No run has stored anything here."))
 
 
-page(st.session_state["view"])
+if __name__ == "__main__":  # as Streamlit runs it
+    page(st.session_state["view"])

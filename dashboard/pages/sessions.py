@@ -135,4 +135,5 @@ def _gaps(view: View, gaps: Sequence[Gap]) -> None:
         st.caption(f"The first {_GAPS} of {len(known):,}; choose a session or a shorter time.")
 
 
-page(st.session_state["view"])
+if __name__ == "__main__":  # as Streamlit runs it
+    page(st.session_state["view"])
