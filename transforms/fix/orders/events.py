@@ -36,6 +36,9 @@ COLUMNS = (
     "msg_type",
     "sender_comp_id",
     "target_comp_id",
+    "sender_sub_id",
+    "target_sub_id",
+    "on_behalf_of_comp_id",
     "msg_seq_num",
     "poss_dup_flag",
     "sending_time",
@@ -97,7 +100,15 @@ DAY = 86_400_000_000  # microseconds
 _WANTED = (
     *("OrigSendingTime", "PossResend", "SecondaryOrderID", "OrdRejReason", "CxlRejReason"),
     *("CopyMsgIndicator", "MultiLegReportingType", "BusinessRejectRefID", "BusinessRejectReason"),
-    *("RefMsgType", "ListID", "AllocID", "NoOrders", "NoSides", "NoAffectedOrders"),
+    *(
+        "RefMsgType",
+        "ListID",
+        "AllocID",
+        "DeliverToCompID",
+        "NoOrders",
+        "NoSides",
+        "NoAffectedOrders",
+    ),
 )
 IDS: Mapping[str, tuple[str, ...]] = {
     "cl_ord_id": ("ClOrdID",),

@@ -1,20 +1,73 @@
-"""The orders of a chain: one, unless ids are used again after their order has ended."""
+"""The orders of a chain: one, unless several parties use its ids, or they are used again."""
+
+from collections.abc import Iterator
 
 from fixfeed.transforms.fix.orders.chains import is_copy
-from fixfeed.transforms.fix.orders.events import NEW, Events
+from fixfeed.transforms.fix.orders.events import NEW, REPORTS, Events
 from fixfeed.transforms.fix.orders.life import DUPLICATE, Life, an_id
 from fixfeed.transforms.fix.orders.sequence import Step
 
 __all__ = ["lives"]
 
 
+Party = tuple[str | None, str | None]
+"""Who orders behind a CompID: OnBehalfOfCompID and SenderSubID, of reports what answers these."""
+
+
 def lives(events: Events, steps: list[Step]) -> list[Life]:
     """Return the orders of a chain.
 
-    They are one, unless a ClOrdID is used again after its order has ended: by a new order, or a
-    report of a new one (ExecType New), that is no copy. What follows is then of the order that its
-    ids were last seen with.
+    They are one, unless
+
+    * new orders of several parties behind one CompID have the same ClOrdID: each party has its own
+      then. What does not say whose it is, is of the party that its ids were last seen with.
+    * a ClOrdID is used again after its order has ended: by a new order, or a report of a new one
+      (ExecType New), that is no copy. What follows is then of the order that its ids were last seen
+      with.
     """
+    parties = _parties(events, steps)
+    if not parties:
+        return _lives(events, steps)
+    return [life for part in _by_party(events, steps, parties) for life in _lives(events, part)]
+
+
+def _parties(events: Events, steps: list[Step]) -> list[Party]:
+    """Return the parties whose new orders have a ClOrdID in common, in the order of these."""
+    of_id: dict[str | None, dict[Party, None]] = {}
+    for step in steps:
+        if events.msg_type[step.row] in NEW and any(party := _party(events, step.row)):
+            of_id.setdefault(events.cl_ord_id[step.row], {})[party] = None
+    return list(dict.fromkeys(p for found in of_id.values() if len(found) > 1 for p in found))
+
+
+def _party(events: Events, row: int) -> Party:
+    if events.msg_type[row] in REPORTS:
+        return events.more[row].get("DeliverToCompID"), events.target_sub_id[row]
+    return events.on_behalf_of_comp_id[row], events.sender_sub_id[row]
+
+
+def _by_party(events: Events, steps: list[Step], parties: list[Party]) -> Iterator[list[Step]]:
+    """Yield the steps of each party."""
+    found: dict[Party, list[Step]] = {party: [] for party in parties}
+    seen: dict[tuple[str, str], Party] = {}
+    latest = parties[0]
+    for step in steps:
+        ids, said = _ids(events, step.row), _party(events, step.row)
+        meant = [
+            party
+            for party in parties
+            if any(said) and all(a in (None, b) for a, b in zip(said, party, strict=True))
+        ]
+        if len(meant) == 1:
+            latest = meant[0]
+        else:
+            latest = next((seen[one] for one in reversed(ids) if one in seen), latest)
+        found[latest].append(step)
+        seen.update(dict.fromkeys(ids, latest))
+    yield from filter(None, found.values())
+
+
+def _lives(events: Events, steps: list[Step]) -> list[Life]:
     found = [Life(events)]
     of_id: dict[tuple[str, str], Life] = {}
     for place, step in enumerate(steps):

@@ -243,3 +243,29 @@ def test_sums_and_averages_are_exact():
         "cum_qty"
     ]
     assert abs(order["avg_px"] - exact) <= Decimal("5e-11")
+
+
+def test_parties_behind_one_comp_id_that_use_the_same_ids_have_orders_of_their_own():
+    s = Session(b"HUB")
+    for party, order in ((b"ANN", b"O1"), (b"BOB", b"O2")):
+        s.send(True, b"D", (11, b"1"), (38, b"100"), head=[(115, party)])
+        s.send(False, b"8", (37, order), (11, b"1"), (17, b"N" + order), (150, b"0"), (39, b"0"),
+               head=[(128, party)])  # fmt: skip
+    s.fill(30, 30, (37, b"O1"), (11, b"1"))
+    s.fill(70, 70, (37, b"O2"), (11, b"1"))
+    s.send(True, b"F", (11, b"2"), (41, b"1"), (38, b"100"), head=[(115, b"ANN")])
+    s.report(b"4", b"4", (37, b"O1"), (11, b"2"), (41, b"1"), (14, b"30"))
+    names = ("order_id", "messages", "cum_qty", "ord_status", "problems")
+    assert shown(orders(s), *names) == [("O1", 5, 30, "4", None), ("O2", 3, 70, "1", None)]
+    # They are one chain, so that they are always derived together.
+    assert len(set(tables(s)["order_ids"]["chain"].to_pylist())) == 1
+
+
+def test_traders_of_one_order_do_not_divide_it():
+    s = Session()
+    s.send(True, b"D", (11, b"A"), (38, b"100"), head=[(50, b"tom")])
+    s.report(b"0", b"0", (37, b"O"), (11, b"A"))
+    s.send(True, b"F", (11, b"B"), (41, b"A"), head=[(50, b"liz")])
+    s.send(False, b"8", (37, b"O"), (11, b"B"), (41, b"A"), (17, b"X"), (150, b"4"), (39, b"4"),
+           head=[(57, b"liz")])  # fmt: skip
+    assert shown(orders(s), "messages", "ord_status", "problems") == [(4, "4", None)]
