@@ -95,6 +95,8 @@ ELSEWHERE = {
     "fixfeed gateway tcp://0.0.0.0:9876": "tests/pipelines/test_tcp.py",
     "pip install 'fixfeed[api]'": "requirements.txt, whose extra has it",
     "fixfeed api sqlite:///fixfeed.db": "tests/dashboard/test_api.py",
+    "fixfeed api URI": "tests/dashboard/test_api.py",
+    "fixfeed dashboard URI": "tests/dashboard/browser",
     "curl 'http://127.0.0.1:8000/messages?q=Symbol%3DAAPL&limit=2'": "tests/dashboard/test_api.py",
     "fixfeed api postgresql://user@host/db --tokens tokens.yaml --host 0.0.0.0 --port 8443": (
         "tests/dashboard/test_api.py"
