@@ -33,6 +33,14 @@ class View:
     end: datetime.datetime | None = None
     scope: Scope = EVERYTHING
 
+    def __post_init__(self) -> None:
+        """Bring both times to UTC; one without a zone is in UTC."""
+        for name in ("begin", "end"):
+            time = getattr(self, name)
+            if time is not None:
+                known = time.replace(tzinfo=time.tzinfo or datetime.UTC)
+                object.__setattr__(self, name, known.astimezone(datetime.UTC))
+
     @property
     def search(self) -> Search:
         """The search; raises `SearchError` if it cannot be read."""

@@ -189,6 +189,12 @@ def test_a_filter_of_sessions_types_and_times_finds_what_a_plain_reading_has(rea
         assert counted in (None, len(expected))
 
 
+def test_a_time_of_a_view_may_be_in_any_zone_or_in_utc_without_one():
+    zone = datetime.timezone(datetime.timedelta(hours=5, minutes=30, seconds=20))
+    at = datetime.datetime(2026, 3, 2, 9, 30, tzinfo=datetime.UTC)
+    assert View(begin=at.astimezone(zone)) == View(begin=at.replace(tzinfo=None)) == View(begin=at)
+
+
 def test_newer_pages_are_those_that_were_left(read):
     for view in (View(), View("Side=1"), View(types=("8",)), View("-Symbol exists")):
         pages = [messages.page(read, view, limit=25)]
