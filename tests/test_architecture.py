@@ -97,7 +97,7 @@ ALLOWED = {
             for name in ("ledger.keys", "ledger.ledger", "redaction", "tracing")
         ),
         *(f"fixfeed.io.sql.{name}" for name in ("sqlite_file", "tables")),
-        *(f"{FIX}.{name}.schema" for name in ("anomalies", "orders", "sessions")),
+        *(f"{FIX}.{name}.schema" for name in ("anomalies", "latencies", "orders", "sessions")),
         *(
             f"{FIX}.{name}"
             for name in ("decode", "defects", "dictionary", "reading", "rules", "schema")

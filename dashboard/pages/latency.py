@@ -13,8 +13,8 @@ from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, time_of
 from fixfeed.dashboard.queries import latency
 from fixfeed.dashboard.queries.conditions import step_of
-from fixfeed.dashboard.queries.latency import CLOCKS, KINDS
 from fixfeed.dashboard.view import View
+from fixfeed.transforms.fix.latencies.schema import CLOCKS, KINDS
 
 _SHARES = (50, 95, 99)
 _SLOWEST = 100

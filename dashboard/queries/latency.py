@@ -14,24 +14,9 @@ from fixfeed.dashboard.queries.conditions import Where, grouped_by_time
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 
-__all__ = ["CLOCKS", "KINDS", "by_time", "kinds_and_clocks", "percentile", "percentiles", "slowest"]
+__all__ = ["by_time", "kinds_and_clocks", "percentile", "percentiles", "slowest"]
 
 Row = dict[str, Any]
-
-KINDS: Mapping[str, str] = {
-    "acknowledged": "from a new order to its first report",
-    "filled": "from a new order to its first fill",
-    "answered": "from a cancel or replace to its answer",
-}
-"""What is measured, in words."""
-
-CLOCKS: Mapping[str, str] = {
-    "sent": "SendingTime of both sides: the clocks of two machines",
-    "captured by sender": "the log of who sent the request",
-    "captured by receiver": "the log of who received the request",
-    "captured": "a log that does not say which way messages went",
-}
-"""Whose times they are, in words."""
 
 _BEGAN = {"acknowledged": "ordered_at", "filled": "ordered_at", "answered": "changed_at"}
 _SECONDS = {"up_to": pa.float64()}

@@ -25,7 +25,6 @@ __all__ = [
     "newest_minute",
     "rejects",
     "symbols",
-    "total",
 ]
 
 REJECTS = ("3", "9", "j")
@@ -68,12 +67,6 @@ def counts(database: Database, view: View) -> Row:
         *where.values,
         types={"rejects": pa.int64()},
     )[0]
-
-
-def total(database: Database) -> int:
-    """Return how many messages are stored, those without a time included."""
-    rows = database.rows("select coalesce(sum(messages), 0) as messages from minute_counts")
-    return int(rows[0]["messages"])
 
 
 def minutes(database: Database, view: View, step: str = "minute") -> list[Row]:

@@ -8,7 +8,7 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.conditions import Where
 from fixfeed.dashboard.view import View, seen_sessions
 
-__all__ = ["Gap", "days", "gaps", "gaps_in", "last_heard", "minutes", "sequences"]
+__all__ = ["Gap", "days", "gaps", "gaps_in", "minutes", "sequences"]
 
 Row = dict[str, Any]
 
@@ -111,18 +111,5 @@ def minutes(database: Database, view: View, most: int = 20_000) -> list[Row]:
     return database.rows(
         "select session, minute, messages, logons, logouts, resets, gap_fills, resend_requests,"
         f" rejects, poss_dups from session_minutes {where} order by minute limit {most}",
-        *where.values,
-    )
-
-
-def last_heard(database: Database, view: View) -> list[Row]:
-    """Return when each session of a view sent its last message, whatever its times.
-
-    `session`, `last_time`, `heart_bt_int`.
-    """
-    where = Where().sessions(database, view)
-    return database.rows(
-        "select session, max(last_time) as last_time, max(heart_bt_int) as heart_bt_int"
-        f" from session_days {where} group by session order by session",
         *where.values,
     )

@@ -56,7 +56,6 @@ def test_counts_are_those_of_the_messages(day, view, messages):
             "defective": sum(row["defects"] is not None for row in found),
             "rejects": sum(row["msg_type"] in ("3", "9", "j") for row in found),
         }
-    assert overview.total(day) == len(messages)
 
 
 @pytest.mark.parametrize("step", ["minute", "hour", "day"])

@@ -80,7 +80,6 @@ def test_a_reader_sees_its_sessions_alone(day, view):
     own = View(scope=read_scope(["RETAIL->*"]))
     assert {row["session"] for row in sessions.days(day, own)} == {RETAIL}
     assert {gap.session for gap in sessions.gaps(day, own)} <= {RETAIL}
-    assert [row["session"] for row in sessions.last_heard(day, own)] == [RETAIL]
 
 
 def test_minutes_of_a_session_are_read_from_their_index(day, view):
