@@ -9,10 +9,11 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.open import open_database
 from fixfeed.dashboard.queries.codes import Names, names_in
 from fixfeed.dashboard.queries.overview import kinds, newest_minute
+from fixfeed.dashboard.queries.quality import failures_by_reason
 from fixfeed.dashboard.serve import VARIABLE
 from fixfeed.dashboard.view import known_sessions
 
-__all__ = ["database", "names", "newest", "sessions", "types"]
+__all__ = ["database", "failures", "names", "newest", "sessions", "types"]
 
 
 @st.cache_resource
@@ -53,6 +54,16 @@ def _types(uri: str) -> list[str]:
 def types() -> list[str]:
     """Return the types of messages to choose from. Raises `Trouble`."""
     return _types(os.environ[VARIABLE])
+
+
+@st.cache_data(ttl=30, show_spinner=False)
+def _failures(uri: str) -> int:
+    return sum(row["failures"] for row in failures_by_reason(_opened(uri)))
+
+
+def failures() -> int:
+    """Return how many failures there are, all of which have to be counted. Raises `Trouble`."""
+    return _failures(os.environ[VARIABLE])
 
 
 @st.cache_data(ttl=5, show_spinner=False)

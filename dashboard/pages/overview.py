@@ -13,7 +13,7 @@ from fixfeed.dashboard.filters import link, messages_link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, markdown, time_of
 from fixfeed.dashboard.markup.tile import tile_of, tiles_of
-from fixfeed.dashboard.queries import overview, quality, sessions
+from fixfeed.dashboard.queries import overview, sessions
 from fixfeed.dashboard.queries.anomalies import anomalies
 from fixfeed.dashboard.queries.conditions import step_of
 from fixfeed.dashboard.trouble import Trouble
@@ -60,7 +60,6 @@ def _counts(view: View) -> None:
             database, replace(shown, begin=shown.begin - length, end=shown.begin)
         )
     rows = overview.minutes(database, shown, step)
-    failed = sum(row["failures"] for row in quality.failures_by_reason(database))
     tiles = [
         tile_of("Messages", now["messages"], _against(now, before, "messages"),
                 messages_link(shown), _line(rows, "messages")),
@@ -68,7 +67,7 @@ def _counts(view: View) -> None:
                 messages_link(shown, type=list(overview.REJECTS)), _line(rows, "rejects")),
         tile_of("Messages with defects", now["defective"], _against(now, before, "defective"),
                 messages_link(shown, q="defects exists"), _line(rows, "defective")),
-        tile_of("Failures", failed, "of all times: bytes that are no message", "quality"),
+        tile_of("Failures", opened.failures(), "of all times: what is no message", "quality"),
     ]  # fmt: skip
     st.html(tiles_of(tiles))
     chart_of_messages(rows, shown, step, 200, key=f"by_time-{hash(view)}")

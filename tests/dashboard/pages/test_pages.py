@@ -1,5 +1,9 @@
 """Every page, as Streamlit runs it, without a browser."""
 
+import re
+from html import unescape
+from urllib.parse import parse_qs
+
 import pytest
 
 from fixfeed.dashboard.markup.text import markdown
@@ -144,6 +148,19 @@ def test_orders_are_listed_found_and_shown(opened, html, sample_sqlite, database
     assert f"Order {one['first_cl_ord_id']}" in text
     assert text.count('class="ff-arrow') == one["messages"]
     assert text.count("<tr") >= one["fills"]
+
+
+def test_a_gap_leads_to_the_messages_on_both_sides(opened, html, sample_sqlite):
+    text = html(opened(sample_sqlite, "sessions"))
+    (address, *_) = re.findall(r'href="messages\?([^"]*)" target="_self">20 on each side', text)
+    parameters = parse_qs(unescape(address))
+    first, last = map(int, re.findall(r"[<>]=(\d+)", parameters["q"][0]))
+    shown = opened(sample_sqlite, "messages", **{f"{n}_": v for n, v in parameters.items()})
+    numbers = list(shown.dataframe[0].value["Seq"])
+    missing = set(range(first, last + 1)) - set(numbers)
+    assert len(numbers) >= 20
+    assert missing
+    assert set(numbers) <= set(range(first, last + 1))
 
 
 def test_failures_are_shown_as_text_and_as_hex(opened, html, sample_sqlite, database):
