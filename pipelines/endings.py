@@ -79,7 +79,7 @@ class Ending:
         asked = form == "json" or "--log-format json" in words.replace("=", " ")
         log.start("json" if asked else "text")
         log.write_to(self._print_line)
-        self.console = Console(stderr=True)
+        self.console = Console(stderr=True, emoji=False)
 
     def settle(self, settings: Settings, *, beside: bool) -> None:
         """Report as the settings ask; with `beside` standard output is for messages alone."""
