@@ -53,7 +53,7 @@ kills: venv services ## kill jobs into Kafka and from it, and its broker, and co
 bench: venv services ## what docs/benchmarks.md shows, on this machine (MESSAGES=1000000)
 	$(BIN)/python -m benchmarks.run --messages $(MESSAGES)
 
-torture: venv services ## kills, outages, full disks and hostile peers, for a quarter of an hour
+torture: venv services ## kills, outages, full disks, hostile peers and 5,000 logs, for half an hour
 	$(BIN)/python -m tests.torture
 
 check: lint types test ## what CI runs
