@@ -1,7 +1,6 @@
 """The app: all routes, who may ask them, and what goes wrong as problems."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import Depends, FastAPI
 
@@ -49,18 +48,13 @@ def make_api(
 
 def _describe_tokens(app: FastAPI) -> None:
     """Say in OpenAPI that requests need a token, and leave out FastAPI's own form of errors."""
-    make = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        found = make()
-        components = found.setdefault("components", {})
-        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        for name in ("HTTPValidationError", "ValidationError"):
-            components.get("schemas", {}).pop(name, None)
-        found["security"] = [{"token": []}]
-        for path in OPEN:
-            for operation in found["paths"].get(path, {}).values():
-                operation["security"] = []
-        return found
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    # Made once and here: several threads that make it at once get into each other's way.
+    found = app.openapi()
+    components = found.setdefault("components", {})
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for name in ("HTTPValidationError", "ValidationError"):
+        components.get("schemas", {}).pop(name, None)
+    found["security"] = [{"token": []}]
+    for path in OPEN:
+        for operation in found["paths"].get(path, {}).values():
+            operation["security"] = []

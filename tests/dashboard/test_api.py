@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pyarrow.parquet as pq
@@ -264,6 +265,17 @@ def test_what_cannot_be_answered_is_a_problem_that_says_why(path, status, said, 
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == status
     assert said in answer.json()["detail"]
+
+
+def test_the_first_requests_may_come_all_at_once(read):
+    app = make_api(read, per_minute=1000)
+
+    def ask(path):
+        return TestClient(app, base_url="http://127.0.0.1").get(path).status_code
+
+    with ThreadPoolExecutor(20) as threads:
+        paths = ["/messages?limit=1", "/orders?limit=1", "/sessions", "/messages?sesion=A"] * 5
+        assert list(threads.map(ask, paths)) == [200, 200, 200, 422] * 5
 
 
 def test_it_reads_alone(api):
