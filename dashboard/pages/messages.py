@@ -14,11 +14,13 @@ from fixfeed.dashboard.message_panel import message_panel
 from fixfeed.dashboard.queries import messages, overview
 from fixfeed.dashboard.queries.conditions import step_of
 from fixfeed.dashboard.queries.cursor import CursorError
+from fixfeed.dashboard.trouble import Trouble
 from fixfeed.dashboard.view import View
 
 _ROWS = 100
 _HEIGHT = 560
 _PATIENCE = 2.0  # seconds
+_EVERY = 5  # seconds
 
 Row = dict[str, Any]
 
@@ -106,9 +108,26 @@ def _bar(view: View, found: messages.Page, cursor: str | None) -> None:
             )
         if not st.session_state.get("type"):
             st.checkbox("heartbeats too", key="admin", bind="query-params")
-        st.caption(_told(view, found))
+        count = messages.count(opened.database(), view)
+        st.caption(
+            f"{len(found.rows):,} messages on this page"
+            if count is None
+            else f"{count:,} messages in view"
+        )
         if found.rows:
             st.html(_files(view))
+        if count is not None and cursor is None and view.end is None:
+            st.fragment(_since_then, run_every=_EVERY)(view, count)
+
+
+def _since_then(view: View, count: int) -> None:
+    """Offer the messages that have come since the page was made, without moving the table."""
+    try:
+        come = (messages.count(opened.database(), view) or 0) - count
+    except Trouble:
+        return  # the page tells it as soon as somebody does anything
+    if come > 0 and st.button(f"{come:,} more have come, show them", type="primary"):
+        st.rerun()
 
 
 def _files(view: View) -> str:
@@ -118,13 +137,6 @@ def _files(view: View) -> str:
         for kind, label in (("csv", "CSV"), ("parquet", "Parquet"))
     )
     return f'<span class="ff-place">all of them as {" or ".join(links)}</span>'
-
-
-def _told(view: View, found: messages.Page) -> str:
-    count = messages.count(opened.database(), view)
-    if count is not None:
-        return f"{count:,} messages in view"
-    return f"{len(found.rows):,} messages on this page"
 
 
 def _go(cursor: str | None) -> None:
