@@ -125,7 +125,7 @@ def _said(row: Row) -> str:
 
 def _compare(row: Row, decoded: DecodedMessage | None) -> None:
     other = st.text_input("Other message_id", key="with", bind="query-params",
-                          placeholder="the message before it in its session")  # fmt: skip
+                          placeholder="the one of its type before it in its session")  # fmt: skip
     against = _message(other) if other else _before(row)
     if against is None or decoded is None:
         st.caption("There is no such message to compare with.")

@@ -1,6 +1,7 @@
 """Every page, as Streamlit runs it, without a browser."""
 
 import re
+import sqlite3
 from html import unescape
 from urllib.parse import parse_qs
 
@@ -167,6 +168,20 @@ def test_failures_are_shown_as_text_and_as_hex(opened, html, sample_sqlite, data
     (row, *_) = database.rows("select raw from failures where reason = 'not_text'")
     text = html(opened(sample_sqlite, "quality", reason="not_text"))
     assert row["raw"].hex(" ") in text
+
+
+def test_accounts_that_do_not_add_up_are_red(opened, html, sample_sqlite, tmp_path):
+    assert 'class="ff-wrong"' not in html(opened(sample_sqlite, "quality"))
+    connection = sqlite3.connect(sample_sqlite.removeprefix("sqlite:///"))
+    connection.execute("vacuum into ?", [f"{tmp_path}/copy.db"])
+    connection.close()
+    connection = sqlite3.connect(tmp_path / "copy.db")
+    connection.execute("update progress set stored = stored + 1 where source_id = 1")
+    connection.commit()
+    connection.close()
+    shown = opened(f"sqlite:///{tmp_path}/copy.db", "quality")
+    assert html(shown).count('class="ff-wrong"') == 1
+    assert "These numbers have to be the same" in shown.error[0].value
 
 
 def test_a_latency_names_its_clock(opened, sample_sqlite):
