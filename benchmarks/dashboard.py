@@ -21,6 +21,7 @@ from fixfeed.dashboard.view import View
 from tests.services.postgresql_server import server
 
 _TURNS = 5
+_STEP = "ten minutes"  # as for a day
 _RETAIL = "FIX.4.4:RETAIL->BROKER"
 _ASKED = {"kind": "acknowledged", "clock": "sent"}
 
@@ -34,7 +35,7 @@ def questions(database: Database) -> Iterator[tuple[str, Callable[[], Any]]]:
     one = orders.page(database, everything).rows[50]
     message = messages.page(database, everything).rows[50]["message_id"]
     yield "overview: counts of the day", lambda: overview.counts(database, day)
-    yield "overview: messages by minute and type", lambda: overview.minutes(database, day)
+    yield "overview: messages by time and type", lambda: overview.minutes(database, day, _STEP)
     yield "overview: symbols", lambda: overview.symbols(database, day)
     yield "messages: the newest 100", lambda: messages.page(database, everything)
     yield "messages: 100 from noon on", lambda: messages.page(database, everything, cursor=deep)
@@ -52,8 +53,8 @@ def questions(database: Database) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "sessions: the day", lambda: sessions.days(database, day)
     yield "sessions: gaps", lambda: sessions.gaps(database, day)
     yield (
-        "latency: by minute",
-        lambda: latency.by_time(database, day, step="minute", **_ASKED),
+        "latency: by time",
+        lambda: latency.by_time(database, day, step=_STEP, **_ASKED),
     )
     yield "latency: the slowest 100", lambda: latency.slowest(database, day, **_ASKED)
     yield "quality: accounts", lambda: quality.accounts(database)

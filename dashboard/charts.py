@@ -18,7 +18,7 @@ __all__ = [
 Row = Mapping[str, Any]
 Spec = dict[str, Any]
 
-_STEPS = {"minute": 60, "hour": 3600, "day": 86400}
+_STEPS = {"minute": 60, "ten minutes": 600, "hour": 3600, "day": 86400}
 _KINDS = 7
 """Of the types of messages so many have a colour of their own."""
 _COLOURS = ("#2563eb", "#93c5fd", "#0d9488", "#86efac", "#8b5cf6", "#f59e0b", "#f9a8d4", "#94a3b8")
@@ -27,8 +27,13 @@ _SQUARES = 96
 
 _OTHERS = "other types"
 _BRUSH = {"name": "brush", "select": {"type": "interval", "encodings": ["x"]}}
-_FORMATS = {"minute": "%H:%M", "hour": "%d %b %H:%M", "day": "%d %b %Y"}
-_TOLD = {"minute": "%Y-%m-%d %H:%M", "hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d"}
+_FORMATS = {"minute": "%H:%M", "ten minutes": "%H:%M", "hour": "%d %b %H:%M", "day": "%d %b %Y"}
+_TOLD = {
+    "minute": "%Y-%m-%d %H:%M",
+    "ten minutes": "%Y-%m-%d %H:%M",
+    "hour": "%Y-%m-%d %H:%M",
+    "day": "%Y-%m-%d",
+}
 
 
 def messages_by_time(

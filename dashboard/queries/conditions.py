@@ -71,11 +71,11 @@ class Where:
         return f"where {' and '.join(self._conditions)}" if self._conditions else ""
 
 
-_STEPS = (("minute", 2), ("hour", 100))
+_STEPS = (("minute", 0.125), ("ten minutes", 2), ("hour", 100))
 
 
 def step_of(view: View) -> str:
-    """Return what a chart of a view counts by: `minute`, `hour` or `day`."""
+    """Return what a chart of a view counts by: `minute`, `ten minutes`, `hour` or `day`."""
     days = float("inf")
     if view.begin and view.end:
         days = (view.end - view.begin) / datetime.timedelta(days=1)
@@ -83,10 +83,16 @@ def step_of(view: View) -> str:
 
 
 def grouped_by_time(database: Database, column: str, step: str) -> str:
-    """Return the SQL of a time in whole minutes as the minute, hour or day that it is in."""
+    """Return the SQL of when the minute, hour and so on begins that a time in minutes is in."""
     if step == "minute":
         return column
     if database.dialect == "postgresql":
+        if step == "ten minutes":
+            return f"date_bin('10 minutes', {column}, timestamptz '2000-01-01 00:00+00')"
         return f"date_trunc('{step}', {column})"
-    length, end = {"hour": (13, ":00:00.000000"), "day": (10, " 00:00:00.000000")}[step]
+    length, end = {
+        "ten minutes": (15, "0:00.000000"),
+        "hour": (13, ":00:00.000000"),
+        "day": (10, " 00:00:00.000000"),
+    }[step]
     return f"substr({column}, 1, {length}) || '{end}'"
