@@ -86,6 +86,7 @@ def test_the_example_pipeline_runs(tmp_path):
 
 ELSEWHERE = {
     "make demo": "tests/test_readme.py",
+    "python -m benchmarks.dashboard --messages 150000": "minutes",
     "make dashboard": "serves until it is stopped; tests/dashboard/browser",
     "make screenshot": "writes into docs/pictures",
     "pip install 'fixfeed[dashboard]'": "requirements.txt, whose extra has it",
