@@ -115,7 +115,6 @@ ELSEWHERE = {
     "make check": "runs this test",
     "python -m tests.pipelines.kafka_output_kills": "minutes; tests/pipelines/test_kafka_output.py",
     "make kills": "minutes; tests/pipelines/test_kafka_output.py kills less often",
-    "python -m tests.torture --kills 2 --messages 4000 --outage 5": "make torture",
     "make torture": "a quarter of an hour; tests/pipelines/test_tcp.py has its parts in short",
     "make bench": "minutes, whatever the count: several turns of each, on servers",
     "python -m benchmarks.run --messages 1000000": "make bench",
