@@ -15,11 +15,17 @@ __all__ = [
     "COLUMNS",
     "DATE",
     "DECIMAL",
+    "LONGEST_TEXT",
     "MESSAGES",
     "NAMED",
     "TIME",
     "Column",
+    "is_short",
 ]
+
+LONGEST_TEXT = 250
+"""Bytes of a text in a column, `text` apart: PostgreSQL has no index entry of 2,704 bytes and more,
+and an entry may hold a session, whose parts are three texts, and a MsgType."""
 
 
 class Column(NamedTuple):
@@ -29,6 +35,11 @@ class Column(NamedTuple):
     tag: int
     field: str
     type: pa.DataType
+
+
+def is_short(column: Column) -> bool:
+    """Return whether a column holds texts of up to `LONGEST_TEXT` bytes alone."""
+    return column.type == pa.string() and column.name != "text"
 
 
 COLUMNS = (

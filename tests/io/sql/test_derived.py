@@ -3,6 +3,7 @@
 import contextlib
 import random
 import re
+import string
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from fixfeed.pipelines import derive as command
 from fixfeed.pipelines import migrate
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.schema import COLUMNS
 from tests.io.sql import deriving_kills
 from tests.io.sql.test_minute_counts import counted, there
 from tests.transforms.fix.messages import encode
@@ -237,3 +239,31 @@ def test_the_command_rebuilds_the_tables_and_refuses_what_has_none(database, cap
     said = capsys.readouterr().err
     assert "parquet:lake/ has no derived tables: only databases have" in said
     assert "there is no database at" in said
+
+
+def test_values_of_any_length_are_stored_and_derived(store):
+    """An entry of an index of PostgreSQL has room for 2,704 bytes, which compress badly here."""
+    rng = random.Random(5)
+    usual = {
+        35: b"8", 34: b"1", 49: b"A", 56: b"B", 52: b"20250102-09:00:00", 11: b"one", 37: b"o1",
+        17: b"e1", 150: b"F", 39: b"2", 55: b"S", 54: b"1", 38: b"9", 32: b"9", 31: b"1",
+    }  # fmt: skip
+    tags = [*usual, *(column.tag for column in COLUMNS), 198, 66, 70, 1180, 58, 20000]
+    lines = []
+    for number, tag in enumerate(tags):
+        for length, signs in ((250, "\xe9\xf6"), (5000, string.ascii_letters)):
+            value = "".join(rng.choices(signs, k=length)).encode("latin-1")
+            lines.append(encode(list({**usual, 34: b"%d" % number, tag: value}.items())))
+    group = [(35, b"E"), (66, b"l"), (73, b"1")]
+    for tag in (11, 55, 198, 37):
+        value = "".join(rng.choices(string.ascii_letters, k=5000)).encode()
+        lines.append(encode([*group, *{11: b"in", tag: value}.items(), (54, b"1")]))
+    write(store, lines)
+    derived.derive(store)
+    kept = sum(store.query(f"select count(*) from {t}")[0][0] for t in ("messages", "failures"))
+    assert kept == len(lines)
+    assert {row["reason"] for row in store.failures()} == {"no_msg_type"}
+    assert to_derive.waiting(store) == 0
+    assert store.query("select count(*) from executions")[0][0]
+    longest = "select max(length(id)) from order_ids"
+    assert store.query(longest)[0][0] == 250

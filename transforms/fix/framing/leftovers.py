@@ -33,7 +33,7 @@ REPEATED_BYTE = "repeated_byte"
 
 REASONS = {
     NO_BEGIN_STRING: NO_BEGIN,
-    NO_MSG_TYPE: "a message without MsgType (35)",
+    NO_MSG_TYPE: "a message without MsgType (35), or with one of more than 250 bytes",
     NOT_TEXT: "bytes that are neither FIX nor text",
     REPEATED_BYTE: "the same byte very many times; the detail says which and how many",
     **READING_REASONS,

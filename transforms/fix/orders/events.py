@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.numbers import ONE, integers
-from fixfeed.transforms.fix.schema import DECIMAL, TIME
+from fixfeed.transforms.fix.schema import DECIMAL, LONGEST_TEXT, TIME
 
 __all__ = [
     "COLUMNS",
@@ -110,6 +110,7 @@ _WANTED = (
         "NoAffectedOrders",
     ),
 )
+_MORE_IDS = ("SecondaryOrderID", "ListID", "AllocID")
 IDS: Mapping[str, tuple[str, ...]] = {
     "cl_ord_id": ("ClOrdID",),
     "orig_cl_ord_id": ("OrigClOrdID",),
@@ -192,15 +193,16 @@ class Events:
                     column.append(column[row])
                 for name, fields in IDS.items():
                     columns[name][-1] = next(
-                        (text_of(entry[one]) for one in fields if one in entry), None
+                        (_short(text_of(entry[one])) for one in fields if one in entry), None
                     )
                 for name, field in _ENTRY.items():
                     if field in entry:
-                        columns[name][-1] = text_of(entry[field])
+                        value = text_of(entry[field])
+                        columns[name][-1] = value if name == "text" else _short(value)
                 for name, field in _ENTRY_NUMBERS.items():
                     if field in entry:
                         columns[name][-1] = _number(entry[field])
-                columns["more"][-1] = {**self.more[row], **entry}
+                columns["more"][-1] = {**self.more[row], **_with_short_ids(entry)}
                 left_out.add(row)
         if left_out:
             kept = [row for row in range(len(self)) if row not in left_out]
@@ -279,7 +281,7 @@ def more_of(fields: pa.Array) -> dict[int, Mapping[str, Any]]:
         for name, value in more.items():
             if isinstance(value, list):
                 more[name] = text_of(value) or value
-        found[row] = more
+        found[row] = _with_short_ids(more)
     return found
 
 
@@ -295,6 +297,20 @@ def text_of(value: Any) -> str | None:
     """Return the text of a field of a message, the first of one that repeats."""
     value = value[0] if isinstance(value, list) and value else value
     return value if isinstance(value, str) else None
+
+
+def _with_short_ids(more: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return fields without the ids among them that no table holds (`LONGEST_TEXT`)."""
+    return {
+        name: value
+        for name, value in more.items()
+        if name not in _MORE_IDS or _short(text_of(value)) is not None
+    }
+
+
+def _short(text: str | None) -> str | None:
+    """Return a text, None if it is longer than columns of messages hold."""
+    return None if text is None or len(text) > LONGEST_TEXT else text
 
 
 def _number(value: Any) -> int | None:

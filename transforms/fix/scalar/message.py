@@ -23,6 +23,7 @@ from fixfeed.transforms.fix.defects import (
     CHECK_SUM_MISSING,
     HEADER_ORDER,
     NUMBER_TOO_LARGE,
+    TEXT_TOO_LONG,
     TRUNCATED,
     UNKNOWN_VERSION,
 )
@@ -42,7 +43,7 @@ from fixfeed.transforms.fix.scalar.groups import Item, add, nest
 from fixfeed.transforms.fix.scalar.masking import mask_message
 from fixfeed.transforms.fix.scalar.validation import check_fields
 from fixfeed.transforms.fix.scalar.values import is_int, is_number
-from fixfeed.transforms.fix.schema import DECIMAL
+from fixfeed.transforms.fix.schema import DECIMAL, LONGEST_TEXT, is_short
 
 __all__ = ["Message", "dictionary_key", "parse_message", "texts_of", "unreadable"]
 
@@ -82,6 +83,8 @@ def parse_message(
 ) -> Message | None:
     """Read one message, `message` being its bytes and nothing else; None if it has no MsgType (35).
 
+    A MsgType of more than `LONGEST_TEXT` bytes is none.
+
     `logged_on` has the DefaultApplVerID of sessions, as in `Dictionaries.choose`.
     """
     if len(delimiter) > 1:
@@ -91,7 +94,7 @@ def parse_message(
         return read._replace(raw=read.raw.replace(b"\x01", delimiter))
     fields, defects = split_fields(message, delimiter, reading.dictionaries.data_tags)
     by_tag = {field.tag: field.value for field in reversed(fields)}
-    if b"35" not in by_tag:
+    if b"35" not in by_tag or len(by_tag[b"35"]) > LONGEST_TEXT:
         return None
     defects |= _framing_defects(message, delimiter, fields)
     key = dictionary_key(by_tag)
@@ -172,6 +175,8 @@ class _Content:
                 continue
             text = self.texts[number]
             value, fits = reader(text) if reader else (text or None, bool(text))
+            if is_short(column) and len(fields[number].value) > LONGEST_TEXT:
+                value, fits = None, False
             if value is None and text:
                 self.defects |= unreadable(text, column.type)
             self.columns[column.name] = value
@@ -202,6 +207,8 @@ def dictionary_key(by_tag: Mapping[bytes, bytes]) -> tuple[str, str, str]:
 
 def unreadable(text: str, kind: pa.DataType) -> int:
     """Return the defect of a text that a column of this type cannot hold at all."""
+    if kind == pa.string():
+        return TEXT_TOO_LONG
     is_of_type = is_number if kind == DECIMAL else is_int if kind == pa.int64() else None
     return NUMBER_TOO_LARGE if is_of_type and is_of_type(text) else BAD_VALUE
 

@@ -7,7 +7,8 @@ and each step passes over the rows that were odd before it:
 1. `find_rows`: a row has a newline inside, no BeginString, or a delimiter of its own;
 2. `join_data_fields`: a data field is not as long as its length field says;
 3. `special_fields`: there is a control byte in a tag;
-4. a field has no tag, or the row does not begin with BeginString, BodyLength and a plain MsgType;
+4. a field has no tag, the row does not begin with BeginString, BodyLength and a plain MsgType, or
+   a text is longer than its column holds;
 5. `SecretRows.find`: a secret is hidden inside a value, or has to be masked by itself;
 6. `RowTypes.find`: there is no room for its version or MsgType, or these are longer than a word;
 7. `find_slots`: only the scalar parser can place one of its fields;
@@ -43,7 +44,7 @@ from fixfeed.transforms.fix.framing.leftovers import NO_MSG_TYPE, REASONS
 from fixfeed.transforms.fix.parsed import Parsed
 from fixfeed.transforms.fix.reading import Reading
 from fixfeed.transforms.fix.scalar.message import Message, parse_message
-from fixfeed.transforms.fix.schema import COLUMNS
+from fixfeed.transforms.fix.schema import COLUMNS, LONGEST_TEXT, is_short
 from fixfeed.transforms.fix.vector.columns import TypedColumns, read_columns
 from fixfeed.transforms.fix.vector.fallback import join_data_fields, special_fields
 from fixfeed.transforms.fix.vector.first_fields import FirstFields, Firsts
@@ -120,6 +121,7 @@ class VectorParser:
         self._types = RowTypes(self._slots, reading.dictionaries, self._ids)
         self._pieces = Pieces(self._slots, parts=reading.fix_json)
         self._hashed = lru_cache(1 << 16)(reading.masking.hashed)
+        self._short_ids = [self._ids[column.tag] for column in COLUMNS if is_short(column)]
         self._firsts = FirstFields([self._ids[tag] for tag in (10, *_COLUMN_TAGS)])
 
     def parse(self, data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> Parsed | None:
@@ -149,6 +151,8 @@ class VectorParser:
         odd |= rows.last - rows.first < 2
         # A NUL at the end of a MsgType cannot be told from the padding of its word.
         odd[rows.row[special[rows.ids.take(special) == ids[35]]]] = True
+        long = np.flatnonzero(rows.stop - rows.equals > LONGEST_TEXT + 1)
+        odd[rows.row[long[np.isin(rows.ids.take(long), self._short_ids)]]] = True
         secrets = self._secrets.find(rows)
         odd[secrets.rows] = True
         shown = np.ones(len(rows.ids), bool)

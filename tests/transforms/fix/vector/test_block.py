@@ -3,12 +3,14 @@
 import os
 import random
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
+from fixfeed.transforms.fix.schema import COLUMNS, LONGEST_TEXT
 from fixfeed.transforms.fix.secrets.masking import UNMASKED
 from tests.transforms.fix.messages import DELIMITERS, encode, random_log
 
@@ -120,6 +122,37 @@ def test_a_sequence_number_of_64_bits_is_in_its_column(vectorised):
     assert [row["msg_seq_num"] for row in rows] == [*map(int, numbers), None, None]
     assert [row["fields"] for row in rows[-2:]] == [f'{{"MsgSeqNum":"{one}"}}' for one in beyond]
     assert [row["defects"] for row in rows] == [None] * len(numbers) + ["number_too_large"] * 2
+
+
+@pytest.mark.parametrize("fields", ["rest", "all"])
+@pytest.mark.parametrize("length", [LONGEST_TEXT, LONGEST_TEXT + 1, 5000])
+def test_both_parsers_agree_on_texts_of_any_length(fields, length):
+    data = b""
+    for column in COLUMNS:
+        data += encode([(35, b"D"), (11, b"one"), (column.tag, b"x" * length)])
+        data += encode(
+            [(35, b"D"), (453, b"1"), (448, b"y" * length), (column.tag, b"\xe9" * length)]
+        )
+    assert_same(data, b"\x01", fields)
+    assert_every_byte_is_kept(Block("log", 0, data, b"\x01"))
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_a_text_too_long_for_its_column_is_a_defect_and_kept_as_text(vectorised):
+    long = "é" * 125 + "x"
+    rows = [
+        [(35, b"D"), (11, long[:-1].encode()), (58, b"t" * 9000)],
+        [(35, b"D"), (49, b"a" * 251), (56, b"B"), (11, long.encode())],
+        [(35, b"D" * 251), (11, b"one")],
+    ]
+    batch = parse_block(Block("log", 0, b"".join(map(encode, rows))), vectorised=vectorised)
+    held, kept = batch.messages.to_pylist()
+    assert (held["cl_ord_id"], held["text"], held["defects"]) == (long[:-1], "t" * 9000, None)
+    assert (kept["cl_ord_id"], kept["sender_comp_id"], kept["session"]) == (None, None, None)
+    assert kept["target_comp_id"] == "B"
+    assert orjson.loads(kept["fields"]) == {"SenderCompID": "a" * 251, "ClOrdID": long}
+    assert kept["defects"] == "text_too_long"
+    assert batch.failures["reason"].to_pylist() == ["no_msg_type"]
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
