@@ -10,6 +10,7 @@ import streamlit as st
 
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.markup.text import markdown
+from fixfeed.dashboard.moments import after, before
 from fixfeed.dashboard.queries.overview import last_day, newest_minute
 from fixfeed.dashboard.view import View
 
@@ -60,8 +61,8 @@ def parse_time(text: str, newest: datetime.datetime | None) -> datetime.datetime
     try:
         relative = _RELATIVE.fullmatch(text)
         if relative:
-            end = now + datetime.timedelta(minutes=1)
-            return end - datetime.timedelta(**{_UNITS[relative[2]]: int(relative[1])})
+            end = after(now, datetime.timedelta(minutes=1))
+            return before(end, datetime.timedelta(**{_UNITS[relative[2]]: int(relative[1])}))
         match = _TIME.fullmatch(text)
         if match:
             day = match["day"].replace("-", "") if match["day"] else f"{now:%Y%m%d}"
@@ -150,9 +151,9 @@ def shown_period(view: View) -> View:
             return view
         newest = newest_minute(opened.database())
         if view.begin and newest:
-            return replace(view, end=max(newest + datetime.timedelta(minutes=1), view.begin))
+            return replace(view, end=max(after(newest, datetime.timedelta(minutes=1)), view.begin))
         if view.end:
-            return replace(view, begin=view.end - datetime.timedelta(days=1))
+            return replace(view, begin=before(view.end, datetime.timedelta(days=1)))
         return view
     return last_day(opened.database(), view)
 

@@ -11,8 +11,9 @@ of its session may be seen, since an order is made of both.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
+
+from fixfeed.dashboard.patterns import matches
 
 __all__ = ["EVERYTHING", "Scope", "cuts", "read_scope"]
 
@@ -74,9 +75,7 @@ class Scope:
         )
 
     def _allows(self, sender: str, target: str) -> bool:
-        return any(
-            fnmatchcase(sender, one) and fnmatchcase(target, other) for one, other in self._sides
-        )
+        return any(matches(sender, one) and matches(target, other) for one, other in self._sides)
 
 
 EVERYTHING = Scope(("*",))

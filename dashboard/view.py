@@ -3,9 +3,9 @@
 import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.patterns import matches
 from fixfeed.dashboard.scope import EVERYTHING, Scope, cuts
 from fixfeed.dashboard.search.search import Search, read_search
 
@@ -89,7 +89,7 @@ def seen_sessions(database: Database, view: View, *, both: bool = False) -> list
         if view.scope.allows(session, both=both)
         and (
             not view.sessions
-            or any(session == one or fnmatchcase(session, one) for one in view.sessions)
+            or any(session == one or matches(session, one) for one in view.sessions)
         )
     ]
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.moments import before
 from fixfeed.dashboard.view import View, seen_pairs, seen_sessions
 
 __all__ = ["Where", "grouped_by_time", "step_of"]
@@ -37,7 +38,7 @@ class Where:
         if view.begin:
             self.add(f"{column} >= ?", view.begin.date().isoformat())
         if view.end:
-            last = view.end - datetime.timedelta(microseconds=1)
+            last = before(view.end, datetime.timedelta(microseconds=1))
             self.add(f"{column} <= ?", last.date().isoformat())
         return self
 

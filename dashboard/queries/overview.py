@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.moments import after
 from fixfeed.dashboard.queries.conditions import Where, grouped_by_time
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
@@ -50,7 +51,7 @@ def last_day(database: Database, view: View) -> View:
     if newest is None:
         return view
     day = newest.replace(hour=0, minute=0, second=0, microsecond=0)
-    return replace(view, begin=day, end=day + datetime.timedelta(days=1))
+    return replace(view, begin=day, end=after(day, datetime.timedelta(days=1)))
 
 
 def counts(database: Database, view: View) -> Row:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.moments import before
 from fixfeed.dashboard.queries.conditions import Where
 from fixfeed.dashboard.view import View, seen_sessions
 
@@ -102,7 +103,7 @@ def minutes(database: Database, view: View, most: int = 20_000) -> list[Row]:
     if not (view.begin and view.end and sessions):
         return []
     first = view.begin.date()
-    last = (view.end - datetime.timedelta(microseconds=1)).date()
+    last = before(view.end, datetime.timedelta(microseconds=1)).date()
     all_days = [first + _ON_A_DAY * n for n in range(min((last - first).days + 1, 31))]
     keys = [f"{session} {day}" for session in sessions for day in all_days]
     # SQLite takes a partial index only if its condition is written out.

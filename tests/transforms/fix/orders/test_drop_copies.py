@@ -178,6 +178,16 @@ def test_many_messages_are_told_at_once_as_they_are_one_by_one():
     assert content(derive(whole, KNOWN)) == content(one_by_one(whole, KNOWN))
 
 
+def test_parties_may_have_any_bytes_in_their_names():
+    found = Day()
+    for number in range(500):
+        one = b"C%d" % number
+        found.send(b"A\0NN", b"BRK", number, b"D", (11, one), (38, b"100"), (55, b"X"))
+        found.report(b"A\0NN", number + 5, b"O" + one, b"E" + one, b"F", b"1", b"40", one=one)
+    whole = messages(b"".join(found.sent))
+    assert content(derive(whole, KNOWN)) == content(one_by_one(whole, KNOWN))
+
+
 @pytest.mark.parametrize("text", ["RISK", "->RISK", "BRK->", "BRK->RISK="])
 def test_what_is_no_session_of_drop_copies_is_told(text):
     with pytest.raises(DropCopyError, match="expected one such as BROKER->RISK"):

@@ -142,15 +142,19 @@ class Events:
         """Return whose OrderIDs are, as numbers of `pairs`, and which events are drop copies."""
         known = {name: number for number, name in enumerate(self.pairs)}
         of_orders, copied = self.pair.copy(), np.zeros(len(self), bool)
-        ends = pc.binary_join_element_wise(
-            *(self[name].fill_null("") for name in ("sender_comp_id", "target_comp_id")),
-            pc.is_in(self["msg_type"], pa.array(sorted(REPORTS))).cast(pa.string()),
-            "\0",
-        ).dictionary_encode()
-        codes = ends.indices.to_numpy()
-        for code, text in enumerate(ends.dictionary.to_pylist()):
-            sender, target, reports = text.split("\0")
-            firm = self.drop_copies.firm_of(sender, target, reports=reports == "true")
+        senders, targets = (
+            self[name].fill_null("").dictionary_encode()
+            for name in ("sender_comp_id", "target_comp_id")
+        )
+        reporting = flags(pc.is_in(self["msg_type"], pa.array(sorted(REPORTS))))
+        several = len(targets.dictionary)
+        sender_of = senders.indices.to_numpy().astype(np.int64)
+        ends = (sender_of * several + targets.indices.to_numpy()) * 2 + reporting
+        found, codes = np.unique(ends, return_inverse=True)
+        for code, both in enumerate((found // 2).tolist()):
+            sender = senders.dictionary[both // several].as_py()
+            target = targets.dictionary[both % several].as_py()
+            firm = self.drop_copies.firm_of(sender, target, reports=bool(found[code] % 2))
             if firm is not None:
                 of_orders[codes == code] = known.setdefault(firm, len(known))
             copied[codes == code] = self.drop_copies.copied(sender, target) is not None

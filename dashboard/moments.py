@@ -1,0 +1,23 @@
+"""Times before and after others; none is beyond the first and the last that there is."""
+
+import datetime
+
+__all__ = ["after", "before"]
+
+_FIRST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+_LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+
+
+def after(time: datetime.datetime, by: datetime.timedelta) -> datetime.datetime:
+    """Return a time in UTC so much later.
+
+    >>> last = datetime.datetime(9999, 12, 31, 23, 59, tzinfo=datetime.UTC)
+    >>> print(after(last, datetime.timedelta(days=1)))
+    9999-12-31 23:59:59.999999+00:00
+    """
+    return time + by if _LAST - time >= by else _LAST
+
+
+def before(time: datetime.datetime, by: datetime.timedelta) -> datetime.datetime:
+    """Return a time in UTC so much earlier."""
+    return time - by if time - _FIRST >= by else _FIRST

@@ -1,0 +1,90 @@
+"""What counterparties may send breaks no page and shows nobody more than the token allows."""
+
+import dataclasses
+import datetime
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from fixfeed.dashboard.api.tokens import Reader, new_token
+from fixfeed.dashboard.moments import before
+from fixfeed.dashboard.open import open_database
+from fixfeed.dashboard.queries import overview, sessions
+from fixfeed.dashboard.scope import read_scope
+from fixfeed.dashboard.view import View
+from tests.dashboard.test_api import client, pages
+from tests.transforms.fix.messages import encode
+
+LAST = b"99991231-23:59:59.999"
+
+
+def sent(sender, target, number, kind, *fields, time=b"20250102-09:00:00"):
+    head = [(35, kind), (49, sender), (56, target), (34, b"%d" % number), (52, time)]
+    return encode([*head, *fields]) + b"\n"
+
+
+FILL = [(17, b"E1"), (150, b"F"), (39, b"1"), (32, b"5"), (31, b"10"), (14, b"5")]
+LOG = [
+    sent(b"C1", b"BK", 1, b"D", (11, b"one"), (1, b"SECRET"), (55, b"SYM"), (38, b"9")),
+    sent(b"BK", b"C1", 1, b"8", (37, b"O1"), (11, b"one"), *FILL),
+    sent(b"BK", b"DC", 1, b"8", (37, b"O1"), *FILL),
+    sent(b"BK", b"DC", 2, b"8", (37, b"O1"), (17, b"E2"), *FILL[1:]),
+    sent(b"BROKER", b"X", 1, b"0"),
+    sent(b"[B]ROKER", b"X", 1, b"0"),
+    sent(b"TI", b"ME", 1, b"0", time=LAST),
+    sent(b"TI", b"ME", 2, b"0", time=b"00010101-00:00:00"),
+]
+
+
+@pytest.fixture
+def odd(database, tmp_path):
+    """The database with LOG, opened to be read."""
+    (tmp_path / "odd.log").write_bytes(b"".join(LOG))
+    words = ["--input", "odd.log", "--output", database, "--drop-copy", "BK->DC", "--quiet"]
+    subprocess.run([sys.executable, "-m", "fixfeed", *words], cwd=tmp_path, check=True)
+    with closing(open_database(database)) as read:
+        yield read
+
+
+def seen(database, *patterns):
+    """Who asks with a token for sessions of these patterns."""
+    token, digest = new_token()
+    readers = {digest: Reader("any", read_scope(list(patterns)))}
+    api = client(database, readers=readers, per_minute=100_000)
+    api.headers["Authorization"] = f"Bearer {token}"
+    return api
+
+
+def test_days_at_the_end_of_time_are_shown(odd):
+    api = client(odd, per_minute=100_000)
+    for path in ("/minutes", "/minutes?step=day", "/messages", "/sessions", "/latency"):
+        assert api.get(path).status_code == 200, path
+    assert len(pages(api, "/messages", "messages")) == len(LOG)
+    view = overview.last_day(odd, View())
+    assert overview.counts(odd, view)["messages"] == 1
+    assert len(sessions.minutes(odd, dataclasses.replace(view, sessions=("FIX.4.4:TI->ME",)))) == 1
+    first = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
+    assert before(first, datetime.timedelta(days=1)) == first
+
+
+def test_a_bracket_in_a_pattern_is_itself(odd):
+    for name in ("BROKER", "[B]ROKER"):
+        found = pages(seen(odd, f"{name}->*"), "/messages", "messages")
+        assert [row["session"] for row in found] == [f"FIX.4.4:{name}->X"]
+        asked = pages(client(odd), "/messages", "messages", session=f"FIX.4.4:{name}->?")
+        assert [row["session"] for row in asked] == [f"FIX.4.4:{name}->X"]
+
+
+def test_who_sees_drop_copies_alone_is_told_nothing_of_their_orders(odd):
+    copies, client_side = seen(odd, "BK<->DC"), seen(odd, "C1<->BK")
+    for path, name in (("/orders", "orders"), ("/executions", "executions")):
+        assert pages(copies, path, name) == []
+    assert len(pages(copies, "/messages", "messages")) == 2
+    (order,) = pages(client_side, "/orders", "orders")
+    assert order["account"] == "SECRET"
+    executions = pages(client_side, "/executions", "executions")
+    assert [row["exec_id"] for row in executions] == ["E1"]
+    everything = pages(client(odd), "/executions", "executions")
+    assert sorted(row["exec_id"] for row in everything) == ["E1", "E2"]
