@@ -40,8 +40,11 @@ def make_api(
     # Its pages of documentation would load scripts from another host.
     app = FastAPI(title="fixfeed", version="1", description=_ABOUT, docs_url=None, redoc_url=None)
     add_handlers(app)
-    for room in (messages, orders, sessions, quality, health):
-        app.include_router(room(database), dependencies=[Depends(known_parameters)])
+    # What another version has stored is not read as if it were of this one.
+    readable = [Depends(known_parameters), Depends(database.check)]
+    for room in (messages, orders, sessions, quality):
+        app.include_router(room(database), dependencies=readable)
+    app.include_router(health(database), dependencies=[Depends(known_parameters)])
     _describe_tokens(app)
     return Access(app, readers=readers, per_minute=per_minute)
 

@@ -13,6 +13,7 @@ from fixfeed.dashboard.filters import link, messages_link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, markdown, time_of
 from fixfeed.dashboard.markup.tile import tile_of, tiles_of
+from fixfeed.dashboard.moments import before
 from fixfeed.dashboard.queries import overview, sessions
 from fixfeed.dashboard.queries.anomalies import anomalies
 from fixfeed.dashboard.queries.conditions import step_of
@@ -53,19 +54,17 @@ def _counts(view: View) -> None:
     shown = shown_period(view)
     step = step_of(shown)
     now = overview.counts(database, shown)
-    before = None
+    past = None
     if shown.begin and shown.end:
-        length = shown.end - shown.begin
-        before = overview.counts(
-            database, replace(shown, begin=shown.begin - length, end=shown.begin)
-        )
+        begin = before(shown.begin, shown.end - shown.begin)
+        past = overview.counts(database, replace(shown, begin=begin, end=shown.begin))
     rows = overview.minutes(database, shown, step)
     tiles = [
-        tile_of("Messages", now["messages"], _against(now, before, "messages"),
+        tile_of("Messages", now["messages"], _against(now, past, "messages"),
                 messages_link(shown), _line(rows, "messages")),
-        tile_of("Rejects (3, 9, j)", now["rejects"], _against(now, before, "rejects"),
+        tile_of("Rejects (3, 9, j)", now["rejects"], _against(now, past, "rejects"),
                 messages_link(shown, type=list(overview.REJECTS)), _line(rows, "rejects")),
-        tile_of("Messages with defects", now["defective"], _against(now, before, "defective"),
+        tile_of("Messages with defects", now["defective"], _against(now, past, "defective"),
                 messages_link(shown, q="defects exists"), _line(rows, "defective")),
         tile_of("Failures", opened.failures(), "of all times: what is no message", "quality"),
     ]  # fmt: skip
@@ -74,10 +73,10 @@ def _counts(view: View) -> None:
     st.caption(_told(shown, live=not (view.begin or view.end)))
 
 
-def _against(now: dict[str, int], before: dict[str, int] | None, name: str) -> str:
-    if not before or not before[name]:
+def _against(now: dict[str, int], past: dict[str, int] | None, name: str) -> str:
+    if not past or not past[name]:
         return ""
-    return f"{(now[name] - before[name]) / before[name]:+.0%} against the period before"
+    return f"{(now[name] - past[name]) / past[name]:+.0%} against the period before"
 
 
 def _line(rows: Sequence[dict[str, Any]], name: str) -> list[int]:

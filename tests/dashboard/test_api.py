@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import re
+import sqlite3
 import subprocess
 import sys
 import urllib.error
@@ -555,3 +556,19 @@ def test_a_database_that_does_not_answer_is_a_503(tmp_path):
             answer = client(database).get("/messages")
             assert answer.status_code == 503
             assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_database_of_another_version_or_without_tables_is_a_503(tmp_path):
+    tables = (
+        ("empty", "select 1", "store logs in it"),
+        ("older", "create table schema_version as select 1 as version", "fixfeed migrate"),
+        ("newer", "create table schema_version as select 999 as version", "the newer fixfeed"),
+    )
+    for name, statement, said in tables:
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as connection:
+            connection.execute(statement)
+        with closing(open_database(f"sqlite:///{tmp_path}/{name}.db")) as database:
+            for path in ("/messages", "/orders", "/runs", "/minutes"):
+                answer = client(database).get(path)
+                assert answer.status_code == 503
+                assert said in answer.json()["detail"]
