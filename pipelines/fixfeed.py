@@ -70,8 +70,10 @@ def command() -> int:
     """
     code = main()
     if "fixfeed.pipelines.run" in sys.modules:
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                if stream is not None:  # it is closed
+                    stream.flush()
         os._exit(code)
     return code
 
