@@ -63,6 +63,7 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=8388608
 log.cleaner.backoff.ms=200
+log.retention.ms=-1
 log.retention.check.interval.ms=500
 log.segment.delete.delay.ms=0
 num.network.threads=2
