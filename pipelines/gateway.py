@@ -19,7 +19,7 @@ from pathlib import Path
 from fixfeed.io.live.gateway import Gateway
 from fixfeed.io.live.listener import CannotListen, Listener
 from fixfeed.io.live.spool import DEFAULT as SPOOL
-from fixfeed.pipelines import log
+from fixfeed.pipelines import instruments, log
 from fixfeed.pipelines.endpoint import HOST, Endpoint, read_port
 from fixfeed.pipelines.gateway_metrics import GatewayMetrics
 from fixfeed.pipelines.listeners import LISTENING, listeners_of
@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="how lines of the log on standard error are written (default: text)",
     )
     log.start(program=_PROGRAM)
+    instruments.alone()
     options = read_words(parser, arguments)
     log.start(options.log_format, program=_PROGRAM)
     try:

@@ -5,12 +5,14 @@ end of counters, times as Unix seconds. A label has few values: what the user ha
 word of the protocol; never the name of a file, a symbol or an id.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import prometheus_client
+from prometheus_client import values
 
-__all__ = ["COUNTED", "GATEWAY", "TOLD", "Instrument", "made"]
+__all__ = ["COUNTED", "GATEWAY", "TOLD", "Instrument", "alone", "made"]
 
 # There would be one more gauge for each counter: when it was made.
 prometheus_client.disable_created_metrics()
@@ -149,3 +151,12 @@ def made(
                 name, one.help, one.labels, registry=registry, buckets=one.buckets
             )
     return result
+
+
+def alone() -> None:
+    """Let metrics that are made from now on be of this process alone, in no run's folder.
+
+    That of a run that is over, or that a shell names, may not be there.
+    """
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    values.ValueClass = values.MutexValue

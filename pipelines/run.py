@@ -14,13 +14,12 @@ from pathlib import Path
 
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.io.tracing import NoTracing, flush, span, start
-from fixfeed.pipelines import batch, dry_run, stream
+from fixfeed.pipelines import batch, dry_run, instruments, metrics, stream
 from fixfeed.pipelines.durations import seconds_until
 from fixfeed.pipelines.endings import OWN_ERROR, STOPPED, Ending
 from fixfeed.pipelines.endpoint import Endpoint
 from fixfeed.pipelines.health import served
 from fixfeed.pipelines.job import Job
-from fixfeed.pipelines.metrics import COUNTERS
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.options import read_settings
 from fixfeed.pipelines.run_metrics import RunMetrics
@@ -62,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 serving.enter_context(served(settings.health_port, job.health, job.say))
             if settings.metrics_port is not None:
                 address = settings.metrics_host, settings.metrics_port
-                endpoint.listen(address, RunMetrics(job, folder / COUNTERS), job.say)
+                endpoint.listen(address, RunMetrics(job, folder / metrics.COUNTERS), job.say)
                 wait = settings.metrics_wait
             code = _traced(job, folder)
             endpoint.keep()
@@ -91,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         watch.workers.kill()
         endpoint.keep()
         shutil.rmtree(folder, ignore_errors=True)
+        instruments.alone()
 
 
 def _traced(job: Job, folder: Path) -> int:

@@ -1,5 +1,6 @@
 """Metrics are given to whom asks, and are those that the documents name."""
 
+import os
 import re
 import urllib.request
 from pathlib import Path
@@ -148,3 +149,13 @@ def test_of_very_many_sessions_the_first_are_told_apart(tmp_path):
     ]
     assert len(set(found)) == len(found) == 201
     assert "others" in found
+
+
+def test_counters_of_a_run_that_is_over_are_nobody_elses(monkeypatch, tmp_path):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "gone"))
+    assert main(["gateway", "tcp://127.0.0.1:0", "--metrics-port=http"]) == 2
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "day.log").write_bytes(encode([(35, b"0")]) + b"\n")
+    assert main(["--input", "day.log", "--quiet"]) == 0
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+    assert main(["gateway", "tcp://127.0.0.1:0", "--metrics-port=http"]) == 2
