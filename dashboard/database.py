@@ -120,8 +120,7 @@ class Database(ABC, Generic[_Connection]):
 
     def check(self) -> None:
         """Raise `Trouble` unless the database answers, and has the schema of this version."""
-        tables = {row["name"] for row in self.rows(self._tables)}
-        if "schema_version" not in tables:
+        if not self.has_table("schema_version"):
             raise Trouble(
                 Kind.EMPTY,
                 f"{self.place} holds nothing of fixfeed's yet: store logs in it with "
@@ -143,7 +142,8 @@ class Database(ABC, Generic[_Connection]):
 
     def has_table(self, name: str) -> bool:
         """Return whether there is a table or view of this name."""
-        return any(row["name"] == name for row in self.rows(self._tables))
+        found = f"select name from ({self._tables}) found where name = ?"
+        return bool(self.rows(found, name))
 
     def plan(self, statement: str, *values: Any) -> str:
         """Return how the database would run a query, as its EXPLAIN says."""

@@ -8,10 +8,10 @@ import streamlit as st
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.open import open_database
 from fixfeed.dashboard.queries.codes import Names, names_in
-from fixfeed.dashboard.queries.overview import kinds, newest_minute
+from fixfeed.dashboard.queries.overview import newest_minute
 from fixfeed.dashboard.queries.quality import failures_by_reason
-from fixfeed.dashboard.serve import VARIABLE
-from fixfeed.dashboard.view import known_sessions
+from fixfeed.dashboard.streamlit_app import VARIABLE
+from fixfeed.dashboard.view import known_kinds, known_sessions
 
 __all__ = ["database", "failures", "names", "newest", "sessions", "types"]
 
@@ -48,7 +48,7 @@ def sessions() -> list[str]:
 
 @st.cache_data(ttl=60, show_spinner=False)
 def _types(uri: str) -> list[str]:
-    return kinds(_opened(uri))
+    return known_kinds(_opened(uri))
 
 
 def types() -> list[str]:

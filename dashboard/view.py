@@ -9,7 +9,7 @@ from fixfeed.dashboard.patterns import matches
 from fixfeed.dashboard.scope import EVERYTHING, Scope, cuts
 from fixfeed.dashboard.search.search import Search, read_search
 
-__all__ = ["View", "known_sessions", "seen_pairs", "seen_sessions"]
+__all__ = ["View", "known_kinds", "known_sessions", "seen_pairs", "seen_sessions"]
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,15 @@ class View:
         return read_search(self.text)
 
 
-_EACH = """with recursive kinds (kind) as (
+_KINDS = """with recursive kinds (kind) as (
   select min(msg_type) from minute_counts
   union all
   select (select min(msg_type) from minute_counts where msg_type > kind) from kinds
   where kind is not null
-), each (kind, session) as (
+)"""
+"""Steps over the index by type, however many rows each has."""
+
+_EACH = f"""{_KINDS}, each (kind, session) as (
   select kind, (select min(session) from minute_counts where msg_type = kind) from kinds
   where kind is not null
   union all
@@ -62,6 +65,14 @@ _EACH = """with recursive kinds (kind) as (
 select session from each where session is not null
 union select session from minute_counts where msg_type is null and session is not null"""
 """Steps over the index by type, session and minute: some microseconds for each type of each."""
+
+
+def known_kinds(database: Database) -> list[str]:
+    """Return the types of all messages that there are, in order."""
+    return [
+        row["kind"]
+        for row in database.rows(f"{_KINDS} select kind from kinds where kind is not null")
+    ]
 
 
 def known_sessions(database: Database) -> list[str]:

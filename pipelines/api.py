@@ -5,9 +5,6 @@ there. Each request is a line on standard error, a JSON object. It runs until SI
 """
 
 import argparse
-import contextlib
-import signal
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,11 +78,10 @@ def _print_token() -> None:
 
 def _serve(database: Database, options: argparse.Namespace) -> None:
     try:
-        import uvicorn
-
-        from fixfeed.dashboard.api.access import audit_to_stderr, is_loopback
+        from fixfeed.dashboard.api.access import is_loopback
         from fixfeed.dashboard.api.app import make_api
         from fixfeed.dashboard.api.tokens import TokensError, read_tokens
+        from fixfeed.dashboard.serving import address_of, listen, serve
     except ImportError as error:
         raise _Refused(f"the package {error.name} is missing: pip install 'fixfeed[api]'") from None
     if options.trace is not None:
@@ -109,31 +105,16 @@ def _serve(database: Database, options: argparse.Namespace) -> None:
     except Trouble as trouble:
         _say(f"note: {trouble}; until then requests are answered with 503")
     app = make_api(database, readers=readers, per_minute=options.requests_per_minute)
-    audit_to_stderr()
-    with _listening(options.host, options.port) as listener:
-        host, port = listener.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        _say(f"answers at http://{shown}:{port}/ for {database.place}; /openapi.json lists what")
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, lifespan="off"
-        )
-        # It heeds both signals, ends in order, and then raises them again.
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
-    flush()
-    database.close()
-
-
-def _listening(host: str, port: int) -> socket.socket:
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        return socket.create_server(address[:2], family=family, backlog=128)
+        listener = listen(options.host, options.port)
     except (OSError, OverflowError) as error:
         said = error.strerror if isinstance(error, OSError) else error
-        raise _Refused(f"cannot listen at {host}, port {port}: {said}") from None
+        raise _Refused(f"cannot listen at {options.host}, port {options.port}: {said}") from None
+    with listener:
+        _say(f"answers at {address_of(listener)} for {database.place}; /openapi.json lists what")
+        serve(app, listener, server_header=False, lifespan="off")
+    flush()
+    database.close()
 
 
 def _say(text: str) -> None:

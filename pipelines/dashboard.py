@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> None:
     from fixfeed.dashboard.api.tokens import TokensError, read_tokens
     from fixfeed.dashboard.open import open_database
-    from fixfeed.dashboard.serve import LOOPBACK, app_of, listen, serve
+    from fixfeed.dashboard.serving import address_of, listen, serve
+    from fixfeed.dashboard.streamlit_app import LOOPBACK, app_of
     from fixfeed.dashboard.trouble import Trouble
 
     database = open_database(options.uri)
@@ -84,8 +85,7 @@ def _serve(options: argparse.Namespace) -> None:
             "--port or --host"
         ) from None
     with listener:
-        host, port = listener.getsockname()[:2]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        address = address_of(listener)
         if not loopback:
             _say(
                 f"note: whoever reaches {address} reads all messages; put what asks for a password "

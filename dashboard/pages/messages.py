@@ -173,12 +173,7 @@ _COLUMNS = {
 
 
 def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    names = opened.names()
-
-    def named(row: Row, field: str, column: str) -> str:
-        value = row[column]
-        return (names(row, field, value) or value) if value else ""
-
+    named = opened.names().or_value
     return {
         "Time (UTC)": [_time(row) for row in rows],
         "Type": [named(row, "MsgType", "msg_type") for row in rows],

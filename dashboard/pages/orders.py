@@ -134,12 +134,7 @@ _COLUMNS = {
 
 
 def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    names = opened.names()
-
-    def named(row: Row, field: str, column: str) -> str:
-        value = row[column]
-        return (names(row, field, value) or value) if value else ""
-
+    named = opened.names().or_value
     return {
         "Began (UTC)": [time_of(row["first_message_at"]) or "no time" for row in rows],
         "Status": [named(row, "OrdStatus", "ord_status") or "no report" for row in rows],

@@ -26,6 +26,11 @@ class Names:
             keys[2] = keys[0].partition(":")[0]  # an order has no BeginString of its own
         return self.meanings.of(field, value, keys, several=False)
 
+    def or_value(self, row: Mapping[str, Any], field: str, column: str) -> str:
+        """Return what the value in a column is called, else the value; `` if there is none."""
+        value = row[column]
+        return (self(row, field, value) or value) if value else ""
+
 
 def names_in(database: Database) -> Names:
     """Return the names of a database. Raises `Trouble`."""

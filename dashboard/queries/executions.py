@@ -77,16 +77,18 @@ def _of_reports(
     if not times:
         return []
     end, ids = database.among(list(times))
-    seen = Condition("true")
+    seen, orders = Condition("true"), ""
     if pairs is not None:
         # A fill that a drop copy reports tells what its order has said, in another session.
-        own, orders = (among(database, f"{one}.session_pair", pairs) for one in ("e", "orders"))
-        seen = Condition(f"{own.sql} and {orders.sql}", (*own.values, *orders.values))
+        orders = " join orders on orders.order_key = o.order_key"
+        both = [among(database, f"{one}.session_pair", pairs) for one in ("e", "orders")]
+        seen = Condition(
+            " and ".join(one.sql for one in both), tuple(v for one in both for v in one.values)
+        )
     rows = database.rows(
         f"select {', '.join(f'e.{name}' for name in EXECUTIONS)}"
         " from order_messages o join executions e"
-        " on e.order_key = o.order_key and e.message_id = o.message_id"
-        " join orders on orders.order_key = o.order_key"
+        f" on e.order_key = o.order_key and e.message_id = o.message_id{orders}"
         f" where o.message_id {end} and {seen.sql}",
         ids,
         *seen.values,

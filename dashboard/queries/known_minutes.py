@@ -13,6 +13,7 @@ from fixfeed.dashboard.queries.order_of_time import TIME_SQL, among
 from fixfeed.dashboard.search.conditions import condition
 from fixfeed.dashboard.search.groups import without_groups_of
 from fixfeed.dashboard.search.search import Search
+from fixfeed.dashboard.view import known_kinds
 from fixfeed.transforms.fix.rules.conditions import Term
 from fixfeed.transforms.protocol import default_protocol
 
@@ -76,23 +77,14 @@ def _times(
 def _minutes_of_groups(database: Database, keys: tuple[str, ...]) -> set[datetime.datetime] | None:
     """Return the minutes of the messages of types that may have the field in a group."""
     plain = frozenset.intersection(*map(without_groups_of, keys))
-    kinds = [row["msg_type"] for row in database.rows(_KINDS)]
-    asked = among(database, "msg_type", [kind for kind in kinds if kind not in plain])
+    grouping = [kind for kind in known_kinds(database) if kind not in plain]
+    asked = among(database, "msg_type", grouping)
     rows = database.rows(
         f"select minute from minute_counts where (msg_type is null or {asked.sql})"
         f" and minute is not null group by minute limit {_MOST + 1}",
         *asked.values,
     )
     return None if len(rows) > _MOST else {row["minute"] for row in rows}
-
-
-_KINDS = """with recursive kinds (msg_type) as (
-  select min(msg_type) from minute_counts
-  union all
-  select (select min(c.msg_type) from minute_counts c where c.msg_type > kinds.msg_type) from kinds
-  where kinds.msg_type is not null
-)
-select msg_type from kinds where msg_type is not null"""
 
 
 def _read_plainly(database: Database) -> bool:

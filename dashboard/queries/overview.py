@@ -20,7 +20,6 @@ __all__ = [
     "REJECTS",
     "by_session",
     "counts",
-    "kinds",
     "last_day",
     "minutes",
     "newest_minute",
@@ -83,21 +82,6 @@ def minutes(database: Database, view: View, step: str = "minute") -> list[Row]:
         *where.values,
         types={"time": TIME},
     )
-
-
-_KINDS = """with recursive kinds (kind) as (
-  select min(msg_type) from minute_counts
-  union all
-  select (select min(msg_type) from minute_counts where msg_type > kind) from kinds
-  where kind is not null
-)
-select kind from kinds where kind is not null"""
-"""Steps over the index by type, however many rows each has."""
-
-
-def kinds(database: Database) -> list[str]:
-    """Return the types of messages that there are, in order."""
-    return [row["kind"] for row in database.rows(_KINDS)]
 
 
 def by_session(database: Database, view: View) -> list[Row]:

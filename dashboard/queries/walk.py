@@ -5,6 +5,7 @@ import time as clock
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fixfeed.dashboard import moments
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.cursor import Place
 from fixfeed.dashboard.queries.known_minutes import known_minutes
@@ -19,7 +20,6 @@ _LARGEST_PIECE = 200_000
 _CANDIDATES = 500  # rows that are checked at once
 _MINUTES = 500  # that are asked for at once
 _MINUTE = datetime.timedelta(minutes=1)
-_LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 
 class Walk:
@@ -143,7 +143,7 @@ class Walk:
         begin = end = None
         total = 0
         for minute, count in minutes:
-            after = minute + min(_MINUTE, _LAST - minute)
+            after = moments.after(minute, _MINUTE)
             adjacent = after == begin if self.older else minute == end
             if begin is None or end is None or not adjacent or total > self._piece:
                 if begin is not None and end is not None:

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 import fixfeed.dashboard
-from fixfeed.dashboard.serve import VARIABLE
+from fixfeed.dashboard.streamlit_app import VARIABLE
 from tests.dashboard.sample_day import sample_logs, sample_sqlite  # noqa: F401
 
 APP = Path(fixfeed.dashboard.__path__[0]) / "pages" / "app.py"

@@ -8,7 +8,7 @@ import pytest
 
 from fixfeed.dashboard.queries import overview
 from fixfeed.dashboard.queries.conditions import step_of
-from fixfeed.dashboard.view import View
+from fixfeed.dashboard.view import View, known_kinds
 from tests.dashboard.queries.plans import plans_of
 
 RETAIL = "FIX.4.4:RETAIL->BROKER"
@@ -84,7 +84,7 @@ def test_sessions_types_symbols_and_reasons(day, view, messages):
     assert {row["session"]: row["messages"] for row in by_session} == Counter(
         row["session"] for row in found
     )
-    assert overview.kinds(day) == sorted({row["msg_type"] for row in messages})
+    assert known_kinds(day) == sorted({row["msg_type"] for row in messages})
     orders = day.rows("select symbol, text, rejects from orders where symbol is not null")
     symbols = overview.symbols(day, view, limit=100)
     assert {row["symbol"]: row["orders"] for row in symbols} == Counter(

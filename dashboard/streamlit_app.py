@@ -1,28 +1,21 @@
-"""Serves the pages: Streamlit's app, and the API beside it, in one process."""
+"""The app of the pages: Streamlit's, and the API beside it, in one process."""
 
-import contextlib
 import os
-import signal
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
-import uvicorn
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 from streamlit import config
 
-from fixfeed.dashboard.api.access import audit_to_stderr
 from fixfeed.dashboard.api.app import make_api
 from fixfeed.dashboard.api.tokens import Reader
 from fixfeed.dashboard.database import Database
 
-__all__ = ["LOOPBACK", "OPTIONS", "VARIABLE", "app_of", "listen", "serve"]
-
-__all__ = ["LOOPBACK", "OPTIONS", "VARIABLE", "app_of", "listen", "serve"]
+__all__ = ["LOOPBACK", "OPTIONS", "VARIABLE", "app_of"]
 
 VARIABLE = "FIXFEED_DASHBOARD_DATABASE"
 """The variable of the environment that has the URI of the database."""
@@ -65,19 +58,3 @@ def app_of(
         routes=[Mount("/api", make_api(database, readers=readers))],
         middleware=known if loopback else [],
     )
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; raises `OSError`."""
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    return socket.create_server(address[:2], family=family, backlog=128)
-
-
-def serve(app: st.App, listener: socket.socket) -> None:
-    """Serve until a signal asks to stop."""
-    audit_to_stderr()
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-    # It heeds both signals, ends in order, and then raises them again.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])

@@ -1,0 +1,36 @@
+"""Listens at an address, and serves an ASGI app there until a signal asks to stop."""
+
+import contextlib
+import signal
+import socket
+from typing import Any
+
+import uvicorn
+
+from fixfeed.dashboard.api.access import audit_to_stderr
+
+__all__ = ["address_of", "listen", "serve"]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; raises `OSError` or `OverflowError`."""
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    return socket.create_server(address[:2], family=family, backlog=128)
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return where a browser finds it: `http://127.0.0.1:8000/`."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def serve(app: Any, listener: socket.socket, **settings: Any) -> None:
+    """Serve until SIGTERM or Ctrl-C; each request is a line of audit. `settings` are uvicorn's."""
+    audit_to_stderr()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, **settings))
+    # It heeds both signals, ends in order, and then raises them again.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
