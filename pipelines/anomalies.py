@@ -11,11 +11,10 @@ from contextlib import closing
 from typing import Any
 
 import orjson
-from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.sql.derive_anew import kept_settings
-from fixfeed.pipelines.asking import opened_to_ask, printed, shown
+from fixfeed.pipelines.asking import opened_to_ask, print_as_json, print_as_table
 from fixfeed.pipelines.deriving_by import KINDS, SEVERITIES, shown_rules
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import read_words
@@ -59,16 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"fixfeed anomalies: {error}", file=sys.stderr)
         return 2
     if options.json:
-        for row in rows:
-            values = dict(zip(names, row, strict=True))
-            line = orjson.dumps(values, shown, orjson.OPT_PASSTHROUGH_DATETIME)
-            sys.stdout.buffer.write(line + b"\n")
-        sys.stdout.buffer.flush()
-        return 0
-    table = Table(*names, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(shown, row))
-    printed(table, f"{len(rows):,} anomalies")
+        print_as_json(names, rows, orjson.OPT_PASSTHROUGH_DATETIME)
+    else:
+        print_as_table(names, rows, "anomalies")
     return 0
 
 

@@ -2,10 +2,13 @@
 
 import datetime
 import sys
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import orjson
 from rich.console import Console, RenderableType
+from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.sql.open import open_store
@@ -13,7 +16,7 @@ from fixfeed.io.sql.store import Store
 from fixfeed.io.sql.to_derive import waiting
 from fixfeed.pipelines.sinks import sink_of
 
-__all__ = ["opened_to_ask", "printed", "shown"]
+__all__ = ["opened_to_ask", "print_as_json", "print_as_table", "printed", "shown"]
 
 _WIDTH = 240  # of what is not printed on a terminal
 
@@ -62,3 +65,19 @@ def printed(*parts: RenderableType) -> None:
         console.width = _WIDTH
     for part in parts:
         console.print(part)
+
+
+def print_as_json(names: Sequence[str], rows: Sequence[Sequence[Any]], option: int = 0) -> None:
+    """Print rows on standard output, one JSON object a line; `option` is orjson's."""
+    for row in rows:
+        values = dict(zip(names, row, strict=True))
+        sys.stdout.buffer.write(orjson.dumps(values, shown, option) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def print_as_table(names: Sequence[str], rows: Sequence[Sequence[Any]], kind: str) -> None:
+    """Print rows on standard output as a table, with how many of what there are below."""
+    table = Table(*names, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(shown, row))
+    printed(table, f"{len(rows):,} {kind}")

@@ -8,11 +8,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 
-import orjson
-from rich.table import Table
-
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.pipelines.asking import opened_to_ask, printed, shown
+from fixfeed.pipelines.asking import opened_to_ask, print_as_json, print_as_table
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import read_words
 from fixfeed.transforms.protocol import default_protocol
@@ -48,15 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"fixfeed orders: {error}", file=sys.stderr)
         return 2
     if options.json:
-        for row in rows:
-            values = dict(zip(names, row, strict=True))
-            sys.stdout.buffer.write(orjson.dumps(values, default=shown) + b"\n")
-        sys.stdout.buffer.flush()
-        return 0
-    table = Table(*names, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(shown, row))
-    printed(table, f"{len(rows):,} orders")
+        print_as_json(names, rows)
+    else:
+        print_as_table(names, rows, "orders")
     return 0
 
 
