@@ -77,7 +77,7 @@ day.log @ 12 · 2025-01-02 09:30:00.500000 · in · FIX.4.4:A->B · NewOrderSing
     44 Price                       1,5 ! bad_value: a value is none of its field's type
     10 CheckSum                    {ORDER[-4:-1].decode()}
 
-day.log @ {at} ! no_msg_type: a message without MsgType (35)
+day.log @ {at} ! no_msg_type: a message without MsgType (35), or with one of more than 250 bytes
     8=FIX.4.4|x=1|\\x1b[2J
 
 day.log @ {LOG.index(BEAT)} · 2025-01-02 09:30:00.500000 · FIX.4.4:A->B · Heartbeat
@@ -102,7 +102,7 @@ def test_compact_is_one_line_a_message_with_groups_in_brackets(shown):
         "NoPartySubIDs=1 [PartySubID=NY PartySubIDType=25(Location/desk)]] "
         "[PartyID=Q PartyIDSource=D(Proprietary/custom code)] Side=1(Buy) "
         "Price=1,5 ! bad_value: a value is none of its field's type\n"
-        f"day.log @ {LOG.index(BAD)} ! no_msg_type: a message without MsgType (35): "
+        f"day.log @ {LOG.index(BAD)} ! no_msg_type: "
         "8=FIX.4.4|x=1|\\x1b[2J\n"
         f"{head} A->B #7 Heartbeat\n"
     )
