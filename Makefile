@@ -16,8 +16,8 @@ help: ## show what there is to make
 
 venv: .venv/ready ## make the virtual environment that all the others use
 
-services: ## install the servers that tests start (Debian packages as root or with sudo, jars)
-	tests/services/install_services.sh
+services: venv ## install the servers that tests start (Debian packages as root or with sudo, jars)
+	PATH="$(CURDIR)/$(BIN):$$PATH" tests/services/install_services.sh
 
 kafka: venv services ## a Kafka broker on the loopback, to try it; prints its address, ends with Ctrl-D
 	$(BIN)/python -m tests.services.kafka_server

@@ -2,7 +2,8 @@
 # Installs what the tests start themselves, where it is missing: PostgreSQL, jq, Chromium, and Java,
 # Maven and openssl for a Kafka broker, whose jars (43 MB) go once into the folder
 # ${XDG_CACHE_HOME:-~/.cache}/fixfeed-tests/kafka. Prometheus is unpacked beside it from Debian's
-# package, as installing that would start a service.
+# package, as installing that would start a service. Flink comes from PyPI, and Beam's job server
+# for it from Maven (280 MB).
 set -eu
 here=$(dirname "$0")
 missing=""
@@ -44,4 +45,23 @@ if ! cmp -s "$here/kafka/pom.xml" "$jars/pom.xml"; then
     mvn -q -B -ntp -f "$here/kafka/pom.xml" dependency:copy-dependencies \
         -DincludeScope=runtime -DoutputDirectory="$jars"
     cp "$here/kafka/pom.xml" "$jars/pom.xml"
+fi
+
+# Flink is packed for Python alone, with much that a cluster without Table API does not need.
+flink="$cache/flink"
+if ! cmp -s "$here/flink/pom.xml" "$flink/pom.xml"; then
+    rm -rf "$flink"
+    mkdir -p "$flink/build"
+    cp "$here/flink/pom.xml" "$flink/build"
+    mvn -q -B -ntp -f "$flink/build/pom.xml" package &
+    maven=$!
+    version=$(sed -n 's:.*<flink.version>\(.*\)</flink.version>.*:\1:p' "$here/flink/pom.xml")
+    python3 -m pip download -q --no-deps -d "$flink/build" "apache-flink-libraries==$version"
+    tar xzf "$flink/build/apache-flink-libraries-$version.tar.gz" -C "$flink" \
+        --strip-components=2 --no-same-owner --wildcards \
+        '*/deps/lib/flink-dist-*' '*/deps/lib/log4j-*' '*/deps/plugins/metrics-prometheus/*'
+    wait "$maven"
+    mv "$flink/build/target/job-server.jar" "$flink/job-server.jar"
+    rm -rf "$flink/build"
+    cp "$here/flink/pom.xml" "$flink/pom.xml"
 fi
