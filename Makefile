@@ -3,7 +3,7 @@ BIN := .venv/bin
 MESSAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help kills venv services demo dashboard screenshot kafka sample test lint types bench torture check clean
+.PHONY: help kills venv services demo dashboard screenshot kafka compose images sample test lint types bench torture check clean
 
 help: ## show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,12 @@ dashboard: venv ## sample logs, the job into SQLite, and its pages in the browse
 screenshot: venv services ## the pictures in the documents
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo.sh --quiet || [ $$? = 3 ]
 	$(BIN)/python tools/screenshot.py demo/fixfeed.db docs/pictures
+
+images: ## build the image of deploy/docker, where docker or podman runs
+	tools/compose.sh build
+
+compose: ## build it, and start all services of deploy/compose on this machine
+	tools/compose.sh
 
 test: venv services ## all tests, on real servers
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests

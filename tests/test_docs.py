@@ -87,6 +87,8 @@ def test_the_example_pipeline_runs(tmp_path):
 ELSEWHERE = {
     "make demo": "tests/test_readme.py",
     "python -m benchmarks.dashboard --messages 150000": "minutes",
+    "make compose": "tests/deploy/test_compose.py; no engine runs where tests do",
+    "make images": "tests/deploy/test_image.py; no engine runs where tests do",
     "make dashboard": "serves until it is stopped; tests/dashboard/browser",
     "make screenshot": "writes into docs/pictures",
     "pip install 'fixfeed[dashboard]'": "requirements.txt, whose extra has it",
