@@ -21,8 +21,12 @@ _PASSING = (
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
     KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
 )
-"""Errors while brokers start: librdkafka does not call them retriable, and the next commit is."""
+"""Errors while brokers start, or a topic is gone, which others tell: the next commit may do.
+
+librdkafka does not call them retriable.
+"""
 
 
 class Group:

@@ -9,13 +9,14 @@ committed yet comes again.
 
 import gc
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.assigned import Assigned
-from fixfeed.io.kafka.beginning import EARLIEST, Beginning
+from fixfeed.io.kafka.assignment import Assignment
+from fixfeed.io.kafka.beginning import Beginning
 from fixfeed.io.kafka.beside import beside
 from fixfeed.io.kafka.client import (
     Consumer,
@@ -28,7 +29,7 @@ from fixfeed.io.kafka.client import (
 )
 from fixfeed.io.kafka.group import Group
 from fixfeed.io.kafka.looking import Looking, Topics, in_background
-from fixfeed.io.kafka.records import Partition, PartitionId, Records
+from fixfeed.io.kafka.records import Records
 from fixfeed.io.kafka.troubles import Troubles
 from fixfeed.io.lag import Lag
 from fixfeed.io.stream import Stored
@@ -84,10 +85,8 @@ class KafkaTopics:
         given why no broker can be asked, as long as that is so, and then ``.
         """
         self._address = address
-        self._protocol = protocol
         self._stored = stored
         self._stop = stop
-        self._longest = longest
         self._troubles = Troubles(address.shown, say, away)
         self._looking = Looking(address)
         self.ended = not self._looking.until_answered(_check, self._troubles.away, stop)
@@ -108,10 +107,17 @@ class KafkaTopics:
             },
         )
         self._group.use(self._consumer)
-        self._beginning = Beginning(address, self._consumer, stored)
-        self._ids: dict[str, str] = {}
+        self._assignment = Assignment(
+            self._assigned,
+            self._consumer,
+            Beginning(address, self._consumer, stored),
+            self._looking,
+            self._troubles,
+            wait=self._wait,
+            protocol=protocol,
+            longest=longest,
+        )
         self._blocks: deque[tuple[Block, Assigned, int]] = deque()
-        self._beyond: dict[tuple[str, int], int] = {}
         self._flushed: dict[tuple[str, int], int] | None = None
         self._closed = False
         if not stored.remember:
@@ -223,51 +229,7 @@ class KafkaTopics:
                 self._wait(self._assigned[key], self._assigned[key].partition.blocks(records))
         # After the records that came before them: what is missing begins where they end.
         for message in failed:
-            self._failed((message.topic(), message.partition()), message.error())
-
-    def _failed(self, key: tuple[str, int], error: KafkaError) -> None:
-        """Go on after an error of a partition, if there is a way."""
-        one = self._assigned.get(key)
-        topic, number = key
-        if one is None:
-            return
-        if error.code() != KafkaError._AUTO_OFFSET_RESET:
-            self._looking.soon()
-            if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                self._troubles.about(topic, f"the right READ on topic {topic} is missing")
-            elif error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                text = f"partition {number} of {topic}: {error.str()}"
-                self._troubles.about(f"{topic}/{number}", text)
-            return
-        try:
-            low, high = self._beginning.watermarks(topic, number)
-        except KafkaTrouble as trouble:
-            self._troubles.away(trouble)
-            low, high = 0, one.partition.next
-        if one.partition.next < low:
-            missed = low - one.partition.next
-            why = (
-                f"partition {number} of {topic}: {missed:,} records from offset "
-                f"{one.partition.next:,} on were deleted (retention) before they were read"
-            )
-            self._troubles.say(why)
-            self._wait(one, one.partition.missed(low, why))
-        elif one.partition.next > high:
-            # Or the topic is another one by now, as a look at it tells.
-            self._consumer.incremental_unassign([one.at(0)])
-            self._beyond[key] = high
-            self._looking.soon()
-            return
-        self._assign([one])
-
-    def _assign(self, some: Sequence[Assigned]) -> None:
-        """Have partitions read on from their next offset."""
-        again = [one.at(0) for one in some]
-        known = {(one.topic, one.partition) for one in self._consumer.assignment()}
-        old = [one for one in again if (one.topic, one.partition) in known]
-        if old:
-            self._consumer.incremental_unassign(old)
-        self._consumer.incremental_assign([one.at(one.partition.next) for one in some])
+            self._assignment.failed((message.topic(), message.partition()), message.error())
 
     # The topics.
 
@@ -279,89 +241,17 @@ class KafkaTopics:
         try:
             topics = look.result()
             self._troubles.answered()
-            self._take(topics)
+            self._assignment.take(topics)
         except KafkaTrouble as trouble:
             self._troubles.away(trouble)
 
     def _begin(self, topics: Topics) -> None:
         """Take the topics that there are at the start."""
         _check(topics)
-        self._take(topics, at_start=True)
+        self._assignment.take(topics, at_start=True)
         self._troubles.answered()
         if not topics:
             self._troubles.say(f"no topic matches {', '.join(self._address.topics)} yet")
-
-    def _take(self, topics: Topics, *, at_start: bool = False) -> None:
-        for topic in [one for one in self._ids if one not in topics]:
-            self._troubles.about(topic, f"topic {topic} is gone; it is read again once it is there")
-            self._drop(topic)
-        new: list[PartitionId] = []
-        for name, found in topics.items():
-            if isinstance(found, KafkaTrouble):
-                self._troubles.about(name, f"{found}; it is tried again")
-                if found.gone:
-                    self._drop(name)
-                continue
-            if self._ids.get(name, found.topic_id) != found.topic_id:
-                self._troubles.about(
-                    name, f"topic {name} was deleted and made again; it is read anew"
-                )
-                self._drop(name)
-            elif self._troubles.ended(name):
-                self._troubles.say(f"topic {name} is read again")
-                self._assign([one for key, one in self._assigned.items() if key[0] == name])
-            self._ids[name] = found.topic_id
-            self._complain_of_lost(name)
-            for number in range(found.partitions):
-                if (name, number) not in self._assigned:
-                    new.append(PartitionId(self._looking.cluster, found.topic_id, name, number))
-        if new:
-            self._begin_reading(new, at_start=at_start)
-
-    def _complain_of_lost(self, topic: str) -> None:
-        for key in [one for one in self._beyond if one[0] == topic and one in self._assigned]:
-            number, high, one = key[1], self._beyond.pop(key), self._assigned[key]
-            why = (
-                f"partition {number} of {topic} now ends at offset {high:,}, and was read up to "
-                f"{one.partition.next:,}: the brokers have lost records. It is not read on, as "
-                "others will come at their offsets: copy the topic, and read the copy"
-            )
-            self._troubles.about(f"{topic}/{number}", why)
-            self._wait(one, [one.partition.not_read_on(why)])
-
-    def _drop(self, topic: str) -> None:
-        self._beyond = {key: high for key, high in self._beyond.items() if key[0] != topic}
-        gone = [key for key in self._assigned if key[0] == topic]
-        self._ids.pop(topic, None)
-        if gone:
-            self._consumer.incremental_unassign([self._assigned.pop(key).at(0) for key in gone])
-
-    def _begin_reading(self, new: Sequence[PartitionId], *, at_start: bool) -> None:
-        for topic in {one.topic for one in new}:
-            self._beginning.refresh(topic)
-        ends = {one: self._beginning.watermarks(one.topic, one.number) for one in new}
-        starts = self._beginning.after_stored(ends)
-        begun = {one.topic for one in starts}
-        at: dict[PartitionId, int] = {}
-        fresh = set()
-        for one in new:
-            low, high = ends[one]
-            if one in starts:
-                at[one] = starts[one]
-            elif at_start and one.topic not in begun:
-                at[one] = self._beginning.as_said(one, low, high)
-                fresh.add(one)
-            else:
-                at[one] = low
-        # Nothing asks the brokers from here on, so all are taken or none.
-        assigned = []
-        for one in new:
-            partition = Partition(one, self._protocol, at=at[one], longest=self._longest)
-            reading = self._assigned[one.topic, one.number] = Assigned(partition, at[one])
-            assigned.append(reading)
-            if one in fresh and self._beginning.says != EARLIEST:
-                self._wait(reading, partition.left_out(at[one]))
-        self._assign(assigned)
 
     # What goes wrong.
 

@@ -12,6 +12,7 @@ from fixfeed.io.kafka.group import Group
         (KafkaError.GROUP_AUTHORIZATION_FAILED, True),
         (KafkaError.UNKNOWN_MEMBER_ID, True),
         (KafkaError.NOT_COORDINATOR, False),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, False),
         (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, False),
         (KafkaError._TRANSPORT, False),
     ],

@@ -217,6 +217,18 @@ def test_a_topic_that_is_deleted_and_made_again_is_another_source(kafka):
     kept.stop()
 
 
+def test_a_topic_made_again_that_ends_before_what_was_read_is_read_anew(kafka, monkeypatch):
+    monkeypatch.setattr(looking, "_LOOK", 60)  # the consumer finds out first
+    topic = kafka.topic()
+    send(kafka, topic, 1, 2)
+    reading = Reading(kafka, topic).numbers(1, 2)
+    admin = kafka.admin()
+    admin.delete_topics([topic])[topic].result()
+    kafka.make_topic(topic)
+    send(kafka, topic, 3)
+    reading.numbers(1, 2, 3).stop()
+
+
 def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka):
     topic, group = kafka.topic(), kafka.topic()
     send(kafka, topic, 1, 2)

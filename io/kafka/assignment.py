@@ -1,0 +1,165 @@
+"""The partitions that a consumer reads: which ones, from where, and what goes wrong with one."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from fixfeed.io.kafka.assigned import Assigned
+from fixfeed.io.kafka.beginning import EARLIEST, Beginning
+from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaTrouble
+from fixfeed.io.kafka.looking import Looking, Topics
+from fixfeed.io.kafka.records import Partition, PartitionId
+from fixfeed.io.kafka.troubles import Troubles
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.protocol import Protocol
+
+__all__ = ["Assignment"]
+
+
+class Assignment:
+    """Gives a consumer the partitions of topics, and takes away those that are gone."""
+
+    def __init__(
+        self,
+        assigned: dict[tuple[str, int], Assigned],
+        consumer: Consumer,
+        beginning: Beginning,
+        looking: Looking,
+        troubles: Troubles,
+        *,
+        wait: Callable[[Assigned, Iterable[Block]], None],
+        protocol: Protocol,
+        longest: int,
+    ):
+        """`assigned` are the partitions by topic and number, kept up to date here.
+
+        `wait` is given what is to be read of a partition beside its records: what tells of records
+        that are missing or not wanted. `longest` and `protocol` are as in `Partition`.
+        """
+        self._assigned = assigned
+        self._consumer = consumer
+        self._beginning = beginning
+        self._looking = looking
+        self._troubles = troubles
+        self._wait = wait
+        self._protocol = protocol
+        self._longest = longest
+        self._ids: dict[str, str] = {}
+        self._beyond: dict[tuple[str, int], int] = {}
+
+    def take(self, topics: Topics, *, at_start: bool = False) -> None:
+        """Read the topics that there are now. Raises `KafkaTrouble` if brokers cannot be asked."""
+        for topic in [one for one in self._ids if one not in topics]:
+            self._troubles.about(topic, f"topic {topic} is gone; it is read again once it is there")
+            self._drop(topic)
+        new: list[PartitionId] = []
+        for name, found in topics.items():
+            if isinstance(found, KafkaTrouble):
+                self._troubles.about(name, f"{found}; it is tried again")
+                if found.gone:
+                    self._drop(name)
+                continue
+            if self._ids.get(name, found.topic_id) != found.topic_id:
+                self._troubles.about(
+                    name, f"topic {name} was deleted and made again; it is read anew"
+                )
+                self._drop(name)
+            elif self._troubles.ended(name):
+                self._troubles.say(f"topic {name} is read again")
+                self._assign([one for key, one in self._assigned.items() if key[0] == name])
+            self._ids[name] = found.topic_id
+            self._complain_of_lost(name)
+            for number in range(found.partitions):
+                if (name, number) not in self._assigned:
+                    new.append(PartitionId(self._looking.cluster, found.topic_id, name, number))
+        if new:
+            self._begin_reading(new, at_start=at_start)
+
+    def _complain_of_lost(self, topic: str) -> None:
+        for key in [one for one in self._beyond if one[0] == topic and one in self._assigned]:
+            number, high, one = key[1], self._beyond.pop(key), self._assigned[key]
+            why = (
+                f"partition {number} of {topic} now ends at offset {high:,}, and was read up to "
+                f"{one.partition.next:,}: the brokers have lost records. It is not read on, as "
+                "others will come at their offsets: copy the topic, and read the copy"
+            )
+            self._troubles.about(f"{topic}/{number}", why)
+            self._wait(one, [one.partition.not_read_on(why)])
+
+    def _drop(self, topic: str) -> None:
+        self._beyond = {key: high for key, high in self._beyond.items() if key[0] != topic}
+        gone = [key for key in self._assigned if key[0] == topic]
+        self._ids.pop(topic, None)
+        self._unassign([self._assigned.pop(key) for key in gone])
+
+    def _begin_reading(self, new: Sequence[PartitionId], *, at_start: bool) -> None:
+        for topic in {one.topic for one in new}:
+            self._beginning.refresh(topic)
+        ends = {one: self._beginning.watermarks(one.topic, one.number) for one in new}
+        starts = self._beginning.after_stored(ends)
+        begun = {one.topic for one in starts}
+        at: dict[PartitionId, int] = {}
+        fresh = set()
+        for one in new:
+            low, high = ends[one]
+            if one in starts:
+                at[one] = starts[one]
+            elif at_start and one.topic not in begun:
+                at[one] = self._beginning.as_said(one, low, high)
+                fresh.add(one)
+            else:
+                at[one] = low
+        # Nothing asks the brokers from here on, so all are taken or none.
+        assigned = []
+        for one in new:
+            partition = Partition(one, self._protocol, at=at[one], longest=self._longest)
+            reading = self._assigned[one.topic, one.number] = Assigned(partition, at[one])
+            assigned.append(reading)
+            if one in fresh and self._beginning.says != EARLIEST:
+                self._wait(reading, partition.left_out(at[one]))
+        self._assign(assigned)
+
+    def failed(self, key: tuple[str, int], error: KafkaError) -> None:
+        """Go on after an error of a partition, if there is a way."""
+        one = self._assigned.get(key)
+        topic, number = key
+        if one is None:
+            return
+        if error.code() != KafkaError._AUTO_OFFSET_RESET:
+            self._looking.soon()
+            if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                self._troubles.about(topic, f"the right READ on topic {topic} is missing")
+            elif error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                text = f"partition {number} of {topic}: {error.str()}"
+                self._troubles.about(f"{topic}/{number}", text)
+            return
+        try:
+            low, high = self._beginning.watermarks(topic, number)
+        except KafkaTrouble as trouble:
+            self._troubles.away(trouble)
+            low, high = 0, one.partition.next
+        if one.partition.next < low:
+            missed = low - one.partition.next
+            why = (
+                f"partition {number} of {topic}: {missed:,} records from offset "
+                f"{one.partition.next:,} on were deleted (retention) before they were read"
+            )
+            self._troubles.say(why)
+            self._wait(one, one.partition.missed(low, why))
+        elif one.partition.next > high:
+            # Or the topic is another one by now, as a look at it tells.
+            self._unassign([one])
+            self._beyond[key] = high
+            self._looking.soon()
+            return
+        self._assign([one])
+
+    def _assign(self, some: Sequence[Assigned]) -> None:
+        """Have partitions read on from their next offset."""
+        self._unassign(some)
+        self._consumer.incremental_assign([one.at(one.partition.next) for one in some])
+
+    def _unassign(self, some: Sequence[Assigned]) -> None:
+        """Have partitions read no more, if they are; those that were lost are not any more."""
+        known = {(one.topic, one.partition) for one in self._consumer.assignment()}
+        old = [one.at(0) for one in some if (one.topic, one.number) in known]
+        if old:
+            self._consumer.incremental_unassign(old)
