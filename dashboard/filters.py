@@ -19,6 +19,7 @@ __all__ = [
     "BadTime",
     "export_link",
     "filter_row",
+    "keep_filters",
     "link",
     "messages_link",
     "parse_time",
@@ -27,6 +28,9 @@ __all__ = [
 
 ADMIN = ("0", "1")
 """Heartbeats and test requests, which are hidden until somebody wants to see them."""
+
+_FILTERS = {"q": False, "session": True, "type": True, "from": False, "to": False}
+"""The filters by their parameters, and whether they may have several values."""
 
 _RELATIVE = re.compile(r"-\s*(\d{1,4})\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -75,6 +79,23 @@ def parse_time(text: str, newest: datetime.datetime | None) -> datetime.datetime
         f"{text[:40]!r} is no time: write 09:30, 2025-01-02, 2025-01-02 09:30:00.5 or -15m "
         "(before the newest message), in UTC"
     )
+
+
+def keep_filters() -> None:
+    """Keep the filters for a next page that comes without them; to be called before all else.
+
+    Streamlit's script in the browser gives the next page only those parameters of the address whose
+    widgets it has drawn already: a click while the first page loads would lose the others. What a
+    person has cleared stays so, and on the way back and forth the address alone counts.
+    """
+    kept = st.session_state.setdefault("filters", {})
+    for name, many in _FILTERS.items():
+        if name in st.session_state:
+            kept[name] = st.session_state[name]
+        elif name in st.query_params:
+            kept[name] = st.query_params.get_all(name) if many else st.query_params[name]
+        elif name in kept:
+            st.session_state[name] = kept[name]
 
 
 def filter_row() -> View:

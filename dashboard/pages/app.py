@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from fixfeed.dashboard import opened
-from fixfeed.dashboard.filters import filter_row
+from fixfeed.dashboard.filters import filter_row, keep_filters
 from fixfeed.dashboard.markup.report import style
 from fixfeed.dashboard.markup.text import markdown
 from fixfeed.dashboard.search.search import SearchError
@@ -36,6 +36,7 @@ def main() -> None:
     """Show the page that the address names."""
     # Without a file of its own the icon would be asked for from elsewhere.
     st.set_page_config(page_title="fixfeed", page_icon=str(HOME.parent / "icon.png"), layout="wide")
+    keep_filters()
     pages = [
         st.Page(
             HOME / f"{name}.py",

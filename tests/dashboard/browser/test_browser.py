@@ -1,7 +1,7 @@
 """The main paths in a real browser, Debian's Chromium."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.dashboard.browser.hostile import HOSTILE
 from tests.dashboard.browser.hostile import SESSION as EVIL
@@ -84,6 +84,33 @@ def test_filters_go_along_to_the_next_page_and_back_comes_back(visit):
     page.get_by_text("20 messages in view").wait_for()
     page.go_back()
     page.get_by_text("2025-01-02 09:10:00 to").wait_for()
+
+
+def test_a_click_on_the_next_page_while_the_first_one_loads_keeps_the_filters(visit, context):
+    held = []
+    drawing = re.compile(r"/(TextInput|Multiselect)\.")  # the scripts that draw the filters
+    context.route(drawing, lambda route: held.append(route))
+    page = visit("?q=LastQty=60&from=09:10&to=09:20&session=FIX.4.4:SELLER-%3EBUYER&type=8")
+    page.get_by_role("link", name="Messages").first.click()
+    page.wait_for_url("**/messages*")
+    page.get_by_role("link", name="Orders").first.click()
+    page.wait_for_url("**/orders*")
+    page.get_by_role("link", name="Messages").first.click()
+    page.wait_for_url("**/messages*")
+    context.unroute_all()
+    for route in held:
+        route.continue_()
+    page.get_by_text("20 messages on this page").wait_for()
+    assert parse_qs(urlsplit(page.url).query) == {
+        "q": ["LastQty=60"],
+        "session": ["FIX.4.4:SELLER->BUYER"],
+        "type": ["ExecutionReport (8)"],
+        "from": ["09:10"],
+        "to": ["09:20"],
+    }
+    page.get_by_role("textbox", name="Search").fill("")
+    page.get_by_role("link", name="Orders").first.click()
+    page.wait_for_url(re.compile(r"/orders\?(?!.*q=).*from="))
 
 
 def test_a_brush_over_the_bars_chooses_a_time(visit):
