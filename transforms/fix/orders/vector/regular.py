@@ -6,7 +6,6 @@ A chain is regular if
   refusals (8, 9, j), or such as change nothing in an order (H, J, Q, r, AK, AE); all have a time,
   none says that it is a copy or is a drop copy, and if two are of one sender, time and number, they
   are the same in two logs (`sequence.Lines.copy`);
-* no report is of the very time of a request;
 * there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
 * the requests have ClOrdIDs of their own, and each is accepted or refused once at the most;
 * no report of a new order (ExecType New) comes after one of an end;

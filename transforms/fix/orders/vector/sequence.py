@@ -46,7 +46,7 @@ class Lines:
     each begins, `count` how many lines it has. `copy` are further events that are the same message
     in another log, `copied` the lines of those that they are copies of. `doubtful` are the chains
     whose order `orders.sequence` may see otherwise: two messages of one sender, time and number
-    that are not alike may be one, and reports of the time of a request go after it.
+    that are not alike may be one.
     """
 
     def __init__(self, events: Events, event: Ints, chain: Ints):
@@ -66,22 +66,54 @@ class Lines:
         same[1:] &= (sender[1:] == sender[:-1]) & (number[1:] == number[:-1])
         copies = same.copy()
         copies[copies] = self._alike(event, np.flatnonzero(copies))
-        asks = ~is_in(events["msg_type"], REPORTS)[event]
         doubtful = same & ~copies
         unnumbered = number <= 0
         doubtful |= tied & unnumbered
-        doubtful[1:] |= tied[1:] & (unnumbered[:-1] | (asks[1:] != asks[:-1]))
+        doubtful[1:] |= tied[1:] & unnumbered[:-1]
         kept = ~copies
-        self.copy, self.copied = event[copies], (np.cumsum(kept) - 1)[copies]
         begins = np.ones(int(kept.sum()), bool)
         begins[1:] = np.diff(chain[kept]) != 0
         self.event, self.time = event[kept], time[kept]
+        merged = self._merged(tied[kept])
+        self.event = self.event[merged]
+        line = np.argsort(merged) if len(merged) else merged
+        self.copy, self.copied = event[copies], line[(np.cumsum(kept) - 1)[copies]]
         self.chain = np.cumsum(begins) - 1
         self.start = np.flatnonzero(begins)
         self.count = np.diff(np.append(self.start, len(begins)))
         self.kind = _kinds(events["msg_type"])[self.event]
         self.doubtful = np.zeros(len(self.start), bool)
         self.doubtful[(self.chain[np.cumsum(kept) - 1])[doubtful]] = True
+
+    def _merged(self, tied: Flags) -> Ints:
+        """Return the lines in order, given which are of the chain and time of the one before.
+
+        Of the lines of one time, each side's are in order already; a report goes to the first place
+        that is after the reports before it, and after the request whose ClOrdID it has.
+        """
+        order = np.arange(len(self.event))
+        asks = ~is_in(self.events["msg_type"], REPORTS)[self.event]
+        group = np.cumsum(~tied)
+        mixed = np.unique(group[1:][tied[1:] & (asks[1:] != asks[:-1])])
+        lines = np.flatnonzero(np.isin(group, mixed)) if len(mixed) else order[:0]
+        if not len(lines):
+            return order
+        group, asks = group[lines], asks[lines]
+        coded = self.events["cl_ord_id"].dictionary_encode().indices.fill_null(-1).to_numpy()
+        many = len(coded) + 1
+        key = group * many + coded[self.event[lines]] + 1
+        before = np.cumsum(asks) - asks
+        place = before - before[np.searchsorted(group, group)]  # among the requests of its group
+        by_key = np.argsort(key[asks], kind="stable")
+        keys, places = key[asks][by_key], place[asks][by_key]
+        reports = ~asks
+        found = np.searchsorted(keys, key[reports], side="right") - 1
+        needed = np.where(keys[found] == key[reports], places[found] + 1, 0)
+        taken = np.maximum.accumulate(group[reports] * many + needed) - group[reports] * many
+        rank = 2 * place + 1
+        rank[reports] = 2 * taken
+        order[lines] = lines[np.lexsort((rank, group))]
+        return order
 
     def _alike(self, event: Ints, lines: Ints) -> Flags:
         """Return which events are the message of the one before, in another log."""

@@ -1,6 +1,7 @@
 """Orders that are told all at once are those that are told one by one."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,22 @@ def test_of_usual_days_most_orders_are_told_at_once(monkeypatch):
     )
     orders = at_once(found)["orders"].num_rows
     assert 0 < one_by_one(one[0])["orders"].num_rows < orders / 2
+
+
+def test_reports_of_the_time_of_their_requests_follow_them_all_at_once(monkeypatch):
+    found = messages(b"".join(usual(3, orders=150)))
+    place = found.schema.get_field_index("sending_time")
+    # All within two seconds: requests and reports of an order have one time, in any order of sides.
+    times = pc.bit_wise_and(found["sending_time"].cast(pa.int64()), 1 << 20)
+    times = pc.add(times, START).cast(found.schema.field(place).type)
+    found = found.set_column(place, found.schema.field(place), times)
+    check(found)
+    one = []
+    monkeypatch.setattr(
+        rows, "rows_one_by_one", lambda odd, *more: one.append(odd) or one_by_one(odd, *more)
+    )
+    orders = at_once(found)["orders"].num_rows
+    assert one_by_one(one[0])["orders"].num_rows < orders / 2
 
 
 def test_the_sample_day(tmp_path):
