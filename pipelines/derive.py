@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise SchemaError(f"{store.place} holds nothing of fixfeed's")
             settle(store)
             if options.rebuild:
-                with store.transaction():
+                with store.deriving():
                     start_over(store)
             messages = derive(store)
     except (SinkError, UnknownPlace, UsageError) as error:

@@ -22,7 +22,7 @@ _LOOK = 0.1  # seconds between two looks whether the run is to stop
 _AFTER_TROUBLE = 5.0  # seconds
 _AT_THE_END = 1.0  # seconds, of the two that a stream ends in
 _PART = 0.5  # seconds in which a part that has begun may end
-_AT_ONCE = 2_000  # messages; meanwhile nothing is stored in SQLite, for some 0.1 s
+_AT_ONCE = 2_000  # messages, whose rows nothing is stored beside in SQLite, for 40 ms
 _PAUSES = 4  # deriving takes one in so many seconds at the most: storing goes first
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -92,6 +92,15 @@ class Database(ABC):
         """Return a transaction (`transaction`) that nobody else derives tables during.
 
         It sees the messages as they are at its beginning.
+        """
+
+    @abstractmethod
+    def deriving_later(self) -> contextlib.AbstractContextManager[Callable[[], bool]]:
+        """Return such a transaction, which reads first and then writes, once it says so.
+
+        It sees everything as it is at its beginning, and keeps nobody from storing messages until
+        it calls what it is given. That returns whether nobody else has derived tables meanwhile;
+        if somebody has, nothing may be written.
         """
 
     @abstractmethod

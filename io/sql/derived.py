@@ -2,8 +2,9 @@
 
 A transaction that stores messages marks their stretch of message_id in `derive_stretches`, one row
 a stretch. One that deletes messages keeps the columns that matter in `derive_removed`. `derive`
-takes some of both at a time, changes the tables, and deletes what it took, in one transaction: a
-kill leaves it done or to be done. So the tables are those of all messages once both are empty.
+takes some of both at a time, finds out what that changes, and then changes the tables and deletes
+what it took, in one transaction: a kill leaves it done or to be done. What is stored or removed
+meanwhile is marked, and derived later. So the tables are those of all messages once both are empty.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,8 +15,8 @@ import pyarrow as pa
 
 from fixfeed.io.sql.derive_anew import derived_by
 from fixfeed.io.sql.derived_messages import in_stretches, own, read_messages, schema_of
-from fixfeed.io.sql.to_derive import is_due, next_part
-from fixfeed.transforms.derived import Derived, Replaced
+from fixfeed.io.sql.to_derive import Part, is_due, next_part
+from fixfeed.transforms.derived import Changes, Derived, Replaced
 
 if TYPE_CHECKING:
     from fixfeed.io.sql.database import Database
@@ -40,8 +41,7 @@ def derive(
     """Bring the derived tables up to date; return how many messages were looked at for it.
 
     It does so in parts of about `at_once` messages, each all or nothing, and ends early after one
-    of them if `stop` says so. Nobody else derives meanwhile; others may store messages, in SQLite
-    between two parts.
+    of them if `stop` says so. Others may store messages, in SQLite while no part is written.
     """
     looked_at = 0
     last = None
@@ -51,10 +51,14 @@ def derive(
 
 
 class Done(NamedTuple):
-    """A part that is done: of how many messages, and how many were read again for it."""
+    """A part that is done: of how many messages, and how many were read again for it.
+
+    `overtaken` is whether nothing was done, as others derived tables meanwhile.
+    """
 
     messages: int
     read_again: int
+    overtaken: bool = False
 
 
 def derive_part(database: "Database", at_once: int, last: Done | None = None) -> Done | None:
@@ -63,14 +67,48 @@ def derive_part(database: "Database", at_once: int, last: Done | None = None) ->
     Where ids come again and again, each part reads again what the parts before it had. So a part
     has as many messages as the last one read again, if that is more: all is read two or three times
     then, however often its ids come.
+
+    In SQLite nobody can store messages while a part is written. What it changes is found out before
+    that; only if others have derived tables meanwhile, that is done again with the database locked.
     """
     if not (database.table.derived and is_due(database)):
         return None
-    with database.deriving():
-        return _derive_part(database, max(at_once, last.read_again) if last else at_once)
+    at_once = max(at_once, last.read_again) if last else at_once
+    if last and last.overtaken:
+        with database.deriving():
+            found = _find(database, at_once)
+            found.write(database)
+            return Done(found.part.messages, found.read_again)
+    with database.deriving_later() as may_write:
+        found = _find(database, at_once)
+        if not may_write():
+            return Done(0, found.read_again, overtaken=True)
+        found.write(database)
+    return Done(found.part.messages, found.read_again)
 
 
-def _derive_part(database: "Database", at_once: int) -> Done:
+class _Found(NamedTuple):
+    """What a part changes in the derived tables, and how many messages were read again for it."""
+
+    part: Part
+    changes: list[tuple[Derived, Changes]]
+    read_again: int
+
+    def write(self, database: "Database") -> None:
+        """Change the tables, in the transaction that is open."""
+        for one, changes in self.changes:
+            for name, units in changes.units.items():
+                if len(units):
+                    among, values = database.among(units)
+                    unit = one.tables[name].unit
+                    database.query(f"delete from {name} where {unit} {among}", values)
+            for name, rows in changes.rows.items():
+                if rows.num_rows:
+                    database.ingest(name, rows.combine_chunks().to_batches())
+        self.part.take_away(database)
+
+
+def _find(database: "Database", at_once: int) -> _Found:
     part = next_part(database, at_once)
     derived = derived_by(database)
     readers = [one for one in derived if one.columns]
@@ -91,22 +129,14 @@ def _derive_part(database: "Database", at_once: int) -> Done:
     )
     read_again = 0
     replaced: dict[str, Replaced] = {}
+    found = []
     for one in derived:
         stored = _Stored(database, one, replaced)
         changes = one.update(own(changed, one), own(removed, one), stored)
         replaced |= {name: changes.of(name, table) for name, table in one.tables.items()}
-        for name, units in changes.units.items():
-            if len(units):
-                among, values = database.among(units)
-                database.query(f"delete from {name} where {one.tables[name].unit} {among}", values)
-        for name, rows in changes.rows.items():
-            if rows.num_rows:
-                database.ingest(name, rows.combine_chunks().to_batches())
+        found.append((one, changes))
         read_again = max(read_again, stored.read)
-    among, values = database.among(pa.array(part.marks, pa.int64()))
-    database.query(f"delete from derive_stretches where mark {among}", values)
-    database.query(f"delete from derive_removed where mark <= {part.last_removed}")
-    return Done(part.messages, read_again)
+    return _Found(part, found, read_again)
 
 
 class _Stored:

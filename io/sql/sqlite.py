@@ -8,7 +8,7 @@ not open the same file with `sqlite3`. Other processes may read it: the journal 
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = ["PRAGMAS", "SqliteStore"]
 _FEW = 20_000  # rows
 _PATIENCE, _PAUSE = 120.0, 0.001  # seconds
 _SHORT = 0.1  # seconds of waiting for a lock
+_MOST_DERIVINGS = 1 << 31  # user_version has 32 bits, with a sign
 _CARE = 1.0  # seconds between two looks whether the file is there still
 # SQLite's messages (sqlite3_errstr) for trouble with the disk, the file or other processes. Through
 # ADBC only its message shows the kind of an error.
@@ -208,9 +209,42 @@ class SqliteStore(Store):
         """See `Database.among`."""
         return "in (select value from json_each(?))", orjson.dumps(values.to_pylist()).decode()
 
-    def deriving(self) -> contextlib.AbstractContextManager[None]:
-        """See `Database.deriving`: a transaction that writes has the database for itself."""
-        return self.transaction()
+    @contextlib.contextmanager
+    def deriving(self) -> Iterator[None]:
+        """See `Database.deriving`: a transaction that writes has the database for itself.
+
+        The user_version of the file counts them, so that `deriving_later` sees them.
+        """
+        with self.transaction():
+            self._count_deriving(self._derivings())
+            yield
+
+    @contextlib.contextmanager
+    def deriving_later(self) -> Iterator[Callable[[], bool]]:
+        """See `Database.deriving_later`: a snapshot, and after it a transaction that writes."""
+        self.query("begin")
+        try:
+            before = self._derivings()
+            yield lambda: self._begin_to_write(before)
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
+
+    def _begin_to_write(self, derivings: int) -> bool:
+        """Leave a snapshot for a transaction; return whether nobody has derived since then."""
+        self.rollback()
+        self.begin()
+        if self._derivings() != derivings:
+            return False
+        self._count_deriving(derivings)
+        return True
+
+    def _derivings(self) -> int:
+        return int(self.query("pragma user_version")[0][0])
+
+    def _count_deriving(self, before: int) -> None:
+        self.query(f"pragma user_version = {(before + 1) % _MOST_DERIVINGS}")
 
     def lock_schema(self) -> None:
         """Do nothing: a transaction that writes has the database for itself."""

@@ -58,25 +58,35 @@ def is_due(database: "Database") -> bool:
 class Part(NamedTuple):
     """What is done in one transaction.
 
-    `marks` are the rows of derive_stretches, `stretches` their messages, neighbours joined.
+    `marks` are the rows of derive_stretches, `stretches` their messages, neighbours joined. `rest`
+    is what is left of a stretch that was divided.
     """
 
     marks: list[int]
     stretches: list[tuple[int, int]]
+    rest: list[tuple[int, int, int]]
     last_removed: int
     messages: int
+
+    def take_away(self, database: "Database") -> None:
+        """Take away what says that this is to be done, in the transaction that does it."""
+        among, values = database.among(pa.array(self.marks, pa.int64()))
+        database.query(f"delete from derive_stretches where mark {among}", values)
+        mark(database, self.rest)
+        database.query(f"delete from derive_removed where mark <= {self.last_removed}")
 
 
 def next_part(database: "Database", at_once: int) -> Part:
     """Return the next stretches, of at most so many messages; a longer one is divided."""
     stretches = list(_stretches(database))
+    rest: list[tuple[int, int, int]] = []
     taken, messages = 0, 0
     for one in stretches:
         if taken and messages + one.messages > at_once:
             break
         taken, messages = taken + 1, messages + one.messages
     if messages > at_once:  # one alone
-        stretches = [_shortened(database, stretches[0], at_once)]
+        stretches[0], rest = _divided(database, stretches[0], at_once)
         messages = stretches[0].messages
     removed = database.query(
         f"select max(mark), count(*) from (select mark from derive_removed order by mark"
@@ -89,7 +99,7 @@ def next_part(database: "Database", at_once: int) -> Part:
         else:
             joined.append((one.first, one.last))
     marks = [one.mark for one in stretches[:taken]]
-    return Part(marks, joined, int(removed[0][0] or -1), messages + int(removed[0][1]))
+    return Part(marks, joined, rest, int(removed[0][0] or -1), messages + int(removed[0][1]))
 
 
 class _Stretch(NamedTuple):
@@ -108,8 +118,10 @@ def _stretches(database: "Database") -> Iterator[_Stretch]:
     return map(_Stretch._make, zip(*(column.to_pylist() for column in found.columns), strict=True))
 
 
-def _shortened(database: "Database", long: _Stretch, at_once: int) -> _Stretch:
-    """Divide a stretch in the table; return its first part, which has no row there any more."""
+def _divided(
+    database: "Database", long: _Stretch, at_once: int
+) -> tuple[_Stretch, list[tuple[int, int, int]]]:
+    """Return the first part of a stretch, and what is left to be marked."""
     found = database.query(
         f"select message_id from messages where message_id between ? and ?"
         f" order by message_id limit 1 offset {at_once}",
@@ -117,8 +129,7 @@ def _shortened(database: "Database", long: _Stretch, at_once: int) -> _Stretch:
         long.last,
     )
     if not found:
-        return long
+        return long, []
     border = int(found[0][0])
-    rest = max(1, long.messages - at_once)
-    mark(database, [(border, long.last, rest)])
-    return long._replace(last=border - 1, messages=at_once)
+    rest = border, long.last, max(1, long.messages - at_once)
+    return long._replace(last=border - 1, messages=at_once), [rest]

@@ -132,6 +132,74 @@ def test_what_is_interrupted_is_done_again(store, monkeypatch):
     assert content(store) == interrupted
 
 
+def meanwhile(monkeypatch, act):
+    """Let `act` happen once, after what a part changes is found out and before it is written."""
+    find, acts = derived._find, [act]
+
+    def found(database, at_once):
+        part = find(database, at_once)
+        if acts:
+            acts.pop()()
+        return part
+
+    monkeypatch.setattr(derived, "_find", found)
+
+
+def test_what_is_stored_and_removed_while_a_part_is_found_out_is_derived_after_it(
+    store, database, monkeypatch
+):
+    half = len(LOG) // 2
+    border = sum(map(len, LOG[:half]))
+    write(store, LOG[:half])
+
+    def stored():
+        with contextlib.closing(opened(database)) as other:
+            write(other, LOG[half:], start=border)
+            write(other, LOG[:half], rules="new", replace=True, keep="8")
+
+    meanwhile(monkeypatch, stored)
+    assert derived.derive_part(store, 1000) == derived.Done(half, 0)
+    derived.derive(store)
+    told = content(store)
+    with store.transaction():
+        derive_anew.start_over(store)
+    derived.derive(store)
+    assert content(store) == told
+
+
+def test_a_part_is_found_out_again_if_somebody_else_derives_meanwhile(tmp_path, monkeypatch):
+    uri = f"sqlite:///{tmp_path}/messages.db"
+    with contextlib.closing(opened(uri)) as store:
+        half = len(LOG) // 2
+        write(store, LOG[:half])
+        derived.derive(store)
+        write(store, LOG[half:], start=sum(map(len, LOG[:half])))
+
+        def overtaken():
+            with contextlib.closing(opened(uri)) as other:
+                assert derived.derive(other, at_once=20) == len(LOG) - half
+
+        meanwhile(monkeypatch, overtaken)
+        first = derived.derive_part(store, 20)
+        assert (first.messages, first.overtaken) == (0, True)
+        assert derived.derive(store) == 0
+        told = content(store)
+
+        def emptied():
+            with contextlib.closing(opened(uri)) as other, other.deriving():
+                derive_anew.start_over(other)
+
+        write(store, LOG[:1], start=1 << 20)
+        meanwhile(monkeypatch, emptied)
+        assert derived.derive(store) == len(LOG) + 1
+        assert len(content(store)["orders"]) == len(told["orders"])
+        one = content(store)
+        with store.deriving():
+            derive_anew.start_over(store)
+        derived.derive(store)
+        assert content(store) == one
+
+
 def test_killed_at_any_moment_all_tables_are_those_of_the_messages(database):
     words = [sys.executable, "-m", "tests.io.sql.deriving_kills", database, "1"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
