@@ -77,6 +77,8 @@ class JsonlDatabase:
     they are not as fixfeed left them.
     """
 
+    dialect = "sqlite"
+
     def __init__(self, place: str):
         """Store the file's name; nothing is opened or made."""
         self.place = redact(f"jsonl:{place}")

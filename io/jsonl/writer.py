@@ -74,7 +74,7 @@ class JsonlWriter(JsonlLedger):
         done = self._done(source_id, batch, batch.end, rules, replace)
         parts = new_parts(batch, done, rules=rules)
         for part in parts:
-            extend(self.query, source_id, part.progress)
+            extend(self, [(source_id, part.progress)])
         return parts
 
     def _new_end(self, source_id: int, batch: Batch, rules: str, replace: bool) -> list[bytes]:

@@ -1,12 +1,13 @@
 """SQL statements on sources and their progress, shared by all ledgers in SQL.
 
 The tables `source_identities` and `progress` are in a sink's database, and in the small one beside
-a file of JSON lines. Each function takes a `Query` that runs a statement there; the caller opens
-and commits transactions.
+a file of JSON lines. Each function takes a `Query` that runs a statement there, or the database
+(`Tables`); the caller opens and commits transactions.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from fixfeed.io.ledger.identity import (
     Match,
@@ -19,16 +20,19 @@ from fixfeed.io.ledger.identity import (
 from fixfeed.io.ledger.ledger import COUNTS, Known, Progress, by_source, known, settled
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import NOTE, far_apart, note, noted
+from fixfeed.io.sql.listed import listed
 
 __all__ = [
     "Identified",
     "Query",
+    "Tables",
     "extend",
     "identified",
     "insert",
     "join",
     "move_source",
     "overlapping",
+    "overlapping_any",
     "progress_of",
     "settle",
 ]
@@ -37,15 +41,36 @@ Query = Callable[..., list[tuple[Any, ...]]]
 """Runs a statement with `?` for the values after it; returns its rows, [] if there are none."""
 
 # The columns of the table `progress` that make a `ledger.ledger.Progress`.
-_PROGRESS = f'rules, start, "end", {", ".join(COUNTS)}, witnesses'
-# Its values: the new end, counts, whether the last witness is kept (1 or 0), notes of further
-# witnesses, source, rules, and the old end.
+_NAMES = ("source_id", "rules", "start", '"end"', *COUNTS, "witnesses")
+_PROGRESS = ", ".join(_NAMES[1:])
+_ROW = {
+    "source_id": "bigint",
+    "rules": "text",
+    "start": "bigint",
+    "stop": "bigint",
+    **dict.fromkeys(COUNTS, "bigint"),
+    "notes": "text",
+    "kept": "bigint",
+}
+"""The columns of stretches that `extend` counts as done. `kept` is 1 if the last witness of the
+stretch that one is joined to is kept, and 0 if the next one takes its place."""
+_ADDED = ", ".join(f"{name} = progress.{name} + added.{name}" for name in COUNTS)
 _EXTEND = (
-    f'update progress set "end" = ?, {", ".join(f"{name} = {name} + ?" for name in COUNTS)},'
-    " witnesses = case when ? = 1 or witnesses = ''"
-    f" then witnesses else substr(witnesses, 1, length(witnesses) - {NOTE}) end || ?"
-    ' where source_id = ? and rules = ? and "end" = ? returning start'
+    f'update progress set "end" = added.stop, {_ADDED}, witnesses = case when added.kept = 1'
+    " or progress.witnesses = '' then progress.witnesses else"
+    f" substr(progress.witnesses, 1, length(progress.witnesses) - {NOTE}) end || added.notes"
+    " from added where progress.source_id = added.source_id and progress.rules = added.rules"
+    ' and progress."end" = added.start returning progress.source_id, progress."end"'
 )
+
+
+class Tables(Protocol):
+    """A database that has these tables."""
+
+    dialect: str
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """See `Query`."""
 
 
 class Identified(NamedTuple):
@@ -111,35 +136,68 @@ def overlapping(query: Query, source_id: int, start: int, end: int) -> list[Prog
     )
 
 
+def overlapping_any(
+    tables: Tables, stretches: Iterable[tuple[int, int, int]], lock: str = ""
+) -> dict[int, list[Progress]]:
+    """Return, by source, the rows of progress that overlap any of the stretches, each once.
+
+    A stretch is a source id, its start and its end. With a `lock` (`Database.row_lock`) the rows
+    are locked, in order, so that jobs wait for each other but do not deadlock; those beside a
+    stretch are locked as well, as `extend` and `join` change them.
+    """
+    over, under = (">=", "<=") if lock else (">", "<")
+    columns = {"source_id": "bigint", "start": "bigint", "stop": "bigint"}
+    query, value = listed(tables.dialect, columns, stretches)
+    found = tables.query(
+        f"with asked as ({query}) select {', '.join(f'p.{name}' for name in _NAMES)}"
+        " from asked cross join progress p where p.source_id = asked.source_id"
+        f' and p."end" {over} asked.start and p.start {under} asked.stop'
+        f' order by p.source_id, p."end"{lock}',
+        value,
+    )
+    rows: dict[int, list[Progress]] = defaultdict(list)
+    for source_id, *row in dict.fromkeys(found):
+        rows[source_id].append(tuple(row))
+    return rows
+
+
 def insert(query: Query, source_id: int, row: Progress) -> None:
     """Store a row of progress of a source."""
     query("insert into progress values (?, ?, ?, ?, ?, ?, ?, ?, ?)", source_id, *row)
 
 
-def extend(query: Query, source_id: int, row: Progress) -> None:
-    """Count a stretch as done, joined to the one of its rules that ends where it begins, if any."""
-    rules, start, end, *counts, notes = row
-    kept = int(far_apart(start, end))
-    # One statement each, so that a change to a neighbour by another worker in between is seen: if
-    # it was joined to another stretch, there is no row to extend, and a new one is inserted.
-    if not query(_EXTEND, end, *counts, kept, notes, source_id, rules, start):
-        insert(query, source_id, row)
+def extend(tables: Tables, rows: Sequence[tuple[int, Progress]]) -> None:
+    """Count stretches of sources as done, in two statements, however many there are.
+
+    Each is joined to the one of its rules that ends where it begins, if any; they do not join each
+    other (`ledger.settled`).
+    """
+    added = [
+        (source_id, *row, int(far_apart(row[1], min(noted(row[-1]), default=row[2]))))
+        for source_id, row in rows
+    ]
+    # One statement, so that a change to a neighbour by another worker in between is seen: if it was
+    # joined to another stretch, there is no row to extend, and a new one is inserted.
+    query, value = listed(tables.dialect, _ROW, added)
+    extended = set(tables.query(f"with added as ({query}) {_EXTEND}", value))
+    new = [row for row in added if (row[0], row[3]) not in extended]
+    if new:
+        query, value = listed(tables.dialect, _ROW, new)
+        columns = ", ".join(list(_ROW)[:-1])
+        tables.query(f"insert into progress select {columns} from ({query}) added", value)
 
 
-def join(query: Query, source_id: int, rules: str, end: int) -> None:
+def join(tables: Tables, source_id: int, rules: str, end: int) -> None:
     """Join the stretch that ends at `end` with the one that begins there, if any."""
-    found = query(
+    found = tables.query(
         "delete from progress where source_id = ? and rules = ? and start = ?"
-        f' returning "end", {", ".join(COUNTS)}, witnesses',
+        f" returning {_PROGRESS}",
         source_id,
         rules,
         end,
     )
     if found:
-        follows, *counts, notes = found[0]
-        first = min(noted(notes), default=follows)
-        kept = int(far_apart(end, first))
-        query(_EXTEND, follows, *counts, kept, notes, source_id, rules, end)
+        extend(tables, [(source_id, found[0])])
 
 
 def settle(query: Query, source_id: int, rows: Sequence[Progress]) -> list[Progress]:

@@ -1,5 +1,7 @@
 """A database that stores batches and, in the same transactions, which of them are stored."""
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
@@ -7,6 +9,7 @@ import pyarrow as pa
 from fixfeed.io.codes import new_sessions
 from fixfeed.io.ledger.keys import first_key
 from fixfeed.io.ledger.ledger import (
+    Progress,
     SinkFailed,
     Stretch,
     carved,
@@ -14,11 +17,13 @@ from fixfeed.io.ledger.ledger import (
     check_witness,
     inside,
     reprocessed_elsewhere,
+    settled,
 )
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
 from fixfeed.io.sql.ledger import SqlLedger
+from fixfeed.io.sql.listed import listed
 from fixfeed.io.sql.minute_counts import counts_of, take_away
-from fixfeed.io.sql.progress import extend, insert, join, overlapping
+from fixfeed.io.sql.progress import extend, insert, join, overlapping, overlapping_any
 from fixfeed.io.sql.tables import (
     FAILURE_COLUMNS,
     table_rows,
@@ -49,8 +54,11 @@ class Store(SqlLedger):
         reprocess a source under other rules, if a stretch with the same end as a batch had
         different bytes, or if the messages are of another protocol.
         """
+        schema = None
         for _, batch in batches:
-            check_protocol(self.place, batch.messages.schema, self.table)
+            if schema is None or not schema.equals(batch.messages.schema):
+                schema = batch.messages.schema
+                check_protocol(self.place, schema, self.table)
         # Before their messages, so that no message is ever without its names.
         sessions = new_sessions((batch for _, batch in batches), self._named_sessions, self.table)
         self.keep_codes_of(sessions)
@@ -71,13 +79,12 @@ class Store(SqlLedger):
         marks: list[tuple[int, int, int]] = []
         # Ordered by key, so that two jobs wait for each other but do not deadlock.
         ordered = sorted(enumerate(batches), key=lambda one: (one[1][0], one[1][1].start))
+        whole = [one for one in ordered if not one[1][1].provisional]
         with self.transaction():
             self._lock_sources(batches, rules, replace)
-            for place, (source_id, batch) in ordered:
-                if batch.provisional:
-                    self._write_provisional(source_id, batch)
-                    continue
-                for part in self._enter(source_id, batch, rules, replace):
+            parts = self._enter([one for _, one in whole], rules, replace)
+            for (place, (source_id, _)), found_in_one in zip(whole, parts, strict=True):
+                for part in found_in_one:
                     for table, found in part.tables.items():
                         rows.setdefault(table, []).append((source_id, found))
                     count = part.messages.num_rows
@@ -86,6 +93,9 @@ class Store(SqlLedger):
                         first = first_key(source_id)
                         start, end = part.stretch
                         marks.append((first + start, first + end - 1, count))
+            for _, (source_id, batch) in ordered:
+                if batch.provisional:
+                    self._write_provisional(source_id, batch)
             mark(self, marks)
             counts = counts_of((found for _, found in rows.get("messages", ())), self.table)
             if counts is not None:
@@ -104,11 +114,11 @@ class Store(SqlLedger):
         """
         source_ids = sorted({source_id for source_id, _ in batches})
         alone = replace or any(batch.provisional for _, batch in batches)
-        marks = ", ".join("?" * len(source_ids))
+        among, value = self.among(pa.array(source_ids))
         rows = self.query(
-            f"select claim, name from source_identities where source_id in ({marks})"
+            f"select claim, name from source_identities where source_id {among}"
             f" order by source_id{self.row_lock(exclusive=alone)}",
-            *source_ids,
+            value,
         )
         if len(rows) < len(source_ids):
             raise SinkFailed.replaced(self.place)
@@ -116,26 +126,86 @@ class Store(SqlLedger):
             if replace and claim != rules:
                 raise reprocessed_elsewhere(self.place, name)
 
-    def _enter(self, source_id: int, batch: Batch, rules: str, replace: bool) -> list[Part]:
-        """Enter a batch's stretch into the ledger; return the parts to store."""
-        done = overlapping(self.query, source_id, batch.start, batch.end)
-        check_witness(self.place, batch, done)
-        parts = new_parts(batch, done, rules=rules, replace=replace)
-        for part in parts:
-            # Without `replace` these are the failures of an unfinished end that has come again.
-            failed = self._delete("failures", source_id, *part.stretch)
-            if replace:
-                start, end = (first_key(source_id) + at for at in part.stretch)
-                keep_removed(self, start, end - 1)
-                take_away(self, start, end - 1)
-                for table in self.table.children:
-                    self._delete(table, source_id, *part.stretch)
-                gone = self._delete("messages", source_id, *part.stretch), failed
-                self._take(source_id, part.stretch, batch, gone)
-            extend(self.query, source_id, part.progress)
-        if batch.last and parts:
-            join(self.query, source_id, rules, batch.end)
-        return parts
+    def _enter(
+        self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool
+    ) -> list[list[Part]]:
+        """Enter the stretches of batches into the ledger; return the parts of each to store.
+
+        It takes some statements, however many batches and sources there are. They are in the order
+        of source and start.
+        """
+        if not batches:
+            return []
+        stretches = [(source_id, batch.start, batch.end) for source_id, batch in batches]
+        done = overlapping_any(self, stretches, self.row_lock(exclusive=True))
+        added: dict[int, list[Progress]] = defaultdict(list)
+        entered = []
+        for source_id, batch in batches:
+            overlaps = [
+                row
+                for row in (*done[source_id], *added[source_id])
+                if row[2] > batch.start and row[1] < batch.end
+            ]
+            check_witness(self.place, batch, overlaps)
+            parts = new_parts(batch, overlaps, rules=rules, replace=replace)
+            added[source_id] += (part.progress for part in parts)
+            entered.append(parts)
+        numbered = list(zip(batches, entered, strict=True))
+        failed = self._delete_failures(
+            [(source_id, *part.stretch) for (source_id, _), parts in numbered for part in parts]
+        )
+        if replace:
+            for (source_id, batch), parts in numbered:
+                for part in parts:
+                    self._replace(source_id, batch, part.stretch, failed)
+        new = [(source_id, row) for source_id, rows in added.items() for row in settled(rows)]
+        if new:
+            extend(self, new)
+        for (source_id, batch), parts in numbered:
+            if batch.last and parts:
+                join(self, source_id, rules, batch.end)
+        return entered
+
+    def _delete_failures(self, stretches: Sequence[tuple[int, int, int]]) -> list[int]:
+        """Delete the failures of stretches (source id, start, end); return their ids, in order.
+
+        Without `replace` these are those of an unfinished end that has come again.
+        """
+        asked, value = listed(
+            self.dialect,
+            {"first": "bigint", "stop": "bigint"},
+            [
+                (first_key(source_id) + start, first_key(source_id) + end)
+                for source_id, start, end in stretches
+            ],
+        )
+        found = self.query(
+            f"with asked as ({asked}) select f.failure_id from asked cross join failures f"
+            " where f.failure_id >= asked.first and f.failure_id < asked.stop"
+            f" order by f.failure_id{self.row_lock(exclusive=True)}",
+            value,
+        )
+        ids = [row[0] for row in found]
+        if ids:
+            among, value = self.among(pa.array(ids))
+            self.query(f"delete from failures where failure_id {among}", value)
+        return ids
+
+    def _replace(
+        self, source_id: int, batch: Batch, stretch: Stretch, failed: Sequence[int]
+    ) -> None:
+        """Delete the rows of a stretch, whose failures are gone, and take it from their progress.
+
+        `failed` are the ids of the failures that are gone, in order.
+        """
+        start, end = (first_key(source_id) + at for at in stretch)
+        keep_removed(self, start, end - 1)
+        take_away(self, start, end - 1)
+        for table in self.table.children:
+            self._delete(table, source_id, *stretch)
+        messages = self._delete("messages", source_id, *stretch)
+        gone = messages, bisect_left(failed, end) - bisect_left(failed, start)
+        self._take(source_id, stretch, batch, gone)
 
     def _delete(self, table: str, source_id: int, start: int, end: int) -> int:
         """Delete the rows of a stretch; return their number."""

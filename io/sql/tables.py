@@ -46,6 +46,9 @@ _TYPES: Mapping[pa.DataType, tuple[str, str]] = {
     DECIMAL: ("real", "numeric"),
 }
 
+_FEW = 500
+"""Rows. To take all columns of a part costs as much as so many."""
+
 FAILURE_COLUMNS = ("failure_id", "source_id", *FAILURES.names[1:])
 
 
@@ -292,19 +295,26 @@ def table_rows(
 
     `columns` begin with the key and source_id, which replace `position`. Parts without rows are
     left out, and so are columns that are empty in all of them: they become null. All batches have
-    one schema.
+    one schema; small parts come as one batch.
     """
-    parts = [(source_id, rows) for source_id, rows in parts if rows.num_rows]
+    found = [
+        (keys(one, rows["position"].to_numpy()), np.full(rows.num_rows, one, np.int64), rows)
+        for one, rows in parts
+        if rows.num_rows
+    ]
+    are_few = sum(rows.num_rows for *_, rows in found) < _FEW * len(found)
+    if are_few and all(rows.schema.equals(found[0][-1].schema) for *_, rows in found):
+        row_ids, ids = (np.concatenate([one[place] for one in found]) for place in (0, 1))
+        found = [(row_ids, ids, pa.concat_batches([rows for *_, rows in found]))]
     used: dict[str, pa.DataType] = {}
-    for _, rows in parts:
+    for *_, rows in found:
         for field, array in zip(rows.schema, rows.columns, strict=True):
             if array.null_count < rows.num_rows:
                 used[field.name] = field.type
     names = [name for name in columns[2:] if name in used]
     batches = []
-    for source_id, rows in parts:
-        ids = keys(source_id, rows["position"].to_numpy())
-        arrays = [pa.array(ids), pa.array(np.full(rows.num_rows, source_id, np.int64))]
+    for row_ids, ids, rows in found:
+        arrays = [pa.array(row_ids), pa.array(ids)]
         present = set(rows.schema.names)
         for name in names:
             array = rows[name] if name in present else pa.nulls(rows.num_rows, used[name])

@@ -180,7 +180,7 @@ def test_batches_of_one_commit_may_overlap_and_come_in_any_order(database, selec
 def test_rows_another_job_stores_meanwhile_are_left_out(postgresql, select, whole, monkeypatch):
     store, other = opened(postgresql), opened(postgresql)
     number = registered(store).source_id
-    look, meanwhile = progress.overlapping, iter([batch(0, BORDERS[5])])
+    look, meanwhile = progress.overlapping_any, iter([batch(0, BORDERS[5])])
 
     def overtaken(*arguments):
         done = look(*arguments)
@@ -188,7 +188,7 @@ def test_rows_another_job_stores_meanwhile_are_left_out(postgresql, select, whol
             write(other, number, one)
         return done
 
-    monkeypatch.setattr("fixfeed.io.sql.store.overlapping", overtaken)
+    monkeypatch.setattr("fixfeed.io.sql.store.overlapping_any", overtaken)
     cuts = [0, 3, 10, 31]
     group = [batch(BORDERS[first], BORDERS[last]) for first, last in itertools.pairwise(cuts)]
     assert write(store, number, *group) == [0, 5, 20]
@@ -342,6 +342,39 @@ def test_many_known_sources_take_as_many_queries_as_one(database, monkeypatch):
     assert (len(asked), known.keys()) == (2 * for_one, first.keys())
     assert all(known[one.key].source_id == first[one.key].source_id for one in many)
     store.close()
+
+
+def test_a_commit_takes_as_many_statements_for_many_sources_as_for_two(
+    database, select, whole, monkeypatch
+):
+    store = opened(database)
+    many = [Source(f"file:{n}", "file", f"{n}.log") for n in range(40)]
+    numbers = [one.source_id for one in store.register(many, rules="r").values()]
+    asked = []
+    query = store.query
+
+    def commit(numbers, first, last, **flags):
+        one = batch(BORDERS[first], BORDERS[last], **flags)
+        asked.clear()
+        monkeypatch.setattr(store, "query", lambda *given: asked.append(given[0]) or query(*given))
+        group = [(number, one) for number in numbers]
+        counts = store.write(group[::-1], rules="r", replace=False)
+        monkeypatch.setattr(store, "query", query)
+        assert counts == [one.messages.num_rows] * len(numbers)
+        return len(asked)
+
+    assert commit(numbers[2:], 0, 5) == commit(numbers[:2], 0, 5)
+    for number in numbers:  # what is at the end of each is a failure until more comes
+        write(store, number, batch(BORDERS[5], BORDERS[5] + 20, provisional=True))
+    assert commit(numbers[2:], 5, 31) == commit(numbers[:2], 5, 31)
+    store.close()
+    found = content(select, database)
+    for number in numbers:
+        own = [[row for row in rows if row[0] >> 40 == number] for rows in found[:2]]
+        own.append([row for row in found[2] if row[0] == number])
+        shift = number - 1 << 40
+        expected = [[(one[0] + shift, *one[1:]) for one in rows] for rows in whole[:2]]
+        assert own == [*expected, [(number, *whole[2][0][1:])]]
 
 
 WRITER = """
