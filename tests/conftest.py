@@ -16,6 +16,11 @@ from tests.services.postgresql_server import server
 
 _NUMBERS = itertools.count(1)
 
+# Many containers set this. Each of the hundreds of processes that tests start would then compile
+# all of fixfeed anew, for a third of a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # CI runs the same examples every time; each run by hand tries other ones.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
