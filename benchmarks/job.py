@@ -63,8 +63,8 @@ class Clock:
         self.note("first")
         return block
 
-    def commit(self, batch, stored) -> None:
-        """Note that a batch was committed."""
+    def commit(self, committed) -> None:
+        """Note that batches were committed."""
         self.note("last")
 
 

@@ -31,8 +31,8 @@ T = TypeVar("T")
 _COMPARED = 1 << 16
 """So many batches without a witness are compared with those that come after them."""
 
-OnCommit = Callable[[Batch, int], None]
-"""Called after a commit, for each of its batches, with the number of messages stored."""
+OnCommit = Callable[[Sequence[tuple[Batch, int]]], None]
+"""Called after a commit with its batches, each with the number of its messages that were new."""
 
 Around = Callable[[Sequence[Batch]], AbstractContextManager[None]]
 """Called for each attempt to store batches, which is made inside of what it returns."""
@@ -259,13 +259,14 @@ class CommitFn(beam.DoFn):
         Without any, only the writer is made ready.
         """
         counts: Counter[str] = Counter()
-        for batch, count in self._written(batches):
+        committed = self._written(batches)
+        for batch, count in committed:
             counts["stored"] += count
             counts["repeated"] += batch.messages.num_rows - count
             counts["filtered"] += batch.filtered
             counts["failures"] += batch.failures.num_rows
-            if self._run.on_commit:
-                self._run.on_commit(batch, count)
+        if committed and self._run.on_commit:
+            self._run.on_commit(committed)
         return counts
 
     def _written(self, batches: Sequence[Batch]) -> list[tuple[Batch, int]]:

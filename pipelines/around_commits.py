@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fixfeed.io.commit import Around
 from fixfeed.io.tracing import span, start
+from fixfeed.pipelines.committed import Attempts
 from fixfeed.pipelines.job import Job
-from fixfeed.pipelines.metrics import Attempts
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.transforms.batch import Batch
 

@@ -18,6 +18,8 @@ from fixfeed.io.tracing import here
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.around_commits import around
 from fixfeed.pipelines.commit_lines import CommitLines
+from fixfeed.pipelines.committed import Committed
+from fixfeed.pipelines.counters import COUNTERS, start_counting
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derive_all
 from fixfeed.pipelines.exit_code import settle
@@ -44,9 +46,9 @@ def run(job: Job, folder: Path) -> int:
     `folder` is the run's own, for counters and standard input.
     """
     files, unreadable = _found(job, folder)
-    counters = folder / metrics.COUNTERS
+    counters = folder / COUNTERS
     counters.mkdir()
-    metrics.start(counters, [sink.name for sink in job.sinks], job.rules.protocol)
+    start_counting(counters, [sink.name for sink in job.sinks], job.rules.protocol)
     with ExitStack() as stack:
         ledgers = opened(job.sinks, stack)
         runs = begun(job, ledgers)
@@ -138,9 +140,7 @@ def _write(job: Job, sink: Sink, plan: Plan, counters: Path) -> beam.PTransform:
             plan.sources[sink.name],
             job.rules.digest,
             job.settings.reprocess,
-            CommitLines(
-                job.short_names[sink.name], metrics.Committed(sink.name, counters, table), table
-            ),
+            CommitLines(job.short_names[sink.name], Committed(sink.name, counters, table), table),
             around=around(job, sink, counters, parent=here()),
         )
     )

@@ -1,11 +1,12 @@
 """Writes to the log what a sink has stored, session by session."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from fixfeed.io.commit import OnCommit
 from fixfeed.io.ledger.source import Source
 from fixfeed.pipelines import log
 from fixfeed.transforms.batch import Batch
@@ -20,17 +21,20 @@ class CommitLines:
     They are of the level debug; without that it only calls `count`, which comes before.
     """
 
-    def __init__(self, sink: str, count: Callable[[Batch, int], None], table: Table):
+    def __init__(self, sink: str, count: OnCommit, table: Table):
         """`sink` is its name for people, `table` that of the messages."""
         self._sink = sink
         self._count = count
         self._session, self._number = table.ordered_by, table.numbered_by
 
-    def __call__(self, batch: Batch, stored: int) -> None:
+    def __call__(self, committed: Sequence[tuple[Batch, int]]) -> None:
         """See `OnCommit`."""
-        self._count(batch, stored)
-        if not logging.getLogger("fixfeed").isEnabledFor(logging.DEBUG):
-            return
+        self._count(committed)
+        if logging.getLogger("fixfeed").isEnabledFor(logging.DEBUG):
+            for batch, _ in committed:
+                self._tell(batch)
+
+    def _tell(self, batch: Batch) -> None:
         source = batch.origin.name if isinstance(batch.origin, Source) else batch.source
         where = {"sink": self._sink, "source": source, "start": batch.start, "end": batch.end}
         for session, first, last, messages in self._by_session(batch.messages):

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from fixfeed.io.live.listener import Listener
+from fixfeed.pipelines.counters import died
 from fixfeed.pipelines.log import for_children
-from fixfeed.pipelines.metrics import died
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.python_command import python_command
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from fixfeed.io.commit import OnCommit
 from fixfeed.io.lag import Lag
 from fixfeed.io.redaction import redact_text
 from fixfeed.io.stream import Feed
@@ -47,10 +48,10 @@ class Health(OfThisProcess):
         with self._lock:
             self._waiting.append(time.monotonic())
 
-    def stored(self, sink: str) -> None:
-        """Note that a sink has stored its next block; each gets all of them in order."""
+    def stored(self, sink: str, blocks: int) -> None:
+        """Note that a sink has stored its next blocks; each gets all of them in order."""
         with self._lock:
-            self._stored[sink] += 1
+            self._stored[sink] += blocks
             self._last[sink] = datetime.datetime.now(datetime.UTC)
             while self._waiting and min(self._stored.values()) > self._first:
                 self._waiting.popleft()
@@ -152,14 +153,14 @@ class Watched:
 class Stored:
     """Tells `health` of the commits of a sink, after `count` was told (`io.commit.OnCommit`)."""
 
-    def __init__(self, sink: str, count: Callable[[Batch, int], None], health: Health):
+    def __init__(self, sink: str, count: OnCommit, health: Health):
         """`sink` is its name."""
         self._sink, self._count, self._health = sink, count, health
 
-    def __call__(self, batch: Batch, stored: int) -> None:
+    def __call__(self, committed: Sequence[tuple[Batch, int]]) -> None:
         """See `OnCommit`."""
-        self._count(batch, stored)
-        self._health.stored(self._sink)
+        self._count(committed)
+        self._health.stored(self._sink, len(committed))
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.io.tracing import NoTracing, flush, span, start
-from fixfeed.pipelines import batch, dry_run, instruments, metrics, stream
+from fixfeed.pipelines import batch, dry_run, instruments, stream
+from fixfeed.pipelines.counters import COUNTERS
 from fixfeed.pipelines.durations import seconds_until
 from fixfeed.pipelines.endings import OWN_ERROR, STOPPED, Ending
 from fixfeed.pipelines.endpoint import Endpoint
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 serving.enter_context(served(settings.health_port, job.health, job.say))
             if settings.metrics_port is not None:
                 address = settings.metrics_host, settings.metrics_port
-                endpoint.listen(address, RunMetrics(job, folder / metrics.COUNTERS), job.say)
+                endpoint.listen(address, RunMetrics(job, folder / COUNTERS), job.say)
                 wait = settings.metrics_wait
             code = _traced(job, folder)
             endpoint.keep()

@@ -15,6 +15,8 @@ from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.around_commits import around
 from fixfeed.pipelines.commit_lines import CommitLines
+from fixfeed.pipelines.committed import Committed
+from fixfeed.pipelines.counters import COUNTERS, start_counting
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derived_all_along
 from fixfeed.pipelines.exit_code import settle
@@ -40,9 +42,9 @@ def run(job: Job, folder: Path) -> int:
     `folder` is the run's own, for counters.
     """
     set_options(job.settings.beam)
-    counters = folder / metrics.COUNTERS
+    counters = folder / COUNTERS
     counters.mkdir()
-    metrics.start(counters, [sink.name for sink in job.sinks], job.rules.protocol)
+    start_counting(counters, [sink.name for sink in job.sinks], job.rules.protocol)
     with ExitStack() as opened, ExitStack() as stack:
         again = TryAgain(job.watch.stop, job.health)
         ledgers = OpenLedgers(job, opened, again)
@@ -103,7 +105,7 @@ def _run_of(job: Job, sink: Sink, feed: Feed, plan: Plan, counters: Path, again:
     # The messages of a replay are as old as its log.
     delays = not isinstance(feed, ReplayedFiles)
     table = job.rules.protocol.table
-    count = metrics.Committed(sink.name, counters, table, by_source=False, delays=delays)
+    count = Committed(sink.name, counters, table, by_source=False, delays=delays)
     return Run(
         # The feed's files are registered before their blocks come: once is enough.
         Registered(plan.sources[sink.name]),

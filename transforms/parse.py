@@ -42,10 +42,13 @@ class Parse(beam.PTransform):
 
     def _parse(self, block: Block) -> list[Batch]:
         batches = parsed_together(self.protocol, block)
-        for batch in batches:
-            Metrics.counter(type(self), "messages").inc(batch.messages.num_rows)
-            Metrics.counter(type(self), "failures").inc(batch.failures.num_rows)
-            Metrics.counter(type(self), "skipped_lines").inc(batch.skipped)
+        counts = {
+            "messages": sum(batch.messages.num_rows for batch in batches),
+            "failures": sum(batch.failures.num_rows for batch in batches),
+            "skipped_lines": sum(batch.skipped for batch in batches),
+        }
+        for name, count in counts.items():
+            Metrics.counter(type(self), name).inc(count)
         return batches
 
 

@@ -85,7 +85,7 @@ class WriteToStandardOutput(beam.PTransform):
 
     Args:
       names: The names of sources, by key; other sources are named by their key.
-      on_commit: Called for each batch with the number of its messages.
+      on_commit: Called after each batch is written, with the number of its messages (`OnCommit`).
       protocol: That of the batches, FIX if none is named.
     """
 
@@ -130,7 +130,7 @@ class _WriteBatchFn(beam.DoFn):
             if failures:
                 _write_failures(failures)
         if self._on_commit:
-            self._on_commit(batch, batch.messages.num_rows)
+            self._on_commit([(batch, batch.messages.num_rows)])
         return ()
 
 

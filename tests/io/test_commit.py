@@ -172,7 +172,9 @@ def test_repeated_and_recut_batches_are_stored_once(commit_fn, tmp_path, while_p
     rng = random.Random(1)
     counts = []
     fn = commit_fn(
-        rows=20, while_parsing=while_parsing, on_commit=lambda _, count: counts.append(count)
+        rows=20,
+        while_parsing=while_parsing,
+        on_commit=lambda one: counts.extend(count for _, count in one),
     )
     for _ in range(20):
         first = rng.randrange(60)
@@ -306,7 +308,7 @@ def without_third(batch):
 
 def test_messages_that_a_sink_never_takes_count_as_failures_and_the_rest_is_stored(tmp_path):
     counted = []
-    run = Run(rules="r", on_commit=lambda batch, count: counted.append((batch, count)))
+    run = Run(rules="r", on_commit=counted.extend)
     fn = CommitFn(lambda: TakesNoThirdMessage(tmp_path / "out"), run, Limits(1 << 30, 1 << 30))
     fn.setup()
     run_bundle(fn, BATCHES)

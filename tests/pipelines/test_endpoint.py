@@ -10,7 +10,8 @@ import prometheus_client
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fixfeed.pipelines import metrics
+from fixfeed.pipelines import committed, metrics
+from fixfeed.pipelines.counters import start_counting
 from fixfeed.pipelines.endpoint import Endpoint
 from fixfeed.pipelines.fixfeed import main
 from fixfeed.pipelines.gateway_metrics import GatewayMetrics
@@ -131,7 +132,7 @@ def test_many_amounts_are_observed_as_one_after_the_other():
     )
     for amount in amounts:
         by_hand.observe(max(amount, 0.0))
-    metrics._observe(at_once, amounts)
+    committed._observe(at_once, amounts)
     (expected,), (found,) = by_hand.collect(), at_once.collect()
     assert found.samples == expected.samples
 
@@ -140,8 +141,9 @@ def test_of_very_many_sessions_the_first_are_told_apart(tmp_path):
     sent = [(35, b"0"), (56, b"B"), (52, b"20250102-09:30:00")]
     names = [b"A%d" % number for number in range(300)] + [b"long" * 100]
     data = b"\n".join(encode([*sent, (49, name)]) for name in names)
-    metrics.start(tmp_path, ["sink"], FIX)
-    metrics.Committed("sink", tmp_path, FIX.table)(FIX.parse(Block("file:/a", 0, data)), 301)
+    start_counting(tmp_path, ["sink"], FIX)
+    count = committed.Committed("sink", tmp_path, FIX.table)
+    count([(FIX.parse(Block("file:/a", 0, data)), 301)])
     found = [
         one.labels["session"]
         for one in metrics._samples(tmp_path)

@@ -136,15 +136,14 @@ def test_it_is_not_ready_while_something_waits_for_long(health):
     health.connected = True
     health.came()
     health.came()
-    health.stored("one")
-    health.stored("one")
-    health.stored("two")
+    health.stored("one", 2)
+    health.stored("two", 1)
     time.sleep(0.3)
     found = health.report()
     assert not found["ready"]
     assert found["waiting_seconds"]["one"] == 0 < 0.3 <= found["waiting_seconds"]["two"]
     assert found["why"] == ["something has waited for 0 s to be stored in two"]
-    health.stored("two")
+    health.stored("two", 1)
     assert health.report()["ready"]
 
 

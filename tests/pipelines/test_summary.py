@@ -10,6 +10,8 @@ from rich.console import Console
 
 from fixfeed.pipelines import counts as counts_module
 from fixfeed.pipelines import metrics
+from fixfeed.pipelines.committed import Committed
+from fixfeed.pipelines.counters import start_counting
 from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.summary import print_summary, summary_of
@@ -27,11 +29,11 @@ NO_MESSAGE = b"8=FIX.4.4|junk=1|2=3|\n"
 
 @pytest.fixture
 def counters(tmp_path):
-    metrics.start(tmp_path)
-    count = metrics.Committed("sqlite:///x.db", tmp_path)
+    start_counting(tmp_path)
+    count = Committed("sqlite:///x.db", tmp_path)
     for data in (RIGHT * 3 + WRONG_SUM * 2 + WRONG_SUM_AND_EMPTY, WRONG_SUM + NO_MESSAGE):
         batch = parse_block(Block("file:key", 0, data))
-        count(batch, batch.messages.num_rows)
+        count([(batch, batch.messages.num_rows)])
     return metrics.totals(tmp_path)
 
 
@@ -79,9 +81,9 @@ def test_every_kind_of_defect_is_counted(tmp_path):
     batch = parse_block(Block("file:key", 0, RIGHT))
     at = batch.messages.schema.get_field_index("defects")
     every = batch.messages.set_column(at, batch.messages.schema.field(at), [",".join(MEANINGS)])
-    metrics.start(tmp_path)
-    count = metrics.Committed("parquet:x", tmp_path)
-    count(type(batch)("file:key", 0, 1, messages=every, read=1), 1)
+    start_counting(tmp_path)
+    count = Committed("parquet:x", tmp_path)
+    count([(type(batch)("file:key", 0, 1, messages=every, read=1), 1)])
     assert metrics.totals(tmp_path)["parquet:x"].defects == dict.fromkeys(sorted(MEANINGS), 1)
 
 

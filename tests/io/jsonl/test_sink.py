@@ -470,9 +470,10 @@ def test_the_transform_stores_batches_and_reports_their_counts(tmp_path):
     place = tmp_path / "out.jsonl"
     told = tmp_path / "told"
 
-    def tell(one, stored):
+    def tell(committed):
         with open(told, "a") as file:
-            file.write(f"{one.messages.num_rows} {stored}\n")
+            for one, stored in committed:
+                file.write(f"{one.messages.num_rows} {stored}\n")
 
     tail = batch(len(LOG), len(LOG), provisional=True)
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:

@@ -74,7 +74,8 @@ def test_without_failures_there_is_no_file():
 
 
 def test_each_batch_is_counted():
-    def tell(_, count):
+    def tell(committed):
+        ((_, count),) = committed
         with open("told", "a") as file:
             file.write(f"{count}\n")
 

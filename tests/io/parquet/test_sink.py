@@ -529,9 +529,10 @@ def test_the_transform_stores_batches_and_reports_their_counts(tmp_path, whole):
     lake = tmp_path / "lake"
     told = tmp_path / "told"
 
-    def tell(one, stored):
+    def tell(committed):
         with open(told, "a") as file:
-            file.write(f"{one.messages.num_rows} {stored}\n")
+            for one, stored in committed:
+                file.write(f"{one.messages.num_rows} {stored}\n")
 
     tail = dataclasses.replace(batch(len(LOG), len(LOG), provisional=True), error="cut off")
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:

@@ -453,7 +453,7 @@ def test_the_transform_stores_batches_and_reports_their_counts(database, select,
             | beam.Create([*batches, *batches[:5]])
             | WriteToSql(
                 database,
-                Run(rules="r", on_commit=lambda one, stored: committed.append(stored)),
+                Run(rules="r", on_commit=committed.extend),
             )
         )
     assert content(select, database)[:2] == whole[:2]
