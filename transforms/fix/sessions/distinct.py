@@ -36,8 +36,8 @@ class Distinct(NamedTuple):
 
     `line` numbers the combinations of session and minute that `keys` lists, the minute by its
     beginning. `number` is -1 where there is none; times are in microseconds. `applied` ranks the
-    ApplIDs in `appl_ids`. `rows` has the columns `msg_type`, `exec_type`, `ord_status`, `fields`
-    and `text`.
+    ApplIDs in `appl_ids`. `rows` has the columns `msg_type`, `exec_type`, `ord_status`, and of the
+    types whose fields matter, and of messages without a number, `fields` and `text`.
     """
 
     keys: list[tuple[str | None, int]]
@@ -61,7 +61,9 @@ def distinct(messages: pa.Table) -> Distinct:
         [messages[name].combine_chunks() for name in COLUMNS], list(COLUMNS)
     )
     time = pc.coalesce(given["sending_time"].cast(TIME), given["captured_at"].cast(TIME))
-    given, time = given.filter(time.is_valid()), time.drop_null().cast(pa.int64()).to_numpy()
+    if time.null_count:
+        given, time = given.filter(time.is_valid()), time.drop_null()
+    time = time.cast(pa.int64()).to_numpy()
     appl_id, number, appl_resent = _applied(given)
     resent = _flags(given["poss_dup_flag"]) | appl_resent
     session, sessions = _ranked(given["session"])
@@ -69,8 +71,11 @@ def distinct(messages: pa.Table) -> Distinct:
     types, _ = _ranked(given["msg_type"])
     telling = _flags(pc.is_in(given["msg_type"], value_set=pa.array(_TELLING)))
     told = pa.array(telling | (number < 0))
-    content, _ = _ranked(pc.if_else(told, given["fields"], None))
-    text, _ = _ranked(pc.if_else(told, given["text"], None))
+    contents = {name: pc.if_else(told, given[name], None) for name in ("fields", "text")}
+    content, text = (_ranked(column)[0] for column in contents.values())
+    rows = pa.RecordBatch.from_pydict(
+        {name: given[name] for name in ("msg_type", "exec_type", "ord_status")} | contents
+    )
     order = np.lexsort((text, content, resent, types, number, applied, time, session))
     # Those with a number are one whatever their other fields are.
     own = np.where(number < 0, content, 0)
@@ -92,9 +97,7 @@ def distinct(messages: pa.Table) -> Distinct:
         resent[order],
         applied[order],
         appl_ids,
-        given.select(["msg_type", "exec_type", "ord_status", "fields", "text"]).take(
-            pa.array(order)
-        ),
+        rows.take(pa.array(order)),
     )
 
 

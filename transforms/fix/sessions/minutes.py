@@ -17,7 +17,7 @@ from fixfeed.transforms.fix.sessions.distinct import MINUTE, Distinct, distinct,
 from fixfeed.transforms.fix.sessions.schema import SESSION_MINUTES
 from fixfeed.transforms.fix.sessions.sequences import runs_of, written_runs
 
-__all__ = ["added", "counts_text", "minutes_of", "seconds", "session_day"]
+__all__ = ["added", "counts_text", "minutes_of", "seconds"]
 
 _COUNTED = {
     "logons": ("A",),
@@ -52,8 +52,8 @@ def minutes_of(messages: pa.Table) -> pa.Table:
     told = _Told(known)
     runs = runs_of(known)
     columns = {
-        "session_minute": [f"{s or ''} {_text(at)[:16]}" for s, at in known.keys],
-        "session_day": [session_day(session, at) for session, at in known.keys],
+        "session_minute": _named(known, "2025-01-02 09:30"),
+        "session_day": _named(known, "2025-01-02"),
         "session": [session for session, _ in known.keys],
         "minute": [at for _, at in known.keys],
         "first_time": known.time[starts],
@@ -81,6 +81,15 @@ def minutes_of(messages: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=SESSION_MINUTES)
 
 
+def _named(known: Distinct, like: str) -> list[str]:
+    """Return the session and as much of the minute of each line as `like` has."""
+    sessions = pa.array([session or "" for session, _ in known.keys], pa.string())
+    times = pa.array([at for _, at in known.keys], pa.timestamp("us")).cast(pa.string())
+    times = pc.utf8_slice_codeunits(times, 0, len(like))
+    named: list[str] = pc.binary_join_element_wise(sessions, times, " ").to_pylist()
+    return named
+
+
 def _of(known: Distinct, types: Iterable[str]) -> NDArray[np.bool_]:
     """Return which messages are of these types."""
     found: NDArray[np.bool_] = pc.is_in(
@@ -104,19 +113,6 @@ def _by_second(known: Distinct, which: NDArray[np.bool_]) -> list[str | None]:
         second = known.time[place] % MINUTE // 1_000_000
         counts.setdefault(int(known.line[place]), Counter())[str(second)] += 1
     return [counts_text(counts.get(line)) for line in range(len(known.keys))]
-
-
-def session_day(session: str | None, time: int) -> str:
-    """Return what a session on a day is called, given a time on it.
-
-    >>> session_day("FIX.4.4:A->B", 1735808400_000000)
-    'FIX.4.4:A->B 2025-01-02'
-    """
-    return f"{session or ''} {_text(time)[:10]}"
-
-
-def _text(time: int) -> str:
-    return str(np.datetime64(time, "us")).replace("T", " ")
 
 
 def seconds(microseconds: int) -> Decimal:

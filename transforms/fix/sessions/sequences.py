@@ -68,9 +68,14 @@ def written_runs(runs: Sequence[Run]) -> str | None:
     return orjson.dumps([run[:4] if run[4:] == _USUAL else run[:] for run in runs]).decode()
 
 
-def read_runs(text: str | None) -> list[Run]:
-    """Return what `written_runs` has written."""
-    return [Run(*one) for one in orjson.loads(text or "[]")]
+def read_runs(texts: pa.ChunkedArray) -> list[Run]:
+    """Return what `written_runs` has written, all of these texts in order.
+
+    >>> [run.first for run in read_runs(pa.chunked_array([["[[1,7,50,60]]", None, "[[9,9,0,0]]"]]))]
+    [1, 9]
+    """
+    inside = ",".join(text[1:-1] for text in texts.drop_null().to_pylist())
+    return [Run(*one) for one in orjson.loads(f"[{inside}]")]
 
 
 def runs_of(known: Distinct) -> dict[int, list[Run]]:
