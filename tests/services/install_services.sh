@@ -3,7 +3,8 @@
 # Maven and openssl for a Kafka broker, whose jars (43 MB) go once into the folder
 # ${XDG_CACHE_HOME:-~/.cache}/fixfeed-tests/kafka. Prometheus is unpacked beside it from Debian's
 # package, as installing that would start a service. Flink comes from PyPI, and Beam's job server
-# for it from Maven (280 MB).
+# for it from Maven (280 MB). Helm is built beside it by Go, 1.24 or later (three minutes of
+# processor time, once).
 set -eu
 here=$(dirname "$0")
 missing=""
@@ -15,6 +16,8 @@ command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v java >/dev/null 2>&1 || missing="$missing openjdk-17-jre-headless"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
+PATH="$PATH:/usr/local/go/bin"
+command -v go >/dev/null 2>&1 || missing="$missing golang-go"
 if [ -n "$missing" ]; then
     sudo=""
     [ "$(id -u)" = 0 ] || sudo="sudo"
@@ -64,4 +67,17 @@ if ! cmp -s "$here/flink/pom.xml" "$flink/pom.xml"; then
     mv "$flink/build/target/job-server.jar" "$flink/job-server.jar"
     rm -rf "$flink/build"
     cp "$here/flink/pom.xml" "$flink/pom.xml"
+fi
+
+helm_version=v3.19.5
+helm="$cache/go/helm-$helm_version"
+if [ ! -x "$helm" ]; then
+    # Built by hand it would take every cluster for Kubernetes 1.20.
+    version="-X helm.sh/helm/v3/pkg/chartutil.k8sVersion"
+    rules="-X helm.sh/helm/v3/pkg/lint/rules.k8sVersion"
+    mkdir -p "$cache/go/building"
+    GOBIN="$cache/go/building" CGO_ENABLED=0 go install -trimpath -ldflags \
+        "-s -w ${version}Major=1 ${version}Minor=34 ${rules}Major=1 ${rules}Minor=34" \
+        "helm.sh/helm/v3/cmd/helm@$helm_version"
+    mv "$cache/go/building/helm" "$helm"
 fi
