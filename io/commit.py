@@ -53,7 +53,8 @@ class Run:
     may add to them. Others are registered when they are first seen. `rules` is the digest of the
     rules that the messages were read with, which is stored with the progress. With `replace`, rows
     stored under other rules are stored anew. `on_commit` is called after each commit, and `around`
-    for each attempt.
+    for each attempt. `counted_for` names a run on a cluster, whose counts the sink keeps in the
+    same commits (`CountingLedger`), as its workers may be anywhere and may do their work again.
 
     For a run without end: no batch waits for more than `seconds`, if that is less than the limit of
     the sink, except in a sink of files that are made once (Parquet). `again` tries again what a
@@ -67,6 +68,7 @@ class Run:
     seconds: float = math.inf
     again: "Again | None" = None
     around: Around | None = None
+    counted_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from fixfeed.io.commit import Run
 from fixfeed.io.files.find import Unreadable
 from fixfeed.io.files.remote import set_options
 from fixfeed.io.files.source import ReadFromFiles
+from fixfeed.io.ledger.counts import Counts
 from fixfeed.io.ledger.ledger import Ledger, gaps
 from fixfeed.io.tracing import here
 from fixfeed.pipelines import metrics
@@ -20,7 +21,6 @@ from fixfeed.pipelines.around_commits import around
 from fixfeed.pipelines.commit_lines import CommitLines
 from fixfeed.pipelines.committed import Committed
 from fixfeed.pipelines.counters import COUNTERS, start_counting
-from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derive_all
 from fixfeed.pipelines.exit_code import settle
 from fixfeed.pipelines.graph import build

@@ -18,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.io.commit import SetAside
+from fixfeed.io.ledger.counts import seen_in
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.pipelines.counters import COUNTS, NEWEST, PROBLEMS, SOURCES, made_in
-from fixfeed.transforms.batch import TRUNCATED, UNREADABLE, Batch
+from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.protocol import Table
 
 __all__ = ["Attempts", "Committed"]
@@ -30,7 +31,6 @@ _SESSIONS = 200  # that a process tells apart: their names are the counterpartie
 _LONGEST_NAME = 100  # characters
 _OTHERS = "others"
 _NEVER = int(np.iinfo(np.int64).min)
-_UNFINISHED = pa.array([TRUNCATED, UNREADABLE])
 
 
 class Attempts:
@@ -173,11 +173,8 @@ class Committed:
 
     def _of_source(self, batch: Batch) -> list[object]:
         """Return what was read of a source, for `read_of`."""
-        ended = pc.invert(pc.is_in(batch.failures["reason"], _UNFINISHED))
-        details = Counter(batch.failures["detail"].filter(ended).to_pylist())
-        seen = details.most_common(1)[0][0] if details else ""
-        messages = batch.messages.num_rows + batch.filtered
-        counts = [messages, details.total(), batch.skipped]
+        seen, failures = seen_in(batch)
+        counts = [batch.messages.num_rows + batch.filtered, failures, batch.skipped]
         return [self._sink, batch.source, *counts, batch.start, seen]
 
 

@@ -9,8 +9,8 @@ import orjson
 import prometheus_client
 from prometheus_client import multiprocess
 
+from fixfeed.io.ledger.counts import Counts
 from fixfeed.pipelines.counters import COUNTS, NEWEST, PROBLEMS, SOURCES
-from fixfeed.pipelines.counts import Counts
 from fixfeed.transforms.batch import LATEST
 
 __all__ = ["Read", "collected", "newest", "problems", "read_of", "totals"]

@@ -8,6 +8,7 @@ value that is empty, or a number in another form, is an error too.
 import argparse
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from keyword import iskeyword
 from typing import Any, NoReturn
@@ -18,6 +19,7 @@ from fixfeed.io.redaction import redact
 from fixfeed.pipelines.config_file import read_words
 from fixfeed.pipelines.listeners import LISTENING
 from fixfeed.pipelines.option import UsageError, add_option
+from fixfeed.pipelines.running import LOCAL
 from fixfeed.pipelines.settings import OPTIONS, Settings
 from fixfeed.transforms.nearest import did_you_mean, nearest
 
@@ -56,6 +58,9 @@ exit codes:
      server gone, permission lost; what was committed is stored, and the same command goes on
   7  nothing, or almost nothing, of what was read is FIX; the summary says what may help
 """
+
+_ALIKE = 0.9
+"""Names of Beam's options that are more alike than this are not two options."""
 
 _BY_WORD = {option.name.replace("-", "_"): option for option in OPTIONS}
 
@@ -109,7 +114,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         f"{name}_" if iskeyword(name) else name: _BY_WORD[name].value(given)
         for name, given in words.items()
     }
-    return Settings(**values, beam=_for_beam(unknown))
+    settings = Settings(**values)
+    return replace(settings, beam=_for_beam(unknown, local=settings.runner in LOCAL))
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str | list[str]]:
@@ -138,8 +144,13 @@ def _lines(name: str, value: str) -> list[str]:
     return lines
 
 
-def _for_beam(unknown: list[str]) -> tuple[str, ...]:
-    """Return the remaining arguments for Beam, if Beam knows them."""
+def _for_beam(unknown: list[str], *, local: bool) -> tuple[str, ...]:
+    """Return the remaining arguments for Beam, if Beam knows them.
+
+    A runner that is not `local` knows options of its own, as Flink's --checkpointing_interval, and
+    says itself what it does not know (`cluster.job_server`). Those that are like one of ours are
+    refused here: ours have one word or dashes, Beam's have underscores.
+    """
     if not unknown:
         return ()
     parser = argparse.ArgumentParser(allow_abbrev=False)
@@ -150,6 +161,8 @@ def _for_beam(unknown: list[str]) -> tuple[str, ...]:
     for position, argument in enumerate(unknown):
         flag = argument.partition("=")[0]
         if flag.startswith("-") and flag not in of_beam:
+            if not local and flag.startswith("--") and not _meant(flag, known, of_beam):
+                continue
             raise UsageError(f"unknown option {flag}{_nearest_flag(flag, known, of_beam)}")
         if not argument.startswith("-") and (
             position == 0 or not unknown[position - 1].startswith("--")
@@ -160,6 +173,13 @@ def _for_beam(unknown: list[str]) -> tuple[str, ...]:
                 "quotes, as in --input '*.log', or the shell makes many words of it"
             )
     return tuple(unknown)
+
+
+def _meant(flag: str, known: Collection[str], of_beam: Collection[str]) -> bool:
+    """Return whether a flag is nearly one of ours, or very nearly one of Beam's."""
+    word = re.sub("[-_]", "", flag).lower()
+    ours = {one.replace("-", "") for one in known}
+    return bool(nearest(word, ours)) or bool(nearest(flag, of_beam, cutoff=_ALIKE))
 
 
 def _nearest_flag(flag: str, known: Collection[str], of_beam: Collection[str]) -> str:

@@ -10,6 +10,7 @@ import apache_beam as beam
 from fixfeed.io.commit import Run
 from fixfeed.io.files.remote import set_options
 from fixfeed.io.files.replaying import ReplayedFiles
+from fixfeed.io.ledger.counts import Counts
 from fixfeed.io.stream import Feed, ReadFromFeed
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.again import TryAgain
@@ -17,7 +18,6 @@ from fixfeed.pipelines.around_commits import around
 from fixfeed.pipelines.commit_lines import CommitLines
 from fixfeed.pipelines.committed import Committed
 from fixfeed.pipelines.counters import COUNTERS, start_counting
-from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.deriving import derived_all_along
 from fixfeed.pipelines.exit_code import settle
 from fixfeed.pipelines.graph import build

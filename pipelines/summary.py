@@ -10,8 +10,8 @@ from rich.table import Table
 
 from fixfeed.io.files.find import Unreadable
 from fixfeed.io.files.replaying import Replayed
+from fixfeed.io.ledger.counts import Counts
 from fixfeed.io.redaction import redact
-from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.metrics import Read
 from fixfeed.pipelines.not_fix import nothing_read, without_fix, words_for
 from fixfeed.pipelines.plan import Plan

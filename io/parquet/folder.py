@@ -43,10 +43,15 @@ from fixfeed.io.redaction import redact, redact_text
 from fixfeed.transforms.codes import Code
 from fixfeed.transforms.protocol import Protocol, Table, default_protocol
 
-__all__ = ["GRACE", "VERSION", "ParquetFolder"]
+__all__ = ["GRACE", "VERSION", "CountedRow", "ParquetFolder"]
 
 VERSION = 2
 """The version of the content of `_fixfeed`; older ones are converted to it when they are read."""
+
+CountedRow = Sequence[Any]
+"""What a run on a cluster has counted of a stretch: run, source id, start, end, JSON of counts.
+
+An empty stretch is an unfinished end, or a place that could not be read, until it is read."""
 
 GRACE = 3600.0
 """A file that has lost all its rows can still be opened for at least this many seconds."""
@@ -234,8 +239,9 @@ class ParquetFolder:
         files: Sequence[tuple[Path, str]],
         emptied: Iterable[str],
         settled: Mapping[int, Sequence[Progress]],
+        counted: Sequence[CountedRow] = (),
     ) -> None:
-        """Store rows of progress and files, all or nothing.
+        """Store rows of progress and files, and what a run counts of them, all or nothing.
 
         `files` are pairs (path written, place in the folder), with their content on disk; they are
         moved in this order and replace existing files. `emptied` are the places of files without
@@ -251,6 +257,7 @@ class ParquetFolder:
             "files": [(str(path.relative_to(self.folder)), place) for path, place in files],
             "replaced": [],  # for older versions, which remove these
             "emptied": sorted(emptied),
+            "counted": list(counted),
         }
         # Commits apply in the order of their names: `settled` covers the earlier ones.
         number = max((_number(name) for name in os.listdir(self._commits)), default=0) + 1
@@ -275,6 +282,7 @@ class ParquetFolder:
         with self.locked():
             state = self.load()
             state["progress"] = self.progress(state)
+            state["counted"] = self.counted_rows(state)
             names = list(self._manifests)
             folders = self._end(self._manifests.values())
             # Manifests that could repeat the moves are deleted below.
@@ -348,6 +356,14 @@ class ParquetFolder:
                 rows = [row for row in rows if row[0] not in settled]
                 rows += [[key, *row] for key, found in settled.items() for row in found]
                 rows += [_with_witnesses(row) for row in one["progress"] if row[0] not in settled]
+        return rows
+
+    def counted_rows(self, state: Mapping[str, Any]) -> list[CountedRow]:
+        """Return what runs on clusters have counted, of a state whose `progress` was read."""
+        rows = list(state.get("counted", ()))
+        for name, one in self._manifests.items():
+            if name not in state["applied"]:
+                rows += one.get("counted", ())
         return rows
 
     def _end(self, manifests: Iterable[Mapping[str, Any]]) -> set[Path]:

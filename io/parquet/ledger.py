@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fixfeed.io.ledger.counts import Counted
 from fixfeed.io.ledger.identity import (
     Match,
     StoredSource,
@@ -27,9 +28,9 @@ from fixfeed.io.ledger.ledger import (
 )
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import note
-from fixfeed.io.parquet.folder import ParquetFolder
+from fixfeed.io.parquet.folder import CountedRow, ParquetFolder
 
-__all__ = ["ParquetLedger"]
+__all__ = ["ParquetLedger", "counted_by"]
 
 _STORED = ("source_id", "kind", "place", "file_id", "fingerprint", "digests")
 
@@ -106,6 +107,42 @@ class ParquetLedger(ParquetFolder):
                     one["stored_end"] = ends[source_id] or one["stored_end"]
             state["progress"] = [[key, *row] for key, rows in progress.items() for row in rows]
         return {key: merged((row[1], row[2]) for row in progress.get(key, ())) for key in ends}
+
+    def keep_counts(self) -> None:
+        """See `CountingLedger`; a lake needs nothing for it."""
+
+    def counted(self, run: str) -> dict[int, Counted]:
+        """See `CountingLedger`."""
+        state = self.load()
+        self.progress(state)
+        return {
+            source_id: sum((Counted.read(text) for _, _, text in rows), Counted())
+            for source_id, rows in counted_by(self.counted_rows(state), run).items()
+        }
+
+    def forget_counts(self, run: str) -> None:
+        """See `CountingLedger`."""
+        with self.changing() as state:
+            state["counted"] = [row for row in state["counted"] if row[0] != run]
+
+
+def counted_by(rows: Iterable[CountedRow], run: str) -> dict[int, list[tuple[int, int, str]]]:
+    """Return the start, end and counts of each stretch that a run has counted, by source id.
+
+    They are in order. An unfinished end counts as it came last, and not once a stretch has it.
+    """
+    found: dict[int, dict[tuple[int, int], str]] = {}
+    for one, source_id, start, end, text in rows:
+        if one == run:
+            found.setdefault(source_id, {})[start, end] = text
+    return {
+        source_id: [
+            (start, end, text)
+            for (start, end), text in sorted(stretches.items())
+            if start < end or not any(begin <= start < stop for begin, stop in stretches)
+        ]
+        for source_id, stretches in found.items()
+    }
 
 
 def _identified(

@@ -62,9 +62,12 @@ class WriteToParquet(beam.PTransform):
         super().__init__()
         self._place = place
         # Made here: workers may run in another folder.
-        writer = ParquetWriter(place, partition_by=partition_by, protocol=protocol)
+        run = run or Run()
+        writer = ParquetWriter(
+            place, partition_by=partition_by, protocol=protocol, counted_for=run.counted_for
+        )
         # A file for each batch of a run without end would be too small to be of use.
-        run = dataclasses.replace(run or Run(), seconds=math.inf)
+        run = dataclasses.replace(run, seconds=math.inf)
         self._fn = CommitFn(lambda: writer, run, _LIMITS, while_parsing=True)
 
     def expand(self, batches: beam.PCollection[Batch]):

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from fixfeed.io.codes import codes_of_sessions, new_sessions
 from fixfeed.io.fsync import sync_all
+from fixfeed.io.ledger.counts import Counted, counts_within
 from fixfeed.io.ledger.keys import POSITION_BITS
 from fixfeed.io.ledger.ledger import (
     Progress,
@@ -18,6 +19,7 @@ from fixfeed.io.ledger.ledger import (
     Stretch,
     check_protocol,
     check_witness,
+    gaps,
 )
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
 from fixfeed.io.parquet.files import (
@@ -28,7 +30,8 @@ from fixfeed.io.parquet.files import (
     with_keys,
     write_file,
 )
-from fixfeed.io.parquet.ledger import ParquetLedger
+from fixfeed.io.parquet.folder import CountedRow
+from fixfeed.io.parquet.ledger import ParquetLedger, counted_by
 from fixfeed.io.parquet.replacing import (
     KEYS,
     Held,
@@ -106,12 +109,17 @@ class ParquetWriter(ParquetLedger):
         *,
         partition_by: Sequence[str] | None = None,
         protocol: Protocol | None = None,
+        counted_for: str = "",
     ):
-        """Check the arguments; nothing is opened or made."""
+        """Check the arguments; nothing is opened or made.
+
+        `counted_for` is the run on a cluster whose commits are counted in the lake, if it is one.
+        """
         table = (protocol or default_protocol()).table
         self._sorted_by = tuple(table.partition_by if partition_by is None else partition_by)
         check_partitions(self._sorted_by, table)
         super().__init__(place, partition_by=self._sorted_by, protocol=protocol)
+        self._counted_for = counted_for
         self._schema: pa.Schema | None = None
         self._agreed: set[pa.Schema] = set()
         self._named_sessions: frozenset[str] = frozenset()
@@ -152,8 +160,9 @@ class ParquetWriter(ParquetLedger):
                     self._write_files(commit)
                 settled = self._settled(commit, done)
                 self._end_provisional(commit)
-                if commit.progress or commit.files:
-                    self.commit(commit.progress, commit.files, commit.emptied, settled)
+                counted = self._counts(batches, commit.stored)
+                if commit.progress or commit.files or counted:
+                    self.commit(commit.progress, commit.files, commit.emptied, settled, counted)
         except OSError as error:
             self._discard(commit)
             raise SinkFailed.at(self.place, error) from error
@@ -161,6 +170,35 @@ class ParquetWriter(ParquetLedger):
             self._discard(commit)
             raise
         return commit.stored
+
+    def _counts(
+        self, batches: Sequence[tuple[int, Batch]], stored: Sequence[int]
+    ) -> list[CountedRow]:
+        """Return what of the batches the run has not counted yet; the caller holds the lock."""
+        run = self._counted_for
+        if not run:
+            return []
+        found: list[CountedRow] = []
+        state = self.load()
+        self.progress(state)
+        before = counted_by(self.counted_rows(state), run)
+        done = {
+            source_id: [(start, end) for start, end, _ in rows if start < end]
+            for source_id, rows in before.items()
+        }
+        for (source_id, batch), new in zip(batches, stored, strict=True):
+            of_source = done.setdefault(source_id, [])
+            if batch.provisional:
+                one = counts_within(batch, 0, [])
+                found.append((run, source_id, batch.start, batch.start, one.text))
+                continue
+            left = gaps(of_source, batch.start, batch.end)
+            one = counts_within(batch, new, left) if left else Counted()
+            for start, end in left:
+                found.append((run, source_id, start, end, one.text))
+                one = Counted()  # the first of them has the counts
+            of_source += left
+        return found
 
     def _agree_on_columns(self, batches: Iterable[Batch]) -> None:
         left_out = self.table.json_only

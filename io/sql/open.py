@@ -22,6 +22,7 @@ def open_store(
     make: bool = True,
     read_only: bool = False,
     patience: float = PATIENCE,
+    counted_for: str = "",
 ) -> Store:
     """Open `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/db`.
 
@@ -29,8 +30,16 @@ def open_store(
     never shown. Raises `SinkError` if the URI is none of these, or nothing answers there. A missing
     file is made; with `make` false, or `read_only`, it is an error too. `protocol` is that of the
     messages, FIX if none is named. Another process that locks an SQLite file is waited for for
-    `patience` seconds.
+    `patience` seconds. `counted_for` is the run on a cluster whose commits are counted.
     """
+    store = _opened(uri, protocol, make=make, read_only=read_only, patience=patience)
+    store.counted_for = counted_for
+    return store
+
+
+def _opened(
+    uri: str, protocol: Protocol | None, *, make: bool, read_only: bool, patience: float
+) -> Store:
     scheme, separator, _ = uri.partition("://")
     if separator and scheme == "sqlite":
         path = path_of(uri)

@@ -49,8 +49,15 @@ class WriteToSql(beam.PTransform):
         """Store the parameters; nothing is opened before the pipeline runs."""
         super().__init__()
         self._uri = uri
-        make = partial(open_store, uri, protocol=protocol, patience=patience)
-        self._fn = CommitFn(make, run or Run(), _LIMITS, while_parsing=True)
+        run = run or Run()
+        make = partial(
+            open_store,
+            uri,
+            protocol=protocol,
+            patience=patience,
+            counted_for=run.counted_for,
+        )
+        self._fn = CommitFn(make, run, _LIMITS, while_parsing=True)
 
     def expand(self, batches: beam.PCollection[Batch]):
         """Write the batches; nothing comes out."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from fixfeed.io.codes import new_sessions
+from fixfeed.io.ledger.counts import Counted
 from fixfeed.io.ledger.keys import first_key
 from fixfeed.io.ledger.ledger import (
     Progress,
@@ -24,6 +25,7 @@ from fixfeed.io.sql.ledger import SqlLedger
 from fixfeed.io.sql.listed import listed
 from fixfeed.io.sql.minute_counts import counts_of, take_away
 from fixfeed.io.sql.progress import extend, insert, join, overlapping, overlapping_any
+from fixfeed.io.sql.run_counts import count, counted, forget, make
 from fixfeed.io.sql.tables import (
     FAILURE_COLUMNS,
     table_rows,
@@ -41,6 +43,9 @@ class Store(SqlLedger):
 
     _named_sessions: frozenset[str] = frozenset()
     """Those whose codes are stored already."""
+
+    counted_for: str = ""
+    """The run on a cluster whose commits are counted here (`sql.run_counts`), `` for others."""
 
     def write(
         self, batches: Sequence[tuple[int, Batch]], *, rules: str, replace: bool
@@ -83,19 +88,21 @@ class Store(SqlLedger):
         with self.transaction():
             self._lock_sources(batches, rules, replace)
             parts = self._enter([one for _, one in whole], rules, replace)
-            for (place, (source_id, _)), found_in_one in zip(whole, parts, strict=True):
+            for (place, (source_id, batch)), found_in_one in zip(whole, parts, strict=True):
                 for part in found_in_one:
                     for table, found in part.tables.items():
                         rows.setdefault(table, []).append((source_id, found))
-                    count = part.messages.num_rows
-                    stored[place] += count
-                    if count:
+                    new = part.messages.num_rows
+                    stored[place] += new
+                    if new:
                         first = first_key(source_id)
                         start, end = part.stretch
-                        marks.append((first + start, first + end - 1, count))
+                        marks.append((first + start, first + end - 1, new))
+                self._count(source_id, batch, stored[place])
             for _, (source_id, batch) in ordered:
                 if batch.provisional:
                     self._write_provisional(source_id, batch)
+                    self._count(source_id, batch, 0)
             mark(self, marks)
             counts = counts_of((found for _, found in rows.get("messages", ())), self.table)
             if counts is not None:
@@ -103,6 +110,22 @@ class Store(SqlLedger):
             for table, found_in_all in rows.items():
                 self._ingest(table, found_in_all)
         return stored
+
+    def keep_counts(self) -> None:
+        """See `CountingLedger`."""
+        make(self)
+
+    def counted(self, run: str) -> dict[int, Counted]:
+        """See `CountingLedger`."""
+        return counted(self, run)
+
+    def forget_counts(self, run: str) -> None:
+        """See `CountingLedger`."""
+        forget(self, run)
+
+    def _count(self, source_id: int, batch: Batch, stored: int) -> None:
+        if self.counted_for:
+            count(self, self.counted_for, source_id, batch, stored)
 
     def _lock_sources(
         self, batches: Sequence[tuple[int, Batch]], rules: str, replace: bool

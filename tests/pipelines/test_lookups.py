@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from fixfeed.pipelines.counts import Counts
+from fixfeed.io.ledger.counts import Counts
 from fixfeed.pipelines.summary import Summary, print_summary
 from fixfeed.transforms.protocol import default_protocol
 from tests.pipelines.test_fixfeed import fixfeed

@@ -71,6 +71,30 @@ def test_a_wrong_setting_is_answered_with_the_right_one(arguments, environment, 
     assert text in str(error.value)
 
 
+def test_every_option_of_a_runner_passes_through_and_a_mistyped_one_of_ours_does_not():
+    of_flink = [
+        "--flink_master=h:8081",
+        "--checkpointing_interval=1000",
+        "--max_bundle_time_mills",
+        "100",
+        "--object_reuse",
+        "--savepoint_path=file:///s",
+        "--state_backend_storage_path=s3://b/s",
+        "--execution_mode_for_batch=BATCH",
+    ]
+    settings = read_settings(["--input", "a", "--runner", "FlinkRunner", *of_flink], {})
+    assert settings.beam == tuple(of_flink)
+    for wrong, right in (
+        ("--inptu=x", "--input"),
+        ("--commit_after=1s", "--commit-after"),
+        ("--flink_mastre=h", "--flink_master"),
+    ):
+        with pytest.raises(UsageError, match=f"did you mean {right}"):
+            read_settings(["--runner", "FlinkRunner", *of_flink, wrong], {})
+    with pytest.raises(UsageError, match="unknown option --checkpointing_interval"):
+        read_settings(["--checkpointing_interval=1000"], {})
+
+
 def test_an_unknown_word_in_the_file_is_answered_with_the_nearest(tmp_path):
     config = tmp_path / "fixfeed.yaml"
     config.write_text("imput: a.log\n")

@@ -8,11 +8,11 @@ import orjson
 import pytest
 from rich.console import Console
 
-from fixfeed.pipelines import counts as counts_module
+from fixfeed.io.ledger import counts as counts_module
+from fixfeed.io.ledger.counts import Counts
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.committed import Committed
 from fixfeed.pipelines.counters import start_counting
-from fixfeed.pipelines.counts import Counts
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.summary import print_summary, summary_of
 from fixfeed.transforms.batch import Block

@@ -1,0 +1,196 @@
+"""The counts of a sink, which account for everything that came in to it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fixfeed.io.ledger.ledger import Ledger, Stretch, inside
+from fixfeed.transforms.batch import TRUNCATED, UNREADABLE, Batch
+
+__all__ = [
+    "Counted",
+    "CountingLedger",
+    "Counts",
+    "Problem",
+    "counts_of",
+    "counts_within",
+    "seen_in",
+]
+
+Problem = tuple[int, str]
+"""A position from which a source could not be read on, and why."""
+
+_UNFINISHED = pa.array([TRUNCATED, UNREADABLE])
+
+
+@dataclass
+class Counts:
+    """The counts of a sink, in the order of the JSON summary.
+
+    `bytes` of sources are done. `read` messages and failures came in: `stored` are new, `repeated`
+    were stored already, `filtered` were left out by the rules, and `failed`, by reason, are no
+    messages. `skipped` lines hold no FIX. Messages are counted in `defects` by kind, and in
+    `joined` by the name of the lookup, repeated ones too.
+
+    `orjson.dumps(counts)` writes them as JSON, and `Counts(**orjson.loads(text))` reads that.
+
+    >>> one = Counts(read=3, stored=2, failed={"truncated": 1})
+    >>> one.adds_up, (one + one).failed
+    (True, {'truncated': 2})
+    """
+
+    bytes: int = 0
+    read: int = 0
+    stored: int = 0
+    repeated: int = 0
+    filtered: int = 0
+    skipped: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+    defects: dict[str, int] = field(default_factory=dict)
+    joined: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> int:
+        """The number of failures, whatever their reason."""
+        return sum(self.failed.values())
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether all that came in is accounted for."""
+        return self.read == self.stored + self.repeated + self.filtered + self.failures
+
+    def without(self, reason: str, failures: int) -> "Counts":
+        """Return the counts without this many failures of a reason that were none after all."""
+        failed = {**self.failed, reason: self.failed[reason] - failures}
+        return replace(self, read=self.read - failures, failed=failed)
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Return the sums, kind by kind."""
+        sums: dict[str, Any] = {}
+        for one in fields(self):
+            mine, theirs = getattr(self, one.name), getattr(other, one.name)
+            if isinstance(mine, dict):
+                sums[one.name] = dict(_added(mine, theirs))
+            else:
+                sums[one.name] = mine + theirs
+        return Counts(**sums)
+
+
+def _added(one: dict[str, int], other: dict[str, int]) -> Counter[str]:
+    # Not `+`, which drops zeros.
+    sums = Counter(one)
+    sums.update(other)
+    return sums
+
+
+@dataclass
+class Counted:
+    """What a run has counted of stretches of a source.
+
+    `seen` is the commonest detail of the failures of the first batch that has any, unfinished ends
+    and unreadable places left out; `problems` are where it could not be read on.
+    """
+
+    counts: Counts = field(default_factory=Counts)
+    seen: str = ""
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """This as JSON, which `read` reads."""
+        return orjson.dumps(self).decode()
+
+    @classmethod
+    def read(cls, text: str) -> "Counted":
+        """Return what `text` has."""
+        found = orjson.loads(text)
+        problems = [(position, why) for position, why in found["problems"]]
+        return cls(Counts(**found["counts"]), found["seen"], problems)
+
+    def __add__(self, other: "Counted") -> "Counted":
+        """Return the sums; `other` comes after this."""
+        return Counted(
+            self.counts + other.counts, self.seen or other.seen, self.problems + other.problems
+        )
+
+
+class CountingLedger(Ledger, Protocol):
+    """A ledger that counts, in its commits, what a run on a cluster has committed.
+
+    What comes again is counted once, position by position. `run` names the run.
+    """
+
+    def keep_counts(self) -> None:
+        """Make ready what counts are kept in."""
+
+    def counted(self, run: str) -> dict[int, Counted]:
+        """Return what the run has counted of each source, by its id."""
+
+    def forget_counts(self, run: str) -> None:
+        """Forget what the run has counted."""
+
+
+def counts_of(batch: Batch, stored: int) -> Counts:
+    """Return the counts of a batch, of which `stored` messages are new to the sink."""
+    kinds: Counter[str] = Counter()
+    for pair in pc.value_counts(batch.messages["defects"]).to_pylist():
+        for kind in (pair["values"] or "").split(","):
+            kinds[kind] += pair["counts"]
+    return Counts(
+        bytes=batch.end - batch.start if batch.octets is None else batch.octets,
+        read=batch.read,
+        stored=stored,
+        repeated=batch.messages.num_rows - stored,
+        filtered=batch.filtered,
+        skipped=batch.skipped,
+        failed={
+            pair["values"]: pair["counts"]
+            for pair in pc.value_counts(batch.failures["reason"]).to_pylist()
+        },
+        defects={kind: number for kind, number in kinds.items() if kind},
+        joined=dict(batch.joined),
+    )
+
+
+def seen_in(batch: Batch) -> tuple[str, int]:
+    """Return the commonest detail of failures that show what a source holds, and their number."""
+    ended = pc.invert(pc.is_in(batch.failures["reason"], _UNFINISHED))
+    details = Counter(batch.failures["detail"].filter(ended).to_pylist())
+    return (details.most_common(1)[0][0] or "" if details else ""), details.total()
+
+
+def counts_within(batch: Batch, stored: int, stretches: Iterable[Stretch]) -> Counted:
+    """Return what is counted of a batch, of which these stretches were not counted before.
+
+    The messages that are `stored` lie in them. What is known of the batch as a whole alone, as how
+    many messages were filtered out, counts with the stretch that it begins with.
+    """
+    left = list(stretches)
+    if left != [(batch.start, batch.end)] and not batch.provisional:
+        first = any(start == batch.start for start, _ in left)
+        messages, failures = (
+            rows.filter(pa.array(inside(rows["position"].to_numpy(), left)))
+            for rows in (batch.messages, batch.failures)
+        )
+        filtered = batch.filtered if first else 0
+        if batch.octets is None:
+            octets = sum(end - start for start, end in left)
+        else:
+            octets = batch.octets if first else 0
+        batch = replace(
+            batch,
+            messages=messages,
+            failures=failures,
+            filtered=filtered,
+            skipped=batch.skipped if first else 0,
+            read=messages.num_rows + failures.num_rows + filtered,
+            joined=batch.joined if first else {},
+            octets=octets,
+        )
+    problems = [(batch.end, batch.error)] if batch.error else []
+    return Counted(counts_of(batch, stored), seen_in(batch)[0], problems)

@@ -1,0 +1,116 @@
+"""What a run on a cluster has committed, counted in the transactions of its rows.
+
+Its workers are on other machines, and what they do is tried again after any of them died. So each
+commit counts here what of its batches the run has not counted yet, position by position: whatever
+comes again counts nothing.
+
+The table `run_counts` is made by the first such run, and is empty when no such run is open. A row
+has the counts of a stretch of a source, as JSON; one whose stretch is empty has those of an
+unfinished end, or of a place that could not be read, until it is read after all.
+"""
+
+from fixfeed.io.ledger.counts import Counted, counts_within
+from fixfeed.io.ledger.ledger import gaps
+from fixfeed.io.sql.database import Database
+from fixfeed.transforms.batch import Batch
+
+__all__ = ["count", "counted", "forget", "make"]
+
+
+def make(database: Database) -> None:
+    """Make the table, if it is not there."""
+    with database.transaction():
+        database.lock_schema()
+        if "run_counts" not in database.tables():
+            integer = {"sqlite": "integer", "postgresql": "bigint"}[database.dialect]
+            database.query(
+                f"""create table run_counts (
+  run text not null,
+  source_id {integer} not null,
+  start {integer} not null,
+  "end" {integer} not null,
+  counts text not null,
+  primary key (run, source_id, start, "end")
+)"""
+            )
+
+
+def count(database: Database, run: str, source_id: int, batch: Batch, stored: int) -> None:
+    """Count a batch of a source, of which `stored` messages are new, in its transaction."""
+    at = run, source_id
+    if batch.provisional:
+        one = counts_within(batch, stored, [])
+        _delete(database, at, batch.start, batch.start + 1)
+        _insert(database, at, batch.start, batch.start, one)
+        return
+    overlapping = database.query(
+        'select start, "end" from run_counts where run = ? and source_id = ?'
+        ' and "end" > ? and start < ? and start < "end"',
+        *at,
+        batch.start,
+        batch.end,
+    )
+    left = gaps(overlapping, batch.start, batch.end)
+    if not left:
+        return
+    one = counts_within(batch, stored, left)
+    for start, end in left:
+        _delete(database, at, start, end)
+        before = database.query(
+            'select start, counts from run_counts where run = ? and source_id = ? and "end" = ?'
+            f' and start < "end"{_lock(database)}',
+            *at,
+            start,
+        )
+        for begin, text in before:
+            database.query(
+                "delete from run_counts where run = ? and source_id = ? and start = ?"
+                ' and "end" = ?',
+                *at,
+                begin,
+                start,
+            )
+            start, one = begin, Counted.read(text) + one
+        _insert(database, at, start, end, one)
+        one = Counted()  # the first of them has the counts
+
+
+def _lock(database: Database) -> str:
+    return database.row_lock(exclusive=True)
+
+
+def _insert(database: Database, at: tuple[str, int], start: int, end: int, one: Counted) -> None:
+    database.query(
+        'insert into run_counts (run, source_id, start, "end", counts) values (?, ?, ?, ?, ?)',
+        *at,
+        start,
+        end,
+        one.text,
+    )
+
+
+def _delete(database: Database, at: tuple[str, int], start: int, end: int) -> None:
+    """Delete the unfinished ends, and unread places, of [start, end)."""
+    database.query(
+        'delete from run_counts where run = ? and source_id = ? and start = "end"'
+        " and start >= ? and start < ?",
+        *at,
+        start,
+        end,
+    )
+
+
+def counted(database: Database, run: str) -> dict[int, Counted]:
+    """Return what a run has counted of each source, by its id."""
+    found: dict[int, Counted] = {}
+    for source_id, text in database.query(
+        "select source_id, counts from run_counts where run = ? order by source_id, start", run
+    ):
+        found[source_id] = found.get(source_id, Counted()) + Counted.read(text)
+    return found
+
+
+def forget(database: Database, run: str) -> None:
+    """Forget what a run has counted."""
+    with database.transaction():
+        database.query("delete from run_counts where run = ?", run)
