@@ -18,6 +18,7 @@ from fixfeed.io.ledger.ledger import Ledger, gaps
 from fixfeed.io.tracing import here
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.around_commits import around
+from fixfeed.pipelines.cluster.batch import OnCluster
 from fixfeed.pipelines.commit_lines import CommitLines
 from fixfeed.pipelines.committed import Committed
 from fixfeed.pipelines.counters import COUNTERS, start_counting
@@ -45,13 +46,13 @@ def run(job: Job, folder: Path) -> int:
 
     `folder` is the run's own, for counters and standard input.
     """
+    local = job.settings.runner in LOCAL
+    reading = _Here(job, folder) if local else OnCluster(job, folder)
     files, unreadable = _found(job, folder)
-    counters = folder / COUNTERS
-    counters.mkdir()
-    start_counting(counters, [sink.name for sink in job.sinks], job.rules.protocol)
     with ExitStack() as stack:
         ledgers = opened(job.sinks, stack)
-        runs = begun(job, ledgers)
+        runs = begun(job, ledgers, reading.about)
+        reading.begin(ledgers)
         job.health.connected = True
         plan = Plan()
         warnings: list[str] = []
@@ -65,11 +66,12 @@ def run(job: Job, folder: Path) -> int:
             )
             warnings = _many_files(job, plan)
             if plan.ranges:
-                _read(job, plan, counters)
-        summary = _summed_up(job, plan, ledgers, unreadable, counters)
+                reading.read(plan)
+        summary = _summed_up(job, plan, ledgers, unreadable, reading.tally(ledgers, plan))
         summary.warnings += warnings
         settle(job, summary)
         end(runs, ledgers, summary)
+        reading.end(ledgers)
         derive_all(job, ledgers)
         summary.seconds = time.monotonic() - job.started
     show = partial(print_summary, protocol=job.rules.protocol)
@@ -100,30 +102,73 @@ def _many_files(job: Job, plan: Plan) -> list[str]:
     return found
 
 
-def _read(job: Job, plan: Plan, counters: Path) -> None:
-    """Run the graph over a plan, and show its progress."""
-    settings = job.settings
-    runner, options = runner_of(
-        settings.runner,
-        processes=_processes(job, plan),
-        beam=settings.beam,
-        workers=job.watch.workers,
-    )
-    with ExitStack() as stack:
-        if not settings.quiet and settings.runner in LOCAL:
-            stack.enter_context(shown(plan.expected, lambda: _so_far(counters), job.errors))
-        pipeline = beam.Pipeline(runner=runner, options=options)
-        build(
-            pipeline,
-            source=ReadFromFiles(plan.ranges, stop=job.watch.stop, options=settings.beam),
-            parse=job.rules.parse(fix_json=job.fix_json),
-            steps=job.rules.steps,
-            sinks=[
-                (f"Write{number}", _write(job, sink, plan, counters))
-                for number, sink in enumerate(job.sinks, 1)
-            ],
+class _Here:
+    """Reads a plan on this machine; what is done is counted in the run's folder."""
+
+    about: Mapping[str, str] = {}
+
+    def __init__(self, job: Job, folder: Path):
+        """Make ready the counters, in `folder`."""
+        self._job = job
+        self._counters = folder / COUNTERS
+        self._counters.mkdir()
+        start_counting(self._counters, [sink.name for sink in job.sinks], job.rules.protocol)
+
+    def begin(self, _ledgers: Mapping[str, Ledger]) -> None:
+        """Nothing: the sinks keep no counts."""
+
+    def end(self, _ledgers: Mapping[str, Ledger]) -> None:
+        """Nothing: the folder goes with the run."""
+
+    def tally(self, _ledgers: Mapping[str, Ledger], _plan: Plan) -> metrics.Tally:
+        """Return what was counted."""
+        return metrics.tally(self._counters)
+
+    def read(self, plan: Plan) -> None:
+        """Run the graph over a plan, and show its progress."""
+        job = self._job
+        settings = job.settings
+        runner, options = runner_of(
+            settings.runner,
+            processes=_processes(job, plan),
+            beam=settings.beam,
+            workers=job.watch.workers,
         )
-        pipeline.run().wait_until_finish()
+        with ExitStack() as stack:
+            if not settings.quiet:
+                stack.enter_context(shown(plan.expected, self._so_far, job.errors))
+            pipeline = beam.Pipeline(runner=runner, options=options)
+            build(
+                pipeline,
+                source=ReadFromFiles(plan.ranges, stop=job.watch.stop, options=settings.beam),
+                parse=job.rules.parse(fix_json=job.fix_json),
+                steps=job.rules.steps,
+                sinks=[
+                    (f"Write{number}", self._write(sink, plan))
+                    for number, sink in enumerate(job.sinks, 1)
+                ],
+            )
+            pipeline.run().wait_until_finish()
+
+    def _write(self, sink: Sink, plan: Plan) -> beam.PTransform:
+        job, counters = self._job, self._counters
+        table = job.rules.protocol.table
+        return sink.write(
+            Run(
+                plan.sources[sink.name],
+                job.rules.digest,
+                job.settings.reprocess,
+                CommitLines(
+                    job.short_names[sink.name], Committed(sink.name, counters, table), table
+                ),
+                around=around(job, sink, counters, parent=here()),
+            )
+        )
+
+    def _so_far(self) -> tuple[int, int]:
+        counts = metrics.totals(self._counters).values()
+        octets = min((one.bytes for one in counts), default=0)
+        return octets, min((one.read for one in counts), default=0)
 
 
 def _processes(job: Job, plan: Plan) -> int:
@@ -133,44 +178,24 @@ def _processes(job: Job, plan: Plan) -> int:
     return min(workers or job.processes, len(plan.ranges))
 
 
-def _write(job: Job, sink: Sink, plan: Plan, counters: Path) -> beam.PTransform:
-    table = job.rules.protocol.table
-    return sink.write(
-        Run(
-            plan.sources[sink.name],
-            job.rules.digest,
-            job.settings.reprocess,
-            CommitLines(job.short_names[sink.name], Committed(sink.name, counters, table), table),
-            around=around(job, sink, counters, parent=here()),
-        )
-    )
-
-
-def _so_far(counters: Path) -> tuple[int, int]:
-    counts = metrics.totals(counters).values()
-    octets = min((one.bytes for one in counts), default=0)
-    return octets, min((one.read for one in counts), default=0)
-
-
 def _summed_up(
     job: Job,
     plan: Plan,
     ledgers: Mapping[str, Ledger],
     unreadable: Sequence[Unreadable],
-    counters: Path,
+    tally: metrics.Tally,
 ) -> Summary:
     """End the run in the ledgers, and return its summary."""
-    problems = metrics.problems(counters)
-    counted = metrics.totals(counters)
-    for name, places in _finish(job, plan, ledgers, problems).items():
+    counted = dict(tally.sinks)
+    for name, places in _finish(job, plan, ledgers, tally.problems).items():
         if places:
             counted[name] = counted[name].without(UNREADABLE, places)
     return summary_of(
         plan,
         {sink.name: counted.get(sink.name, Counts()) for sink in job.sinks},
         unreadable,
-        problems,
-        metrics.read_of(counters),
+        tally.problems,
+        tally.read,
         lookups=job.rules.lookups,
         seconds=time.monotonic() - job.started,
         stopped=job.watch.stop(),

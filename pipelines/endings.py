@@ -16,6 +16,7 @@ from fixfeed.io.jsonl.standard_output import OutputClosed
 from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed
 from fixfeed.io.redaction import redact_text
 from fixfeed.pipelines import log
+from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.running import GaveUp
 from fixfeed.pipelines.settings import Settings
@@ -29,6 +30,7 @@ from fixfeed.transforms.fix.rules.language import RuleError
 from fixfeed.transforms.fix.secrets.masking import MaskingError
 
 __all__ = [
+    "CLUSTER",
     "DONE",
     "NOTHING_READ",
     "OWN_ERROR",
@@ -44,6 +46,9 @@ T = TypeVar("T")
 
 DONE, OWN_ERROR, USAGE, UNREAD, TOO_MANY_FAILURES, STOPPED, UNWRITTEN, NOTHING_READ = range(8)
 """The exit codes."""
+
+CLUSTER = 8
+"""The exit code of a job that its cluster does not run to its end."""
 
 _WRONG_USAGE = (
     UsageError,
@@ -173,6 +178,8 @@ def _ending_of(error: BaseException) -> tuple[int, str | None]:
         return USAGE, str(sink)
     if isinstance(error, _WRONG_USAGE):
         return USAGE, str(error)
+    if isinstance(error, ClusterFailed):
+        return CLUSTER, str(error)
     if isinstance(error, GaveUp):
         return STOPPED, str(error)
     if isinstance(error, WorkerDied):
@@ -194,6 +201,11 @@ def _of_sink(error: BaseException) -> SinkError | None:
     """
     if isinstance(error, SinkError):
         return type(error)(_STEP.sub("", str(error)))
+    if isinstance(error, ClusterFailed):
+        # Within a trace of Java.
+        lines = (_LINE.fullmatch(_STEP.sub("", one)) for one in error.cause.splitlines())
+        found = next(filter(None, lines), None)
+        return _OF_SINKS[found[1]](found[2]) if found else None
     if isinstance(error, RuntimeError):
         for line in reversed(str(error).splitlines()):
             if line and not line[0].isspace():

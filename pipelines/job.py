@@ -13,6 +13,7 @@ from fixfeed.io.files.globs import visible
 from fixfeed.io.redaction import redact, redact_property
 from fixfeed.io.sql.open import PATIENCE
 from fixfeed.pipelines import log
+from fixfeed.pipelines.cluster.fits import check_fits
 from fixfeed.pipelines.endings import Ending
 from fixfeed.pipelines.health import Health
 from fixfeed.pipelines.kafka_loops import loops_of
@@ -59,6 +60,8 @@ class Job:
                 "standard output is written by one process alone: leave out --workers and "
                 "--runner, or name a file, as in jsonl:out.jsonl"
             )
+        if settings.runner not in LOCAL:
+            check_fits(settings)
         self.rules = Rules(settings)
         self.sources = sources_of(settings.input, _for_kafka(settings))
         self.stream = _stream(self.sources, settings)

@@ -1,7 +1,7 @@
 """Reads the counters of a run: what its sinks have stored so far, of all its processes."""
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from fixfeed.io.ledger.counts import Counts
 from fixfeed.pipelines.counters import COUNTS, NEWEST, PROBLEMS, SOURCES
 from fixfeed.transforms.batch import LATEST
 
-__all__ = ["Read", "collected", "newest", "problems", "read_of", "totals"]
+__all__ = ["Read", "Tally", "collected", "newest", "problems", "read_of", "tally", "totals"]
 
 _FIELDS = {metric: field for field, metric in COUNTS.items()}
 
@@ -28,6 +28,19 @@ class Read(NamedTuple):
     failures: int = 0
     lines: int = 0
     seen: str = ""
+
+
+class Tally(NamedTuple):
+    """What a run has counted: by sink, the errors of sources not read to their end, by source."""
+
+    sinks: Mapping[str, Counts]
+    problems: Sequence[Mapping[str, Any]]
+    read: Mapping[str, Read]
+
+
+def tally(folder: Path) -> Tally:
+    """Return what the processes of a run on this machine have counted in its folder."""
+    return Tally(totals(folder), problems(folder), read_of(folder))
 
 
 def problems(folder: Path) -> list[dict[str, Any]]:

@@ -48,10 +48,16 @@ def opened(
     return ledgers
 
 
-def begun(job: Job, ledgers: Mapping[str, Ledger]) -> dict[str, int]:
-    """Store the start of the run in each database; return its number there, by sink."""
+def begun(
+    job: Job, ledgers: Mapping[str, Ledger], cluster: Mapping[str, str] | None = None
+) -> dict[str, int]:
+    """Store the start of the run in each database; return its number there, by sink.
+
+    `cluster` tells of its job, if it is on one.
+    """
+    configuration = job.configuration | ({"cluster": dict(cluster)} if cluster else {})
     return {
-        name: ledger.begin_run(version("fixfeed"), job.configuration)
+        name: ledger.begin_run(version("fixfeed"), configuration)
         for name, ledger in ledgers.items()
         if isinstance(ledger, Store)
     }

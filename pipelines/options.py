@@ -13,9 +13,8 @@ from importlib.metadata import version
 from keyword import iskeyword
 from typing import Any, NoReturn
 
-from apache_beam.options.pipeline_options import PipelineOptions
-
 from fixfeed.io.redaction import redact
+from fixfeed.pipelines.beam_options import options_of_beam
 from fixfeed.pipelines.config_file import read_words
 from fixfeed.pipelines.listeners import LISTENING
 from fixfeed.pipelines.option import UsageError, add_option
@@ -57,6 +56,8 @@ exit codes:
   6  a sink, standard output or the folder for temporary files could not be written: disk full,
      server gone, permission lost; what was committed is stored, and the same command goes on
   7  nothing, or almost nothing, of what was read is FIX; the summary says what may help
+  8  a cluster is not reached, or has not run the job to its end; what was committed is stored, and
+     the same command goes on
 """
 
 _ALIKE = 0.9
@@ -153,10 +154,7 @@ def _for_beam(unknown: list[str], *, local: bool) -> tuple[str, ...]:
     """
     if not unknown:
         return ()
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    for group in PipelineOptions.__subclasses__():
-        group._add_argparse_args(parser)  # type: ignore[arg-type]
-    of_beam = set(parser._option_string_actions)
+    of_beam = options_of_beam()
     known = {f"--{option.name}" for option in OPTIONS} | {"--config", "--version", "--help"}
     for position, argument in enumerate(unknown):
         flag = argument.partition("=")[0]

@@ -29,14 +29,17 @@ Counts = Callable[[], tuple[int, int]]
 
 
 @contextmanager
-def shown(expected: int, counts: Counts, console: Console) -> Iterator[None]:
+def shown(
+    expected: int, counts: Counts, console: Console, state: Callable[[], str] = str
+) -> Iterator[None]:
     """Show progress while the body runs.
 
     `expected` is the number of bytes to read (an estimate if some are compressed); `counts` returns
-    the bytes and messages stored so far.
+    the bytes and messages stored so far. `state` says what is done now, if that is more than
+    reading.
     """
     over = threading.Event()
-    args: tuple[object, ...] = (expected, counts, over)
+    args: tuple[object, ...] = (expected, counts, over, state)
     if console.is_terminal and not is_json():
         thread = threading.Thread(target=_bar, args=(*args, console), daemon=True)
     else:
@@ -49,7 +52,13 @@ def shown(expected: int, counts: Counts, console: Console) -> Iterator[None]:
         thread.join()
 
 
-def _bar(expected: int, counts: Counts, over: threading.Event, console: Console) -> None:
+def _bar(
+    expected: int,
+    counts: Counts,
+    over: threading.Event,
+    state: Callable[[], str],
+    console: Console,
+) -> None:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -65,18 +74,21 @@ def _bar(expected: int, counts: Counts, over: threading.Event, console: Console)
         while not over.wait(_BAR_SECONDS):
             octets, messages = counts()
             rate = messages / (time.monotonic() - begin)
-            progress.update(task, completed=min(octets, expected), rate=rate)
+            text = escape(state()) or "reading"
+            progress.update(task, completed=min(octets, expected), rate=rate, description=text)
 
 
-def _lines(expected: int, counts: Counts, over: threading.Event) -> None:
+def _lines(expected: int, counts: Counts, over: threading.Event, state: Callable[[], str]) -> None:
     begin = time.monotonic()
     while not over.wait(_LINE_SECONDS):
         octets, messages = counts()
         seconds = time.monotonic() - begin
         share = min(octets / expected, 1.0) if expected else 1.0
         left = f", about {seconds / share - seconds:.0f} s left" if share else ""
+        doing = f"{state()}: ".removeprefix(": ")
+        read = f"{share:.0%} read, {messages:,} messages"
         say(
-            f"{share:.0%} read, {messages:,} messages, {messages / seconds:,.0f}/s{left}",
+            f"{doing}{read}, {messages / seconds:,.0f}/s{left}",
             event="progress",
             messages=messages,
             seconds=round(seconds, 3),

@@ -30,6 +30,8 @@ from fixfeed.pipelines.workers import WorkerDied
 
 __all__ = ["main"]
 
+_ABANDONING = 2.0  # seconds
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job with these arguments (the command line's by default); return the exit code.
@@ -74,6 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (GaveUp, WorkerDied) as error:
         # The job's thread still waits, so the process must not wait for it.
         watch.workers.kill()
+        abandoning = threading.Thread(target=watch.abandon, daemon=True)
+        abandoning.start()
+        abandoning.join(_ABANDONING)
         endpoint.keep()
         shutil.rmtree(folder, ignore_errors=True)
         # Nor for a sleeping reader of the report.

@@ -91,6 +91,10 @@ class Pause:
         self._paused = not self._paused
 
 
+def _nothing() -> None:
+    """There is nothing elsewhere."""
+
+
 class GaveUp(Exception):
     """A job was told to stop and is still busy; the text says so."""
 
@@ -98,7 +102,8 @@ class GaveUp(Exception):
 class Watch:
     """Watches a job from the main thread: it receives signals and the end of workers.
 
-    `stop`, `pause` and `workers` are the job's.
+    `stop`, `pause` and `workers` are the job's. `abandon` ends what the job has elsewhere, when
+    this process ends without it.
     """
 
     def __init__(self, folder: Path):
@@ -106,6 +111,7 @@ class Watch:
         self.stop = Stop(folder)
         self.pause = Pause()
         self.workers = Workers(folder, self._happened)
+        self.abandon: Callable[[], None] = _nothing
         self._events: queue.SimpleQueue[BaseException | int | None] = queue.SimpleQueue()
 
     def _happened(self, event: BaseException | int | None) -> None:

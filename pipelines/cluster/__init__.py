@@ -1,0 +1,1 @@
+"""Jobs on a cluster: what fits there, submission, progress, counts, and how they end."""

@@ -1,0 +1,140 @@
+"""Reads a plan on a cluster; what is done is counted by the sinks, in their own commits."""
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import cast
+
+import apache_beam as beam
+
+from fixfeed.io.commit import Run
+from fixfeed.io.files.source import ReadFromFiles
+from fixfeed.io.ledger.counts import CountingLedger
+from fixfeed.io.ledger.ledger import Ledger, SinkError
+from fixfeed.io.tracing import here
+from fixfeed.pipelines import metrics
+from fixfeed.pipelines.around_commits import Spans, nothing_around
+from fixfeed.pipelines.cluster.committed import committed
+from fixfeed.pipelines.cluster.left_open import close_left_open
+from fixfeed.pipelines.cluster.submission import Cluster
+from fixfeed.pipelines.counters import COUNTERS, start_counting
+from fixfeed.pipelines.graph import build
+from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.plan import Plan
+from fixfeed.pipelines.progress import shown
+from fixfeed.pipelines.sinks import Sink
+
+__all__ = ["OnCluster"]
+
+_LOOK = 2.0  # seconds between two questions to the sinks about what is committed
+
+
+class OnCluster:
+    """Reads a plan on the cluster that the settings of a job name."""
+
+    def __init__(self, job: Job, folder: Path):
+        """Check that the cluster is there; raises `ClusterFailed`, `UsageError` if it does not fit.
+
+        `folder` is the run's, for what this machine needs alone.
+        """
+        counters = folder / COUNTERS
+        counters.mkdir()
+        start_counting(counters, [sink.name for sink in job.sinks], job.rules.protocol)
+        self._job = job
+        self._cluster = Cluster(job.settings, folder)
+        self._cluster.check()
+        job.watch.abandon = self._cluster.abandon
+        self.about = self._cluster.about
+
+    def begin(self, ledgers: Mapping[str, Ledger]) -> None:
+        """Have the sinks keep counts, and close what runs that were killed have left open."""
+        for ledger in _counting(ledgers).values():
+            ledger.keep_counts()
+        close_left_open(ledgers, self._cluster)
+
+    def end(self, ledgers: Mapping[str, Ledger]) -> None:
+        """Have the sinks forget the counts, which are in the summary now."""
+        for ledger in _counting(ledgers).values():
+            ledger.forget_counts(self._cluster.run)
+
+    def tally(self, ledgers: Mapping[str, Ledger], plan: Plan) -> metrics.Tally:
+        """Return what the sinks have counted."""
+        return committed(self._cluster.run, _counting(ledgers), plan.sources)
+
+    def read(self, plan: Plan) -> None:
+        """Run the graph over a plan, and show its progress."""
+        job = self._job
+        with ExitStack() as stack:
+            if not job.settings.quiet:
+                so_far = _SoFar(job, self, plan)
+                stack.callback(so_far.close)
+                state = self._cluster
+                stack.enter_context(shown(plan.expected, so_far, job.errors, lambda: state.state))
+
+            def draw(pipeline: beam.Pipeline) -> None:
+                build(
+                    pipeline,
+                    source=ReadFromFiles(plan.ranges, options=job.settings.beam),
+                    parse=job.rules.parse(fix_json=job.fix_json),
+                    steps=job.rules.steps,
+                    sinks=[
+                        (f"Write{number}", self._write(sink, plan))
+                        for number, sink in enumerate(job.sinks, 1)
+                    ],
+                )
+
+            self._cluster.execute(draw, job.watch.stop)
+
+    def _write(self, sink: Sink, plan: Plan) -> beam.PTransform:
+        job = self._job
+        spans = None
+        if job.settings.trace is not None:
+            name = job.short_names[sink.name]
+            spans = Spans(name, nothing_around, job.settings.trace, here())
+        return sink.write(
+            Run(
+                plan.sources[sink.name],
+                job.rules.digest,
+                job.settings.reprocess,
+                around=spans,
+                counted_for=self._cluster.run,
+            )
+        )
+
+
+def _counting(ledgers: Mapping[str, Ledger]) -> dict[str, CountingLedger]:
+    # The sinks that a cluster may write to all keep counts (`cluster.fits`).
+    return {name: cast(CountingLedger, ledger) for name, ledger in ledgers.items()}
+
+
+class _SoFar:
+    """Returns the bytes and messages committed so far, over connections of its own."""
+
+    def __init__(self, job: Job, reading: OnCluster, plan: Plan):
+        """Nothing is opened yet."""
+        self._job, self._reading, self._plan = job, reading, plan
+        self._ledgers: dict[str, Ledger] = {}
+        self._last = (0, 0)
+        self._asked = 0.0
+
+    def __call__(self) -> tuple[int, int]:
+        """Return what was last known if a sink does not answer."""
+        if time.monotonic() - self._asked < _LOOK:
+            return self._last
+        try:
+            if not self._ledgers:
+                self._ledgers = {sink.name: sink.ledger() for sink in self._job.sinks}
+            counts = self._reading.tally(self._ledgers, self._plan).sinks.values()
+            octets = min((one.bytes for one in counts), default=0)
+            self._last = octets, min((one.read for one in counts), default=0)
+        except SinkError:
+            self.close()
+        self._asked = time.monotonic()
+        return self._last
+
+    def close(self) -> None:
+        """Close the connections."""
+        for ledger in self._ledgers.values():
+            ledger.close()
+        self._ledgers = {}

@@ -1,0 +1,152 @@
+"""Asks a Flink cluster about itself and its jobs, over its REST interface."""
+
+import re
+import time
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from fixfeed.io.redaction import redact
+from fixfeed.pipelines.cluster.trouble import ClusterFailed
+
+__all__ = ["RUNNING", "Flink", "FlinkJob"]
+
+RUNNING = (
+    "INITIALIZING",
+    "CREATED",
+    "RUNNING",
+    "RESTARTING",
+    "FAILING",
+    "CANCELLING",
+    "RECONCILING",
+)
+"""The states of a job that has not ended (Flink, "Jobs and Scheduling")."""
+
+_PATIENCE = 5.0  # seconds for an answer
+_CLOCKS = 300_000  # milliseconds that the clocks of the cluster and of this machine may differ
+
+
+@dataclass(frozen=True)
+class FlinkJob:
+    """A job as the cluster sees it: `state` is Flink's word, `restarts` how often it began anew.
+
+    `why` is the first line of the last failure, `` if there was none.
+    """
+
+    id: str
+    state: str
+    restarts: int = 0
+    why: str = ""
+
+    @property
+    def text(self) -> str:
+        """The same for people."""
+        text = f"the job is {self.state}"
+        if self.restarts:
+            times = "once" if self.restarts == 1 else f"{self.restarts} times"
+            text += f", restarted {times}"
+        return text + (f" ({self.why})" if self.why else "")
+
+
+class Flink:
+    """The cluster whose JobManager is at `master`, `host:8081` or a URL."""
+
+    def __init__(self, master: str):
+        """Nothing is asked yet."""
+        self.master = (master if "://" in master else f"http://{master}").rstrip("/")
+
+    def overview(self) -> dict[str, Any]:
+        """Return TaskManagers and slots. Raises `ClusterFailed` if nobody answers."""
+        try:
+            return self._ask("/overview")
+        except (OSError, ValueError) as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: Exception) -> ClusterFailed:
+        reason = getattr(error, "reason", error)
+        reason = getattr(reason, "strerror", None) or reason
+        return ClusterFailed(
+            f"Flink does not answer at {redact(self.master)}: {reason}; check that its JobManager "
+            "runs there, and that --flink_master names the port of its REST interface (rest.port, "
+            "8081 if not set)"
+        )
+
+    def job(self, name: str, since: float) -> FlinkJob | None:
+        """Return the newest job of this name that was submitted after `since`, a time of `time`.
+
+        None if there is none, or nobody answers.
+        """
+        try:
+            found = [
+                one
+                for one in self._ask("/jobs/overview")["jobs"]
+                if one["name"] == name and one["start-time"] > since * 1e3 - _CLOCKS
+            ]
+            if not found:
+                return None
+            one = max(found, key=lambda one: one["start-time"])
+            return FlinkJob(one["jid"], one["state"], *self._troubles(one["jid"]))
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def running(self) -> set[str]:
+        """Return the names of the jobs that have not ended. Raises `ClusterFailed`."""
+        try:
+            jobs = self._ask("/jobs/overview")["jobs"]
+        except (OSError, ValueError) as error:
+            raise self._silent(error) from error
+        return {one["name"] for one in jobs if one["state"] in RUNNING}
+
+    def _troubles(self, job: str) -> tuple[int, str]:
+        metrics = self._ask(f"/jobs/{job}/metrics?get=numRestarts")
+        restarts = int(metrics[0]["value"]) if metrics else 0
+        history = self._failures(job)
+        return restarts, _sentence(history[0]) if history else ""
+
+    def _failures(self, job: str) -> list[str]:
+        found = self._ask(f"/jobs/{job}/exceptions?maxExceptions=1")
+        return [one["stacktrace"] for one in found["exceptionHistory"]["entries"]]
+
+    def cause(self, job: str) -> str:
+        """Return the whole text of the last failure of a job, `` if there is none."""
+        try:
+            return "\n".join(self._failures(job))
+        except (OSError, ValueError, KeyError):
+            return ""
+
+    def cancel(self, job: str) -> None:
+        """Cancel a job; no error if it is over or nobody answers."""
+        request = urllib.request.Request(f"{self.master}/jobs/{job}", method="PATCH")
+        try:
+            urllib.request.urlopen(request, timeout=_PATIENCE).close()
+        except OSError:
+            return
+
+    def wait_until_over(self, name: str, since: float, seconds: float) -> None:
+        """Wait until the job of this name is not running any more, for so long at most."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            job = self.job(name, since)
+            if job is None or job.state not in RUNNING:
+                return
+            time.sleep(0.2)
+
+    def _ask(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.master}{path}", timeout=_PATIENCE) as answer:
+            return orjson.loads(answer.read())
+
+
+def _sentence(trace: str) -> str:
+    """Return the innermost cause of a trace of Java, or of Python inside of it, in one line."""
+    lines = [line for line in trace.splitlines() if line and not line[0].isspace()]
+    of_python = [line for line in lines if not line.startswith(_OF_JAVA)]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by:")]
+    found = _PACKAGE.sub("", (of_python or causes or lines or [""])[-1])
+    return found if len(found) <= _LONGEST else found[: _LONGEST - 3] + "..."
+
+
+_PACKAGE = re.compile(r"^(?:[a-z]\w*\.)+(?=\w+:)")
+_OF_JAVA = ("Caused by:", "java.", "org.", "Traceback")
+_LONGEST = 200  # characters

@@ -1,0 +1,197 @@
+"""Runs the graph of a job on a cluster: submits it, watches it, cancels it if that is asked."""
+
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import grpc
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+)
+from apache_beam.runners.portability.flink_runner import MAGIC_HOST_NAMES
+from apache_beam.runners.runner import PipelineState
+
+from fixfeed.io.redaction import redact, redact_text
+from fixfeed.pipelines.cluster.flink import Flink, FlinkJob
+from fixfeed.pipelines.cluster.job_server import FlinkJobServer, OnFlink
+from fixfeed.pipelines.cluster.trouble import ClusterFailed
+from fixfeed.pipelines.settings import Settings
+
+__all__ = ["Cluster"]
+
+_FLINK = "FlinkRunner"
+_POOL = "localhost:50000"
+_STEP = 0.2  # seconds between two looks at the job
+_AFTER_CANCEL = 4.0  # seconds for the job to be gone
+_ASKED = 1.0  # seconds for which an answer of the cluster about the job holds
+
+
+class Cluster:
+    """The cluster of a run, and its job there.
+
+    `run` names the run, for the counts that sinks keep of it.
+    """
+
+    def __init__(self, settings: Settings, folder: Path):
+        """`folder` is the run's, for the job server; nothing is asked or started."""
+        self.run = uuid.uuid4().hex[:12]
+        self.options = PipelineOptions(list(settings.beam))
+        named = self.options.view_as(GoogleCloudOptions)
+        named.job_name = named.job_name or f"fixfeed-{self.run}"
+        self.name: str = named.job_name
+        self._settings = settings
+        self._folder = folder
+        self._server: FlinkJobServer | None = None
+        self._flink: Flink | None = None
+        self._began = time.time()
+        self._doing = ""
+        self._asked: tuple[float, FlinkJob | None] = (0.0, None)
+        self._lock = threading.Lock()
+        if settings.runner == _FLINK:
+            master = self.options.view_as(FlinkRunnerOptions).flink_master
+            if master not in MAGIC_HOST_NAMES:
+                self._flink = Flink(master)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What a later run needs to find the job, if this process does not see its end."""
+        return {
+            "run": self.run,
+            "master": redact(self._flink.master) if self._flink else "",
+            "job": self.name,
+        }
+
+    def check(self) -> None:
+        """Raise `ClusterFailed` if the cluster does not answer, and fill in what it has.
+
+        Unless told otherwise, the job takes all free slots, with a process for each, and workers
+        are those of the pool on each TaskManager's machine.
+        """
+        if self._flink is None:
+            return
+        there = self._flink.overview()
+        portable = self.options.view_as(PortableOptions)
+        of_flink = self.options.view_as(FlinkRunnerOptions)
+        if of_flink.parallelism == -1 and there["slots-available"]:
+            of_flink.parallelism = there["slots-available"]
+        if not portable.environment_type:
+            portable.environment_type = "EXTERNAL"
+            portable.environment_config = portable.environment_config or _POOL
+        given = [one.partition("=")[0] for one in self._settings.beam]
+        if "--sdk_worker_parallelism" not in given and there["taskmanagers"]:
+            portable.sdk_worker_parallelism = there["slots-total"] // there["taskmanagers"]
+
+    def execute(self, build: Callable[[beam.Pipeline], None], stop: Callable[[], bool]) -> None:
+        """Run the graph that `build` makes, until it is done or `stop` returns true.
+
+        Then the job is cancelled. Raises `ClusterFailed` if the cluster does not do it to its end.
+        """
+        self._doing = "submitting the job"
+        try:
+            pipeline = beam.Pipeline(runner=self._runner(), options=self.options)
+            build(pipeline)
+            result = self._told(pipeline.run)
+            self._doing = ""
+            state = self._watched(result, stop)
+        finally:
+            if self._server is not None:
+                self._server.stop()
+        if state == PipelineState.DONE or (state == PipelineState.CANCELLED and stop()):
+            return
+        raise self._failed(result, state)
+
+    def _runner(self) -> Any:
+        if self._settings.runner != _FLINK:
+            return self._settings.runner
+        self._server = FlinkJobServer(self.options, self._settings.beam, self._folder)
+        return OnFlink(self._server)
+
+    def _told(self, work: Callable[[], Any]) -> Any:
+        """Return the result of `work`; raise trouble with the job server as `ClusterFailed`."""
+        try:
+            return work()
+        except grpc.RpcError as error:
+            said = redact_text(error.details() if isinstance(error, grpc.Call) else str(error))
+            job = self.job()
+            left = f"; {job.text} there, and this run sees no more of it" if job else ""
+            raise ClusterFailed(
+                f"Beam's job server does not answer any more: {said}{left}; what was committed is "
+                "stored, and the same command goes on"
+            ) from error
+
+    def _watched(self, result: Any, stop: Callable[[], bool]) -> str:
+        """Return the last state of the job, which is cancelled once `stop` returns true."""
+        cancelled = False
+        while True:
+            state: str = self._told(lambda: result.state)
+            if PipelineState.is_terminal(state):
+                break
+            if stop() and not cancelled:
+                cancelled = True
+                self._doing = "cancelling the job"
+                with contextlib.suppress(grpc.RpcError):
+                    result.cancel()
+            time.sleep(_STEP)
+        if cancelled and self._flink is not None:
+            self._flink.wait_until_over(self.name, self._began, _AFTER_CANCEL)
+        return state
+
+    def abandon(self) -> None:
+        """Cancel the job by the cluster's own interface: this process is about to end."""
+        job = self.job()
+        if self._flink is not None and job is not None:
+            self._flink.cancel(job.id)
+
+    def is_over(self, about: Mapping[str, str]) -> bool:
+        """Return whether the job of another run (`about`) is known not to be running any more.
+
+        Only this cluster is asked.
+        """
+        if self._flink is None or about["master"] != self.about["master"]:
+            return False
+        return about["job"] not in self._flink.running()
+
+    def job(self) -> FlinkJob | None:
+        """Return the job as Flink sees it, None if it does not know it or does not answer."""
+        if self._flink is None:
+            return None
+        with self._lock:
+            when, job = self._asked
+            if time.monotonic() - when > _ASKED:
+                job = self._flink.job(self.name, self._began)
+                self._asked = (time.monotonic(), job)
+            return job
+
+    @property
+    def state(self) -> str:
+        """What the cluster is doing with the job, for people."""
+        if self._doing or self._flink is None:
+            return self._doing or "the job runs"
+        job = self.job()
+        return job.text if job else "the cluster does not have the job yet, or does not answer"
+
+    def _failed(self, result: Any, state: str) -> ClusterFailed:
+        job = self.job()
+        said = ""
+        with contextlib.suppress(Exception):  # the job server may be gone
+            said = result._last_error_message()
+        cause = said
+        if self._flink is not None and job is not None:
+            cause += "\n" + self._flink.cause(job.id)
+        why = job.why if job and job.why else said.partition("\n")[0]
+        word = {PipelineState.CANCELLED: "was cancelled"}.get(state, "failed")
+        name = f"the job {self.name}"
+        return ClusterFailed(
+            f"{name} {word} in the cluster{f': {redact_text(why)}' if why else ''}; what was "
+            "committed is stored, and the same command goes on; the logs of the TaskManagers and "
+            "of fixfeed worker-pool say more",
+            cause,
+        )

@@ -1,0 +1,96 @@
+"""What a cluster cannot do, or is not there for, is told before anything is stored."""
+
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from fixfeed.pipelines.cluster.fits import check_fits
+from fixfeed.pipelines.cluster.flink import Flink, FlinkJob
+from fixfeed.pipelines.cluster.job_server import FlinkJobServer
+from fixfeed.pipelines.cluster.trouble import ClusterFailed
+from fixfeed.pipelines.endings import CLUSTER, UNWRITTEN, Ending
+from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.settings import Settings
+from tests.services.ports import free_port
+
+DATABASE = "postgresql://u@h/db"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"input": ("-",)}, "standard input is read by this machine alone: write it to a file"),
+        ({"input": ("logs/*.log",)}, "write {folder}/logs/*.log if that is a path that is the"),
+        ({"input": ("tcp://0.0.0.0:9876",)}, "have a job there send it to Kafka, as in fixfeed"),
+        ({"input": ("follow:/logs/*.log",)}, "give the cluster --input kafka://host:9092/fix.raw"),
+        ({"input": ("replay:/l/day.log?speed=9",)}, "read it at once with --input /l/day.log"),
+        ({"output": ("sqlite:////data/a.db",)}, "sqlite:////data/a.db is a file of one machine"),
+        ({"output": ("jsonl:/data/a.jsonl",)}, "write to postgresql://user@host/db, which all"),
+        ({"output": ("kafka://h/fix",)}, "keeps no counts of what workers of a cluster do again"),
+        ({"output": ("parquet:lake/",)}, "write parquet:{folder}/lake if that is a path"),
+        ({"lookup": ("symbols.csv:symbol",)}, "write {folder}/symbols.csv if that is a path"),
+        ({"workers": 2}, "how many a cluster has says --parallelism"),
+    ],
+)
+def test_what_workers_elsewhere_cannot_use_is_refused_with_what_to_do(
+    options, text, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(**{"input": ("/logs/a.log",), "output": (DATABASE,), **options})
+    with pytest.raises(UsageError) as error:
+        check_fits(settings)
+    assert text.format(folder=tmp_path) in str(error.value)
+
+
+def test_servers_object_stores_and_whole_paths_fit():
+    for text in ("/logs/*.log", "s3://b/2026-*/*.log", "kafka://h:9092/fix.raw"):
+        for uri in (DATABASE, "parquet:/lake", "parquet:s3://b/lake"):
+            check_fits(Settings(input=(text,), output=(uri,), lookup=("/s.csv:symbol",)))
+
+
+def test_a_cluster_that_is_not_there_is_told_with_its_address():
+    master = f"127.0.0.1:{free_port()}"
+    with pytest.raises(ClusterFailed, match=f"not answer at http://{master}: Connection refused"):
+        Flink(master).overview()
+    assert Flink(master).job("fixfeed-1", 0.0) is None
+
+
+def test_a_job_server_that_is_not_there_or_does_not_start_is_told(tmp_path):
+    def started(*flags):
+        given = ["--flink_master=127.0.0.1:1", *flags]
+        server = FlinkJobServer(PipelineOptions(given), given, tmp_path)
+        try:
+            server.start()
+        finally:
+            server.stop()
+
+    with pytest.raises(ClusterFailed, match=r"no jar of Beam's job server.*--flink_job_server_jar"):
+        started("--flink_job_server_jar=/none.jar")
+    (tmp_path / "no.jar").write_bytes(b"no jar")
+    with pytest.raises(ClusterFailed, match=r"did not start \(java\): .*corrupt"):
+        started(f"--flink_job_server_jar={tmp_path}/no.jar")
+
+
+@pytest.mark.parametrize(
+    ("cause", "code", "text"),
+    [
+        ("java.lang.Exception: No slots", CLUSTER, "the job failed"),
+        (
+            "java.lang.RuntimeException: Error received from SDK harness\n"
+            'Traceback (most recent call last):\n  File "x.py", line 1\n'
+            "fixfeed.io.ledger.ledger.SinkFailed: cannot write to postgresql://h/db: gone"
+            " [while running 'Write1/Write-ptransform-21']\n\n\tat org.apache.beam.Bundle\n"
+            "Caused by: java.lang.Exception: x",
+            UNWRITTEN,
+            "cannot write to postgresql://h/db: gone",
+        ),
+    ],
+)
+def test_a_failed_job_ends_with_the_code_of_its_cause(cause, code, text, capsys):
+    assert Ending([], {}).error(ClusterFailed("the job failed", cause)) == code
+    assert capsys.readouterr().err == f"fixfeed: {text}\n"
+
+
+def test_the_state_of_a_job_is_told_with_the_reason_of_its_last_restart():
+    assert FlinkJob("1", "RUNNING").text == "the job is RUNNING"
+    told = FlinkJob("1", "RESTARTING", 2, "OSError: disk").text
+    assert told == "the job is RESTARTING, restarted 2 times (OSError: disk)"
