@@ -38,6 +38,10 @@ COMMANDS = {
     "migrate": ("fixfeed.pipelines.migrate", "bring a database or lake to this version's schema"),
     "gateway": ("fixfeed.pipelines.gateway", "receive what peers send, into a spool"),
     "api": ("fixfeed.pipelines.api", "answer programs over HTTP from a database"),
+    "worker-pool": (
+        "fixfeed.pipelines.worker_pool.command",
+        "run workers for Flink, on a machine of a cluster",
+    ),
     "views": ("fixfeed.pipelines.views", "write a DuckDB file with the views of a lake"),
 }
 """Subcommand -> its module, with `main(arguments)` that returns the exit code, and its purpose."""
@@ -90,7 +94,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if words and words[0] in ("--help", "-h"):
             print("commands:")
             for command, (_, text) in COMMANDS.items():
-                print(f"  fixfeed {command:<10}{text}")
+                print(f"  fixfeed {command:<12}{text}")
             print()
     # At import Beam warns about extras that nobody asked for. We print what people need to know.
     logging.basicConfig(level=logging.ERROR)

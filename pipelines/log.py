@@ -24,7 +24,7 @@ LEVELS = ("debug", "info", "warning", "error")
 FIELDS = {
     "time": "when it was written, in UTC",
     "level": "debug, info, warning or error",
-    "program": "fixfeed, or fixfeed gateway",
+    "program": "fixfeed, fixfeed gateway or fixfeed worker-pool",
     "process": "the id of the process",
     "event": "what happened, in a word",
     "text": "the same for people",

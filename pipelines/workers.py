@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import grpc
 from apache_beam.portability.api import endpoints_pb2
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
     GrpcWorkerHandler,
@@ -24,6 +23,7 @@ from apache_beam.transforms import environments
 from google.protobuf import json_format, text_format
 
 from fixfeed.pipelines.log import for_children
+from fixfeed.pipelines.lost_connections import without_lost_connections
 from fixfeed.pipelines.python_command import python_command
 
 __all__ = ["WorkerDied", "Workers"]
@@ -59,7 +59,7 @@ class Workers:
             return _Handler(self, state, provision_info, server)
 
         WorkerHandler.register_environment(_URN, bytes)(handler)
-        threading.excepthook = _without_lost_connections
+        threading.excepthook = without_lost_connections
         return _Environment(capabilities=environments.python_sdk_capabilities())
 
     def start(self, variables: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -170,12 +170,6 @@ class _Environment(environments.Environment):
         payload: Any, capabilities: Any, artifacts: Any, resource_hints: Any, context: Any
     ) -> "_Environment":
         return _Environment(capabilities, artifacts, resource_hints)
-
-
-def _without_lost_connections(arguments: threading.ExceptHookArgs) -> None:
-    """Print the exception of a thread, unless it is one of Beam's that waited for a dead worker."""
-    if not issubclass(arguments.exc_type, grpc.RpcError):
-        threading.__excepthook__(arguments)
 
 
 def _how(process_id: int, code: int, log: Path) -> str:

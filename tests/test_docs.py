@@ -105,6 +105,7 @@ ELSEWHERE = {
         "tests/dashboard/test_api.py"
     ),
     "fixfeed gateway tcp://0.0.0.0:9876 --metrics-port 9465": "tests/pipelines/test_endpoint.py",
+    "fixfeed worker-pool": "tests/pipelines/worker_pool",
     "pip install 'fixfeed[tracing]'": "requirements.txt, whose extra has it",
     "python tools/build_grafana.py": "tests/tools/test_build_grafana.py",
     "pip install .": "tests/test_wheel.py",

@@ -1,5 +1,7 @@
 """A real Flink session cluster for tests and benchmarks, with its own folder and ports.
 
+Its workers are those of `fixfeed worker-pool`.
+
 python -m tests.services.flink_server     # prints its address, runs until its input ends
 """
 
@@ -7,13 +9,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from tests.services.ports import free_port
 __all__ = ["Cluster", "cluster"]
 
 _VERSION = "1.19"
-_PATIENCE = 90  # seconds for a process to be there, on a machine with other work
+_PATIENCE = 180  # seconds for a process to be there, on a machine with other work
 _TAIL = 4000
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -102,7 +105,8 @@ class Cluster:
 
     `master` is the address of its REST API, which jobs are submitted to as well; `job_server_jar`
     is Beam's job server for this version of Flink; `metrics` are the addresses where Prometheus
-    fetches, of the JobManager first. A job that fails is tried again 20 times, each second.
+    fetches, of the JobManager first; `pool` is the address of the worker pool of both TaskManagers,
+    whose workers import what tests do. A job that fails is tried again 20 times, each second.
     """
 
     def __init__(self, folder: str, task_managers: int = 2, slots: int = 2):
@@ -115,6 +119,7 @@ class Cluster:
         self.job_server_jar = self._jars / "job-server.jar"
         rest = free_port()
         self.master = f"127.0.0.1:{rest}"
+        self.pool = f"127.0.0.1:{free_port()}"
         self.metrics = [f"127.0.0.1:{free_port()}" for _ in range(task_managers + 1)]
         for name in ("conf", "tmp", "checkpoints", "savepoints"):
             (self._folder / name).mkdir()
@@ -131,6 +136,8 @@ class Cluster:
             f"--flink_version={_VERSION}",
             f"--flink_master={self.master}",
             f"--flink_job_server_jar={self.job_server_jar}",
+            "--environment_type=EXTERNAL",
+            f"--environment_config={self.pool}",
         ]
 
     def start(self) -> None:
@@ -139,8 +146,10 @@ class Cluster:
         self._launch("jobmanager", _JOB_MANAGER, self.metrics[0])
         for number in range(len(self._starts)):
             self._launch_task_manager(number)
+        self._launch_pool()
         for number in range(len(self._starts)):
             self._wait_for_task_manager(number)
+        self._wait_for_pool()
 
     def start_task_manager(self, number: int) -> None:
         """Start a TaskManager that was killed, and wait until its slots are there."""
@@ -150,6 +159,20 @@ class Cluster:
     def kill_task_manager(self, number: int) -> None:
         """Kill a TaskManager as `kill -9` does."""
         self._end(_name(number))
+
+    def start_pool(self) -> None:
+        """Start the worker pool that was killed, and wait until it listens."""
+        self._launch_pool()
+        self._wait_for_pool()
+
+    def kill_pool(self) -> None:
+        """Kill the worker pool as `kill -9` does; its workers end as well."""
+        self._end("pool")
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers that live now, the oldest first."""
+        threads = Path(f"/proc/{self._processes['pool'].pid}/task").glob("*/children")
+        return sorted(int(child) for thread in threads for child in thread.read_text().split())
 
     def stop(self) -> None:
         """End all; nothing of it is needed any more."""
@@ -197,7 +220,7 @@ class Cluster:
             time.sleep(0.1)
 
     def log(self, name: str) -> str:
-        """Return the log of `jobmanager`, or of `taskmanager-0`, which has that of its workers."""
+        """Return the log of `jobmanager`, `pool`, or `taskmanager-0`, with that of its workers."""
         return (self._folder / f"{name}.log").read_text(errors="replace")
 
     def _launch_task_manager(self, number: int) -> None:
@@ -217,17 +240,40 @@ class Cluster:
             found = {one["id"]: one for one in self.ask("taskmanagers")["taskmanagers"]}
             return found.get(self._resource(number), {}).get("slotsNumber") == self._slots
 
+        self._wait(there, "jobmanager", _name(number))
+
+    def _launch_pool(self) -> None:
+        host, _, port = self.pool.rpartition(":")
+        with open(self._folder / "pool.log", "ab") as log:
+            self._processes["pool"] = subprocess.Popen(
+                [sys.executable, "-m", "fixfeed", "worker-pool", "--host", host, "--port", port],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=Path(__file__).parents[2],
+            )
+
+    def _wait_for_pool(self) -> None:
+        def listens() -> bool:
+            host, _, port = self.pool.rpartition(":")
+            socket.create_connection((host, int(port)), 1).close()
+            return True
+
+        self._wait(listens, "pool")
+
+    def _wait(self, there: Callable[[], bool], *names: str) -> None:
+        """Wait until something is there, for which these processes must live."""
         deadline = time.monotonic() + _PATIENCE
         while True:
-            with suppress(OSError, RuntimeError):  # it does not answer yet
+            with suppress(OSError, RuntimeError):  # nobody answers yet
                 if there():
                     return
-            for name in ("jobmanager", _name(number)):
-                if self._processes[name].poll() is not None:
-                    raise RuntimeError(f"{name} of Flink ended: {self._end_of(name)}")
-            if time.monotonic() > deadline:
-                ends = [f"{name}: {self._end_of(name)}" for name in ("jobmanager", _name(number))]
-                raise RuntimeError(f"Flink did not start in {_PATIENCE} s; {' '.join(ends)}")
+            late = time.monotonic() > deadline
+            dead = [name for name in names if self._processes[name].poll() is not None]
+            if dead or late:
+                what = f"{dead[0]} ended" if dead else f"not there in {_PATIENCE} s"
+                ends = [f"{name}: {self._end_of(name)}" for name in dead or names]
+                raise RuntimeError(f"Flink did not start, {what}; {' '.join(ends)}")
             time.sleep(0.1)
 
     def _launch(self, name: str, main: str, metrics: str, *words: str) -> None:

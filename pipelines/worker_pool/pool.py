@@ -1,0 +1,147 @@
+"""Starts and ends the workers that a runner asks for: Beam's environment EXTERNAL.
+
+Beam has such a pool too (`apache_beam.runners.worker.worker_pool_main`). That one runs the word
+`python`, whichever that is, listens at every address of the machine, gives workers no options of
+the job, and confuses workers of two TaskManagers, which number them alike.
+"""
+
+import os
+import subprocess
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+
+import grpc
+from apache_beam.portability.api import (
+    beam_fn_api_pb2,
+    beam_fn_api_pb2_grpc,
+    beam_provision_api_pb2,
+    beam_provision_api_pb2_grpc,
+    endpoints_pb2,
+)
+from google.protobuf import json_format, text_format
+
+from fixfeed.pipelines.log import for_children, say
+from fixfeed.pipelines.python_command import python_command
+
+__all__ = ["Pool"]
+
+_START = "from fixfeed.pipelines.worker_pool.worker import main; main()"
+_PATIENCE = 5  # seconds for a worker to end
+_PROVISION = 20  # seconds for a runner to say what it has for a worker
+
+Worker = tuple[str, str]
+
+
+class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
+    """The workers of the runners of one machine, each a process of this Python.
+
+    A worker is known by its id and by the connection over which it was asked for: each TaskManager
+    has its own, and numbers its workers from 1. It has the environment and the folder of this
+    process, and ends with it, also if this is killed; it ends with its runner as well.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is started yet."""
+        self._workers: dict[Worker, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+        self._over = False
+
+    def StartWorker(
+        self, request: beam_fn_api_pb2.StartWorkerRequest, context: grpc.ServicerContext
+    ) -> beam_fn_api_pb2.StartWorkerResponse:
+        """Start a worker; the answer has the error if that fails."""
+        worker = request.worker_id, context.peer()
+        self._end(worker)
+        try:
+            self._start(worker, _variables(request))
+        except (OSError, grpc.RpcError) as error:
+            why = error.details() if isinstance(error, grpc.Call) else error
+            text = f"worker {request.worker_id} cannot be started: {why}"
+            say(text, level="error")
+            return beam_fn_api_pb2.StartWorkerResponse(error=f"fixfeed worker-pool: {text}")
+        return beam_fn_api_pb2.StartWorkerResponse()
+
+    def StopWorker(
+        self, request: beam_fn_api_pb2.StopWorkerRequest, context: grpc.ServicerContext
+    ) -> beam_fn_api_pb2.StopWorkerResponse:
+        """End a worker. One of an earlier connection ends by itself, with that of its runner."""
+        self._end((request.worker_id, context.peer()))
+        return beam_fn_api_pb2.StopWorkerResponse()
+
+    def stop(self) -> None:
+        """End all workers, and start none any more."""
+        with self._lock:
+            self._over = True
+        for worker in list(self._workers):
+            self._end(worker)
+
+    def _start(self, worker: Worker, variables: Mapping[str, str]) -> None:
+        with self._lock:
+            if self._over:
+                raise OSError("the pool is being stopped")
+            process = subprocess.Popen(
+                python_command(_START),
+                stdin=subprocess.PIPE,  # ends with this process: see `pipelines.worker`
+                stdout=2,
+                env=os.environ | variables | for_children(),
+                start_new_session=True,  # a terminal's Ctrl-C reaches the pool alone
+            )
+            self._workers[worker] = process
+        say(f"worker {worker[0]} started, process {process.pid}")
+        threading.Thread(target=self._watch, args=(worker, process), daemon=True).start()
+
+    def _watch(self, worker: Worker, process: subprocess.Popen[bytes]) -> None:
+        code = process.wait()
+        with self._lock:
+            asked = self._workers.get(worker) is not process
+            if not asked:
+                del self._workers[worker]
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        if asked or code == 0:
+            say(f"worker {worker[0]} ended, process {process.pid}")
+        else:
+            say(f"worker {worker[0]} {how}, process {process.pid}", level="warning")
+
+    def _end(self, worker: Worker) -> None:
+        with self._lock:
+            process = self._workers.pop(worker, None)
+        if process is None:
+            return
+        assert process.stdin
+        with suppress(OSError):
+            process.stdin.close()
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _variables(request: beam_fn_api_pb2.StartWorkerRequest) -> dict[str, str]:
+    """Return what a worker process of Beam reads from its environment.
+
+    The runner is asked for the options of the job, as `boot` of Beam's containers does: without
+    them a worker would not know the addresses and keys of object stores.
+    """
+    with grpc.insecure_channel(request.provision_endpoint.url) as channel:
+        info = (
+            beam_provision_api_pb2_grpc.ProvisionServiceStub(channel)
+            .GetProvisionInfo(
+                beam_provision_api_pb2.GetProvisionInfoRequest(),
+                timeout=_PROVISION,
+                metadata=(("worker_id", request.worker_id),),
+            )
+            .info
+        )
+    return {
+        "WORKER_ID": request.worker_id,
+        "CONTROL_API_SERVICE_DESCRIPTOR": _text(request.control_endpoint),
+        "LOGGING_API_SERVICE_DESCRIPTOR": _text(request.logging_endpoint),
+        "PIPELINE_OPTIONS": json_format.MessageToJson(info.pipeline_options),
+        "RUNNER_CAPABILITIES": " ".join(info.runner_capabilities),
+    }
+
+
+def _text(endpoint: endpoints_pb2.ApiServiceDescriptor) -> str:
+    return text_format.MessageToString(endpoint)

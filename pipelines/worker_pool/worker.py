@@ -1,0 +1,35 @@
+"""A worker process of a pool; `pipelines.worker_pool.pool` starts it."""
+
+import logging
+import os
+import sys
+import threading
+import traceback
+
+import grpc
+
+from fixfeed.pipelines import worker
+from fixfeed.pipelines.lost_connections import without_lost_connections
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Work until the runner is done, or gone, and end the process then.
+
+    It does not wait for what was being worked at: that waits for a runner which may be gone, and
+    what was not committed is done again. Standard input ends with the pool.
+    """
+    logging.getLogger().addHandler(logging.NullHandler())  # Beam's go to the TaskManager's log
+    threading.excepthook = without_lost_connections
+    code = 1
+    try:
+        worker.main()
+        code = 0
+    except grpc.RpcError:  # the TaskManager was killed, or its connection is broken
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
