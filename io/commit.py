@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, sources_of
+from fixfeed.io.ledger.ledger import Known, SinkError, SinkFailed, is_held, sources_of
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import Batch
 
@@ -102,7 +102,8 @@ class Writer(Protocol):
     def prepare(self) -> None:
         """Make the sink ready, or raise `SinkError`. Called once, before all others.
 
-        A run without end calls it before there is anything to store.
+        A run without end calls it before there is anything to store. Like `register` and `write`,
+        it may raise a `SinkFailed` that is `held`: the same call then comes again.
         """
 
     def register(
@@ -157,6 +158,7 @@ class CommitFn(beam.DoFn):
         """Start the thread."""
         self._thread = ThreadPoolExecutor(1)
         self._writer: Writer | None = None
+        self._is_prepared = False
         self._writing: Future[Counter[str]] | None = None
         self._is_ready = False
         self._registered: dict[str, int] = {}
@@ -275,49 +277,52 @@ class CommitFn(beam.DoFn):
         """Store batches; return each as it is stored, and how many of its messages are new."""
 
         def stored() -> list[tuple[Batch, int]]:
-            try:
-                return self._stored(batches)
-            except SinkFailed:
-                self._close()  # a connection that has failed works no more
-                raise
+            nonlocal batches
+            while True:
+                try:
+                    return self._stored(batches)
+                except SetAside as some:
+                    batches = some.batches
+                except SinkFailed as error:
+                    if not error.held:
+                        self._close()  # a connection that has failed works no more
+                    raise
 
         again = self._run.again
         return again.until_it_works(stored) if again else stored()
 
     def _stored(self, batches: Sequence[Batch]) -> list[tuple[Batch, int]]:
         run = self._run
-        if self._writer is None:
-            self._writer = self._prepared()
+        writer = self._prepared()
         if not batches:
             return []
         ids = (run.sources, self._registered)
         new = sources_of(one for one in batches if not any(one.source in known for known in ids))
         if new:
-            found = self._writer.register(new, rules=run.rules, replace=run.replace)
+            found = writer.register(new, rules=run.rules, replace=run.replace)
             self._registered |= {key: one.source_id for key, one in found.items()}
-        while True:
-            numbered = [
-                (next(known[batch.source] for known in ids if batch.source in known), batch)
-                for batch in batches
-            ]
-            try:
-                with run.around(batches) if run.around else nullcontext():
-                    counts = self._writer.write(numbered, rules=run.rules, replace=run.replace)
-            except SetAside as some:
-                batches = some.batches
-            else:
-                return list(zip(batches, counts, strict=True))
+        numbered = [
+            (next(known[batch.source] for known in ids if batch.source in known), batch)
+            for batch in batches
+        ]
+        with run.around(batches) if run.around else nullcontext():
+            counts = writer.write(numbered, rules=run.rules, replace=run.replace)
+        return list(zip(batches, counts, strict=True))
 
     def _prepared(self) -> Writer:
-        writer = self._make()
-        try:
-            writer.prepare()
-        except BaseException:
-            writer.close()
-            raise
-        return writer
+        if self._writer is None:
+            self._writer = self._make()
+        if not self._is_prepared:
+            try:
+                self._writer.prepare()
+            except BaseException as error:
+                if not is_held(error):
+                    self._close()
+                raise
+            self._is_prepared = True
+        return self._writer
 
     def _close(self) -> None:
-        writer, self._writer = self._writer, None
+        writer, self._writer, self._is_prepared = self._writer, None, False
         if writer is not None:
             writer.close()

@@ -16,8 +16,9 @@ __all__ = ["TryAgain"]
 T = TypeVar("T")
 
 _FIRST, _LONGEST = 0.5, 15.0  # seconds between two attempts
-_BRIEF = 5.0  # seconds for which a lock is nothing to speak of
+_BRIEF = 5.0  # seconds for which a lock, or a server that is slow, is nothing to speak of
 _AT_THE_END = 2.0  # seconds for which a lock is waited for when the run is to stop
+_HELD_AT_THE_END = 1.0  # the same for a server of which nothing bad was told until then
 _STEP = 0.1
 
 
@@ -33,34 +34,45 @@ class TryAgain:
         """See `io.commit.Again`; the first error of a row, and its end, go to standard error.
 
         With `away` other errors are raised at once than those that waiting may mend. A lock is told
-        when it has lasted for some seconds: other jobs may write to the same database.
+        when it has lasted for some seconds: other jobs may write to the same database. So is a
+        server that holds up what was begun.
         """
         began, since, stopped = time.monotonic(), datetime.datetime.now(), math.inf  # noqa: DTZ005
-        told = False
-        for times in itertools.count(1):
+        told: SinkFailed | None = None
+        waits = itertools.count()
+        while True:
             try:
                 result = work()
                 break
             except SinkFailed as error:
                 if error.lost or (away and not error.away):
                     raise
-                if not told and (not error.locked or time.monotonic() - began > _BRIEF):
-                    told = True
+                has_waited = error.locked or error.held
+                news = told is None or (told.held and not error.held)  # now it is known why
+                if news and (not has_waited or time.monotonic() - began > _BRIEF):
+                    told = error
                     when = f" since {since:%H:%M:%S}" if error.locked else ""
                     text = f"{error}; meanwhile it is tried again and again{when}"
                     say(f"{text}, and nothing is lost", event="away", level="warning")
                 if told:
                     self._health.failed(work, error)
-                if not error.locked:  # for a lock, it has waited already
-                    self._wait(min(_LONGEST, _FIRST * 2 ** (times - 1)))
+                if not has_waited:
+                    self._wait(min(_LONGEST, _FIRST * 2 ** next(waits)))
                 if self._stop():
                     stopped = min(stopped, time.monotonic())
-                    if not error.locked or time.monotonic() - stopped > _AT_THE_END:
+                    if time.monotonic() - stopped >= self._left(error, told=told is not None):
                         raise
         if told:
             self._health.works(work)
             say("it goes on: what had failed has worked", event="back")
         return result
+
+    @staticmethod
+    def _left(error: SinkFailed, *, told: bool) -> float:
+        """Return for how many seconds more it is tried when the run is to stop."""
+        if error.locked:
+            return _AT_THE_END
+        return _HELD_AT_THE_END if error.held and not told else 0.0
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -59,7 +59,7 @@ def refuse_one_cluster(loops: Sequence[Loop], again: TryAgain) -> None:
     if not loops:
         return
     from fixfeed.io.kafka.client import Cluster
-    from fixfeed.io.kafka.ledger import errors
+    from fixfeed.io.kafka.connection import errors
 
     for read, written, topic in loops:
 

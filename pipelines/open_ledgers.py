@@ -35,6 +35,7 @@ class OpenLedgers:
         self._again = again
         self._runs: dict[str, int] = {}
         self._ledgers: dict[str, Ledger] = {}
+        self._failed = False
         self.plan = Plan(sources={sink.name: {} for sink in job.sinks})
 
     def open(self) -> None:
@@ -120,11 +121,12 @@ class OpenLedgers:
         self.open()
 
         def opened_anew() -> T:
+            if self._failed:
+                self._open_anew()
             try:
                 return work()
             except SinkFailed as error:
-                if not (error.locked or error.lost):
-                    self._open_anew()
+                self._failed = not (error.locked or error.lost or error.held)
                 raise
 
         return self._again.until_it_works(opened_anew)
@@ -146,12 +148,12 @@ class OpenLedgers:
         except SinkFailed as error:
             if error.lost:
                 raise
-            if not error.locked:
-                self._open_anew()
-            self._again.until_it_works(work)
+            self._failed = self._failed or not (error.locked or error.held)
+            self._tried(work)
 
     def _open_anew(self) -> None:
         """Open all ledgers anew: a connection that has failed works no more."""
         for sink in self._job.sinks:
             self._ledgers[sink.name].close()
             self._ledgers[sink.name] = sink.ledger()
+        self._failed = False

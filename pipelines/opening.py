@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
 
-from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed
+from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed, is_held
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.job import Job
@@ -23,10 +23,11 @@ def opened(
 
     With `again` a sink that is away is waited for.
     """
+    held: dict[str, Ledger] = {}
 
     def open_it(sink: Sink) -> Ledger:
         try:
-            ledger = sink.ledger()
+            ledger = held.pop(sink.name, None) or sink.ledger()
         except SinkFailed as error:
             if again and error.away:
                 raise
@@ -34,15 +35,22 @@ def opened(
             raise SinkError(str(error)) from error
         try:
             ledger.prepare()
-        except BaseException:
-            ledger.close()
+        except BaseException as error:
+            if is_held(error):
+                held[sink.name] = ledger
+            else:
+                ledger.close()
             raise
         return ledger
 
     ledgers: dict[str, Ledger] = {}
     for sink in sinks:
         work = partial(open_it, sink)
-        ledger = again.until_it_works(work, away=True) if again else work()
+        try:
+            ledger = again.until_it_works(work, away=True) if again else work()
+        finally:
+            for one in held.values():
+                one.close()
         stack.callback(ledger.close)
         ledgers[sink.name] = ledger
     return ledgers

@@ -1,6 +1,7 @@
 """The table of connectors, which make sinks of URIs."""
 
 import functools
+import math
 import typing
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -67,7 +68,8 @@ class Sink:
 class Messages(NamedTuple):
     """The messages of a run: their protocol, and whether they have the columns of names.
 
-    `patience` is how many seconds a process that locks an SQLite file is waited for.
+    `patience` is how many seconds a process that locks an SQLite file, or a broker of Kafka that
+    does not answer, is waited for.
     """
 
     protocol: Protocol
@@ -195,6 +197,8 @@ def _kafka(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
         properties=given.get("kafka-property", ()),
         topics=given.get("kafka-topic", ()),
     )
+    # What is not tried again waits for as long as librdkafka does.
+    patience = messages.patience if messages.patience < PATIENCE else math.inf
     try:
         from fixfeed.io.kafka.failures import read_failures
         from fixfeed.io.kafka.ledger import KafkaLedger
@@ -204,11 +208,11 @@ def _kafka(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
     def write(run: "Run") -> "beam.PTransform":
         from fixfeed.io.kafka.sink import WriteToKafka
 
-        return WriteToKafka(destination, run, protocol=messages.protocol)
+        return WriteToKafka(destination, run, protocol=messages.protocol, patience=patience)
 
     return Sink(
         destination.place,
-        lambda: KafkaLedger(destination),
+        lambda: KafkaLedger(destination, patience=patience),
         write,
         lambda: read_failures(destination),
         lambda: _there(KafkaLedger(destination)),
@@ -279,7 +283,8 @@ def sink_of(
     `partition_by` are the names that sort the files of all Parquet sinks into folders, if given for
     all; `kafka` are the options of a run that hold for all of Kafka, by word; `names` means that
     messages have the columns of names. `protocol` is that of the messages, FIX if none is named.
-    `patience` is how many seconds a process that locks an SQLite file is waited for.
+    `patience` is how many seconds a process that locks an SQLite file, or a broker of Kafka that
+    does not answer, is waited for; with the usual one, brokers are for as long as librdkafka tries.
     """
     scheme, separator, _ = uri.partition(":")
     if not separator or scheme not in SINKS:

@@ -49,6 +49,7 @@ __all__ = [
     "TopicPartition",
     "consumer_of",
     "is_lasting",
+    "no_rights",
     "reason_of",
 ]
 
@@ -146,7 +147,7 @@ class Cluster:
                 continue
             may = told.authorized_operations
             if may and not {AclOperation[right], AclOperation.ALL} & set(may):
-                found[name] = self._no_rights(name, right.lower(), right)
+                found[name] = no_rights(self._address, name, right.lower(), right)
             else:
                 # In the alphabet of Kafka's own tools, which has no slash.
                 topic_id = str(told.topic_id or "").replace("+", "-").replace("/", "_")
@@ -184,17 +185,8 @@ class Cluster:
                 f"{self._address.shown}: there is no topic {name}{near}", lasting=True, gone=True
             )
         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-            return self._no_rights(name, "see", right)
+            return no_rights(self._address, name, "see", right)
         return KafkaTrouble(f"{self._address.shown}: topic {name}: {error.str()}")
-
-    def _no_rights(self, name: str, what: str, right: str) -> KafkaTrouble:
-        user = self._address.properties.get("sasl.username")
-        who = f"user {user}" if user else "this client"
-        return KafkaTrouble(
-            f"{self._address.shown}: {who} may not {what} the topic {name}; have the right {right} "
-            "granted on it (kafka-acls --add)",
-            lasting=True,
-        )
 
     def _asked(self, ask: Callable[[], T], patience: float = _PATIENCE) -> T:
         """Return the answer to a question, asked again until it comes or the cause is known."""
@@ -215,6 +207,17 @@ class Cluster:
         text = reason_of(cause, self._address.properties) if cause else "there is no answer"
         lasting = cause is not None and is_lasting(cause)
         return KafkaTrouble(f"{self._address.shown}: {text}", lasting=lasting)
+
+
+def no_rights(address: Address, topic: str, what: str, right: str) -> KafkaTrouble:
+    """Return the trouble with a topic that this client may not `what`, for want of a right."""
+    user = address.properties.get("sasl.username")
+    who = f"user {user}" if user else "this client"
+    return KafkaTrouble(
+        f"{address.shown}: {who} may not {what} the topic {topic}; have the right {right} "
+        "granted on it (kafka-acls --add)",
+        lasting=True,
+    )
 
 
 def consumer_of(address: Address, settings: Mapping[str, Any]) -> Consumer:

@@ -11,17 +11,19 @@ So the ledger is what its topic says from the beginning to the end.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import orjson
 
 from fixfeed.io.kafka.check_topics import check_topics
-from fixfeed.io.kafka.client import KafkaTrouble
+from fixfeed.io.kafka.connection import Connection, errors
 from fixfeed.io.kafka.destination import Destination
-from fixfeed.io.kafka.producer import Records, Sender
-from fixfeed.io.kafka.whole_topic import SILENCE, read_to_the_end
+from fixfeed.io.kafka.producer import Records
+from fixfeed.io.kafka.whole_topic import SILENCE
 from fixfeed.io.ledger.identity import (
     Match,
     StoredSource,
@@ -37,13 +39,14 @@ from fixfeed.io.ledger.ledger import (
     SinkError,
     SinkFailed,
     Stretch,
+    is_held,
     known,
     merged,
     settled,
 )
 from fixfeed.io.ledger.source import Source
 
-__all__ = ["Fact", "KafkaLedger", "errors"]
+__all__ = ["Fact", "KafkaLedger"]
 
 Fact = tuple[str, Any]
 """The key of a record of the ledger, and its value."""
@@ -74,19 +77,33 @@ class KafkaLedger:
     transactions keep them apart: what another one has sent since `prepare` is not seen.
     """
 
-    def __init__(self, destination: Destination, *, transactions: bool = False):
-        """Store the parameters; nothing is connected. `transactions` are for the one writer."""
+    def __init__(
+        self,
+        destination: Destination,
+        *,
+        transactions: bool = False,
+        patience: float = math.inf,
+    ):
+        """Store the parameters; nothing is connected. `transactions` are for the one writer.
+
+        Brokers that do not answer are waited for as long as `patience`, in seconds; then comes a
+        `SinkFailed` that is `held`.
+        """
         self.destination = destination
-        self.sizes: dict[str, int] = {}
-        self._transactions = transactions
-        self._sender: Sender | None = None
+        self._connection = Connection(destination, transactions=transactions, patience=patience)
         self._forget()
 
     def _forget(self) -> None:
+        self._sending: Sequence[Fact] = ()
         self._end = 0  # the offset up to which the topic was read
         self._sources: dict[int, _Row] = {}
         self._done: dict[int, dict[int, Progress]] = {}
         self._unfinished: dict[int, Stretch] = {}
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """How many bytes of a record each topic takes, once it is connected."""
+        return self._connection.sizes
 
     def prepare(self) -> None:
         """Connect, check the topics or make them, and read the ledger.
@@ -173,9 +190,7 @@ class KafkaLedger:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._sender is not None:
-            self._sender.close()
-            self._sender = None
+        self._connection.close()
         self._forget()
 
     def knows(self, source_ids: Iterable[int]) -> bool:
@@ -216,18 +231,32 @@ class KafkaLedger:
         keys = [key.encode() for key, _ in facts]
         values = [orjson.dumps(value) for _, value in facts]
         with errors():
-            sender = self._connected()
-        sender.commit(records, [Records(self.destination.progress, keys, values)])
+            sender = self._connection.sender()
+        if self._sending:
+            self.go_on()
+        self._sending = facts
+        self._sent(
+            partial(sender.commit, records, [Records(self.destination.progress, keys, values)])
+        )
+
+    def is_sending(self, facts: Sequence[Fact]) -> bool:
+        """Return whether these very facts were to be written down, and that was held up."""
+        return bool(facts) and self._sending is facts
+
+    def go_on(self) -> None:
+        """Go on with what was held up, as `send`."""
+        self._sent(self._connection.sender().go_on)
+
+    def _sent(self, send: Callable[[], None]) -> None:
+        try:
+            send()
+        except BaseException as error:
+            if not is_held(error):
+                self._sending = ()
+            raise
+        facts, self._sending = self._sending, ()
         for key, value in facts:
             self._know(key, value)
-
-    def _connected(self) -> Sender:
-        """Return the producer, which is made if there is none, once the topics are checked."""
-        if self._sender is None:
-            self.sizes = check_topics(self.destination)
-            largest = min(self.sizes.values())
-            self._sender = Sender(self.destination, largest, transactions=self._transactions)
-        return self._sender
 
     def _write_down(self, facts: Sequence[Fact]) -> None:
         if facts:
@@ -235,7 +264,7 @@ class KafkaLedger:
 
     def _start(self) -> None:
         # Connected first: a job that is ended by that has left what is read then.
-        self._connected()
+        self._connection.sender()
         self._read_on()
 
     def catch_up(self, silence: float = SILENCE) -> None:
@@ -244,8 +273,7 @@ class KafkaLedger:
             self._read_on(silence)
 
     def _read_on(self, silence: float = SILENCE) -> None:
-        address, topic = self.destination.address, self.destination.progress
-        for message in read_to_the_end(address, topic, [self._end], silence=silence):
+        for message in self._connection.news(self._end, silence):
             self._end = (message.offset() or 0) + 1
             self._take(message.key(), message.value())
 
@@ -298,14 +326,3 @@ class KafkaLedger:
             if source_id not in self._sources:
                 return source_id, row
             about += b"+"  # another source began like this one
-
-
-@contextmanager
-def errors(*, lasting: type[SinkError] = SinkFailed) -> Iterator[None]:
-    """Raise trouble with Kafka as a `SinkFailed`, that which waiting does not mend as `lasting`."""
-    try:
-        yield
-    except KafkaTrouble as trouble:
-        text = f"cannot write to {trouble}"
-        error = lasting(text) if trouble.lasting else SinkFailed(text, away=True)
-        raise error from trouble

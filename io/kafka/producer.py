@@ -1,8 +1,10 @@
 """Sends records to Kafka, and returns once the brokers have all of them, or says why not."""
 
+import math
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from fixfeed.io.kafka.client import (
@@ -14,6 +16,7 @@ from fixfeed.io.kafka.client import (
     reason_of,
 )
 from fixfeed.io.kafka.destination import Destination
+from fixfeed.io.kafka.looking import in_background
 from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 
 __all__ = ["Headers", "Records", "Sender"]
@@ -42,6 +45,8 @@ _IN_TRANSACTIONS: Mapping[str, Any] = {
     "retry.backoff.max.ms": 10,
 }
 _STEP = 0.5  # seconds between two looks at what has failed
+_CLOSE = 1.0  # seconds that closing may take: brokers that are away undo no transaction
+_END = 60.0  # seconds that the end of a transaction may take
 _FENCED = (
     KafkaError._FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
@@ -80,8 +85,20 @@ class Sender:
     what may work later, with another `Sender`.
     """
 
-    def __init__(self, destination: Destination, largest_batch: int, *, transactions: bool):
-        """Connect; no batch of records of `destination` is larger than so many bytes."""
+    def __init__(
+        self,
+        destination: Destination,
+        largest_batch: int,
+        *,
+        transactions: bool,
+        patience: float = math.inf,
+    ):
+        """Connect; no batch of records of `destination` is larger than so many bytes.
+
+        `patience` is for how many seconds a commit waits for brokers that take nothing.
+        """
+        self._patience = patience
+        self._steps: Iterator[None] = iter(())
         self._place = destination.place
         self._properties = destination.address.properties
         self._transactions = transactions
@@ -104,31 +121,62 @@ class Sender:
     def commit(self, records: Iterable[Records], ledger: Iterable[Records]) -> None:
         """Send records and, once the brokers have all of them, those of the ledger.
 
-        With transactions readers see all of both at once, or nothing.
+        With transactions readers see all of both at once, or nothing. If nothing was taken for as
+        long as the patience is, it raises a `SinkFailed` that is `held`; `go_on` goes on then.
         """
-        with self._transaction():
-            self._send(records)
-            if not self._transactions:
-                self._wait()
-            self._send(ledger)
-            self._wait()
+        self._steps = self._committing(records, ledger)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Go on with a commit that was held up, as `commit`."""
+        left, since = len(self._producer), time.monotonic()
+        for _ in self._steps:
+            now = len(self._producer)
+            if now != left:
+                left, since = now, time.monotonic()
+                self._trouble = None
+            elif time.monotonic() - since >= self._patience:
+                raise self._held()
+        self._trouble = None
+
+    def _committing(self, records: Iterable[Records], ledger: Iterable[Records]) -> Iterator[None]:
+        """Commit; yield whenever brokers are waited for."""
+        if self._transactions:
+            self._asked(self._producer.begin_transaction)
+        yield from self._send(records)
+        if not self._transactions:
+            yield from self._wait()
+        yield from self._send(ledger)
+        yield from self._wait()
+        if self._transactions:
+            yield from self._end_transaction()
 
     def close(self) -> None:
-        """Drop what is not sent, and close the connections."""
+        """Drop what is not sent, and close the connections, or leave that to a thread."""
         self._producer.purge()
+        with suppress(TimeoutError):
+            in_background(self._close).result(_CLOSE)
+
+    def _close(self) -> None:
         with warnings.catch_warnings():
             # A transaction that cannot be undone is undone by the brokers, or by the next producer.
             warnings.simplefilter("ignore", RuntimeWarning)
             self._producer.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        if not self._transactions:
+    def _end_transaction(self) -> Iterator[None]:
+        until = time.monotonic() + _END
+        while self._asked(self._is_open, time.monotonic() < until):
             yield
-            return
-        self._asked(self._producer.begin_transaction)
-        yield
-        self._asked(self._producer.commit_transaction, 60)
+
+    def _is_open(self, may_wait: bool) -> bool:
+        """Try to end the transaction; return whether it is to be tried again."""
+        try:
+            self._producer.commit_transaction(_STEP)
+        except KafkaException as error:
+            if may_wait and error.args[0].code() == KafkaError._TIMED_OUT:
+                return True
+            raise
+        return False
 
     def _asked(self, ask: Callable[..., T], *arguments: Any) -> T:
         try:
@@ -148,14 +196,14 @@ class Sender:
             return error.args[0]
         return self._failed or KafkaError(KafkaError._FATAL)
 
-    def _send(self, many: Iterable[Records]) -> None:
+    def _send(self, many: Iterable[Records]) -> Iterator[None]:
         for records in many:
             if records.headers is None:
-                self._send_at_once(records)
+                yield from self._send_at_once(records)
             else:
-                self._send_one_by_one(records, records.headers)
+                yield from self._send_one_by_one(records, records.headers)
 
-    def _send_at_once(self, records: Records) -> None:
+    def _send_at_once(self, records: Records) -> Iterator[None]:
         pairs = zip(records.keys, records.values, strict=True)
         left: list[dict[str, Any]] = [{"key": key, "value": value} for key, value in pairs]
         while left:
@@ -169,8 +217,9 @@ class Sender:
                 if error.code() != KafkaError._QUEUE_FULL:
                     raise self._error(error)
             self._make_room()
+            yield
 
-    def _send_one_by_one(self, records: Records, headers: Sequence[Headers]) -> None:
+    def _send_one_by_one(self, records: Records, headers: Sequence[Headers]) -> Iterator[None]:
         produce, topic, told = self._producer.produce, records.topic, self._delivered
         for key, value, about in zip(records.keys, records.values, headers, strict=True):
             while True:
@@ -179,6 +228,7 @@ class Sender:
                     break
                 except BufferError:
                     self._make_room()
+                    yield
                 except KafkaException as error:
                     raise self._error(error.args[0]) from error
 
@@ -186,9 +236,10 @@ class Sender:
         self._asked(self._producer.poll, _STEP / 10)
         self._check()
 
-    def _wait(self) -> None:
+    def _wait(self) -> Iterator[None]:
         while self._asked(self._producer.flush, _STEP):
             self._check()
+            yield
         self._check()
 
     def _check(self) -> None:
@@ -202,6 +253,13 @@ class Sender:
     def _note_trouble(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self._trouble = error
+
+    def _held(self) -> SinkFailed:
+        if self._trouble is not None:
+            why = reason_of(self._trouble, self._properties)
+        else:
+            why = "the brokers take nothing: check that they run, and that the topics are there"
+        return SinkFailed(f"cannot write to {self._place}: {why}", held=True)
 
     def _error(self, error: KafkaError) -> SinkError:
         if error.code() in _FENCED:

@@ -6,6 +6,7 @@
 The protocol makes a line of each message (`transforms.protocol.Table.lines`).
 """
 
+import math
 from functools import partial
 
 import apache_beam as beam
@@ -45,6 +46,8 @@ class WriteToKafka(beam.PTransform):
       run: Details of the run besides its batches, if there are any. With `replace`, a batch with a
         part stored under other rules fails with `SinkError`, since records cannot be replaced.
       protocol: That of the batches, FIX if none is named.
+      patience: For how many seconds brokers that do not answer are waited for until `again` of the
+        run is asked. Without that, it is for as long as librdkafka tries.
     """
 
     def __init__(
@@ -53,11 +56,12 @@ class WriteToKafka(beam.PTransform):
         run: Run | None = None,
         *,
         protocol: Protocol | None = None,
+        patience: float = math.inf,
     ):
         """Store the parameters; nothing is connected before the pipeline runs."""
         super().__init__()
         self._destination = destination
-        make = partial(KafkaWriter, destination, protocol=protocol)
+        make = partial(KafkaWriter, destination, protocol=protocol, patience=patience)
         self._fn = CommitFn(make, run or Run(), _LIMITS, while_parsing=True)
 
     def expand(self, batches: beam.PCollection[Batch]):

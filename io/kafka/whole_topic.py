@@ -1,5 +1,6 @@
 """Reads topics from a place to the end that they have now."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,10 +12,11 @@ from fixfeed.io.kafka.client import (
     KafkaTrouble,
     Message,
     TopicPartition,
+    no_rights,
     reason_of,
 )
 
-__all__ = ["SILENCE", "read_to_the_end"]
+__all__ = ["SILENCE", "read_to_the_end", "reading_to_the_end"]
 
 # Whatever the address says: of a ledger, all that is committed counts, and nothing else.
 _OURS: Mapping[str, Any] = {
@@ -26,6 +28,7 @@ _OURS: Mapping[str, Any] = {
     "fetch.wait.max.ms": 10,
 }
 _MANY = 10_000
+_STEP = 0.5  # seconds
 SILENCE = 10.0
 """Seconds after which no answer is an answer."""
 
@@ -38,14 +41,25 @@ def read_to_the_end(
     Those of transactions that are open or undone are left out. Raises `KafkaTrouble` if
     they cannot be read, as when nothing comes for `silence` seconds.
     """
+    return filter(None, reading_to_the_end(address, topic, starts, silence=silence))
+
+
+def reading_to_the_end(
+    address: Address, topic: str, starts: Sequence[int], *, silence: float = SILENCE
+) -> Iterator[Message | None]:
+    """As `read_to_the_end`, with a None for each second and less in which nothing has come."""
     consumer = Consumer({**address.client, **_OURS}, logger=QUIET)
     try:
         consumer.assign([TopicPartition(topic, *one) for one in enumerate(starts)])
-        left = set(range(len(starts)))
+        left, heard = set(range(len(starts))), time.monotonic()
         while left:
-            first = consumer.poll(silence)
+            first = consumer.poll(min(_STEP, silence))
             if first is None:
-                raise _trouble(address, topic, f"no answer within {silence:.0f} seconds")
+                if time.monotonic() - heard >= silence:
+                    raise _trouble(address, topic, f"no answer within {silence:.0f} seconds")
+                yield None
+                continue
+            heard = time.monotonic()
             for message in [first, *consumer.consume(_MANY, 0)]:
                 error = message.error()
                 if error is None:
@@ -53,6 +67,8 @@ def read_to_the_end(
                 elif error.code() == KafkaError._PARTITION_EOF:
                     left.discard(message.partition())
                 else:
+                    if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                        raise no_rights(address, topic, "read", "READ")
                     raise _trouble(address, topic, reason_of(error, address.properties))
     finally:
         consumer.close()

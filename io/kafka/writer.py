@@ -1,5 +1,6 @@
 """Sends the new parts of batches to Kafka, and writes down in the ledger that they are sent."""
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from fixfeed.io.commit import SetAside
+from fixfeed.io.kafka.connection import errors
 from fixfeed.io.kafka.destination import Destination
-from fixfeed.io.kafka.ledger import KafkaLedger, errors
+from fixfeed.io.kafka.ledger import Fact, KafkaLedger
 from fixfeed.io.kafka.outgoing import as_records, failures_of, messages_of, set_aside, too_large
 from fixfeed.io.kafka.producer import Records
 from fixfeed.io.ledger.ledger import Progress, SinkFailed, check_witness
@@ -24,10 +26,17 @@ _PATIENCE = 5.0  # seconds
 class KafkaWriter(KafkaLedger):
     """Topics that store batches; see `WriteToKafka` for the guarantee."""
 
-    def __init__(self, destination: Destination, *, protocol: Protocol | None = None):
-        """Store the parameters; nothing is connected."""
-        super().__init__(destination, transactions=destination.transactions)
+    def __init__(
+        self,
+        destination: Destination,
+        *,
+        protocol: Protocol | None = None,
+        patience: float = math.inf,
+    ):
+        """Store the parameters; nothing is connected. `patience` is as in `KafkaLedger`."""
+        super().__init__(destination, transactions=destination.transactions, patience=patience)
         self._table = (protocol or default_protocol()).table
+        self._held_up: tuple[Sequence[Fact], list[int]] = ((), [])
 
     def prepare(self) -> None:
         """As `KafkaLedger`, but each trouble is a `SinkFailed`: the job could write before."""
@@ -40,8 +49,13 @@ class KafkaWriter(KafkaLedger):
         """Send (source id, batch) pairs; return how many messages of each are new.
 
         Raises `SetAside`, and sends nothing, if a message is larger than its topic takes; and, with
-        `replace`, `SinkError` if a part of a batch is done under other rules.
+        `replace`, `SinkError` if a part of a batch is done under other rules. If brokers hold it up
+        (`SinkFailed.held`), the same batches come again.
         """
+        facts_held, stored_held = self._held_up
+        if self.is_sending(facts_held):
+            self.go_on()
+            return stored_held
         self._learn([source_id for source_id, _ in batches])
         made = self._made(batches)
         messages: list[Records] = []
@@ -71,7 +85,9 @@ class KafkaWriter(KafkaLedger):
                 facts |= [self.of_done(source_id, row)]
             stored.append(sum(part.messages.num_rows for part in parts))
         if facts:
-            self.send([*messages, *failures], list(facts.items()))
+            to_tell = list(facts.items())
+            self._held_up = to_tell, stored
+            self.send([*messages, *failures], to_tell)
         return stored
 
     def _learn(self, source_ids: Sequence[int]) -> None:

@@ -58,15 +58,26 @@ class SinkFailed(SinkError):
 
     It is `away` if that may pass without anybody changing what was asked for: the server is gone or
     begins to run, the disk is full. It is `locked` if another process has it, and was waited for,
-    and `lost` if what was stored is there no more: then no later attempt can go on.
+    and `lost` if what was stored is there no more: then no later attempt can go on. It is `held` if
+    a server was waited for, and what was begun is under way still: nothing is to be closed then,
+    and the same call again goes on with it.
     """
 
-    def __init__(self, text: str, *, away: bool = False, locked: bool = False, lost: bool = False):
+    def __init__(
+        self,
+        text: str,
+        *,
+        away: bool = False,
+        locked: bool = False,
+        lost: bool = False,
+        held: bool = False,
+    ):
         """Store the text, with its line ends turned into blanks."""
         super().__init__(text)
-        self.away = away or locked
+        self.away = away or locked or held
         self.locked = locked
         self.lost = lost
+        self.held = held
 
     @classmethod
     def replaced(cls, place: str) -> "SinkFailed":
@@ -85,6 +96,11 @@ class SinkFailed(SinkError):
             "write there, and run it again: what is committed stays",
             away=away or getattr(why, "errno", None) in (errno.ENOSPC, errno.EDQUOT),
         )
+
+
+def is_held(error: BaseException) -> bool:
+    """Return whether an error is a `SinkFailed` after which the same call goes on."""
+    return isinstance(error, SinkFailed) and error.held
 
 
 class SchemaError(SinkError):

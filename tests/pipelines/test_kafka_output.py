@@ -17,10 +17,13 @@ from fixfeed.pipelines.uris import UnknownPlace
 from tests.io.kafka.destinations import destination, lines
 from tests.pipelines.jobs import FIXFEED
 from tests.pipelines.kafka_output_kills import broker_killer, job_killer, killed
+from tests.pipelines.test_follow import wait_until
+from tests.pipelines.test_health import Job, asked
 from tests.services.kafka_server import PASSWORD, USER
 from tests.transforms.fix.messages import random_log
 
 LOG = random_log(random.Random(7), 300, mutated=0.1, delimiter=b"|")
+CLEAN_LINES = random_log(random.Random(9), 300, mutated=0, delimiter=b"|").splitlines(keepends=True)
 CLEAN = random_log(random.Random(8), 300, mutated=0, delimiter=b"|")
 
 
@@ -116,6 +119,38 @@ def test_a_stream_whose_commits_fail_while_the_broker_is_away_says_so_and_tries_
     assert f"cannot write to kafka://{kafka.plain}/" in told
     assert "meanwhile it is tried again and again, and nothing is lost" in told
     assert "it goes on: what had failed has worked" in told
+
+
+def test_a_stream_tells_that_its_output_is_away_and_stops_at_once_and_nothing_is_lost(
+    kafka, topic, tmp_path
+):
+    (tmp_path / "a.log").write_bytes(b"".join(CLEAN_LINES[:100]))
+    to = destination(kafka, topic)
+    uri = f"{to.place}?create=true&transactions=true&partitions=3"
+    words = [f"follow:{tmp_path}/a.log", uri, "--health-port", "127.0.0.1:0"]
+    job = Job(*words)
+    try:
+        address = job.address()
+        wait_until(lambda: asked(address)[1]["last_commit"][to.place])
+        kafka.pause()
+        with open(tmp_path / "a.log", "ab") as log:
+            log.writelines(CLEAN_LINES[100:])
+        wait_until(lambda: asked(address)[1]["away"])
+        status, found = asked(address)
+        assert (status, found["ready"]) == (503, False)
+        assert found["why"][0].startswith(f"cannot write to {to.place}: ")
+        code, summary = job.end()
+    finally:
+        job.process.kill()
+        kafka.go_on()
+    # 6: the output could not be written; a job that is ended by force has 5.
+    assert (code, summary["exit_code"]) == (6, 6)
+    job = Job(*words)
+    address = job.address()
+    wait_until(lambda: asked(address)[1]["last_commit"][to.place])
+    assert job.end()[0] == 0
+    found = [orjson.loads(line) for line in lines(to)]
+    assert len(found) == len({(one["source"], one["position"]) for one in found}) == 300
 
 
 def prepared(uri):

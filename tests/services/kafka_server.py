@@ -154,6 +154,14 @@ class Server:
         self._process.send_signal(number)
         self._process.wait()
 
+    def pause(self) -> None:
+        """Have it answer nothing, until `go_on`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it answer again."""
+        self._process.send_signal(signal.SIGCONT)
+
     def topic(self, partitions: int = 1, **config: str) -> str:
         """Make a topic with a name of its own and return the name; `config` as `cleanup_policy`."""
         name = f"test-{uuid.uuid4().hex[:12]}"

@@ -5,6 +5,7 @@ import json
 import random
 import uuid
 from contextlib import closing
+from functools import partial
 
 import orjson
 import pyarrow as pa
@@ -21,6 +22,7 @@ from fixfeed.transforms.batch import TOO_LARGE, TRUNCATED
 from tests.io.jsonl.test_sink import BATCHES, BORDERS, LOG, batch, expected
 from tests.io.kafka.destinations import destination, lines, records, written
 from tests.io.ledger.known_sources import check_known_by_what_was_read
+from tests.services.kafka_server import server
 
 MESSAGES, FAILURES, [PROGRESS] = expected()
 SOURCE = Source("file:key", "file", "day.log")
@@ -137,7 +139,9 @@ def test_what_brokers_refuse_fails_the_commit_and_nothing_of_it_counts_as_sent(t
     with closing(KafkaWriter(to)) as writer:
         writer.prepare()
         known = writer.register([SOURCE], rules="r")["file:key"]
-        writer.sizes = dict.fromkeys(writer.sizes, 1_000_000)  # the topic was changed meanwhile
+        writer._connection.sizes = dict.fromkeys(
+            writer.sizes, 1_000_000
+        )  # the topic was changed meanwhile
         one = with_a_large_one(batch(0, BORDERS[9]), random.Random(1).randbytes(3000))
         with pytest.raises(SinkFailed, match="takes smaller records") as told:
             writer.write([(known.source_id, one)], rules="r", replace=False)
@@ -236,6 +240,53 @@ def test_a_source_that_another_ledger_has_registered_since_is_sent(to):
     assert lines(to) == sorted(MESSAGES)
 
 
+def held(call):
+    """Call until nothing is held up any more; return the result."""
+    while True:
+        try:
+            return call()
+        except SinkFailed as error:
+            if not error.held:
+                raise
+
+
+def test_a_commit_that_brokers_hold_up_goes_on_and_nothing_is_sent_twice():
+    with server() as broker:
+        for transactions in (False, True):
+            to = destination(broker, f"held-{transactions}", transactions=transactions)
+            with closing(KafkaWriter(to, patience=0.5)) as writer:
+                held(writer.prepare)
+                ids = held(lambda: writer.register([SOURCE], rules="r"))
+                pairs = [(ids["file:key"].source_id, one) for one in BATCHES]
+                write = partial(writer.write, rules="r", replace=False)
+                held(lambda: write(pairs[:1]))  # noqa: B023
+                broker.pause()
+                for _ in range(3):
+                    with pytest.raises(SinkFailed) as error:
+                        write(pairs[1:])
+                    assert error.value.held
+                broker.go_on()
+                stored = held(lambda: write(pairs[1:]))  # noqa: B023
+                assert stored == [one.messages.num_rows for one in BATCHES[1:]]
+            assert content(to) == (MESSAGES, FAILURES, [PROGRESS])
+
+
+def test_a_source_that_is_registered_while_brokers_are_held_up_is_registered_once():
+    with server() as broker:
+        to = destination(broker, "held")
+        with closing(KafkaWriter(to, patience=0.5)) as writer:
+            held(writer.prepare)
+            broker.pause()
+            with pytest.raises(SinkFailed) as error:
+                writer.register([SOURCE], rules="r")
+            assert error.value.held
+            broker.go_on()
+            ids = held(lambda: writer.register([SOURCE], rules="r"))
+            batches = [(ids["file:key"].source_id, one) for one in BATCHES]
+            held(lambda: writer.write(batches, rules="r", replace=False))
+        assert content(to) == (MESSAGES, FAILURES, [PROGRESS])
+
+
 def test_what_was_sent_cannot_be_replaced(to):
     written(to, *BATCHES[:5])
     with closing(KafkaLedger(to)) as ledger:
@@ -299,16 +350,17 @@ def killed_before_the_ledger(to, one):
     writer = KafkaWriter(to)
     writer.prepare()
     known = writer.register([SOURCE], rules="r")["file:key"]
-    send = writer._sender._send
+    sender = writer._connection.sender()
+    send = sender._send
 
     def dies(many):
         records = list(many)
         if any(one.topic == to.progress for one in records):
-            writer._sender._wait()
+            yield from sender._wait()
             raise Killed
-        send(records)
+        yield from send(records)
 
-    writer._sender._send = dies
+    sender._send = dies
     with pytest.raises(Killed):
         writer.write([(known.source_id, one)], rules="r", replace=False)
 
