@@ -35,6 +35,8 @@ _PAIR = re.compile(
     r"(?P<value>'(?:[^'\\]|\\.)*(?:'|\Z)|(?:(?!&[\w.%+-]+=|\s+[\w.%+-]+\s*=).)*)",
     re.DOTALL,
 )
+# A parameter of Kafka's with another sign than `=` after its name, as in `sasl.password:hunter2`.
+_MISWRITTEN = re.compile(r"(?<=[?&])([\w.%-]*)([^\w.%&=-][^&]*)(?=&|\Z)")
 # `scheme://`, or the rest of it if it is mistyped, and the user before a password.
 _BEGIN = re.compile(
     r"(?:[A-Za-z]+:)?[A-Za-z][\w+.-]*://+|[A-Za-z][\w+.-]*:/*|[A-Za-z][\w+.-]*//+|:?/{2,}"
@@ -145,6 +147,8 @@ def _is_scheme(text: str) -> bool:
 def _without_parameters(text: str) -> str:
     pieces, at = [], 0
     kafka = text.lower().startswith("kafka:")
+    if kafka:
+        text = _MISWRITTEN.sub(rf"\1{_HIDDEN}", text)
     while match := _PAIR.search(text, at):
         name = unquote(match["name"])
         if _is_secret(name) or (kafka and _may_be_secret(name)):

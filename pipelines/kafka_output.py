@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from fixfeed.io.kafka.address import read_uri
+from fixfeed.io.kafka.address import check_topic, read_uri
 from fixfeed.io.kafka.destination import Destination
-from fixfeed.io.kafka.routes import Route, check_topic, read_routes
+from fixfeed.io.kafka.routes import Route, read_routes
 from fixfeed.pipelines.option import Option, UsageError
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.transforms.nearest import did_you_mean

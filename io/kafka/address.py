@@ -20,13 +20,16 @@ from urllib.parse import unquote
 from fixfeed.io.redaction import redact
 from fixfeed.transforms.nearest import did_you_mean
 
-__all__ = ["Address", "read_uri", "unknown_property"]
+__all__ = ["Address", "check_topic", "read_uri", "unknown_property"]
 
 _URI = re.compile(
     r"kafka://(?P<servers>[^/?]*)(?:/(?P<topics>.*?))?(?:\?(?P<query>(?:[\w.-]+=|[\w.-]+$).*))?",
     re.DOTALL,
 )
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?")
+_LONGEST = 249  # characters of the name of a topic
+_TOPIC = re.compile(rf"[a-zA-Z0-9._-]{{1,{_LONGEST}}}")
+_NAME = re.compile(r"[\w.-]+")
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
 _FILE = "properties"
 _KNOWN = (
@@ -99,6 +102,11 @@ def read_uri(
     if not all(topics):
         raise ValueError(f"{shown!r} names no topic: write kafka://{servers}/TOPIC")
     try:
+        for topic in topics:
+            if not topic.startswith("^"):
+                if "?" in topic:
+                    raise _no_parameter(1)
+                check_topic(topic)
         given = _parameters(found["query"] or "", own)
         merged = _pairs(properties)
         if _FILE in given:
@@ -114,6 +122,22 @@ def read_uri(
     return Address(f"kafka://{servers}/{found['topics']}", servers, topics, words, resolved)
 
 
+def check_topic(name: str) -> str:
+    """Return the name of a topic; `ValueError` if Kafka has no topics of such a name.
+
+    >>> check_topic("fix/messages")
+    Traceback (most recent call last):
+    ValueError: 'fix/messages' is no name of a topic: it has letters, digits, '.', '_' and '-' alone
+    """
+    if not _TOPIC.fullmatch(name) or name in (".", ".."):
+        if len(name) > _LONGEST:
+            raise ValueError(f"the name of a topic has {_LONGEST} characters at most: {name!r}")
+        raise ValueError(
+            f"{name!r} is no name of a topic: it has letters, digits, '.', '_' and '-' alone"
+        )
+    return name
+
+
 def _is_server(text: str) -> bool:
     found = _SERVER.fullmatch(text)
     return found is not None and 0 < int((found[2] or ":9092")[1:]) < 1 << 16
@@ -124,6 +148,8 @@ def _parameters(query: str, own: Collection[str]) -> dict[str, str]:
     words = [*own, _FILE]
     for part in filter(None, query.split("&")):
         word, _, text = part.partition("=")
+        if not _NAME.fullmatch(word):  # which may be a password
+            raise _no_parameter(len(given) + 1)
         if "." not in word and word not in words:
             hint = did_you_mean(word, [*words, *_KNOWN]) or (
                 f", expected {' or '.join(words)}, or a property of librdkafka by its name"
@@ -137,12 +163,16 @@ def _parameters(query: str, own: Collection[str]) -> dict[str, str]:
     return given
 
 
+def _no_parameter(number: int) -> ValueError:
+    return ValueError(f"parameter {number} is no NAME=VALUE, as in security.protocol=SASL_SSL")
+
+
 def _pairs(texts: Sequence[str]) -> dict[str, str]:
     """Return properties by name; the errors show no value, which may be a password."""
     pairs: dict[str, str] = {}
     for number, text in enumerate(texts, 1):
         name, _, value = (part.strip() for part in text.partition("="))
-        if not name or not value:
+        if not _NAME.fullmatch(name) or not value:
             raise ValueError(
                 f"number {number} of kafka-property is no NAME=VALUE, as in "
                 "security.protocol=SASL_SSL"
@@ -159,7 +189,7 @@ def _from_file(path: str) -> dict[str, str]:
         text = line.strip()
         if text and not text.startswith("#"):
             name, equals, value = text.partition("=")
-            if not equals:
+            if not equals or not _NAME.fullmatch(name.strip()):
                 raise ValueError(f"line {number} of {path} is no name=value")
             properties[name.strip()] = value.strip()
     return properties

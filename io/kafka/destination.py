@@ -8,6 +8,8 @@ from fixfeed.io.kafka.routes import Route
 
 __all__ = ["Destination"]
 
+_PROGRESS = ".progress"  # the end of the name of a ledger's topic
+
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
@@ -32,6 +34,18 @@ class Destination:
     partitions: int = -1
     transactions: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for topics that would hold what cannot be told apart."""
+        for topic in self._of_messages:
+            if topic == self.failures:
+                raise ValueError(f"messages and failures would both go to {topic}: name another")
+        for topic in (*self._of_messages, self.failures):
+            if topic.endswith(_PROGRESS):
+                raise ValueError(
+                    f"the topic {topic} has the name of a ledger, which nothing else may be "
+                    f"written to: name one that does not end in {_PROGRESS}"
+                )
+
     @property
     def place(self) -> str:
         """Its URI without parameters, for people."""
@@ -40,10 +54,13 @@ class Destination:
     @property
     def progress(self) -> str:
         """The topic of the ledger."""
-        return f"{self.topic}.progress"
+        return f"{self.topic}{_PROGRESS}"
 
     @property
     def topics(self) -> list[str]:
         """All of its topics, each once."""
-        routed = [route.topic for route in self.routes if route.topic]
-        return list(dict.fromkeys([self.topic, *routed, self.failures, self.progress]))
+        return list(dict.fromkeys([*self._of_messages, self.failures, self.progress]))
+
+    @property
+    def _of_messages(self) -> list[str]:
+        return [self.topic, *(route.topic for route in self.routes if route.topic)]

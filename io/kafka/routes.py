@@ -8,17 +8,17 @@ The conditions are those of the protocol's language of rules.
 """
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from fixfeed.io.kafka.address import check_topic
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.protocol import Rule
 
-__all__ = ["NONE", "TOPIC", "Route", "check_topic", "read_routes", "routed"]
+__all__ = ["NONE", "TOPIC", "Route", "read_routes", "routed"]
 
 NONE = "none"
 """In the place of a topic: such messages go nowhere."""
@@ -26,28 +26,12 @@ NONE = "none"
 TOPIC = "kafka_topic"
 """The column that `routed` adds."""
 
-_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-
 
 class Route(NamedTuple):
     """The topic of messages that meet a rule, None if they go nowhere."""
 
     rule: Rule
     topic: str | None
-
-
-def check_topic(name: str) -> str:
-    """Return the name of a topic; `ValueError` if Kafka has no topics of such a name.
-
-    >>> check_topic("fix/messages")
-    Traceback (most recent call last):
-    ValueError: 'fix/messages' is no name of a topic: it has letters, digits, '.', '_' and '-' alone
-    """
-    if not _NAME.fullmatch(name) or name in (".", ".."):
-        raise ValueError(
-            f"{name!r} is no name of a topic: it has letters, digits, '.', '_' and '-' alone"
-        )
-    return name
 
 
 def read_routes(lines: Iterable[str], rule: Callable[[str], Rule]) -> list[Route]:

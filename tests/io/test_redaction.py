@@ -53,6 +53,9 @@ SHOWN = {
     "kafka://h/t?sasl.jaas.config=org.X+required+password%3Ds3cr3t&fetch.min.bytes=1": (
         "kafka://h/t?sasl.jaas.config=***&fetch.min.bytes=1"
     ),
+    "kafka://h/t?group=g&sasl.password:s3cr3t": "kafka://h/t?group=g&sasl.password***",
+    "kafka://h/t?sasl.password:s3c=r3t&from=latest": "kafka://h/t?sasl.password***&from=latest",
+    "kafka://h/t?sasl.password s3cr3t&group=g": "kafka://h/t?sasl.password***&group=g",
     "kafka://h/t?sals.pwrd=s3cr3t": "kafka://h/t?sals.pwrd=***",
     "kafka://h/t?ssl.key.pass%77ord=s3cr3t": "kafka://h/t?ssl.key.pass%77ord=***",
     "kafka://h/t?ssl.certificate.pem=s3cr3t": "kafka://h/t?ssl.certificate.pem=***",

@@ -162,12 +162,17 @@ def test_a_file_of_properties_counts_more_than_the_options_and_the_uri_still_mor
     ("words", "told"),
     [
         (["--kafka-property", "hunter2"], "number 1 of kafka-property is no NAME=VALUE"),
+        (["--kafka-property", "sasl.password:hun=ter2"], "number 1 of kafka-property is no NAME"),
         (["--kafka-property", "a.b=1", "--kafka-property", "a.b=hunter2"], "has a.b twice"),
         (["--kafka-property", "group.id=x"], "fixfeed sets group.id itself; write group=NAME"),
         (["--kafka-property", "sasl.pasword=hunter2"], "did you mean sasl.password?"),
         (
             ["--kafka-topic", "Symbl = A -> x", "--output", "kafka://b/t"],
             "kafka-topic, line 1: cannot read the rule",
+        ),
+        (
+            ["--kafka-topic", "Symbol = A -> t.progress", "--output", "kafka://b/t"],
+            "the topic t.progress has the name of a ledger",
         ),
         (
             ["--kafka-topic", "Symbol = A -> x", "--output", "kafka://b/t?topics=file"],
