@@ -74,7 +74,8 @@ _CAUSES = (
 """Errors that waiting does not mend."""
 _TOO_LATE = (KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError.REQUEST_TIMED_OUT)
 _NO_TLS = "PLAINTEXT broker listener"
-"""What librdkafka says of one more of them."""
+_NO_CERTIFICATE = ("certificate required", "bad certificate")
+"""What librdkafka says of more of them."""
 
 
 class KafkaTrouble(Exception):
@@ -237,7 +238,7 @@ def _made(kind: Callable[..., T], address: Address, settings: Mapping[str, Any])
 
 def is_lasting(error: KafkaError) -> bool:
     """Return whether an error is one that waiting does not mend."""
-    return error.code() in _CAUSES or _NO_TLS in error.str()
+    return error.code() in _CAUSES or any(one in error.str() for one in (_NO_TLS, *_NO_CERTIFICATE))
 
 
 def _weight(error: KafkaError) -> int:
@@ -256,7 +257,7 @@ def reason_of(error: KafkaError, properties: Mapping[str, str]) -> str:
             f"the broker does not accept user {properties.get('sasl.username', '(none)')} with "
             "this password: check sasl.username, sasl.password and sasl.mechanism"
         )
-    if "certificate required" in text or "bad certificate" in text:
+    if any(one in text for one in _NO_CERTIFICATE):
         return (
             "the broker wants a certificate of the client that it trusts: name it with "
             "ssl.certificate.location and ssl.key.location"

@@ -384,6 +384,9 @@ def test_what_is_wrong_at_the_start_is_an_error(kafka):
         Reading(kafka, f"{kafka.topic()}x")
     with pytest.raises(KafkaTrouble, match="the broker speaks no TLS at this port"):
         Reading(kafka, kafka.topic(), **{"security.protocol": "SSL"})
+    without = {"security.protocol": "SSL", "ssl.ca.location": kafka.ca}
+    with pytest.raises(KafkaTrouble, match="the broker wants a certificate of the client"):
+        Reading(kafka, kafka.topic(), address=kafka.tls, **without)
     wrong = {**kafka.by_password, "sasl.password": "wrong"}
     with pytest.raises(KafkaTrouble, match="does not accept user bob with this password"):
         Reading(kafka, kafka.topic(), address=kafka.sasl, **wrong)

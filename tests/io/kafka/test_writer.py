@@ -22,7 +22,6 @@ from fixfeed.transforms.batch import TOO_LARGE, TRUNCATED
 from tests.io.jsonl.test_sink import BATCHES, BORDERS, LOG, batch, expected
 from tests.io.kafka.destinations import destination, lines, records, written
 from tests.io.ledger.known_sources import check_known_by_what_was_read
-from tests.services.kafka_server import server
 
 MESSAGES, FAILURES, [PROGRESS] = expected()
 SOURCE = Source("file:key", "file", "day.log")
@@ -250,41 +249,41 @@ def held(call):
                 raise
 
 
-def test_a_commit_that_brokers_hold_up_goes_on_and_nothing_is_sent_twice():
-    with server() as broker:
-        for transactions in (False, True):
-            to = destination(broker, f"held-{transactions}", transactions=transactions)
-            with closing(KafkaWriter(to, patience=0.5)) as writer:
-                held(writer.prepare)
-                ids = held(lambda: writer.register([SOURCE], rules="r"))
-                pairs = [(ids["file:key"].source_id, one) for one in BATCHES]
-                write = partial(writer.write, rules="r", replace=False)
-                held(lambda: write(pairs[:1]))  # noqa: B023
-                broker.pause()
-                for _ in range(3):
-                    with pytest.raises(SinkFailed) as error:
-                        write(pairs[1:])
-                    assert error.value.held
-                broker.go_on()
-                stored = held(lambda: write(pairs[1:]))  # noqa: B023
-                assert stored == [one.messages.num_rows for one in BATCHES[1:]]
-            assert content(to) == (MESSAGES, FAILURES, [PROGRESS])
+def test_a_commit_that_brokers_hold_up_goes_on_and_nothing_is_sent_twice(to, kafka):
+    with closing(KafkaWriter(to, patience=0.5)) as writer:
+        held(writer.prepare)
+        ids = held(lambda: writer.register([SOURCE], rules="r"))
+        pairs = [(ids["file:key"].source_id, one) for one in BATCHES]
+        write = partial(writer.write, rules="r", replace=False)
+        held(lambda: write(pairs[:1]))
+        kafka.pause()
+        try:
+            for _ in range(2):
+                with pytest.raises(SinkFailed) as error:
+                    write(pairs[1:])
+                assert error.value.held
+        finally:
+            kafka.go_on()
+        stored = held(lambda: write(pairs[1:]))
+        assert stored == [one.messages.num_rows for one in BATCHES[1:]]
+    assert content(to) == (MESSAGES, FAILURES, [PROGRESS])
 
 
-def test_a_source_that_is_registered_while_brokers_are_held_up_is_registered_once():
-    with server() as broker:
-        to = destination(broker, "held")
-        with closing(KafkaWriter(to, patience=0.5)) as writer:
-            held(writer.prepare)
-            broker.pause()
+def test_a_source_whose_registering_brokers_hold_up_is_registered_once(kafka, topic):
+    to = destination(kafka, topic)
+    with closing(KafkaWriter(to, patience=0.5)) as writer:
+        held(writer.prepare)
+        kafka.pause()
+        try:
             with pytest.raises(SinkFailed) as error:
                 writer.register([SOURCE], rules="r")
             assert error.value.held
-            broker.go_on()
-            ids = held(lambda: writer.register([SOURCE], rules="r"))
-            batches = [(ids["file:key"].source_id, one) for one in BATCHES]
-            held(lambda: writer.write(batches, rules="r", replace=False))
-        assert content(to) == (MESSAGES, FAILURES, [PROGRESS])
+        finally:
+            kafka.go_on()
+        ids = held(lambda: writer.register([SOURCE], rules="r"))
+        batches = [(ids["file:key"].source_id, one) for one in BATCHES]
+        held(lambda: writer.write(batches, rules="r", replace=False))
+    assert content(to) == (MESSAGES, FAILURES, [PROGRESS])
 
 
 def test_what_was_sent_cannot_be_replaced(to):
