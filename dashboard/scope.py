@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from fixfeed.dashboard.patterns import matches
+from fixfeed.transforms.fix.patterns import matches
 
 __all__ = ["EVERYTHING", "Scope", "cuts", "read_scope"]
 

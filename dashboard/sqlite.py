@@ -102,7 +102,12 @@ class SqliteReader(Database[_Connection]):
 
     def among(self, values: Sequence[Any]) -> tuple[str, Any]:
         """See `Database.among`."""
-        return "in (select value from json_each(?))", orjson.dumps(list(values)).decode()
+        found = "value"
+        if any(isinstance(value, str) and "\0" in value for value in values):
+            # SQLite's JSON ends a text at U+0000, so that is written ~0, and ~ itself ~1.
+            values = [value.replace("~", "~1").replace("\0", "~0") for value in values]
+            found = "replace(replace(value, '~0', char(0)), '~1', '~')"
+        return f"in (select {found} from json_each(?))", orjson.dumps(list(values)).decode()
 
 
 def _identity(path: Path) -> tuple[int, int]:

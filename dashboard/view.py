@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fixfeed.dashboard.database import Database
-from fixfeed.dashboard.patterns import matches
 from fixfeed.dashboard.scope import EVERYTHING, Scope, cuts
 from fixfeed.dashboard.search.search import Search, read_search
+from fixfeed.transforms.fix.patterns import matches
 
 __all__ = ["View", "known_kinds", "known_sessions", "seen_pairs", "seen_sessions"]
 

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-import orjson
-
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.sql.derive_anew import kept_settings
 from fixfeed.pipelines.asking import opened_to_ask, print_as_json, print_as_table
@@ -58,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"fixfeed anomalies: {error}", file=sys.stderr)
         return 2
     if options.json:
-        print_as_json(names, rows, orjson.OPT_PASSTHROUGH_DATETIME)
+        print_as_json(names, rows)
     else:
         print_as_table(names, rows, "anomalies")
     return 0

@@ -2,7 +2,7 @@
 
 import datetime
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -67,12 +67,25 @@ def printed(*parts: RenderableType) -> None:
         console.print(part)
 
 
-def print_as_json(names: Sequence[str], rows: Sequence[Sequence[Any]], option: int = 0) -> None:
-    """Print rows on standard output, one JSON object a line; `option` is orjson's."""
+def print_as_json(
+    names: Sequence[str], rows: Sequence[Sequence[Any]], flags: Collection[str] = ()
+) -> None:
+    """Print rows on standard output, one JSON object a line, the same from SQLite and PostgreSQL.
+
+    `flags` are the columns that are true or false. Decimals are JSON's numbers, with all places.
+    """
     for row in rows:
         values = dict(zip(names, row, strict=True))
-        sys.stdout.buffer.write(orjson.dumps(values, shown, option) + b"\n")
+        for name in flags:
+            if values[name] is not None:
+                values[name] = bool(values[name])  # SQLite has 0 and 1
+        line = orjson.dumps(values, _in_json, orjson.OPT_PASSTHROUGH_DATETIME)
+        sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
+
+
+def _in_json(value: Any) -> Any:
+    return orjson.Fragment(shown(value)) if isinstance(value, Decimal) else shown(value)
 
 
 def print_as_table(names: Sequence[str], rows: Sequence[Sequence[Any]], kind: str) -> None:

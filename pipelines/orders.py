@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 
+import pyarrow as pa
+
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.pipelines.asking import opened_to_ask, print_as_json, print_as_table
 from fixfeed.pipelines.uris import UnknownPlace
@@ -31,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", metavar="N", type=int, help="the first N alone")
     parser.add_argument("--json", action="store_true", help="all columns, one JSON object a line")
     options = read_words(parser, arguments)
-    names = _all_columns() if options.json else _SHOWN
+    columns = _columns()
+    names = columns.names if options.json else _SHOWN
     query = f"select {', '.join(names)} from orders"
     if options.where:
         query += f" where ({options.where}\n)"
@@ -45,17 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"fixfeed orders: {error}", file=sys.stderr)
         return 2
     if options.json:
-        print_as_json(names, rows)
+        flags = [column.name for column in columns if column.type == pa.bool_()]
+        print_as_json(names, rows, flags)
     else:
         print_as_table(names, rows, "orders")
     return 0
 
 
-def _all_columns() -> tuple[str, ...]:
+def _columns() -> pa.Schema:
     tables = {
         name: one for of in default_protocol().table.derived for name, one in of.tables.items()
     }
-    return tuple(tables["orders"].schema.names)
+    return tables["orders"].schema
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIX = "fixfeed.transforms.fix"
-GROUND = {f"{FIX}.{name}" for name in ("arrays", "defects", "schema", "spelt", "swar")}
+GROUND = {f"{FIX}.{name}" for name in ("arrays", "defects", "patterns", "schema", "spelt", "swar")}
 GROUND |= {f"fixfeed.transforms.{name}" for name in ("batch", "codes", "nearest")}
 """The base of every room of the codec."""
 
@@ -41,13 +41,13 @@ ALLOWED = {
     "transforms/fix/rules": _SECRETS | {f"{FIX}.rules", f"{FIX}.scalar.values"},
     "transforms/fix/views": {f"{FIX}.{name}" for name in ("dictionary", "schema", "views")}
     | {"fixfeed.transforms.dialects"},
-    "transforms/fix/anomalies": {f"{FIX}.anomalies", f"{FIX}.schema"}
+    "transforms/fix/anomalies": {f"{FIX}.{name}" for name in ("anomalies", "patterns", "schema")}
     | {"fixfeed.transforms.derived", "fixfeed.transforms.nearest"},
     "transforms/fix/latencies": {f"{FIX}.latencies", f"{FIX}.schema"}
     | {"fixfeed.transforms.batch", "fixfeed.transforms.derived"},
     "transforms/fix/sessions": {f"{FIX}.{name}" for name in ("dictionary", "schema", "sessions")}
     | {"fixfeed.transforms.batch", "fixfeed.transforms.derived"},
-    "transforms/fix/orders": {f"{FIX}.{name}" for name in ("orders", "schema")}
+    "transforms/fix/orders": {f"{FIX}.{name}" for name in ("orders", "patterns", "schema")}
     | {"fixfeed.transforms.derived"},
     "transforms/fix": {FIX, "fixfeed.transforms.batch"},
     "transforms/fix/protocol.py": {FIX, "fixfeed.transforms.batch", "fixfeed.transforms.protocol"},
@@ -100,7 +100,15 @@ ALLOWED = {
         *(f"{FIX}.{name}.schema" for name in ("anomalies", "latencies", "orders", "sessions")),
         *(
             f"{FIX}.{name}"
-            for name in ("decode", "defects", "dictionary", "reading", "rules", "schema")
+            for name in (
+                "decode",
+                "defects",
+                "dictionary",
+                "patterns",
+                "reading",
+                "rules",
+                "schema",
+            )
         ),
         *(f"fixfeed.transforms.{name}" for name in ("batch", "codes", "nearest", "protocol")),
     },

@@ -64,6 +64,18 @@ def test_values_are_the_same_from_both_databases(read):
     assert isinstance(row["messages"], int)
 
 
+def test_each_of_many_values_is_found_whatever_characters_it_has(read):
+    known = ["A\0B->C", "A->C", "~0", "~1", "A", "[A]", "'", '"', "\\", "%"]
+    values = " union all ".join(["select cast(? as text) as one"] * len(known))
+    for asked in (known, known[1:], ["A\0B->C"], ["~0", "A\0B->C"], ["~", "A\0"]):
+        end, given = read.among(asked)
+        found = read.rows(f"select one from ({values}) known where one {end}", *known, given)
+        expected = [one for one in known if one in asked]
+        if read.dialect == "postgresql":
+            expected = [one.replace("\0", "\ufffd") for one in expected]
+        assert [row["one"] for row in found] == expected
+
+
 def test_a_percent_sign_and_a_quote_are_values_like_others(read):
     value = "100 % o'clock %s"
     assert read.rows("select ? as text where 'a%' like 'a%' and ? = ?", value, 1, 1) == [

@@ -105,6 +105,21 @@ def test_orders_are_listed_by_a_condition(day, capsys):
     assert capsys.readouterr().out.endswith("\n1 orders\n")
 
 
+def test_json_is_the_same_from_both_databases(day, tmp_path, postgresql, capsys):
+    uris = [f"sqlite:///{tmp_path}/one.db", postgresql]
+    outputs = [word for uri in uris for word in ("--output", uri)]
+    fixfeed("--input", "logs/plain.log", *outputs, cwd=day)
+    found = []
+    for uri in uris:
+        assert orders.main([uri, "--json", "--where", "avg_px is null"]) == 0
+        found.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+    assert found[0] == found[1]
+    one = found[0][0]
+    assert one["has_beginning"] is True
+    assert one["order_qty"] > 0
+    assert re.fullmatch(r"2025-01-02 08:\d\d:\d\d\.\d{6}", one["first_message_at"])
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [

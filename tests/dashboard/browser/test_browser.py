@@ -97,9 +97,9 @@ def test_a_click_on_the_next_page_while_the_first_one_loads_keeps_the_filters(vi
     page.wait_for_url("**/orders*")
     page.get_by_role("link", name="Messages").first.click()
     page.wait_for_url("**/messages*")
-    context.unroute_all()
     for route in held:
         route.continue_()
+    context.unroute(drawing)
     page.get_by_text("20 messages on this page").wait_for()
     assert parse_qs(urlsplit(page.url).query) == {
         "q": ["LastQty=60"],

@@ -8,7 +8,6 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 import yaml
 
+from fixfeed.transforms.fix.patterns import matches
 from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = [
@@ -114,7 +114,7 @@ class Rule:
         if not self.session:
             return True
         ends = (session or "").partition(":")[2]
-        return fnmatchcase(ends, self.session) or fnmatchcase(session or "", self.session)
+        return matches(ends, self.session) or matches(session or "", self.session)
 
     def number(self, name: str) -> float:
         """Return a setting that is a number."""

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from fixfeed.transforms.fix.dictionary.version import (
     definition,
     names_of,
 )
+from fixfeed.transforms.fix.patterns import matches
 
 __all__ = ["APPL_VER_ID", "APPL_VER_IDS", "BUILT_IN", "Dictionaries", "OwnDictionary"]
 
@@ -53,9 +53,7 @@ class OwnDictionary(NamedTuple):
     def suits(self, session: str) -> bool:
         """Tell whether the pattern matches a session, written `A->B`."""
         sender, _, target = session.partition("->")
-        return fnmatchcase(session, self.session) or fnmatchcase(
-            f"{target}->{sender}", self.session
-        )
+        return matches(session, self.session) or matches(f"{target}->{sender}", self.session)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,8 @@ the firm, and no more of each of its session pairs: it must not give the same to
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+
+from fixfeed.transforms.fix.patterns import matches
 
 __all__ = ["NO_DROP_COPIES", "DropCopies", "DropCopyError", "read_drop_copies"]
 
@@ -39,7 +40,7 @@ class DropCopies:
         ['BROKER', 'BROKER', None]
         """
         for from_, to, firm in self.sessions:
-            if fnmatchcase(sender or "", from_) and fnmatchcase(target or "", to):
+            if matches(sender or "", from_) and matches(target or "", to):
                 return firm or sender or ""
         return None
 
@@ -63,7 +64,7 @@ class DropCopies:
     def is_copied(self, firm: str | None) -> bool:
         """Return whether there are copies of a firm's reports."""
         return any(
-            firm == known if known else fnmatchcase(firm or "", sender)
+            firm == known if known else matches(firm or "", sender)
             for sender, _, known in self.sessions
         )
 
