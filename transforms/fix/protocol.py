@@ -87,7 +87,7 @@ class FixFraming(Framing):
         end = last_border(data, self.delimiter, at_end=self.endings)
         begin = before_not_text(data, end, self.delimiter)
         # The last line of a message of several lines may look like one of those.
-        return begin if last_border(data[:begin], self.delimiter) == begin else end
+        return begin if begin < end and self.last_border(data[:begin]) == begin else end
 
     def torn(self, data: bytes) -> tuple[int, int]:
         """See `Framing`; the claimed end is that of BodyLength."""

@@ -30,6 +30,7 @@ from fixfeed.transforms.fix.framing.messages import (
     walk,
 )
 from fixfeed.transforms.fix.framing.original import as_read
+from fixfeed.transforms.fix.framing.plain import plain
 from fixfeed.transforms.fix.framing.wrapped import open_string
 
 __all__ = [
@@ -150,7 +151,15 @@ def _borders(
     """
     at = 0
     final = at_end is not None
-    while match := next_start(data, at, delimiter):
+    while True:
+        if synced:
+            for start, end in plain(data, at, delimiter):
+                at = end
+                if start:
+                    yield start
+        match = next_start(data, at, delimiter)
+        if match is None:
+            break
         start, own = match.start(), match[1] or delimiter
         if synced:
             before = at
@@ -159,12 +168,12 @@ def _borders(
             if before == at and at:
                 # The text between them is the prefix of this message.
                 yield at
-        end = message_end(data, start, own, final=False)
-        if end is None and at_end is not None:
-            end = _end_of_last(data, start, own, at_end)
-        if end is None:
+        ended = message_end(data, start, own, final=False)
+        if ended is None and at_end is not None:
+            ended = _end_of_last(data, start, own, at_end)
+        if ended is None:
             return
-        at, synced = end, True
+        at, synced = ended, True
     if synced:
         yield from _line_ends(data, at, len(data), final=final)
         if final and at and not LINE_END.search(data, at):

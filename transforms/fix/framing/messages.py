@@ -14,6 +14,7 @@ from typing import NamedTuple
 from fixfeed.transforms.fix.dictionary.union import merged
 from fixfeed.transforms.fix.framing.checksum import checksum
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
+from fixfeed.transforms.fix.framing.plain import LONGEST_BODY, plain
 
 __all__ = [
     "CHECK_SUM",
@@ -27,9 +28,6 @@ __all__ = [
     "spans",
     "walk",
 ]
-
-LONGEST_BODY = 1 << 20
-"""A BodyLength above this counts only where no CheckSum and no other message comes before it."""
 
 _BODY_LENGTH = re.compile(rb"9=([0-9]{1,9})")
 _LENGTH = re.compile(rb"[0-9]{1,9}")
@@ -70,7 +68,13 @@ def spans(data: bytes, delimiter: bytes, *, final: bool = True) -> Iterator[Span
     on after `data` is the last one yielded, with `whole` false.
     """
     at = 0
-    while match := next_start(data, at, delimiter):
+    while True:
+        for start, ended in plain(data, at, delimiter):
+            yield Span(start, ended, delimiter, True)
+            at = ended
+        match = next_start(data, at, delimiter)
+        if match is None:
+            return
         own = match[1] or delimiter
         start = match.start()
         end = message_end(data, start, own, final=final)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from fixfeed.transforms.fix.arrays import Ints, Mask, Words
 from fixfeed.transforms.fix.framing.delimiter import DELIMITERS, start_pattern
-from fixfeed.transforms.fix.framing.messages import LONGEST_BODY, message_end
+from fixfeed.transforms.fix.framing.messages import message_end
+from fixfeed.transforms.fix.framing.plain import LONGEST_BODY
 from fixfeed.transforms.fix.swar import LOW_BYTES, ZEROS, all_digits, word
 from fixfeed.transforms.fix.vector.tag_ids import TagTable, tag_texts
 from fixfeed.transforms.fix.vector.values import short_integers
