@@ -1,10 +1,11 @@
 """The partitions that a consumer reads: which ones, from where, and what goes wrong with one."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.beginning import EARLIEST, Beginning
-from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaTrouble
+from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaTrouble, Topic
 from fixfeed.io.kafka.looking import Looking, Topics
 from fixfeed.io.kafka.records import Partition, PartitionId
 from fixfeed.io.kafka.troubles import Troubles
@@ -12,6 +13,9 @@ from fixfeed.transforms.batch import Block
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["Assignment"]
+
+_BRIEF = 3.0  # seconds for which a partition may be without a leader, as when brokers change
+_AGAIN = 1.0  # seconds until topics are looked at again meanwhile
 
 
 class Assignment:
@@ -44,6 +48,7 @@ class Assignment:
         self._longest = longest
         self._ids: dict[str, str] = {}
         self._beyond: dict[tuple[str, int], int] = {}
+        self._leaderless: dict[str, float] = {}  # since when
 
     def take(self, topics: Topics, *, at_start: bool = False) -> None:
         """Read the topics that there are now. Raises `KafkaTrouble` if brokers cannot be asked."""
@@ -53,7 +58,7 @@ class Assignment:
         new: list[PartitionId] = []
         for name, found in topics.items():
             if isinstance(found, KafkaTrouble):
-                self._troubles.about(name, f"{found}; it is tried again")
+                self._troubles.unread(name, f"{found}; it is tried again")
                 if found.gone:
                     self._drop(name)
                 continue
@@ -67,8 +72,9 @@ class Assignment:
                 self._assign([one for key, one in self._assigned.items() if key[0] == name])
             self._ids[name] = found.topic_id
             self._complain_of_lost(name)
+            self._complain_of_leaders(found, at_start=at_start)
             for number in range(found.partitions):
-                if (name, number) not in self._assigned:
+                if (name, number) not in self._assigned and number not in found.leaderless:
                     new.append(PartitionId(self._looking.cluster, found.topic_id, name, number))
         if new:
             self._begin_reading(new, at_start=at_start)
@@ -84,10 +90,32 @@ class Assignment:
             self._troubles.about(f"{topic}/{number}", why)
             self._wait(one, [one.partition.not_read_on(why)])
 
+    def _complain_of_leaders(self, topic: Topic, *, at_start: bool) -> None:
+        """Tell of partitions that no broker leads, if that lasts: brokers that start have none."""
+        what = f"{topic.name}/leaders"
+        if not topic.leaderless:
+            self._leaderless.pop(topic.name, None)
+            if self._troubles.ended(what):
+                self._troubles.say(f"all partitions of {topic.name} are read again")
+            return
+        numbers = ", ".join(map(str, topic.leaderless))
+        why = (
+            f"no broker leads partition{'s' * (len(topic.leaderless) > 1)} {numbers} of "
+            f"{topic.name}: the brokers that have {'them' if ',' in numbers else 'it'} are away"
+        )
+        if at_start:  # where reading begins cannot be said without them
+            raise KafkaTrouble(why)
+        self._looking.soon(_AGAIN)
+        since = self._leaderless.setdefault(topic.name, time.monotonic())
+        if time.monotonic() - since >= _BRIEF:
+            self._troubles.unread(what, f"{why}; the others are read")
+
     def _drop(self, topic: str) -> None:
         self._beyond = {key: high for key, high in self._beyond.items() if key[0] != topic}
         gone = [key for key in self._assigned if key[0] == topic]
         self._ids.pop(topic, None)
+        self._leaderless.pop(topic, None)
+        self._troubles.ended(f"{topic}/leaders")
         self._unassign([self._assigned.pop(key) for key in gone])
 
     def _begin_reading(self, new: Sequence[PartitionId], *, at_start: bool) -> None:

@@ -94,11 +94,15 @@ class KafkaTrouble(Exception):
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic as it is now: its id, `` if the broker tells none, and its number of partitions."""
+    """A topic as it is now: its id, `` if the broker tells none, and its number of partitions.
+
+    `leaderless` are the numbers of those that no broker leads: all that have them are away.
+    """
 
     name: str
     topic_id: str
     partitions: int
+    leaderless: tuple[int, ...] = ()
 
 
 class Cluster:
@@ -108,7 +112,15 @@ class Cluster:
         """Connect in the background. Raises `KafkaTrouble` for a property that is wrong."""
         self._address = address
         self._heard: list[KafkaError] = []
-        self._admin = _made(AdminClient, address, {"error_cb": self._heard.append})
+        self._connect()
+
+    def _connect(self) -> None:
+        """Have a client that has met no broker yet.
+
+        One that has may go on waiting for a broker that is gone, while others answer: the one that
+        it took for the controller.
+        """
+        self._admin = _made(AdminClient, self._address, {"error_cb": self._heard.append})
 
     def identity(self, patience: float = _FIRST) -> str:
         """Return the id of the cluster. Raises `KafkaTrouble` two seconds after `patience`."""
@@ -130,21 +142,19 @@ class Cluster:
 
         Raises `KafkaTrouble` if nobody answers. No topic is made by asking.
         """
-        wanted = TopicCollection(list(names))
-        futures = self._asked(
-            lambda: self._admin.describe_topics(
-                wanted, include_authorized_operations=True, request_timeout=_PATIENCE
-            )
-        )
-        found: dict[str, Topic | KafkaTrouble] = {}
-        for name, future in futures.items():
+        try:
+            answers = self._described(names)
+        except KafkaException:
+            self._connect()
             try:
-                told = future.result(_PATIENCE + _STEP)
+                answers = self._described(names)
             except KafkaException as error:
-                if error.args[0].code() < 0:  # of librdkafka: no broker has said this of a topic
-                    self._admin.poll(_GRACE if not self._heard else 0)
-                    raise self._trouble(error.args[0]) from None
-                found[name] = self._topic_trouble(name, error.args[0], right)
+                self._admin.poll(_GRACE if not self._heard else 0)
+                raise self._trouble(error.args[0]) from None
+        found: dict[str, Topic | KafkaTrouble] = {}
+        for name, told in answers.items():
+            if isinstance(told, KafkaError):
+                found[name] = self._topic_trouble(name, told, right)
                 continue
             may = told.authorized_operations
             if may and not {AclOperation[right], AclOperation.ALL} & set(may):
@@ -152,8 +162,31 @@ class Cluster:
             else:
                 # In the alphabet of Kafka's own tools, which has no slash.
                 topic_id = str(told.topic_id or "").replace("+", "-").replace("/", "_")
-                found[name] = Topic(name, topic_id, len(told.partitions))
+                leaderless = [one.id for one in told.partitions if one.leader is None]
+                found[name] = Topic(name, topic_id, len(told.partitions), tuple(leaderless))
         return found
+
+    def _described(self, names: Collection[str]) -> dict[str, Any]:
+        """Return what brokers say of each topic, be it an error.
+
+        Raises `KafkaException` for what librdkafka says itself: no broker has been asked.
+        """
+        futures = self._asked(
+            lambda: self._admin.describe_topics(
+                TopicCollection(list(names)),
+                include_authorized_operations=True,
+                request_timeout=_PATIENCE / 2,
+            )
+        )
+        answers: dict[str, Any] = {}
+        for name, future in futures.items():
+            try:
+                answers[name] = future.result(_PATIENCE / 2 + _STEP)
+            except KafkaException as error:
+                if error.args[0].code() < 0:
+                    raise
+                answers[name] = error.args[0]
+        return answers
 
     def make(self, name: str, partitions: int, config: Mapping[str, str]) -> None:
         """Make a topic, with as many partitions as is usual there if `partitions` is -1.

@@ -84,9 +84,9 @@ class Looking:
             wait = min(2 * wait, _LONGEST)
         return False
 
-    def soon(self) -> None:
-        """Begin the next look at once."""
-        self._next = 0.0
+    def soon(self, seconds: float = 0.0) -> None:
+        """Begin the next look at once, or in so many seconds at the latest."""
+        self._next = min(self._next, time.monotonic() + seconds)
 
     def ended(self, *, away: bool) -> Future[Topics] | None:
         """Return a look that has ended, if one has; begin one if it is time.

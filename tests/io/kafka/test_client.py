@@ -3,12 +3,13 @@
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 
 import pytest
 
 from fixfeed.io.kafka import client
 from fixfeed.io.kafka.address import read_uri
-from fixfeed.io.kafka.client import Cluster, KafkaTrouble
+from fixfeed.io.kafka.client import Cluster, KafkaError, KafkaException, KafkaTrouble
 from tests.services.kafka_server import PASSWORD
 
 
@@ -78,6 +79,22 @@ def test_topics_that_nobody_can_be_asked_about_say_why(kafka, monkeypatch):
     with pytest.raises(KafkaTrouble, match="does not accept user bob with this password") as told:
         Cluster(address).topics([topic])
     assert told.value.lasting
+
+
+class WaitingForOneThatIsGone:
+    """A client that waits for a broker that is away, as for the controller it knew of."""
+
+    def describe_topics(self, _topics, **_):
+        future = Future()
+        future.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
+        return dict.fromkeys(["any"], future)
+
+
+def test_a_client_that_waits_for_a_broker_that_is_away_does_not_hide_the_others(kafka):
+    topic = kafka.topic(partitions=2)
+    cluster = Cluster(read_uri(f"kafka://{kafka.plain}/{topic}", own=[], ours={}))
+    cluster._admin = WaitingForOneThatIsGone()
+    assert cluster.topics([topic])[topic].partitions == 2
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -10,10 +11,10 @@ from confluent_kafka.admin import (
     NewPartitions,
 )
 
-from fixfeed.io.kafka import group, looking
+from fixfeed.io.kafka import assignment, group, looking
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.kafka.beginning import read_from
-from fixfeed.io.kafka.client import KafkaTrouble
+from fixfeed.io.kafka.client import Cluster, KafkaTrouble
 from fixfeed.io.kafka.records import ROOM
 from fixfeed.io.kafka.topics import OURS, KafkaTopics
 from fixfeed.transforms.batch import FLUSH
@@ -374,9 +375,36 @@ def test_a_right_that_is_lost_and_granted_again_is_told_and_reading_goes_on(kafk
     reading = Reading(kafka, topic, address=kafka.sasl, **user).numbers(1)
     kafka.allow(topic, "alice", "READ")
     reading.says(f"user bob may not see the topic {topic}")
+    assert f"user bob may not see the topic {topic}" in reading.away[-1]
     send(kafka, topic, 2)
     kafka.allow(topic, "bob", "READ")
     reading.numbers(1, 2).says(f"topic {topic} is read again").stop()
+    assert reading.away[-1] == ""
+
+
+def test_partitions_that_no_broker_leads_are_told_and_the_others_are_read(kafka, monkeypatch):
+    monkeypatch.setattr(assignment, "_BRIEF", 0.3)
+    monkeypatch.setattr(assignment, "_AGAIN", 0.1)
+    leaderless, ask = [()], Cluster.topics
+
+    def topics(cluster, names):
+        found = ask(cluster, names)
+        return {name: replace(one, leaderless=leaderless[0]) for name, one in found.items()}
+
+    monkeypatch.setattr(Cluster, "topics", topics)
+    topic = kafka.topic(partitions=3)
+    reading = Reading(kafka, topic)
+    leaderless[0] = (0, 2)
+    why = f"no broker leads partitions 0, 2 of {topic}: the brokers that have them are away"
+    reading.says(why)
+    assert reading.away == [f"{why}; the others are read"]
+    send(kafka, topic, 1, partition=1)
+    reading.numbers(1)
+    assert Reading(kafka, topic, stop_after=1).told == [f"{why}; it goes on once one does"]
+    leaderless[0] = ()
+    reading.says(f"all partitions of {topic} are read again")
+    assert (len(reading.told), reading.away[1:]) == (2, [""])
+    reading.stop()
 
 
 def test_what_is_wrong_at_the_start_is_an_error(kafka):
