@@ -68,3 +68,33 @@ def test_a_run_that_is_to_stop_waits_for_a_lock_a_little_and_for_nothing_else(he
     monkeypatch.setattr(again, "_AT_THE_END", -1)
     with pytest.raises(SinkFailed, match="locked"):
         stopping.until_it_works(Work(SinkFailed("it is locked", locked=True)))
+
+
+def test_what_a_server_holds_up_is_told_after_a_while_and_again_once_it_is_known_why(
+    health, capsys, monkeypatch
+):
+    monkeypatch.setattr(TryAgain, "_wait", lambda *_: None)
+    held = [SinkFailed("no answer yet", held=True) for _ in range(3)]
+    assert TryAgain(lambda: False, health).until_it_works(Work(*held)) == "done"
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(again, "_BRIEF", -1)
+    away = [SinkFailed("nobody listens", away=True), SinkFailed("nobody listens", away=True)]
+    assert TryAgain(lambda: False, health).until_it_works(Work(*held, *away)) == "done"
+    assert capsys.readouterr().err.splitlines() == [
+        "fixfeed: no answer yet; meanwhile it is tried again and again, and nothing is lost",
+        "fixfeed: nobody listens; meanwhile it is tried again and again, and nothing is lost",
+        "fixfeed: it goes on: what had failed has worked",
+    ]
+
+
+def test_a_run_that_is_to_stop_waits_a_little_for_what_is_held_up_unless_that_was_told(
+    health, monkeypatch
+):
+    stopping = TryAgain(lambda: True, health)
+    held = [SinkFailed("no answer yet", held=True) for _ in range(3)]
+    assert stopping.until_it_works(Work(*held)) == "done"
+    monkeypatch.setattr(again, "_BRIEF", -1)
+    work = Work(*held)
+    with pytest.raises(SinkFailed, match="no answer"):
+        stopping.until_it_works(work)
+    assert work.calls == 1
