@@ -1,5 +1,6 @@
 """A custom sink is a one-page class and holds each message once, whatever runs twice."""
 
+import contextlib
 import dataclasses
 import fcntl
 import itertools
@@ -17,7 +18,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from fixfeed.io.commit import CommitFn, Limits, Run, SetAside
 from fixfeed.io.ledger.identity import fingerprint_of
-from fixfeed.io.ledger.ledger import SinkError, known
+from fixfeed.io.ledger.ledger import SinkError, SinkFailed, known
 from fixfeed.io.ledger.new_parts import new_parts
 from fixfeed.transforms.batch import ROUND, TICK, Batch, Block, Failure
 from fixfeed.transforms.fix.parser import parse_block
@@ -292,9 +293,13 @@ class TakesNoThirdMessage(LinesOfCommits):
     """Takes no message with MsgSeqNum 3, which becomes a failure."""
 
     def write(self, batches, *, rules, replace):
-        if any(3 in batch.messages["msg_seq_num"].to_pylist() for _, batch in batches):
+        if any(map(has_third, batches)):
             raise SetAside([without_third(batch) for _, batch in batches])
         return super().write(batches, rules=rules, replace=replace)
+
+
+def has_third(numbered):
+    return 3 in numbered[1].messages["msg_seq_num"].to_pylist()
 
 
 def without_third(batch):
@@ -318,6 +323,69 @@ def test_messages_that_a_sink_never_takes_count_as_failures_and_the_rest_is_stor
     set_aside = counted[1][0]
     assert set_aside.failures["reason"].to_pylist() == ["too_large"]
     assert set_aside.messages.num_rows + set_aside.failures.num_rows == set_aside.read == 3
+
+
+class HoldsUp(TakesNoThirdMessage):
+    """Holds up each step once, as while a server does not answer."""
+
+    def __init__(self, place):
+        super().__init__(place)
+        self.held, self.seen, self.closed = set(), [], 0
+
+    def hold_up(self, step):
+        if step not in self.held:
+            self.held.add(step)
+            raise SinkFailed("no answer yet", held=True)
+
+    def prepare(self):
+        self.hold_up("prepare")
+        super().prepare()
+
+    def register(self, sources, **more):
+        self.hold_up("register")
+        return super().register(sources, **more)
+
+    def write(self, batches, *, rules, replace):
+        if any(map(has_third, batches)):
+            assert not self.seen  # what is never taken does not come again
+            return super().write(batches, rules=rules, replace=replace)
+        self.seen.append([batch for _, batch in batches])
+        self.hold_up("write")
+        return super().write(batches, rules=rules, replace=replace)
+
+    def close(self):
+        self.closed += 1
+        super().close()
+
+
+class AtOnce:
+    """Tries again at once."""
+
+    def until_it_works(self, work):
+        while True:
+            with contextlib.suppress(SinkFailed):
+                return work()
+
+
+def test_what_a_server_holds_up_comes_again_to_the_same_writer_as_it_was(tmp_path):
+    made, counted = [], []
+
+    def make():
+        made.append(HoldsUp(tmp_path / "out"))
+        return made[-1]
+
+    run = Run(rules="r", on_commit=counted.extend, again=AtOnce())
+    fn = CommitFn(make, run, Limits(1 << 30, 1 << 30))
+    fn.setup()
+    run_bundle(fn, BATCHES)
+    (writer,) = made
+    assert (writer.held, writer.closed) == ({"prepare", "register", "write"}, 0)
+    first, again = writer.seen
+    assert all(one is other for one, other in zip(first, again, strict=True))
+    fn.teardown()
+    assert writer.closed == 1
+    assert stored(tmp_path / "out") == sorted(one for one in MESSAGES if "\x0134=3\x01" not in one)
+    assert [count for _, count in counted] == [3, 2] + [3] * 18
 
 
 def test_two_blocks_with_one_source_and_start_are_refused(commit_fn):
