@@ -111,7 +111,10 @@ def _serve(database: Database, options: argparse.Namespace) -> None:
         said = error.strerror if isinstance(error, OSError) else error
         raise _Refused(f"cannot listen at {options.host}, port {options.port}: {said}") from None
     with listener:
-        _say(f"answers at {address_of(listener)} for {database.place}; /openapi.json lists what")
+        _say(
+            f"answers at {address_of(listener)} for {database.place}; "
+            "/openapi.json lists what can be asked"
+        )
         serve(app, listener, server_header=False, lifespan="off")
     flush()
     database.close()

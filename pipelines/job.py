@@ -74,6 +74,8 @@ class Job:
             )
         if not settings.input:
             raise UsageError(_nothing_to_read(settings))
+        if settings.metrics_wait and settings.metrics_port is None:
+            raise UsageError("--metrics-wait waits for who reads --metrics-port: name a port too")
         self.loops = loops_of(settings, self.rules.protocol)
         names = [sink.name for sink in self.sinks]
         self.short_names = short_names(names)

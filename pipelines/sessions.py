@@ -21,6 +21,7 @@ from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import read_words
+from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["main"]
 
@@ -45,10 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = read_words(parser, arguments)
     try:
-        days = _days(options.uri, options.session)
+        days = _days(options.uri)
     except (SinkError, UnknownPlace) as error:
         print(f"fixfeed sessions: {error}", file=sys.stderr)
         return 2
+    found = [day for day in days if options.session in (day.row["session"] or "")]
+    if days and not found:
+        known = {day.row["session"] for day in days} - {None}
+        near = did_you_mean(options.session, [one for name in known for one in _names(name)])
+        print(
+            f"fixfeed sessions: no session has {options.session!r} in its name{near}; "
+            f"there are {len(known):,}",
+            file=sys.stderr,
+        )
+        return 1
+    days = found
     try:
         if options.json:
             for day in days:
@@ -70,7 +82,7 @@ class _Day(NamedTuple):
     stretches: list[Row]
 
 
-def _days(uri: str, contains: str) -> list[_Day]:
+def _days(uri: str) -> list[_Day]:
     """Return the days in a database. Raises `SinkError` or `UnknownPlace`."""
     sink = sink_of(uri)
     if not sink.is_database:
@@ -85,9 +97,16 @@ def _days(uri: str, contains: str) -> list[_Day]:
         of_days: dict[str, list[Row]] = {row["session_day"]: [] for row in rows}
         for row in _rows(store, "sequences", "appl_id, numbers_since, first_number"):
             of_days[row["session_day"]].append(row)
-    return [
-        _Day(row, of_days[row["session_day"]]) for row in rows if contains in (row["session"] or "")
-    ]
+    return [_Day(row, of_days[row["session_day"]]) for row in rows]
+
+
+def _names(session: str) -> list[str]:
+    """Return the names that are in a session's: its CompIDs, and itself.
+
+    >>> _names("FIX.4.4:BROKER->FUND")
+    ['FIX.4.4:BROKER->FUND', 'BROKER', 'FUND']
+    """
+    return [session, *session.partition(":")[2].split("->")]
 
 
 def _rows(store: Store, table: str, order: str) -> list[Row]:
@@ -113,7 +132,8 @@ def _show(days: Sequence[_Day], console: Console) -> None:
         table.add_column(name, justify="right")
     for day in days:
         row = day.row
-        missing = sum(one["missing"] for one in day.stretches)
+        # Numbers of messages that name no session are of several, and count nothing.
+        missing = sum(one["missing"] for one in day.stretches if row["session"])
         table.add_row(
             row["session"] or "(none)",
             str(row["day"]),
@@ -154,9 +174,9 @@ def _gaps(days: Sequence[_Day]) -> Iterator[str]:
     """Yield a sentence for each stretch of numbers that never came, or came late."""
     last: dict[Any, int] = {}
     for day in days:
-        for one in day.stretches:
+        for one in day.stretches if day.row["session"] else ():
             feed = f" of {one['appl_id']}" if one["appl_id"] else ""
-            where = f"{one['session'] or '(none)'}{feed}, {one['day']}"
+            where = f"{one['session']}{feed}, {one['day']}"
             first = one["first_number"]
             key = one["session"], one["appl_id"]
             missing = one["missing"]

@@ -4,7 +4,7 @@ import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from fixfeed.dashboard.api.tokens import Reader
 from fixfeed.dashboard.queries.cursor import CURSOR_PATTERN
@@ -70,10 +70,18 @@ _Time = Annotated[datetime.datetime, AfterValidator(_utc)]
 _Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
 
 
+def _whole(number: Any) -> Any:
+    if isinstance(number, str) and not number.removeprefix("-").isdecimal():
+        raise ValueError(f"{number[:40]!r} is no whole number")
+    return number
+
+
 class Page(BaseModel):
     """How many rows of a list, and where it goes on."""
 
-    limit: int = Field(100, ge=1, le=1000, description="How many rows at the most.")
+    limit: Annotated[int, BeforeValidator(_whole)] = Field(
+        100, ge=1, le=1000, description="How many rows at the most."
+    )
 
 
 class Filtered(BaseModel):

@@ -15,6 +15,7 @@ from fixfeed.dashboard.queries.cursor import CURSOR_PATTERN
 from fixfeed.dashboard.queries.executions import EXECUTIONS
 from fixfeed.transforms.fix.orders.schema import TABLES
 from fixfeed.transforms.fix.schema import MESSAGES
+from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["orders"]
 
@@ -56,11 +57,29 @@ class Listed(Page, Filtered):
         examples=["CFUN-000493"],
     )
     status: list[Annotated[str, Field(min_length=1, max_length=20)]] = Field(
-        default=[], max_length=50, description="Values of OrdStatus.", examples=[["8"]]
+        default=[],
+        max_length=50,
+        description="Values of OrdStatus, or their names.",
+        examples=[["8"], ["Rejected"]],
     )
     symbol: str | None = Field(None, max_length=500, description="Symbol.", examples=["AAPL"])
     problems: bool = Field(False, description="Only orders whose messages do not fit together.")
     cursor: str | None = Field(None, pattern=CURSOR_PATTERN, description="`older` of another page.")
+
+
+def _values(database: Database, status: str) -> list[str]:
+    """Return the values of OrdStatus that a value or name means: `8`, `Rejected`."""
+    if len(status) == 1:
+        return [status]
+    codes = database.rows("select value, name from codes where field = 'OrdStatus' order by value")
+    found = [code["value"] for code in codes if code["name"].lower() == status.lower()]
+    if not found:
+        names = list(dict.fromkeys(code["name"] for code in codes if code["name"]))
+        near = did_you_mean(status, names)
+        raise HTTPException(
+            422, f"status: no OrdStatus is called {status!r}{near}; there are {', '.join(names)}"
+        )
+    return found
 
 
 def orders(database: Database) -> APIRouter:
@@ -77,7 +96,7 @@ def orders(database: Database) -> APIRouter:
             database,
             asked.view(reader),
             id=asked.id,
-            status=asked.status or None,
+            status=[one for named in asked.status for one in _values(database, named)] or None,
             symbol=asked.symbol,
             problems=asked.problems,
             cursor=asked.cursor,

@@ -37,6 +37,7 @@ _MEANINGS = {
     503: "The database does not answer now",
 }
 _RETRY = 5  # seconds
+_TIMES = "2025-01-02, 2025-01-02T09:30:00 or 2025-01-02T09:30:00.5Z, in UTC"
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -65,7 +66,8 @@ def add_handlers(app: FastAPI) -> None:
         if error.status_code == 404 and detail == "Not Found":
             detail = f"there is no {request.url.path} here: /openapi.json lists what there is"
         if error.status_code == 405:
-            detail = f"{request.method} is not allowed here: this API reads, by GET alone"
+            detail = f"{request.method} is not allowed here: this API reads, by GET"
+            " and, but for files, HEAD"
         return problem(error.status_code, detail, error.headers)
 
     @app.exception_handler(RequestValidationError)
@@ -88,4 +90,7 @@ def add_handlers(app: FastAPI) -> None:
 
 def _said(error: Mapping[str, Any]) -> str:
     name = str(error["loc"][min(1, len(error["loc"]) - 1)])
-    return f"{name[:50]}: {error['msg']}"
+    said = error["msg"].removeprefix("Value error, ")
+    if error["type"].startswith("datetime"):
+        said = f"{str(error['input'])[:40]!r} is no time: write it whole, as in {_TIMES}"
+    return f"{name[:50]}: {said}"

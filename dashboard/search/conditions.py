@@ -107,6 +107,10 @@ class _Asked:
         for value in term.values:
             if not _PLAIN.fullmatch(value) or number(value) is not None:
                 return []  # a number may be written in many ways, and so may a count of entries
+        if not self._lite and len(term.values) > 1:
+            # Once to a row: for each value PostgreSQL would write the JSON anew.
+            words = "|".join(map(re.escape, term.values))
+            return [Condition(f"{self._fields} ~ ?", (f'"({words})"',))]
         found = f"{self._find}({self._fields}, ?) > 0"
         return [_joined(" or ", [Condition(found, (f'"{value}"',)) for value in term.values])]
 
@@ -129,6 +133,9 @@ class _Asked:
     def _compared(
         self, column: str, operator: str, values: Sequence[Any], *, wide: bool
     ) -> Condition:
+        if operator == "=" and len(values) > 1 and self._term.operand.kind is Kind.TEXT:
+            end, given = self._database.among(values)
+            return Condition(f"{column} {end}", (given,))
         compare = self._by_kind[self._term.operand.kind]
         return _joined(
             " or ", [compare(self, column, operator, value, wide=wide) for value in values]

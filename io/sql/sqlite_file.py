@@ -10,6 +10,8 @@ from fixfeed.transforms.nearest import nearest
 
 __all__ = ["check_there", "path_of", "read_only_uri", "uri_of"]
 
+_MAGIC = b"SQLite format 3\0"
+
 
 def path_of(uri: str) -> str:
     """Return the path in an SQLite URI; `SinkError` if there is none."""
@@ -32,10 +34,22 @@ def check_there(path: Path, place: str) -> None:
         folder = path.resolve().parent
         if not folder.is_dir():
             raise SinkError(f"cannot open {place}: there is no folder {redact(str(folder))}")
-        others = [one.name for one in folder.iterdir() if one.is_file()]
+        others = [one.name for one in folder.iterdir() if _may_be_meant(one, path.suffix)]
         near = nearest(path.name, others)
         guess = f"; there is {near!r}" if near else ""
         raise SinkError(f"there is no database at {place}{guess}")
+
+
+def _may_be_meant(file: Path, suffix: str) -> bool:
+    """Return whether a file is a database, or an empty one whose name ends as it should."""
+    try:
+        if not file.is_file():
+            return False
+        with file.open("rb") as opened:
+            begin = opened.read(len(_MAGIC))
+    except OSError:
+        return False
+    return begin == _MAGIC or (not begin and file.suffix == suffix)
 
 
 def uri_of(path: Path, mode: str) -> str:

@@ -165,10 +165,11 @@ def test_orders_come_page_by_page_and_one_whole(api, read):
     for one in whole["ids"]:
         found = api.get("/orders", params={"id": one["id"]}).json()["orders"]
         assert filled["order_key"] in {row["order_key"] for row in found}
-    only = pages(api, "/orders", "orders", status="8", symbol=filled["symbol"])
-    assert only == [
-        row for row in rows if row["ord_status"] == "8" and row["symbol"] == filled["symbol"]
-    ]
+    for status in ("8", "Rejected", "rejected"):
+        only = pages(api, "/orders", "orders", status=status, symbol=filled["symbol"])
+        assert only == [
+            row for row in rows if row["ord_status"] == "8" and row["symbol"] == filled["symbol"]
+        ]
     assert api.get("/orders/1").status_code == 404
 
 
@@ -248,6 +249,13 @@ ROUTES = [
         ("/messages?q=Symbl%20%3D%20A", 422, "the nearest is Symbol"),
         ("/messages?limit=0", 422, "limit"),
         ("/messages?limit=1001", 422, "limit"),
+        ("/messages?limit=1.0", 422, "limit: '1.0' is no whole number"),
+        ("/messages?from=09:30", 422, "from: '09:30' is no time: write it whole, as in 2025-01-02"),
+        (
+            "/orders?status=rejectd",
+            422,
+            "status: no OrdStatus is called 'rejectd'; did you mean Rejected?",
+        ),
         ("/messages?cursor=abcd", 422, "is no cursor"),
         ("/messages?cursor=%00", 422, "cursor"),
         ("/messages?from=yesterday", 422, "from"),
@@ -277,6 +285,14 @@ def test_the_first_requests_may_come_all_at_once(read):
     with ThreadPoolExecutor(20) as threads:
         paths = ["/messages?limit=1", "/orders?limit=1", "/sessions", "/messages?sesion=A"] * 5
         assert list(threads.map(ask, paths)) == [200, 200, 200, 422] * 5
+
+
+def test_head_answers_as_get_without_a_body(api):
+    for path in ("/messages?limit=1", "/health/ready", "/messages/1"):
+        whole, head = api.get(path), api.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert head.headers == whole.headers
+    assert api.head("/messages.csv").status_code == 405
 
 
 def test_it_reads_alone(api):

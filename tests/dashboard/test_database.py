@@ -122,6 +122,7 @@ def test_more_at_once_than_there_are_connections_wait_or_are_told_so(day):
 
 def test_a_missing_file_is_named_with_the_one_that_was_meant(tmp_path):
     (tmp_path / "fixfeed.db").touch()
+    (tmp_path / "fixfed.db.log").write_text("that is none")
     with closing(open_database(f"sqlite:///{tmp_path}/fixfed.db")) as database:
         kind, text = trouble_of(database.check)
     assert kind is Kind.MISSING

@@ -25,6 +25,8 @@ SEARCHES = [
     "PartyID=A",
     "-PartyID=A",
     "PartyID != A",
+    "PartyID in A, B.C, D+, _",
+    "-PartyID in A, B.C, D+, _",
     "NoPartyIDs > 1",
     "OrderQty >= 100 OrderQty < 500.5",
     "OrderQty = 100",

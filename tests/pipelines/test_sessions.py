@@ -34,13 +34,17 @@ LOG = [
 
 @pytest.fixture
 def stored(database):
+    store_log(database, b"".join(LOG))
+    return database
+
+
+def store_log(database, log):
     with contextlib.closing(open_store(database)) as store:
         store.prepare()
         (known,) = store.register([Source("k", "file", "a.log")], rules="r", replace=False).values()
-        batch = parse_block(Block("k", 0, b"".join(LOG), b"\x01"))
+        batch = parse_block(Block("k", 0, log, b"\x01"))
         store.write([(known.source_id, batch)], rules="r", replace=False)
         derive(store)
-    return database
 
 
 def test_each_session_and_day_is_a_row_and_gaps_are_told_below(stored, capsys):
@@ -70,6 +74,30 @@ def test_json_has_each_day_with_its_sequences(stored, capsys):
         (3, "resent"),
         (5, "gap"),
     ]
+
+
+def test_a_session_that_is_not_there_is_answered_with_the_nearest(stored, capsys):
+    assert main([stored, "--session", "FIX.4.4:A->C"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        "fixfeed sessions: no session has 'FIX.4.4:A->C' in its name; "
+        "did you mean FIX.4.4:A->B?; there are 2\n"
+    )
+
+
+def test_numbers_of_messages_without_a_session_are_no_gaps(database, capsys):
+    damaged = b"".join(
+        encode([(35, b"0"), (34, b"%d" % number), (52, b"20250102-09:00:00")]) + b"\n"
+        for number in (3, 9)
+    )
+    store_log(database, damaged)
+    assert main([database]) == 0
+    out = capsys.readouterr().out
+    assert [cell.strip() for cell in out.splitlines()[3].split("│")[1:-1]] == [
+        "(none)", "2025-01-02", "09:00:00", "09:00:00", "2", "3-9", *[""] * 5
+    ]  # fmt: skip
+    assert "missing before" not in out
 
 
 def test_what_has_no_sessions_is_said(tmp_path, capsys):
