@@ -2,7 +2,7 @@
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -95,13 +95,27 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def deriving_later(self) -> contextlib.AbstractContextManager[Callable[[], bool]]:
-        """Return such a transaction, which reads first and then writes, once it says so.
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keep others from deriving tables meanwhile, where the database has a lock for that."""
 
-        It sees everything as it is at its beginning, and keeps nobody from storing messages until
-        it calls what it is given. That returns whether nobody else has derived tables meanwhile;
-        if somebody has, nothing may be written.
+    @abstractmethod
+    def derivings(self) -> int:
+        """Return the number of the last transaction that derived; 0 where `alone` locks."""
+
+    @abstractmethod
+    def count_deriving(self, before: int) -> int | None:
+        """Return the number of this transaction, which derives tables after number `before`.
+
+        It is None if another one has done so meanwhile: then nothing may be written.
         """
+
+    @abstractmethod
+    def begin_reading(self) -> None:
+        """Begin a transaction that sees all as it is now, and keeps nobody from writing."""
+
+    @abstractmethod
+    def another(self) -> "Database":
+        """Return another connection to the same database."""
 
     @abstractmethod
     def lock_schema(self) -> None:

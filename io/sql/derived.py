@@ -7,16 +7,13 @@ what it took, in one transaction: a kill leaves it done or to be done. What is s
 meanwhile is marked, and derived later. So the tables are those of all messages once both are empty.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
-import pyarrow as pa
-
-from fixfeed.io.sql.derive_anew import derived_by
-from fixfeed.io.sql.derived_messages import in_stretches, own, read_messages, schema_of
-from fixfeed.io.sql.to_derive import Part, is_due, next_part
-from fixfeed.transforms.derived import Changes, Derived, Replaced
+from fixfeed.io.sql.changes import Found, find
+from fixfeed.io.sql.to_derive import is_due, waiting
 
 if TYPE_CHECKING:
     from fixfeed.io.sql.database import Database
@@ -24,15 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Done", "derive", "derive_part"]
 
 _MESSAGES = 100_000  # at once: two or three seconds, after which a run that is to stop does
-_RANGES = 100  # stretches that are read at once; each query costs some tenths of a millisecond
-
-_SPANS = {
-    "sqlite": "select value ->> 0 as value, value ->> 1 as first, value ->> 2 as last"
-    " from json_each(?)",
-    "postgresql": "select value ->> 0 as value, (value ->> 1)::bigint as first,"
-    " (value ->> 2)::bigint as last from jsonb_array_elements(?)",
-}
-"""A list of [text, number, number] as rows."""
 
 
 def derive(
@@ -44,9 +32,13 @@ def derive(
     of them if `stop` says so. Others may store messages, in SQLite while no part is written.
     """
     looked_at = 0
-    last = None
-    while not stop() and (last := derive_part(database, at_once, last)) is not None:
-        looked_at += last.messages
+    last: Done | None = None
+    while not stop() and database.table.derived and is_due(database):
+        if waiting(database) > at_once and not (last and last.overtaken):
+            last = _derive_ahead(database, stop, at_once, last)
+        else:
+            last = derive_part(database, at_once, last)
+        looked_at += last.messages if last else 0
     return looked_at
 
 
@@ -76,127 +68,64 @@ def derive_part(database: "Database", at_once: int, last: Done | None = None) ->
     at_once = max(at_once, last.read_again) if last else at_once
     if last and last.overtaken:
         with database.deriving():
-            found = _find(database, at_once)
+            found = find(database, at_once)
             found.write(database)
-            return Done(found.part.messages, found.read_again)
-    with database.deriving_later() as may_write:
-        found = _find(database, at_once)
-        if not may_write():
+        return Done(found.part.messages, found.read_again)
+    with database.alone():
+        database.begin_reading()
+        try:
+            derivings = database.derivings()
+            found = find(database, at_once)
+        finally:
+            database.rollback()
+        if _write(database, found, derivings) is None:
             return Done(0, found.read_again, overtaken=True)
-        found.write(database)
     return Done(found.part.messages, found.read_again)
 
 
-class _Found(NamedTuple):
-    """What a part changes in the derived tables, and how many messages were read again for it."""
-
-    part: Part
-    changes: list[tuple[Derived, Changes]]
-    read_again: int
-
-    def write(self, database: "Database") -> None:
-        """Change the tables, in the transaction that is open."""
-        for one, changes in self.changes:
-            for name, units in changes.units.items():
-                if len(units):
-                    among, values = database.among(units)
-                    unit = one.tables[name].unit
-                    database.query(f"delete from {name} where {unit} {among}", values)
-            for name, rows in changes.rows.items():
-                if rows.num_rows:
-                    database.ingest(name, rows.combine_chunks().to_batches())
-        self.part.take_away(database)
+def _write(database: "Database", found: Found, derivings: int) -> int | None:
+    """Write what a part changes; see `Database.count_deriving`."""
+    with database.transaction():
+        own = database.count_deriving(derivings)
+        if own is not None:
+            found.write(database)
+    return own
 
 
-def _find(database: "Database", at_once: int) -> _Found:
-    part = next_part(database, at_once)
-    derived = derived_by(database)
-    readers = [one for one in derived if one.columns]
-    schema = schema_of(database, readers)
-    # Read once for all of them: a row costs more than its columns.
-    changed = pa.concat_tables(
-        [
-            schema.empty_table(),
-            *(
-                read_messages(database, readers, in_stretches(part.stretches[at : at + _RANGES]))
-                for at in range(0, len(part.stretches), _RANGES)
-            ),
-        ]
-    )
-    removed = database.select(
-        f"select {', '.join(schema.names)} from derive_removed where mark <= {part.last_removed}",
-        schema,
-    )
-    read_again = 0
-    replaced: dict[str, Replaced] = {}
-    found = []
-    for one in derived:
-        stored = _Stored(database, one, replaced)
-        changes = one.update(own(changed, one), own(removed, one), stored)
-        replaced |= {name: changes.of(name, table) for name, table in one.tables.items()}
-        found.append((one, changes))
-        read_again = max(read_again, stored.read)
-    return _Found(part, found, read_again)
+def _derive_ahead(
+    database: "Database", stop: Callable[[], bool], at_once: int, last: Done | None
+) -> Done:
+    """Do part after part, until `stop` or the last one; return what they are together.
 
+    What a part changes is found out while the one before is written, with a connection of its own.
+    """
+    messages, read_again = 0, last.read_again if last else 0
+    with (
+        database.alone(),
+        closing(database.another()) as reader,
+        ThreadPoolExecutor(1, "writing derived tables") as thread,
+    ):
+        before: Found | None = None
+        writing: Future[int | None] = Future()
+        reader.begin_reading()
+        writing.set_result(reader.derivings())
 
-class _Stored:
-    """See `transforms.derived.Stored`; `read` counts messages."""
+        def written() -> int | None:
+            done = writing.result()
+            reader.rollback()
+            reader.begin_reading()
+            return done
 
-    read = 0
-
-    def __init__(self, database: "Database", derived: Derived, replaced: Mapping[str, Replaced]):
-        self._database = database
-        self._derived = derived
-        self._replaced = replaced
-
-    def rows(self, table: str, column: str, values: pa.Array) -> pa.Table:
-        schema = next(
-            one.tables[table].schema for one in self._database.table.derived if table in one.tables
-        )
-        if not len(values):
-            return schema.empty_table()
-        among, given = self._database.among(values)
-        return self._database.select(
-            f"select {', '.join(schema.names)} from {table} where {column} {among}", schema, given
-        )
-
-    def messages(self, ids: pa.Array) -> pa.Table:
-        if not len(ids):
-            return own(schema_of(self._database, [self._derived]).empty_table(), self._derived)
-        among, given = self._database.among(ids)
-        return self._messages(f"message_id {among}", given)
-
-    def between(self, begin: str, end: str) -> pa.Table:
-        time = ", ".join(self._database.table.in_order)
-        time = f"coalesce({time})" if "," in time else time
-        return self._messages(f"{time} >= ? and {time} < ?", *_six_digits(begin, end))
-
-    def _messages(self, which: str, *values: object) -> pa.Table:
-        found = read_messages(self._database, [self._derived], which, *values)
-        self.read += found.num_rows
-        return own(found, self._derived)
-
-    def replaced(self, table: str) -> Replaced:
-        return self._replaced[table]
-
-    def around(self, table: str, column: str, place: str, spans: pa.Table) -> pa.Table:
-        schema = self._derived.tables[table].schema
-        if not spans.num_rows:
-            return schema.empty_table()
-        given = orjson.dumps(
-            list(zip(*(one.to_pylist() for one in spans.columns), strict=True))
-        ).decode()
-        same = f"from {table} n where n.{column} = s.value and n.{place}"
-        return self._database.select(
-            f"select {', '.join(f't.{name}' for name in schema.names)}"
-            f" from ({_SPANS[self._database.dialect]}) s join {table} t on t.{column} = s.value"
-            f" and t.{place} >= coalesce((select max(n.{place}) {same} < s.first), s.first)"
-            f" and t.{place} <= coalesce((select min(n.{place}) {same} > s.last), s.last)",
-            schema,
-            given,
-        )
-
-
-def _six_digits(*times: str) -> list[str]:
-    """Return times as the texts that SQLite has, which are compared as texts."""
-    return [f"{one:<19}"[:19] + (one[19:] + ".000000"[len(one[19:]) :])[:7] for one in times]
+        while True:
+            found = find(reader, max(at_once, read_again), before, written)
+            derivings = written()
+            if derivings is None:
+                return Done(messages, read_again, overtaken=True)
+            if before:
+                messages += before.part.messages
+            if stop() or found.part.is_empty:
+                return Done(messages, read_again)
+            writing = thread.submit(_write, database, found, derivings)
+            before, read_again = found, found.read_again
+            if found.part.rest:
+                written()  # the next part is of what is left

@@ -7,7 +7,7 @@ each time, which costs more than the encoding itself (measured).
 import contextlib
 import io
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pgpq
@@ -65,6 +65,7 @@ class PostgresqlStore(Store):
         """Connect; raises `SinkFailed` with what to check."""
         self.protocol = protocol
         self.place = place = redact(dsn)
+        self._dsn = dsn
         try:
             self._connection = psycopg2.connect(dsn, application_name="fixfeed")
         except (psycopg2.OperationalError, psycopg2.ProgrammingError) as error:
@@ -217,21 +218,36 @@ class PostgresqlStore(Store):
     def deriving(self) -> Iterator[None]:
         """See `Database.deriving`."""
         # Not a lock of the transaction: that would see what was there before it had the lock.
+        with self.alone(), self.transaction():
+            self.query("set transaction isolation level repeatable read")
+            yield
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """See `Database.alone`."""
         self.query("select pg_advisory_lock(?)", _DERIVING_LOCK)
         try:
-            with self.transaction():
-                self.query("set transaction isolation level repeatable read")
-                yield
+            yield
         finally:
             if not self._connection.closed:
                 with contextlib.suppress(SinkFailed):
                     self.query("select pg_advisory_unlock(?)", _DERIVING_LOCK)
 
-    @contextlib.contextmanager
-    def deriving_later(self) -> Iterator[Callable[[], bool]]:
-        """See `Database.deriving_later`: who derives keeps nobody from storing anyway."""
-        with self.deriving():
-            yield lambda: True
+    def derivings(self) -> int:
+        """See `Database.derivings`."""
+        return 0
+
+    def count_deriving(self, before: int) -> int | None:
+        """See `Database.count_deriving`."""
+        return before
+
+    def begin_reading(self) -> None:
+        """See `Database.begin_reading`."""
+        self.query("begin transaction isolation level repeatable read read only")
+
+    def another(self) -> "PostgresqlStore":
+        """See `Database.another`."""
+        return PostgresqlStore(self._dsn, protocol=self.protocol)
 
     def lock_schema(self) -> None:
         """See `Database.lock_schema`."""

@@ -8,7 +8,7 @@ not open the same file with `sqlite3`. Other processes may read it: the journal 
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -211,40 +211,34 @@ class SqliteStore(Store):
 
     @contextlib.contextmanager
     def deriving(self) -> Iterator[None]:
-        """See `Database.deriving`: a transaction that writes has the database for itself.
-
-        The user_version of the file counts them, so that `deriving_later` sees them.
-        """
+        """See `Database.deriving`: a transaction that writes has the database for itself."""
         with self.transaction():
-            self._count_deriving(self._derivings())
+            self.count_deriving(self.derivings())
             yield
 
-    @contextlib.contextmanager
-    def deriving_later(self) -> Iterator[Callable[[], bool]]:
-        """See `Database.deriving_later`: a snapshot, and after it a transaction that writes."""
-        self.query("begin")
-        try:
-            before = self._derivings()
-            yield lambda: self._begin_to_write(before)
-            self.commit()
-        except BaseException:
-            self.rollback()
-            raise
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """See `Database.alone`: nothing can be locked for longer than a transaction."""
+        return contextlib.nullcontext()
 
-    def _begin_to_write(self, derivings: int) -> bool:
-        """Leave a snapshot for a transaction; return whether nobody has derived since then."""
-        self.rollback()
-        self.begin()
-        if self._derivings() != derivings:
-            return False
-        self._count_deriving(derivings)
-        return True
-
-    def _derivings(self) -> int:
+    def derivings(self) -> int:
+        """See `Database.derivings`: the user_version of the file."""
         return int(self.query("pragma user_version")[0][0])
 
-    def _count_deriving(self, before: int) -> None:
-        self.query(f"pragma user_version = {(before + 1) % _MOST_DERIVINGS}")
+    def count_deriving(self, before: int) -> int | None:
+        """See `Database.count_deriving`."""
+        if self.derivings() != before:
+            return None
+        own = (before + 1) % _MOST_DERIVINGS
+        self.query(f"pragma user_version = {own}")
+        return own
+
+    def begin_reading(self) -> None:
+        """See `Database.begin_reading`: it sees what is there when it first reads."""
+        self.query("begin")
+
+    def another(self) -> "SqliteStore":
+        """See `Database.another`."""
+        return SqliteStore(self._path, self.place, protocol=self.protocol, make=False)
 
     def lock_schema(self) -> None:
         """Do nothing: a transaction that writes has the database for itself."""

@@ -59,26 +59,40 @@ class Part(NamedTuple):
     """What is done in one transaction.
 
     `marks` are the rows of derive_stretches, `stretches` their messages, neighbours joined. `rest`
-    is what is left of a stretch that was divided.
+    is what is left of a stretch that was divided, in pieces. `removed` are the rows of
+    derive_removed: after which, and up to which.
     """
 
     marks: list[int]
     stretches: list[tuple[int, int]]
     rest: list[tuple[int, int, int]]
-    last_removed: int
+    removed: tuple[int, int]
     messages: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be done."""
+        return not self.marks and self.removed[0] == self.removed[1]
 
     def take_away(self, database: "Database") -> None:
         """Take away what says that this is to be done, in the transaction that does it."""
         among, values = database.among(pa.array(self.marks, pa.int64()))
         database.query(f"delete from derive_stretches where mark {among}", values)
         mark(database, self.rest)
-        database.query(f"delete from derive_removed where mark <= {self.last_removed}")
+        database.query(f"delete from derive_removed where {self.which_removed()}")
+
+    def which_removed(self) -> str:
+        """Return the condition of the rows of derive_removed."""
+        return f"mark > {self.removed[0]} and mark <= {self.removed[1]}"
 
 
-def next_part(database: "Database", at_once: int) -> Part:
-    """Return the next stretches, of at most so many messages; a longer one is divided."""
-    stretches = list(_stretches(database))
+def next_part(database: "Database", at_once: int, before: Part | None = None) -> Part:
+    """Return the next stretches, of at most so many messages; a longer one is divided.
+
+    What is in the part `before` is left out.
+    """
+    done = set(before.marks) if before else set()
+    stretches = [one for one in _stretches(database) if one.mark not in done]
     rest: list[tuple[int, int, int]] = []
     taken, messages = 0, 0
     for one in stretches:
@@ -88,9 +102,10 @@ def next_part(database: "Database", at_once: int) -> Part:
     if messages > at_once:  # one alone
         stretches[0], rest = _divided(database, stretches[0], at_once)
         messages = stretches[0].messages
+    after = before.removed[1] if before else -1
     removed = database.query(
-        f"select max(mark), count(*) from (select mark from derive_removed order by mark"
-        f" limit {at_once}) taken"
+        f"select coalesce(max(mark), {after}), count(*) from (select mark from derive_removed"
+        f" where mark > {after} order by mark limit {at_once}) taken"
     )
     joined: list[tuple[int, int]] = []
     for one in sorted(stretches[:taken], key=lambda one: one.first):
@@ -99,7 +114,7 @@ def next_part(database: "Database", at_once: int) -> Part:
         else:
             joined.append((one.first, one.last))
     marks = [one.mark for one in stretches[:taken]]
-    return Part(marks, joined, rest, int(removed[0][0] or -1), messages + int(removed[0][1]))
+    return Part(marks, joined, rest, (after, int(removed[0][0])), messages + int(removed[0][1]))
 
 
 class _Stretch(NamedTuple):
@@ -121,15 +136,17 @@ def _stretches(database: "Database") -> Iterator[_Stretch]:
 def _divided(
     database: "Database", long: _Stretch, at_once: int
 ) -> tuple[_Stretch, list[tuple[int, int, int]]]:
-    """Return the first part of a stretch, and what is left to be marked."""
-    found = database.query(
+    """Return the first part of a stretch, and the others, which are to be marked."""
+    parts: list[tuple[int, int, int]] = []
+    first, left = long.first, long.messages
+    while found := database.query(
         f"select message_id from messages where message_id between ? and ?"
         f" order by message_id limit 1 offset {at_once}",
-        long.first,
+        first,
         long.last,
-    )
-    if not found:
-        return long, []
-    border = int(found[0][0])
-    rest = border, long.last, max(1, long.messages - at_once)
-    return long._replace(last=border - 1, messages=at_once), [rest]
+    ):
+        border = int(found[0][0])
+        parts.append((first, border - 1, at_once))
+        first, left = border, left - at_once
+    parts.append((first, long.last, max(1, left)))
+    return long._replace(first=parts[0][0], last=parts[0][1], messages=parts[0][2]), parts[1:]

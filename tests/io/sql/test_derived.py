@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from fixfeed.io.ledger.source import Source
-from fixfeed.io.sql import derive_anew, derived, to_derive
+from fixfeed.io.sql import changes, derive_anew, derived, to_derive
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines import derive as command
 from fixfeed.pipelines import migrate
@@ -81,10 +81,11 @@ def test_all_messages_are_derived_in_parts_of_a_few(store):
     write(store, LOG)
     derived.derive(store)
     at_once = content(store)
-    with store.transaction():
-        derive_anew.start_over(store)
-    assert derived.derive(store, at_once=7) == len(LOG)
-    assert content(store) == at_once
+    for few in (7, 40, 150):
+        with store.deriving():
+            derive_anew.start_over(store)
+        assert derived.derive(store, at_once=few) == len(LOG)
+        assert content(store) == at_once
     assert min(len(at_once["orders"]), len(at_once["executions"])) > 20
 
 
@@ -92,16 +93,15 @@ def test_ids_that_come_again_and_again_are_read_a_few_times_alone(store, monkeyp
     line = LOG[0]
     read = []
 
-    def counted(statement, schema, *values):
-        found = select(statement, schema, *values)
-        if " from messages " in statement:
-            read.append(found.num_rows)
+    def counted(*arguments):
+        found = read_messages(*arguments)
+        read.append(found.num_rows)
         return found
 
-    select = store.select
+    read_messages = changes.read_messages
     for part in range(40):
         write(store, [line] * 10, start=part * 10 * len(line))
-    monkeypatch.setattr(store, "select", counted)
+    monkeypatch.setattr(changes, "read_messages", counted)
     assert derived.derive(store, at_once=10) == 400
     # In parts of ten, each order would be read again 39 times, and so would its session.
     assert sum(read) < 400 * 8
@@ -134,15 +134,15 @@ def test_what_is_interrupted_is_done_again(store, monkeypatch):
 
 def meanwhile(monkeypatch, act):
     """Let `act` happen once, after what a part changes is found out and before it is written."""
-    find, acts = derived._find, [act]
+    find, acts = derived.find, [act]
 
-    def found(database, at_once):
-        part = find(database, at_once)
+    def found(*arguments):
+        part = find(*arguments)
         if acts:
             acts.pop()()
         return part
 
-    monkeypatch.setattr(derived, "_find", found)
+    monkeypatch.setattr(derived, "find", found)
 
 
 def test_what_is_stored_and_removed_while_a_part_is_found_out_is_derived_after_it(
@@ -183,6 +183,15 @@ def test_a_part_is_found_out_again_if_somebody_else_derives_meanwhile(tmp_path, 
         first = derived.derive_part(store, 20)
         assert (first.messages, first.overtaken) == (0, True)
         assert derived.derive(store) == 0
+        with store.deriving():
+            derive_anew.start_over(store)
+
+        def overtaken_once_more():
+            with contextlib.closing(opened(uri)) as other:
+                derived.derive_part(other, 20)
+
+        meanwhile(monkeypatch, overtaken_once_more)
+        assert derived.derive(store, at_once=20) == len(LOG) - 20
         told = content(store)
 
         def emptied():
