@@ -125,6 +125,28 @@ def test_a_cancel_request_for_an_unknown_order_is_no_rejected_order():
     assert [order[name] for name in names] == ["X", None, None, "1", False]
 
 
+@pytest.mark.parametrize("version", ["FIX.4.2", "FIX.4.4", "FIXT.1.1"])
+def test_a_telephoned_order_is_known_by_its_reports_alone(version):
+    """E.1.a, D18: there is no new order, and no ClOrdID."""
+    steps = [("0", "0", 0, 0, 0), ("F", "1", 2000, 8000, 2000), ("F", "1", 3000, 7000, 1000),
+             ("F", "2", 10000, 0, 7000)]  # fmt: skip
+    rows, told = [], []
+    for number, (exec_type, status, cum, leaves, last) in enumerate(steps, 1):
+        figures = (exec_type, status, "10000", str(cum), str(leaves), str(last))
+        fields = report(figures, number, in_42=version == "FIX.4.2")
+        head = [(35, "8"), (34, number), (49, "BRK"), (56, "ANN")]
+        head += [(52, f"20250303-09:00:{number:02}"), (37, "O")]
+        values = [(tag, str(value).encode()) for tag, value in (*head, *fields)]
+        rows.append(encode(values, version) + b"\n")
+        (order,) = derive(messages(b"".join(rows)))["orders"].to_pylist()
+        told.append((order["ord_status"], order["cum_qty"], order["order_qty"]))
+    assert told == [(status, cum, 10000) for _, status, cum, _, _ in steps]
+    assert (order["order_id"], order["first_cl_ord_id"], order["has_beginning"]) == (
+        "O", None, False,
+    )  # fmt: skip
+    assert (order["fills"], order["leaves_qty"], order["problems"]) == (3, 0, None)
+
+
 def test_an_order_sent_again_is_a_copy_and_a_second_one_under_its_id_is_told():
     """F.1.b"""
     state = [(37, b"O"), (38, b"10000"), (14, b"0"), (151, b"10000"), (39, b"0"), (11, b"X")]
