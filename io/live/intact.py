@@ -4,8 +4,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from fixfeed.io.live.index import Index
 from fixfeed.io.live.segments import SegmentsFile
-from fixfeed.io.live.spool import INDEX, records
 
 __all__ = ["Damage", "Intact"]
 
@@ -27,30 +27,36 @@ class Intact:
     `is_damaged` is whether the next chunk is known not to be that.
     """
 
-    def __init__(self, connection: Path, end: int = 0, number: int = 0):
-        """Begin at the chunk with this number, which begins where the one before it has its end."""
+    def __init__(self, connection: Path, index: Index, end: int = 0, number: int = 0):
+        """Begin at the chunk with this number, which begins where the one before it has its end.
+
+        `index` is that of the connection, of which no later chunk was passed.
+        """
         self.end = end
         self.number = number
         self.is_damaged = False
         self._connection = connection
+        self._index = index
 
-    def up_to(self, position: int) -> int:
-        """Return how far before a position, which the index names, the bytes are intact."""
+    def up_to(self, position: int, file: SegmentsFile) -> int:
+        """Return how far before a position, which the index names, the bytes of `file` are intact.
+
+        `file` has those of the connection to its end.
+        """
         if self.end >= position or self.is_damaged:
             return min(self.end, position)
-        with SegmentsFile(self._connection, 1 << 62) as file:
-            data, start = memoryview(b""), self.end
-            for record in records(self._connection / INDEX, self.number):
-                if record.end > start + len(data):
-                    start = file.seek(self.end)
-                    data = memoryview(file.read(max(record.end, position) - start))
-                chunk = data[self.end - start : record.end - start]
-                if len(chunk) != record.end - self.end or zlib.crc32(chunk) != record.crc:
-                    self.is_damaged = True
-                    break
-                self.end, self.number = record.end, self.number + 1
-                if self.end >= position:
-                    break
+        data, start = memoryview(b""), self.end
+        for record in self._index.ahead(self.number):
+            if record.end > start + len(data):
+                start = file.seek(self.end)
+                data = memoryview(file.read(max(record.end, position) - start))
+            chunk = data[self.end - start : record.end - start]
+            if len(chunk) != record.end - self.end or zlib.crc32(chunk) != record.crc:
+                self.is_damaged = True
+                break
+            self.end, self.number = record.end, self.number + 1
+            if self.end >= position:
+                break
         return min(self.end, position)
 
     def pass_damage(self) -> Damage:
@@ -58,7 +64,7 @@ class Intact:
         begin = self.end
         kept = 0
         with SegmentsFile(self._connection, 1 << 62) as file:
-            for record in records(self._connection / INDEX, self.number):
+            for record in self._index.ahead(self.number):
                 file.seek(self.end)
                 size = record.end - self.end
                 chunk = file.read(size)

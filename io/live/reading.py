@@ -11,17 +11,10 @@ from fixfeed.io.files.planned import Planned
 from fixfeed.io.files.ranges import LONGEST, Range, blocks_of
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import EXACT, TAIL, Trail
+from fixfeed.io.live.index import Index
 from fixfeed.io.live.intact import Intact
 from fixfeed.io.live.segments import SegmentsFile
-from fixfeed.io.live.spool import (
-    INDEX,
-    RECORD,
-    Kind,
-    Record,
-    records,
-    segments_of,
-    source_of,
-)
+from fixfeed.io.live.spool import RECORD, Kind, Record, records, segments_of, source_of
 from fixfeed.transforms.batch import Block, Piece
 from fixfeed.transforms.protocol import Framing, Protocol
 
@@ -31,6 +24,7 @@ _HEAD = 64 << 10  # bytes at the beginning that show how a connection is laid ou
 _BLOCK = 256 << 10  # bytes; random ones take seconds a mebibyte, while other peers wait
 _PATIENCE = 20  # times as long as a look at an unfinished message took, until the next one
 _WINDOW = 1 << 14  # records that are read at once: of many small chunks, blocks are small
+_FAR = 1 << 62
 _CHUNK = 256  # bytes, as above: 4 MiB of larger chunks are read at once, after a look at their CRCs
 
 
@@ -54,9 +48,9 @@ class SpooledConnection:
         self._context: Mapping[str, str] | None = None
         self._trail: Trail | None = Trail()
         self._size = 0  # of the index, when it was last looked at
-        self._number = 0  # of the first record that ends after `at`
+        self._index = Index(folder)  # from the first record that ends after `at`
         self._window = _WINDOW
-        self._intact = Intact(folder)
+        self._intact = Intact(folder, self._index)
         self._next_look = 0.0
         self._is_broken = False
 
@@ -73,7 +67,7 @@ class SpooledConnection:
         if self._is_broken or (time.monotonic() < self._next_look and not at_once):
             return False
         try:
-            return self._looked_at(os.stat(self.folder / INDEX).st_size)
+            return self._looked_at(os.stat(self._index.path).st_size)
         except FileNotFoundError:
             return False
 
@@ -83,7 +77,7 @@ class SpooledConnection:
         count = size // RECORD
         while count:
             # The last ones may be about to be written.
-            last = next(records(self.folder / INDEX, count - 1, 1), None)
+            last = next(records(self._index.path, count - 1, 1), None)
             if last is not None:
                 self.end = last.end
                 self.ended = last if last.kind != Kind.CHUNK else None
@@ -108,10 +102,10 @@ class SpooledConnection:
         low, high = 0, self._size // RECORD
         while low < high:
             middle = (low + high) // 2
-            record = next(records(self.folder / INDEX, middle, 1), None)
+            record = next(records(self._index.path, middle, 1), None)
             is_before = record is not None and record.end <= begin
             low, high = (middle + 1, high) if is_before else (low, middle)
-        self._number = low
+        self._index.pass_to(low)
         self._intact = self._intact_at(begin, is_first=begin > position)
         return begin
 
@@ -120,14 +114,13 @@ class SpooledConnection:
 
         If `begin` `is_first` of what is there, the beginning of that chunk may have been removed.
         """
-        before = (
-            next(records(self.folder / INDEX, self._number - 1, 1), None) if self._number else None
-        )
+        index, number = self._index, self._index.number
+        before = next(records(index.path, number - 1, 1), None) if number else None
         start = before.end if before else 0
-        inside = next(records(self.folder / INDEX, self._number, 1), None)
+        inside = next(index.ahead(number, 1), None)
         if is_first and start < begin and inside:
-            return Intact(self.folder, inside.end, self._number + 1)
-        return Intact(self.folder, start, self._number)
+            return Intact(self.folder, index, inside.end, number + 1)
+        return Intact(self.folder, index, start, number)
 
     def blocks(self) -> Iterator[Block]:
         """Yield what is there and was not read, up to the last border; the blocks tile it.
@@ -146,11 +139,11 @@ class SpooledConnection:
     def _blocks(self) -> Iterator[Block]:
         begin = time.monotonic()
         while self.at < self.end and not self._is_broken:
-            framing = self._sniffed()
             wanted = self._window_end()
-            stop = self._intact.up_to(wanted)
             before = self.at
-            with SegmentsFile(self.folder, stop) as file:
+            with SegmentsFile(self.folder, _FAR) as file:
+                framing = self._sniffed(file)
+                file.stop = stop = self._intact.up_to(wanted, file)
                 blocks = blocks_of(
                     self._part(framing),
                     file,  # type: ignore[arg-type]
@@ -171,10 +164,10 @@ class SpooledConnection:
                 break
             elif (
                 stop - self.at < self._window * _CHUNK
-                and self._number + self._window > self._size // RECORD
+                and self._index.number + self._window > self._size // RECORD
             ):
                 self._is_broken = True
-                yield self._block(error=f"{self.folder / INDEX} is damaged", provisional=True)
+                yield self._block(error=f"{self._index.path} is damaged", provisional=True)
             else:
                 self._window *= 2
         if self.ended and self.at < self.end and not self._is_broken:
@@ -206,14 +199,15 @@ class SpooledConnection:
             "them is read. Put back the segment from a copy, or remove the folder",
             provisional=True,
         )
-        self.at, self._number, self._trail = damage.end, self._intact.number, None
+        self.at, self._trail = damage.end, None
+        self._index.pass_to(self._intact.number)
         return block
 
-    def _sniffed(self) -> Framing:
+    def _sniffed(self, file: SegmentsFile) -> Framing:
         """Return the framing; what comes early on may show another one than what came before."""
         if self._framing is None or self.at < _HEAD:
-            with SegmentsFile(self.folder, min(self.end, _HEAD)) as file:
-                framing = self._protocol.sniff(file.read(_HEAD))
+            file.seek(0)
+            framing = self._protocol.sniff(file.read(min(self.end, _HEAD)))
             if framing != self._framing:
                 self._framing, self._context = framing, None
         assert self._framing is not None
@@ -222,7 +216,7 @@ class SpooledConnection:
     def _window_end(self) -> int:
         """Return how far to read now."""
         end = self.at
-        for record in records(self.folder / INDEX, self._number, self._window):
+        for record in self._index.ahead(self._index.number, self._window):
             end = record.end
             if end - self.at >= self._window * _CHUNK:
                 break
@@ -266,15 +260,17 @@ class SpooledConnection:
         """Return the chunks of a block, with the times at which they were received."""
         found = []
         at = block.start
-        for record in records(self.folder / INDEX, self._number):
+        passed = self._index.number
+        for record in self._index.ahead(passed):
             if record.end > at:
                 found.append(Piece(at - block.start, at, record.received))
                 at = record.end
             if at > block.end:
                 break
-            self._number += 1
+            passed += 1
             if at == block.end:
                 break
+        self._index.pass_to(passed)
         return tuple(found)
 
     def _trail_to(self, position: int) -> Trail | None:

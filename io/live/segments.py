@@ -13,6 +13,7 @@ __all__ = ["SegmentsFile"]
 class SegmentsFile(io.RawIOBase):
     """The bytes of a connection up to `stop`, at the positions that they have in it.
 
+    Segments are those that are there now, so what an index names is known before this is made.
     Where segments were removed, the byte before the next one reads as an end of line. A segment is
     open while it is read from alone, so that any number of connections may be read in turn.
     """
@@ -21,7 +22,7 @@ class SegmentsFile(io.RawIOBase):
         """Begin at position 0."""
         self._segments = segments_of(connection)
         self._starts = [start for start, _ in self._segments]
-        self._stop = stop
+        self.stop = stop
         self._at = 0
 
     def readable(self) -> bool:
@@ -44,7 +45,7 @@ class SegmentsFile(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return so many bytes, fewer at `stop` or where they are not there any more."""
-        left = self._stop - self._at if size < 0 else min(size, self._stop - self._at)
+        left = self.stop - self._at if size < 0 else min(size, self.stop - self._at)
         parts = []
         while left > 0 and (data := self._read(left)):
             parts.append(data)
@@ -68,7 +69,7 @@ class SegmentsFile(io.RawIOBase):
         found: list[tuple[int, int]] = []
         for first, path in self._segments:
             start = max(first, begin)
-            end = min(first + path.stat().st_size, stop, self._stop)
+            end = min(first + path.stat().st_size, stop, self.stop)
             if start >= end:
                 continue
             if found and found[-1][1] == start:

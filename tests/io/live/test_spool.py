@@ -20,6 +20,7 @@ from fixfeed.io.live.spool import INDEX, RECORD, Kind, records, segments_of, sou
 from fixfeed.io.live.writing import SpoolWriter
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.protocol import FIX
+from fixfeed.transforms.pieces import parsed
 from tests.io.live.spools import (
     ADDRESS,
     CONNECTION,
@@ -331,6 +332,24 @@ def test_what_comes_between_a_look_at_the_index_and_its_reading_is_no_damage(tmp
     published(writer)
     assert one.has_news(at_once=True)
     assert [(block.data, block.error) for block in one.blocks()] == [(data, None)]
+
+
+def test_each_record_of_an_index_is_read_once(tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr(
+        "fixfeed.io.live.index.records",
+        lambda *place: (taken.append(one) or one for one in records(*place)),
+    )
+    folder, writer = write(tmp_path, message(0), ended=False)
+    one = SpooledConnection(folder, FIX)
+    numbers = []
+    for number in range(1, 20):
+        assert one.has_news()
+        numbers += numbers_of([parsed(FIX, block) for block in one.blocks()])
+        for cut in (slice(0, 9), slice(9, None)):
+            writer.append(message(number)[cut], number)
+        published(writer)
+    assert (numbers, len(taken)) == (list(range(19)), 1 + 2 * 18)
 
 
 def test_a_damaged_index_is_an_error_of_its_connection_alone(tmp_path):

@@ -61,7 +61,11 @@ def endings(head: bytes, delimiter: bytes) -> Endings:
     """Return how messages end, judging by the whole ones in `head`, the beginning of a log."""
     data, one, _ = _whole_as_read(head, delimiter)
     bare = closed = unsealed = False
-    for span in itertools.islice(spans(data, one, final=False), _SHOWN):
+    at = shown = 0
+    for _, end in itertools.islice(plain(data, 0, one), _SHOWN):
+        at, shown, closed = end, shown + 1, True
+    data = data[max(0, at - 1) :]  # not from `at` on, which is no beginning of a line
+    for span in itertools.islice(spans(data, one, final=False), _SHOWN - shown):
         if span.whole:
             message = data[span.start : span.end]
             sealed = is_complete(message, span.delimiter)

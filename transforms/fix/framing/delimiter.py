@@ -87,7 +87,7 @@ def sniff_delimiter(head: bytes, named: bytes | None = None) -> bytes:
     if is_spelt(head):
         head = unspelt(head)
     for pattern in _BEGINS:
-        found = Counter(match[1] for match in pattern.finditer(head))
+        found = Counter(pattern.findall(head))
         if found:
             return found.most_common(1)[0][0]
     return b"\x01"
