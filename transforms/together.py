@@ -1,7 +1,9 @@
 """Reads small blocks of several sources in one go (`Block.together`)."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -40,10 +42,13 @@ def parsed_together(protocol: Protocol, block: Block) -> list[Batch]:
             key = one.layout, tuple(sorted(one.context.items()))
             alike.setdefault(key, []).append(number)
     for numbers in alike.values():
-        numbers = _whole(protocol, blocks, numbers)
+        lines = _joined([blocks[number] for number in numbers])
+        whole = _whole(protocol, lines)
+        if not all(whole):
+            numbers = list(itertools.compress(numbers, whole))
+            lines = _joined([blocks[number] for number in numbers])
         if len(numbers) > 1:
-            some = _as_one(protocol, [blocks[number] for number in numbers])
-            batches |= zip(numbers, some, strict=False)
+            batches |= zip(numbers, _as_one(protocol, lines), strict=False)
     return [
         batches[number] if number in batches else parsed(protocol, one)
         for number, one in enumerate(blocks)
@@ -56,30 +61,35 @@ def _is_plain(block: Block) -> bool:
     return not odd and 0 < len(block.data) <= _SMALL
 
 
-def _joined(blocks: Sequence[Block]) -> tuple[bytes, NDArray[np.int64]]:
-    """Return blocks as lines, and where each begins, also the one that would be next."""
+class _Lines(NamedTuple):
+    """Blocks of the same layout and context as lines: `begins` are their places, and the end's."""
+
+    blocks: Sequence[Block]
+    data: bytes
+    begins: NDArray[np.int64]
+
+
+def _joined(blocks: Sequence[Block]) -> _Lines:
     data = b"\n".join(block.data for block in blocks)
-    return data, np.cumsum([0, *(len(block.data) + 1 for block in blocks)])
+    return _Lines(blocks, data, np.cumsum([0, *(len(block.data) + 1 for block in blocks)]))
 
 
-def _whole(protocol: Protocol, blocks: Sequence[Block], numbers: Sequence[int]) -> list[int]:
-    """Return which of some blocks of the same layout hold whole messages and nothing else."""
-    some = [blocks[number] for number in numbers]
-    data, begins = _joined(some)
-    framing = protocol.sniff(data)
-    if framing.layout != some[0].layout:
-        return []
-    whole = framing.whole(data, begins[:-1], begins[1:] - 1)
-    return [number for number, good in zip(numbers, whole.tolist(), strict=True) if good]
+def _whole(protocol: Protocol, lines: _Lines) -> list[bool]:
+    """Return which of the blocks hold whole messages and nothing else."""
+    framing = protocol.sniff(lines.data)
+    if framing.layout != lines.blocks[0].layout:
+        return [False] * len(lines.blocks)
+    begins = lines.begins
+    return framing.whole(lines.data, begins[:-1], begins[1:] - 1).tolist()
 
 
-def _as_one(protocol: Protocol, blocks: Sequence[Block]) -> list[Batch]:
-    """Return the batches of blocks of the same layout and context that are whole messages.
+def _as_one(protocol: Protocol, lines: _Lines) -> list[Batch]:
+    """Return the batches of blocks that are whole messages.
 
     None if there is something else in them after all.
     """
-    first, (data, begins) = blocks[0], _joined(blocks)
-    batch = protocol.parse(Block("", 0, data, first.layout, context=first.context))
+    blocks, data, begins = lines
+    batch = protocol.parse(Block("", 0, data, blocks[0].layout, context=blocks[0].context))
     if batch.skipped:
         return []
     tables = {"messages": batch.messages, "failures": batch.failures, **batch.children}
