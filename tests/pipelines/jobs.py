@@ -1,5 +1,7 @@
-"""Jobs as processes, for tests of how they end."""
+"""Jobs: in this process for tests of what they store, as processes for tests of how they end."""
 
+import contextlib
+import io
 import json
 import os
 import random
@@ -9,9 +11,39 @@ import sys
 import time
 from pathlib import Path
 
+from fixfeed.pipelines import log, run
 from tests.transforms.fix.messages import random_log
 
 FIXFEED = [sys.executable, "-m", "fixfeed"]
+
+
+def printed(*arguments, cwd=None):
+    """Run the job in this process, which saves the 2 seconds that another takes to start.
+
+    Returns its exit code, and what it printed to standard output and error.
+    """
+    out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.chdir(cwd or os.getcwd()))
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        stack.callback(log.start)
+        stack.callback(log.write_to, None)
+        code = run.main([*map(str, arguments)])
+    return code, out.buffer.getvalue(), err.buffer.getvalue()
+
+
+def fixfeed(*arguments, cwd=None, expected=0):
+    """Run the job in this process, without workers unless they are asked for; return its summary.
+
+    It must end with the `expected` exit code.
+    """
+    words = ["--json", "--quiet", *arguments]
+    if "--workers" not in words:
+        words += ["--workers", "1"]
+    code, out, err = printed(*words, cwd=cwd)
+    assert code == expected, err.decode()
+    return json.loads(out.splitlines()[-1])
 
 
 def write_logs(folder, *, files=2, chunks=15):

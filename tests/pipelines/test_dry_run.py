@@ -2,19 +2,14 @@
 
 import gzip
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import psycopg2
 import pytest
 
 from tests.io.sql.test_migrate import version_1
-from tests.pipelines.test_fixfeed import fixfeed
+from tests.pipelines.jobs import fixfeed, printed
 from tests.transforms.fix.messages import encode
 
-ROOT = Path(__file__).parents[2]
 ORDERS = [
     encode([(35, b"D"), (34, b"%d" % n), (49, b"A"), (56, b"B"), (55, b"X")]) for n in range(9)
 ]
@@ -22,13 +17,11 @@ LOG = b"".join(one + b"\n" for one in ORDERS)
 
 
 def dry_run(*arguments, cwd, expected=0):
-    words = [sys.executable, "-m", "fixfeed", "--dry-run", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     before = sorted(cwd.rglob("*"))
-    done = subprocess.run(words, cwd=cwd, capture_output=True, env=environment)
-    assert (done.returncode, done.stderr) == (expected, b"")
+    code, out, err = printed("--dry-run", *arguments, cwd=cwd)
+    assert (code, err) == (expected, b"")
     assert sorted(cwd.rglob("*")) == before
-    return json.loads(done.stdout) if "--json" in arguments else done.stdout.decode()
+    return json.loads(out) if "--json" in arguments else out.decode()
 
 
 def outputs(*uris):

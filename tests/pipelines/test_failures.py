@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixfeed.pipelines import fixfeed as command
-from tests.pipelines.test_fixfeed import fixfeed
+from tests.pipelines.jobs import fixfeed
 from tests.transforms.fix.messages import encode
 
 ROOT = Path(__file__).parents[2]

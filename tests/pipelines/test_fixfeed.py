@@ -17,17 +17,18 @@ import pytest
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.framing.borders import endings, last_border
 from fixfeed.transforms.fix.parser import parse_block
+from tests.pipelines.jobs import FIXFEED, fixfeed
 from tests.transforms.fix.messages import random_log
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 
 
-def fixfeed(*arguments, cwd, expected=0, **options):
-    """Run the job; return its JSON summary."""
-    command = [sys.executable, "-m", "fixfeed", "--json", "--quiet", *map(str, arguments)]
+def summary_of_process(*arguments, cwd, **options):
+    """Run the job as people do, in a process of its own; return its summary."""
+    command = [*FIXFEED, "--json", "--quiet", *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, **options)
-    assert done.returncode == expected, done.stderr.decode()
-    return json.loads(done.stdout) if done.stdout else done.stderr.decode()
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
 
 
 def log(messages, seed, mutated=0.02, delimiter=b"|"):
@@ -84,7 +85,7 @@ def test_every_message_is_stored_once_and_the_counts_add_up(
     logs, database, select, tmp_path, workers
 ):
     folder, contents = logs
-    summary = fixfeed(
+    summary = summary_of_process(
         "--input", folder / "*", "--output", database, "--workers", workers, cwd=tmp_path
     )
     expected = expected_of(contents)
@@ -110,15 +111,15 @@ def test_a_grown_renamed_or_compressed_file_adds_only_what_is_new(database, sele
     cut = len(data) * 2 // 3
     path = tmp_path / "day.log"
     path.write_bytes(data[:cut])
-    fixfeed("--input", path, "--output", database, cwd=tmp_path)
+    fixfeed("--input", path, "--output", database)
     path.write_bytes(data)
-    grown = fixfeed("--input", path, "--output", database, cwd=tmp_path)
+    grown = fixfeed("--input", path, "--output", database)
     (counts,) = grown["sinks"].values()
     assert counts["bytes"] < len(data) - cut + 2000
     assert stored_rows(select, database) == {"day.log": expected_rows(data)}
     path.rename(tmp_path / "renamed.log")
     (tmp_path / "packed.log.gz").write_bytes(gzip.compress(data))
-    fixfeed("--input", tmp_path / "*.log*", "--output", database, cwd=tmp_path)
+    fixfeed("--input", tmp_path / "*.log*", "--output", database)
     assert stored_rows(select, database) == {"day.log": expected_rows(data)}
 
 
@@ -135,31 +136,32 @@ def family(process_id):
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def long_log(tmp_path_factory):
+    """A log of several commits, and its stored rows."""
     path = tmp_path_factory.mktemp("long") / "long.log"
-    with open(path, "wb") as file:
-        for seed in range(60):
-            file.write(log(2500, seed, delimiter=b"\x01"))
-    return path
+    path.write_bytes(b"".join(log(2500, seed, delimiter=b"\x01") for seed in range(6)) * 10)
+    return path, expected_rows(path.read_bytes(), b"\x01")
 
 
 def counted(uri, select):
+    """How many messages are stored, by the ledger: it costs little, however many there are."""
     try:
-        return select(uri, "select count(*) from messages")[0][0]
+        return select(uri, "select coalesce(sum(stored), 0) from progress")[0][0]
     except subprocess.CalledProcessError:
         return 0
 
 
 def test_a_killed_job_run_again_gives_exactly_the_right_rows(long_log, database, select, tmp_path):
-    command = [sys.executable, "-m", "fixfeed", "--input", str(long_log)]
+    path, (messages, failures) = long_log
+    command = [sys.executable, "-m", "fixfeed", "--input", str(path)]
     command += ["--output", database, "--workers", "2", "--quiet"]
     kills = 0
     before = 0
     while kills < 3:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
         while process.poll() is None and (now := counted(database, select)) <= before:
-            time.sleep(0.05)
+            time.sleep(0.1)
         if process.poll() is not None:
             break
         for number in family(process.pid):
@@ -168,32 +170,30 @@ def test_a_killed_job_run_again_gives_exactly_the_right_rows(long_log, database,
         kills += 1
         before = now
     assert kills
-    fixfeed("--input", long_log, "--output", database, cwd=tmp_path)
-    data = long_log.read_bytes()
-    assert stored_rows(select, database) == {"long.log": expected_rows(data, b"\x01")}
+    fixfeed("--input", path, "--output", database, cwd=tmp_path)
+    assert stored_rows(select, database) == {"long.log": (messages, failures)}
     progress = select(database, 'select start, "end", stored, failed from progress')
-    messages, failures = expected_rows(data, b"\x01")
-    assert progress == [(0, len(data), len(messages), len(failures))]
+    assert progress == [(0, path.stat().st_size, len(messages), len(failures))]
 
 
 def test_a_job_stopped_by_a_signal_reports_it_and_resumes_when_run_again(
     long_log, database, select, tmp_path
 ):
-    command = [sys.executable, "-m", "fixfeed", "--input", str(long_log), "--json"]
+    path, expected = long_log
+    command = [sys.executable, "-m", "fixfeed", "--input", str(path), "--json"]
     command += ["--output", database, "--workers", "2", "--quiet"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
     )
     while not counted(database, select):
-        time.sleep(0.05)
+        time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     output, errors = process.communicate()
     assert process.returncode == 5, errors.decode()
     assert json.loads(output)["ended"] == "stopped before the end; run again to go on"
     assert b"stopping" in errors
-    fixfeed("--input", long_log, "--output", database, cwd=tmp_path)
-    data = long_log.read_bytes()
-    assert stored_rows(select, database) == {"long.log": expected_rows(data, b"\x01")}
+    fixfeed("--input", path, "--output", database, cwd=tmp_path)
+    assert stored_rows(select, database) == {"long.log": expected}
 
 
 def test_two_jobs_write_to_one_database_at_once(logs, database, select, tmp_path):
@@ -217,10 +217,8 @@ def test_damaged_and_missing_files_are_named_and_the_rest_is_stored(logs, select
     packed = gzip.compress(data)
     (tmp_path / "cut.gz").write_bytes(packed[: len(packed) * 2 // 3])
     uri = f"sqlite:///{tmp_path}/day.db"
-    summary = fixfeed(
-        "--input", tmp_path / "cut.gz", "--input", folder / "a.lgo", "--output", uri,
-        cwd=tmp_path, expected=3,
-    )  # fmt: skip
+    cut = tmp_path / "cut.gz"
+    summary = fixfeed("--input", cut, "--input", folder / "a.lgo", "--output", uri, expected=3)
     missing, damaged = summary["unreadable"]
     assert missing == f"{folder}/a.lgo: does not exist; there is '{folder}/a.log'"
     assert damaged.startswith(
@@ -231,29 +229,27 @@ def test_damaged_and_missing_files_are_named_and_the_rest_is_stored(logs, select
     stored = select(uri, "select count(*) from messages")[0][0]
     assert 1500 < stored < 3000
     (tmp_path / "cut.gz").write_bytes(packed)
-    fixfeed("--input", tmp_path / "cut.gz", "--output", uri, cwd=tmp_path)
+    fixfeed("--input", tmp_path / "cut.gz", "--output", uri)
     assert select(uri, "select count(*) from messages") == [(3000,)]
     assert select(uri, "select count(*) from failures") == [(0,)]
 
 
-def test_other_rules_are_reported_and_reprocessing_replaces_stored_rows(
-    logs, database, select, tmp_path
-):
+def test_other_rules_are_reported_and_reprocessing_replaces_stored_rows(logs, database, select):
     folder, contents = logs
     arguments = ("--input", folder / "a.log", "--output", database)
-    first = fixfeed(*arguments, "--include", "MsgType = D", "--no-admin", cwd=tmp_path)
+    first = fixfeed(*arguments, "--include", "MsgType = D", "--no-admin")
     (counts,) = first["sinks"].values()
     assert counts["filtered"] > 0
     types = "select distinct msg_type from messages order by 1"
     assert select(database, types) == [("D",)]
-    second = fixfeed(*arguments, cwd=tmp_path)
+    second = fixfeed(*arguments)
     assert "was stored under other rules" in second["warnings"][0]
     assert "--reprocess" in second["warnings"][0]
     assert select(database, types) == [("D",)]
-    fixfeed(*arguments, "--reprocess", cwd=tmp_path)
+    fixfeed(*arguments, "--reprocess")
     assert stored_rows(select, database) == {"a.log": expected_rows(contents["a.log"])}
     assert select(database, "select sum(filtered) from sources") == [(0,)]
-    assert fixfeed(*arguments, cwd=tmp_path)["warnings"] == []
+    assert fixfeed(*arguments)["warnings"] == []
 
 
 def test_failures_are_printed_with_source_position_reason_and_bytes(select, tmp_path):
@@ -311,7 +307,7 @@ def test_a_hostile_file_is_accounted_for_to_the_last_byte(name, select, tmp_path
     path.write_bytes(HOSTILE[name])
     uri = f"sqlite:///{tmp_path}/day.db"
     code = 0 if name in ("empty", "not_utf8", "named.gz") else 7
-    summary = fixfeed("--input", path, "--output", uri, cwd=tmp_path, expected=code)
+    summary = fixfeed("--input", path, "--output", uri, expected=code)
     (counts,) = summary["sinks"].values()
     assert counts["read"] == counts["stored"] + sum(counts["failed"].values())
     assert counts["bytes"] == len(HOSTILE[name])
@@ -327,7 +323,7 @@ def test_a_hostile_file_is_accounted_for_to_the_last_byte(name, select, tmp_path
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the real samples are not beside this checkout")
 def test_the_real_samples_are_stored_without_a_loss(select, tmp_path):
     uri = f"sqlite:///{tmp_path}/day.db"
-    fixfeed("--input", SAMPLES / "*.*", "--output", uri, cwd=tmp_path)
+    fixfeed("--input", SAMPLES / "*.*", "--output", uri)
     found = dict(
         select(
             uri,
@@ -369,7 +365,8 @@ def test_standard_input_is_read_and_recognised(logs, select, tmp_path):
     uri = f"sqlite:///{tmp_path}/day.db"
     for expected in (True, False):
         with open(folder / "a.log", "rb") as file:
-            summary = fixfeed("--input", "-", "--output", uri, cwd=tmp_path, stdin=file)
+            words = ["--input", "-", "--output", uri]
+            summary = summary_of_process(*words, cwd=tmp_path, stdin=file)
         assert (summary["sinks"][uri]["stored"] > 0) is expected
     assert stored_rows(select, uri) == {"-": expected_rows(contents["a.log"])}
 
@@ -390,9 +387,10 @@ def test_a_reader_that_closes_standard_output_ends_the_job_quietly(tmp_path):
 
 
 def test_too_many_failures_end_with_their_own_exit_code(tmp_path):
-    (tmp_path / "a.log").write_bytes(log(50, 1) + b"8=FIX|1=2|\n" * 5)
+    path = tmp_path / "a.log"
+    path.write_bytes(log(50, 1) + b"8=FIX|1=2|\n" * 5)
     uri = f"sqlite:///{tmp_path}/day.db"
-    fixfeed("--input", "a.log", "--output", uri, "--max-failures", 2, cwd=tmp_path, expected=4)
+    fixfeed("--input", path, "--output", uri, "--max-failures", 2, expected=4)
 
 
 def test_a_dry_run_only_shows_the_plan(logs, tmp_path):

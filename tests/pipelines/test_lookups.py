@@ -8,7 +8,7 @@ from rich.console import Console
 from fixfeed.io.ledger.counts import Counts
 from fixfeed.pipelines.summary import Summary, print_summary
 from fixfeed.transforms.protocol import default_protocol
-from tests.pipelines.test_fixfeed import fixfeed
+from tests.pipelines.jobs import fixfeed
 from tests.transforms.fix.messages import encode
 
 JOINED = ["--lookup", "symbols.csv:symbol"]

@@ -1,9 +1,5 @@
 """Flags, environment and file share their words; a mistyped one is answered with the right one."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from fixfeed.pipelines import fixfeed as command
@@ -206,48 +202,43 @@ def test_an_unknown_place_lists_the_known_places(uri, text):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], b"nothing to read: name logs with --input"),
-        (["--input", "a", "--output", "sqlite:///no/folder/x.db"], b"there is no folder"),
-        (["--input", "a", "--include", "MsgTyp = D"], b"the nearest is MsgType"),
-        (["--input", "a", "--lookup", "symbols.csv"], b"expected FILE:COLUMN"),
-        (["--input", "a", "--dictionary", "none.xml"], b"cannot read none.xml: No such file"),
-        (["--input", "a", "--default-appl-ver-id", "1"], b"expected one of 2 (FIX.4.0), 3"),
-        (["--input", "a", "--mask", "Acount"], b"no field 'Acount'; did you mean Account?"),
-        (["--input", "a", "--mask", "Account=hash"], b"hashes want a key, see --mask-key-file"),
-        (["--input", "a", "--mask-key-file", "none"], b"mask-key-file none: No such file"),
-        (["--input", "a", "--we-are", "A", "--mask", "56"], b"TargetCompID, which --mask hides"),
-        (["--input", "a", "--mask-key-file", "/dev/null"], b"mask-key-file /dev/null is empty"),
-        (["--input", "a", "--output", "jsonl:-", "--workers", "2"], b"leave out --workers"),
+        (["--input", "a", "--output", "sqlite:///no/folder/x.db"], "there is no folder"),
+        (["--input", "a", "--include", "MsgTyp = D"], "the nearest is MsgType"),
+        (["--input", "a", "--lookup", "symbols.csv"], "expected FILE:COLUMN"),
+        (["--input", "a", "--dictionary", "none.xml"], "cannot read none.xml: No such file"),
+        (["--input", "a", "--default-appl-ver-id", "1"], "expected one of 2 (FIX.4.0), 3"),
+        (["--input", "a", "--mask", "Acount"], "no field 'Acount'; did you mean Account?"),
+        (["--input", "a", "--mask", "Account=hash"], "hashes want a key, see --mask-key-file"),
+        (["--input", "a", "--mask-key-file", "none"], "mask-key-file none: No such file"),
+        (["--input", "a", "--we-are", "A", "--mask", "56"], "TargetCompID, which --mask hides"),
+        (["--input", "a", "--mask-key-file", "/dev/null"], "mask-key-file /dev/null is empty"),
+        (["--input", "a", "--output", "jsonl:-", "--workers", "2"], "leave out --workers"),
         (
             ["--input", "a", "--output", "kafka://h/fix?transactions=true", "--workers", "2"],
-            b"kafka://h/fix is written with transactions, by one process alone: leave out --work",
+            "kafka://h/fix is written with transactions, by one process alone: leave out --work",
         ),
         (
             ["--input", "a", "--output", "jsonl:-", "--runner", "FlinkRunner"],
-            b"leave out --workers",
+            "leave out --workers",
         ),
-        (["--input", "a", "--output", "parquet:x", "--output", "parquet:x"], b"is named twice"),
-        (["--input", "a", "--output", "parquet:x", "--output", "parquet:./x/"], b"is named twice"),
+        (["--input", "a", "--output", "parquet:x", "--output", "parquet:x"], "is named twice"),
+        (["--input", "a", "--output", "parquet:x", "--output", "parquet:./x/"], "is named twice"),
         (
             ["--input", "a", "--output", "sqlite:///a.db", "--output", "sqlite:///./a.db"],
-            b"output sqlite:///./a.db is named twice",
+            "output sqlite:///./a.db is named twice",
         ),
-        (["--input", "amqp://x/y"], b"input 'amqp://x/y' is none of logs/*.log.gz, -, follow:"),
-        (["--input", "s4://x/y"], b"did you mean s3://x/y?"),
-        (["--input", "file:///x/y.log"], b"names a file; write its path: /x/y.log"),
-        (["--input", "a", "--output", "parquet:x", "--partition-by", "sybol"], b"symbol"),
+        (["--input", "amqp://x/y"], "input 'amqp://x/y' is none of logs/*.log.gz, -, follow:"),
+        (["--input", "s4://x/y"], "did you mean s3://x/y?"),
+        (["--input", "file:///x/y.log"], "names a file; write its path: /x/y.log"),
+        (["--input", "a", "--output", "parquet:x", "--partition-by", "sybol"], "symbol"),
     ],
 )
-def test_wrong_usage_ends_with_code_2_and_one_line(arguments, text, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "fixfeed", *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        env=os.environ | {"COLUMNS": "200"},
-    )
-    assert done.returncode == 2, done.stderr.decode()
-    assert text in done.stderr
-    assert b"Traceback" not in done.stderr
+def test_wrong_usage_ends_with_code_2_and_one_line(arguments, text, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert command.main(arguments) == 2
+    told = capfd.readouterr().err
+    assert text in told
+    assert "Traceback" not in told
     assert list(tmp_path.iterdir()) == []
 
 

@@ -19,7 +19,7 @@ from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.orders.life import PROBLEMS
 from fixfeed.transforms.fix.orders.schema import TABLES
 from fixfeed.transforms.fix.parser import parse_block
-from tests.pipelines.test_fixfeed import fixfeed
+from tests.pipelines.jobs import fixfeed
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "orders.md").read_text()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.pipelines.test_fixfeed import fixfeed
+from tests.pipelines.jobs import fixfeed
 from tests.transforms.fix.messages import encode
 
 QUERY = "select captured_at, direction from messages order by message_id"

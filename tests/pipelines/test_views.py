@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from fixfeed.pipelines.fixfeed import main
-from tests.pipelines.test_fixfeed import fixfeed
+from tests.pipelines.jobs import fixfeed
 from tests.transforms.fix.messages import encode
 
 
