@@ -18,7 +18,7 @@ from fixfeed.io.ledger.ledger import Ledger, gaps
 from fixfeed.io.tracing import here
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.around_commits import around
-from fixfeed.pipelines.cluster.batch import OnCluster
+from fixfeed.pipelines.cluster.on_cluster import OnCluster
 from fixfeed.pipelines.commit_lines import CommitLines
 from fixfeed.pipelines.committed import Committed
 from fixfeed.pipelines.counters import COUNTERS, start_counting

@@ -35,7 +35,8 @@ _PATIENCE_OF_STREAMS = 1.0  # seconds
 class Job:
     """The parts of a run: `sources`, `rules` and `sinks`, and how it is watched and reported.
 
-    `stream` makes the feed of a source without end, and is None if all input is read to its end.
+    `stream` makes the feed of a source without end, and is None if all input is read to its end;
+    `elsewhere` makes what workers of a cluster read it by.
     `health` is told how a stream goes. `processes` is the number of processes it can use. With
     `beside`, standard output is for messages alone, which one process writes. `fix_json` is true if
     a sink needs whole messages as JSON. `short_names` are those of the sinks by name. `loops` are
@@ -65,6 +66,7 @@ class Job:
         self.rules = Rules(settings)
         self.sources = sources_of(settings.input, _for_kafka(settings))
         self.stream = _stream(self.sources, settings)
+        self.elsewhere = next((one.elsewhere for one in self.sources if one.elsewhere), None)
         self.sinks = _sinks(settings, self.rules.protocol, is_stream=self.stream is not None)
         alone = [sink.name for sink in self.sinks if sink.alone]
         if alone and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
@@ -149,8 +151,6 @@ def _stream(sources: Sequence[Source], settings: Settings) -> Stream | None:
             "a stream shares no job with input of another kind: start two jobs on one database, "
             "one for each --input"
         )
-    if settings.runner not in LOCAL:
-        raise UsageError(f"a stream is read by the DirectRunner, found --runner {settings.runner}")
     if settings.reprocess:
         raise UsageError(
             "--reprocess replaces what is stored of files that are read to their end: name the "

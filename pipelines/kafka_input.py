@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from fixfeed.io.files.find import Unreadable
 from fixfeed.io.kafka.address import read_uri
-from fixfeed.io.stream import Feed
+from fixfeed.io.stream import Feed, Stored
+from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.source import Found, Named, Reading, Source
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.transforms.protocol import Protocol
@@ -27,6 +28,7 @@ def kafka_source(named: Sequence[Named]) -> Source:
         from fixfeed.io.kafka.beginning import read_from
         from fixfeed.io.kafka.client import Cluster, KafkaTrouble
         from fixfeed.io.kafka.looking import patterns_of
+        from fixfeed.io.kafka.sharded import TopicsElsewhere
         from fixfeed.io.kafka.topics import OURS, KafkaTopics
     except ModuleNotFoundError as error:
         raise UnknownPlace(str(error)) from error
@@ -61,4 +63,14 @@ def kafka_source(named: Sequence[Named]) -> Source:
         except KafkaTrouble as trouble:
             raise UnknownPlace(str(trouble)) from trouble
 
-    return Source(look, lambda protocol, _folder, _stop: look(protocol), stream)
+    def elsewhere(protocol: Protocol, stored: Stored, longest: int) -> TopicsElsewhere:
+        if address.own.get("from", "earliest") != "earliest":
+            raise UsageError(
+                "the readers of a cluster begin where the outputs end, and first at the earliest "
+                f"record: leave out from={address.own['from']}, or start the same job on one "
+                "machine first, without --runner, until it has stored something: what it leaves "
+                "out is stored as left out"
+            )
+        return TopicsElsewhere(address, protocol, stored, longest)
+
+    return Source(look, lambda protocol, _folder, _stop: look(protocol), stream, elsewhere)

@@ -96,13 +96,18 @@ def _lines(expected: int, counts: Counts, over: threading.Event, state: Callable
 
 
 @contextmanager
-def shown_without_end(text: Callable[[], str], console: Console) -> Iterator[None]:
-    """Show a line that changes while the body runs; elsewhere than on a terminal, one a minute."""
+def shown_without_end(
+    text: Callable[[], str], console: Console, *, seconds: float = _STREAM_LINE_SECONDS
+) -> Iterator[None]:
+    """Show a line that changes while the body runs; elsewhere than on a terminal, one a minute.
+
+    That is each `seconds`.
+    """
     over = threading.Event()
 
     def watch() -> None:
         if is_json() or not console.is_terminal:
-            while not over.wait(_STREAM_LINE_SECONDS):
+            while not over.wait(seconds):
                 say(text(), event="progress")
             return
         with console.status("") as status:

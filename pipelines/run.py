@@ -15,6 +15,7 @@ from pathlib import Path
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.io.tracing import NoTracing, flush, span, start
 from fixfeed.pipelines import batch, dry_run, instruments, stream
+from fixfeed.pipelines.cluster import stream as cluster_stream
 from fixfeed.pipelines.counters import COUNTERS
 from fixfeed.pipelines.durations import seconds_until
 from fixfeed.pipelines.endings import OWN_ERROR, STOPPED, Ending
@@ -24,7 +25,7 @@ from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.options import read_settings
 from fixfeed.pipelines.run_metrics import RunMetrics
-from fixfeed.pipelines.running import GaveUp, Watch
+from fixfeed.pipelines.running import LOCAL, GaveUp, Watch
 from fixfeed.pipelines.standard_streams import open_standard_streams
 from fixfeed.pipelines.workers import WorkerDied
 
@@ -109,7 +110,10 @@ def _traced(job: Job, folder: Path) -> int:
     sinks = list(job.short_names.values())
     try:
         with span("run", version=version("fixfeed"), sinks=sinks) as attributes:
-            code = stream.run(job, folder) if job.stream else batch.run(job, folder)
+            if job.stream and job.settings.runner not in LOCAL:
+                code = cluster_stream.run(job, folder)
+            else:
+                code = stream.run(job, folder) if job.stream else batch.run(job, folder)
             attributes["exit_code"] = code
             return code
     finally:

@@ -12,7 +12,10 @@ from fixfeed.io.stream import Feed, Stored
 from fixfeed.pipelines.option import Option
 from fixfeed.transforms.protocol import Protocol
 
-__all__ = ["Found", "Ledgers", "Named", "Reading", "Source", "SourceKind", "Stream"]
+if typing.TYPE_CHECKING:  # it needs the library of Kafka
+    from fixfeed.io.kafka.sharded import TopicsElsewhere
+
+__all__ = ["Elsewhere", "Found", "Ledgers", "Named", "Reading", "Source", "SourceKind", "Stream"]
 
 Found = tuple[list[File], list[Unreadable]]
 """The files to read, and those that cannot be read."""
@@ -48,6 +51,9 @@ class Reading:
 Stream = Callable[[Reading], Feed]
 """Makes the feed of a stream."""
 
+Elsewhere = Callable[[Protocol, Stored, int], "TopicsElsewhere"]
+"""Makes what workers of a cluster read a stream by."""
+
 
 class Named(NamedTuple):
     """A source as --input names it: its text without parameters, and their values by word.
@@ -68,11 +74,14 @@ class Source:
     `folder`, the run's own, to its end or until `stop` returns true.
 
     A source without end is a `stream`: `stream(reading)` gives what comes, and `find` is not used.
+    One that workers of a cluster can read by themselves has `elsewhere(protocol, stored, longest)`
+    too, for so many bytes of a message at most.
     """
 
     look: Callable[[Protocol], Found]
     find: Callable[[Protocol, Path, Callable[[], bool]], Found]
     stream: Stream | None = None
+    elsewhere: Elsewhere | None = None
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,17 @@ def test_the_example_pipeline_runs(tmp_path):
 
 # Every command runs unchanged.
 
+_ON_FLINK = (
+    "fixfeed --runner FlinkRunner --flink_version 1.19 --flink_master host:8081"
+    " --flink_job_server_jar JAR"
+)
 ELSEWHERE = {
+    f"{_ON_FLINK} --input 's3://bucket/logs/2026-*/*.log' --output postgresql://user@host/db": (
+        "tests/flink/test_on_a_cluster.py"
+    ),
+    f"{_ON_FLINK} --input kafka://host:9092/fix.raw --output postgresql://user@host/db": (
+        "tests/flink/test_on_a_cluster.py"
+    ),
     "make demo": "tests/test_readme.py",
     "python -m benchmarks.dashboard --messages 150000": "minutes",
     "make compose": "tests/deploy/test_compose.py; no engine runs where tests do",

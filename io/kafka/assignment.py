@@ -32,11 +32,13 @@ class Assignment:
         wait: Callable[[Assigned, Iterable[Block]], None],
         protocol: Protocol,
         longest: int,
+        ours: Callable[[str, int], bool],
     ):
         """`assigned` are the partitions by topic and number, kept up to date here.
 
         `wait` is given what is to be read of a partition beside its records: what tells of records
         that are missing or not wanted. `longest` and `protocol` are as in `Partition`.
+        Partitions, by topic and number, that are not `ours` are left to others.
         """
         self._assigned = assigned
         self._consumer = consumer
@@ -46,6 +48,7 @@ class Assignment:
         self._wait = wait
         self._protocol = protocol
         self._longest = longest
+        self._ours = ours
         self._ids: dict[str, str] = {}
         self._beyond: dict[tuple[str, int], int] = {}
         self._leaderless: dict[str, float] = {}  # since when
@@ -74,8 +77,10 @@ class Assignment:
             self._complain_of_lost(name)
             self._complain_of_leaders(found, at_start=at_start)
             for number in range(found.partitions):
-                if (name, number) not in self._assigned and number not in found.leaderless:
-                    new.append(PartitionId(self._looking.cluster, found.topic_id, name, number))
+                key = name, number
+                if key in self._assigned or number in found.leaderless or not self._ours(*key):
+                    continue
+                new.append(PartitionId(self._looking.cluster, found.topic_id, name, number))
         if new:
             self._begin_reading(new, at_start=at_start)
 

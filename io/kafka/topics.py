@@ -53,6 +53,10 @@ _MANY = 10_000  # records that are taken at once
 _CLOSE = 1.0  # seconds that closing may take: a commit may wait for brokers that are away
 
 
+def _all(_topic: str, _number: int) -> bool:
+    return True
+
+
 class KafkaTopics:
     """The blocks of the records of topics, as they come (`io.stream.Feed`).
 
@@ -75,6 +79,7 @@ class KafkaTopics:
         say: Callable[[str], None],
         away: Callable[[str], None],
         longest: int,
+        ours: Callable[[str, int], bool] = _all,
     ):
         """Find the topics, once brokers answer or the run is to stop.
 
@@ -82,7 +87,8 @@ class KafkaTopics:
         there, rights, passwords, certificates.
 
         `say` is given a sentence about what goes wrong, once, and when it has ended. `away` is
-        given why no broker can be asked, as long as that is so, and then ``.
+        given why no broker can be asked, as long as that is so, and then ``. Of the partitions,
+        given by topic and number, those that are `ours` are read.
         """
         self._address = address
         self._stored = stored
@@ -116,6 +122,7 @@ class KafkaTopics:
             wait=self._wait,
             protocol=protocol,
             longest=longest,
+            ours=ours,
         )
         self._blocks: deque[tuple[Block, Assigned, int]] = deque()
         self._flushed: dict[tuple[str, int], int] | None = None

@@ -22,7 +22,7 @@ def committed(
         found = ledger.counted(run)
         totals[name] = sum((one.counts for one in found.values()), Counts())
         for source_id, one in found.items():
-            key = keys[source_id]
+            key = keys.get(source_id, f"source {source_id}")  # a stream finds its own
             # One sink may already have had more of it than another.
             read[key] = max(read.get(key, Read()), _read(one), key=lambda read: sum(read[:3]))
             for position, error in one.problems:

@@ -42,7 +42,7 @@ def _check_input(text: str) -> None:
     if colon and scheme in _LIVE:
         raise UsageError(
             f"{redact(text)} is read by one machine: have a job there send it to Kafka, as in "
-            f"fixfeed --input {redact(text)} --output 'kafka://host:9092/fix.raw?value=raw', and "
+            f"fixfeed --input {redact(text)} --output 'kafka://host:9092/fix.raw?format=raw', and "
             "give the cluster --input kafka://host:9092/fix.raw"
         )
     if colon and scheme == "replay":

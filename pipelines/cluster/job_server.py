@@ -73,22 +73,23 @@ class FlinkJobServer(JobServer):
                 raise ClusterFailed(f"cannot start {command[0]}: {error.strerror}") from error
         options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         self._channel = grpc.insecure_channel(address, options=options)
-        ready = grpc.channel_ready_future(self._channel)
-        until = time.monotonic() + _PATIENCE
-        while True:
-            if self._process.poll() is not None or time.monotonic() > until:
-                ready.cancel()
-                raise ClusterFailed(
-                    f"Beam's job server did not start ({command[0]}): {self._end_of_log()}; it "
-                    "needs Java 11 or 17, and a jar of it that fits this Flink is named with "
-                    "--flink_job_server_jar"
-                )
-            with contextlib.suppress(grpc.FutureTimeoutError):
-                ready.result(timeout=0.2)
-                break
         stub = beam_job_api_pb2_grpc.JobServiceStub(self._channel)
-        self._check_options(stub)
+        self._check_options(self._known(stub, command[0]))
         return stub
+
+    def _known(self, stub: beam_job_api_pb2_grpc.JobServiceStub, java: str) -> set[str]:
+        """Return the options that the server knows, once it answers."""
+        assert self._process is not None
+        until = time.monotonic() + _PATIENCE
+        request = beam_job_api_pb2.DescribePipelineOptionsRequest()
+        while self._process.poll() is None and time.monotonic() < until:
+            with contextlib.suppress(grpc.RpcError):
+                answer = stub.DescribePipelineOptions(request, timeout=1, wait_for_ready=True)
+                return {f"--{one.name}" for one in answer.options}
+        raise ClusterFailed(
+            f"Beam's job server did not start ({java}): {self._end_of_log()}; it needs Java 11 or "
+            "17, and a jar of it that fits this Flink is named with --flink_job_server_jar"
+        )
 
     def _command(self) -> tuple[list[str], str]:
         of_server = self._options.view_as(JobServerOptions)
@@ -109,11 +110,8 @@ class FlinkJobServer(JobServer):
                 "--flink_version"
             ) from error
 
-    def _check_options(self, stub: beam_job_api_pb2_grpc.JobServiceStub) -> None:
-        answer = stub.DescribePipelineOptions(
-            beam_job_api_pb2.DescribePipelineOptionsRequest(), timeout=30
-        )
-        known = options_of_beam() | {f"--{one.name}" for one in answer.options}
+    def _check_options(self, of_server: set[str]) -> None:
+        known = options_of_beam() | of_server
         for flag in (one.partition("=")[0] for one in self._given if one.startswith("--")):
             if flag not in known:
                 raise UsageError(

@@ -15,6 +15,7 @@ from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
+    StandardOptions,
 )
 from apache_beam.runners.portability.flink_runner import MAGIC_HOST_NAMES
 from apache_beam.runners.runner import PipelineState
@@ -24,11 +25,15 @@ from fixfeed.pipelines.cluster.flink import Flink, FlinkJob
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer, OnFlink
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.settings import Settings
+from fixfeed.pipelines.worker_pool.addresses import pool_addresses
+from fixfeed.pipelines.worker_pool.versions import check_pools
 
 __all__ = ["Cluster"]
 
 _FLINK = "FlinkRunner"
 _POOL = "localhost:50000"
+_CHECKPOINTS, _EVERY = "--checkpointing_interval", 10_000  # milliseconds
+_BUNDLES = "--max_bundle_time_mills"
 _STEP = 0.2  # seconds between two looks at the job
 _AFTER_CANCEL = 4.0  # seconds for the job to be gone
 _ASKED = 1.0  # seconds for which an answer of the cluster about the job holds
@@ -40,10 +45,23 @@ class Cluster:
     `run` names the run, for the counts that sinks keep of it.
     """
 
-    def __init__(self, settings: Settings, folder: Path):
-        """`folder` is the run's, for the job server; nothing is asked or started."""
+    def __init__(self, settings: Settings, folder: Path, *, is_stream: bool = False):
+        """`folder` is the run's, for the job server; nothing is asked or started.
+
+        A stream is checkpointed each ten seconds, and its bundles end as often as messages are to
+        be committed, unless told otherwise.
+        """
         self.run = uuid.uuid4().hex[:12]
-        self.options = PipelineOptions(list(settings.beam))
+        self._given = [one.partition("=")[0] for one in settings.beam]
+        flags = list(settings.beam)
+        if is_stream and settings.runner == _FLINK:
+            commit = max(1, round(settings.commit_after * 1000))
+            for flag, value in ((_CHECKPOINTS, _EVERY), (_BUNDLES, commit)):
+                if flag not in self._given:
+                    flags.append(f"{flag}={value}")
+        self.options = PipelineOptions(flags)
+        if is_stream:
+            self.options.view_as(StandardOptions).streaming = True
         named = self.options.view_as(GoogleCloudOptions)
         named.job_name = named.job_name or f"fixfeed-{self.run}"
         self.name: str = named.job_name
@@ -69,8 +87,15 @@ class Cluster:
             "job": self.name,
         }
 
+    @property
+    def slots(self) -> int:
+        """How many parts of the job run at once, as far as that is known."""
+        return max(1, self.options.view_as(FlinkRunnerOptions).parallelism)
+
     def check(self) -> None:
         """Raise `ClusterFailed` if the cluster does not answer, and fill in what it has.
+
+        Raises `UsageError` if its workers are not there, or are of other versions than this.
 
         Unless told otherwise, the job takes all free slots, with a process for each, and workers
         are those of the pool on each TaskManager's machine.
@@ -85,8 +110,10 @@ class Cluster:
         if not portable.environment_type:
             portable.environment_type = "EXTERNAL"
             portable.environment_config = portable.environment_config or _POOL
-        given = [one.partition("=")[0] for one in self._settings.beam]
-        if "--sdk_worker_parallelism" not in given and there["taskmanagers"]:
+        if portable.environment_type == "EXTERNAL":
+            pools = pool_addresses(self._flink.master, portable.environment_config)
+            check_pools(*pools)
+        if "--sdk_worker_parallelism" not in self._given and there["taskmanagers"]:
             portable.sdk_worker_parallelism = there["slots-total"] // there["taskmanagers"]
 
     def execute(self, build: Callable[[beam.Pipeline], None], stop: Callable[[], bool]) -> None:
@@ -141,6 +168,8 @@ class Cluster:
                     result.cancel()
             time.sleep(_STEP)
         if cancelled and self._flink is not None:
+            # The job server says so before the cluster has heard of it.
+            self.abandon()
             self._flink.wait_until_over(self.name, self._began, _AFTER_CANCEL)
         return state
 

@@ -1,6 +1,21 @@
 """On a real cluster of Flink: its machines come and go, and jobs do what they do on one machine."""
 
+import json
+import os
+import signal
+import subprocess
+import time
 import urllib.request
+from contextlib import closing
+
+import psycopg2
+from confluent_kafka import Producer
+from pyarrow import parquet
+
+from fixfeed.io.sql.open import open_store
+from fixfeed.pipelines.fixfeed import main
+from tests.pipelines.jobs import FIXFEED, write_logs
+from tests.transforms.fix.messages import encode
 
 
 def slots(flink):
@@ -19,3 +34,141 @@ def test_prometheus_fetches_metrics_of_each_process_of_the_cluster(flink):
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
             found = answer.read().decode()
         assert f"flink_{'taskmanager' if number else 'jobmanager'}_Status_JVM_CPU_Load" in found
+
+
+# Jobs.
+
+
+def submitted(flink, *arguments, **options):
+    """Submit a job by the command, in a process group of its own."""
+    return subprocess.Popen(
+        [*FIXFEED, *flink.options, "--json", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        **options,
+    )
+
+
+def until(found, job, seconds=90):
+    """Wait until `found` returns something, while the job runs; return it."""
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        assert job.poll() is None, job.communicate()
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.1)
+    return result
+
+
+def summary(job):
+    """Return the exit code of a job and its summary."""
+    out, err = job.communicate(timeout=120)
+    assert out, err.decode()
+    return job.returncode, json.loads(out)
+
+
+def one_column(connection, query):
+    cursor = connection.cursor()
+    cursor.execute(query)
+    return [row[0] for row in cursor.fetchall()]
+
+
+MESSAGES = "select message_id, msg_seq_num, raw, defects from messages order by message_id"
+FAILURES = "select failure_id, reason, detail, raw from failures order by failure_id"
+
+
+def lake(place):
+    rows = parquet.read_table(f"{place}/messages")
+    return rows.sort_by("message_id").select(sorted(rows.column_names))
+
+
+def test_a_batch_job_stores_what_one_machine_does_though_a_worker_is_killed_in_a_commit(
+    flink, postgresql, tmp_path, select
+):
+    (tmp_path / "logs").mkdir()
+    logs = write_logs(tmp_path / "logs", files=8, chunks=1)
+    here, there = f"sqlite:///{tmp_path}/here.db", postgresql
+    local = ["--output", here, "--output", f"parquet:{tmp_path}/here"]
+    assert main(["--input", logs, *local, "--json", "--quiet", "--workers", "1"]) == 0
+    with closing(open_store(there)) as store:
+        store.prepare()
+    with closing(psycopg2.connect(there)) as lock:
+        lock.cursor().execute("lock table messages in exclusive mode")
+        job = submitted(
+            flink, "--input", logs, "--output", there, "--output", f"parquet:{tmp_path}/there"
+        )
+        waiting = "select pid from pg_stat_activity where wait_event = 'relation'"
+        with closing(psycopg2.connect(there)) as watch:
+            watch.autocommit = True
+            # Each slot that has something to read commits over a connection of its own.
+            until(lambda: len(one_column(watch, waiting)) > 1, job)
+            assert len(one_column(watch, waiting)) <= 4
+            os.kill(flink.workers()[0], signal.SIGKILL)
+            lock.rollback()
+            code, found = summary(job)
+    assert (code, found["ended"]) == (0, "done")
+    for query in (MESSAGES, FAILURES):
+        assert select(there, query) == select(here, query)
+    assert lake(tmp_path / "there").equals(lake(tmp_path / "here"))
+    stored = len(select(there, MESSAGES))
+    for counts in found["sinks"].values():
+        assert (counts["stored"], counts["repeated"], counts["filtered"]) == (stored, 0, 0)
+        assert counts["read"] == stored + sum(counts["failed"].values())
+    assert select(there, "select count(*) from run_counts") == [(0,)]
+    assert select(there, "select counts ->> 'stored', ended from runs") == [(str(stored), "done")]
+
+
+def sent(kafka, topic, numbers):
+    """Send an order for each number, by turns to four partitions."""
+    producer = Producer({"bootstrap.servers": kafka.plain})
+    for number in numbers:
+        producer.produce(topic, order(number), partition=number % 4)
+    producer.flush()
+
+
+def order(number):
+    return encode([(35, b"D"), (34, b"%d" % number), (49, b"A"), (56, b"B"), (11, b"%d" % number)])
+
+
+def test_a_stream_stores_each_record_once_over_kills_a_signal_and_another_parallelism(
+    flink, kafka, postgresql, select, tmp_path
+):
+    topic = kafka.topic(4)
+    records = ["--input", f"kafka://{kafka.plain}/{topic}", "--output", postgresql]
+    stored = "select msg_seq_num from messages"
+    with closing(open_store(postgresql)) as store:
+        store.prepare()
+    sent(kafka, topic, range(1000))
+    with closing(psycopg2.connect(postgresql)) as watch:
+        watch.autocommit = True
+
+        def there(numbers):
+            return sorted(one_column(watch, stored)) == list(numbers)
+
+        job = submitted(
+            flink, *records, "--checkpointing_interval=2000", env=os.environ | {"TMPDIR": tmp_path}
+        )
+        until(lambda: there(range(1000)), job)
+        sent(kafka, topic, range(1000, 1500))
+        for worker in flink.workers():
+            os.kill(worker, signal.SIGKILL)
+        sent(kafka, topic, range(1500, 2000))
+        until(lambda: there(range(2000)), job)
+        os.killpg(job.pid, signal.SIGINT)  # as Ctrl-C in a terminal
+        code, first = summary(job)
+        assert code == 0
+        name = select(postgresql, "select configuration -> 'cluster' ->> 'job' from runs")[0][0]
+        states = {one["name"]: one["state"] for one in flink.ask("jobs/overview")["jobs"]}
+        assert states[name] == "CANCELED"
+        assert list(tmp_path.iterdir()) == []
+        sent(kafka, topic, range(2000, 2500))
+        job = submitted(flink, *records, "--parallelism=1")
+        until(lambda: there(range(2500)), job)
+        os.kill(job.pid, signal.SIGTERM)
+        code, second = summary(job)
+    counts = [one["sinks"].popitem()[1] for one in (first, second)]
+    assert code == 0
+    assert [(one["read"], one["stored"], one["repeated"]) for one in counts] == [
+        (2000, 2000, 0),
+        (500, 500, 0),
+    ]

@@ -243,7 +243,7 @@ def test_a_stream_that_is_stopped_in_its_first_second_ends_as_any_other(seconds,
         (["--reprocess"], "name the files without follow: or replay:, and start"),
         (
             ["--runner", "PrismRunner"],
-            "a stream is read by the DirectRunner, found --runner PrismRunner",
+            "is read by one machine: have a job there send it to Kafka",
         ),
         (["--for", "10"], "for is '10', expected a length of time such as 100ms, 30s or 2h"),
         (["--until", "25:00"], "until is '25:00', expected a time of day such as 17:30"),

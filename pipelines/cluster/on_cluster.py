@@ -1,7 +1,7 @@
-"""Reads a plan on a cluster; what is done is counted by the sinks, in their own commits."""
+"""Reads a plan, or a stream, on a cluster; the sinks count what is done in their own commits."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
@@ -16,17 +16,21 @@ from fixfeed.io.tracing import here
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.around_commits import Spans, nothing_around
 from fixfeed.pipelines.cluster.committed import committed
+from fixfeed.pipelines.cluster.ledgers_there import LedgersThere
 from fixfeed.pipelines.cluster.left_open import close_left_open
 from fixfeed.pipelines.cluster.submission import Cluster
 from fixfeed.pipelines.counters import COUNTERS, start_counting
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.plan import Plan
-from fixfeed.pipelines.progress import shown
+from fixfeed.pipelines.progress import shown, shown_without_end
 from fixfeed.pipelines.sinks import Sink
+from fixfeed.pipelines.uris import UnknownPlace
 
 __all__ = ["OnCluster"]
 
+_LINE = 10.0  # seconds between two lines about a stream
+_SHARDS = 4  # for a slot, at the most
 _LOOK = 2.0  # seconds between two questions to the sinks about what is committed
 
 
@@ -42,7 +46,7 @@ class OnCluster:
         counters.mkdir()
         start_counting(counters, [sink.name for sink in job.sinks], job.rules.protocol)
         self._job = job
-        self._cluster = Cluster(job.settings, folder)
+        self._cluster = Cluster(job.settings, folder, is_stream=job.stream is not None)
         self._cluster.check()
         job.watch.abandon = self._cluster.abandon
         self.about = self._cluster.about
@@ -64,27 +68,56 @@ class OnCluster:
 
     def read(self, plan: Plan) -> None:
         """Run the graph over a plan, and show its progress."""
-        job = self._job
+        job, cluster = self._job, self._cluster
         with ExitStack() as stack:
             if not job.settings.quiet:
                 so_far = _SoFar(job, self, plan)
                 stack.callback(so_far.close)
-                state = self._cluster
-                stack.enter_context(shown(plan.expected, so_far, job.errors, lambda: state.state))
+                stack.enter_context(shown(plan.expected, so_far, job.errors, lambda: cluster.state))
+            self._execute(ReadFromFiles(plan.ranges, options=job.settings.beam), plan)
 
-            def draw(pipeline: beam.Pipeline) -> None:
-                build(
-                    pipeline,
-                    source=ReadFromFiles(plan.ranges, options=job.settings.beam),
-                    parse=job.rules.parse(fix_json=job.fix_json),
-                    steps=job.rules.steps,
-                    sinks=[
-                        (f"Write{number}", self._write(sink, plan))
-                        for number, sink in enumerate(job.sinks, 1)
-                    ],
-                )
+    def follow(self, plan: Plan) -> None:
+        """Run the graph over a stream until the run is to stop, and show what comes."""
+        job, settings = self._job, self._job.settings
+        assert job.elsewhere is not None
+        protocol = job.rules.protocol
+        stored = LedgersThere.of(settings, protocol, job.rules.digest)
+        topics = job.elsewhere(protocol, stored, settings.max_message)
+        from fixfeed.io.kafka.client import KafkaTrouble
+        from fixfeed.io.kafka.sharded import ReadFromTopics
 
-            self._cluster.execute(draw, job.watch.stop)
+        try:
+            partitions = topics.partitions()
+        except KafkaTrouble as trouble:
+            raise UnknownPlace(str(trouble)) from trouble
+
+        with ExitStack() as stack:
+            if not settings.quiet:
+                so_far = _SoFar(job, self, plan)
+                stack.callback(so_far.close)
+                now = _Now(self._cluster, so_far)
+                stack.enter_context(shown_without_end(now, job.errors, seconds=_LINE))
+            # Flink puts each where a hash says, so that one a slot would leave slots without any.
+            shards = max(1, min(partitions, _SHARDS * self._cluster.slots))
+            source = ReadFromTopics(topics, shards=shards, seconds=settings.commit_after)
+            self._execute(source, plan)
+
+    def _execute(self, source: beam.PTransform, plan: Plan) -> None:
+        job = self._job
+
+        def draw(pipeline: beam.Pipeline) -> None:
+            build(
+                pipeline,
+                source=source,
+                parse=job.rules.parse(fix_json=job.fix_json),
+                steps=job.rules.steps,
+                sinks=[
+                    (f"Write{number}", self._write(sink, plan))
+                    for number, sink in enumerate(job.sinks, 1)
+                ],
+            )
+
+        self._cluster.execute(draw, job.watch.stop)
 
     def _write(self, sink: Sink, plan: Plan) -> beam.PTransform:
         job = self._job
@@ -106,6 +139,21 @@ class OnCluster:
 def _counting(ledgers: Mapping[str, Ledger]) -> dict[str, CountingLedger]:
     # The sinks that a cluster may write to all keep counts (`cluster.fits`).
     return {name: cast(CountingLedger, ledger) for name, ledger in ledgers.items()}
+
+
+class _Now:
+    """Tells what a stream has brought so far, and how its job is."""
+
+    def __init__(self, cluster: Cluster, so_far: Callable[[], tuple[int, int]]):
+        self._cluster, self._so_far = cluster, so_far
+        self._before = (time.monotonic(), 0)
+
+    def __call__(self) -> str:
+        read, now = self._so_far()[1], time.monotonic()
+        since, before = self._before
+        self._before = (now, read)
+        rate = (read - before) / max(now - since, 1e-9)
+        return f"{self._cluster.state}: {read:,} messages, {rate:,.0f}/s"
 
 
 class _SoFar:
