@@ -1,7 +1,7 @@
 """The app of the pages: Streamlit's, and the API beside it, in one process."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ VARIABLE = "FIXFEED_DASHBOARD_DATABASE"
 """The variable of the environment that has the URI of the database."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Names of this machine itself."""
 
 OPTIONS: Mapping[str, Any] = {
     "browser.gatherUsageStats": False,
@@ -40,21 +41,21 @@ def app_of(
     uri: str,
     database: Database,
     *,
-    loopback: bool = True,
+    hosts: Sequence[str] | None = LOOPBACK,
     readers: Mapping[str, Reader] | None = None,
 ) -> st.App:
     """Return the app of a database and of its URI; one to a process.
 
-    With `loopback` it answers only those that ask for it under a name of this machine, so that no
-    page from elsewhere can have a browser read it (DNS rebinding). At `/api` is the API, for
+    It answers only those that ask for it under a name of `hosts`, so that no page from elsewhere
+    can have a browser read it (DNS rebinding); with None, under any name. At `/api` is the API, for
     `readers` with their tokens, or without them for this machine alone.
     """
     os.environ[VARIABLE] = uri
     for name, value in OPTIONS.items():
         config.set_option(name, value)
-    known = [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])]
+    known = [f"[{host}]" if ":" in host else host for host in hosts or ()]
     return st.App(
         Path(__file__).parent / "pages" / "app.py",
         routes=[Mount("/api", make_api(database, readers=readers))],
-        middleware=known if loopback else [],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=known)] if known else [],
     )

@@ -38,6 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--port", type=int, default=_PORT, help="the port to listen at (default: %(default)s)"
     )
     parser.add_argument(
+        "--allow-host",
+        action="append",
+        metavar="NAME",
+        help="answer only those that ask for this name of a host, such as that of a proxy; at this "
+        "machine's own address localhost is one; else, without this, any is; may be given several "
+        "times",
+    )
+    parser.add_argument(
         "--tokens",
         type=Path,
         metavar="FILE",
@@ -70,7 +78,8 @@ def _serve(options: argparse.Namespace) -> None:
         readers = read_tokens(options.tokens) if options.tokens else None
     except TokensError as error:
         raise _Refused(str(error)) from None
-    app = app_of(options.uri, database, loopback=loopback, readers=readers)
+    hosts = [*(LOOPBACK if loopback else ()), *(options.allow_host or ())]
+    app = app_of(options.uri, database, hosts=hosts or None, readers=readers)
     try:
         database.check()
     except Trouble as trouble:

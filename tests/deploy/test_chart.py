@@ -30,6 +30,7 @@ WHOLE = EXAMPLE | {
     "dashboard": EXAMPLE["dashboard"]
     | {
         "replicas": 2,
+        "hosts": ["fixfeed-dashboard"],
         "tokensSecret": "tokens",
         "ingress": {
             "enabled": True,
@@ -119,6 +120,8 @@ def test_what_the_readme_shows_is_what_the_containers_are_told(whole, tmp_path):
     assert found["job"].mask == ("Account=drop",)
     assert "sasl.password=${env:KAFKA_PASSWORD}" in found["job"].kafka_property
     assert found["dashboard"]["uri"] == EXAMPLE["dashboard"]["uri"]
+    names = ["localhost", "127.0.0.1", "fix.example.com", "fixfeed-dashboard"]
+    assert found["dashboard"]["allow_host"] == names
     assert str(found["dashboard"]["tokens"]) == "/etc/fixfeed/tokens/tokens.yaml"
 
 
@@ -142,7 +145,11 @@ def test_ports_that_are_named_are_listened_to(objects, tmp_path):
         known = listened[container["name"]]
         assert {one["name"]: one["containerPort"] for one in container["ports"]} == known
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-            assert container[probe]["httpGet"]["port"] in known
+            asked = container[probe]["httpGet"]
+            assert asked["port"] in known
+            headers = {one["name"]: one["value"] for one in asked.get("httpHeaders", ())}
+            hosts = found["dashboard"]["allow_host"] if "http" in known else [None]
+            assert headers.get("Host") in hosts
         labels = pod["metadata"]["labels"].items()
         for (kind, _), one in objects.items():
             if kind == "Service" and one["spec"]["selector"].items() <= labels:

@@ -120,6 +120,10 @@ def test_only_this_machine_reaches_the_ports(services):
     assert {address for address, *_ in published} == {"127.0.0.1"}
 
 
+def test_no_other_site_can_have_a_browser_read_the_dashboard(ours):
+    assert ours["dashboard"][1]["allow_host"] == ["127.0.0.1", "localhost"]
+
+
 def test_prometheus_scrapes_every_service_that_has_metrics(ours):
     told = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
     targets = {

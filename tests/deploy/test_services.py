@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.pipelines.jobs import FIXFEED
@@ -76,5 +78,8 @@ def test_what_peers_send_is_in_the_database_and_on_the_pages(postgresql, tmp_pat
         api = f"http://127.0.0.1:{here['8501']}/api/messages/count"
         with urllib.request.urlopen(api) as answer:
             assert json.load(answer) == {"messages": 2}
+        elsewhere = urllib.request.Request(api, headers={"Host": "elsewhere.example.com"})
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(elsewhere)
     assert sorted(rows_in(postgresql, "msg_seq_num")) == [1, 2]
     assert os.listdir(folder) == []
