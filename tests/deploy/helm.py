@@ -3,15 +3,17 @@
 import os
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-__all__ = ["CHART", "EXAMPLE", "helm", "rendered"]
+__all__ = ["CHART", "EXAMPLE", "flink_schema", "helm", "rendered"]
 
 CHART = Path(__file__).parents[2] / "deploy" / "helm" / "fixfeed"
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+_OPERATOR = _CACHE / "fixfeed-tests/flink-operator/flink-kubernetes-operator-api-1.10.0.jar"
 _BUILT = _CACHE / "fixfeed-tests" / "go" / "helm-v3.19.5"
 EXAMPLE: dict[str, Any] = yaml.safe_load(
     re.findall(r"^```yaml\n(.*?)^```", (CHART / "README.md").read_text(), re.M | re.S)[0]
@@ -36,3 +38,23 @@ def rendered(values: Any = None, release: str = "fixfeed") -> dict[tuple[str, st
     objects = {(one["kind"], one["metadata"]["name"]): one for one in found}
     assert len(objects) == len(found)
     return objects
+
+
+def flink_schema() -> dict[str, Any]:
+    """Return the schema of a FlinkDeployment, as Flink's operator has it, without further words."""
+    name = "META-INF/fabric8/flinkdeployments.flink.apache.org-v1.yml"
+    with zipfile.ZipFile(_OPERATOR) as jar:
+        definition = yaml.load(jar.read(name), yaml.CSafeLoader)
+    (version,) = definition["spec"]["versions"]
+    schema = version["schema"]["openAPIV3Schema"]
+    _close(schema["properties"]["spec"])
+    return schema
+
+
+def _close(schema: dict[str, Any]) -> None:
+    """Have a schema refuse words that it does not name, as Kubernetes drops them in silence."""
+    if "properties" in schema:
+        schema["additionalProperties"] = False
+    for one in (*schema.get("properties", {}).values(), schema.get("items")):
+        if isinstance(one, dict):
+            _close(one)

@@ -11,8 +11,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from fixfeed.pipelines.options import read_settings
 from tests.deploy.command_lines import read_service
-from tests.deploy.helm import CHART, EXAMPLE, helm, rendered
+from tests.deploy.helm import CHART, EXAMPLE, flink_schema, helm, rendered
 
 ROOT = Path(__file__).parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -52,9 +53,19 @@ FROM_KAFKA = {
     "dashboard": {"enabled": False},
     "job": {"options": {"input": "kafka://kafka:9092/fix.raw?group=fixfeed"}},
 }
-SETS = {"default": {}, "whole": WHOLE, "from Kafka": FROM_KAFKA}
-CUSTOM = ("ServiceMonitor",)
-"""Kinds of others, whose schemas no registry of packages has."""
+ON_FLINK = {
+    "flink": {
+        "enabled": True,
+        "taskManagers": 3,
+        "configuration": {"execution.checkpointing.dir": "s3://state/", "parallelism.default": 6},
+        "secretFolders": {"ca": "/etc/ca"},
+        "nodeSelector": {"pool": "flink"},
+    },
+    "imagePullSecrets": ["registry"],
+}
+SETS = {"default": {}, "whole": WHOLE, "from Kafka": FROM_KAFKA, "on Flink": ON_FLINK}
+CUSTOM = ("FlinkDeployment", "ServiceMonitor")
+"""Kinds of others: that of Flink has its own schema, that of Prometheus is in no registry."""
 
 
 @pytest.fixture(scope="module", params=SETS)
@@ -165,13 +176,56 @@ def test_ports_that_are_named_are_listened_to(objects, tmp_path):
 
 def test_every_pod_has_a_network_policy_for_both_directions(objects):
     policies = [one["spec"] for (kind, _), one in objects.items() if kind == "NetworkPolicy"]
-    assert len(policies) == len(pods(objects))
+    clusters = [kind for kind, _ in objects if kind == "FlinkDeployment"]
+    assert len(policies) == len(pods(objects)) + len(clusters)
     assert all(one["policyTypes"] == ["Ingress", "Egress"] for one in policies)
     ports = {
         port["port"] for one in policies for rule in one["egress"] for port in rule.get("ports", [])
     }
     assert ports == {53, 5432, 9092, 9093}
-    assert all(rule["ports"] for one in policies for rule in one["egress"])
+    for rule in (rule for one in policies for rule in one["egress"]):
+        # What Flink's own pods say to each other goes to any port.
+        itself = [{"podSelector": {"matchLabels": {"app": "fixfeed-flink"}}}]
+        assert rule.get("ports") or rule["to"] == itself
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The FlinkDeployment, and the container of its worker pool."""
+    spec = rendered(ON_FLINK)["FlinkDeployment", "fixfeed-flink"]["spec"]
+    main, pool = spec["taskManager"]["podTemplate"]["spec"]["containers"]
+    # Templates are laid over each other by the order of containers.
+    (first,) = spec["podTemplate"]["spec"]["containers"]
+    assert main["name"] == first["name"] == "flink-main-container"
+    return spec, pool
+
+
+def test_a_cluster_of_flink_fits_the_schema_of_its_operator(cluster):
+    spec, _ = cluster
+    jsonschema.validate({"spec": spec}, flink_schema())
+    assert (spec["mode"], spec["taskManager"]["replicas"]) == ("standalone", 3)
+    assert spec["flinkConfiguration"] == {
+        "taskmanager.numberOfTaskSlots": "2",
+        "execution.checkpointing.dir": "s3://state/",
+        "parallelism.default": "6",
+    }
+
+
+def test_each_task_manager_has_a_pool_that_fixfeed_understands_and_is_as_shut_off(cluster):
+    _, pool = cluster
+    name, options = read_service(pool["args"])
+    assert (name, options["host"], options["port"]) == ("worker-pool", "127.0.0.1", 50000)
+    assert pool["securityContext"]["runAsUser"] == 10001
+    assert pool["securityContext"]["readOnlyRootFilesystem"]
+    assert pool["image"] == f"fixfeed:{VERSION}"
+
+
+def test_flink_is_the_version_that_the_tests_run_and_its_image_has(cluster):
+    spec, _ = cluster
+    pom = (ROOT / "tests" / "services" / "flink" / "pom.xml").read_text()
+    (version,) = re.findall("<flink.version>(.*)</flink.version>", pom)
+    assert re.fullmatch(rf".*/flink:{version}-java\d+", spec["image"])
+    assert spec["flinkVersion"] == "v" + "_".join(version.split(".")[:2])
 
 
 def test_networks_are_those_that_were_named(whole):
@@ -325,6 +379,7 @@ def test_the_image_is_that_of_the_package_s_version():
         ("gateway.listeners", [{"name": "metrics", "port": 9876}]),
         ("gateway.replicas", 2),
         ("podSecurityContext.runAsNonRoot", False),
+        ("flink.configuration", {"s3.secret-key": "secret"}),
         ("gatway", {}),
     ],
 )
@@ -378,9 +433,15 @@ def test_notes_say_where_peers_send_and_which_secrets_it_needs(tmp_path):
     (chart / "templates" / "notes.yaml").write_text(
         'data: {{ tpl (.Files.Get "notes") . | quote }}\n'
     )
-    done = helm("template", "fixfeed", chart, "--show-only", "templates/notes.yaml", values=WHOLE)
+    done = helm(
+        "template", "fixfeed", chart, "--show-only", "templates/notes.yaml", values=WHOLE | ON_FLINK
+    )
     assert done.returncode == 0, done.stderr
     notes = yaml.safe_load(done.stdout)["data"]
     assert re.search(r"fix: port 9876, without TLS\s+fix-tls: port 9877, TLS", notes)
     assert "https://fix.example.com/" in notes
     assert "fixfeed-kafka, fixfeed-postgresql, fixfeed-reader" in notes
+    (shown,) = re.findall("fixfeed (--runner .*) \\.\\.\\.", notes)
+    settings = read_settings(["--input", "kafka://host/topic", *shown.split()], {})
+    assert settings.runner == "FlinkRunner"
+    assert "--flink_version 1.19 --flink_master 127.0.0.1:8081" in " ".join(settings.beam)

@@ -84,3 +84,10 @@ if [ ! -x "$helm" ]; then
         "helm.sh/helm/v3/cmd/helm@$helm_version"
     mv "$cache/go/building/helm" "$helm"
 fi
+
+# Its jar has the schema of what the operator of Flink reads.
+operator="$cache/flink-operator"
+if [ ! -e "$operator/flink-kubernetes-operator-api-1.10.0.jar" ]; then
+    mvn -q -B -ntp dependency:copy -DoutputDirectory="$operator" \
+        -Dartifact=org.apache.flink:flink-kubernetes-operator-api:1.10.0
+fi
