@@ -99,16 +99,3 @@ def test_the_health_check_of_the_image_says_what_it_was_answered(path):
         server.shutdown()
     assert done.returncode == (path == "/ready")
     assert "the reason" in done.stdout + done.stderr
-
-
-def test_compose_without_an_engine_says_so_and_ends_with_3(tmp_path):
-    for program in ("dirname", "sed", "sh"):
-        (tmp_path / program).symlink_to(f"/usr/bin/{program}")
-    done = subprocess.run(
-        ["/bin/sh", ROOT / "tools" / "compose.sh"],
-        env={"PATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 3
-    assert "no engine runs here: start docker" in done.stderr
