@@ -306,6 +306,13 @@ def test_the_job_follows_the_spool_that_the_gateway_writes_on_its_node(whole, tm
     (near,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]
     assert near["topologyKey"] == "kubernetes.io/hostname"
     assert near["labelSelector"]["matchLabels"].items() <= gateway["metadata"]["labels"].items()
+    # The gateway comes back to where the job still has the volume, if it can; it waits for nobody.
+    affinity = gateway["spec"]["affinity"]["podAffinity"]
+    assert set(affinity) == {"preferredDuringSchedulingIgnoredDuringExecution"}
+    (one,) = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    near = one["podAffinityTerm"]
+    assert near["topologyKey"] == "kubernetes.io/hostname"
+    assert near["labelSelector"]["matchLabels"].items() <= job["metadata"]["labels"].items()
 
 
 def test_only_one_pod_of_gateway_and_job_runs_at_a_time(whole):
