@@ -36,7 +36,9 @@ _PAIR = re.compile(
     re.DOTALL,
 )
 # A parameter of Kafka's with another sign than `=` after its name, as in `sasl.password:hunter2`.
+# Patterns of topics have question marks, too, and seldom what people write in place of `=`.
 _MISWRITTEN = re.compile(r"(?<=[?&])([\w.%-]*)([^\w.%&=-][^&]*)(?=&|\Z)")
+_AFTER_PATTERN = re.compile(r"(?<=[?&])([\w.%-]*[A-Za-z][\w.%-]*)([:;@\s][^&]*)(?=&|\Z)")
 # `scheme://`, or the rest of it if it is mistyped, and the user before a password.
 _BEGIN = re.compile(
     r"(?:[A-Za-z]+:)?[A-Za-z][\w+.-]*://+|[A-Za-z][\w+.-]*:/*|[A-Za-z][\w+.-]*//+|:?/{2,}"
@@ -148,7 +150,8 @@ def _without_parameters(text: str) -> str:
     pieces, at = [], 0
     kafka = text.lower().startswith("kafka:")
     if kafka:
-        text = _MISWRITTEN.sub(rf"\1{_HIDDEN}", text)
+        miswritten = _AFTER_PATTERN if "^" in text else _MISWRITTEN
+        text = miswritten.sub(rf"\1{_HIDDEN}", text)
     while match := _PAIR.search(text, at):
         name = unquote(match["name"])
         if _is_secret(name) or (kafka and _may_be_secret(name)):

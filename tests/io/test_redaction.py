@@ -56,6 +56,7 @@ SHOWN = {
     "kafka://h/t?group=g&sasl.password:s3cr3t": "kafka://h/t?group=g&sasl.password***",
     "kafka://h/t?sasl.password:s3c=r3t&from=latest": "kafka://h/t?sasl.password***&from=latest",
     "kafka://h/t?sasl.password s3cr3t&group=g": "kafka://h/t?sasl.password***&group=g",
+    "kafka://h/^t.*?group=g&sasl.password:s3cr3t": "kafka://h/^t.*?group=g&sasl.password***",
     "kafka://h/t?sals.pwrd=s3cr3t": "kafka://h/t?sals.pwrd=***",
     "kafka://h/t?ssl.key.pass%77ord=s3cr3t": "kafka://h/t?ssl.key.pass%77ord=***",
     "kafka://h/t?ssl.certificate.pem=s3cr3t": "kafka://h/t?ssl.certificate.pem=***",
@@ -72,6 +73,7 @@ OPEN = [
     "s3://bucket/user@host/day.log",
     "kafka://h:9092,i:9092/fix.raw?group=g&security.protocol=SASL_SSL&sasl.username=u&from=latest",
     "kafka://h/t?ssl.ca.location=/ca.pem&ssl.key.location=/k.pem&topic.metadata.refresh.interval.ms=1",
+    "kafka://h/^fix\\.v?.*,^a?(b|c)?d?from=2026-11-27T09:30",
     "logs/joe@host.log",
     "host=h passfile=/p dbname=db",
 ]
