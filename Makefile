@@ -3,7 +3,7 @@ BIN := .venv/bin
 MESSAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help kills venv services demo dashboard screenshot kafka compose images sample test lint types bench torture check clean
+.PHONY: help kills venv services demo dashboard screenshot kafka flink compose images sample test lint types bench torture check clean
 
 help: ## show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ services: venv ## install the servers that tests start (Debian packages as root 
 
 kafka: venv services ## a Kafka broker on the loopback, to try it; prints its address, ends with Ctrl-D
 	$(BIN)/python -m tests.services.kafka_server
+
+flink: venv services ## a Flink cluster with Kafka, PostgreSQL and Prometheus, to try it; ends with Ctrl-C
+	$(BIN)/python -m tests.services.flink_to_try
 
 demo: venv ## sample logs, the job into SQLite, and three queries
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo.sh

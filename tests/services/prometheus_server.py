@@ -45,21 +45,21 @@ def promtool(*words: object) -> str:
 
 
 class Prometheus:
-    """A server with the rules of `deploy/`, which scrapes four times a second."""
+    """A server with the rules of `deploy/`, which scrapes four times a second, at `address`."""
 
     def __init__(self, folder: Path):
         """Start it; its data are in `folder`."""
         self._targets = folder / "targets"
         self._targets.mkdir()
         (folder / "prometheus.yml").write_text(_CONFIGURATION.format(rules=RULES))
-        self._address = f"127.0.0.1:{free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         with open(folder / "log", "wb") as log:
             self._process = subprocess.Popen(
                 [
                     _program("prometheus"),
                     "--config.file=prometheus.yml",
                     "--storage.tsdb.path=data",
-                    f"--web.listen-address={self._address}",
+                    f"--web.listen-address={self.address}",
                     "--log.level=error",
                 ],
                 cwd=folder,
@@ -74,7 +74,7 @@ class Prometheus:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://{self._address}/-/ready", timeout=5):
+            with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=5):
                 return True
         except OSError:
             return False
@@ -90,7 +90,7 @@ class Prometheus:
         """Return the data of an answer of the API. Raises `AssertionError` if it is an error."""
         words = urllib.parse.urlencode(parameters)
         try:
-            with urllib.request.urlopen(f"http://{self._address}/api/v1/{path}?{words}") as found:
+            with urllib.request.urlopen(f"http://{self.address}/api/v1/{path}?{words}") as found:
                 answer = json.load(found)
         except urllib.error.HTTPError as error:
             answer = json.load(error)
