@@ -16,6 +16,7 @@ from fixfeed.io.tracing import here
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.around_commits import Spans, nothing_around
 from fixfeed.pipelines.cluster.committed import committed
+from fixfeed.pipelines.cluster.for_prometheus import ForPrometheus
 from fixfeed.pipelines.cluster.ledgers_there import LedgersThere
 from fixfeed.pipelines.cluster.left_open import close_left_open
 from fixfeed.pipelines.cluster.submission import Cluster
@@ -46,6 +47,7 @@ class OnCluster:
         counters.mkdir()
         start_counting(counters, [sink.name for sink in job.sinks], job.rules.protocol)
         self._job = job
+        self._count = ForPrometheus(counters)
         self._cluster = Cluster(job.settings, folder, is_stream=job.stream is not None)
         self._cluster.check()
         job.watch.abandon = self._cluster.abandon
@@ -63,8 +65,10 @@ class OnCluster:
             ledger.forget_counts(self._cluster.run)
 
     def tally(self, ledgers: Mapping[str, Ledger], plan: Plan) -> metrics.Tally:
-        """Return what the sinks have counted."""
-        return committed(self._cluster.run, _counting(ledgers), plan.sources)
+        """Return what the sinks have counted, and show it to Prometheus."""
+        found = committed(self._cluster.run, _counting(ledgers), plan.sources)
+        self._count(found.sinks)
+        return found
 
     def read(self, plan: Plan) -> None:
         """Run the graph over a plan, and show its progress."""
