@@ -15,6 +15,7 @@ import time
 import uuid
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -61,9 +62,6 @@ class TopicsElsewhere:
     def read(self, shard: int, shards: int) -> KafkaTopics:
         """Return the feed of the partitions of a shard. Raises `KafkaTrouble`, `SinkFailed`."""
 
-        def ours(topic: str, number: int) -> bool:
-            return (zlib.crc32(topic.encode()) + number) % shards == shard
-
         return KafkaTopics(
             self.address,
             self.protocol,
@@ -72,8 +70,12 @@ class TopicsElsewhere:
             say=_log.warning,
             away=_tell_away,
             longest=self.longest,
-            ours=ours,
+            ours=partial(_is_in, shard=shard, shards=shards),
         )
+
+
+def _is_in(topic: str, number: int, shard: int, shards: int) -> bool:
+    return (zlib.crc32(topic.encode()) + number) % shards == shard
 
 
 def _never() -> bool:

@@ -50,7 +50,7 @@ def submitted(flink, *arguments, **options):
     )
 
 
-def until(found, job, seconds=90):
+def until(found, job, seconds=300):
     """Wait until `found` returns something, while the job runs; return it."""
     deadline = time.monotonic() + seconds
     while not (result := found()):
@@ -62,7 +62,7 @@ def until(found, job, seconds=90):
 
 def summary(job):
     """Return the exit code of a job and its summary."""
-    out, err = job.communicate(timeout=120)
+    out, err = job.communicate(timeout=300)
     assert out, err.decode()
     return job.returncode, json.loads(out)
 
