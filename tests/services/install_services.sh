@@ -85,7 +85,7 @@ if [ ! -x "$helm" ]; then
     mv "$cache/go/building/helm" "$helm"
 fi
 
-# Its jar has the schema of what the operator of Flink reads.
+# A jar of Flink's operator has the schema of what it reads.
 operator="$cache/flink-operator"
 if [ ! -e "$operator/flink-kubernetes-operator-api-1.10.0.jar" ]; then
     mvn -q -B -ntp dependency:copy -DoutputDirectory="$operator" \
