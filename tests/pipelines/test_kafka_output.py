@@ -184,6 +184,18 @@ def test_what_keeps_a_job_from_writing_is_told_within_ten_seconds(kafka, topic, 
     assert PASSWORD not in str(error.value)
 
 
+def test_a_ledger_that_may_not_be_read_is_told_with_the_right_that_is_missing(kafka, topic):
+    kafka.make_topic(topic)
+    kafka.make_topic(f"{topic}.failures")
+    kafka.make_topic(f"{topic}.progress", cleanup_policy="compact")
+    kafka.allow(f"{topic}.progress", USER, "WRITE")
+    usual = "&".join(f"{word}={value}" for word, value in kafka.by_password.items())
+    told = f"user bob may not read the topic {topic}.progress; have the right READ granted on it"
+    with pytest.raises(SinkError, match=told) as error:
+        prepared(f"kafka://{kafka.sasl}/{topic}?{usual}&sasl.password={PASSWORD}")
+    assert not isinstance(error.value, SinkFailed)  # waiting does not mend it
+
+
 def test_a_broker_that_is_not_there_is_told_within_ten_seconds():
     begin = time.monotonic()
     with pytest.raises(SinkFailed, match="nobody listens there"):
