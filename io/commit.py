@@ -75,8 +75,10 @@ class Run:
 class Limits:
     """When batches are committed: at this many bytes or rows, or when one has waited this long.
 
-    The wait is checked when a batch or a tick comes. All are committed when a flush comes, or a
-    bundle ends, and at the end of a round if the run sets a shorter wait.
+    The wait is checked when a batch or a tick comes, but not when a batch comes while a commit is
+    being written, which the next one would wait for: it is committed with those after it. All are
+    committed when a flush comes, or a bundle ends, and at the end of a round if the run sets a
+    shorter wait.
     """
 
     bytes: int
@@ -187,13 +189,24 @@ class CommitFn(beam.DoFn):
         if self._batches and (
             self._bytes >= limits.bytes
             or self._rows >= limits.rows
-            or time.monotonic() - self._since >= min(limits.seconds, self._run.seconds)
+            or (self._is_old() and (batch.is_tick or not self._is_busy()))
             or (batch.ends_round and self._run.seconds < limits.seconds)
         ):
             self._commit()
         elif self._writing is not None and self._writing.done():
             self._wait()
         return ()
+
+    def _is_old(self) -> bool:
+        """Return whether the first batch has waited for as long as it may."""
+        return time.monotonic() - self._since >= min(self._limits.seconds, self._run.seconds)
+
+    def _is_busy(self) -> bool:
+        """Return whether a commit is being written.
+
+        The next one would have to wait for it; meanwhile more is read, and committed with it.
+        """
+        return self._writing is not None and not self._writing.done()
 
     def _gather(self, batch: Batch) -> None:
         if not (batch.witness or batch.provisional):

@@ -388,6 +388,31 @@ def test_what_a_server_holds_up_comes_again_to_the_same_writer_as_it_was(tmp_pat
     assert [count for _, count in counted] == [3, 2] + [3] * 18
 
 
+def test_what_comes_while_a_commit_is_written_is_committed_together(tmp_path):
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(LinesOfCommits):
+        def write(self, batches, **options):
+            begun.set()
+            assert go_on.wait(10)
+            return super().write(batches, **options)
+
+    run = Run(rules="r", seconds=0.0)
+    limits = Limits(1 << 30, 1 << 30)
+    fn = CommitFn(lambda: Slow(tmp_path / "out"), run, limits, while_parsing=True)
+    fn.setup()
+    fn.start_bundle()
+    fn.process(BATCHES[0])
+    assert begun.wait(10)
+    for one in BATCHES[1:5]:
+        fn.process(one)  # it does not wait for the commit
+    go_on.set()
+    fn.process(parse_block(TICK))
+    fn.finish_bundle()
+    fn.teardown()
+    assert [len(one) for one in committed(tmp_path / "out")] == [3, 12]
+
+
 def test_two_blocks_with_one_source_and_start_are_refused(commit_fn):
     fn = commit_fn()
     one, other = (parse_block(Block("mine", 0, LOG[:end])) for end in BORDERS[1:3])
