@@ -11,25 +11,30 @@ import sys
 import time
 from pathlib import Path
 
-from fixfeed.pipelines import log, run
+from fixfeed.pipelines import log
+from fixfeed.pipelines.fixfeed import main
 from tests.transforms.fix.messages import random_log
 
 FIXFEED = [sys.executable, "-m", "fixfeed"]
 
 
 def printed(*arguments, cwd=None):
-    """Run the job in this process, which saves the 2 seconds that another takes to start.
+    """Run `fixfeed` in this process, which saves the 2 seconds that another takes to start.
 
-    Returns its exit code, and what it printed to standard output and error.
+    Returns its exit code, and what it printed to standard output and error. Nothing is to be read
+    from standard input, and messages cannot be sent to standard output.
     """
     out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
+    before = sys.stdin
     with contextlib.ExitStack() as stack:
+        stack.callback(setattr, sys, "stdin", before)
+        sys.stdin = stack.enter_context(open(os.devnull))
         stack.enter_context(contextlib.chdir(cwd or os.getcwd()))
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(err))
         stack.callback(log.start)
         stack.callback(log.write_to, None)
-        code = run.main([*map(str, arguments)])
+        code = main([*map(str, arguments)])
     return code, out.buffer.getvalue(), err.buffer.getvalue()
 
 

@@ -1,9 +1,5 @@
 """A run reads messages by the given dictionaries and reports errors in them."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
 from fixfeed.transforms.fix.dictionary.choose import Dictionaries, OwnDictionary
@@ -11,6 +7,7 @@ from fixfeed.transforms.fix.dictionary.overlay import lay_over
 from fixfeed.transforms.fix.dictionary.own import read_dictionaries
 from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError, read_definition
 from fixfeed.transforms.fix.dictionary.version import VERSIONS, definition
+from tests.pipelines.jobs import fixfeed
 from tests.transforms.fix.messages import encode
 
 
@@ -120,13 +117,6 @@ ORDERS = b"".join(
     encode([(35, b"D"), (49, sender), (56, target), (20001, b"X")], delimiter=b"|") + b"\n"
     for sender, target in ((b"BROKER", b"A"), (b"A", b"BROKER"), (b"A", b"B"))
 )
-
-
-def fixfeed(*arguments, cwd, expected=0):
-    command = [sys.executable, "-m", "fixfeed", "--json", "--quiet", *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True)
-    assert done.returncode == expected, done.stderr.decode()
-    return json.loads(done.stdout) if done.stdout else done.stderr.decode()
 
 
 def test_the_job_reads_and_checks_each_session_by_its_dictionary(broker, select, tmp_path):

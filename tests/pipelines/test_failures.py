@@ -10,18 +10,13 @@ from pathlib import Path
 import pytest
 
 from fixfeed.pipelines import fixfeed as command
-from tests.pipelines.jobs import fixfeed
+from tests.pipelines.jobs import FIXFEED, fixfeed, printed
 from tests.transforms.fix.messages import encode
 
 ROOT = Path(__file__).parents[2]
 ORDER = encode([(35, b"D"), (34, b"1"), (49, b"A"), (56, b"B"), (11, b"C1")])
 BAD = [b"8=FIX.4.4|junk=%d|2=\xff|" % n for n in range(3)]
 LOG = b"".join(ORDER + b"\n" + bad + b"\n" for bad in BAD) + ORDER[:30]
-
-
-def run(*arguments, cwd):
-    words = [sys.executable, "-m", "fixfeed", *arguments]
-    return subprocess.run(words, cwd=cwd, capture_output=True, env=environment())
 
 
 def environment():
@@ -42,11 +37,12 @@ def uri(request):
 def test_failures_in_every_kind_of_sink_are_printed_with_their_original_bytes(uri, tmp_path):
     (tmp_path / "a.log").write_bytes(LOG)
     (tmp_path / "b.log").write_bytes(b"8=FIX.4.2|x=1|\n" + LOG)
-    assert run("--input", "*.log", "--output", uri, "--quiet", cwd=tmp_path).returncode == 0
+    words = ["--input", "*.log", "--output", uri, "--quiet"]
+    subprocess.run([*FIXFEED, *words], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    done = run("failures", uri, "--json", "--source", "a.log", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, b"")
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    code, out, err = printed("failures", uri, "--json", "--source", "a.log", cwd=tmp_path)
+    assert (code, err) == (0, b"")
+    found = [json.loads(line) for line in out.splitlines()]
     expected = [
         *(("a.log", LOG.index(bad), "no_msg_type", bad) for bad in BAD),
         ("a.log", LOG.rindex(b"8="), "truncated", ORDER[:30]),
@@ -56,11 +52,12 @@ def test_failures_in_every_kind_of_sink_are_printed_with_their_original_bytes(ur
         for row in found
     ] == expected
     assert all(row["detail"] for row in found)
-    raw = run("failures", uri, "--raw", cwd=tmp_path).stdout
+    _, raw, _ = printed("failures", uri, "--raw", cwd=tmp_path)
     assert sorted(raw.splitlines()) == sorted(
         [*[b for _, _, _, b in expected] * 2, b"8=FIX.4.2|x=1|"]
     )
-    shown = run("failures", uri, "--source", "b.log", cwd=tmp_path).stdout.decode().splitlines()
+    _, out, _ = printed("failures", uri, "--source", "b.log", cwd=tmp_path)
+    shown = out.decode().splitlines()
     assert shown[0] == "b.log at 0: no_msg_type"
     assert len(shown) == 15
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -124,10 +121,10 @@ def test_failures_in_a_read_only_database_can_be_read(tmp_path):
     (folder / "day.db").chmod(stat.S_IRUSR)
     folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
     try:
-        done = run("failures", "sqlite:///only/day.db", "--json", cwd=tmp_path)
+        _, out, _ = printed("failures", "sqlite:///only/day.db", "--json", cwd=tmp_path)
     finally:
         folder.chmod(stat.S_IRWXU)
-    assert len(done.stdout.splitlines()) == 4
+    assert len(out.splitlines()) == 4
 
 
 MANY = """

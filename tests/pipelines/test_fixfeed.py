@@ -140,8 +140,13 @@ def family(process_id):
 def long_log(tmp_path_factory):
     """A log of several commits, and its stored rows."""
     path = tmp_path_factory.mktemp("long") / "long.log"
-    path.write_bytes(b"".join(log(2500, seed, delimiter=b"\x01") for seed in range(6)) * 10)
-    return path, expected_rows(path.read_bytes(), b"\x01")
+    part, times = b"".join(log(2500, seed, delimiter=b"\x01") for seed in range(6)), 10
+    path.write_bytes(part * times)
+    messages, failures = (
+        [(turn * len(part) + position, raw) for turn in range(times) for position, raw in rows]
+        for rows in expected_rows(part, b"\x01")
+    )
+    return path, (messages, failures)
 
 
 def counted(uri, select):

@@ -1,12 +1,10 @@
 """The job reads FIXT.1.1 by its Logons, after any earlier run and with any workers."""
 
 import gzip
-import json
-import subprocess
-import sys
 
 import pytest
 
+from tests.pipelines.jobs import fixfeed
 from tests.transforms.fix.session_logs import logon, order
 
 # OrderOrigination is newer than FIX.4.4.
@@ -16,24 +14,15 @@ LOGONS = [logon(version=version) + b"\n" for version in (b"6", b"9")]
 LOG = OTHER + LOGONS[0] + PART + LOGONS[1] + PART + OTHER + order(b"B", b"A", (1724, b"5")) + b"\n"
 
 
-def fixfeed(*arguments, cwd):
-    command = [sys.executable, "-m", "fixfeed", "--json", "--quiet", "--validate"]
-    done = subprocess.run(
-        [*command, "dictionary", *map(str, arguments)], cwd=cwd, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    (counts,) = json.loads(done.stdout)["sinks"].values()
-    return counts
-
-
 @pytest.mark.parametrize("kind", ["plain", "gz", "grown"])
 def test_each_message_is_read_by_the_version_in_its_logon(kind, select, tmp_path):
     path = tmp_path / "day.log"
+    words = ["--input", path, "--validate", "dictionary"]
     if kind == "grown":
         path.write_bytes(LOG[: len(LOG) * 2 // 3])
-        fixfeed("--input", path, "--workers", 1, cwd=tmp_path)
+        fixfeed(*words, "--workers", 1, cwd=tmp_path)
     path.write_bytes(gzip.compress(LOG, 1) if kind == "gz" else LOG)
-    fixfeed("--input", path, "--workers", 2, cwd=tmp_path)
+    fixfeed(*words, "--workers", 2, cwd=tmp_path)
     found = select(
         f"sqlite:///{tmp_path}/fixfeed.db",
         "select session, defects like '%unknown_tag%', fields, count(*) from messages"

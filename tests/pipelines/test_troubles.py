@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.pipelines.jobs import FIXFEED, start, told, workers_of, write_logs
+from tests.pipelines.jobs import FIXFEED, fixfeed, printed, start, told, workers_of, write_logs
 from tests.services.postgresql_server import server
 
 FILES = {"sqlite": "sqlite:///out.db", "parquet": "parquet:lake", "jsonl": "jsonl:out.jsonl"}
@@ -57,9 +57,8 @@ def test_a_file_that_cannot_grow_is_reported_and_the_next_run_goes_on(kind, work
     assert any(
         cause in sentence for cause in ("File too large", "disk I/O error", "disk is full")
     ), sentence
-    output, errors = start(*arguments, cwd=tmp_path).communicate()
-    assert errors == b""
-    assert json.loads(output)["exit_code"] == 0
+    code, _, errors = printed("--quiet", *arguments, cwd=tmp_path)
+    assert (code, errors) == (0, b"")
 
 
 def end_server(uri):
@@ -139,8 +138,9 @@ sys.exit(fixfeed.main(sys.argv[1:]))
         "--input", log, "--output", postgresql, command=[sys.executable, "-c", code], cwd=tmp_path
     )
     assert "check that the server runs" in told(job, 6, within=60)
-    code, _, errors = run("--input", log, "--output", postgresql, cwd=tmp_path)
-    assert (code, errors) == (0, "")
+    words = ["--quiet", "--input", log, "--output", postgresql]
+    code, _, errors = printed(*words, cwd=tmp_path)
+    assert (code, errors) == (0, b"")
 
 
 def test_a_right_revoked_in_postgresql_is_reported(log, postgresql, tmp_path):
@@ -150,14 +150,15 @@ def test_a_right_revoked_in_postgresql_is_reported(log, postgresql, tmp_path):
         connection.autocommit = True
         cursor = connection.cursor()
         cursor.execute(f"create role {role} login")
-        assert run("--input", log, "--output", postgresql, cwd=tmp_path)[0] == 0
+        fixfeed("--input", log, "--output", postgresql, cwd=tmp_path)
         cursor.execute(f"grant all on all tables in schema public to {role}")
         cursor.execute(f"revoke insert on runs from {role}")
-        code, output, errors = run("--json", "--input", log, "--output", uri, cwd=tmp_path)
+        words = ["--quiet", "--json", "--input", log, "--output", uri]
+        code, output, errors = printed(*words, cwd=tmp_path)
         cursor.execute(f"drop owned by {role}; drop role {role}")
     assert code == 6, errors
     assert "permission denied for table runs" in json.loads(output)["error"]
-    assert errors.count("\n") == 1
+    assert errors.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -165,7 +166,7 @@ def test_revoked_file_permissions_are_reported(kind, log, tmp_path):
     """Runs without root's rights, which ignore the mode of a file."""
     # The user stays the same, so root's rights are dropped.
     prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
-    assert run("--input", log, "--output", FILES[kind], cwd=tmp_path)[0] == 0
+    fixfeed("--input", log, "--output", FILES[kind], cwd=tmp_path)
     write_logs(tmp_path, files=2, chunks=2)
     closed = {
         "sqlite": ["out.db"],
@@ -284,12 +285,13 @@ def test_a_lack_of_space_for_standard_input_is_reported(log, tmp_path):
     ],
 )
 def test_json_reports_every_error(arguments, code, tmp_path):
-    found, output, errors = run("--json", *arguments, cwd=tmp_path)
+    found, output, errors = printed("--json", "--quiet", *arguments, cwd=tmp_path)
     ended = json.loads(output)
     assert (found, ended["exit_code"]) == (code, code)
-    assert errors == f"fixfeed: {ended['error']}\n"
-    assert "secret" not in errors
-    beside, output, errors = run("--json", "--output", "jsonl:-", *arguments, cwd=tmp_path)
+    assert errors.decode() == f"fixfeed: {ended['error']}\n"
+    assert b"secret" not in errors
+    words = ["--json", "--quiet", "--output", "jsonl:-", *arguments]
+    beside, output, errors = printed(*words, cwd=tmp_path)
     assert (beside, output) == (code, b"")
     assert json.loads(errors.splitlines()[-1])["exit_code"] == code
 
@@ -297,10 +299,11 @@ def test_json_reports_every_error(arguments, code, tmp_path):
 def test_debug_shows_the_traceback(log, tmp_path):
     output = "sqlite:///no/folder/x.db"
     for flags, shown in (([], False), (["--debug"], True)):
-        code, _, errors = run("--input", log, "--output", output, *flags, cwd=tmp_path)
+        words = ["--quiet", "--input", log, "--output", output, *flags]
+        code, _, errors = printed(*words, cwd=tmp_path)
         assert code == 2
-        assert ("Traceback" in errors) is shown
-        assert "there is no folder" in errors.splitlines()[-1]
+        assert (b"Traceback" in errors) is shown
+        assert b"there is no folder" in errors.splitlines()[-1]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

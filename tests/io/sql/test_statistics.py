@@ -11,7 +11,7 @@ from fixfeed.io.ledger.source import Source
 from fixfeed.io.sql.open import open_store
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
-from tests.pipelines.test_fixfeed import fixfeed
+from tests.pipelines.jobs import fixfeed
 from tests.transforms.fix.messages import encode
 
 
