@@ -7,6 +7,7 @@ import threading
 import traceback
 
 import grpc
+from apache_beam.runners.worker import sdk_worker_main
 
 from fixfeed.pipelines import worker
 from fixfeed.pipelines.lost_connections import without_lost_connections
@@ -21,6 +22,7 @@ def main() -> None:
     what was not committed is done again. Standard input ends with the pool.
     """
     logging.getLogger().addHandler(logging.NullHandler())  # Beam's go to the TaskManager's log
+    logging.getLogger(sdk_worker_main.__name__).addFilter(_is_without_options)
     threading.excepthook = without_lost_connections
     code = 1
     try:
@@ -33,3 +35,8 @@ def main() -> None:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _is_without_options(record: logging.LogRecord) -> bool:
+    """Return whether a line does not tell the options of the job, which may hold keys."""
+    return not str(record.msg).lower().startswith("pipeline_options")

@@ -29,16 +29,25 @@ from apache_beam.portability.api import (
 from fixfeed.pipelines.worker_pool.command import main
 from fixfeed.pipelines.worker_pool.versions import check_pools, here
 
+OPTIONS = {
+    "beam:option:s3_endpoint_url:v1": "http://s3",
+    "beam:option:s3_secret_access_key:v1": "a-secret",
+}
+
 
 class TaskManager(
     beam_fn_api_pb2_grpc.BeamFnControlServicer,
     beam_fn_api_pb2_grpc.BeamFnLoggingServicer,
     beam_provision_api_pb2_grpc.ProvisionServiceServicer,
 ):
-    """What a worker meets of a TaskManager; `came` has the ids of workers that are there."""
+    """What a worker meets of a TaskManager.
+
+    `came` has the ids of workers that are there, `logged` what they have logged.
+    """
 
     def __init__(self, pool):
         self.came = Queue()
+        self.logged = []
         self._server = grpc.server(ThreadPoolExecutor(8))
         beam_fn_api_pb2_grpc.add_BeamFnControlServicer_to_server(self, self._server)
         beam_fn_api_pb2_grpc.add_BeamFnLoggingServicer_to_server(self, self._server)
@@ -51,12 +60,12 @@ class TaskManager(
 
     def GetProvisionInfo(self, request, context):
         info = beam_provision_api_pb2.ProvisionInfo(runner_capabilities=["a", "b"])
-        info.pipeline_options.update({"beam:option:s3_endpoint_url:v1": "http://s3"})
+        info.pipeline_options.update(OPTIONS)
         return beam_provision_api_pb2.GetProvisionInfoResponse(info=info)
 
     def Logging(self, requests, context):
-        for _ in requests:
-            pass
+        for request in requests:
+            self.logged += [entry.message for entry in request.log_entries]
         yield from ()
 
     def Control(self, responses, context):
@@ -141,8 +150,11 @@ def test_workers_of_task_managers_that_number_them_alike_live_and_end_apart():
         assert (other / "cmdline").read_text().split("\0")[0] == sys.executable
         variables = dict(re.findall(r"(\w+)=([^\0]*)\0", (other / "environ").read_text()))
         options = json.loads(variables["PIPELINE_OPTIONS"])
-        assert options == {"beam:option:s3_endpoint_url:v1": "http://s3"}
+        assert options == OPTIONS
         assert variables["RUNNER_CAPABILITIES"] == "a b"
+        # They are not logged: keys may be among them.
+        until(lambda: any("harness starting" in line for line in second.logged))
+        assert [line for line in second.logged if "a-secret" in line] == []
 
         first.stop_worker("1-1")
         assert (living(one), living(other)) == (False, True)
