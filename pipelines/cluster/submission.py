@@ -1,10 +1,11 @@
 """Runs the graph of a job on a cluster: submits it, watches it, cancels it if that is asked."""
 
 import contextlib
+import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,19 @@ _POOL = "localhost:50000"
 _CHECKPOINTS, _EVERY = "--checkpointing_interval", 10_000  # milliseconds
 _BUNDLES = "--max_bundle_time_mills"
 _STEP = 0.2  # seconds between two looks at the job
+_LOST = 60.0  # seconds without the job after which it is given up
 _AFTER_CANCEL = 4.0  # seconds for the job to be gone
 _ASKED = 1.0  # seconds for which an answer of the cluster about the job holds
+
+
+@contextlib.contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Have temporary files made there meanwhile: Beam leaves what it submits where they are."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 class Cluster:
@@ -125,7 +137,8 @@ class Cluster:
         try:
             pipeline = beam.Pipeline(runner=self._runner(), options=self.options)
             build(pipeline)
-            result = self._told(pipeline.run)
+            with _temporary_files_in(self._folder):
+                result = self._told(pipeline.run)
             self._doing = ""
             state = self._watched(result, stop)
         finally:
@@ -156,7 +169,7 @@ class Cluster:
 
     def _watched(self, result: Any, stop: Callable[[], bool]) -> str:
         """Return the last state of the job, which is cancelled once `stop` returns true."""
-        cancelled = False
+        cancelled, seen, answered = False, False, time.monotonic()
         while True:
             state: str = self._told(lambda: result.state)
             if PipelineState.is_terminal(state):
@@ -166,6 +179,16 @@ class Cluster:
                 self._doing = "cancelling the job"
                 with contextlib.suppress(grpc.RpcError):
                     result.cancel()
+            if self._flink is not None:
+                if self.job() is not None:
+                    seen, answered = True, time.monotonic()
+                elif seen and time.monotonic() - answered > _LOST:
+                    raise ClusterFailed(
+                        f"the cluster at {redact(self._flink.master)} has not told of the job "
+                        f"{self.name} for {_LOST:.0f} seconds: its JobManager is gone, or has "
+                        "begun anew without the job; what was committed is stored, and the same "
+                        "command goes on once the cluster is there"
+                    )
             time.sleep(_STEP)
         if cancelled and self._flink is not None:
             # The job server says so before the cluster has heard of it.

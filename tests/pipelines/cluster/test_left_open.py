@@ -1,0 +1,59 @@
+"""A run whose process was killed is closed with what its job had committed in the end."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from fixfeed.io.ledger.source import Source
+from fixfeed.io.sql.open import open_store
+from fixfeed.pipelines.cluster.left_open import close_left_open
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.parser import parse_block
+from tests.transforms.fix.messages import encode
+
+MESSAGE = encode([(35, b"0"), (49, b"A"), (56, b"B")])
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A database with a run on a cluster that has stored two messages, and one of this machine."""
+    uri = f"sqlite:///{tmp_path}/a.db"
+    store = open_store(uri, counted_for="killed")
+    store.prepare()
+    store.keep_counts()
+    store.begin_run("1", {"cluster": {"run": "killed", "master": "m", "job": "fixfeed-killed"}})
+    store.begin_run("1", {"rules": "of this machine"})
+    source = store.register([Source("k", "file", "day.log")], rules="r")["k"].source_id
+    batch = parse_block(Block("k", 0, MESSAGE * 2))
+    store.write([(source, batch)], rules="r", replace=False)
+    yield store
+    store.close()
+
+
+def ended(store):
+    return store.query("select run_id, ended, counts from runs order by run_id")
+
+
+def test_a_run_is_left_open_while_its_job_runs(store):
+    before = ended(store)
+    close_left_open({"a": store}, SimpleNamespace(run="mine", is_over=lambda _: False))
+    assert ended(store) == before
+    assert store.counted("killed")
+
+
+def test_a_run_is_closed_with_its_counts_once_its_job_is_over(store):
+    asked = []
+    cluster = SimpleNamespace(run="mine", is_over=lambda about: not asked.append(about["job"]))
+    close_left_open({"a": store}, cluster)
+    (_, how, counts), (_, other, _) = ended(store)
+    assert asked == ["fixfeed-killed"]
+    assert how.startswith("its process was killed")
+    assert '"stored":2' in counts
+    assert other is None
+    assert store.counted("killed") == {}
+
+
+def test_a_run_does_not_close_itself(store):
+    before = ended(store)
+    close_left_open({"a": store}, SimpleNamespace(run="killed", is_over=lambda _: True))
+    assert ended(store) == before

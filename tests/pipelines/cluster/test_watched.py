@@ -1,0 +1,88 @@
+"""A job on a cluster is watched: it is cancelled when the run is to stop, and given up if lost."""
+
+import grpc
+import pytest
+
+from fixfeed.pipelines.cluster import submission
+from fixfeed.pipelines.cluster.flink import FlinkJob
+from fixfeed.pipelines.cluster.trouble import ClusterFailed
+from fixfeed.pipelines.settings import Settings
+
+
+class Flink:
+    """A cluster that tells of the job as often as it is told to, and then no more."""
+
+    master = "http://h:8081"
+
+    def __init__(self, answers):
+        self.answers = [FlinkJob("1", state) for state in answers]
+        self.cancelled = []
+
+    def job(self, _name, _since):
+        return self.answers.pop(0) if self.answers else None
+
+    def cancel(self, job):
+        self.cancelled.append(job)
+
+    def wait_until_over(self, *_):
+        assert self.cancelled == ["1"]
+
+
+class Result:
+    """What Beam returns of a job: its state, each time it is asked."""
+
+    def __init__(self, *states):
+        self.states = list(states)
+        self.cancelled = False
+
+    @property
+    def state(self):
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    def cancel(self):
+        self.cancelled = True
+        self.states = ["CANCELLED"]
+
+
+@pytest.fixture
+def watched(tmp_path, monkeypatch):
+    """Return what watches a job, on a cluster that tells of it so often; and the cluster."""
+    for name in ("_STEP", "_ASKED", "_LOST"):
+        monkeypatch.setattr(submission, name, 0.0)
+
+    def make(*answers):
+        settings = Settings(runner="FlinkRunner", beam=("--flink_master=h:8081",))
+        cluster = submission.Cluster(settings, tmp_path)
+        cluster._flink = Flink(answers)
+        return cluster, cluster._flink
+
+    return make
+
+
+def test_a_job_that_the_cluster_tells_nothing_of_any_more_is_given_up(watched):
+    cluster, _ = watched("RUNNING", "RUNNING")
+    with pytest.raises(ClusterFailed, match="cluster at http://h:8081 has not told of the job fix"):
+        cluster._watched(Result("RUNNING"), lambda: False)
+
+
+def test_a_job_that_is_not_there_yet_is_waited_for(watched):
+    cluster, _ = watched()
+    assert cluster._watched(Result("RUNNING", "RUNNING", "DONE"), lambda: False) == "DONE"
+
+
+def test_a_job_is_cancelled_by_the_cluster_too_as_the_job_server_is_told_before_it(watched):
+    cluster, flink = watched(*["RUNNING"] * 5)
+    result = Result("RUNNING")
+    assert cluster._watched(result, lambda: True) == "CANCELLED"
+    assert result.cancelled
+    assert flink.cancelled == ["1"]
+
+
+def test_a_job_server_that_is_gone_is_told_with_the_state_of_the_job(watched):
+    cluster, _ = watched("RUNNING")
+    gone = grpc.RpcError("Socket closed")
+    with pytest.raises(ClusterFailed, match=r"does not answer any more: Socket.*job is RUNNING"):
+        cluster._watched(Result(gone), lambda: False)
