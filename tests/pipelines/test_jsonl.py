@@ -2,7 +2,6 @@
 
 import random
 import subprocess
-import sys
 
 import orjson
 import pytest
@@ -12,6 +11,7 @@ from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.framing.borders import endings, last_border
 from fixfeed.transforms.fix.parser import parse_block
+from tests.pipelines.jobs import FIXFEED, printed
 from tests.transforms.fix.messages import random_log
 from tests.transforms.fix.test_envelope import one_by_one
 
@@ -20,10 +20,9 @@ LOG = random_log(random.Random(7), 300, mutated=0.1, delimiter=b"|")
 
 def fixfeed(*arguments, cwd, expected=0):
     """Run the job; return its standard output and standard error."""
-    command = [sys.executable, "-m", "fixfeed", "--json", "--quiet", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True)
-    assert done.returncode == expected, done.stderr.decode()
-    return done.stdout, done.stderr
+    code, out, err = printed("--json", "--quiet", *arguments, cwd=cwd)
+    assert code == expected, err.decode()
+    return out, err
 
 
 def whole(data):
@@ -73,7 +72,9 @@ def test_a_file_gets_every_message_once_over_many_partial_runs(tmp_path):
 def test_standard_output_gets_every_line_in_every_run_and_standard_error_the_summary(tmp_path):
     (tmp_path / "day.log").write_bytes(LOG)
     for _ in range(2):
-        lines, errors = fixfeed("--input", "day.log", "--output", "jsonl:-", cwd=tmp_path)
+        words = ["--json", "--quiet", "--input", "day.log", "--output", "jsonl:-"]
+        done = subprocess.run([*FIXFEED, *words], cwd=tmp_path, capture_output=True, check=True)
+        lines, errors = done.stdout, done.stderr
         failures = (tmp_path / "fixfeed.failures.jsonl").read_bytes()
         messages, failed = whole(LOG)
         assert stored(lines, failures) == (sorted(messages), sorted(failed))

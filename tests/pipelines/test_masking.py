@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from tests.pipelines.jobs import printed
 from tests.transforms.fix.messages import encode
 
 SECRET = b"s3cr3t"
@@ -148,11 +149,9 @@ def test_no_secret_is_in_any_file_that_a_run_makes(tmp_path, select):
     assert raw == (expected,)
     assert select(uri, "select count(*) from messages where defects like '%sum%'") == [(1,)]
 
-    done = subprocess.run(
-        [sys.executable, "-m", "fixfeed.pipelines.failures", uri], capture_output=True, check=True
-    )
-    assert b"|553=*******|554=*******|" in done.stdout
-    assert SECRET[:4] not in done.stdout
+    _, out, _ = printed("failures", uri)
+    assert b"|553=*******|554=*******|" in out
+    assert SECRET[:4] not in out
 
 
 def hashes(folder, key, select):

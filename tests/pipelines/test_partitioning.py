@@ -1,8 +1,6 @@
 """A run that would make very many files warns before it makes them, and goes on."""
 
 import itertools
-import subprocess
-import sys
 
 import orjson
 import pytest
@@ -12,6 +10,7 @@ from fixfeed.pipelines.partitioning import MANY, expected_files
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.recipe import Rules
 from fixfeed.pipelines.settings import Settings
+from tests.pipelines.jobs import printed
 from tests.transforms.fix.messages import encode
 
 
@@ -67,10 +66,9 @@ def test_the_number_of_files_is_estimated_within_a_fifth(folder, logs, names, op
 
 
 def job(*arguments, cwd):
-    words = [sys.executable, "-m", "fixfeed", "--json", *map(str, arguments)]
-    done = subprocess.run(words, cwd=cwd, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
-    return orjson.loads(done.stdout), done.stderr.decode()
+    code, out, err = printed("--json", *arguments, cwd=cwd)
+    assert code == 0, err.decode()
+    return orjson.loads(out), err.decode()
 
 
 def test_very_many_files_are_noted_on_standard_error_and_in_the_summary(tmp_path):

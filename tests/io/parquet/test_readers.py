@@ -32,7 +32,8 @@ from tests.io.parquet.test_sink import (
     register,
 )
 from tests.io.parquet.test_sink import write as write_without_claim
-from tests.pipelines.test_fixfeed import fixfeed, log
+from tests.pipelines.jobs import fixfeed
+from tests.pipelines.test_fixfeed import log
 
 
 @pytest.fixture
