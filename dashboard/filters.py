@@ -7,6 +7,7 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.markup.text import markdown
@@ -81,21 +82,28 @@ def parse_time(text: str, newest: datetime.datetime | None) -> datetime.datetime
     )
 
 
-def keep_filters() -> None:
-    """Keep the filters for a next page that comes without them; to be called before all else.
+def keep_filters(page: str) -> None:
+    """Keep the filters for a page that comes without them; to be called right after st.navigation.
 
     Streamlit's script in the browser gives the next page only those parameters of the address whose
     widgets it has drawn already: a click while the first page loads would lose the others. What a
     person has cleared stays so, and on the way back and forth the address alone counts.
     """
     kept = st.session_state.setdefault("filters", {})
+    turned = st.session_state.get("page") not in (None, page)
+    st.session_state["page"] = page
+    context = get_script_run_ctx()
+    turned = turned and context is not None and not context.is_history_navigation
+    lost = {}
     for name, many in _FILTERS.items():
-        if name in st.session_state:
-            kept[name] = st.session_state[name]
-        elif name in st.query_params:
-            kept[name] = st.query_params.get_all(name) if many else st.query_params[name]
-        elif name in kept:
-            st.session_state[name] = kept[name]
+        value = st.session_state.get(name, kept.get(name))
+        if name in st.query_params:
+            value = st.query_params.get_all(name) if many else st.query_params[name]
+        elif turned and value:
+            lost[name] = st.session_state[name] = value
+        kept[name] = value
+    if lost:
+        st.query_params.update(lost)
 
 
 def filter_row() -> View:

@@ -36,7 +36,6 @@ def main() -> None:
     """Show the page that the address names."""
     # Without a file of its own the icon would be asked for from elsewhere.
     st.set_page_config(page_title="fixfeed", page_icon=str(HOME.parent / "icon.png"), layout="wide")
-    keep_filters()
     pages = [
         st.Page(
             HOME / f"{name}.py",
@@ -47,6 +46,7 @@ def main() -> None:
         for name, title, icon in PAGES
     ]
     page = st.navigation(pages, position="top")
+    keep_filters(page.url_path)
     st.html(f"<style>{style()}{_LAYOUT}</style>")
     try:
         opened.database().check()

@@ -53,6 +53,13 @@ def page(view: View) -> None:
         f"p{share} {duration(latency.percentile(rows, share / 100))}" for share in _SHARES
     )
     st.markdown(f"**{requests:,} requests, {named}: {told}**")
+    others = ", ".join(
+        f"{row['clock']} {row['requests']:,}"
+        for row in there
+        if row["kind"] == kind and row["clock"] != clock
+    )
+    if others:
+        st.caption(f"By other clocks: {others}.")
     below = sum(row["requests"] for row in rows if row["up_to"] < 0)
     if below:
         st.warning(

@@ -189,3 +189,5 @@ def test_a_latency_names_its_clock(opened, sample_sqlite):
     titles = [one.value for one in shown.subheader]
     assert titles
     assert all(title.endswith("by the clock: sent") for title in titles)
+    (others,) = [one.value for one in shown.caption if one.value.startswith("By other clocks: ")]
+    assert re.fullmatch(r"By other clocks: (captured[a-z ]* [\d,]+(, |\.))+", others)
