@@ -12,7 +12,7 @@ __all__ = ["GatewayMetrics"]
 
 
 class GatewayMetrics:
-    """Counts what happens at the listeners of a gateway (`io.live.gateway.Observer`)."""
+    """Counts what happens at the listeners of a gateway (`io.live.connection.Observer`)."""
 
     def __init__(self, listeners: Iterable[str]):
         """Begin with nothing, at these listeners."""

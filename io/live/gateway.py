@@ -5,7 +5,6 @@ written are synced together, and then their bytes are named in the index, for re
 """
 
 import asyncio
-import errno
 import socket
 import ssl
 import time
@@ -14,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
+from fixfeed.io.live.connection import Connection, Observer, now
 from fixfeed.io.live.lacking import (
     FULL,
     NO_FILES,
@@ -30,7 +29,7 @@ from fixfeed.io.live.recovery import recover
 from fixfeed.io.live.spool import PRIVATE, Kind, connection_name
 from fixfeed.io.live.writing import SEGMENT, Group, SpoolWriter
 
-__all__ = ["Gateway", "Observer"]
+__all__ = ["Gateway"]
 
 _GROUP = 0.004  # seconds in which writes are gathered before they are synced
 _SYNCING = 8  # threads; the syncs of a file system that go on at once become one
@@ -40,30 +39,6 @@ _LAST = 0.1  # seconds in which what has come is taken still when the gateway en
 _PATIENCE = 5.0  # seconds for an earlier gateway to end
 _HANDSHAKE = 10.0  # seconds for a peer to begin TLS
 _SAY_AGAIN = 10.0  # seconds between two sentences about refused peers
-_LARGEST = 1 << 40  # a source has no more positions
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
-
-
-class Observer(Protocol):
-    """Is told what happens at a listener, which is named by its text."""
-
-    def opened(self, listener: str) -> None:
-        """A connection was accepted."""
-
-    def closed(self, listener: str) -> None:
-        """A connection is over."""
-
-    def refused(self, listener: str) -> None:
-        """A connection was refused."""
-
-    def received(self, listener: str, octets: int) -> None:
-        """So many bytes have come."""
-
-    def paused(self, paused: bool) -> None:
-        """Nothing is read from now on, as there is no room; or it is read again."""
 
 
 class Gateway:
@@ -93,9 +68,9 @@ class Gateway:
         self._segment = segment
         self._locks: list[Lock] = []
         self._sockets: list[tuple[Listener, socket.socket]] = []
-        self._open: dict[str, set[_Connection]] = {one.text: set() for one in listeners}
+        self._open: dict[str, set[Connection]] = {one.text: set() for one in listeners}
         self._pending: Counter[str] = Counter()  # connections that begin TLS
-        self._dirty: set[_Connection] = set()
+        self._dirty: set[Connection] = set()
         self._written = asyncio.Event()
         self._stopped = asyncio.Event()
         self._room = asyncio.Event()
@@ -124,7 +99,7 @@ class Gateway:
             except OSError as error:
                 raise CannotListen(cannot_write(address, error)) from error
             listener.tls()
-            one = self._bind(listener)
+            one = listener.bound(_PATIENCE)
             self._sockets.append((listener, one))
             port = one.getsockname()[1]
             listening.append(listener.text.removesuffix(str(listener.port)) + str(port))
@@ -146,28 +121,6 @@ class Gateway:
         self._locks.append(lock)
         recover(address, lock, self.say)
         lock.note_boot()
-
-    @staticmethod
-    def _bind(listener: Listener) -> socket.socket:
-        until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                family, kind, number, _, where = socket.getaddrinfo(
-                    listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-                )[0]
-                one = socket.socket(family, kind, number)
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                one.bind(where)
-                one.listen(1024)
-                one.setblocking(False)
-                return one
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or time.monotonic() >= until:
-                    raise CannotListen(
-                        f"cannot listen to {listener.text}: {error.strerror}; name an address of "
-                        "this machine and a port that is free, such as tcp://0.0.0.0:9876"
-                    ) from error
-                time.sleep(0.1)
 
     async def run(self) -> None:
         """Receive until `stop` is called; when it returns, all that was received is on disk.
@@ -212,7 +165,7 @@ class Gateway:
         """Whether the disk is full, or no more files may be open, so that nothing is read."""
         return not self._room.is_set()
 
-    def _all(self) -> list["_Connection"]:
+    def _all(self) -> list[Connection]:
         return [one for group in self._open.values() for one in group]
 
     def _held(self) -> int:
@@ -269,7 +222,7 @@ class Gateway:
         timeouts = {"ssl_handshake_timeout": _HANDSHAKE, "ssl_shutdown_timeout": 1.0}
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: _Connection(self, listener, host, port),
+                lambda: Connection(self, listener, host, port),
                 peer,
                 ssl=context,
                 **(timeouts if context else {}),
@@ -293,7 +246,7 @@ class Gateway:
                 self.say(one + (f" ({count:,} times)" if count > 1 else ""))
             self._refused.clear()
 
-    def begun(self, connection: "_Connection") -> None:
+    def begun(self, connection: Connection) -> None:
         """Count a connection."""
         self._open[connection.listener.text].add(connection)
         if self.observer:
@@ -304,18 +257,18 @@ class Gateway:
     def writer(self, listener: Listener, host: str, port: int) -> SpoolWriter:
         """Return the writer of a new connection."""
         address = self._spool / listener.folder
-        received = _now()
+        received = now()
         while (folder := address / connection_name(received, host, port)).exists():
             received += 1
         return SpoolWriter(folder, begin=self._begin, segment=self._segment)
 
-    def over(self, connection: "_Connection") -> None:
+    def over(self, connection: Connection) -> None:
         """Count a connection no more."""
         self._open[connection.listener.text].discard(connection)
         if self.observer:
             self.observer.closed(connection.listener.text)
 
-    def was_written(self, connection: "_Connection") -> None:
+    def was_written(self, connection: Connection) -> None:
         """Have what was written to a connection synced."""
         self._dirty.add(connection)
         self._written.set()
@@ -429,79 +382,6 @@ class Gateway:
                 idle = connection.listener.idle
                 if idle is not None and now - connection.heard >= idle and not self.is_full:
                     connection.close(Kind.IDLE)
-
-
-class _Connection(asyncio.Protocol):
-    """A connection of a gateway."""
-
-    def __init__(self, gateway: Gateway, listener: Listener, host: str, port: int):
-        self.listener = listener
-        self.heard = time.monotonic()
-        self.is_over = False
-        self._gateway = gateway
-        self._peer = host, port
-        self._why: Kind | None = None
-        self._writer: SpoolWriter | None = None
-
-    @property
-    def writer(self) -> SpoolWriter:
-        """Writes what was received; there is one once something was."""
-        if self._writer is None:
-            self._writer = self._gateway.writer(self.listener, *self._peer)
-        return self._writer
-
-    @property
-    def is_removed(self) -> bool:
-        """Whether its folder was removed from the spool."""
-        return self._writer is not None and self._writer.is_removed
-
-    @property
-    def text(self) -> str:
-        """What it is, for people."""
-        host, port = self._peer
-        return f"the connection from {host}:{port} to {self.listener.text}"
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._gateway.begun(self)
-
-    def data_received(self, data: bytes) -> None:
-        self.heard = time.monotonic()
-        if self._gateway.observer:
-            self._gateway.observer.received(self.listener.text, len(data))
-        self._write(lambda: self.writer.append(data, _now()))
-        if self.writer.position + len(data) >= _LARGEST - (1 << 20):
-            self.close(Kind.FULL)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.is_over = True
-        self._gateway.over(self)
-        if self._writer is not None:
-            kind = self._why or (Kind.RESET if error else Kind.CLOSED)
-            self._write(lambda: self.writer.end(kind, _now()))
-
-    def _write(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except OSError as error:
-            self._gateway.not_written(error)
-        self._gateway.was_written(self)
-
-    def close(self, why: Kind) -> None:
-        """End it, for this reason."""
-        self._why = self._why or why
-        self._transport.abort()
-
-    def pause(self) -> None:
-        """Read nothing more."""
-        with suppress(RuntimeError):  # it ends already
-            self._transport.pause_reading()
-
-    def resume(self) -> None:
-        """Read on."""
-        with suppress(RuntimeError):
-            self._transport.resume_reading()
 
 
 def _synced(groups: Iterable[Group]) -> None:

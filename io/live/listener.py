@@ -1,7 +1,10 @@
 """An address that a gateway listens to, and whom it lets in."""
 
+import errno
 import ipaddress
+import socket
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,3 +88,28 @@ class Listener:
                 "password"
             ) from error
         return context
+
+    def bound(self, patience: float) -> socket.socket:
+        """Return a socket that listens at the address. Raises `CannotListen`.
+
+        An earlier gateway is waited for, for so many seconds.
+        """
+        until = time.monotonic() + patience
+        while True:
+            try:
+                family, kind, number, _, where = socket.getaddrinfo(
+                    self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                )[0]
+                one = socket.socket(family, kind, number)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                one.bind(where)
+                one.listen(1024)
+                one.setblocking(False)
+                return one
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() >= until:
+                    raise CannotListen(
+                        f"cannot listen to {self.text}: {error.strerror}; name an address of "
+                        "this machine and a port that is free, such as tcp://0.0.0.0:9876"
+                    ) from error
+                time.sleep(0.1)
