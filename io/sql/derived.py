@@ -127,5 +127,8 @@ def _derive_ahead(
                 return Done(messages, read_again)
             writing = thread.submit(_write, database, found, derivings)
             before, read_again = found, found.read_again
-            if found.part.rest:
-                written()  # the next part is of what is left
+            if found.part.rest:  # what is left comes next, under marks that were used before
+                if written() is None:
+                    return Done(messages, read_again, overtaken=True)
+                messages += found.part.messages
+                before = None

@@ -89,6 +89,24 @@ def test_all_messages_are_derived_in_parts_of_a_few(store):
     assert min(len(at_once["orders"]), len(at_once["executions"])) > 20
 
 
+def test_a_rebuild_takes_messages_in_their_order(store, monkeypatch):
+    write(store, LOG)
+    derived.derive(store)
+    with store.deriving():
+        derive_anew.start_over(store)
+    find, taken = derived.find, []
+
+    def found(*arguments):
+        part = find(*arguments)
+        taken.extend(part.part.stretches)
+        return part
+
+    monkeypatch.setattr(derived, "find", found)
+    derived.derive(store, at_once=40)
+    assert len(taken) > 3
+    assert taken == sorted(taken)
+
+
 def test_ids_that_come_again_and_again_are_read_a_few_times_alone(store, monkeypatch):
     line = LOG[0]
     read = []

@@ -49,7 +49,10 @@ class Execution:
 
 
 class Fills:
-    """The fills of an order, as its reports tell of them one after the other."""
+    """The fills of an order, as its reports tell of them one after the other.
+
+    `unknown` is whether a bust or correction names a report that is not there, once it is settled.
+    """
 
     def __init__(self, events: Events):
         """`events` has the reports."""
@@ -57,12 +60,8 @@ class Fills:
         self._known: dict[tuple[object, ...], Execution | None] = {}
         self._by_id: dict[str, Execution] = {}
         self._early: dict[str, list[tuple[Step, str]]] = {}
+        self.unknown = False
         self.all: list[Execution] = []
-
-    @property
-    def unknown(self) -> bool:
-        """Whether a bust or correction names a report that is not there."""
-        return bool(self._early)
 
     def tell(self, step: Step, kind: str) -> bool:
         """Take in a report; return whether it is new, not one that has come before."""
@@ -93,8 +92,11 @@ class Fills:
 
     def settle(self) -> None:
         """Take in corrections whose first report is not there: they count as what they say."""
-        for waiting in self._early.values():
-            for step, kind in waiting:
+        self.unknown = bool(self._early)
+        late = {self._events.exec_id[step.row] for all_ in self._early.values() for step, _ in all_}
+        # A correction of a correction counts in the place of that one, which comes first here.
+        for named in sorted(self._early, key=late.__contains__):
+            for step, kind in self._early.pop(named, ()):
                 if kind == CORRECTION:
                     self._add(step, kind)
 

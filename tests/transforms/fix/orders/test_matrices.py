@@ -163,3 +163,19 @@ def test_an_order_sent_again_is_a_copy_and_a_second_one_under_its_id_is_told():
     names = ("order_qty", "ord_status", "messages", "copies", "rejects", "problems")
     assert [found["X"][name] for name in names] == [10000, "0", 5, 1, 1, "duplicate_cl_ord_id"]
     assert [found["Y"][name] for name in names] == [15000, None, 1, 0, 0, None]
+
+
+def test_corrections_of_corrections_count_once_where_the_first_report_is_not_there():
+    def corrected(number, exec_id, reference, quantity):
+        state = [(37, b"O"), (11, b"X"), (150, b"G"), (39, b"1"), (38, b"10000")]
+        changed = [(17, exec_id), (19, reference), (32, quantity), (31, b"10"), (14, quantity)]
+        return sent(number, False, b"8", *state, *changed)
+
+    rows = [corrected(3, b"E3", b"E2", b"300"), corrected(2, b"E2", b"E1", b"200")]
+    for order in (rows, rows[::-1]):
+        found = derive(one(*order))
+        assert [(row["exec_id"], row["stands"]) for row in found["executions"].to_pylist()] == [
+            ("E2", False),
+            ("E3", True),
+        ]
+        assert found["orders"]["cum_qty"].to_pylist() == [300]
