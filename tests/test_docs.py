@@ -116,7 +116,6 @@ ELSEWHERE = {
     ),
     "fixfeed gateway tcp://0.0.0.0:9876 --metrics-port 9465": "tests/pipelines/test_endpoint.py",
     "fixfeed worker-pool": "tests/pipelines/worker_pool",
-    "mvn -q -B package -f tests/services/flink/pom.xml": "tests/services/install_services.sh",
     "make flink": "serves until it is stopped; tests/flink has its cluster",
     "pip install 'fixfeed[tracing]'": "requirements.txt, whose extra has it",
     "python tools/build_grafana.py": "tests/tools/test_build_grafana.py",

@@ -1,5 +1,7 @@
 """Orders as pages list them, against the table read whole."""
 
+import re
+
 import pytest
 
 from fixfeed.dashboard.queries import orders
@@ -148,6 +150,6 @@ def test_one_order_is_read_by_keys(day, all_orders):
         orders.find(day, "CRET-000001")
         orders.order(day, all_orders[0]["order_key"])
     for plan in plans:
-        for word in ("SCAN orders", "SCAN m", "SCAN executions", "Seq Scan on messages"):
-            assert word not in plan
+        assert not re.search(r"SCAN (?!json_each)", plan)  # SQLite: a whole table
+        assert "Seq Scan on messages" not in plan
         assert "Seq Scan on order" not in plan
