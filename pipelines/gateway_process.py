@@ -13,13 +13,12 @@ from fixfeed.io.live.listener import Listener
 from fixfeed.pipelines.counters import died
 from fixfeed.pipelines.log import for_children
 from fixfeed.pipelines.option import UsageError
-from fixfeed.pipelines.python_command import python_command
+from fixfeed.pipelines.python_command import end_by_input, python_command
 
 __all__ = ["GatewayProcess"]
 
 _START = "from fixfeed.pipelines.gateway import of_a_job; of_a_job()"
 _AGAIN = 1.0  # seconds until it is started again
-_PATIENCE = 5.0  # seconds for it to end
 
 
 class GatewayProcess:
@@ -44,15 +43,8 @@ class GatewayProcess:
         self._over.set()
         with self._lock:
             process = self._process
-            assert process.stdin
             assert process.stdout
-            with suppress(OSError):
-                process.stdin.close()
-            try:
-                process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end_by_input(process)
             process.stdout.close()
 
     def _start(self) -> None:

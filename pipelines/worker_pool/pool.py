@@ -9,7 +9,6 @@ import os
 import subprocess
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 
 import grpc
 from apache_beam.portability.api import (
@@ -22,12 +21,11 @@ from apache_beam.portability.api import (
 from google.protobuf import json_format, text_format
 
 from fixfeed.pipelines.log import for_children, say
-from fixfeed.pipelines.python_command import python_command
+from fixfeed.pipelines.python_command import end_by_input, python_command
 
 __all__ = ["Pool"]
 
 _START = "from fixfeed.pipelines.worker_pool.worker import main; main()"
-_PATIENCE = 5  # seconds for a worker to end
 _PROVISION = 20  # seconds for a runner to say what it has for a worker
 
 Worker = tuple[str, str]
@@ -108,14 +106,7 @@ class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
             process = self._workers.pop(worker, None)
         if process is None:
             return
-        assert process.stdin
-        with suppress(OSError):
-            process.stdin.close()
-        try:
-            process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_by_input(process)
 
 
 def _variables(request: beam_fn_api_pb2.StartWorkerRequest) -> dict[str, str]:
