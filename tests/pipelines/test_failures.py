@@ -69,7 +69,7 @@ def test_failures_in_every_kind_of_sink_are_printed_with_their_original_bytes(ur
     ("uri", "text"),
     [
         ("sqlite:///none.db", "there is no database at sqlite:///none.db"),
-        ("sqlite:///day.bd", "there is no database at sqlite:///day.bd; there is 'day.db'"),
+        ("sqlite:///dya.db", "there is no database at sqlite:///dya.db; there is 'day.db'"),
         ("sqlite:///none/day.db", "there is no folder"),
         ("sqlite:///folder", "is a folder"),
         ("sqlite:///empty.db", "holds no"),

@@ -295,7 +295,7 @@ def begun(command, folder):
         stderr=subprocess.PIPE,
         env=os.environ | {"TMPDIR": str(temporary)},
     )
-    while not list(temporary.glob("fixfeed-run-*/metrics/*.db")):
+    while not list(temporary.glob("fixfeed-run-*/metrics/sources.jsonl")):
         assert job.poll() is None, job.communicate()
         time.sleep(0.01)
     return job
