@@ -102,8 +102,8 @@ def test_compact_is_one_line_a_message_with_groups_in_brackets(shown):
         "NoPartySubIDs=1 [PartySubID=NY PartySubIDType=25(Location/desk)]] "
         "[PartyID=Q PartyIDSource=D(Proprietary/custom code)] Side=1(Buy) "
         "Price=1,5 ! bad_value: a value is none of its field's type\n"
-        f"day.log @ {LOG.index(BAD)} ! no_msg_type: "
-        "8=FIX.4.4|x=1|\\x1b[2J\n"
+        f"day.log @ {LOG.index(BAD)} ! no_msg_type: a message without MsgType (35), "
+        "or with one of more than 250 bytes: 8=FIX.4.4|x=1|\\x1b[2J\n"
         f"{head} A->B #7 Heartbeat\n"
     )
     assert shown("--compact", "day.log") == (0, expected, "")
