@@ -109,8 +109,10 @@ def test_a_click_on_the_next_page_while_the_first_one_loads_keeps_the_filters(vi
         "to": ["09:20"],
     }
     page.get_by_role("textbox", name="Search").fill("")
+    page.get_by_role("textbox", name="Search").press("Enter")
+    settled(page, r"/messages\?(?!.*q=).*from=")
     page.get_by_role("link", name="Orders").first.click()
-    page.wait_for_url(re.compile(r"/orders\?(?!.*q=).*from="))
+    settled(page, r"/orders\?(?!.*q=).*from=")
 
 
 def test_a_brush_over_the_bars_chooses_a_time(visit):
