@@ -1,7 +1,7 @@
 """A sink's memory of its sources: which stretches of each are done, and under which rules."""
 
 import errno
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ __all__ = [
     "gaps",
     "inside",
     "known",
+    "losses",
     "merged",
     "reprocessed_elsewhere",
     "settled",
@@ -296,6 +297,38 @@ def carved(
         (rules, *left, *ours, _inside(notes, left)),
         (rules, *right, *others, _inside(notes, right)),
     ]
+
+
+def losses(
+    rows: Sequence[Progress],
+    stretch: Stretch,
+    counted: Callable[[Stretch], tuple[int, int]],
+    *,
+    filtered: int,
+    skipped: int,
+) -> Iterator[tuple[Progress, tuple[int, int, int, int]]]:
+    """Yield the rows of progress that a replaced stretch overlaps, with the counts they lose there.
+
+    `counted` gives the messages and failures that are gone in a part of the stretch. `filtered` and
+    `skipped` are known of the whole alone: rows inside it lose all of theirs, the others the rest.
+
+    >>> rows = [("old", 0, 60, 5, 1, 0, 0, ""), ("old", 60, 80, 2, 1, 0, 0, "")]
+    >>> counts = {(40, 60): (1, 0), (60, 80): (2, 0)}
+    >>> [gone for _, gone in losses(rows, (40, 80), counts.get, filtered=1, skipped=0)]
+    [(1, 0, 0, 0), (2, 1, 0, 0)]
+    """
+    start, end = stretch
+    whole = [row for row in rows if start <= row[1] and row[2] <= end]
+    filtered -= sum(row[4] for row in whole)
+    skipped -= sum(row[6] for row in whole)
+    for row in rows:
+        messages, failures = counted((max(row[1], start), min(row[2], end)))
+        if row in whole:
+            yield row, (messages, row[4], failures, row[6])
+            continue
+        ours = max(0, min(filtered, row[4])), max(0, min(skipped, row[6]))
+        filtered, skipped = filtered - ours[0], skipped - ours[1]
+        yield row, (messages, ours[0], failures, ours[1])
 
 
 def _inside(notes: str, stretch: Stretch) -> str:

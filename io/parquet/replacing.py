@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fixfeed.io.ledger.keys import POSITION_BITS
-from fixfeed.io.ledger.ledger import Progress, Stretch, carved, inside
+from fixfeed.io.ledger.ledger import Progress, Stretch, carved, inside, losses
 
 __all__ = [
     "KEYS",
@@ -132,16 +132,20 @@ def progress_after(
     after: dict[int, list[Progress]] = {}
     for row, count in zip(progress, read, strict=True):
         source_id, _, start, end, *_, skipped, _ = row
-        messages, failures = (counted(table, source_id, (start, end)) for table in KEYS)
-        went = messages, max(0, count - messages), failures, skipped
+        rows = after.get(source_id, done.get(source_id, ()))
+        over = [part for part in rows if part[1] < end and start < part[2]]
+
+        def gone(stretch: Stretch, source_id: int = source_id) -> tuple[int, int]:
+            messages, failures = (counted(table, source_id, stretch) for table in KEYS)
+            return messages, failures
 
         def count_rows(stretch: Stretch, source_id: int = source_id) -> tuple[int, int, int, int]:
             return _counts(folder, source_id, stretch, emptied)
 
-        left: list[Progress] = []
-        for part in after.get(source_id, done.get(source_id, ())):
-            overlaps = part[1] < end and start < part[2]
-            left += carved(part, (start, end), went, count_rows) if overlaps else [part]
+        left = [part for part in rows if part not in over]
+        filtered = max(0, count - gone((start, end))[0])
+        for part, went in losses(over, (start, end), gone, filtered=filtered, skipped=skipped):
+            left += carved(part, (start, end), went, count_rows)
         after[source_id] = [*left, row[1:]]
     return after
 

@@ -17,6 +17,7 @@ from fixfeed.io.ledger.ledger import (
     check_protocol,
     check_witness,
     inside,
+    losses,
     reprocessed_elsewhere,
     settled,
 )
@@ -226,9 +227,22 @@ class Store(SqlLedger):
         take_away(self, start, end - 1)
         for table in self.table.children:
             self._delete(table, source_id, *stretch)
+        rows = overlapping(self.query, source_id, *stretch)
+        parts = [(max(row[1], stretch[0]), min(row[2], stretch[1])) for row in rows]
+        # Counted before they are gone, but not the usual stretch, which is of one row of progress.
+        found = {part: self._counted(source_id, part)[0] for part in parts if len(parts) > 1}
         messages = self._delete("messages", source_id, *stretch)
-        gone = messages, bisect_left(failed, end) - bisect_left(failed, start)
-        self._take(source_id, stretch, batch, gone)
+
+        def gone(part: Stretch) -> tuple[int, int]:
+            begin, stop = (bisect_left(failed, first_key(source_id) + at) for at in part)
+            return found.get(part, messages), stop - begin
+
+        # How many messages the old rules filtered out: they read as many messages as ours do.
+        filtered = max(0, batch.read - batch.failures.num_rows - messages)
+        for row, went in losses(rows, stretch, gone, filtered=filtered, skipped=batch.skipped):
+            self.query('delete from progress where source_id = ? and "end" = ?', source_id, row[2])
+            for left in carved(row, stretch, went, lambda part: self._counted(source_id, part)):
+                insert(self.query, source_id, left)
 
     def _delete(self, table: str, source_id: int, start: int, end: int) -> int:
         """Delete the rows of a stretch; return their number."""
@@ -238,24 +252,6 @@ class Store(SqlLedger):
             first_key(source_id) + start,
             first_key(source_id) + end,
         )
-
-    def _take(self, source_id: int, stretch: Stretch, batch: Batch, gone: tuple[int, int]) -> None:
-        """Take a stretch whose rows are deleted from the progress of the rules that made them.
-
-        `gone` counts its messages and failures.
-        """
-        messages, failures = gone
-        # How many messages the old rules filtered out: they read as many messages as ours do.
-        filtered = max(0, batch.read - batch.failures.num_rows - messages)
-        for row in overlapping(self.query, source_id, *stretch):
-            self.query('delete from progress where source_id = ? and "end" = ?', source_id, row[2])
-            for left in carved(
-                row,
-                stretch,
-                (messages, filtered, failures, batch.skipped),
-                lambda part: self._counted(source_id, part),
-            ):
-                insert(self.query, source_id, left)
 
     def _counted(self, source_id: int, stretch: Stretch) -> tuple[int, int, int, int]:
         """Return the counts of a stretch; filtered and skipped are 0, since they leave no rows."""

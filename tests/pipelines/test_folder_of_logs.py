@@ -403,3 +403,25 @@ def test_no_message_is_lost_or_doubled_whatever_happens_to_its_log(machine):
         machine,
         settings=settings(max_examples=EXAMPLES, stateful_step_count=25, deadline=None),
     )
+
+
+@pytest.mark.parametrize("machine", [LogsIntoSqlite, LogsIntoParquet])
+def test_a_stretch_that_is_stored_anew_is_taken_from_each_row_of_progress_that_it_overlaps(machine):
+    # Found by the test above: the log is cut otherwise than before, after a rotation.
+    state = machine()
+    state.first(beginning="banner")
+    state.run_and_be_killed(again=False, most=7, rules="B", seed=159)
+    state.grow(count=40, part=12, pick=200)
+    state.run_and_be_killed(again=False, most=7, rules="B", seed=148)
+    state.rotate(pick=0)
+    state.run_and_be_killed(again=False, most=0, rules="A", seed=302)
+    state.grow(count=17, part=40, pick=64)
+    state.grow(count=40, part=12, pick=200)
+    state.rotate(pick=143)
+    state.rotate(pick=458)
+    state.run_and_be_killed(again=False, most=8, rules="A", seed=192)
+    state.rotate(pick=385)
+    state.compress(pick=180)
+    state.grow(count=12, part=18, pick=290)
+    state.run_and_be_killed(again=True, most=8, rules="B", seed=390)
+    state.teardown()
