@@ -6,7 +6,6 @@ takes some microseconds: batch by batch they took as long as parsing (measured).
 
 import functools
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +14,9 @@ import numpy as np
 import orjson
 import prometheus_client
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fixfeed.io.commit import SetAside
-from fixfeed.io.ledger.counts import seen_in
+from fixfeed.io.ledger.counts import counts_of, seen_in
 from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.pipelines.counters import COUNTS, NEWEST, PROBLEMS, SOURCES, made_in
 from fixfeed.transforms.batch import Batch
@@ -101,31 +99,13 @@ class Committed:
         batches = [batch for batch, _ in committed]
         sizes = [batch.messages.num_rows for batch in batches]
 
-        def count(field: str, number: int, *labels: str) -> None:
-            metrics[COUNTS[field]].labels(self._sink, *labels).inc(number)
-
-        stored = sum(new for _, new in committed)
-        count("bytes", sum(map(_octets, batches)))
-        count("read", sum(batch.read for batch in batches))
-        count("stored", stored)
-        count("repeated", sum(sizes) - stored)
-        count("filtered", sum(batch.filtered for batch in batches))
-        count("skipped", sum(batch.skipped for batch in batches))
-        failures = [batch.failures["reason"] for batch in batches if batch.failures.num_rows]
-        for reason, number in _counted(failures):
-            count("failed", number, reason)
-        kinds: Counter[str] = Counter()
-        defects = (batch.messages["defects"] for batch in batches)
-        for found, number in _counted([one for one in defects if one.null_count < len(one)]):
-            for kind in found.split(","):
-                kinds[kind] += number
-        for kind, number in kinds.items():
-            count("defects", number, kind)
-        joined: Counter[str] = Counter()
-        for batch in batches:
-            joined.update(batch.joined)
-        for lookup, number in joined.items():
-            count("joined", number, lookup)
+        counts = counts_of(committed)
+        for field, name in COUNTS.items():
+            number = getattr(counts, field)
+            kinds = number.items() if isinstance(number, dict) else [(None, number)]
+            for kind, more in kinds:
+                labels = (self._sink,) if kind is None else (self._sink, kind)
+                metrics[name].labels(*labels).inc(more)
         _observe(metrics["fixfeed_batch_messages"].labels(self._sink), np.array(sizes, float))
         metrics["fixfeed_last_commit_timestamp_seconds"].labels(self._sink).set(now)
         if self._by_source:
@@ -176,18 +156,6 @@ class Committed:
         seen, failures = seen_in(batch)
         counts = [batch.messages.num_rows + batch.filtered, failures, batch.skipped]
         return [self._sink, batch.source, *counts, batch.start, seen]
-
-
-def _octets(batch: Batch) -> int:
-    return batch.end - batch.start if batch.octets is None else batch.octets
-
-
-def _counted(columns: Sequence[pa.Array]) -> list[tuple[str, int]]:
-    """Return each text in the columns and how often it is there."""
-    if not columns:
-        return []
-    found = pc.value_counts(pa.chunked_array(columns)).to_pylist()
-    return [(one["values"], one["counts"]) for one in found if one["values"]]
 
 
 def _joined(columns: Sequence[pa.Array]) -> pa.Array:

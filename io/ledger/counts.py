@@ -1,7 +1,7 @@
 """The counts of a sink, which account for everything that came in to it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fixfeed.io.ledger.ledger import Ledger, Stretch, inside
+from fixfeed.io.ledger.ledger import Ledger, Stretch, gaps, inside
 from fixfeed.transforms.batch import TRUNCATED, UNREADABLE, Batch
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "Counts",
     "Problem",
     "counts_of",
-    "counts_within",
+    "newly_counted",
     "seen_in",
 ]
 
@@ -135,26 +135,40 @@ class CountingLedger(Ledger, Protocol):
         """Forget what the run has counted."""
 
 
-def counts_of(batch: Batch, stored: int) -> Counts:
-    """Return the counts of a batch, of which `stored` messages are new to the sink."""
+def counts_of(committed: Sequence[tuple[Batch, int]]) -> Counts:
+    """Return the counts of batches, each with how many of its messages are new to the sink."""
+    batches = [batch for batch, _ in committed]
+    stored = sum(new for _, new in committed)
     kinds: Counter[str] = Counter()
-    for pair in pc.value_counts(batch.messages["defects"]).to_pylist():
-        for kind in (pair["values"] or "").split(","):
-            kinds[kind] += pair["counts"]
+    defects = (batch.messages["defects"] for batch in batches)
+    for found, number in _texts([one for one in defects if one.null_count < len(one)]):
+        for kind in found.split(","):
+            kinds[kind] += number
+    joined: Counter[str] = Counter()
+    for batch in batches:
+        joined.update(batch.joined)
+    failures = [batch.failures["reason"] for batch in batches if batch.failures.num_rows]
     return Counts(
-        bytes=batch.end - batch.start if batch.octets is None else batch.octets,
-        read=batch.read,
+        bytes=sum(
+            batch.end - batch.start if batch.octets is None else batch.octets for batch in batches
+        ),
+        read=sum(batch.read for batch in batches),
         stored=stored,
-        repeated=batch.messages.num_rows - stored,
-        filtered=batch.filtered,
-        skipped=batch.skipped,
-        failed={
-            pair["values"]: pair["counts"]
-            for pair in pc.value_counts(batch.failures["reason"]).to_pylist()
-        },
-        defects={kind: number for kind, number in kinds.items() if kind},
-        joined=dict(batch.joined),
+        repeated=sum(batch.messages.num_rows for batch in batches) - stored,
+        filtered=sum(batch.filtered for batch in batches),
+        skipped=sum(batch.skipped for batch in batches),
+        failed=dict(_texts(failures)),
+        defects=dict(kinds),
+        joined=dict(joined),
     )
+
+
+def _texts(columns: Sequence[pa.Array]) -> list[tuple[str, int]]:
+    """Return each text in the columns and how often it is there."""
+    if not columns:
+        return []
+    found = pc.value_counts(pa.chunked_array(columns)).to_pylist()
+    return [(one["values"], one["counts"]) for one in found if one["values"]]
 
 
 def seen_in(batch: Batch) -> tuple[str, int]:
@@ -164,7 +178,7 @@ def seen_in(batch: Batch) -> tuple[str, int]:
     return (details.most_common(1)[0][0] or "" if details else ""), details.total()
 
 
-def counts_within(batch: Batch, stored: int, stretches: Iterable[Stretch]) -> Counted:
+def _counts_within(batch: Batch, stored: int, stretches: Iterable[Stretch]) -> Counted:
     """Return what is counted of a batch, of which these stretches were not counted before.
 
     The messages that are `stored` lie in them. What is known of the batch as a whole alone, as how
@@ -193,4 +207,20 @@ def counts_within(batch: Batch, stored: int, stretches: Iterable[Stretch]) -> Co
             octets=octets,
         )
     problems = [(batch.end, batch.error)] if batch.error else []
-    return Counted(counts_of(batch, stored), seen_in(batch)[0], problems)
+    return Counted(counts_of([(batch, stored)]), seen_in(batch)[0], problems)
+
+
+def newly_counted(
+    batch: Batch, stored: int, done: Iterable[Stretch]
+) -> list[tuple[int, int, Counted]]:
+    """Return what a run counts of a batch, of which `done` are counted: start, end and counts.
+
+    Of several stretches the first has the counts of all. That of an unfinished end is empty.
+    """
+    if batch.provisional:
+        return [(batch.start, batch.start, _counts_within(batch, stored, []))]
+    left = gaps(done, batch.start, batch.end)
+    if not left:
+        return []
+    counted = [_counts_within(batch, stored, left), *(Counted() for _ in left[1:])]
+    return [(start, end, one) for (start, end), one in zip(left, counted, strict=True)]

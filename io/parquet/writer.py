@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from fixfeed.io.codes import codes_of_sessions, new_sessions
 from fixfeed.io.fsync import sync_all
-from fixfeed.io.ledger.counts import Counted, counts_within
+from fixfeed.io.ledger.counts import newly_counted
 from fixfeed.io.ledger.keys import POSITION_BITS
 from fixfeed.io.ledger.ledger import (
     Progress,
@@ -19,7 +19,6 @@ from fixfeed.io.ledger.ledger import (
     Stretch,
     check_protocol,
     check_witness,
-    gaps,
 )
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
 from fixfeed.io.parquet.files import (
@@ -188,16 +187,10 @@ class ParquetWriter(ParquetLedger):
         }
         for (source_id, batch), new in zip(batches, stored, strict=True):
             of_source = done.setdefault(source_id, [])
-            if batch.provisional:
-                one = counts_within(batch, 0, [])
-                found.append((run, source_id, batch.start, batch.start, one.text))
-                continue
-            left = gaps(of_source, batch.start, batch.end)
-            one = counts_within(batch, new, left) if left else Counted()
-            for start, end in left:
+            for start, end, one in newly_counted(batch, new, of_source):
                 found.append((run, source_id, start, end, one.text))
-                one = Counted()  # the first of them has the counts
-            of_source += left
+                if start < end:
+                    of_source.append((start, end))
         return found
 
     def _agree_on_columns(self, batches: Iterable[Batch]) -> None:

@@ -9,8 +9,7 @@ has the counts of a stretch of a source, as JSON; one whose stretch is empty has
 unfinished end, or of a place that could not be read, until it is read after all.
 """
 
-from fixfeed.io.ledger.counts import Counted, counts_within
-from fixfeed.io.ledger.ledger import gaps
+from fixfeed.io.ledger.counts import Counted, newly_counted
 from fixfeed.io.sql.database import Database
 from fixfeed.transforms.batch import Batch
 
@@ -38,11 +37,6 @@ def make(database: Database) -> None:
 def count(database: Database, run: str, source_id: int, batch: Batch, stored: int) -> None:
     """Count a batch of a source, of which `stored` messages are new, in its transaction."""
     at = run, source_id
-    if batch.provisional:
-        one = counts_within(batch, stored, [])
-        _delete(database, at, batch.start, batch.start + 1)
-        _insert(database, at, batch.start, batch.start, one)
-        return
     overlapping = database.query(
         'select start, "end" from run_counts where run = ? and source_id = ?'
         ' and "end" > ? and start < ? and start < "end"',
@@ -50,12 +44,11 @@ def count(database: Database, run: str, source_id: int, batch: Batch, stored: in
         batch.start,
         batch.end,
     )
-    left = gaps(overlapping, batch.start, batch.end)
-    if not left:
-        return
-    one = counts_within(batch, stored, left)
-    for start, end in left:
-        _delete(database, at, start, end)
+    for start, end, one in newly_counted(batch, stored, overlapping):
+        _delete(database, at, start, max(end, start + 1))
+        if start == end:
+            _insert(database, at, start, end, one)
+            continue
         before = database.query(
             'select start, counts from run_counts where run = ? and source_id = ? and "end" = ?'
             f' and start < "end"{_lock(database)}',
@@ -72,7 +65,6 @@ def count(database: Database, run: str, source_id: int, batch: Batch, stored: in
             )
             start, one = begin, Counted.read(text) + one
         _insert(database, at, start, end, one)
-        one = Counted()  # the first of them has the counts
 
 
 def _lock(database: Database) -> str:
