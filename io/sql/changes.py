@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.io.sql.derive_anew import derived_by
 from fixfeed.io.sql.derived_messages import in_stretches, own, read_messages, schema_of
+from fixfeed.io.sql.listed import listed
 from fixfeed.io.sql.to_derive import Part, next_part
 from fixfeed.transforms.derived import Changes, Derived, Replaced
 
@@ -19,13 +19,7 @@ __all__ = ["Found", "find"]
 
 _RANGES = 100  # stretches that are read at once; each query costs some tenths of a millisecond
 
-_SPANS = {
-    "sqlite": "select value ->> 0 as value, value ->> 1 as first, value ->> 2 as last"
-    " from json_each(?)",
-    "postgresql": "select value ->> 0 as value, (value ->> 1)::bigint as first,"
-    " (value ->> 2)::bigint as last from jsonb_array_elements(?)",
-}
-"""A list of [text, number, number] as rows."""
+_SPANS = {"value": "text", "first": "bigint", "last": "bigint"}
 
 
 class Found(NamedTuple):
@@ -160,17 +154,16 @@ class _Stored:
         if not spans.num_rows:
             return schema.empty_table()
         self._written()
-        given = orjson.dumps(
-            list(zip(*(one.to_pylist() for one in spans.columns), strict=True))
-        ).decode()
+        rows = zip(*(one.to_pylist() for one in spans.columns), strict=True)
+        given, value = listed(self._database.dialect, _SPANS, rows)
         same = f"from {table} n where n.{column} = s.value and n.{place}"
         return self._database.select(
             f"select {', '.join(f't.{name}' for name in schema.names)}"
-            f" from ({_SPANS[self._database.dialect]}) s join {table} t on t.{column} = s.value"
+            f" from ({given}) s join {table} t on t.{column} = s.value"
             f" and t.{place} >= coalesce((select max(n.{place}) {same} < s.first), s.first)"
             f" and t.{place} <= coalesce((select min(n.{place}) {same} > s.last), s.last)",
             schema,
-            given,
+            value,
         )
 
 
