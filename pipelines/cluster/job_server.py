@@ -130,11 +130,6 @@ class FlinkJobServer(JobServer):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)
 
-    @property
-    def lives(self) -> bool:
-        """Whether the process runs."""
-        return self._process is not None and self._process.poll() is None
-
     def _end_of_log(self) -> str:
         lines = self._log.read_text(errors="replace").split("\n") if self._log.exists() else []
         said = [line.strip() for line in lines if line.strip()]
