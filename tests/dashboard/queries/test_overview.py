@@ -97,15 +97,16 @@ def test_sessions_types_symbols_and_reasons(day, view, messages):
 
 
 def test_counts_are_read_from_the_index_by_minute(day, view):
+    # Of an hour: where a day is all there is, PostgreSQL may take the other index as well.
+    hour = replace(view, end=view.begin.replace(hour=10), begin=view.begin.replace(hour=9))
     with plans_of(day) as plans:
-        overview.counts(day, view)
-        overview.minutes(day, view)
+        overview.counts(day, hour)
+        overview.minutes(day, hour)
         overview.newest_minute(day)
-        overview.by_session(day, view)
+        overview.by_session(day, hour)
     assert len(plans) == 4
     for plan in plans:
-        # The other index has the minutes, too; PostgreSQL may take it where a day is all there is.
-        assert "minute_counts_minute" in plan or "Index Scan on minute_counts_msg_type" in plan
+        assert "minute_counts_minute" in plan
 
 
 def test_orders_of_a_time_are_read_from_their_index(day, view):

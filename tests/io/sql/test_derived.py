@@ -60,6 +60,14 @@ def content(store):
     }
 
 
+def made_anew(store):
+    """Derive all tables from the beginning, as --rebuild does; return their content."""
+    with store.deriving():
+        derive_anew.start_over(store)
+    derived.derive(store)
+    return content(store)
+
+
 def test_deriving_after_each_commit_gives_what_deriving_at_the_end_gives(store):
     random.Random(1).shuffle(lines := list(LOG))
     start = 0
@@ -144,10 +152,7 @@ def test_what_is_interrupted_is_done_again(store, monkeypatch):
     monkeypatch.undo()
     assert derived.derive(store) == len(LOG)
     interrupted = content(store)
-    with store.transaction():
-        derive_anew.start_over(store)
-    derived.derive(store)
-    assert content(store) == interrupted
+    assert made_anew(store) == interrupted
 
 
 def meanwhile(monkeypatch, act):
@@ -179,10 +184,7 @@ def test_what_is_stored_and_removed_while_a_part_is_found_out_is_derived_after_i
     assert derived.derive_part(store, 1000) == derived.Done(half, 0)
     derived.derive(store)
     told = content(store)
-    with store.transaction():
-        derive_anew.start_over(store)
-    derived.derive(store)
-    assert content(store) == told
+    assert made_anew(store) == told
 
 
 def test_a_part_is_found_out_again_if_somebody_else_derives_meanwhile(tmp_path, monkeypatch):
@@ -221,10 +223,7 @@ def test_a_part_is_found_out_again_if_somebody_else_derives_meanwhile(tmp_path, 
         assert derived.derive(store) == len(LOG) + 1
         assert len(content(store)["orders"]) == len(told["orders"])
         one = content(store)
-        with store.deriving():
-            derive_anew.start_over(store)
-        derived.derive(store)
-        assert content(store) == one
+        assert made_anew(store) == one
 
 
 def test_killed_at_any_moment_all_tables_are_those_of_the_messages(database):
@@ -237,10 +236,7 @@ def test_killed_at_any_moment_all_tables_are_those_of_the_messages(database):
         assert store.query("select count(*) from messages") == [(len(deriving_kills.LOG),)]
         assert to_derive.waiting(store) == 0
         killed = content(store)
-        with store.transaction():
-            derive_anew.start_over(store)
-        derived.derive(store)
-        assert content(store) == killed
+        assert made_anew(store) == killed
         assert len(killed["sequences"]) > 4
         assert counted(store) == there(store)
 
@@ -266,10 +262,7 @@ def test_reprocessing_leaves_what_a_fresh_load_with_the_new_rules_gives(store):
     write(store, LOG[half:], start=border, rules="new", replace=True, keep="8")
     derived.derive(store)
     replaced = content(store)
-    with store.transaction():
-        derive_anew.start_over(store)
-    derived.derive(store)
-    assert content(store) == replaced
+    assert made_anew(store) == replaced
     assert store.query("select count(*) from orders where has_beginning") == [(0,)]
     write(store, LOG[:half], rules="none", replace=True, keep="-")
     write(store, LOG[half:], start=border, rules="none", replace=True, keep="-")
