@@ -18,8 +18,9 @@ import psycopg2
 
 from tests.services.ports import free_port
 
-# The tests make many short-lived databases and need no durability; benchmarks keep it.
-_FAST = ["-c", "fsync=off", "-c", "full_page_writes=off"]
+# The tests make many short-lived databases and need no durability; benchmarks keep it. Nor may
+# statistics that come at any moment change the plans that tests look at.
+_FAST = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "autovacuum=off"]
 
 
 def _program(name: str) -> str:
