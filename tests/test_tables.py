@@ -189,7 +189,7 @@ def test_workers_end_with_whoever_reads(logs, end):
         if end == "kill":
             caller.kill()
         assert caller.communicate() == (b"", b"")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and any(map(is_alive, left)):
         time.sleep(0.05)
     assert not any(map(is_alive, left))

@@ -547,7 +547,7 @@ def test_the_command_answers_over_http_until_it_is_asked_to_stop(tmp_path):
             opener.open(f"{place}messages")
         assert "there is no database" in json.load(refused.value)["detail"]
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         lines = [json.loads(line) for line in process.stderr]
         assert [line["status"] for line in lines] == [200, 503, 503]
     finally:

@@ -105,16 +105,16 @@ def test_more_at_once_than_there_are_connections_wait_or_are_told_so(day):
 
         def ask():
             with database._connection(5):
-                running.wait(10)
-                running.wait(10)
+                running.wait(60)
+                running.wait(60)
 
         threads = [threading.Thread(target=ask) for _ in range(reading.CONNECTIONS)]
         for thread in threads:
             thread.start()
-        running.wait(10)
+        running.wait(60)
         kind, _ = trouble_of(lambda: database.rows("select 1 as one", seconds=0.1))
         assert kind is Kind.BUSY
-        running.wait(10)
+        running.wait(60)
         assert database.rows("select 1 as one") == [{"one": 1}]
         for thread in threads:
             thread.join()

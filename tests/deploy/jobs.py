@@ -79,4 +79,4 @@ def stream(folder, uri, watching):
         yield job
     finally:
         job.process.send_signal(signal.SIGTERM)
-        job.process.wait(30)
+        job.process.wait(60)

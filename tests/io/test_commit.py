@@ -394,7 +394,7 @@ def test_what_comes_while_a_commit_is_written_is_committed_together(tmp_path):
     class Slow(LinesOfCommits):
         def write(self, batches, **options):
             begun.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
             return super().write(batches, **options)
 
     run = Run(rules="r", seconds=0.0)
@@ -403,7 +403,7 @@ def test_what_comes_while_a_commit_is_written_is_committed_together(tmp_path):
     fn.setup()
     fn.start_bundle()
     fn.process(BATCHES[0])
-    assert begun.wait(10)
+    assert begun.wait(60)
     for one in BATCHES[1:5]:
         fn.process(one)  # it does not wait for the commit
     go_on.set()

@@ -125,7 +125,7 @@ def _files(process_id):
 
 def alive(process_ids):
     """Return the processes that still live after some seconds."""
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + 60
     while (left := [one for one in process_ids if Path(f"/proc/{one}").exists()]) and (
         time.monotonic() < deadline
     ):
@@ -133,7 +133,7 @@ def alive(process_ids):
     return left
 
 
-def told(job, code, *, within=10):
+def told(job, code, *, within=20):
     """Wait for a job; return its last sentence, which it reports in two ways."""
     begin = time.monotonic()
     output, errors = job.communicate(timeout=120)

@@ -55,7 +55,7 @@ class Process:
     def stopped(self):
         self.process.send_signal(signal.SIGTERM)
         out = self.process.stdout.read()
-        assert self.process.wait(20) == 0, self.lines
+        assert self.process.wait(60) == 0, self.lines
         return json.loads(out) if out else None
 
     def killed(self):

@@ -89,7 +89,7 @@ def test_a_gateway_of_its_own_gives_metrics(tmp_path):
         found = fetched(url_of(gateway))
     finally:
         gateway.process.terminate()
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(60) == 0
     own = {(name, labels) for name, labels in found if name.startswith("fixfeed")}
     assert names(own) == set(GATEWAY)
     assert all(found[one] == 0 for one in own)

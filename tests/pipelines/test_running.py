@@ -135,7 +135,7 @@ def test_a_second_signal_ends_a_job_at_once(tmp_path):
     job.send_signal(signal.SIGINT)
     time.sleep(0.5)
     job.send_signal(signal.SIGINT)
-    assert "by a second signal" in told(job, 5, within=4)
+    assert "by a second signal" in told(job, 5, within=7)
     assert alive(workers) == []
 
 
@@ -149,7 +149,7 @@ def test_a_signal_ends_a_job_waiting_for_standard_input(number, tmp_path):
     begin = time.monotonic()
     while job.poll() is None:  # its standard input stays open
         time.sleep(0.02)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 20
     output, _ = job.communicate()
     assert (job.returncode, json.loads(output)["exit_code"]) == (5, 5)
     assert list(temporary.iterdir()) == []
@@ -207,7 +207,7 @@ def test_a_signal_ends_a_job_that_plans_thousands_of_files(output, tmp_path):
     begin = time.monotonic()
     job.send_signal(signal.SIGTERM)
     job.communicate(timeout=60)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 20
     assert job.returncode in (0, 5)
 
 

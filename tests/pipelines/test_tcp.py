@@ -111,7 +111,7 @@ def test_a_full_disk_stops_reading_until_there_is_room(place):
     wait_until(lambda: any("has no room" in line for line in gateway.lines))
     assert not sent.wait(0.5)
     resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, limits)
-    assert sent.wait(20)
+    assert sent.wait(60)
     gateway.stopped()
     assert any("has room again" in line for line in gateway.lines)
     (connection,) = (path.parent for path in spool.glob("*/*/index"))

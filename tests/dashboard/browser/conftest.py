@@ -64,7 +64,7 @@ def running(uri, *options):
             yield re.search(r"http://\S+", server.stdout.readline())[0]
         finally:
             server.terminate()
-            assert server.wait(timeout=30) == 0
+            assert server.wait(timeout=60) == 0
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ class Followed:
     def read(self, seconds=0.6):
         """Read until nothing has come for so long; return what came."""
         before = len(self.blocks)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             block = self._feed.next(seconds)
             if block is None:

@@ -112,7 +112,7 @@ def test_nothing_comes_while_it_is_paused(tmp_path):
     with closing(Replay(tmp_path)) as replay:
         assert replay.read(1) == lines(0)
         replay.paused = True
-        for _ in range(8):
+        for _ in range(30):
             assert replay.feed.next(0.1) is None
         assert replay.feed.state == "paused at 2026-03-02 09:00:00 UTC"
         replay.paused = False
@@ -123,7 +123,7 @@ def test_nothing_comes_while_it_is_paused(tmp_path):
         "paused at 2026-03-02 09:00:00 UTC; the same signal lets it go on",
         "the replay goes on",
     ]
-    assert replay.feed.replayed.lateness.worst < 0.8
+    assert replay.feed.replayed.lateness.worst < 2.9
 
 
 def test_it_ends_at_once_when_it_is_stopped(tmp_path):
