@@ -135,11 +135,12 @@ class Framing(ABC):
         `data` is read.
         """
 
-    def end_of_source(self, data: bytes) -> int:
+    def end_of_source(self, data: bytes, *, grows: bool = True) -> int:
         """Return where the unfinished record begins in `data`, the last bytes of a source.
 
         `len(data)` if there is none. A record that may become another one when the source grows is
-        unfinished: it is kept as a failure, and read again then.
+        unfinished: it is kept as a failure, and read again then. With `grows` false nothing ever
+        follows, so a record that lacks no more than its last delimiter is whole.
         """
         return self.last_border(data)
 

@@ -226,7 +226,7 @@ class Partition:
         framing = self._protocol.sniff(value[:_HEAD])
         return (
             framing.layout == self._framing.layout
-            and framing.end_of_source(value) == len(value)
+            and framing.end_of_source(value, grows=False) == len(value)
             and framing.last_border(value + b"\n") == len(value) + 1
         )
 
@@ -238,7 +238,7 @@ class Partition:
         if len(data) > ROOM:
             source, place, room = self.identity.of_record(record.offsets[0]), 0, len(data)
         too_long = len(data) > self._longest
-        end = len(data) if too_long else framing.end_of_source(data)
+        end = len(data) if too_long else framing.end_of_source(data, grows=False)
         return Block(
             source.key,
             place,

@@ -82,9 +82,10 @@ class FixFraming(Framing):
         """See `Framing`."""
         return last_border(data, self.delimiter)
 
-    def end_of_source(self, data: bytes) -> int:
+    def end_of_source(self, data: bytes, *, grows: bool = True) -> int:
         """See `Framing`."""
-        end = last_border(data, self.delimiter, at_end=self.endings)
+        known = self.endings if grows else self.endings._replace(bare=True)
+        end = last_border(data, self.delimiter, at_end=known)
         begin = before_not_text(data, end, self.delimiter)
         # The last line of a message of several lines may look like one of those.
         return begin if begin < end and self.last_border(data[:begin]) == begin else end

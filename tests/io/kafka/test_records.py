@@ -112,6 +112,35 @@ def test_a_message_without_its_last_delimiter_is_whole_if_checksum_is():
 
 
 @pytest.mark.parametrize("delimiter", [b"|", b"^", b"^A", b"<SOH>"])
+def test_a_message_without_its_last_delimiter_is_whole_in_a_delimiter_of_its_own(delimiter):
+    bare = [message(number, delimiter).removesuffix(delimiter) for number in range(5)]
+    values = [one for number, last in enumerate(bare) for one in (message(number + 5), last)]
+    _, _, batches = read(records(*values))
+    messages, failures, _ = rows(batches)
+    assert sorted(messages["msg_seq_num"].to_pylist()) == list(range(10))
+    assert messages["defects"].null_count == 10
+    assert failures.num_rows == 0
+
+
+@pytest.mark.parametrize("others", [[], [message()]], ids=["alone", "among others"])
+def test_a_message_without_its_last_delimiter_is_whole_with_a_wrong_body_length_too(others):
+    wrong = message(2)[:-1].replace(b"9=", b"9=1", 1)
+    _, _, batches = read(records(*others, wrong))
+    messages, failures, _ = rows(batches)
+    assert messages["raw"].to_pylist()[-1] == wrong
+    assert failures.num_rows == 0
+
+
+@pytest.mark.parametrize("delimiter", [b"\x01", b"^", b"^A"])
+def test_a_message_cut_in_its_checksum_is_a_failure(delimiter):
+    cut = [message(2, delimiter).removesuffix(delimiter)[:-left] for left in (1, 2, 3, 4)]
+    _, _, batches = read(records(message(1), *cut))
+    messages, failures, _ = rows(batches)
+    assert messages["msg_seq_num"].to_pylist() == [1]
+    assert failures["raw"].to_pylist() == cut
+
+
+@pytest.mark.parametrize("delimiter", [b"|", b"^", b"^A", b"<SOH>"])
 def test_each_record_may_have_a_delimiter_of_its_own(delimiter):
     values = [message(1), *(message(n, delimiter) for n in range(2, 50)), message(50), message(51)]
     _, blocks, batches = read(records(*values))
