@@ -15,6 +15,7 @@ __all__ = [
     "FLUSH",
     "LARGEST_SOURCE",
     "LATEST",
+    "NO_KEY",
     "READING_REASONS",
     "ROUND",
     "TICK",
@@ -51,12 +52,14 @@ LARGEST_SOURCE = 1 << 40
 RECORD = 1 << 16
 """How many positions a record of a queue takes, unless the user names another number."""
 
+NO_KEY = "no_key"
 TOO_LARGE = "too_large"
 TOO_LONG = "too_long"
 TRUNCATED = "truncated"
 UNREADABLE = "unreadable"
 
 READING_REASONS = {
+    NO_KEY: "a message without a key, for a topic of Kafka that is compacted and takes none",
     TOO_LARGE: "a message that is larger than its topic of Kafka takes",
     TOO_LONG: "a piece of a message or line that is longer than --max-message",
     TRUNCATED: "the source ends inside a message; what follows makes it whole in a later run",

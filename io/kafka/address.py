@@ -32,6 +32,7 @@ _TOPIC = re.compile(rf"[a-zA-Z0-9._-]{{1,{_LONGEST}}}")
 _NAME = re.compile(r"[\w.-]+")
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
 _FILE = "properties"
+_SERVERS = {"bootstrap.servers", "metadata.broker.list"}
 _KNOWN = (
     "client.id",
     "enable.ssl.certificate.verification",
@@ -112,6 +113,12 @@ def read_uri(
         if _FILE in given:
             merged |= _from_file(given[_FILE])
         merged |= {name: value for name, value in given.items() if name not in (*own, _FILE)}
+        for name in _SERVERS & merged.keys():
+            if _resolved(name, merged.pop(name)) != servers:
+                raise ValueError(
+                    f"{name} names other brokers than the URI: name them in the URI alone, before "
+                    "the topic"
+                )
         for name in merged:
             if name in ours:
                 raise ValueError(f"fixfeed sets {name} itself; {ours[name]}")

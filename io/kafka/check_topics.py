@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble
-from fixfeed.io.kafka.destination import Destination
+from fixfeed.io.kafka.destination import Accepts, Destination
 
 __all__ = ["check_topics"]
 
@@ -15,13 +15,16 @@ _TAKEN = 1_000_000
 _OF_PROGRESS = {"cleanup.policy": "compact", "segment.bytes": str(16 << 20)}
 """What the ledger said before goes soon, so that it is read quickly."""
 
+_LEAST_OF_PROGRESS = 32 << 10  # a fact of the ledger, with its notes
+_LEAST_OF_FAILURES = 1000  # a failure can be cut, but not the name of its source
 
-def check_topics(destination: Destination, *, make: bool = True) -> dict[str, int]:
-    """Return how many bytes of a record each topic takes; {} if some are still to be made.
+
+def check_topics(destination: Destination, *, make: bool = True) -> dict[str, Accepts]:
+    """Return which records each topic takes; {} if some are still to be made.
 
     With `make` those that are missing are made if the destination asks for it. Raises
     `KafkaTrouble` if the brokers do not answer, and for one that is missing otherwise, may not be
-    written, or would forget what a ledger has to remember.
+    written, takes no records of the size of those of a ledger or of failures, or would forget them.
     """
     cluster = Cluster(destination.address)
     cluster.identity()  # if nobody can be asked, it says why
@@ -39,7 +42,7 @@ def check_topics(destination: Destination, *, make: bool = True) -> dict[str, in
         if time.monotonic() > deadline:
             raise KafkaTrouble(f"{destination.place}: {missing[0]} was made and is not seen")
         time.sleep(0.05)
-    return {topic: _taken(cluster, topic, destination) for topic in destination.topics}
+    return {topic: _accepted(cluster, topic, destination) for topic in destination.topics}
 
 
 def _missing(cluster: Cluster, destination: Destination) -> list[str]:
@@ -71,24 +74,49 @@ def _not_there(topics: Iterable[str], destination: Destination) -> KafkaTrouble:
 
 
 def _command(topic: str, destination: Destination) -> str:
-    command = f"kafka-topics.sh --create --topic {topic}"
+    servers = destination.address.servers
+    command = f"kafka-topics.sh --bootstrap-server {servers} --create --topic {topic}"
     if topic == destination.progress:
         command += " --partitions 1"
         command += "".join(f" --config {word}={value}" for word, value in _OF_PROGRESS.items())
     return command
 
 
-def _taken(cluster: Cluster, topic: str, destination: Destination) -> int:
-    """Return how many bytes a record of a topic may have."""
+def _accepted(cluster: Cluster, topic: str, destination: Destination) -> Accepts:
+    """Return which records a topic takes; raise `KafkaTrouble` if it cannot be what it is for."""
     settings = cluster.settings(topic)
-    policy = settings.get("cleanup.policy", "compact")
-    if topic == destination.progress and policy != "compact":
-        raise KafkaTrouble(
-            f"{destination.place}: the topic {topic} would forget what was sent, as its "
-            f"cleanup.policy is {policy}; change that: kafka-configs.sh --alter --topic {topic} "
-            "--add-config cleanup.policy=compact",
-            lasting=True,
+    policy = settings.get("cleanup.policy")
+    if topic == destination.progress and policy not in ("compact", None):
+        raise _unfit(
+            destination,
+            f"the topic {topic} would forget what was sent, as its cleanup.policy is {policy}",
+            f"--topic {topic} --add-config cleanup.policy=compact",
+        )
+    is_compacted = "compact" in (policy or "").split(",")
+    if topic == destination.failures and is_compacted:
+        raise _unfit(
+            destination,
+            f"the topic {topic} would forget all failures of a source but the last, as its "
+            f"cleanup.policy is {policy}",
+            f"--topic {topic} --add-config cleanup.policy=delete",
+        )
+    known = settings.get("max.message.bytes")
+    least = {
+        destination.progress: _LEAST_OF_PROGRESS,
+        destination.failures: _LEAST_OF_FAILURES,
+    }.get(topic, 0)
+    if known is not None and int(known) < least:
+        raise _unfit(
+            destination,
+            f"the topic {topic} takes records of {int(known):,} bytes at most, and has to take "
+            f"{least:,}",
+            f"--topic {topic} --add-config max.message.bytes={_TAKEN}",
         )
     told = destination.address.properties.get("message.max.bytes")
-    known = settings.get("max.message.bytes")
-    return min((int(one) for one in (told, known) if one is not None), default=_TAKEN)
+    size = min((int(one) for one in (told, known) if one is not None), default=_TAKEN)
+    return Accepts(size, keyless=not is_compacted)
+
+
+def _unfit(destination: Destination, what: str, change: str) -> KafkaTrouble:
+    command = f"kafka-configs.sh --bootstrap-server {destination.address.servers} --alter {change}"
+    return KafkaTrouble(f"{destination.place}: {what}; change that: {command}", lasting=True)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from fixfeed.io.kafka.check_topics import check_topics
 from fixfeed.io.kafka.client import KafkaTrouble, Message
-from fixfeed.io.kafka.destination import Destination
+from fixfeed.io.kafka.destination import Accepts, Destination
 from fixfeed.io.kafka.looking import in_background
 from fixfeed.io.kafka.producer import Sender
 from fixfeed.io.kafka.whole_topic import reading_to_the_end
@@ -26,18 +26,18 @@ class Connection:
 
     def __init__(self, destination: Destination, *, transactions: bool, patience: float):
         """Store the parameters; nothing is connected."""
-        self.sizes: dict[str, int] = {}
+        self.accepts: dict[str, Accepts] = {}
         self._destination = destination
         self._transactions = transactions
         self._patience = patience
         self._sender: Sender | None = None
-        self._connecting: Future[tuple[dict[str, int], Sender]] | None = None
+        self._connecting: Future[tuple[dict[str, Accepts], Sender]] | None = None
         self._reading: Iterator[Message | None] | None = None
 
     def sender(self) -> Sender:
         """Return the producer, which is made if there is none, once the topics are checked.
 
-        `sizes` then has how many bytes of a record each topic takes. Raises `KafkaTrouble`.
+        `accepts` then has which records each topic takes. Raises `KafkaTrouble`.
         """
         if self._sender is None:
             if self._connecting is None:
@@ -46,14 +46,14 @@ class Connection:
             if not wait([self._connecting], patience).done:
                 raise self._held("the brokers do not answer yet")
             connecting, self._connecting = self._connecting, None
-            self.sizes, self._sender = connecting.result()
+            self.accepts, self._sender = connecting.result()
         return self._sender
 
-    def _connect(self) -> tuple[dict[str, int], Sender]:
-        sizes = check_topics(self._destination)
-        return sizes, Sender(
+    def _connect(self) -> tuple[dict[str, Accepts], Sender]:
+        accepts = check_topics(self._destination)
+        return accepts, Sender(
             self._destination,
-            min(sizes.values()),
+            min(one.size for one in accepts.values()),
             transactions=self._transactions,
             patience=self._patience,
         )
@@ -95,7 +95,7 @@ class Connection:
         return SinkFailed(f"cannot write to {self._destination.place}: {why}", held=True)
 
 
-def _closed(connecting: Future[tuple[dict[str, int], Sender]]) -> None:
+def _closed(connecting: Future[tuple[dict[str, Accepts], Sender]]) -> None:
     """Close a producer that nobody waits for any more."""
     if connecting.exception() is None:
         connecting.result()[1].close()

@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.routes import Route
 
-__all__ = ["Destination"]
+__all__ = ["Accepts", "Destination"]
 
 _PROGRESS = ".progress"  # the end of the name of a ledger's topic
+
+
+class Accepts(NamedTuple):
+    """The records that a topic takes: of so many bytes at most, and `keyless` ones or not."""
+
+    size: int
+    keyless: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ import orjson
 
 from fixfeed.io.kafka.check_topics import check_topics
 from fixfeed.io.kafka.connection import Connection, errors
-from fixfeed.io.kafka.destination import Destination
+from fixfeed.io.kafka.destination import Accepts, Destination
 from fixfeed.io.kafka.producer import Records
 from fixfeed.io.kafka.whole_topic import SILENCE
 from fixfeed.io.ledger.identity import (
@@ -101,9 +101,9 @@ class KafkaLedger:
         self._unfinished: dict[int, Stretch] = {}
 
     @property
-    def sizes(self) -> Mapping[str, int]:
-        """How many bytes of a record each topic takes, once it is connected."""
-        return self._connection.sizes
+    def accepts(self) -> Mapping[str, Accepts]:
+        """Which records each topic takes, once it is connected."""
+        return self._connection.accepts
 
     def prepare(self) -> None:
         """Connect, check the topics or make them, and read the ledger.

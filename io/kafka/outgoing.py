@@ -6,20 +6,20 @@ identity in the headers `source` and `position`. The value of a failure is alway
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from fixfeed.io.kafka.destination import Destination
+from fixfeed.io.kafka.destination import Accepts, Destination
 from fixfeed.io.kafka.producer import Headers, Records
 from fixfeed.io.kafka.routes import TOPIC
-from fixfeed.transforms.batch import FAILURES, TOO_LARGE, Batch
+from fixfeed.transforms.batch import FAILURES, NO_KEY, TOO_LARGE, Batch
 from fixfeed.transforms.failures import failure_envelopes
 from fixfeed.transforms.protocol import Table
 
-__all__ = ["as_records", "failures_of", "messages_of", "set_aside", "too_large"]
+__all__ = ["Refused", "as_records", "failures_of", "messages_of", "refused", "set_aside"]
 
 _AROUND = 256
 """So many bytes a record may have beside its key, its value and the name of its source."""
@@ -47,44 +47,54 @@ def as_records(batch: Batch, name: str, destination: Destination, table: Table) 
     return dataclasses.replace(batch, messages=pa.RecordBatch.from_pydict(columns), children={})
 
 
-def too_large(records: Batch, name: str, sizes: Mapping[str, int]) -> NDArray[np.int64]:
-    """Return the size of each record that is larger than its topic takes, 0 for all others.
+class Refused(NamedTuple):
+    """Why a topic never takes a message: the reason and the detail of a failure."""
 
-    `sizes` are the bytes of a record that each topic takes.
+    reason: str
+    detail: str
+
+
+def refused(records: Batch, name: str, accepts: Mapping[str, Accepts]) -> dict[int, Refused]:
+    """Return, by the number of their rows, the records that their topics never take.
+
+    `accepts` says which ones each topic takes.
     """
     rows = records.messages
     lengths = [pc.fill_null(pc.binary_length(rows[one]), 0).to_numpy() for one in ("key", "value")]
-    taken = lengths[0].astype(np.int64) + lengths[1] + len(name.encode()) + _AROUND
-    topics = rows["topic"]
-    limits = np.array([sizes.get(one, 0) for one in topics.dictionary.to_pylist()], np.int64)
-    return np.where(taken > limits[topics.indices.to_numpy()], taken, 0)
+    sizes = lengths[0].astype(np.int64) + lengths[1] + len(name.encode()) + _AROUND
+    topics, numbers = rows["topic"].dictionary.to_pylist(), rows["topic"].indices.to_numpy()
+    taken = [accepts.get(topic, Accepts(0)) for topic in topics]
+    too_large = sizes > np.array([one.size for one in taken], np.int64)[numbers]
+    wants_key = np.array([not one.keyless for one in taken], bool)[numbers]
+    no_key = wants_key & rows["key"].is_null().to_numpy(zero_copy_only=False)
+    found = {}
+    for row in np.flatnonzero(too_large | no_key).tolist():
+        topic = topics[numbers[row]]
+        found[row] = (
+            Refused(TOO_LARGE, f"the record has {sizes[row]:,} bytes, more than {topic} takes")
+            if too_large[row]
+            else Refused(NO_KEY, f"{topic} is compacted, and takes no record without a key")
+        )
+    return found
 
 
-def set_aside(batch: Batch, records: Batch, sizes: NDArray[np.int64]) -> Batch:
-    """Return a batch with some of its messages among the failures: those with a size.
-
-    `records` is the batch as records.
-    """
-    large = pa.array(sizes > 0)
-    gone = batch.messages.filter(large)
-    topics = records.messages["topic"].filter(large).to_pylist()
-    found = zip(gone["position"].to_pylist(), sizes[sizes > 0].tolist(), topics, strict=True)
+def set_aside(batch: Batch, refusals: Mapping[int, Refused]) -> Batch:
+    """Return a batch with some of its messages among the failures, by the number of their rows."""
+    rows = np.fromiter(refusals, np.int64, len(refusals))
+    gone = batch.messages.take(pa.array(rows))
     failures = pa.RecordBatch.from_pydict(
         {
             "position": gone["position"],
-            "reason": pa.repeat(TOO_LARGE, gone.num_rows),
-            "detail": pa.array(
-                [
-                    f"the record has {size:,} bytes, more than {topic} takes"
-                    for _, size, topic in found
-                ]
-            ),
+            "reason": [one.reason for one in refusals.values()],
+            "detail": [one.detail for one in refusals.values()],
             "raw": gone["raw"],
         },
         schema=FAILURES,
     )
     both = pa.concat_batches([batch.failures, failures]).sort_by("position")
-    left = batch.only(pc.invert(large))
+    kept = np.ones(batch.messages.num_rows, bool)
+    kept[rows] = False
+    left = batch.only(pa.array(kept))
     return dataclasses.replace(left, filtered=batch.filtered, failures=both)
 
 

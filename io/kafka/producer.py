@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
+from fixfeed.io.kafka.address import unknown_property
 from fixfeed.io.kafka.client import (
     KafkaError,
     KafkaException,
@@ -81,8 +82,9 @@ class Sender:
     """A producer: idempotent, with bounded memory. Not for several threads.
 
     With transactions it is the only one of its destination: making it ends the transactions of the
-    one before, which gets a `SinkError` at its next commit. Each method raises `SinkFailed` for
-    what may work later, with another `Sender`.
+    one before, which gets a `SinkError` at its next commit. Making it raises `SinkError` for a
+    property that is wrong. Each method raises `SinkFailed` for what may work later, with another
+    `Sender`.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class Sender:
         self._properties = destination.address.properties
         self._transactions = transactions
         self._transactional_id = f"fixfeed:{destination.progress}"
-        self._failed: KafkaError | None = None
+        self._failed: tuple[KafkaError, str] | None = None  # and of which topic
         self._trouble: KafkaError | None = None
         properties = {**_USUAL, "batch.size": min(largest_batch, 1_000_000)}
         if self._transactions:
@@ -114,7 +116,11 @@ class Sender:
             **destination.address.client,
             "error_cb": self._note_trouble,
         }
-        self._producer = self._asked(Producer, properties)
+        try:
+            self._producer = Producer(properties)
+        except KafkaException as error:
+            text = unknown_property(error.args[0].str())
+            raise SinkError(f"cannot write to {self._place}: {text}") from None
         if self._transactions:
             self._asked(self._producer.init_transactions, 30)
 
@@ -194,7 +200,7 @@ class Sender:
                 self._producer.commit_transaction(_STEP)
         except KafkaException as error:
             return error.args[0]
-        return self._failed or KafkaError(KafkaError._FATAL)
+        return self._failed[0] if self._failed else KafkaError(KafkaError._FATAL)
 
     def _send(self, many: Iterable[Records]) -> Iterator[None]:
         for records in many:
@@ -244,11 +250,11 @@ class Sender:
 
     def _check(self) -> None:
         if self._failed is not None:
-            raise self._error(self._failed)
+            raise self._error(*self._failed)
 
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failed is None:
-            self._failed = error
+            self._failed = error, message.topic() or ""
 
     def _note_trouble(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
@@ -261,26 +267,38 @@ class Sender:
             why = "the brokers take nothing: check that they run, and that the topics are there"
         return SinkFailed(f"cannot write to {self._place}: {why}", held=True)
 
-    def _error(self, error: KafkaError) -> SinkError:
+    def _error(self, error: KafkaError, topic: str = "") -> SinkError:
         if error.code() in _FENCED:
             return SinkError(
                 f"another job has begun to write to {self._place} with transactions, so this one "
                 "stops; what is committed is there, and the other job goes on after it"
             )
+        if error.code() == KafkaError.INVALID_TRANSACTION_TIMEOUT:
+            return SinkError(
+                f"cannot write to {self._place}: the brokers allow no transactions as long as "
+                "transaction.timeout.ms; give a smaller one, or leave it out"
+            )
         if error.code() == KafkaError._MSG_TIMED_OUT and self._trouble is not None:
             error = self._trouble
+        reason = self._reason(error, topic)
         return SinkFailed(
-            f"cannot write to {self._place}: {self._reason(error)}; run it again once that is "
-            "mended: what is committed stays",
+            f"cannot write to {self._place}: {reason}; run it again once that is mended: what is "
+            "committed stays",
             away=error.retriable() or (error.code() < 0 and not is_lasting(error)),
         )
 
-    def _reason(self, error: KafkaError) -> str:
+    def _reason(self, error: KafkaError, topic: str) -> str:
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             return (
-                "a topic takes smaller records than fixfeed knows of; name the smallest "
+                f"the topic {topic} takes smaller records than fixfeed knows of; name the smallest "
                 "max.message.bytes of the topics, as in message.max.bytes=100000, or have the "
                 "right DESCRIBE_CONFIGS granted on them"
+            )
+        if error.code() == KafkaError.INVALID_RECORD:
+            return (
+                f"the topic {topic} refuses a record: it may be compacted, where a message without "
+                "a value in the column of its key is refused (key=session has one), or refuse the "
+                "present time (message.timestamp.before.max.ms and message.timestamp.after.max.ms)"
             )
         if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
             return (

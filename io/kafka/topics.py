@@ -40,7 +40,6 @@ __all__ = ["OURS", "KafkaTopics"]
 
 OURS: Mapping[str, str] = {
     "auto.offset.reset": "write from=earliest or from=latest",
-    "bootstrap.servers": "name the brokers before the topic",
     "enable.auto.commit": "a group's offsets are committed after what was read is stored",
     "enable.auto.offset.store": "a group's offsets are committed after what was read is stored",
     "enable.partition.eof": "leave it out",

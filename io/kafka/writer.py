@@ -11,7 +11,7 @@ from fixfeed.io.commit import SetAside
 from fixfeed.io.kafka.connection import errors
 from fixfeed.io.kafka.destination import Destination
 from fixfeed.io.kafka.ledger import Fact, KafkaLedger
-from fixfeed.io.kafka.outgoing import as_records, failures_of, messages_of, set_aside, too_large
+from fixfeed.io.kafka.outgoing import as_records, failures_of, messages_of, refused, set_aside
 from fixfeed.io.kafka.producer import Records
 from fixfeed.io.ledger.ledger import Progress, SinkFailed, check_witness
 from fixfeed.io.ledger.new_parts import missing, new_parts
@@ -48,7 +48,7 @@ class KafkaWriter(KafkaLedger):
     ) -> list[int]:
         """Send (source id, batch) pairs; return how many messages of each are new.
 
-        Raises `SetAside`, and sends nothing, if a message is larger than its topic takes; and, with
+        Raises `SetAside`, and sends nothing, if a topic never takes one of the messages; and, with
         `replace`, `SinkError` if a part of a batch is done under other rules. If brokers hold it up
         (`SinkFailed.held`), the same batches come again.
         """
@@ -106,15 +106,15 @@ class KafkaWriter(KafkaLedger):
             self.catch_up()
 
     def _made(self, batches: Sequence[tuple[int, Batch]]) -> list[tuple[int, Batch]]:
-        """Return batches as records; raise `SetAside` if some are too large."""
+        """Return batches as records; raise `SetAside` if their topics take some never."""
         made, fitting, all_fit = [], [], True
         for source_id, batch in batches:
             name = self.name_of(source_id)
             records = as_records(batch, name, self.destination, self._table)
-            sizes = too_large(records, name, self.sizes)
-            if sizes.any():
+            refusals = refused(records, name, self.accepts)
+            if refusals:
                 all_fit = False
-                batch = set_aside(batch, records, sizes)
+                batch = set_aside(batch, refusals)
             made.append((source_id, records))
             fitting.append(batch)
         if not all_fit:
@@ -123,7 +123,7 @@ class KafkaWriter(KafkaLedger):
 
     def _failures(self, batch: Batch, rows: pa.RecordBatch, name: str) -> Records:
         topic = self.destination.failures
-        return failures_of(batch, rows, name, topic, self.sizes[topic])
+        return failures_of(batch, rows, name, topic, self.accepts[topic].size)
 
 
 def _overlapping(rows: Sequence[Progress], batch: Batch) -> list[Progress]:

@@ -118,7 +118,8 @@ def test_passwords_come_from_the_environment_and_from_files_and_are_never_shown(
 ):
     (tmp_path / "secret").write_text("from a file\n")
     (tmp_path / "kafka.conf").write_text(
-        f"# for kcat as well\nsasl.password=${{file:{tmp_path}/secret}}\nsasl.username=al\n"
+        "# for kcat as well\nbootstrap.servers=b:9092\n"
+        f"sasl.password=${{file:{tmp_path}/secret}}\nsasl.username=al\n"
     )
     monkeypatch.setenv("KEY_PASSWORD", "from outside")
     uri = (
@@ -151,6 +152,7 @@ def test_passwords_come_from_the_environment_and_from_files_and_are_never_shown(
         ("kafka://b/a,..", "'..' is no name of a topic"),
         (f"kafka://b/{'t' * 250}", "the name of a topic has 249 characters at most"),
         ("kafka://b/t?group.id=a", "fixfeed sets group.id itself; write group=NAME"),
+        ("kafka://b/t?metadata.broker.list=c", "metadata.broker.list names other brokers than"),
         ("kafka://b/t?sasl.password=${env:N_NOT}", "sasl.password is in N_NOT, which the env"),
         ("kafka://b/t?properties=/no/file&sasl.password=hunter2", "/no/file: No such file"),
     ],

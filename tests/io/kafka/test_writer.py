@@ -12,13 +12,14 @@ import pyarrow as pa
 import pytest
 
 from fixfeed.io.commit import SetAside
+from fixfeed.io.kafka.destination import Accepts
 from fixfeed.io.kafka.failures import read_failures
 from fixfeed.io.kafka.ledger import KafkaLedger
 from fixfeed.io.kafka.producer import Records, Sender
 from fixfeed.io.kafka.writer import KafkaWriter
 from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed
 from fixfeed.io.ledger.source import Source
-from fixfeed.transforms.batch import TOO_LARGE, TRUNCATED
+from fixfeed.transforms.batch import NO_KEY, TOO_LARGE, TRUNCATED
 from tests.io.jsonl.test_sink import BATCHES, BORDERS, LOG, batch, expected
 from tests.io.kafka.destinations import destination, lines, records, written
 from tests.io.ledger.known_sources import check_known_by_what_was_read
@@ -138,11 +139,10 @@ def test_what_brokers_refuse_fails_the_commit_and_nothing_of_it_counts_as_sent(t
     with closing(KafkaWriter(to)) as writer:
         writer.prepare()
         known = writer.register([SOURCE], rules="r")["file:key"]
-        writer._connection.sizes = dict.fromkeys(
-            writer.sizes, 1_000_000
-        )  # the topic was changed meanwhile
+        # The topic was changed meanwhile.
+        writer._connection.accepts = dict.fromkeys(writer.accepts, Accepts(1_000_000))
         one = with_a_large_one(batch(0, BORDERS[9]), random.Random(1).randbytes(3000))
-        with pytest.raises(SinkFailed, match="takes smaller records") as told:
+        with pytest.raises(SinkFailed, match=f"{to.topic} takes smaller records") as told:
             writer.write([(known.source_id, one)], rules="r", replace=False)
     assert to.address.shown in str(told.value)
     with closing(KafkaLedger(to)) as ledger:
@@ -178,16 +178,61 @@ def test_what_is_larger_than_its_topic_takes_is_a_failure_and_the_rest_goes_on(t
         offset += len(one["raw"])
 
 
+def test_a_message_without_a_key_is_a_failure_if_its_topic_is_compacted(kafka, topic):
+    to = destination(kafka, topic, key="cl_ord_id")
+    kafka.make_topic(topic, cleanup_policy="delete,compact")
+    whole = batch(0, BORDERS[9])
+    place = whole.messages.schema.get_field_index("cl_ord_id")
+    keys = whole.messages["cl_ord_id"].to_pylist()
+    keys[1] = keys[3] = None
+    messages = whole.messages.set_column(place, "cl_ord_id", pa.array(keys, pa.string()))
+    with pytest.raises(SetAside) as told:
+        written(to, dataclasses.replace(whole, messages=messages))
+    (left,) = told.value.batches
+    raws = messages["raw"].to_pylist()
+    detail = f"{topic} is compacted, and takes no record without a key"
+    assert [
+        (row["raw"], row["detail"]) for row in left.failures.to_pylist() if row["reason"] == NO_KEY
+    ] == [(raws[1], detail), (raws[3], detail)]
+    assert left.messages["raw"].to_pylist() == [raws[0], raws[2], *raws[4:]]
+    assert left.messages.num_rows + left.failures.num_rows == left.read
+    assert written(to, left) == [left.messages.num_rows]
+
+
+def test_what_a_topic_refuses_for_no_reason_that_is_known_is_told_with_the_usual_ones(kafka, topic):
+    to = destination(kafka, topic)
+    kafka.make_topic(topic, message_timestamp_before_max_ms="0")
+    with pytest.raises(SinkFailed, match=f"the topic {topic} refuses a record: it may be comp"):
+        written(to, *BATCHES)
+
+
+@pytest.mark.parametrize(
+    ("properties", "transactions", "told"),
+    [
+        ("max.in.flight=100", False, "`max.in.flight` must be set <= 5"),
+        ("transaction.timeout.ms=100000000", True, "allow no transactions as long as transaction"),
+    ],
+)
+def test_a_property_that_no_producer_may_have_is_no_trouble_that_waiting_mends(
+    kafka, topic, properties, transactions, told
+):
+    to = destination(kafka, topic, properties=properties, transactions=transactions)
+    with pytest.raises(SinkError, match=told) as wrong:
+        written(to, *BATCHES)
+    assert not isinstance(wrong.value, SinkFailed)
+
+
 def test_topics_that_are_missing_are_named_with_what_makes_them(kafka, topic):
     to = destination(kafka, topic, create=False)
     kafka.make_topic(to.failures)
     with pytest.raises(SinkError) as told:
         KafkaLedger(to).prepare()
     assert not isinstance(told.value, SinkFailed)
+    command = f"kafka-topics.sh --bootstrap-server {to.address.servers} --create --topic"
     assert str(told.value) == (
         f"cannot write to {to.place}: there is no topic {topic} and none {topic}.progress; add "
-        f"create=true to its parameters, or make them: kafka-topics.sh --create --topic {topic}; "
-        f"kafka-topics.sh --create --topic {topic}.progress --partitions 1 "
+        f"create=true to its parameters, or make them: {command} {topic}; "
+        f"{command} {topic}.progress --partitions 1 "
         "--config cleanup.policy=compact --config segment.bytes=16777216"
     )
     # A job that has begun waits for it.
@@ -206,11 +251,29 @@ def test_a_look_makes_no_topics(kafka, topic):
     [
         ({"cleanup_policy": "delete"}, "would forget what was sent, as its cleanup.policy is dele"),
         ({"partitions": 2, "cleanup_policy": "compact"}, "has 2 partitions, and what was sent is"),
+        (
+            {"max_message_bytes": "100", "cleanup_policy": "compact"},
+            "takes records of 100 bytes at most, and has to take 32,768",
+        ),
     ],
 )
 def test_a_topic_that_cannot_remember_is_refused(kafka, topic, made, told):
     to = destination(kafka, topic)
     kafka.make_topic(to.progress, **made)
+    with pytest.raises(SinkError, match=told):
+        written(to, *BATCHES)
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ({"max_message_bytes": "100"}, "takes records of 100 bytes at most, and has to take 1,000"),
+        ({"cleanup_policy": "compact"}, "would forget all failures of a source but the last"),
+    ],
+)
+def test_a_topic_that_cannot_keep_failures_is_refused(kafka, topic, made, told):
+    to = destination(kafka, topic)
+    kafka.make_topic(to.failures, **made)
     with pytest.raises(SinkError, match=told):
         written(to, *BATCHES)
 

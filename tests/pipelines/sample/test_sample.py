@@ -88,7 +88,7 @@ def test_the_default_sample_has_every_layout_defect_reason_and_kind_of_message(t
     # All sessions of the sample have known versions, and ids of a usual length.
     not_there = {"unknown_version", "text_too_long"}
     assert set(total["defects"]) == set(NAMES) - by_dictionary - not_there
-    of_sources_and_sinks = {"unreadable", "too_long", "repeated_byte", "too_large"}
+    of_sources_and_sinks = {"unreadable", "too_long", "repeated_byte", "too_large", "no_key"}
     assert set(total["failures"]) == set(REASONS) - of_sources_and_sinks
     assert set(total["by_msg_type"]) == {*"012345A89BDFGHJPVWXj", "AE"}
     assert 19_500 < total["messages"] < 20_000
