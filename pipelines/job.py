@@ -69,10 +69,16 @@ class Job:
         self.elsewhere = next((one.elsewhere for one in self.sources if one.elsewhere), None)
         self.sinks = _sinks(settings, self.rules.protocol, is_stream=self.stream is not None)
         alone = [sink.name for sink in self.sinks if sink.alone]
-        if alone and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
+        if alone and settings.runner not in LOCAL:
+            raise UsageError(
+                f"{alone[0]} is written with transactions by one process, and a cluster has many: "
+                "leave out transactions=true, and have readers drop what comes twice by its source "
+                "and position; or leave out --runner"
+            )
+        if alone and (settings.workers or 1) > 1:
             raise UsageError(
                 f"{alone[0]} is written with transactions, by one process alone: leave out "
-                "--workers and --runner, or transactions=true"
+                "--workers, or transactions=true"
             )
         if not settings.input:
             raise UsageError(_nothing_to_read(settings))
@@ -109,8 +115,9 @@ class Job:
 def _sinks(settings: Settings, protocol: Protocol, *, is_stream: bool) -> list[Sink]:
     by, named = settings.partition_by, settings.names
     kafka = _for_kafka(settings)
-    # A stream tries again, says so, and can be stopped in between.
-    patience = _PATIENCE_OF_STREAMS if is_stream else PATIENCE
+    # A stream of this machine tries again, says so, and can be stopped in between.
+    tries_again = is_stream and settings.runner in LOCAL
+    patience = _PATIENCE_OF_STREAMS if tries_again else PATIENCE
     sinks = [
         sink_of(
             uri,

@@ -25,7 +25,7 @@ LOCAL = ("DirectRunner", "FnApiRunner")
 
 # Python handles a signal when this thread wakes, and one that another thread got does not wake it.
 _WAKE = 0.5  # seconds
-_PATIENCE = 8  # seconds from a signal until a job that does not end by itself is ended
+_PATIENCE = 8.0  # seconds from a signal until a job that does not end by itself is ended
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class Watch:
     """Watches a job from the main thread: it receives signals and the end of workers.
 
     `stop`, `pause` and `workers` are the job's. `abandon` ends what the job has elsewhere, when
-    this process ends without it.
+    this process ends without it. `patience` is how many seconds a job has to end after a signal.
     """
 
     def __init__(self, folder: Path):
@@ -112,6 +112,7 @@ class Watch:
         self.pause = Pause()
         self.workers = Workers(folder, self._happened)
         self.abandon: Callable[[], None] = _nothing
+        self.patience = _PATIENCE
         self._events: queue.SimpleQueue[BaseException | int | None] = queue.SimpleQueue()
 
     def _happened(self, event: BaseException | int | None) -> None:
@@ -121,7 +122,7 @@ class Watch:
         """Run the job in a thread; return its result or raise its exception.
 
         The first SIGINT, SIGTERM or SIGHUP sets `stop`, each SIGUSR1 turns `pause`. `GaveUp` is
-        raised if the job has not ended 8 seconds later, or at a second signal to stop, and
+        raised if the job has not ended within `patience`, or at a second signal to stop, and
         `WorkerDied` if a worker process has ended. The job's thread may then wait for ever, so the
         process must end by `os._exit`.
         """
@@ -146,8 +147,9 @@ class Watch:
                     if left is None or left > _WAKE:
                         continue
                     raise GaveUp(
-                        f"stopped in the middle: what it was doing did not end within {_PATIENCE} "
-                        "seconds; what was committed is stored, and the same command goes on"
+                        "stopped in the middle: what it was doing did not end within "
+                        f"{self.patience:.0f} seconds; what was committed is stored, and the same "
+                        "command goes on"
                     ) from None
                 if event is None:
                     return results[0]
@@ -158,7 +160,7 @@ class Watch:
                         "stopped in the middle by a second signal; what was committed is stored, "
                         "and the same command goes on"
                     )
-                deadline = time.monotonic() + _PATIENCE
+                deadline = time.monotonic() + self.patience
                 self._ask_to_stop()
 
     def _ask_to_stop(self) -> None:

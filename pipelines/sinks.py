@@ -1,11 +1,11 @@
 """The table of connectors, which make sinks of URIs."""
 
-import functools
 import math
 import typing
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -43,11 +43,12 @@ class Sink:
     """A place that stores batches.
 
     `name` is its URI without parameters, in a form that people may see. `ledger()` opens its ledger
-    for planning; `write(run)` is the transform that stores. `failures()` yields the stored failures
-    in order. `look()` opens an existing ledger to look at it, or raises the `SinkError` that
-    storing would raise. These two make nothing. `fix_json` means that it needs the column
-    `fix_json`. `one_writer` means that one process keeps it busy: others would wait for their turn,
-    and their rows would come in between. `partition_by` are the names that sort its files into
+    for planning, and can be pickled if workers of a cluster may write there; `write(run)` is the
+    transform that stores. `failures()` yields the stored failures in order. `look()` opens an
+    existing ledger to look at it, or raises the `SinkError` that storing would raise. These two
+    make nothing. `fix_json` means that it needs the column `fix_json`. `one_writer` means that one
+    process keeps it busy: others would wait for their turn, and their rows would come in between.
+    `alone` means that one process writes. `partition_by` are the names that sort its files into
     folders, if it has any. `remembers` is false if its ledger does not know what it has.
     `is_database` means that its ledger is a `Store`, with derived tables.
     """
@@ -96,7 +97,7 @@ def _sql(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
 
     return Sink(
         redact(uri),
-        lambda: open_store(uri, protocol=messages.protocol, patience=messages.patience),
+        partial(open_store, uri, protocol=messages.protocol, patience=messages.patience),
         write,
         failures,
         lambda: look_at_store(uri, protocol=messages.protocol),
@@ -124,9 +125,13 @@ def _parquet(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
 
         return WriteToParquet(place, run, partition_by=partition_by, protocol=protocol)
 
-    def ledger() -> ParquetLedger:
-        columns = columns_of_a_run(protocol.table, names=names)
-        return ParquetLedger(place, partition_by=partition_by, columns=columns, protocol=protocol)
+    ledger = partial(
+        ParquetLedger,
+        place,
+        partition_by=partition_by,
+        columns=columns_of_a_run(protocol.table, names=names),
+        protocol=protocol,
+    )
 
     def failures() -> Generator[dict[str, Any], None, None]:
         return parquet_failures.read_failures(place)
@@ -171,7 +176,7 @@ def is_standard_output(uri: str) -> bool:
 
 
 def _standard_output(uri: str, protocol: Protocol) -> Sink:
-    @functools.cache
+    @cache
     def ledger() -> "StandardOutputLedger":
         from fixfeed.io.jsonl.standard_output import StandardOutputLedger
 
@@ -212,7 +217,7 @@ def _kafka(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
 
     return Sink(
         destination.place,
-        lambda: KafkaLedger(destination, patience=patience),
+        partial(KafkaLedger, destination, patience=patience),
         write,
         lambda: read_failures(destination),
         lambda: _there(KafkaLedger(destination)),

@@ -5,6 +5,7 @@ Its records are JSON, one for each fact, and a later one replaces an earlier one
     source/ID        what a source is known again by (`ledger.identity.StoredSource`)
     done/ID/START    a stretch that is sent (`ledger.ledger.Progress`)
     unfinished/ID    the unfinished end of a source that is in the failures
+    counted/ID/START/RUN  what a run on a cluster has counted of a stretch (`run_counts`)
 
 So the ledger is what its topic says from the beginning to the end.
 """
@@ -23,7 +24,9 @@ from fixfeed.io.kafka.check_topics import check_topics
 from fixfeed.io.kafka.connection import Connection, errors
 from fixfeed.io.kafka.destination import Accepts, Destination
 from fixfeed.io.kafka.producer import Records
+from fixfeed.io.kafka.run_counts import RunCounts
 from fixfeed.io.kafka.whole_topic import SILENCE
+from fixfeed.io.ledger.counts import Counted
 from fixfeed.io.ledger.identity import (
     Match,
     StoredSource,
@@ -45,13 +48,14 @@ from fixfeed.io.ledger.ledger import (
     settled,
 )
 from fixfeed.io.ledger.source import Source
+from fixfeed.transforms.batch import Batch
 
 __all__ = ["Fact", "KafkaLedger"]
 
 Fact = tuple[str, Any]
-"""The key of a record of the ledger, and its value."""
+"""The key of a record of the ledger, and its value; None has the topic forget the key."""
 
-_SOURCE, _DONE, _UNFINISHED = "source", "done", "unfinished"
+_SOURCE, _DONE, _UNFINISHED, _COUNTED = "source", "done", "unfinished", "counted"
 _SOON = 1.0  # seconds that brokers may take to answer what is not needed
 _LONGEST = 8192
 """A stretch with so many bytes of notes is not extended: its record comes with every commit."""
@@ -71,7 +75,7 @@ class _Row:
 
 
 class KafkaLedger:
-    """The ledger of a destination (`Ledger`). Not for several threads.
+    """The ledger of a destination (`CountingLedger`). Not for several threads.
 
     Jobs that write to one destination at once may send the same messages, each of them once, unless
     transactions keep them apart: what another one has sent since `prepare` is not seen.
@@ -99,6 +103,7 @@ class KafkaLedger:
         self._sources: dict[int, _Row] = {}
         self._done: dict[int, dict[int, Progress]] = {}
         self._unfinished: dict[int, Stretch] = {}
+        self._counts = RunCounts()
 
     @property
     def accepts(self) -> Mapping[str, Accepts]:
@@ -188,6 +193,40 @@ class KafkaLedger:
             for source_id in ends
         }
 
+    @staticmethod
+    def of_counts(run: str, source_id: int, start: int, row: Sequence[Any] | None) -> Fact:
+        """Return the fact that a run has counted this of a stretch of a source (`run_counts`)."""
+        return f"{_COUNTED}/{source_id}/{start}/{run}", row
+
+    def more_counts(
+        self, run: str, source_id: int, batches: Iterable[tuple[Batch, int]]
+    ) -> list[Fact]:
+        """Return what a run has counted once batches of a source are committed.
+
+        Each comes with how many of its messages are new.
+        """
+        rows = self._counts.with_more(run, source_id, batches)
+        return [self.of_counts(run, source_id, start, row) for start, row in rows.items()]
+
+    def keep_counts(self) -> None:
+        """See `CountingLedger`; a topic needs nothing for it."""
+
+    def counted(self, run: str) -> dict[int, Counted]:
+        """See `CountingLedger`."""
+        self.catch_up()
+        return self._counts.counted(run)
+
+    def forget_counts(self, run: str) -> None:
+        """See `CountingLedger`."""
+        self.catch_up()
+        self._write_down(
+            [
+                self.of_counts(run, source_id, start, None)
+                for source_id, rows in self._counts.rows(run).items()
+                for start in rows
+            ]
+        )
+
     def close(self) -> None:
         """Close the connections."""
         self._connection.close()
@@ -229,7 +268,7 @@ class KafkaLedger:
     def send(self, records: Iterable[Records], facts: Sequence[Fact]) -> None:
         """Send records, and write down in the ledger what is done with them."""
         keys = [key.encode() for key, _ in facts]
-        values = [orjson.dumps(value) for _, value in facts]
+        values = [None if value is None else orjson.dumps(value) for _, value in facts]
         with errors():
             sender = self._connection.sender()
         if self._sending:
@@ -280,7 +319,7 @@ class KafkaLedger:
     def _take(self, key: bytes | None, value: bytes | None) -> None:
         """Know a record of the topic; `SchemaError` for one of a newer version."""
         try:
-            self._know((key or b"").decode(), orjson.loads(value or b""))
+            self._know((key or b"").decode(), None if value is None else orjson.loads(value))
         except (TypeError, ValueError) as error:
             raise SchemaError(
                 f"the topic {self.destination.progress} of {self.destination.place} has a record "
@@ -297,6 +336,8 @@ class KafkaLedger:
             self._done.setdefault(source_id, {})[int(ids[1])] = tuple(value)
         elif kind == _UNFINISHED and len(ids) == 1:
             self._unfinished[source_id] = tuple(value)
+        elif kind == _COUNTED and len(ids) == 3:
+            self._counts.know(ids[2], source_id, int(ids[1]), value)
         else:
             raise ValueError(key)
 

@@ -74,7 +74,7 @@ class Records(NamedTuple):
 
     topic: str
     keys: Sequence[bytes | None]
-    values: Sequence[bytes]
+    values: Sequence[bytes | None]
     headers: Sequence[Headers] | None = None
 
 

@@ -61,8 +61,15 @@ class WriteToKafka(beam.PTransform):
         """Store the parameters; nothing is connected before the pipeline runs."""
         super().__init__()
         self._destination = destination
-        make = partial(KafkaWriter, destination, protocol=protocol, patience=patience)
-        self._fn = CommitFn(make, run or Run(), _LIMITS, while_parsing=True)
+        run = run or Run()
+        make = partial(
+            KafkaWriter,
+            destination,
+            protocol=protocol,
+            patience=patience,
+            counted_for=run.counted_for,
+        )
+        self._fn = CommitFn(make, run, _LIMITS, while_parsing=True)
 
     def expand(self, batches: beam.PCollection[Batch]):
         """Write the batches; nothing comes out."""

@@ -32,11 +32,17 @@ class KafkaWriter(KafkaLedger):
         *,
         protocol: Protocol | None = None,
         patience: float = math.inf,
+        counted_for: str = "",
     ):
-        """Store the parameters; nothing is connected. `patience` is as in `KafkaLedger`."""
+        """Store the parameters; nothing is connected. `patience` is as in `KafkaLedger`.
+
+        `counted_for` is the run on a cluster whose commits are counted in the ledger, if it is one.
+        """
         super().__init__(destination, transactions=destination.transactions, patience=patience)
         self._table = (protocol or default_protocol()).table
         self._held_up: tuple[Sequence[Fact], list[int]] = ((), [])
+        self._counted_for = counted_for
+        self._ends: dict[int, int] = {}  # of what it has written of each source
 
     def prepare(self) -> None:
         """As `KafkaLedger`, but each trouble is a `SinkFailed`: the job could write before."""
@@ -57,6 +63,8 @@ class KafkaWriter(KafkaLedger):
             self.go_on()
             return stored_held
         self._learn([source_id for source_id, _ in batches])
+        if self._counted_for and not self._goes_on(batches):
+            self.catch_up()
         made = self._made(batches)
         messages: list[Records] = []
         failures: list[Records] = []
@@ -84,11 +92,38 @@ class KafkaWriter(KafkaLedger):
                 rows[:] = [one for one in rows if one[1] != row[1]] + [row]
                 facts |= [self.of_done(source_id, row)]
             stored.append(sum(part.messages.num_rows for part in parts))
+        if self._counted_for:
+            facts |= self._counts_of(batches, stored)
         if facts:
             to_tell = list(facts.items())
             self._held_up = to_tell, stored
             self.send([*messages, *failures], to_tell)
+        self._ends |= {source_id: batch.end for source_id, batch in batches}
         return stored
+
+    def _goes_on(self, batches: Sequence[tuple[int, Batch]]) -> bool:
+        """Return whether all batches begin where this writer was.
+
+        Otherwise another one may have been there, of which only the topic tells.
+        """
+        ends = dict(self._ends)
+        for source_id, batch in batches:
+            if ends.get(source_id) != batch.start:
+                return False
+            ends[source_id] = batch.end
+        return True
+
+    def _counts_of(
+        self, batches: Sequence[tuple[int, Batch]], stored: Sequence[int]
+    ) -> dict[str, Any]:
+        by_source: dict[int, list[tuple[Batch, int]]] = {}
+        for (source_id, batch), new in zip(batches, stored, strict=True):
+            by_source.setdefault(source_id, []).append((batch, new))
+        return {
+            key: row
+            for source_id, some in by_source.items()
+            for key, row in self.more_counts(self._counted_for, source_id, some)
+        }
 
     def _learn(self, source_ids: Sequence[int]) -> None:
         """Read of sources that the run has registered since, as a stream does.

@@ -1,7 +1,7 @@
 """The counts of a sink, which account for everything that came in to it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ __all__ = [
     "counts_of",
     "newly_counted",
     "seen_in",
+    "those_that_hold",
 ]
 
 Problem = tuple[int, str]
@@ -224,3 +225,20 @@ def newly_counted(
         return []
     counted = [_counts_within(batch, stored, left), *(Counted() for _ in left[1:])]
     return [(start, end, one) for (start, end), one in zip(left, counted, strict=True)]
+
+
+def those_that_hold(rows: Mapping[Stretch, str]) -> list[tuple[int, int, str]]:
+    """Return the counts of stretches, in order: start, end and counts.
+
+    Those of an unfinished end, whose stretch is empty, hold until a stretch has its position.
+
+    >>> those_that_hold({(5, 5): "cut short", (0, 5): "read", (9, 9): "cut short"})
+    [(0, 5, 'read'), (5, 5, 'cut short'), (9, 9, 'cut short')]
+    >>> those_that_hold({(5, 5): "cut short", (0, 9): "read"})
+    [(0, 9, 'read')]
+    """
+    return [
+        (start, end, text)
+        for (start, end), text in sorted(rows.items())
+        if start < end or not any(begin <= start < stop for begin, stop in rows)
+    ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fixfeed.io.ledger.counts import Counted
+from fixfeed.io.ledger.counts import Counted, those_that_hold
 from fixfeed.io.ledger.identity import (
     Match,
     StoredSource,
@@ -135,14 +135,7 @@ def counted_by(rows: Iterable[CountedRow], run: str) -> dict[int, list[tuple[int
     for one, source_id, start, end, text in rows:
         if one == run:
             found.setdefault(source_id, {})[start, end] = text
-    return {
-        source_id: [
-            (start, end, text)
-            for (start, end), text in sorted(stretches.items())
-            if start < end or not any(begin <= start < stop for begin, stop in stretches)
-        ]
-        for source_id, stretches in found.items()
-    }
+    return {source_id: those_that_hold(stretches) for source_id, stretches in found.items()}
 
 
 def _identified(

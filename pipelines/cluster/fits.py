@@ -60,7 +60,7 @@ def _check_input(text: str) -> None:
 
 def _check_output(uri: str) -> None:
     scheme, _, place = uri.partition(":")
-    instead = "write to postgresql://user@host/db, which all of them reach, or to a lake"
+    instead = "write to postgresql://user@host/db, which all of them reach, to a lake or to Kafka"
     if scheme == "sqlite":
         raise UsageError(
             f"{redact(uri)} is a file of one machine, and the workers of a cluster are on others: "
@@ -70,11 +70,6 @@ def _check_output(uri: str) -> None:
         raise UsageError(
             f"{redact(uri)} is written by one process, and a cluster has many on several machines: "
             f"{instead}"
-        )
-    if scheme == "kafka":
-        raise UsageError(
-            f"{redact(uri)} keeps no counts of what workers of a cluster do again, so nobody could "
-            f"say whether they add up: {instead}, and send that to Kafka by a job of one machine"
         )
     if scheme == "parquet" and "://" not in place and not os.path.isabs(place.partition("?")[0]):
         raise UsageError(

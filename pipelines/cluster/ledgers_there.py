@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from fixfeed.io.ledger.ledger import Known, Ledger, Stretch
 from fixfeed.io.ledger.source import Source
 from fixfeed.pipelines.plan import done_in_all
-from fixfeed.pipelines.settings import Settings
-from fixfeed.pipelines.sinks import sink_of
-from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["LedgersThere"]
 
@@ -18,19 +15,12 @@ __all__ = ["LedgersThere"]
 class LedgersThere:
     """Opens the ledgers for each question, and closes them (`io.stream.Stored`); can be pickled.
 
-    So a worker holds no connection for what is asked every few seconds.
+    So a worker holds no connection for what is asked every few seconds. `ledgers` open them, and
+    `rules` are those of the run.
     """
 
-    uris: Sequence[str]
-    partition_by: Sequence[str]
-    names: bool
-    protocol: Protocol
+    ledgers: Sequence[Callable[[], Ledger]]
     rules: str
-
-    @classmethod
-    def of(cls, settings: Settings, protocol: Protocol, rules: str) -> "LedgersThere":
-        """Return those of the outputs of a run, whose rules have this digest."""
-        return cls(settings.output, settings.partition_by, settings.names, protocol, rules)
 
     @property
     def remember(self) -> bool:
@@ -50,14 +40,8 @@ class LedgersThere:
     ) -> Mapping[str, Sequence[Stretch]]:
         found = []
         with ExitStack() as stack:
-            for uri in self.uris:
-                sink = sink_of(
-                    uri,
-                    partition_by=self.partition_by,
-                    names=self.names,
-                    protocol=self.protocol,
-                )
-                ledger = sink.ledger()
+            for opened in self.ledgers:
+                ledger = opened()
                 stack.callback(ledger.close)
                 found.append(ask(ledger))
         return done_in_all(sources, found)

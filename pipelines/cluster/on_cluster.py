@@ -32,6 +32,7 @@ __all__ = ["OnCluster"]
 
 _LINE = 10.0  # seconds between two lines about a stream
 _SHARDS = 4  # for a slot, at the most
+_PATIENCE = 20.0  # seconds to cancel a job and to count what it has committed
 _LOOK = 2.0  # seconds between two questions to the sinks about what is committed
 
 
@@ -51,6 +52,7 @@ class OnCluster:
         self._cluster = Cluster(job.settings, folder, is_stream=job.stream is not None)
         self._cluster.check()
         job.watch.abandon = self._cluster.abandon
+        job.watch.patience = _PATIENCE
         self.about = self._cluster.about
 
     def begin(self, ledgers: Mapping[str, Ledger]) -> None:
@@ -85,7 +87,7 @@ class OnCluster:
         job, settings = self._job, self._job.settings
         assert job.elsewhere is not None
         protocol = job.rules.protocol
-        stored = LedgersThere.of(settings, protocol, job.rules.digest)
+        stored = LedgersThere([sink.ledger for sink in job.sinks], job.rules.digest)
         topics = job.elsewhere(protocol, stored, settings.max_message)
         from fixfeed.io.kafka.client import KafkaTrouble
         from fixfeed.io.kafka.sharded import ReadFromTopics

@@ -13,6 +13,7 @@ from fixfeed.pipelines.cluster.on_cluster import OnCluster
 from fixfeed.pipelines.deriving import derived_all_along
 from fixfeed.pipelines.exit_code import settle
 from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.kafka_loops import refuse_one_cluster
 from fixfeed.pipelines.opening import begun, end, opened
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.summary import Summary, print_summary, summary_of
@@ -31,6 +32,7 @@ def run(job: Job, folder: Path) -> int:
     plan = Plan(sources={sink.name: {} for sink in job.sinks})
     with ExitStack() as stack:
         ledgers = opened(job.sinks, stack, again)
+        refuse_one_cluster(job.loops, again)
         runs = begun(job, ledgers, reading.about)
         reading.begin(ledgers)
         job.health.connected = True

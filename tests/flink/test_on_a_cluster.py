@@ -8,13 +8,16 @@ import time
 import urllib.request
 from contextlib import closing
 
+import orjson
 import psycopg2
 import pytest
 from confluent_kafka import Producer
 from pyarrow import parquet
 
+from fixfeed.io.kafka.writer import KafkaWriter
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.fixfeed import main
+from tests.io.kafka.destinations import PARTITIONS, destination, records
 from tests.pipelines.jobs import FIXFEED, write_logs
 from tests.transforms.fix.messages import encode
 
@@ -90,6 +93,33 @@ MESSAGES = "select message_id, msg_seq_num, raw, defects from messages order by 
 FAILURES = "select failure_id, reason, detail, raw from failures order by failure_id"
 
 
+IDENTITIES = (
+    "select name, message_id & 1099511627775 from messages join sources"
+    " on sources.source_id = message_id >> 40"
+)
+
+
+def a_topic(kafka):
+    """Return a destination on the broker, with its topics made, and its URI."""
+    to = destination(kafka, kafka.topic(PARTITIONS))
+    with closing(KafkaWriter(to)) as writer:
+        writer.prepare()
+    return to, f"kafka://{kafka.plain}/{to.topic}"
+
+
+def identities(to):
+    """Return the source and position of each message in a topic, sorted."""
+    found = [orjson.loads(one.value()) for one in records(to)]
+    return sorted((one["source"], one["position"]) for one in found)
+
+
+def sent_whole(to):
+    """Return how many messages the ledger of a topic says are sent."""
+    facts = {one.key(): one.value() for one in records(to, to.progress, 1)}
+    done = [orjson.loads(row) for key, row in facts.items() if key.startswith(b"done/")]
+    return sum(stored for _rules, _start, _end, stored, *_ in done)
+
+
 def lake(place):
     rows = parquet.read_table(f"{place}/messages")
     names = set(rows.column_names) - {"ingested_at"}
@@ -97,7 +127,7 @@ def lake(place):
 
 
 def test_a_batch_job_stores_what_one_machine_does_though_a_worker_is_killed_in_a_commit(
-    flink, submitted, postgresql, tmp_path, select
+    flink, submitted, kafka, postgresql, tmp_path, select
 ):
     (tmp_path / "logs").mkdir()
     logs = write_logs(tmp_path / "logs", files=8, chunks=1)
@@ -108,7 +138,9 @@ def test_a_batch_job_stores_what_one_machine_does_though_a_worker_is_killed_in_a
         store.prepare()
     with closing(psycopg2.connect(there)) as lock:
         lock.cursor().execute("lock table messages in exclusive mode")
-        job = submitted("--input", logs, "--output", there, "--output", f"parquet:{tmp_path}/there")
+        to, topic = a_topic(kafka)
+        outputs = [there, f"parquet:{tmp_path}/there", topic]
+        job = submitted("--input", logs, *(f"--output={uri}" for uri in outputs))
         waiting = "select pid from pg_stat_activity where wait_event = 'relation'"
         with closing(psycopg2.connect(there)) as watch:
             watch.autocommit = True
@@ -122,6 +154,7 @@ def test_a_batch_job_stores_what_one_machine_does_though_a_worker_is_killed_in_a
     for query in (MESSAGES, FAILURES):
         assert select(there, query) == select(here, query)
     assert lake(tmp_path / "there").equals(lake(tmp_path / "here"))
+    assert sorted(set(identities(to))) == sorted(select(there, IDENTITIES))
     stored = len(select(there, MESSAGES))
     for counts in found["sinks"].values():
         assert (counts["stored"], counts["repeated"], counts["filtered"]) == (stored, 0, 0)
@@ -146,7 +179,8 @@ def test_a_stream_stores_each_record_once_over_kills_a_signal_and_another_parall
     flink, submitted, kafka, postgresql, select, tmp_path
 ):
     topic = kafka.topic(4)
-    records = ["--input", f"kafka://{kafka.plain}/{topic}", "--output", postgresql]
+    to, uri = a_topic(kafka)
+    job_of = ["--input", f"kafka://{kafka.plain}/{topic}", "--output", postgresql, "--output", uri]
     stored = "select msg_seq_num from messages"
     with closing(open_store(postgresql)) as store:
         store.prepare()
@@ -155,10 +189,11 @@ def test_a_stream_stores_each_record_once_over_kills_a_signal_and_another_parall
         watch.autocommit = True
 
         def there(numbers):
-            return sorted(one_column(watch, stored)) == list(numbers)
+            stored_once = sorted(one_column(watch, stored)) == list(numbers)
+            return stored_once and sent_whole(to) == len(numbers)
 
         job = submitted(
-            *records, "--checkpointing_interval=2000", env=os.environ | {"TMPDIR": tmp_path}
+            *job_of, "--checkpointing_interval=2000", env=os.environ | {"TMPDIR": tmp_path}
         )
         until(lambda: there(range(1000)), job)
         sent(kafka, topic, range(1000, 1500))
@@ -174,13 +209,13 @@ def test_a_stream_stores_each_record_once_over_kills_a_signal_and_another_parall
         assert states[name] == "CANCELED"
         assert list(tmp_path.iterdir()) == []
         sent(kafka, topic, range(2000, 2500))
-        job = submitted(*records, "--parallelism=1")
+        job = submitted(*job_of, "--parallelism=1")
         until(lambda: there(range(2500)), job)
         os.kill(job.pid, signal.SIGTERM)
         code, second = summary(job)
-    counts = [one["sinks"].popitem()[1] for one in (first, second)]
     assert code == 0
-    assert [(one["read"], one["stored"], one["repeated"]) for one in counts] == [
-        (2000, 2000, 0),
-        (500, 500, 0),
-    ]
+    for found, new in ((first, 2000), (second, 500)):
+        counts = [(one["read"], one["stored"], one["repeated"]) for one in found["sinks"].values()]
+        assert counts == [(new, new, 0)] * 2
+    assert sorted(set(identities(to))) == sorted(select(postgresql, IDENTITIES))
+    assert len(set(identities(to))) == 2500

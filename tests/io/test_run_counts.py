@@ -1,15 +1,18 @@
 """A run on a cluster counts each position once in its sinks, whatever of it comes again."""
 
 import random
+import uuid
 
 import pytest
 
+from fixfeed.io.kafka.writer import KafkaWriter
 from fixfeed.io.ledger.counts import Counted
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.parquet.writer import ParquetWriter
 from fixfeed.io.sql.open import open_store
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
+from tests.io.kafka.destinations import destination
 from tests.transforms.fix.messages import encode
 
 LINES = [
@@ -27,14 +30,18 @@ def batch(first, stop, **options):
     return parse_block(Block("file:key", start, LOG[start:end], **options))
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "parquet"])
+@pytest.fixture(params=["sqlite", "postgresql", "parquet", "kafka"])
 def opened(request, tmp_path):
     """Return what opens the sink for a run."""
     made = []
+    topic = f"test-{uuid.uuid4().hex[:12]}"
 
     def make(run):
         if request.param == "parquet":
             one = ParquetWriter(f"{tmp_path}/lake", counted_for=run)
+        elif request.param == "kafka":
+            to = destination(request.getfixturevalue("kafka"), topic, raw=True)
+            one = KafkaWriter(to, counted_for=run)
         elif request.param == "sqlite":
             one = open_store(f"sqlite:///{tmp_path}/a.db", counted_for=run)
         else:
@@ -109,6 +116,19 @@ def test_a_place_that_was_read_after_all_counts_as_read(opened):
     assert (found.counts.read, found.counts.stored, found.problems) == (20, 18, [])
     assert "unreadable" not in found.counts.failed
     assert found.counts.adds_up
+
+
+def test_what_a_worker_that_was_given_up_still_writes_counts_once(opened):
+    given_up, now = opened("one"), opened("one")
+    write(given_up, batch(0, 10))
+    write(now, batch(10, 20))
+    for first, stop in ((10, 15), (15, 25)):
+        write(given_up, batch(first, stop))
+        assert counts(now, "one").counts.read == max(20, stop)
+    write(now, batch(20, 30))
+    assert counts(given_up, "one").counts.read == 30
+    write(given_up, batch(25, 28))
+    assert counts(now, "one").counts.read == 30
 
 
 def test_in_whatever_order_batches_come_and_come_again_the_counts_are_those_of_the_log(opened):

@@ -25,7 +25,6 @@ DATABASE = "postgresql://u@h/db"
         ({"input": ("replay:/l/day.log?speed=9",)}, "read it at once with --input /l/day.log"),
         ({"output": ("sqlite:////data/a.db",)}, "sqlite:////data/a.db is a file of one machine"),
         ({"output": ("jsonl:/data/a.jsonl",)}, "write to postgresql://user@host/db, which all"),
-        ({"output": ("kafka://h/fix",)}, "keeps no counts of what workers of a cluster do again"),
         ({"output": ("parquet:lake/",)}, "write parquet:{folder}/lake if that is a path"),
         ({"lookup": ("symbols.csv:symbol",)}, "write {folder}/symbols.csv if that is a path"),
         ({"workers": 2}, "how many a cluster has says --parallelism"),
@@ -43,7 +42,7 @@ def test_what_workers_elsewhere_cannot_use_is_refused_with_what_to_do(
 
 def test_servers_object_stores_and_whole_paths_fit():
     for text in ("/logs/*.log", "s3://b/2026-*/*.log", "kafka://h:9092/fix.raw"):
-        for uri in (DATABASE, "parquet:/lake", "parquet:s3://b/lake"):
+        for uri in (DATABASE, "parquet:/lake", "parquet:s3://b/lake", "kafka://h/fix"):
             check_fits(Settings(input=(text,), output=(uri,), lookup=("/s.csv:symbol",)))
 
 
