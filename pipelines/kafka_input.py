@@ -1,5 +1,6 @@
 """Topics of Kafka as input."""
 
+import time
 from collections.abc import Sequence
 
 from fixfeed.io.files.find import Unreadable
@@ -25,7 +26,7 @@ def kafka_source(named: Sequence[Named]) -> Source:
         )
     text, properties = named[0].text, named[0].given.get("kafka-property", ())
     try:
-        from fixfeed.io.kafka.beginning import read_from
+        from fixfeed.io.kafka.beginning import EARLIEST, LATEST, read_from
         from fixfeed.io.kafka.client import Cluster, KafkaTrouble
         from fixfeed.io.kafka.looking import patterns_of
         from fixfeed.io.kafka.sharded import TopicsElsewhere
@@ -34,7 +35,7 @@ def kafka_source(named: Sequence[Named]) -> Source:
         raise UnknownPlace(str(error)) from error
     try:
         address = read_uri(text, own=KAFKA_WORDS, ours=OURS, properties=properties)
-        read_from(address.own.get("from", "earliest"))
+        begin = read_from(address.own.get("from", EARLIEST))
         patterns_of(address.topics)
     except ValueError as error:
         raise UnknownPlace(str(error)) from error
@@ -64,12 +65,11 @@ def kafka_source(named: Sequence[Named]) -> Source:
             raise UnknownPlace(str(trouble)) from trouble
 
     def elsewhere(protocol: Protocol, stored: Stored, longest: int) -> TopicsElsewhere:
-        if address.own.get("from", "earliest") != "earliest":
+        if begin == LATEST:
             raise UsageError(
-                "the readers of a cluster begin where the outputs end, and first at the earliest "
-                f"record: leave out from={address.own['from']}, or start the same job on one "
-                "machine first, without --runner, until it has stored something: what it leaves "
-                "out is stored as left out"
+                "each reader of a cluster begins when a worker has it, and after a failure anew, "
+                "so from=latest would leave out what came before: write a time, as in "
+                f"from={time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime())} (now, in UTC)"
             )
         return TopicsElsewhere(address, protocol, stored, longest)
 

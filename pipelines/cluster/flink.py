@@ -91,6 +91,13 @@ class Flink:
         except (OSError, ValueError, KeyError):
             return None
 
+    def has_lost(self, name: str) -> bool:
+        """Return whether it answers, and has no job of this name, not even one that has ended."""
+        try:
+            return all(one["name"] != name for one in self._ask("/jobs/overview")["jobs"])
+        except (OSError, ValueError, KeyError):
+            return False
+
     def running(self) -> set[str]:
         """Return the names of the jobs that have not ended. Raises `ClusterFailed`."""
         try:

@@ -182,12 +182,18 @@ class Cluster:
             if self._flink is not None:
                 if self.job() is not None:
                     seen, answered = True, time.monotonic()
+                elif seen and self._flink.has_lost(self.name):
+                    raise ClusterFailed(
+                        f"the cluster at {redact(self._flink.master)} does not have the job "
+                        f"{self.name} any more: its JobManager has begun anew without it, as one "
+                        "without high availability does; what was committed is stored, and the "
+                        "same command goes on"
+                    )
                 elif seen and time.monotonic() - answered > _LOST:
                     raise ClusterFailed(
-                        f"the cluster at {redact(self._flink.master)} has not told of the job "
-                        f"{self.name} for {_LOST:.0f} seconds: its JobManager is gone, or has "
-                        "begun anew without the job; what was committed is stored, and the same "
-                        "command goes on once the cluster is there"
+                        f"the cluster at {redact(self._flink.master)} has not answered for "
+                        f"{_LOST:.0f} seconds: its JobManager is gone; what was committed is "
+                        "stored, and the same command goes on once the cluster is there"
                     )
             time.sleep(_STEP)
         if cancelled and self._flink is not None:

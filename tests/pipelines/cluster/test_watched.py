@@ -17,9 +17,13 @@ class Flink:
     def __init__(self, answers):
         self.answers = [FlinkJob("1", state) for state in answers]
         self.cancelled = []
+        self.begun_anew = False
 
     def job(self, _name, _since):
         return self.answers.pop(0) if self.answers else None
+
+    def has_lost(self, _name):
+        return self.begun_anew
 
     def cancel(self, job):
         self.cancelled.append(job)
@@ -64,7 +68,15 @@ def watched(tmp_path, monkeypatch):
 
 def test_a_job_that_the_cluster_tells_nothing_of_any_more_is_given_up(watched):
     cluster, _ = watched("RUNNING", "RUNNING")
-    with pytest.raises(ClusterFailed, match="cluster at http://h:8081 has not told of the job fix"):
+    with pytest.raises(ClusterFailed, match="cluster at http://h:8081 has not answered for 0 sec"):
+        cluster._watched(Result("RUNNING"), lambda: False)
+
+
+def test_a_job_that_a_new_job_manager_does_not_have_is_given_up_at_once(watched, monkeypatch):
+    monkeypatch.setattr(submission, "_LOST", 1000.0)
+    cluster, flink = watched("RUNNING", "RUNNING")
+    flink.begun_anew = True
+    with pytest.raises(ClusterFailed, match=r"not have the job fixfeed-.* any more: its JobMan"):
         cluster._watched(Result("RUNNING"), lambda: False)
 
 
