@@ -95,6 +95,8 @@ ELSEWHERE = {
     f"{_ON_FLINK} --input kafka://host:9092/fix.raw --output postgresql://user@host/db": (
         "tests/flink/test_on_a_cluster.py"
     ),
+    f"{_ON_FLINK} --input kafka://host:9092/fix.raw --output postgresql://user@host/db"
+    " --output 'kafka://host:9092/fix.messages?create=true'": "tests/flink/test_on_a_cluster.py",
     "make demo": "tests/test_readme.py",
     "python -m benchmarks.dashboard --messages 150000": "minutes",
     "make compose": "tests/deploy/test_compose.py; no engine runs where tests do",
