@@ -48,8 +48,10 @@ class Sink:
     existing ledger to look at it, or raises the `SinkError` that storing would raise. These two
     make nothing. `fix_json` means that it needs the column `fix_json`. `one_writer` means that one
     process keeps it busy: others would wait for their turn, and their rows would come in between.
-    `alone` means that one process writes. `partition_by` are the names that sort its files into
-    folders, if it has any. `remembers` is false if its ledger does not know what it has.
+    `alone` means that one process writes. `keep_open` means that its ledger is read from its
+    beginning when it is opened, so whoever asks it often keeps it. `partition_by` are the names
+    that sort its files into folders, if it has any. `remembers` is false if its ledger does not
+    know what it has.
     `is_database` means that its ledger is a `Store`, with derived tables.
     """
 
@@ -61,6 +63,7 @@ class Sink:
     fix_json: bool = False
     one_writer: bool = False
     alone: bool = False
+    keep_open: bool = False
     partition_by: Sequence[str] = ()
     remembers: bool = True
     is_database: bool = False
@@ -223,6 +226,7 @@ def _kafka(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
         lambda: _there(KafkaLedger(destination)),
         fix_json=not destination.raw,
         alone=destination.transactions,
+        keep_open=True,
     )
 
 

@@ -1,26 +1,45 @@
 """The ledgers of all sinks, as a worker of a cluster asks them."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fixfeed.io.ledger.ledger import Known, Ledger, Stretch
 from fixfeed.io.ledger.source import Source
 from fixfeed.pipelines.plan import done_in_all
+from fixfeed.pipelines.sinks import Sink
 
-__all__ = ["LedgersThere"]
+__all__ = ["LedgerThere", "LedgersThere"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LedgerThere:
+    """How a worker opens the ledger of a sink; `keep_open` is as in `Sink`."""
+
+    name: str
+    opened: Callable[[], Ledger]
+    keep_open: bool = False
 
 
 @dataclass(frozen=True)
 class LedgersThere:
     """Opens the ledgers for each question, and closes them (`io.stream.Stored`); can be pickled.
 
-    So a worker holds no connection for what is asked every few seconds. `ledgers` open them, and
-    `rules` are those of the run.
+    So a worker holds no connection for what is asked every few seconds, unless a ledger is to be
+    kept open. `rules` are those of the run.
     """
 
-    ledgers: Sequence[Callable[[], Ledger]]
+    ledgers: Sequence[LedgerThere]
     rules: str
+
+    @classmethod
+    def of(cls, sinks: Sequence[Sink], rules: str) -> "LedgersThere":
+        """Return those of the sinks of a run."""
+        return cls([LedgerThere(one.name, one.ledger, one.keep_open) for one in sinks], rules)
 
     @property
     def remember(self) -> bool:
@@ -38,10 +57,24 @@ class LedgersThere:
     def _asked(
         self, sources: Sequence[Source], ask: Callable[[Ledger], Mapping[str, Known]]
     ) -> Mapping[str, Sequence[Stretch]]:
-        found = []
-        with ExitStack() as stack:
-            for opened in self.ledgers:
-                ledger = opened()
-                stack.callback(ledger.close)
-                found.append(ask(ledger))
-        return done_in_all(sources, found)
+        return done_in_all(sources, [_asked(ledger, ask) for ledger in self.ledgers])
+
+
+def _asked(ledger: LedgerThere, ask: Callable[[Ledger], T]) -> T:
+    if not ledger.keep_open:
+        with closing(ledger.opened()) as opened:
+            return ask(opened)
+    # A worker serves one run, so one thread at a time may ask all of them.
+    with _asking:
+        if ledger.name not in _open:
+            _open[ledger.name] = ledger.opened()
+        try:
+            return ask(_open[ledger.name])
+        except BaseException:
+            _open.pop(ledger.name).close()
+            raise
+
+
+_open: dict[str, Ledger] = {}
+"""The ledgers of this process that are kept open, by the names of their sinks."""
+_asking = threading.Lock()

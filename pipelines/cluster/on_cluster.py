@@ -87,7 +87,7 @@ class OnCluster:
         job, settings = self._job, self._job.settings
         assert job.elsewhere is not None
         protocol = job.rules.protocol
-        stored = LedgersThere([sink.ledger for sink in job.sinks], job.rules.digest)
+        stored = LedgersThere.of(job.sinks, job.rules.digest)
         topics = job.elsewhere(protocol, stored, settings.max_message)
         from fixfeed.io.kafka.client import KafkaTrouble
         from fixfeed.io.kafka.sharded import ReadFromTopics
