@@ -114,6 +114,14 @@ class Database(ABC):
         """Begin a transaction that sees all as it is now, and keeps nobody from writing."""
 
     @abstractmethod
+    def shorten_journal(self) -> None:
+        """Let the database use its journal from the beginning again, if it has grown long.
+
+        For who reads in one transaction after another while somebody writes, between two of them:
+        SQLite's journal otherwise grows as long as that lasts.
+        """
+
+    @abstractmethod
     def another(self) -> "Database":
         """Return another connection to the same database."""
 

@@ -113,6 +113,7 @@ def _derive_ahead(
         def written() -> int | None:
             done = writing.result()
             reader.rollback()
+            reader.shorten_journal()
             reader.begin_reading()
             return done
 

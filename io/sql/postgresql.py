@@ -245,6 +245,9 @@ class PostgresqlStore(Store):
         """See `Database.begin_reading`."""
         self.query("begin transaction isolation level repeatable read read only")
 
+    def shorten_journal(self) -> None:
+        """See `Database.shorten_journal`: PostgreSQL's does not wait for readers."""
+
     def another(self) -> "PostgresqlStore":
         """See `Database.another`."""
         return PostgresqlStore(self._dsn, protocol=self.protocol)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from fixfeed.io.ledger.source import Source
-from fixfeed.io.sql import changes, derive_anew, derived, to_derive
+from fixfeed.io.sql import changes, derive_anew, derived, sqlite, to_derive
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines import derive as command
 from fixfeed.pipelines import migrate
@@ -113,6 +113,23 @@ def test_a_rebuild_takes_messages_in_their_order(store, monkeypatch):
     derived.derive(store, at_once=40)
     assert len(taken) > 3
     assert taken == sorted(taken)
+
+
+def test_the_journal_of_sqlite_stays_short_while_much_is_derived(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite, "_JOURNAL_BYTES", 200_000)
+    find, sizes = derived.find, []
+
+    def found(*arguments):
+        sizes.append((tmp_path / "fixfeed.db-wal").stat().st_size)
+        return find(*arguments)
+
+    monkeypatch.setattr(derived, "find", found)
+    with contextlib.closing(opened(f"sqlite:///{tmp_path}/fixfeed.db")) as store:
+        write(store, LOG)
+        derived.derive(store, at_once=10)
+    # Without that it has 3 MB in the end.
+    assert max(sizes[1:]) < 1_000_000
+    assert len(sizes) > 10
 
 
 def test_ids_that_come_again_and_again_are_read_a_few_times_alone(store, monkeypatch):
