@@ -1,36 +1,74 @@
-"""How long the queries of the dashboard's pages take: `python -m benchmarks.dashboard`.
+"""How long the queries of the dashboard's pages and of the API's lists take.
 
-It stores a sample day of many messages in SQLite and PostgreSQL, and prints the milliseconds of
-each query: the median of five, warm, by the clock.
+python -m benchmarks.dashboard --messages 150000
+python -m benchmarks.dashboard --messages 10000000
+python -m benchmarks.dashboard sqlite:///ten.db postgresql://user@host/ten
+
+It stores a sample day of so many messages, or of a million each as many days as there have to be,
+in SQLite and PostgreSQL, or takes databases that are there. It prints the milliseconds of each
+query: the median of five, warm, by the clock. Ten million messages take 30 GB of disk, and half an
+hour and more to store.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from starlette.testclient import TestClient
+
+from benchmarks.days import write_days
+from fixfeed.dashboard.api.app import make_api
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.open import open_database
-from fixfeed.dashboard.queries import latency, messages, orders, overview, quality, sessions
+from fixfeed.dashboard.queries import (
+    anomalies,
+    executions,
+    latency,
+    messages,
+    orders,
+    overview,
+    quality,
+    sessions,
+)
 from fixfeed.dashboard.view import View
 from tests.services.postgresql_server import server
 
 _TURNS = 5
+_DAY = 1_000_000  # messages in one day at the most
 _STEP = "ten minutes"  # as for a day
-_RETAIL = "FIX.4.4:RETAIL->BROKER"
 _ASKED = {"kind": "acknowledged", "clock": "sent"}
+_LISTS = (
+    "/messages",
+    "/messages/count",
+    "/executions",
+    "/orders",
+    "/sessions",
+    "/gaps",
+    "/minutes",
+    "/latency",
+    "/latency/slowest",
+    "/anomalies",
+    "/failures",
+    "/sources",
+    "/runs",
+)
 
 
 def questions(database: Database) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield what the pages ask, with a name for people."""
     everything = View()
     day = overview.last_day(database, everything)
-    retail = replace(day, sessions=(_RETAIL,))
+    (session,) = database.rows("select max(session) as session from session_days")
+    one_session = replace(day, sessions=(session["session"],))
     deep = messages.page(database, replace(day, end=day.begin and day.begin.replace(hour=12))).older
     one = orders.page(database, everything).rows[50]
     message = messages.page(database, everything).rows[50]["message_id"]
@@ -39,7 +77,7 @@ def questions(database: Database) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "overview: symbols", lambda: overview.symbols(database, day)
     yield "messages: the newest 100", lambda: messages.page(database, everything)
     yield "messages: 100 from noon on", lambda: messages.page(database, everything, cursor=deep)
-    yield "messages: a session", lambda: messages.page(database, retail)
+    yield "messages: a session", lambda: messages.page(database, one_session)
     yield "messages: a rare type", lambda: messages.page(database, View(types=("3",)))
     yield "messages: Symbol=AAPL", lambda: messages.page(database, View("Symbol=AAPL"))
     yield "messages: PartyID=DESK2", lambda: messages.page(database, View("PartyID=DESK2"))
@@ -50,6 +88,7 @@ def questions(database: Database) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "orders: rejected ones", lambda: orders.page(database, everything, status="8")
     yield "orders: by an id", lambda: orders.page(database, everything, id=one["order_id"])
     yield "orders: one, whole", lambda: orders.order(database, one["order_key"])
+    yield "executions: the newest 100", lambda: executions.executions(database, everything)
     yield "sessions: the day", lambda: sessions.days(database, day)
     yield "sessions: gaps", lambda: sessions.gaps(database, day)
     yield (
@@ -57,8 +96,25 @@ def questions(database: Database) -> Iterator[tuple[str, Callable[[], Any]]]:
         lambda: latency.by_time(database, day, step=_STEP, **_ASKED),
     )
     yield "latency: the slowest 100", lambda: latency.slowest(database, day, **_ASKED)
+    yield "anomalies: the newest 100", lambda: anomalies.anomalies(database, everything)
     yield "quality: accounts", lambda: quality.accounts(database)
     yield "quality: defects", lambda: quality.defects(database, day)
+    yield "quality: failures", lambda: quality.failures(database)
+    asked = _client(database)
+    span = f"?from={day.begin:%Y-%m-%dT%H:%M:%S}" if day.begin else ""
+    for path in _LISTS:
+        # Where the page is of a day, so is the answer.
+        of_day = path in ("/sessions", "/gaps", "/minutes", "/latency", "/latency/slowest")
+        yield f"API: {path}", partial(_answer, asked, path + (span if of_day else ""))
+
+
+def _client(database: Database) -> TestClient:
+    return TestClient(make_api(database, per_minute=1_000_000), base_url="http://127.0.0.1")
+
+
+def _answer(asked: TestClient, path: str) -> None:
+    answer = asked.get(path)
+    assert answer.status_code == 200, answer.text
 
 
 def measured(uri: str) -> dict[str, float]:
@@ -76,22 +132,43 @@ def measured(uri: str) -> dict[str, float]:
     return found
 
 
+def store(folder: Path, messages: int, uris: Sequence[str]) -> None:
+    """Store a sample day, or days, in databases."""
+    run = [sys.executable, "-m", "fixfeed"]
+    if messages > _DAY:
+        write_days(folder / "logs", messages)
+    else:
+        sample = [*run, "sample", "--output", f"{folder}/logs", "--compress", "none"]
+        subprocess.run([*sample, "--messages", str(messages)], check=True)
+    for uri in uris:
+        stored = [*run, "--quiet", "--input", f"{folder}/logs/*.log", "--output", uri]
+        # 3: the log of a session in the sample breaks off.
+        assert subprocess.run(stored, check=False).returncode in (0, 3), uri
+
+
+def print_table(head: str, uris: Sequence[str]) -> None:
+    """Print the milliseconds of each question in each database."""
+    columns = [measured(uri) for uri in uris]
+    kinds = ["SQLite" if uri.startswith("sqlite") else "PostgreSQL" for uri in uris]
+    print(f"{head}, load {os.getloadavg()[0]:.1f}\n\n| query | {' | '.join(kinds)} |")
+    print("|---|" + "--:|" * len(uris))
+    for name in columns[0]:
+        print(f"| {name} | {' | '.join(f'{column[name]:,.1f}' for column in columns)} |")
+
+
 def main() -> None:
     """Store a day, and print a table for the documents."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("uris", nargs="*", metavar="URI", help="databases that are there")
     parser.add_argument("--messages", type=int, default=200_000)
     options = parser.parse_args()
+    if options.uris:
+        print_table("as they are", options.uris)
+        return
     with tempfile.TemporaryDirectory() as folder, server(durable=True) as postgresql:
-        sqlite = f"sqlite:///{folder}/day.db"
-        run = [sys.executable, "-m", "fixfeed"]
-        sample = [*run, "sample", "--output", f"{folder}/logs", "--compress", "none"]
-        subprocess.run([*sample, "--messages", str(options.messages)], check=True)
-        stored = [*run, "--quiet", "--input", f"{folder}/logs/*.log", f"--output={sqlite}"]
-        subprocess.run([*stored, f"--output={postgresql}"], check=False)
-        columns = [measured(sqlite), measured(postgresql)]
-    print(f"{options.messages:,} messages\n\n| query | SQLite | PostgreSQL |\n|---|--:|--:|")
-    for name, value in columns[0].items():
-        print(f"| {name} | {value:,.1f} | {columns[1][name]:,.1f} |")
+        uris = [f"sqlite:///{folder}/day.db", postgresql]
+        store(Path(folder), options.messages, uris)
+        print_table(f"{options.messages:,} messages", uris)
 
 
 if __name__ == "__main__":

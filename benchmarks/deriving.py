@@ -3,8 +3,8 @@
 python -m benchmarks.deriving --messages 1000000
 python -m benchmarks.deriving --messages 10000000 --rebuild
 
-With --rebuild alone from scratch, from a sample day of so many messages, which takes a gigabyte and
-a half of disk a million, and 200 MB of memory a million while it is written.
+With --rebuild alone from scratch, from days of a million messages each (`benchmarks.days`), which
+take a gigabyte and a half of disk a million in each kind of database. --kind chooses one of them.
 """
 
 import argparse
@@ -15,12 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from benchmarks.days import write_days
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.order import orders_with, steps_of
 from tests.services.postgresql_server import server
@@ -105,19 +107,19 @@ def beside_loading(messages: int, turns: int = _TURNS) -> list[str]:
     return rows
 
 
-def from_scratch(messages: int) -> list[str]:
+def from_scratch(messages: int, kinds: Sequence[str] = _KINDS) -> list[str]:
     """Return the rows that tell how long a rebuild takes, and finding an order after it."""
     rows = [
-        f"| a sample day of {messages:,} in | rebuilt in | processor µs a message"
+        f"| {messages:,} messages in | rebuilt in | processor µs a message"
         " | peak memory | an order by an id: median | p99 |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     with tempfile.TemporaryDirectory(prefix="fixfeed-bench-") as name, server(durable=True) as pg:
         folder = Path(name)
-        load = _words(folder, messages)
-        for kind in _KINDS:
+        write_days(folder / "logs", messages)
+        for kind in kinds:
             uri = _new(kind, folder, pg, "whole")
-            _used(*load, uri, "--no-derive")
+            _used(*_loading(folder), uri, "--no-derive")
             used = _used("derive", uri, "--rebuild")
             asked = _asked(uri)
             rows.append(
@@ -136,6 +138,10 @@ def deriving(messages: int) -> list[str]:
 def _words(folder: Path, messages: int) -> tuple[str, ...]:
     """Write a sample day; return the words that load it, up to where."""
     _used("sample", "--output", folder / "logs", "--messages", messages)
+    return _loading(folder)
+
+
+def _loading(folder: Path) -> tuple[str, ...]:
     return "--quiet", "--input", f"{folder}/logs/*.log*", "--output"
 
 
@@ -153,8 +159,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--messages", type=int, default=1_000_000)
     options.add_argument("--rebuild", action="store_true", help="only from scratch")
+    options.add_argument("--kind", choices=_KINDS, help="with --rebuild: in this alone")
     chosen = options.parse_args()
-    print(*(from_scratch if chosen.rebuild else deriving)(chosen.messages), sep="\n")
+    kinds = [chosen.kind] if chosen.kind else _KINDS
+    if chosen.rebuild:
+        print(*from_scratch(chosen.messages, kinds), sep="\n")
+    else:
+        print(*deriving(chosen.messages), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""How long pages and clicks take in a real browser: `python -m benchmarks.browser URI`.
+
+Debian's Chromium opens the dashboard of a database in a new window, and clicks through it. A click
+is answered once what it asks for is on the screen, and the script of the page has ended. It prints
+the median of five, the least and the longest, in milliseconds, and the load of the machine.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.dashboard.browser.conftest import running
+
+_TURNS = 5
+_TABLE = "[data-testid=stDataFrame] canvas"
+_CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
+_PAGES = {
+    "Messages": _TABLE,
+    "Orders": _TABLE,
+    "Sessions": ".ff-table",
+    "Latency": _CHART,
+    "Data quality": ".ff-table",
+    "Overview": ".ff-tile",
+}
+"""The links at the top, and what is on their pages."""
+_ROW = 29  # pixels
+_DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+_Found = dict[str, list[float]]
+
+
+class _Clock:
+    """Times what a page does, by name."""
+
+    def __init__(self, page: Page, found: _Found):
+        self._page = page
+        self._found = found
+
+    def __call__(self, name: str, act: Callable[[], object], address: str, shown: str) -> None:
+        """Do something; the page has an address then, and shows something."""
+        begun = time.perf_counter()
+        act()
+        self._page.wait_for_url(re.compile(address), wait_until="commit")
+        self._page.wait_for_selector(shown)
+        self._page.wait_for_selector("[data-test-script-state=notRunning]")
+        self._page.evaluate(_DRAWN)
+        self._found[name].append((time.perf_counter() - begun) * 1e3)
+
+
+def visited(browser: Browser, address: str, found: _Found) -> None:
+    """Open the dashboard in a new window, and click through it."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    timed = _Clock(page, found)
+    timed("the first page, in a new window", lambda: page.goto(address), ".", ".ff-tile")
+    for name, shown in _PAGES.items():
+        link = page.get_by_role("link", name=name).first
+        path = "/$|/\\?" if name == "Overview" else f"/{name.split()[-1].lower()}"
+        timed(f"to {name}", link.click, path, shown)
+    page.get_by_role("link", name="Messages").first.click()
+    page.wait_for_selector(_TABLE)
+    page.wait_for_selector("[data-test-script-state=notRunning]")
+    page.wait_for_timeout(1000)
+    older = page.get_by_role("button", name="Older")
+    timed("an older page of messages", older.click, "at=", _TABLE)
+    page.wait_for_timeout(1000)
+    box = page.locator("[data-testid=stDataFrame]").first.bounding_box()
+    assert box is not None
+    place = box["x"] + 16, box["y"] + 36 + _ROW * 3.5
+    timed("a message", lambda: page.mouse.click(*place), r"message=\d", ".ff-tree")
+    search = page.get_by_role("textbox", name="Search")
+    search.fill("Symbol=AAPL")
+    timed("a search", lambda: search.press("Enter"), "q=Symbol", _TABLE)
+    context.close()
+
+
+def main() -> None:
+    """Print the table for the documents."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("uri", metavar="URI")
+    options = parser.parse_args()
+    found: _Found = defaultdict(list)
+    program = shutil.which("chromium")
+    assert program, "Chromium is not installed; run: make services"
+    with running(options.uri) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for _ in range(_TURNS + 1):
+            visited(browser, address, found)
+        browser.close()
+    print(f"load {os.getloadavg()[0]:.1f}\n\n| in the browser | median | least | longest |")
+    print("|---|--:|--:|--:|")
+    for name, times in found.items():
+        warm = times[1:]
+        print(f"| {name} | {statistics.median(warm):,.0f} | {min(warm):,.0f} | {max(warm):,.0f} |")
+
+
+if __name__ == "__main__":
+    main()
