@@ -19,7 +19,8 @@ venv: .venv/ready ## make the virtual environment that all the others use
 services: venv ## install the servers that tests start (Debian packages as root or with sudo, jars)
 	PATH="$(CURDIR)/$(BIN):$$PATH" tests/services/install_services.sh
 
-kafka: venv services ## a Kafka broker on the loopback, to try it; prints its address, ends with Ctrl-D
+kafka: venv ## a Kafka broker on the loopback, to try it; prints what to try, ends with Ctrl-D
+	tests/services/install_services.sh kafka
 	$(BIN)/python -m tests.services.kafka_server
 
 flink: venv services ## a Flink cluster with Kafka, PostgreSQL and Prometheus, to try it; ends with Ctrl-C

@@ -147,7 +147,7 @@ def _check_scheme(pattern: str) -> None:
         return
     if scheme == "file":
         raise UnknownPlace(f"{redact(pattern)!r} names a file; write its path: {redact(rest)}")
-    near = nearest(scheme.lower(), [*EXTRAS, *_LISTENING], cutoff=0.5)
+    near = nearest(scheme.lower(), [*EXTRAS, *_LISTENING, "kafka"], cutoff=0.5)
     guess = f"; did you mean {redact(f'{near}://{rest}')}?" if near else ""
     examples = ", ".join([*(kind.example for kind in SOURCES.values()), "s3://bucket/day.log"])
     raise UnknownPlace(f"input {redact(pattern)!r} is none of {examples}{guess}")

