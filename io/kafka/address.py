@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from fixfeed.io.redaction import redact
 from fixfeed.transforms.nearest import did_you_mean
 
-__all__ = ["Address", "check_topic", "read_uri", "unknown_property"]
+__all__ = ["Address", "about_property", "check_topic", "read_uri"]
 
 _URI = re.compile(
     r"kafka://(?P<servers>[^/?]*)(?:/(?P<topics>.*?))?(?:\?(?P<query>(?:[\w.-]+=|[\w.-]+$).*))?",
@@ -47,6 +47,8 @@ _KNOWN = (
     "ssl.key.password",
 )
 """The properties that most people need, to tell which of them is meant by another word."""
+_PROTOCOL = "security.protocol"
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,9 @@ def read_uri(
             if name in ours:
                 raise ValueError(f"fixfeed sets {name} itself; {ours[name]}")
         resolved = {name: _resolved(name, value) for name, value in merged.items()}
+        for name, value in resolved.items():
+            if name.startswith("ssl.") and name.endswith(".location") and value != "probe":
+                _check_readable(name, value)
     except ValueError as error:
         raise ValueError(f"{shown!r}: {error}") from None
     words = {word: given[word] for word in own if word in given}
@@ -223,7 +228,25 @@ def _content(path: str) -> str:
         raise ValueError(f"{path} is no text") from None
 
 
-def unknown_property(text: str) -> str:
-    """Return librdkafka's text about a property it does not know, with the one that was meant."""
+def _check_readable(name: str, path: str) -> None:
+    """Raise `ValueError` if a file of keys or certificates, or a folder, cannot be read."""
+    try:
+        if not Path(path).is_dir():
+            with open(path, "rb"):
+                pass
+    except OSError as error:
+        # A key itself may be there, in place of its file.
+        shown = f" {path!r}" if "-----" not in path else ""
+        raise ValueError(f"{name} is no file that can be read{shown}: {error.strerror}") from None
+
+
+def about_property(text: str) -> str:
+    """Return librdkafka's text about a property that is wrong, with what was meant.
+
+    >>> about_property('No such configuration property: "sasl.mechansim"')
+    'No such configuration property: "sasl.mechansim"; did you mean sasl.mechanism?'
+    """
+    if text.endswith(f'property "{_PROTOCOL}"'):
+        return f"{text}; expected one of {', '.join(_PROTOCOLS)}"
     name = re.search(r'"([^"]+)"', text)
     return text + (did_you_mean(name[1], _KNOWN) if name else "")

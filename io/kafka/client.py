@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from fixfeed.io.kafka.address import Address, unknown_property
+from fixfeed.io.kafka.address import Address, about_property
 from fixfeed.io.redaction import redact_text
 from fixfeed.transforms.nearest import did_you_mean
 
@@ -48,6 +48,7 @@ __all__ = [
     "Topic",
     "TopicPartition",
     "consumer_of",
+    "is_damage",
     "is_lasting",
     "no_rights",
     "reason_of",
@@ -72,6 +73,13 @@ _CAUSES = (
     KafkaError.UNSUPPORTED_SASL_MECHANISM,
 )
 """Errors that waiting does not mend."""
+_DAMAGE = (
+    KafkaError._BAD_COMPRESSION,
+    KafkaError._BAD_MSG,
+    KafkaError._NOT_IMPLEMENTED,
+    KafkaError._UNDERFLOW,
+)
+"""What damaged records are called: their check sum, what they are compressed to, their version."""
 _TOO_LATE = (KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError.REQUEST_TIMED_OUT)
 _NO_TLS = "PLAINTEXT broker listener"
 _NO_CERTIFICATE = ("certificate required", "bad certificate")
@@ -255,15 +263,20 @@ def no_rights(address: Address, topic: str, what: str, right: str) -> KafkaTroub
 
 
 def consumer_of(address: Address, settings: Mapping[str, Any]) -> Consumer:
-    """Return a consumer at an address. Raises `KafkaTrouble` for a property that is wrong."""
-    return _made(Consumer, address, settings)
+    """Return a consumer at an address. Raises `KafkaTrouble` for a property that is wrong.
+
+    Unless the address says otherwise it checks what it fetches (`check.crcs`), as Java's does: else
+    damaged bytes would be read as records. That takes no time that could be measured.
+    """
+    checked = {"check.crcs": address.properties.get("check.crcs", True)}
+    return _made(Consumer, address, {**checked, **settings})
 
 
 def _made(kind: Callable[..., T], address: Address, settings: Mapping[str, Any]) -> T:
     try:
         return kind({**address.client, **settings}, logger=QUIET)
     except KafkaException as error:
-        text = unknown_property(error.args[0].str())
+        text = about_property(error.args[0].str())
         if "GSSAPI" in text:
             text = "name how the password is checked, as in sasl.mechanism=SCRAM-SHA-512"
         raise KafkaTrouble(f"{address.shown}: {text}", lasting=True) from None
@@ -272,6 +285,11 @@ def _made(kind: Callable[..., T], address: Address, settings: Mapping[str, Any])
 def is_lasting(error: KafkaError) -> bool:
     """Return whether an error is one that waiting does not mend."""
     return error.code() in _CAUSES or any(one in error.str() for one in (_NO_TLS, *_NO_CERTIFICATE))
+
+
+def is_damage(error: KafkaError) -> bool:
+    """Return whether an error of a partition says that what is stored of it is damaged."""
+    return error.code() in _DAMAGE
 
 
 def _weight(error: KafkaError) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
-from fixfeed.io.kafka.address import unknown_property
+from fixfeed.io.kafka.address import about_property
 from fixfeed.io.kafka.client import (
     KafkaError,
     KafkaException,
@@ -119,7 +119,7 @@ class Sender:
         try:
             self._producer = Producer(properties)
         except KafkaException as error:
-            text = unknown_property(error.args[0].str())
+            text = about_property(error.args[0].str())
             raise SinkError(f"cannot write to {self._place}: {text}") from None
         if self._transactions:
             self._asked(self._producer.init_transactions, 30)

@@ -154,6 +154,8 @@ def test_passwords_come_from_the_environment_and_from_files_and_are_never_shown(
         ("kafka://b/t?group.id=a", "fixfeed sets group.id itself; write group=NAME"),
         ("kafka://b/t?metadata.broker.list=c", "metadata.broker.list names other brokers than"),
         ("kafka://b/t?sasl.password=${env:N_NOT}", "sasl.password is in N_NOT, which the env"),
+        ("kafka://b/t?ssl.ca.location=/no/ca", "ssl.ca.location is no file that can be read '/no/"),
+        ("kafka://b/t?ssl.key.location=-----BEGIN KEY-----hunter2", "be read: No such file"),
         ("kafka://b/t?properties=/no/file&sasl.password=hunter2", "/no/file: No such file"),
     ],
 )
