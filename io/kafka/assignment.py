@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.beginning import EARLIEST, Beginning
-from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaTrouble, Topic
+from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaTrouble, Topic, is_damage
 from fixfeed.io.kafka.looking import Looking, Topics
 from fixfeed.io.kafka.records import Partition, PartitionId
 from fixfeed.io.kafka.troubles import Troubles
@@ -51,6 +51,8 @@ class Assignment:
         self._ours = ours
         self._ids: dict[str, str] = {}
         self._beyond: dict[tuple[str, int], int] = {}
+        self._damaged: dict[tuple[str, int], int] = {}  # from which offset on
+        self._resting: set[tuple[str, int]] = set()  # those of them that are not assigned
         self._leaderless: dict[str, float] = {}  # since when
 
     def take(self, topics: Topics, *, at_start: bool = False) -> None:
@@ -83,6 +85,9 @@ class Assignment:
                 new.append(PartitionId(self._looking.cluster, found.topic_id, name, number))
         if new:
             self._begin_reading(new, at_start=at_start)
+        # Other replicas may lead by now, or the damaged records have been deleted.
+        self._assign([self._assigned[key] for key in self._resting if key in self._assigned])
+        self._resting.clear()
 
     def _complain_of_lost(self, topic: str) -> None:
         for key in [one for one in self._beyond if one[0] == topic and one in self._assigned]:
@@ -116,7 +121,10 @@ class Assignment:
             self._troubles.unread(what, f"{why}; the others are read")
 
     def _drop(self, topic: str) -> None:
-        self._beyond = {key: high for key, high in self._beyond.items() if key[0] != topic}
+        for by_partition in (self._beyond, self._damaged):
+            for key in [one for one in by_partition if one[0] == topic]:
+                del by_partition[key]
+                self._troubles.ended(f"{topic}/{key[1]}")
         gone = [key for key in self._assigned if key[0] == topic]
         self._ids.pop(topic, None)
         self._leaderless.pop(topic, None)
@@ -156,6 +164,9 @@ class Assignment:
         topic, number = key
         if one is None:
             return
+        if is_damage(error):
+            self._complain_of_damage(one, error)
+            return
         if error.code() != KafkaError._AUTO_OFFSET_RESET:
             self._looking.soon()
             if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
@@ -184,6 +195,29 @@ class Assignment:
             self._looking.soon()
             return
         self._assign([one])
+
+    def _complain_of_damage(self, one: Assigned, error: KafkaError) -> None:
+        """Read a partition no more until topics are looked at again, as records are damaged."""
+        self._unassign([one])
+        key, offset = (one.topic, one.number), one.partition.next
+        self._resting.add(key)
+        if self._damaged.get(key) == offset:
+            return
+        self._damaged[key] = offset
+        why = (
+            f"partition {one.number} of {one.topic} cannot be read on from offset {offset:,}, as "
+            f"the brokers have damaged records there ({error.str()}); it is tried again. Have "
+            "another replica lead it, or the damaged records deleted (kafka-delete-records.sh)"
+        )
+        self._troubles.unread(f"{one.topic}/{one.number}", why)
+        self._wait(one, [one.partition.not_read_on(why)])
+
+    def works(self, key: tuple[str, int]) -> None:
+        """Records of a partition have come."""
+        if self._damaged and self._damaged.pop(key, None) is not None:
+            topic, number = key
+            self._troubles.ended(f"{topic}/{number}")
+            self._troubles.say(f"partition {number} of {topic} is read again")
 
     def _assign(self, some: Sequence[Assigned]) -> None:
         """Have partitions read on from their next offset."""

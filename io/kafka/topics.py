@@ -24,6 +24,7 @@ from fixfeed.io.kafka.client import (
     KafkaException,
     KafkaTrouble,
     consumer_of,
+    is_damage,
     is_lasting,
     reason_of,
 )
@@ -218,13 +219,19 @@ class KafkaTopics:
         """Make blocks of messages of librdkafka, whose types say less than there is."""
         by_partition: dict[tuple[str, int], list[Any]] = {}
         failed = []
+        damaged = set()
         for message in messages:
-            if message.error() is None:
-                by_partition.setdefault((message.topic(), message.partition()), []).append(message)
-            else:
+            key = message.topic(), message.partition()
+            if message.error() is not None:
                 failed.append(message)
+                if is_damage(message.error()):
+                    # librdkafka goes on anywhere.
+                    damaged.add(key)
+            elif key not in damaged:
+                by_partition.setdefault(key, []).append(message)
         for key, some in by_partition.items():
             if key in self._assigned:
+                self._assignment.works(key)
                 known = [beside(message) for message in some]
                 records = Records(
                     [message.offset() for message in some],

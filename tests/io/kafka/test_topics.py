@@ -30,6 +30,13 @@ def often(monkeypatch):
     monkeypatch.setattr(group, "_COMMIT", 0.2)
 
 
+@pytest.fixture(scope="module")
+def broker():
+    """A broker of this module, whose data may be damaged."""
+    with server() as running:
+        yield running
+
+
 class Sink:
     """What a ledger remembers, and what came: numbers of messages, and failures."""
 
@@ -272,6 +279,42 @@ def test_a_partition_that_has_lost_what_is_stored_is_told_as_unreadable_and_othe
         {"position": 5 * ROOM, "reason": "unreadable", "detail": why, "raw": b""}
     ]
     assert again.sink.stretches[key] == [(0, ROOM), (ROOM, 5 * ROOM), (5 * ROOM, 5 * ROOM)]
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+def test_damaged_records_are_told_as_unreadable_and_read_once_they_are_mended(broker, compression):
+    topic = broker.topic(partitions=2)
+    producer = Producer({"bootstrap.servers": broker.plain, "compression.type": compression})
+    for numbers in ([1, 2], [3, 4, 5], [6]):  # a batch each
+        for number in numbers:
+            producer.produce(topic, message(number), partition=0)
+        assert producer.flush(20) == 0
+    send(broker, topic, 7, partition=1)
+    mend = broker.damage(topic, batch=1)
+    reading = Reading(broker, topic).says("damaged records").numbers(1, 2, 7)
+    why = next(one for one in reading.told if "damaged" in one)
+    assert why.startswith(f"partition 0 of {topic} cannot be read on from offset 2, as the brok")
+    tries = time.monotonic() + 1
+    reading.until(lambda: time.monotonic() > tries)
+    assert reading.told == reading.away == [why]
+    assert reading.sink.failures == [
+        {"position": 2 * ROOM, "reason": "unreadable", "detail": why, "raw": b""}
+    ]
+    mend()
+    reading.numbers(1, 2, 3, 4, 5, 6, 7).says(f"partition 0 of {topic} is read again").stop()
+    assert reading.away[-1] == ""
+
+
+def test_damaged_records_that_are_deleted_are_missed_and_what_follows_is_read(broker):
+    topic = broker.topic()
+    for number in (1, 2, 3):
+        send(broker, topic, number)
+    broker.damage(topic, batch=1)
+    reading = Reading(broker, topic).says("damaged records").numbers(1)
+    place, admin = TopicPartition(topic, 0, 2), broker.admin()
+    admin.delete_records([place])[place].result(20)
+    reading.numbers(1, 3).says("1 records from offset 1 on were deleted").stop()
+    assert reading.away[-1] == ""
 
 
 def test_transactions_are_read_once_committed_and_leave_no_lag(kafka):
