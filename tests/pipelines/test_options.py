@@ -218,6 +218,10 @@ def test_an_unknown_place_lists_the_known_places(uri, text):
             "kafka://h/fix is written with transactions, by one process alone: leave out --work",
         ),
         (
+            ["--input=/a", "--runner=FlinkRunner", "--output=kafka://h/fix?transactions=true"],
+            "a cluster has many: leave out transactions=true, and have readers drop what comes",
+        ),
+        (
             ["--input", "a", "--output", "jsonl:-", "--runner", "FlinkRunner"],
             "leave out --workers",
         ),
