@@ -333,17 +333,6 @@ class Database(ABC):
                 run_id,
             )
 
-    def open_runs(self) -> list[tuple[int, dict[str, str]]]:
-        """Return the runs on clusters whose end is not stored, with what is known of their jobs.
-
-        That is what `begin_run` was given as `cluster` of the configuration.
-        """
-        found = self.query(
-            "select run_id, cast(configuration as text) from runs where ended is null"
-        )
-        runs = ((int(run_id), orjson.loads(text).get("cluster")) for run_id, text in found)
-        return [(run_id, about) for run_id, about in runs if about]
-
     def gather_statistics(self, added: int) -> None:
         """Let the optimiser know the messages after a run that has stored `added`; never fail.
 

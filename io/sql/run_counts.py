@@ -9,11 +9,28 @@ has the counts of a stretch of a source, as JSON; one whose stretch is empty has
 unfinished end, or of a place that could not be read, until it is read after all.
 """
 
+from typing import Any, NamedTuple
+
+import orjson
+
 from fixfeed.io.ledger.counts import Counted, newly_counted
 from fixfeed.io.sql.database import Database
 from fixfeed.transforms.batch import Batch
 
-__all__ = ["count", "counted", "forget", "make"]
+__all__ = ["LeftOpen", "count", "counted", "forget", "left_open", "make"]
+
+
+class LeftOpen(NamedTuple):
+    """A run on a cluster whose end, or some of whose counts, its row does not have.
+
+    `about` is what `begin_run` was given as `cluster` of the configuration; `counts` are those in
+    its row, {} if there are none, and `ended` is ``, if its end is not stored.
+    """
+
+    run_id: int
+    about: dict[str, str]
+    counts: dict[str, Any]
+    ended: str
 
 
 def make(database: Database) -> None:
@@ -106,3 +123,26 @@ def forget(database: Database, run: str) -> None:
     """Forget what a run has counted."""
     with database.transaction():
         database.query("delete from run_counts where run = ?", run)
+
+
+def left_open(database: Database) -> list[LeftOpen]:
+    """Return the runs on clusters whose end is not stored, or that are counted here still.
+
+    What workers commit after the end of a run is counted here.
+    """
+    names = [f"%{run}%" for (run,) in database.query("select distinct run from run_counts")]
+    found = database.query(
+        "select run_id, cast(configuration as text), cast(counts as text), ended from runs"
+        " where ended is null" + " or cast(configuration as text) like ?" * len(names),
+        *names,
+    )
+    runs = [
+        LeftOpen(
+            int(run_id),
+            orjson.loads(text).get("cluster") or {},
+            orjson.loads(counts or "{}"),
+            ended or "",
+        )
+        for run_id, text, counts, ended in found
+    ]
+    return [one for one in runs if one.about]

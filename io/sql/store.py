@@ -26,7 +26,7 @@ from fixfeed.io.sql.ledger import SqlLedger
 from fixfeed.io.sql.listed import listed
 from fixfeed.io.sql.minute_counts import counts_of, take_away
 from fixfeed.io.sql.progress import extend, insert, join, overlapping, overlapping_any
-from fixfeed.io.sql.run_counts import count, counted, forget, make
+from fixfeed.io.sql.run_counts import LeftOpen, count, counted, forget, left_open, make
 from fixfeed.io.sql.tables import (
     FAILURE_COLUMNS,
     table_rows,
@@ -123,6 +123,10 @@ class Store(SqlLedger):
     def forget_counts(self, run: str) -> None:
         """See `CountingLedger`."""
         forget(self, run)
+
+    def left_open(self) -> list[LeftOpen]:
+        """Return the runs on clusters whose end, or some of whose counts, are not in `runs`."""
+        return left_open(self)
 
     def _count(self, source_id: int, batch: Batch, stored: int) -> None:
         if self.counted_for:

@@ -1,7 +1,7 @@
 """Closes, in the databases of a run, runs on the cluster whose own process did not see their end.
 
-When that process is killed, its job goes on. So the first run after the job has ended stores what
-the job has committed, and how it ended.
+When that process is killed, its job goes on; and when a JobManager is, workers go on for a minute
+or so. So the first run after the job has ended stores what it has committed, and how it ended.
 """
 
 import dataclasses
@@ -14,19 +14,18 @@ from fixfeed.pipelines.cluster.submission import Cluster
 
 __all__ = ["close_left_open"]
 
+_KILLED = "its process was killed or lost the job; this is what the job had committed when it ended"
+
 
 def close_left_open(ledgers: Mapping[str, Ledger], cluster: Cluster) -> None:
     """Close those runs of each database whose job is not running any more."""
     for ledger in ledgers.values():
         if isinstance(ledger, Store):
-            for run_id, about in ledger.open_runs():
-                if about["run"] == cluster.run or not cluster.is_over(about):
+            for one in ledger.left_open():
+                run = one.about["run"]
+                if run == cluster.run or not cluster.is_over(one.about):
                     continue
-                counted = ledger.counted(about["run"]).values()
-                counts = sum((one.counts for one in counted), Counts())
-                ledger.end_run(
-                    run_id,
-                    dataclasses.asdict(counts),
-                    "its process was killed; this is what the job had committed when it ended",
-                )
-                ledger.forget_counts(about["run"])
+                counted = (found.counts for found in ledger.counted(run).values())
+                counts = sum(counted, Counts(**one.counts))
+                ledger.end_run(one.run_id, dataclasses.asdict(counts), one.ended or _KILLED)
+                ledger.forget_counts(run)

@@ -24,10 +24,15 @@ def store(tmp_path):
     store.begin_run("1", {"cluster": {"run": "killed", "master": "m", "job": "fixfeed-killed"}})
     store.begin_run("1", {"rules": "of this machine"})
     source = store.register([Source("k", "file", "day.log")], rules="r")["k"].source_id
-    batch = parse_block(Block("k", 0, MESSAGE * 2))
-    store.write([(source, batch)], rules="r", replace=False)
+    assert source == 1
+    write(store, 0)
     yield store
     store.close()
+
+
+def write(store, start):
+    batch = parse_block(Block("k", start, MESSAGE * 2))
+    store.write([(1, batch)], rules="r", replace=False)
 
 
 def ended(store):
@@ -51,6 +56,17 @@ def test_a_run_is_closed_with_its_counts_once_its_job_is_over(store):
     assert '"stored":2' in counts
     assert other is None
     assert store.counted("killed") == {}
+
+
+def test_what_workers_commit_after_the_end_of_a_run_is_added_by_the_next_one(store):
+    cluster = SimpleNamespace(run="mine", is_over=lambda _: True)
+    close_left_open({"a": store}, cluster)
+    how = ended(store)[0][1]
+    write(store, 2 * len(MESSAGE))
+    close_left_open({"a": store}, cluster)
+    assert [row[1] for row in ended(store)] == [how, None]
+    assert '"stored":4' in ended(store)[0][2]
+    assert store.left_open() == []
 
 
 def test_a_run_does_not_close_itself(store):
