@@ -17,8 +17,8 @@ from fixfeed.transforms.fix.orders.events import COLUMNS, MSG_TYPES
 from fixfeed.transforms.fix.orders.read_again import ReadAgain
 from fixfeed.transforms.fix.orders.rows import rows_of as rows_one_by_one
 from fixfeed.transforms.fix.orders.schema import TABLES
-from fixfeed.transforms.fix.orders.vector.chains import Ids, ids_of
 from fixfeed.transforms.fix.orders.vector.events import Events
+from fixfeed.transforms.fix.orders.vector.ids import Ids, ids_of
 from fixfeed.transforms.fix.orders.vector.rows import rows_of
 
 __all__ = ["Orders", "derive"]

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from fixfeed.transforms.fix.orders.chains import is_copy
 from fixfeed.transforms.fix.orders.events import NEW, REPORTS, Events
+from fixfeed.transforms.fix.orders.ids import is_copy
 from fixfeed.transforms.fix.orders.life import DUPLICATE, Life, an_id
 from fixfeed.transforms.fix.orders.sequence import Step
 
@@ -73,7 +73,7 @@ def _lives(events: Events, steps: list[Step]) -> list[Life]:
     for place, step in enumerate(steps):
         life = found[-1]
         if len(found) > 1:
-            life = next((of_id[one] for one in _ids(events, step.row) if one in of_id), life)
+            life = _meant(events, step.row, of_id) or life
         if life.ended and _is_again(events, steps, place, life):
             if len(found) == 1:
                 of_id = {one: life for before in life.steps for one in _ids(events, before.row)}
@@ -83,6 +83,17 @@ def _lives(events: Events, steps: list[Step]) -> list[Life]:
             of_id.update(dict.fromkeys(_ids(events, step.row), life))
         life.tell(step)
     return found
+
+
+def _meant(events: Events, row: int, of_id: dict[tuple[str, str], Life]) -> Life | None:
+    """Return the order that an event is of, given those that ids were last seen with."""
+    ids = _ids(events, row)
+    life = next((of_id[one] for one in ids if one in of_id), None)
+    order_id = an_id(events.order_id[row])
+    if life and order_id and life.values.get("order_id") not in (None, order_id):
+        # Its ClOrdID was used again; an OrderID that is another order's says more.
+        return of_id.get(("O", order_id), life)
+    return life
 
 
 def _ids(events: Events, row: int) -> list[tuple[str, str]]:

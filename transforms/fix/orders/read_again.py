@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.derived import Stored
-from fixfeed.transforms.fix.orders.chains import Id, Span
-from fixfeed.transforms.fix.orders.vector.chains import Ids, spans
+from fixfeed.transforms.fix.orders.ids import Id, Span
 from fixfeed.transforms.fix.orders.vector.events import Events, Ints, flags
+from fixfeed.transforms.fix.orders.vector.ids import Ids, spans
 from fixfeed.transforms.fix.schema import DATE
 
 __all__ = ["ReadAgain"]

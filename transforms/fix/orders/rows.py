@@ -8,15 +8,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from fixfeed.transforms.fix.orders.chains import CL_ORD_ID, SECONDARY, Id, Span, chains, ids_of
+from fixfeed.transforms.fix.orders.chains import Chains
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.events import Events
 from fixfeed.transforms.fix.orders.fills import Execution
+from fixfeed.transforms.fix.orders.ids import CL_ORD_ID, SECONDARY, Id, Span, ids_of
 from fixfeed.transforms.fix.orders.life import Life
 from fixfeed.transforms.fix.orders.lives import lives
 from fixfeed.transforms.fix.orders.numbers import decimals
 from fixfeed.transforms.fix.orders.schema import TABLES
-from fixfeed.transforms.fix.orders.sequence import steps
+from fixfeed.transforms.fix.orders.sequence import Step, steps
 from fixfeed.transforms.fix.schema import DATE, DECIMAL
 
 __all__ = ["OF_ORDER", "OF_REPORT", "key_of", "rows_of", "without_collector"]
@@ -30,8 +31,9 @@ def rows_of(messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES) -> dic
     with without_collector():
         events = Events(messages, drop_copies)
         ids = ids_of(events)
-        made = _Made(events, ids)
-        for rows in chains(events, ids):
+        chains = Chains(events, ids)
+        made = _Made(events, ids, chains)
+        for rows in chains.rows:
             made.add(rows)
         return made.tables()
 
@@ -51,9 +53,10 @@ def without_collector() -> Iterator[None]:
 class _Made:
     """The rows of the tables as they are made."""
 
-    def __init__(self, events: Events, ids: list[tuple[Id, ...]]):
+    def __init__(self, events: Events, ids: list[tuple[Id, ...]], chains: Chains):
         self._events = events
         self._ids = ids
+        self._chains = chains
         self._orders: list[dict[str, Any]] = []
         self._of_ids: list[tuple[Any, ...]] = []
         self._messages: list[tuple[int, int, int, bool]] = []
@@ -61,12 +64,19 @@ class _Made:
 
     def add(self, rows: list[int]) -> None:
         """Add the orders of a chain."""
-        found = lives(self._events, steps(self._events, rows))
-        row = _first(self._events, found[0])
-        first, day = self._ids[row][0], self._events.day[row]
-        chain = key_of(first, day) if len(found) > 1 else None
-        for number, life in enumerate(found):
-            self._add_order(life, key_of(first, day, number), chain)
+        events, tying = self._events, self._chains.tying
+        parts: dict[int, list[Step]] = {}
+        for step in steps(events, rows):
+            parts.setdefault(self._chains.part[step.row], []).append(step)
+        found = []
+        for part in parts.values():
+            of_part = lives(events, part)
+            row = _first(events, of_part[0])
+            first, day = tying[row][0], events.day[row]
+            found += [(life, key_of(first, day, number)) for number, life in enumerate(of_part)]
+        chain = found[0][1] if len(found) > 1 else None
+        for life, key in found:
+            self._add_order(life, key, chain)
 
     def _add_order(self, life: Life, key: int, chain: int | None) -> None:
         events, ids = self._events, self._ids
@@ -194,7 +204,8 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 
 def key_of(first: Id, day: int, number: int = 0) -> int:
-    """Return the key of the order `number` of a chain, given its first id and the day of that.
+    """Return the key of an order, given the first id that ties it, the day of that, and which
+    of several orders with this id it is.
 
     It is 63 bits of a digest, the same anywhere.
     """

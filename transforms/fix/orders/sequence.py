@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from fixfeed.transforms.fix.orders.chains import is_copy
 from fixfeed.transforms.fix.orders.events import DAY, REPORTS, Events
+from fixfeed.transforms.fix.orders.ids import is_copy
 
 __all__ = ["REPORTS", "Step", "steps"]
 

@@ -64,9 +64,23 @@ class Day:
                 fields += [(19, b"E%d" % rng.randrange(20)), (20, trans)]
             if what == 3:
                 fields += [(41, before), (38, b"%d" % rng.randrange(50, 200))]
+            if what == 1 and rng.random() < 0.3:
+                fields += [(41, before)]
             fields += [(32, b"%d" % rng.randrange(60)), (31, b"10.5"), (14, b"%d" % done)]
             self.send(pair, False, day, at, b"8", *rng.sample(fields, len(fields)))
             assert before_day <= day
+
+    def cancel_all(self, day):
+        rng = self.rng
+        pair, at, own = rng.choice(PAIRS), rng.randrange(3_600_000), b"%d" % rng.randrange(12)
+        if rng.random() < 0.5:
+            self.send(pair, False, day, at, b"r", (37, b"M"), (11, own), (530, b"7"), (531, b"7"))
+        for one in rng.sample(range(12), rng.randrange(1, 5)):
+            names = rng.choice(("both", "both", "41", "37"))
+            fields = [(11, own), (17, b"X%d" % one), (150, b"4"), (39, b"4"), (14, b"0")]
+            fields += [(41, b"%d" % one)] if names != "37" else []
+            fields += [(37, b"O%d" % one)] if names != "41" else []
+            self.send(pair, False, day, at + one, b"8", *fields)
 
     def log(self):
         return [
@@ -80,4 +94,6 @@ def made(seed, orders=12):
     day = Day(rng)
     for _ in range(orders):
         day.order(rng.randrange(3, 7))
+    if rng.random() < 0.5:
+        day.cancel_all(rng.randrange(3, 7))
     return day.log()

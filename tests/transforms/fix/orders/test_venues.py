@@ -173,6 +173,107 @@ def test_a_mass_cancel_report_is_of_the_orders_that_it_names_and_mass_quotes_of_
     assert shown(orders(s), "first_cl_ord_id", "messages") == [("A", 3), ("B", 3)]
 
 
+def test_a_mass_cancel_ends_each_of_its_orders_and_joins_none():
+    s = Session()
+    s.ask(b"D", (11, b"M0"), (38, b"100"))
+    alone = orders(s)
+    for one in (b"A", b"B", b"C"):
+        s.ask(b"D", (11, one), (38, b"100"))
+        s.report(b"0", b"0", (37, b"O" + one), (11, one))
+        s.fill(10, 10, (37, b"O" + one), (11, one))
+    before = tables(s)["orders"]["order_key"].to_pylist()
+    s.ask(b"q", (11, b"M"), (530, b"7"))
+    for one, named in ((b"A", (41, b"A")), (b"B", (41, b"B")), (b"C", (66, b"L"))):
+        s.report(b"6", b"6", (37, b"O" + one), (11, b"M"), named, (14, b"10"))
+        s.report(b"4", b"4", (37, b"O" + one), (11, b"M"), named, (14, b"10"))
+    found = tables(s)
+    names = ("first_cl_ord_id", "order_id", "messages", "cum_qty", "ord_status", "problems")
+    assert shown(orders(s)[1:], *names) == [
+        (one, "O" + one, 5, 10, "4", None) for one in ("A", "B", "C")
+    ]
+    assert orders(s)[0] == alone[0]
+    # Each is found by the id of the mass cancel, is read again with the others, and keeps its key.
+    ids = [one for one in found["order_ids"].to_pylist() if one["id"] == "M"]
+    assert (len(ids), len({one["chain"] for one in ids}), ids[0]["chain"] is None) == (3, 1, False)
+    assert sorted(found["orders"]["order_key"].to_pylist()) == sorted(before)
+
+
+def test_one_id_that_a_client_gives_to_the_cancels_of_two_orders_joins_them_not():
+    s = Session()
+    for one in (b"A", b"B"):
+        s.ask(b"D", (11, one), (38, b"100"))
+        s.report(b"0", b"0", (37, b"O" + one), (11, one))
+    for one in (b"A", b"B"):
+        s.ask(b"F", (11, b"X"), (41, one))
+        s.send(False, b"9", (37, b"O" + one), (11, b"X"), (41, one), (39, b"0"), (102, b"0"))
+    names = ("first_cl_ord_id", "messages", "cancels", "rejects", "ord_status")
+    assert shown(orders(s), *names) == [("A", 4, 1, 1, "0"), ("B", 4, 1, 1, "0")]
+
+
+def test_a_request_about_one_order_under_other_ids_stays_in_it():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.report(b"0", b"0", (37, b"O1"), (11, b"A"))
+    s.ask(b"G", (11, b"B"), (41, b"A"), (38, b"50"))
+    # A venue that gives another OrderID to what was replaced, and names the first ClOrdID again.
+    s.report(b"E", b"0", (37, b"O1"), (11, b"B"), (41, b"A"))
+    s.report(b"5", b"0", (37, b"O2"), (11, b"B"), (41, b"A"))
+    s.ask(b"F", (11, b"C"), (41, b"B"))
+    s.report(b"6", b"6", (37, b"O2"), (11, b"C"), (41, b"B"))
+    s.report(b"4", b"4", (37, b"O3"), (11, b"C"), (41, b"A"))
+    assert shown(orders(s), "messages", "last_cl_ord_id", "ord_status") == [(8, "C", "4")]
+
+
+def test_an_order_of_days_keeps_its_fills_when_a_new_one_has_its_cl_ord_id():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"), (59, b"1"))
+    s.report(b"0", b"0", (37, b"O1"), (11, b"A"))
+    for day, order in ((4, b"O2"), (5, b"O3")):
+        s.day = day
+        s.ask(b"D", (11, b"A"), (38, b"100"))
+        s.report(b"0", b"0", (37, order), (11, b"A"))
+        s.fill(20, 20 * (day - 3), (37, b"O1"), (11, b"A"))
+        s.fill(100, 100, (37, order), (11, b"A"))
+    assert shown(orders(s), "order_id", "cum_qty", "fills", "problems") == [
+        ("O1", 40, 2, None),
+        ("O2", 100, 1, None),
+        ("O3", 100, 1, None),
+    ]
+
+
+def test_an_order_of_days_keeps_its_fills_when_a_request_has_its_cl_ord_id():
+    s = Session()
+    for one in (b"1", b"2"):
+        s.ask(b"D", (11, one), (38, b"100"), (59, b"1"))
+        s.report(b"0", b"0", (37, b"O" + one), (11, one))
+    s.day = 4
+    s.ask(b"F", (11, b"1"), (41, b"2"), (37, b"O2"))
+    s.report(b"4", b"4", (37, b"O2"), (11, b"1"), (41, b"2"), (14, b"0"))
+    s.fill(100, 100, (37, b"O1"), (11, b"1"))
+    names = ("order_id", "cum_qty", "messages", "ord_status", "problems")
+    assert shown(orders(s), *names) == [("O1", 100, 3, "1", None), ("O2", 0, 4, "4", None)]
+
+
+def test_a_late_fill_is_of_the_order_of_its_order_id_when_its_cl_ord_id_is_used_again():
+    s = Session()
+    for order in (b"O1", b"O2"):
+        s.ask(b"D", (11, b"A"), (38, b"100"))
+        s.report(b"0", b"0", (37, order), (11, b"A"))
+        s.report(b"4", b"4", (37, order), (11, b"A"), (14, b"0"))
+    s.fill(30, 30, (37, b"O1"), (11, b"A"))
+    assert shown(orders(s), "order_id", "cum_qty") == [("O1", 30), ("O2", 0)]
+
+
+def test_order_ids_that_are_those_of_other_orders_every_day_join_no_days():
+    s = Session()
+    for day, number in ((3, b"12"), (4, b"21")):
+        s.day = day
+        for one, order in zip((b"A", b"B"), number.decode(), strict=True):
+            s.ask(b"D", (11, one), (38, b"100"))
+            s.fill(40, 40, (37, order.encode()), (11, one))
+    assert shown(orders(s), "first_cl_ord_id", "messages") == [("A", 2), ("B", 2)] * 2
+
+
 def test_an_order_that_is_refused_as_business_says_why():
     s = Session()
     s.ask(b"D", (11, b"A"), (38, b"100"))

@@ -1,170 +1,50 @@
-"""Chains of all events at once: the twin of `orders.chains`, with the same ids and chains."""
+"""Chains of all events at once: the twin of `orders.chains`, with the same chains."""
 
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from fixfeed.transforms.fix.orders.chains import (
-    ASKING,
-    CL_ORD_ID,
-    EXEC_ID,
-    NO_ID,
-    ORDER_ID,
-    SECONDARY,
-    Id,
-    last_resort,
-)
-from fixfeed.transforms.fix.orders.events import NEW
-from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags
+from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints
+from fixfeed.transforms.fix.orders.vector.ids import Ids, numbered
+from fixfeed.transforms.fix.orders.vector.openings import Nodes, openings
 
-__all__ = [
-    "KINDS",
-    "Ids",
-    "Spans",
-    "chains",
-    "first_and_last",
-    "ids_of",
-    "is_in",
-    "numbered",
-    "spans",
-]
-
-KINDS = (CL_ORD_ID, ORDER_ID, SECONDARY, EXEC_ID)
+__all__ = ["Chains", "chains"]
 
 
-class Ids(NamedTuple):
-    """The ids that tie events.
+class Chains(NamedTuple):
+    """The number of the chain that each event is of, -1 if it has no id, and which are loose.
 
-    `of_event` has three for each event, numbers of ids in the order of `orders.chains.ids_of`; -1
-    where there is none. `first` is the first of each event. Id number `i` is `pair[i]`, `kind[i]`
-    and `text[i]`, whose numbers `pairs`, `KINDS` and `texts` have.
+    What parts chains with loose events have is told by `orders.chains`.
     """
 
     of_event: Ints
-    first: Ints
-    pair: Ints
-    kind: Ints
-    text: Ints
-    pairs: list[str]
-    texts: pa.StringArray
-
-    def named(self, number: int) -> Id:
-        """Return an id in full."""
-        return (
-            self.pairs[self.pair[number]],
-            KINDS[self.kind[number]],
-            self.texts[int(self.text[number])].as_py(),
-        )
+    loose: Flags
 
 
-def ids_of(events: Events) -> Ids:
-    """Return the ids of events."""
-    columns = [events[name] for name in ("cl_ord_id", "orig_cl_ord_id", "order_id")]
-    coded = pa.concat_arrays(columns).dictionary_encode()
-    texts = coded.dictionary
-    upper = pc.utf8_upper(texts)
-    is_id = ~flags(pc.is_in(upper, pa.array(sorted(NO_ID))))
-    codes = coded.indices.fill_null(-1).to_numpy().astype(np.int64).reshape(3, -1)
-    tie = (codes >= 0) & is_id[codes] if len(texts) else codes >= 0
-    tie[1] &= codes[1] != codes[0]
-    tie[:2, events.drop_copied & tie[2]] = False
-    tie[:, : len(events.divided)] &= ~events.divided
-    without = ~tie.any(axis=0)
-    without[: len(events.divided)] &= ~events.divided
-    resorts = _last_resorts(events, np.flatnonzero(without))
-    more = pa.array([text for _, (_, text) in resorts], pa.string())
-    place = pc.index_in(more, texts)
-    new = pc.unique(more.filter(place.is_null()))
-    texts = pa.concat_arrays([texts, new])
-    many, kinds = len(texts) + 1, len(KINDS)
-    keys = np.where(tie, codes, -1)
-    for level, kind in enumerate((CL_ORD_ID, CL_ORD_ID, ORDER_ID)):
-        pair = events.order_pair if kind == ORDER_ID else events.pair
-        key = (pair * kinds + KINDS.index(kind)) * many + codes[level]
-        keys[level] = np.where(tie[level], key, -1)
-    numbers = pc.index_in(more, texts).to_pylist()
-    for (event, (kind, _)), number in zip(resorts, numbers, strict=True):
-        keys[0, event] = (int(events.pair[event]) * kinds + KINDS.index(kind)) * many + number
-    found, of_event = numbered(keys)
-    first = np.where(of_event[0] >= 0, of_event[0], of_event[1])
-    first = np.where(first >= 0, first, of_event[2])
-    return Ids(
-        of_event, first, found // many // kinds, found // many % kinds, found % many,
-        events.pairs, texts,
-    )  # fmt: skip
-
-
-def _last_resorts(events: Events, without: Ints) -> list[tuple[int, tuple[str, str]]]:
-    """Return ids of events that have none of the usual ones, kind and text, with the event."""
-    names = ("msg_type", "exec_ref_id", "exec_id", "cl_ord_id")
-    columns = [events[name].take(pa.array(without)).to_pylist() for name in names]
-    found = []
-    for event, *values in zip(without.tolist(), *columns, strict=True):
-        one = last_resort(events.more.get(event, {}), *values)
-        if one is not None:
-            found.append((event, one))
-    return found
-
-
-def numbered(keys: Ints) -> tuple[Ints, Ints]:
-    """Return the different keys that are not below 0, and in the place of each key its number."""
-    flat = keys.ravel()
-    coded = pa.array(flat, mask=flat < 0).dictionary_encode()
-    numbers = coded.indices.fill_null(-1).to_numpy().astype(np.int64)
-    return coded.dictionary.to_numpy(), numbers.reshape(keys.shape)
-
-
-class Spans(NamedTuple):
-    """The first and the last day of each id."""
-
-    first: Ints
-    last: Ints
-
-
-def spans(events: Events, ids: Ids) -> Spans:
-    """Return the days that ids are found on, by the number of the id."""
-    level, event = np.nonzero(ids.of_event >= 0)
-    return first_and_last(ids.of_event[level, event], events.day[event], len(ids.text))
-
-
-def first_and_last(number: Ints, day: Ints, count: int) -> Spans:
-    """Return the first and the last of the days that each of so many numbers comes with."""
-    first, last = np.full(count, np.iinfo(np.int64).max), np.full(count, -1)
-    np.minimum.at(first, number, day)
-    np.maximum.at(last, number, day)
-    return Spans(first, last)
-
-
-def copies(events: Events) -> Flags:
-    """Return which events say that they may have been sent before."""
-    again = events.poss_dup.copy()
-    again[[event for event, more in events.more.items() if more.get("PossResend") == "Y"]] = True
-    return again
-
-
-def chains(events: Events, ids: Ids) -> Ints:
-    """Return the number of the chain that each event is of; -1 if it has no id."""
+def chains(events: Events, ids: Ids) -> Chains:
+    """Return the chains of events."""
     days, day = np.unique(events.day, return_inverse=True)
-    nodes = ids.of_event
+    nodes = Nodes(ids.of_event, np.arange(len(ids.text)), 1)
     if len(days) > 1:
-        keys = np.where(nodes >= 0, nodes * len(days) + day, -1)
-        of_node, nodes = numbered(keys)
-    first = np.where(nodes[0] >= 0, nodes[0], nodes[1])
-    first = np.where(first >= 0, first, nodes[2])
-    count = int(nodes.max(initial=-1)) + 1
-    ties = [
+        keys = np.where(ids.of_event >= 0, ids.of_event * len(days) + day, -1)
+        of_node, of_event = numbered(keys)
+        nodes = Nodes(of_event, of_node, len(days))
+    before = nodes.before() if len(days) > 1 else np.full(len(nodes.key), -1)
+    found = openings(events, ids, nodes, before)
+    first = nodes.first
+    same = np.flatnonzero((before >= 0) & ~found.opened)
+    ties = [(before[same], same)]
+    ties += [
         (first[tied], level[tied])
-        for level in nodes[1:]
+        for level in nodes.of_event[1:]
         for tied in [(level >= 0) & (level != first)]
     ]
-    if len(days) > 1:
-        ties.append(_between_days(of_node, len(days), _opened(events, ids, nodes)))
+    count = len(nodes.key)
     one, other = (np.concatenate(side) for side in zip(*ties, strict=True))
     root = _joined(count, one, other)
     number = np.cumsum(root == np.arange(count)) - 1
-    return np.where(first >= 0, number[root][first] if count else -1, -1)
+    of_chain = np.where(first >= 0, number[root][first] if count else -1, -1)
+    return Chains(of_chain, found.loose)
 
 
 def _joined(count: int, one: Ints, other: Ints) -> Ints:
@@ -179,36 +59,3 @@ def _joined(count: int, one: Ints, other: Ints) -> Ints:
         np.minimum.at(root, np.maximum(a, b), np.minimum(a, b))
         while not np.array_equal(above := root[root], root):
             root = above
-
-
-def _between_days(of_node: Ints, days: int, opened: Flags) -> tuple[Ints, Ints]:
-    """Return nodes that are one id on a day and on the day before, unless it is opened then."""
-    order = np.argsort(of_node)  # by id, and by day
-    ids = of_node[order] // days
-    before, after = order[:-1], order[1:]
-    same = (ids[1:] == ids[:-1]) & ~opened[after]
-    return before[same], after[same]
-
-
-def _opened(events: Events, ids: Ids, nodes: Ints) -> Flags:
-    """Return the nodes whose id is opened on that day."""
-    opened = np.zeros(int(nodes.max(initial=-1)) + 1, bool)
-    by_new_order = opened.copy()
-    cl_ord_id = events["cl_ord_id"]
-    own = pc.not_equal(cl_ord_id, events["orig_cl_ord_id"]).fill_null(True)
-    own = flags(pc.and_(own, cl_ord_id.is_valid()))
-    asking = is_in(events["msg_type"], ASKING) & own & ~copies(events)
-    # Its ClOrdID is its first id; it is so of last resort as well.
-    kind = np.where(ids.first >= 0, ids.kind[ids.first], -1) if len(ids.kind) else ids.first
-    asking &= (nodes[0] >= 0) & (kind == KINDS.index(CL_ORD_ID))
-    opened[nodes[0][asking]] = True
-    by_new_order[nodes[0][asking & is_in(events["msg_type"], NEW)]] = True
-    both = ((nodes[0] >= 0) ^ (nodes[1] >= 0)) & (nodes[2] >= 0)
-    both[both] = by_new_order[np.maximum(nodes[0], nodes[1])[both]]
-    opened[nodes[2][both]] = True
-    return opened
-
-
-def is_in(column: pa.Array, values: frozenset[str] | tuple[str, ...]) -> Flags:
-    """Return where a column has one of the values."""
-    return flags(pc.is_in(column, pa.array(sorted(values), pa.string())))

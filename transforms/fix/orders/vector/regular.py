@@ -6,6 +6,7 @@ A chain is regular if
   refusals (8, 9, j), or such as change nothing in an order (H, J, Q, r, AK, AE); all have a time,
   none says that it is a copy or is a drop copy, and if two are of one sender, time and number, they
   are the same in two logs (`sequence.Lines.copy`);
+* none of its events is loose (`openings`), as ids of several orders are;
 * there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
 * the requests have ClOrdIDs of their own, and each is accepted or refused once at the most;
 * no report of a new order (ExecType New) comes after one of an end;
@@ -26,8 +27,8 @@ from fixfeed.transforms.fix.orders.vector.steps import REGULAR, Steps, is_one
 __all__ = ["odd_chains"]
 
 
-def odd_chains(steps: Steps) -> Flags:
-    """Return which chains are not regular."""
+def odd_chains(steps: Steps, loose: Flags) -> Flags:
+    """Return which chains are not regular, given which events are loose (`openings`)."""
     lines, events = steps.lines, steps.events
     wrong = ~lines.of(REGULAR) | steps.unknown | (steps.change & (steps.exec_id < 0))
     wrong |= (steps.new | steps.request) & (steps.cl_ord_id < 0)
@@ -35,7 +36,7 @@ def odd_chains(steps: Steps) -> Flags:
     again = events.poss_dup | flags(events.told("PossResend").is_valid())
     wrong |= again[lines.event]
     wrong |= (events.day[lines.event] < 0) | events.drop_copied[lines.event]
-    wrong |= ~steps.has(events["begin_string"])
+    wrong |= loose[lines.event] | ~steps.has(events["begin_string"])
     for _, _, large in steps.numbers.values():
         wrong |= large
     odd = lines.doubtful | lines.any(wrong) | (lines.counted(steps.new) > 1)

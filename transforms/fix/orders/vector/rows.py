@@ -4,19 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fixfeed.transforms.fix.orders.chains import SECONDARY
 from fixfeed.transforms.fix.orders.fills import CORRECTION, FILL
+from fixfeed.transforms.fix.orders.ids import SECONDARY
 from fixfeed.transforms.fix.orders.rows import OF_ORDER, OF_REPORT, key_of, without_collector
 from fixfeed.transforms.fix.orders.rows import rows_of as rows_one_by_one
 from fixfeed.transforms.fix.orders.schema import TABLES
-from fixfeed.transforms.fix.orders.vector.chains import (
-    KINDS,
-    Ids,
-    chains,
-    first_and_last,
-    numbered,
-)
+from fixfeed.transforms.fix.orders.vector.chains import chains
 from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints
+from fixfeed.transforms.fix.orders.vector.ids import KINDS, Ids, first_and_last, numbered
 from fixfeed.transforms.fix.orders.vector.life import orders_of
 from fixfeed.transforms.fix.orders.vector.regular import odd_chains
 from fixfeed.transforms.fix.orders.vector.sequence import Lines
@@ -37,11 +32,11 @@ def rows_of(messages: pa.Table, events: Events, ids: Ids) -> dict[str, pa.Table]
 
 
 def _rows_of(messages: pa.Table, events: Events, ids: Ids) -> dict[str, pa.Table]:
-    chain = chains(events, ids)
+    chain, loose = chains(events, ids)
     of_chain = np.flatnonzero(chain >= 0)
     steps = Steps(Lines(events, of_chain, chain[of_chain]))
     lines = steps.lines
-    regular = ~odd_chains(steps)
+    regular = ~odd_chains(steps, loose)
     odd = np.zeros(messages.num_rows, bool)
     row = events.row[np.append(lines.event, lines.copy)]
     chain = np.append(lines.chain, lines.chain[lines.copied])

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from fixfeed.pipelines.sample.command import write_sample
 from fixfeed.transforms.fix.orders.rows import rows_of as one_by_one
 from fixfeed.transforms.fix.orders.vector import rows
-from fixfeed.transforms.fix.orders.vector.chains import ids_of
 from fixfeed.transforms.fix.orders.vector.events import Events
+from fixfeed.transforms.fix.orders.vector.ids import ids_of
 from tests.transforms.fix.orders.odd_days import made
 from tests.transforms.fix.orders.stored import messages
 from tests.transforms.fix.orders.vector.usual_days import usual

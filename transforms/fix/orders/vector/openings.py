@@ -1,0 +1,147 @@
+"""Where ids are opened or are those of several orders: the twin of `orders.openings`."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fixfeed.transforms.fix.orders.events import NEW
+from fixfeed.transforms.fix.orders.ids import ASKING, CL_ORD_ID
+from fixfeed.transforms.fix.orders.openings import ABOUT, CANCELLED, FRESH
+from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags
+from fixfeed.transforms.fix.orders.vector.ids import KINDS, Ids
+
+__all__ = ["Nodes", "Openings", "is_in", "openings"]
+
+
+class Nodes(NamedTuple):
+    """Ids on days, which are numbered by id and by day.
+
+    `of_event` has three for each event, as `Ids.of_event`; -1 where there is none. Node number `i`
+    is `key[i]`: its id times `days`, and its day as one of so many.
+    """
+
+    of_event: Ints
+    key: Ints
+    days: int
+
+    @property
+    def first(self) -> Ints:
+        """The first node of each event; -1 where there is none."""
+        one, other, last = self.of_event
+        found = np.where(one >= 0, one, other)
+        return np.where(found >= 0, found, last)
+
+    def before(self) -> Ints:
+        """Return for each node that of its id on the nearest day before; -1 where there is none."""
+        order = np.argsort(self.key)
+        ids = self.key[order] // self.days
+        same = np.append(False, ids[1:] == ids[:-1])[: len(ids)]
+        found = np.full(len(ids), -1)
+        found[order[same]] = order[np.flatnonzero(same) - 1]
+        return found
+
+
+class Openings(NamedTuple):
+    """Which nodes are opened, and which events are loose, or may be."""
+
+    opened: Flags
+    loose: Flags
+
+
+def openings(events: Events, ids: Ids, nodes: Nodes, before: Ints) -> Openings:
+    """Return where ids are opened, given the node before each, and whose ClOrdID ties nothing."""
+    own, original, order = nodes.of_event
+    opened = np.zeros(len(nodes.key), bool)
+    by_new_order = opened.copy()
+    cl_ord_id = events["cl_ord_id"]
+    asking = pc.not_equal(cl_ord_id, events["orig_cl_ord_id"]).fill_null(True)
+    asking = flags(pc.and_(asking, cl_ord_id.is_valid()))
+    asking &= is_in(events["msg_type"], ASKING) & ~copies(events)
+    # Its ClOrdID is its first id; it is so of last resort as well.
+    kind = np.where(ids.first >= 0, ids.kind[ids.first], -1) if len(ids.kind) else ids.first
+    asking &= (own >= 0) & (kind == KINDS.index(CL_ORD_ID))
+    opened[own[asking]] = True
+    by_new_order[own[asking & is_in(events["msg_type"], NEW)]] = True
+    shared = _shared(events, nodes, by_new_order)
+    first = nodes.first
+    both = ((own >= 0) ^ (original >= 0)) & (order >= 0)
+    going_on = _going_on(events, nodes, opened, before) & both
+    loose = going_on.copy()
+    loose[own >= 0] |= shared[own[own >= 0]]
+    both[both] = by_new_order[first[both]]
+    opened[order[both & ~going_on]] = True
+    return Openings(opened | shared, loose)
+
+
+def _shared(events: Events, nodes: Nodes, by_new_order: Flags) -> Flags:
+    own, original, order = nodes.of_event
+    about = is_in(events["msg_type"], ABOUT) & (own >= 0) & ((original >= 0) | (order >= 0))
+    whole = about & (original >= 0) & (order >= 0)
+    found = _several(nodes, own[whole], original[whole])
+    found &= _several(nodes, own[whole], order[whole])
+    cancelled = about & _says(events, CANCELLED)
+    cancelled[cancelled] = (original[cancelled] >= 0) | ~by_new_order[own[cancelled]]
+    named = np.where(original >= 0, original, order)
+    return found | _several(nodes, own[cancelled], named[cancelled])
+
+
+def _going_on(events: Events, nodes: Nodes, opened: Flags, before: Ints) -> Flags:
+    """Return the events whose order goes on under a ClOrdID that is opened that day."""
+    first, order = nodes.first, nodes.of_event[2]
+    found = np.zeros(len(first), bool)
+    if nodes.days < 2:
+        return found
+    pair = (order >= 0) & (first != order)
+    doubtful = pair.copy()
+    doubtful[pair] = opened[first[pair]]
+    several = _several(nodes, first[doubtful], order[doubtful])
+    doubtful[doubtful] = several[first[doubtful]] & (before[order[doubtful]] >= 0)
+    at = np.flatnonzero(doubtful)
+    if not len(at):
+        return found
+    # The id of the first, with the OrderID on the day before.
+    many = int(nodes.key.max()) + 1
+    wanted = nodes.key[first[at]] // nodes.days * many + before[order[at]]
+    with_order = [
+        nodes.key[level[tied]] // nodes.days * many + order[tied]
+        for level in nodes.of_event[:2]
+        for tied in [(level >= 0) & (order >= 0)]
+    ]
+    known = np.isin(wanted, np.concatenate(with_order))
+    pairs = first * many + order
+    fresh = pairs[at[(_says(events, FRESH) & ~copies(events))[at]]]
+    found[at] = known & ~np.isin(pairs[at], fresh)
+    return found
+
+
+def _several(nodes: Nodes, one: Ints, other: Ints) -> Flags:
+    """Return which nodes are in `one` beside different ones of `other`."""
+    least, most = np.full(len(nodes.key), len(nodes.key)), np.full(len(nodes.key), -1)
+    np.minimum.at(least, one, other)
+    np.maximum.at(most, one, other)
+    several: Flags = most > least
+    return several
+
+
+def _says(events: Events, letters: frozenset[str]) -> Flags:
+    """Return which reports say one of these by their ExecType, or without one by OrdStatus."""
+    said = is_in(events["exec_type"], letters)
+    by_status = events["exec_type"].is_null().to_numpy(zero_copy_only=False)
+    said |= by_status & is_in(events["ord_status"], letters)
+    transaction = events["exec_trans_type"]
+    plain = flags(pc.or_(transaction.is_null(), pc.equal(transaction, "0").fill_null(False)))
+    return said & plain & is_in(events["msg_type"], ("8",))
+
+
+def copies(events: Events) -> Flags:
+    """Return which events say that they may have been sent before."""
+    again = events.poss_dup.copy()
+    again[[event for event, more in events.more.items() if more.get("PossResend") == "Y"]] = True
+    return again
+
+
+def is_in(column: pa.Array, values: frozenset[str] | tuple[str, ...]) -> Flags:
+    """Return where a column has one of the values."""
+    return flags(pc.is_in(column, pa.array(sorted(values), pa.string())))
