@@ -27,7 +27,9 @@ __all__ = [
     "entries",
     "microseconds",
     "more_of",
+    "short",
     "text_of",
+    "with_short_ids",
 ]
 
 COLUMNS = (
@@ -193,16 +195,16 @@ class Events:
                     column.append(column[row])
                 for name, fields in IDS.items():
                     columns[name][-1] = next(
-                        (_short(text_of(entry[one])) for one in fields if one in entry), None
+                        (short(text_of(entry[one])) for one in fields if one in entry), None
                     )
                 for name, field in _ENTRY.items():
                     if field in entry:
                         value = text_of(entry[field])
-                        columns[name][-1] = value if name == "text" else _short(value)
+                        columns[name][-1] = value if name == "text" else short(value)
                 for name, field in _ENTRY_NUMBERS.items():
                     if field in entry:
                         columns[name][-1] = _number(entry[field])
-                columns["more"][-1] = {**self.more[row], **_with_short_ids(entry)}
+                columns["more"][-1] = {**self.more[row], **with_short_ids(entry)}
                 left_out.add(row)
         if left_out:
             kept = [row for row in range(len(self)) if row not in left_out]
@@ -281,7 +283,7 @@ def more_of(fields: pa.Array) -> dict[int, Mapping[str, Any]]:
         for name, value in more.items():
             if isinstance(value, list):
                 more[name] = text_of(value) or value
-        found[row] = _with_short_ids(more)
+        found[row] = with_short_ids(more)
     return found
 
 
@@ -299,17 +301,17 @@ def text_of(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _with_short_ids(more: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_short_ids(more: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return fields without the ids among them that no table holds (`LONGEST_TEXT`)."""
     return {
         name: value
         for name, value in more.items()
-        if name not in _MORE_IDS or _short(text_of(value)) is not None
+        if name not in _MORE_IDS or short(text_of(value)) is not None
     }
 
 
-def _short(text: str | None) -> str | None:
-    """Return a text, None if it is longer than columns of messages hold."""
+def short(text: str | None) -> str | None:
+    """Return a text, None if it is longer than columns of messages hold, as that is no id."""
     return None if text is None or len(text) > LONGEST_TEXT else text
 
 
@@ -325,14 +327,17 @@ def _number(value: Any) -> int | None:
 
 
 def microseconds(value: Any) -> int | None:
-    """Return the time of a UTCTimestamp, None if it is none: `20250102-09:30:00.123`."""
+    """Return the time of a UTCTimestamp, None if it is none: `20250102-09:30:00.123`.
+
+    Years are 1 to 9999, as in all columns of times.
+    """
     text = text_of(value)
-    if text is None or len(text) < 17 or text[8] != "-":
+    if text is None or len(text) < 17 or text[8] != "-" or not text[:8].isdigit():
         return None
     whole = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[9:17]}"
     try:
         seconds = np.datetime64(whole, "us").astype(np.int64)
         places = text[18:24].ljust(6, "0") if text[17:18] == "." else "000000"
-        return int(seconds) + int(places)
+        return None if text.startswith("0000") else int(seconds) + int(places)
     except ValueError:
         return None

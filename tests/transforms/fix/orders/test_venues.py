@@ -299,6 +299,15 @@ def test_fills_count_once_over_copies_of_all_kinds():
     assert (execution["last_px"], execution["copies"]) == (Decimal("9.5"), 7)
 
 
+def test_a_copy_that_says_no_time_was_sent_when_it_came():
+    for time in (b"00000101-00:00:00", b"-0250303-09:00:00", b"yesterday", b"20250230-09:00:00"):
+        s = Session()
+        s.ask(b"D", (11, b"A"), (38, b"100"))
+        s.send(False, b"8", (37, b"O"), (11, b"A"), (150, b"F"), (32, b"5"), again=time)
+        (order,) = orders(s)
+        assert (order["cum_qty"], order["last_fill_at"].second) == (5, 2)
+
+
 def test_of_a_field_that_repeats_the_first_value_counts():
     s = Session()
     s.ask(b"D", (11, b"A"), (38, b"100"))

@@ -22,7 +22,9 @@ from fixfeed.transforms.fix.orders.events import (
     entries,
     microseconds,
     more_of,
+    short,
     text_of,
+    with_short_ids,
 )
 
 __all__ = ["Events", "Flags", "Ints", "flags"]
@@ -105,10 +107,10 @@ class Events:
         for row in pc.indices_nonzero(pc.is_in(kinds, pa.array(sorted(GROUPS)))).to_pylist():
             more = self.more.get(row)
             for entry in entries(more, GROUPS[kinds[row].as_py()]) if more else ():
-                self.more[count + len(rows)] = {**self.more[row], **entry}
+                self.more[count + len(rows)] = {**self.more[row], **with_short_ids(entry)}
                 rows.append(row)
                 for name, fields in IDS.items():
-                    found = (text_of(entry[one]) for one in fields if one in entry)
+                    found = (short(text_of(entry[one])) for one in fields if one in entry)
                     ids[name].append(next(found, None))
         for name, texts in ids.items():
             whole = self._columns[name]

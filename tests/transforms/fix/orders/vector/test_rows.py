@@ -12,6 +12,7 @@ from fixfeed.transforms.fix.orders.vector.events import Events
 from fixfeed.transforms.fix.orders.vector.ids import ids_of
 from tests.transforms.fix.orders.odd_days import made
 from tests.transforms.fix.orders.stored import messages
+from tests.transforms.fix.orders.test_venues import Session
 from tests.transforms.fix.orders.vector.usual_days import usual
 
 START = 1740994200_000000
@@ -95,3 +96,15 @@ def test_the_sample_day(tmp_path):
 
 def test_no_messages():
     check(messages(b""))
+
+
+def test_an_id_of_an_entry_that_no_column_holds_is_none():
+    long = b"Y" * 251
+    affected = [(534, b"2"), (41, long), (535, long), (41, b"A"), (535, b"O")]
+    sides = [(552, b"2"), (54, b"1"), (37, long), (11, b"A"), (54, b"2"), (37, b"O"), (198, long)]
+    s = Session()
+    s.send(False, b"r", (37, b"M"), *affected)
+    s.send(False, b"AE", (571, b"T"), *sides)
+    found = messages(b"".join(s.log))
+    check(found)
+    assert {len(one) for one in one_by_one(found)["order_ids"]["id"].to_pylist()} == {1}
