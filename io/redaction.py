@@ -8,7 +8,14 @@ unclear what belongs to the password, they hide too much rather than too little.
 import re
 from urllib.parse import unquote
 
-__all__ = ["redact", "redact_path", "redact_property", "redact_text", "without_secrets"]
+__all__ = [
+    "is_secret_property",
+    "redact",
+    "redact_path",
+    "redact_property",
+    "redact_text",
+    "without_secrets",
+]
 
 _HIDDEN = "***"
 
@@ -27,6 +34,12 @@ _OPEN_PROPERTIES = re.compile(
     r"|sasl\.oauthbearer\.(?:method|scope|client\.id)"
     r"|ssl\.(?:(?:ca|certificate|crl|key|keystore)\.location|endpoint\.identification\.algorithm)"
     r"|ssl\.(?:cipher\.suites|curves\.list|sigalgs\.list)"
+)
+# What may follow a secret in a URI of Kafka: other properties, and our own parameters.
+_COMES_AFTER_SECRETS = re.compile(
+    _OPEN_PROPERTIES.pattern + r"|sasl\.(?:password|jaas\.config|oauthbearer\.[a-z.]+)"
+    r"|ssl\.(?:key|keystore|truststore)\.password|ssl\.(?:ca|certificate|key)\.pem"
+    r"|group|from|properties|key|format|topics|failures|create|partitions|transactions"
 )
 # A name and its value: up to `&` or a blank before the next name, or in single quotes as in libpq.
 # An error's own closing quote does not end a value; it is hidden too.
@@ -80,6 +93,15 @@ def redact_property(text: str) -> str:
     name, _, value = text.partition("=")
     open_ = _OPEN_PROPERTIES.fullmatch(name.strip().lower())
     return text if open_ and not _is_secret(name) else f"{name}={_HIDDEN}" if value else _HIDDEN
+
+
+def is_secret_property(name: str) -> bool:
+    """Return whether a parameter of Kafka, maybe misspelt, is none of those without a secret.
+
+    >>> is_secret_property("sasl.pasword"), is_secret_property("sasl.username")
+    (True, False)
+    """
+    return _is_secret(name) or ("." in name and not _OPEN_PROPERTIES.fullmatch(name.lower()))
 
 
 def redact_text(text: str) -> str:
@@ -147,14 +169,19 @@ def _is_scheme(text: str) -> bool:
 
 
 def _without_parameters(text: str) -> str:
-    pieces, at = [], 0
+    pieces, at, hidden = [], 0, False
     kafka = text.lower().startswith("kafka:")
     if kafka:
         miswritten = _AFTER_PATTERN if "^" in text else _MISWRITTEN
         text = miswritten.sub(rf"\1{_HIDDEN}", text)
     while match := _PAIR.search(text, at):
         name = unquote(match["name"])
-        if _is_secret(name) or (kafka and _may_be_secret(name)):
+        if kafka and hidden and not _COMES_AFTER_SECRETS.fullmatch(name.lower()):
+            at = match.end()  # more likely it belongs to the secret, which has `&` in it
+            continue
+        is_key = "-----BEGIN" in match["value"]
+        if _is_secret(name) or (kafka and (is_key or is_secret_property(name))):
+            hidden = True
             pieces += [text[at : match.start("value")], _HIDDEN if match["value"] else ""]
             at = match.end()
         else:
@@ -168,8 +195,3 @@ def _is_secret(name: str) -> bool:
     if name.lower() in _SECRET_NAMES:
         return True
     return bool(_SECRET_WORDS.search(name)) and not name.lower().endswith(("file", "fileid"))
-
-
-def _may_be_secret(name: str) -> bool:
-    """Return whether a property of Kafka, maybe misspelt, is none of those without a secret."""
-    return "." in name and not _OPEN_PROPERTIES.fullmatch(name.lower())

@@ -15,6 +15,7 @@ from fixfeed.pipelines.option import PAIR, Option, UsageError
 __all__ = ["read_words"]
 
 _TAG = "tag:yaml.org,2002:"
+_QUOTED = re.compile(r"'(?!<)[^'\s]*\w[^'\s]*'")
 _PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
@@ -32,6 +33,8 @@ def read_words(
             root = yaml.compose(file, yaml.SafeLoader)
     except OSError as error:
         raise UsageError(f"--config {path}: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:
+        raise UsageError(f"--config {path} is no YAML: {_without_words(error)}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {path} is no YAML: {error}") from error
     if not isinstance(root, yaml.MappingNode):
@@ -49,8 +52,17 @@ def read_words(
                 f"where only one would count; {_once(known[word])}"
             )
         lines[word] = line
-        words[word] = _texts(value, known[word], f"{path}, line {line}: {known[word].name}")
+        words[word] = _texts(value, known[word], path, line)
     return words
+
+
+def _without_words(error: yaml.MarkedYAMLError) -> str:
+    """Return what is wrong and where, without what is there, which may be a password."""
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    text = _QUOTED.sub("one", str(error.problem or error.context))
+    hint = "; quote a value that begins with *" if "alias" in text else ""
+    return f"{where}{text}{hint}"
 
 
 def _once(option: Option) -> str:
@@ -59,7 +71,8 @@ def _once(option: Option) -> str:
     return "leave one of them out"
 
 
-def _texts(node: Any, option: Option, where: str) -> str | list[str]:
+def _texts(node: Any, option: Option, path: str, line: int) -> str | list[str]:
+    where = f"{path}, line {line}: {option.name}"
     if isinstance(node, yaml.ScalarNode):
         return _text(node, option, where)
     if isinstance(node, yaml.SequenceNode) and option.kind == "list":
@@ -67,10 +80,15 @@ def _texts(node: Any, option: Option, where: str) -> str | list[str]:
             raise UsageError(f"{where} is an empty list; leave the line out for the default")
         return [_item(one, option, where) for one in node.value]
     if isinstance(node, yaml.MappingNode) and option.metavar == PAIR:
-        return [f"{name.value}={_item(value, option, where)}" for name, value in node.value]
+        return [_pair(name, value, option, path) for name, value in node.value]
     found = "a list" if isinstance(node, yaml.SequenceNode) else "words of its own"
     expected = "values, one or a list of them" if option.kind == "list" else "one value"
     raise UsageError(f"{where} has {found}, expected {expected}")
+
+
+def _pair(name: Any, node: Any, option: Option, path: str) -> str:
+    where = f"{path}, line {name.start_mark.line + 1}: {option.name}, {name.value}"
+    return f"{name.value}={_item(node, option, where)}"
 
 
 def _item(node: Any, option: Option, where: str) -> str:
@@ -93,11 +111,19 @@ def _text(node: yaml.ScalarNode, option: Option, where: str) -> str:
             f'"{text}"'
         )
     if kind in ("int", "float") and not _PLAIN_NUMBER.fullmatch(text):
+        if option.metavar == PAIR:  # which may be a password
+            raise UsageError(
+                f"{where} is a number to YAML that is not as it is written; quote it if it is text"
+            )
         value = yaml.safe_load(text)
         raise UsageError(
             f"{where} is {text}, which is the number {value} to YAML; write a decimal number, or "
             f'quote it if it is text: "{text}"'
         )
     if kind not in ("str", "bool", "int", "float", "timestamp", "value"):
-        raise UsageError(f"{where} is of YAML's type {node.tag}, expected text or a number")
+        # What comes after `!` may be the rest of a password.
+        raise UsageError(
+            f"{where} begins with ! or has another type of YAML's own, expected text or a number; "
+            "quote it if it is text"
+        )
     return text

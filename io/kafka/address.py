@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from fixfeed.io.redaction import redact
+from fixfeed.io.redaction import is_secret_property, redact
 from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["Address", "about_property", "check_topic", "read_uri"]
@@ -58,7 +58,7 @@ class Address:
     `servers` are the brokers to ask first, as librdkafka wants them, and `topics` the topics in
     their order. `own` are the values of our own parameters, by word, and `properties` those of
     librdkafka, with passwords in them, which no `repr` shows. `shown` is for people: the URI
-    without parameters.
+    without parameters. `doubtful` are names of properties that may be the rest of a password.
     """
 
     shown: str
@@ -66,6 +66,7 @@ class Address:
     topics: tuple[str, ...]
     own: Mapping[str, str]
     properties: Mapping[str, str] = field(repr=False)
+    doubtful: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def client(self) -> dict[str, str]:
@@ -131,7 +132,8 @@ def read_uri(
     except ValueError as error:
         raise ValueError(f"{shown!r}: {error}") from None
     words = {word: given[word] for word in own if word in given}
-    return Address(f"kafka://{servers}/{found['topics']}", servers, topics, words, resolved)
+    place = f"kafka://{servers}/{found['topics']}"
+    return Address(place, servers, topics, words, resolved, _doubtful(given, own))
 
 
 def check_topic(name: str) -> str:
@@ -158,8 +160,11 @@ def _is_server(text: str) -> bool:
 def _parameters(query: str, own: Collection[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     words = [*own, _FILE]
+    secret = ""
     for part in filter(None, query.split("&")):
         word, _, text = part.partition("=")
+        if secret and word not in (*words, *_KNOWN) and ("." not in word or not text):
+            raise ValueError(_after_secret(secret))
         if not _NAME.fullmatch(word):  # which may be a password
             raise _no_parameter(len(given) + 1)
         if "." not in word and word not in words:
@@ -172,7 +177,22 @@ def _parameters(query: str, own: Collection[str]) -> dict[str, str]:
         if not text:
             raise ValueError(f"{word} has no value")
         given[word] = unquote(text)
+        secret = word if is_secret_property(word) else secret
     return given
+
+
+def _doubtful(given: Mapping[str, str], own: Collection[str]) -> frozenset[str]:
+    """Return the names that come after that of a secret, and are none that people know."""
+    names = list(given)
+    first = next((at for at, name in enumerate(names) if is_secret_property(name)), len(names))
+    return frozenset(names[first + 1 :]).difference(own, _KNOWN, [_FILE])
+
+
+def _after_secret(name: str) -> str:
+    return (
+        f"what comes after {name} is no parameter; if it belongs to the value, write & as %26, or "
+        f"have {name} in a file or the environment, as in {name}=${{env:NAME}}"
+    )
 
 
 def _no_parameter(number: int) -> ValueError:
@@ -240,7 +260,7 @@ def _check_readable(name: str, path: str) -> None:
         raise ValueError(f"{name} is no file that can be read{shown}: {error.strerror}") from None
 
 
-def about_property(text: str) -> str:
+def about_property(text: str, doubtful: Collection[str] = ()) -> str:
     """Return librdkafka's text about a property that is wrong, with what was meant.
 
     >>> about_property('No such configuration property: "sasl.mechansim"')
@@ -249,4 +269,6 @@ def about_property(text: str) -> str:
     if text.endswith(f'property "{_PROTOCOL}"'):
         return f"{text}; expected one of {', '.join(_PROTOCOLS)}"
     name = re.search(r'"([^"]+)"', text)
+    if name and name[1] in doubtful:
+        return _after_secret("a password")
     return text + (did_you_mean(name[1], _KNOWN) if name else "")

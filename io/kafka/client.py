@@ -276,7 +276,7 @@ def _made(kind: Callable[..., T], address: Address, settings: Mapping[str, Any])
     try:
         return kind({**address.client, **settings}, logger=QUIET)
     except KafkaException as error:
-        text = about_property(error.args[0].str())
+        text = about_property(error.args[0].str(), address.doubtful)
         if "GSSAPI" in text:
             text = "name how the password is checked, as in sasl.mechanism=SCRAM-SHA-512"
         raise KafkaTrouble(f"{address.shown}: {text}", lasting=True) from None

@@ -59,6 +59,9 @@ SHOWN = {
     "kafka://h/^t.*?group=g&sasl.password:s3cr3t": "kafka://h/^t.*?group=g&sasl.password***",
     "kafka://h/t?sals.pwrd=s3cr3t": "kafka://h/t?sals.pwrd=***",
     "kafka://h/t?ssl.key.pass%77ord=s3cr3t": "kafka://h/t?ssl.key.pass%77ord=***",
+    "kafka://h/t?sasl.password=x&s3cr3t=1&group=g": "kafka://h/t?sasl.password=***&group=g",
+    "kafka://h/t?sasl.password=x&s3cr3t.a=1&s3cr3t": "kafka://h/t?sasl.password=***",
+    "kafka://h/t?ssl.key.location=-----BEGIN KEY-----s3cr3t": "kafka://h/t?ssl.key.location=***",
     "kafka://h/t?ssl.certificate.pem=s3cr3t": "kafka://h/t?ssl.certificate.pem=***",
     "https://h/day.log?X-Amz-Signature=s3cr3t&n=1": "https://h/day.log?X-Amz-Signature=***&n=1",
 }

@@ -4,12 +4,19 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 
 from fixfeed.io.kafka import client
-from fixfeed.io.kafka.address import read_uri
-from fixfeed.io.kafka.client import Cluster, KafkaError, KafkaException, KafkaTrouble
+from fixfeed.io.kafka.address import about_property, read_uri
+from fixfeed.io.kafka.client import (
+    Cluster,
+    KafkaError,
+    KafkaException,
+    KafkaTrouble,
+    consumer_of,
+)
 from tests.services.kafka_server import PASSWORD
 
 
@@ -148,6 +155,9 @@ def test_passwords_come_from_the_environment_and_from_files_and_are_never_shown(
         ("kafka://b/t?group=", "group has no value"),
         ("kafka://b/t?group=g&sasl.password:hunter2", "parameter 2 is no NAME=VALUE"),
         ("kafka://b/t?sasl.password:hun=ter2", "parameter 1 is no NAME=VALUE"),
+        ("kafka://b/t?sasl.password=x&hunter2", "what comes after sasl.password is no parameter"),
+        ("kafka://b/t?sasl.password=x&hunter2=a", "write & as %26"),
+        ("kafka://b/t?sasl.password=x&hunter2.a", "as in sasl.password=${env:NAME}"),
         ("kafka://b/t%20u", "'t u' is no name of a topic"),
         ("kafka://b/a,..", "'..' is no name of a topic"),
         (f"kafka://b/{'t' * 250}", "the name of a topic has 249 characters at most"),
@@ -179,3 +189,12 @@ def test_without_the_library_it_says_what_to_install():
     )  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "pip install 'fixfeed[kafka]'" in done.stderr.splitlines()[-1]
+
+
+def test_the_rest_of_a_password_that_looks_like_a_property_is_not_shown():
+    text = 'No such configuration property: "{}"'
+    address = read_uri("kafka://b/t?a.b=1&sasl.password=x&hunter2.a=1", own=[], ours={})
+    assert "hunter2" not in about_property(text.format("hunter2.a"), address.doubtful)
+    with pytest.raises(KafkaTrouble, match="what comes after a password is no parameter"):
+        consumer_of(replace(address, properties={"hunter2.a": "1"}), {"group.id": "g"})
+    assert "sasl.mechansim" in about_property(text.format("sasl.mechansim"), address.doubtful)
