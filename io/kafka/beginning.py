@@ -7,6 +7,7 @@ from typing import Any
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.client import (
     Consumer,
+    KafkaError,
     KafkaException,
     KafkaTrouble,
     TopicPartition,
@@ -24,10 +25,13 @@ _ANSWER = 8.0  # seconds that a broker may take to answer
 def read_from(text: str) -> str | int:
     """Return where reading begins if nothing says it: `earliest`, `latest`, or milliseconds UTC.
 
-    Raises `ValueError` for any other text.
+    Times before 1970, which records do not have, are that of 1970. Raises `ValueError` for any
+    other text.
 
     >>> read_from("2026-11-27T09:30"), read_from("2026-11-27T10:30:00+01:00")
     (1795771800000, 1795771800000)
+    >>> read_from("1960-01-01")
+    0
     """
     if text in (EARLIEST, LATEST):
         return text
@@ -39,7 +43,7 @@ def read_from(text: str) -> str | int:
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
-    return int(moment.timestamp() * 1000)
+    return max(0, int(moment.timestamp() * 1000))  # less means something else to brokers
 
 
 class Beginning:
@@ -97,6 +101,13 @@ class Beginning:
         try:
             found = ask()
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                raise KafkaTrouble(
+                    f"{self._address.shown}: the group says where reading begins, and the right "
+                    "READ on it is missing: have it granted (kafka-acls --add), or name another "
+                    "one, as in group=NAME",
+                    lasting=True,
+                ) from None
             why = reason_of(error.args[0], self._address.properties)
             raise KafkaTrouble(f"{self._address.shown}: {why}") from None
         if found is None:

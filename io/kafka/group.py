@@ -107,11 +107,21 @@ class Group:
                 if begin <= one.stored < end:
                     one.stored = end
 
+    def refused(self) -> None:
+        """Tell that this client may not commit."""
+        self._complain(
+            "group",
+            f"the right READ on group {self.name} is missing, so its offsets cannot be committed: "
+            "nothing is lost, only tools that show its lag are wrong",
+        )
+
     def committed(self, error: KafkaError | None, _offsets: Any) -> None:
         """Take the brokers' answer to a commit: `on_commit` of the consumer."""
         self._committing = False
         if error is None:
             self._complain("group", "")
+        elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            self.refused()
         elif error.code() >= 0 and error.code() not in _PASSING and not error.retriable():
             self._complain(
                 "group",

@@ -48,6 +48,8 @@ _IN_TRANSACTIONS: Mapping[str, Any] = {
 _STEP = 0.5  # seconds between two looks at what has failed
 _CLOSE = 1.0  # seconds that closing may take: brokers that are away undo no transaction
 _END = 60.0  # seconds that the end of a transaction may take
+_PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
+"""Why a record of a transaction was not sent: another one of it failed."""
 _FENCED = (
     KafkaError._FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
@@ -119,7 +121,7 @@ class Sender:
         try:
             self._producer = Producer(properties)
         except KafkaException as error:
-            text = about_property(error.args[0].str())
+            text = about_property(error.args[0].str(), destination.address.doubtful)
             raise SinkError(f"cannot write to {self._place}: {text}") from None
         if self._transactions:
             self._asked(self._producer.init_transactions, 30)
@@ -164,8 +166,8 @@ class Sender:
             in_background(self._close).result(_CLOSE)
 
     def _close(self) -> None:
-        with warnings.catch_warnings():
-            # A transaction that cannot be undone is undone by the brokers, or by the next producer.
+        # A transaction that cannot be undone is undone by the brokers, or by the next producer.
+        with warnings.catch_warnings(), suppress(KafkaException, SystemError):
             warnings.simplefilter("ignore", RuntimeWarning)
             self._producer.close()
 
@@ -194,7 +196,7 @@ class Sender:
             raise self._error(self._fatal()) from error
 
     def _fatal(self) -> KafkaError:
-        """Return the fatal error that the client has raised before."""
+        """Return the error that has made the client, or its transaction, useless."""
         try:
             if self._transactions:
                 self._producer.commit_transaction(_STEP)
@@ -249,8 +251,12 @@ class Sender:
         self._check()
 
     def _check(self) -> None:
-        if self._failed is not None:
-            raise self._error(*self._failed)
+        if self._failed is None:
+            return
+        error, topic = self._failed
+        if error.code() in _PURGED and self._transactions:
+            error, topic = self._fatal(), ""  # which may be another one
+        raise self._error(error, topic)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failed is None:
@@ -288,6 +294,13 @@ class Sender:
         )
 
     def _reason(self, error: KafkaError, topic: str) -> str:
+        if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            user = self._properties.get("sasl.username")
+            which = f"the topic {topic}" if topic else "one of the topics"
+            return (
+                f"{f'user {user}' if user else 'this client'} may not write {which}; have the "
+                "right WRITE granted on it (kafka-acls --add)"
+            )
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             return (
                 f"the topic {topic} takes smaller records than fixfeed knows of; name the smallest "

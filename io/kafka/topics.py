@@ -242,6 +242,9 @@ class KafkaTopics:
                 self._wait(self._assigned[key], self._assigned[key].partition.blocks(records))
         # After the records that came before them: what is missing begins where they end.
         for message in failed:
+            if message.error().code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                self._group.refused()
+                continue
             self._assignment.failed((message.topic(), message.partition()), message.error())
 
     # The topics.

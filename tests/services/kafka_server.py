@@ -20,6 +20,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -206,11 +207,16 @@ class Server:
         client.close()
         return found
 
-    def allow(self, topic: str, user: str, right: str) -> None:
-        """Grant a right on a topic, such as `READ`, which closes the topic to all others."""
+    def allow(
+        self, name: str, user: str, right: str, kind: ResourceType = ResourceType.TOPIC
+    ) -> Callable[[], None]:
+        """Grant a right on a topic, such as `READ`, which closes the topic to all others.
+
+        Or on a group, by its `kind`. Return what takes the right away again, and opens it.
+        """
         granted = AclBinding(
-            ResourceType.TOPIC,
-            topic,
+            kind,
+            name,
             ResourcePatternType.LITERAL,
             f"User:{user}",
             "*",
@@ -219,6 +225,11 @@ class Server:
         )
         admin = self.admin()
         admin.create_acls([granted])[granted].result(30)
+        taken = AclBindingFilter(
+            kind, name, ResourcePatternType.LITERAL, f"User:{user}", "*",
+            AclOperation[right], AclPermissionType.ALLOW,
+        )  # fmt: skip
+        return lambda: admin.delete_acls([taken])[taken].result(30) and None
 
     def admin(self) -> AdminClient:
         """Return a client that may do anything. Keep it until its futures are done."""

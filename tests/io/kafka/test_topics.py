@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import (
     NewPartitions,
+    ResourceType,
 )
 
 from fixfeed.io.kafka import assignment, group, looking
@@ -423,6 +424,20 @@ def test_a_right_that_is_lost_and_granted_again_is_told_and_reading_goes_on(kafk
     kafka.allow(topic, "bob", "READ")
     reading.numbers(1, 2).says(f"topic {topic} is read again").stop()
     assert reading.away[-1] == ""
+
+
+def test_a_right_on_its_group_is_missed_only_by_tools_that_show_lag(broker):
+    topic, group = broker.topic(), broker.topic()
+    send(broker, topic, 1, 2)
+    broker.allow(group, "alice", "READ", ResourceType.GROUP)
+    user = broker.by_password | {"sasl.password": PASSWORD}
+    reading = Reading(broker, topic, group=group, address=broker.sasl, **user).numbers(1, 2)
+    reading.says(f"the right READ on group {group} is missing, so its offsets cannot be committed")
+    reading.stop()
+    assert len(reading.told) == 1
+    forgetful = Sink(remember=False)
+    with pytest.raises(KafkaTrouble, match="the group says where reading begins, and the right"):
+        Reading(broker, topic, forgetful, group=group, address=broker.sasl, **user)
 
 
 def test_partitions_that_no_broker_leads_are_told_and_the_others_are_read(kafka, monkeypatch):

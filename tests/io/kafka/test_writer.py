@@ -10,6 +10,7 @@ from functools import partial
 import orjson
 import pyarrow as pa
 import pytest
+from confluent_kafka.admin import ResourceType
 
 from fixfeed.io.commit import SetAside
 from fixfeed.io.kafka.destination import Accepts
@@ -23,6 +24,7 @@ from fixfeed.transforms.batch import NO_KEY, TOO_LARGE, TRUNCATED
 from tests.io.jsonl.test_sink import BATCHES, BORDERS, LOG, batch, expected
 from tests.io.kafka.destinations import destination, lines, records, written
 from tests.io.ledger.known_sources import check_known_by_what_was_read
+from tests.services.kafka_server import PASSWORD
 
 MESSAGES, FAILURES, [PROGRESS] = expected()
 SOURCE = Source("file:key", "file", "day.log")
@@ -401,6 +403,40 @@ def test_a_ledger_that_was_closed_is_opened_by_its_next_use(kafka, topic):
     assert found["file:key"] == before["file:key"]
     ledger.close()
     assert ledger.look_up([other], rules="r") == {"file:other": found["file:other"]}
+
+
+def by_password(kafka, topic, **options):
+    """Return a destination that is written by a user with a password."""
+    properties = {**kafka.by_password, "sasl.password": PASSWORD}
+    words = "&".join(f"{name}={value}" for name, value in properties.items())
+    return destination(kafka, topic, kafka.sasl, words, **options)
+
+
+def test_no_right_on_a_group_is_needed(kafka, topic):
+    to = by_password(kafka, topic)
+    take_away = kafka.allow("fixfeed", "alice", "READ", ResourceType.GROUP)
+    try:
+        assert written(to, *BATCHES) == [one.messages.num_rows for one in BATCHES]
+        assert written(to, *BATCHES) == [0] * len(BATCHES)
+    finally:
+        take_away()
+
+
+@pytest.mark.parametrize("transactions", [False, True])
+def test_a_right_to_write_that_is_taken_away_is_told_and_closing_is_no_error(
+    kafka, topic, transactions
+):
+    to = by_password(kafka, topic, transactions=transactions)
+    with closing(KafkaWriter(to)) as writer:
+        writer.prepare()
+        known = writer.register([SOURCE], rules="r")["file:key"]
+        one, other = [batch for batch in BATCHES if batch.messages.num_rows][:2]
+        assert writer.write([(known.source_id, one)], rules="r", replace=False) != [0]
+        kafka.allow(topic, "alice", "WRITE")
+        which = "one of the topics" if transactions else f"the topic {topic}"
+        told = f"user bob may not write {which}; have the right WRITE granted on it"
+        with pytest.raises(SinkFailed, match=told):
+            writer.write([(known.source_id, other)], rules="r", replace=False)
 
 
 class Killed(Exception):
