@@ -3,7 +3,7 @@ BIN := .venv/bin
 MESSAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help kills venv services demo dashboard screenshot kafka flink compose images sample test lint types bench torture check clean
+.PHONY: help large kills venv services demo dashboard screenshot kafka flink compose images sample test lint types bench torture check clean
 
 help: ## show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,6 +62,11 @@ kills: venv services ## kill jobs into Kafka and from it, and its broker, and co
 
 bench: venv services ## what docs/benchmarks.md shows, on this machine (MESSAGES=1000000)
 	$(BIN)/python -m benchmarks.run --messages $(MESSAGES)
+
+large: venv services ## rebuilds and pages at 10 million messages, 20 people, a browser (hours, 35 GB of disk)
+	$(BIN)/python -m benchmarks.deriving --messages 10000000 --rebuild
+	$(BIN)/python -m benchmarks.dashboard --messages 10000000 --browser
+	$(BIN)/python -m benchmarks.people
 
 torture: venv services ## kills, outages, full disks, hostile peers and 5,000 logs, for half an hour
 	$(BIN)/python -m tests.torture

@@ -1,16 +1,18 @@
 """How long the queries of the dashboard's pages and of the API's lists take.
 
 python -m benchmarks.dashboard --messages 150000
-python -m benchmarks.dashboard --messages 10000000
+python -m benchmarks.dashboard --messages 10000000 --browser
 python -m benchmarks.dashboard sqlite:///ten.db postgresql://user@host/ten
 
 It stores a sample day of so many messages, or of a million each as many days as there have to be,
 in SQLite and PostgreSQL, or takes databases that are there. It prints the milliseconds of each
-query: the median of five, warm, by the clock. Ten million messages take 30 GB of disk, and half an
+query: the median of five, warm, by the clock; with --browser also those of clicks in Chromium, on
+the first database (`benchmarks.browser`). Ten million messages take 30 GB of disk, and half an
 hour and more to store.
 """
 
 import argparse
+import contextlib
 import os
 import statistics
 import subprocess
@@ -25,6 +27,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from benchmarks.browser import print_clicks
 from benchmarks.days import write_days
 from fixfeed.dashboard.api.app import make_api
 from fixfeed.dashboard.database import Database
@@ -161,14 +164,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("uris", nargs="*", metavar="URI", help="databases that are there")
     parser.add_argument("--messages", type=int, default=200_000)
+    parser.add_argument("--browser", action="store_true", help="clicks in a browser too")
     options = parser.parse_args()
-    if options.uris:
-        print_table("as they are", options.uris)
-        return
-    with tempfile.TemporaryDirectory() as folder, server(durable=True) as postgresql:
-        uris = [f"sqlite:///{folder}/day.db", postgresql]
-        store(Path(folder), options.messages, uris)
-        print_table(f"{options.messages:,} messages", uris)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as servers:
+        if options.uris:
+            head, uris = "as they are", options.uris
+        else:
+            postgresql = servers.enter_context(server(durable=True))
+            head, uris = (
+                f"{options.messages:,} messages",
+                [f"sqlite:///{folder}/day.db", postgresql],
+            )
+            store(Path(folder), options.messages, uris)
+        print_table(head, uris)
+        if options.browser:
+            print()
+            print_clicks(uris[0])
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from benchmarks.days import write_days
+from benchmarks.processor import used_below
 from fixfeed.io.sql.open import open_store
 from tests.dashboard.browser.conftest import running
 from tests.dashboard.people import Asked, ask_all
@@ -28,6 +29,7 @@ from tests.services.postgresql_server import server
 
 _PAUSE = (1.0, 5.0)  # seconds
 _HOURS = 9.0  # of a sample day
+_SERVER = "dashboard"  # its command
 _WARM = 8  # turns: each page, by the process that serves them
 
 
@@ -35,7 +37,8 @@ _WARM = 8  # turns: each page, by the process that serves them
 def writing(logs: Path, uri: str, speed: float) -> Iterator[None]:
     """Let a job store logs as they came, so many times as fast, meanwhile."""
     words = ["--quiet", "--input", f"replay:{logs}/*.log?speed={speed:.1f}", "--output", uri]
-    with subprocess.Popen([sys.executable, "-m", "fixfeed", *words]) as job:
+    command = [sys.executable, "-m", "fixfeed", *words]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as job:
         try:
             yield
             assert job.poll() is None, "the replay is over, or the job has ended"
@@ -83,13 +86,19 @@ def main() -> None:
             before = stored(store(folder / "logs", uri))
             with running(uri) as address, writing(folder / "later", uri, speed):
                 ask_all(address, 1, each=_WARM)
+                server_used = used_below(_SERVER)
                 asked = ask_all(address, options.people, seconds=options.seconds, pause=_PAUSE)
+                each = (used_below(_SERVER) - server_used) / len(asked)
                 load = os.getloadavg()[0]
             pages = [one for one in asked if not one.what.startswith("/api/")]
             answers = [one for one in asked if one.what.startswith("/api/")]
             rows += [row(kind, "pages", pages), row(kind, "the API", answers)]
             came = stored(uri) - before
-            print(f"{kind}: {came:,} messages came meanwhile, load {load:.1f}", flush=True)
+            print(
+                f"{kind}: {came:,} messages came meanwhile, load {load:.1f};"
+                f" the server took {each * 1e3:.0f} ms of processor time a request",
+                flush=True,
+            )
     print(f"\n| {options.people} people: | requests | p50 | p95 | longest | errors |")
     print("|---|--:|--:|--:|--:|--:|", *rows, sep="\n")
 

@@ -20,6 +20,12 @@ Row = dict[str, Any]
 
 _BEGAN = {"acknowledged": "ordered_at", "filled": "ordered_at", "answered": "changed_at"}
 _SECONDS = {"up_to": pa.float64()}
+_DIFFERENCE = {
+    "sqlite": "(julianday({ended}) - julianday({began})) * 86400",
+    "postgresql": "extract(epoch from {ended} - {began})",
+}
+_ROUNDED = 0.003
+"""Seconds: SQLite knows a time of day to the millisecond."""
 _MINUTES = 200
 """The slowest are looked for in so many minutes of sessions, those with the slowest of all."""
 
@@ -94,9 +100,20 @@ def slowest(
 ) -> list[Row]:
     """Return the requests that waited longest: `session`, `cl_ord_id`, `began`, `ended`, `seconds`.
 
-    The slowest are in the minutes with the highest buckets, so these alone are looked into.
+    The buckets of minutes tell from which bucket on there are `limit` of them, as each has one at
+    least, and in which minutes; so only these are looked into, and none is fetched that waited less
+    long.
     """
     where = _of(_where(database, view), kind, clock)
+    least, found = -1, 0
+    for row in database.rows(
+        f"select bucket, count(*) as minutes from latencies {where} group by 1 order by 1 desc",
+        *where.values,
+    ):
+        least, found = row["bucket"], found + row["minutes"]
+        if found >= limit:
+            break
+    where.add("bucket >= ?", least)
     highest = database.rows(
         f"select session_minute, max(bucket) as bucket from latencies {where}"
         f" group by 1 order by 2 desc, 1 limit {_MINUTES}",
@@ -109,6 +126,9 @@ def slowest(
         "session_minute is not null", f"{began} is not null", f"{ended} is not null"
     ).add("clock = ?", clock)
     chosen.among(database, "session_minute", [row["session_minute"] for row in highest])
+    if least > 0:
+        seconds = _DIFFERENCE[database.dialect].format(began=began, ended=ended)
+        chosen.add(f"{seconds} > ?", 2 ** ((least - 1) / 8) / 1e6 - _ROUNDED)
     rows = database.rows(
         f"select request, session, {began} as began, {ended} as ended from request_times {chosen}",
         *chosen.values,
