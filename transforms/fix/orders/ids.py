@@ -9,7 +9,7 @@ trade, tie only events without other ids.
 from collections.abc import Mapping
 from typing import Any
 
-from fixfeed.transforms.fix.orders.events import NEW, Events
+from fixfeed.transforms.fix.orders.events import GROUPS, NEW, Events, entries
 
 __all__ = [
     "ASKING",
@@ -48,11 +48,17 @@ def is_copy(events: Events, row: int) -> bool:
 
 
 def ids_of(events: Events) -> list[tuple[Id, ...]]:
-    """Return the ids that tie each event to others, its ClOrdID first."""
+    """Return the ids that tie each event to others, its ClOrdID first.
+
+    A mass cancel report has those of its entries alone: its own are of the request.
+    """
     found: list[tuple[Id, ...]] = []
     columns = (events.pair, events.cl_ord_id, events.orig_cl_ord_id, events.order_id)
     for row, (pair, cl_ord_id, original, order_id) in enumerate(zip(*columns, strict=True)):
         ids: tuple[Id, ...] = ()
+        if events.msg_type[row] == "r" and not any(entries(events.more[row], GROUPS["r"])):
+            found.append(ids)
+            continue
         if events.drop_copied[row] and order_id is not None and _is_id(order_id):
             found.append(((events.order_pair[row], ORDER_ID, order_id),))
             continue

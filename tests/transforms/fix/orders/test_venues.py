@@ -198,6 +198,12 @@ def test_a_mass_cancel_ends_each_of_its_orders_and_joins_none():
     assert sorted(found["orders"]["order_key"].to_pylist()) == sorted(before)
 
 
+def test_a_mass_cancel_report_without_entries_is_of_no_order():
+    s = Session()
+    s.send(False, b"r", (11, b"M"), (37, b"MC"), (530, b"7"), (531, b"7"), (198, b"S"))
+    assert [table.num_rows for table in tables(s).values()] == [0, 0, 0, 0]
+
+
 def test_one_id_that_a_client_gives_to_the_cancels_of_two_orders_joins_them_not():
     s = Session()
     for one in (b"A", b"B"):

@@ -58,9 +58,12 @@ def ids_of(events: Events) -> Ids:
     tie = (codes >= 0) & is_id[codes] if len(texts) else codes >= 0
     tie[1] &= codes[1] != codes[0]
     tie[:2, events.drop_copied & tie[2]] = False
-    tie[:, : len(events.divided)] &= ~events.divided
+    # Of messages with entries, and of mass cancel reports, entries alone are of orders.
+    reports = pc.equal(events["msg_type"], "r").slice(0, len(events.divided))
+    whole = events.divided | flags(reports)
+    tie[:, : len(whole)] &= ~whole
     without = ~tie.any(axis=0)
-    without[: len(events.divided)] &= ~events.divided
+    without[: len(whole)] &= ~whole
     resorts = _last_resorts(events, np.flatnonzero(without))
     more = pa.array([text for _, (_, text) in resorts], pa.string())
     place = pc.index_in(more, texts)

@@ -100,10 +100,11 @@ def test_no_messages():
 
 def test_an_id_of_an_entry_that_no_column_holds_is_none():
     long = b"Y" * 251
+    s = Session()
     affected = [(534, b"2"), (41, long), (535, long), (41, b"A"), (535, b"O")]
     sides = [(552, b"2"), (54, b"1"), (37, long), (11, b"A"), (54, b"2"), (37, b"O"), (198, long)]
-    s = Session()
     s.send(False, b"r", (37, b"M"), *affected)
+    s.send(False, b"r", (37, b"M"), (11, b"M2"))  # without entries, of no order
     s.send(False, b"AE", (571, b"T"), *sides)
     found = messages(b"".join(s.log))
     check(found)

@@ -1,0 +1,91 @@
+"""Ids that several orders have in common leave them apart."""
+
+import random
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from fixfeed.transforms.fix.orders.derived import derive
+from fixfeed.transforms.fix.orders.rows import rows_of as one_by_one
+from tests.transforms.fix.orders.stored import InMemory, messages
+from tests.transforms.fix.orders.test_derived import content
+from tests.transforms.fix.orders.test_venues import Session, orders, shown
+from tests.transforms.fix.orders.vector.test_rows import at_once
+from tests.transforms.fix.orders.vector.test_rows import content as rows
+
+tried = settings(deadline=None, max_examples=20, phases=(Phase.explicit, Phase.generate))
+
+
+def test_reports_of_a_mass_cancel_alone_are_of_the_orders_that_they_name():
+    s = Session()
+    for one in (b"A", b"B", b"C"):
+        s.report(b"4", b"4", (37, b"O" + one), (11, b"M"), (41, one), (14, b"10"))
+    found = orders(s)
+    assert shown(found, "first_cl_ord_id", "messages") == [("A", 1), ("B", 1), ("C", 1)]
+    assert len({one["order_key"] for one in found}) == 3
+
+
+@pytest.mark.parametrize("order_ids", [(b"O1", b"O2"), (b"NONE", b"NONE")])
+def test_a_cl_ord_id_that_a_client_puts_on_two_cancels_leaves_the_orders_apart(order_ids):
+    s = Session()
+    for one, order_id in zip((b"A", b"B"), order_ids, strict=True):
+        s.ask(b"D", (11, one), (38, b"100"))
+        s.report(b"0", b"0", (37, order_id), (11, one))
+    for one, order_id in zip((b"A", b"B"), order_ids, strict=True):
+        s.ask(b"F", (11, b"X"), (41, one))
+        s.report(b"4", b"4", (37, order_id), (11, b"X"), (41, one))
+    found = shown(orders(s), "first_cl_ord_id", "messages", "ord_status")
+    assert found == [("A", 4, "4"), ("B", 4, "4")]
+
+
+def test_a_cancel_that_is_refused_and_sent_again_for_the_replaced_order_is_of_one_order():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.report(b"0", b"0", (37, b"O1"), (11, b"A"))
+    s.ask(b"G", (11, b"B"), (41, b"A"), (38, b"50"))
+    s.ask(b"F", (11, b"X"), (41, b"A"))
+    s.send(False, b"9", (37, b"O1"), (11, b"X"), (41, b"A"), (39, b"0"))
+    s.report(b"5", b"0", (37, b"O2"), (11, b"B"), (41, b"A"))
+    s.ask(b"F", (11, b"X"), (41, b"B"))
+    s.report(b"4", b"4", (37, b"O2"), (11, b"X"), (41, b"B"))
+    assert shown(orders(s), "messages", "ord_status") == [(8, "4")]
+
+
+def shared(seed):
+    """Return messages of a few days that have a few ids: requests, cancels, refusals, fills."""
+    rng = random.Random(seed)
+    s = Session()
+    ids = [b"I%d" % one for one in range(rng.choice((3, 6)))]
+    order_ids = [b"NONE", *(b"O%d" % one for one in range(rng.choice((2, 4))))]
+    for _ in range(rng.choice((8, 30))):
+        s.day, s.at = rng.randrange(3, rng.choice((4, 6))), rng.randrange(20)
+        kind = rng.choice((b"D", b"F", b"8", b"8", b"8", b"9", b"r"))
+        fields = [(11, rng.choice(ids))]
+        if rng.random() < {b"8": 0.6, b"9": 0.9, b"F": 0.9}.get(kind, 0):
+            fields.append((41, rng.choice(ids)))
+        if kind in (b"8", b"9"):
+            fields.append((37, rng.choice(order_ids)))
+        if kind == b"8":
+            s.report(rng.choice((b"0", b"4", b"4", b"6", b"F")), b"1", *fields, (32, b"10"))
+        else:
+            s.send(kind in (b"D", b"F"), kind, *fields)
+    return s.log
+
+
+@tried
+@given(st.integers(0, 1 << 30), st.randoms(use_true_random=False))
+def test_shared_ids_give_the_same_tables_in_any_parts_one_by_one_and_at_once(seed, rng):
+    whole = messages(b"".join(shared(seed)))
+    expected = one_by_one(whole)
+    assert rows(at_once(whole)) == rows(expected)
+    shuffled = whole.take(rng.sample(range(whole.num_rows), whole.num_rows))
+    stored = InMemory()
+    while shuffled.num_rows:
+        size = rng.randrange(1, 8)
+        stored.replace(shuffled.slice(0, size))
+        shuffled = shuffled.slice(size)
+    assert content(stored.derived, whole) == content(expected, whole)
+    gone = rng.sample(whole["message_id"].to_pylist(), whole.num_rows // 3)
+    stored.replace(whole.slice(0, 0), gone)
+    assert content(stored.derived, whole) == content(derive(stored.all), whole)
