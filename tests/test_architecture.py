@@ -116,7 +116,7 @@ ALLOWED = {
     "fixfeed": {"fixfeed"},
 }
 DRIVERS = {"psycopg2", "pgpq", "adbc_driver_sqlite", "adbc_driver_manager", "sqlite3", "duckdb"}
-DRIVERS |= {"confluent_kafka", "opentelemetry"}
+DRIVERS |= {"confluent_kafka", "obstore", "opentelemetry"}
 GUARDED = {"fixfeed", "pipelines", "transforms", "dashboard", "apache_beam", "tests"}
 FOLDERS = ("dashboard", "fixfeed", "io", "pipelines", "transforms")
 FILES = sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))
@@ -179,6 +179,7 @@ def test_only_a_connector_imports_its_driver(file):
         "io/sql/sqlite.py": {"adbc_driver_sqlite", "adbc_driver_manager"},
         "io/sql/postgresql.py": {"psycopg2", "pgpq"},
         "io/jsonl/database.py": {"sqlite3"},
+        "io/parquet/objects.py": {"obstore"},
         "io/parquet/views.py": {"duckdb"},
         "io/kafka/client.py": {"confluent_kafka"},
         "io/tracing.py": {"opentelemetry"},

@@ -3,35 +3,31 @@
 The file is replaced in one step, so a reader finds either the one before or the one after.
 """
 
-import os
 from collections.abc import Iterable
 from operator import itemgetter
-from pathlib import Path
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fixfeed.io.codes import COLUMNS, code_row
-from fixfeed.io.fsync import sync
 from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.parquet.storage import Storage
 from fixfeed.transforms.codes import Code
 
 __all__ = ["CODES", "codes_rows", "keep_codes"]
 
-CODES = Path("codes") / "codes.parquet"
+CODES = "codes/codes.parquet"
 """The place of the file in a lake."""
 
 
-def keep_codes(folder: Path, codes: Iterable[Code], writing: Path) -> None:
+def keep_codes(storage: Storage, codes: Iterable[Code]) -> None:
     """Add codes to those of a lake; `other_names` of one that is there already are kept.
 
-    The caller holds the lake's lock. `writing` is the path for a file that is not finished yet.
-    Raises `SinkError` if the file that is there cannot be read.
+    The caller holds the lake's lock. Raises `SinkError` if the file that is there cannot be read.
     """
-    place = folder / CODES
     wanted = codes_rows(codes)
-    before = _read(place)
+    before = _read(storage)
     if before is not None and before.equals(wanted):
         return
     after = {} if before is None else _codes(before)
@@ -43,11 +39,10 @@ def keep_codes(folder: Path, codes: Iterable[Code], writing: Path) -> None:
     rows = codes_rows(after.values())
     if before is not None and before.equals(rows):
         return
-    pq.write_table(rows, writing, compression="zstd")
-    sync(writing)
-    place.parent.mkdir(exist_ok=True)
-    os.replace(writing, place)
-    sync(place.parent)
+    aside = storage.aside()
+    pq.write_table(rows, storage.scratch(aside), compression="zstd")
+    storage.keep([aside])
+    storage.publish([([(aside, CODES)], 1)], for_good=True)
 
 
 def codes_rows(codes: Iterable[Code]) -> pa.Table:
@@ -68,15 +63,15 @@ def _codes(rows: pa.Table) -> dict[tuple[str, str], Code]:
     return found
 
 
-def _read(place: Path) -> pa.Table | None:
+def _read(storage: Storage) -> pa.Table | None:
     try:
         return pq.read_table(
-            place, partitioning=None, columns=list(COLUMNS)
+            storage.source(CODES), partitioning=None, columns=list(COLUMNS)
         ).replace_schema_metadata()
     except FileNotFoundError:
         return None
     except (pa.ArrowInvalid, KeyError) as error:
         raise SinkError(
-            f"{place} holds no codes ({error}): something else has changed it; remove it, and the "
-            "next run makes it anew"
+            f"{storage.shown(CODES)} holds no codes ({error}): something else has changed it; "
+            "remove it, and the next run makes it anew"
         ) from error

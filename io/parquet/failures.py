@@ -3,7 +3,6 @@
 import heapq
 from collections.abc import Generator, Iterator
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 from fixfeed.io.ledger.keys import POSITION_BITS
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.folder import ParquetFolder
+from fixfeed.io.parquet.storage import Storage
 
 __all__ = ["read_failures"]
 
@@ -23,11 +23,12 @@ def read_failures(place: str) -> Generator[dict[str, Any], None, None]:
     Raises `SinkError` if there is no lake.
     """
     lake = ParquetFolder(place)
-    if not lake.state_file.exists():
+    if not lake.exists():
         raise SinkError(f"there is no lake of fixfeed's at {place}: no {lake.state_file}")
     names = {one["source_id"]: one["name"] for one in lake.load()["sources"]}
-    for files in _overlapping(lake.folder / "failures"):
-        for row in heapq.merge(*map(_rows, files), key=itemgetter("failure_id")):
+    for files in _overlapping(lake.storage):
+        rows = (_rows(lake.storage, one) for one in files)
+        for row in heapq.merge(*rows, key=itemgetter("failure_id")):
             source_id, position = divmod(row["failure_id"], 1 << POSITION_BITS)
             yield {
                 "failure_id": row["failure_id"],
@@ -39,25 +40,26 @@ def read_failures(place: str) -> Generator[dict[str, Any], None, None]:
             }
 
 
-def _overlapping(folder: Path) -> Iterator[list[Path]]:
+def _overlapping(storage: Storage) -> Iterator[list[str]]:
     """Yield together the files of a source whose positions, by their names, overlap."""
     found = []
-    for path in folder.glob("*.parquet"):
-        numbers = [int(part) for part in path.stem.split("-")[:-1] if part != "provisional"]
-        found.append((numbers[0], numbers[1], numbers[-1], path))
-    together: list[Path] = []
+    for place in storage.files("failures"):
+        parts = place.rpartition("/")[2].split("-")[:-1]
+        numbers = [int(part) for part in parts if part != "provisional"]
+        found.append((numbers[0], numbers[1], numbers[-1], place))
+    together: list[str] = []
     end = (0, 0)
-    for source_id, first, last, path in sorted(found):
+    for source_id, first, last, place in sorted(found):
         if together and (source_id, first) > end:
             yield together
             together = []
-        together.append(path)
+        together.append(place)
         end = max(end, (source_id, last))
     if together:
         yield together
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
+def _rows(storage: Storage, place: str) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(storage.source(place)) as file:
         for batch in file.iter_batches(_ROWS):
             yield from batch.to_pylist()

@@ -28,7 +28,8 @@ from fixfeed.io.ledger.ledger import (
 )
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import note
-from fixfeed.io.parquet.folder import CountedRow, ParquetFolder
+from fixfeed.io.parquet.commits import CountedRow
+from fixfeed.io.parquet.folder import ParquetFolder
 
 __all__ = ["ParquetLedger", "counted_by"]
 
@@ -36,7 +37,7 @@ _STORED = ("source_id", "kind", "place", "file_id", "fingerprint", "digests")
 
 
 class ParquetLedger(ParquetFolder):
-    """The ledger of a local folder (`Ledger`)."""
+    """The ledger of a lake (`Ledger`)."""
 
     def register(
         self, sources: Sequence[Source], *, rules: str, replace: bool = False

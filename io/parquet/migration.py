@@ -6,18 +6,17 @@ is interrupted after it is ended by the next writer and by migrating once more.
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fixfeed.io.fsync import sync_all
 from fixfeed.io.ledger.ledger import SchemaError
 from fixfeed.io.parquet.files import write_file
 from fixfeed.io.parquet.folder import ParquetFolder
 from fixfeed.io.parquet.schema import columns_of_a_run, remember, remembered
+from fixfeed.io.parquet.storage import Storage
 from fixfeed.transforms.names import names_of
 from fixfeed.transforms.protocol import Renewal, Table
 
@@ -34,7 +33,7 @@ def migrate_lake(place: str) -> tuple[int, int]:
     `SinkError` if it cannot be read or written.
     """
     lake = ParquetFolder(place)
-    if not lake.state_file.exists():
+    if not lake.exists():
         raise SchemaError(f"{lake.place} holds no lake of fixfeed's to migrate")
     lake.prepare()
     lake.enlist()
@@ -46,33 +45,34 @@ def migrate_lake(place: str) -> tuple[int, int]:
 
 
 def _migrate(lake: ParquetFolder) -> tuple[int, int]:
-    table = lake.table
-    before = remembered(lake.folder)
+    table, storage = lake.table, lake.storage
+    before = remembered(storage)
     if before is None:
         return 0, 0
     schema = _schema(before, table)
-    paths = sorted((lake.folder / "messages").rglob("*.parquet"))
-    older = [path for path in paths if not _columns(path).equals(schema)]
+    places = list(storage.files("messages"))
+    older = [place for place in places if not _columns(storage, place).equals(schema)]
     renewal = table.renewal() if table.renewal else None
     if renewal and older:
-        for path in paths:
-            for row in _decisive(path, renewal):
+        for place in places:
+            for row in _decisive(storage, place, renewal):
                 renewal.learn(row)
     files = []
-    for path in older:
-        rows = pq.ParquetFile(path).read()
+    for place in older:
+        rows = pq.ParquetFile(storage.source(place)).read()
         rows = _renewed(rows, schema, renewal, table)
-        files.append((lake.new_file(), str(path.relative_to(lake.folder))))
-        write_file(rows, files[-1][0], table)
+        files.append((storage.aside(), place))
+        write_file(rows, storage.scratch(files[-1][0]), table)
     if files:
-        sync_all(path for path, _ in files)
-        lake.commit([], files, (), {})
-    remember(lake.folder, schema, again=True)
-    return len(files), len(paths)
+        storage.keep(aside for aside, _ in files)
+        lake.done()
+        lake.commit([], files, (), {}, replacing=len(files))
+    remember(storage, schema, again=True)
+    return len(files), len(places)
 
 
-def _columns(path: Path) -> pa.Schema:
-    return pq.read_schema(path).remove_metadata()
+def _columns(storage: Storage, place: str) -> pa.Schema:
+    return pq.read_schema(storage.source(place)).remove_metadata()
 
 
 def _schema(before: pa.Schema, table: Table) -> pa.Schema:
@@ -87,13 +87,13 @@ def _schema(before: pa.Schema, table: Table) -> pa.Schema:
     return pa.schema([*(pa.field(*one) for one in ours), *own]).remove_metadata()
 
 
-def _decisive(path: Path, renewal: Renewal) -> Iterator[Mapping[str, Any]]:
-    there = set(_columns(path).names)
+def _decisive(storage: Storage, place: str, renewal: Renewal) -> Iterator[Mapping[str, Any]]:
+    there = set(_columns(storage, place).names)
     if renewal.decisive and there.issuperset(renewal.decisive):
         names = [name for name in (*_KEYS, *renewal.columns) if name in there]
         filters = [(name, "=", value) for name, value in renewal.decisive.items()]
         yield from pq.read_table(
-            path, columns=names, partitioning=None, filters=filters
+            storage.source(place), columns=names, partitioning=None, filters=filters
         ).to_pylist()
 
 

@@ -7,8 +7,7 @@ finds no message in two of them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from fixfeed.io.ledger.keys import POSITION_BITS
 from fixfeed.io.ledger.ledger import Progress, Stretch, carved, inside, losses
+from fixfeed.io.parquet.storage import Storage
 
 __all__ = [
     "KEYS",
@@ -46,7 +46,7 @@ class Held(NamedTuple):
     table: str
     place: str
     source_id: int
-    version: tuple[int, int]
+    version: Any
 
     @property
     def folder(self) -> str:
@@ -55,7 +55,7 @@ class Held(NamedTuple):
 
 
 def held_files(
-    folder: Path,
+    storage: Storage,
     stretches: Mapping[int, Sequence[Stretch]],
     emptied: set[str],
     tables: Iterable[str] = KEYS,
@@ -63,37 +63,39 @@ def held_files(
     """Return the files of tables that may have rows in these stretches of the sources."""
     found = []
     for table in tables:
-        for path, place, numbers in _stored(folder, table, "[0-9]*.parquet"):
+        for place in storage.files(table):
+            numbers = _numbers(place)
+            if not numbers[0].isdigit():  # an unfinished end
+                continue
             source_id, first, last = map(int, numbers[:3])
             if place not in emptied and any(
                 start <= last and first < end for start, end in stretches.get(source_id, ())
             ):
-                status = path.stat()
-                found.append(Held(table, place, source_id, (status.st_ino, status.st_mtime_ns)))
+                found.append(Held(table, place, source_id, storage.version(place)))
     return found
 
 
-def provisional_files(folder: Path) -> Iterator[tuple[str, int, int]]:
+def provisional_files(storage: Storage) -> Iterator[tuple[str, int, int]]:
     """Yield the places of sources' unfinished ends, with source id and start."""
-    for _, place, (_, source_id, start, _) in _stored(folder, "failures", "provisional-*.parquet"):
+    for place in storage.files("failures", "provisional-"):
+        _, source_id, start, _ = _numbers(place)
         yield place, int(source_id), int(start)
 
 
-def _stored(folder: Path, table: str, pattern: str) -> Iterator[tuple[Path, str, list[str]]]:
-    """Yield files with their places and the parts of their names."""
-    for path in sorted((folder / table).rglob(pattern)):
-        yield path, str(path.relative_to(folder)), path.stem.split("-")
+def _numbers(place: str) -> list[str]:
+    """Return the parts of a file's name."""
+    return place.rpartition("/")[2].split("-")
 
 
 def renewed(
-    folder: Path, held: Held, stretches: Sequence[Stretch], new: pa.Table | None
+    storage: Storage, held: Held, stretches: Sequence[Stretch], new: pa.Table | None
 ) -> tuple[pa.Table | None, pa.Table | None]:
     """Return the rows to replace a file's, None if they stay, and the rest of `new`.
 
     `new` are the rows of the stretches in its folder, in order, if there are any.
     """
     key = key_of(held.table)
-    rows = pq.ParquetFile(folder / held.place).read()
+    rows = pq.ParquetFile(storage.source(held.place)).read()
     kept = ~inside(_positions(rows[key], held), stretches)
     if kept.all():
         return None, new
@@ -108,7 +110,7 @@ def renewed(
 
 
 def progress_after(
-    folder: Path,
+    storage: Storage,
     progress: Sequence[Progress],
     read: Sequence[int],
     done: Mapping[int, Sequence[Progress]],
@@ -123,7 +125,7 @@ def progress_after(
     before: dict[tuple[str, int], list[NDArray[np.int64]]] = {}
     for one in held:
         if one.table in KEYS:
-            before.setdefault((one.table, one.source_id), []).append(_positions_in(folder, one))
+            before.setdefault((one.table, one.source_id), []).append(_positions_in(storage, one))
 
     def counted(table: str, source_id: int, stretch: Stretch) -> int:
         found = before.get((table, source_id), ())
@@ -140,7 +142,7 @@ def progress_after(
             return messages, failures
 
         def count_rows(stretch: Stretch, source_id: int = source_id) -> tuple[int, int, int, int]:
-            return _counts(folder, source_id, stretch, emptied)
+            return _counts(storage, source_id, stretch, emptied)
 
         left = [part for part in rows if part not in over]
         filtered = max(0, count - gone((start, end))[0])
@@ -151,17 +153,18 @@ def progress_after(
 
 
 def _counts(
-    folder: Path, source_id: int, stretch: Stretch, emptied: set[str]
+    storage: Storage, source_id: int, stretch: Stretch, emptied: set[str]
 ) -> tuple[int, int, int, int]:
     """Return the counts of a stretch; filtered and skipped are 0, since they leave no rows."""
     rows = dict.fromkeys(KEYS, 0)
-    for one in held_files(folder, {source_id: [stretch]}, emptied):
-        rows[one.table] += int(np.count_nonzero(inside(_positions_in(folder, one), [stretch])))
+    for one in held_files(storage, {source_id: [stretch]}, emptied):
+        rows[one.table] += int(np.count_nonzero(inside(_positions_in(storage, one), [stretch])))
     return rows["messages"], 0, rows["failures"], 0
 
 
-def _positions_in(folder: Path, held: Held) -> NDArray[np.int64]:
-    keys = pq.read_table(folder / held.place, columns=[KEYS[held.table]], partitioning=None)[0]
+def _positions_in(storage: Storage, held: Held) -> NDArray[np.int64]:
+    source = storage.source(held.place)
+    keys = pq.read_table(source, columns=[KEYS[held.table]], partitioning=None)[0]
     return _positions(keys, held)
 
 

@@ -6,15 +6,13 @@ lacks one of them. So the lake has the columns of its first commit, stored in
 version, has the columns of its files. Tables of children have a schema each in the same way.
 """
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fixfeed.io.fsync import sync
 from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.parquet.storage import OWN, Storage
 from fixfeed.transforms.protocol import Table
 
 __all__ = [
@@ -33,51 +31,50 @@ def columns_of_a_run(table: Table, *, names: bool) -> tuple[str, ...]:
     return (*table.keyed, *(table.names_of_codes if names else ()))
 
 
-def remembered(folder: Path, table: str = "messages") -> pa.Schema | None:
+def remembered(storage: Storage, table: str = "messages") -> pa.Schema | None:
     """Return the schema of a table of a lake, None if it has none yet.
 
     Raises `SinkError` if the stored schema, or a file, cannot be read, or if a lake has no stored
     schema and its files have several types for one column.
     """
-    stored = _stored(folder, table)
+    stored = _stored(table)
     try:
-        return pa.ipc.read_schema(pa.BufferReader(stored.read_bytes()))
+        return pa.ipc.read_schema(pa.BufferReader(storage.read(stored)))
     except FileNotFoundError:
         pass
     except pa.ArrowInvalid as error:
         raise SinkError(
-            f"{stored} is no schema ({error}): something else has changed it; remove it, "
-            "and the schema is taken from the files of the lake again"
+            f"{storage.shown(stored)} is no schema ({error}): something else has changed it; "
+            "remove it, and the schema is taken from the files of the lake again"
         ) from error
     try:
-        schemas = {pq.read_schema(path) for path in sorted((folder / table).rglob("*.parquet"))}
+        schemas = {pq.read_schema(storage.source(place)) for place in storage.files(table)}
         return pa.unify_schemas([one.remove_metadata() for one in schemas]) if schemas else None
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise SinkError(
-            f"the files in {folder / table} have no schema in common ({error}): move what is "
+            f"the files in {storage.shown(table)} have no schema in common ({error}): move what is "
             "not fixfeed's elsewhere, or name another folder"
         ) from error
 
 
-def _stored(folder: Path, table: str) -> Path:
-    return folder / "_fixfeed" / f"{table}.schema"
+def _stored(table: str) -> str:
+    return f"{OWN}/{table}.schema"
 
 
 def remember(
-    folder: Path, schema: pa.Schema, table: str = "messages", *, again: bool = False
+    storage: Storage, schema: pa.Schema, table: str = "messages", *, again: bool = False
 ) -> None:
     """Store the schema of a table of a lake if it has none, or `again`.
 
     The caller holds the lake's lock.
     """
-    path = _stored(folder, table)
-    if path.exists() and not again:
-        return
-    temporary = path.with_suffix(".new")
-    temporary.write_bytes(schema.remove_metadata().serialize().to_pybytes())
-    sync(temporary)
-    os.replace(temporary, path)
-    sync(path.parent)
+    content = schema.remove_metadata().serialize().to_pybytes()
+    try:
+        if storage.read(_stored(table)) and not again:
+            return
+    except FileNotFoundError:
+        pass
+    storage.replace(_stored(table), content)
 
 
 def check_columns(place: str, lake: pa.Schema, names: Iterable[str], table: Table) -> None:

@@ -42,7 +42,8 @@ class WriteToParquet(beam.PTransform):
     the columns of `Enrich(names=True)` and the lake has them.
 
     Args:
-      place: A local folder, else `SinkError`. It is made if it is missing.
+      place: A local folder, or one of a bucket (s3://bucket/lake/, gs://bucket/lake/), else
+        `SinkError`. A folder is made if it is missing, a bucket is not.
       run: Details of the run besides its batches, if there are any.
       partition_by: The names that sort files into folders: `date`, `hour`, `source_id`, or columns;
         `ValueError` for others. The date of a FIX message is that of captured_at, else

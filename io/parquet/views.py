@@ -9,6 +9,7 @@ from fixfeed.io.fsync import not_writable
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.codes import CODES, codes_rows
 from fixfeed.io.parquet.folder import ParquetFolder
+from fixfeed.io.parquet.local_folder import LocalFolder
 from fixfeed.io.parquet.schema import remembered
 from fixfeed.io.redaction import redact
 from fixfeed.io.views import views
@@ -41,11 +42,18 @@ def write_views(place: str, file: Path, *, protocol: Protocol | None = None) -> 
     except ImportError:
         raise SinkError("the package duckdb is missing: pip install 'fixfeed[duckdb]'") from None
     lake = ParquetFolder(place, protocol=protocol)
-    if not lake.state_file.exists():
+    if not isinstance(lake.storage, LocalFolder):
+        raise SinkError(
+            f"{lake.place} is in a bucket, and a DuckDB file has views of local lakes only: let "
+            f"DuckDB read read_parquet('{lake.storage.shown('messages')}/**/*.parquet'), or copy "
+            "the lake to a local folder"
+        )
+    root = lake.storage.folder
+    if not lake.exists():
         raise SinkError(f"there is no lake of fixfeed's at {lake.place}: no {lake.state_file}")
     lake.load()
-    schema = remembered(lake.folder)
-    if schema is None or not any((lake.folder / "messages").rglob("*.parquet")):
+    schema = remembered(lake.storage)
+    if schema is None or not any(lake.storage.files("messages")):
         raise SinkError(f"{lake.place} has no messages yet: run fixfeed before, then this again")
     if file.exists():
         raise SinkError(f"{redact(str(file))} exists already: remove it, or name another --output")
@@ -58,8 +66,8 @@ def write_views(place: str, file: Path, *, protocol: Protocol | None = None) -> 
     unfinished.unlink(missing_ok=True)
     try:
         with duckdb.connect(str(unfinished)) as connection:
-            _make_codes(connection, lake)
-            files = f"{_pattern(lake.folder / 'messages')}/**/*.parquet"
+            _make_codes(connection, root, lake.table)
+            files = f"{_pattern(root / 'messages')}/**/*.parquet"
             connection.execute(f"create view messages as {_messages(files, schema, lake.table)}")
             for name, query in views("duckdb", lake.table).items():
                 connection.execute(f"create view {name} as {query}")
@@ -69,13 +77,13 @@ def write_views(place: str, file: Path, *, protocol: Protocol | None = None) -> 
         raise SinkError(f"cannot make {redact(str(file))}: {error}") from error
 
 
-def _make_codes(connection, lake: ParquetFolder) -> None:
-    file = lake.folder / CODES
+def _make_codes(connection, root: Path, table: Table) -> None:
+    file = root / CODES
     if file.exists():
         connection.execute(f"create view codes as from read_parquet('{_pattern(file)}')")
         return
     # A lake of an older version has none.
-    connection.register("given", codes_rows(lake.table.codes()))
+    connection.register("given", codes_rows(table.codes()))
     connection.execute("create table codes as from given")
     connection.unregister("given")
 

@@ -1,16 +1,13 @@
 """Commits the new parts of batches to a folder of Parquet files, replacing old rows if asked."""
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fixfeed.io.codes import codes_of_sessions, new_sessions
-from fixfeed.io.fsync import sync_all
 from fixfeed.io.ledger.counts import newly_counted
 from fixfeed.io.ledger.keys import POSITION_BITS
 from fixfeed.io.ledger.ledger import (
@@ -21,6 +18,7 @@ from fixfeed.io.ledger.ledger import (
     check_witness,
 )
 from fixfeed.io.ledger.new_parts import Part, missing, new_parts
+from fixfeed.io.parquet.commits import CountedRow
 from fixfeed.io.parquet.files import (
     check_partitions,
     children_schemas,
@@ -29,7 +27,6 @@ from fixfeed.io.parquet.files import (
     with_keys,
     write_file,
 )
-from fixfeed.io.parquet.folder import CountedRow
 from fixfeed.io.parquet.ledger import ParquetLedger, counted_by
 from fixfeed.io.parquet.replacing import (
     KEYS,
@@ -59,7 +56,8 @@ class _Commit:
     rows: dict[str, dict[int, list[pa.RecordBatch]]] = field(default_factory=dict)
     provisional: dict[tuple[int, int], pa.RecordBatch] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
-    files: list[tuple[Path, str]] = field(default_factory=list)
+    files: list[tuple[str, str]] = field(default_factory=list)
+    replacing: int = 0
     emptied: list[str] = field(default_factory=list)
 
     @property
@@ -138,6 +136,7 @@ class ParquetWriter(ParquetLedger):
         """
         source_ids = {source_id for source_id, _ in batches}
         self.check_there(source_ids)
+        self.is_decided = False
         commit = self._new(batches, self.done(), rules, replace)
         # Before their messages, so that no message is ever without its names.
         sessions = new_sessions((batch for _, batch in batches), self._named_sessions, self.table)
@@ -161,7 +160,14 @@ class ParquetWriter(ParquetLedger):
                 self._end_provisional(commit)
                 counted = self._counts(batches, commit.stored)
                 if commit.progress or commit.files or counted:
-                    self.commit(commit.progress, commit.files, commit.emptied, settled, counted)
+                    self.commit(
+                        commit.progress,
+                        commit.files,
+                        commit.emptied,
+                        settled,
+                        counted,
+                        replacing=commit.replacing,
+                    )
         except OSError as error:
             self._discard(commit)
             raise SinkFailed.at(self.place, error) from error
@@ -211,12 +217,12 @@ class ParquetWriter(ParquetLedger):
         if not commit.replace:
             return []
         tables = (*self.table.children, *KEYS)
-        return held_files(self.folder, commit.stretches, self.emptied(), tables)
+        return held_files(self.storage, commit.stretches, self.emptied(), tables)
 
     def _discard(self, commit: _Commit) -> None:
-        for path, _ in commit.files:
-            with contextlib.suppress(OSError):  # the next writer removes them
-                path.unlink(missing_ok=True)
+        # Those of a commit that may count are moved to their places by the next writer.
+        if not self.is_decided:
+            self.storage.discard(aside for aside, _ in commit.files)
 
     def _new(
         self,
@@ -276,12 +282,13 @@ class ParquetWriter(ParquetLedger):
         for one in commit.held:
             at = one.table, one.source_id, one.folder
             content, left = renewed(
-                self.folder, one, commit.stretches[one.source_id], new.pop(at, None)
+                self.storage, one, commit.stretches[one.source_id], new.pop(at, None)
             )
             if left is not None:
                 new[at] = left
             if content is not None:
                 self._write(commit, one.place, content)
+                commit.replacing += 1
         for (table, source_id, folder), rows in new.items():
             ids = rows[key_of(table)]
             first, last = (ids[n].as_py() & (1 << POSITION_BITS) - 1 for n in (0, len(ids) - 1))
@@ -292,16 +299,16 @@ class ParquetWriter(ParquetLedger):
                 rows = _in_order([provisional], source_id, "failure_id")
                 place = f"failures/provisional-{source_id}-{start}-{uuid4().hex[:8]}.parquet"
                 self._write(commit, place, rows)
-        sync_all(path for path, _ in commit.files)
+        self.storage.keep(aside for aside, _ in commit.files)
 
     def _write(self, commit: _Commit, place: str, rows: pa.Table) -> None:
         if place.startswith("messages/") and self._schema is not None:
             rows = conforming(rows, self._schema)
-        path = self.new_file()
-        commit.files.append((path, place))
+        aside = self.storage.aside()
+        commit.files.append((aside, place))
         if not rows.num_rows:
             commit.emptied.append(place)
-        write_file(rows, path, self.table)
+        write_file(rows, self.storage.scratch(aside), self.table)
 
     def _settled(
         self, commit: _Commit, done: Mapping[int, Sequence[Progress]]
@@ -309,16 +316,16 @@ class ParquetWriter(ParquetLedger):
         """Return all progress, after the commit, of sources whose stretches are replaced."""
         if not commit.replace:
             return {}
-        folder, emptied = self.folder, self.emptied()
-        return progress_after(folder, commit.progress, commit.read, done, commit.held, emptied)
+        storage, emptied = self.storage, self.emptied()
+        return progress_after(storage, commit.progress, commit.read, done, commit.held, emptied)
 
     def _end_provisional(self, commit: _Commit) -> None:
         """Empty the files of unfinished ends that came again or became messages."""
         stretches = commit.stretches
-        folder = self.folder
+        storage = self.storage
         gone = [
             place
-            for place, source_id, at in provisional_files(folder)
+            for place, source_id, at in provisional_files(storage)
             if any(start <= at < end for start, end in stretches.get(source_id, ()))
             or any(source == source_id and start <= at for source, start in commit.provisional)
         ]
@@ -326,9 +333,10 @@ class ParquetWriter(ParquetLedger):
             gone = sorted(set(gone) - self.emptied())
         written, commit.files = commit.files, []
         for place in gone:
-            self._write(commit, place, pq.read_schema(folder / place).empty_table())
-        sync_all(path for path, _ in commit.files)
+            self._write(commit, place, pq.read_schema(storage.source(place)).empty_table())
+        storage.keep(aside for aside, _ in commit.files)
         commit.files += written
+        commit.replacing += len(gone)
 
 
 def _in_order(

@@ -1,5 +1,6 @@
-"""An S3 protocol server in this process, for tests that read from an object store."""
+"""An S3 protocol server in this process, for tests that use an object store."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,15 +8,37 @@ from urllib.request import urlopen
 
 import boto3
 from moto.server import ThreadedMotoServer
+from werkzeug.wrappers import Request, Response
 
-KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+KEYS = {"aws_access_key_id": "testing-key", "aws_secret_access_key": "testing-secret"}
+
+_one_at_a_time = threading.Lock()
+_refused: list[tuple[str, int]] = []
 
 
 @contextmanager
 def server() -> Iterator[tuple[str, Any]]:
-    """Run a server without buckets, and give its URL and a client for it."""
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    """Run a server without buckets, and give its URL and a client for it.
+
+    What is put on a condition is put by one request at a time, as S3 promises; moto by itself would
+    look, and put a moment later.
+    """
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
+    app = running._server.app
+
+    def answer(environ, start_response):
+        if _refused:
+            code, status = _refused[-1]
+            request = Request(environ)
+            request.get_data()
+            key = KEYS["aws_access_key_id"]
+            text = f"<Error><Code>{code}</Code><AWSAccessKeyId>{key}</AWSAccessKeyId></Error>"
+            return Response(text, status, mimetype="application/xml")(environ, start_response)
+        with _one_at_a_time:
+            return list(app(environ, start_response))
+
+    running._server.app = answer
     host, port = running.get_host_and_port()
     url = f"http://{host}:{port}"
     # All servers of a process hold the same buckets, those of tests before too.
@@ -24,3 +47,13 @@ def server() -> Iterator[tuple[str, Any]]:
         yield url, boto3.client("s3", endpoint_url=url, region_name="us-east-1", **KEYS)
     finally:
         running.stop()
+
+
+@contextmanager
+def refusing(code: str, status: int = 403) -> Iterator[None]:
+    """Have servers answer every request with an error of S3."""
+    _refused.append((code, status))
+    try:
+        yield
+    finally:
+        _refused.pop()

@@ -24,7 +24,7 @@ def test_logs_in_s3_are_read_into_the_database(select, tmp_path):
             [sys.executable, "-m", "fixfeed", "--json", "--quiet", "--output", uri]
             + ["--input", "s3://logs/day/*", "--input", "s3://logs/none.log"]
             + [f"--s3_endpoint_url={url}", "--s3_region_name=us-east-1"]
-            + ["--s3_access_key_id=test", "--s3_secret_access_key=test"],
+            + [f"--s3_{key.removeprefix('aws_')}={value}" for key, value in KEYS.items()],
             capture_output=True,
             env=os.environ | secrets,
         )

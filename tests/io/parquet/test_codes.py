@@ -5,6 +5,7 @@ import pytest
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.codes import CODES, keep_codes
+from fixfeed.io.parquet.local_folder import LocalFolder
 from fixfeed.io.parquet.writer import ParquetWriter
 from fixfeed.transforms.codes import Code
 
@@ -13,9 +14,12 @@ BUY, DARK = Code("Side", "1", "Buy"), Code("Side", "Z", "Dark", {"FIX.4.4:A->B":
 
 @pytest.fixture
 def keep(tmp_path):
+    storage = LocalFolder("lake", str(tmp_path))
+    storage.prepare()
+
     def keep(*codes):
-        keep_codes(tmp_path, codes, tmp_path / "writing")
-        assert [path.name for path in tmp_path.iterdir()] == ["codes"]
+        keep_codes(storage, codes)
+        assert list((tmp_path / "_fixfeed" / "inprogress").iterdir()) == []
         return pq.read_table(tmp_path / CODES).to_pylist()
 
     return keep

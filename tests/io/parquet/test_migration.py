@@ -11,6 +11,7 @@ import pytest
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.ledger.source import Source
+from fixfeed.io.parquet.local_folder import LocalFolder
 from fixfeed.io.parquet.schema import columns_of_a_run, remembered
 from fixfeed.io.parquet.writer import ParquetWriter
 from fixfeed.pipelines import migrate
@@ -37,6 +38,10 @@ def write(lake, *blocks, fields="rest"):
     batches = [(number, parse_block(block, fields=fields)) for block in blocks]
     writer.write(batches, rules="r", replace=False)
     writer.close()
+
+
+def schema_of(lake):
+    return remembered(LocalFolder("lake", str(lake)))
 
 
 def older(lake, fields):
@@ -84,7 +89,7 @@ def test_a_migrated_lake_has_the_messages_of_a_fresh_one(tmp_path, fields, capsy
     write(new, *carry(Block("file:key", 0, LOG), {}), fields=fields)
     for lake in (old, new):
         write(lake, more, fields=fields)
-    assert remembered(old) == remembered(new)
+    assert schema_of(old) == schema_of(new)
     for one, other in zip(messages(old), messages(new), strict=True):
         assert one == other
 
@@ -101,7 +106,7 @@ def test_names_and_columns_of_ones_own_stay(tmp_path):
         pq.write_table(rows, path)
     (lake / "_fixfeed" / "messages.schema").unlink()
     assert migrate.main([f"parquet:{lake}"]) == 0
-    assert remembered(lake).names == [*columns_of_a_run(FIX.table, names=True), "desk"]
+    assert schema_of(lake).names == [*columns_of_a_run(FIX.table, names=True), "desk"]
     query = "select distinct security_type, security_type_name, desk"
     query += f" from '{lake}/messages/**/*.parquet'"
     assert sorted(duckdb.sql(f"{query} where security_type in ('OPT', 'CS')").fetchall()) == [

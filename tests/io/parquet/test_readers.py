@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.io.parquet import folder as parquet_folder
+from fixfeed.io.parquet import commits as parquet_commits
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.schema import columns_of_a_run
 from fixfeed.transforms.enrich import Enrich
@@ -109,7 +109,7 @@ def test_an_emptied_file_can_be_opened_for_a_while_and_is_then_removed(lake, mon
     write(lake, batch(0, len(LOG)), rules="third", replace=True)  # They are never reused.
     assert all(not ids_of([path]) for path in emptied)
 
-    monkeypatch.setattr(parquet_folder, "GRACE", -1.0)
+    monkeypatch.setattr(parquet_commits, "GRACE", -1.0)
     register(lake)
     assert set(listed) - set(files(lake)) == set(emptied)
     assert files(lake, "failures") == failed
@@ -122,7 +122,7 @@ def test_the_failure_of_a_completed_message_can_be_opened_for_a_while(lake, monk
     (path,) = files(lake, "failures")
     write(lake, batch(BORDERS[4], BORDERS[20]))
     assert pq.ParquetFile(path).read().num_rows == 0
-    monkeypatch.setattr(parquet_folder, "GRACE", -1.0)
+    monkeypatch.setattr(parquet_commits, "GRACE", -1.0)
     register(lake)
     assert files(lake, "failures") == []
 

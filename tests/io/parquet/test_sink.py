@@ -283,7 +283,7 @@ def test_finish_merges_all_commits_and_counts(lake):
 def test_a_commit_that_is_already_in_sources_json_does_not_count_twice(lake, monkeypatch):
     write(lake, *BATCHES)
 
-    def killed(path):
+    def killed(path, **_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Path, "unlink", killed)
@@ -495,7 +495,7 @@ def test_rows_stored_by_another_writer_meanwhile_are_left_out(lake, whole, monke
 
 def test_files_of_a_live_writer_are_not_swept_away(lake):
     writer = opened(lake)
-    path = writer.new_file()
+    path = writer.storage.scratch(writer.storage.aside())
     path.write_bytes(b"half")
     register(lake)
     assert path.exists()
@@ -515,6 +515,25 @@ def test_a_full_disk_is_reported_and_leaves_nothing(lake, monkeypatch):
         writer.write([(1, batch(0, len(LOG)))], rules="r", replace=False)
     writer.close()
     assert content(lake) == ([], [], [])
+
+
+def test_a_disk_that_is_full_when_a_commit_is_decided_loses_nothing_of_it(lake, whole, monkeypatch):
+    writer = opened(lake)
+    replace = os.replace
+
+    def full(source, target):
+        if str(target).endswith(".parquet"):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(SinkError, match="No space left"):
+        writer.write([(1, batch(0, len(LOG)))], rules="r", replace=False)
+    writer.close()
+    monkeypatch.undo()
+    assert write(lake, batch(0, len(LOG))) == [0]
+    finish(lake)
+    assert content(lake) == whole
 
 
 def test_sources_are_known_by_their_content_whatever_their_name(lake, tmp_path):
@@ -551,10 +570,10 @@ def test_an_unknown_partition_column_is_reported_with_the_nearest():
         WriteToParquet("lake", partition_by=("date", "sybol"))
 
 
-def test_a_place_other_than_a_local_folder_is_refused(tmp_path):
-    with pytest.raises(SinkError, match="'s3://bucket/lake' is no local folder"):
-        WriteToParquet("s3://bucket/lake")
-    assert ParquetLedger(f"file://{tmp_path}/a%20lake").folder == tmp_path / "a lake"
+def test_a_place_that_is_neither_a_local_folder_nor_in_a_bucket_is_refused(tmp_path):
+    with pytest.raises(SinkError, match=r"'hdfs://host/lake' is neither .* parquet:s3://bucket"):
+        WriteToParquet("hdfs://host/lake")
+    assert ParquetLedger(f"file://{tmp_path}/a%20lake").storage.folder == tmp_path / "a lake"
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(SinkError, match=r"cannot write to .*file"):
         ParquetLedger(str(tmp_path / "file")).prepare()
