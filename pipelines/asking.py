@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SinkError
@@ -15,6 +15,7 @@ from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.store import Store
 from fixfeed.io.sql.to_derive import waiting
 from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.terminal import Terminal, visible
 
 __all__ = ["opened_to_ask", "print_as_json", "print_as_table", "printed", "shown"]
 
@@ -46,7 +47,7 @@ def opened_to_ask(uri: str, command: str) -> Store:
 
 
 def shown(value: Any) -> str:
-    """Return a value as people read it: 14.94, not 14.9400000000."""
+    """Return a value as people read it: 14.94, not 14.9400000000; no text commands a terminal."""
     if value is None:
         return ""
     if isinstance(value, Decimal):
@@ -55,14 +56,12 @@ def shown(value: Any) -> str:
         return f"{value:.10f}".rstrip("0").rstrip(".")
     if isinstance(value, datetime.datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S.%f")
-    return str(value)
+    return visible(str(value))
 
 
 def printed(*parts: RenderableType) -> None:
     """Print on standard output, wide unless it is a terminal."""
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH
+    console = Terminal(width=_WIDTH)
     for part in parts:
         console.print(part)
 

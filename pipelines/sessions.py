@@ -12,13 +12,13 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 import orjson
-from rich.console import Console
 from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.terminal import Terminal, visible
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import read_words
 from fixfeed.transforms.nearest import did_you_mean
@@ -66,8 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for day in days:
                 print(orjson.dumps(_object(day), default=float).decode())
         else:
-            # A pipe has room for whole rows.
-            _show(days, Console(width=None if sys.stdout.isatty() else _WIDE))
+            _show(days, Terminal(width=_WIDE))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has seen enough, but Python would flush once more at exit.
@@ -123,7 +122,7 @@ def _object(day: _Day) -> dict[str, Any]:
     return {**day.row, **reasons, "sequences": day.stretches}
 
 
-def _show(days: Sequence[_Day], console: Console) -> None:
+def _show(days: Sequence[_Day], console: Terminal) -> None:
     table = Table()
     table.add_column("session", overflow="fold")
     for name in ("day", "from", "to"):
@@ -135,7 +134,7 @@ def _show(days: Sequence[_Day], console: Console) -> None:
         # Numbers of messages that name no session are of several, and count nothing.
         missing = sum(one["missing"] for one in day.stretches if row["session"])
         table.add_row(
-            row["session"] or "(none)",
+            visible(row["session"] or "(none)"),
             str(row["day"]),
             f"{row['first_time']:%H:%M:%S}",
             f"{row['last_time']:%H:%M:%S}",
@@ -147,7 +146,7 @@ def _show(days: Sequence[_Day], console: Console) -> None:
         )
     console.print(table)
     for text in _gaps(days):
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
+        console.print(visible(text), soft_wrap=True)
 
 
 def _unless_0(count: int) -> str:

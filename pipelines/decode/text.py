@@ -6,11 +6,12 @@ from typing import Any
 from rich.color import ColorSystem
 from rich.style import Style
 
+from fixfeed.pipelines.terminal import visible
 from fixfeed.transforms.batch import Failure
 from fixfeed.transforms.fix.decode.message import DecodedField, DecodedMessage
 from fixfeed.transforms.fix.decode.problems import Problem
 
-__all__ = ["Text", "visible"]
+__all__ = ["Text"]
 
 _STYLES = {
     "place": "bold",
@@ -25,17 +26,6 @@ _SHOWN = 2_000
 
 _IN_THE_HEAD = ("8", "9", "35", "34", "49", "56", "52", "10")
 """Fields that the head of a line says, or that say nothing while they are right."""
-
-
-def visible(text: str) -> str:
-    r"""Return a text whose characters all print: a terminal takes none of it for a command.
-
-    >>> print(visible("caf\u00e9 \x1b[2J"))
-    café \x1b[2J
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class Text:
