@@ -55,7 +55,8 @@ class _Number(NamedTuple):
             number = Decimal(str(value))
         except InvalidOperation:
             raise ValueError(expected) from None
-        if isinstance(value, bool) or not self.least <= number <= self.most:
+        # NaN is not comparable.
+        if isinstance(value, bool) or number.is_nan() or not self.least <= number <= self.most:
             raise ValueError(expected)
         if not self.places and number != int(number):
             raise ValueError(expected)
@@ -169,12 +170,14 @@ did you mean percent?
         given = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise RuleFileError(f"no YAML: {error}") from error
+    except RecursionError:
+        raise RuleFileError("no rules: brackets in brackets, too deep to read") from None
     if given is None:
         given = {}
     if not isinstance(given, dict):
         raise RuleFileError("expected rules by name, as in `price_off: {percent: 5}`")
     for name, said in given.items():
-        if said in ("off", False):
+        if said is False or said == "off":
             if name not in known:
                 raise RuleFileError(
                     f"{name}: there is no such rule to take away{did_you_mean(str(name), known)}"
@@ -202,7 +205,7 @@ def _rule(name: str, said: Any, known: Rule | None) -> Rule:
     kind = said.get("kind") or (known.kind if known else None)
     if kind is None:
         raise RuleFileError(f"{name}: has no kind, expected one of {', '.join(KINDS)}")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise RuleFileError(
             f"{name}: kind is {kind!r}, expected one of {', '.join(KINDS)}"
             f"{did_you_mean(str(kind), KINDS)}"
@@ -250,8 +253,14 @@ def yaml_of_rules(rules: Iterable[Rule]) -> str:
     """Return rules as a file that `read_rules` understands."""
     lines = []
     for rule in rules:
-        lines += [f"{rule.name}:", f"  kind: {rule.kind}", f"  severity: {rule.severity}"]
+        name = rule.name if rule.name.isidentifier() else _quoted(rule.name)
+        lines += [f"{name}:", f"  kind: {rule.kind}", f"  severity: {rule.severity}"]
         if rule.session:
-            lines.append(f'  session: "{rule.session}"')
+            lines.append(f"  session: {_quoted(rule.session)}")
         lines += [f"  {word}: {value}" for word, value in rule.settings.items()]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as YAML has it in quotes, which is that of JSON."""
+    return orjson.dumps(text).decode()

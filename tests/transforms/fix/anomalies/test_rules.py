@@ -60,6 +60,7 @@ def test_rules_are_the_same_when_they_are_written_and_read():
     rules = read_rules(
         'odd: {kind: price_off, percent: 0.25, session: "A->?"}\nlate: '
         "{kind: latency, measured: filled, clock: captured by sender, seconds: 3}"
+        "\n'a: \"b': {kind: overfilled, session: 'x\"\\y'}\n12: {kind: overfilled}"
     )
     assert rules_of_text(text_of_rules(rules)) == rules
     assert read_rules(yaml_of_rules(rules), over=()) == rules
@@ -70,6 +71,11 @@ def test_rules_are_the_same_when_they_are_written_and_read():
     ("text", "said"),
     [
         ("a: [", "no YAML: "),
+        ("{" * 3000, "no rules: brackets in brackets, too deep to read"),
+        ("price_off: {percent: .nan}", "price_off: percent is nan, expected a number from 0 to "),
+        ("new: {kind: [price_off]}", "new: kind is ['price_off'], expected one of reject_burst, "),
+        ("new: {kind: {a: b}}", "new: kind is {'a': 'b'}, expected one of reject_burst, "),
+        ("price_off: 0", "price_off: found 0, expected its settings, or off"),
         ("[a]", "expected rules by name, as in `price_off: {percent: 5}`"),
         ("new: {percent: 5}", "new: has no kind, expected one of reject_burst, cancel_storm, "),
         ("new: {kind: price}", "new: kind is 'price', expected one of .*; did you mean price_off?"),
