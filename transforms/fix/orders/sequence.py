@@ -5,21 +5,30 @@ order of MsgSeqNum, and a report comes after the request whose ClOrdID it has. W
 events that differ in no column but message_id, or in a way that nobody can tell apart.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from fixfeed.transforms.fix.orders.events import DAY, REPORTS, Events
+import orjson
+
+from fixfeed.transforms.fix.orders.events import COLUMNS, DAY, REPORTS, Events
 from fixfeed.transforms.fix.orders.ids import is_copy
 
 __all__ = ["REPORTS", "Step", "steps"]
+
+_OF_LOGS = ("captured_at", "fields")
+"""Columns that one message may have otherwise in another log, or that events have as `more`."""
+
+_LATE = (-1, -2, 1)
+"""Days beside its own on which a drop copy may have its report: it was sent later, by a clock."""
 
 
 class Step(NamedTuple):
     """An event, and the events that are copies of it.
 
     Copies are what was sent again (PossDupFlag; PossResend with an id that is known), the same
-    message in another log, and drop copies of a report. If the first event is not in the data, a
+    message in another log (without a MsgSeqNum, one that says all the same), and drop copies of a
+    report. If the first event is not in the data, a
     copy stands for it.
     """
 
@@ -36,7 +45,7 @@ def steps(events: Events, rows: list[int]) -> list[Step]:
     alone = []
     known = {name: one for one in reversed(found) for name in _reported(events, one.row)}
     for one in _steps(events, copied):
-        original = next((known[n] for n in _reported(events, one.row) if n in known), None)
+        original = next((known[n] for n in _copied(events, one.row) if n in known), None)
         if original is None:
             # There is no other message that says so, or it came by another drop copy.
             alone.append(one)
@@ -62,6 +71,20 @@ def _reported(events: Events, row: int) -> list[tuple[Any, ...]]:
     return [(kind, *ids, *state, events.cum_qty[row])]
 
 
+def _copied(events: Events, row: int) -> Iterator[tuple[Any, ...]]:
+    """Yield what the report of a drop copy may have in common with it, the best first.
+
+    Without a TransactTime it does not say on which day it was: the report with its quantity and
+    price in the two days before is meant then, as in the view `fills`.
+    """
+    found = _reported(events, row)
+    yield from found
+    if events.transact_time[row] is None and len(found) > 1:
+        kind, exec_id, day, *more = found[0]
+        for late in _LATE if day is not None else ():
+            yield kind, exec_id, day + late, *more
+
+
 def _steps(events: Events, rows: list[int]) -> list[Step]:
     ordered = _in_order(events, rows)
     if not any(events.suspect[row] for row in rows):
@@ -72,8 +95,10 @@ def _steps(events: Events, rows: list[int]) -> list[Step]:
     resent: dict[tuple[Any, ...], Step] = {}
     for row in ordered:
         content = _content_of(events, row)
-        sent = (content, events.time[row])
-        known = exact.get(sent) if content[1] is not None else None
+        sent: tuple[Any, ...] = (content, events.time[row])
+        if content[1] is None:
+            sent += _all_of(events, row)
+        known = None if content[1] is None is events.time[row] else exact.get(sent)
         if known is None and is_copy(events, row):
             # A log may not say when it was first sent; a report may have another number then.
             if not numbered:
@@ -101,6 +126,12 @@ def _content_of(events: Events, row: int) -> tuple[Any, ...]:
         events.order_id[row],
         events.exec_id[row],
     )
+
+
+def _all_of(events: Events, row: int) -> tuple[Any, ...]:
+    """Return what a message without a number has to have in common with its copies: all it says."""
+    said = tuple(getattr(events, name)[row] for name in COLUMNS if name not in _OF_LOGS)
+    return (*said, orjson.dumps(dict(events.more[row]), option=orjson.OPT_SORT_KEYS))
 
 
 def _named(events: Events, row: int) -> tuple[Any, ...]:

@@ -74,6 +74,18 @@ def test_drop_copies_add_copies_alone_to_the_orders_that_they_report_on():
     assert both["order_messages"].num_rows == len(sent)
 
 
+def test_drop_copies_that_are_sent_on_later_days_add_copies_alone():
+    for late in (b"04", b"05"):
+        sent = [
+            one.replace(b"52=20250303", b"52=202503" + late) if b"=RISK\x01" in one else one
+            for one in day().sent
+        ]
+        found = tables(sent)
+        names = ("cum_qty", "fills", "copies", "problems")
+        assert shown(found["orders"], *names) == [(100, 2, 6, None)] * 2
+        assert found["executions"].num_rows == 4
+
+
 def test_without_being_told_drop_copies_have_orders_of_their_own():
     found = tables(day().sent, read_drop_copies([]))
     pairs = ["ANN<->BRK", "AUDIT<->DC", "BOB<->BRK", "BRK<->RISK"]

@@ -1,5 +1,6 @@
 """Chains are found whatever ids a venue leaves out, repeats or makes up."""
 
+import re
 from decimal import Decimal
 
 from fixfeed.transforms.fix.orders.derived import derive
@@ -303,6 +304,17 @@ def test_fills_count_once_over_copies_of_all_kinds():
     assert shown(found["orders"].to_pylist(), "fills", "cum_qty") == [(1, 10)]
     (execution,) = found["executions"].to_pylist()
     assert (execution["last_px"], execution["copies"]) == (Decimal("9.5"), 7)
+
+
+def test_a_message_without_a_number_that_says_all_the_same_is_a_copy():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.send(False, b"8", (11, b"A"), (150, b"F"), (32, b"5"), (14, b"5"))
+    s.send(False, b"8", (11, b"A"), (150, b"F"), (32, b"5"), (14, b"10"))
+    lines = [re.sub(rb"\x0134=\d+", b"", line) for line in s.log]
+    (order,) = derive(messages(b"".join(lines * 2)))["orders"].to_pylist()
+    names = ("messages", "copies", "fills", "cum_qty", "problems")
+    assert shown([order], *names) == [(3, 3, 2, 10, None)]
 
 
 def test_a_copy_that_says_no_time_was_sent_when_it_came():
