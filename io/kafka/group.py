@@ -4,11 +4,11 @@ Tools show lag by them. They decide where reading begins only where no sink reme
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fixfeed.io.kafka.assigned import Assigned
-from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaException
+from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaException, TopicPartition
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.stream import Stored
 
@@ -81,12 +81,27 @@ class Group:
             if offset > max(one.told, one.begin):
                 one.told = offset
                 offsets.append(one.at(offset))
-        if offsets:
+        self._commit(offsets)
+
+    def _commit(self, places: Sequence[TopicPartition]) -> None:
+        assert self._consumer is not None
+        if places:
             try:
                 self._committing = True
-                self._consumer.commit(offsets=offsets, asynchronous=True)
+                self._consumer.commit(offsets=[*places], asynchronous=True)
             except KafkaException as error:
-                self.committed(error.args[0], offsets)
+                self.committed(error.args[0], places)
+
+    def begin(self) -> None:
+        """Commit where reading begins, so that a later run leaves out nothing that came since.
+
+        The sinks cannot tell that of a partition without records.
+        """
+        places = []
+        for one in self._assigned.values():
+            one.told = one.begin
+            places.append(one.at(one.begin))
+        self._commit(places)
 
     def wait(self) -> None:
         """Wait until the brokers have the last commit, for two seconds at the most."""

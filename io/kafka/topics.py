@@ -16,7 +16,7 @@ from typing import Any
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.assignment import Assignment
-from fixfeed.io.kafka.beginning import Beginning
+from fixfeed.io.kafka.beginning import LATEST, Beginning
 from fixfeed.io.kafka.beside import beside
 from fixfeed.io.kafka.client import (
     Consumer,
@@ -113,10 +113,11 @@ class KafkaTopics:
             },
         )
         self._group.use(self._consumer)
+        self._beginning = Beginning(address, self._consumer, stored)
         self._assignment = Assignment(
             self._assigned,
             self._consumer,
-            Beginning(address, self._consumer, stored),
+            self._beginning,
             self._looking,
             self._troubles,
             wait=self._wait,
@@ -265,6 +266,8 @@ class KafkaTopics:
         """Take the topics that there are at the start."""
         _check(topics)
         self._assignment.take(topics, at_start=True)
+        if self._beginning.says == LATEST:
+            self._group.begin()
         self._troubles.answered()
         if not topics:
             self._troubles.say(f"no topic matches {', '.join(self._address.topics)} yet")

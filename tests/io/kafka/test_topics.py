@@ -180,6 +180,22 @@ def test_latest_begins_at_the_end_and_what_comes_between_runs_is_read(kafka):
     again.stop()
 
 
+@pytest.mark.parametrize("remember", [True, False])
+@pytest.mark.parametrize("before", [[], [1, 2]])
+def test_latest_leaves_out_nothing_that_comes_after_a_run_that_read_nothing(
+    kafka, before, remember
+):
+    topic, group = kafka.topic(partitions=2), kafka.topic()
+    send(kafka, topic, *before)
+    sink = Sink(remember=remember)
+    reading = Reading(kafka, topic, sink, group=group, **{"from": "latest"})
+    reading.until(lambda: committed(kafka, group, topic) == len(before))
+    reading.stop()
+    send(kafka, topic, 3)
+    send(kafka, topic, 4, partition=1)
+    Reading(kafka, topic, sink, group=group, **{"from": "latest"}).numbers(3, 4).stop()
+
+
 def test_a_time_begins_with_the_first_record_of_that_time_or_later(kafka):
     topic = kafka.topic()
     for number, second in enumerate((100, 200, 300)):
