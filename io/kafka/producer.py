@@ -118,6 +118,8 @@ class Sender:
             **destination.address.client,
             "error_cb": self._note_trouble,
         }
+        self._longest = int(properties.get("transaction.timeout.ms", 0))
+        self._began = math.inf, math.inf
         try:
             self._producer = Producer(properties)
         except KafkaException as error:
@@ -150,6 +152,7 @@ class Sender:
     def _committing(self, records: Iterable[Records], ledger: Iterable[Records]) -> Iterator[None]:
         """Commit; yield whenever brokers are waited for."""
         if self._transactions:
+            self._began = time.monotonic(), time.time()
             self._asked(self._producer.begin_transaction)
         yield from self._send(records)
         if not self._transactions:
@@ -274,6 +277,13 @@ class Sender:
         return SinkFailed(f"cannot write to {self._place}: {why}", held=True)
 
     def _error(self, error: KafkaError, topic: str = "") -> SinkError:
+        if error.code() in _FENCED and self._lasts_too_long():
+            return SinkFailed(
+                f"cannot write to {self._place}: the brokers have undone a transaction that lasted "
+                "longer than transaction.timeout.ms, as while this job or they were stopped; run "
+                "it again: what is committed stays",
+                away=True,
+            )
         if error.code() in _FENCED:
             return SinkError(
                 f"another job has begun to write to {self._place} with transactions, so this one "
@@ -292,6 +302,15 @@ class Sender:
             "committed stays",
             away=error.retriable() or (error.code() < 0 and not is_lasting(error)),
         )
+
+    def _lasts_too_long(self) -> bool:
+        """Return whether brokers may have ended the transaction by themselves, as if it were old.
+
+        A machine that sleeps stops the clock of its processes, not that of the wall.
+        """
+        steady, wall = self._began
+        lasts = max(time.monotonic() - steady, time.time() - wall)
+        return lasts * 1000 >= self._longest
 
     def _reason(self, error: KafkaError, topic: str) -> str:
         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:

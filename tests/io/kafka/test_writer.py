@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+import time
 import uuid
 from contextlib import closing
 from functools import partial
@@ -484,6 +485,30 @@ def test_a_second_job_with_transactions_stops_the_first_and_goes_on_after_it(kaf
     first.close()
     written(to, *BATCHES)
     assert content(to) == (MESSAGES, FAILURES, [PROGRESS])
+
+
+def test_a_transaction_that_lasted_too_long_is_begun_anew_and_no_other_job_is_blamed(kafka, topic):
+    short = "transaction.timeout.ms=1000&delivery.timeout.ms=1000"
+    to = destination(kafka, topic, transactions=True, properties=short)
+    with closing(KafkaWriter(to)) as writer:
+        writer.prepare()
+        known = writer.register([SOURCE], rules="r")["file:key"]
+        sender = writer._connection.sender()
+        send = sender._send
+
+        def sent_and_stopped(many):
+            sender._send = send
+            yield from send(many)
+            assert sender._producer.flush(10) == 0
+            time.sleep(3)
+
+        sender._send = sent_and_stopped
+        pairs = [(known.source_id, one) for one in BATCHES]
+        with pytest.raises(SinkFailed, match="undone a transaction that lasted longer") as told:
+            writer.write(pairs, rules="r", replace=False)
+    assert told.value.away
+    assert written(to, *BATCHES) == [one.messages.num_rows for one in BATCHES]
+    assert lines(to) == MESSAGES
 
 
 def test_more_than_the_queue_holds_is_sent_all_the_same(kafka, topic):
