@@ -80,6 +80,7 @@ _DAMAGE = (
     KafkaError._UNDERFLOW,
 )
 """What damaged records are called: their check sum, what they are compressed to, their version."""
+_OF_CONSUMERS: Mapping[str, Any] = {"check.crcs": True, "fetch.max.bytes": 2 << 20}
 _TOO_LATE = (KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError.REQUEST_TIMED_OUT)
 _NO_TLS = "PLAINTEXT broker listener"
 _NO_CERTIFICATE = ("certificate required", "bad certificate")
@@ -265,11 +266,14 @@ def no_rights(address: Address, topic: str, what: str, right: str) -> KafkaTroub
 def consumer_of(address: Address, settings: Mapping[str, Any]) -> Consumer:
     """Return a consumer at an address. Raises `KafkaTrouble` for a property that is wrong.
 
-    Unless the address says otherwise it checks what it fetches (`check.crcs`), as Java's does: else
+    Unless the address says otherwise (`check.crcs`) it checks what it fetches, as Java's does: else
     damaged bytes would be read as records. That takes no time that could be measured.
+    It holds what `queued.max.messages.kbytes` says, and what one fetch more has, which is counted
+    while it is compressed: so `fetch.max.bytes` is small (measured: 391 MiB that are 11 MiB with
+    zstd, in 40 partitions, take 890 MiB with the usual 50 MiB a fetch, and 190 with 2 MiB).
     """
-    checked = {"check.crcs": address.properties.get("check.crcs", True)}
-    return _made(Consumer, address, {**checked, **settings})
+    ours = {name: address.properties.get(name, value) for name, value in _OF_CONSUMERS.items()}
+    return _made(Consumer, address, {**ours, **settings})
 
 
 def _made(kind: Callable[..., T], address: Address, settings: Mapping[str, Any]) -> T:

@@ -1,12 +1,15 @@
 """What is wrong with a Kafka that cannot be read is said in a sentence, within ten seconds."""
 
+import random
 import subprocess
 import sys
 import time
 from concurrent.futures import Future
 from dataclasses import replace
 
+import orjson
 import pytest
+from confluent_kafka import Producer, TopicPartition
 
 from fixfeed.io.kafka import client
 from fixfeed.io.kafka.address import about_property, read_uri
@@ -198,3 +201,30 @@ def test_the_rest_of_a_password_that_looks_like_a_property_is_not_shown():
     with pytest.raises(KafkaTrouble, match="what comes after a password is no parameter"):
         consumer_of(replace(address, properties={"hunter2.a": "1"}), {"group.id": "g"})
     assert "sasl.mechansim" in about_property(text.format("sasl.mechansim"), address.doubtful)
+
+
+def test_what_is_read_ahead_is_bounded_although_it_is_compressed(kafka):
+    count, times = 20, 20
+    topic = kafka.topic(partitions=count)
+    sender = Producer({"bootstrap.servers": kafka.plain, "compression.type": "zstd"})
+    value = random.Random(1).randbytes(45_000) * times
+    for number in range(10 * count):
+        sender.produce(topic, value, partition=number % count)
+    assert sender.flush(60) == 0
+    held = []
+
+    def count_held(text):
+        partitions = orjson.loads(text)["topics"].get(topic, {}).get("partitions", {})
+        # They have one queue, and each tells what all of it holds.
+        held.append(max((one["fetchq_size"] for one in partitions.values()), default=0))
+
+    address = read_uri(f"kafka://{kafka.plain}/{topic}", own=[], ours={})
+    settings = {"group.id": topic, "stats_cb": count_held, "statistics.interval.ms": 100}
+    consumer = consumer_of(address, settings)
+    consumer.assign([TopicPartition(topic, number, 0) for number in range(count)])
+    assert consumer.poll(20) is not None
+    for _ in range(8):  # it reads ahead all the time, and tells how much when it is asked
+        time.sleep(0.25)
+        consumer.poll(0.1)
+    consumer.close()
+    assert 0 < max(held) <= (64 << 20) + times * (2 << 20) < len(value) * 10 * count
