@@ -3,10 +3,10 @@ BIN := .venv/bin
 MESSAGES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help large kills venv services demo dashboard screenshot kafka flink compose images sample test lint types bench torture check clean
+.PHONY: help large kills venv services demo dashboard screenshot kafka flink compose images sample test lint types bench torture torture-flink check clean
 
 help: ## show what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .venv/ready: setup.py pyproject.toml requirements.txt
 	$(PYTHON) -m venv .venv
@@ -70,6 +70,9 @@ large: venv services ## rebuilds and pages at 10 million messages, 20 people, a 
 
 torture: venv services ## kills, outages, full disks, hostile peers and 5,000 logs, for half an hour
 	$(BIN)/python -m tests.torture
+
+torture-flink: venv services ## kill each part of a Flink cluster while 1,000,000 messages stream
+	$(BIN)/python -m tests.torture_flink --messages $(MESSAGES)
 
 check: lint types test ## what CI runs
 

@@ -133,6 +133,7 @@ ELSEWHERE = {
     "make kills": "minutes; tests/pipelines/test_kafka_output.py kills less often",
     "make torture": "a quarter of an hour; tests/pipelines/test_tcp.py has its parts in short",
     "python -m tests.torture --only kills": "make torture",
+    "make torture-flink": "a quarter of an hour; tests/flink/test_on_a_cluster.py",
     "python -m tests.torture --only memory": "make torture",
     "make bench": "minutes, whatever the count: several turns of each, on servers",
     "python -m benchmarks.run --messages 1000000": "make bench",

@@ -25,6 +25,7 @@ __all__ = ["Cluster", "cluster"]
 
 _VERSION = "1.19"
 _PATIENCE = 180  # seconds for a process to be there, on a machine with other work
+_ANSWER = 60  # seconds for its REST API
 _TAIL = 4000
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -145,13 +146,23 @@ class Cluster:
     def start(self) -> None:
         """Start all, and wait until every slot is there."""
         # Beside each other: a TaskManager looks for its JobManager until that is there.
-        self._launch("jobmanager", _JOB_MANAGER, self.metrics[0])
+        self._launch_job_manager()
         for number in range(len(self._starts)):
             self._launch_task_manager(number)
         self._launch_pool()
         for number in range(len(self._starts)):
             self._wait_for_task_manager(number)
         self._wait_for_pool()
+
+    def kill_job_manager(self) -> None:
+        """Kill the JobManager as `kill -9` does; all jobs are lost, as it keeps them in memory."""
+        self._end("jobmanager")
+
+    def start_job_manager(self) -> None:
+        """Start the JobManager that was killed, and wait until all slots have come back to it."""
+        self._launch_job_manager()
+        for number in range(len(self._starts)):
+            self._wait_for_task_manager(number)
 
     def start_task_manager(self, number: int) -> None:
         """Start a TaskManager that was killed, and wait until its slots are there."""
@@ -193,7 +204,7 @@ class Cluster:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=_ANSWER) as answer:
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{path}: {error.code} {error.read().decode()}") from None
@@ -224,6 +235,9 @@ class Cluster:
     def log(self, name: str) -> str:
         """Return the log of `jobmanager`, `pool`, or `taskmanager-0`, with that of its workers."""
         return (self._folder / f"{name}.log").read_text(errors="replace")
+
+    def _launch_job_manager(self) -> None:
+        self._launch("jobmanager", _JOB_MANAGER, self.metrics[0])
 
     def _launch_task_manager(self, number: int) -> None:
         self._starts[number] += 1
