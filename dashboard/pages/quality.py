@@ -6,15 +6,17 @@ from typing import Any
 import streamlit as st
 
 from fixfeed.dashboard import opened
+from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.filters import link, messages_link
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, escaped, markdown, time_of
 from fixfeed.dashboard.queries import quality
 from fixfeed.dashboard.queries.cursor import CursorError
-from fixfeed.dashboard.queries.quality import Account
+from fixfeed.dashboard.trouble import Kind, Trouble
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.fix.defects import MEANINGS
 
+_COUNTED = 20.0  # seconds: PostgreSQL counts some millions in one
 _SHOWN = 300  # of the bytes of a failure
 _COLUMNS = 12  # of sources, those with the most defects
 
@@ -32,7 +34,7 @@ def page(view: View) -> None:
             icon=":material/hourglass_top:",
         )
     st.subheader("Does it add up?")
-    _accounts(quality.accounts(database))
+    accounts = st.container()
     st.subheader("Sources")
     _sources(quality.sources(database))
     st.subheader("Failures: bytes that are no message")
@@ -41,9 +43,23 @@ def page(view: View) -> None:
     _defects(view, quality.defects(database, view))
     st.subheader("Runs")
     _runs(quality.runs(database))
+    with accounts:  # last, as all messages are counted
+        _accounts(database)
 
 
-def _accounts(accounts: Sequence[Account]) -> None:
+def _accounts(database: Database) -> None:
+    try:
+        with st.spinner("Counting all messages"):
+            accounts = quality.accounts(database, seconds=_COUNTED)
+    except Trouble as trouble:
+        if trouble.kind is not Kind.DEADLINE:
+            raise
+        st.warning(
+            f"Counting all messages takes longer than {_COUNTED:.0f} seconds here. Look again when "
+            "less is going on, or compare count(*) of messages with sum(stored) of progress.",
+            icon=":material/timer_off:",
+        )
+        return
     rows = [
         [
             Cell(account.what),

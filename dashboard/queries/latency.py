@@ -100,20 +100,11 @@ def slowest(
 ) -> list[Row]:
     """Return the requests that waited longest: `session`, `cl_ord_id`, `began`, `ended`, `seconds`.
 
-    The buckets of minutes tell from which bucket on there are `limit` of them, as each has one at
-    least, and in which minutes; so only these are looked into, and none is fetched that waited less
-    long.
+    The slowest are in the minutes with the highest buckets, so these alone are looked into. Once
+    `limit` of them have one, there are as many requests in these, and none is fetched that waited
+    less long.
     """
     where = _of(_where(database, view), kind, clock)
-    least, found = -1, 0
-    for row in database.rows(
-        f"select bucket, count(*) as minutes from latencies {where} group by 1 order by 1 desc",
-        *where.values,
-    ):
-        least, found = row["bucket"], found + row["minutes"]
-        if found >= limit:
-            break
-    where.add("bucket >= ?", least)
     highest = database.rows(
         f"select session_minute, max(bucket) as bucket from latencies {where}"
         f" group by 1 order by 2 desc, 1 limit {_MINUTES}",
@@ -125,7 +116,9 @@ def slowest(
     chosen = Where(
         "session_minute is not null", f"{began} is not null", f"{ended} is not null"
     ).add("clock = ?", clock)
-    chosen.among(database, "session_minute", [row["session_minute"] for row in highest])
+    least = highest[limit - 1]["bucket"] if len(highest) >= limit else -1
+    minutes = [row["session_minute"] for row in highest if row["bucket"] >= least]
+    chosen.among(database, "session_minute", minutes)
     if least > 0:
         seconds = _DIFFERENCE[database.dialect].format(began=began, ended=ended)
         chosen.add(f"{seconds} > ?", 2 ** ((least - 1) / 8) / 1e6 - _ROUNDED)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.database import SECONDS, Database
 from fixfeed.dashboard.queries.conditions import Where
 from fixfeed.dashboard.queries.cursor import Cursor, Place, read_cursor, text_of_cursor
 from fixfeed.dashboard.queries.messages import Page
@@ -44,17 +44,20 @@ class Account(NamedTuple):
         return len(set(self.numbers.values())) <= 1
 
 
-def accounts(database: Database) -> list[Account]:
+def accounts(database: Database, *, seconds: float = SECONDS) -> list[Account]:
     """Return what has to add up over the whole database, and over its last runs.
 
     Messages: what the progress of sources says was stored, the rows there are, and the sum of the
     counts by minute. Failures: likewise, as far as progress knows them. Each run that has ended:
     what it read, and what became of that.
+
+    All messages are counted, for `seconds` at the most: then it is a `Trouble`.
     """
     found = database.rows(
         "select (select count(*) from messages) as messages,"
         " (select coalesce(sum(messages), 0) from minute_counts) as counted,"
         " (select coalesce(sum(stored), 0) from progress) as stored",
+        seconds=seconds,
         types=dict.fromkeys(("messages", "counted", "stored"), pa.int64()),
     )[0]
     result = [

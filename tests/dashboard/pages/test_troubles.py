@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 
+from fixfeed.dashboard.database import late
 from tests.services.ports import free_port
 
 
@@ -52,6 +53,20 @@ def test_a_query_past_its_deadline_is_told_and_the_page_stays_up(
     shown.run()
     (error,) = shown.error
     assert "took too long to answer: ask for less" in error.value.replace("\\", "")
+
+
+def test_the_rest_of_data_quality_is_there_if_counting_all_messages_takes_too_long(
+    opened, html, sample_sqlite, monkeypatch
+):
+    def too_long(database, *, seconds):
+        raise late(database.place)
+
+    monkeypatch.setattr("fixfeed.dashboard.queries.quality.accounts", too_long)
+    shown = opened(sample_sqlite, "quality")
+    assert not shown.error
+    (warning,) = shown.warning
+    assert "Counting all messages takes longer than 20 seconds here" in warning.value
+    assert "not_text" in html(shown)
 
 
 def _ever_later():
