@@ -13,16 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
+from fixfeed.transforms.fix.orders.midnight import DAY, Ask, Told, early, is_answer, is_late
 from fixfeed.transforms.fix.orders.numbers import ONE, integers
 from fixfeed.transforms.fix.schema import DECIMAL, LONGEST_TEXT, TIME
 
 __all__ = [
+    "ASKING",
     "COLUMNS",
     "DAY",
     "GROUPS",
     "IDS",
     "MSG_TYPES",
     "NEW",
+    "NO_ID",
     "Events",
     "entries",
     "microseconds",
@@ -77,6 +80,12 @@ COLUMNS = (
 NEW = frozenset({"D", "AB", "E", "s"})
 """Messages that begin orders: single, multi-leg, list, cross."""
 
+ASKING = NEW | {"F", "G", "AC", "t", "u"}
+"""These, and requests to cancel or to replace."""
+
+NO_ID = frozenset({"NONE", "UNKNOWN", "N/A", "NA", "[N/A]", "NULL", "NIL", "0", "-", "", "*"})
+"""What is written where an id is required and there is none, in upper case."""
+
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "E": ("NoOrders",),
     "N": ("NoOrders",),
@@ -96,8 +105,6 @@ REPORTS = frozenset({"8", "9", "j", "r", "N"})
 MSG_TYPES = ("8", "9", "AB", "AC", "AE", "AK", "D", "E", "F", "G", "H", "J", "N", "Q", "j", "r",
              "s", "t", "u")  # fmt: skip
 """The types of messages that say something of orders; mass quotes and their answers do not."""
-
-DAY = 86_400_000_000  # microseconds
 
 _WANTED = (
     *("OrigSendingTime", "PossResend", "SecondaryOrderID", "OrdRejReason", "CxlRejReason"),
@@ -148,7 +155,8 @@ class Events:
     without a column. `divided` is whether some events are entries of one message. `pair` are both
     CompIDs, in alphabetical order: `BROKER<->BUYSIDE`. `time` is when the message was first sent:
     OrigSendingTime of a copy, else SendingTime, else the time of the log. `day` is its day (UTC)
-    since 1970, -1 without a time. `suspect` is whether it may be a copy, or have copies.
+    since 1970, the next one of an answer before midnight to a request after it (`midnight`); -1
+    without a time. `suspect` is whether it may be a copy, or have copies.
     """
 
     def __init__(self, messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES):
@@ -169,6 +177,8 @@ class Events:
         self.order_pair, self.drop_copied = self._parties(drop_copies)
         self.time = self._times()
         self.day = [-1 if one is None else one // DAY for one in self.time]
+        for row in self._early():
+            self.day[row] += 1
         self.suspect = self._suspects()
 
     def __len__(self) -> int:
@@ -259,6 +269,36 @@ class Events:
                 first = microseconds(self.more[row]["OrigSendingTime"])
                 times[row] = times[row] if first is None else first
         return times
+
+    def _early(self) -> list[int]:
+        """Return the events that count for the next day (`midnight`)."""
+        late = [
+            row
+            for row, time in enumerate(self.time)
+            if time is not None and is_late(time) and self.msg_type[row] not in ASKING
+        ]
+        told = []
+        for row in late:
+            kind, one, original = self.msg_type[row], self.cl_ord_id[row], self.orig_cl_ord_id[row]
+            if kind == "j" and one is None and self.more[row].get("RefMsgType") in ASKING:
+                one = text_of(self.more[row].get("BusinessRejectRefID"))
+            if one is not None and one.upper() not in NO_ID and not self.drop_copied[row]:
+                said = self.exec_type[row] or self.ord_status[row]
+                answers = is_answer(kind, said, one, original)
+                told.append(Told(row, (self.pair[row], one), self.time[row] or 0, answers))
+        if not told:
+            return []
+        keys = {one.key for one in told}
+        asks = []
+        for row, kind in enumerate(self.msg_type):
+            time, one = self.time[row], self.cl_ord_id[row]
+            again = self.poss_dup_flag[row] or self.more[row].get("PossResend") == "Y"
+            is_own = kind in ASKING and one != self.orig_cl_ord_id[row] and not again
+            if is_own and time is not None and one is not None and not self.drop_copied[row]:
+                key = self.pair[row], one
+                if key in keys:
+                    asks.append(Ask(key, time))
+        return early(told, asks)
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:

@@ -9,13 +9,11 @@ trade, tie only events without other ids.
 from collections.abc import Mapping
 from typing import Any
 
-from fixfeed.transforms.fix.orders.events import GROUPS, NEW, Events, entries
+from fixfeed.transforms.fix.orders.events import ASKING, GROUPS, NO_ID, Events, entries
 
 __all__ = [
-    "ASKING",
     "CL_ORD_ID",
     "EXEC_ID",
-    "NO_ID",
     "ORDER_ID",
     "SECONDARY",
     "Id",
@@ -27,13 +25,7 @@ __all__ = [
 
 CL_ORD_ID, ORDER_ID, SECONDARY, EXEC_ID = "ClOrdID", "OrderID", "SecondaryOrderID", "ExecID"
 
-NO_ID = frozenset({"NONE", "UNKNOWN", "N/A", "NA", "[N/A]", "NULL", "NIL", "0", "-", "", "*"})
-"""What is written where an id is required and there is none, in upper case."""
-
 _LONGESTNO_ID = max(map(len, NO_ID))
-
-ASKING = NEW | {"F", "G", "AC", "t", "u"}
-
 
 Id = tuple[str, str, str]
 """An id: its session pair, its kind, and its text."""

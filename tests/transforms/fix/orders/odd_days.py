@@ -82,6 +82,19 @@ class Day:
             fields += [(37, b"O%d" % one)] if names != "41" else []
             self.send(pair, False, day, at + one, b"8", *fields)
 
+    def order_at_midnight(self, day):
+        rng, until_midnight = self.rng, 15 * 3_600_000
+        pair, id_ = rng.choice(PAIRS), b"%d" % rng.randrange(12)
+        at = rng.randrange(-9 * 3_600_000, 3000 - 9 * 3_600_000)
+        if rng.random() < 0.9:
+            self.send(pair, True, day, at, rng.choice((b"D", b"D", b"F")), (11, id_))
+        for number in range(rng.randrange(1, 4)):
+            at = until_midnight - rng.choice((1, 50, 4000, 11_000)) + number
+            kind = rng.choice((b"0", b"F", b"4", b"C"))
+            fields = [(11, id_), (17, b"N%d" % number), (150, kind), (39, b"1"), (32, b"5")]
+            fields += [(37, rng.choice((b"O" + id_, b"NONE", b"3")))]
+            self.send(pair, False, day - 1, at, b"8", *fields)
+
     def log(self):
         return [
             encode([*head[:4], (52, time), *head[4:], *fields]) + b"\n"
@@ -96,4 +109,6 @@ def made(seed, orders=12):
         day.order(rng.randrange(3, 7))
     if rng.random() < 0.5:
         day.cancel_all(rng.randrange(3, 7))
+    if rng.random() < 0.3:
+        day.order_at_midnight(rng.randrange(4, 7))
     return day.log()

@@ -281,6 +281,59 @@ def test_order_ids_that_are_those_of_other_orders_every_day_join_no_days():
     assert shown(orders(s), "first_cl_ord_id", "messages") == [("A", 2), ("B", 2)] * 2
 
 
+def at_midnight(*reports):
+    """Return the log of an order a tenth of a second after midnight, and of reports before it."""
+    s = Session()
+    for time, kind, *fields in ((b"20250304-00:00:00.100", b"D", (38, b"100")), *reports):
+        sender, target = s.ends[kind == b"D"]
+        s.numbers[kind == b"D"] += 1
+        number = b"%d" % s.numbers[kind == b"D"]
+        head = [(35, kind), (49, sender), (56, target), (34, number), (52, time), (11, b"A")]
+        s.log.append(encode([*head, *fields]) + b"\n")
+    return s
+
+
+BEFORE = b"20250303-23:59:59.%d"
+
+
+def test_an_order_after_midnight_is_one_with_what_a_slow_clock_answers_before_it():
+    new, fill = [(150, b"0"), (39, b"0"), (37, b"O")], [(150, b"F"), (39, b"1"), (37, b"O")]
+    amount = [(32, b"40"), (31, b"9")]
+    s = at_midnight(
+        (BEFORE % 950, b"8", (17, b"1"), *new),
+        (BEFORE % 990, b"8", (17, b"2"), *fill, *amount),
+        (b"20250304-00:00:01.100", b"8", (17, b"3"), *fill, *amount),
+    )
+    names = ("has_beginning", "messages", "cum_qty", "ord_status", "problems")
+    assert shown(orders(s), *names) == [(True, 4, 80, "1", None)]
+    # Without an acknowledgement, or with a refusal in its place.
+    s = at_midnight((BEFORE % 990, b"8", (17, b"2"), *fill, *amount))
+    assert shown(orders(s), *names) == [(True, 2, 40, "1", None)]
+    reject = [(372, b"D"), (379, b"A"), (380, b"4")]
+    s = at_midnight((BEFORE % 990, b"j", *reject))
+    s.log[1] = s.log[1].replace(b"\x0111=A", b"")
+    assert shown(orders(s), "messages", "rejects") == [(2, 1)]
+
+
+def test_an_order_that_ends_at_midnight_is_not_the_next_one_with_its_cl_ord_id():
+    today = at_midnight((BEFORE % 990, b"8", (17, b"1"), (150, b"C"), (39, b"C"), (37, b"O1")))
+    assert shown(orders(today), "has_beginning", "messages", "ord_status") == [
+        (False, 1, "C"),
+        (True, 1, None),
+    ]
+    before = Session()
+    before.ask(b"D", (11, b"A"), (38, b"100"))
+    fill = [(150, b"F"), (39, b"2"), (32, b"100"), (31, b"9")]
+    new = [(150, b"0"), (39, b"0"), (37, b"O2")]
+    s = at_midnight(
+        (BEFORE % 900, b"8", (17, b"1"), (37, b"O1"), *fill), (BEFORE % 950, b"8", (17, b"2"), *new)
+    )
+    assert shown(orders(before, s), "order_id", "messages", "cum_qty") == [
+        ("O1", 2, 100),
+        ("O2", 2, 0),
+    ]
+
+
 def test_an_order_that_is_refused_as_business_says_why():
     s = Session()
     s.ask(b"D", (11, b"A"), (38, b"100"))

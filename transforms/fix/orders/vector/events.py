@@ -4,7 +4,7 @@ First comes an event for each message. Messages that name orders in a group have
 and an event after all others for each entry.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.events import (
-    DAY,
+    ASKING,
     GROUPS,
     IDS,
+    NO_ID,
     REPORTS,
     entries,
     microseconds,
@@ -26,6 +27,7 @@ from fixfeed.transforms.fix.orders.events import (
     text_of,
     with_short_ids,
 )
+from fixfeed.transforms.fix.orders.midnight import DAY, SKEW, Ask, Told, early, is_answer
 
 __all__ = ["Events", "Flags", "Ints", "flags"]
 
@@ -40,7 +42,7 @@ class Events:
     messages, and in `IDS` those of entries. `more` has by event the fields without a column, where
     there are any that matter. `pair` numbers the texts in `pairs`, and so does `order_pair`, whose
     the OrderID of an event is. `drop_copied` is whether it is a drop copy (`drop_copies`). `time`
-    is 0 and `day` -1 of an event without a time.
+    is 0 and `day` -1 of an event without a time; else `day` is as `orders.events` says.
     """
 
     def __init__(self, messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES):
@@ -60,6 +62,7 @@ class Events:
             self.order_pair, self.drop_copied = self._parties()
         self.poss_dup = flags(self["poss_dup_flag"])
         self.time, self.day = self._times()
+        self.day[self._early()] += 1
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -172,6 +175,42 @@ class Events:
             if first is not None:
                 found[event], there[event] = first, True
         return found, np.where(there, found // DAY, -1)
+
+    def _early(self) -> list[int]:
+        """Return the events that count for the next day (`midnight`)."""
+        late = (self.day >= 0) & (self.time >= self.day * DAY + (DAY - SKEW)) & ~self.drop_copied
+        late[: len(self.divided)] &= ~self.divided
+        if not late.any():
+            return []
+        asking = flags(pc.is_in(self["msg_type"], pa.array(sorted(ASKING))))
+        told = []
+        for event, kind, one, original, exec_type, status in self._listed(
+            late & ~asking, "msg_type", "cl_ord_id", "orig_cl_ord_id", "exec_type", "ord_status"
+        ):
+            more = self.more.get(event, {})
+            if kind == "j" and one is None and more.get("RefMsgType") in ASKING:
+                one = text_of(more.get("BusinessRejectRefID"))
+            if one is not None and one.upper() not in NO_ID:
+                key = int(self.pair[event]), one
+                answers = is_answer(kind, exec_type or status, one, original)
+                told.append(Told(event, key, int(self.time[event]), answers))
+        known = pa.array(sorted({one.key[1] for one in told}), pa.string())
+        asking &= flags(pc.is_in(self["cl_ord_id"], known)) & (self.day >= 0) & ~self.drop_copied
+        asking[: len(self.divided)] &= ~self.divided
+        asks = [
+            Ask((int(self.pair[event]), one), int(self.time[event]))
+            for event, one, original in self._listed(asking, "cl_ord_id", "orig_cl_ord_id")
+            if one != original
+            and not self.poss_dup[event]
+            and self.more.get(event, {}).get("PossResend") != "Y"
+        ]
+        return early(told, asks)
+
+    def _listed(self, which: Flags, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield these events with their values in some columns."""
+        events = np.flatnonzero(which)
+        columns = [self[name].take(pa.array(events)).to_pylist() for name in names]
+        yield from zip(events.tolist(), *columns, strict=True)
 
 
 def flags(column: pa.BooleanArray) -> Flags:

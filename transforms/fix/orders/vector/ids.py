@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fixfeed.transforms.fix.orders.events import NO_ID
 from fixfeed.transforms.fix.orders.ids import (
     CL_ORD_ID,
     EXEC_ID,
-    NO_ID,
     ORDER_ID,
     SECONDARY,
     Id,

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fixfeed.transforms.fix.orders.events import NEW
-from fixfeed.transforms.fix.orders.ids import ASKING, CL_ORD_ID
+from fixfeed.transforms.fix.orders.events import ASKING, NEW
+from fixfeed.transforms.fix.orders.ids import CL_ORD_ID
 from fixfeed.transforms.fix.orders.openings import ABOUT, CANCELLED, FRESH
 from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags
 from fixfeed.transforms.fix.orders.vector.ids import KINDS, Ids
