@@ -6,6 +6,7 @@ What a report is, is decided as in the view `fills` (`views.fills`), whose table
 from dataclasses import dataclass, field
 
 from fixfeed.transforms.fix.orders.events import DAY, Events
+from fixfeed.transforms.fix.orders.ids import is_copy
 from fixfeed.transforms.fix.orders.sequence import Step
 
 __all__ = ["BUST", "CORRECTION", "FILL", "NO_FILL", "Execution", "Fills", "kind_of"]
@@ -67,12 +68,8 @@ class Fills:
         """Take in a report; return whether it is new, not one that has come before."""
         events, row = self._events, step.row
         exec_id = events.exec_id[row]
-        if exec_id is not None and exec_id.upper() not in ("0", "NONE"):
-            when = events.transact_time[row] or events.time[row]
-            known: tuple[object, ...] = (exec_id, kind, None if when is None else when // DAY)
-            if kind == CORRECTION:
-                # A venue may correct 10 to 20, back to 10, and to 20 again, under one ExecID.
-                known += (events.last_qty[row], events.last_px[row], events.msg_seq_num[row])
+        known = self._key(row, kind)
+        if known is not None:
             if known in self._known:
                 earlier = self._known[known]
                 if earlier is not None:
@@ -89,6 +86,35 @@ class Fills:
             self._known[known] = None
             self._early.setdefault(named or "", []).append((step, kind))
         return True
+
+    def _key(self, row: int, kind: str) -> tuple[object, ...] | None:
+        """Return what a report and those that repeat it have in common, None without an ExecID."""
+        events = self._events
+        exec_id = events.exec_id[row]
+        if exec_id is None or exec_id.upper() in ("0", "NONE"):
+            return None
+        when = events.transact_time[row] or events.time[row]
+        day = None if when is None else when // DAY
+        if kind == CORRECTION:
+            # A venue may correct 10 to 20, back to 10, and to 20 again, under one ExecID.
+            change = (events.last_qty[row], events.last_px[row], events.msg_seq_num[row])
+            return (exec_id, kind, day, *change)
+        return (exec_id, kind, day)
+
+    def is_another(self, row: int, kind: str | None) -> bool:
+        """Return whether a fill that is not new says something else than the one that came before.
+
+        FIX (4.4, ExecID) wants another ExecID for it. What says that it was sent before may differ.
+        """
+        events = self._events
+        key = self._key(row, kind) if kind == FILL and not is_copy(events, row) else None
+        first = self._known.get(key) if key is not None else None
+        if first is None or events.drop_copied[row]:
+            return False
+        for column in (events.last_qty, events.last_px, events.cum_qty):
+            if None not in (both := {column[row], column[first.row]}) and len(both) > 1:
+                return True
+        return False
 
     def settle(self) -> None:
         """Take in corrections whose first report is not there: they count as what they say."""

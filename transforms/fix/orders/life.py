@@ -29,6 +29,7 @@ PROBLEMS = {
     "status": "a report has an OrdStatus that may not follow the one before",
     "unknown_exec_ref": "a bust or correction names an execution that is not there",
     "duplicate_cl_ord_id": "a second new order came with the ClOrdID of one that was open",
+    "duplicate_exec_id": "an ExecID came again with another quantity or price, and is no copy",
 }
 """What may not fit together in an order, and what that means."""
 
@@ -143,19 +144,22 @@ class Life:
                 return
         kind = kind_of(events, row)
         new = kind is None or self.fills.tell(step, kind)
-        if new:
+        doubled = not new and self.fills.is_another(step.row, kind)
+        if doubled:
+            self.problems.add("duplicate_exec_id")
+        if new or doubled:
             self._follow(row, status, kind, told)
         self._name_session(row, asked=False)
         self._keep("text", events.text[row], anew=True)
         self._keep("order_id", an_id(events.order_id[row]))
         self._keep("list_id", more.get("ListID"))
         self._take_first(row)
-        if not new:
+        if not new and not doubled:
             return
         at = events.time[row]
         if exec_type != "A" and status != "A" and not told:
             self._keep("acknowledged_at", at)
-        if kind == FILL:
+        if kind == FILL and new:
             self._keep("first_fill_at", at)
             self._keep("last_fill_at", at, anew=True)
         self._accept(row, exec_type, status)

@@ -379,6 +379,19 @@ def test_a_copy_that_says_no_time_was_sent_when_it_came():
         assert (order["cum_qty"], order["last_fill_at"].second) == (5, 2)
 
 
+def test_an_exec_id_that_comes_again_with_another_quantity_is_told():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    fields = [(37, b"O"), (11, b"A"), (17, b"X"), (150, b"F"), (31, b"9")]
+    number, time = s.send(False, b"8", *fields, (39, b"1"), (32, b"40"), (14, b"40"))
+    s.send(False, b"8", *fields, (39, b"1"), (32, b"40"), (14, b"40"))
+    s.send(False, b"8", *fields, (39, b"1"), (32, b"60"), (14, b"60"), number=number, again=time)
+    assert shown(orders(s), "problems", "ord_status") == [(None, "1")]
+    s.send(False, b"8", *fields, (39, b"2"), (32, b"60"), (14, b"100"))
+    names = ("problems", "cum_qty", "reported_cum_qty", "fills", "ord_status")
+    assert shown(orders(s), *names) == [("cum_qty,duplicate_exec_id", 40, 100, 1, "2")]
+
+
 def test_of_a_field_that_repeats_the_first_value_counts():
     s = Session()
     s.ask(b"D", (11, b"A"), (38, b"100"))
