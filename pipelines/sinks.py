@@ -115,7 +115,8 @@ def _parquet(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
     partition_by = given.get("partition-by", protocol.table.partition_by)
     if not place or place.startswith("//"):
         raise UnknownPlace(
-            f"{redact(uri)!r} names no folder: write parquet:lake/ or parquet:/data/lake"
+            f"{redact(uri)!r} names no folder: write parquet:lake/, parquet:/data/lake or "
+            f"parquet:s3://bucket/lake/"
             f"{_meant('parquet:', place)}"
         )
     try:

@@ -97,6 +97,9 @@ ELSEWHERE = {
     ),
     f"{_ON_FLINK} --input kafka://host:9092/fix.raw --output postgresql://user@host/db"
     " --output 'kafka://host:9092/fix.messages?create=true'": "tests/flink/test_on_a_cluster.py",
+    "fixfeed --input 's3://bucket/logs/*.log' --output parquet:s3://bucket/lake/": (
+        "tests/io/parquet/test_s3.py"
+    ),
     "make demo": "tests/test_readme.py",
     "python -m benchmarks.dashboard --messages 150000": "minutes",
     "make compose": "tests/deploy/test_compose.py; no engine runs where tests do",

@@ -31,6 +31,7 @@ class LocalFolder:
         self._own = self.folder / OWN
         self._writers = self._own / "writers"
         self._inprogress = self.folder / ASIDE
+        self._moving = self._own / "moving"  # is there while the files of a commit are moved
         self._writer: tuple[str, IO[bytes]] | None = None
 
     def shown(self, place: str) -> str:
@@ -64,7 +65,7 @@ class LocalFolder:
         try:
             with open(self._own / "lock", "ab") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                yield True
+                yield not self._moving.exists()
         except OSError as error:
             if not self._own.exists():
                 raise SinkFailed.replaced(self.name) from error
@@ -111,7 +112,8 @@ class LocalFolder:
         sync(path.parent)
 
     def create(self, place: str, content: bytes) -> None:
-        """See `Storage`."""
+        """See `Storage`; what it names is to be moved from then on."""
+        self._moving.touch()
         if self.has(place):
             raise FileExistsError(errno.EEXIST, "it is there already", self.shown(place))
         self.replace(place, content)
@@ -166,6 +168,7 @@ class LocalFolder:
                 folders.update(self.folder / folder for folder in Path(place).parents)
         if for_good:
             sync_all(folder for folder in folders if folder.exists())
+        self._moving.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """See `Storage`; a writer whose file is not locked is dead."""

@@ -19,6 +19,7 @@ from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.fixfeed import main
 from tests.io.kafka.destinations import PARTITIONS, destination, records
 from tests.pipelines.jobs import FIXFEED, write_logs
+from tests.services import s3_server
 from tests.transforms.fix.messages import encode
 
 
@@ -161,6 +162,36 @@ def test_a_batch_job_stores_what_one_machine_does_though_a_worker_is_killed_in_a
         assert counts["read"] == stored + sum(counts["failed"].values())
     assert select(there, "select count(*) from run_counts") == [(0,)]
     assert select(there, "select counts ->> 'stored', ended from runs") == [(str(stored), "done")]
+
+
+def test_logs_and_lake_are_in_a_bucket_though_a_worker_is_killed_in_a_commit(
+    flink, submitted, s3, tmp_path
+):
+    (tmp_path / "logs").mkdir()
+    write_logs(tmp_path / "logs", files=4, chunks=1)
+    for name in ("logs", "lakes"):
+        s3.create_bucket(Bucket=name)
+    for path in (tmp_path / "logs").iterdir():
+        s3.upload_file(str(path), "logs", f"day/{path.name}")
+    arguments = ["--input", "s3://logs/day/*.log", "--output"]
+    here = f"parquet:{tmp_path}/here"
+    assert main([*arguments, here, "--json", "--quiet", "--workers", "1"]) == 0
+    job = submitted(*arguments, "parquet:s3://lakes/fix/")
+
+    def in_a_commit():
+        listed = s3.list_objects_v2(Bucket="lakes", Prefix="fix/_fixfeed/inprogress/")
+        return [one for one in listed.get("Contents", []) if "now-" not in one["Key"]]
+
+    until(in_a_commit, job)
+    os.kill(flink.workers()[0], signal.SIGKILL)
+    code, found = summary(job)
+    assert (code, found["ended"]) == (0, "done")
+    s3_server.fetch(s3, "lakes", "fix/", tmp_path / "there")
+    assert lake(tmp_path / "there").equals(lake(tmp_path / "here"))
+    (counts,) = found["sinks"].values()
+    stored = lake(tmp_path / "there").num_rows
+    assert (counts["stored"], counts["repeated"]) == (stored, 0)
+    assert counts["read"] == stored + sum(counts["failed"].values())
 
 
 def sent(kafka, topic, numbers):

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -14,6 +15,11 @@ KEYS = {"aws_access_key_id": "testing-key", "aws_secret_access_key": "testing-se
 
 _one_at_a_time = threading.Lock()
 _refused: list[tuple[str, int]] = []
+
+
+def environment(url: str) -> dict[str, str]:
+    """Return the variables by which a process finds a server, and its keys."""
+    return {"AWS_ENDPOINT_URL": url, **{name.upper(): value for name, value in KEYS.items()}}
 
 
 @contextmanager
@@ -57,3 +63,12 @@ def refusing(code: str, status: int = 403) -> Iterator[None]:
         yield
     finally:
         _refused.pop()
+
+
+def fetch(client: Any, bucket: str, prefix: str, folder: Path) -> None:
+    """Copy what is below a prefix to a local folder, as `aws s3 sync` does."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for key in (one["Key"] for page in pages for one in page.get("Contents", [])):
+        path = folder / key.removeprefix(prefix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        client.download_file(bucket, key, str(path))

@@ -23,20 +23,15 @@ def s3(monkeypatch):
     """A server with the bucket of `PLACE`, which the environment names; gives a client."""
     with s3_server.server() as (url, client):
         client.create_bucket(Bucket="lakes")
-        for name, value in s3_server.KEYS.items():
-            monkeypatch.setenv(name.upper(), value)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        for name, value in s3_server.environment(url).items():
+            monkeypatch.setenv(name, value)
         yield client
 
 
 def fetched(client, folder):
-    """Copy the lake to a local folder, as `aws s3 sync` does."""
-    (folder / "_fixfeed" / "commits").mkdir(parents=True)
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket="lakes", Prefix="of/fix/")
-    for one in (one for page in pages for one in page.get("Contents", [])):
-        path = folder / one["Key"].removeprefix("of/fix/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        client.download_file("lakes", one["Key"], str(path))
+    """Return the lake as a local one."""
+    s3_server.fetch(client, "lakes", "of/fix/", folder)
+    (folder / "_fixfeed" / "commits").mkdir(exist_ok=True)
     return folder
 
 
