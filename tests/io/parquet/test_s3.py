@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import duckdb
 import pytest
@@ -13,6 +15,7 @@ from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.writer import ParquetWriter
 from fixfeed.pipelines.fixfeed import main
 from tests.io.parquet.test_sink import LOG, WRITER, batch, content, register, source, write
+from tests.pipelines.jobs import FIXFEED
 from tests.services import s3_server
 
 PLACE = "s3://lakes/of/fix"
@@ -97,6 +100,31 @@ def test_a_server_that_is_away_may_come_back(s3, tmp_path):
     writer.close()
     assert write(PLACE, batch(0, len(LOG))) == [30]
     assert len(content(fetched(s3, tmp_path / "lake"))[0]) == 30
+
+
+def test_a_stream_waits_for_a_server_that_is_away_and_goes_on(s3, tmp_path):
+    (tmp_path / "day.log").write_bytes(LOG)
+    words = ["--input", f"follow:{tmp_path}/*.log", "--output", f"parquet:{PLACE}", "--json"]
+    with s3_server.refusing("SlowDown", 503):
+        job = subprocess.Popen(
+            [*FIXFEED, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        told = next(line for line in job.stderr if "meanwhile it is tried again" in line)
+    assert "cannot reach s3://lakes/of/fix" in told
+    assert any("it goes on: what had failed has worked" in line for line in job.stderr)
+    while not any(
+        one["name"].endswith("day.log") for one in ParquetLedger(PLACE).load()["sources"]
+    ):
+        assert job.poll() is None
+        time.sleep(0.1)
+    job.send_signal(signal.SIGTERM)
+    out, err = job.communicate()
+    assert job.returncode == 0, err
+    (counts,) = json.loads(out)["sinks"].values()
+    assert counts["read"] == counts["stored"] + sum(counts["failed"].values())
+    write(PLACE, batch(0, len(LOG)), source_id=1)
+    messages = content(fetched(s3, tmp_path / "lake"))[0]
+    assert len(messages) == len(set(messages)) == 30
 
 
 def test_nothing_is_made_by_a_look(s3):
