@@ -1,9 +1,10 @@
 """The messages of sessions, each once, in the order in which they were sent.
 
 A message is in the log of its sender and in that of its receiver, and a log may be stored twice. So
-messages that have session, number, type, PossDupFlag and SendingTime in common are one; those
-without a number have to have all their fields in common. The order is theirs: by time and number,
-never that of arrival. So whatever is computed from here is a function of the set of messages.
+messages that have session, SubIDs, number, type, PossDupFlag and SendingTime in common are one;
+those without a number have to have all their fields in common. The order is theirs: by time and
+number, never that of arrival. So whatever is computed from here is a function of the set of
+messages.
 
 Messages without any time are left out.
 """
@@ -76,10 +77,12 @@ def distinct(messages: pa.Table) -> Distinct:
     rows = pa.RecordBatch.from_pydict(
         {name: given[name] for name in ("msg_type", "exec_type", "ord_status")} | contents
     )
-    order = np.lexsort((text, content, resent, types, number, applied, time, session))
-    # Those with a number are one whatever their other fields are.
+    # Those with a number are one whatever their other fields are; the first of them counts.
+    others = [_ranked(given[name])[0] for name in ("ord_status", "exec_type")] + [text, content]
+    subs = [_ranked(given[name])[0] for name in ("sender_sub_id", "target_sub_id")]
+    order = np.lexsort((*others, *subs, resent, types, number, applied, time, session))
     own = np.where(number < 0, content, 0)
-    keep = _changes(order, (session, time, applied, number, types, resent, own))
+    keep = _changes(order, (session, time, applied, number, types, resent, *subs, own))
     order = order[keep]
     session, time = session[order], time[order]
     minute = time // MINUTE

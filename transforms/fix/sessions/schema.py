@@ -8,7 +8,7 @@ __all__ = ["BEGINNINGS", "COLUMNS", "COUNTS", "SEQUENCES", "SESSION_DAYS", "SESS
 
 COLUMNS = (
     *("session", "msg_type", "msg_seq_num", "poss_dup_flag", "sending_time", "captured_at"),
-    *("fields", "text", "exec_type", "ord_status"),
+    *("fields", "text", "exec_type", "ord_status", "sender_sub_id", "target_sub_id"),
 )
 """The columns of messages that these tables are made from."""
 

@@ -10,7 +10,7 @@ from fixfeed.transforms.fix.sessions.days import days_of
 from fixfeed.transforms.fix.sessions.derived import Sessions
 from fixfeed.transforms.fix.sessions.minutes import minutes_of
 from tests.transforms.fix.in_memory import InMemory
-from tests.transforms.fix.sessions.logs import MORNING, SCHEMA, message, of_both_sides
+from tests.transforms.fix.sessions.logs import MORNING, SCHEMA, message, of_both_sides, table
 from tests.transforms.fix.sessions.test_sequences import RANDOM
 
 
@@ -56,3 +56,17 @@ def test_what_comes_within_a_minute_reads_that_minute_alone():
     assert database.read == 61
     assert database.tables["session_days"]["messages"].to_pylist() == [1801]
     assert database.tables["session_days"]["day"].to_pylist() == [MORNING.date()]
+
+
+def test_of_messages_with_one_number_and_time_the_same_one_counts_in_any_order():
+    rows = [message(4, 2) | {"exec_type": one} for one in ("8", "0", None)]
+    expected = of_all(rows)
+    for _ in range(3):
+        rows.append(rows.pop(0))
+        assert of_all(rows) == expected
+
+
+def test_messages_of_two_sub_ids_with_one_number_and_time_are_two():
+    rows = [message(n, n, "0") | {"sender_sub_id": one} for n in (1, 2) for one in ("X", "Y")]
+    (row,) = days_of(minutes_of(table(*rows, *rows)))["session_days"].to_pylist()
+    assert (row["messages"], row["heartbeats"]) == (4, 4)
