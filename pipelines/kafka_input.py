@@ -1,12 +1,10 @@
 """Topics of Kafka as input."""
 
-import time
 from collections.abc import Sequence
 
 from fixfeed.io.files.find import Unreadable
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.stream import Feed, Stored
-from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.source import Found, Named, Reading, Source
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.transforms.protocol import Protocol
@@ -26,7 +24,7 @@ def kafka_source(named: Sequence[Named]) -> Source:
         )
     text, properties = named[0].text, named[0].given.get("kafka-property", ())
     try:
-        from fixfeed.io.kafka.beginning import EARLIEST, LATEST, read_from
+        from fixfeed.io.kafka.beginning import EARLIEST, read_from
         from fixfeed.io.kafka.client import Cluster, KafkaTrouble
         from fixfeed.io.kafka.looking import patterns_of
         from fixfeed.io.kafka.sharded import TopicsElsewhere
@@ -35,7 +33,7 @@ def kafka_source(named: Sequence[Named]) -> Source:
         raise UnknownPlace(str(error)) from error
     try:
         address = read_uri(text, own=KAFKA_WORDS, ours=OURS, properties=properties)
-        begin = read_from(address.own.get("from", EARLIEST))
+        read_from(address.own.get("from", EARLIEST))
         patterns_of(address.topics)
     except ValueError as error:
         raise UnknownPlace(str(error)) from error
@@ -65,12 +63,6 @@ def kafka_source(named: Sequence[Named]) -> Source:
             raise UnknownPlace(str(trouble)) from trouble
 
     def elsewhere(protocol: Protocol, stored: Stored, longest: int) -> TopicsElsewhere:
-        if begin == LATEST:
-            raise UsageError(
-                "each reader of a cluster begins when a worker has it, and after a failure anew, "
-                "so from=latest would leave out what came before: write a time, as in "
-                f"from={time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime())} (now, in UTC)"
-            )
         return TopicsElsewhere(address, protocol, stored, longest)
 
     return Source(look, lambda protocol, _folder, _stop: look(protocol), stream, elsewhere)

@@ -8,11 +8,8 @@ from fixfeed.pipelines.cluster.flink import Flink, FlinkJob
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.endings import CLUSTER, UNWRITTEN, Ending
-from fixfeed.pipelines.kafka_input import kafka_source
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.settings import Settings
-from fixfeed.pipelines.source import Named
-from fixfeed.transforms.fix.protocol import FIX
 from tests.services.ports import free_port
 
 DATABASE = "postgresql://u@h/db"
@@ -47,16 +44,6 @@ def test_servers_object_stores_and_whole_paths_fit():
     for text in ("/logs/*.log", "s3://b/2026-*/*.log", "kafka://h:9092/fix.raw"):
         for uri in (DATABASE, "parquet:/lake", "parquet:s3://b/lake", "kafka://h/fix"):
             check_fits(Settings(input=(text,), output=(uri,), lookup=("/s.csv:symbol",)))
-
-
-def test_topics_are_read_from_a_time_on_and_not_from_wherever_they_end():
-    def read(begin):
-        source = kafka_source([Named(f"kafka://h/fix.raw?from={begin}", {})])
-        return source.elsewhere(FIX, None, 0)
-
-    assert read("2026-11-27T09:30").address.own == {"from": "2026-11-27T09:30"}
-    with pytest.raises(UsageError, match=r"from=latest would leave out .* write a time, as in fr"):
-        read("latest")
 
 
 def test_a_cluster_that_is_not_there_is_told_with_its_address():
