@@ -18,6 +18,7 @@ __all__ = [
     "NEVER_AFTER",
     "NO_ORDER_ID",
     "PROBLEMS",
+    "TERMS",
     "Life",
     "an_id",
 ]
@@ -49,6 +50,8 @@ _CANCELS = frozenset({"F", "u"})
 DUPLICATE = "6"  # OrdRejReason: duplicate order
 NO_ORDER_ID = ("NONE", "UNKNOWN", "N/A")
 """What an OrderID is, in upper case, where there is none."""
+TERMS = ("order_qty", "price", "stop_px", "ord_type", "time_in_force")
+"""Columns that a new order, a request to replace or a report may change."""
 FIRST = ("account", "symbol", "security_id", "side", "currency")
 """Columns whose first value that an order or report has is the order's."""
 
@@ -76,6 +79,7 @@ class Life:
         self.last_cl_ord_id: str | None = None
         self.counts = {"replaces": 0, "cancels": 0, "rejects": 0}
         self._asked: dict[str | None, int] = {}
+        self._unasked: dict[str | None, int] = {}
         self._reported = False
 
     @property
@@ -117,11 +121,20 @@ class Life:
         if not self._reported:
             self.last_cl_ord_id = events.cl_ord_id[row]
             self._take_terms(row)
+        else:  # by its clock it comes after its reports: what they leave out is as it was ordered
+            for name in TERMS:
+                self._keep(name, getattr(events, name)[row])
         self._keep("list_id", events.more[row].get("ListID"))
 
     def _ask(self, row: int) -> None:
         events = self.events
-        self._asked[events.cl_ord_id[row]] = row
+        own = events.cl_ord_id[row]
+        self._asked[own] = row
+        report = self._unasked.pop(own, None)
+        if report is not None and own == self.last_cl_ord_id:
+            for name in TERMS:
+                if getattr(events, name)[report] is None:
+                    self._keep(name, getattr(events, name)[row], anew=True)
         self._name_session(row, asked=True)
         self._take_first(row)
         if self.first_cl_ord_id is None:
@@ -194,6 +207,8 @@ class Life:
             asked = self._asked.pop(cl_ord_id, None)
             if replaced and asked is not None:
                 self._take_terms(asked)
+            elif replaced and cl_ord_id is not None:
+                self._unasked[cl_ord_id] = row
             self.last_cl_ord_id = cl_ord_id or self.last_cl_ord_id
         elif self.last_cl_ord_id is None:
             self.last_cl_ord_id = cl_ord_id

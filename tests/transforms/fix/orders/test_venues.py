@@ -379,6 +379,25 @@ def test_a_copy_that_says_no_time_was_sent_when_it_came():
         assert (order["cum_qty"], order["last_fill_at"].second) == (5, 2)
 
 
+def test_what_was_ordered_is_known_though_its_clock_is_after_that_of_the_reports():
+    s = Session()
+    terms = [(40, b"2"), (59, b"1")]
+    for kind, quantity, price in ((b"D", b"100", b"10"), (b"G", b"70", b"11")):
+        own, original = (b"A", []) if kind == b"D" else (b"B", [(41, b"A")])
+        s.at = at = s.at + 20
+        s.ask(kind, (11, own), *original, (38, quantity), (44, price), *terms)
+        s.at = at - 9
+        exec_type = b"0" if kind == b"D" else b"5"
+        s.report(exec_type, b"0", (37, b"O"), (11, own), *original, (38, quantity))
+        names = ("order_qty", "price", "ord_type", "time_in_force", "last_cl_ord_id")
+        expected = (int(quantity), int(price), "2", "1", own.decode())
+        assert shown(orders(s), *names) == [expected]
+    # A report says more than what was asked for.
+    s.at = 50
+    s.report(b"D", b"0", (37, b"O"), (11, b"B"), (44, b"12"))
+    assert shown(orders(s), "price") == [(12,)]
+
+
 def test_an_exec_id_that_comes_again_with_another_quantity_is_told():
     s = Session()
     s.ask(b"D", (11, b"A"), (38, b"100"))

@@ -4,7 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fixfeed.transforms.fix.orders.life import ENDED, FIRST, NEVER_AFTER, NO_ORDER_ID, PROBLEMS
+from fixfeed.transforms.fix.orders.life import (
+    ENDED,
+    FIRST,
+    NEVER_AFTER,
+    NO_ORDER_ID,
+    PROBLEMS,
+    TERMS,
+)
 from fixfeed.transforms.fix.orders.numbers import ONE, decimals_of, divided, halves
 from fixfeed.transforms.fix.orders.vector.events import Flags, Ints
 from fixfeed.transforms.fix.orders.vector.sequence import LARGE
@@ -118,26 +125,17 @@ def _terms(steps: Steps) -> dict[str, pa.Array]:
     """Return what was ordered, as it was accepted last."""
     lines, events = steps.lines, steps.events
     telling = steps.report | (steps.new & steps.unreported)
-    asked = _asked(steps)
+    asked = np.where(steps.asked < np.arange(len(lines)), steps.asked, -1)
+    begins = lines.first(steps.new)
     found = {}
-    for name in ("order_qty", "price", "stop_px", "ord_type", "time_in_force"):
+    for name in TERMS:
         has = steps.has(events[name])
         own = telling & has
         by_request = (asked >= 0) & has[asked]
         last = lines.last(own | by_request)
         source = np.where(own, np.arange(len(lines)), asked)
-        found[name] = lines.take(events[name], np.where(last >= 0, source[last], -1))
-    return found
-
-
-def _asked(steps: Steps) -> Ints:
-    """Return for each report of a replace the line of its request; -1 for all other lines."""
-    lines = steps.lines
-    has_id = steps.cl_ord_id >= 0
-    replaced = np.flatnonzero(steps.replaced & has_id)
-    requests = lines.match(steps.request & has_id, steps.cl_ord_id, replaced, steps.cl_ord_id)
-    found = np.full(len(lines), -1)
-    found[replaced] = np.where(requests < replaced, requests, -1)
+        # What no report says is as it was ordered, though by its clock that came after them.
+        found[name] = lines.take(events[name], np.where(last >= 0, source[last], begins))
     return found
 
 

@@ -8,7 +8,8 @@ A chain is regular if
   are the same in two logs (`sequence.Lines.copy`);
 * none of its events is loose (`openings`), as ids of several orders are;
 * there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
-* the requests have ClOrdIDs of their own, and each is accepted or refused once at the most;
+* the requests have ClOrdIDs of their own, and each is accepted or refused once at the most; if by
+  its clock one comes after the report that it is done, this leaves out nothing that it asks for;
 * no report of a new order (ExecType New) comes after one of an end;
 * fills, busts and corrections have ExecIDs of their own; a bust or correction is of a fill that
   came before, and each fill has one at the most;
@@ -19,7 +20,7 @@ All others are odd, and left to `orders.life`, which says what is right.
 
 import numpy as np
 
-from fixfeed.transforms.fix.orders.life import DUPLICATE, ENDED
+from fixfeed.transforms.fix.orders.life import DUPLICATE, ENDED, TERMS
 from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags
 from fixfeed.transforms.fix.orders.vector.sequence import LARGE, Lines
 from fixfeed.transforms.fix.orders.vector.steps import REGULAR, Steps, is_one
@@ -37,6 +38,10 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
     wrong |= again[lines.event]
     wrong |= (events.day[lines.event] < 0) | events.drop_copied[lines.event]
     wrong |= loose[lines.event] | ~steps.has(events["begin_string"])
+    late = np.flatnonzero(steps.asked > np.arange(len(lines)))
+    for name in TERMS if len(late) else ():
+        has = steps.has(events[name])
+        wrong[late] |= has[steps.asked[late]] & ~has[late]
     for _, _, large in steps.numbers.values():
         wrong |= large
     odd = lines.doubtful | lines.any(wrong) | (lines.counted(steps.new) > 1)

@@ -30,7 +30,8 @@ class Steps:
     copies. `fill`, `bust` and `correction` are as `orders.fills.kind_of` has them; `changed_by` is
     the line that busts or corrects a fill, and `unknown` are those that change no fill. `stands`
     are fills and corrections that count, and `counts` those of the order itself, not of a leg.
-    `unreported` are the lines before the first report.
+    `asked` is for each report of a replace the line of its request, which may come after it; -1 for
+    all other lines. `unreported` are the lines before the first report.
     `cl_ord_id` and `original` number texts, with -1 for none; `numbers` are `Lines.numbers`.
     """
 
@@ -54,6 +55,7 @@ class Steps:
         self.rejected = rejected & ~told
         self.again_new = new & ~is_one(self.transaction, "123")
         self.accepted = self.replaced | self.cancelled
+        self.asked = self._asked()
         self.numbers = {name: lines.numbers(name) for name in _NUMBERS}
         self.fill, self.bust, self.correction = self._fills()
         self.change = self.bust | self.correction
@@ -71,6 +73,13 @@ class Steps:
         first = lines.first(self.report)
         first = np.where(first < 0, len(lines), first)
         self.unreported = np.arange(len(lines)) < first[lines.chain]
+
+    def _asked(self) -> Ints:
+        replaced = np.flatnonzero(self.replaced & (self.cl_ord_id >= 0))
+        requests = self.request & (self.cl_ord_id >= 0)
+        found = np.full(len(self.lines), -1)
+        found[replaced] = self.lines.match(requests, self.cl_ord_id, replaced, self.cl_ord_id)
+        return found
 
     def _says(self, letter: str) -> Flags:
         """Return the reports that have this ExecType, or without one this OrdStatus."""

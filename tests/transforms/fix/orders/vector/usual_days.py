@@ -109,7 +109,9 @@ class Day:
 
     def at(self):
         # Sometimes back: the clocks of two sides.
-        self.ms += self.rng.choice((0, 1, 5, 5, 40, 900, 60_000, self.maybe(0.5, -3, 7)))
+        self.ms += self.rng.choice(
+            (0, 1, 5, 5, 40, 900, 60_000, self.maybe(0.5, -3, 7), self.maybe(0.1, -2000, 3))
+        )
         return self.day, max(0, self.ms)
 
 
