@@ -60,10 +60,11 @@ def openings(events: Events, ids: list[tuple[Id, ...]]) -> Openings:
                 opened.add((one, events.day[row]))
                 if kind in NEW:
                     by_new_order.add((one, events.day[row]))
-    going_on = _going_on(events, ids, opened)
+    several_days = len(set(events.day)) > 1
+    going_on = _going_on(events, ids, opened) if several_days else set()
     shared = _shared(events, ids, by_new_order)
     opened |= shared
-    for row, of_event in enumerate(ids):
+    for row, of_event in enumerate(ids) if several_days else ():
         if _has_both(of_event):
             first, order, day = *of_event, events.day[row]
             if (first, day) in by_new_order and (first, order, day) not in going_on:
@@ -114,15 +115,15 @@ def _shared(events: Events, ids: list[tuple[Id, ...]], by_new_order: set[_Node])
     for row, of_event in enumerate(ids):
         if len(of_event) < 2 or events.msg_type[row] not in ABOUT:
             continue
-        if not _is_own(events, ids, row):
+        ends = _says(events, row, CANCELLED)
+        if not (ends or len(of_event) == 3) or not _is_own(events, ids, row):
             continue
         node = of_event[0], events.day[row]
         if len(of_event) == 3:
             originals, orders = named.setdefault(node, (set(), set()))
             originals.add(of_event[1])
             orders.add(of_event[2])
-        by_request = of_event[1][1] == CL_ORD_ID or node not in by_new_order
-        if by_request and _says(events, row, CANCELLED):
+        if ends and (of_event[1][1] == CL_ORD_ID or node not in by_new_order):
             cancelled.setdefault(node, set()).add(of_event[1])
     found = {node for node, orders in cancelled.items() if len(orders) > 1}
     found |= {node for node, both in named.items() if min(map(len, both)) > 1}
@@ -134,19 +135,25 @@ def _going_on(
 ) -> set[tuple[Id, Id, int]]:
     """Return the orders that go on: ClOrdID, OrderID and day."""
     orders: dict[_Node, set[Id]] = {}
-    with_id: dict[Id, dict[int, set[Id]]] = {}
     fresh: set[tuple[Id, Id, int]] = set()
     for row, of_event in enumerate(ids):
-        if of_event and of_event[-1][1] == ORDER_ID:
-            day, order = events.day[row], of_event[-1]
-            with_id.setdefault(order, {}).setdefault(day, set()).update(of_event[:-1])
-            if len(of_event) > 1 and (of_event[0], day) in opened:
-                orders.setdefault((of_event[0], day), set()).add(order)
+        if len(of_event) > 1 and of_event[-1][1] == ORDER_ID:
+            node = of_event[0], events.day[row]
+            if node in opened:
+                orders.setdefault(node, set()).add(of_event[-1])
                 if _says(events, row, FRESH) and not is_copy(events, row):
-                    fresh.add((of_event[0], order, day))
+                    fresh.add((of_event[0], of_event[-1], events.day[row]))
+    doubtful = {node: several for node, several in orders.items() if len(several) > 1}
+    if not doubtful:
+        return set()
+    with_id: dict[Id, dict[int, set[Id]]] = {}
+    for row, of_event in enumerate(ids):
+        if of_event and of_event[-1][1] == ORDER_ID:
+            on_day = with_id.setdefault(of_event[-1], {})
+            on_day.setdefault(events.day[row], set()).update(of_event[:-1])
     found = set()
-    for (one, day), several in orders.items():
-        for order in several if len(several) > 1 else ():
+    for (one, day), several in doubtful.items():
+        for order in several:
             before = max((other for other in with_id[order] if other < day), default=None)
             if before is not None and one in with_id[order][before]:
                 found.add((one, order, day))
