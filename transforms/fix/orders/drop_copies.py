@@ -7,12 +7,15 @@ firm, here BROKER, has given its OrderID, in whatever session. So OrderIDs of th
 the firm, and no more of each of its session pairs: it must not give the same to two clients.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fixfeed.transforms.fix.patterns import matches
 
 __all__ = ["NO_DROP_COPIES", "DropCopies", "DropCopyError", "read_drop_copies"]
+
+_VERSION = re.compile(r"FIXT?\.[^:]*:")
 
 
 class DropCopyError(ValueError):
@@ -81,10 +84,12 @@ def read_drop_copies(texts: Iterable[str]) -> DropCopies:
     sessions = []
     for text in texts:
         session, _, firm = text.partition("=")
-        sender, arrow, target = session.strip().partition("->")
+        sender, arrow, target = (one.strip() for one in session.partition("->"))
         if text == "none":
             continue
-        if not (arrow and sender and target) or text.endswith("="):
+        # As the column `session` has it, with the version, it would be no session's CompIDs.
+        versioned = _VERSION.match(sender)
+        if versioned or not (arrow and sender and target) or text.endswith("="):
             raise DropCopyError(
                 f"{text!r} is no session of drop copies, expected one such as BROKER->RISK, or "
                 "BROKERDC->RISK=BROKER for copies of BROKER's reports that BROKERDC sends"

@@ -200,7 +200,11 @@ def test_parties_may_have_any_bytes_in_their_names():
     assert content(derive(whole, KNOWN)) == content(one_by_one(whole, KNOWN))
 
 
-@pytest.mark.parametrize("text", ["RISK", "->RISK", "BRK->", "BRK->RISK="])
+@pytest.mark.parametrize("text", ["RISK", "->RISK", "BRK->", "BRK->RISK=", "FIX.4.4:A->B"])
 def test_what_is_no_session_of_drop_copies_is_told(text):
     with pytest.raises(DropCopyError, match="expected one such as BROKER->RISK"):
         read_drop_copies([text])
+
+
+def test_blanks_around_a_session_of_drop_copies_are_none_of_it():
+    assert read_drop_copies([" BRK -> RISK = BRK "]) == read_drop_copies(["BRK->RISK=BRK"])
