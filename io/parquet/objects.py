@@ -27,8 +27,11 @@ _TIMEOUT = "30s"  # of one attempt
 _ATTEMPTS = 3
 _PATIENCE = timedelta(seconds=10)  # no further attempt after that
 _AT_ONCE = 50 << 20  # bytes; parts of what is larger are put one by one
+_BUCKET = re.compile(r"[\w.-]+")
+_ENDPOINT = re.compile(r"https?://[^/\s]+|$")
 # What servers call what is wrong.
 _CODE = re.compile(r"<Code>(\w+)</Code>|\"(?:reason|error)\":\s*\"(\w+)\"")
+_NO_KEYS = re.compile(r"performing token request|service account file|credentials")
 _KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
 
 
@@ -58,14 +61,24 @@ class Objects:
                 f"{self.name!r} has more than a bucket before its path: write "
                 f"{self._scheme}://bucket/lake/, and give keys in the environment"
             )
-        if not self.bucket:
+        if not _BUCKET.fullmatch(self.bucket):
             raise SinkError(f"{self.name!r} names no bucket: write {self._scheme}://bucket/lake/")
+        if self._scheme == "s3" and not _ENDPOINT.match(self._endpoint):
+            raise SinkError(
+                f"AWS_ENDPOINT_URL is {redact(self._endpoint)!r}: expected the address of a "
+                "server, as in https://host:9000"
+            )
+        self._library()
+
+    def _library(self) -> Any:
+        """Return obstore, which a worker on another machine may lack."""
         try:
-            import obstore  # noqa: F401
+            import obstore
         except ImportError:
             raise SinkError(
                 f"{self.name} needs another package: pip install 'fixfeed[{EXTRAS[self._scheme]}]'"
             ) from None
+        return obstore
 
     @property
     def url(self) -> str:
@@ -96,8 +109,7 @@ class Objects:
 
     def get(self, place: str) -> Object | None:
         """Return an object, None if it is not there."""
-        import obstore
-
+        obstore = self._library()
         with self._said(place):
             try:
                 found = obstore.get(self._store, place)
@@ -119,29 +131,26 @@ class Objects:
         return self._put(place, content, version)
 
     def _put(self, place: str, content: bytes, mode: Any) -> Any:
-        import obstore
-        from obstore.exceptions import AlreadyExistsError, PreconditionError
-
+        obstore = self._library()
+        refused = obstore.exceptions.AlreadyExistsError, obstore.exceptions.PreconditionError
         with self._said(place):
             try:
                 return _version(obstore.put(self._store, place, content, mode=mode))
-            except (AlreadyExistsError, PreconditionError) as error:
+            except refused as error:
                 self._check_bucket(error)
         found = self.get(place)
         return found.version if found and found.content == content else None
 
     def put(self, place: str, content: bytes | Path) -> None:
         """Put an object, whatever was there."""
-        import obstore
-
+        obstore = self._library()
         parts = isinstance(content, Path) and content.stat().st_size > _AT_ONCE
         with self._said(place):
             obstore.put(self._store, place, content, use_multipart=parts)
 
     def copy(self, place: str, target: str) -> bool:
         """Copy an object, whatever was at the target; return false if it is not there."""
-        import obstore
-
+        obstore = self._library()
         with self._said(place):
             try:
                 obstore.copy(self._store, place, target)
@@ -152,8 +161,7 @@ class Objects:
 
     def delete(self, places: Iterable[str]) -> None:
         """Delete objects, those that are there."""
-        import obstore
-
+        obstore = self._library()
         found = list(places)
         if found:
             with self._said(found[0]):
@@ -161,8 +169,7 @@ class Objects:
 
     def list(self, folder: str, after: str = "") -> Iterator[tuple[str, Any, datetime]]:
         """Yield place, version and time of the objects below a folder, those after a place."""
-        import obstore
-
+        obstore = self._library()
         with self._said(folder):
             for some in obstore.list(self._store, folder, offset=after or None, chunk_size=1000):
                 for one in some:
@@ -197,6 +204,11 @@ class Objects:
             sentence = self._sentence(code, f"{self.url}/{place}")
             if sentence:
                 raise SinkFailed(sentence) from None
+            if self._scheme == "gs" and _NO_KEYS.search(text):
+                raise SinkFailed(
+                    f"there are no credentials for {self.name} ({_cause(text)}): name the file of "
+                    "a service account in GOOGLE_APPLICATION_CREDENTIALS"
+                ) from None
             raise SinkFailed(
                 f"cannot reach {self.name}{self._at}: {_cause(text)}; check the address "
                 f"({self._where_set}) and that the server runs: what is committed stays",
@@ -249,9 +261,11 @@ def _version(found: Any) -> dict[str, str]:
 
 def _cause(text: str) -> str:
     """Return the beginning of what a library says, which goes on for pages."""
-    first = text.partition("\n\nDebug source")[0].partition("<?xml")[0]
+    first = (
+        text.partition("\n\nDebug source")[0].partition("<")[0].rpartition(" - ")[2].strip(" :\n")
+    )
     kind = re.search(r"kind: (\w+)", text)
-    return redact_text(f"{first.strip()}{f' ({kind[1]})' if kind else ''}")[:400]
+    return redact_text(f"{first}{f' ({kind[1]})' if kind else ''}")[:400]
 
 
 def _keys_of_boto3(name: str) -> dict[str, Any]:
