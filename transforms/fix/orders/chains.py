@@ -26,8 +26,8 @@ __all__ = ["Chains"]
 class Chains:
     """The chains of events: `rows` are those of each chain, by time.
 
-    `part` numbers the parts that events are of, where some are loose. An event without any id is in
-    no chain. `tying` are the ids of each event that tie it in its part.
+    `part` numbers the parts that events are of; None if no event is loose. `tying` are the ids of
+    each event that tie it in its part. An event without any id is in no chain.
     """
 
     def __init__(self, events: Events, ids: list[tuple[Id, ...]]):
@@ -40,7 +40,8 @@ class Chains:
             if chain[row] >= 0:
                 rows.setdefault(chain[row], []).append(row)
         self.rows = list(rows.values())
-        self.tying, self.part = ids, chain
+        self.tying = ids
+        self.part: list[int] | None = None
         if found.loose:
             self.tying = [one[1:] if row in found.loose else one for row, one in enumerate(ids)]
             self.part = _roots(events, self.tying, found.opened)

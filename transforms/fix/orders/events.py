@@ -343,11 +343,8 @@ def text_of(value: Any) -> str | None:
 
 def with_short_ids(more: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return fields without the ids among them that no table holds (`LONGEST_TEXT`)."""
-    return {
-        name: value
-        for name, value in more.items()
-        if name not in _MORE_IDS or short(text_of(value)) is not None
-    }
+    long = [name for name in _MORE_IDS if name in more and short(text_of(more[name])) is None]
+    return {name: more[name] for name in more if name not in long} if long else more
 
 
 def short(text: str | None) -> str | None:

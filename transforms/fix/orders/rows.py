@@ -2,7 +2,7 @@
 
 import gc
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -65,11 +65,8 @@ class _Made:
     def add(self, rows: list[int]) -> None:
         """Add the orders of a chain."""
         events, tying = self._events, self._chains.tying
-        parts: dict[int, list[Step]] = {}
-        for step in steps(events, rows):
-            parts.setdefault(self._chains.part[step.row], []).append(step)
         found = []
-        for part in parts.values():
+        for part in self._parts(steps(events, rows)):
             of_part = lives(events, part)
             row = _first(events, of_part[0])
             first, day = tying[row][0], events.day[row]
@@ -77,6 +74,15 @@ class _Made:
         chain = found[0][1] if len(found) > 1 else None
         for life, key in found:
             self._add_order(life, key, chain)
+
+    def _parts(self, of_chain: list[Step]) -> Iterable[list[Step]]:
+        """Return the steps of each part of a chain."""
+        if self._chains.part is None:
+            return [of_chain]
+        parts: dict[int, list[Step]] = {}
+        for step in of_chain:
+            parts.setdefault(self._chains.part[step.row], []).append(step)
+        return parts.values()
 
     def _add_order(self, life: Life, key: int, chain: int | None) -> None:
         events, ids = self._events, self._ids
