@@ -44,9 +44,11 @@ def kafka_source(named: Sequence[Named]) -> Source:
             cluster.identity()  # if nobody can be asked, it says why, and sooner
             topics = cluster.topics([one for one in address.topics if not one.startswith("^")])
         except KafkaTrouble as trouble:
-            return [], [Unreadable(address.shown, str(trouble))]
-        wrong = [one for one in topics.values() if isinstance(one, KafkaTrouble)]
-        return [], [Unreadable(address.shown, str(one)) for one in wrong]
+            wrong = [trouble]
+        else:
+            wrong = [one for one in topics.values() if isinstance(one, KafkaTrouble)]
+        place = address.shown
+        return [], [Unreadable(place, str(one).removeprefix(f"{place}: ")) for one in wrong]
 
     def stream(reading: Reading) -> Feed:
         try:

@@ -93,9 +93,11 @@ def _routes(path: str | None, rules: Sequence[str], protocol: Protocol) -> Seque
     if rules:
         raise ValueError("topics=FILE contradicts kafka-topic; leave out one of the two")
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             return read_routes(file, protocol.rule)
     except OSError as error:
         raise ValueError(f"topics {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"topics {path} is no text in UTF-8; save it as such") from error
     except ValueError as error:
         raise ValueError(f"topics {path}, {error}") from error

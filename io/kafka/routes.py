@@ -51,6 +51,8 @@ def read_routes(lines: Iterable[str], rule: Callable[[str], Rule]) -> list[Route
                     f"{text!r} has no condition and topic, expected such as "
                     "MsgType = 8 -> fix.executions"
                 )
+            if topic != NONE and topic.lower() == NONE:
+                raise ValueError(f"the topic is {topic}; did you mean {NONE}, which is no topic?")
             routes.append(Route(rule(condition), None if topic == NONE else check_topic(topic)))
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from error

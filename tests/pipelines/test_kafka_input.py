@@ -246,3 +246,11 @@ def test_standard_output_gets_what_the_group_has_not_committed(kafka, tmp_path):
 def test_a_job_that_would_read_what_it_writes_is_refused(source, output, topic, capsys):
     assert main(["--input", source, "--output", output]) == 2
     assert f"reads the topic {topic}, to which an output writes" in capsys.readouterr().err
+
+
+def test_a_dry_run_tells_of_a_topic_that_is_not_there(kafka, tmp_path, capsys):
+    uri = f"kafka://{kafka.plain}/{kafka.topic()}x"
+    words = ["--input", uri, "--output", f"sqlite:///{tmp_path}/a.db", "--dry-run", "--json"]
+    assert main(words) == 3
+    (told,) = json.loads(capsys.readouterr().out)["unreadable"]
+    assert told.startswith(f"{uri}: there is no topic ")

@@ -219,12 +219,15 @@ def test_a_broker_that_is_not_there_is_told_within_ten_seconds():
         ("kafka://h/fix?acks=1", "kafka has no parameter 'acks'"),
         ("kafka://h/fix?enable.idempotence=false", "fixfeed sets enable.idempotence itself"),
         ("kafka://h/fix?topics=missing", "topics missing: No such file or directory"),
+        ("kafka://h/fix?topics={rules}.16", r"rules\.16 is no text in UTF-8; save it as such"),
         ("kafka://h/fix?topics={rules}", r"(?s)rules, line 2: .*`Symbl`.*nearest is Symbol"),
     ],
 )
 def test_a_uri_that_cannot_be_understood_says_what_was_meant(tmp_path, uri, told):
     rules = tmp_path / "rules"
-    rules.write_text("MsgType = 8 -> fix.8\nSymbl = A -> fix.a\n")
+    text = "MsgType = 8 -> fix.8\nSymbl = A -> fix.a\n"
+    rules.write_text(text, "utf-8-sig")  # as some editors do
+    (tmp_path / "rules.16").write_text(text, "utf-16")
     with pytest.raises(UnknownPlace, match=told):
         sink_of(uri.format(rules=rules))
 

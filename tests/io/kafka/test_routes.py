@@ -56,6 +56,7 @@ def test_a_tick_passes():
         ("MsgType = 8", "line 2: 'MsgType = 8' has no condition and topic"),
         ("-> fix", "line 2: '-> fix' has no condition and topic"),
         ("MsgType = 8 -> fix executions", "line 2: 'fix executions' is no name of a topic"),
+        ("MsgType = 8 -> NONE", "line 2: the topic is NONE; did you mean none, which is no topic?"),
         ("MsgType = 8 -> .", "line 2: '.' is no name of a topic"),
         ("MsgTyp = 8 -> fix", "(?s)line 2: .*nearest is MsgType"),
         ("Password = x -> fix", "line 2: .*rules see what is stored"),
