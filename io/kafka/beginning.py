@@ -70,12 +70,30 @@ class Beginning:
 
     def _group_offsets(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
         by_place = {(one.topic, one.number): one for one in partitions}
-        committed = self._asked(
-            lambda: self._consumer.committed([TopicPartition(*key) for key in by_place], _ANSWER)
-        )
+        places = [TopicPartition(*key) for key in by_place]
+        try:
+            committed = self._asked(lambda: self._consumer.committed(places, _ANSWER))
+        except KafkaTrouble:
+            self._check_group()
+            raise
         return {
             by_place[one.topic, one.partition]: one.offset for one in committed if one.offset >= 0
         }
+
+    def _check_group(self) -> None:
+        """Raise `KafkaTrouble` if the group did not answer as it may not be asked.
+
+        librdkafka only says so in place of a record, which nobody waits for at the start.
+        """
+        told = None if self._consumer.assignment() else self._consumer.poll(0)
+        error = told.error() if told is not None else None
+        if error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            raise KafkaTrouble(
+                f"{self._address.shown}: the group says where reading begins, and the right READ "
+                "on it is missing: have it granted (kafka-acls --add), or name another one, as in "
+                "group=NAME",
+                lasting=True,
+            )
 
     def as_said(self, one: PartitionId, low: int, high: int) -> int:
         """Return where reading begins as `from` says; the partition has `low` to before `high`."""
@@ -101,13 +119,6 @@ class Beginning:
         try:
             found = ask()
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-                raise KafkaTrouble(
-                    f"{self._address.shown}: the group says where reading begins, and the right "
-                    "READ on it is missing: have it granted (kafka-acls --add), or name another "
-                    "one, as in group=NAME",
-                    lasting=True,
-                ) from None
             why = reason_of(error.args[0], self._address.properties)
             raise KafkaTrouble(f"{self._address.shown}: {why}") from None
         if found is None:
