@@ -29,8 +29,6 @@ from tests.services import flink_server, kafka_server, postgresql_server
 from tests.transforms.fix.messages import encode
 
 _FROM, _TO, _PARTITIONS = "fix.raw", "fix.messages", 4
-_AHEAD = 50_000  # messages that are sent before the others are stored
-_GOES_ON = 20_000  # so many more are stored: the job is at work again
 _RETRIES = ("--number_of_execution_retries=1000", "--execution_retry_delay=1000")
 _LONGEST = 1800  # seconds for a step
 
@@ -41,22 +39,22 @@ def say(text: str) -> None:
 
 
 class Sender(threading.Thread):
-    """Sends messages with numbers from 0 on to all partitions, some time ahead of the job."""
+    """Sends messages with numbers from 0 on to all partitions, up to its `limit`."""
 
-    def __init__(self, broker: str, messages: int, watcher: "Watcher"):
+    def __init__(self, broker: str, messages: int):
         """Nothing is sent before it is started."""
         super().__init__(daemon=True)
-        self._broker, self._messages, self._watcher = broker, messages, watcher
-        self.sent = 0
+        self._broker, self._messages = broker, messages
+        self.sent = self.limit = 0
 
     def run(self) -> None:
         """Send all of them."""
         producer = Producer({"bootstrap.servers": self._broker, "linger.ms": 50})
         while self.sent < self._messages:
-            if self.sent - self._watcher.stored > _AHEAD:
+            stop = min(self.limit, self.sent + 1000)
+            if stop <= self.sent:
                 time.sleep(0.1)
                 continue
-            stop = min(self._messages, self.sent + 1000)
             for number in range(self.sent, stop):
                 producer.produce(_FROM, _order(number), partition=number % _PARTITIONS)
             producer.flush()
@@ -71,13 +69,14 @@ def _order(number: int) -> bytes:
 class Watcher(threading.Thread):
     """Looks ten times a second how many messages the ledger of the database says are stored.
 
-    `silence` is the longest time, in seconds, without a new one since it was set to 0.
+    `silence` is the longest time, in seconds, without a new one while some were sent that are not
+    stored, since it was set to 0.
     """
 
-    def __init__(self, database: str):
+    def __init__(self, database: str, sender: Sender):
         """Nothing is asked before it is started."""
         super().__init__(daemon=True)
-        self._database = database
+        self._database, self._sender = database, sender
         self.stored = 0
         self.silence = 0.0
         self.over = threading.Event()
@@ -92,18 +91,25 @@ class Watcher(threading.Thread):
                     cursor.execute("select coalesce(sum(stored), 0)::bigint from progress")
                     (found,) = cursor.fetchone()
                     self.silence = max(self.silence, time.monotonic() - since)
-                    if found != self.stored:
+                    if found != self.stored or found == self._sender.sent:
                         self.stored, since = found, time.monotonic()
 
 
 class Torture:
     """A job on a cluster, and what is done to it."""
 
-    def __init__(self, flink: flink_server.Cluster, broker: kafka_server.Server, database: str):
+    def __init__(
+        self,
+        flink: flink_server.Cluster,
+        broker: kafka_server.Server,
+        database: str,
+        messages: int,
+    ):
         """Nothing is started yet."""
         self.flink, self.broker, self.database = flink, broker, database
         self._job: subprocess.Popen[bytes] | None = None
-        self.watcher = Watcher(database)
+        self.sender = Sender(broker.plain, messages)
+        self.watcher = Watcher(database, self.sender)
 
     def submit(self, *options: str) -> None:
         """Start the job, and wait until it runs: always the same command, but for these options."""
@@ -246,18 +252,20 @@ def tortured(torture: Torture, messages: int) -> bool:
     """Do all of it, and return whether the account is right."""
     began = time.monotonic()
     torture.submit("--parallelism=4")
-    watcher = torture.watcher
+    watcher, sender = torture.watcher, torture.sender
     watcher.start()
-    sender = Sender(torture.broker.plain, messages, watcher)
     sender.start()
-    for number, (what, do) in enumerate(STEPS, 1):
-        torture.until(messages * number // (len(STEPS) + 1))
+    # Half of what comes in a step comes meanwhile, the rest once the job is there again.
+    for number, (what, do) in enumerate(STEPS):
+        share = messages * number // len(STEPS), messages * (number + 1) // len(STEPS)
         watcher.silence = 0.0
+        sender.limit = sum(share) // 2
+        torture.until(share[0] + (sender.limit - share[0]) // 2)
         say(f"  {watcher.stored:,} stored: {what}")
         do(torture)
-        torture.until(min(messages, watcher.stored + _GOES_ON))
+        sender.limit = share[1]
+        torture.until(share[1])
         say(f"    at most {watcher.silence:.0f} s without a new row")
-    torture.until(messages)
     sender.join()
     torture.until_sent(messages)
     torture.stop()
@@ -314,7 +322,7 @@ def main() -> int:
             f"{given.messages:,} messages from Kafka into PostgreSQL and a topic, on two "
             f"TaskManagers of two slots; load of {os.cpu_count()} cores before: {load}"
         )
-        torture = Torture(flink, broker, database)
+        torture = Torture(flink, broker, database, given.messages)
         try:
             return 0 if tortured(torture, given.messages) else 1
         finally:
