@@ -9,9 +9,12 @@ from fixfeed.transforms.fix.orders.events import DAY, Events
 from fixfeed.transforms.fix.orders.ids import is_copy
 from fixfeed.transforms.fix.orders.sequence import Step
 
-__all__ = ["BUST", "CORRECTION", "FILL", "NO_FILL", "Execution", "Fills", "kind_of"]
+__all__ = ["BUST", "CORRECTION", "FILL", "NO_EXEC_ID", "NO_FILL", "Execution", "Fills", "kind_of"]
 
 FILL, CORRECTION, BUST = "fill", "correction", "bust"
+
+NO_EXEC_ID = ("0", "NONE")
+"""What an ExecID or ExecRefID is, in upper case, where there is none."""
 
 NO_FILL = frozenset("034589ABCD")
 """OrdStatus of reports without ExecType that are no fill; see `views.fills`."""
@@ -31,6 +34,10 @@ def kind_of(events: Events, row: int) -> str | None:
         return FILL
     filled = exec_type is None and quantity is not None and quantity > 0
     return FILL if filled and (events.ord_status[row] or "") not in NO_FILL else None
+
+
+def _an_id(text: str | None) -> str | None:
+    return None if text is None or text.upper() in NO_EXEC_ID else text
 
 
 @dataclass(slots=True)
@@ -67,7 +74,7 @@ class Fills:
     def tell(self, step: Step, kind: str) -> bool:
         """Take in a report; return whether it is new, not one that has come before."""
         events, row = self._events, step.row
-        exec_id = events.exec_id[row]
+        exec_id = _an_id(events.exec_id[row])
         known = self._key(row, kind)
         if known is not None:
             if known in self._known:
@@ -77,10 +84,14 @@ class Fills:
                 return False
         else:
             known = ("row", row)
-        named = events.exec_ref_id[row] or exec_id
+        named = _an_id(events.exec_ref_id[row]) or exec_id
         if kind == FILL:
             self._known[known] = self._add(step, kind)
-        elif named in self._by_id and (kind == BUST or named != exec_id or exec_id in self._by_id):
+        elif (
+            named is not None
+            and named in self._by_id
+            and (kind == BUST or named != exec_id or exec_id in self._by_id)
+        ):
             self._known[known] = self._change(step, kind, self._by_id[named])
         else:
             self._known[known] = None
@@ -90,8 +101,8 @@ class Fills:
     def _key(self, row: int, kind: str) -> tuple[object, ...] | None:
         """Return what a report and those that repeat it have in common, None without an ExecID."""
         events = self._events
-        exec_id = events.exec_id[row]
-        if exec_id is None or exec_id.upper() in ("0", "NONE"):
+        exec_id = _an_id(events.exec_id[row])
+        if exec_id is None:
             return None
         when = events.transact_time[row] or events.time[row]
         day = None if when is None else when // DAY
@@ -128,7 +139,7 @@ class Fills:
 
     def _add(self, step: Step, kind: str) -> Execution:
         events = self._events
-        exec_id = events.exec_id[step.row]
+        exec_id = _an_id(events.exec_id[step.row])
         quantity = events.last_qty[step.row]
         counts = kind == FILL if quantity is None else quantity != 0
         made = Execution(step.row, kind, 1 + len(step.copies), counts)

@@ -411,6 +411,17 @@ def test_an_exec_id_that_comes_again_with_another_quantity_is_told():
     assert shown(orders(s), *names) == [("cum_qty,duplicate_exec_id", 40, 100, 1, "2")]
 
 
+def test_a_bust_that_names_no_execution_leaves_fills_without_an_id():
+    for fields in ([(17, b"0")], [(17, b"B"), (19, b"NONE")], [(17, b"none"), (19, b"0")]):
+        s = Session()
+        s.ask(b"D", (11, b"A"), (38, b"100"))
+        for quantity in (b"20", b"30"):
+            fill = [(11, b"A"), (17, fields[-1][1]), (150, b"F"), (32, quantity), (31, b"1")]
+            s.send(False, b"8", *fill)
+        s.send(False, b"8", (11, b"A"), (150, b"H"), *fields)
+        assert shown(orders(s), "cum_qty", "problems") == [(50, "unknown_exec_ref")]
+
+
 def test_of_a_field_that_repeats_the_first_value_counts():
     s = Session()
     s.ask(b"D", (11, b"A"), (38, b"100"))

@@ -19,9 +19,12 @@ All others are odd, and left to `orders.life`, which says what is right.
 """
 
 import numpy as np
+import pyarrow.compute as pc
 
+from fixfeed.transforms.fix.orders.fills import NO_EXEC_ID
 from fixfeed.transforms.fix.orders.life import DUPLICATE, ENDED, TERMS
 from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags
+from fixfeed.transforms.fix.orders.vector.openings import is_in
 from fixfeed.transforms.fix.orders.vector.sequence import LARGE, Lines
 from fixfeed.transforms.fix.orders.vector.steps import REGULAR, Steps, is_one
 
@@ -32,6 +35,9 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
     """Return which chains are not regular, given which events are loose (`openings`)."""
     lines, events = steps.lines, steps.events
     wrong = ~lines.of(REGULAR) | steps.unknown | (steps.change & (steps.exec_id < 0))
+    for name in ("exec_id", "exec_ref_id"):
+        no_id = is_in(pc.utf8_upper(events[name]), NO_EXEC_ID)
+        wrong |= steps.change & no_id[lines.event]
     wrong |= (steps.new | steps.request) & (steps.cl_ord_id < 0)
     wrong |= steps.report & steps.equals(events.told("OrdRejReason"), DUPLICATE)
     again = events.poss_dup | flags(events.told("PossResend").is_valid())

@@ -109,3 +109,13 @@ def test_an_id_of_an_entry_that_no_column_holds_is_none():
     found = messages(b"".join(s.log))
     check(found)
     assert {len(one) for one in one_by_one(found)["order_ids"]["id"].to_pylist()} == {1}
+
+
+def test_a_bust_that_names_no_execution_takes_away_none():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.send(False, b"8", (11, b"A"), (17, b"none"), (150, b"F"), (32, b"20"), (31, b"1"))
+    s.send(False, b"8", (11, b"A"), (17, b"B"), (19, b"none"), (150, b"H"))
+    found = messages(b"".join(s.log))
+    check(found)
+    assert one_by_one(found)["executions"]["stands"].to_pylist() == [True]
