@@ -76,6 +76,11 @@ _SAME = ", ".join(_SAMES)
 _APART = 172_800_000_000  # microseconds: how long after its report a copy may come
 
 
+def _an_id(column: str) -> str:
+    """Return an ExecID or ExecRefID, null for what is written where there is none."""
+    return f"case when upper({column}) not in ('0', 'NONE') then {column} end"
+
+
 def select(dialect: str) -> str:
     """Return the query of the view, over `messages` and `messages_named`.
 
@@ -104,8 +109,9 @@ def select(dialect: str) -> str:
   select message_id, {_PARTY}, coalesce(session, '') as session,
     coalesce({member(dialect, "fields", "DeliverToCompID")}, '') as deliver_to,
     coalesce(order_id, '') as order_id,
-    coalesce(exec_id, 'MsgSeqNum ' || msg_seq_num, 'message ' || message_id) as exec_id,
-    coalesce(exec_ref_id, exec_id) as exec_ref_id, last_qty, last_px, msg_seq_num, sending_time,
+    coalesce({_an_id("exec_id")}, 'MsgSeqNum ' || msg_seq_num, 'message ' || message_id) as exec_id,
+    coalesce({_an_id("exec_ref_id")}, {_an_id("exec_id")}) as exec_ref_id,
+    last_qty, last_px, msg_seq_num, sending_time,
     case when {resent} then 1 else 0 end as resent,
     case when poss_dup_flag or {resent} then 1 else 0 end as repeated,
     {sent} as sent_as_is,

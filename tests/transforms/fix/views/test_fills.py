@@ -226,6 +226,16 @@ def test_reports_without_exec_id_are_fills_each(ask):
     assert fills(ask, log) == [(None, 100, 10, 0, 0), (None, 100, 10, 0, 0)]
 
 
+@pytest.mark.parametrize("none", ["0", "none"])
+def test_an_exec_id_that_is_none_is_no_id(ask, none):
+    log = [
+        new("FIX.4.4", 1, none, "F", "100"),
+        new("FIX.4.4", 2, none, "F", "200"),
+        new("FIX.4.4", 3, "E3", "H", "100", ref=none),
+    ]
+    assert fills(ask, [*log, log[0]]) == [(none, 100, 10, 0, 0), (none, 200, 10, 0, 0)]
+
+
 def test_a_drop_copy_is_a_fill_of_its_session_and_marked(ask):
     fill, _, _ = trades("FIX.4.4")
     log = [
