@@ -179,11 +179,12 @@ def test_logs_and_lake_are_in_a_bucket_though_a_worker_is_killed_in_a_commit(
     job = submitted(*arguments, "parquet:s3://lakes/fix/")
 
     def in_a_commit():
-        listed = s3.list_objects_v2(Bucket="lakes", Prefix="fix/_fixfeed/inprogress/")
-        return [one for one in listed.get("Contents", []) if "now-" not in one["Key"]]
+        """Return workers that live once there is a commit, or files of one to come."""
+        keys = [one["Key"] for one in s3.list_objects_v2(Bucket="lakes").get("Contents", [])]
+        made = ("/inprogress/", "/commits/", "/messages/")
+        return flink.workers() if any(part in key for key in keys for part in made) else []
 
-    until(in_a_commit, job)
-    os.kill(flink.workers()[0], signal.SIGKILL)
+    os.kill(until(in_a_commit, job)[0], signal.SIGKILL)
     code, found = summary(job)
     assert (code, found["ended"]) == (0, "done")
     s3_server.fetch(s3, "lakes", "fix/", tmp_path / "there")
