@@ -25,7 +25,7 @@ __all__ = [
 
 CL_ORD_ID, ORDER_ID, SECONDARY, EXEC_ID = "ClOrdID", "OrderID", "SecondaryOrderID", "ExecID"
 
-_LONGESTNO_ID = max(map(len, NO_ID))
+_LONGEST_NO_ID = max(map(len, NO_ID))
 
 Id = tuple[str, str, str]
 """An id: its session pair, its kind, and its text."""
@@ -69,7 +69,7 @@ def ids_of(events: Events) -> list[tuple[Id, ...]]:
 
 
 def _is_id(text: str) -> bool:
-    return len(text) > _LONGESTNO_ID or text.upper() not in NO_ID
+    return len(text) > _LONGEST_NO_ID or text.upper() not in NO_ID
 
 
 def last_resort(

@@ -28,8 +28,7 @@ class Step(NamedTuple):
 
     Copies are what was sent again (PossDupFlag; PossResend with an id that is known), the same
     message in another log (without a MsgSeqNum, one that says all the same), and drop copies of a
-    report. If the first event is not in the data, a
-    copy stands for it.
+    report. If the first event is not in the data, a copy stands for it.
     """
 
     row: int
@@ -98,7 +97,8 @@ def _steps(events: Events, rows: list[int]) -> list[Step]:
         sent: tuple[Any, ...] = (content, events.time[row])
         if content[1] is None:
             sent += _all_of(events, row)
-        known = None if content[1] is None is events.time[row] else exact.get(sent)
+        nameless = content[1] is None and events.time[row] is None
+        known = None if nameless else exact.get(sent)
         if known is None and is_copy(events, row):
             # A log may not say when it was first sent; a report may have another number then.
             if not numbered:
