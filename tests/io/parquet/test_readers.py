@@ -166,21 +166,12 @@ def test_rows_replaced_by_another_writer_meanwhile_are_not_taken_back(lake, monk
     assert duck("select count(*), count(distinct message_id) from messages", lake) == [(28, 28)]
 
 
-def test_rows_that_another_writer_replaces_before_a_failed_one_has_ended_stay(lake, monkeypatch):
+def test_rows_that_another_writer_replaces_before_a_failed_one_has_ended_stay(lake, full_disk):
     write(lake, batch(0, len(LOG)), rules="old")
     claim(lake, "new")
     failing, other = opened(lake), opened(lake)
-    replace = os.replace
-
-    def full(source, target):
-        if str(target).endswith(".parquet"):
-            raise OSError(28, "No space left on device")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(SinkError, match="No space left"):
+    with full_disk(), pytest.raises(SinkError, match="No space left"):
         failing.write([(1, batch(0, BORDERS[9]))], rules="new", replace=True)
-    monkeypatch.undo()
     rest = without(batch(BORDERS[9], len(LOG)), 2, 5)
     assert other.write([(1, rest)], rules="new", replace=True) == [19]
     for one in (failing, other):

@@ -517,20 +517,12 @@ def test_a_full_disk_is_reported_and_leaves_nothing(lake, monkeypatch):
     assert content(lake) == ([], [], [])
 
 
-def test_a_disk_that_is_full_when_a_commit_is_decided_loses_nothing_of_it(lake, whole, monkeypatch):
+def test_a_disk_that_is_full_when_a_commit_is_decided_loses_nothing_of_it(lake, whole, full_disk):
     writer = opened(lake)
-    replace = os.replace
-
-    def full(source, target):
-        if str(target).endswith(".parquet"):
-            raise OSError(28, "No space left on device")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(SinkError, match="No space left"):
-        writer.write([(1, batch(0, len(LOG)))], rules="r", replace=False)
-    writer.close()
-    monkeypatch.undo()
+    with full_disk():
+        with pytest.raises(SinkError, match="No space left"):
+            writer.write([(1, batch(0, len(LOG)))], rules="r", replace=False)
+        writer.close()
     assert write(lake, batch(0, len(LOG))) == [0]
     finish(lake)
     assert content(lake) == whole
