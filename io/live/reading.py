@@ -167,7 +167,8 @@ class SpooledConnection:
                 and self._index.number + self._window > self._size // RECORD
             ):
                 self._is_broken = True
-                yield self._block(error=f"{self._index.path} is damaged", provisional=True)
+                error = f"{self._index.path} is damaged; name {self.folder}/*.log as an input"
+                yield self._block(error=f"{error} to read what was received", provisional=True)
             else:
                 self._window *= 2
         if self.ended and self.at < self.end and not self._is_broken:

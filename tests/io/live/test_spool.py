@@ -361,7 +361,9 @@ def test_a_damaged_index_is_an_error_of_its_connection_alone(tmp_path):
     sink = Sink()
     drained(tmp_path, sink)
     assert sorted(numbers_of(sink.batches)) == [1, 4]
-    assert [batch.error for batch in sink.batches if batch.error] == [f"{folder}/index is damaged"]
+    assert [batch.error for batch in sink.batches if batch.error] == [
+        f"{folder}/index is damaged; name {folder}/*.log as an input to read what was received"
+    ]
 
 
 def change(path, at):
