@@ -242,8 +242,12 @@ def test_no_password_is_shown_anywhere(kafka, topic, tmp_path):
     assert summary["sinks"][f"kafka://{kafka.sasl}/{topic}"]["stored"] == 300
     assert PASSWORD not in str(summary)
     assert PASSWORD.encode() not in (tmp_path / "fixfeed.db").read_bytes()
-    with pytest.raises(UnknownPlace, match="did you mean key") as told:
-        sink_of(f"{uri}&kye=1")
-    assert PASSWORD not in str(told.value)
+    for mistyped, advice in (
+        (uri.replace("create=true", "kye=1"), "did you mean key"),
+        (f"{uri}&kye=1", "write & as %26"),
+    ):
+        with pytest.raises(UnknownPlace, match=advice) as told:
+            sink_of(mistyped)
+        assert PASSWORD not in str(told.value)
     write = sink_of(uri).write(Run())
     assert PASSWORD not in f"{write.display_data()} {write._destination!r}"

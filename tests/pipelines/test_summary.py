@@ -74,7 +74,7 @@ def test_a_false_failure_is_subtracted():
 
 
 def test_the_examples_of_counts_are_true():
-    assert doctest.testmod(counts_module) == doctest.TestResults(0, 2)
+    assert doctest.testmod(counts_module) == doctest.TestResults(0, 4)
 
 
 def test_every_kind_of_defect_is_counted(tmp_path):

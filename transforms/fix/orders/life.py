@@ -30,7 +30,8 @@ PROBLEMS = {
     "status": "a report has an OrdStatus that may not follow the one before",
     "unknown_exec_ref": "a bust or correction names an execution that is not there",
     "duplicate_cl_ord_id": "a second new order came with the ClOrdID of one that was open",
-    "duplicate_exec_id": "an ExecID came again with another quantity or price, and is no copy",
+    "duplicate_exec_id": "an ExecID came again with another LastQty, LastPx or CumQty, and nothing "
+    "says that it is a copy; it counts as the first one says",
 }
 """What may not fit together in an order, and what that means."""
 
