@@ -133,6 +133,7 @@ ELSEWHERE = {
     "make test": "runs this test",
     "make check": "runs this test",
     "python -m tests.pipelines.kafka_output_kills": "minutes; tests/pipelines/test_kafka_output.py",
+    "python -m tests.pipelines.kafka_memory 25": "minutes; tests/io/kafka holds the bound",
     "make kills": "minutes; tests/pipelines/test_kafka_output.py kills less often",
     "make large": "hours, at ten million messages",
     "python -m benchmarks.deriving --messages 10000000 --rebuild": "make large",
