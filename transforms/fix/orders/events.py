@@ -28,6 +28,7 @@ __all__ = [
     "NO_ID",
     "Events",
     "entries",
+    "is_copy",
     "microseconds",
     "more_of",
     "short",
@@ -292,13 +293,17 @@ class Events:
         asks = []
         for row, kind in enumerate(self.msg_type):
             time, one = self.time[row], self.cl_ord_id[row]
-            again = self.poss_dup_flag[row] or self.more[row].get("PossResend") == "Y"
-            is_own = kind in ASKING and one != self.orig_cl_ord_id[row] and not again
+            is_own = kind in ASKING and one != self.orig_cl_ord_id[row] and not is_copy(self, row)
             if is_own and time is not None and one is not None and not self.drop_copied[row]:
                 key = self.pair[row], one
                 if key in keys:
                     asks.append(Ask(key, time))
         return early(told, asks)
+
+
+def is_copy(events: Events, row: int) -> bool:
+    """Return whether an event says that it may have been sent before."""
+    return bool(events.poss_dup_flag[row]) or events.more[row].get("PossResend") == "Y"
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:

@@ -5,8 +5,7 @@ What a report is, is decided as in the view `fills` (`views.fills`), whose table
 
 from dataclasses import dataclass, field
 
-from fixfeed.transforms.fix.orders.events import DAY, Events
-from fixfeed.transforms.fix.orders.ids import is_copy
+from fixfeed.transforms.fix.orders.events import DAY, Events, is_copy
 from fixfeed.transforms.fix.orders.sequence import Step
 
 __all__ = ["BUST", "CORRECTION", "FILL", "NO_EXEC_ID", "NO_FILL", "Execution", "Fills", "kind_of"]

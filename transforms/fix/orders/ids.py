@@ -19,7 +19,6 @@ __all__ = [
     "Id",
     "Span",
     "ids_of",
-    "is_copy",
     "last_resort",
 ]
 
@@ -32,11 +31,6 @@ Id = tuple[str, str, str]
 
 Span = tuple[int, int]
 """The first and the last day of an id."""
-
-
-def is_copy(events: Events, row: int) -> bool:
-    """Return whether an event says that it may have been sent before."""
-    return bool(events.poss_dup_flag[row]) or events.more[row].get("PossResend") == "Y"
 
 
 def ids_of(events: Events) -> list[tuple[Id, ...]]:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from fixfeed.transforms.fix.orders.events import NEW, REPORTS, Events
-from fixfeed.transforms.fix.orders.ids import is_copy
+from fixfeed.transforms.fix.orders.events import NEW, REPORTS, Events, is_copy
 from fixfeed.transforms.fix.orders.life import DUPLICATE, Life, an_id
 from fixfeed.transforms.fix.orders.sequence import Step
 

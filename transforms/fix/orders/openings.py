@@ -22,8 +22,8 @@ So it depends on the ids of a day, and on the day before on which an OrderID is 
 
 from typing import NamedTuple
 
-from fixfeed.transforms.fix.orders.events import ASKING, NEW, Events
-from fixfeed.transforms.fix.orders.ids import CL_ORD_ID, ORDER_ID, Id, is_copy
+from fixfeed.transforms.fix.orders.events import ASKING, NEW, Events, is_copy
+from fixfeed.transforms.fix.orders.ids import CL_ORD_ID, ORDER_ID, Id
 
 __all__ = ["ABOUT", "CANCELLED", "FRESH", "Openings", "openings"]
 

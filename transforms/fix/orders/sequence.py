@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from fixfeed.transforms.fix.orders.events import COLUMNS, DAY, REPORTS, Events
-from fixfeed.transforms.fix.orders.ids import is_copy
+from fixfeed.transforms.fix.orders.events import COLUMNS, DAY, REPORTS, Events, is_copy
 
 __all__ = ["REPORTS", "Step", "steps"]
 

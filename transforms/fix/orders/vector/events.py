@@ -29,7 +29,7 @@ from fixfeed.transforms.fix.orders.events import (
 )
 from fixfeed.transforms.fix.orders.midnight import DAY, SKEW, Ask, Told, early, is_answer
 
-__all__ = ["Events", "Flags", "Ints", "flags"]
+__all__ = ["Events", "Flags", "Ints", "flags", "is_in"]
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -151,7 +151,7 @@ class Events:
             self[name].fill_null("").dictionary_encode()
             for name in ("sender_comp_id", "target_comp_id")
         )
-        reporting = flags(pc.is_in(self["msg_type"], pa.array(sorted(REPORTS))))
+        reporting = is_in(self["msg_type"], REPORTS)
         several = len(targets.dictionary)
         sender_of = senders.indices.to_numpy().astype(np.int64)
         ends = (sender_of * several + targets.indices.to_numpy()) * 2 + reporting
@@ -176,13 +176,20 @@ class Events:
                 found[event], there[event] = first, True
         return found, np.where(there, found // DAY, -1)
 
+    @cached_property
+    def copied(self) -> Flags:
+        """Which events say that they may have been sent before (`orders.events.is_copy`)."""
+        found = self.poss_dup.copy()
+        found[[event for event, more in self.more.items() if more.get("PossResend") == "Y"]] = True
+        return found
+
     def _early(self) -> list[int]:
         """Return the events that count for the next day (`midnight`)."""
         late = (self.day >= 0) & (self.time >= self.day * DAY + (DAY - SKEW)) & ~self.drop_copied
         late[: len(self.divided)] &= ~self.divided
         if not late.any():
             return []
-        asking = flags(pc.is_in(self["msg_type"], pa.array(sorted(ASKING))))
+        asking = is_in(self["msg_type"], ASKING)
         told = []
         for event, kind, one, original, exec_type, status in self._listed(
             late & ~asking, "msg_type", "cl_ord_id", "orig_cl_ord_id", "exec_type", "ord_status"
@@ -194,15 +201,14 @@ class Events:
                 key = int(self.pair[event]), one
                 answers = is_answer(kind, exec_type or status, one, original)
                 told.append(Told(event, key, int(self.time[event]), answers))
-        known = pa.array(sorted({one.key[1] for one in told}), pa.string())
-        asking &= flags(pc.is_in(self["cl_ord_id"], known)) & (self.day >= 0) & ~self.drop_copied
+        known = frozenset(one.key[1] for one in told)
+        asking &= is_in(self["cl_ord_id"], known) & (self.day >= 0)
+        asking &= ~self.drop_copied & ~self.copied
         asking[: len(self.divided)] &= ~self.divided
         asks = [
             Ask((int(self.pair[event]), one), int(self.time[event]))
             for event, one, original in self._listed(asking, "cl_ord_id", "orig_cl_ord_id")
             if one != original
-            and not self.poss_dup[event]
-            and self.more.get(event, {}).get("PossResend") != "Y"
         ]
         return early(told, asks)
 
@@ -217,3 +223,8 @@ def flags(column: pa.BooleanArray) -> Flags:
     """Return where a column is true."""
     found: Flags = column.fill_null(False).to_numpy(zero_copy_only=False)
     return found.copy()
+
+
+def is_in(column: pa.Array, values: frozenset[str] | tuple[str, ...]) -> Flags:
+    """Return where a column has one of the values."""
+    return flags(pc.is_in(column, pa.array(sorted(values), pa.string())))

@@ -15,7 +15,7 @@ from fixfeed.transforms.fix.orders.ids import (
     Id,
     last_resort,
 )
-from fixfeed.transforms.fix.orders.vector.events import Events, Ints, flags
+from fixfeed.transforms.fix.orders.vector.events import Events, Ints, flags, is_in
 
 __all__ = ["KINDS", "Ids", "Spans", "first_and_last", "ids_of", "numbered", "spans"]
 
@@ -53,7 +53,7 @@ def ids_of(events: Events) -> Ids:
     coded = pa.concat_arrays(columns).dictionary_encode()
     texts = coded.dictionary
     upper = pc.utf8_upper(texts)
-    is_id = ~flags(pc.is_in(upper, pa.array(sorted(NO_ID))))
+    is_id = ~is_in(upper, NO_ID)
     codes = coded.indices.fill_null(-1).to_numpy().astype(np.int64).reshape(3, -1)
     tie = (codes >= 0) & is_id[codes] if len(texts) else codes >= 0
     tie[1] &= codes[1] != codes[0]

@@ -3,16 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.fix.orders.events import ASKING, NEW
 from fixfeed.transforms.fix.orders.ids import CL_ORD_ID
 from fixfeed.transforms.fix.orders.openings import ABOUT, CANCELLED, FRESH
-from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags
+from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.orders.vector.ids import KINDS, Ids
 
-__all__ = ["Nodes", "Openings", "is_in", "openings"]
+__all__ = ["Nodes", "Openings", "openings"]
 
 
 class Nodes(NamedTuple):
@@ -58,7 +57,7 @@ def openings(events: Events, ids: Ids, nodes: Nodes, before: Ints) -> Openings:
     cl_ord_id = events["cl_ord_id"]
     asking = pc.not_equal(cl_ord_id, events["orig_cl_ord_id"]).fill_null(True)
     asking = flags(pc.and_(asking, cl_ord_id.is_valid()))
-    asking &= is_in(events["msg_type"], ASKING) & ~copies(events)
+    asking &= is_in(events["msg_type"], ASKING) & ~events.copied
     # Its ClOrdID is its first id; it is so of last resort as well.
     kind = np.where(ids.first >= 0, ids.kind[ids.first], -1) if len(ids.kind) else ids.first
     asking &= (own >= 0) & (kind == KINDS.index(CL_ORD_ID))
@@ -111,7 +110,7 @@ def _going_on(events: Events, nodes: Nodes, opened: Flags, before: Ints) -> Flag
     ]
     known = np.isin(wanted, np.concatenate(with_order))
     pairs = first * many + order
-    fresh = pairs[at[(_says(events, FRESH) & ~copies(events))[at]]]
+    fresh = pairs[at[(_says(events, FRESH) & ~events.copied)[at]]]
     found[at] = known & ~np.isin(pairs[at], fresh)
     return found
 
@@ -133,15 +132,3 @@ def _says(events: Events, letters: frozenset[str]) -> Flags:
     transaction = events["exec_trans_type"]
     plain = flags(pc.or_(transaction.is_null(), pc.equal(transaction, "0").fill_null(False)))
     return said & plain & is_in(events["msg_type"], ("8",))
-
-
-def copies(events: Events) -> Flags:
-    """Return which events say that they may have been sent before."""
-    again = events.poss_dup.copy()
-    again[[event for event, more in events.more.items() if more.get("PossResend") == "Y"]] = True
-    return again
-
-
-def is_in(column: pa.Array, values: frozenset[str] | tuple[str, ...]) -> Flags:
-    """Return where a column has one of the values."""
-    return flags(pc.is_in(column, pa.array(sorted(values), pa.string())))

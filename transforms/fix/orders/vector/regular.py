@@ -23,8 +23,7 @@ import pyarrow.compute as pc
 
 from fixfeed.transforms.fix.orders.fills import NO_EXEC_ID
 from fixfeed.transforms.fix.orders.life import DUPLICATE, ENDED, TERMS
-from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags
-from fixfeed.transforms.fix.orders.vector.openings import is_in
+from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.orders.vector.sequence import LARGE, Lines
 from fixfeed.transforms.fix.orders.vector.steps import REGULAR, Steps, is_one
 

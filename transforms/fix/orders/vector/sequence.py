@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from fixfeed.transforms.fix.orders.events import MSG_TYPES
 from fixfeed.transforms.fix.orders.numbers import halves
 from fixfeed.transforms.fix.orders.sequence import REPORTS
-from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags
-from fixfeed.transforms.fix.orders.vector.openings import is_in
+from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.schema import TIME
 
 __all__ = ["LARGE", "Lines"]
