@@ -51,8 +51,7 @@ class Sink:
     `alone` means that one process writes. `keep_open` means that its ledger is read from its
     beginning when it is opened, so whoever asks it often keeps it. `partition_by` are the names
     that sort its files into folders, if it has any. `remembers` is false if its ledger does not
-    know what it has.
-    `is_database` means that its ledger is a `Store`, with derived tables.
+    know what it has. `is_database` means that its ledger is a `Store`, with derived tables.
     """
 
     name: str
@@ -116,7 +115,7 @@ def _parquet(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
     if not place or place.startswith("//"):
         raise UnknownPlace(
             f"{redact(uri)!r} names no folder: write parquet:lake/, parquet:/data/lake or "
-            f"parquet:s3://bucket/lake/"
+            "parquet:s3://bucket/lake/"
             f"{_meant('parquet:', place)}"
         )
     try:

@@ -148,16 +148,14 @@ class Objects:
         with self._said(place):
             obstore.put(self._store, place, content, use_multipart=parts)
 
-    def copy(self, place: str, target: str) -> bool:
-        """Copy an object, whatever was at the target; return false if it is not there."""
+    def copy(self, place: str, target: str) -> None:
+        """Copy an object, if it is there, whatever was at the target."""
         obstore = self._library()
         with self._said(place):
             try:
                 obstore.copy(self._store, place, target)
             except FileNotFoundError as error:
                 self._check_bucket(error)
-                return False
-        return True
 
     def delete(self, places: Iterable[str]) -> None:
         """Delete objects, those that are there."""
