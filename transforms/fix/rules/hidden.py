@@ -40,7 +40,7 @@ def check_rule(rule: Rule, masking: Masking, own_names: Mapping[int, str] = _NO_
             raise RuleError(
                 f"the rule {rule.text!r} asks for {operand.name}, and {_said(tags[0], masking)}: "
                 "rules see what is stored, so this one would guess; "
-                f"{_remedy(tags[0], masking, own_names)} or leave the rule out"
+                f"{_remedy(tags[0], own_names)} or leave the rule out"
             )
     return rule
 
@@ -54,7 +54,7 @@ def hidden_from_lookup(
         return None
     return (
         f"the lookup {path} is joined on {column}, and {_said(tags[0], masking)}: lookups see what "
-        f"is stored, so this one would find nothing; {_remedy(tags[0], masking, own_names)} or "
+        f"is stored, so this one would find nothing; {_remedy(tags[0], own_names)} or "
         "join on another column"
     )
 
@@ -109,9 +109,9 @@ def _said(tag: int, masking: Masking) -> str:
     return f"the values of {tag} are {done}{where}"
 
 
-def _remedy(tag: int, masking: Masking, own_names: Mapping[int, str]) -> str:
-    field = merged().fields.get(tag)
-    name = field.name if field else own_names.get(tag, str(tag))
+def _remedy(tag: int, own_names: Mapping[int, str]) -> str:
     if tag in SECRETS or tag == RAW_DATA:
-        return f"keep them (--mask {name}=keep)"
-    return f"leave out --mask {name}={masking.how[tag]}"
+        # By number: after a name such as Password the word would be taken for one, and not shown.
+        return f"keep them (--mask {tag}=keep)"
+    field = merged().fields.get(tag)
+    return f"leave {field.name if field else own_names.get(tag, str(tag))} out of --mask"
