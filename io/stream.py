@@ -28,7 +28,7 @@ from fixfeed.io.ledger.ledger import Stretch
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import TICK, Block
 
-__all__ = ["Feed", "ReadFromFeed", "Stored"]
+__all__ = ["Feed", "ReadFromFeed", "Remembered", "Stored"]
 
 _WAIT = 0.1  # seconds without a block after which the sinks may look at the clock
 _BUNDLE = 300.0  # seconds; at the end of a bundle all is committed, and Beam keeps 20 kB of it
@@ -36,24 +36,26 @@ _TOGETHER = 64 << 10  # bytes of blocks that are read in one go
 _MANY = 1 << 40  # records in a bundle: time ends it
 
 
-class Stored(Protocol):
+class Remembered(Protocol):
     """What the ledgers of all sinks have of sources."""
 
-    def done(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
-        """Register the sources with all ledgers; return the stretches, by key, that each has.
+    def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
+        """Return the stretches, by key of the source, that each ledger has; register none.
 
         It waits while a ledger cannot be read, and raises `SinkFailed` once the run is to stop.
-        """
-
-    def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
-        """Return the same of those that are stored, and register none.
-
-        Sinks that remember nothing, as standard output, do not count here, nor in `done`.
+        Sinks that remember nothing, as standard output, do not count.
         """
 
     @property
     def remember(self) -> bool:
         """Whether any sink remembers what it has."""
+
+
+class Stored(Remembered, Protocol):
+    """The same, of ledgers that sources are registered with."""
+
+    def done(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
+        """Register the sources with all ledgers; return what `stored` returns."""
 
 
 class Feed(Protocol):

@@ -17,6 +17,7 @@ from fixfeed.io.files.ranges import Range
 from fixfeed.io.files.remote import set_options
 from fixfeed.io.jsonl.ledger import JsonlLedger
 from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, SinkError, gaps
+from fixfeed.pipelines.dry_run_topics import partitions_of, show_topics, standing_of
 from fixfeed.pipelines.endings import DONE, UNREAD, USAGE
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
@@ -52,7 +53,7 @@ def run(job: Job) -> int:
         unreadable += not_there
     found = _described(job, files, unreadable)
     ready = all(state["ready"] for state in found["sinks"].values())
-    found["exit_code"] = USAGE if not ready else UNREAD if unreadable else DONE
+    found["exit_code"] = USAGE if not ready else UNREAD if found["unreadable"] else DONE
     return job.ending.tell(found, _show, found["exit_code"])
 
 
@@ -62,6 +63,12 @@ def _described(job: Job, files: Sequence[File], unreadable: Sequence[Unreadable]
     with ExitStack() as opened:
         states, ledgers = _tried(sinks, opened)
         plans, stored = _looked_up(settings, files, ledgers, states, rules)
+        remembering = {
+            sink.name: ledgers[sink.name]
+            for sink in sinks
+            if sink.remembers and sink.name in ledgers
+        }
+        standing = standing_of(job.sources, remembering, rules.digest)
     found = [
         _file(file) | {"sinks": {name: by_file[file.name] for name, by_file in stored.items()}}
         for file in files
@@ -75,8 +82,9 @@ def _described(job: Job, files: Sequence[File], unreadable: Sequence[Unreadable]
                 many.append(warning_of(sink.name, sink.partition_by, count))
     return {
         "files": found,
-        "warnings": many,
-        "unreadable": [f"{one.path}: {one.reason}" for one in unreadable],
+        "partitions": partitions_of(standing),
+        "warnings": [*standing.waited, *many],
+        "unreadable": [f"{one.path}: {one.reason}" for one in [*unreadable, *standing.unreadable]],
         "standard_input": STANDARD_INPUT in settings.input,
         "sinks": states,
         "rules": _rules(settings, rules),
@@ -241,6 +249,7 @@ def _show_input(found: Mapping[str, Any], tell: Callable[[str], None]) -> None:
         for name, one in file["sinks"].items():
             other = ", stored under other rules" if one.get("other_rules") else ""
             tell(f"    {name}: {_STATES[one['state']].format(one['bytes'])}{other}")
+    show_topics(found["partitions"], tell)
     if found["standard_input"]:
         tell("  - (standard input, which a dry run leaves alone)")
     for text in found["unreadable"]:

@@ -1,11 +1,11 @@
 """Topics of Kafka as input."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fixfeed.io.files.find import Unreadable
 from fixfeed.io.kafka.address import read_uri
-from fixfeed.io.stream import Feed, Stored
-from fixfeed.pipelines.source import Found, Named, Reading, Source
+from fixfeed.io.stream import Feed, Remembered, Stored
+from fixfeed.pipelines.source import Named, Reading, Source, Standing
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.transforms.protocol import Protocol
 
@@ -25,9 +25,10 @@ def kafka_source(named: Sequence[Named]) -> Source:
     text, properties = named[0].text, named[0].given.get("kafka-property", ())
     try:
         from fixfeed.io.kafka.beginning import EARLIEST, read_from
-        from fixfeed.io.kafka.client import Cluster, KafkaTrouble
+        from fixfeed.io.kafka.client import KafkaTrouble
         from fixfeed.io.kafka.looking import patterns_of
         from fixfeed.io.kafka.sharded import TopicsElsewhere
+        from fixfeed.io.kafka.standing import standings
         from fixfeed.io.kafka.topics import OURS, KafkaTopics
     except ModuleNotFoundError as error:
         raise UnknownPlace(str(error)) from error
@@ -38,17 +39,20 @@ def kafka_source(named: Sequence[Named]) -> Source:
     except ValueError as error:
         raise UnknownPlace(str(error)) from error
 
-    def look(_protocol: Protocol) -> Found:
-        try:
-            cluster = Cluster(address)
-            cluster.identity()  # if nobody can be asked, it says why, and sooner
-            topics = cluster.topics([one for one in address.topics if not one.startswith("^")])
-        except KafkaTrouble as trouble:
-            wrong = [trouble]
-        else:
-            wrong = [one for one in topics.values() if isinstance(one, KafkaTrouble)]
+    def standing(everywhere: Remembered, sinks: Mapping[str, Remembered]) -> Standing:
         place = address.shown
-        return [], [Unreadable(place, str(one).removeprefix(f"{place}: ")) for one in wrong]
+        try:
+            partitions, wrong = standings(address, everywhere, sinks)
+        except KafkaTrouble as trouble:
+            partitions, wrong = [], [trouble]
+        there = {one.topic for one in partitions}
+        waited = [
+            f"{place}: no topic matches {pattern.pattern} yet"
+            for pattern in patterns_of(address.topics)
+            if not wrong and not any(pattern.fullmatch(topic) for topic in there)
+        ]
+        unreadable = [Unreadable(place, str(one).removeprefix(f"{place}: ")) for one in wrong]
+        return Standing(partitions, waited, unreadable)
 
     def stream(reading: Reading) -> Feed:
         try:
@@ -67,4 +71,10 @@ def kafka_source(named: Sequence[Named]) -> Source:
     def elsewhere(protocol: Protocol, stored: Stored, longest: int) -> TopicsElsewhere:
         return TopicsElsewhere(address, protocol, stored, longest)
 
-    return Source(look, lambda protocol, _folder, _stop: look(protocol), stream, elsewhere)
+    return Source(
+        lambda _protocol: ([], []),
+        lambda _protocol, _folder, _stop: ([], []),
+        stream,
+        elsewhere,
+        standing,
+    )

@@ -8,14 +8,25 @@ from typing import Any, NamedTuple
 
 from fixfeed.io.files.find import File, Unreadable
 from fixfeed.io.files.following import Register
-from fixfeed.io.stream import Feed, Stored
+from fixfeed.io.stream import Feed, Remembered, Stored
 from fixfeed.pipelines.option import Option
 from fixfeed.transforms.protocol import Protocol
 
 if typing.TYPE_CHECKING:  # it needs the library of Kafka
     from fixfeed.io.kafka.sharded import TopicsElsewhere
+    from fixfeed.io.kafka.standing import PartitionStanding
 
-__all__ = ["Elsewhere", "Found", "Ledgers", "Named", "Reading", "Source", "SourceKind", "Stream"]
+__all__ = [
+    "Elsewhere",
+    "Found",
+    "Ledgers",
+    "Named",
+    "Reading",
+    "Source",
+    "SourceKind",
+    "Standing",
+    "Stream",
+]
 
 Found = tuple[list[File], list[Unreadable]]
 """The files to read, and those that cannot be read."""
@@ -55,6 +66,14 @@ Elsewhere = Callable[[Protocol, Stored, int], "TopicsElsewhere"]
 """Makes what workers of a cluster read a stream by."""
 
 
+class Standing(NamedTuple):
+    """How topics stand: their partitions, what is waited for, and what cannot be read."""
+
+    partitions: Sequence["PartitionStanding"]
+    waited: Sequence[str]
+    unreadable: Sequence[Unreadable]
+
+
 class Named(NamedTuple):
     """A source as --input names it: its text without parameters, and their values by word.
 
@@ -75,13 +94,16 @@ class Source:
 
     A source without end is a `stream`: `stream(reading)` gives what comes, and `find` is not used.
     One that workers of a cluster can read by themselves has `elsewhere(protocol, stored, longest)`
-    too, for so many bytes of a message at most.
+    too, for so many bytes of a message at most. One of topics has `standing(everywhere, sinks)`:
+    given what all sinks have, and what each has by name, it tells how its topics stand, and changes
+    nothing.
     """
 
     look: Callable[[Protocol], Found]
     find: Callable[[Protocol, Path, Callable[[], bool]], Found]
     stream: Stream | None = None
     elsewhere: Elsewhere | None = None
+    standing: Callable[[Remembered, Mapping[str, Remembered]], Standing] | None = None
 
 
 @dataclass(frozen=True)

@@ -135,27 +135,16 @@ class Assignment:
         for topic in {one.topic for one in new}:
             self._beginning.refresh(topic)
         ends = {one: self._beginning.watermarks(one.topic, one.number) for one in new}
-        starts = self._beginning.after_stored(ends)
-        begun = {one.topic for one in starts}
-        at: dict[PartitionId, int] = {}
-        fresh = set()
-        for one in new:
-            low, high = ends[one]
-            if one in starts:
-                at[one] = starts[one]
-            elif at_start and one.topic not in begun:
-                at[one] = self._beginning.as_said(one, low, high)
-                fresh.add(one)
-            else:
-                at[one] = low
+        starts = self._beginning.starts(ends, at_start=at_start)
         # Nothing asks the brokers from here on, so all are taken or none.
         assigned = []
         for one in new:
-            partition = Partition(one, self._protocol, at=at[one], longest=self._longest)
-            reading = self._assigned[one.topic, one.number] = Assigned(partition, at[one])
+            at, said = starts[one]
+            partition = Partition(one, self._protocol, at=at, longest=self._longest)
+            reading = self._assigned[one.topic, one.number] = Assigned(partition, at)
             assigned.append(reading)
-            if one in fresh and self._beginning.says != EARLIEST:
-                self._wait(reading, partition.left_out(at[one]))
+            if said and self._beginning.says != EARLIEST:
+                self._wait(reading, partition.left_out(at))
         self._assign(assigned)
 
     def failed(self, key: tuple[str, int], error: KafkaError) -> None:

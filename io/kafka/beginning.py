@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.client import (
@@ -14,9 +14,9 @@ from fixfeed.io.kafka.client import (
     reason_of,
 )
 from fixfeed.io.kafka.records import PartitionId
-from fixfeed.io.stream import Stored
+from fixfeed.io.stream import Remembered
 
-__all__ = ["EARLIEST", "LATEST", "Beginning", "read_from"]
+__all__ = ["EARLIEST", "LATEST", "Beginning", "Start", "read_from"]
 
 EARLIEST, LATEST = "earliest", "latest"
 _ANSWER = 8.0  # seconds that a broker may take to answer
@@ -46,20 +46,47 @@ def read_from(text: str) -> str | int:
     return max(0, int(moment.timestamp() * 1000))  # less means something else to brokers
 
 
+class Start(NamedTuple):
+    """Where the reading of a partition begins; `said` if `from` says so, not what is stored."""
+
+    offset: int
+    said: bool
+
+
 class Beginning:
     """Finds where partitions are read from. Each question is answered within eight seconds.
 
     Its methods raise `KafkaTrouble` if it is not.
     """
 
-    def __init__(self, address: Address, consumer: Consumer, stored: Stored):
+    def __init__(self, address: Address, consumer: Consumer, stored: Remembered):
         """`from` of the address says where reading begins in what no sink has anything of."""
         self._address = address
         self._consumer = consumer
         self._stored = stored
         self.says = read_from(address.own.get("from", EARLIEST))
 
-    def after_stored(self, ends: Mapping[PartitionId, tuple[int, int]]) -> dict[PartitionId, int]:
+    def starts(
+        self, ends: Mapping[PartitionId, tuple[int, int]], *, at_start: bool
+    ) -> dict[PartitionId, Start]:
+        """Return where the reading of partitions begins, given the first offset and end of each.
+
+        After what is stored of it. Where nothing is stored of a topic, `from` decides, for what is
+        there `at_start` of a run; any other partition was added, and is read from its first record.
+        """
+        stored = self._after_stored(ends)
+        begun = {one.topic for one in stored}
+        starts = {}
+        for one, (low, high) in ends.items():
+            if one in stored:
+                starts[one] = Start(stored[one], said=False)
+            elif at_start and one.topic not in begun:
+                starts[one] = Start(self._as_said(one, low, high), said=True)
+            else:
+                starts[one] = Start(low, said=False)
+        return starts
+
+    def _after_stored(self, ends: Mapping[PartitionId, tuple[int, int]]) -> dict[PartitionId, int]:
         """Return up to where what is stored of each partition goes, from its first record on."""
         if not self._stored.remember:
             return self._group_offsets(ends)
@@ -95,7 +122,7 @@ class Beginning:
                 lasting=True,
             )
 
-    def as_said(self, one: PartitionId, low: int, high: int) -> int:
+    def _as_said(self, one: PartitionId, low: int, high: int) -> int:
         """Return where reading begins as `from` says; the partition has `low` to before `high`."""
         if self.says == EARLIEST:
             return low

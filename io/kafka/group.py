@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaException, TopicPartition
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.stream import Stored
 
-__all__ = ["Group"]
+__all__ = ["Group", "group_of"]
 
 _COMMIT = 5.0  # seconds between two commits of the group's offsets
 _LAST = 2.0  # seconds that the last commit of a run may take
@@ -27,6 +28,11 @@ _PASSING = (
 
 librdkafka does not call them retriable.
 """
+
+
+def group_of(address: Address) -> str:
+    """Return the name of the group that is told what is stored: that of the URI, or `fixfeed`."""
+    return address.own.get("group", "fixfeed")
 
 
 class Group:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble, Topic
 
-__all__ = ["Looking", "Topics", "in_background", "patterns_of"]
+__all__ = ["Looking", "Topics", "in_background", "patterns_of", "topics_now"]
 
 T = TypeVar("T")
 Topics = dict[str, Topic | KafkaTrouble]
@@ -35,6 +35,18 @@ def patterns_of(topics: Iterable[str]) -> list[re.Pattern[str]]:
     return patterns
 
 
+def topics_now(brokers: Cluster, address: Address) -> Topics:
+    """Return the topics that an address names, and those that its patterns match now.
+
+    Raises `KafkaTrouble` if brokers do not answer.
+    """
+    names = [one for one in address.topics if not one.startswith("^")]
+    patterns = patterns_of(address.topics)
+    if patterns:
+        names += [one for one in brokers.names() if any(p.fullmatch(one) for p in patterns)]
+    return brokers.topics(dict.fromkeys(names)) if names else {}
+
+
 class Looking:
     """Looks at topics in threads of its own, so that brokers that are away hold up nothing.
 
@@ -44,8 +56,7 @@ class Looking:
     def __init__(self, address: Address):
         """Nothing is asked yet. Raises `KafkaTrouble` for a property that is wrong."""
         self.cluster = ""
-        self._names = [one for one in address.topics if not one.startswith("^")]
-        self._patterns = patterns_of(address.topics)
+        self._address = address
         self._brokers = Cluster(address)
         self._look: Future[Topics] | None = None
         self._while_away = False
@@ -109,12 +120,7 @@ class Looking:
 
     def _topics(self) -> Topics:
         self.cluster = self.cluster or self._brokers.identity(_PATIENCE)
-        names = list(self._names)
-        if self._patterns:
-            for name in self._brokers.names():
-                if any(one.fullmatch(name) for one in self._patterns):
-                    names.append(name)
-        return self._brokers.topics(dict.fromkeys(names)) if names else {}
+        return topics_now(self._brokers, self._address)
 
 
 def in_background(work: Callable[[], T]) -> Future[T]:

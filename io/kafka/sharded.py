@@ -24,7 +24,7 @@ from apache_beam.transforms.core import RestrictionProvider
 
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble, Topic
-from fixfeed.io.kafka.looking import patterns_of
+from fixfeed.io.kafka.looking import topics_now
 from fixfeed.io.kafka.topics import KafkaTopics
 from fixfeed.io.stream import Stored
 from fixfeed.transforms.batch import Block
@@ -48,12 +48,7 @@ class TopicsElsewhere:
 
     def partitions(self) -> int:
         """Return how many partitions there are now. Raises `KafkaTrouble`."""
-        names = [one for one in self.address.topics if not one.startswith("^")]
-        patterns = patterns_of(self.address.topics)
-        brokers = Cluster(self.address)
-        if patterns:
-            names += [one for one in brokers.names() if any(p.fullmatch(one) for p in patterns)]
-        found = brokers.topics(dict.fromkeys(names)).values() if names else ()
+        found = topics_now(Cluster(self.address), self.address).values()
         for one in found:
             if isinstance(one, KafkaTrouble):
                 raise one

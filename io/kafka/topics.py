@@ -28,7 +28,7 @@ from fixfeed.io.kafka.client import (
     is_lasting,
     reason_of,
 )
-from fixfeed.io.kafka.group import Group
+from fixfeed.io.kafka.group import Group, group_of
 from fixfeed.io.kafka.looking import Looking, Topics, in_background
 from fixfeed.io.kafka.records import Records
 from fixfeed.io.kafka.troubles import Troubles
@@ -48,7 +48,6 @@ OURS: Mapping[str, str] = {
 }
 """The properties that this source sets itself, and what to do instead."""
 
-_GROUP = "fixfeed"
 _MANY = 10_000  # records that are taken at once
 _CLOSE = 1.0  # seconds that closing may take: a commit may wait for brokers that are away
 
@@ -98,9 +97,7 @@ class KafkaTopics:
         self.ended = not self._looking.until_answered(_check, self._troubles.away, stop)
         # Not before: a client that was made earlier would tell now that no broker answered.
         self._assigned: dict[tuple[str, int], Assigned] = {}
-        self._group = Group(
-            address.own.get("group", _GROUP), self._assigned, stored, self._troubles.about
-        )
+        self._group = Group(group_of(address), self._assigned, stored, self._troubles.about)
         self._consumer: Consumer = consumer_of(
             address,
             {

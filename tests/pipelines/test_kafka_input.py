@@ -254,3 +254,47 @@ def test_a_dry_run_tells_of_a_topic_that_is_not_there(kafka, tmp_path, capsys):
     assert main(words) == 3
     (told,) = json.loads(capsys.readouterr().out)["unreadable"]
     assert told.startswith(f"{uri}: there is no topic ")
+
+
+def told_by_a_dry_run(capsys, *words):
+    code = main([*words, "--dry-run", "--json"])
+    out, err = capsys.readouterr()
+    assert err == ""
+    return code, json.loads(out)
+
+
+def test_a_dry_run_tells_what_is_in_topics_what_sinks_have_and_where_reading_begins(
+    kafka, tmp_path, capsys
+):
+    topic = kafka.topic()
+    send(kafka, topic, message(1), message(2))
+    uri = f"kafka://{kafka.plain}/{topic},^{topic}-more.*"
+    old, new = (f"sqlite:///{tmp_path}/{name}.db" for name in ("old", "new"))
+    assert fixfeed("--input", uri, "--output", old, "--for", "4s", cwd=tmp_path).returncode == 0
+    send(kafka, topic, message(3))
+    outputs = ("--output", old, "--output", new)
+
+    code, found = told_by_a_dry_run(capsys, "--input", uri, "--output", old)
+    partition = {"topic": topic, "partition": 0, "first_offset": 0, "end_offset": 3}
+    has_two = {old: {"offsets": 2}}
+    assert (code, found["partitions"]) == (0, [partition | {"begins_at": 2, "sinks": has_two}])
+    assert found["warnings"] == [
+        f"kafka://{kafka.plain}/{topic},^{topic}-more.*: no topic matches ^{topic}-more.* yet"
+    ]
+    code, found = told_by_a_dry_run(capsys, "--input", uri, *outputs)
+    sinks = has_two | {new: {"offsets": 0}}
+    assert found["partitions"] == [partition | {"begins_at": 0, "sinks": sinks}]
+    assert not (tmp_path / "new.db").exists()
+    code, found = told_by_a_dry_run(capsys, "--input", f"{uri}?from=latest", "--output", new)
+    assert [one["begins_at"] for one in found["partitions"]] == [2]  # where the group was told
+    code, found = told_by_a_dry_run(capsys, "--input", uri, "--output", "jsonl:-")
+    assert found["partitions"] == [partition | {"begins_at": 2, "sinks": {}}]
+
+    assert main(["--input", uri, *outputs, "--dry-run"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[1:5] == [
+        f"  topic {topic} (1 partition, 3 offsets to read)",
+        "    partition 0: offsets 0 to 3, from 0 on",
+        f"    {old}: has 2 of the 3 offsets that are there",
+        f"    {new}: has 0 of the 3 offsets that are there",
+    ]

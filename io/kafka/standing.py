@@ -1,0 +1,84 @@
+"""How topics stand: which records brokers have, and which of them sinks have."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fixfeed.io.kafka.address import Address
+from fixfeed.io.kafka.beginning import Beginning
+from fixfeed.io.kafka.client import Cluster, KafkaTrouble, consumer_of
+from fixfeed.io.kafka.group import group_of
+from fixfeed.io.kafka.looking import topics_now
+from fixfeed.io.kafka.records import PartitionId
+from fixfeed.io.stream import Remembered
+
+__all__ = ["PartitionStanding", "standings"]
+
+
+@dataclass(frozen=True)
+class PartitionStanding:
+    """A partition as it stands now.
+
+    Brokers have the offsets from `first` to before `end`; with transactions and compaction there
+    are fewer records than that. Reading begins at `begins`, and `stored` is how many of the offsets
+    that are there each sink has, by its name.
+    """
+
+    topic: str
+    number: int
+    first: int
+    end: int
+    begins: int
+    stored: Mapping[str, int]
+
+
+def standings(
+    address: Address, everywhere: Remembered, sinks: Mapping[str, Remembered]
+) -> tuple[list[PartitionStanding], list[KafkaTrouble]]:
+    """Return how the partitions stand that a reader would read now, and what is wrong with topics.
+
+    `everywhere` is what all sinks have, which says where reading begins, and `sinks` what each has,
+    by name. Where none remembers, the group is asked. Nothing is changed anywhere. Raises
+    `KafkaTrouble` if brokers do not answer.
+    """
+    brokers = Cluster(address)
+    cluster = brokers.identity()  # if nobody can be asked, it says why, and sooner
+    troubles, partitions = [], []
+    for name, found in topics_now(brokers, address).items():
+        if isinstance(found, KafkaTrouble):
+            troubles.append(found)
+            continue
+        for number in range(found.partitions):
+            if number in found.leaderless:
+                troubles.append(
+                    KafkaTrouble(f"{address.shown}: no broker leads partition {number} of {name}")
+                )
+            else:
+                partitions.append(PartitionId(cluster, found.topic_id, name, number))
+    if not partitions:
+        return [], troubles
+    consumer = consumer_of(address, {"group.id": group_of(address), "enable.auto.commit": False})
+    try:
+        beginning = Beginning(address, consumer, everywhere)
+        ends = {one: beginning.watermarks(one.topic, one.number) for one in partitions}
+        starts = beginning.starts(ends, at_start=True)
+    finally:
+        consumer.close()
+    return [
+        PartitionStanding(
+            one.topic,
+            one.number,
+            *ends[one],
+            starts[one].offset,
+            {name: _stored(one, *ends[one], stored) for name, stored in sinks.items()},
+        )
+        for one in partitions
+    ], troubles
+
+
+def _stored(partition: PartitionId, first: int, end: int, stored: Remembered) -> int:
+    """Return how many of the offsets from `first` to before `end` are stored."""
+    ranges: Sequence[tuple[int, int]] = ()
+    if first < end:
+        asked = stored.stored(partition.sources(first, end))
+        ranges = partition.done(first, end, asked)
+    return sum(max(0, min(stop, end) - max(start, first)) for start, stop in ranges)

@@ -1,0 +1,61 @@
+"""The part of a dry run that is about topics: what is there, and what sinks have of it."""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from fixfeed.io.ledger.ledger import Ledger
+from fixfeed.pipelines.looked_up import LookedUp
+from fixfeed.pipelines.source import Source, Standing
+
+__all__ = ["partitions_of", "show_topics", "standing_of"]
+
+
+def standing_of(
+    sources: Iterable[Source], ledgers: Mapping[str, Ledger | None], rules: str
+) -> Standing:
+    """Return how the topics of sources stand.
+
+    `ledgers` are those of the sinks that remember what they have, by name, None for new ones.
+    """
+    everywhere = LookedUp(list(ledgers.values()), rules)
+    sinks = {name: LookedUp([ledger], rules) for name, ledger in ledgers.items()}
+    told = [
+        source.standing(everywhere, sinks) for source in sources if source.standing is not None
+    ]
+    return Standing(
+        [one for each in told for one in each.partitions],
+        [one for each in told for one in each.waited],
+        [one for each in told for one in each.unreadable],
+    )
+
+
+def partitions_of(standing: Standing) -> list[dict[str, Any]]:
+    """Return the partitions as objects for JSON, in the order of their topics."""
+    return [
+        {
+            "topic": one.topic,
+            "partition": one.number,
+            "first_offset": one.first,
+            "end_offset": one.end,
+            "begins_at": one.begins,
+            "sinks": {name: {"offsets": count} for name, count in one.stored.items()},
+        }
+        for one in standing.partitions
+    ]
+
+
+def show_topics(partitions: Sequence[Mapping[str, Any]], tell: Callable[[str], None]) -> None:
+    """Tell people of partitions that `partitions_of` returned."""
+    for topic, group in itertools.groupby(partitions, lambda one: one["topic"]):
+        some = list(group)
+        left = sum(max(0, one["end_offset"] - one["begins_at"]) for one in some)
+        count = f"{len(some):,} partition{'' if len(some) == 1 else 's'}"
+        tell(f"  topic {topic} ({count}, {left:,} offsets to read)")
+        for one in some:
+            there = f"offsets {one['first_offset']:,} to {one['end_offset']:,}"
+            tell(f"    partition {one['partition']}: {there}, from {one['begins_at']:,} on")
+        there = sum(one["end_offset"] - one["first_offset"] for one in some)
+        for name in some[0]["sinks"]:
+            has = sum(one["sinks"][name]["offsets"] for one in some)
+            tell(f"    {name}: has {has:,} of the {there:,} offsets that are there")
