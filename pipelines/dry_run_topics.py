@@ -20,9 +20,7 @@ def standing_of(
     """
     everywhere = LookedUp(list(ledgers.values()), rules)
     sinks = {name: LookedUp([ledger], rules) for name, ledger in ledgers.items()}
-    told = [
-        source.standing(everywhere, sinks) for source in sources if source.standing is not None
-    ]
+    told = [source.standing(everywhere, sinks) for source in sources if source.standing is not None]
     return Standing(
         [one for each in told for one in each.partitions],
         [one for each in told for one in each.waited],
