@@ -10,14 +10,15 @@ class Assigned:
     """A partition that is read. All sinks have what is before `stored`; `told` was committed.
 
     What is before `handed` was handed to the run: of the blocks that are made (`Partition.given`),
-    some may still wait.
+    some may still wait. The consumer has given all before `seen_end`, also records at the end that
+    are no messages.
     """
 
     def __init__(self, partition: Partition, at: int):
         """`at` is the offset at which reading begins."""
         self.partition = partition
         self.begin = self.stored = self.handed = at
-        self.told = -1
+        self.told = self.seen_end = -1
 
     @property
     def topic(self) -> str:

@@ -13,7 +13,9 @@ from fixfeed.io.kafka.client import (
     TopicPartition,
     reason_of,
 )
+from fixfeed.io.kafka.marks import is_of, mark_of, marked
 from fixfeed.io.kafka.records import PartitionId
+from fixfeed.io.ledger.source import Source
 from fixfeed.io.stream import Remembered
 
 __all__ = ["EARLIEST", "LATEST", "Beginning", "Start", "read_from"]
@@ -59,11 +61,17 @@ class Beginning:
     Its methods raise `KafkaTrouble` if it is not.
     """
 
-    def __init__(self, address: Address, consumer: Consumer, stored: Remembered):
-        """`from` of the address says where reading begins in what no sink has anything of."""
+    def __init__(
+        self, address: Address, consumer: Consumer, stored: Remembered, *, share: str = ""
+    ):
+        """`from` of the address says where reading begins in what no sink has anything of.
+
+        `share` names the partitions of this reader, if others read the rest.
+        """
         self._address = address
         self._consumer = consumer
         self._stored = stored
+        self._share = share
         self.says = read_from(address.own.get("from", EARLIEST))
 
     def starts(
@@ -76,15 +84,28 @@ class Beginning:
         """
         stored = self._after_stored(ends)
         begun = {one.topic for one in stored}
-        starts = {}
-        for one, (low, high) in ends.items():
-            if one in stored:
-                starts[one] = Start(stored[one], said=False)
-            elif at_start and one.topic not in begun:
-                starts[one] = Start(self._as_said(one, low, high), said=True)
-            else:
-                starts[one] = Start(low, said=False)
-        return starts
+        new = [one for one in ends if one not in stored]
+        fresh = [one for one in new if at_start and one.topic not in begun]
+        said = self._as_said({one: ends[one] for one in fresh}, begun)
+        starts = {one: Start(at, said=False) for one, at in stored.items()}
+        starts |= {one: Start(ends[one][0], said=False) for one in new}
+        return starts | {one: Start(at, said=True) for one, at in said.items()}
+
+    def unmarked(self, cluster: str) -> list[Source]:
+        """Return the marks to store (`kafka.marks`), after what is left out."""
+        if self.says != LATEST or not self._stored.remember:
+            return []
+        there = self._marked(cluster)
+        reader = self._reader(cluster)
+        return [mark_of(name, reader) for name in self._address.topics if name not in there]
+
+    def _marked(self, cluster: str) -> list[str]:
+        names, reader = self._address.topics, self._reader(cluster)
+        stored = self._stored.stored([mark_of(name, reader) for name in names])
+        return marked(names, reader, stored)
+
+    def _reader(self, cluster: str) -> str:
+        return f"{cluster}/{self._share}" if self._share else cluster
 
     def _after_stored(self, ends: Mapping[PartitionId, tuple[int, int]]) -> dict[PartitionId, int]:
         """Return up to where what is stored of each partition goes, from its first record on."""
@@ -122,16 +143,51 @@ class Beginning:
                 lasting=True,
             )
 
-    def _as_said(self, one: PartitionId, low: int, high: int) -> int:
-        """Return where reading begins as `from` says; the partition has `low` to before `high`."""
+    def _as_said(
+        self, ends: Mapping[PartitionId, tuple[int, int]], begun: set[str]
+    ) -> dict[PartitionId, int]:
+        """Return where reading begins as `from` says.
+
+        Partitions that came after reading had begun are not in it.
+        """
         if self.says == EARLIEST:
-            return low
+            return {one: low for one, (low, _) in ends.items()}
         if self.says == LATEST:
-            # What came since the group has stopped is not to be lost.
-            return max(low, self._group_offsets([one]).get(one, high))
-        place = TopicPartition(one.topic, one.number, int(self.says))
-        (found,) = self._asked(lambda: self._consumer.offsets_for_times([place], _ANSWER))
-        return found.offset if found.offset >= 0 else high
+            return self._latest(ends, begun)
+        places = [TopicPartition(one.topic, one.number, int(self.says)) for one in ends]
+        found = self._asked(lambda: self._consumer.offsets_for_times(places, _ANSWER))
+        by_place = {(one.topic, one.partition): one.offset for one in found}
+        offsets = {one: by_place[one.topic, one.number] for one in ends}
+        return {one: at if at >= 0 else ends[one][1] for one, at in offsets.items()}
+
+    def _latest(
+        self, ends: Mapping[PartitionId, tuple[int, int]], begun: set[str]
+    ) -> dict[PartitionId, int]:
+        """Return where reading begins in what is there when it begins for the first time.
+
+        That is where the group has committed, as what came since it has stopped is not to be lost,
+        else the end. Of a topic that the group has read, and of what is marked as begun, other
+        partitions came later. Where the outputs remember nothing there are no marks, and topics of
+        a pattern came later if another one is `begun`.
+        """
+        if not ends:
+            return {}
+        told = {one: at for one, at in self._group_offsets(ends).items() if at <= ends[one][1]}
+        read = {one.topic for one in told}
+        if self._stored.remember:
+            names = self._marked(next(iter(ends)).cluster)
+            told = {one: at for one, at in told.items() if not _is_any(one.topic, names)}
+        else:
+            names = [
+                name
+                for name in self._address.topics
+                if any(is_of(topic, name) for topic in read | begun)
+            ]
+        return {
+            one: max(low, told.get(one, high))
+            for one, (low, high) in ends.items()
+            if one in told or not (one.topic in read or _is_any(one.topic, names))
+        }
 
     def refresh(self, topic: str) -> None:
         """Have the consumer learn the partitions of a topic; otherwise it does so in minutes."""
@@ -151,3 +207,7 @@ class Beginning:
         if found is None:
             raise KafkaTrouble(f"{self._address.shown}: no answer within {_ANSWER:.0f} seconds")
         return found
+
+
+def _is_any(topic: str, names: Iterable[str]) -> bool:
+    return any(is_of(topic, name) for name in names)

@@ -150,6 +150,14 @@ class Partition:
         yield from blocks
         self.next = max(self.next, offset)
 
+    def passed(self, offset: int) -> Iterator[Block]:
+        """Yield what says that there are no messages before `offset` but those that were given.
+
+        Records without a value and the marks of transactions may be the last of a partition.
+        """
+        yield from self._up_to(offset, within=True)
+        self.next = max(self.next, offset)
+
     def not_read_on(self, why: str) -> Block:
         """Return what says that nothing after `given` is read by this run."""
         return dataclasses.replace(self._block(self.given), provisional=True, error=why)

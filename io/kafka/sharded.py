@@ -66,6 +66,7 @@ class TopicsElsewhere:
             away=_tell_away,
             longest=self.longest,
             ours=partial(_is_in, shard=shard, shards=shards),
+            share=f"{shard} of {shards}",
         )
 
 

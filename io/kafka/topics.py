@@ -8,6 +8,7 @@ committed yet comes again.
 """
 
 import gc
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -30,6 +31,7 @@ from fixfeed.io.kafka.client import (
 )
 from fixfeed.io.kafka.group import Group, group_of
 from fixfeed.io.kafka.looking import Looking, Topics, in_background
+from fixfeed.io.kafka.marks import block_of_mark
 from fixfeed.io.kafka.records import Records
 from fixfeed.io.kafka.troubles import Troubles
 from fixfeed.io.lag import Lag
@@ -49,6 +51,7 @@ OURS: Mapping[str, str] = {
 """The properties that this source sets itself, and what to do instead."""
 
 _MANY = 10_000  # records that are taken at once
+_PASS = 5.0  # seconds between two looks at what is passed over
 _CLOSE = 1.0  # seconds that closing may take: a commit may wait for brokers that are away
 
 
@@ -62,8 +65,8 @@ class KafkaTopics:
     A name that begins with `^` is a pattern: topics that match it now or later are read, whole
     names alone. Partitions that are added are read from their beginning, and so is a topic that is
     deleted and made again, as another one. `from` of the URI says where reading begins in topics
-    that no sink has anything of. What was deleted before it was read is a failure that tells how
-    many records are missing.
+    that no sink has anything of; `latest` means their end when reading begins for the first time.
+    What was deleted before it was read is a failure that tells how many records are missing.
 
     It ends once `stop` returns true, without reading on, and is closed then.
     """
@@ -79,6 +82,7 @@ class KafkaTopics:
         away: Callable[[str], None],
         longest: int,
         ours: Callable[[str, int], bool] = _all,
+        share: str = "",
     ):
         """Find the topics, once brokers answer or the run is to stop.
 
@@ -87,7 +91,8 @@ class KafkaTopics:
 
         `say` is given a sentence about what goes wrong, once, and when it has ended. `away` is
         given why no broker can be asked, as long as that is so, and then ``. Of the partitions,
-        given by topic and number, those that are `ours` are read.
+        given by topic and number, those that are `ours` are read; `share` is their name if other
+        readers have the rest.
         """
         self._address = address
         self._stored = stored
@@ -105,12 +110,13 @@ class KafkaTopics:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",
+                "enable.partition.eof": True,
                 "error_cb": self._heard,
                 "on_commit": self._group.committed,
             },
         )
         self._group.use(self._consumer)
-        self._beginning = Beginning(address, self._consumer, stored)
+        self._beginning = Beginning(address, self._consumer, stored, share=share)
         self._assignment = Assignment(
             self._assigned,
             self._consumer,
@@ -122,9 +128,10 @@ class KafkaTopics:
             longest=longest,
             ours=ours,
         )
-        self._blocks: deque[tuple[Block, Assigned, int]] = deque()
+        self._blocks: deque[tuple[Block, Assigned | None, int]] = deque()
         self._flushed: dict[tuple[str, int], int] | None = None
-        self._closed = False
+        self._closed = self._stopping = False
+        self._next_pass = time.monotonic() + _PASS
         if not stored.remember:
             say(
                 f"no output remembers what it has of a topic, so reading begins where group "
@@ -173,7 +180,11 @@ class KafkaTopics:
         if self.ended:
             return None
         stopping = self._stop()
-        if self._blocks and not stopping:
+        if stopping and not self._stopping:
+            self._stopping = True
+            self._blocks.clear()
+            self._pass()
+        if self._blocks:
             return self._handed()
         if self._flushed is not None:
             if not self._troubles.brokers:
@@ -195,6 +206,8 @@ class KafkaTopics:
         first = self._consumer.poll(seconds)
         if first is not None:
             self._read([first, *self._consumer.consume(_MANY - 1, 0)])
+        elif time.monotonic() > self._next_pass:
+            self._pass()
         return self._handed() if self._blocks else None
 
     def close(self) -> None:
@@ -210,7 +223,8 @@ class KafkaTopics:
 
     def _handed(self) -> Block:
         block, one, end = self._blocks.popleft()
-        one.handed = end
+        if one is not None:
+            one.handed = end
         return block
 
     def _read(self, messages: Iterable[Any]) -> None:
@@ -220,7 +234,10 @@ class KafkaTopics:
         damaged = set()
         for message in messages:
             key = message.topic(), message.partition()
-            if message.error() is not None:
+            if message.error() is not None and message.error().code() == KafkaError._PARTITION_EOF:
+                if key in self._assigned and key not in damaged:
+                    self._assigned[key].seen_end = message.offset()
+            elif message.error() is not None:
                 failed.append(message)
                 if is_damage(message.error()):
                     # librdkafka goes on anywhere.
@@ -245,6 +262,17 @@ class KafkaTopics:
                 continue
             self._assignment.failed((message.topic(), message.partition()), message.error())
 
+    def _pass(self) -> None:
+        """Have it stored, too, how far partitions are read that end with other than messages.
+
+        Otherwise these records would be missed once they are deleted.
+        """
+        self._next_pass = time.monotonic() + _PASS
+        for one in self._assigned.values():
+            end = max(one.partition.next, one.seen_end)
+            if one.handed == one.partition.given < end:
+                self._wait(one, one.partition.passed(end))
+
     # The topics.
 
     def _see_topics(self) -> None:
@@ -265,6 +293,9 @@ class KafkaTopics:
         self._assignment.take(topics, at_start=True)
         if self._beginning.says == LATEST:
             self._group.begin()
+        # After what is left out, and soon: what comes meanwhile is not told from what was there.
+        marks = [block_of_mark(one) for one in self._beginning.unmarked(self._looking.cluster)]
+        self._blocks += ((block, None, 0) for block in (*marks, FLUSH) if marks)
         self._troubles.answered()
         if not topics:
             self._troubles.say(f"no topic matches {', '.join(self._address.topics)} yet")

@@ -12,7 +12,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from fixfeed.io.kafka import assignment, group, looking
+from fixfeed.io.kafka import assignment, group, looking, topics
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.kafka.beginning import read_from
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble
@@ -29,6 +29,7 @@ from tests.transforms.fix.messages import encode
 def often(monkeypatch):
     monkeypatch.setattr(looking, "_LOOK", 0.2)
     monkeypatch.setattr(group, "_COMMIT", 0.2)
+    monkeypatch.setattr(topics, "_PASS", 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,9 @@ class Reading:
     def says(self, text):
         self.until(lambda: any(text in one for one in self.told))
         return self
+
+    def until_ended(self):
+        return self.until(lambda: self.feed.ended)
 
     def stop(self):
         self.stopped = True
@@ -196,6 +200,65 @@ def test_latest_leaves_out_nothing_that_comes_after_a_run_that_read_nothing(
     Reading(kafka, topic, sink, group=group, **{"from": "latest"}).numbers(3, 4).stop()
 
 
+LATEST = {"from": "latest"}
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_latest_leaves_out_nothing_of_partitions_that_are_added_between_runs(kafka, remember):
+    topic, group, sink = kafka.topic(), kafka.topic(), Sink(remember=remember)
+    send(kafka, topic, 1, 2)
+    reading = Reading(kafka, topic, sink, group=group, **LATEST)
+    while committed(kafka, group, topic) != 2:  # nothing is stored yet
+        time.sleep(0.05)
+    reading.feed.close()
+    admin = kafka.admin()
+    admin.create_partitions([NewPartitions(topic, 2)])[topic].result()
+    time.sleep(0.5)
+    send(kafka, topic, 3)
+    send(kafka, topic, 4, partition=1)
+    Reading(kafka, topic, sink, group=group, **LATEST).numbers(3, 4).stop()
+
+
+@pytest.mark.parametrize(("remember", "before"), [(True, True), (True, False), (False, True)])
+def test_latest_leaves_out_nothing_of_topics_that_a_pattern_matches_later(kafka, remember, before):
+    name, group, sink = kafka.topic(), kafka.topic(), Sink(remember=remember)
+    pattern = f"^{name}[.].*"
+    if before:
+        kafka.make_topic(f"{name}.a")
+        send(kafka, f"{name}.a", 1, 2)
+    Reading(kafka, pattern, sink, group=group, stop_after=2, **LATEST).until_ended()
+    kafka.make_topic(f"{name}.b")
+    send(kafka, f"{name}.b", 3, 4)
+    Reading(kafka, pattern, sink, group=group, **LATEST).numbers(3, 4).stop()
+
+
+def test_latest_leaves_out_nothing_of_a_topic_that_is_made_again_between_runs(kafka):
+    topic, group = kafka.topic(), kafka.topic()
+    send(kafka, topic, 1, 2)
+    reading = Reading(kafka, topic, group=group, stop_after=2, **LATEST).until_ended()
+    admin = kafka.admin()
+    admin.delete_topics([topic])[topic].result()
+    while topic in admin.list_topics(timeout=10).topics:
+        time.sleep(0.1)
+    kafka.make_topic(topic)
+    send(kafka, topic, 3, 4, 5)
+    consumer = Consumer({"bootstrap.servers": kafka.plain, "group.id": group})
+    # As of a run that was killed before it knew that the topic is another one.
+    consumer.commit(offsets=[TopicPartition(topic, 0, 2)], asynchronous=False)
+    consumer.close()
+    Reading(kafka, topic, reading.sink, group=group, **LATEST).numbers(3, 4, 5).stop()
+
+
+def test_latest_begins_at_the_end_of_a_topic_that_is_named_later(kafka):
+    first, second, group = kafka.topic(), kafka.topic(), kafka.topic()
+    send(kafka, second, 1)
+    sink = Sink()
+    Reading(kafka, first, sink, group=group, stop_after=2, **LATEST).until_ended()
+    reading = Reading(kafka, f"{first},{second}", sink, group=group, **LATEST)
+    send(kafka, second, 2)
+    reading.numbers(2).stop()
+
+
 def test_a_time_begins_with_the_first_record_of_that_time_or_later(kafka):
     topic = kafka.topic()
     for number, second in enumerate((100, 200, 300)):
@@ -252,6 +315,46 @@ def test_a_topic_made_again_that_ends_before_what_was_read_is_read_anew(kafka, m
     kafka.make_topic(topic)
     send(kafka, topic, 3)
     reading.numbers(1, 2, 3).stop()
+
+
+def sent_and_undone(kafka, topic):
+    producer = Producer({"bootstrap.servers": kafka.plain, "transactional.id": topic})
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.produce(topic, message(9))
+    producer.flush()
+    producer.abort_transaction()
+
+
+def without_value(kafka, topic):
+    producer = Producer({"bootstrap.servers": kafka.plain})
+    producer.produce(topic, None, key=b"k")
+    producer.produce(topic, b"", key=b"k")
+    producer.flush()
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+@pytest.mark.parametrize("end_with", [sent_and_undone, without_value])
+def test_what_is_no_message_is_not_missed_when_it_is_deleted(kafka, end_with, stopped):
+    topic = kafka.topic()
+    send(kafka, topic, 1)
+    end_with(kafka, topic)
+    sink = Sink()
+    reading = Reading(kafka, topic, sink).numbers(1)
+    reading.until(lambda: reading.feed.lag.amount == 0)
+    if stopped:
+        reading.stop()
+    else:
+        (key,) = sink.stretches
+        reading.until(lambda: sink.stretches[key][-1][1] == 3 * ROOM)
+        reading.feed.close()
+    admin = kafka.admin()
+    place = TopicPartition(topic, 0, 3)
+    admin.delete_records([place])[place].result()
+    send(kafka, topic, 2)
+    again = Reading(kafka, topic, sink).numbers(1, 2)
+    again.stop()
+    assert (again.told, sink.failures) == ([], [])
 
 
 def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka):
