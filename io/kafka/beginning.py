@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from fixfeed.io.kafka.address import Address
@@ -18,7 +19,7 @@ from fixfeed.io.kafka.records import PartitionId
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.stream import Remembered
 
-__all__ = ["EARLIEST", "LATEST", "Beginning", "Start", "read_from"]
+__all__ = ["EARLIEST", "LATEST", "Beginning", "Begins", "Start", "read_from"]
 
 EARLIEST, LATEST = "earliest", "latest"
 _ANSWER = 8.0  # seconds that a broker may take to answer
@@ -48,6 +49,10 @@ def read_from(text: str) -> str | int:
     return max(0, int(moment.timestamp() * 1000))  # less means something else to brokers
 
 
+Begins = Mapping[tuple[str, int], int]
+"""Where reading begins, by the id of a topic and the number of a partition."""
+
+
 class Start(NamedTuple):
     """Where the reading of a partition begins; `said` if `from` says so, not what is stored."""
 
@@ -62,16 +67,21 @@ class Beginning:
     """
 
     def __init__(
-        self, address: Address, consumer: Consumer, stored: Remembered, *, share: str = ""
+        self,
+        address: Address,
+        consumer: Consumer,
+        stored: Remembered,
+        *,
+        begins: Begins | None = None,
     ):
         """`from` of the address says where reading begins in what no sink has anything of.
 
-        `share` names the partitions of this reader, if others read the rest.
+        If that was found out before, `begins` has it, and what is not in it came later.
         """
         self._address = address
         self._consumer = consumer
         self._stored = stored
-        self._share = share
+        self._begins = begins
         self.says = read_from(address.own.get("from", EARLIEST))
 
     def starts(
@@ -85,8 +95,12 @@ class Beginning:
         stored = self._after_stored(ends)
         begun = {one.topic for one in stored}
         new = [one for one in ends if one not in stored]
-        fresh = [one for one in new if at_start and one.topic not in begun]
-        said = self._as_said({one: ends[one] for one in fresh}, begun)
+        if self._begins is not None:
+            places = self._begins
+            said = {one: places[key] for one in new if (key := _place(one)) in places}
+        else:
+            fresh = [one for one in new if at_start and one.topic not in begun]
+            said = self._as_said({one: ends[one] for one in fresh}, begun)
         starts = {one: Start(at, said=False) for one, at in stored.items()}
         starts |= {one: Start(ends[one][0], said=False) for one in new}
         return starts | {one: Start(at, said=True) for one, at in said.items()}
@@ -96,16 +110,11 @@ class Beginning:
         if self.says != LATEST or not self._stored.remember:
             return []
         there = self._marked(cluster)
-        reader = self._reader(cluster)
-        return [mark_of(name, reader) for name in self._address.topics if name not in there]
+        return [mark_of(name, cluster) for name in self._address.topics if name not in there]
 
     def _marked(self, cluster: str) -> list[str]:
-        names, reader = self._address.topics, self._reader(cluster)
-        stored = self._stored.stored([mark_of(name, reader) for name in names])
-        return marked(names, reader, stored)
-
-    def _reader(self, cluster: str) -> str:
-        return f"{cluster}/{self._share}" if self._share else cluster
+        names = self._address.topics
+        return marked(names, cluster, self._stored.stored([mark_of(n, cluster) for n in names]))
 
     def _after_stored(self, ends: Mapping[PartitionId, tuple[int, int]]) -> dict[PartitionId, int]:
         """Return up to where what is stored of each partition goes, from its first record on."""
@@ -176,6 +185,7 @@ class Beginning:
         read = {one.topic for one in told}
         if self._stored.remember:
             names = self._marked(next(iter(ends)).cluster)
+            # It may be an offset of the topic that was there before, or of another job.
             told = {one: at for one, at in told.items() if not _is_any(one.topic, names)}
         else:
             names = [
@@ -188,6 +198,13 @@ class Beginning:
             for one, (low, high) in ends.items()
             if one in told or not (one.topic in read or _is_any(one.topic, names))
         }
+
+    def tell(self, offsets: Mapping[PartitionId, int]) -> None:
+        """Commit in the group where reading begins, if it may be done."""
+        places = [TopicPartition(one.topic, one.number, at) for one, at in offsets.items()]
+        if places:
+            with suppress(KafkaException):  # readers tell that the right is missing
+                self._consumer.commit(offsets=places, asynchronous=False)
 
     def refresh(self, topic: str) -> None:
         """Have the consumer learn the partitions of a topic; otherwise it does so in minutes."""
@@ -211,3 +228,7 @@ class Beginning:
 
 def _is_any(topic: str, names: Iterable[str]) -> bool:
     return any(is_of(topic, name) for name in names)
+
+
+def _place(one: PartitionId) -> tuple[str, int]:
+    return one.topic_id, one.number

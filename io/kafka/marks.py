@@ -16,16 +16,13 @@ from fixfeed.transforms.batch import Block
 __all__ = ["block_of_mark", "is_of", "mark_of", "marked"]
 
 
-def mark_of(name: str, reader: str) -> Source:
-    """Return the source that marks a topic, or a pattern, as begun by a reader.
-
-    A reader is named by its cluster, and where each of several has some of the partitions, by which
-    of them it is: one of them begins before another.
+def mark_of(name: str, cluster: str) -> Source:
+    """Return the source that marks a topic, or a pattern, of a cluster as begun.
 
     >>> mark_of("^fix[.].*", "C").key
     'kafka:^fix[.].*/latest/C'
     """
-    key = f"kafka:{name}/latest/{reader}"
+    key = f"kafka:{name}/latest/{cluster}"
     return Source(key, "kafka", key)
 
 
@@ -34,9 +31,11 @@ def block_of_mark(source: Source) -> Block:
     return Block(source.key, 0, b"", None, origin=source, room=1)
 
 
-def marked(names: Iterable[str], reader: str, stored: Mapping[str, Sequence[Stretch]]) -> list[str]:
+def marked(
+    names: Iterable[str], cluster: str, stored: Mapping[str, Sequence[Stretch]]
+) -> list[str]:
     """Return which names have their mark stored; `stored` has the stretches by key of a source."""
-    return [name for name in names if stored.get(mark_of(name, reader).key)]
+    return [name for name in names if stored.get(mark_of(name, cluster).key)]
 
 
 def is_of(topic: str, name: str) -> bool:

@@ -9,6 +9,7 @@ hold no positions: after a failure, from a savepoint, on more or fewer workers, 
 what is left.
 """
 
+import dataclasses
 import logging
 import threading
 import time
@@ -23,8 +24,8 @@ from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
 from apache_beam.transforms.core import RestrictionProvider
 
 from fixfeed.io.kafka.address import Address
-from fixfeed.io.kafka.client import Cluster, KafkaTrouble, Topic
-from fixfeed.io.kafka.looking import topics_now
+from fixfeed.io.kafka.beginning import LATEST, Beginning, Begins
+from fixfeed.io.kafka.standing import asking, partitions_now
 from fixfeed.io.kafka.topics import KafkaTopics
 from fixfeed.io.stream import Stored
 from fixfeed.transforms.batch import Block
@@ -33,6 +34,7 @@ from fixfeed.transforms.protocol import Protocol
 __all__ = ["ReadFromTopics", "TopicsElsewhere"]
 
 _WAIT = 0.02  # seconds without a record after which another shard of the worker may read
+_MARK = 60.0  # seconds after which all readers have stored what they leave out
 _IDLE = 60.0  # seconds after which another worker has the shard of a reader
 _log = logging.getLogger("fixfeed.kafka.sharded")
 
@@ -45,14 +47,27 @@ class TopicsElsewhere:
     protocol: Protocol
     stored: Stored
     longest: int
+    begins: Begins | None = None
 
-    def partitions(self) -> int:
-        """Return how many partitions there are now. Raises `KafkaTrouble`."""
-        found = topics_now(Cluster(self.address), self.address).values()
-        for one in found:
-            if isinstance(one, KafkaTrouble):
-                raise one
-        return sum(one.partitions for one in found if isinstance(one, Topic))
+    def at_start(self) -> tuple["TopicsElsewhere", int]:
+        """Return the same for a job that is begun now, and how many partitions there are.
+
+        With `from=latest` it has where its readers begin, who come later, and the group is told.
+        Raises `KafkaTrouble`, and what the outputs raise if they cannot be asked.
+        """
+        partitions, troubles = partitions_now(self.address)
+        for trouble in troubles:
+            raise trouble
+        with asking(self.address) as consumer:
+            beginning = Beginning(self.address, consumer, self.stored)
+            if beginning.says != LATEST:
+                return self, len(partitions)
+            ends = {one: beginning.watermarks(one.topic, one.number) for one in partitions}
+            starts = beginning.starts(ends, at_start=True)
+            said = {one: start.offset for one, start in starts.items() if start.said}
+            beginning.tell(said)
+        begins = {(one.topic_id, one.number): at for one, at in said.items()}
+        return dataclasses.replace(self, begins=begins), len(partitions)
 
     def read(self, shard: int, shards: int) -> KafkaTopics:
         """Return the feed of the partitions of a shard. Raises `KafkaTrouble`, `SinkFailed`."""
@@ -66,7 +81,8 @@ class TopicsElsewhere:
             away=_tell_away,
             longest=self.longest,
             ours=partial(_is_in, shard=shard, shards=shards),
-            share=f"{shard} of {shards}",
+            begins=self.begins,
+            mark_after=None if shard else _MARK,
         )
 
 

@@ -1,17 +1,18 @@
 """How topics stand: which records brokers have, and which of them sinks have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.beginning import Beginning
-from fixfeed.io.kafka.client import Cluster, KafkaTrouble, consumer_of
+from fixfeed.io.kafka.client import Cluster, Consumer, KafkaTrouble, consumer_of
 from fixfeed.io.kafka.group import group_of
 from fixfeed.io.kafka.looking import topics_now
 from fixfeed.io.kafka.records import PartitionId
 from fixfeed.io.stream import Remembered
 
-__all__ = ["PartitionStanding", "standings"]
+__all__ = ["PartitionStanding", "asking", "partitions_now", "standings"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,10 @@ class PartitionStanding:
     stored: Mapping[str, int]
 
 
-def standings(
-    address: Address, everywhere: Remembered, sinks: Mapping[str, Remembered]
-) -> tuple[list[PartitionStanding], list[KafkaTrouble]]:
-    """Return how the partitions stand that a reader would read now, and what is wrong with topics.
+def partitions_now(address: Address) -> tuple[list[PartitionId], list[KafkaTrouble]]:
+    """Return the partitions that an address names now, and what is wrong with topics.
 
-    `everywhere` is what all sinks have, which says where reading begins, and `sinks` what each has,
-    by name. Where none remembers, the group is asked. Nothing is changed anywhere. Raises
-    `KafkaTrouble` if brokers do not answer.
+    Raises `KafkaTrouble` if brokers do not answer.
     """
     brokers = Cluster(address)
     cluster = brokers.identity()  # if nobody can be asked, it says why, and sooner
@@ -49,20 +46,39 @@ def standings(
             continue
         for number in range(found.partitions):
             if number in found.leaderless:
-                troubles.append(
-                    KafkaTrouble(f"{address.shown}: no broker leads partition {number} of {name}")
-                )
+                why = f"no broker leads partition {number} of {name}"
+                troubles.append(KafkaTrouble(f"{address.shown}: {why}"))
             else:
                 partitions.append(PartitionId(cluster, found.topic_id, name, number))
-    if not partitions:
-        return [], troubles
+    return partitions, troubles
+
+
+@contextmanager
+def asking(address: Address) -> Iterator[Consumer]:
+    """Give a consumer that only asks, in the group of an address."""
     consumer = consumer_of(address, {"group.id": group_of(address), "enable.auto.commit": False})
     try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def standings(
+    address: Address, everywhere: Remembered, sinks: Mapping[str, Remembered]
+) -> tuple[list[PartitionStanding], list[KafkaTrouble]]:
+    """Return how the partitions stand that a reader would read now, and what is wrong with topics.
+
+    `everywhere` is what all sinks have, which says where reading begins, and `sinks` what each has,
+    by name. Where none remembers, the group is asked. Nothing is changed anywhere. Raises
+    `KafkaTrouble` if brokers do not answer.
+    """
+    partitions, troubles = partitions_now(address)
+    if not partitions:
+        return [], troubles
+    with asking(address) as consumer:
         beginning = Beginning(address, consumer, everywhere)
         ends = {one: beginning.watermarks(one.topic, one.number) for one in partitions}
         starts = beginning.starts(ends, at_start=True)
-    finally:
-        consumer.close()
     return [
         PartitionStanding(
             one.topic,

@@ -8,6 +8,7 @@ committed yet comes again.
 """
 
 import gc
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.assignment import Assignment
-from fixfeed.io.kafka.beginning import LATEST, Beginning
+from fixfeed.io.kafka.beginning import LATEST, Beginning, Begins
 from fixfeed.io.kafka.beside import beside
 from fixfeed.io.kafka.client import (
     Consumer,
@@ -82,7 +83,8 @@ class KafkaTopics:
         away: Callable[[str], None],
         longest: int,
         ours: Callable[[str, int], bool] = _all,
-        share: str = "",
+        begins: Begins | None = None,
+        mark_after: float | None = 0.0,
     ):
         """Find the topics, once brokers answer or the run is to stop.
 
@@ -91,12 +93,13 @@ class KafkaTopics:
 
         `say` is given a sentence about what goes wrong, once, and when it has ended. `away` is
         given why no broker can be asked, as long as that is so, and then ``. Of the partitions,
-        given by topic and number, those that are `ours` are read; `share` is their name if other
-        readers have the rest.
+        given by topic and number, those that are `ours` are read; `begins` is as in `Beginning`.
+        After `mark_after` seconds it has marks stored (`kafka.marks`), unless another reader does.
         """
         self._address = address
         self._stored = stored
         self._stop = stop
+        self._mark_at = math.inf if mark_after is None else time.monotonic() + mark_after
         self._troubles = Troubles(address.shown, say, away)
         self._looking = Looking(address)
         self.ended = not self._looking.until_answered(_check, self._troubles.away, stop)
@@ -116,7 +119,7 @@ class KafkaTopics:
             },
         )
         self._group.use(self._consumer)
-        self._beginning = Beginning(address, self._consumer, stored, share=share)
+        self._beginning = Beginning(address, self._consumer, stored, begins=begins)
         self._assignment = Assignment(
             self._assigned,
             self._consumer,
@@ -203,6 +206,7 @@ class KafkaTopics:
         if due:
             self._group.tell({})
         self._see_topics()
+        self._mark()
         first = self._consumer.poll(seconds)
         if first is not None:
             self._read([first, *self._consumer.consume(_MANY - 1, 0)])
@@ -293,12 +297,21 @@ class KafkaTopics:
         self._assignment.take(topics, at_start=True)
         if self._beginning.says == LATEST:
             self._group.begin()
-        # After what is left out, and soon: what comes meanwhile is not told from what was there.
-        marks = [block_of_mark(one) for one in self._beginning.unmarked(self._looking.cluster)]
-        self._blocks += ((block, None, 0) for block in (*marks, FLUSH) if marks)
+        self._mark()
         self._troubles.answered()
         if not topics:
             self._troubles.say(f"no topic matches {', '.join(self._address.topics)} yet")
+
+    def _mark(self) -> None:
+        """Have it stored that reading has begun, after what is left out, and soon.
+
+        What comes before that may be taken for what was there at the beginning.
+        """
+        if time.monotonic() >= self._mark_at:
+            self._mark_at = math.inf
+            if new := self._beginning.unmarked(self._looking.cluster):
+                self._blocks += ((block_of_mark(one), None, 0) for one in new)
+                self._blocks.append((FLUSH, None, 0))
 
     # What goes wrong.
 

@@ -93,7 +93,7 @@ class OnCluster:
         from fixfeed.io.kafka.sharded import ReadFromTopics
 
         try:
-            partitions = topics.partitions()
+            topics, partitions = topics.at_start()
         except KafkaTrouble as trouble:
             raise UnknownPlace(str(trouble)) from trouble
 

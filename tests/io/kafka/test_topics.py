@@ -17,6 +17,7 @@ from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.kafka.beginning import read_from
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble
 from fixfeed.io.kafka.records import ROOM
+from fixfeed.io.kafka.sharded import TopicsElsewhere
 from fixfeed.io.kafka.topics import OURS, KafkaTopics
 from fixfeed.transforms.batch import FLUSH
 from fixfeed.transforms.fix.protocol import FIX
@@ -85,6 +86,12 @@ class Reading:
             away=self.away.append,
             longest=1 << 20,
         )
+
+    @classmethod
+    def of(cls, feed, sink):
+        reading = cls.__new__(cls)
+        reading.feed, reading.sink, reading.told = feed, sink, []
+        return reading
 
     def until(self, true, seconds=40):
         deadline = time.monotonic() + seconds
@@ -247,6 +254,30 @@ def test_latest_leaves_out_nothing_of_a_topic_that_is_made_again_between_runs(ka
     consumer.commit(offsets=[TopicPartition(topic, 0, 2)], asynchronous=False)
     consumer.close()
     Reading(kafka, topic, reading.sink, group=group, **LATEST).numbers(3, 4, 5).stop()
+
+
+def test_latest_on_a_cluster_begins_where_partitions_end_when_the_job_is_submitted(kafka):
+    topic, group, sink = kafka.topic(partitions=2), kafka.topic(), Sink()
+    send(kafka, topic, 1, 2)
+    uri = f"kafka://{kafka.plain}/{topic}?group={group}&from=latest"
+    address = read_uri(uri, own=["group", "from"], ours=OURS)
+    job, count = TopicsElsewhere(address, FIX, sink, 1 << 20).at_start()
+    assert (count, committed(kafka, group, topic)) == (2, 2)
+    send(kafka, topic, 3)
+    send(kafka, topic, 4, partition=1)
+    Reading.of(job.read(0, 1), sink).numbers(3, 4).feed.close()
+    admin = kafka.admin()
+    admin.create_partitions([NewPartitions(topic, 3)])[topic].result()
+    time.sleep(0.5)
+    send(kafka, topic, 5, partition=2)
+    again, count = TopicsElsewhere(address, FIX, sink, 1 << 20).at_start()
+    assert count == 3
+    for shard in range(2):
+        reading = Reading.of(again.read(shard, 2), sink)
+        deadline = time.monotonic() + 3
+        reading.until(lambda end=deadline: time.monotonic() > end)
+        reading.feed.close()
+    reading.numbers(3, 4, 5)
 
 
 def test_latest_begins_at_the_end_of_a_topic_that_is_named_later(kafka):
