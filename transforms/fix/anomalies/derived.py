@@ -3,10 +3,10 @@
 Whatever an update of these tables has replaced is looked at again, by all rules.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,10 +21,9 @@ from fixfeed.transforms.fix.anomalies.rules import (
 )
 from fixfeed.transforms.fix.anomalies.schema import ANOMALIES, TABLES
 from fixfeed.transforms.fix.anomalies.sessions import bursts, days
+from fixfeed.transforms.fix.latencies.buckets import buckets_of
 
 __all__ = ["Anomalies"]
-
-_DOUBLING = 8  # buckets of the table latencies
 
 
 class Anomalies(Derived):
@@ -126,6 +125,5 @@ def _first_bucket_above(seconds: float) -> int:
     >>> _first_bucket_above(0.001), _first_bucket_above(0)
     (81, 0)
     """
-    if seconds <= 0:
-        return 0
-    return max(0, math.ceil(math.log2(seconds * 1e6) * _DOUBLING - 1e-9) + 1)
+    micro = seconds * 1e6
+    return 0 if micro < 1 else int(buckets_of(np.array([micro]))[0]) + 1

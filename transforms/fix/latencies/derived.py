@@ -2,16 +2,14 @@
 
 import datetime
 from collections.abc import Collection, Mapping
-from decimal import Decimal
-from functools import cache
 from typing import ClassVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.batch import DECIMAL, TIME
 from fixfeed.transforms.derived import Changes, Derived, DerivedTable, Stored
+from fixfeed.transforms.fix.latencies.buckets import buckets_of, up_to
 from fixfeed.transforms.fix.latencies.requests import merged_times, request_times
 from fixfeed.transforms.fix.latencies.schema import (
     COLUMNS,
@@ -29,8 +27,6 @@ _EACH = {
     "answered": ("changed_at", "answered_at"),
 }
 """The times between which each of `schema.KINDS` lies."""
-
-_DOUBLING = 8
 
 
 class Latencies(Derived):
@@ -101,13 +97,12 @@ def latencies(times: pa.Table) -> pa.Table:
         if not rows.num_rows:
             continue
         taken = pc.subtract(end.filter(both), begin.filter(both)).to_numpy()
-        whole = np.ceil(np.log2(np.maximum(taken, 1)) * _DOUBLING - 1e-9).astype(np.int64)
         counted = pa.table(
             {
                 "session_minute": rows["session_minute"],
                 "session": rows["session"],
                 "clock": rows["clock"],
-                "bucket": np.where(taken < 0, -1, whole),
+                "bucket": buckets_of(taken),
             }
         )
         keys = counted.schema.names
@@ -130,16 +125,5 @@ def latencies(times: pa.Table) -> pa.Table:
 
 def _ups_to(buckets: pa.Array) -> pa.Array:
     coded = buckets.dictionary_encode()
-    ends = pa.array([_up_to(one) for one in coded.dictionary.to_pylist()], DECIMAL)
+    ends = pa.array([up_to(one) for one in coded.dictionary.to_pylist()], DECIMAL)
     return ends.take(coded.indices)
-
-
-@cache
-def _up_to(bucket: int) -> Decimal:
-    """Return the upper end of a bucket in seconds, to the microsecond.
-
-    >>> [str(_up_to(bucket)) for bucket in (-1, 0, 8, 80, 160)]
-    ['0.000000', '0.000001', '0.000002', '0.001024', '1.048576']
-    """
-    micro = 0 if bucket < 0 else round(2 ** (bucket / _DOUBLING))
-    return Decimal(micro).scaleb(-6)
