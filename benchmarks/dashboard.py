@@ -57,9 +57,11 @@ _LISTS = (
     "/orders",
     "/sessions",
     "/gaps",
+    "/silences",
     "/minutes",
     "/latency",
     "/latency/slowest",
+    "/latency/symbols",
     "/anomalies",
     "/failures",
     "/sources",
@@ -95,11 +97,13 @@ def questions(database: Database) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "executions: the newest 100", lambda: executions.executions(database, everything)
     yield "sessions: the day", lambda: sessions.days(database, day)
     yield "sessions: gaps", lambda: sessions.gaps(database, day)
+    yield "sessions: silences", lambda: sessions.silences(database, day)
     yield (
         "latency: by time",
         lambda: latency.by_time(database, day, step=_STEP, **_ASKED),
     )
     yield "latency: the slowest 100", lambda: latency.slowest(database, day, **_ASKED)
+    yield "latency: by symbol", lambda: latency.by_symbol(database, day, **_ASKED)
     yield "anomalies: the newest 100", lambda: anomalies.anomalies(database, everything)
     yield "quality: accounts", lambda: quality.accounts(database)
     yield "quality: defects", lambda: quality.defects(database, day)
@@ -108,7 +112,7 @@ def questions(database: Database) -> Iterator[tuple[str, Callable[[], Any]]]:
     span = f"?from={day.begin:%Y-%m-%dT%H:%M:%S}" if day.begin else ""
     for path in _LISTS:
         # Where the page is of a day, so is the answer.
-        of_day = path in ("/sessions", "/gaps", "/minutes", "/latency", "/latency/slowest")
+        of_day = path.startswith(("/sessions", "/gaps", "/silences", "/minutes", "/latency"))
         yield f"API: {path}", partial(_answer, asked, path + (span if of_day else ""))
 
 

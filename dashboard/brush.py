@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from fixfeed.dashboard import opened
-from fixfeed.dashboard.charts import legend_of, messages_by_time
+from fixfeed.dashboard.charts.messages import legend_of, messages_by_time
 from fixfeed.dashboard.filters import messages_link
 from fixfeed.dashboard.markup.text import escaped
 from fixfeed.dashboard.view import View

@@ -50,6 +50,11 @@ class Unusual(Page, Filtered):
     cursor: str | None = Field(None, pattern=CURSOR_PATTERN, description="`older` of another page.")
 
 
+def _of_last_day(database: Database, view: View) -> View:
+    """Return a view with times: without any it is of the last day that there is."""
+    return view if view.begin or view.end else overview.last_day(database, view)
+
+
 def sessions(database: Database) -> APIRouter:
     """Return the routes of the sessions of a database."""
     routes = APIRouter(tags=["sessions"])
@@ -104,6 +109,23 @@ def sessions(database: Database) -> APIRouter:
         return answer({"gaps": [{**gap._asdict(), "numbers": gap.numbers} for gap in found]})
 
     @routes.get(
+        "/silences",
+        responses={
+            200: list_of(
+                "silences",
+                {"type": "object"},
+                {"session": _SESSION, "heart_bt_int": 30, "seconds": 30, "minutes": 412},
+                "In how many minutes the longest silence of a session was so many seconds long.",
+            ),
+            **_ERRORS,
+        },
+    )
+    def silences(asked: Annotated[Filtered, Query()], reader: Asker) -> Any:
+        """How regular heartbeats are; of the last day that there is without `from` and `to`."""
+        rows = queries.silences(database, _of_last_day(database, asked.view(reader)))
+        return answer({"silences": rows})
+
+    @routes.get(
         "/minutes",
         responses={
             200: list_of(
@@ -117,9 +139,7 @@ def sessions(database: Database) -> APIRouter:
     )
     def minutes(asked: Annotated[Counted, Query()], reader: Asker) -> Any:
         """Messages minute by minute; of the last day that there is without `from` and `to`."""
-        view = asked.view(reader, types=tuple(asked.type))
-        if view.begin is None and view.end is None:
-            view = overview.last_day(database, view)
+        view = _of_last_day(database, asked.view(reader, types=tuple(asked.type)))
         rows = overview.minutes(database, view, asked.step)
         return answer({"minutes": [shown(row) for row in rows]})
 
@@ -149,6 +169,37 @@ def sessions(database: Database) -> APIRouter:
         if view is not None:
             rows = latency.percentiles(database, view, kind=asked.kind, clock=asked.clock)
         return answer({"kind": asked.kind, "clock": asked.clock, "latency": rows})
+
+    @routes.get(
+        "/latency/symbols",
+        responses={
+            200: list_of(
+                "symbols",
+                {"type": "object"},
+                {
+                    "symbol": "AAPL",
+                    "session": _SESSION,
+                    "requests": 120,
+                    "p50": 0.001154,
+                    "p95": 0.003102,
+                    "p99": 0.007883,
+                    "most": 0.021007,
+                },
+                "Percentiles in seconds, exact, by symbol and session. `symbol` is null where no"
+                " order is known, or several. `since` is null if all requests count; else they are"
+                " too many, and those before that time do not.",
+            ),
+            **_ERRORS,
+        },
+    )
+    def symbols(asked: Annotated[Measured, Query()], reader: Asker) -> Any:
+        """How long requests for each symbol waited for their answers, by one clock."""
+        view = of_both(asked.view(reader))
+        rows: list[dict[str, Any]] = []
+        since = None
+        if view is not None:
+            rows, since = latency.by_symbol(database, view, kind=asked.kind, clock=asked.clock)
+        return answer({"kind": asked.kind, "clock": asked.clock, "since": since, "symbols": rows})
 
     @routes.get(
         "/latency/slowest",

@@ -1,5 +1,6 @@
 """Latency: how long requests waited for their answers, always with the clock that says so."""
 
+import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,8 @@ import streamlit as st
 
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.brush import brushed_chart
-from fixfeed.dashboard.charts import in_bars, percentiles, waiting
+from fixfeed.dashboard.charts.axes import in_bars
+from fixfeed.dashboard.charts.latency import percentiles, waiting
 from fixfeed.dashboard.filters import link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, time_of
@@ -18,6 +20,7 @@ from fixfeed.transforms.fix.latencies.schema import CLOCKS, KINDS
 
 _SHARES = (50, 95, 99)
 _SLOWEST = 100
+_SYMBOLS = 300
 _POINTS = 60
 
 Row = dict[str, Any]
@@ -77,6 +80,8 @@ def page(view: View) -> None:
     with right:
         st.subheader(f"The slowest, by the clock: {clock}")
         _slowest(latency.slowest(opened.database(), shown, limit=_SLOWEST, **asked))
+    st.subheader(f"Symbols, by the clock: {clock}")
+    _symbols(*latency.by_symbol(opened.database(), shown, **asked))
 
 
 def _usual(there: Sequence[Row]) -> str:
@@ -105,6 +110,30 @@ def _sessions(found: Sequence[Row]) -> None:
         for row in sorted(found, key=lambda row: -row["p99"])
     ]
     st.html(table_of(("session", "#requests", "#p50", "#p95", "#p99", "#most"), rows))
+
+
+def _symbols(found: Sequence[Row], since: datetime.datetime | None) -> None:
+    if since is not None:
+        st.caption(f"The newest requests, those since {time_of(since)}; choose a time for others.")
+    rows = [
+        [
+            Cell(row["symbol"] or "(unknown)", _orders_of(row)),
+            Cell(row["session"], link("latency", {"session": [row["session"]]})),
+            Cell(row["requests"]),
+            *(Cell(duration(row[name])) for name in ("p50", "p95", "p99", "most")),
+        ]
+        for row in sorted(found, key=lambda row: -row["p99"])[:_SYMBOLS]
+    ]
+    with st.container(height=420, border=False):
+        st.html(table_of(("symbol", "session", "#requests", "#p50", "#p95", "#p99", "#most"), rows))
+    if len(found) > _SYMBOLS:
+        st.caption(f"The {_SYMBOLS} slowest of {len(found):,}; choose a session or a shorter time.")
+
+
+def _orders_of(row: Row) -> str | None:
+    if not row["symbol"]:
+        return None
+    return link("orders", {"symbol": row["symbol"], "session": [row["session"]]})
 
 
 def _slowest(found: Sequence[Row]) -> None:

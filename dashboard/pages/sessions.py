@@ -8,7 +8,7 @@ import streamlit as st
 
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.brush import brushed_chart
-from fixfeed.dashboard.charts import strip
+from fixfeed.dashboard.charts.sessions import silences, strip
 from fixfeed.dashboard.filters import messages_link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, time_of
@@ -41,6 +41,8 @@ def page(view: View) -> None:
     gaps = sessions.gaps(database, shown)
     st.subheader("When they were there")
     _strips(shown, days, gaps)
+    st.subheader("How long they were silent")
+    _silences(shown)
     st.subheader("Sequence numbers")
     _days(shown, days)
     st.subheader("Gaps, and what filled them")
@@ -69,6 +71,16 @@ def _strips(view: View, days: Sequence[Row], gaps: Sequence[Gap]) -> None:
         for row in rows
     ]
     brushed_chart(strip(busy, events), key=f"strip-{hash(own)}")
+
+
+def _silences(view: View) -> None:
+    rows = sessions.silences(opened.database(), view)
+    known = sorted({row["session"] for row in rows})[:_STRIPS]
+    st.caption(
+        "Minutes by their longest silence: where there is nothing to say, heartbeats keep it at "
+        "HeartBtInt, so regular ones are one stripe there."
+    )
+    st.vega_lite_chart(silences([row for row in rows if row["session"] in known]), width="stretch")
 
 
 def _days(view: View, days: Sequence[Row]) -> None:

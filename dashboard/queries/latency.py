@@ -4,7 +4,9 @@ A latency by one clock says nothing about one by another (docs/latencies.md), so
 for one kind and one clock.
 """
 
-from collections.abc import Iterable, Mapping
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,21 +15,31 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.conditions import Where, grouped_by_time
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
+from fixfeed.transforms.fix.latencies.buckets import up_to
 
-__all__ = ["by_time", "kinds_and_clocks", "percentile", "percentiles", "slowest"]
+__all__ = ["by_symbol", "by_time", "kinds_and_clocks", "percentile", "percentiles", "slowest"]
 
 Row = dict[str, Any]
 
 _BEGAN = {"acknowledged": "ordered_at", "filled": "ordered_at", "answered": "changed_at"}
 _SECONDS = {"up_to": pa.float64()}
-_DIFFERENCE = {
-    "sqlite": "(julianday({ended}) - julianday({began})) * 86400",
-    "postgresql": "extract(epoch from {ended} - {began})",
+_MICROSECONDS = {
+    # Not by julianday, which knows a time of day to the millisecond.
+    "sqlite": "(strftime('%s', substr({ended}, 1, 19)) - strftime('%s', substr({began}, 1, 19)))"
+    " * 1000000 + substr({ended}, 21, 6) - substr({began}, 21, 6)",
+    "postgresql": "cast(extract(epoch from {ended} - {began}) * 1000000 as bigint)",
 }
-_ROUNDED = 0.003
-"""Seconds: SQLite knows a time of day to the millisecond."""
+_CL_ORD_ID = "substr(r.request, length(r.session) + 13)"
+"""`request` is day, session and ClOrdID with blanks between."""
+_DAY = {
+    "sqlite": "substr(r.request, 1, 10)",
+    "postgresql": "cast(substr(r.request, 1, 10) as date)",
+}
 _MINUTES = 200
 """The slowest are looked for in so many minutes of sessions, those with the slowest of all."""
+_REQUESTS = 10_000
+"""So many requests, the newest, are told apart by symbol: each has to be looked up."""
+_AT_ONCE = 50  # minutes
 
 
 def kinds_and_clocks(database: Database, view: View) -> list[Row]:
@@ -88,11 +100,75 @@ def percentile(rows: Iterable[Mapping[str, Any]], share: float) -> float | None:
     for row in rows:
         counted[row["up_to"]] = counted.get(row["up_to"], 0) + row["requests"]
     left = share * sum(counted.values())
-    for up_to in sorted(counted):
-        left -= counted[up_to]
+    for end in sorted(counted):
+        left -= counted[end]
         if left <= 1e-9:
-            return up_to
+            return end
     return None
+
+
+def by_symbol(
+    database: Database, view: View, *, kind: str, clock: str
+) -> tuple[list[Row], datetime.datetime | None]:
+    """Return how long the requests of each session waited by the symbol of their order.
+
+    Rows have `symbol`, `session`, `requests`, and `p50`, `p95`, `p99` and `most` in seconds, which
+    are exact. `symbol` is None where no order of the session has the ClOrdID on that day, or orders
+    of several symbols. Of many requests the newest 10,000 or so count, all of whole minutes:
+    then the first of these minutes is returned as well, else None.
+    """
+    since = _newest(database, view, kind, clock)
+    recent = view if since is None else replace(view, begin=since)
+    minutes = _of(_where(database, recent), kind, clock)
+    began, ended = _BEGAN[kind], f"{kind}_at"
+    taken = _MICROSECONDS[database.dialect].format(began=f"r.{began}", ended=f"r.{ended}")
+    day = _DAY[database.dialect]
+    chosen = Where(
+        "r.session_minute is not null", f"r.{began} is not null", f"r.{ended} is not null"
+    ).add("r.clock = ?", clock)
+    chosen.add(
+        f"r.session_minute in (select session_minute from latencies {minutes})", *minutes.values
+    )
+    rows = database.rows(
+        f"select r.session, {taken} as taken,"
+        " (select case when min(o.symbol) = max(o.symbol) then min(o.symbol) end"
+        f" from order_ids i join orders o on o.order_key = i.order_key where i.id = {_CL_ORD_ID}"
+        f" and i.kind = 'ClOrdID' and i.first_day <= {day} and i.last_day >= {day}"
+        f" and o.session = r.session) as symbol from request_times r {chosen}",
+        *chosen.values,
+    )
+    waited: dict[tuple[str | None, str], list[int]] = {}
+    for row in rows:
+        waited.setdefault((row["symbol"], row["session"]), []).append(row["taken"])
+    found = [
+        {"symbol": symbol, "session": session, "requests": len(own), **_exact(sorted(own))}
+        for (symbol, session), own in waited.items()
+    ]
+    return sorted(found, key=lambda row: (row["symbol"] or "", row["session"])), since
+
+
+def _newest(database: Database, view: View, kind: str, clock: str) -> datetime.datetime | None:
+    """Return the first of the newest minutes that have `_REQUESTS`; None if all have fewer."""
+    found, before = 0, view.end
+    while True:
+        where = _of(_where(database, replace(view, end=before)), kind, clock)
+        rows = database.rows(
+            f"select minute, sum(requests) as requests from latencies {where}"
+            f" group by minute order by minute desc limit {_AT_ONCE}",
+            *where.values,
+        )
+        for row in rows:
+            if found >= _REQUESTS:
+                return before
+            found, before = found + row["requests"], row["minute"]
+        if len(rows) < _AT_ONCE:
+            return None
+
+
+def _exact(waited: Sequence[int]) -> Row:
+    """Return the percentiles of microseconds, the shortest first, in seconds."""
+    shares = {f"p{share}": waited[-(-len(waited) * share // 100) - 1] for share in (50, 95, 99)}
+    return {name: micro / 1e6 for name, micro in {**shares, "most": waited[-1]}.items()}
 
 
 def slowest(
@@ -120,8 +196,8 @@ def slowest(
     minutes = [row["session_minute"] for row in highest if row["bucket"] >= least]
     chosen.among(database, "session_minute", minutes)
     if least > 0:
-        seconds = _DIFFERENCE[database.dialect].format(began=began, ended=ended)
-        chosen.add(f"{seconds} > ?", 2 ** ((least - 1) / 8) / 1e6 - _ROUNDED)
+        taken = _MICROSECONDS[database.dialect].format(began=began, ended=ended)
+        chosen.add(f"{taken} >= ?", int(up_to(least - 1).scaleb(6)))
     rows = database.rows(
         f"select request, session, {began} as began, {ended} as ended from request_times {chosen}",
         *chosen.values,

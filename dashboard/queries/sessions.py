@@ -9,7 +9,7 @@ from fixfeed.dashboard.moments import before
 from fixfeed.dashboard.queries.conditions import Where
 from fixfeed.dashboard.view import View, seen_sessions
 
-__all__ = ["Gap", "days", "gaps", "gaps_in", "minutes", "sequences"]
+__all__ = ["Gap", "days", "gaps", "gaps_in", "minutes", "sequences", "silences"]
 
 Row = dict[str, Any]
 
@@ -113,4 +113,44 @@ def minutes(database: Database, view: View, most: int = 20_000) -> list[Row]:
         "select session, minute, messages, logons, logouts, resets, gap_fills, resend_requests,"
         f" rejects, poss_dups from session_minutes {where} order by minute limit {most}",
         *where.values,
+    )
+
+
+_SECONDS = {
+    "sqlite": "(julianday({after}) - julianday({before})) * 86400",
+    "postgresql": "extract(epoch from {after} - {before})",
+}
+
+
+def silences(database: Database, view: View) -> list[Row]:
+    """Return how long sessions were silent: `session`, `heart_bt_int`, `seconds`, `minutes`.
+
+    `minutes` are those whose longest silence was of so many whole seconds: the time between two
+    messages the second of which is in the minute. What lies between a Logout and a Logon, or two
+    days, is none. `heart_bt_int` is that of the day's last Logon, None if there is none. So a
+    session with nothing to say but regular heartbeats has all its minutes at its HeartBtInt.
+    """
+    # SQLite takes the tables of a cross join as they are written: all days, but not all minutes.
+    own = Where(
+        "m.session_day = d.session_day", "m.session_day is not null", "d.session is not null"
+    )
+    own.day("d.day", view).sessions(database, view, "d.session")
+    silent = Where("seconds >= 0").time(database, "minute", view)
+    between = _SECONDS[database.dialect].format(
+        after="m.first_time", before="lag(m.last_time) over by_day"
+    )
+    return database.rows(
+        f"""select session, heart_bt_int, seconds, count(*) as minutes from (
+  select session, heart_bt_int, minute,
+    cast(round(case when before > within then before else within end) as bigint) as seconds
+  from (
+    select d.session, d.heart_bt_int, m.minute, coalesce(m.longest_silence, -1) as within,
+      case when coalesce(m.logged_on, false) or coalesce(lag(m.logged_out) over by_day, true)
+        then -1 else {between} end as before
+    from session_days d cross join session_minutes m {own}
+    window by_day as (partition by m.session_day order by m.minute)
+  ) silences
+) longest {silent} group by 1, 2, 3 order by 1, 2, 3""",
+        *own.values,
+        *silent.values,
     )

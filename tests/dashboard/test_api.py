@@ -1,6 +1,7 @@
 """The API answers what may be seen, and says what is wrong with everything else."""
 
 import csv
+import datetime
 import io
 import json
 import logging
@@ -23,6 +24,8 @@ from fixfeed.dashboard.api.access import AUDIT
 from fixfeed.dashboard.api.app import make_api
 from fixfeed.dashboard.api.tokens import TokensError, new_token, read_tokens
 from fixfeed.dashboard.open import open_database
+from fixfeed.dashboard.queries import sessions
+from fixfeed.dashboard.view import View
 from fixfeed.pipelines import api as command
 from tests.dashboard.stored_day import HOSTILE
 
@@ -49,9 +52,9 @@ TOKENS = {
 def known(tmp_path_factory):
     """The tokens of TOKENS by name, and the readers in their file."""
     lines, tokens = ["tokens:"], {}
-    for name, sessions in TOKENS.items():
+    for name, seen in TOKENS.items():
         tokens[name], digest = new_token()
-        lines.append(f"  - {json.dumps({'name': name, 'sha256': digest, 'sessions': sessions})}")
+        lines.append(f"  - {json.dumps({'name': name, 'sha256': digest, 'sessions': seen})}")
     file = tmp_path_factory.mktemp("tokens") / "tokens.yaml"
     file.write_text("\n".join(lines))
     return tokens, read_tokens(file)
@@ -201,6 +204,14 @@ def test_sessions_gaps_counts_and_latencies_are_those_of_the_tables(api, read):
         assert all(0 <= one["p50"] <= one["p99"] <= one["most"] for one in found)
         slowest = api.get("/latency/slowest", params=asked).json()["slowest"]
         assert len(slowest) == min(100, row["requests"])
+        symbols = api.get("/latency/symbols", params=asked).json()
+        assert {**symbols, "symbols": []} == {**asked, "since": None, "symbols": []}
+        assert sum(one["requests"] for one in symbols["symbols"]) == row["requests"]
+    begin, end = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (2025, 2026))
+    asked = {"from": begin.isoformat(), "to": end.isoformat()}
+    silences = api.get("/silences", params=asked).json()["silences"]
+    assert silences == sessions.silences(read, View(begin=begin, end=end))
+    assert silences
 
 
 def test_what_came_in_is_accounted_for(api, read, batches):
@@ -237,8 +248,9 @@ def test_anomalies_come_page_by_page(api, read):
 ROUTES = [
     *("/messages.csv", "/messages.parquet"),
     *("/messages", "/messages/count", "/messages/1", "/messages/1/around", "/executions"),
-    *("/orders", "/orders/1", "/sessions", "/gaps", "/minutes", "/latency", "/latency/slowest"),
-    *("/anomalies", "/failures", "/sources", "/runs"),
+    *("/orders", "/orders/1", "/sessions", "/gaps", "/silences", "/minutes"),
+    *("/latency", "/latency/symbols", "/latency/slowest", "/anomalies"),
+    *("/failures", "/sources", "/runs"),
 ]
 
 
@@ -380,10 +392,10 @@ def test_a_token_sees_orders_sessions_and_what_is_derived_of_its_sessions_alone(
         assert mine.get(f"/orders/{row['order_key']}").status_code == status
         found = mine.get("/orders", params={"id": row["order_id"] or "none"}).json()["orders"]
         assert found == [one for one in seen if one in found]
-    for path in ("/sessions", "/gaps"):
+    for path in ("/sessions", "/gaps", "/silences"):
         rows = api.get(path).json()[path[1:]]
         assert mine.get(path).json()[path[1:]] == [row for row in rows if sees(row["session"])]
-    for path in ("/latency", "/latency/slowest", "/anomalies"):
+    for path in ("/latency", "/latency/symbols", "/latency/slowest", "/anomalies"):
         rows = api.get(path).json()[path.split("/")[-1]]
         wanted = [row for row in rows if name == "all" or both_ways(sees, row["session"])]
         assert mine.get(path).json()[path.split("/")[-1]] == wanted
@@ -403,7 +415,7 @@ def both_ways(sees, session):
 def test_without_a_known_token_nothing_is_told(read, known):
     strict = client(read, readers=known[1])
     for header in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic eDp5"}):
-        for path in (*ROUTES[::2], "/nothing"):
+        for path in (*ROUTES[::3], "/nothing"):
             answer = strict.get(path, headers=header)
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"].startswith("Bearer")

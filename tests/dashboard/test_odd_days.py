@@ -59,7 +59,8 @@ def seen(database, *patterns):
 
 def test_days_at_the_end_of_time_are_shown(odd):
     api = client(odd, per_minute=100_000)
-    for path in ("/minutes", "/minutes?step=day", "/messages", "/sessions", "/latency"):
+    paths = ("/minutes", "/minutes?step=day", "/messages", "/sessions", "/silences", "/latency")
+    for path in (*paths, "/latency/symbols", "/latency/slowest"):
         assert api.get(path).status_code == 200, path
     assert len(pages(api, "/messages", "messages")) == len(LOG)
     view = overview.last_day(odd, View())

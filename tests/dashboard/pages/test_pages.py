@@ -5,10 +5,14 @@ import sqlite3
 from html import unescape
 from urllib.parse import parse_qs
 
+import pyarrow as pa
 import pytest
 
-from fixfeed.dashboard.markup.text import markdown
+from fixfeed.dashboard.filters import link
+from fixfeed.dashboard.markup.text import escaped, markdown
 from fixfeed.dashboard.open import open_database
+from fixfeed.dashboard.queries import latency, overview, sessions
+from fixfeed.dashboard.view import View
 
 RETAIL = "FIX.4.4:RETAIL->BROKER"
 PAGES = ("overview", "messages", "orders", "sessions", "latency", "quality")
@@ -182,6 +186,25 @@ def test_accounts_that_do_not_add_up_are_red(opened, html, sample_sqlite, tmp_pa
     shown = opened(f"sqlite:///{tmp_path}/copy.db", "quality")
     assert html(shown).count('class="ff-wrong"') == 1
     assert "These numbers have to be the same" in shown.error[0].value
+
+
+def test_sessions_show_how_long_they_were_silent(opened, sample_sqlite, database):
+    shown = opened(sample_sqlite, "sessions")
+    assert "How long they were silent" in [one.value for one in shown.subheader]
+    _, chart = shown.get("vega_lite_chart")
+    drawn = pa.ipc.open_stream(chart.proto.data.data).read_all()["minutes"].to_pylist()
+    silences = sessions.silences(database, overview.last_day(database, View()))
+    assert sum(drawn) == sum(row["minutes"] for row in silences)
+
+
+def test_latencies_are_shown_by_symbol(opened, html, sample_sqlite, database):
+    text = html(opened(sample_sqlite, "latency", clock="sent"))
+    found, _ = latency.by_symbol(
+        database, overview.last_day(database, View()), kind="acknowledged", clock="sent"
+    )
+    row = max(found, key=lambda row: row["p99"] if row["symbol"] else 0)
+    address = link("orders", {"symbol": row["symbol"], "session": [row["session"]]})
+    assert f'<a href="{escaped(address)}" target="_self">{row["symbol"]}</a>' in text
 
 
 def test_a_latency_names_its_clock(opened, sample_sqlite):

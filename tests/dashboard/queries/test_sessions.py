@@ -2,13 +2,20 @@
 
 import datetime
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
+from fixfeed.dashboard.open import open_database
 from fixfeed.dashboard.queries import overview, sessions
 from fixfeed.dashboard.queries.sessions import Gap, gaps_in
 from fixfeed.dashboard.scope import read_scope
 from fixfeed.dashboard.view import View
+from fixfeed.io.ledger.source import Source
+from fixfeed.io.sql.derived import derive
+from fixfeed.io.sql.open import open_store
+from fixfeed.transforms.batch import Block
+from fixfeed.transforms.fix.parser import parse_block
 from tests.dashboard.queries.plans import plans_of
 
 RETAIL = "FIX.4.4:RETAIL->BROKER"
@@ -86,3 +93,68 @@ def test_minutes_of_a_session_are_read_from_their_index(day, view):
     with plans_of(day) as plans:
         sessions.minutes(day, View(sessions=(RETAIL,), begin=view.begin, end=view.end))
     assert "session_minutes_session_day" in plans[-1]
+
+
+def silent(rows):
+    return [
+        (row["session"][8:], row["heart_bt_int"], row["seconds"], row["minutes"]) for row in rows
+    ]
+
+
+def test_regular_heartbeats_are_silences_of_heart_bt_int(tmp_path):
+    times = [0, *range(30, 300, 30), 340, 345, 1000, 1030, 1060]
+    types = ["A", *"0" * 9, "0", "5", "A", "0", "0"]
+    log = "".join(
+        f"8=FIX.4.4|9=1|35={kind}|49=A|56=B|34={number}|108=30|"
+        f"52=20250102-{9 + at // 3600:02}:{at % 3600 // 60:02}:{at % 60:02}|10=000|\n"
+        for number, (at, kind) in enumerate(zip(times, types, strict=True), 1)
+    )
+    other = log.replace("49=A", "49=C").replace("35=A", "35=0")
+    uri = f"sqlite:///{tmp_path}/silences.db"
+    with closing(open_store(uri)) as opened:
+        opened.prepare()
+        for name, data in (("a", log), ("c", other)):
+            source = Source(f"file:{name}", "file", name)
+            number = opened.register([source], rules="r")[source.key].source_id
+            batch = parse_block(Block(source.key, 0, data.encode(), b"|"))
+            opened.write([(number, batch)], rules="r", replace=False)
+        derive(opened)
+    with closing(open_database(uri)) as database:
+        found = sessions.silences(database, View())
+        begin = datetime.datetime(2025, 1, 2, 9, 4, tzinfo=datetime.UTC)
+        later = sessions.silences(database, View(sessions=("FIX.4.4:A->B",), begin=begin))
+    # 9:00 to 9:04 and 9:17, and 9:05:40 after 70 seconds; from Logout to Logon nobody waits.
+    own = [("A->B", 30, 30, 6), ("A->B", 30, 70, 1)]
+    assert silent(found) == [*own, ("C->B", None, 30, 6), ("C->B", None, 70, 1)]
+    assert silent(later) == [("A->B", 30, 30, 2), ("A->B", 30, 70, 1)]
+
+
+def test_silences_are_those_of_the_minutes(day, view):
+    wanted, last = Counter(), {}
+    for row in day.rows(
+        "select m.*, d.heart_bt_int as agreed from session_minutes m join session_days d"
+        " on d.session_day = m.session_day where m.session is not null order by minute"
+    ):
+        within = float(-1 if row["longest_silence"] is None else row["longest_silence"])
+        before = last.get(row["session"])
+        if before and not before["logged_out"] and not row["logged_on"]:
+            within = max(within, (row["first_time"] - before["last_time"]).total_seconds())
+        last[row["session"]] = row
+        if within >= 0:
+            wanted[row["session"], row["agreed"], round(within)] += 1
+    found = sessions.silences(day, view)
+    assert {(row["session"], row["heart_bt_int"]) for row in found} == {one[:2] for one in wanted}
+    assert sum(row["minutes"] for row in found) == sum(wanted.values())
+    same = sum(
+        min(row["minutes"], wanted[row["session"], row["heart_bt_int"], row["seconds"]])
+        for row in found
+    )
+    assert same > 0.99 * sum(wanted.values())  # halves of seconds are rounded either way
+
+
+def test_silences_of_a_day_are_read_from_the_minutes_of_its_sessions(day, view):
+    with plans_of(day) as plans:
+        sessions.silences(day, view)
+    (plan,) = plans
+    assert "session_minutes_session_day" in plan
+    assert "SCAN m" not in plan
