@@ -135,6 +135,8 @@ class Assignment:
         for topic in {one.topic for one in new}:
             self._beginning.refresh(topic)
         ends = {one: self._beginning.watermarks(one.topic, one.number) for one in new}
+        if at_start:
+            self._beginning.reserve(ends)
         starts = self._beginning.starts(ends, at_start=at_start)
         # Nothing asks the brokers from here on, so all are taken or none.
         assigned = []

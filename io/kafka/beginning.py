@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from fixfeed.io.kafka.address import Address
@@ -199,12 +198,35 @@ class Beginning:
             if one in told or not (one.topic in read or _is_any(one.topic, names))
         }
 
-    def tell(self, offsets: Mapping[PartitionId, int]) -> None:
-        """Commit in the group where reading begins, if it may be done."""
-        places = [TopicPartition(one.topic, one.number, at) for one, at in offsets.items()]
-        if places:
-            with suppress(KafkaException):  # readers tell that the right is missing
+    def reserve(self, ends: Mapping[PartitionId, tuple[int, int]]) -> None:
+        """With `from=latest`, commit the ends of topics in the group that has nothing of them.
+
+        Outputs may be away for long, and what comes meanwhile is not to be left out if the run is
+        killed before one of them has anything.
+        """
+        if self.says != LATEST or self._begins is not None:
+            return
+        try:
+            told = {one.topic for one in self._group_offsets(ends)}
+        except KafkaTrouble as trouble:
+            if trouble.lasting:  # the right is missing, which is told once it is needed
+                return
+            raise
+        if not self._stored.remember:
+            names = [name for name in self._address.topics if any(is_of(one, name) for one in told)]
+            told |= {one.topic for one in ends if _is_any(one.topic, names)}
+        places = [
+            TopicPartition(one.topic, one.number, high)
+            for one, (_, high) in ends.items()
+            if one.topic not in told
+        ]
+        try:
+            if places:
                 self._consumer.commit(offsets=places, asynchronous=False)
+        except KafkaException as error:
+            # That is told by the commits that come later.
+            if error.args[0].code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
+                raise self._trouble(error) from None
 
     def refresh(self, topic: str) -> None:
         """Have the consumer learn the partitions of a topic; otherwise it does so in minutes."""
@@ -219,11 +241,14 @@ class Beginning:
         try:
             found = ask()
         except KafkaException as error:
-            why = reason_of(error.args[0], self._address.properties)
-            raise KafkaTrouble(f"{self._address.shown}: {why}") from None
+            raise self._trouble(error) from None
         if found is None:
             raise KafkaTrouble(f"{self._address.shown}: no answer within {_ANSWER:.0f} seconds")
         return found
+
+    def _trouble(self, error: KafkaException) -> KafkaTrouble:
+        why = reason_of(error.args[0], self._address.properties)
+        return KafkaTrouble(f"{self._address.shown}: {why}")
 
 
 def _is_any(topic: str, names: Iterable[str]) -> bool:

@@ -98,17 +98,6 @@ class Group:
             except KafkaException as error:
                 self.committed(error.args[0], places)
 
-    def begin(self) -> None:
-        """Commit where reading begins, so that a later run leaves out nothing that came since.
-
-        The sinks cannot tell that of a partition without records.
-        """
-        places = []
-        for one in self._assigned.values():
-            one.told = one.begin
-            places.append(one.at(one.begin))
-        self._commit(places)
-
     def wait(self) -> None:
         """Wait until the brokers have the last commit, for two seconds at the most."""
         assert self._consumer is not None

@@ -63,10 +63,11 @@ class TopicsElsewhere:
             if beginning.says != LATEST:
                 return self, len(partitions)
             ends = {one: beginning.watermarks(one.topic, one.number) for one in partitions}
+            beginning.reserve(ends)
             starts = beginning.starts(ends, at_start=True)
-            said = {one: start.offset for one, start in starts.items() if start.said}
-            beginning.tell(said)
-        begins = {(one.topic_id, one.number): at for one, at in said.items()}
+        begins = {
+            (one.topic_id, one.number): start.offset for one, start in starts.items() if start.said
+        }
         return dataclasses.replace(self, begins=begins), len(partitions)
 
     def read(self, shard: int, shards: int) -> KafkaTopics:

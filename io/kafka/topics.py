@@ -18,7 +18,7 @@ from typing import Any
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.assignment import Assignment
-from fixfeed.io.kafka.beginning import LATEST, Beginning, Begins
+from fixfeed.io.kafka.beginning import Beginning, Begins
 from fixfeed.io.kafka.beside import beside
 from fixfeed.io.kafka.client import (
     Consumer,
@@ -295,8 +295,6 @@ class KafkaTopics:
         """Take the topics that there are at the start."""
         _check(topics)
         self._assignment.take(topics, at_start=True)
-        if self._beginning.says == LATEST:
-            self._group.begin()
         self._mark()
         self._troubles.answered()
         if not topics:

@@ -19,6 +19,7 @@ from fixfeed.io.kafka.client import Cluster, KafkaTrouble
 from fixfeed.io.kafka.records import ROOM
 from fixfeed.io.kafka.sharded import TopicsElsewhere
 from fixfeed.io.kafka.topics import OURS, KafkaTopics
+from fixfeed.io.ledger.ledger import SinkFailed
 from fixfeed.transforms.batch import FLUSH
 from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.pieces import parsed
@@ -224,6 +225,19 @@ def test_latest_leaves_out_nothing_of_partitions_that_are_added_between_runs(kaf
     send(kafka, topic, 3)
     send(kafka, topic, 4, partition=1)
     Reading(kafka, topic, sink, group=group, **LATEST).numbers(3, 4).stop()
+
+
+def test_latest_leaves_out_nothing_that_comes_while_the_outputs_are_away(kafka):
+    class Away(Sink):
+        def stored(self, sources):
+            raise SinkFailed("the run is to stop")
+
+    topic, group = kafka.topic(), kafka.topic()
+    send(kafka, topic, 1)
+    with pytest.raises(SinkFailed):
+        Reading(kafka, topic, Away(), group=group, **LATEST)
+    send(kafka, topic, 2)
+    Reading(kafka, topic, group=group, **LATEST).numbers(2).stop()
 
 
 @pytest.mark.parametrize(("remember", "before"), [(True, True), (True, False), (False, True)])
