@@ -2,7 +2,7 @@
 
 import gc
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from fixfeed.transforms.fix.orders.life import Life
 from fixfeed.transforms.fix.orders.lives import lives
 from fixfeed.transforms.fix.orders.numbers import decimals
 from fixfeed.transforms.fix.orders.schema import TABLES
-from fixfeed.transforms.fix.orders.sequence import Step, steps
+from fixfeed.transforms.fix.orders.sequence import steps
 from fixfeed.transforms.fix.schema import DATE, DECIMAL
 
 __all__ = ["OF_ORDER", "OF_REPORT", "key_of", "rows_of", "without_collector"]
@@ -64,25 +64,15 @@ class _Made:
 
     def add(self, rows: list[int]) -> None:
         """Add the orders of a chain."""
-        events, tying = self._events, self._chains.tying
+        events = self._events
         found = []
-        for part in self._parts(steps(events, rows)):
+        for part in self._chains.parts(steps(events, rows)):
             of_part = lives(events, part)
-            row = _first(events, of_part[0])
-            first, day = tying[row][0], events.day[row]
+            first, day = self._chains.named(_first(events, of_part[0]))
             found += [(life, key_of(first, day, number)) for number, life in enumerate(of_part)]
         chain = found[0][1] if len(found) > 1 else None
         for life, key in found:
             self._add_order(life, key, chain)
-
-    def _parts(self, of_chain: list[Step]) -> Iterable[list[Step]]:
-        """Return the steps of each part of a chain."""
-        if self._chains.part is None:
-            return [of_chain]
-        parts: dict[int, list[Step]] = {}
-        for step in of_chain:
-            parts.setdefault(self._chains.part[step.row], []).append(step)
-        return parts.values()
 
     def _add_order(self, life: Life, key: int, chain: int | None) -> None:
         events, ids = self._events, self._ids

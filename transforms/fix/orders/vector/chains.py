@@ -4,17 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fixfeed.transforms.fix.orders.ids import CL_ORD_ID
 from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints
-from fixfeed.transforms.fix.orders.vector.ids import Ids, numbered
+from fixfeed.transforms.fix.orders.vector.ids import KINDS, Ids, numbered
 from fixfeed.transforms.fix.orders.vector.openings import Nodes, openings
 
 __all__ = ["Chains", "chains"]
 
 
 class Chains(NamedTuple):
-    """The number of the chain that each event is of, -1 if it has no id, and which are loose.
+    """The number of the chain that each event is of, -1 if it has no id, and which may be loose.
 
-    What parts chains with loose events have is told by `orders.chains`.
+    Those are as well whose ClOrdID begins anew in their chain. What parts such chains have is told
+    by `orders.chains`.
     """
 
     of_event: Ints
@@ -32,7 +34,7 @@ def chains(events: Events, ids: Ids) -> Chains:
     before = nodes.before() if len(days) > 1 else np.full(len(nodes.key), -1)
     found = openings(events, ids, nodes, before)
     first = nodes.first
-    same = np.flatnonzero((before >= 0) & ~found.opened)
+    same = np.flatnonzero((before >= 0) & (~found.opened | found.mixed))
     ties = [(before[same], same)]
     ties += [
         (first[tied], level[tied])
@@ -44,7 +46,22 @@ def chains(events: Events, ids: Ids) -> Chains:
     root = _joined(count, one, other)
     number = np.cumsum(root == np.arange(count)) - 1
     of_chain = np.where(first >= 0, number[root][first] if count else -1, -1)
-    return Chains(of_chain, found.loose)
+    loose = found.loose
+    if (found.opened & (before >= 0)).any():
+        of_node = number[root]
+        several = np.zeros(count, bool)
+        several[of_node[_begins_again(ids, nodes, found.opened, of_node)]] = True
+        loose = loose | np.append(several, False)[of_chain]
+    return Chains(of_chain, loose)
+
+
+def _begins_again(ids: Ids, nodes: Nodes, opened: Flags, chain: Ints) -> Ints:
+    """Return the ClOrdIDs that are opened on a day, and are found in their chain before."""
+    one = nodes.key // nodes.days
+    order = np.lexsort((nodes.key, chain))
+    same = (chain[order][1:] == chain[order][:-1]) & (one[order][1:] == one[order][:-1])
+    later = order[1:][same]
+    return later[opened[later] & (ids.kind[one[later]] == KINDS.index(CL_ORD_ID))]
 
 
 def _joined(count: int, one: Ints, other: Ints) -> Ints:

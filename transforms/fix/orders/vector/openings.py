@@ -7,7 +7,8 @@ import pyarrow.compute as pc
 
 from fixfeed.transforms.fix.orders.events import ASKING, NEW
 from fixfeed.transforms.fix.orders.ids import CL_ORD_ID
-from fixfeed.transforms.fix.orders.openings import ABOUT, CANCELLED, FRESH
+from fixfeed.transforms.fix.orders.midnight import SKEW
+from fixfeed.transforms.fix.orders.openings import ABOUT, ANSWERS, CANCELLED, FRESH
 from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.orders.vector.ids import KINDS, Ids
 
@@ -43,9 +44,10 @@ class Nodes(NamedTuple):
 
 
 class Openings(NamedTuple):
-    """Which nodes are opened, and which events are loose, or may be."""
+    """Which nodes are opened, which are mixed, and which events are loose, or may be."""
 
     opened: Flags
+    mixed: Flags
     loose: Flags
 
 
@@ -64,14 +66,14 @@ def openings(events: Events, ids: Ids, nodes: Nodes, before: Ints) -> Openings:
     opened[own[asking]] = True
     by_new_order[own[asking & is_in(events["msg_type"], NEW)]] = True
     shared = _shared(events, nodes, by_new_order)
-    first = nodes.first
+    loose = np.zeros(len(own), bool)
+    loose[own >= 0] = shared[own[own >= 0]]
     both = ((own >= 0) ^ (original >= 0)) & (order >= 0)
-    going_on = _going_on(events, nodes, opened, before) & both
-    loose = going_on.copy()
-    loose[own >= 0] |= shared[own[own >= 0]]
+    going_on, mixed = _mixed(events, ids, nodes, opened & (before >= 0), asking)
+    first = nodes.first
     both[both] = by_new_order[first[both]]
     opened[order[both & ~going_on]] = True
-    return Openings(opened | shared, loose)
+    return Openings(opened | shared, mixed, loose)
 
 
 def _shared(events: Events, nodes: Nodes, by_new_order: Flags) -> Flags:
@@ -80,39 +82,59 @@ def _shared(events: Events, nodes: Nodes, by_new_order: Flags) -> Flags:
     whole = about & (original >= 0) & (order >= 0)
     found = _several(nodes, own[whole], original[whole])
     found &= _several(nodes, own[whole], order[whole])
-    cancelled = about & _says(events, CANCELLED)
+    cancelled = about & says(events, CANCELLED)
     cancelled[cancelled] = (original[cancelled] >= 0) | ~by_new_order[own[cancelled]]
     named = np.where(original >= 0, original, order)
     return found | _several(nodes, own[cancelled], named[cancelled])
 
 
-def _going_on(events: Events, nodes: Nodes, opened: Flags, before: Ints) -> Flags:
-    """Return the events whose order goes on under a ClOrdID that is opened that day."""
-    first, order = nodes.first, nodes.of_event[2]
-    found = np.zeros(len(first), bool)
-    if nodes.days < 2:
-        return found
-    pair = (order >= 0) & (first != order)
-    doubtful = pair.copy()
-    doubtful[pair] = opened[first[pair]]
-    several = _several(nodes, first[doubtful], order[doubtful])
-    doubtful[doubtful] = several[first[doubtful]] & (before[order[doubtful]] >= 0)
-    at = np.flatnonzero(doubtful)
-    if not len(at):
-        return found
-    # The id of the first, with the OrderID on the day before.
-    many = int(nodes.key.max()) + 1
-    wanted = nodes.key[first[at]] // nodes.days * many + before[order[at]]
-    with_order = [
-        nodes.key[level[tied]] // nodes.days * many + order[tied]
-        for level in nodes.of_event[:2]
-        for tied in [(level >= 0) & (order >= 0)]
-    ]
-    known = np.isin(wanted, np.concatenate(with_order))
-    pairs = first * many + order
-    fresh = pairs[at[(_says(events, FRESH) & ~events.copied)[at]]]
-    found[at] = known & ~np.isin(pairs[at], fresh)
-    return found
+def _mixed(
+    events: Events, ids: Ids, nodes: Nodes, again: Flags, opening: Flags
+) -> tuple[Flags, Flags]:
+    """Return the events whose order goes on, and the nodes that are mixed.
+
+    `again` are the ClOrdIDs that are opened and were there before, `opening` the events that open
+    one.
+    """
+    own, original, order = nodes.of_event
+    first = nodes.first
+    both = (own >= 0) & (original >= 0)
+    going_on, mixed = np.zeros(len(own), bool), np.zeros(len(again), bool)
+    used = first >= 0
+    used[used] = again[first[used]]
+    named = both & is_in(events["msg_type"], ASKING)
+    named[named] = again[original[named]]
+    if not (used | named).any():
+        return going_on, mixed
+    # Requests that name a ClOrdID before it is opened.
+    since = np.full(len(again), np.iinfo(np.int64).max)
+    np.minimum.at(since, own[opening], events.time[opening])
+    named[named] = since[original[named]] > events.time[named]
+    mixed[original[named]] = True
+    # Answers whose request with both ids is not of the day.
+    both &= used
+    requests = opening & ~is_in(events["msg_type"], NEW)
+    texts = np.where(ids.of_event[1] >= 0, ids.of_event[1], len(ids.text))
+    pairs = first * (len(ids.text) + 1) + texts
+    answering = is_in(events["msg_type"], ANSWERS)
+    answers = both & answering
+    answers[answers] = ~np.isin(pairs[answers], pairs[both & requests])
+    mixed[own[answers]] = True
+    # OrderIDs of which a report without an OrigClOrdID has one that no other one has.
+    with_order = used & (order >= 0) & (first != order)
+    several = _several(nodes, first[with_order], order[with_order])
+    alone = with_order & ~both
+    alone[alone] = several[first[alone]]
+    pairs = first * len(again) + order
+    foreign = alone.copy()
+    foreign[alone] = ~np.isin(pairs[alone], pairs[with_order & both])
+    mixed[first[foreign]] = True
+    early = answering & (with_order | both)
+    early[early] = events.time[early] < since[first[early]] - SKEW
+    mixed[first[early]] |= several[first[early]]
+    fresh = pairs[with_order & says(events, FRESH) & ~events.copied]
+    going_on[alone] = mixed[first[alone]] & ~np.isin(pairs[alone], fresh)
+    return going_on, mixed
 
 
 def _several(nodes: Nodes, one: Ints, other: Ints) -> Flags:
@@ -124,7 +146,7 @@ def _several(nodes: Nodes, one: Ints, other: Ints) -> Flags:
     return several
 
 
-def _says(events: Events, letters: frozenset[str]) -> Flags:
+def says(events: Events, letters: frozenset[str]) -> Flags:
     """Return which reports say one of these by their ExecType, or without one by OrdStatus."""
     said = is_in(events["exec_type"], letters)
     by_status = events["exec_type"].is_null().to_numpy(zero_copy_only=False)
