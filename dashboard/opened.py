@@ -2,6 +2,8 @@
 
 import datetime
 import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -13,7 +15,7 @@ from fixfeed.dashboard.queries.quality import failures_by_reason
 from fixfeed.dashboard.streamlit_app import VARIABLE
 from fixfeed.dashboard.view import known_kinds, known_sessions
 
-__all__ = ["database", "failures", "names", "newest", "sessions", "types"]
+__all__ = ["asked", "database", "failures", "names", "newest", "sessions", "types"]
 
 
 @st.cache_resource
@@ -24,6 +26,27 @@ def _opened(uri: str) -> Database:
 def database() -> Database:
     """Return the database that this server is for."""
     return _opened(os.environ[VARIABLE])
+
+
+_Found = TypeVar("_Found")
+
+
+@st.cache_resource(ttl=4, max_entries=200, show_spinner=False)
+def _asked(key: str, _ask: Callable[[], Any]) -> Any:
+    return _ask()
+
+
+def asked(query: Callable[..., _Found], *asks: Any, **more: Any) -> _Found:
+    """Return what a query of the database answers, or has answered in the last four seconds.
+
+    `asks` and `more` are what it takes after the database; texts of them (`repr`) have to tell them
+    apart. Who asks the same at the same moment, another person or a click that changes something
+    else, gets the same answer, which nobody may change. Raises `Trouble`.
+    """
+    name = f"{query.__module__}.{query.__qualname__}"
+    key = repr((os.environ[VARIABLE], name, asks, sorted(more.items())))
+    found: _Found = _asked(key, lambda: query(database(), *asks, **more))
+    return found
 
 
 @st.cache_resource(ttl=60)

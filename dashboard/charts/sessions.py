@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from fixfeed.dashboard.charts.axes import BRUSH, STEPS, Row, Spec, axis_of, ms
+from fixfeed.dashboard.charts.axes import BRUSH, Row, Spec, axis_of, ms, told_from
 
 __all__ = ["silences", "strip"]
 
+_MINUTE = 60_000
 _EVENTS = {
     "logon": ("triangle-up", "#15803d"),
     "logout": ("triangle-down", "#64748b"),
@@ -19,16 +20,14 @@ _EVENTS = {
 """What may happen in a session, how it is drawn, and its colour."""
 
 
-def strip(rows: Sequence[Row], events: Sequence[Row], step: str = "minute") -> Spec:
+def strip(rows: Sequence[Row], events: Sequence[Row]) -> Spec:
     """Return what sessions did over time: when messages came, and what else happened.
 
-    `rows` have `session`, `time` and `messages`; `events` have `session`, `time`, `until` and
-    `what`.
+    `rows` are those of `queries.sessions.presences`; `events` have `session`, `time` and `what`.
     """
     sessions = sorted({row["session"] for row in [*rows, *events]})
-    length = STEPS[step] * 1000
     busy = [
-        {"session": row["session"], "t": ms(row["time"]), "u": ms(row["time"]) + length,
+        {"session": row["session"], "t": ms(row["first"]), "u": ms(row["last"]) + _MINUTE,
          "messages": row["messages"]}
         for row in rows
     ]  # fmt: skip
@@ -48,17 +47,22 @@ def strip(rows: Sequence[Row], events: Sequence[Row], step: str = "minute") -> S
                 "params": [BRUSH],
                 "mark": {"type": "bar", "height": 9, "opacity": 0.35, "color": "#3b82f6"},
                 "encoding": {
-                    "x": axis_of(step),
+                    "x": axis_of("minute"),
                     "x2": {"field": "u"},
                     "y": y,
-                    "tooltip": [{"field": "session"}, {"field": "messages", "format": ","}],
+                    "tooltip": [
+                        {"field": "session"},
+                        told_from("minute"),
+                        {**told_from("minute"), "field": "u", "title": "to"},
+                        {"field": "messages", "format": ","},
+                    ],
                 },
             },
             {
                 "data": {"values": marks},
                 "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
                 "encoding": {
-                    "x": axis_of(step),
+                    "x": axis_of("minute"),
                     "y": y,
                     "shape": {"field": "what", "type": "nominal", "legend": legend,
                               "scale": {"domain": kinds, "range": [one[0] for one in marked]}},

@@ -29,7 +29,7 @@ Row = dict[str, Any]
 def page(view: View) -> None:
     """Show the page."""
     shown = shown_period(view)
-    there = latency.kinds_and_clocks(opened.database(), shown)
+    there = opened.asked(latency.kinds_and_clocks, shown)
     if not there:
         st.info("No request was answered in this time.", icon=":material/search_off:")
         return
@@ -51,7 +51,7 @@ def page(view: View) -> None:
         st.info(f"There is nothing {named}. Choose another clock.", icon=":material/timer_off:")
         return
     step = step_of(shown)
-    rows = latency.by_time(opened.database(), shown, step=step, **asked)
+    rows = opened.asked(latency.by_time, shown, step=step, **asked)
     told = ", ".join(
         f"p{share} {duration(latency.percentile(rows, share / 100))}" for share in _SHARES
     )
@@ -76,12 +76,12 @@ def page(view: View) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(f"Sessions, by the clock: {clock}")
-        _sessions(latency.percentiles(opened.database(), shown, **asked))
+        _sessions(opened.asked(latency.percentiles, shown, **asked))
     with right:
         st.subheader(f"The slowest, by the clock: {clock}")
-        _slowest(latency.slowest(opened.database(), shown, limit=_SLOWEST, **asked))
+        _slowest(opened.asked(latency.slowest, shown, limit=_SLOWEST, **asked))
     st.subheader(f"Symbols, by the clock: {clock}")
-    _symbols(*latency.by_symbol(opened.database(), shown, **asked))
+    _symbols(*opened.asked(latency.by_symbol, shown, **asked))
 
 
 def _usual(there: Sequence[Row]) -> str:

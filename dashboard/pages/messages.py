@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.brush import chart_of_messages
@@ -50,7 +51,7 @@ def _without_admin(view: View) -> View:
 def _histogram(view: View) -> None:
     shown = shown_period(view)
     step = step_of(shown)
-    rows = overview.minutes(opened.database(), shown, step)
+    rows = opened.asked(overview.minutes, shown, step)
     if rows:
         chart_of_messages(rows, view, step, 130, key=f"messages-{hash(shown)}")
 
@@ -122,6 +123,9 @@ def _bar(view: View, found: messages.Page, cursor: str | None) -> None:
 
 def _since_then(view: View, count: int) -> None:
     """Offer the messages that have come since the page was made, without moving the table."""
+    context = get_script_run_ctx()
+    if context is None or not context.fragment_ids_this_run:
+        return  # the page has counted them just now
     try:
         come = (messages.count(opened.database(), view) or 0) - count
     except Trouble:

@@ -50,15 +50,14 @@ def _told_or_counts(view: View) -> None:
 
 
 def _counts(view: View) -> None:
-    database = opened.database()
     shown = shown_period(view)
     step = step_of(shown)
-    now = overview.counts(database, shown)
+    now = opened.asked(overview.counts, shown)
     past = None
     if shown.begin and shown.end:
         begin = before(shown.begin, shown.end - shown.begin)
-        past = overview.counts(database, replace(shown, begin=begin, end=shown.begin))
-    rows = overview.minutes(database, shown, step)
+        past = opened.asked(overview.counts, replace(shown, begin=begin, end=shown.begin))
+    rows = opened.asked(overview.minutes, shown, step)
     tiles = [
         tile_of("Messages", now["messages"], _against(now, past, "messages"),
                 messages_link(shown), _line(rows, "messages")),
@@ -108,9 +107,8 @@ def _told(view: View, *, live: bool) -> str:
 
 
 def _sessions(view: View) -> None:
-    database = opened.database()
-    days = sessions.days(database, view)
-    counted = {row["session"]: row for row in overview.by_session(database, view)}
+    days = opened.asked(sessions.days, view)
+    counted = {row["session"]: row for row in opened.asked(overview.by_session, view)}
     newest = opened.newest()
     by_session: dict[str | None, dict[str, Any]] = {}
     for row in days:
@@ -151,7 +149,7 @@ def _anomalies(view: View) -> None:
     """Show the newest of what is out of the ordinary, if there is anything."""
     found = []
     for severity in _SEVERITIES:
-        found += anomalies(opened.database(), view, severities=(severity,), limit=_ANOMALIES).rows
+        found += opened.asked(anomalies, view, severities=(severity,), limit=_ANOMALIES).rows
     if not found:
         return
     st.subheader("Out of the ordinary")
@@ -189,7 +187,7 @@ def _symbols(view: View) -> None:
             Cell(row["fills"]),
             Cell(row["rejects"] or ""),
         ]
-        for row in overview.symbols(opened.database(), view)
+        for row in opened.asked(overview.symbols, view)
     ]
     heads = ("symbol", "#orders", "#fills", "#rejects")
     st.html(table_of(heads, rows, empty="No order in this time."))
@@ -198,7 +196,7 @@ def _symbols(view: View) -> None:
 def _rejects(view: View) -> None:
     rows = [
         [Cell(row["text"] or "(no text)"), Cell(row["orders"], link("orders", {"status": "8"}))]
-        for row in overview.rejects(opened.database(), view)
+        for row in opened.asked(overview.rejects, view)
     ]
     st.html(table_of(("text", "#orders"), rows, empty="No order was refused in this time."))
 

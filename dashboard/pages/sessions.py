@@ -18,27 +18,26 @@ from fixfeed.dashboard.view import View
 
 _STRIPS = 24
 _GAPS = 300
-_EVENTS = (
-    ("logons", "logon"),
-    ("logouts", "logout"),
-    ("resets", "reset"),
-    ("gap_fills", "gap fill"),
-    ("resend_requests", "resend request"),
-    ("rejects", "reject"),
-)
+_EVENTS = {
+    "logons": "logon",
+    "logouts": "logout",
+    "resets": "reset",
+    "gap_fills": "gap fill",
+    "resend_requests": "resend request",
+    "rejects": "reject",
+}
 
 Row = dict[str, Any]
 
 
 def page(view: View) -> None:
     """Show the page."""
-    database = opened.database()
     shown = shown_period(view)
-    days = sessions.days(database, shown)
+    days = opened.asked(sessions.days, shown)
     if not days:
         st.info("No session has sent anything in this time.", icon=":material/search_off:")
         return
-    gaps = sessions.gaps(database, shown)
+    gaps = opened.asked(sessions.gaps, shown)
     st.subheader("When they were there")
     _strips(shown, days, gaps)
     st.subheader("How long they were silent")
@@ -54,11 +53,10 @@ def _strips(view: View, days: Sequence[Row], gaps: Sequence[Gap]) -> None:
     if len(known) > _STRIPS:
         st.caption(f"The first {_STRIPS} of {len(known)} sessions; choose some above.")
     own = replace(view, sessions=tuple(known[:_STRIPS]))
-    rows = sessions.minutes(opened.database(), own)
     events = [
-        {"session": row["session"], "time": row["minute"], "what": what}
-        for row in rows
-        for column, what in _EVENTS
+        {"session": row["session"], "time": row["minute"], "what": _EVENTS[column]}
+        for row in opened.asked(sessions.events, own)
+        for column in sessions.EVENTS
         if row[column]
     ]
     events += [
@@ -66,15 +64,11 @@ def _strips(view: View, days: Sequence[Row], gaps: Sequence[Gap]) -> None:
         for gap in gaps
         if gap.what == "never came" and gap.session in own.sessions and gap.at
     ]
-    busy = [
-        {"session": row["session"], "time": row["minute"], "messages": row["messages"]}
-        for row in rows
-    ]
-    brushed_chart(strip(busy, events), key=f"strip-{hash(own)}")
+    brushed_chart(strip(opened.asked(sessions.presences, own), events), key=f"strip-{hash(own)}")
 
 
 def _silences(view: View) -> None:
-    rows = sessions.silences(opened.database(), view)
+    rows = opened.asked(sessions.silences, view)
     known = sorted({row["session"] for row in rows})[:_STRIPS]
     st.caption(
         "Minutes by their longest silence: where there is nothing to say, heartbeats keep it at "

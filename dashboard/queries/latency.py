@@ -6,7 +6,6 @@ for one kind and one clock.
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -39,7 +38,7 @@ _MINUTES = 200
 """The slowest are looked for in so many minutes of sessions, those with the slowest of all."""
 _REQUESTS = 10_000
 """So many requests, the newest, are told apart by symbol: each has to be looked up."""
-_AT_ONCE = 50  # minutes
+_AT_ONCE = 1000  # minutes of sessions
 
 
 def kinds_and_clocks(database: Database, view: View) -> list[Row]:
@@ -117,18 +116,14 @@ def by_symbol(
     of several symbols. Of many requests the newest 10,000 or so count, all of whole minutes:
     then the first of these minutes is returned as well, else None.
     """
-    since = _newest(database, view, kind, clock)
-    recent = view if since is None else replace(view, begin=since)
-    minutes = _of(_where(database, recent), kind, clock)
+    minutes, since = _newest(database, view, kind, clock)
     began, ended = _BEGAN[kind], f"{kind}_at"
     taken = _MICROSECONDS[database.dialect].format(began=f"r.{began}", ended=f"r.{ended}")
     day = _DAY[database.dialect]
     chosen = Where(
         "r.session_minute is not null", f"r.{began} is not null", f"r.{ended} is not null"
     ).add("r.clock = ?", clock)
-    chosen.add(
-        f"r.session_minute in (select session_minute from latencies {minutes})", *minutes.values
-    )
+    chosen.among(database, "r.session_minute", minutes)
     rows = database.rows(
         f"select r.session, {taken} as taken,"
         " (select case when min(o.symbol) = max(o.symbol) then min(o.symbol) end"
@@ -147,22 +142,35 @@ def by_symbol(
     return sorted(found, key=lambda row: (row["symbol"] or "", row["session"])), since
 
 
-def _newest(database: Database, view: View, kind: str, clock: str) -> datetime.datetime | None:
-    """Return the first of the newest minutes that have `_REQUESTS`; None if all have fewer."""
-    found, before = 0, view.end
+def _newest(
+    database: Database, view: View, kind: str, clock: str
+) -> tuple[list[str], datetime.datetime | None]:
+    """Return the newest `session_minute`s that have `_REQUESTS`, whole minutes.
+
+    And the first of these minutes; None if all together have fewer requests.
+    """
+    chosen: list[str] = []
+    found, minute, last = 0, None, None
     while True:
-        where = _of(_where(database, replace(view, end=before)), kind, clock)
+        where = _of(_where(database, view), kind, clock)
+        if last is not None:
+            # Not as a pair, `(a, b) < (?, ?)`: of that SQLite seeks the first alone.
+            at = database.time(last["minute"])
+            where.add("minute <= ?", at)
+            where.add("(minute < ? or session_minute < ?)", at, last["session_minute"])
         rows = database.rows(
-            f"select minute, sum(requests) as requests from latencies {where}"
-            f" group by minute order by minute desc limit {_AT_ONCE}",
+            f"select minute, session_minute, sum(requests) as requests from latencies {where}"
+            f" group by 1, 2 order by 1 desc, 2 desc limit {_AT_ONCE}",
             *where.values,
         )
         for row in rows:
-            if found >= _REQUESTS:
-                return before
-            found, before = found + row["requests"], row["minute"]
+            if row["minute"] != minute and found >= _REQUESTS:
+                return chosen, minute
+            chosen.append(row["session_minute"])
+            found, minute = found + row["requests"], row["minute"]
         if len(rows) < _AT_ONCE:
-            return None
+            return chosen, None
+        last = rows[-1]
 
 
 def _exact(waited: Sequence[int]) -> Row:

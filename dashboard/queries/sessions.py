@@ -1,19 +1,27 @@
-"""What sessions did, day by day: their numbers, gaps and what filled them, and their minutes."""
+"""What sessions did, day by day: their numbers, gaps and what filled them, when they were there."""
 
 import datetime
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from fixfeed.dashboard.database import Database
-from fixfeed.dashboard.moments import before
 from fixfeed.dashboard.queries.conditions import Where
-from fixfeed.dashboard.view import View, seen_sessions
+from fixfeed.dashboard.view import View
+from fixfeed.transforms.batch import TIME
 
-__all__ = ["Gap", "days", "gaps", "gaps_in", "minutes", "sequences", "silences"]
+__all__ = [
+    "EVENTS",
+    "Gap",
+    "days",
+    "events",
+    "gaps",
+    "gaps_in",
+    "presences",
+    "sequences",
+    "silences",
+]
 
 Row = dict[str, Any]
-
-_ON_A_DAY = datetime.timedelta(days=1)
 
 
 def days(database: Database, view: View) -> list[Row]:
@@ -94,26 +102,52 @@ def gaps_in(rows: Sequence[Row]) -> Iterator[Gap]:
         last[key] = row["last_number"]
 
 
-def minutes(database: Database, view: View, most: int = 20_000) -> list[Row]:
-    """Return what the sessions of a view did minute by minute, and how many of what.
+_NUMBER = {
+    "sqlite": "strftime('%s', substr(m.minute, 1, 16)) / 60",
+    "postgresql": "extract(epoch from m.minute) / 60",
+}
+EVENTS = ("logons", "logouts", "resets", "gap_fills", "resend_requests", "rejects")
+"""The columns of counts of what happens in a session beside its messages."""
 
-    A view without a beginning, an end or sessions has none; of a long one 31 days count.
+
+def presences(database: Database, view: View) -> list[Row]:
+    """Return when sessions sent something in every minute: `session`, `first`, `last`, `messages`.
+
+    `first` and `last` are minutes, and `messages` how many came from the one to the other.
     """
-    sessions = seen_sessions(database, view)
-    if not (view.begin and view.end and sessions):
-        return []
-    first = view.begin.date()
-    last = before(view.end, datetime.timedelta(microseconds=1)).date()
-    all_days = [first + _ON_A_DAY * n for n in range(min((last - first).days + 1, 31))]
-    keys = [f"{session} {day}" for session in sessions for day in all_days]
-    # SQLite takes a partial index only if its condition is written out.
-    where = Where("session_day is not null").among(database, "session_day", keys)
-    where.time(database, "minute", view)
+    where = _minutes_of(database, view).time(database, "m.minute", view)
     return database.rows(
-        "select session, minute, messages, logons, logouts, resets, gap_fills, resend_requests,"
-        f" rejects, poss_dups from session_minutes {where} order by minute limit {most}",
+        f"""select session, min(minute) as first, max(minute) as last, sum(messages) as messages
+from (
+  select m.session, m.minute, m.messages, {_NUMBER[database.dialect]}
+    - row_number() over (partition by m.session order by m.minute) as stretch
+  from session_days d cross join session_minutes m {where}
+) minutes group by session, stretch order by session, first""",
+        *where.values,
+        types={"first": TIME, "last": TIME},
+    )
+
+
+def events(database: Database, view: View, most: int = 20_000) -> list[Row]:
+    """Return the minutes in which something else happened: `session`, `minute`, and `EVENTS`."""
+    where = _minutes_of(database, view).time(database, "m.minute", view)
+    where.add(f"{' + '.join(f'm.{name}' for name in EVENTS)} > 0")
+    return database.rows(
+        f"select m.session, m.minute, {', '.join(f'm.{name}' for name in EVENTS)}"
+        f" from session_days d cross join session_minutes m {where} order by m.minute limit {most}",
         *where.values,
     )
+
+
+def _minutes_of(database: Database, view: View) -> Where:
+    """Return what joins `session_days d` with its `session_minutes m`, of a view's sessions.
+
+    As a cross join: SQLite takes its tables as they are written, so all days, but not all minutes.
+    """
+    where = Where(
+        "m.session_day = d.session_day", "m.session_day is not null", "d.session is not null"
+    )
+    return where.day("d.day", view).sessions(database, view, "d.session")
 
 
 _SECONDS = {
@@ -130,11 +164,7 @@ def silences(database: Database, view: View) -> list[Row]:
     days, is none. `heart_bt_int` is that of the day's last Logon, None if there is none. So a
     session with nothing to say but regular heartbeats has all its minutes at its HeartBtInt.
     """
-    # SQLite takes the tables of a cross join as they are written: all days, but not all minutes.
-    own = Where(
-        "m.session_day = d.session_day", "m.session_day is not null", "d.session is not null"
-    )
-    own.day("d.day", view).sessions(database, view, "d.session")
+    own = _minutes_of(database, view)
     silent = Where("seconds >= 0").time(database, "minute", view)
     between = _SECONDS[database.dialect].format(
         after="m.first_time", before="lag(m.last_time) over by_day"

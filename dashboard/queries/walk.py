@@ -18,7 +18,8 @@ __all__ = ["Walk"]
 _PIECE = 4000  # messages that are looked through at first; then what takes a third of the time
 _LARGEST_PIECE = 200_000
 _CANDIDATES = 500  # rows that are checked at once
-_MINUTES = 500  # that are asked for at once
+_FIRST_MINUTES = 20  # that are asked for at first; then four times as many, and so on
+_MINUTES = 500  # at the most
 _MINUTE = datetime.timedelta(minutes=1)
 
 
@@ -171,7 +172,7 @@ class Walk:
             after = view.end
         if not self.older and view.begin and (after is None or view.begin > after):
             after = view.begin
-        including = True
+        including, asked = True, _FIRST_MINUTES
         while True:
             bounds = [*self._kept, Condition("minute is not null")]
             if after is not None:
@@ -187,14 +188,14 @@ class Walk:
             found = self._database.rows(
                 f"select minute, sum(messages) as messages from minute_counts where {where.sql}"
                 f" group by minute having sum(messages) > 0"
-                f" order by minute {'desc' if self.older else 'asc'} limit {_MINUTES}",
+                f" order by minute {'desc' if self.older else 'asc'} limit {asked}",
                 *where.values,
             )
             for row in found:
                 yield row["minute"], row["messages"]
-            if len(found) < _MINUTES:
+            if len(found) < asked:
                 return
-            after, including = found[-1]["minute"], False
+            after, including, asked = found[-1]["minute"], False, min(4 * asked, _MINUTES)
 
     def _candidates(
         self, bounds: Sequence[Condition], place: Place | None, *, timed: bool

@@ -65,7 +65,8 @@ def test_days_at_the_end_of_time_are_shown(odd):
     assert len(pages(api, "/messages", "messages")) == len(LOG)
     view = overview.last_day(odd, View())
     assert overview.counts(odd, view)["messages"] == 1
-    assert len(sessions.minutes(odd, dataclasses.replace(view, sessions=("FIX.4.4:TI->ME",)))) == 1
+    own = dataclasses.replace(view, sessions=("FIX.4.4:TI->ME",))
+    assert len(sessions.presences(odd, own)) == 1
     first = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
     assert before(first, datetime.timedelta(days=1)) == first
 

@@ -11,7 +11,7 @@ import pytest
 from fixfeed.dashboard.filters import link
 from fixfeed.dashboard.markup.text import escaped, markdown
 from fixfeed.dashboard.open import open_database
-from fixfeed.dashboard.queries import latency, overview, sessions
+from fixfeed.dashboard.queries import latency, messages, overview, sessions
 from fixfeed.dashboard.view import View
 
 RETAIL = "FIX.4.4:RETAIL->BROKER"
@@ -55,7 +55,8 @@ def test_the_overview_counts_what_is_stored(opened, html, sample_sqlite, databas
     assert '<a href="sessions?session=FIX.4.4%3ARETAIL-%3EBROKER"' in text
 
 
-def test_messages_are_those_of_the_filters(opened, sample_sqlite, database):
+def test_messages_are_those_of_the_filters(opened, sample_sqlite, database, monkeypatch):
+    monkeypatch.setattr(messages, "SEARCHED", 60)  # seconds, for a machine that has little time
     shown = opened(sample_sqlite, "messages", q="Symbol=AAPL -Side=1", session=RETAIL, type="D")
     wanted = database.rows(
         "select cl_ord_id from messages where symbol = 'AAPL' and side <> '1' and msg_type = 'D'"

@@ -20,6 +20,7 @@ from tests.dashboard.queries.plans import plans_of
 
 RETAIL = "FIX.4.4:RETAIL->BROKER"
 DAY = datetime.date(2025, 1, 2)
+MINUTE = datetime.timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -76,11 +77,36 @@ def test_missing_numbers_of_gaps_are_those_of_sequences(day, view):
     assert never == sums["missing"]
 
 
-def test_minutes_add_up_to_the_day(day, view):
-    one = View(sessions=(RETAIL,), begin=view.begin, end=view.end)
-    rows = sessions.minutes(day, one)
-    assert sum(row["messages"] for row in rows) == sessions.days(day, one)[0]["messages"]
-    assert sessions.minutes(day, view) == []
+def test_a_session_is_there_from_minute_to_minute_until_one_has_nothing(day, view):
+    minutes = day.rows(
+        "select session, minute, messages from session_minutes where session is not null"
+        " order by session, minute"
+    )
+    wanted = []
+    for row in minutes:
+        last = wanted[-1] if wanted else None
+        if last and row["session"] == last["session"] and row["minute"] == last["last"] + MINUTE:
+            last["last"], last["messages"] = row["minute"], last["messages"] + row["messages"]
+        else:
+            wanted.append({"session": row["session"], "first": row["minute"],
+                           "last": row["minute"], "messages": row["messages"]})  # fmt: skip
+    assert sessions.presences(day, view) == wanted
+    noon = datetime.datetime(2025, 1, 2, 12, tzinfo=datetime.UTC)
+    later = sessions.presences(day, View(sessions=(RETAIL,), begin=noon))
+    assert min(row["first"] for row in later) >= noon
+    assert {row["session"] for row in later} == {RETAIL}
+
+
+def test_events_are_the_minutes_that_have_some(day, view):
+    names = ", ".join(sessions.EVENTS)
+    wanted = day.rows(
+        f"select session, minute, {names} from session_minutes where session is not null"
+    )
+    wanted = [row for row in wanted if any(row[name] for name in sessions.EVENTS)]
+    found = sessions.events(day, view)
+    assert wanted
+    assert sorted(map(str, found)) == sorted(map(str, wanted))
+    assert [row["minute"] for row in found] == sorted(row["minute"] for row in found)
 
 
 def test_a_reader_sees_its_sessions_alone(day, view):
@@ -91,8 +117,12 @@ def test_a_reader_sees_its_sessions_alone(day, view):
 
 def test_minutes_of_a_session_are_read_from_their_index(day, view):
     with plans_of(day) as plans:
-        sessions.minutes(day, View(sessions=(RETAIL,), begin=view.begin, end=view.end))
-    assert "session_minutes_session_day" in plans[-1]
+        for query in (sessions.presences, sessions.events):
+            query(day, View(sessions=(RETAIL,), begin=view.begin, end=view.end))
+    assert len(plans) == 2
+    for plan in plans:
+        assert "session_minutes_session_day" in plan
+        assert "SCAN m\n" not in f"{plan}\n"
 
 
 def silent(rows):
@@ -157,4 +187,4 @@ def test_silences_of_a_day_are_read_from_the_minutes_of_its_sessions(day, view):
         sessions.silences(day, view)
     (plan,) = plans
     assert "session_minutes_session_day" in plan
-    assert "SCAN m" not in plan
+    assert "SCAN m\n" not in f"{plan}\n"
