@@ -57,6 +57,9 @@ _BEGIN = re.compile(
     r"(?:[A-Za-z]+:)?[A-Za-z][\w+.-]*://+|[A-Za-z][\w+.-]*:/*|[A-Za-z][\w+.-]*//+|:?/{2,}"
 )
 _KEY_VALUE = re.compile(r"\s*\w+\s*=")
+# Says where a secret is, and is none: see `io.kafka.address`.
+_REFERENCE = re.compile(r"\$\{(?:env|file):[^{}\s&]+\}")
+_PROPERTY_ELSEWHERE = re.compile(rf"[\w.]+={_REFERENCE.pattern}[,.;:)]?")
 _BRACKETED = re.compile(r"\[[^\]@\s]*\]")
 _PORT = re.compile(r"[0-9]{1,5}(?:[/,][^@?]*)?(?:\?[\w.%+-]+=|\Z)", re.DOTALL)
 # In a text a URI ends at a blank or at the quote that it began with.
@@ -113,6 +116,8 @@ def _redact_place(match: re.Match[str]) -> str:
     place = match[0]
     if place[0] in "'\"" and place[-1] == place[0] and len(place) > 1:
         return f"{place[0]}{redact(place[1:-1])}{place[0]}"
+    if _PROPERTY_ELSEWHERE.fullmatch(place):
+        return place
     # Without a scheme, a colon and `@` in a text are seldom a password.
     begin = _BEGIN.search(place)
     if not begin:
@@ -182,7 +187,8 @@ def _without_parameters(text: str) -> str:
         is_key = "-----BEGIN" in match["value"]
         if _is_secret(name) or (kafka and (is_key or is_secret_property(name))):
             hidden = True
-            pieces += [text[at : match.start("value")], _HIDDEN if match["value"] else ""]
+            shown = match["value"] if _REFERENCE.fullmatch(match["value"]) else _HIDDEN
+            pieces += [text[at : match.start("value")], shown if match["value"] else ""]
             at = match.end()
         else:
             # The next parameter may be inside what was matched as this one's value.

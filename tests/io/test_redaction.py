@@ -66,6 +66,8 @@ SHOWN = {
     "https://h/day.log?X-Amz-Signature=s3cr3t&n=1": "https://h/day.log?X-Amz-Signature=***&n=1",
 }
 OPEN = [
+    "kafka://h/t?sasl.password=${env:KAFKA_PASSWORD}&group=g",
+    "sasl.password=${file:/run/secrets/kafka}",
     "postgresql://user@host/db",
     "postgresql://h:5432/db?passfile=/p&user=joe@corp",
     "postgresql://u@h1:5432,h2:5433/db?application_name=a@b",
