@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.midnight import DAY, Ask, Told, early, is_answer, is_late
 from fixfeed.transforms.fix.orders.numbers import ONE, integers
-from fixfeed.transforms.fix.schema import DECIMAL, LONGEST_TEXT, TIME
+from fixfeed.transforms.fix.schema import DATE, DECIMAL, LONGEST_TEXT, TIME
 
 __all__ = [
     "ASKING",
@@ -49,6 +49,7 @@ COLUMNS = (
     "poss_dup_flag",
     "sending_time",
     "transact_time",
+    "trade_date",
     "cl_ord_id",
     "orig_cl_ord_id",
     "order_id",
@@ -152,12 +153,12 @@ _NOTHING: Mapping[str, Any] = {}
 class Events:
     """Events by column: what event `i` has in a column is `events.side[i]`, None if nothing.
 
-    Decimals are whole numbers (`numbers`), times microseconds since 1970. `more` has the fields
-    without a column. `divided` is whether some events are entries of one message. `pair` are both
-    CompIDs, in alphabetical order: `BROKER<->BUYSIDE`. `time` is when the message was first sent:
-    OrigSendingTime of a copy, else SendingTime, else the time of the log. `day` is its day (UTC)
-    since 1970, the next one of an answer before midnight to a request after it (`midnight`); -1
-    without a time. `suspect` is whether it may be a copy, or have copies.
+    Decimals are whole numbers (`numbers`), times microseconds and dates days since 1970. `more` has
+    the fields without a column. `divided` is whether some events are entries of one message. `pair`
+    are both CompIDs, in alphabetical order: `BROKER<->BUYSIDE`. `time` is when the message was
+    first sent: OrigSendingTime of a copy, else SendingTime, else the time of the log. `day` is its
+    day (UTC) since 1970, the next one of an answer before midnight to a request after it
+    (`midnight`); -1 without a time. `suspect` is whether it may be a copy, or have copies.
     """
 
     def __init__(self, messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES):
@@ -310,6 +311,8 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     array = column.combine_chunks()
     if array.type == TIME:
         array = array.cast(pa.int64())
+    if array.type == DATE:
+        array = array.cast(pa.int32())
     values: list[Any] = integers(array) if array.type == DECIMAL else array.to_pylist()
     return values
 

@@ -19,6 +19,10 @@ NO_FILL = frozenset("034589ABCD")
 """OrdStatus of reports without ExecType that are no fill; see `views.fills`."""
 
 
+_FILLED = ("F", "G", "1", "2")
+"""ExecType of fills and corrections."""
+
+
 def kind_of(events: Events, row: int) -> str | None:
     """Return whether a report is a fill, a correction or a bust; None if it is neither."""
     transaction, exec_type = events.exec_trans_type[row], events.exec_type[row]
@@ -43,6 +47,7 @@ def _an_id(text: str | None) -> str | None:
 class Execution:
     """A fill, or what one was corrected to: the report `row`, and what came of it.
 
+    `last_qty` and `last_px` are those of the report, or of what it corrects if it leaves them out.
     `family` are all reports about the same fill, the first one first.
     """
 
@@ -50,6 +55,8 @@ class Execution:
     kind: str
     copies: int
     stands: bool
+    last_qty: int | None
+    last_px: int | None
     family: "list[Execution]" = field(default_factory=list)
     corrected_by: str | None = None
     busted_by: str | None = None
@@ -103,8 +110,9 @@ class Fills:
         exec_id = _an_id(events.exec_id[row])
         if exec_id is None:
             return None
-        when = events.transact_time[row] or events.time[row]
-        day = None if when is None else when // DAY
+        when, day = events.transact_time[row] or events.time[row], events.trade_date[row]
+        if day is None and when is not None:
+            day = when // DAY
         if kind == CORRECTION:
             # A venue may correct 10 to 20, back to 10, and to 20 again, under one ExecID.
             change = (events.last_qty[row], events.last_px[row], events.msg_seq_num[row])
@@ -127,21 +135,35 @@ class Fills:
         return False
 
     def settle(self) -> None:
-        """Take in corrections whose first report is not there: they count as what they say."""
+        """Take in corrections whose first report is not there: they count as what they say.
+
+        Of several with one ExecRefID the last one counts, and none if it is busted.
+        """
         self.unknown = bool(self._early)
         late = {self._events.exec_id[step.row] for all_ in self._early.values() for step, _ in all_}
         # A correction of a correction counts in the place of that one, which comes first here.
         for named in sorted(self._early, key=late.__contains__):
-            for step, kind in self._early.pop(named, ()):
-                if kind == CORRECTION:
-                    self._add(step, kind)
+            first = None
+            changes = self._early.pop(named, [])
+            # The first correction takes the place of the report that is not there.
+            for step, kind in sorted(changes, key=lambda change: change[1] == BUST):
+                if first is None or not named:
+                    first = self._add(step, kind) if kind == CORRECTION else None
+                else:
+                    self._change(step, kind, first)
 
-    def _add(self, step: Step, kind: str) -> Execution:
-        events = self._events
-        exec_id = _an_id(events.exec_id[step.row])
-        quantity = events.last_qty[step.row]
-        counts = kind == FILL if quantity is None else quantity != 0
-        made = Execution(step.row, kind, 1 + len(step.copies), counts)
+    def _add(self, step: Step, kind: str, before: Execution | None = None) -> Execution:
+        """Add a report, which corrects the one before."""
+        events, row = self._events, step.row
+        exec_id = _an_id(events.exec_id[row])
+        quantity, price = events.last_qty[row], events.last_px[row]
+        if before is not None:
+            quantity = before.last_qty if quantity is None else quantity
+            price = before.last_px if price is None else price
+        counts = quantity != 0
+        if quantity is None:
+            counts = kind == FILL or before is not None or events.exec_type[row] in _FILLED
+        made = Execution(row, kind, 1 + len(step.copies), counts, quantity, price)
         made.family = [made]
         self.all.append(made)
         if exec_id is not None:
@@ -162,7 +184,7 @@ class Fills:
         latest = family[-1]
         latest.stands = False
         latest.corrected_by = exec_id
-        made = self._add(step, kind)
+        made = self._add(step, kind, latest)
         made.family = family
         family.append(made)
         if busted is not None:

@@ -280,9 +280,8 @@ class Life:
         standing = [one for one in self.fills.all if one.stands and self._counts(one.row)]
         quantity = value = 0
         for one in standing:
-            last_qty = self.events.last_qty[one.row] or 0
-            quantity += last_qty
-            value += last_qty * (self.events.last_px[one.row] or 0)
+            quantity += one.last_qty or 0
+            value += (one.last_qty or 0) * (one.last_px or 0)
         ordered = values.get("order_qty")
         times = [self.events.time[step.row] for step in self.steps]
         known = [one for one in times if one is not None]

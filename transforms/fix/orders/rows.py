@@ -152,6 +152,8 @@ class _Made:
         for name in OF_REPORT:
             column = getattr(events, name)
             columns[name] = [column[row] for row in rows]
+        columns["last_qty"] = [one.last_qty for _, _, one in executions]
+        columns["last_px"] = [one.last_px for _, _, one in executions]
         for name in OF_ORDER:
             column = getattr(events, name)
             columns[name] = [

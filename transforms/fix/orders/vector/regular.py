@@ -12,7 +12,7 @@ A chain is regular if
   its clock one comes after the report that it is done, this leaves out nothing that it asks for;
 * no report of a new order (ExecType New) comes after one of an end;
 * fills, busts and corrections have ExecIDs of their own; a bust or correction is of a fill that
-  came before, and each fill has one at the most;
+  came before, and each fill has one at the most; a correction says its quantity and price;
 * quantities and prices, and sums of quantities, are below 2**61 of their last place.
 
 All others are odd, and left to `orders.life`, which says what is right.
@@ -34,6 +34,8 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
     """Return which chains are not regular, given which events are loose (`openings`)."""
     lines, events = steps.lines, steps.events
     wrong = ~lines.of(REGULAR) | steps.unknown | (steps.change & (steps.exec_id < 0))
+    for name in ("last_qty", "last_px"):
+        wrong |= steps.correction & ~steps.numbers[name][1]
     for name in ("exec_id", "exec_ref_id"):
         no_id = is_in(pc.utf8_upper(events[name]), NO_EXEC_ID)
         wrong |= steps.change & no_id[lines.event]

@@ -119,3 +119,15 @@ def test_a_bust_that_names_no_execution_takes_away_none():
     found = messages(b"".join(s.log))
     check(found)
     assert one_by_one(found)["executions"]["stands"].to_pylist() == [True]
+
+
+def test_a_correction_has_of_its_fill_what_it_leaves_out():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.fill(20, 20, (11, b"A"))
+    for own, of, said in ((b"G1", b"E3-2", (32, b"30")), (b"G2", b"G1", (31, b"7"))):
+        s.send(False, b"8", (11, b"A"), (17, own), (19, of), (150, b"G"), said)
+    found = messages(b"".join(s.log))
+    check(found)
+    last = one_by_one(found)["executions"].to_pylist()[-1]
+    assert (last["last_qty"], last["last_px"], last["stands"]) == (30, 7, True)
