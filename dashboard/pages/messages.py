@@ -144,6 +144,7 @@ def _files(view: View) -> str:
 
 
 def _go(cursor: str | None) -> None:
+    _keep_place()
     st.query_params.pop("message", None)
     if cursor is None:
         st.query_params.pop("at", None)
@@ -151,7 +152,16 @@ def _go(cursor: str | None) -> None:
         st.query_params["at"] = cursor
 
 
+def _keep_place() -> None:
+    """Say that a person goes somewhere, whatever else is changed by the same click.
+
+    A click also ends what was written into a filter, and both come at once.
+    """
+    st.session_state.pop("messages_of", None)
+
+
 def _open(key: str, rows: Sequence[Row]) -> None:
+    _keep_place()
     chosen = st.session_state[key]["selection"]["rows"]
     if chosen and chosen[0] < len(rows):
         st.query_params["message"] = str(rows[chosen[0]]["message_id"])

@@ -99,6 +99,8 @@ def _bar(found: Page, cursor: str | None) -> None:
 
 
 def _go(cursor: str | None) -> None:
+    # The click also ends what was written into a filter: both come at once, and both count.
+    st.session_state.pop("orders_of", None)
     if cursor is None:
         st.query_params.pop("at", None)
     else:

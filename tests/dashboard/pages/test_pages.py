@@ -99,6 +99,25 @@ def test_another_filter_begins_at_its_first_page(opened, sample_sqlite):
     assert {*shown.dataframe[0].value["Symbol"]} <= {"AAPL", ""}
 
 
+def test_a_click_that_ends_what_was_written_into_a_filter_counts_as_well(
+    opened, sample_sqlite, monkeypatch
+):
+    monkeypatch.setattr(messages, "SEARCHED", 60)  # seconds, for a machine that has little time
+    shown = opened(sample_sqlite, "messages", q="Symbol=AAPL")
+    last = list(shown.dataframe[0].value["Time (UTC)"])[-1]
+    shown.text_input(key="q").input("")
+    next(one for one in shown.button if one.label == "Older").click().run()
+    assert shown.text_input(key="q").value == ""
+    times = list(shown.dataframe[0].value["Time (UTC)"])
+    assert len(times) == 100
+    assert times[0] <= last
+    assert len({*shown.dataframe[0].value["Symbol"]}) > 2
+    shown = opened(sample_sqlite, "orders", from_="00:01")
+    shown.text_input(key="from").input("")
+    next(one for one in shown.button if one.label == "Older").click().run()
+    assert "at" in shown.query_params
+
+
 def test_a_search_that_cannot_be_read_is_told(opened, sample_sqlite):
     (error,) = opened(sample_sqlite, "messages", q="Symbool = AAPL").error
     assert "Symbol" in error.value
