@@ -29,6 +29,7 @@ _SINK |= {"apache_beam"}
 _PROTOCOL = {
     f"fixfeed.transforms.{name}" for name in ("batch", "codes", "derived", "nearest", "protocol")
 }
+_BUCKETS = {"fixfeed.io.buckets"}
 _VIEWS = {"fixfeed.io.views", "fixfeed.transforms.dialects"}
 ALLOWED = {
     "transforms/fix/dictionary": _DICTIONARY,
@@ -63,7 +64,10 @@ ALLOWED = {
     },
     "transforms": {"fixfeed.transforms", "apache_beam"},
     "io/ledger": _LEDGER | _PROTOCOL,
-    "io/files": _LEDGER | {"fixfeed.io.files", "fixfeed.io.lag", "apache_beam"} | _PROTOCOL,
+    "io/files": _LEDGER
+    | _BUCKETS
+    | {"fixfeed.io.files", "fixfeed.io.lag", "apache_beam"}
+    | _PROTOCOL,
     "io/live": _LEDGER
     | _PROTOCOL
     | {
@@ -71,7 +75,11 @@ ALLOWED = {
         for name in ("live", "fsync", "lag", "stream", "files.planned", "files.ranges")
     },
     "io/sql": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.sql"},
-    "io/parquet": _SINK | _PROTOCOL | _VIEWS | {"fixfeed.io.parquet", "fixfeed.transforms.names"},
+    "io/parquet": _SINK
+    | _BUCKETS
+    | _PROTOCOL
+    | _VIEWS
+    | {"fixfeed.io.parquet", "fixfeed.transforms.names"},
     "io/jsonl": _SINK
     | _PROTOCOL
     | {"fixfeed.io.jsonl", "fixfeed.io.sql.progress", "fixfeed.transforms.failures"},

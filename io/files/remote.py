@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from fixfeed.io.files.s3 import check_bucket
+
 __all__ = ["EXTRAS", "is_remote", "match", "open_file", "set_options"]
 
 EXTRAS: Mapping[str, str] = {"s3": "aws", "gs": "gcp", "hdfs": "hadoop"}
@@ -24,6 +26,8 @@ def is_remote(path: str) -> bool:
 def match(pattern: str) -> list[str]:
     """Return the URLs that match a pattern."""
     with _installed(pattern):
+        if pattern.startswith("s3://"):
+            check_bucket(pattern, _options())
         return [found.path for found in _file_systems().match([pattern])[0].metadata_list]
 
 
@@ -38,6 +42,12 @@ def set_options(options: Sequence[str]) -> None:
     from apache_beam.options.pipeline_options import PipelineOptions
 
     _file_systems().set_options(PipelineOptions(list(options)))
+
+
+def _options() -> Any:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    return _file_systems()._pipeline_options or PipelineOptions([])
 
 
 @contextmanager

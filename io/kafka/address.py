@@ -110,7 +110,7 @@ def read_uri(
             if not topic.startswith("^"):
                 if "?" in topic:
                     raise _no_parameter(1)
-                check_topic(topic)
+                _check_named(topic, topics)
         given = _parameters(found["query"] or "", own)
         merged = _pairs(properties)
         if _FILE in given:
@@ -150,6 +150,17 @@ def check_topic(name: str) -> str:
             f"{name!r} is no name of a topic: it has letters, digits, '.', '_' and '-' alone"
         )
     return name
+
+
+def _check_named(topic: str, topics: Sequence[str]) -> None:
+    try:
+        check_topic(topic)
+    except ValueError as error:
+        if any(one.startswith("^") for one in topics):
+            raise ValueError(
+                f"{error}; commas part names and patterns, write %2C for one within a pattern"
+            ) from None
+        raise
 
 
 def _is_server(text: str) -> bool:

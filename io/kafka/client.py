@@ -153,13 +153,13 @@ class Cluster:
         """
         try:
             answers = self._described(names)
-        except KafkaException:
+        except (KafkaException, TimeoutError):
             self._connect()
             try:
                 answers = self._described(names)
-            except KafkaException as error:
+            except (KafkaException, TimeoutError) as error:
                 self._admin.poll(_GRACE if not self._heard else 0)
-                raise self._trouble(error.args[0]) from None
+                raise self._trouble(_asked_of(error)) from None
         found: dict[str, Topic | KafkaTrouble] = {}
         for name, told in answers.items():
             if isinstance(told, KafkaError):
@@ -178,7 +178,8 @@ class Cluster:
     def _described(self, names: Collection[str]) -> dict[str, Any]:
         """Return what brokers say of each topic, be it an error.
 
-        Raises `KafkaException` for what librdkafka says itself: no broker has been asked.
+        Raises `KafkaException` for what librdkafka says itself: no broker has been asked, and
+        `TimeoutError` if it says nothing, as after a time in which the process stood still.
         """
         futures = self._asked(
             lambda: self._admin.describe_topics(
@@ -211,13 +212,17 @@ class Cluster:
                     f"{self._address.shown}: cannot make the topic {name}: {error.args[0].str()}",
                     lasting=True,
                 ) from None
+        except TimeoutError:
+            raise KafkaTrouble(
+                f"{self._address.shown}: no answer whether the topic {name} was made"
+            ) from None
 
     def settings(self, name: str) -> Mapping[str, str]:
         """Return the settings of a topic, {} if this client may not look at them."""
         resource = ConfigResource(ResourceType.TOPIC, name)
         try:
             found = self._admin.describe_configs([resource])[resource].result(_PATIENCE)
-        except KafkaException:
+        except (KafkaException, TimeoutError):
             return {}
         return {word: str(entry.value) for word, entry in found.items()}
 
@@ -242,14 +247,17 @@ class Cluster:
                 self._admin.poll(_GRACE if not self._heard else 0)
                 known = any(map(is_lasting, self._heard))
                 if known or time.monotonic() > deadline:
-                    asked = error.args[0] if isinstance(error, KafkaException) else None
-                    raise self._trouble(asked) from None
+                    raise self._trouble(_asked_of(error)) from None
 
     def _trouble(self, asked: KafkaError | None) -> KafkaTrouble:
         cause = max(self._heard, key=_weight, default=asked)
         text = reason_of(cause, self._address.properties) if cause else "there is no answer"
         lasting = cause is not None and is_lasting(cause)
         return KafkaTrouble(f"{self._address.shown}: {text}", lasting=lasting)
+
+
+def _asked_of(error: KafkaException | TimeoutError) -> KafkaError | None:
+    return error.args[0] if isinstance(error, KafkaException) else None
 
 
 def no_rights(address: Address, topic: str, what: str, right: str) -> KafkaTrouble:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from fixfeed.io.buckets import sentence_of
 from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 from fixfeed.io.redaction import redact, redact_text
 
@@ -32,7 +33,6 @@ _ENDPOINT = re.compile(r"https?://[^/\s]+|$")
 # What servers call what is wrong.
 _CODE = re.compile(r"<Code>(\w+)</Code>|\"(?:reason|error)\":\s*\"(\w+)\"")
 _NO_KEYS = re.compile(r"performing token request|service account file|credentials")
-_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
 
 
 class Object(NamedTuple):
@@ -220,28 +220,14 @@ class Objects:
 
     def _sentence(self, code: str, place: str) -> str:
         """Return what a code of the server means for people, if that is known."""
-        if code == "NoSuchBucket":
-            return (
-                f"there is no bucket {self.bucket}{self._at}: make it, or name another in "
-                f"{self.name}"
-            )
-        if code in _KEYS:
-            return (
-                f"{self.name}{self._at} does not take the credentials of this process ({code}): "
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if they "
-                "are temporary) to valid ones"
-            )
-        if code in ("AccessDenied", "Forbidden", "forbidden", "AllAccessDisabled"):
-            return (
-                f"{self.name}{self._at} refuses access to {place}: the credentials of this process "
-                "need the rights to list the bucket, and to read, write and delete objects in it"
-            )
-        if code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
-            return (
-                f"the bucket {self.bucket}{self._at} is in another region ({code}): name that in "
-                "AWS_REGION"
-            )
-        return ""
+        return sentence_of(
+            code,
+            self.bucket,
+            at=self._at,
+            name=self.name,
+            place=place,
+            rights="list the bucket, and to read, write and delete objects in it",
+        )
 
     @property
     def _at(self) -> str:

@@ -94,17 +94,33 @@ def test_topics_that_nobody_can_be_asked_about_say_why(kafka, monkeypatch):
 class WaitingForOneThatIsGone:
     """A client that waits for a broker that is away, as for the controller it knew of."""
 
+    def __init__(self, error):
+        self._error = error
+
     def describe_topics(self, _topics, **_):
         future = Future()
-        future.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
+        future.set_exception(self._error)
         return dict.fromkeys(["any"], future)
 
+    def poll(self, _seconds):
+        return 0
 
-def test_a_client_that_waits_for_a_broker_that_is_away_does_not_hide_the_others(kafka):
+
+TOO_LATE = [KafkaException(KafkaError(KafkaError._TIMED_OUT)), TimeoutError()]
+
+
+@pytest.mark.parametrize("error", TOO_LATE, ids=["told", "after the process stood still"])
+def test_a_client_that_waits_for_a_broker_that_is_away_does_not_hide_the_others(
+    kafka, error, monkeypatch
+):
     topic = kafka.topic(partitions=2)
     cluster = Cluster(read_uri(f"kafka://{kafka.plain}/{topic}", own=[], ours={}))
-    cluster._admin = WaitingForOneThatIsGone()
+    cluster._admin = WaitingForOneThatIsGone(error)
     assert cluster.topics([topic])[topic].partitions == 2
+    cluster._admin = WaitingForOneThatIsGone(error)
+    monkeypatch.setattr(cluster, "_connect", lambda: None)
+    with pytest.raises(KafkaTrouble, match=r"there is no answer|do not answer in time"):
+        cluster.topics([topic])
 
 
 @pytest.mark.parametrize(
@@ -163,6 +179,7 @@ def test_passwords_come_from_the_environment_and_from_files_and_are_never_shown(
         ("kafka://b/t?sasl.password=x&hunter2.a", "as in sasl.password=${env:NAME}"),
         ("kafka://b/t%20u", "'t u' is no name of a topic"),
         ("kafka://b/a,..", "'..' is no name of a topic"),
+        ("kafka://b/^a{1,9}", "commas part names and patterns, write %2C for one within a pattern"),
         (f"kafka://b/{'t' * 250}", "the name of a topic has 249 characters at most"),
         ("kafka://b/t?group.id=a", "fixfeed sets group.id itself; write group=NAME"),
         ("kafka://b/t?metadata.broker.list=c", "metadata.broker.list names other brokers than"),
