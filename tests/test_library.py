@@ -9,10 +9,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import Producer
 
 import fixfeed
+from fixfeed.io.ledger.ledger import totals
+from fixfeed.io.parquet.ledger import ParquetLedger
 from tests.documented_commands import make_place, run
 from tests.pipelines.test_follow import wait_until
 from tests.services.s3_server import KEYS, server
@@ -126,6 +129,21 @@ def test_a_dofn_works_on_arrow(place):
     expected = (frame["order_qty"] * frame["price"]).groupby(frame["symbol"]).sum().to_dict()
     assert found == pytest.approx(expected)
     assert len(found) > 2
+
+
+def test_messages_that_a_function_leaves_out_are_counted_as_filtered(place):
+    outcome("Batches in Arrow 2", place)
+    columns = ["order_qty", "price"]
+    table = silent(fixfeed.read, place / "logs/day.log", columns=columns, floats=True)
+    frame = table.to_pandas()
+    expected = [one for one in frame["order_qty"] * frame["price"] if one > 100_000]
+    lake = place / "large-lake"
+    found = pq.read_table(lake / "messages")["notional"].to_pylist()
+    assert sorted(found) == pytest.approx(sorted(expected))
+    ledger = ParquetLedger(str(lake))
+    _, stored, filtered, *_ = totals([row[1:] for row in ledger.progress(ledger.load())])
+    assert (stored, filtered) == (len(expected), len(frame) - len(expected))
+    assert expected
 
 
 def test_topics_are_read_and_written_once_whatever_number_of_runs(place, select, kafka):

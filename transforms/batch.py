@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,6 +17,7 @@ __all__ = [
     "LARGEST_SOURCE",
     "LATEST",
     "NO_KEY",
+    "NO_POSITIONS",
     "READING_REASONS",
     "ROUND",
     "TICK",
@@ -76,6 +78,10 @@ FAILURES = pa.schema(
     ]
 )
 """A batch of failures: bytes that are not a message, where they are, and why they are none."""
+
+
+NO_POSITIONS = pa.array([], pa.int64())
+"""The positions of nothing."""
 
 
 class Failure(NamedTuple):
@@ -247,8 +253,10 @@ class Batch:
     its protocol (`protocol.Table`), possibly with further ones after them, `failures` the schema
     `FAILURES`, both in the order of `position`. `children` are the rows that belong to `messages`,
     by the name of their table (`Table.children`), in the order of `position` and `entry`.
-    `filtered` counts messages that a filter took out, `skipped` lines that hold no message. `read`
-    is how many messages and failures the block held: at every step
+    `filtered_positions` are those of messages that a filter took out, `skipped_positions` those at
+    which lines begin that hold no message, each in any order and inside the stretch: a sink that
+    has a part of the stretch already counts those of the rest. `read` is how many messages and
+    failures the block held: at every step
     `messages.num_rows + failures.num_rows + filtered == read`. `joined` counts, by the name of each
     lookup, the messages that it added something to. `witness` and `origin` are those of the block.
     `octets` is how many bytes came, None if that is the length of the stretch.
@@ -262,8 +270,8 @@ class Batch:
         default_factory=lambda: pa.RecordBatch.from_pylist([], FAILURES)
     )
     children: Mapping[str, pa.RecordBatch] = field(default_factory=dict)
-    filtered: int = 0
-    skipped: int = 0
+    filtered_positions: pa.Int64Array = field(default_factory=lambda: NO_POSITIONS)
+    skipped_positions: pa.Int64Array = field(default_factory=lambda: NO_POSITIONS)
     read: int = 0
     joined: Mapping[str, int] = field(default_factory=dict)
     last: bool = False
@@ -274,9 +282,19 @@ class Batch:
     octets: int | None = None
 
     @property
+    def filtered(self) -> int:
+        """How many messages a filter took out."""
+        return len(self.filtered_positions)
+
+    @property
+    def skipped(self) -> int:
+        """How many lines hold no message."""
+        return len(self.skipped_positions)
+
+    @property
     def nbytes(self) -> int:
-        """About how many bytes all its rows have."""
-        own = self.messages.nbytes + self.failures.nbytes
+        """About how many bytes it has in memory."""
+        own = self.messages.nbytes + self.failures.nbytes + 8 * (self.filtered + self.skipped)
         return own + sum(rows.nbytes for rows in self.children.values())
 
     @property
@@ -293,6 +311,13 @@ class Batch:
         """Return the batch with the messages for which `keep` is true; the others are `filtered`.
 
         Rows of `children` go with their messages. If none goes, the result is the batch itself.
+
+        >>> from fixfeed.transforms.fix.parser import parse_block
+        >>> log = b"8=FIX.4.4|9=5|35=0|10=161|8=FIX.4.4|9=5|35=1|10=162|"
+        >>> batch = parse_block(Block("file:/logs/day.log", 1000, log, layout=b"|"))
+        >>> tests = batch.only(pc.equal(batch.messages["msg_type"], "1"))
+        >>> tests.messages["position"].to_pylist(), tests.filtered_positions.to_pylist()
+        ([1026], [1000])
         """
         kept = self.messages.filter(keep)
         gone = self.messages.num_rows - kept.num_rows
@@ -302,7 +327,14 @@ class Batch:
             name: rows.filter(pc.is_in(rows["position"], value_set=kept["position"]))
             for name, rows in self.children.items()
         }
-        return replace(self, messages=kept, children=children, filtered=self.filtered + gone)
+        # A condition may be null, which is not true either.
+        left_out = self.messages["position"].filter(pc.invert(pc.fill_null(keep, False)))
+        return replace(
+            self,
+            messages=kept,
+            children=children,
+            filtered_positions=pa.concat_arrays([self.filtered_positions, left_out]),
+        )
 
     @classmethod
     def of(
@@ -312,9 +344,13 @@ class Batch:
         failures: Sequence[Failure],
         *,
         children: Mapping[str, pa.RecordBatch] | None = None,
-        skipped: int = 0,
+        skipped: Sequence[int] = (),
     ) -> "Batch":
-        """Return what a block held; positions of `messages` and `children` are in its source."""
+        """Return what a block held.
+
+        Positions of `messages` and `children` are in its source, those of `failures` in the block.
+        `skipped` are the positions in the block at which lines begin that hold no message.
+        """
         columns = [
             pa.array([block.start + failure.position for failure in failures], pa.int64()),
             pa.array([failure.reason for failure in failures], pa.string()),
@@ -328,7 +364,9 @@ class Batch:
             messages=messages,
             failures=pa.RecordBatch.from_arrays(columns, schema=FAILURES),
             children=children or {},
-            skipped=skipped,
+            skipped_positions=pa.array(np.array(skipped, np.int64) + block.start)
+            if len(skipped)
+            else NO_POSITIONS,
             read=messages.num_rows + len(failures),
             last=block.last,
             provisional=block.provisional,

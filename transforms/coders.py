@@ -6,18 +6,21 @@ Importing this module makes Beam use `BatchCoder` for every `PCollection[Batch]`
 import pickle
 import struct
 
+import numpy as np
 import pyarrow as pa
 from apache_beam import coders
 
-from fixfeed.transforms.batch import Batch
+from fixfeed.transforms.batch import NO_POSITIONS, Batch
 
 __all__ = ["BatchCoder"]
 
 _LENGTH = struct.Struct("<I")
+_TABLES = ("messages", "failures", "children")
+_POSITIONS = ("filtered_positions", "skipped_positions")
 
 
 class BatchCoder(coders.Coder):
-    """A batch as bytes: its scalar fields pickled, each of its tables as an Arrow IPC stream.
+    """A batch as bytes: its tables as Arrow IPC streams, after its other fields pickled.
 
     What comes out equals what went in, columns after the schema and dictionary-encoded ones
     included. Decoding copies nothing: the columns look into the bytes. Not deterministic, as Arrow
@@ -30,8 +33,10 @@ class BatchCoder(coders.Coder):
             {
                 name: getattr(value, name)
                 for name in Batch.__dataclass_fields__
-                if name not in ("messages", "failures", "children")
+                if name not in _TABLES + _POSITIONS
             }
+            # As bytes, which are quicker to pickle than Arrow arrays, empty ones above all.
+            | {name: getattr(value, name).to_numpy().tobytes() for name in _POSITIONS}
             | {"children": [*value.children]}
         )
         sink = pa.BufferOutputStream()
@@ -50,6 +55,9 @@ class BatchCoder(coders.Coder):
         (length,) = _LENGTH.unpack_from(encoded)
         at = _LENGTH.size + length
         scalars = pickle.loads(encoded[_LENGTH.size : at])
+        for name in _POSITIONS:
+            octets = scalars[name]
+            scalars[name] = pa.array(np.frombuffer(octets, np.int64)) if octets else NO_POSITIONS
         tables = []
         names = scalars.pop("children")
         for _ in range(2 + len(names)):

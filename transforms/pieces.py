@@ -53,7 +53,7 @@ def _together(batches: Sequence[Batch]) -> Batch:
             name: _in_order([batch.children[name] for batch in batches], ["position", "entry"])
             for name in first.children
         },
-        skipped=sum(batch.skipped for batch in batches),
+        skipped_positions=pa.concat_arrays([batch.skipped_positions for batch in batches]),
         read=sum(batch.read for batch in batches),
         octets=sum(batch.octets or 0 for batch in batches),
         error=next(errors, None),
@@ -86,7 +86,7 @@ def _with_end(protocol: Protocol, block: Block) -> Batch:
         batch,
         end=block.end,
         failures=failures,
-        skipped=batch.skipped + rest.skipped,
+        skipped_positions=pa.concat_arrays([batch.skipped_positions, rest.skipped_positions]),
         read=batch.read + rest.read,
     )
 
@@ -121,6 +121,7 @@ def placed(protocol: Protocol, block: Block, batch: Batch) -> Batch:
         messages=messages,
         failures=pieces.moved(batch.failures),
         children={name: pieces.moved(rows) for name, rows in batch.children.items()},
+        skipped_positions=pieces.positions(batch.skipped_positions),
     )
 
 
@@ -146,9 +147,12 @@ class _Pieces:
         """Return rows with their positions in the source."""
         if not rows.num_rows:
             return rows
-        places = rows["position"].to_numpy()
-        moved = pa.array(places + self._shift[self.at(places)])
-        return rows.set_column(0, rows.schema.field(0), moved)
+        return rows.set_column(0, rows.schema.field(0), self.positions(rows["position"]))
+
+    def positions(self, positions: pa.Int64Array) -> pa.Int64Array:
+        """Return, for each place, its position in the source."""
+        places = positions.to_numpy()
+        return pa.array(places + self._shift[self.at(places)])
 
     def captured_at(self, places: NDArray[np.int64]) -> pa.Array:
         """Return when the pieces came that have these places."""

@@ -77,9 +77,9 @@ class Protocol(ABC):
         """Read the messages of a block; the same block gives the same batch (`Batch.of` makes it).
 
         Every byte ends up once: in a message, with its defects, in a failure, with its reason, or
-        in a line counted as `skipped`. Input never makes it raise. A block that is `provisional`
-        or `too_long` has no messages. Its bytes are failures: `TRUNCATED`, or `UNREADABLE` if it
-        has an `error`, and `TOO_LONG`.
+        in a line that is `skipped`, of which the batch has the position. Input never makes it
+        raise. A block that is `provisional` or `too_long` has no messages. Its bytes are failures:
+        `TRUNCATED`, or `UNREADABLE` if it has an `error`, and `TOO_LONG`.
         """
 
     def hidden(self, texts: pa.StringArray) -> pa.StringArray:

@@ -95,7 +95,7 @@ def set_aside(batch: Batch, refusals: Mapping[int, Refused]) -> Batch:
     kept = np.ones(batch.messages.num_rows, bool)
     kept[rows] = False
     left = batch.only(pa.array(kept))
-    return dataclasses.replace(left, filtered=batch.filtered, failures=both)
+    return dataclasses.replace(left, filtered_positions=batch.filtered_positions, failures=both)
 
 
 def messages_of(rows: pa.RecordBatch, name: str, *, headers: bool) -> Iterator[Records]:

@@ -9,7 +9,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fixfeed.io.ledger.ledger import Ledger, Stretch, gaps, inside
+from fixfeed.io.ledger.ledger import Ledger, Stretch, gaps
+from fixfeed.io.ledger.within import within
 from fixfeed.transforms.batch import TRUNCATED, UNREADABLE, Batch
 
 __all__ = [
@@ -182,31 +183,18 @@ def seen_in(batch: Batch) -> tuple[str, int]:
 def _counts_within(batch: Batch, stored: int, stretches: Iterable[Stretch]) -> Counted:
     """Return what is counted of a batch, of which these stretches were not counted before.
 
-    The messages that are `stored` lie in them. What is known of the batch as a whole alone, as how
-    many messages were filtered out, counts with the stretch that it begins with.
+    The messages that are `stored` lie in them. What is known of the batch as a whole alone (the
+    bytes of records, what lookups added) counts with the stretch that it begins with.
     """
     left = list(stretches)
     if left != [(batch.start, batch.end)] and not batch.provisional:
         first = any(start == batch.start for start, _ in left)
-        messages, failures = (
-            rows.filter(pa.array(inside(rows["position"].to_numpy(), left)))
-            for rows in (batch.messages, batch.failures)
-        )
-        filtered = batch.filtered if first else 0
         if batch.octets is None:
             octets = sum(end - start for start, end in left)
         else:
             octets = batch.octets if first else 0
-        batch = replace(
-            batch,
-            messages=messages,
-            failures=failures,
-            filtered=filtered,
-            skipped=batch.skipped if first else 0,
-            read=messages.num_rows + failures.num_rows + filtered,
-            joined=batch.joined if first else {},
-            octets=octets,
-        )
+        joined = batch.joined if first else {}
+        batch = replace(within(batch, left), joined=joined, octets=octets)
     problems = [(batch.end, batch.error)] if batch.error else []
     return Counted(counts_of([(batch, stored)]), seen_in(batch)[0], problems)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from fixfeed.io.ledger.ledger import Progress, Stretch, gaps, inside
+from fixfeed.io.ledger.ledger import Progress, Stretch, gaps
+from fixfeed.io.ledger.within import within
 from fixfeed.io.ledger.witness import note
 from fixfeed.transforms.batch import Batch
 
@@ -44,31 +45,22 @@ def new_parts(
     done under them count as done. The batch must not be provisional.
 
     >>> rows = pa.RecordBatch.from_pylist([], pa.schema({"position": pa.int64()}))
-    >>> batch = Batch("file:day.log", 100, 180, rows, skipped=2)
+    >>> lines = pa.array([105, 125, 150, 160])
+    >>> batch = Batch("file:day.log", 100, 180, rows, skipped_positions=lines)
     >>> done = [("old", 120, 130, 1, 0, 0, 0, "")]
     >>> [part.progress for part in new_parts(batch, done, rules="new")]
-    [('new', 100, 120, 0, 0, 0, 2, ''), ('new', 130, 180, 0, 0, 0, 0, '')]
+    [('new', 100, 120, 0, 0, 0, 1, ''), ('new', 130, 180, 0, 0, 0, 2, '')]
     >>> [part.progress for part in new_parts(batch, done, rules="new", replace=True)]
-    [('new', 100, 180, 0, 0, 0, 2, '')]
+    [('new', 100, 180, 0, 0, 0, 4, '')]
     """
     parts = []
     for stretch in missing((batch.start, batch.end), done, rules=rules, replace=replace):
         start, end = stretch
-        messages, failures, children = batch.messages, batch.failures, batch.children
-        if stretch != (batch.start, batch.end):
-            messages, failures = _within(messages, stretch), _within(failures, stretch)
-            children = {name: _within(rows, stretch) for name, rows in children.items()}
-        # It is not known which part the filtered messages and skipped lines were in. The first part
-        # counts them if it begins where the batch does.
-        first = start == batch.start
-        counts = (
-            messages.num_rows,
-            batch.filtered if first else 0,
-            failures.num_rows,
-            batch.skipped if first else 0,
-        )
+        own = batch if stretch == (batch.start, batch.end) else within(batch, [stretch])
+        counts = own.messages.num_rows, own.filtered, own.failures.num_rows, own.skipped
         notes = note(end, batch.witness) if end == batch.end else ""
-        parts.append(Part(messages, failures, children, (rules, start, end, *counts, notes)))
+        progress = (rules, start, end, *counts, notes)
+        parts.append(Part(own.messages, own.failures, own.children, progress))
     return parts
 
 
@@ -78,7 +70,3 @@ def missing(
     """Return the parts of a stretch that are not done, in order; arguments as in `new_parts`."""
     covered = [(row[1], row[2]) for row in done if not replace or row[0] == rules]
     return gaps(covered, *stretch)
-
-
-def _within(rows: pa.RecordBatch, stretch: Stretch) -> pa.RecordBatch:
-    return rows.filter(pa.array(inside(rows["position"].to_numpy(), [stretch])))

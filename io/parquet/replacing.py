@@ -112,15 +112,14 @@ def renewed(
 def progress_after(
     storage: Storage,
     progress: Sequence[Progress],
-    read: Sequence[int],
     done: Mapping[int, Sequence[Progress]],
     held: Sequence[Held],
     emptied: set[str],
 ) -> dict[int, list[Progress]]:
     """Return all progress of sources, by id, after stretches of them are stored anew.
 
-    `progress` has the rows of these stretches, each after its source id, and `read` the number of
-    messages in the batch of each; `done` is the progress before. The files are still the old ones.
+    `progress` has the rows of these stretches, each after its source id, and `done` is the progress
+    before. The files are still the old ones.
     """
     before: dict[tuple[str, int], list[NDArray[np.int64]]] = {}
     for one in held:
@@ -132,8 +131,8 @@ def progress_after(
         return sum(int(np.count_nonzero(inside(one, [stretch]))) for one in found)
 
     after: dict[int, list[Progress]] = {}
-    for row, count in zip(progress, read, strict=True):
-        source_id, _, start, end, *_, skipped, _ = row
+    for row in progress:
+        source_id, _, start, end, stored, filtered, _, skipped, _ = row
         rows = after.get(source_id, done.get(source_id, ()))
         over = [part for part in rows if part[1] < end and start < part[2]]
 
@@ -145,7 +144,8 @@ def progress_after(
             return _counts(storage, source_id, stretch, emptied)
 
         left = [part for part in rows if part not in over]
-        filtered = max(0, count - gone((start, end))[0])
+        # How many messages the old rules filtered out: they read as many messages as ours do.
+        filtered = max(0, stored + filtered - gone((start, end))[0])
         for part, went in losses(over, (start, end), gone, filtered=filtered, skipped=skipped):
             left += carved(part, (start, end), went, count_rows)
         after[source_id] = [*left, row[1:]]

@@ -52,7 +52,6 @@ class _Commit:
     replace: bool
     stored: list[int] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
-    read: list[int] = field(default_factory=list)
     rows: dict[str, dict[int, list[pa.RecordBatch]]] = field(default_factory=dict)
     provisional: dict[tuple[int, int], pa.RecordBatch] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
@@ -249,7 +248,6 @@ class ParquetWriter(ParquetLedger):
             parts = new_parts(batch, then[source_id], rules=rules, replace=replace)
             for part in parts:
                 commit.add(source_id, part)
-                commit.read.append(batch.read - batch.failures.num_rows)
                 then[source_id].append(part.progress)
             commit.stored.append(sum(part.messages.num_rows for part in parts))
         return commit
@@ -317,7 +315,7 @@ class ParquetWriter(ParquetLedger):
         if not commit.replace:
             return {}
         storage, emptied = self.storage, self.emptied()
-        return progress_after(storage, commit.progress, commit.read, done, commit.held, emptied)
+        return progress_after(storage, commit.progress, done, commit.held, emptied)
 
     def _end_provisional(self, commit: _Commit) -> None:
         """Empty the files of unfinished ends that came again or became messages."""

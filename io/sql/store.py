@@ -183,9 +183,9 @@ class Store(SqlLedger):
             [(source_id, *part.stretch) for (source_id, _), parts in numbered for part in parts]
         )
         if replace:
-            for (source_id, batch), parts in numbered:
+            for (source_id, _), parts in numbered:
                 for part in parts:
-                    self._replace(source_id, batch, part.stretch, failed)
+                    self._replace(source_id, part, failed)
         new = [(source_id, row) for source_id, rows in added.items() for row in settled(rows)]
         if new:
             extend(self, new)
@@ -219,13 +219,12 @@ class Store(SqlLedger):
             self.query(f"delete from failures where failure_id {among}", value)
         return ids
 
-    def _replace(
-        self, source_id: int, batch: Batch, stretch: Stretch, failed: Sequence[int]
-    ) -> None:
-        """Delete the rows of a stretch, whose failures are gone, and take it from their progress.
+    def _replace(self, source_id: int, new: Part, failed: Sequence[int]) -> None:
+        """Delete the rows in the place of new ones, and take their stretch from their progress.
 
-        `failed` are the ids of the failures that are gone, in order.
+        `failed` are the ids of the failures that are gone already, in order.
         """
+        stretch = new.stretch
         start, end = (first_key(source_id) + at for at in stretch)
         keep_removed(self, start, end - 1)
         take_away(self, start, end - 1)
@@ -242,8 +241,9 @@ class Store(SqlLedger):
             return found.get(part, messages), stop - begin
 
         # How many messages the old rules filtered out: they read as many messages as ours do.
-        filtered = max(0, batch.read - batch.failures.num_rows - messages)
-        for row, went in losses(rows, stretch, gone, filtered=filtered, skipped=batch.skipped):
+        *_, stored, filtered, _, skipped, _ = new.progress
+        filtered = max(0, stored + filtered - messages)
+        for row, went in losses(rows, stretch, gone, filtered=filtered, skipped=skipped):
             self.query('delete from progress where source_id = ? and "end" = ?', source_id, row[2])
             for left in carved(row, stretch, went, lambda part: self._counted(source_id, part)):
                 insert(self.query, source_id, left)

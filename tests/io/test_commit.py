@@ -308,7 +308,7 @@ def without_third(batch):
     gone = filter_batch(batch, exclude=[keep]).messages
     failures = [Failure(row["position"], "too_large", "", row["raw"]) for row in gone.to_pylist()]
     made = Batch.of(Block(batch.source, 0, b""), left.messages, failures).failures
-    return dataclasses.replace(left, filtered=batch.filtered, failures=made)
+    return dataclasses.replace(left, filtered_positions=batch.filtered_positions, failures=made)
 
 
 def test_messages_that_a_sink_never_takes_count_as_failures_and_the_rest_is_stored(tmp_path):

@@ -5,6 +5,7 @@ import datetime
 import subprocess
 import sys
 
+import pyarrow as pa
 import pytest
 
 from fixfeed.pipelines import metrics
@@ -86,7 +87,8 @@ def test_batches_counted_together_count_as_one_by_one(tmp_path):
     blocks = [(0, 0), (0, 1), (1, 3), (3, 4), (4, 8), (8, 10)]
     batches = [FIX.parse(Block("peer:a", 0, b"".join(messages[a:b]))) for a, b in blocks]
     batches[1] = dataclasses.replace(batches[1], error="gone", joined={"a.csv": 1}, octets=9)
-    batches[2] = dataclasses.replace(batches[2], joined={"a.csv": 1, "b.csv": 2}, skipped=3)
+    batches[2] = dataclasses.replace(batches[2], joined={"a.csv": 1, "b.csv": 2})
+    batches[2] = dataclasses.replace(batches[2], skipped_positions=pa.array([1, 2, 3]))
     commit = [(one, one.messages.num_rows - number % 2) for number, one in enumerate(batches[1:])]
     commit.append((batches[0], 0))
     found = []

@@ -157,7 +157,7 @@ class Tape(Protocol):
             detail = block.error or READING_REASONS[reason]
             return _batch(block, [], [], [Failure(0, reason, detail, block.data)])
         width = block.layout or WIDTH
-        rows, legs, failures, skipped = [], [], [], 0
+        rows, legs, failures, skipped = [], [], [], []
         for at in range(0, len(block.data), width):
             raw = block.data[at : at + width]
             kind = raw[:1]
@@ -167,7 +167,7 @@ class Tape(Protocol):
                 if kind == b"S":
                     legs += _legs(block.start + at, row["note"] or "")
             elif kind in (b"H", b"V"):
-                skipped += 1
+                skipped.append(at)
             else:
                 failures.append(Failure(at, UNKNOWN_KIND, f"kind {kind!r}", raw))
         return _batch(block, rows, legs, failures, skipped)
@@ -202,7 +202,7 @@ def _legs(position, note):
         }
 
 
-def _batch(block, rows, legs, failures, skipped=0):
+def _batch(block, rows, legs, failures, skipped=()):
     messages = pa.RecordBatch.from_pylist(rows, SCHEMA)
     children = {"legs": pa.RecordBatch.from_pylist(legs, LEGS)}
     return Batch.of(block, messages, failures, children=children, skipped=skipped)

@@ -5,6 +5,7 @@ import datetime
 import random
 
 import apache_beam as beam
+import pyarrow as pa
 import pytest
 from apache_beam import coders
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
@@ -23,10 +24,20 @@ NOW = datetime.datetime(2025, 1, 2, 9, 30, tzinfo=datetime.UTC)
 BATCHES = {
     "parsed": PARSED,
     "empty": Batch("file:0:", 0, 0, PARSED.messages.slice(0, 0)),
-    "slice": dataclasses.replace(PARSED, messages=PARSED.messages.slice(5, 9), filtered=31),
+    "slice": dataclasses.replace(
+        PARSED,
+        messages=PARSED.messages.slice(5, 9),
+        filtered_positions=PARSED.messages["position"].slice(0, 5),
+    ),
     "extra columns": enrich_batch(PARSED, ingested_at=NOW, names=True),
     "every field": dataclasses.replace(
-        PARSED, filtered=1, skipped=2, read=3, last=True, provisional=True, error="caf\udce9"
+        PARSED,
+        filtered_positions=pa.array([7]),
+        skipped_positions=pa.array([8, 1 << 39]),
+        read=3,
+        last=True,
+        provisional=True,
+        error="caf\udce9",
     ),
 }
 

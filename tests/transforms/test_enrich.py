@@ -26,7 +26,9 @@ DATA = (
     + encode([(35, b"ZZ"), (55, b"IBM"), (54, b"?")])
     + encode([(35, b"D"), (55, b"AAPL"), (1, b"NO")])
 )
-BATCH = dataclasses.replace(parse_block(Block("file:1:00", 0, DATA)), filtered=1, read=5)
+BATCH = dataclasses.replace(
+    parse_block(Block("file:1:00", 0, DATA)), filtered_positions=pa.array([9]), read=5
+)
 SYMBOLS = 'isin,symbol,issuer\nUS0378331005,AAPL,Apple\nUS5949181045,MSFT,"Microsoft\nInc"\n'
 ACCOUNTS = "007: {desk: Bonds, limit: 010}\nNO:\n  desk: Norway\n  limit: null\n"
 

@@ -23,7 +23,9 @@ DATA = (
     + encode([(49, b"A"), (56, b"B")])
     + encode([(35, b"A"), (49, b"A"), (56, b"B")])
 )
-BATCH = dataclasses.replace(parse_block(Block("file:1:00", 0, DATA)), filtered=3, read=8)
+BATCH = dataclasses.replace(
+    parse_block(Block("file:1:00", 500, DATA)), filtered_positions=pa.array([7, 8, 9]), read=8
+)
 
 
 def kept(*, include=(), exclude=(), admin=True):
@@ -46,10 +48,23 @@ def kept(*, include=(), exclude=(), admin=True):
         ({"include": ["Symbol = IBM"]}, []),
     ],
 )
-def test_unwanted_messages_are_counted_as_filtered(asked, rows):
-    assert kept(**asked) == dataclasses.replace(
-        BATCH, messages=BATCH.messages.take(pa.array(rows, pa.int64())), filtered=3 + 4 - len(rows)
+def test_unwanted_messages_are_filtered_at_their_positions(asked, rows):
+    positions = BATCH.messages["position"].to_pylist()
+    others = [one for row, one in enumerate(positions) if row not in rows]
+    batch = kept(**asked)
+    assert batch == dataclasses.replace(
+        BATCH,
+        messages=BATCH.messages.take(pa.array(rows, pa.int64())),
+        filtered_positions=pa.array([7, 8, 9, *others]),
     )
+    assert batch.filtered == 3 + 4 - len(rows)
+
+
+def test_a_condition_that_is_null_is_not_true():
+    keep = pa.array([True, None, False, None])
+    batch = BATCH.only(keep)
+    assert batch.messages["position"].to_pylist() == BATCH.messages["position"][:1].to_pylist()
+    assert batch.filtered_positions[3:].equals(BATCH.messages["position"][1:])
 
 
 def test_a_batch_without_losses_is_the_same_batch():

@@ -155,3 +155,16 @@ def test_a_block_without_pieces_is_parsed_and_nothing_else():
     whole, _ = records("a", "b")
     block = dataclasses.replace(whole, pieces=())
     assert parsed(FIX, block).messages.equals(FIX.parse(block).messages)
+
+
+def test_a_line_without_fix_has_the_place_of_its_piece():
+    values = [b"started\n", message("one") + b"\nstopped\n", b"ended\n8=FIX.4.4|9="]
+    begins = [0, len(values[0]), len(values[0] + values[1])]
+    pieces = [Piece(at, position) for at, position in zip(begins, (0, 500, 900), strict=True)]
+    unfinished = len(b"".join(values)) - len(b"8=FIX.4.4|9=")
+    block = Block("q", 0, b"".join(values), b"|", pieces=pieces, unfinished=unfinished, room=2000)
+    block = dataclasses.replace(block, apart=[Block("q", 1500, b"later\n", b"|", room=100)])
+    batch = parsed(FIX, block)
+    stopped = 500 + values[1].index(b"stopped")
+    assert batch.skipped_positions.to_pylist() == [0, stopped, 900, 1500]
+    assert batch.failures["position"].to_pylist() == [906]

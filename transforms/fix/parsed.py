@@ -14,8 +14,9 @@ class Parsed(NamedTuple):
     """What a block held: arrays of `COLUMNS` and the session, and the rest of what a batch needs.
 
     `start`, `end` and `prefix` are positions in the block; rows in `failed` are not messages.
-    `masked` has the tags that were masked, by row; `shown` are the bytes of the block with their
-    asterisks, `raws` the bytes of rows in which more than that was changed.
+    `skipped` are the positions at which lines without FIX begin. `masked` has the tags that were
+    masked, by row; `shown` are the bytes of the block with their asterisks, `raws` the bytes of
+    rows in which more than that was changed.
     """
 
     columns: dict[str, pa.Array]
@@ -26,7 +27,7 @@ class Parsed(NamedTuple):
     prefix: Ints
     failed: list[int]
     failures: list[Failure]
-    skipped: int
+    skipped: list[int]
     fix_json: pa.Array | None
     masked: dict[int, str]
     raws: dict[int, bytes]

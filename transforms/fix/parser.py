@@ -29,7 +29,6 @@ from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
 from fixfeed.transforms.fix.framing.escape import Original
 from fixfeed.transforms.fix.framing.leftovers import REASONS, classify_lines, without_runs
-from fixfeed.transforms.fix.framing.messages import LINE_END, next_start
 from fixfeed.transforms.fix.framing.original import as_read
 from fixfeed.transforms.fix.parsed import Parsed
 from fixfeed.transforms.fix.prefix.log_format import USUAL_FORMAT, LogFormat
@@ -87,15 +86,16 @@ def parse_block(
         parsed = _vector_parser(reading).parse(data, one, block.context)
     if parsed is None:
         parsed = parse_one_by_one(data, one, reading, block.context)
-    if block.within_line:
-        parsed = parsed._replace(skipped=parsed.skipped - _rest_of_line(data, one))
+    if block.within_line and parsed.skipped[:1] == [0]:
+        # It is the rest of a line on which a message was.
+        parsed = parsed._replace(skipped=parsed.skipped[1:])
     return _batch(block, delimiter, parsed, original, masking, log)
 
 
 def _unfinished(block: Block, delimiter: bytes, masking: Masking) -> Batch:
     """Keep bytes that make no message as failures: the end of a source, or a piece too long."""
     failures: list[Failure] = []
-    skipped = 0
+    skipped: list[int] = []
     if block.error is not None:
         failures.append(Failure(0, UNREADABLE, block.error, block.data))
     elif block.too_long:
@@ -110,16 +110,6 @@ def _unfinished(block: Block, delimiter: bytes, masking: Masking) -> Batch:
     return _finish(block, _NO_MESSAGES, failures, skipped, masking)
 
 
-def _rest_of_line(data: bytes, delimiter: bytes) -> int:
-    """Return how many lines too many are counted if `data` begins after a message on its line."""
-    end = LINE_END.search(data)
-    stop = end.end() if end else len(data)
-    begin = next_start(data, 0, delimiter)
-    if begin and begin.start() < stop:
-        return 0
-    return classify_lines(data, 0, stop, delimiter, rest=False)[1]
-
-
 def _batch(
     block: Block,
     delimiter: bytes,
@@ -128,8 +118,9 @@ def _batch(
     masking: Masking,
     log: LogFormat,
 ) -> Batch:
-    failures = parsed.failures
+    failures, skipped = parsed.failures, parsed.skipped
     if not original.as_it_came:
+        skipped = original.all(np.array(skipped, np.int64)).tolist()
         failures = [
             failure._replace(
                 position=original.at(failure.position),
@@ -187,7 +178,7 @@ def _batch(
         messages = messages.filter(pa.array(keep))
     places = np.stack([start, end], axis=1).tolist() if failures else []
     cuts = _cuts(block.data, failures, parsed.defects, places, masking)
-    return _finish(block, messages, failures, parsed.skipped, masking, cuts)
+    return _finish(block, messages, failures, skipped, masking, cuts)
 
 
 def _cuts(
@@ -249,7 +240,7 @@ def _finish(
     block: Block,
     messages: pa.RecordBatch,
     failures: list[Failure],
-    skipped: int,
+    skipped: Sequence[int],
     masking: Masking,
     cuts: Mapping[int, Cut] = MappingProxyType({}),
 ) -> Batch:

@@ -70,7 +70,7 @@ def rows(batches):
     return (
         [row for one in batches for row in one.messages.to_pylist()],
         [row for one in batches for row in one.failures.to_pylist()],
-        sum(one.skipped for one in batches),
+        [at for one in batches for at in one.skipped_positions.to_pylist()],
     )
 
 

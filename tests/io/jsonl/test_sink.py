@@ -11,6 +11,7 @@ import time
 
 import apache_beam as beam
 import orjson
+import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
@@ -188,14 +189,17 @@ def test_a_source_with_only_a_key_is_called_by_it(tmp_path):
 
 def test_filtered_messages_and_lines_without_fix_are_counted_with_the_stretch(place):
     one = batch(0, BORDERS[10])
-    kept = one.messages.num_rows - 3
-    one = dataclasses.replace(one, messages=one.messages.slice(3), filtered=3, skipped=2)
-    write(place, one)
+    one = one.only(pa.array([row >= 3 for row in range(one.messages.num_rows)]))
+    write(place, dataclasses.replace(one, skipped_positions=pa.array([7, 8])))
     write(place, one, batch(BORDERS[10], BORDERS[11]))
-    # Their number in the rest of a partly done stretch is not known.
-    write(place, dataclasses.replace(batch(0, BORDERS[12]), filtered=9, skipped=9))
+    # Of a partly done stretch, those in the rest of it.
+    rest = batch(0, BORDERS[12])
+    last = rest.messages.num_rows - 1
+    rest = rest.only(pa.array([0 < row < last for row in range(last + 1)]))
+    write(place, dataclasses.replace(rest, skipped_positions=pa.array([7, BORDERS[12] - 1])))
     finish(place)
-    assert progress(place) == [("r", 0, BORDERS[12], kept + 2, 3, one.failures.num_rows, 2, "")]
+    stored, failed = one.messages.num_rows + 1, one.failures.num_rows
+    assert progress(place) == [("r", 0, BORDERS[12], stored, 4, failed, 3, "")]
 
 
 def test_without_failures_no_failure_file_is_made(place):

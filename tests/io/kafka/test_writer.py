@@ -157,7 +157,7 @@ def test_what_is_larger_than_its_topic_takes_is_a_failure_and_the_rest_goes_on(t
     kafka.make_topic(to.failures, max_message_bytes="1200")
     raw = bytes(range(256)) * 12
     large = with_a_large_one(batch(0, BORDERS[9]), raw)
-    large = dataclasses.replace(large, filtered=1, read=large.read + 1)
+    large = dataclasses.replace(large, filtered_positions=pa.array([3]), read=large.read + 1)
     position = large.messages["position"][4].as_py()
 
     with pytest.raises(SetAside) as told:
@@ -165,6 +165,7 @@ def test_what_is_larger_than_its_topic_takes_is_a_failure_and_the_rest_goes_on(t
     first, second = told.value.batches
     assert second == BATCHES[9]
     assert first.messages.num_rows + first.failures.num_rows + first.filtered == first.read
+    assert first.filtered_positions == large.filtered_positions
     (failure,) = [row for row in first.failures.to_pylist() if row["reason"] == TOO_LARGE]
     assert (failure["position"], failure["raw"]) == (position, raw)
     assert failure["detail"].endswith(f" bytes, more than {to.topic} takes")

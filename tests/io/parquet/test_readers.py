@@ -63,9 +63,7 @@ def with_names(one):
 
 def without(one, *numbers):
     """Return a batch of the whole log without some messages that the rules left out."""
-    keep = [n for n in range(one.messages.num_rows) if n not in numbers]
-    rows = one.messages.take(pa.array(keep))
-    return dataclasses.replace(one, messages=rows, filtered=len(numbers))
+    return one.only(pa.array([n not in numbers for n in range(one.messages.num_rows)]))
 
 
 def moved(one, *numbers):

@@ -43,11 +43,7 @@ def write(store, lines, *, start=0, key="file:key", rules="r", replace=False, ke
     number = store.register([Source(key, "file", "day.log")], rules=rules, replace=replace)[key]
     batch = parse_block(Block(key, start, b"".join(lines)))
     if keep is not None:
-        kept = batch.messages.filter(pc.equal(batch.messages["msg_type"], keep))
-        filtered = batch.messages.num_rows - kept.num_rows
-        batch = batch.__class__(
-            batch.source, batch.start, batch.end, kept, batch.failures, filtered=filtered
-        )
+        batch = batch.only(pc.equal(batch.messages["msg_type"], keep))
     store.write([(number.source_id, batch)], rules=rules, replace=replace)
 
 

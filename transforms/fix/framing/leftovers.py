@@ -68,18 +68,19 @@ def damaged_prefix(data: bytes, start: int, end: int, delimiter: bytes) -> Failu
 
 def classify_lines(
     data: bytes, start: int, end: int, delimiter: bytes, *, rest: bool
-) -> tuple[list[Failure], int]:
-    """Return the failures among the lines of `data[start:end]` and how many lines hold no FIX.
+) -> tuple[list[Failure], list[int]]:
+    """Return the failures among the lines of `data[start:end]`, and where lines without FIX begin.
 
     Positions are those in `data`. With `rest` the first piece is the text after a message on its
     line, which is not a line of its own. Blank lines, and brackets or quotes that close a line,
-    count as neither. Lines that are not text and near each other are one failure, with the few
+    are neither. Lines that are not text and near each other are one failure, with the few
     bytes of text between them; one failure has little more than 256 KiB of them.
     """
     failures: list[Failure] = []
-    skipped = 0
-    # Lines that are not text, and how many lines of text came since.
-    noise, noise_end, passed = -1, -1, 0
+    skipped: list[int] = []
+    # Lines that are not text, and the lines of text that came since.
+    noise, noise_end = -1, -1
+    passed: list[int] = []
     at = start
     while at < end:
         found = _LINE_END.search(data, at, end)
@@ -89,17 +90,15 @@ def classify_lines(
         if traced or _CONTROL.search(line):
             if noise >= 0 and (traced or at - noise_end > _NEAR or noise_end - noise >= _JOINED):
                 failures.append(_not_text(data, noise, noise_end))
-                skipped, noise = skipped + passed, -1
+                skipped += passed
+                noise = -1
             if traced:
                 seen = seen_without_begin(line, delimiter)
                 failures.append(Failure(at, NO_BEGIN_STRING, seen, line))
             else:
-                noise, noise_end, passed = (at if noise < 0 else noise), stop, 0
+                noise, noise_end, passed = (at if noise < 0 else noise), stop, []
         elif not (rest and at == start) and not _CLOSING.fullmatch(line):
-            if noise >= 0:
-                passed += 1
-            else:
-                skipped += 1
+            (passed if noise >= 0 else skipped).append(at)
         at = stop
     if noise >= 0:
         failures.append(_not_text(data, noise, noise_end))

@@ -29,7 +29,8 @@ def parse_one_by_one(
     messages: list[Message] = []
     places: list[tuple[int, int, int]] = []
     failures: list[Failure] = []
-    skipped = past = 0
+    skipped: list[int] = []
+    past = 0
     for span in spans(data, delimiter):
         prefix = line_start(data, past, span.start)
         found, lines = classify_lines(data, past, prefix, delimiter, rest=past > 0)

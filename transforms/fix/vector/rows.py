@@ -55,7 +55,7 @@ class Rows:
     `own_delimiters` has the delimiters of those with another one than the block's. `framed` are the
     rows whose BodyLength leads to their CheckSum. `delimiter_count` is how many delimiters a row
     has before its last field, those in data included; `breaks` counts the newlines and delimiters
-    of the block. `failures` and `skipped` are what is between the rows.
+    of the block. `failures` and `skipped` lines, by where they begin, are between the rows.
 
     >>> table = TagTable([8, 9, 35, 10], lambda text: False)
     >>> log = b"in: 8=FIX.4.4|9=11|35=0|112=A|10=227|"
@@ -94,7 +94,7 @@ class Rows:
     breaks: int
     own_delimiters: Mapping[int, bytes]
     failures: list[Failure]
-    skipped: int
+    skipped: list[int]
 
     def fields_of(self, rows: Mask) -> Mask:
         """Tell which fields are in some of the rows."""
@@ -273,7 +273,7 @@ def _joined(array: Ints, begin: Ints, end: Ints) -> Ints:
     return array.take(ranges(begin, end - begin)[0])
 
 
-def _between(text: Text, messages: _Messages) -> tuple[Ints, list[Failure], int]:
+def _between(text: Text, messages: _Messages) -> tuple[Ints, list[Failure], list[int]]:
     """Return where each row's prefix begins, and the rest of what is between the rows."""
     data, delimiter = text.data, text.delimiter
     begins, ends, opens, lines, _ = messages
@@ -283,14 +283,14 @@ def _between(text: Text, messages: _Messages) -> tuple[Ints, list[Failure], int]
     if b"\r" in data:
         prefix = _behind_returns(text, begins, prefix)
     failures: list[Failure] = []
-    skipped = 0
+    skipped: list[int] = []
     regions = [(int(gap[row]), int(prefix[row])) for row in _apart(text, gap, prefix).tolist()]
     if ends[-1] < len(data):
         regions.append((int(ends[-1]), len(data)))
     for begin, end in regions:
-        found, blank = classify_lines(data, begin, end, delimiter, rest=begin > 0)
+        found, lines_without_fix = classify_lines(data, begin, end, delimiter, rest=begin > 0)
         failures += found
-        skipped += blank
+        skipped += lines_without_fix
     # A delimiter in a prefix may be the rest of a damaged message.
     damaged = (prefix < begins) & (opens > 0) & (text.stop.take(opens - 1) >= prefix)
     for row in np.flatnonzero(damaged).tolist():

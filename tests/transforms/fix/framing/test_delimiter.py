@@ -28,7 +28,7 @@ def read(data, delimiter=b"\x01"):
     vector = parse_block(block, vectorised=True)
     assert vector.messages.to_pylist() == batch.messages.to_pylist()
     assert vector.failures.to_pylist() == batch.failures.to_pylist()
-    assert vector.skipped == batch.skipped
+    assert vector.skipped_positions == batch.skipped_positions
     return batch
 
 
@@ -286,7 +286,9 @@ def test_text_after_a_message_is_not_a_separate_line_but_fields_there_are_kept()
     for count in (1, 40):
         batch = read(b"\n".join(lines * count))
         assert batch.messages.num_rows == 3 * count
-        assert batch.skipped == count
+        text, period = len(b"\n".join(lines[:2])) + 1, len(b"\n".join(lines)) + 1
+        expected = [1000 + n * period + text for n in range(count)]
+        assert batch.skipped_positions.to_pylist() == expected
         assert batch.failures["raw"].to_pylist() == [b" 49=A~56=B~34=7~"] * count
 
 
@@ -300,10 +302,12 @@ def test_a_log_cut_at_any_border_gives_the_same_rows(seed):
     log = end.join(parts[:1] + [b"8=FIX" + part for part in parts[1:]]) + end
     log += end.join([ORDER.replace(b"\x01", delimiter)] * 3) + b"\n"
     whole = read(log, delimiter)
+    lines = whole.skipped_positions.to_pylist()
     borders = {first_border(log, at, delimiter) for at in range(0, len(log), 19)}
     for border in sorted(borders - {None}):
         first, second = read(log[:border], delimiter), read(log[border:], delimiter)
-        assert first.skipped + second.skipped == whole.skipped
+        later = [border + at for at in second.skipped_positions.to_pylist()]
+        assert first.skipped_positions.to_pylist() + later == lines
         assert first.read + second.read == whole.read
         raws = [*first.messages["raw"].to_pylist(), *second.messages["raw"].to_pylist()]
         assert raws == whole.messages["raw"].to_pylist()

@@ -25,7 +25,8 @@ def assert_same(data: bytes, delimiter: bytes, fields: str):
     assert vector.messages.to_pylist() == scalar.messages.to_pylist()
     assert vector.messages.equals(scalar.messages)
     assert vector.failures.to_pylist() == scalar.failures.to_pylist()
-    assert (vector.skipped, vector.read) == (scalar.skipped, scalar.read)
+    assert vector.skipped_positions == scalar.skipped_positions
+    assert vector.read == scalar.read
     return scalar
 
 
@@ -43,6 +44,10 @@ def assert_every_byte_is_kept(block: Block):
         assert block.data[at : at + len(row["raw"])] == row["raw"]
         left[at : at + len(row["raw"])] = b" " * len(row["raw"])
     assert b"8=FIX" not in left
+    for position in batch.skipped_positions.to_pylist():
+        at = position - block.start
+        assert at == 0 or block.data[at - 1 : at] in (b"\n", b"\r")
+        assert left[at : at + 1] == block.data[at : at + 1]
 
 
 @pytest.mark.parametrize("delimiter", DELIMITERS)
