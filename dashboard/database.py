@@ -126,7 +126,14 @@ class Database(ABC, Generic[_Connection]):
                 f"{self.place} holds nothing of fixfeed's yet: store logs in it with "
                 f"fixfeed --input 'logs/*.log*' --output {self.place}",
             )
-        found = self.rows("select version from schema_version")[0]["version"]
+        versions = [row["version"] for row in self.rows("select version from schema_version")]
+        if len(versions) != 1:
+            raise Trouble(
+                Kind.OTHER_VERSION,
+                f"{self.place} has {len(versions)} versions in schema_version, expected one: it is "
+                "no database that fixfeed has made, or was changed since; name another one",
+            )
+        found = versions[0]
         if found < VERSION:
             raise Trouble(
                 Kind.OTHER_VERSION,

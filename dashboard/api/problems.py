@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from fixfeed.dashboard.queries.cursor import CursorError
 from fixfeed.dashboard.search.search import SearchError
-from fixfeed.dashboard.trouble import Trouble
+from fixfeed.dashboard.trouble import Kind, Trouble
 
 __all__ = ["MEDIA_TYPE", "SCHEMA", "add_handlers", "problem", "responses"]
 
@@ -37,6 +37,14 @@ _MEANINGS = {
     503: "The database does not answer now",
 }
 _RETRY = 5  # seconds
+_TELL = "tell who runs this API"
+_ASK = {
+    Kind.DEADLINE: "it took too long: ask for less, such as an hour or one session",
+    Kind.BUSY: "too many ask at once: try again in a moment",
+    Kind.LOCKED: "the database is locked by another process: try again in a moment",
+    Kind.AWAY: f"the database does not answer: try again in a moment, or {_TELL}",
+}
+"""What is said of trouble to those who see a part only."""
 _TIMES = "2025-01-02, 2025-01-02T09:30:00 or 2025-01-02T09:30:00.5Z, in UTC"
 
 
@@ -81,7 +89,13 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Trouble)
     async def trouble(request: Request, error: Trouble) -> Response:
-        return problem(503, str(error), {"Retry-After": str(_RETRY)} if error.passing else None)
+        said = str(error)
+        if not request.state.reader.scope.is_everything:
+            # The text names the database and its host.
+            said = (
+                _ASK.get(error.kind) or f"the database cannot be read ({error.kind.value}): {_TELL}"
+            )
+        return problem(503, said, {"Retry-After": str(_RETRY)} if error.passing else None)
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:

@@ -44,6 +44,8 @@ def page(view: View) -> None:
             key="clock", bind="query-params",
             help="A latency by one clock says nothing about one by another.",
         )  # fmt: skip
+    # A link may name none: `?kind=`.
+    kind, clock = kind or "acknowledged", clock or _usual(there)
     named = f"{KINDS[kind]}, by {CLOCKS[clock]}"
     asked = {"kind": kind, "clock": clock}
     requests = sum(row["requests"] for row in there if (row["kind"], row["clock"]) == (kind, clock))

@@ -197,6 +197,7 @@ def _one(text: str) -> None:
             on_click="ignore",
             help="One HTML file with everything about this order, its messages as they came too",
         )  # fmt: skip
+    clock = clock or "sent"  # a link may name none: `?clock_of_lanes=`
     chosen = [step for step in steps if copies or not step["copied"]]
     column = "sending_time" if clock == "sent" else "captured_at"
     st.html(lanes_of(order, chosen[:_LANES], names, clock=column, link=_message))

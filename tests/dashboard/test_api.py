@@ -590,10 +590,26 @@ def test_a_database_that_does_not_answer_is_a_503(tmp_path):
             assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_only_who_sees_everything_is_told_which_database_does_not_answer(tmp_path, known):
+    header = {name: {"Authorization": f"Bearer {token}"} for name, token in known[0].items()}
+    for uri, said in (
+        (f"sqlite:///{tmp_path}/none.db", "the database cannot be read (missing): tell who runs"),
+        ("postgresql://nobody@127.0.0.1:1/none", "the database does not answer: try again"),
+    ):
+        with closing(open_database(uri)) as database:
+            strict = client(database, readers=known[1])
+            answers = {name: strict.get("/messages", headers=header[name]) for name in header}
+        assert {answer.status_code for answer in answers.values()} == {503}
+        assert "none" in answers["all"].json()["detail"]
+        for name in ("sent", "both", "nobody"):
+            assert answers[name].json()["detail"].startswith(said)
+
+
 def test_a_database_of_another_version_or_without_tables_is_a_503(tmp_path):
     tables = (
         ("empty", "select 1", "store logs in it"),
         ("older", "create table schema_version as select 1 as version", "fixfeed migrate"),
+        ("none", "create table schema_version (version integer)", "has 0 versions"),
         ("newer", "create table schema_version as select 999 as version", "the newer fixfeed"),
     )
     for name, statement, said in tables:

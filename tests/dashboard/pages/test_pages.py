@@ -227,6 +227,16 @@ def test_latencies_are_shown_by_symbol(opened, html, sample_sqlite, database):
     assert f'<a href="{escaped(address)}" target="_self">{row["symbol"]}</a>' in text
 
 
+@pytest.mark.parametrize("wrong", ["", "bogus"])
+def test_a_link_with_a_kind_or_clock_that_there_is_not_shows_the_usual(
+    wrong, opened, sample_sqlite
+):
+    usual = [one.value for one in opened(sample_sqlite, "latency").subheader]
+    shown = opened(sample_sqlite, "latency", kind=wrong, clock=wrong)
+    assert [one.value for one in shown.subheader] == usual
+    assert not shown.error
+
+
 def test_a_latency_names_its_clock(opened, sample_sqlite):
     shown = opened(sample_sqlite, "latency", clock="sent")
     titles = [one.value for one in shown.subheader]
