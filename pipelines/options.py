@@ -102,7 +102,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     Raises `UsageError` for unknown words and invalid values, and `SystemExit` after --help or
     --version.
     """
-    found, unknown = _parser().parse_known_args(list(arguments))
+    found, unknown = _parser().parse_known_args(_with_negative_values(arguments))
     given = vars(found)
     config = given.pop("config", None)
     words: dict[str, Any] = _from_environment(environment)
@@ -117,6 +117,21 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     }
     settings = Settings(**values)
     return replace(settings, beam=_for_beam(unknown, local=settings.runner in LOCAL))
+
+
+def _with_negative_values(arguments: Sequence[str]) -> list[str]:
+    """Return arguments in which a negative value, as in `--for -5m`, is no option of its own.
+
+    None is allowed, but so the error says what is expected in its place.
+    """
+    words = {f"--{option.name}" for option in OPTIONS if option.kind != "flag"}
+    found: list[str] = []
+    for one in arguments:
+        if found and found[-1] in words and re.match(r"-\.?[0-9]", one):
+            found[-1] += f"={one}"
+        else:
+            found.append(one)
+    return found
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str | list[str]]:

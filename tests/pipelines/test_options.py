@@ -264,3 +264,13 @@ def test_help_names_options_exit_codes_and_commands(capsys):
 def test_an_unknown_command_is_answered_with_the_nearest(capsys):
     assert command.main(["sampel"]) == 2
     assert capsys.readouterr().err == "fixfeed: unknown command 'sampel'; did you mean sample?\n"
+
+
+@pytest.mark.parametrize(
+    "word", ["commit-after", "for", "health-lag", "keep-spool", "metrics-wait"]
+)
+def test_a_negative_length_of_time_is_answered_with_what_is_expected(word):
+    with pytest.raises(UsageError) as told:
+        read_settings([f"--{word}", "-5m"], {})
+    expected = "expected a length of time such as 100ms, 30s or 2h"
+    assert str(told.value) == f"{word} is '-5m', {expected}"
