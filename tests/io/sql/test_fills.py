@@ -39,6 +39,7 @@ OTHER = {"more": "11=C2|37=O2"}
 RESENT = {"head": "97=Y", "time": at(40)}
 OLD = report(1, "E1", "20=0|39=1", 10)
 
+OLD_OF_TEN = report(1, "E1", "20=0|39=1", 10, more=f"{ORDER}|14=10")
 STATUSES = "0123456789ABCDE"
 
 EQUAL = {
@@ -142,6 +143,15 @@ EQUAL = {
     ],
     "ExecTransType 1 with ExecType F": [FILL, report(2, "B", "F|20=1", 10, "E1")],
     **{
+        f"OrdStatus {one} of FIX 4.0 with {text}": [OLD_OF_TEN, second]
+        for one in STATUSES
+        for text, second in (
+            ("the same CumQty", report(2, "E2", f"20=0|39={one}", 10, more=f"{ORDER}|14=10")),
+            ("another CumQty", report(2, "E2", f"20=0|39={one}", 10, more=f"{ORDER}|14=20")),
+            ("a CumQty below", report(2, "E2", f"20=0|39={one}", 30, more=f"{ORDER}|14=10")),
+        )
+    },
+    **{
         f"OrdStatus {one} of FIX 4.0": [OLD, report(2, "E2", f"20=0|39={one}", 10)]
         for one in STATUSES
     },
@@ -222,3 +232,13 @@ def test_a_fill_that_is_busted_or_corrected_when_it_is_not_there_counts_once(dat
     names = ("two corrections of one unknown", "a correction and a bust of one unknown")
     _, table = both(database, [EQUAL[name] for name in names])
     assert table == [[("E3", 30, 10)], []]
+
+
+def test_a_report_of_fix_4_0_that_repeats_a_fill_while_a_request_is_pending_is_none(database):
+    statuses = [("6", "14=10"), ("7", "14=10"), ("E", "14=10"), ("6", "14=20"), ("6", "14=0")]
+    logs = [
+        [OLD_OF_TEN, report(2, "E2", f"20=0|39={status}", 10, more=f"{ORDER}|{cum_qty}")]
+        for status, cum_qty in statuses
+    ]
+    view, table = both(database, logs)
+    assert [len(one) for one in view] == [len(one) for one in table] == [1, 1, 1, 2, 2]

@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from fixfeed.transforms.fix.orders.events import DAY, Events, is_copy
 from fixfeed.transforms.fix.orders.sequence import Step
 
-__all__ = ["BUST", "CORRECTION", "FILL", "NO_EXEC_ID", "NO_FILL", "Execution", "Fills", "kind_of"]
+__all__ = [
+    "BUST",
+    "CORRECTION",
+    "FILL",
+    "NO_EXEC_ID",
+    "NO_FILL",
+    "REPEATING",
+    "Execution",
+    "Fills",
+    "kind_of",
+    "repeats",
+]
 
 FILL, CORRECTION, BUST = "fill", "correction", "bust"
 
@@ -21,6 +32,10 @@ NO_FILL = frozenset("034589ABCD")
 
 _FILLED = ("F", "G", "1", "2")
 """ExecType of fills and corrections."""
+
+
+REPEATING = frozenset("67E")
+"""OrdStatus of reports without ExecType that may repeat a fill; see `views.fills`."""
 
 
 def kind_of(events: Events, row: int) -> str | None:
@@ -37,6 +52,17 @@ def kind_of(events: Events, row: int) -> str | None:
         return FILL
     filled = exec_type is None and quantity is not None and quantity > 0
     return FILL if filled and (events.ord_status[row] or "") not in NO_FILL else None
+
+
+def repeats(events: Events, row: int, cum_qty: int | None) -> bool:
+    """Return whether a fill is none, but repeats the LastQty of the last one.
+
+    `cum_qty` is the CumQty that was reported last before it.
+    """
+    own, quantity = events.cum_qty[row], events.last_qty[row]
+    if events.exec_type[row] is not None or events.ord_status[row] not in REPEATING:
+        return False
+    return own is not None and own == cum_qty and own >= quantity
 
 
 def _an_id(text: str | None) -> str | None:

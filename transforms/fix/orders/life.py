@@ -7,7 +7,7 @@ clocks that differ between the two sides change no state.
 from typing import Any
 
 from fixfeed.transforms.fix.orders.events import NEW, Events
-from fixfeed.transforms.fix.orders.fills import FILL, Fills, kind_of
+from fixfeed.transforms.fix.orders.fills import FILL, Fills, kind_of, repeats
 from fixfeed.transforms.fix.orders.numbers import divided
 from fixfeed.transforms.fix.orders.sequence import Step
 
@@ -157,6 +157,8 @@ class Life:
                 self._keep("text", events.text[row], anew=True)
                 return
         kind = kind_of(events, row)
+        if kind == FILL and repeats(events, row, self.values.get("reported_cum_qty")):
+            kind = None
         new = kind is None or self.fills.tell(step, kind)
         doubled = not new and self.fills.is_another(step.row, kind)
         if doubled:

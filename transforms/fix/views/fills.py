@@ -12,7 +12,9 @@ Execution reports (35=8) alone are looked at. Which of them is what:
 The fields decide, not the version: venues send ExecType F in FIX 4.2, and ExecType 1 in FIX 4.4.
 A report of a quantity of 0 is no fill, and what is corrected to 0 is none any more. FIX 4.0 has no
 ExecType, and engines repeat the last LastShares there when an order ends: so without ExecType a
-report is no fill if its OrdStatus says that it is about something else (`_NO_FILL`).
+report is no fill if its OrdStatus says that it is about something else (`_NO_FILL`). With one that
+a fill may have as well (`_REPEATING`) it is none if its CumQty is that of the report before, of the
+same session and OrderID, and not below its LastShares: a fill would have made it greater.
 
 FIX wants an ExecID to be unique within a day or the life of an order (4.2 and 4.4, ExecID), as far
 as the party goes that gives it: that is the session, and behind a hub the OnBehalfOfCompID,
@@ -51,6 +53,9 @@ _NO_FILL = "'0', '3', '4', '5', '8', '9', 'A', 'B', 'C', 'D'"
 A fill has 1 or 2, or what is above them in the order of FIX: pending cancel (6), stopped (7).
 """
 
+_REPEATING = "'6', '7', 'E'"
+"""OrdStatus of reports that are fills or repeat one: pending cancel, stopped, pending replace."""
+
 _KIND = f"""case
       when exec_trans_type = '1' then 'bust'
       when exec_trans_type = '2' then 'correction'
@@ -60,7 +65,8 @@ _KIND = f"""case
       when last_qty = 0 then null
       when exec_type in ('F', '1', '2') then 'fill'
       when exec_type is null and last_qty > 0
-        and coalesce(ord_status, '') not in ({_NO_FILL}) then 'fill'
+        and coalesce(ord_status, '') not in ({_NO_FILL})
+        and message_id not in (select message_id from repeats) then 'fill'
     end"""
 
 _PARTY = ", ".join(
@@ -105,7 +111,16 @@ def select(dialect: str) -> str:
         f" || substr({original}, 5, 2) || '-' || substr({original}, 7, 2) end",
     )
     resent = f"coalesce({member(dialect, 'fields', 'PossResend')}, 'N') = 'Y'"
-    return f"""with recursive reports as (
+    return f"""with recursive without_kind as (
+  select message_id, ord_status, last_qty, cum_qty, lag(cum_qty) over (
+      partition by session, coalesce(order_id, cl_ord_id)
+      order by coalesce(case when poss_dup_flag then {originally} end, {sent}) nulls last,
+        msg_seq_num, message_id) as cum_before
+  from messages where msg_type = '8' and exec_type is null and cum_qty is not null
+), repeats as {once} (
+  select message_id from without_kind
+  where ord_status in ({_REPEATING}) and cum_qty = cum_before and cum_qty >= last_qty
+), reports as (
   select message_id, {_PARTY}, coalesce(session, '') as session,
     coalesce({member(dialect, "fields", "DeliverToCompID")}, '') as deliver_to,
     coalesce(order_id, '') as order_id,

@@ -12,7 +12,8 @@ A chain is regular if
   its clock one comes after the report that it is done, this leaves out nothing that it asks for;
 * no report of a new order (ExecType New) comes after one of an end;
 * fills, busts and corrections have ExecIDs of their own; a bust or correction is of a fill that
-  came before, and each fill has one at the most; a correction says its quantity and price;
+  came before, and each fill has one at the most; a correction says its quantity and price, and
+  no fill has an OrdStatus with which one may be repeated;
 * quantities and prices, and sums of quantities, are below 2**61 of their last place.
 
 All others are odd, and left to `orders.life`, which says what is right.
@@ -21,7 +22,7 @@ All others are odd, and left to `orders.life`, which says what is right.
 import numpy as np
 import pyarrow.compute as pc
 
-from fixfeed.transforms.fix.orders.fills import NO_EXEC_ID
+from fixfeed.transforms.fix.orders.fills import NO_EXEC_ID, REPEATING
 from fixfeed.transforms.fix.orders.life import DUPLICATE, ENDED, TERMS
 from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.orders.vector.sequence import LARGE, Lines
@@ -34,6 +35,7 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
     """Return which chains are not regular, given which events are loose (`openings`)."""
     lines, events = steps.lines, steps.events
     wrong = ~lines.of(REGULAR) | steps.unknown | (steps.change & (steps.exec_id < 0))
+    wrong |= steps.fill & (steps.exec_type == 0) & is_one(steps.status, REPEATING)
     for name in ("last_qty", "last_px"):
         wrong |= steps.correction & ~steps.numbers[name][1]
     for name in ("exec_id", "exec_ref_id"):
