@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fixfeed.transforms.fix.patterns import matches
+from fixfeed.transforms.fix.session_pair import comp_id_of
 
 __all__ = ["EVERYTHING", "Scope", "cuts", "read_scope"]
 
@@ -69,7 +70,7 @@ class Scope:
         """Tell whether both directions of two parties (`A<->B`) may be seen."""
         if self.is_everything:
             return True
-        ways = list(cuts(pair or "", "<->"))
+        ways = [(comp_id_of(a), comp_id_of(b)) for a, b in cuts(pair or "", "<->")]
         return bool(ways) and all(
             self._allows(one, other) and self._allows(other, one) for one, other in ways
         )

@@ -8,6 +8,7 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.scope import EVERYTHING, Scope, cuts
 from fixfeed.dashboard.search.search import Search, read_search
 from fixfeed.transforms.fix.patterns import matches
+from fixfeed.transforms.fix.session_pair import session_pair
 
 __all__ = ["View", "known_kinds", "known_sessions", "seen_pairs", "seen_sessions"]
 
@@ -111,7 +112,7 @@ def seen_pairs(database: Database, view: View) -> list[str] | None:
     if sessions is None:
         return None
     pairs = {
-        "<->".join(sorted((one, other)))
+        session_pair(one, other)
         for session in sessions
         for one, other in cuts(session.partition(":")[2], "->")
     }

@@ -11,6 +11,7 @@ from fixfeed.transforms.at_once import derived_tables, needed
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.fix.anomalies.rules import Rule, chosen_rules
 from fixfeed.transforms.fix.protocol import Fix
+from fixfeed.transforms.fix.session_pair import session_pair
 
 __all__ = ["Derive"]
 
@@ -70,7 +71,7 @@ class Derive(beam.PTransform):
         ends = zip(*(messages[name].to_pylist() for name in _PAIR), strict=True)
         pairs: dict[str, list[int]] = {}
         for row, both in enumerate(ends):
-            pairs.setdefault("<->".join(sorted(one or "" for one in both)), []).append(row)
+            pairs.setdefault(session_pair(*both), []).append(row)
         kept = pa.table(messages.select(["position", *self._columns]))
         kept = kept.add_column(0, "source", pa.repeat(batch.source, kept.num_rows))
         for pair, rows in pairs.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 from fixfeed.dashboard.markup.text import cell, duration, escaped, time_of
 from fixfeed.transforms.fix.decode.sentence import number, sentence_of
+from fixfeed.transforms.fix.session_pair import comp_id_of
 
 __all__ = ["Name", "facts_of", "fills_of", "ids_of", "lanes_of", "status_badge"]
 
@@ -92,7 +93,8 @@ def lanes_of(
     session = order.get("session") or ""
     left, _, right = session.partition(":")[2].partition("->")
     if not right:
-        left, _, right = order["session_pair"].partition("<->")
+        ends = order["session_pair"].partition("<->")
+        left, right = comp_id_of(ends[0]), comp_id_of(ends[2])
     rows = [
         '<div class="ff-when ff-since">UTC</div>',
         f'<div class="ff-parties"><span>{escaped(left)}</span><span>{escaped(right)}</span></div>',

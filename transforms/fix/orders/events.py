@@ -16,6 +16,7 @@ from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.midnight import DAY, Ask, Told, early, is_answer, is_late
 from fixfeed.transforms.fix.orders.numbers import ONE, integers
 from fixfeed.transforms.fix.schema import DATE, DECIMAL, LONGEST_TEXT, TIME
+from fixfeed.transforms.fix.session_pair import session_pair
 
 __all__ = [
     "ASKING",
@@ -230,7 +231,7 @@ class Events:
         for both in zip(self.sender_comp_id, self.target_comp_id, strict=True):
             pair = known.get(both)
             if pair is None:
-                pair = known[both] = "<->".join(sorted(one or "" for one in both))
+                pair = known[both] = session_pair(*both)
             pairs.append(pair)
         return pairs
 

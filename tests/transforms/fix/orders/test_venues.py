@@ -136,6 +136,17 @@ def test_ids_of_different_sessions_never_mix():
     ]
 
 
+def test_ids_of_sessions_whose_comp_ids_have_arrows_never_mix():
+    one, two = Session(b"A<->B", b"C"), Session(b"A", b"B<->C")
+    for s in (one, two):
+        s.ask(b"D", (11, b"A"), (38, b"100"))
+        s.fill(10, 10, (37, b"O"), (11, b"A"))
+    assert sorted(shown(orders(one, two), "session", "session_pair", "messages")) == [
+        ("FIX.4.4:A->B<->C", "A<->B<-->C", 2),
+        ("FIX.4.4:A<->B->C", "A<-->B<->C", 2),
+    ]
+
+
 def test_the_orders_of_a_list_and_their_allocation_go_by_their_own_ids():
     s = Session()
     entries = [(73, b"2")]

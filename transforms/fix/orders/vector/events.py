@@ -28,6 +28,7 @@ from fixfeed.transforms.fix.orders.events import (
     with_short_ids,
 )
 from fixfeed.transforms.fix.orders.midnight import DAY, SKEW, Ask, Told, early, is_answer
+from fixfeed.transforms.fix.session_pair import session_pair
 
 __all__ = ["Events", "Flags", "Ints", "flags", "is_in"]
 
@@ -134,7 +135,7 @@ class Events:
         both = codes[0] * len(ends[1]) + codes[1]
         found, which = np.unique(both, return_inverse=True)
         pairs = [
-            "<->".join(sorted((ends[0][a], ends[1][b])))
+            session_pair(ends[0][a], ends[1][b])
             for a, b in zip(
                 (found // len(ends[1])).tolist(), (found % len(ends[1])).tolist(), strict=True
             )
