@@ -1,24 +1,22 @@
 """Kafka as input against the same without it: parsing from memory, and files into PostgreSQL."""
 
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-import psycopg2
 from confluent_kafka import Producer
 
 from benchmarks.bench_log import write_bench_log
+from benchmarks.into_postgresql import into_postgresql
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.kafka.topics import OURS, KafkaTopics
 from fixfeed.transforms.batch import FLUSH, Block
 from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.pieces import parsed
-from tests.services import kafka_server, postgresql_server
+from tests.services import kafka_server
 
 __all__ = ["kafka_input"]
 
@@ -69,7 +67,13 @@ def kafka_input(folder: Path, messages: int) -> list[str]:
                 )
         uri = f"kafka://{broker.plain}/{topic}"
         runs = ((uri, 1), (str(log), 1), (f"follow:{log}", 1), (str(log), 2))
-        rates = [[_into_postgresql(*run, messages) for run in runs] for _ in range(_TURNS)]
+        rates = [
+            [
+                into_postgresql(["--workers", str(workers), "--input", source], messages)
+                for source, workers in runs
+            ]
+            for _ in range(_TURNS)
+        ]
         from_kafka, *others = map(statistics.median, zip(*rates, strict=True))
         names = ("the file, one worker", "follow: the file", "the file, two workers")
         for name, rate in zip(names, others, strict=True):
@@ -122,38 +126,3 @@ def _from_memory(lines: Sequence[bytes]) -> None:
             size += len(lines[at])
             at += 1
         FIX.parse(Block("memory", 0, b"".join(some), layout=b"\x01"))
-
-
-def _into_postgresql(source: str, workers: int, count: int) -> float:
-    """Return how many messages a second are stored, from the first commit to the last."""
-    with postgresql_server.server(durable=True) as uri:
-        words = [
-            "--quiet",
-            "--no-derive",
-            "--workers",
-            str(workers),
-            "--input",
-            source,
-            "--output",
-            uri,
-        ]
-        job = subprocess.Popen([sys.executable, "-m", "fixfeed", *words], stdout=subprocess.DEVNULL)
-        connection = psycopg2.connect(uri)
-        connection.autocommit = True
-        cursor = connection.cursor()
-        first: tuple[float, int] | None = None
-        stored = 0
-        while stored < count:
-            time.sleep(0.02)
-            with suppress(psycopg2.errors.UndefinedTable):
-                cursor.execute("select coalesce(sum(stored + failed + skipped), 0) from progress")
-                stored = int(cursor.fetchone()[0])
-            if stored and first is None:
-                first = time.perf_counter(), stored
-            if job.poll() is not None and stored < count:
-                raise RuntimeError(f"{source}: the job ended after {stored:,} of {count:,}")
-        rate = (count - first[1]) / max(time.perf_counter() - first[0], 1e-9)
-        job.terminate()
-        job.wait()
-        connection.close()
-    return rate

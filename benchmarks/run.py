@@ -20,6 +20,7 @@ import simplefix
 
 from benchmarks.bench_log import write_bench_log
 from benchmarks.deriving import deriving
+from benchmarks.flink import flink
 from benchmarks.kafka_input import kafka_input
 from benchmarks.kafka_latency import kafka_latency
 from benchmarks.readings import loading, readings
@@ -227,6 +228,7 @@ def main() -> None:
             "kafka",
             "streams",
             "deriving",
+            "flink",
         ],
     )
     given = options.parse_args()
@@ -250,6 +252,8 @@ def main() -> None:
             streams(log, given.messages, folder, from_file, in_turns)
         if given.only in (None, "deriving"):
             print(*deriving(given.messages), "", sep="\n", flush=True)
+        if given.only == "flink":  # it takes a quarter of an hour, and a cluster
+            print(*flink(log, given.messages), "", sep="\n", flush=True)
         if given.growth:
             logs = {}
             for messages in given.growth:
