@@ -43,7 +43,7 @@ ALLOWED = {
     "transforms/fix/views": {f"{FIX}.{name}" for name in ("dictionary", "schema", "views")}
     | {"fixfeed.transforms.dialects"},
     "transforms/fix/anomalies": {f"{FIX}.{name}" for name in ("anomalies", "patterns", "schema")}
-    | {"fixfeed.transforms.derived", "fixfeed.transforms.nearest"},
+    | {f"{FIX}.latencies.buckets", "fixfeed.transforms.derived", "fixfeed.transforms.nearest"},
     "transforms/fix/latencies": {f"{FIX}.latencies", f"{FIX}.schema"}
     | {"fixfeed.transforms.batch", "fixfeed.transforms.derived"},
     "transforms/fix/sessions": {f"{FIX}.{name}" for name in ("dictionary", "schema", "sessions")}
@@ -106,6 +106,7 @@ ALLOWED = {
         ),
         *(f"fixfeed.io.sql.{name}" for name in ("sqlite_file", "tables")),
         *(f"{FIX}.{name}.schema" for name in ("anomalies", "latencies", "orders", "sessions")),
+        f"{FIX}.latencies.buckets",
         *(
             f"{FIX}.{name}"
             for name in (
