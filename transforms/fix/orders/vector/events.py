@@ -4,6 +4,7 @@ First comes an event for each message. Messages that name orders in a group have
 and an event after all others for each entry.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -90,11 +91,11 @@ class Events:
     @cached_property
     def _texts(self) -> dict[str, tuple[list[int], list[str]]]:
         """The fields in `more` that are texts: their events and values, by name."""
-        found: dict[str, tuple[list[int], list[str]]] = {}
+        found: dict[str, tuple[list[int], list[str]]] = defaultdict(lambda: ([], []))
         for event, more in self.more.items():
             for name, value in more.items():
                 if isinstance(value, str):
-                    events, texts = found.setdefault(name, ([], []))
+                    events, texts = found[name]
                     events.append(event)
                     texts.append(value)
         return found
@@ -108,9 +109,11 @@ class Events:
         count = len(kinds)
         rows: list[int] = []
         ids: dict[str, list[str | None]] = {name: [] for name in IDS}
-        for row in pc.indices_nonzero(pc.is_in(kinds, pa.array(sorted(GROUPS)))).to_pylist():
+        with_groups = pc.indices_nonzero(pc.is_in(kinds, pa.array(sorted(GROUPS))))
+        of_row = zip(with_groups.to_pylist(), kinds.take(with_groups).to_pylist(), strict=True)
+        for row, kind in of_row:
             more = self.more.get(row)
-            for entry in entries(more, GROUPS[kinds[row].as_py()]) if more else ():
+            for entry in entries(more, GROUPS[kind]) if more else ():
                 self.more[count + len(rows)] = {**self.more[row], **with_short_ids(entry)}
                 rows.append(row)
                 for name, fields in IDS.items():
