@@ -51,8 +51,8 @@ def run(job: Job, folder: Path) -> int:
     files, unreadable = _found(job, folder)
     with ExitStack() as stack:
         ledgers = opened(job.sinks, stack)
-        runs = begun(job, ledgers, reading.about)
         reading.begin(ledgers)
+        runs = begun(job, ledgers, reading.about)
         job.health.connected = True
         plan = Plan()
         warnings: list[str] = []

@@ -11,7 +11,7 @@ import orjson
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 
-__all__ = ["RUNNING", "Flink", "FlinkJob"]
+__all__ = ["RUNNING", "Flink", "FlinkJob", "Slots"]
 
 RUNNING = (
     "INITIALIZING",
@@ -32,13 +32,21 @@ _CLOCKS = 300_000  # milliseconds that the clocks of the cluster and of this mac
 class FlinkJob:
     """A job as the cluster sees it: `state` is Flink's word, `restarts` how often it began anew.
 
-    `why` is the first line of the last failure, `` if there was none.
+    `why` is the first line of the last failure, `` if there was none. It `waits` if parts of it
+    have no slot yet, which Flink calls RUNNING too.
     """
 
     id: str
     state: str
     restarts: int = 0
     why: str = ""
+    name: str = ""
+    waits: bool = False
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is about to end by itself, and to give back its slots."""
+        return self.state in ("CANCELLING", "FAILING")
 
     @property
     def text(self) -> str:
@@ -48,6 +56,23 @@ class FlinkJob:
             times = "once" if self.restarts == 1 else f"{self.restarts} times"
             text += f", restarted {times}"
         return text + (f" ({self.why})" if self.why else "")
+
+
+@dataclass(frozen=True)
+class Slots:
+    """How many slots the TaskManagers of a cluster have, and how many of them are free.
+
+    >>> str(Slots(total=4, free=1))
+    '4 slots, 1 of them free'
+    """
+
+    total: int
+    free: int
+
+    def __str__(self) -> str:
+        """Return it as people write it."""
+        number = f"{self.total} slot{'' if self.total == 1 else 's'}"
+        return f"{number}, {self.free} of them free" if self.total else "no slots"
 
 
 class Flink:
@@ -63,6 +88,22 @@ class Flink:
             return self._ask("/overview")
         except (OSError, ValueError) as error:
             raise self._silent(error) from error
+
+    def slots(self) -> Slots | None:
+        """Return what it has of slots; None if nobody answers."""
+        try:
+            there = self._ask("/overview")
+            return Slots(there["slots-total"], there["slots-available"])
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def starts_task_managers(self) -> bool:
+        """Return whether it has machines made as jobs need them, as on Kubernetes or YARN."""
+        try:
+            found = {one["key"]: one["value"] for one in self._ask("/jobmanager/config")}
+        except (OSError, ValueError, KeyError):
+            return False
+        return str(found.get("execution.target", "")).startswith(("kubernetes", "yarn"))
 
     def _silent(self, error: Exception) -> ClusterFailed:
         reason = getattr(error, "reason", error)
@@ -87,7 +128,9 @@ class Flink:
             if not found:
                 return None
             one = max(found, key=lambda one: one["start-time"])
-            return FlinkJob(one["jid"], one["state"], *self._troubles(one["jid"]))
+            restarts, why = self._troubles(one["jid"])
+            waits = one["tasks"]["scheduled"] > 0
+            return FlinkJob(one["jid"], one["state"], restarts, why, name, waits)
         except (OSError, ValueError, KeyError):
             return None
 
@@ -98,13 +141,21 @@ class Flink:
         except (OSError, ValueError, KeyError):
             return False
 
-    def running(self) -> set[str]:
-        """Return the names of the jobs that have not ended. Raises `ClusterFailed`."""
+    def running(self) -> list[FlinkJob]:
+        """Return the jobs that have not ended, without their troubles. Raises `ClusterFailed`."""
         try:
             jobs = self._ask("/jobs/overview")["jobs"]
         except (OSError, ValueError) as error:
             raise self._silent(error) from error
-        return {one["name"] for one in jobs if one["state"] in RUNNING}
+        return [
+            FlinkJob(one["jid"], one["state"], name=one["name"])
+            for one in jobs
+            if one["state"] in RUNNING
+        ]
+
+    def how_to_cancel(self, job: str) -> str:
+        """Return the command that cancels a job."""
+        return f"curl -X PATCH {redact(self.master)}/jobs/{job}"
 
     def _troubles(self, job: str) -> tuple[int, str]:
         metrics = self._ask(f"/jobs/{job}/metrics?get=numRestarts")

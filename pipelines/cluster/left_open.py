@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from fixfeed.io.ledger.counts import Counts
 from fixfeed.io.ledger.ledger import Ledger
 from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.cluster.flink import FlinkJob
 from fixfeed.pipelines.cluster.submission import Cluster
 
 __all__ = ["close_left_open"]
@@ -17,15 +18,23 @@ __all__ = ["close_left_open"]
 _KILLED = "its process was killed or lost the job; this is what the job had committed when it ended"
 
 
-def close_left_open(ledgers: Mapping[str, Ledger], cluster: Cluster) -> None:
-    """Close those runs of each database whose job is not running any more."""
+def close_left_open(ledgers: Mapping[str, Ledger], cluster: Cluster) -> list[FlinkJob]:
+    """Close those runs of each database whose job is not running any more; return the other jobs.
+
+    These are of commands that were killed, or that run beside this one.
+    """
+    running: dict[str, FlinkJob] = {}
     for ledger in ledgers.values():
         if isinstance(ledger, Store):
             for one in ledger.left_open():
                 run = one.about["run"]
-                if run == cluster.run or not cluster.is_over(one.about):
+                if run == cluster.run:
+                    continue
+                if not cluster.is_over(one.about):
+                    running |= {there.id: there for there in cluster.running(one.about)}
                     continue
                 counted = (found.counts for found in ledger.counted(run).values())
                 counts = sum(counted, Counts(**one.counts))
                 ledger.end_run(one.run_id, dataclasses.asdict(counts), one.ended or _KILLED)
                 ledger.forget_counts(run)
+    return list(running.values())

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +24,7 @@ from fixfeed.pipelines.cluster.submission import Cluster
 from fixfeed.pipelines.counters import COUNTERS, start_counting
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.log import say
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.progress import shown, shown_without_end
 from fixfeed.pipelines.sinks import Sink
@@ -56,10 +58,14 @@ class OnCluster:
         self.about = self._cluster.about
 
     def begin(self, ledgers: Mapping[str, Ledger]) -> None:
-        """Have the sinks keep counts, and close what runs that were killed have left open."""
+        """Have the sinks keep counts, and close what runs that were killed have left open.
+
+        Raises `ClusterFailed` if jobs that these have left there hold slots that are lacking.
+        """
         for ledger in _counting(ledgers).values():
             ledger.keep_counts()
-        close_left_open(ledgers, self._cluster)
+        running = close_left_open(ledgers, self._cluster)
+        self._cluster.check_slots(running, partial(say, level="warning"))
 
     def end(self, ledgers: Mapping[str, Ledger]) -> None:
         """Have the sinks forget the counts, which are in the summary now."""

@@ -33,8 +33,8 @@ def run(job: Job, folder: Path) -> int:
     with ExitStack() as stack:
         ledgers = opened(job.sinks, stack, again)
         refuse_one_cluster(job.loops, again)
-        runs = begun(job, ledgers, reading.about)
         reading.begin(ledgers)
+        runs = begun(job, ledgers, reading.about)
         job.health.connected = True
     with derived_all_along(job):
         reading.follow(plan)

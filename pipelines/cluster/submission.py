@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from apache_beam.runners.runner import PipelineState
 
 from fixfeed.io.redaction import redact, redact_text
 from fixfeed.pipelines.cluster.flink import Flink, FlinkJob
+from fixfeed.pipelines.cluster.free_slots import check_free_slots, why_no_slots
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer, OnFlink
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.settings import Settings
@@ -38,6 +39,7 @@ _BUNDLES = "--max_bundle_time_mills"
 _STEP = 0.2  # seconds between two looks at the job
 _LOST = 60.0  # seconds without the job after which it is given up
 _AFTER_CANCEL = 4.0  # seconds for the job to be gone
+_NO_SLOTS = "NoResourceAvailableException"
 _ASKED = 1.0  # seconds for which an answer of the cluster about the job holds
 
 
@@ -215,7 +217,20 @@ class Cluster:
         """
         if self._flink is None or about["master"] != self.about["master"]:
             return False
-        return about["job"] not in self._flink.running()
+        return not self.running(about)
+
+    def running(self, about: Mapping[str, str]) -> list[FlinkJob]:
+        """Return the jobs of another run (`about`) that still run on this cluster."""
+        # Its address may be spelt in another way, but a name that we gave is nobody else's.
+        is_here = about["master"] == self.about["master"] or about["run"] in about["job"]
+        if self._flink is None or not is_here:
+            return []
+        return [one for one in self._flink.running() if one.name == about["job"]]
+
+    def check_slots(self, earlier: Sequence[FlinkJob], say: Callable[[str], None]) -> None:
+        """Say what slots the job has to wait for; see `check_free_slots`."""
+        if self._flink is not None:
+            check_free_slots(self._flink, self.slots, earlier, say)
 
     def job(self) -> FlinkJob | None:
         """Return the job as Flink sees it, None if it does not know it or does not answer."""
@@ -234,7 +249,16 @@ class Cluster:
         if self._doing or self._flink is None:
             return self._doing or "the job runs"
         job = self.job()
-        return job.text if job else "the cluster does not have the job yet, or does not answer"
+        if job is None:
+            if self._flink.slots() is None:
+                return "the cluster does not answer"
+            return "Beam's job server takes the job to the cluster"
+        if job.waits:
+            there = self._flink.slots()
+            if there and not there.free:
+                slots = f"it asks for {self.slots}, and the cluster has {there}"
+                return f"{job.text}, and waits for slots: {slots}"
+        return job.text
 
     def _failed(self, result: Any, state: str) -> ClusterFailed:
         job = self.job()
@@ -245,6 +269,8 @@ class Cluster:
         if self._flink is not None and job is not None:
             cause += "\n" + self._flink.cause(job.id)
         why = job.why if job and job.why else said.partition("\n")[0]
+        if self._flink is not None and _NO_SLOTS in cause:
+            why = why_no_slots(self._flink, self.slots)
         word = {PipelineState.CANCELLED: "was cancelled"}.get(state, "failed")
         name = f"the job {self.name}"
         return ClusterFailed(

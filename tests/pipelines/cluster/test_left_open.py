@@ -6,6 +6,7 @@ import pytest
 
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.sql.open import open_store
+from fixfeed.pipelines.cluster.flink import FlinkJob
 from fixfeed.pipelines.cluster.left_open import close_left_open
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
@@ -41,7 +42,9 @@ def ended(store):
 
 def test_a_run_is_left_open_while_its_job_runs(store):
     before = ended(store)
-    close_left_open({"a": store}, SimpleNamespace(run="mine", is_over=lambda _: False))
+    job = FlinkJob("1", "RUNNING", name="fixfeed-killed")
+    cluster = SimpleNamespace(run="mine", is_over=lambda _: False, running=lambda _: [job])
+    assert close_left_open({"a": store, "b": store}, cluster) == [job]
     assert ended(store) == before
     assert store.counted("killed")
 
