@@ -14,7 +14,7 @@ from keyword import iskeyword
 from typing import Any, NoReturn
 
 from fixfeed.io.redaction import redact
-from fixfeed.pipelines.beam_options import options_of_beam
+from fixfeed.pipelines.beam_options import check_options_of_beam, options_of_beam
 from fixfeed.pipelines.config_file import read_words
 from fixfeed.pipelines.listeners import LISTENING
 from fixfeed.pipelines.option import UsageError, add_option
@@ -185,6 +185,7 @@ def _for_beam(unknown: list[str], *, local: bool) -> tuple[str, ...]:
                 f"unexpected {shown!r}; files are named with --input {shown}; a pattern wants "
                 "quotes, as in --input '*.log', or the shell makes many words of it"
             )
+    check_options_of_beam(unknown)
     return tuple(unknown)
 
 

@@ -5,6 +5,7 @@ the job by it; and it ends when this process does, however that ends.
 """
 
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Sequence
@@ -24,9 +25,10 @@ from apache_beam.runners.portability.flink_runner import (
     FlinkRunner,
 )
 from apache_beam.runners.portability.job_server import JobServer
+from apache_beam.version import __version__ as beam_version
 
-from fixfeed.io.redaction import redact_text
-from fixfeed.pipelines.beam_options import options_of_beam
+from fixfeed.io.redaction import redact, redact_text
+from fixfeed.pipelines.beam_options import OptionParser, options_of_beam
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.option import UsageError
 from fixfeed.transforms.nearest import did_you_mean
@@ -57,7 +59,7 @@ class FlinkJobServer(JobServer):
     def start(self) -> beam_job_api_pb2_grpc.JobServiceStub:
         """Start it and wait until it answers. Raises `ClusterFailed` if it does not.
 
-        Raises `UsageError` for an option that neither it nor Beam knows.
+        Raises `UsageError` for an option that neither it nor Beam knows, or a value that is none.
         """
         command, address = self._command()
         with open(self._log, "wb") as log:
@@ -74,10 +76,12 @@ class FlinkJobServer(JobServer):
         options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         self._channel = grpc.insecure_channel(address, options=options)
         stub = beam_job_api_pb2_grpc.JobServiceStub(self._channel)
-        self._check_options(self._known(stub, command[0]))
+        self._check_options(self._described(stub, command[0]))
         return stub
 
-    def _known(self, stub: beam_job_api_pb2_grpc.JobServiceStub, java: str) -> set[str]:
+    def _described(
+        self, stub: beam_job_api_pb2_grpc.JobServiceStub, java: str
+    ) -> Sequence[beam_job_api_pb2.PipelineOptionDescriptor]:
         """Return the options that the server knows, once it answers."""
         assert self._process is not None
         until = time.monotonic() + _PATIENCE
@@ -85,7 +89,7 @@ class FlinkJobServer(JobServer):
         while self._process.poll() is None and time.monotonic() < until:
             with contextlib.suppress(grpc.RpcError):
                 answer = stub.DescribePipelineOptions(request, timeout=1, wait_for_ready=True)
-                return {f"--{one.name}" for one in answer.options}
+                return list(answer.options)
         raise ClusterFailed(
             f"Beam's job server did not start ({java}): {self._end_of_log()}; it needs Java 11 or "
             "17, and a jar of it that fits this Flink is named with --flink_job_server_jar"
@@ -101,23 +105,38 @@ class FlinkJobServer(JobServer):
             f"-Djava.io.tmpdir={scratch}",
             *of_server.job_server_jvm_properties,
         ]
+        of_flink = self._options.view_as(FlinkRunnerOptions)
+        jar = of_flink.flink_job_server_jar
+        if jar and "://" not in jar and not os.path.exists(jar):
+            raise UsageError(f"--flink_job_server_jar names {jar}, and there is no such file")
         try:
             return FlinkJarJobServer(self._options).subprocess_cmd_and_endpoint()
         except Exception as error:  # whatever finding and fetching a jar raises
+            place = jar or (
+                f"Maven Central, which has those of some versions: this is Beam {beam_version} "
+                f"for Flink {of_flink.flink_version}"
+            )
             raise ClusterFailed(
-                f"there is no jar of Beam's job server: {redact_text(str(error))}; name the file, "
-                "or a URL of it, with --flink_job_server_jar, and Flink's version with "
-                "--flink_version"
+                f"no jar of Beam's job server comes from {redact(place)} ({_first(error)}); name "
+                "the file, or a URL of it, with --flink_job_server_jar; docs/flink.md shows how to "
+                "make one"
             ) from error
 
-    def _check_options(self, of_server: set[str]) -> None:
-        known = options_of_beam() | of_server
+    def _check_options(
+        self, of_server: Sequence[beam_job_api_pb2.PipelineOptionDescriptor]
+    ) -> None:
+        known = options_of_beam() | {f"--{one.name}" for one in of_server}
         for flag in (one.partition("=")[0] for one in self._given if one.startswith("--")):
             if flag not in known:
                 raise UsageError(
                     f"unknown option {flag}: neither fixfeed nor Beam nor its job server for "
                     f"Flink has it{did_you_mean(flag, known)}"
                 )
+        numbers = OptionParser()
+        integer = beam_job_api_pb2.PipelineOptionType.INTEGER
+        for name in sorted({one.name for one in of_server if one.type == integer}):
+            numbers.add_argument(f"--{name}", type=int)
+        numbers.parse_known_args(list(self._given))
 
     def stop(self) -> None:
         """End it, if it was started; a job in the cluster goes on."""
@@ -134,6 +153,16 @@ class FlinkJobServer(JobServer):
         lines = self._log.read_text(errors="replace").split("\n") if self._log.exists() else []
         said = [line.strip() for line in lines if line.strip()]
         return redact_text(" ".join(said[-_LINES:])) or f"it said nothing within {_PATIENCE:g} s"
+
+
+def _first(error: BaseException) -> str:
+    """Return in a line what the network said first: Beam tells of all places it has tried."""
+    found, one = error, error.__context__
+    while one is not None:
+        found = one if isinstance(one, OSError) else found
+        one = one.__context__
+    reason = getattr(found, "reason", None) or found
+    return redact_text(getattr(reason, "strerror", None) or str(reason)).partition("\n")[0]
 
 
 class OnFlink(FlinkRunner):

@@ -23,6 +23,7 @@ from apache_beam.runners.runner import PipelineState
 
 from fixfeed.io.redaction import redact, redact_text
 from fixfeed.pipelines.cluster.flink import Flink, FlinkJob
+from fixfeed.pipelines.cluster.flink_options import check_flink_options, check_flink_version
 from fixfeed.pipelines.cluster.free_slots import check_free_slots, why_no_slots
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer, OnFlink
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
@@ -109,14 +110,18 @@ class Cluster:
     def check(self) -> None:
         """Raise `ClusterFailed` if the cluster does not answer, and fill in what it has.
 
-        Raises `UsageError` if its workers are not there, or are of other versions than this.
+        Raises `UsageError` if its workers are not there, or are of other versions than this, and
+        for options that no job there can have.
 
         Unless told otherwise, the job takes all free slots, with a process for each, and workers
         are those of the pool on each TaskManager's machine.
         """
         if self._flink is None:
             return
+        check_flink_options(self.options)
         there = self._flink.overview()
+        version, given = there["flink-version"], "--flink_version" in self._given
+        check_flink_version(self.options, version, given=given)
         portable = self.options.view_as(PortableOptions)
         of_flink = self.options.view_as(FlinkRunnerOptions)
         if of_flink.parallelism == -1 and there["slots-available"]:

@@ -1,15 +1,20 @@
 """What a cluster cannot do, or is not there for, is told before anything is stored."""
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
+from apache_beam.portability.api import beam_job_api_pb2
 
 from fixfeed.pipelines.cluster.fits import check_fits
 from fixfeed.pipelines.cluster.flink import Flink, FlinkJob
+from fixfeed.pipelines.cluster.flink_options import check_flink_version
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer
+from fixfeed.pipelines.cluster.submission import Cluster
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.endings import CLUSTER, UNWRITTEN, Ending
 from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.options import read_settings
 from fixfeed.pipelines.settings import Settings
+from tests.pipelines.cluster.rest import Answers
 from tests.services.ports import free_port
 
 DATABASE = "postgresql://u@h/db"
@@ -62,11 +67,67 @@ def test_a_job_server_that_is_not_there_or_does_not_start_is_told(tmp_path):
         finally:
             server.stop()
 
-    with pytest.raises(ClusterFailed, match=r"no jar of Beam's job server.*--flink_job_server_jar"):
+    with pytest.raises(UsageError, match=r"^--flink_job_server_jar names /none.jar, and there is"):
         started("--flink_job_server_jar=/none.jar")
+    nobody = f"http://127.0.0.1:{free_port()}/a.jar"
+    with pytest.raises(ClusterFailed, match=rf"comes from {nobody} \(Connection refused\); name"):
+        started(f"--flink_job_server_jar={nobody}")
     (tmp_path / "no.jar").write_bytes(b"no jar")
     with pytest.raises(ClusterFailed, match=r"did not start \(java\): .*corrupt"):
         started(f"--flink_job_server_jar={tmp_path}/no.jar")
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        ("--parallelism=0", "--parallelism 0: expected a number from 1 to 32,768; without"),
+        ("--parallelism=-4", "--parallelism -4: expected a number from 1 to"),
+        ("--max_parallelism=40000", "--max_parallelism 40000: expected a number from 1"),
+        ("--sdk_worker_parallelism=two", "--sdk_worker_parallelism two: expected how many"),
+        ("--environment_type=LOOPBACK", "LOOPBACK has this process do the work of all"),
+        ("--environment_type=EXTERNL", "expected one of EXTERNAL, PROCESS, DOCKER; did you mean E"),
+        (
+            "--environment_type=PROCESS --environment_config=localhost:5",
+            "PROCESS does not go with --environment_config localhost:5: Expecting value",
+        ),
+        ("--environment_type=EXTERNAL --environment_config={}", "EXTERNAL does not go with"),
+        ("--flink_version=2.0", "the cluster is of Flink 1.19.3, and --flink_version names 2.0"),
+    ],
+)
+def test_options_of_beam_that_no_job_can_have_are_refused_before_it_is_submitted(
+    flags, text, tmp_path
+):
+    given = ("--flink_master=h:8081", *flags.split())
+    cluster = Cluster(Settings(runner="FlinkRunner", beam=given), tmp_path)
+    cluster._flink = Answers()
+    with pytest.raises(UsageError) as error:
+        cluster.check()
+    assert text in str(error.value)
+
+
+def test_the_job_server_is_of_the_version_of_the_cluster_unless_it_is_named():
+    def version(*flags, there="1.19.3", given=False):
+        options = PipelineOptions(list(flags))
+        check_flink_version(options, there, given=given)
+        return options.view_as(FlinkRunnerOptions).flink_version
+
+    assert version() == version("--flink_version=1.19", given=True) == "1.19"
+    assert version("--flink_job_server_jar=/a.jar", there="1.5.0") == "2.2"
+    with pytest.raises(UsageError, match=r"Flink 1.5.0, and Beam has job servers for 1.19, .*jar"):
+        version(there="1.5.0")
+
+
+def test_a_value_that_an_option_of_beam_or_of_its_job_server_cannot_have_is_told_in_a_line(
+    tmp_path,
+):
+    with pytest.raises(UsageError, match=r"^--parallelism: invalid int value: 'two'$"):
+        read_settings(["--parallelism=two"], {})
+    server = FlinkJobServer(PipelineOptions([]), ["--checkpointing_interval", "often"], tmp_path)
+    described = beam_job_api_pb2.PipelineOptionDescriptor(
+        name="checkpointing_interval", type=beam_job_api_pb2.PipelineOptionType.INTEGER
+    )
+    with pytest.raises(UsageError, match=r"^--checkpointing_interval: invalid int value: 'often'$"):
+        server._check_options([described, described])
 
 
 @pytest.mark.parametrize(
