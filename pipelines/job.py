@@ -67,7 +67,10 @@ class Job:
         self.sources = sources_of(settings.input, _for_kafka(settings))
         self.stream = _stream(self.sources, settings)
         self.elsewhere = next((one.elsewhere for one in self.sources if one.elsewhere), None)
-        self.sinks = _sinks(settings, self.rules.protocol, is_stream=self.stream is not None)
+        # A stream of this machine tries again, says so, and can be stopped in between.
+        tries_again = self.stream is not None and settings.runner in LOCAL
+        patience = _PATIENCE_OF_STREAMS if tries_again else PATIENCE
+        self.sinks = _sinks(settings, self.rules.protocol, patience)
         alone = [sink.name for sink in self.sinks if sink.alone]
         if alone and settings.runner not in LOCAL:
             raise UsageError(
@@ -106,18 +109,19 @@ class Job:
         del settings["beam"]
         return {**settings, "rules": self.rules.digest}
 
+    def sinks_to_watch(self) -> list[Sink]:
+        """Return the sinks for one who only looks at what they have, and waits for none."""
+        return _sinks(self.settings, self.rules.protocol, _PATIENCE_OF_STREAMS)
+
     @staticmethod
     def say(text: str) -> None:
         """Write a sentence to the log."""
         log.say(text)
 
 
-def _sinks(settings: Settings, protocol: Protocol, *, is_stream: bool) -> list[Sink]:
+def _sinks(settings: Settings, protocol: Protocol, patience: float) -> list[Sink]:
     by, named = settings.partition_by, settings.names
     kafka = _for_kafka(settings)
-    # A stream of this machine tries again, says so, and can be stopped in between.
-    tries_again = is_stream and settings.runner in LOCAL
-    patience = _PATIENCE_OF_STREAMS if tries_again else PATIENCE
     sinks = [
         sink_of(
             uri,

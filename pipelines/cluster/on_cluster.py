@@ -12,7 +12,7 @@ import apache_beam as beam
 from fixfeed.io.commit import Run
 from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.ledger.counts import CountingLedger
-from fixfeed.io.ledger.ledger import Ledger, SinkError
+from fixfeed.io.ledger.ledger import Ledger
 from fixfeed.io.tracing import here
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.around_commits import Spans, nothing_around
@@ -20,6 +20,7 @@ from fixfeed.pipelines.cluster.committed import committed
 from fixfeed.pipelines.cluster.for_prometheus import ForPrometheus
 from fixfeed.pipelines.cluster.ledgers_there import LedgersThere
 from fixfeed.pipelines.cluster.left_open import close_left_open
+from fixfeed.pipelines.cluster.so_far import SoFar
 from fixfeed.pipelines.cluster.submission import Cluster
 from fixfeed.pipelines.counters import COUNTERS, start_counting
 from fixfeed.pipelines.graph import build
@@ -35,7 +36,6 @@ __all__ = ["OnCluster"]
 _LINE = 10.0  # seconds between two lines about a stream
 _SHARDS = 4  # for a slot, at the most
 _PATIENCE = 20.0  # seconds to cancel a job and to count what it has committed
-_LOOK = 2.0  # seconds between two questions to the sinks about what is committed
 
 
 class OnCluster:
@@ -83,7 +83,7 @@ class OnCluster:
         job, cluster = self._job, self._cluster
         with ExitStack() as stack:
             if not job.settings.quiet:
-                so_far = _SoFar(job, self, plan)
+                so_far = SoFar(job, partial(self.tally, plan=plan))
                 stack.callback(so_far.close)
                 stack.enter_context(shown(plan.expected, so_far, job.errors, lambda: cluster.state))
             self._execute(ReadFromFiles(plan.ranges, options=job.settings.beam), plan)
@@ -105,7 +105,7 @@ class OnCluster:
 
         with ExitStack() as stack:
             if not settings.quiet:
-                so_far = _SoFar(job, self, plan)
+                so_far = SoFar(job, partial(self.tally, plan=plan))
                 stack.callback(so_far.close)
                 now = _Now(self._cluster, so_far)
                 stack.enter_context(shown_without_end(now, job.errors, seconds=_LINE))
@@ -166,35 +166,3 @@ class _Now:
         self._before = (now, read)
         rate = (read - before) / max(now - since, 1e-9)
         return f"{self._cluster.state}: {read:,} messages, {rate:,.0f}/s"
-
-
-class _SoFar:
-    """Returns the bytes and messages committed so far, over connections of its own."""
-
-    def __init__(self, job: Job, reading: OnCluster, plan: Plan):
-        """Nothing is opened yet."""
-        self._job, self._reading, self._plan = job, reading, plan
-        self._ledgers: dict[str, Ledger] = {}
-        self._last = (0, 0)
-        self._asked = 0.0
-
-    def __call__(self) -> tuple[int, int]:
-        """Return what was last known if a sink does not answer."""
-        if time.monotonic() - self._asked < _LOOK:
-            return self._last
-        try:
-            if not self._ledgers:
-                self._ledgers = {sink.name: sink.ledger() for sink in self._job.sinks}
-            counts = self._reading.tally(self._ledgers, self._plan).sinks.values()
-            octets = min((one.bytes for one in counts), default=0)
-            self._last = octets, min((one.read for one in counts), default=0)
-        except SinkError:
-            self.close()
-        self._asked = time.monotonic()
-        return self._last
-
-    def close(self) -> None:
-        """Close the connections."""
-        for ledger in self._ledgers.values():
-            ledger.close()
-        self._ledgers = {}

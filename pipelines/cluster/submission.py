@@ -41,6 +41,7 @@ _STEP = 0.2  # seconds between two looks at the job
 _LOST = 60.0  # seconds without the job after which it is given up
 _AFTER_CANCEL = 4.0  # seconds for the job to be gone
 _NO_SLOTS = "NoResourceAvailableException"
+_BRIEF = 5.0  # seconds without slots that are nothing to speak of
 _ASKED = 1.0  # seconds for which an answer of the cluster about the job holds
 
 
@@ -87,6 +88,7 @@ class Cluster:
         self._began = time.time()
         self._doing = ""
         self._asked: tuple[float, FlinkJob | None] = (0.0, None)
+        self._has_slots = time.monotonic()
         self._lock = threading.Lock()
         if settings.runner == _FLINK:
             master = self.options.view_as(FlinkRunnerOptions).flink_master
@@ -246,6 +248,8 @@ class Cluster:
             if time.monotonic() - when > _ASKED:
                 job = self._flink.job(self.name, self._began)
                 self._asked = (time.monotonic(), job)
+                if job is None or not job.waits:
+                    self._has_slots = time.monotonic()
             return job
 
     @property
@@ -258,7 +262,8 @@ class Cluster:
             if self._flink.slots() is None:
                 return "the cluster does not answer"
             return "Beam's job server takes the job to the cluster"
-        if job.waits:
+        # While they are being given to it, it seems to wait, too.
+        if job.waits and time.monotonic() - self._has_slots >= _BRIEF:
             there = self._flink.slots()
             if there and not there.free:
                 slots = f"it asks for {self.slots}, and the cluster has {there}"

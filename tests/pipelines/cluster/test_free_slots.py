@@ -2,6 +2,7 @@
 
 import pytest
 
+from fixfeed.pipelines.cluster import submission
 from fixfeed.pipelines.cluster.flink import FlinkJob
 from fixfeed.pipelines.cluster.free_slots import check_free_slots
 from fixfeed.pipelines.cluster.submission import Cluster
@@ -81,12 +82,15 @@ def test_nothing_is_said_where_slots_are_free_or_are_made():
         ([job(1, running=3)], 0, "the job is RUNNING"),
     ],
 )
-def test_the_state_of_a_job_says_that_it_waits_for_slots(jobs, free, text, tmp_path):
+def test_the_state_of_a_job_says_that_it_waits_for_slots(jobs, free, text, tmp_path, monkeypatch):
+    monkeypatch.setattr(submission, "_BRIEF", 0.0)
     flags = ("--flink_master=h:8081", "--parallelism=9", "--job_name=fixfeed-1")
     cluster = Cluster(Settings(runner="FlinkRunner", beam=flags), tmp_path)
     cluster._flink = Answers(*jobs, free=free)
     assert cluster.state.startswith(text)
     assert ("waits" in text) == ("waits" in cluster.state)
+    monkeypatch.setattr(submission, "_BRIEF", 1000.0)
+    assert "waits" not in cluster.state
 
 
 def test_the_jobs_of_another_run_are_found_by_their_name_however_the_cluster_is_spelt(tmp_path):

@@ -1,0 +1,76 @@
+"""What the sinks of a run on a cluster have committed so far, and that one of them is away."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from fixfeed.io.ledger.ledger import Ledger, SinkError, is_held
+from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.log import say
+from fixfeed.pipelines.metrics import Tally
+
+__all__ = ["SoFar"]
+
+_LOOK = 2.0  # seconds between two questions to the sinks
+
+
+class SoFar:
+    """Returns the bytes and messages committed so far, over connections of its own.
+
+    A sink that cannot be asked is told once, and when it is back: workers have no way to tell until
+    Flink gives them up. One that is slow is told when it has not answered twice.
+    """
+
+    def __init__(self, job: Job, tally: Callable[[Mapping[str, Ledger]], Tally]):
+        """Nothing is opened yet; `tally` returns what ledgers have counted."""
+        self._health = job.health
+        self._sinks = job.sinks_to_watch()
+        self._tally = tally
+        self._ledgers: dict[str, Ledger] = {}
+        self._last = (0, 0)
+        self._asked = 0.0
+        self._told = self._is_slow = False
+
+    def __call__(self) -> tuple[int, int]:
+        """Return what was last known if a sink does not answer."""
+        if time.monotonic() - self._asked < _LOOK:
+            return self._last
+        try:
+            for sink in self._sinks:
+                if sink.name not in self._ledgers:
+                    self._ledgers[sink.name] = sink.ledger()
+            counts = self._tally(self._ledgers).sinks.values()
+            octets = min((one.bytes for one in counts), default=0)
+            self._last = octets, min((one.read for one in counts), default=0)
+            self._back()
+        except SinkError as error:
+            if not is_held(error):
+                self.close()
+            if self._is_slow or not is_held(error):
+                self._away(error)
+            self._is_slow = is_held(error)
+        self._asked = time.monotonic()
+        return self._last
+
+    def _away(self, error: SinkError) -> None:
+        self._health.failed(self, error)
+        if not self._told:
+            self._told = True
+            say(
+                f"{error}; the workers try again each time that Flink starts the job again, and "
+                "nothing is lost",
+                event="away",
+                level="warning",
+            )
+
+    def _back(self) -> None:
+        self._is_slow = False
+        if self._told:
+            self._told = False
+            self._health.works(self)
+            say("it goes on: what had failed has worked", event="back")
+
+    def close(self) -> None:
+        """Close the connections."""
+        for ledger in self._ledgers.values():
+            ledger.close()
+        self._ledgers = {}

@@ -1,0 +1,73 @@
+"""A sink that is away is told by the command, which asks it what the workers have committed."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from fixfeed.io.ledger.counts import Counts
+from fixfeed.io.ledger.ledger import SinkFailed
+from fixfeed.pipelines.cluster import so_far
+from fixfeed.pipelines.cluster.so_far import SoFar
+from fixfeed.pipelines.health import Health
+
+
+class Ledger:
+    """A sink that raises what it is told to."""
+
+    def __init__(self):
+        self.trouble = None
+        self.opened = self.closed = 0
+
+    def open(self):
+        if self.trouble:
+            raise self.trouble
+        self.opened += 1
+        return self
+
+    def close(self):
+        self.closed += 1
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """Return a sink, the health of its run, and what asks the sink."""
+    monkeypatch.setattr(so_far, "_LOOK", 0.0)
+    ledger = Ledger()
+    health = Health(["db"], longest=1.0, stopping=lambda: False)
+    sinks = [SimpleNamespace(name="db", ledger=ledger.open)]
+    job = SimpleNamespace(health=health, sinks_to_watch=lambda: sinks)
+
+    def tally(_ledgers):
+        if ledger.trouble:
+            raise ledger.trouble
+        return SimpleNamespace(sinks={"db": Counts(bytes=90, read=9)})
+
+    return ledger, health, SoFar(job, tally)
+
+
+def test_a_sink_that_is_away_is_told_once_and_when_it_is_back(watched, capsys):
+    ledger, health, look = watched
+    assert look() == (90, 9)
+    ledger.trouble = SinkFailed("cannot write to db: gone", away=True)
+    assert [look(), look(), look()] == [(90, 9)] * 3
+    assert capsys.readouterr().err == (
+        "fixfeed: cannot write to db: gone; the workers try again each time that Flink starts the "
+        "job again, and nothing is lost\n"
+    )
+    assert [one["error"] for one in health.report()["away"]] == ["cannot write to db: gone"]
+    ledger.trouble = None
+    assert look() == (90, 9)
+    assert capsys.readouterr().err == "fixfeed: it goes on: what had failed has worked\n"
+    assert health.report()["away"] == []
+    assert (ledger.opened, ledger.closed) == (2, 1)
+
+
+def test_a_sink_that_is_slow_is_asked_again_and_told_if_that_lasts(watched, capsys):
+    ledger, _, look = watched
+    look()
+    ledger.trouble = SinkFailed("db is slow", held=True)
+    assert look() == (90, 9)
+    assert capsys.readouterr().err == ""
+    look()
+    assert capsys.readouterr().err.startswith("fixfeed: db is slow; the workers")
+    assert (ledger.opened, ledger.closed) == (1, 0)
