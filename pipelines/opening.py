@@ -38,8 +38,10 @@ def opened(
         except BaseException as error:
             if is_held(error):
                 held[sink.name] = ledger
-            else:
-                ledger.close()
+                raise
+            ledger.close()
+            if isinstance(error, SinkFailed) and not error.away:
+                raise SinkError(str(error)) from error
             raise
         return ledger
 
