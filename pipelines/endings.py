@@ -13,7 +13,7 @@ import orjson
 from rich.console import Console
 
 from fixfeed.io.jsonl.standard_output import OutputClosed
-from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed
+from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed, SinkRefused
 from fixfeed.io.redaction import redact_text
 from fixfeed.pipelines import log
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
@@ -59,7 +59,9 @@ _WRONG_USAGE = (
     MaskingError,
     LogFormatError,
 )
-_OF_SINKS = {kind.__name__: kind for kind in (SinkError, SchemaError, SinkFailed, OutputClosed)}
+_OF_SINKS = {
+    kind.__name__: kind for kind in (SinkError, SchemaError, SinkFailed, SinkRefused, OutputClosed)
+}
 # The last line of a traceback of one of them, and the suffix that Beam adds to its text.
 _LINE = re.compile(r"(?:[\w.]+\.)?(" + "|".join(_OF_SINKS) + r"): (.*)")
 _STEP = re.compile(r"( \[while running '[^']*'\])+$")

@@ -23,6 +23,7 @@ __all__ = [
     "SchemaError",
     "SinkError",
     "SinkFailed",
+    "SinkRefused",
     "Stretch",
     "by_source",
     "carved",
@@ -97,6 +98,10 @@ class SinkFailed(SinkError):
             "write there, and run it again: what is committed stays",
             away=away or getattr(why, "errno", None) in (errno.ENOSPC, errno.EDQUOT),
         )
+
+
+class SinkRefused(SinkFailed):
+    """A `SinkFailed` that is not away, from a worker elsewhere: of it only name and text arrive."""
 
 
 def is_held(error: BaseException) -> bool:

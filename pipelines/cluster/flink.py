@@ -202,9 +202,11 @@ def _sentence(trace: str) -> str:
     of_python = [line for line in lines if not line.startswith(_OF_JAVA)]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by:")]
     found = _PACKAGE.sub("", (of_python or causes or lines or [""])[-1])
+    found = _STEP.sub("", found)
     return found if len(found) <= _LONGEST else found[: _LONGEST - 3] + "..."
 
 
 _PACKAGE = re.compile(r"^(?:[a-z]\w*\.)+(?=\w+:)")
 _OF_JAVA = ("Caused by:", "java.", "org.", "Traceback")
-_LONGEST = 200  # characters
+_STEP = re.compile(r"( \[while running '[^']*'\])+$")  # which Beam adds
+_LONGEST = 500  # characters

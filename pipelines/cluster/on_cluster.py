@@ -20,6 +20,7 @@ from fixfeed.pipelines.cluster.committed import committed
 from fixfeed.pipelines.cluster.for_prometheus import ForPrometheus
 from fixfeed.pipelines.cluster.ledgers_there import LedgersThere
 from fixfeed.pipelines.cluster.left_open import close_left_open
+from fixfeed.pipelines.cluster.refusals import NameRefusals
 from fixfeed.pipelines.cluster.so_far import SoFar
 from fixfeed.pipelines.cluster.submission import Cluster
 from fixfeed.pipelines.counters import COUNTERS, start_counting
@@ -142,6 +143,7 @@ class OnCluster:
                 plan.sources[sink.name],
                 job.rules.digest,
                 job.settings.reprocess,
+                again=NameRefusals(),
                 around=spans,
                 counted_for=self._cluster.run,
             )

@@ -26,6 +26,7 @@ from fixfeed.pipelines.cluster.flink import Flink, FlinkJob
 from fixfeed.pipelines.cluster.flink_options import check_flink_options, check_flink_version
 from fixfeed.pipelines.cluster.free_slots import check_free_slots, why_no_slots
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer, OnFlink
+from fixfeed.pipelines.cluster.refusals import Refusals
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.settings import Settings
 from fixfeed.pipelines.worker_pool.addresses import pool_addresses
@@ -88,6 +89,7 @@ class Cluster:
         self._began = time.time()
         self._doing = ""
         self._asked: tuple[float, FlinkJob | None] = (0.0, None)
+        self._refusals = Refusals(is_stream=is_stream)
         self._has_slots = time.monotonic()
         self._lock = threading.Lock()
         if settings.runner == _FLINK:
@@ -189,8 +191,13 @@ class Cluster:
                 with contextlib.suppress(grpc.RpcError):
                     result.cancel()
             if self._flink is not None:
-                if self.job() is not None:
+                if (job := self.job()) is not None:
                     seen, answered = True, time.monotonic()
+                    if self._refusals.last(job) and not cancelled:
+                        with contextlib.suppress(grpc.RpcError):
+                            result.cancel()
+                        self._end_there()
+                        raise self._failed(result, PipelineState.FAILED)
                 elif seen and self._flink.has_lost(self.name):
                     raise ClusterFailed(
                         f"the cluster at {redact(self._flink.master)} does not have the job "
@@ -205,11 +212,16 @@ class Cluster:
                         "stored, and the same command goes on once the cluster is there"
                     )
             time.sleep(_STEP)
-        if cancelled and self._flink is not None:
+        if cancelled:
+            self._end_there()
+        return state
+
+    def _end_there(self) -> None:
+        """Cancel the job in the cluster, and wait a little until that has done so."""
+        if self._flink is not None:
             # The job server says so before the cluster has heard of it.
             self.abandon()
             self._flink.wait_until_over(self.name, self._began, _AFTER_CANCEL)
-        return state
 
     def abandon(self) -> None:
         """Cancel the job by the cluster's own interface: this process is about to end."""

@@ -1,21 +1,32 @@
 """A job on a cluster is watched: it is cancelled when the run is to stop, and given up if lost."""
 
+import pickle
+
 import grpc
 import pytest
 
+from fixfeed.io.ledger.ledger import SinkFailed, SinkRefused
 from fixfeed.pipelines.cluster import submission
 from fixfeed.pipelines.cluster.flink import FlinkJob
+from fixfeed.pipelines.cluster.refusals import NameRefusals
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
+from fixfeed.pipelines.endings import UNWRITTEN, USAGE, Ending
 from fixfeed.pipelines.settings import Settings
 
 
 class Flink:
-    """A cluster that tells of the job as often as it is told to, and then no more."""
+    """A cluster that tells of the job as often as it is told to, and then no more.
+
+    An answer is a state, or how often the job was restarted, and why.
+    """
 
     master = "http://h:8081"
 
     def __init__(self, answers):
-        self.answers = [FlinkJob("1", state) for state in answers]
+        self.answers = [
+            FlinkJob("1", one) if isinstance(one, str) else FlinkJob("1", "RESTARTING", *one)
+            for one in answers
+        ]
         self.cancelled = []
         self.begun_anew = False
 
@@ -27,6 +38,9 @@ class Flink:
 
     def cancel(self, job):
         self.cancelled.append(job)
+
+    def cause(self, _job):
+        return self.trace
 
     def wait_until_over(self, *_):
         assert self.cancelled == ["1"]
@@ -57,9 +71,9 @@ def watched(tmp_path, monkeypatch):
     for name in ("_STEP", "_ASKED", "_LOST"):
         monkeypatch.setattr(submission, name, 0.0)
 
-    def make(*answers):
+    def make(*answers, is_stream=False):
         settings = Settings(runner="FlinkRunner", beam=("--flink_master=h:8081",))
-        cluster = submission.Cluster(settings, tmp_path)
+        cluster = submission.Cluster(settings, tmp_path, is_stream=is_stream)
         cluster._flink = Flink(answers)
         return cluster, cluster._flink
 
@@ -98,3 +112,49 @@ def test_a_job_server_that_is_gone_is_told_with_the_state_of_the_job(watched):
     gone = grpc.RpcError("Socket closed")
     with pytest.raises(ClusterFailed, match=r"does not answer any more: Socket.*job is RUNNING"):
         cluster._watched(Result(gone), lambda: False)
+
+
+REFUSED, GONE, WRONG = "SinkRefused: no right", "SinkFailed: db is gone", "SchemaError: version 3"
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_stream", "code"),
+    [
+        ([(1, REFUSED), (2, REFUSED), (3, REFUSED)], False, UNWRITTEN),
+        ([(4, REFUSED), (5, REFUSED)], False, None),
+        ([(1, REFUSED), (2, GONE), (3, REFUSED)], False, None),
+        ([(1, REFUSED), (2, REFUSED), (9, REFUSED)], True, None),
+        ([(1, WRONG), (2, WRONG), (3, WRONG)], True, USAGE),
+        ([(number, GONE) for number in range(9)], False, None),
+    ],
+)
+def test_a_job_whose_sink_refuses_again_and_again_is_ended_with_its_sentence(
+    watched, answers, is_stream, code
+):
+    cluster, flink = watched(*answers, *["RUNNING"] * 3, is_stream=is_stream)
+    why = answers[-1][1]
+    flink.trace = f"java.lang.Exception\nTraceback\nfixfeed.io.ledger.ledger.{why}"
+    result = Result(*["RUNNING"] * len(answers), "DONE")
+    if code is None:
+        assert cluster._watched(result, lambda: False) == "DONE"
+        return
+    with pytest.raises(ClusterFailed) as error:
+        cluster._watched(result, lambda: False)
+    assert (result.cancelled, flink.cancelled) == (True, ["1"])
+    assert Ending([], {}).error(error.value) == code
+
+
+def test_a_worker_names_what_waiting_does_not_mend():
+    def raised(error):
+        def work():
+            raise error
+
+        with pytest.raises(SinkFailed) as found:
+            NameRefusals().until_it_works(work)
+        return type(found.value)
+
+    assert NameRefusals().until_it_works(lambda: 7) == 7
+    assert raised(SinkFailed("no right")) is SinkRefused
+    assert raised(SinkFailed("gone", away=True)) is SinkFailed
+    assert raised(SinkFailed("replaced", lost=True)) is SinkFailed
+    assert pickle.loads(pickle.dumps(NameRefusals())).until_it_works(list) == []
