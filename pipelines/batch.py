@@ -63,6 +63,8 @@ def run(job: Job, folder: Path) -> int:
                 rules=job.rules.digest,
                 reprocess=job.settings.reprocess,
                 longest=job.settings.max_message,
+                # On a cluster that would be a job of a minute, which finds nothing new.
+                unfinished_again=local,
             )
             warnings = _many_files(job, plan)
             if plan.ranges:

@@ -54,12 +54,14 @@ def make_plan(
     reprocess: bool,
     longest: int = LONGEST,
     size: int | None = None,
+    unfinished_again: bool = True,
 ) -> Plan:
     """Register the files with every ledger and return the plan of what any of them lacks.
 
     `longest` and `size` are as in `cut_ranges`; by default the size depends on all there is to
-    read. With `reprocess` only stretches that an interrupted run stored
-    under `rules` count as done.
+    read. With `reprocess` only stretches that an interrupted run stored under `rules` count as
+    done. Without `unfinished_again` a file that ends inside a message is not read when it is as it
+    was when these rules have read it to its end.
     """
     files, copies = without_copies([file for file in files if file.content.known])
     plan = Plan(files, copies=copies)
@@ -84,6 +86,10 @@ def make_plan(
         ends = {one.stored_end for one in by_all}
         stored_end = ends.pop() if len(ends) == 1 and not reprocess else ""
         ranges = cut_ranges(file, done, stored_end, size=size, longest=longest)
+        used = {one.removeprefix(REPLACED) for known_one in by_all for one in known_one.rules}
+        is_read = stored_end == file.stored_end and used == {rules}
+        if is_read and not unfinished_again and _is_end(gaps(done, 0, file.size), file):
+            ranges = []
         if ranges:
             plan.ranges += ranges
             plan.expected += length
@@ -91,10 +97,14 @@ def make_plan(
                 plan.begun.append(file)
         else:
             plan.finished.append(file)
-        used = {one.removeprefix(REPLACED) for known_one in by_all for one in known_one.rules}
         if not reprocess and used - {rules}:
             plan.other_rules.append(file)
     return plan
+
+
+def _is_end(left: Sequence[Stretch], file: File) -> bool:
+    """Return whether only the end of a plain file is left."""
+    return not file.compression and [end for _, end in left] == [file.size]
 
 
 def everywhere(done: Sequence[Sequence[Stretch]]) -> tuple[Stretch, ...]:
