@@ -17,7 +17,7 @@ from fixfeed.io.redaction import redact_text
 from fixfeed.pipelines.standard_streams import give_up
 
 __all__ = ["FIELDS", "FORMATS", "LEVELS", "as_child", "for_children", "is_json", "say", "write_to"]
-__all__ += ["start"]
+__all__ += ["of_run", "start"]
 
 FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
@@ -28,6 +28,7 @@ FIELDS = {
     "process": "the id of the process",
     "event": "what happened, in a word",
     "text": "the same for people",
+    "run": "the run on a cluster, of its command and of all its workers",
     "sink": "an output, as metrics call it",
     "source": "what was read",
     "start": "the position in it where the batch begins",
@@ -47,7 +48,12 @@ Level = Literal["debug", "info", "warning", "error"]
 Write = Callable[[str, int], None]
 
 _logger = logging.getLogger("fixfeed")
-_VARIABLES = ("LOG_FORMAT", "LOG_LEVEL", "LOG_DESCRIPTOR")  # of processes that a job starts
+_VARIABLES = (
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "LOG_DESCRIPTOR",
+    "LOG_RUN",
+)  # of processes that a job starts
 _PAYLOAD = re.compile(r"8=FIX\S{12,}.*")
 _PLAIN = ("progress",)  # events that are told without the name of the program
 _HIDDEN = "(a message)"
@@ -63,8 +69,13 @@ def say(text: str, *, event: str = "note", level: Level = "info", **fields: Any)
 
 def start(form: str = "text", level: str = "info", *, program: str = "fixfeed") -> None:
     """Write lines in this form, of this level and above, from now on."""
-    _lines.form, _lines.program = form, program
+    _lines.form, _lines.program, _lines.run = form, program, ""
     _logger.setLevel(LEVELS.index(level) * 10 + 10)
+
+
+def of_run(run: str) -> None:
+    """Write lines as those of a run on a cluster, from now on; `` for none."""
+    _lines.run = run
 
 
 def is_json() -> bool:
@@ -81,18 +92,22 @@ def write_to(write: Write | None) -> None:
     _lines.write = write
 
 
-def for_children(descriptor: int = 2) -> dict[str, str]:
-    """Return the variables of a process whose lines go where ours go; see `as_child`."""
+def for_children(descriptor: int = 2, *, run: str = "") -> dict[str, str]:
+    """Return the variables of a process whose lines go where ours go; see `as_child`.
+
+    They are those of a run on a cluster, if one is named.
+    """
     level = LEVELS[_logger.level // 10 - 1]
-    return dict(zip(_VARIABLES, (_lines.form, level, str(descriptor)), strict=True))
+    return dict(zip(_VARIABLES, (_lines.form, level, str(descriptor), run), strict=True))
 
 
 def as_child(program: str = "fixfeed") -> None:
     """Write lines as the process that has started this one asks, if one has."""
-    form, level, descriptor = (os.environ.get(name) for name in _VARIABLES)
+    form, level, descriptor, run = (os.environ.get(name) for name in _VARIABLES)
     if form and level and descriptor:
-        start(form, level, program=program)
+        start(form, level, program=f"{program} {run}" if run and form == "text" else program)
         _lines.descriptor = int(descriptor)
+        of_run(run or "")
 
 
 class _Lines(logging.Handler):
@@ -100,7 +115,7 @@ class _Lines(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.form, self.program = "text", "fixfeed"
+        self.form, self.program, self.run = "text", "fixfeed", ""
         self.descriptor: int | None = None
         self.write: Write | None = None
 
@@ -133,6 +148,7 @@ class _Lines(logging.Handler):
             "process": record.process,
             "event": event,
             "text": text,
+            **({"run": self.run} if self.run else {}),
         }
         return json.dumps(line | dict(fields))
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import apache_beam as beam
 
-from fixfeed.io.commit import Run
+from fixfeed.io.commit import Around, Run
 from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.ledger.counts import CountingLedger
 from fixfeed.io.ledger.ledger import Ledger
@@ -23,10 +23,11 @@ from fixfeed.pipelines.cluster.left_open import close_left_open
 from fixfeed.pipelines.cluster.refusals import NameRefusals
 from fixfeed.pipelines.cluster.so_far import SoFar
 from fixfeed.pipelines.cluster.submission import Cluster
+from fixfeed.pipelines.commit_lines import CommitLines, TroubleLines, nothing_counted
 from fixfeed.pipelines.counters import COUNTERS, start_counting
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.job import Job
-from fixfeed.pipelines.log import say
+from fixfeed.pipelines.log import of_run, say
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.progress import shown, shown_without_end
 from fixfeed.pipelines.sinks import Sink
@@ -53,6 +54,7 @@ class OnCluster:
         self._job = job
         self._count = ForPrometheus(counters)
         self._cluster = Cluster(job.settings, folder, is_stream=job.stream is not None)
+        of_run(self._cluster.run)
         self._cluster.check()
         job.watch.abandon = self._cluster.abandon
         job.watch.patience = _PATIENCE
@@ -133,18 +135,19 @@ class OnCluster:
         self._cluster.execute(draw, job.watch.stop)
 
     def _write(self, sink: Sink, plan: Plan) -> beam.PTransform:
-        job = self._job
-        spans = None
+        job, table = self._job, self._job.rules.protocol.table
+        name = job.short_names[sink.name]
+        around: Around = TroubleLines(name, nothing_around, table)
         if job.settings.trace is not None:
-            name = job.short_names[sink.name]
-            spans = Spans(name, nothing_around, job.settings.trace, here())
+            around = Spans(name, around, job.settings.trace, here())
         return sink.write(
             Run(
                 plan.sources[sink.name],
                 job.rules.digest,
                 job.settings.reprocess,
+                CommitLines(name, nothing_counted, table),
                 again=NameRefusals(),
-                around=spans,
+                around=around,
                 counted_for=self._cluster.run,
             )
         )

@@ -12,6 +12,7 @@ from typing import Any
 import apache_beam as beam
 import grpc
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     FlinkRunnerOptions,
     GoogleCloudOptions,
     PipelineOptions,
@@ -28,8 +29,10 @@ from fixfeed.pipelines.cluster.free_slots import check_free_slots, why_no_slots
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer, OnFlink
 from fixfeed.pipelines.cluster.refusals import Refusals
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
+from fixfeed.pipelines.log import say
 from fixfeed.pipelines.settings import Settings
 from fixfeed.pipelines.worker_pool.addresses import pool_addresses
+from fixfeed.pipelines.worker_pool.run_of_job import experiment
 from fixfeed.pipelines.worker_pool.versions import check_pools
 
 __all__ = ["Cluster"]
@@ -79,6 +82,7 @@ class Cluster:
         self.options = PipelineOptions(flags)
         if is_stream:
             self.options.view_as(StandardOptions).streaming = True
+        self.options.view_as(DebugOptions).add_experiment(experiment(self.run))
         named = self.options.view_as(GoogleCloudOptions)
         named.job_name = named.job_name or f"fixfeed-{self.run}"
         self.name: str = named.job_name
@@ -96,6 +100,10 @@ class Cluster:
             master = self.options.view_as(FlinkRunnerOptions).flink_master
             if master not in MAGIC_HOST_NAMES:
                 self._flink = Flink(master)
+
+    @property
+    def _place(self) -> str:
+        return f" on the cluster at {redact(self._flink.master)}" if self._flink else ""
 
     @property
     def about(self) -> dict[str, str]:
@@ -145,6 +153,7 @@ class Cluster:
         Then the job is cancelled. Raises `ClusterFailed` if the cluster does not do it to its end.
         """
         self._doing = "submitting the job"
+        say(f"run {self.run} is the job {self.name}{self._place}")
         try:
             pipeline = beam.Pipeline(runner=self._runner(), options=self.options)
             build(pipeline)

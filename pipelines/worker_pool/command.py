@@ -49,8 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         choices=log.FORMATS,
         help="how lines of the log on standard error are written (text)",
     )
+    parser.add_argument(
+        "--log-level",
+        default="info",
+        choices=log.LEVELS,
+        help="the least important lines of it, also of workers: debug, info, warning, error (info)",
+    )
     options = read_words(parser, arguments)
-    log.start(options.log_format, program=_PROGRAM)
+    log.start(options.log_format, options.log_level, program=_PROGRAM)
     try:
         _serve(options.host, read_port("port", options.port))
     except UsageError as error:

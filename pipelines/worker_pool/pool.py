@@ -22,6 +22,7 @@ from google.protobuf import json_format, text_format
 
 from fixfeed.pipelines.log import for_children, say
 from fixfeed.pipelines.python_command import end_by_input, python_command
+from fixfeed.pipelines.worker_pool.run_of_job import run_in
 
 __all__ = ["Pool"]
 
@@ -52,7 +53,8 @@ class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         worker = request.worker_id, context.peer()
         self._end(worker)
         try:
-            self._start(worker, _variables(request))
+            info = _info(request)
+            self._start(worker, _variables(request, info), _run_of(info))
         except (OSError, grpc.RpcError) as error:
             why = error.details() if isinstance(error, grpc.Call) else error
             text = f"worker {request.worker_id} cannot be started: {why}"
@@ -74,7 +76,7 @@ class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         for worker in list(self._workers):
             self._end(worker)
 
-    def _start(self, worker: Worker, variables: Mapping[str, str]) -> None:
+    def _start(self, worker: Worker, variables: Mapping[str, str], run: str) -> None:
         with self._lock:
             if self._over:
                 raise OSError("the pool is being stopped")
@@ -82,24 +84,28 @@ class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
                 python_command(_START),
                 stdin=subprocess.PIPE,  # ends with this process: see `pipelines.worker`
                 stdout=2,
-                env=os.environ | variables | for_children(),
+                env=os.environ | variables | for_children(run=run),
                 start_new_session=True,  # a terminal's Ctrl-C reaches the pool alone
             )
             self._workers[worker] = process
-        say(f"worker {worker[0]} started, process {process.pid}")
-        threading.Thread(target=self._watch, args=(worker, process), daemon=True).start()
+        of = f" for run {run}" if run else ""
+        say(f"worker {worker[0]} started{of}, process {process.pid}", run=run or None)
+        watch = threading.Thread(target=self._watch, args=(worker, process, run), daemon=True)
+        watch.start()
 
-    def _watch(self, worker: Worker, process: subprocess.Popen[bytes]) -> None:
+    def _watch(self, worker: Worker, process: subprocess.Popen[bytes], run: str) -> None:
         code = process.wait()
         with self._lock:
             asked = self._workers.get(worker) is not process
             if not asked:
                 del self._workers[worker]
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        of = f" of run {run}" if run else ""
         if asked or code == 0:
-            say(f"worker {worker[0]} ended, process {process.pid}")
+            say(f"worker {worker[0]}{of} ended, process {process.pid}", run=run or None)
         else:
-            say(f"worker {worker[0]} {how}, process {process.pid}", level="warning")
+            text = f"worker {worker[0]}{of} {how}, process {process.pid}"
+            say(text, level="warning", run=run or None)
 
     def _end(self, worker: Worker) -> None:
         with self._lock:
@@ -109,22 +115,33 @@ class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         end_by_input(process)
 
 
-def _variables(request: beam_fn_api_pb2.StartWorkerRequest) -> dict[str, str]:
-    """Return what a worker process of Beam reads from its environment.
+def _info(request: beam_fn_api_pb2.StartWorkerRequest) -> beam_provision_api_pb2.ProvisionInfo:
+    """Return what the runner has for a worker, with the options of the job.
 
-    The runner is asked for the options of the job, as `boot` of Beam's containers does: without
-    them a worker would not know the addresses and keys of object stores.
+    It is asked for them, as `boot` of Beam's containers does: without them a worker would not know
+    the addresses and keys of object stores.
     """
     with grpc.insecure_channel(request.provision_endpoint.url) as channel:
-        info = (
-            beam_provision_api_pb2_grpc.ProvisionServiceStub(channel)
-            .GetProvisionInfo(
+        answer: beam_provision_api_pb2.GetProvisionInfoResponse = (
+            beam_provision_api_pb2_grpc.ProvisionServiceStub(channel).GetProvisionInfo(
                 beam_provision_api_pb2.GetProvisionInfoRequest(),
                 timeout=_PROVISION,
                 metadata=(("worker_id", request.worker_id),),
             )
-            .info
         )
+    return answer.info
+
+
+def _run_of(info: beam_provision_api_pb2.ProvisionInfo) -> str:
+    """Return the run that a job of fixfeed is of; `` for other jobs."""
+    options = json_format.MessageToDict(info.pipeline_options)
+    return run_in(options.get("beam:option:experiments:v1") or ())
+
+
+def _variables(
+    request: beam_fn_api_pb2.StartWorkerRequest, info: beam_provision_api_pb2.ProvisionInfo
+) -> dict[str, str]:
+    """Return what a worker process of Beam reads from its environment."""
     return {
         "WORKER_ID": request.worker_id,
         "CONTROL_API_SERVICE_DESCRIPTOR": _text(request.control_endpoint),

@@ -59,6 +59,23 @@ def test_neither_passwords_nor_messages_are_in_a_line(form, capsys):
     assert "postgresql://bob:***@host/db" in found
 
 
+@pytest.mark.parametrize(
+    ("form", "found"),
+    [("text", "fixfeed 4f1c: db is gone\n"), ("json", '"text": "db is gone", "run": "4f1c"}\n')],
+)
+def test_each_line_of_a_worker_of_a_cluster_names_its_run(form, found, monkeypatch, capfd):
+    monkeypatch.setattr(log._lines, "descriptor", None)
+    log.start(form)
+    for name, value in log.for_children(run="4f1c").items():
+        monkeypatch.setenv(name, value)
+    log.as_child()
+    log.say("db is gone")
+    assert capfd.readouterr().err.endswith(found)
+    log.start(form)
+    log.say("db is gone")
+    assert "4f1c" not in capfd.readouterr().err
+
+
 def test_every_field_is_in_the_document():
     document = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     for name, meaning in log.FIELDS.items():

@@ -27,11 +27,13 @@ from apache_beam.portability.api import (
 )
 
 from fixfeed.pipelines.worker_pool.command import main
+from fixfeed.pipelines.worker_pool.run_of_job import experiment
 from fixfeed.pipelines.worker_pool.versions import check_pools, here
 
 OPTIONS = {
     "beam:option:s3_endpoint_url:v1": "http://s3",
     "beam:option:s3_secret_access_key:v1": "a-secret",
+    "beam:option:experiments:v1": ["use_sdf", experiment("4f1c")],
 }
 
 
@@ -152,6 +154,8 @@ def test_workers_of_task_managers_that_number_them_alike_live_and_end_apart():
         options = json.loads(variables["PIPELINE_OPTIONS"])
         assert options == OPTIONS
         assert variables["RUNNER_CAPABILITIES"] == "a b"
+        assert variables["LOG_RUN"] == "4f1c"
+        assert "worker 1-1 started for run 4f1c, process " in pool._process.stderr.readline()
         # They are not logged: keys may be among them.
         until(lambda: any("harness starting" in line for line in second.logged))
         assert [line for line in second.logged if "a-secret" in line] == []
