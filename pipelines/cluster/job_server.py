@@ -138,14 +138,19 @@ class FlinkJobServer(JobServer):
             numbers.add_argument(f"--{name}", type=int)
         numbers.parse_known_args(list(self._given))
 
-    def stop(self) -> None:
-        """End it, if it was started; a job in the cluster goes on."""
-        if self._channel is not None:
-            self._channel.close()
+    def kill(self) -> None:
+        """End its process, if there is one: whoever waits for its answer gets an error at once."""
         if self._process is not None:
             assert self._process.stdin
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
+
+    def stop(self) -> None:
+        """End it, if it was started; a job in the cluster goes on."""
+        if self._channel is not None:
+            self._channel.close()
+        self.kill()
+        if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)
 

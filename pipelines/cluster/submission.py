@@ -155,10 +155,9 @@ class Cluster:
         self._doing = "submitting the job"
         say(f"run {self.run} is the job {self.name}{self._place}")
         try:
-            pipeline = beam.Pipeline(runner=self._runner(), options=self.options)
-            build(pipeline)
-            with _temporary_files_in(self._folder):
-                result = self._told(pipeline.run)
+            result = self._submitted(build, stop)
+            if result is None:
+                return
             self._doing = ""
             state = self._watched(result, stop)
         finally:
@@ -167,6 +166,50 @@ class Cluster:
         if state == PipelineState.DONE or (state == PipelineState.CANCELLED and stop()):
             return
         raise self._failed(result, state)
+
+    def _submitted(
+        self, build: Callable[[beam.Pipeline], None], stop: Callable[[], bool]
+    ) -> Any | None:
+        """Submit the job, and return what Beam has of it; None if `stop` returns true meanwhile."""
+        pipeline = beam.Pipeline(runner=self._runner(), options=self.options)
+        build(pipeline)
+        try:
+            with _temporary_files_in(self._folder), self._ended_by(stop):
+                return self._told(pipeline.run)
+        except Exception:  # whatever Beam raises when its job server is killed
+            if not stop():
+                raise
+        self._withdraw()
+        return None
+
+    @contextlib.contextmanager
+    def _ended_by(self, stop: Callable[[], bool]) -> Iterator[None]:
+        """Kill the job server once `stop` returns true: nothing else ends a submission."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_STEP):
+                if stop() and self._server is not None:
+                    self._server.kill()
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _withdraw(self) -> None:
+        """Cancel the job if the cluster has got it, or gets it in these seconds."""
+        until = time.monotonic() + _AFTER_CANCEL
+        while self._flink is not None and time.monotonic() < until:
+            job = self._flink.job(self.name, self._began)
+            if job is not None:
+                self._flink.cancel(job.id)
+                self._flink.wait_until_over(self.name, self._began, _AFTER_CANCEL)
+                return
+            time.sleep(_STEP)
 
     def _runner(self) -> Any:
         if self._settings.runner != _FLINK:

@@ -1,6 +1,7 @@
 """A job on a cluster is watched: it is cancelled when the run is to stop, and given up if lost."""
 
 import pickle
+import threading
 
 import grpc
 import pytest
@@ -105,6 +106,47 @@ def test_a_job_is_cancelled_by_the_cluster_too_as_the_job_server_is_told_before_
     assert cluster._watched(result, lambda: True) == "CANCELLED"
     assert result.cancelled
     assert flink.cancelled == ["1"]
+
+
+class SlowServer:
+    """A job server that does not answer until it is killed."""
+
+    def __init__(self):
+        self.killed = threading.Event()
+
+    def kill(self):
+        self.killed.set()
+
+    def stop(self):
+        assert self.killed.is_set()
+
+    def run_pipeline(self, *_):
+        assert self.killed.wait(60)
+        raise grpc.RpcError("Socket closed")
+
+
+@pytest.mark.parametrize("answers", [["RUNNING"] * 3, []])
+def test_a_submission_ends_when_the_run_is_to_stop_and_leaves_no_job(watched, answers, monkeypatch):
+    monkeypatch.setattr(submission, "_AFTER_CANCEL", 0.5)
+    cluster, flink = watched(*answers)
+    server = SlowServer()
+    monkeypatch.setattr(cluster, "_server", server)
+    monkeypatch.setattr(cluster, "_runner", lambda: "DirectRunner")
+    monkeypatch.setattr(submission.beam.Pipeline, "run", server.run_pipeline)
+    cluster.execute(lambda _: None, lambda: True)
+    assert flink.cancelled == (["1"] if answers else [])
+
+
+def test_a_submission_that_fails_by_itself_is_told(watched, monkeypatch):
+    cluster, _ = watched()
+    monkeypatch.setattr(cluster, "_runner", lambda: "DirectRunner")
+
+    def run(*_):
+        raise grpc.RpcError("Socket closed")
+
+    monkeypatch.setattr(submission.beam.Pipeline, "run", run)
+    with pytest.raises(ClusterFailed, match="job server does not answer any more: Socket closed"):
+        cluster.execute(lambda _: None, lambda: False)
 
 
 def test_a_job_server_that_is_gone_is_told_with_the_state_of_the_job(watched):
