@@ -50,12 +50,12 @@ class FlinkJob:
 
     @property
     def text(self) -> str:
-        """The same for people."""
+        """The same for people, without the reason."""
         text = f"the job is {self.state}"
         if self.restarts:
             times = "once" if self.restarts == 1 else f"{self.restarts} times"
             text += f", restarted {times}"
-        return text + (f" ({self.why})" if self.why else "")
+        return text
 
 
 @dataclass(frozen=True)
@@ -198,6 +198,11 @@ class Flink:
 
 def _sentence(trace: str) -> str:
     """Return the innermost cause of a trace of Java, or of Python inside of it, in one line."""
+    if _POOL in trace and (away := _AWAY.search(trace)):
+        return (
+            f"no worker pool answers at {away[2]} of a TaskManager's machine ({away[1]}); start "
+            "fixfeed worker-pool there"
+        )
     lines = [line for line in trace.splitlines() if line and not line[0].isspace()]
     of_python = [line for line in lines if not line.startswith(_OF_JAVA)]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by:")]
@@ -206,6 +211,8 @@ def _sentence(trace: str) -> str:
     return found if len(found) <= _LONGEST else found[: _LONGEST - 3] + "..."
 
 
+_POOL = "BeamFnExternalWorkerPool"
+_AWAY = re.compile(r"ConnectException: \w*\(\.\.\) failed: ([^:\n]+): [^/\n]*/(\S+)")
 _PACKAGE = re.compile(r"^(?:[a-z]\w*\.)+(?=\w+:)")
 _OF_JAVA = ("Caused by:", "java.", "org.", "Traceback")
 _STEP = re.compile(r"( \[while running '[^']*'\])+$")  # which Beam adds

@@ -23,7 +23,7 @@ from apache_beam.runners.portability.flink_runner import MAGIC_HOST_NAMES
 from apache_beam.runners.runner import PipelineState
 
 from fixfeed.io.redaction import redact, redact_text
-from fixfeed.pipelines.cluster.flink import Flink, FlinkJob
+from fixfeed.pipelines.cluster.flink import RUNNING, Flink, FlinkJob
 from fixfeed.pipelines.cluster.flink_options import check_flink_options, check_flink_version
 from fixfeed.pipelines.cluster.free_slots import check_free_slots, why_no_slots
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer, OnFlink
@@ -93,6 +93,7 @@ class Cluster:
         self._began = time.time()
         self._doing = ""
         self._asked: tuple[float, FlinkJob | None] = (0.0, None)
+        self._why = ""
         self._refusals = Refusals(is_stream=is_stream)
         self._has_slots = time.monotonic()
         self._lock = threading.Lock()
@@ -245,6 +246,7 @@ class Cluster:
             if self._flink is not None:
                 if (job := self.job()) is not None:
                     seen, answered = True, time.monotonic()
+                    self._tell_why(job)
                     if self._refusals.last(job) and not cancelled:
                         with contextlib.suppress(grpc.RpcError):
                             result.cancel()
@@ -267,6 +269,17 @@ class Cluster:
         if cancelled:
             self._end_there()
         return state
+
+    def _tell_why(self, job: FlinkJob) -> None:
+        """Say why the job has failed, and starts again; the same reason is said once."""
+        if job.why != self._why and job.state in RUNNING:
+            self._why = job.why
+            if job.why:
+                say(
+                    f"the job has failed, and Flink starts it again: {job.why}",
+                    event="away",
+                    level="warning",
+                )
 
     def _end_there(self) -> None:
         """Cancel the job in the cluster, and wait a little until that has done so."""

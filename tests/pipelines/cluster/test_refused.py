@@ -14,7 +14,7 @@ from fixfeed.pipelines.endings import CLUSTER, UNWRITTEN, Ending
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.options import read_settings
 from fixfeed.pipelines.settings import Settings
-from tests.pipelines.cluster.rest import Answers
+from tests.pipelines.cluster.rest import Answers, job
 from tests.services.ports import free_port
 
 DATABASE = "postgresql://u@h/db"
@@ -150,7 +150,35 @@ def test_a_failed_job_ends_with_the_code_of_its_cause(cause, code, text, capsys)
     assert capsys.readouterr().err == f"fixfeed: {text}\n"
 
 
-def test_the_state_of_a_job_is_told_with_the_reason_of_its_last_restart():
+def test_the_state_of_a_job_is_told_with_how_often_it_was_restarted():
     assert FlinkJob("1", "RUNNING").text == "the job is RUNNING"
-    told = FlinkJob("1", "RESTARTING", 2, "OSError: disk").text
-    assert told == "the job is RESTARTING, restarted 2 times (OSError: disk)"
+    assert FlinkJob("1", "RESTARTING", 1, "OSError: disk").text.endswith(
+        "RESTARTING, restarted once"
+    )
+    assert FlinkJob("1", "RESTARTING", 2).text == "the job is RESTARTING, restarted 2 times"
+
+
+@pytest.mark.parametrize(
+    ("trace", "why"),
+    [
+        (
+            "org.apache.UncheckedExecutionException: UNAVAILABLE: io exception\n"
+            "\tat org.apache.beam.model.fnexecution.BeamFnExternalWorkerPoolGrpc.startWorker(x)\n"
+            "Caused by: org.netty.AbstractChannel$AnnotatedConnectException: finishConnect(..) "
+            "failed: Connection refused: localhost/127.0.0.1:50000\n"
+            "Caused by: java.net.ConnectException: finishConnect(..) failed: Connection refused\n",
+            "no worker pool answers at 127.0.0.1:50000 of a TaskManager's machine (Connection "
+            "refused); start fixfeed worker-pool there",
+        ),
+        (
+            "java.lang.Exception: x\nTraceback (most recent call last):\n  File\n"
+            "fixfeed.io.ledger.ledger.SinkFailed: db is gone [while running 'Write1']\n",
+            "SinkFailed: db is gone",
+        ),
+        ("java.lang.Exception: x\nCaused by: java.io.IOException: y", "IOException: y"),
+    ],
+)
+def test_the_reason_of_a_failure_is_a_sentence(trace, why):
+    flink = Answers(job(1))
+    flink._failures = lambda _: [trace]
+    assert flink.job("fixfeed-1", 0.0).why == why

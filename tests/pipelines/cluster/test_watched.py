@@ -186,6 +186,13 @@ def test_a_job_whose_sink_refuses_again_and_again_is_ended_with_its_sentence(
     assert Ending([], {}).error(error.value) == code
 
 
+def test_why_a_job_has_failed_is_said_once(watched, capsys):
+    cluster, _ = watched((1, GONE), (2, GONE), (3, "OSError: disk"), *["RUNNING"] * 2)
+    cluster._watched(Result(*["RUNNING"] * 4, "DONE"), lambda: False)
+    starts = "fixfeed: the job has failed, and Flink starts it again: "
+    assert capsys.readouterr().err == f"{starts}{GONE}\n{starts}OSError: disk\n"
+
+
 def test_a_worker_names_what_waiting_does_not_mend():
     def raised(error):
         def work():
