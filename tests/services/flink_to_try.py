@@ -3,6 +3,7 @@
 python -m tests.services.flink_to_try     # prints what to type, runs until Ctrl-C
 """
 
+import os
 import re
 import shlex
 import signal
@@ -44,7 +45,8 @@ def main() -> None:
         print(f"PostgreSQL  {database}")
         print(f"Prometheus  http://{watching.address}")
         print("\nlogs of a day, into PostgreSQL:\n")
-        command = f"  fixfeed {options} --parallelism 4 --output '{database}'"
+        fixfeed = os.path.relpath(Path(sys.executable).parent / "fixfeed")
+        command = f"  {fixfeed} {options} --parallelism 4 --output '{database}'"
         print(f"{command} --input '{folder}/*.log*'")
         print("\nwhat comes to the topic, until Ctrl-C:\n")
         topic = f"kafka://{kafka.plain}/{_TOPIC}?group=fixfeed"
