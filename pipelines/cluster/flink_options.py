@@ -1,4 +1,7 @@
-"""Options of Beam for Flink whose values no job can have are refused, with what was expected."""
+"""Options of Beam for Flink: those that no job can have are refused, others are filled in."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
@@ -12,9 +15,10 @@ from fixfeed.io.redaction import redact
 from fixfeed.pipelines.option import UsageError
 from fixfeed.transforms.nearest import did_you_mean
 
-__all__ = ["check_flink_options", "check_flink_version"]
+__all__ = ["check_flink_options", "check_flink_version", "fill_in_flink_options"]
 
 _TYPES = ("EXTERNAL", "PROCESS", "DOCKER")
+_POOL = "localhost:50000"
 _NOT_SET = -1  # as Beam has it
 _MOST = 1 << 15  # Flink's own limit of parts that state is kept in
 
@@ -86,3 +90,20 @@ def check_flink_version(options: PipelineOptions, cluster: str, *, given: bool) 
             "--flink_job_server_jar"
         )
     of_flink.flink_version = there
+
+
+def fill_in_flink_options(
+    options: PipelineOptions, there: Mapping[str, Any], given: Collection[str]
+) -> None:
+    """Have the job take all free slots, with a process for each, and workers of pools.
+
+    `there` is what the cluster has (`Flink.overview`). What was `given` stays.
+    """
+    of_flink, portable = options.view_as(FlinkRunnerOptions), options.view_as(PortableOptions)
+    if of_flink.parallelism == _NOT_SET and there["slots-available"]:
+        of_flink.parallelism = there["slots-available"]
+    if not portable.environment_type:
+        portable.environment_type = "EXTERNAL"
+        portable.environment_config = portable.environment_config or _POOL
+    if "--sdk_worker_parallelism" not in given and there["taskmanagers"]:
+        portable.sdk_worker_parallelism = there["slots-total"] // there["taskmanagers"]

@@ -7,8 +7,9 @@ the job by it; and it ends when this process does, however that ends.
 import contextlib
 import os
 import subprocess
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ _WITH_US = (
     "(cat <&3 >/dev/null; kill -9 $java 2>/dev/null) & wait $java"
 )
 _PATIENCE = 90.0  # seconds for it to start
+_STEP = 0.2  # seconds between two looks whether to end it
 _LINES = 3  # of its log in an error
 
 
@@ -138,7 +140,25 @@ class FlinkJobServer(JobServer):
             numbers.add_argument(f"--{name}", type=int)
         numbers.parse_known_args(list(self._given))
 
-    def kill(self) -> None:
+    @contextlib.contextmanager
+    def ended_by(self, stop: Callable[[], bool]) -> Iterator[None]:
+        """Kill it once `stop` returns true while the body runs, which may wait for its answer."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_STEP):
+                if stop():
+                    self._kill()
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _kill(self) -> None:
         """End its process, if there is one: whoever waits for its answer gets an error at once."""
         if self._process is not None:
             assert self._process.stdin
@@ -149,7 +169,7 @@ class FlinkJobServer(JobServer):
         """End it, if it was started; a job in the cluster goes on."""
         if self._channel is not None:
             self._channel.close()
-        self.kill()
+        self._kill()
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)

@@ -24,7 +24,11 @@ from apache_beam.runners.runner import PipelineState
 
 from fixfeed.io.redaction import redact, redact_text
 from fixfeed.pipelines.cluster.flink import RUNNING, Flink, FlinkJob
-from fixfeed.pipelines.cluster.flink_options import check_flink_options, check_flink_version
+from fixfeed.pipelines.cluster.flink_options import (
+    check_flink_options,
+    check_flink_version,
+    fill_in_flink_options,
+)
 from fixfeed.pipelines.cluster.free_slots import check_free_slots, why_no_slots
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer, OnFlink
 from fixfeed.pipelines.cluster.refusals import Refusals
@@ -38,7 +42,6 @@ from fixfeed.pipelines.worker_pool.versions import check_pools
 __all__ = ["Cluster"]
 
 _FLINK = "FlinkRunner"
-_POOL = "localhost:50000"
 _CHECKPOINTS, _EVERY = "--checkpointing_interval", 10_000  # milliseconds
 _BUNDLES = "--max_bundle_time_mills"
 _STEP = 0.2  # seconds between two looks at the job
@@ -135,18 +138,10 @@ class Cluster:
         there = self._flink.overview()
         version, given = there["flink-version"], "--flink_version" in self._given
         check_flink_version(self.options, version, given=given)
+        fill_in_flink_options(self.options, there, self._given)
         portable = self.options.view_as(PortableOptions)
-        of_flink = self.options.view_as(FlinkRunnerOptions)
-        if of_flink.parallelism == -1 and there["slots-available"]:
-            of_flink.parallelism = there["slots-available"]
-        if not portable.environment_type:
-            portable.environment_type = "EXTERNAL"
-            portable.environment_config = portable.environment_config or _POOL
         if portable.environment_type == "EXTERNAL":
-            pools = pool_addresses(self._flink.master, portable.environment_config)
-            check_pools(*pools)
-        if "--sdk_worker_parallelism" not in self._given and there["taskmanagers"]:
-            portable.sdk_worker_parallelism = there["slots-total"] // there["taskmanagers"]
+            check_pools(*pool_addresses(self._flink.master, portable.environment_config))
 
     def execute(self, build: Callable[[beam.Pipeline], None], stop: Callable[[], bool]) -> None:
         """Run the graph that `build` makes, until it is done or `stop` returns true.
@@ -172,34 +167,18 @@ class Cluster:
         self, build: Callable[[beam.Pipeline], None], stop: Callable[[], bool]
     ) -> Any | None:
         """Submit the job, and return what Beam has of it; None if `stop` returns true meanwhile."""
-        pipeline = beam.Pipeline(runner=self._runner(), options=self.options)
-        build(pipeline)
-        try:
-            with _temporary_files_in(self._folder), self._ended_by(stop):
-                return self._told(pipeline.run)
-        except Exception:  # whatever Beam raises when its job server is killed
-            if not stop():
-                raise
+        with _temporary_files_in(self._folder):
+            pipeline = beam.Pipeline(runner=self._runner(), options=self.options)
+            build(pipeline)
+            ended = self._server.ended_by(stop) if self._server else contextlib.nullcontext()
+            try:
+                with ended:
+                    return self._told(pipeline.run)
+            except Exception:  # whatever Beam raises when its job server is killed
+                if not stop():
+                    raise
         self._withdraw()
         return None
-
-    @contextlib.contextmanager
-    def _ended_by(self, stop: Callable[[], bool]) -> Iterator[None]:
-        """Kill the job server once `stop` returns true: nothing else ends a submission."""
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(_STEP):
-                if stop() and self._server is not None:
-                    self._server.kill()
-
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
 
     def _withdraw(self) -> None:
         """Cancel the job if the cluster has got it, or gets it in these seconds."""

@@ -5,10 +5,12 @@ import threading
 
 import grpc
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixfeed.io.ledger.ledger import SinkFailed, SinkRefused
 from fixfeed.pipelines.cluster import submission
 from fixfeed.pipelines.cluster.flink import FlinkJob
+from fixfeed.pipelines.cluster.job_server import FlinkJobServer
 from fixfeed.pipelines.cluster.refusals import NameRefusals
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.endings import UNWRITTEN, USAGE, Ending
@@ -108,17 +110,15 @@ def test_a_job_is_cancelled_by_the_cluster_too_as_the_job_server_is_told_before_
     assert flink.cancelled == ["1"]
 
 
-class SlowServer:
+class SlowServer(FlinkJobServer):
     """A job server that does not answer until it is killed."""
 
-    def __init__(self):
+    def __init__(self, folder):
+        super().__init__(PipelineOptions([]), [], folder)
         self.killed = threading.Event()
 
-    def kill(self):
+    def _kill(self):
         self.killed.set()
-
-    def stop(self):
-        assert self.killed.is_set()
 
     def run_pipeline(self, *_):
         assert self.killed.wait(60)
@@ -126,10 +126,12 @@ class SlowServer:
 
 
 @pytest.mark.parametrize("answers", [["RUNNING"] * 3, []])
-def test_a_submission_ends_when_the_run_is_to_stop_and_leaves_no_job(watched, answers, monkeypatch):
+def test_a_submission_ends_when_the_run_is_to_stop_and_leaves_no_job(
+    watched, answers, monkeypatch, tmp_path
+):
     monkeypatch.setattr(submission, "_AFTER_CANCEL", 0.5)
     cluster, flink = watched(*answers)
-    server = SlowServer()
+    server = SlowServer(tmp_path)
     monkeypatch.setattr(cluster, "_server", server)
     monkeypatch.setattr(cluster, "_runner", lambda: "DirectRunner")
     monkeypatch.setattr(submission.beam.Pipeline, "run", server.run_pipeline)
