@@ -11,13 +11,14 @@ from fixfeed.pipelines.metrics import Tally
 __all__ = ["SoFar"]
 
 _LOOK = 2.0  # seconds between two questions to the sinks
+_TRIES = 3  # for as many seconds, then a sink that is slow is away
 
 
 class SoFar:
     """Returns the bytes and messages committed so far, over connections of its own.
 
     A sink that cannot be asked is told once, and when it is back: workers have no way to tell until
-    Flink gives them up. One that is slow is told when it has not answered twice.
+    Flink gives them up.
     """
 
     def __init__(self, job: Job, tally: Callable[[Mapping[str, Ledger]], Tally]):
@@ -28,28 +29,36 @@ class SoFar:
         self._ledgers: dict[str, Ledger] = {}
         self._last = (0, 0)
         self._asked = 0.0
-        self._told = self._is_slow = False
+        self._told = False
 
     def __call__(self) -> tuple[int, int]:
         """Return what was last known if a sink does not answer."""
         if time.monotonic() - self._asked < _LOOK:
             return self._last
         try:
-            for sink in self._sinks:
-                if sink.name not in self._ledgers:
-                    self._ledgers[sink.name] = sink.ledger()
-            counts = self._tally(self._ledgers).sinks.values()
-            octets = min((one.bytes for one in counts), default=0)
-            self._last = octets, min((one.read for one in counts), default=0)
+            self._last = self._look()
             self._back()
         except SinkError as error:
             if not is_held(error):
                 self.close()
-            if self._is_slow or not is_held(error):
-                self._away(error)
-            self._is_slow = is_held(error)
+            self._away(error)
         self._asked = time.monotonic()
         return self._last
+
+    def _look(self) -> tuple[int, int]:
+        """Ask the sinks; one that is slow is asked again, which goes on with the same question."""
+        for left in reversed(range(_TRIES)):
+            try:
+                for sink in self._sinks:
+                    if sink.name not in self._ledgers:
+                        self._ledgers[sink.name] = sink.ledger()
+                counts = self._tally(self._ledgers).sinks.values()
+                break
+            except SinkError as error:
+                if not (left and is_held(error)):
+                    raise
+        octets = min((one.bytes for one in counts), default=0)
+        return octets, min((one.read for one in counts), default=0)
 
     def _away(self, error: SinkError) -> None:
         self._health.failed(self, error)
@@ -63,7 +72,6 @@ class SoFar:
             )
 
     def _back(self) -> None:
-        self._is_slow = False
         if self._told:
             self._told = False
             self._health.works(self)

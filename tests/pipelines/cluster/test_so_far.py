@@ -12,10 +12,10 @@ from fixfeed.pipelines.health import Health
 
 
 class Ledger:
-    """A sink that raises what it is told to."""
+    """A sink that raises what it is told to, so many times."""
 
     def __init__(self):
-        self.trouble = None
+        self.trouble, self.times = None, 99
         self.opened = self.closed = 0
 
     def open(self):
@@ -38,7 +38,8 @@ def watched(monkeypatch):
     job = SimpleNamespace(health=health, sinks_to_watch=lambda: sinks)
 
     def tally(_ledgers):
-        if ledger.trouble:
+        ledger.times -= 1
+        if ledger.trouble and ledger.times >= 0:
             raise ledger.trouble
         return SimpleNamespace(sinks={"db": Counts(bytes=90, read=9)})
 
@@ -65,9 +66,10 @@ def test_a_sink_that_is_away_is_told_once_and_when_it_is_back(watched, capsys):
 def test_a_sink_that_is_slow_is_asked_again_and_told_if_that_lasts(watched, capsys):
     ledger, _, look = watched
     look()
-    ledger.trouble = SinkFailed("db is slow", held=True)
+    ledger.trouble, ledger.times = SinkFailed("db is slow", held=True), 2
     assert look() == (90, 9)
     assert capsys.readouterr().err == ""
+    ledger.times = 9
     look()
     assert capsys.readouterr().err.startswith("fixfeed: db is slow; the workers")
     assert (ledger.opened, ledger.closed) == (1, 0)
