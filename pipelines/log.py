@@ -48,12 +48,8 @@ Level = Literal["debug", "info", "warning", "error"]
 Write = Callable[[str, int], None]
 
 _logger = logging.getLogger("fixfeed")
-_VARIABLES = (
-    "LOG_FORMAT",
-    "LOG_LEVEL",
-    "LOG_DESCRIPTOR",
-    "LOG_RUN",
-)  # of processes that a job starts
+# Of processes that a job starts.
+_VARIABLES = ("LOG_FORMAT", "LOG_LEVEL", "LOG_DESCRIPTOR", "LOG_RUN")
 _PAYLOAD = re.compile(r"8=FIX\S{12,}.*")
 _PLAIN = ("progress",)  # events that are told without the name of the program
 _HIDDEN = "(a message)"

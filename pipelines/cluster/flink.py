@@ -129,7 +129,7 @@ class Flink:
                 return None
             one = max(found, key=lambda one: one["start-time"])
             restarts, why = self._troubles(one["jid"])
-            waits = one["tasks"]["scheduled"] > 0
+            waits = one.get("tasks", {}).get("scheduled", 0) > 0
             return FlinkJob(one["jid"], one["state"], restarts, why, name, waits)
         except (OSError, ValueError, KeyError):
             return None
