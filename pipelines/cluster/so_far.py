@@ -65,8 +65,7 @@ class SoFar:
         if not self._told:
             self._told = True
             say(
-                f"{error}; the workers try again each time that Flink starts the job again, and "
-                "nothing is lost",
+                f"{error}; the workers try again, and nothing is lost",
                 event="away",
                 level="warning",
             )

@@ -52,8 +52,7 @@ def test_a_sink_that_is_away_is_told_once_and_when_it_is_back(watched, capsys):
     ledger.trouble = SinkFailed("cannot write to db: gone", away=True)
     assert [look(), look(), look()] == [(90, 9)] * 3
     assert capsys.readouterr().err == (
-        "fixfeed: cannot write to db: gone; the workers try again each time that Flink starts the "
-        "job again, and nothing is lost\n"
+        "fixfeed: cannot write to db: gone; the workers try again, and nothing is lost\n"
     )
     assert [one["error"] for one in health.report()["away"]] == ["cannot write to db: gone"]
     ledger.trouble = None
