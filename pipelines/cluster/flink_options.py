@@ -1,5 +1,6 @@
 """Options of Beam for Flink: those that no job can have are refused, others are filled in."""
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -7,9 +8,8 @@ from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     PipelineOptions,
     PortableOptions,
-    SetupOptions,
 )
-from apache_beam.transforms.environments import Environment
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 
 from fixfeed.io.redaction import redact
 from fixfeed.pipelines.option import UsageError
@@ -56,16 +56,27 @@ def _check_environment(options: PipelineOptions, portable: PortableOptions) -> N
             f"--environment_type {kind}: expected one of {', '.join(_TYPES)}"
             f"{did_you_mean(kind.upper(), _TYPES)}"
         )
-    if kind == "DOCKER" and options.view_as(SetupOptions).prebuild_sdk_container_engine:
-        return  # to look at it would build it
-    try:
-        Environment.from_options(portable)
-    except Exception as error:  # whatever Beam raises of what it cannot read
-        config = redact(str(portable.environment_config))
+    config = portable.environment_config or ""
+    wrong = PipelineOptionsValidator(options, None).validate_environment_options(portable)
+    why = wrong[0] if wrong else _why_not_json(kind, config)
+    if why:
+        given = f"--environment_config {redact(config)}" if config else "no --environment_config"
         raise UsageError(
-            f"--environment_type {kind} does not go with --environment_config {config}: {error}; "
-            "leave out both, and start fixfeed worker-pool beside each TaskManager"
-        ) from error
+            f"--environment_type {kind} does not go with {given}: "
+            f"{why}; leave out both, and start fixfeed worker-pool beside each TaskManager"
+        )
+
+
+def _why_not_json(kind: str, config: str) -> str:
+    """Return why a configuration is not what this kind of workers needs as JSON, `` if it is."""
+    if not config or not (kind == "PROCESS" or config.startswith("{")):
+        return ""
+    try:
+        has = json.loads(config)
+    except ValueError as error:
+        return f"it is no JSON ({error})"
+    needs = {"PROCESS": "command", "EXTERNAL": "url"}.get(kind)
+    return "" if needs is None or (isinstance(has, dict) and has.get(needs)) else f"no {needs!r}"
 
 
 def check_flink_version(options: PipelineOptions, cluster: str, *, given: bool) -> None:

@@ -88,9 +88,10 @@ def test_a_job_server_that_is_not_there_or_does_not_start_is_told(tmp_path):
         ("--environment_type=EXTERNL", "expected one of EXTERNAL, PROCESS, DOCKER; did you mean E"),
         (
             "--environment_type=PROCESS --environment_config=localhost:5",
-            "PROCESS does not go with --environment_config localhost:5: Expecting value",
+            "PROCESS does not go with --environment_config localhost:5: it is no JSON (Expec",
         ),
-        ("--environment_type=EXTERNAL --environment_config={}", "EXTERNAL does not go with"),
+        ("--environment_type=PROCESS", "PROCESS does not go with no --environment_config: "),
+        ("--environment_type=EXTERNAL --environment_config={}", "_config {}: no 'url'; leave out"),
         ("--flink_version=2.0", "the cluster is of Flink 1.19.3, and --flink_version names 2.0"),
     ],
 )
@@ -103,6 +104,7 @@ def test_options_of_beam_that_no_job_can_have_are_refused_before_it_is_submitted
     with pytest.raises(UsageError) as error:
         cluster.check()
     assert text in str(error.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_job_server_is_of_the_version_of_the_cluster_unless_it_is_named():
