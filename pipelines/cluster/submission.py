@@ -203,8 +203,12 @@ class Cluster:
             return work()
         except grpc.RpcError as error:
             said = redact_text(error.details() if isinstance(error, grpc.Call) else str(error))
-            job = self.job()
-            left = f"; {job.text} there, and this run sees no more of it" if job else ""
+            job, left = self.job(), ""
+            if self._flink is not None and job is not None and job.state in RUNNING:
+                # Nobody would see it any more, and it would hold its slots.
+                self._flink.cancel(job.id)
+                self._flink.wait_until_over(self.name, self._began, _AFTER_CANCEL)
+                left = f"; {self.name} was {job.state} there, and has been cancelled"
             raise ClusterFailed(
                 f"Beam's job server does not answer any more: {said}{left}; what was committed is "
                 "stored, and the same command goes on"
