@@ -36,6 +36,9 @@ class _Nothing:
 
     stored = done
 
+    def each(self, sources):
+        return [self.stored(sources)]
+
 
 def kafka_input(folder: Path, messages: int) -> list[str]:
     """Return the rows of the table: rates with Kafka, without it, and their ratio.

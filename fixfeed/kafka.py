@@ -11,6 +11,7 @@ from fixfeed.io.ledger.source import Source
 from fixfeed.io.stream import ReadFromFeed
 from fixfeed.pipelines.kafka_input import KAFKA_WORDS
 from fixfeed.pipelines.kafka_output import destination_of
+from fixfeed.pipelines.looked_up import LookedUp
 from fixfeed.pipelines.plan import done_in_all
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.protocol import Protocol, default_protocol
@@ -140,6 +141,7 @@ class _Stored:
 
     def __init__(self, ledgers: Sequence[Ledger], rules: str):
         self._ledgers, self._rules = ledgers, rules
+        self._looked_up = LookedUp(ledgers, rules)
 
     def done(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
         """See `Stored`."""
@@ -148,5 +150,8 @@ class _Stored:
 
     def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
         """See `Stored`."""
-        rules = self._rules
-        return done_in_all(sources, [one.look_up(sources, rules=rules) for one in self._ledgers])
+        return self._looked_up.stored(sources)
+
+    def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
+        """See `Stored`."""
+        return self._looked_up.each(sources)

@@ -40,11 +40,14 @@ class Remembered(Protocol):
     """What the ledgers of all sinks have of sources."""
 
     def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
-        """Return the stretches, by key of the source, that each ledger has; register none.
+        """Return the stretches, by key of the source, that all ledgers have; register none.
 
         It waits while a ledger cannot be read, and raises `SinkFailed` once the run is to stop.
         Sinks that remember nothing, as standard output, do not count.
         """
+
+    def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
+        """Return the same for each ledger by itself."""
 
     @property
     def remember(self) -> bool:

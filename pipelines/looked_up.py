@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from fixfeed.io.ledger.ledger import Known, Ledger, Stretch
 from fixfeed.io.ledger.source import Source
-from fixfeed.pipelines.plan import done_in_all
+from fixfeed.pipelines.plan import done_in_all, done_in_each
 
 __all__ = ["LookedUp"]
 
@@ -19,12 +19,19 @@ class LookedUp:
 
     def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
         """See `Remembered`."""
-        return done_in_all(sources, [self._known(ledger, sources) for ledger in self._ledgers])
+        return done_in_all(sources, self._known(sources))
+
+    def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
+        """See `Remembered`."""
+        return done_in_each(sources, self._known(sources))
 
     @property
     def remember(self) -> bool:
         """See `Remembered`."""
         return bool(self._ledgers)
 
-    def _known(self, ledger: Ledger | None, sources: Sequence[Source]) -> Mapping[str, Known]:
-        return {} if ledger is None else ledger.look_up(sources, rules=self._rules)
+    def _known(self, sources: Sequence[Source]) -> list[Mapping[str, Known]]:
+        return [
+            {} if ledger is None else ledger.look_up(sources, rules=self._rules)
+            for ledger in self._ledgers
+        ]

@@ -12,7 +12,7 @@ from fixfeed.io.ledger.source import Source
 from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.opening import begun, end, opened
-from fixfeed.pipelines.plan import Plan, done_in_all, make_plan
+from fixfeed.pipelines.plan import Plan, done_in_all, done_in_each, make_plan
 from fixfeed.pipelines.summary import Summary
 from fixfeed.transforms.batch import LARGEST_SOURCE
 
@@ -95,6 +95,13 @@ class OpenLedgers:
 
     def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
         """See `Stored`."""
+        return self._everywhere(sources, self._looked_up(sources))
+
+    def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
+        """See `Stored`."""
+        return done_in_each(sources, self._remembered(self._looked_up(sources)))
+
+    def _looked_up(self, sources: Sequence[Source]) -> dict[str, Mapping[str, Known]]:
         rules = self._job.rules.digest
 
         def look_up() -> dict[str, Mapping[str, Known]]:
@@ -102,7 +109,7 @@ class OpenLedgers:
                 name: ledger.look_up(sources, rules=rules) for name, ledger in self._ledgers.items()
             }
 
-        return self._everywhere(sources, self._tried(look_up))
+        return self._tried(look_up)
 
     @property
     def remember(self) -> bool:
@@ -113,8 +120,10 @@ class OpenLedgers:
         self, sources: Sequence[Source], found: Mapping[str, Mapping[str, Known]]
     ) -> dict[str, Sequence[Stretch]]:
         """Return what all sinks that remember have of each source, by key."""
-        asked = [found[sink.name] for sink in self._job.sinks if sink.remembers]
-        return done_in_all(sources, asked)
+        return done_in_all(sources, self._remembered(found))
+
+    def _remembered(self, found: Mapping[str, Mapping[str, Known]]) -> list[Mapping[str, Known]]:
+        return [found[sink.name] for sink in self._job.sinks if sink.remembers]
 
     def _tried(self, work: Callable[[], T]) -> T:
         """Return the result of `work`, once the ledgers can be used."""

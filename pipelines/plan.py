@@ -8,7 +8,7 @@ from fixfeed.io.files.ranges import LONGEST, Range
 from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, Stretch, gaps, merged
 from fixfeed.io.ledger.source import Source
 
-__all__ = ["Plan", "done_in_all", "everywhere", "make_plan", "range_size"]
+__all__ = ["Plan", "done_in_all", "done_in_each", "everywhere", "make_plan", "range_size"]
 
 _END = 1 << 60
 _LARGEST_RANGE = 16 << 20
@@ -111,6 +111,16 @@ def everywhere(done: Sequence[Sequence[Stretch]]) -> tuple[Stretch, ...]:
     """Return the intersection of unions of stretches."""
     missing = merged(gap for stretches in done for gap in gaps(stretches, 0, _END))
     return tuple(gaps(missing, 0, _END))
+
+
+def done_in_each(
+    sources: Sequence[Source], found: Sequence[Mapping[str, Known]]
+) -> list[dict[str, Sequence[Stretch]]]:
+    """Return what each ledger has of each source, by key; arguments as in `done_in_all`."""
+    return [
+        {one.key: known[one.key].done if one.key in known else () for one in sources}
+        for known in found
+    ]
 
 
 def done_in_all(

@@ -14,8 +14,9 @@ class Assigned:
     are no messages.
     """
 
-    def __init__(self, partition: Partition, at: int):
-        """`at` is the offset at which reading begins."""
+    def __init__(self, partition: Partition, at: int, note: str):
+        """`at` is the offset at which reading begins; the group gets the `note` with each other."""
+        self.note = note
         self.partition = partition
         self.begin = self.stored = self.handed = at
         self.told = self.seen_end = -1
@@ -33,3 +34,7 @@ class Assigned:
     def at(self, offset: int) -> TopicPartition:
         """Return the place of an offset in it."""
         return TopicPartition(self.topic, self.number, offset)
+
+    def in_group(self, offset: int) -> TopicPartition:
+        """Return the same as it is committed."""
+        return TopicPartition(self.topic, self.number, offset, metadata=self.note)

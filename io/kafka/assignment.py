@@ -143,7 +143,9 @@ class Assignment:
         for one in new:
             at, said = starts[one]
             partition = Partition(one, self._protocol, at=at, longest=self._longest)
-            reading = self._assigned[one.topic, one.number] = Assigned(partition, at)
+            reading = self._assigned[one.topic, one.number] = Assigned(
+                partition, at, self._beginning.note_of(one.topic)
+            )
             assigned.append(reading)
             if said and self._beginning.says != EARLIEST:
                 self._wait(reading, partition.left_out(at))

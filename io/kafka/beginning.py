@@ -21,6 +21,7 @@ from fixfeed.io.stream import Remembered
 __all__ = ["EARLIEST", "LATEST", "Beginning", "Begins", "Start", "read_from"]
 
 EARLIEST, LATEST = "earliest", "latest"
+_BEGUN, _LONG = "latest ", 1000  # what begins a note, and characters of a name in it
 _ANSWER = 8.0  # seconds that a broker may take to answer
 
 
@@ -91,15 +92,14 @@ class Beginning:
         After what is stored of it. Where nothing is stored of a topic, `from` decides, for what is
         there `at_start` of a run; any other partition was added, and is read from its first record.
         """
-        stored = self._after_stored(ends)
-        begun = {one.topic for one in stored}
+        stored, begun = self._after_stored(ends)
         new = [one for one in ends if one not in stored]
         if self._begins is not None:
             places = self._begins
             said = {one: places[key] for one in new if (key := _place(one)) in places}
         else:
             fresh = [one for one in new if at_start and one.topic not in begun]
-            said = self._as_said({one: ends[one] for one in fresh}, begun)
+            said = self._as_said({one: ends[one] for one in fresh}, ends)
         starts = {one: Start(at, said=False) for one, at in stored.items()}
         starts |= {one: Start(ends[one][0], said=False) for one in new}
         return starts | {one: Start(at, said=True) for one, at in said.items()}
@@ -111,20 +111,45 @@ class Beginning:
         there = self._marked(cluster)
         return [mark_of(name, cluster) for name in self._address.topics if name not in there]
 
-    def _marked(self, cluster: str) -> list[str]:
+    def note_of(self, topic: str) -> str:
+        """Return what is committed beside the offsets of a topic: that it was begun, by its name.
+
+        It says that partitions without an offset came later. Other consumers do not say that.
+        """
+        names = [name for name in self._address.topics if is_of(topic, name)]
+        return f"{_BEGUN}{names[0][:_LONG]}" if self.says == LATEST and names else ""
+
+    def _marked(self, cluster: str) -> set[str]:
+        """Return the names and patterns that any output has the mark of."""
         names = self._address.topics
-        return marked(names, cluster, self._stored.stored([mark_of(n, cluster) for n in names]))
+        found = self._stored.each([mark_of(name, cluster) for name in names])
+        return {name for stored in found for name in marked(names, cluster, stored)}
 
-    def _after_stored(self, ends: Mapping[PartitionId, tuple[int, int]]) -> dict[PartitionId, int]:
-        """Return up to where what is stored of each partition goes, from its first record on."""
+    def _after_stored(
+        self, ends: Mapping[PartitionId, tuple[int, int]]
+    ) -> tuple[dict[PartitionId, int], set[str]]:
+        """Return up to where what is stored of partitions goes, and the topics that were begun.
+
+        Each goes from the first record that is stored on. From the first record of all, outputs
+        that are new get all there is. Otherwise they get what comes after what another one has.
+        """
         if not self._stored.remember:
-            return self._group_offsets(ends)
+            committed = self._committed(ends)
+            told = self._begun_in_group(committed)[1] if self.says == LATEST else None
+            topics = {one.topic for one in committed} if told is None else told
+            return {one: place.offset for one, place in committed.items()}, topics
         asked = [source for one, (_, high) in ends.items() for source in one.sources(0, high + 1)]
-        stored = self._stored.stored(asked)
-        done = {one: one.done(0, high + 1, stored) for one, (_, high) in ends.items()}
-        return {one: ranges[0][1] for one, ranges in done.items() if ranges}
+        everywhere = self.says == EARLIEST
+        found = [self._stored.stored(asked)] if everywhere else self._stored.each(asked)
+        after: dict[PartitionId, int] = {}
+        for stored in found:
+            for one, (_, high) in ends.items():
+                if ranges := one.done(0, high + 1, stored):
+                    after[one] = min(ranges[0][1], after.get(one, ranges[0][1]))
+        return after, {one.topic for one in after}
 
-    def _group_offsets(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
+    def _committed(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, TopicPartition]:
+        """Return what the group has of partitions, those that it has anything of."""
         by_place = {(one.topic, one.number): one for one in partitions}
         places = [TopicPartition(*key) for key in by_place]
         try:
@@ -132,9 +157,7 @@ class Beginning:
         except KafkaTrouble:
             self._check_group()
             raise
-        return {
-            by_place[one.topic, one.partition]: one.offset for one in committed if one.offset >= 0
-        }
+        return {by_place[one.topic, one.partition]: one for one in committed if one.offset >= 0}
 
     def _check_group(self) -> None:
         """Raise `KafkaTrouble` if the group did not answer as it may not be asked.
@@ -152,54 +175,64 @@ class Beginning:
             )
 
     def _as_said(
-        self, ends: Mapping[PartitionId, tuple[int, int]], begun: set[str]
+        self,
+        fresh: Mapping[PartitionId, tuple[int, int]],
+        ends: Mapping[PartitionId, tuple[int, int]],
     ) -> dict[PartitionId, int]:
-        """Return where reading begins as `from` says.
+        """Return where reading begins as `from` says, in what is `fresh` of the partitions.
 
-        Partitions that came after reading had begun are not in it.
+        Those that came after reading had begun are not in it.
         """
         if self.says == EARLIEST:
-            return {one: low for one, (low, _) in ends.items()}
+            return {one: low for one, (low, _) in fresh.items()}
+        if not fresh:
+            return {}
         if self.says == LATEST:
-            return self._latest(ends, begun)
-        places = [TopicPartition(one.topic, one.number, int(self.says)) for one in ends]
+            return self._latest(fresh, ends)
+        places = [TopicPartition(one.topic, one.number, int(self.says)) for one in fresh]
         found = self._asked(lambda: self._consumer.offsets_for_times(places, _ANSWER))
         by_place = {(one.topic, one.partition): one.offset for one in found}
-        offsets = {one: by_place[one.topic, one.number] for one in ends}
-        return {one: at if at >= 0 else ends[one][1] for one, at in offsets.items()}
+        offsets = {one: by_place[one.topic, one.number] for one in fresh}
+        return {one: at if at >= 0 else fresh[one][1] for one, at in offsets.items()}
 
     def _latest(
-        self, ends: Mapping[PartitionId, tuple[int, int]], begun: set[str]
+        self,
+        fresh: Mapping[PartitionId, tuple[int, int]],
+        ends: Mapping[PartitionId, tuple[int, int]],
     ) -> dict[PartitionId, int]:
         """Return where reading begins in what is there when it begins for the first time.
 
         That is where the group has committed, as what came since it has stopped is not to be lost,
-        else the end. Of a topic that the group has read, and of what is marked as begun, other
-        partitions came later. Where the outputs remember nothing there are no marks, and topics of
-        a pattern came later if another one is `begun`.
+        else the end. What an output has a mark of, and what the group has begun, came later.
         """
-        if not ends:
-            return {}
-        told = {one: at for one, at in self._group_offsets(ends).items() if at <= ends[one][1]}
-        read = {one.topic for one in told}
-        if self._stored.remember:
-            names = self._marked(next(iter(ends)).cluster)
-            # It may be an offset of the topic that was there before, or of another job.
-            told = {one: at for one, at in told.items() if not _is_any(one.topic, names)}
-        else:
-            names = [
-                name
-                for name in self._address.topics
-                if any(is_of(topic, name) for topic in read | begun)
-            ]
-        return {
-            one: max(low, told.get(one, high))
-            for one, (low, high) in ends.items()
-            if one in told or not (one.topic in read or _is_any(one.topic, names))
+        committed = self._committed(ends)
+        names, topics = self._begun_in_group(committed)
+        marks = self._marked(next(iter(ends)).cluster) if self._stored.remember else set()
+        found = {}
+        for one, (low, high) in fresh.items():
+            if _is_any(one.topic, marks):
+                continue
+            if one in committed:
+                # An offset beyond the end is of a topic that was there before.
+                if committed[one].offset <= high:
+                    found[one] = max(low, committed[one].offset)
+            elif one.topic not in topics and not _is_any(one.topic, names):
+                found[one] = high
+        return found
+
+    def _begun_in_group(
+        self, committed: Mapping[PartitionId, TopicPartition]
+    ) -> tuple[set[str], set[str]]:
+        """Return the names and patterns that the group has begun, and the topics."""
+        noted = {
+            one: place.metadata.removeprefix(_BEGUN)
+            for one, place in committed.items()
+            if place.metadata and place.metadata.startswith(_BEGUN)
         }
+        return set(noted.values()), {one.topic for one in noted}
 
     def reserve(self, ends: Mapping[PartitionId, tuple[int, int]]) -> None:
-        """With `from=latest`, commit the ends of topics in the group that has nothing of them.
+        """With `from=latest`, commit the ends of what the group has not begun, and that it has.
 
         Outputs may be away for long, and what comes meanwhile is not to be left out if the run is
         killed before one of them has anything.
@@ -207,19 +240,23 @@ class Beginning:
         if self.says != LATEST or self._begins is not None:
             return
         try:
-            told = {one.topic for one in self._group_offsets(ends)}
+            committed = self._committed(ends)
         except KafkaTrouble as trouble:
             if trouble.lasting:  # the right is missing, which is told once it is needed
                 return
             raise
-        if not self._stored.remember:
-            names = [name for name in self._address.topics if any(is_of(one, name) for one in told)]
-            told |= {one.topic for one in ends if _is_any(one.topic, names)}
-        places = [
-            TopicPartition(one.topic, one.number, high)
-            for one, (_, high) in ends.items()
-            if one.topic not in told
-        ]
+        names, topics = self._begun_in_group(committed)
+        places = []
+        for one, (_, high) in ends.items():
+            if one in committed:
+                at = committed[one].offset
+            elif one.topic in topics or _is_any(one.topic, names):
+                continue
+            else:
+                at = high
+            if one.topic not in topics:
+                note = self.note_of(one.topic)
+                places.append(TopicPartition(one.topic, one.number, at, metadata=note))
         try:
             if places:
                 self._consumer.commit(offsets=places, asynchronous=False)

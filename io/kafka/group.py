@@ -86,7 +86,7 @@ class Group:
                 offset = max(offset, one.partition.next, place.offset)
             if offset > max(one.told, one.begin):
                 one.told = offset
-                offsets.append(one.at(offset))
+                offsets.append(one.in_group(offset))
         self._commit(offsets)
 
     def _commit(self, places: Sequence[TopicPartition]) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from fixfeed.io.ledger.ledger import Known, Ledger, Stretch
 from fixfeed.io.ledger.source import Source
-from fixfeed.pipelines.plan import done_in_all
+from fixfeed.pipelines.plan import done_in_all, done_in_each
 from fixfeed.pipelines.sinks import Sink
 
 __all__ = ["LedgerThere", "LedgersThere"]
@@ -48,16 +48,22 @@ class LedgersThere:
 
     def done(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
         """See `Stored`; it waits for nothing: the runner tries again."""
-        return self._asked(sources, lambda one: one.register(sources, rules=self.rules))
+        found = self._asked(lambda one: one.register(sources, rules=self.rules))
+        return done_in_all(sources, found)
 
     def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
         """See `Stored`."""
-        return self._asked(sources, lambda one: one.look_up(sources, rules=self.rules))
+        return done_in_all(sources, self._known(sources))
 
-    def _asked(
-        self, sources: Sequence[Source], ask: Callable[[Ledger], Mapping[str, Known]]
-    ) -> Mapping[str, Sequence[Stretch]]:
-        return done_in_all(sources, [_asked(ledger, ask) for ledger in self.ledgers])
+    def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
+        """See `Stored`."""
+        return done_in_each(sources, self._known(sources))
+
+    def _known(self, sources: Sequence[Source]) -> list[Mapping[str, Known]]:
+        return self._asked(lambda one: one.look_up(sources, rules=self.rules))
+
+    def _asked(self, ask: Callable[[Ledger], Mapping[str, Known]]) -> list[Mapping[str, Known]]:
+        return [_asked(ledger, ask) for ledger in self.ledgers]
 
 
 def _asked(ledger: LedgerThere, ask: Callable[[Ledger], T]) -> T:

@@ -20,6 +20,7 @@ from fixfeed.io.kafka.records import ROOM
 from fixfeed.io.kafka.sharded import TopicsElsewhere
 from fixfeed.io.kafka.topics import OURS, KafkaTopics
 from fixfeed.io.ledger.ledger import SinkFailed
+from fixfeed.pipelines.plan import everywhere
 from fixfeed.transforms.batch import FLUSH
 from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.pieces import parsed
@@ -56,6 +57,9 @@ class Sink:
         return {one.key: sorted(self.stretches.get(one.key, ())) for one in sources}
 
     stored = done
+
+    def each(self, sources):
+        return [self.stored(sources)]
 
     def store(self, block):
         batch = parsed(FIX, block)
@@ -227,9 +231,80 @@ def test_latest_leaves_out_nothing_of_partitions_that_are_added_between_runs(kaf
     Reading(kafka, topic, sink, group=group, **LATEST).numbers(3, 4).stop()
 
 
+class Several(Sink):
+    """Sinks of one run."""
+
+    def __init__(self, *sinks):
+        super().__init__()
+        self.sinks = sinks
+
+    def stored(self, sources):
+        found = self.each(sources)
+        return {key: everywhere([one[key] for one in found]) for key in found[0]}
+
+    done = stored
+
+    def each(self, sources):
+        return [one.stored(sources) for one in self.sinks]
+
+    def store(self, block):
+        super().store(block)
+        for one in self.sinks:
+            one.store(block)
+
+
+def test_latest_reads_on_after_what_an_output_has_though_another_one_is_new(kafka):
+    topic = kafka.topic()
+    send(kafka, topic, 1)
+    first, second = Sink(), Sink()
+    for number, outputs in ((2, [first]), (3, [first, second]), (4, [second, first])):
+        # Each in a group of its own: none tells where reading began.
+        sink = Several(*outputs)
+        reading = Reading(kafka, topic, sink, group=kafka.topic(), **LATEST)
+        if number == 2:
+            reading.until(lambda: first.stretches)
+            send(kafka, topic, 2)
+            reading.numbers(2).stop()
+            send(kafka, topic, 3)
+        else:
+            reading.numbers(number).stop()
+            send(kafka, topic, number + 1)
+    assert (sorted(set(first.numbers)), sorted(set(second.numbers))) == ([2, 3, 4], [3, 4])
+
+
+def test_latest_begins_at_the_end_of_partitions_beside_one_that_another_consumer_has_read(kafka):
+    topic, group = kafka.topic(partitions=2), kafka.topic()
+    send(kafka, topic, 1, 2)
+    send(kafka, topic, 3, partition=1)
+    consumer = Consumer({"bootstrap.servers": kafka.plain, "group.id": group})
+    consumer.commit(offsets=[TopicPartition(topic, 1, 1)], asynchronous=False)
+    consumer.close()
+    reading = Reading(kafka, topic, group=group, **LATEST)
+    send(kafka, topic, 4)
+    send(kafka, topic, 5, partition=1)
+    reading.numbers(4, 5).stop()
+
+
+def test_latest_leaves_out_nothing_of_topics_that_came_before_an_output_had_anything(kafka):
+    class Away(Sink):
+        def each(self, sources):
+            raise SinkFailed("the run is to stop")
+
+    name, group = kafka.topic(), kafka.topic()
+    kafka.make_topic(f"{name}.a")
+    send(kafka, f"{name}.a", 1)
+    pattern = f"^{name}[.].*"
+    for number in (2, 3):
+        with pytest.raises(SinkFailed):
+            Reading(kafka, pattern, Away(), group=group, **LATEST)
+        kafka.make_topic(f"{name}.{number}")
+        send(kafka, f"{name}.{number}", number)
+    Reading(kafka, pattern, group=group, **LATEST).numbers(2, 3).stop()
+
+
 def test_latest_leaves_out_nothing_that_comes_while_the_outputs_are_away(kafka):
     class Away(Sink):
-        def stored(self, sources):
+        def each(self, sources):
             raise SinkFailed("the run is to stop")
 
     topic, group = kafka.topic(), kafka.topic()
