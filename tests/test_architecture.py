@@ -48,7 +48,9 @@ ALLOWED = {
     | {"fixfeed.transforms.batch", "fixfeed.transforms.derived"},
     "transforms/fix/sessions": {f"{FIX}.{name}" for name in ("dictionary", "schema", "sessions")}
     | {"fixfeed.transforms.batch", "fixfeed.transforms.derived"},
-    "transforms/fix/orders": {f"{FIX}.{name}" for name in ("orders", "patterns", "schema")}
+    "transforms/fix/orders": {
+        f"{FIX}.{name}" for name in ("orders", "patterns", "schema", "session_pair")
+    }
     | {"fixfeed.transforms.derived"},
     "transforms/fix": {FIX, "fixfeed.transforms.batch"},
     "transforms/fix/protocol.py": {FIX, "fixfeed.transforms.batch", "fixfeed.transforms.protocol"},
@@ -107,6 +109,7 @@ ALLOWED = {
         *(f"fixfeed.io.sql.{name}" for name in ("sqlite_file", "tables")),
         *(f"{FIX}.{name}.schema" for name in ("anomalies", "latencies", "orders", "sessions")),
         f"{FIX}.latencies.buckets",
+        f"{FIX}.session_pair",
         *(
             f"{FIX}.{name}"
             for name in (
