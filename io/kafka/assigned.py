@@ -18,8 +18,9 @@ class Assigned:
         """`at` is the offset at which reading begins; the group gets the `note` with each other."""
         self.note = note
         self.partition = partition
-        self.begin = self.stored = self.handed = at
-        self.told = self.seen_end = -1
+        self.stored = self.handed = at
+        self.told = 0
+        self.seen_end = -1
 
     @property
     def topic(self) -> str:

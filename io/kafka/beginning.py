@@ -82,6 +82,7 @@ class Beginning:
         self._consumer = consumer
         self._stored = stored
         self._begins = begins
+        self._refused: KafkaTrouble | None = None
         self.says = read_from(address.own.get("from", EARLIEST))
 
     def starts(
@@ -150,6 +151,8 @@ class Beginning:
 
     def _committed(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, TopicPartition]:
         """Return what the group has of partitions, those that it has anything of."""
+        if self._refused is not None:  # librdkafka tells the reason only once
+            raise self._refused
         by_place = {(one.topic, one.number): one for one in partitions}
         places = [TopicPartition(*key) for key in by_place]
         try:
@@ -209,13 +212,14 @@ class Beginning:
         names, topics = self._begun_in_group(committed)
         marks = self._marked(next(iter(ends)).cluster) if self._stored.remember else set()
         found = {}
-        for one, (low, high) in fresh.items():
+        for one, (_, high) in fresh.items():
             if _is_any(one.topic, marks):
                 continue
             if one in committed:
-                # An offset beyond the end is of a topic that was there before.
+                # An offset beyond the end is of a topic that was there before. One before the first
+                # record says that records are missed, as is told.
                 if committed[one].offset <= high:
-                    found[one] = max(low, committed[one].offset)
+                    found[one] = committed[one].offset
             elif one.topic not in topics and not _is_any(one.topic, names):
                 found[one] = high
         return found
@@ -243,6 +247,7 @@ class Beginning:
             committed = self._committed(ends)
         except KafkaTrouble as trouble:
             if trouble.lasting:  # the right is missing, which is told once it is needed
+                self._refused = trouble
                 return
             raise
         names, topics = self._begun_in_group(committed)

@@ -62,7 +62,10 @@ class Group:
         """Return whether something was read since, and the last commit is some time ago."""
         if time.monotonic() < self._next_commit:
             return False
-        return any(one.stored < one.partition.given for one in self._assigned.values())
+        return any(
+            one.stored < one.partition.given or one.told < one.stored
+            for one in self._assigned.values()
+        )
 
     def tell(self, flushed: Mapping[tuple[str, int], int]) -> None:
         """Commit what all sinks have, in the group; `flushed` if none remembers what it has."""
@@ -84,7 +87,7 @@ class Group:
                 # Also what is after it and has no bytes, as the marks of transactions.
                 (place,) = self._consumer.position([one.at(0)])
                 offset = max(offset, one.partition.next, place.offset)
-            if offset > max(one.told, one.begin):
+            if offset > one.told:
                 one.told = offset
                 offsets.append(one.in_group(offset))
         self._commit(offsets)

@@ -302,6 +302,26 @@ def test_latest_leaves_out_nothing_of_topics_that_came_before_an_output_had_anyt
     Reading(kafka, pattern, group=group, **LATEST).numbers(2, 3).stop()
 
 
+def test_latest_tells_of_records_that_were_deleted_before_an_output_had_anything(kafka):
+    class Away(Sink):
+        def each(self, sources):
+            raise SinkFailed("the run is to stop")
+
+    topic, group = kafka.topic(), kafka.topic()
+    send(kafka, topic, 1)
+    with pytest.raises(SinkFailed):
+        Reading(kafka, topic, Away(), group=group, **LATEST)
+    send(kafka, topic, 2, 3)
+    admin = kafka.admin()
+    place = TopicPartition(topic, 0, 2)
+    admin.delete_records([place])[place].result()
+    reading = Reading(kafka, topic, group=group, **LATEST).numbers(3)
+    reading.stop()
+    told = f"partition 0 of {topic}: 1 records from offset 1 on were deleted (retention) before"
+    assert [failure["reason"] for failure in reading.sink.failures] == ["unreadable"]
+    assert reading.told[0].startswith(told)
+
+
 def test_latest_leaves_out_nothing_that_comes_while_the_outputs_are_away(kafka):
     class Away(Sink):
         def each(self, sources):
@@ -383,8 +403,20 @@ def test_a_time_begins_with_the_first_record_of_that_time_or_later(kafka):
     topic = kafka.topic()
     for number, second in enumerate((100, 200, 300)):
         send(kafka, topic, number, timestamp=1_700_000_000_000 + second * 1000)
-    reading = Reading(kafka, topic, **{"from": "2023-11-14T22:16:40"}).numbers(1, 2)
+    since = {"from": "2023-11-14T22:16:40"}
+    reading = Reading(kafka, topic, **since).numbers(1, 2)
     reading.stop()
+    send(kafka, topic, 3)
+    Reading(kafka, topic, reading.sink, **since).numbers(1, 2, 3).stop()
+
+
+def test_what_was_stored_and_not_told_to_the_group_is_told_by_the_next_run(kafka):
+    topic, group = kafka.topic(), kafka.topic()
+    send(kafka, topic, 1, 2)
+    reading = Reading(kafka, topic).numbers(1, 2)
+    reading.feed.close()
+    again = Reading(kafka, topic, reading.sink, group=group)
+    again.until(lambda: committed(kafka, group, topic) == 2).stop()
 
 
 def test_patterns_find_topics_that_are_made_later_and_names_are_matched_whole(kafka):
@@ -677,6 +709,9 @@ def test_a_right_on_its_group_is_missed_only_by_tools_that_show_lag(broker):
     forgetful = Sink(remember=False)
     with pytest.raises(KafkaTrouble, match="the group says where reading begins, and the right"):
         Reading(broker, topic, forgetful, group=group, address=broker.sasl, **user)
+    with pytest.raises(KafkaTrouble, match="the group says where reading begins, and the right"):
+        Reading(broker, topic, group=group, address=broker.sasl, **LATEST, **user)
+    reading.feed.close()
 
 
 def test_partitions_that_no_broker_leads_are_told_and_the_others_are_read(kafka, monkeypatch):
