@@ -8,7 +8,7 @@ import apache_beam as beam
 from fixfeed.io.commit import Run
 from fixfeed.io.ledger.ledger import Ledger, Stretch
 from fixfeed.io.ledger.source import Source
-from fixfeed.io.stream import ReadFromFeed
+from fixfeed.io.stream import ReadFromFeed, Stored
 from fixfeed.pipelines.kafka_input import KAFKA_WORDS
 from fixfeed.pipelines.kafka_output import destination_of
 from fixfeed.pipelines.looked_up import LookedUp
@@ -133,25 +133,15 @@ class WriteToKafka(beam.PTransform):
         return {"place": self._destination.place}
 
 
-class _Stored:
+class _Stored(LookedUp, Stored):
     """What ledgers have of sources (`io.stream.Stored`)."""
 
     # What a sink has it leaves out by itself, so nothing has to be read by a group's offsets.
     remember = True
 
-    def __init__(self, ledgers: Sequence[Ledger], rules: str):
-        self._ledgers, self._rules = ledgers, rules
-        self._looked_up = LookedUp(ledgers, rules)
-
     def done(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
         """See `Stored`."""
-        rules = self._rules
-        return done_in_all(sources, [one.register(sources, rules=rules) for one in self._ledgers])
-
-    def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
-        """See `Stored`."""
-        return self._looked_up.stored(sources)
-
-    def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
-        """See `Stored`."""
-        return self._looked_up.each(sources)
+        known = [
+            one.register(sources, rules=self._rules) for one in self._ledgers if one is not None
+        ]
+        return done_in_all(sources, known)

@@ -24,11 +24,11 @@ from apache_beam.io.unbounded_source import (
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 
 from fixfeed.io.lag import Lag
-from fixfeed.io.ledger.ledger import Stretch
+from fixfeed.io.ledger.ledger import Stretch, everywhere
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import TICK, Block
 
-__all__ = ["Feed", "ReadFromFeed", "Remembered", "Stored"]
+__all__ = ["Feed", "ReadFromFeed", "Remembered", "Stored", "in_all"]
 
 _WAIT = 0.1  # seconds without a block after which the sinks may look at the clock
 _BUNDLE = 300.0  # seconds; at the end of a bundle all is committed, and Beam keeps 20 kB of it
@@ -39,19 +39,27 @@ _MANY = 1 << 40  # records in a bundle: time ends it
 class Remembered(Protocol):
     """What the ledgers of all sinks have of sources."""
 
-    def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
-        """Return the stretches, by key of the source, that all ledgers have; register none.
+    def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
+        """Return the stretches, by key of the source, that each ledger has; register none.
 
         It waits while a ledger cannot be read, and raises `SinkFailed` once the run is to stop.
         Sinks that remember nothing, as standard output, do not count.
         """
 
-    def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
-        """Return the same for each ledger by itself."""
+    def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
+        """Return what all of them have."""
+        return in_all(sources, self.each(sources))
 
     @property
     def remember(self) -> bool:
         """Whether any sink remembers what it has."""
+
+
+def in_all(
+    sources: Sequence[Source], each: Sequence[Mapping[str, Sequence[Stretch]]]
+) -> dict[str, Sequence[Stretch]]:
+    """Return what all ledgers have of sources, by key, given what each has; nothing of none."""
+    return {one.key: everywhere([has[one.key] for has in each]) if each else () for one in sources}
 
 
 class Stored(Remembered, Protocol):

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from fixfeed.io.ledger.ledger import Known, Ledger, Stretch
 from fixfeed.io.ledger.source import Source
-from fixfeed.pipelines.plan import done_in_all, done_in_each
+from fixfeed.io.stream import Remembered
+from fixfeed.pipelines.plan import done_in_each
 
 __all__ = ["LookedUp"]
 
 
-class LookedUp:
+class LookedUp(Remembered):
     """What all of some ledgers have (`io.stream.Remembered`); None is a sink that is new."""
 
     def __init__(self, ledgers: Sequence[Ledger | None], rules: str):
@@ -17,21 +18,15 @@ class LookedUp:
         self._ledgers = ledgers
         self._rules = rules
 
-    def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
-        """See `Remembered`."""
-        return done_in_all(sources, self._known(sources))
-
     def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
         """See `Remembered`."""
-        return done_in_each(sources, self._known(sources))
+        known: list[Mapping[str, Known]] = [
+            {} if ledger is None else ledger.look_up(sources, rules=self._rules)
+            for ledger in self._ledgers
+        ]
+        return done_in_each(sources, known)
 
     @property
     def remember(self) -> bool:
         """See `Remembered`."""
         return bool(self._ledgers)
-
-    def _known(self, sources: Sequence[Source]) -> list[Mapping[str, Known]]:
-        return [
-            {} if ledger is None else ledger.look_up(sources, rules=self._rules)
-            for ledger in self._ledgers
-        ]

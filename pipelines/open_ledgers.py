@@ -9,6 +9,7 @@ from fixfeed.io.files.find import File
 from fixfeed.io.files.ranges import Range
 from fixfeed.io.ledger.ledger import Known, Ledger, SinkFailed, Stretch
 from fixfeed.io.ledger.source import Source
+from fixfeed.io.stream import Stored
 from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.opening import begun, end, opened
@@ -21,7 +22,7 @@ __all__ = ["OpenLedgers"]
 T = TypeVar("T")
 
 
-class OpenLedgers:
+class OpenLedgers(Stored):
     """The ledgers of a run without end, as its feed asks them (`source.Ledgers`).
 
     They are opened when they are needed first: a gateway receives before a database is there.
@@ -91,17 +92,10 @@ class OpenLedgers:
         found = self._tried(register)
         for name, known in found.items():
             self.plan.sources[name] |= {key: one.source_id for key, one in known.items()}
-        return self._everywhere(sources, found)
-
-    def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
-        """See `Stored`."""
-        return self._everywhere(sources, self._looked_up(sources))
+        return done_in_all(sources, self._remembered(found))
 
     def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
         """See `Stored`."""
-        return done_in_each(sources, self._remembered(self._looked_up(sources)))
-
-    def _looked_up(self, sources: Sequence[Source]) -> dict[str, Mapping[str, Known]]:
         rules = self._job.rules.digest
 
         def look_up() -> dict[str, Mapping[str, Known]]:
@@ -109,18 +103,12 @@ class OpenLedgers:
                 name: ledger.look_up(sources, rules=rules) for name, ledger in self._ledgers.items()
             }
 
-        return self._tried(look_up)
+        return done_in_each(sources, self._remembered(self._tried(look_up)))
 
     @property
     def remember(self) -> bool:
         """See `Stored`."""
         return any(sink.remembers for sink in self._job.sinks)
-
-    def _everywhere(
-        self, sources: Sequence[Source], found: Mapping[str, Mapping[str, Known]]
-    ) -> dict[str, Sequence[Stretch]]:
-        """Return what all sinks that remember have of each source, by key."""
-        return done_in_all(sources, self._remembered(found))
 
     def _remembered(self, found: Mapping[str, Mapping[str, Known]]) -> list[Mapping[str, Known]]:
         return [found[sink.name] for sink in self._job.sinks if sink.remembers]

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from fixfeed.io.files.find import File, cut_ranges, without_copies
 from fixfeed.io.files.ranges import LONGEST, Range
-from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, Stretch, gaps, merged
+from fixfeed.io.ledger.ledger import REPLACED, Known, Ledger, Stretch, everywhere, gaps
 from fixfeed.io.ledger.source import Source
+from fixfeed.io.stream import in_all
 
-__all__ = ["Plan", "done_in_all", "done_in_each", "everywhere", "make_plan", "range_size"]
+__all__ = ["Plan", "done_in_all", "done_in_each", "make_plan", "range_size"]
 
-_END = 1 << 60
 _LARGEST_RANGE = 16 << 20
 _SMALLEST_RANGE = 2 << 20
 # The number of ranges is a multiple of this, so that 2, 3, 4 or 6 workers share them evenly.
@@ -107,12 +107,6 @@ def _is_end(left: Sequence[Stretch], file: File) -> bool:
     return not file.compression and [end for _, end in left] == [file.size]
 
 
-def everywhere(done: Sequence[Sequence[Stretch]]) -> tuple[Stretch, ...]:
-    """Return the intersection of unions of stretches."""
-    missing = merged(gap for stretches in done for gap in gaps(stretches, 0, _END))
-    return tuple(gaps(missing, 0, _END))
-
-
 def done_in_each(
     sources: Sequence[Source], found: Sequence[Mapping[str, Known]]
 ) -> list[dict[str, Sequence[Stretch]]]:
@@ -130,11 +124,4 @@ def done_in_all(
 
     `found` is what each of them knows of the sources.
     """
-    if not found:
-        return {source.key: () for source in sources}
-    return {
-        source.key: everywhere(
-            [known[source.key].done if source.key in known else () for known in found]
-        )
-        for source in sources
-    }
+    return in_all(sources, done_in_each(sources, found))

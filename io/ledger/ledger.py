@@ -29,6 +29,7 @@ __all__ = [
     "carved",
     "check_protocol",
     "check_witness",
+    "everywhere",
     "gaps",
     "inside",
     "known",
@@ -39,6 +40,8 @@ __all__ = [
     "sources_of",
     "totals",
 ]
+
+_END = 1 << 60  # after all positions
 
 Stretch = tuple[int, int]
 """A half-open range of positions, [start, end)."""
@@ -364,6 +367,12 @@ def gaps(stretches: Iterable[Stretch], start: int, end: int) -> list[Stretch]:
     if start < end:
         result.append((start, end))
     return result
+
+
+def everywhere(done: Sequence[Sequence[Stretch]]) -> tuple[Stretch, ...]:
+    """Return the intersection of unions of stretches."""
+    missing = merged(gap for stretches in done for gap in gaps(stretches, 0, _END))
+    return tuple(gaps(missing, 0, _END))
 
 
 def inside(positions: NDArray[np.int64], stretches: Iterable[Stretch]) -> NDArray[np.bool_]:

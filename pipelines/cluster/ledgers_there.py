@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from fixfeed.io.ledger.ledger import Known, Ledger, Stretch
 from fixfeed.io.ledger.source import Source
+from fixfeed.io.stream import Stored
 from fixfeed.pipelines.plan import done_in_all, done_in_each
 from fixfeed.pipelines.sinks import Sink
 
@@ -26,7 +27,7 @@ class LedgerThere:
 
 
 @dataclass(frozen=True)
-class LedgersThere:
+class LedgersThere(Stored):
     """Opens the ledgers for each question, and closes them (`io.stream.Stored`); can be pickled.
 
     So a worker holds no connection for what is asked every few seconds, unless a ledger is to be
@@ -51,16 +52,10 @@ class LedgersThere:
         found = self._asked(lambda one: one.register(sources, rules=self.rules))
         return done_in_all(sources, found)
 
-    def stored(self, sources: Sequence[Source]) -> Mapping[str, Sequence[Stretch]]:
-        """See `Stored`."""
-        return done_in_all(sources, self._known(sources))
-
     def each(self, sources: Sequence[Source]) -> Sequence[Mapping[str, Sequence[Stretch]]]:
         """See `Stored`."""
-        return done_in_each(sources, self._known(sources))
-
-    def _known(self, sources: Sequence[Source]) -> list[Mapping[str, Known]]:
-        return self._asked(lambda one: one.look_up(sources, rules=self.rules))
+        found = self._asked(lambda one: one.look_up(sources, rules=self.rules))
+        return done_in_each(sources, found)
 
     def _asked(self, ask: Callable[[Ledger], Mapping[str, Known]]) -> list[Mapping[str, Known]]:
         return [_asked(ledger, ask) for ledger in self.ledgers]

@@ -19,8 +19,7 @@ from fixfeed.io.kafka.client import Cluster, KafkaTrouble
 from fixfeed.io.kafka.records import ROOM
 from fixfeed.io.kafka.sharded import TopicsElsewhere
 from fixfeed.io.kafka.topics import OURS, KafkaTopics
-from fixfeed.io.ledger.ledger import SinkFailed
-from fixfeed.pipelines.plan import everywhere
+from fixfeed.io.ledger.ledger import SinkFailed, everywhere
 from fixfeed.transforms.batch import FLUSH
 from fixfeed.transforms.fix.protocol import FIX
 from fixfeed.transforms.pieces import parsed
