@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +19,7 @@ from rich.progress import (
 )
 
 from fixfeed.pipelines.log import is_json, say
+from fixfeed.pipelines.meanwhile import meanwhile
 
 __all__ = ["shown", "shown_without_end"]
 
@@ -38,18 +40,12 @@ def shown(
     the bytes and messages stored so far. `state` says what is done now, if that is more than
     reading.
     """
-    over = threading.Event()
-    args: tuple[object, ...] = (expected, counts, over, state)
     if console.is_terminal and not is_json():
-        thread = threading.Thread(target=_bar, args=(*args, console), daemon=True)
+        work: partial[None] = partial(_bar, expected, counts, state=state, console=console)
     else:
-        thread = threading.Thread(target=_lines, args=args, daemon=True)
-    thread.start()
-    try:
+        work = partial(_lines, expected, counts, state=state)
+    with meanwhile(work):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _bar(
@@ -103,9 +99,8 @@ def shown_without_end(
 
     That is each `seconds`.
     """
-    over = threading.Event()
 
-    def watch() -> None:
+    def watch(over: threading.Event) -> None:
         if is_json() or not console.is_terminal:
             while not over.wait(seconds):
                 say(text(), event="progress")
@@ -114,10 +109,5 @@ def shown_without_end(
             while not over.wait(_BAR_SECONDS):
                 status.update(escape(text()))
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
+    with meanwhile(watch):
         yield
-    finally:
-        over.set()
-        thread.join()

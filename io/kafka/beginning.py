@@ -13,7 +13,7 @@ from fixfeed.io.kafka.client import (
     TopicPartition,
     reason_of,
 )
-from fixfeed.io.kafka.marks import is_of, mark_of, marked
+from fixfeed.io.kafka.marks import is_any, mark_of, marked, note_of, noted
 from fixfeed.io.kafka.records import PartitionId
 from fixfeed.io.ledger.source import Source
 from fixfeed.io.stream import Remembered
@@ -21,7 +21,6 @@ from fixfeed.io.stream import Remembered
 __all__ = ["EARLIEST", "LATEST", "Beginning", "Begins", "Start", "read_from"]
 
 EARLIEST, LATEST = "earliest", "latest"
-_BEGUN, _LONG = "latest ", 1000  # what begins a note, and characters of a name in it
 _ANSWER = 8.0  # seconds that a broker may take to answer
 
 
@@ -113,12 +112,8 @@ class Beginning:
         return [mark_of(name, cluster) for name in self._address.topics if name not in there]
 
     def note_of(self, topic: str) -> str:
-        """Return what is committed beside the offsets of a topic: that it was begun, by its name.
-
-        It says that partitions without an offset came later. Other consumers do not say that.
-        """
-        names = [name for name in self._address.topics if is_of(topic, name)]
-        return f"{_BEGUN}{names[0][:_LONG]}" if self.says == LATEST and names else ""
+        """Return what is committed beside the offsets of a topic (`kafka.marks`)."""
+        return note_of(topic, self._address.topics) if self.says == LATEST else ""
 
     def _marked(self, cluster: str) -> set[str]:
         """Return the names and patterns that any output has the mark of."""
@@ -136,8 +131,9 @@ class Beginning:
         """
         if not self._stored.remember:
             committed = self._committed(ends)
-            told = self._begun_in_group(committed)[1] if self.says == LATEST else None
-            topics = {one.topic for one in committed} if told is None else told
+            topics = {one.topic for one in committed}
+            if self.says == LATEST:
+                _, topics = _begun(committed)
             return {one: place.offset for one, place in committed.items()}, topics
         asked = [source for one, (_, high) in ends.items() for source in one.sources(0, high + 1)]
         everywhere = self.says == EARLIEST
@@ -209,31 +205,20 @@ class Beginning:
         else the end. What an output has a mark of, and what the group has begun, came later.
         """
         committed = self._committed(ends)
-        names, topics = self._begun_in_group(committed)
+        names, topics = _begun(committed)
         marks = self._marked(next(iter(ends)).cluster) if self._stored.remember else set()
         found = {}
         for one, (_, high) in fresh.items():
-            if _is_any(one.topic, marks):
+            if is_any(one.topic, marks):
                 continue
             if one in committed:
                 # An offset beyond the end is of a topic that was there before. One before the first
                 # record says that records are missed, as is told.
                 if committed[one].offset <= high:
                     found[one] = committed[one].offset
-            elif one.topic not in topics and not _is_any(one.topic, names):
+            elif one.topic not in topics and not is_any(one.topic, names):
                 found[one] = high
         return found
-
-    def _begun_in_group(
-        self, committed: Mapping[PartitionId, TopicPartition]
-    ) -> tuple[set[str], set[str]]:
-        """Return the names and patterns that the group has begun, and the topics."""
-        noted = {
-            one: place.metadata.removeprefix(_BEGUN)
-            for one, place in committed.items()
-            if place.metadata and place.metadata.startswith(_BEGUN)
-        }
-        return set(noted.values()), {one.topic for one in noted}
 
     def reserve(self, ends: Mapping[PartitionId, tuple[int, int]]) -> None:
         """With `from=latest`, commit the ends of what the group has not begun, and that it has.
@@ -250,12 +235,12 @@ class Beginning:
                 self._refused = trouble
                 return
             raise
-        names, topics = self._begun_in_group(committed)
+        names, topics = _begun(committed)
         places = []
         for one, (_, high) in ends.items():
             if one in committed:
                 at = committed[one].offset
-            elif one.topic in topics or _is_any(one.topic, names):
+            elif one.topic in topics or is_any(one.topic, names):
                 continue
             else:
                 at = high
@@ -293,8 +278,10 @@ class Beginning:
         return KafkaTrouble(f"{self._address.shown}: {why}")
 
 
-def _is_any(topic: str, names: Iterable[str]) -> bool:
-    return any(is_of(topic, name) for name in names)
+def _begun(committed: Mapping[PartitionId, TopicPartition]) -> tuple[set[str], set[str]]:
+    """Return the names and patterns that a group has begun, and the topics."""
+    found = {one: name for one, place in committed.items() if (name := noted(place.metadata))}
+    return set(found.values()), {one.topic for one in found}
 
 
 def _place(one: PartitionId) -> tuple[str, int]:

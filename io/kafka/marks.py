@@ -3,7 +3,8 @@
 The end of a topic is where reading begins once. What is found by a later run and is stored nowhere
 came since then: partitions that were added, topics that a pattern matches by now, a topic that was
 made again. So the first run stores a mark for each name and pattern of its URI, a source without
-messages, after what it has left out.
+messages, after what it has left out. And it commits a note beside the offsets of the group, for the
+time until an output has anything. Other consumers of the group have no such notes.
 """
 
 import re
@@ -13,7 +14,9 @@ from fixfeed.io.ledger.ledger import Stretch
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import Block
 
-__all__ = ["block_of_mark", "is_of", "mark_of", "marked"]
+__all__ = ["block_of_mark", "is_any", "is_of", "mark_of", "marked", "note_of", "noted"]
+
+_BEGUN, _LONG = "latest ", 1000  # what begins a note, and characters of a name in it
 
 
 def mark_of(name: str, cluster: str) -> Source:
@@ -45,3 +48,38 @@ def is_of(topic: str, name: str) -> bool:
     (False, True)
     """
     return topic == name or (name.startswith("^") and bool(re.fullmatch(name, topic)))
+
+
+def is_any(topic: str, names: Iterable[str]) -> bool:
+    """Return whether a topic is one of these, by name or pattern."""
+    return any(is_of(topic, name) for name in names)
+
+
+def note_of(topic: str, names: Iterable[str]) -> str:
+    """Return the note of a topic: by which of the names, or patterns, it was begun.
+
+    Of a pattern that is too long for a note, the topic alone is noted.
+
+    >>> note_of("fix.raw", ["x", "^fix[.].*"]), note_of("fix.raw", ["^f" + "i" * 2000 + "|fix.*"])
+    ('latest ^fix[.].*', 'latest fix.raw')
+    """
+    name = next((one for one in names if is_of(topic, one)), topic)
+    return f"{_BEGUN}{name if len(name) <= _LONG else topic}"
+
+
+def noted(note: str | None) -> str | None:
+    """Return the name, or pattern, that was begun, given what is beside an offset of a group.
+
+    None if it is no note of ours, as it may be of any consumer.
+
+    >>> noted("latest ^fix[.].*"), noted("latest ^("), noted("other")
+    ('^fix[.].*', None, None)
+    """
+    if not note or not note.startswith(_BEGUN):
+        return None
+    name = note.removeprefix(_BEGUN)
+    try:
+        re.compile(name)
+    except re.error:
+        return None
+    return name

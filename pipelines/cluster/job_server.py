@@ -31,6 +31,7 @@ from apache_beam.version import __version__ as beam_version
 from fixfeed.io.redaction import redact, redact_text
 from fixfeed.pipelines.beam_options import OptionParser, options_of_beam
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
+from fixfeed.pipelines.meanwhile import meanwhile
 from fixfeed.pipelines.option import UsageError
 from fixfeed.transforms.nearest import did_you_mean
 
@@ -143,20 +144,14 @@ class FlinkJobServer(JobServer):
     @contextlib.contextmanager
     def ended_by(self, stop: Callable[[], bool]) -> Iterator[None]:
         """Kill it once `stop` returns true while the body runs, which may wait for its answer."""
-        over = threading.Event()
 
-        def watch() -> None:
+        def watch(over: threading.Event) -> None:
             while not over.wait(_STEP):
                 if stop():
                     self._kill()
 
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        try:
+        with meanwhile(watch):
             yield
-        finally:
-            over.set()
-            thread.join()
 
     def _kill(self) -> None:
         """End its process, if there is one: whoever waits for its answer gets an error at once."""
