@@ -12,6 +12,7 @@ import psycopg2
 from confluent_kafka import Producer
 
 from benchmarks.into_postgresql import into_postgresql
+from benchmarks.paced import paced
 from tests.services import flink_server, kafka_server, postgresql_server
 from tests.transforms.fix.messages import encode
 
@@ -62,12 +63,7 @@ def _taken(options: Sequence[str]) -> list[float]:
             producer.poll(0)
 
         def send_all() -> None:
-            begin, number = time.monotonic(), 1
-            while number < count:
-                while number < min((time.monotonic() - begin) * _RATE, count):
-                    send(number)
-                    number += 1
-                time.sleep(0.002)
+            paced(range(1, count), _RATE, send)
             producer.flush()
 
         words = [*options, "--parallelism", "1", "--quiet", "--no-derive", "--output", uri]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
+from benchmarks.paced import paced
 from benchmarks.streams import PEERS
 from tests.services import kafka_server
 from tests.transforms.fix.messages import encode
@@ -21,7 +22,6 @@ __all__ = ["kafka_latency"]
 
 _SECONDS = 15.0
 _WARM = 3.0  # seconds at the beginning that do not count: broker and job have just started
-_TICK = 0.002
 _RATES = (1_000, 10_000)
 _NUMBER = re.compile(rb'"MsgSeqNum":"(\d+)"')
 
@@ -79,16 +79,11 @@ def _taken(
         assert job.poll() is None, job.stderr.read()
     sent, came = [0.0] * count, [0.0] * count
 
-    def send() -> None:
-        begin, number = time.monotonic(), 1
-        while number < count:
-            while number < min((time.monotonic() - begin) * rate, count):
-                sent[number] = time.monotonic()
-                peers[number % PEERS].sendall(messages[number])
-                number += 1
-            time.sleep(_TICK)
+    def send(number: int) -> None:
+        sent[number] = time.monotonic()
+        peers[number % PEERS].sendall(messages[number])
 
-    thread = threading.Thread(target=send)
+    thread = threading.Thread(target=paced, args=(range(1, count), rate, send))
     thread.start()
     left = count - 1
     while left:

@@ -18,11 +18,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from benchmarks.paced import paced
+
 __all__ = ["idle", "latency", "stored_from_peers", "streams"]
 
 PEERS = 20
 _SECONDS = 10.0
-_TICK = 0.002
 _POLL = 0.005
 _CLAIMED = 139_534  # messages a second that the seed system, an engine, claims to send
 
@@ -133,22 +134,22 @@ def latency(messages: Sequence[bytes], rate: int, folder: Path) -> list[float]:
     sent: dict[int, list[tuple[int, float]]] = {port: [] for port in ports}
     over = threading.Event()
 
-    def send() -> None:
-        begin, number, positions = time.monotonic(), 0, [0] * PEERS
-        while (now := time.monotonic()) - begin < _SECONDS:
-            while number < (now - begin) * rate:
-                peer = number % PEERS
-                data = messages[number % len(messages)]
-                positions[peer] += len(data)
-                sent[ports[peer]].append((positions[peer], time.monotonic()))
-                sockets[peer].sendall(data)
-                number += 1
-            time.sleep(_TICK)
+    positions = [0] * PEERS
+
+    def send(number: int) -> None:
+        peer = number % PEERS
+        data = messages[number % len(messages)]
+        positions[peer] += len(data)
+        sent[ports[peer]].append((positions[peer], time.monotonic()))
+        sockets[peer].sendall(data)
+
+    def send_all() -> None:
+        paced(range(int(_SECONDS * rate)), rate, send)
         for one in sockets:
             one.close()  # what would wait for more, as of a damaged message, waits no longer
         over.set()
 
-    thread = threading.Thread(target=send)
+    thread = threading.Thread(target=send_all)
     thread.start()
     taken = []
     seen = dict.fromkeys(sent, 0)
