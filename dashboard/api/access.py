@@ -23,11 +23,9 @@ __all__ = ["AUDIT", "OPEN", "Access", "audit_to_stderr", "is_loopback"]
 AUDIT = logging.getLogger("fixfeed.audit")
 """A JSON object a request: when, who, from where, what was asked, the answer's status, how long.
 
-Nothing that was answered is in it, and no token. Probes of health have none: they read nothing of
-the database, and one a second would be most of the lines.
+Nothing that was answered is in it, and no token.
 """
-_PROBES = ("/health/live", "/health/ready")
-OPEN = (*_PROBES, "/openapi.json")
+OPEN = ("/health/live", "/health/ready", "/openapi.json")
 """What needs no token: nothing of the database is there."""
 _REFUSED_A_MINUTE = 30  # requests without a known token, from one address
 _LONGEST = 4000  # characters of what was asked
@@ -95,8 +93,7 @@ class Access:
                     attributes["http.response.status_code"] = line["status"]
         finally:
             line["seconds"] = round(time.perf_counter() - begun, 4)
-            if _path(scope) not in _PROBES:
-                AUDIT.info("%s", orjson.dumps(line).decode())
+            AUDIT.info("%s", orjson.dumps(line).decode())
 
     def _refusal(self, scope: Scope, address: str) -> tuple[ASGIApp | None, Reader | None]:
         """Return the answer to a request that is not passed on, else None, and who asks."""
@@ -114,7 +111,8 @@ class Access:
             kind, _, token = headers.get("authorization", "").partition(" ")
             known = kind.lower() == "bearer" and token.strip()
             reader = reader_of(token.strip(), self._readers) if known else None
-        if _path(scope) in OPEN:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path in OPEN:
             return None, reader
         if reader is None:
             if not self._limiter.hit(self._refusals, "refused", address):
@@ -135,12 +133,6 @@ class Access:
             f"more than {limit.amount} requests in a minute: go on in {wait} s",
             {"Retry-After": str(wait)},
         )
-
-
-def _path(scope: Scope) -> str:
-    """Return what is asked for, also where the API is mounted below another path."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
 
 
 def audit_to_stderr() -> None:
