@@ -230,6 +230,18 @@ def test_latest_leaves_out_nothing_of_partitions_that_are_added_between_runs(kaf
     Reading(kafka, topic, sink, group=group, **LATEST).numbers(3, 4).stop()
 
 
+class Away(Sink):
+    """A sink that does not answer until the run is to stop."""
+
+    def each(self, sources):
+        raise SinkFailed("the run is to stop")
+
+
+def begin_while_outputs_are_away(kafka, names, group):
+    with pytest.raises(SinkFailed):
+        Reading(kafka, names, Away(), group=group, **LATEST)
+
+
 class Several(Sink):
     """Sinks of one run."""
 
@@ -285,31 +297,21 @@ def test_latest_begins_at_the_end_of_partitions_beside_one_that_another_consumer
 
 
 def test_latest_leaves_out_nothing_of_topics_that_came_before_an_output_had_anything(kafka):
-    class Away(Sink):
-        def each(self, sources):
-            raise SinkFailed("the run is to stop")
-
     name, group = kafka.topic(), kafka.topic()
     kafka.make_topic(f"{name}.a")
     send(kafka, f"{name}.a", 1)
     pattern = f"^{name}[.].*"
     for number in (2, 3):
-        with pytest.raises(SinkFailed):
-            Reading(kafka, pattern, Away(), group=group, **LATEST)
+        begin_while_outputs_are_away(kafka, pattern, group)
         kafka.make_topic(f"{name}.{number}")
         send(kafka, f"{name}.{number}", number)
     Reading(kafka, pattern, group=group, **LATEST).numbers(2, 3).stop()
 
 
 def test_latest_tells_of_records_that_were_deleted_before_an_output_had_anything(kafka):
-    class Away(Sink):
-        def each(self, sources):
-            raise SinkFailed("the run is to stop")
-
     topic, group = kafka.topic(), kafka.topic()
     send(kafka, topic, 1)
-    with pytest.raises(SinkFailed):
-        Reading(kafka, topic, Away(), group=group, **LATEST)
+    begin_while_outputs_are_away(kafka, topic, group)
     send(kafka, topic, 2, 3)
     admin = kafka.admin()
     place = TopicPartition(topic, 0, 2)
@@ -322,14 +324,9 @@ def test_latest_tells_of_records_that_were_deleted_before_an_output_had_anything
 
 
 def test_latest_leaves_out_nothing_that_comes_while_the_outputs_are_away(kafka):
-    class Away(Sink):
-        def each(self, sources):
-            raise SinkFailed("the run is to stop")
-
     topic, group = kafka.topic(), kafka.topic()
     send(kafka, topic, 1)
-    with pytest.raises(SinkFailed):
-        Reading(kafka, topic, Away(), group=group, **LATEST)
+    begin_while_outputs_are_away(kafka, topic, group)
     send(kafka, topic, 2)
     Reading(kafka, topic, group=group, **LATEST).numbers(2).stop()
 

@@ -4,12 +4,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from fixfeed.transforms.fix.orders.rows import rows_of as one_by_one
+from tests.transforms.fix.orders.any_parts import check_in_any_parts
 from tests.transforms.fix.orders.days_of_ids import Venue
-from tests.transforms.fix.orders.stored import InMemory, messages
-from tests.transforms.fix.orders.test_derived import content
+from tests.transforms.fix.orders.stored import messages
 from tests.transforms.fix.orders.test_venues import Session, orders, shown
-from tests.transforms.fix.orders.vector.test_rows import at_once
-from tests.transforms.fix.orders.vector.test_rows import content as rows
 
 tried = settings(deadline=None, max_examples=8, phases=(Phase.explicit, Phase.generate))
 
@@ -47,19 +45,7 @@ def test_where_nothing_says_which_order_a_request_means_nine_in_ten_days_are_rig
 @tried
 @given(st.integers(0, 1 << 30), st.randoms(use_true_random=False))
 def test_days_give_the_same_tables_in_any_parts_one_by_one_and_at_once(seed, rng):
-    whole = messages(b"".join(Venue(seed, rng.random() < 0.5).log))
-    expected = one_by_one(whole)
-    assert rows(at_once(whole)) == rows(expected)
-    shuffled = whole.take(rng.sample(range(whole.num_rows), whole.num_rows))
-    stored = InMemory()
-    while shuffled.num_rows:
-        size = rng.randrange(1, 20)
-        stored.replace(shuffled.slice(0, size))
-        shuffled = shuffled.slice(size)
-    assert content(stored.derived, whole) == content(expected, whole)
-    gone = rng.sample(whole["message_id"].to_pylist(), whole.num_rows // 3)
-    stored.replace(whole.slice(0, 0), gone)
-    assert content(stored.derived, whole) == content(one_by_one(stored.all), whole)
+    check_in_any_parts(b"".join(Venue(seed, rng.random() < 0.5).log), rng, 20)
 
 
 def two_orders():
