@@ -190,10 +190,13 @@ class Bucket:
     def _aside(self) -> set[str]:
         return {place for place, *_ in self._objects.list(ASIDE)}
 
-    def publish(self, commits: Iterable[Moves], *, for_good: bool = False) -> None:
+    def publish(
+        self, commits: Iterable[Moves], *, for_good: bool = False, all_aside: bool = False
+    ) -> None:
         """See `Storage`. A file aside is deleted when it is copied: that is how it is done once."""
         found = list(commits)
-        there = self._aside() if any(moves for moves, _ in found) else set()
+        wanted = {aside for moves, _ in found for aside, _ in moves}
+        there = wanted if all_aside or not wanted else self._aside()
 
         def copy(move: tuple[str, str]) -> None:
             self._check_lock()

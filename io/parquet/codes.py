@@ -42,7 +42,7 @@ def keep_codes(storage: Storage, codes: Iterable[Code]) -> None:
     aside = storage.aside()
     pq.write_table(rows, storage.scratch(aside), compression="zstd")
     storage.keep([aside])
-    storage.publish([([(aside, CODES)], 1)], for_good=True)
+    storage.publish([([(aside, CODES)], 1)], for_good=True, all_aside=True)
 
 
 def codes_rows(codes: Iterable[Code]) -> pa.Table:

@@ -157,7 +157,7 @@ class Commits:
         self.is_decided = True
         self.storage.create(f"{_COMMITS}/{number:012d}-{_NAME}", orjson.dumps(manifest))
         self.storage.confirm()
-        self.storage.publish([_moves(manifest)])
+        self.storage.publish([_moves(manifest)], all_aside=True)  # `whole` has looked
 
     def _publish(self, *, for_good: bool = False) -> None:
         """Complete all commits."""

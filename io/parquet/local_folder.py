@@ -156,8 +156,10 @@ class LocalFolder:
         """See `Storage`; those of a living writer are."""
         return True
 
-    def publish(self, commits: Iterable[Moves], *, for_good: bool = False) -> None:
-        """See `Storage`."""
+    def publish(
+        self, commits: Iterable[Moves], *, for_good: bool = False, all_aside: bool = False
+    ) -> None:
+        """See `Storage`; to look costs nothing here."""
         folders: set[Path] = set()
         for moves, _ in commits:
             for aside, place in moves:

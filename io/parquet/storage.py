@@ -107,10 +107,13 @@ class Storage(Protocol):
     def whole(self, asides: Iterable[str]) -> bool:
         """Return whether all these files, which were kept, are there still."""
 
-    def publish(self, commits: Iterable[Moves], *, for_good: bool = False) -> None:
+    def publish(
+        self, commits: Iterable[Moves], *, for_good: bool = False, all_aside: bool = False
+    ) -> None:
         """Move files that are aside still to their places, replacements first.
 
-        With `for_good` nothing is needed any more to repeat that after a crash.
+        With `for_good` nothing is needed any more to repeat that after a crash. With `all_aside`
+        the caller knows that none of them was moved before, and nobody looks.
         """
 
     def sweep(self) -> None:

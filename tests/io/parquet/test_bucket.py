@@ -14,6 +14,7 @@ from fixfeed.io.parquet import bucket, lease
 from fixfeed.io.parquet.failures import read_failures
 from fixfeed.io.parquet.ledger import ParquetLedger
 from fixfeed.io.parquet.objects import Objects
+from fixfeed.io.parquet.storage import ASIDE
 from fixfeed.io.parquet.views import write_views
 from fixfeed.io.parquet.writer import ParquetWriter
 from fixfeed.transforms.codes import Code
@@ -344,6 +345,22 @@ def test_a_commit_whose_files_were_removed_as_old_ones_is_not_made(fetched, whol
     write(PLACE, batch(0, len(LOG)))
     finish(PLACE)
     assert content(fetched()) == whole
+
+
+@pytest.mark.usefixtures("steps", "few_codes")
+def test_a_commit_lists_the_files_of_commits_to_come_once(monkeypatch):
+    register(PLACE)
+    writer, listed = opened(PLACE), []
+    of_all = Objects.list
+
+    def noted(objects, folder, after=""):
+        listed.append(folder)
+        return of_all(objects, folder, after)
+
+    monkeypatch.setattr(Objects, "list", noted)
+    writer.write([(1, batch(0, len(LOG)))], rules="r", replace=False)
+    writer.close()
+    assert listed.count(ASIDE) == 1
 
 
 def test_places_that_are_no_folder_of_a_bucket_are_named(monkeypatch):
