@@ -10,13 +10,14 @@ __all__ = ["check_free_slots", "why_no_slots"]
 
 
 def check_free_slots(
-    flink: Flink, asked: int, earlier: Sequence[FlinkJob], say: Callable[[str], None]
+    flink: Flink, asked: int, others: Sequence[FlinkJob], say: Callable[[str], None]
 ) -> None:
     """Say what a job that asks for so many slots has to wait for, before it is submitted.
 
-    `earlier` are jobs of other commands into the same databases that still run. Raises
-    `ClusterFailed` if slots are lacking and one of them holds some: one whose command was killed
-    would hold them for ever. A cluster that starts TaskManagers itself lacks none.
+    `others` are jobs of other commands into the same databases that run. Whether their commands
+    live is known to people alone. Raises `ClusterFailed` if slots are lacking and one of them holds
+    some: one whose command was killed would hold them for ever. A cluster that starts TaskManagers
+    itself lacks none.
     """
     there = flink.slots()
     if there is None:
@@ -24,19 +25,19 @@ def check_free_slots(
     lacking = asked > there.free and not flink.starts_task_managers()
     place = redact(flink.master)
     needs = f"the job asks for {_slots(asked)}, and the cluster at {place} has {there}"
-    # The others give back their slots by themselves.
-    holding = [one for one in earlier if not one.ends]
+    # Those that end give back their slots by themselves.
+    holding = [one for one in others if not one.ends]
     if holding and lacking:
         fewer = ", or ask for fewer slots with --parallelism" if there.free else ""
         raise ClusterFailed(
-            f"{needs}; {_of_earlier(holding, 'holds slots and goes', 'hold slots and go')} on "
-            f"storing, also if the command is gone: {_to_end(flink, holding)}, or wait for the end"
-            f"{fewer}; then the same command goes on"
+            f"{needs}; {_of_others(holding, 'holds slots', 'hold slots')}, also if its command is "
+            f"gone: then {_to_end(flink, holding)}, else wait until it ends{fewer}; after that the "
+            "same command goes on"
         )
     if holding:
         say(
-            f"{_of_earlier(holding, 'goes', 'go')} on storing on the cluster at {place}; if the "
-            f"command is gone, {_to_end(flink, holding)}"
+            f"{_of_others(holding, 'runs', 'run')} on the cluster at {place}; if its command is "
+            f"gone, {_to_end(flink, holding)}"
         )
     if lacking:
         say(
@@ -65,13 +66,13 @@ def _slots(number: int) -> str:
     return f"{number} slot{'' if number == 1 else 's'}"
 
 
-def _of_earlier(jobs: Sequence[FlinkJob], it_does: str, they_do: str) -> str:
+def _of_others(jobs: Sequence[FlinkJob], it_does: str, they_do: str) -> str:
     names = " and ".join(one.name for one in jobs)
     if len(jobs) == 1:
-        return f"{names}, the job of an earlier command into the same database, {it_does}"
-    return f"{names}, jobs of earlier commands into the same database, {they_do}"
+        return f"{names}, the job of another command into the same database, {it_does}"
+    return f"{names}, each the job of another command into the same database, {they_do}"
 
 
 def _to_end(flink: Flink, jobs: Sequence[FlinkJob]) -> str:
     ways = " and ".join(f"`{flink.how_to_cancel(one.id)}`" for one in jobs)
-    return f"end {'it' if len(jobs) == 1 else 'them'} with {ways} (or flink cancel)"
+    return f"end the job with {ways} (or flink cancel)"

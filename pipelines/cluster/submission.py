@@ -294,10 +294,10 @@ class Cluster:
             return []
         return [one for one in self._flink.running() if one.name == about["job"]]
 
-    def check_slots(self, earlier: Sequence[FlinkJob], say: Callable[[str], None]) -> None:
+    def check_slots(self, others: Sequence[FlinkJob], say: Callable[[str], None]) -> None:
         """Say what slots the job has to wait for; see `check_free_slots`."""
         if self._flink is not None:
-            check_free_slots(self._flink, self.slots, earlier, say)
+            check_free_slots(self._flink, self.slots, others, say)
 
     def job(self) -> FlinkJob | None:
         """Return the job as Flink sees it, None if it does not know it or does not answer."""

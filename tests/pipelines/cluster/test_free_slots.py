@@ -10,39 +10,39 @@ from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.settings import Settings
 from tests.pipelines.cluster.rest import Answers, job
 
-OLD = FlinkJob("a1", "RUNNING", name="fixfeed-old")
+OTHER = FlinkJob("a1", "RUNNING", name="fixfeed-other")
 
 
-def said(flink, asked, *earlier):
+def said(flink, asked, *others):
     """Return what is said; what is refused follows."""
     found = []
     try:
-        check_free_slots(flink, asked, earlier, found.append)
+        check_free_slots(flink, asked, others, found.append)
     except ClusterFailed as error:
         found.append(str(error))
     return found
 
 
-def test_slots_that_a_job_of_an_earlier_command_holds_are_not_waited_for():
-    assert said(Answers(free=0), 4, OLD) == [
+def test_slots_that_a_job_of_another_command_holds_are_not_waited_for():
+    assert said(Answers(free=0), 4, OTHER) == [
         "the job asks for 4 slots, and the cluster at http://h:8081 has 4 slots, 0 of them free; "
-        "fixfeed-old, the job of an earlier command into the same database, holds slots and goes "
-        "on storing, also if the command is gone: end it with "
-        "`curl -X PATCH http://h:8081/jobs/a1` (or flink cancel), or wait for the end; then the "
-        "same command goes on"
+        "fixfeed-other, the job of another command into the same database, holds slots, also if "
+        "its command is gone: then end the job with "
+        "`curl -X PATCH http://h:8081/jobs/a1` (or flink cancel), else wait until it ends; after "
+        "that the same command goes on"
     ]
-    assert "or ask for fewer slots with --parallelism" in said(Answers(free=1), 4, OLD)[0]
+    assert "or ask for fewer slots with --parallelism" in said(Answers(free=1), 4, OTHER)[0]
 
 
-def test_a_job_of_an_earlier_command_is_named_where_there_are_slots_for_both():
-    assert said(Answers(free=2), 2, OLD) == [
-        "fixfeed-old, the job of an earlier command into the same database, goes on storing on the "
-        "cluster at http://h:8081; if the command is gone, end it with "
+def test_a_job_of_another_command_is_named_where_there_are_slots_for_both():
+    assert said(Answers(free=2), 2, OTHER) == [
+        "fixfeed-other, the job of another command into the same database, runs on the cluster at "
+        "http://h:8081; if its command is gone, end the job with "
         "`curl -X PATCH http://h:8081/jobs/a1` (or flink cancel)"
     ]
-    two = said(Answers(free=2), 2, OLD, FlinkJob("a2", "RESTARTING", name="fixfeed-older"))[0]
-    assert two.startswith("fixfeed-old and fixfeed-older, jobs of earlier commands into the same")
-    assert "end them with `curl -X PATCH http://h:8081/jobs/a1` and `curl" in two
+    two = said(Answers(free=2), 2, OTHER, FlinkJob("a2", "RESTARTING", name="fixfeed-old"))[0]
+    assert two.startswith("fixfeed-other and fixfeed-old, each the job of another command into the")
+    assert "end the job with `curl -X PATCH http://h:8081/jobs/a1` and `curl" in two
 
 
 def test_slots_that_others_hold_are_waited_for():
@@ -70,7 +70,7 @@ def test_nothing_is_said_where_slots_are_free_or_are_made():
     assert said(Answers(), 4) == []
     on_demand = Answers(total=0, free=0, configuration={"execution.target": "kubernetes-session"})
     assert said(on_demand, 400) == []
-    assert "if the command is gone" in said(on_demand, 400, OLD)[0]
+    assert "if its command is gone" in said(on_demand, 400, OTHER)[0]
 
 
 @pytest.mark.parametrize(
