@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -35,7 +35,7 @@ from fixfeed.pipelines.uris import UnknownPlace
 
 __all__ = ["OnCluster"]
 
-_LINE = 10.0  # seconds between two lines about a stream
+_LINE = 10.0  # seconds between two lines about a stream, or two looks without any
 _SHARDS = 4  # for a slot, at the most
 _PATIENCE = 20.0  # seconds to cancel a job and to count what it has committed
 
@@ -85,9 +85,10 @@ class OnCluster:
         """Run the graph over a plan, and show its progress."""
         job, cluster = self._job, self._cluster
         with ExitStack() as stack:
-            if not job.settings.quiet:
-                so_far = SoFar(job, partial(self.tally, plan=plan))
-                stack.callback(so_far.close)
+            so_far = stack.enter_context(closing(SoFar(job, partial(self.tally, plan=plan))))
+            if job.settings.quiet:
+                stack.enter_context(so_far.asked(_LINE))
+            else:
                 stack.enter_context(shown(plan.expected, so_far, job.errors, lambda: cluster.state))
             self._execute(ReadFromFiles(plan.ranges, options=job.settings.beam), plan)
 
@@ -107,9 +108,10 @@ class OnCluster:
             raise UnknownPlace(str(trouble)) from trouble
 
         with ExitStack() as stack:
-            if not settings.quiet:
-                so_far = SoFar(job, partial(self.tally, plan=plan))
-                stack.callback(so_far.close)
+            so_far = stack.enter_context(closing(SoFar(job, partial(self.tally, plan=plan))))
+            if settings.quiet:
+                stack.enter_context(so_far.asked(_LINE))
+            else:
                 now = _Now(self._cluster, so_far)
                 stack.enter_context(shown_without_end(now, job.errors, seconds=_LINE))
             # Flink puts each where a hash says, so that one a slot would leave slots without any.

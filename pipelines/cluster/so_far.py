@@ -1,11 +1,14 @@
 """What the sinks of a run on a cluster have committed so far, and that one of them is away."""
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from fixfeed.io.ledger.ledger import Ledger, SinkError, is_held
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.log import say
+from fixfeed.pipelines.meanwhile import meanwhile
 from fixfeed.pipelines.metrics import Tally
 
 __all__ = ["SoFar"]
@@ -44,6 +47,17 @@ class SoFar:
             self._away(error)
         self._asked = time.monotonic()
         return self._last
+
+    @contextmanager
+    def asked(self, seconds: float) -> Iterator[None]:
+        """Have the sinks asked so often while the body runs, where nothing shows what they say."""
+
+        def ask(over: threading.Event) -> None:
+            while not over.wait(seconds):
+                self()
+
+        with meanwhile(ask):
+            yield
 
     def _look(self) -> tuple[int, int]:
         """Ask the sinks; one that is slow is asked again, which goes on with the same question."""

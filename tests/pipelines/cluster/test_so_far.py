@@ -1,5 +1,6 @@
 """A sink that is away is told by the command, which asks it what the workers have committed."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -60,6 +61,21 @@ def test_a_sink_that_is_away_is_told_once_and_when_it_is_back(watched, capsys):
     assert capsys.readouterr().err == "fixfeed: it goes on: what had failed has worked\n"
     assert health.report()["away"] == []
     assert (ledger.opened, ledger.closed) == (2, 1)
+
+
+def test_a_sink_that_is_away_is_told_where_no_progress_is_shown(watched, capsys):
+    ledger, health, look = watched
+    ledger.trouble = SinkFailed("cannot write to db: gone", away=True)
+    with look.asked(0.01):
+        while not health.report()["away"]:
+            time.sleep(0.01)
+        ledger.trouble = None
+        while health.report()["away"]:
+            time.sleep(0.01)
+    assert capsys.readouterr().err == (
+        "fixfeed: cannot write to db: gone; the workers try again, and nothing is lost\n"
+        "fixfeed: it goes on: what had failed has worked\n"
+    )
 
 
 def test_a_sink_that_is_slow_is_asked_again_and_told_if_that_lasts(watched, capsys):
