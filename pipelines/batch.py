@@ -21,12 +21,12 @@ from fixfeed.pipelines.around_commits import around
 from fixfeed.pipelines.cluster.on_cluster import OnCluster
 from fixfeed.pipelines.commit_lines import CommitLines
 from fixfeed.pipelines.committed import Committed
-from fixfeed.pipelines.counters import COUNTERS, start_counting
+from fixfeed.pipelines.counted_here import CountedHere
 from fixfeed.pipelines.deriving import derive_all
 from fixfeed.pipelines.exit_code import settle
 from fixfeed.pipelines.graph import build
 from fixfeed.pipelines.job import Job
-from fixfeed.pipelines.opening import begun, end, opened
+from fixfeed.pipelines.opening import begun, end, ended_by_trouble, opened
 from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
 from fixfeed.pipelines.plan import Plan, make_plan
 from fixfeed.pipelines.progress import shown
@@ -49,10 +49,11 @@ def run(job: Job, folder: Path) -> int:
     local = job.settings.runner in LOCAL
     reading = _Here(job, folder) if local else OnCluster(job, folder)
     files, unreadable = _found(job, folder)
-    with ExitStack() as stack:
+    runs: dict[str, int] = {}
+    with ended_by_trouble(job, runs, reading), ExitStack() as stack:
         ledgers = opened(job.sinks, stack)
         reading.begin(ledgers)
-        runs = begun(job, ledgers, reading.about)
+        runs |= begun(job, ledgers, reading.about)
         job.health.connected = True
         plan = Plan()
         warnings: list[str] = []
@@ -104,27 +105,22 @@ def _many_files(job: Job, plan: Plan) -> list[str]:
     return found
 
 
-class _Here:
-    """Reads a plan on this machine; what is done is counted in the run's folder."""
+class _Here(CountedHere):
+    """Reads a plan on this machine."""
 
     about: Mapping[str, str] = {}
 
     def __init__(self, job: Job, folder: Path):
         """Make ready the counters, in `folder`."""
+        super().__init__(job, folder)
         self._job = job
-        self._counters = folder / COUNTERS
-        self._counters.mkdir()
-        start_counting(self._counters, [sink.name for sink in job.sinks], job.rules.protocol)
 
     def begin(self, _ledgers: Mapping[str, Ledger]) -> None:
         """Nothing: the sinks keep no counts."""
 
-    def end(self, _ledgers: Mapping[str, Ledger]) -> None:
-        """Nothing: the folder goes with the run."""
-
     def tally(self, _ledgers: Mapping[str, Ledger], _plan: Plan) -> metrics.Tally:
         """Return what was counted."""
-        return metrics.tally(self._counters)
+        return metrics.tally(self.counters)
 
     def read(self, plan: Plan) -> None:
         """Run the graph over a plan, and show its progress."""
@@ -153,7 +149,7 @@ class _Here:
             pipeline.run().wait_until_finish()
 
     def _write(self, sink: Sink, plan: Plan) -> beam.PTransform:
-        job, counters = self._job, self._counters
+        job, counters = self._job, self.counters
         table = job.rules.protocol.table
         return sink.write(
             Run(
@@ -168,7 +164,7 @@ class _Here:
         )
 
     def _so_far(self) -> tuple[int, int]:
-        counts = metrics.totals(self._counters).values()
+        counts = metrics.totals(self.counters).values()
         octets = min((one.bytes for one in counts), default=0)
         return octets, min((one.read for one in counts), default=0)
 

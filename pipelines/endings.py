@@ -40,6 +40,7 @@ __all__ = [
     "UNWRITTEN",
     "USAGE",
     "Ending",
+    "sentence_of",
 ]
 
 T = TypeVar("T")
@@ -115,14 +116,11 @@ class Ending:
         """Report the error that ended a run; return the exit code."""
         if isinstance(error, SystemExit):  # argparse has printed --help or the version
             return self._print(b"", int(error.code or 0))
-        code, sentence = _ending_of(error)
+        code, known = _ending_of(error)
         traced = None
-        if sentence is None or self._debug:
+        if known is None or self._debug:
             traced = "".join(traceback.format_exception(error)).rstrip()
-        if sentence is None:
-            kind = type(error).__name__
-            sentence = f"this is an error of fixfeed's own ({kind}); what was committed is stored"
-        sentence = redact_text(sentence)
+        sentence = sentence_of(error)
         if code != STOPPED or not isinstance(error, OutputClosed):
             self._say(sentence, code, traced)
         elif traced:
@@ -167,6 +165,13 @@ class Ending:
     @staticmethod
     def _say(text: str, code: int, traced: str | None = None) -> None:
         log.say(text, event="error", level="error", exit_code=code, traceback=traced)
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return what people are told of an error that ended a run, without passwords."""
+    kind = type(error).__name__
+    own = f"this is an error of fixfeed's own ({kind}); what was committed is stored"
+    return redact_text(_ending_of(error)[1] or own)
 
 
 def _ending_of(error: BaseException) -> tuple[int, str | None]:

@@ -26,7 +26,8 @@ class OpenLedgers(Stored):
     """The ledgers of a run without end, as its feed asks them (`source.Ledgers`).
 
     They are opened when they are needed first: a gateway receives before a database is there.
-    `plan` has what was registered. A ledger that has failed is opened again.
+    `plan` has what was registered, `runs` what `begun` has returned. A ledger that has failed is
+    opened again.
     """
 
     def __init__(self, job: Job, stack: ExitStack, again: TryAgain):
@@ -34,7 +35,7 @@ class OpenLedgers(Stored):
         self._job = job
         self._stack = stack
         self._again = again
-        self._runs: dict[str, int] = {}
+        self.runs: dict[str, int] = {}
         self._ledgers: dict[str, Ledger] = {}
         self._failed = False
         self.plan = Plan(sources={sink.name: {} for sink in job.sinks})
@@ -47,7 +48,7 @@ class OpenLedgers(Stored):
         if not self._ledgers:
             self._ledgers = opened(self._job.sinks, self._stack, self._again)
             for name, ledger in self._ledgers.items():
-                self._runs |= self._again.until_it_works(partial(begun, self._job, {name: ledger}))
+                self.runs |= self._again.until_it_works(partial(begun, self._job, {name: ledger}))
 
     def known(self, files: Sequence[File]) -> set[str]:
         """See `Register`."""
@@ -138,7 +139,7 @@ class OpenLedgers(Stored):
         def work() -> None:
             for name, ledger in self._ledgers.items():
                 ledger.finish(dict.fromkeys(self.plan.sources[name].values(), ""))
-            end(self._runs, self._ledgers, summary)
+            end(self.runs, self._ledgers, summary)
 
         try:
             work()

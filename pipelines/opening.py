@@ -1,19 +1,22 @@
 """Opens the ledgers of all sinks of a run, and stores that it has begun, and how it ended."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
+from typing import Protocol
 
+from fixfeed.io.ledger.counts import Counts
 from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed, is_held
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.again import TryAgain
+from fixfeed.pipelines.endings import sentence_of
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.pipelines.summary import Summary
 
-__all__ = ["begun", "end", "opened"]
+__all__ = ["Counting", "begun", "end", "ended_by_trouble", "opened"]
 
 
 def opened(
@@ -71,6 +74,39 @@ def begun(
         for name, ledger in ledgers.items()
         if isinstance(ledger, Store)
     }
+
+
+class Counting(Protocol):
+    """What counts what the sinks of a run commit."""
+
+    def counted(self, name: str, store: Store) -> Counts | None:
+        """Return what the database of this name has of it; None if more may come."""
+
+    def end(self, ledgers: Mapping[str, Ledger]) -> None:
+        """Forget what is counted in the ledgers: it is in `runs` now."""
+
+
+@contextmanager
+def ended_by_trouble(job: Job, runs: Mapping[str, int], counting: Counting) -> Iterator[None]:
+    """Store how an error that the body raises has ended the run, and raise it again.
+
+    `runs` are those that `begun` has returned by then. Where a database cannot be reached, or more
+    may come, the run stays without an end.
+    """
+    try:
+        yield
+    except Exception as error:
+        for sink in job.sinks:
+            if sink.name in runs:
+                with suppress(SinkError), closing(sink.ledger()) as store:
+                    assert isinstance(store, Store)
+                    with store.impatient():
+                        counts = counting.counted(sink.name, store)
+                        if counts is not None:
+                            how = sentence_of(error)
+                            store.end_run(runs[sink.name], dataclasses.asdict(counts), how)
+                            counting.end({sink.name: store})
+        raise
 
 
 def end(runs: Mapping[str, int], ledgers: Mapping[str, Ledger], summary: Summary) -> None:

@@ -17,7 +17,7 @@ from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.around_commits import around
 from fixfeed.pipelines.commit_lines import CommitLines
 from fixfeed.pipelines.committed import Committed
-from fixfeed.pipelines.counters import COUNTERS, start_counting
+from fixfeed.pipelines.counted_here import CountedHere
 from fixfeed.pipelines.deriving import derived_all_along
 from fixfeed.pipelines.exit_code import settle
 from fixfeed.pipelines.graph import build
@@ -25,6 +25,7 @@ from fixfeed.pipelines.health import Stored, Watched
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.kafka_loops import refuse_one_cluster
 from fixfeed.pipelines.open_ledgers import OpenLedgers
+from fixfeed.pipelines.opening import ended_by_trouble
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.progress import shown_without_end
 from fixfeed.pipelines.running import runner_of
@@ -42,12 +43,12 @@ def run(job: Job, folder: Path) -> int:
     `folder` is the run's own, for counters.
     """
     set_options(job.settings.beam)
-    counters = folder / COUNTERS
-    counters.mkdir()
-    start_counting(counters, [sink.name for sink in job.sinks], job.rules.protocol)
+    counting = CountedHere(job, folder)
+    counters = counting.counters
     with ExitStack() as opened, ExitStack() as stack:
         again = TryAgain(job.watch.stop, job.health)
         ledgers = OpenLedgers(job, opened, again)
+        stack.enter_context(ended_by_trouble(job, ledgers.runs, counting))
         assert job.stream is not None
         feed = job.stream(
             Reading(

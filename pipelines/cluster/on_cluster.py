@@ -11,8 +11,9 @@ import apache_beam as beam
 
 from fixfeed.io.commit import Around, Run
 from fixfeed.io.files.source import ReadFromFiles
-from fixfeed.io.ledger.counts import CountingLedger
+from fixfeed.io.ledger.counts import CountingLedger, Counts
 from fixfeed.io.ledger.ledger import Ledger
+from fixfeed.io.sql.store import Store
 from fixfeed.io.tracing import here
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.around_commits import Spans, nothing_around
@@ -23,6 +24,7 @@ from fixfeed.pipelines.cluster.left_open import close_left_open
 from fixfeed.pipelines.cluster.refusals import NameRefusals
 from fixfeed.pipelines.cluster.so_far import SoFar
 from fixfeed.pipelines.cluster.submission import Cluster
+from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.commit_lines import CommitLines, TroubleLines, nothing_counted
 from fixfeed.pipelines.counters import COUNTERS, start_counting
 from fixfeed.pipelines.graph import build
@@ -74,6 +76,16 @@ class OnCluster:
         """Have the sinks forget the counts, which are in the summary now."""
         for ledger in _counting(ledgers).values():
             ledger.forget_counts(self._cluster.run)
+
+    def counted(self, _name: str, store: Store) -> Counts | None:
+        """See `Counting`; the first run after the end of a job adds what came since."""
+        try:
+            if not self._cluster.is_over(self.about):
+                return None
+        except ClusterFailed:
+            return None
+        found = store.counted(self._cluster.run).values()
+        return sum((one.counts for one in found), Counts())
 
     def tally(self, ledgers: Mapping[str, Ledger], plan: Plan) -> metrics.Tally:
         """Return what the sinks have counted, and show it to Prometheus."""

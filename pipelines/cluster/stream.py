@@ -14,7 +14,7 @@ from fixfeed.pipelines.deriving import derived_all_along
 from fixfeed.pipelines.exit_code import settle
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.kafka_loops import refuse_one_cluster
-from fixfeed.pipelines.opening import begun, end, opened
+from fixfeed.pipelines.opening import begun, end, ended_by_trouble, opened
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.summary import Summary, print_summary, summary_of
 
@@ -30,21 +30,23 @@ def run(job: Job, folder: Path) -> int:
     reading = OnCluster(job, folder)
     again = TryAgain(job.watch.stop, job.health)
     plan = Plan(sources={sink.name: {} for sink in job.sinks})
-    with ExitStack() as stack:
-        ledgers = opened(job.sinks, stack, again)
-        refuse_one_cluster(job.loops, again)
-        reading.begin(ledgers)
-        runs = begun(job, ledgers, reading.about)
-        job.health.connected = True
-    with derived_all_along(job):
-        reading.follow(plan)
-    # Opened anew: days may have passed.
-    with ExitStack() as stack:
-        ledgers = opened(job.sinks, stack, again)
-        summary = _summed_up(job, reading, ledgers, plan)
-        settle(job, summary)
-        end(runs, ledgers, summary)
-        reading.end(ledgers)
+    runs: dict[str, int] = {}
+    with ended_by_trouble(job, runs, reading):
+        with ExitStack() as stack:
+            ledgers = opened(job.sinks, stack, again)
+            refuse_one_cluster(job.loops, again)
+            reading.begin(ledgers)
+            runs |= begun(job, ledgers, reading.about)
+            job.health.connected = True
+        with derived_all_along(job):
+            reading.follow(plan)
+        # Opened anew: days may have passed.
+        with ExitStack() as stack:
+            ledgers = opened(job.sinks, stack, again)
+            summary = _summed_up(job, reading, ledgers, plan)
+            settle(job, summary)
+            end(runs, ledgers, summary)
+            reading.end(ledgers)
     show = partial(print_summary, protocol=job.rules.protocol)
     return job.ending.tell(summary, show, summary.exit_code)
 

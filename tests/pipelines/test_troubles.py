@@ -94,8 +94,13 @@ def test_a_server_that_stops_during_a_job_is_reported(workers, tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["begin", "commit", "copy", "inside", "end of the run"])
-def test_a_connection_lost_at_any_moment_is_reported(moment, log, postgresql, tmp_path):
-    """The server ends the connection just before one of the job's own statements."""
+def test_a_connection_lost_at_any_moment_is_reported_and_in_runs(
+    moment, log, postgresql, tmp_path, select
+):
+    """The server ends the connection just before one of the job's own statements.
+
+    Over another connection the end of a run that has begun is stored, unless it is lost as well.
+    """
     code = f"""
 import sys, time
 from fixfeed.pipelines import fixfeed
@@ -137,10 +142,14 @@ sys.exit(fixfeed.main(sys.argv[1:]))
     job = start(
         "--input", log, "--output", postgresql, command=[sys.executable, "-c", code], cwd=tmp_path
     )
-    assert "check that the server runs" in told(job, 6, within=60)
+    sentence = told(job, 6, within=60)
+    assert "check that the server runs" in sentence
     words = ["--quiet", "--input", log, "--output", postgresql]
     code, _, errors = printed(*words, cwd=tmp_path)
     assert (code, errors) == (0, b"")
+    told_there = {"begin": [(sentence,)], "end of the run": [(None,)]}.get(moment, [])
+    ended = select(postgresql, "select ended from runs order by run_id")
+    assert ended == [*told_there, ("done",)]
 
 
 def test_a_right_revoked_in_postgresql_is_reported(log, postgresql, tmp_path):

@@ -1,4 +1,4 @@
-"""A run whose process was killed is closed with what its job had committed in the end."""
+"""A run that a kill or trouble has ended is closed with what its job had committed in the end."""
 
 from types import SimpleNamespace
 
@@ -8,6 +8,9 @@ from fixfeed.io.ledger.source import Source
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.cluster.flink import FlinkJob
 from fixfeed.pipelines.cluster.left_open import close_left_open
+from fixfeed.pipelines.cluster.on_cluster import OnCluster
+from fixfeed.pipelines.cluster.trouble import ClusterFailed
+from fixfeed.pipelines.opening import ended_by_trouble
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.parser import parse_block
 from tests.transforms.fix.messages import encode
@@ -70,6 +73,32 @@ def test_what_workers_commit_after_the_end_of_a_run_is_added_by_the_next_one(sto
     assert [row[1] for row in ended(store)] == [how, None]
     assert '"stored":4' in ended(store)[0][2]
     assert store.left_open() == []
+
+
+@pytest.mark.parametrize("job", ["is over", "goes on", "is unknown"])
+def test_trouble_ends_a_run_with_what_its_job_has_committed_unless_that_may_go_on(
+    job, store, tmp_path
+):
+    def is_over(_about):
+        if job == "is unknown":
+            raise ClusterFailed("Flink does not answer")
+        return job == "is over"
+
+    reading = OnCluster.__new__(OnCluster)
+    reading.about, reading._cluster = {}, SimpleNamespace(run="killed", is_over=is_over)
+    sink = SimpleNamespace(name="db", ledger=lambda: open_store(f"sqlite:///{tmp_path}/a.db"))
+    before = ended(store)
+    told = ended_by_trouble(SimpleNamespace(sinks=[sink]), {"db": 1}, reading)
+    with pytest.raises(ClusterFailed, match="the job failed"), told:
+        raise ClusterFailed("the job failed")
+    if job != "is over":
+        assert ended(store) == before
+        assert store.counted("killed")
+        return
+    assert ended(store)[0][1] == "the job failed"
+    assert '"stored":2' in ended(store)[0][2]
+    assert ended(store)[1] == before[1]
+    assert store.counted("killed") == {}
 
 
 def test_a_run_does_not_close_itself(store):
