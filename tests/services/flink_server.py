@@ -58,7 +58,6 @@ restart-strategy.fixed-delay.delay: 1 s
 # busy machine keeps waiting is not. With the usual times it is 20 s.
 heartbeat.interval: 1000
 heartbeat.timeout: 60000
-pekko.startup-timeout: 120 s
 pekko.ask.timeout: 60 s
 web.timeout: 60000
 metrics.reporters: prom
@@ -88,6 +87,10 @@ appender.a.type = CONSOLE
 appender.a.layout.type = PatternLayout
 appender.a.layout.pattern = %d{HH:mm:ss,SSS} %-5p %c{1} - %m%n
 """
+
+# Flink's `pekko.startup-timeout` sets another word than the one that Pekko reads (Flink 1.19), so a
+# busy machine had the 10 s of that.
+_SLOW_START = "-Dpekko.remote.classic.startup-timeout=120s"
 
 # What Flink's own scripts open of Java's modules.
 _EXPORTED = {
@@ -306,6 +309,7 @@ class Cluster:
                     "java", *_HEAPS[main], *_QUICK, *opened, *exported,
                     f"-Dlog4j.configurationFile=file:{conf}/log4j.properties",
                     "-Djava.net.preferIPv4Stack=true",
+                    _SLOW_START,
                     f"-Djava.io.tmpdir={self._folder}/tmp",
                     "-cp", f"{self._jars}/lib/*", main, "--configDir", str(conf),
                     f"-Dmetrics.reporter.prom.port={metrics.rpartition(':')[2]}", *words,
