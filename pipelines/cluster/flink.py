@@ -99,11 +99,22 @@ class Flink:
 
     def starts_task_managers(self) -> bool:
         """Return whether it has machines made as jobs need them, as on Kubernetes or YARN."""
+        return self._configured("execution.target").startswith(("kubernetes", "yarn"))
+
+    def folder(self) -> str:
+        """Return a folder that its JobManager has made for itself, with a name of its own.
+
+        It is `` if nobody answers.
+        """
+        return self._configured("web.tmpdir")
+
+    def _configured(self, key: str) -> str:
+        """Return what the JobManager has under a key, `` if nothing, or nobody answers."""
         try:
             found = {one["key"]: one["value"] for one in self._ask("/jobmanager/config")}
         except (OSError, ValueError, KeyError):
-            return False
-        return str(found.get("execution.target", "")).startswith(("kubernetes", "yarn"))
+            return ""
+        return str(found.get(key, ""))
 
     def _silent(self, error: Exception) -> ClusterFailed:
         reason = getattr(error, "reason", error)

@@ -32,6 +32,7 @@ from fixfeed.pipelines.cluster.flink_options import (
 from fixfeed.pipelines.cluster.free_slots import check_free_slots, why_no_slots
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer, OnFlink
 from fixfeed.pipelines.cluster.refusals import Refusals
+from fixfeed.pipelines.cluster.savepoint import check_savepoint, savepoint_of
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.log import say
 from fixfeed.pipelines.settings import Settings
@@ -48,6 +49,7 @@ _STEP = 0.2  # seconds between two looks at the job
 _LOST = 60.0  # seconds without the job after which it is given up
 _AFTER_CANCEL = 4.0  # seconds for the job to be gone
 _NO_SLOTS = "NoResourceAvailableException"
+_OF_SAVEPOINT = ".restoreSavepoint("  # of Flink, in the trace of a job that never began
 _BRIEF = 5.0  # seconds without slots that are nothing to speak of
 _ASKED = 1.0  # seconds for which an answer of the cluster about the job holds
 
@@ -89,6 +91,8 @@ class Cluster:
         named = self.options.view_as(GoogleCloudOptions)
         named.job_name = named.job_name or f"fixfeed-{self.run}"
         self.name: str = named.job_name
+        self._is_stream = is_stream
+        self._savepoint = savepoint_of(settings.beam)
         self._settings = settings
         self._folder = folder
         self._server: FlinkJobServer | None = None
@@ -135,6 +139,8 @@ class Cluster:
         if self._flink is None:
             return
         check_flink_options(self.options)
+        if self._savepoint:
+            check_savepoint(self._savepoint, self._flink, is_stream=self._is_stream)
         there = self._flink.overview()
         version, given = there["flink-version"], "--flink_version" in self._given
         check_flink_version(self.options, version, given=given)
@@ -343,6 +349,13 @@ class Cluster:
             why = why_no_slots(self._flink, self.slots)
         word = {PipelineState.CANCELLED: "was cancelled"}.get(state, "failed")
         name = f"the job {self.name}"
+        if self._savepoint and _OF_SAVEPOINT in cause and not (job and job.restarts):
+            return ClusterFailed(
+                f"{name} cannot begin from --savepoint_path {redact(self._savepoint)}: "
+                f"{redact_text(why)}; name the place that Flink has answered, or leave the option "
+                "out: the job goes on where its outputs end",
+                cause,
+            )
         return ClusterFailed(
             f"{name} {word} in the cluster{f': {redact_text(why)}' if why else ''}; what was "
             "committed is stored, and the same command goes on; the logs of the TaskManagers and "

@@ -198,6 +198,35 @@ def test_why_a_job_has_failed_is_said_once(watched, capsys):
     assert capsys.readouterr().err == f"{starts}{GONE}\n{starts}OSError: disk\n"
 
 
+BEGINS = (
+    "x.FileNotFoundException: Cannot find '/a'\n\tat org.y.CheckpointCoordinator.restoreSavepoint("
+)
+
+
+@pytest.mark.parametrize(
+    ("restarts", "trace", "text"),
+    [
+        (
+            0,
+            BEGINS,
+            "cannot begin from --savepoint_path s3://b/a: Cannot find '/a'; name the place",
+        ),
+        (1, BEGINS, "failed in the cluster: Cannot find '/a'; what was committed is stored"),
+        (0, "x.Oops: no", "failed in the cluster: Cannot find '/a'; what was committed is stored"),
+    ],
+)
+def test_a_job_that_cannot_begin_from_its_savepoint_says_what_flink_says_of_it(
+    restarts, trace, text, tmp_path
+):
+    flags = ("--flink_master=h:8081", "--job_name=j", "--savepoint_path", "s3://b/a")
+    cluster = submission.Cluster(
+        Settings(runner="FlinkRunner", beam=flags), tmp_path, is_stream=True
+    )
+    cluster._flink = Flink([(restarts, "Cannot find '/a'")])
+    cluster._flink.trace = trace
+    assert str(cluster._failed(Result("FAILED"), "FAILED")).startswith(f"the job j {text}")
+
+
 def test_a_worker_names_what_waiting_does_not_mend():
     def raised(error):
         def work():
