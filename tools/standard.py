@@ -120,6 +120,8 @@ MEMBERS = [
     # As in FIX 4.3 and in 5.0 SP1.
     Member("FIX44", "t", (552,), 54, (41,)),
     Member("FIX50", "t", (552,), 54, (41,)),
+    # As in FIX 5.0 SP1. A later extension pack of SP2 has AffectedOrigClOrdID in its place.
+    Member("FIX50SP2", "AffectedOrdGrp", (534,), 1824, (41,)),
     # As in FIX 4.4 and in 5.0 SP2.
     *(
         member

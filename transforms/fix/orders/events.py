@@ -26,6 +26,7 @@ __all__ = [
     "IDS",
     "MSG_TYPES",
     "NEW",
+    "NO_EXEC_ID",
     "NO_ID",
     "Events",
     "entries",
@@ -89,6 +90,9 @@ ASKING = NEW | {"F", "G", "AC", "t", "u"}
 NO_ID = frozenset({"NONE", "UNKNOWN", "N/A", "NA", "[N/A]", "NULL", "NIL", "0", "-", "", "*"})
 """What is written where an id is required and there is none, in upper case."""
 
+NO_EXEC_ID = ("0", "NONE")
+"""What an ExecID or ExecRefID is, in upper case, where there is none."""
+
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "E": ("NoOrders",),
     "N": ("NoOrders",),
@@ -125,7 +129,7 @@ _WANTED = (
 _MORE_IDS = ("SecondaryOrderID", "ListID", "AllocID")
 IDS: Mapping[str, tuple[str, ...]] = {
     "cl_ord_id": ("ClOrdID",),
-    "orig_cl_ord_id": ("OrigClOrdID",),
+    "orig_cl_ord_id": ("OrigClOrdID", "AffectedOrigClOrdID"),
     "order_id": ("OrderID", "AffectedOrderID"),
 }
 """Ids of an entry; those of the message are not its own."""

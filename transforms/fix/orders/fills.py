@@ -5,14 +5,13 @@ What a report is, is decided as in the view `fills` (`views.fills`), whose table
 
 from dataclasses import dataclass, field
 
-from fixfeed.transforms.fix.orders.events import DAY, Events, is_copy
+from fixfeed.transforms.fix.orders.events import DAY, NO_EXEC_ID, Events, is_copy
 from fixfeed.transforms.fix.orders.sequence import Step
 
 __all__ = [
     "BUST",
     "CORRECTION",
     "FILL",
-    "NO_EXEC_ID",
     "NO_FILL",
     "REPEATING",
     "Execution",
@@ -22,9 +21,6 @@ __all__ = [
 ]
 
 FILL, CORRECTION, BUST = "fill", "correction", "bust"
-
-NO_EXEC_ID = ("0", "NONE")
-"""What an ExecID or ExecRefID is, in upper case, where there is none."""
 
 NO_FILL = frozenset("034589ABCD")
 """OrdStatus of reports without ExecType that are no fill; see `views.fills`."""

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 from fixfeed.transforms.fix.orders.events import NEW, REPORTS, Events, is_copy
 from fixfeed.transforms.fix.orders.life import DUPLICATE, Life, an_id
+from fixfeed.transforms.fix.orders.openings import FRESH, says
 from fixfeed.transforms.fix.orders.sequence import Step
 
 __all__ = ["lives"]
 
+_NEW = frozenset("0A")
+"""ExecType, or OrdStatus without one, of reports that an order is new, or is going to be."""
 
 Party = tuple[str | None, str | None]
 """Who orders behind a CompID: OnBehalfOfCompID and SenderSubID, of reports what answers these."""
@@ -21,8 +24,8 @@ def lives(events: Events, steps: list[Step]) -> list[Life]:
     * new orders of several parties behind one CompID have the same ClOrdID: each party has its own
       then. What does not say whose it is, is of the party that its ids were last seen with.
     * a ClOrdID is used again after its order has ended: by a new order, or a report of a new one
-      (ExecType New), that is no copy. What follows is then of the order that its ids were last seen
-      with.
+      (ExecType New or Pending New, Rejected with another OrderID), that is no copy. What follows is
+      then of the order that its ids were last seen with.
     """
     parties = _parties(events, steps)
     if not parties:
@@ -111,11 +114,11 @@ def _is_again(events: Events, steps: list[Step], place: int, life: Life) -> bool
     if cl_ord_id is None or is_copy(events, row):
         return False
     if kind == "8":
-        new = events.exec_type[row] == "0" or (
-            events.exec_type[row] is None and events.ord_status[row] == "0"
-        )
-        # A bust of the only fill makes an order new again, in FIX up to 4.2 by ExecType as well.
-        new = new and events.exec_trans_type[row] in (None, "0")
+        # A bust of the only fill makes an order new again, in FIX up to 4.2 by ExecType as well:
+        # `says` leaves it out.
+        order_id, known = an_id(events.order_id[row]), life.values.get("order_id")
+        is_other = None not in (order_id, known) and order_id != known
+        new = says(events, row, _NEW) or (is_other and says(events, row, FRESH))
         return new and any(events.cl_ord_id[one.row] == cl_ord_id for one in life.steps)
     if kind not in NEW or not life.has_beginning:
         return False

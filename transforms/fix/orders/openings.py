@@ -2,7 +2,8 @@
 
 An id is *opened* on a day, so that it is not the id that it was before: a ClOrdID by a new order,
 or by the request for a replace or cancel that it is the id of; an OrderID by a report whose ClOrdID
-a new order opened that day. Copies (PossDupFlag, PossResend) open nothing.
+a new order opened that day, or, where a venue sets 37 = 11, with that ClOrdID. Copies (PossDupFlag,
+PossResend) open nothing.
 
 Some ids do not say whose a message is.
 
@@ -92,6 +93,8 @@ def openings(events: Events, ids: list[tuple[Id, ...]]) -> Openings:
             first, order, day = *of_event, events.day[row]
             if (first, day) in by_new_order and (first, day, order) not in going_on:
                 opened.add((order, day))
+    if several_days:
+        opened |= _echoed(events, ids, requests)
     loose = set()
     for row, of_event in enumerate(ids) if shared else ():
         if len(of_event) > 1 and _is_own(events, ids, row):
@@ -99,6 +102,26 @@ def openings(events: Events, ids: list[tuple[Id, ...]]) -> Openings:
             if node in shared and not (_has_both(of_event) and node in by_new_order):
                 loose.add(row)
     return Openings(opened, mixed, loose, requests, since)
+
+
+def _echoed(
+    events: Events, ids: list[tuple[Id, ...]], requests: dict[_Node, set[str | None]]
+) -> set[_Node]:
+    """Return the OrderIDs that a venue has made of the ClOrdIDs of requests of the day.
+
+    All reports of the day have such a one as their ClOrdID or OrigClOrdID.
+    """
+    found: set[_Node] = set()
+    other: set[_Node] = set()
+    for row, of_event in enumerate(ids):
+        if of_event and of_event[-1][1] == ORDER_ID and events.msg_type[row] == "8":
+            node = of_event[-1], events.day[row]
+            text = node[0][2]
+            if all(one[2] != text for one in of_event[:-1]):
+                other.add(node)
+            elif text == events.cl_ord_id[row] and (of_event[0], node[1]) in requests:
+                found.add(node)
+    return found - other
 
 
 def _has_both(of_event: tuple[Id, ...]) -> bool:

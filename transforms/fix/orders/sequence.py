@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from fixfeed.transforms.fix.orders.events import COLUMNS, DAY, REPORTS, Events, is_copy
+from fixfeed.transforms.fix.orders.events import (
+    COLUMNS,
+    DAY,
+    NO_EXEC_ID,
+    REPORTS,
+    Events,
+    is_copy,
+)
 
 __all__ = ["REPORTS", "Step", "steps"]
 
@@ -62,7 +69,7 @@ def _reported(events: Events, row: int) -> list[tuple[Any, ...]]:
     when = events.transact_time[row] or events.time[row]
     day = None if when is None else when // DAY
     state = (events.exec_type[row], events.exec_trans_type[row], events.ord_status[row])
-    if exec_id is not None and exec_id.upper() not in ("0", "NONE"):
+    if _has_exec_id(events, row):
         change = (events.last_qty[row], events.last_px[row])
         return [(kind, exec_id, day, *state, *change), (kind, exec_id, day, events.cum_qty[row])]
     ids = (events.cl_ord_id[row], events.orig_cl_ord_id[row])
@@ -134,9 +141,20 @@ def _all_of(events: Events, row: int) -> tuple[Any, ...]:
 
 
 def _named(events: Events, row: int) -> tuple[Any, ...]:
-    """Return what a message sent again under another number has in common with the first."""
+    """Return what a message sent again under another number has in common with the first.
+
+    Reports without an ExecID are told apart by what they say.
+    """
     sent_by, _, *named = _content_of(events, row)
-    return (sent_by, *named, events.exec_type[row], events.ord_status[row])
+    named += [events.exec_type[row], events.ord_status[row]]
+    if not _has_exec_id(events, row):
+        named += [events.last_qty[row], events.last_px[row], events.cum_qty[row]]
+    return (sent_by, *named)
+
+
+def _has_exec_id(events: Events, row: int) -> bool:
+    exec_id = events.exec_id[row]
+    return exec_id is not None and exec_id.upper() not in NO_EXEC_ID
 
 
 def _in_order(events: Events, rows: list[int]) -> Iterable[int]:

@@ -72,8 +72,25 @@ def openings(events: Events, ids: Ids, nodes: Nodes, before: Ints) -> Openings:
     going_on, mixed = _mixed(events, ids, nodes, opened & (before >= 0), asking)
     first = nodes.first
     both[both] = by_new_order[first[both]]
+    echoed = _echoed(events, ids, nodes, opened)
     opened[order[both & ~going_on]] = True
-    return Openings(opened | shared, mixed, loose)
+    return Openings(opened | echoed | shared, mixed, loose)
+
+
+def _echoed(events: Events, ids: Ids, nodes: Nodes, opened: Flags) -> Flags:
+    """Return the OrderIDs that a venue has made of the ClOrdIDs of requests of the day.
+
+    `opened` are those ClOrdIDs.
+    """
+    own, _, order = nodes.of_event
+    found, other = np.zeros(len(nodes.key), bool), np.zeros(len(nodes.key), bool)
+    reports = np.flatnonzero((order >= 0) & is_in(events["msg_type"], ("8",)))
+    texts = np.append(ids.text, -1)[ids.of_event[:, reports]]
+    same = texts[:2] == texts[2]
+    other[order[reports[~same.any(axis=0)]]] = True
+    asked = reports[same[0]]
+    found[order[asked[opened[own[asked]]]]] = True
+    return found & ~other
 
 
 def _shared(events: Events, nodes: Nodes, by_new_order: Flags) -> Flags:

@@ -10,7 +10,7 @@ A chain is regular if
 * there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
 * the requests have ClOrdIDs of their own, and each is accepted or refused once at the most; if by
   its clock one comes after the report that it is done, this leaves out nothing that it asks for;
-* no report of a new order (ExecType New) comes after one of an end;
+* no report of a new order (`openings.FRESH`) comes after one of an end;
 * fills, busts and corrections have ExecIDs of their own; a bust or correction is of a fill that
   came before, and each fill has one at the most; a correction says its quantity and price, and
   no fill has an OrdStatus with which one may be repeated;
@@ -22,7 +22,8 @@ All others are odd, and left to `orders.life`, which says what is right.
 import numpy as np
 import pyarrow.compute as pc
 
-from fixfeed.transforms.fix.orders.fills import NO_EXEC_ID, REPEATING
+from fixfeed.transforms.fix.orders.events import NO_EXEC_ID
+from fixfeed.transforms.fix.orders.fills import REPEATING
 from fixfeed.transforms.fix.orders.life import DUPLICATE, ENDED, TERMS
 from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.orders.vector.sequence import LARGE, Lines
@@ -57,7 +58,7 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
     odd[lines.chain[lines.copied[again[lines.copy]]]] = True
     ends = (steps.report | steps.refusal) & is_one(steps.status, ENDED)
     first_end = lines.first(ends)
-    odd |= (first_end >= 0) & (lines.last(steps.again_new) > first_end)
+    odd |= (first_end >= 0) & (lines.last(steps.fresh) > first_end)
     odd |= lines.summed(np.abs(steps.numbers["last_qty"][0].astype(float))) > LARGE
     answered = (steps.accepted | steps.refusal) & (steps.cl_ord_id >= 0)
     for which, codes in (

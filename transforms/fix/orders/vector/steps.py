@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.fix.orders.fills import NO_FILL
+from fixfeed.transforms.fix.orders.openings import FRESH
 from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags
 from fixfeed.transforms.fix.orders.vector.sequence import Lines
 
@@ -25,8 +26,8 @@ class Steps:
     """The lines of chains by what they are, as flags.
 
     `report` is an ExecutionReport, `refusal` a cancel reject, `business` a business reject.
-    `told` are reports of a status that was asked for; `replaced`, `cancelled`, `rejected` and
-    `again_new` those that say that; `accepted` those that end what was asked for; `copies` are drop
+    `told` are reports of a status that was asked for; `replaced`, `cancelled` and `rejected` those
+    that say that, `fresh` those of new orders (`openings.FRESH`); `accepted` those that end what was asked for; `copies` are drop
     copies. `fill`, `bust` and `correction` are as `orders.fills.kind_of` has them; `changed_by` is
     the line that busts or corrects a fill, and `unknown` are those that change no fill. `stands`
     are fills and corrections that count, and `counts` those of the order itself, not of a leg.
@@ -51,9 +52,10 @@ class Steps:
         )
         told = is_one(self.transaction, "3") | is_one(self.exec_type, "I")
         self.told = self.report & told
-        self.replaced, self.cancelled, rejected, new = (self._says(one) for one in "5480")
+        self.replaced, self.cancelled, rejected = (self._says(one) for one in "548")
         self.rejected = rejected & ~told
-        self.again_new = new & ~is_one(self.transaction, "123")
+        fresh = np.logical_or.reduce([self._says(one) for one in sorted(FRESH)])
+        self.fresh = fresh & ~is_one(self.transaction, "123")
         self.accepted = self.replaced | self.cancelled
         self.asked = self._asked()
         self.numbers = {name: lines.numbers(name) for name in _NUMBERS}

@@ -1,0 +1,22 @@
+"""What is sent again counts once, and stands for the first if that is not there."""
+
+import pytest
+
+from tests.transforms.fix.orders.test_venues import Session, orders, shown
+
+
+@pytest.mark.parametrize("exec_id", [[], [(17, b"NONE")], [(17, b"0")]])
+def test_a_report_without_an_exec_id_is_a_copy_of_what_says_the_same_alone(exec_id):
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    for quantity, cum_qty, head in (
+        (b"20", b"20", []),
+        (b"24", b"44", [(97, b"Y")]),  # the first one is not there
+        (b"20", b"20", [(97, b"Y")]),
+        (b"10", b"54", []),
+        (b"24", b"44", [(97, b"Y")]),
+    ):
+        state = [(150, b"F"), (39, b"1"), (32, quantity), (31, b"10"), (14, cum_qty)]
+        s.send(False, b"8", (37, b"NONE"), (11, b"A"), *exec_id, *state, head=head)
+    names = ("cum_qty", "fills", "messages", "copies")
+    assert shown(orders(s), *names) == [(54, 3, 4, 2)]
