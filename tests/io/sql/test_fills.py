@@ -142,6 +142,10 @@ EQUAL = {
         report(3, "S", "20=3|39=1", 15),
     ],
     "ExecTransType 1 with ExecType F": [FILL, report(2, "B", "F|20=1", 10, "E1")],
+    "a guarantee of an execution": [
+        report(n, f"E{n}", "20=0|150=1|39=7", 10, more=f"{ORDER}|14={cum}")
+        for n, cum in ((1, 0), (2, 10))
+    ],
     **{
         f"OrdStatus {one} of FIX 4.0 with {text}": [OLD_OF_TEN, second]
         for one in STATUSES
@@ -232,6 +236,11 @@ def test_a_fill_that_is_busted_or_corrected_when_it_is_not_there_counts_once(dat
     names = ("two corrections of one unknown", "a correction and a bust of one unknown")
     _, table = both(database, [EQUAL[name] for name in names])
     assert table == [[("E3", 30, 10)], []]
+
+
+def test_a_guarantee_of_an_execution_is_no_fill(database):
+    view, table = both(database, [EQUAL["a guarantee of an execution"]])
+    assert view == table == [[("E2", 10, 10)]]
 
 
 def test_a_report_of_fix_4_0_that_repeats_a_fill_while_a_request_is_pending_is_none(database):

@@ -14,6 +14,7 @@ __all__ = [
     "FILL",
     "NO_FILL",
     "REPEATING",
+    "STOPPED",
     "Execution",
     "Fills",
     "kind_of",
@@ -30,6 +31,9 @@ _FILLED = ("F", "G", "1", "2")
 """ExecType of fills and corrections."""
 
 
+STOPPED = "7"
+"""OrdStatus of an order that is guaranteed a quantity; see `views.fills`."""
+
 REPEATING = frozenset("67E")
 """OrdStatus of reports without ExecType that may repeat a fill; see `views.fills`."""
 
@@ -42,12 +46,19 @@ def kind_of(events: Events, row: int) -> str | None:
     if exec_type in ("H", "G"):
         return BUST if exec_type == "H" else CORRECTION
     quantity = events.last_qty[row]
-    if quantity == 0:
+    if quantity == 0 or _is_guarantee(events, row):
         return None
     if exec_type in ("F", "1", "2"):
         return FILL
     filled = exec_type is None and quantity is not None and quantity > 0
     return FILL if filled and (events.ord_status[row] or "") not in NO_FILL else None
+
+
+def _is_guarantee(events: Events, row: int) -> bool:
+    """Return whether a report of a stopped order guarantees a quantity, and fills nothing yet."""
+    quantity, cum_qty = events.last_qty[row], events.cum_qty[row]
+    stopped = events.ord_status[row] == STOPPED
+    return stopped and None not in (quantity, cum_qty) and cum_qty < quantity
 
 
 def repeats(events: Events, row: int, cum_qty: int | None) -> bool:

@@ -10,7 +10,9 @@ Execution reports (35=8) alone are looked at. Which of them is what:
 | nothing of these | ExecTransType 3 (status), all others | ExecType I (status), all others |
 
 The fields decide, not the version: venues send ExecType F in FIX 4.2, and ExecType 1 in FIX 4.4.
-A report of a quantity of 0 is no fill, and what is corrected to 0 is none any more. FIX 4.0 has no
+A report of a quantity of 0 is no fill, and what is corrected to 0 is none any more. Nor is one of a
+stopped order (OrdStatus 7) whose CumQty is below LastShares: before FIX 4.3 it guarantees this
+quantity, and the fill comes after it (FIX 4.2, appendix D, D37). FIX 4.0 has no
 ExecType, and engines repeat the last LastShares there when an order ends: so without ExecType a
 report is no fill if its OrdStatus says that it is about something else (`_NO_FILL`). With one that
 a fill may have as well (`_REPEATING`) it is none if its CumQty is that of the report before, of the
@@ -62,7 +64,7 @@ _KIND = f"""case
       when exec_trans_type = '3' then null
       when exec_type = 'H' then 'bust'
       when exec_type = 'G' then 'correction'
-      when last_qty = 0 then null
+      when last_qty = 0 or ord_status = '7' and cum_qty < last_qty then null
       when exec_type in ('F', '1', '2') then 'fill'
       when exec_type is null and last_qty > 0
         and coalesce(ord_status, '') not in ({_NO_FILL})

@@ -78,7 +78,7 @@ def report(rest, number, *, in_42):
         status = "5" if (exec_type, status) == ("5", "0") else status
         if exec_type == "I":
             exec_type = status
-        elif exec_type in "FGH":
+        elif exec_type in "FGH7":
             exec_type = "2" if cum == ordered else "1"
     fields += [(150, exec_type), (39, status), (38, ordered), (14, cum), (151, leaves)]
     return [*fields, (32, last), (31, last_px)]
@@ -91,7 +91,7 @@ def state(lines):
 
 @pytest.mark.parametrize("version", ["FIX.4.2", "FIX.4.4", "FIXT.1.1"])
 @pytest.mark.parametrize(
-    ("name", "lines"), matrices(), ids=lambda v: v if isinstance(v, str) else ""
+    ("name", "lines"), list(matrices()), ids=lambda v: v if isinstance(v, str) else ""
 )
 def test_each_step_leads_to_the_state_that_the_matrix_has(name, lines, version):
     path = []

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fixfeed.transforms.fix.orders.fills import NO_FILL
+from fixfeed.transforms.fix.orders.fills import NO_FILL, STOPPED
 from fixfeed.transforms.fix.orders.openings import FRESH
 from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags
 from fixfeed.transforms.fix.orders.vector.sequence import Lines
@@ -27,10 +27,11 @@ class Steps:
 
     `report` is an ExecutionReport, `refusal` a cancel reject, `business` a business reject.
     `told` are reports of a status that was asked for; `replaced`, `cancelled` and `rejected` those
-    that say that, `fresh` those of new orders (`openings.FRESH`); `accepted` those that end what was asked for; `copies` are drop
-    copies. `fill`, `bust` and `correction` are as `orders.fills.kind_of` has them; `changed_by` is
-    the line that busts or corrects a fill, and `unknown` are those that change no fill. `stands`
-    are fills and corrections that count, and `counts` those of the order itself, not of a leg.
+    that say that, `fresh` those of new orders (`openings.FRESH`); `accepted` those that end what
+    was asked for; `copies` are drop copies. `fill`, `bust` and `correction` are as
+    `orders.fills.kind_of` has them; `changed_by` is the line that busts or corrects a fill, and
+    `unknown` are those that change no fill. `stands` are fills and corrections that count, and
+    `counts` those of the order itself, not of a leg.
     `asked` is for each report of a replace the line of its request, which may come after it; -1 for
     all other lines. `unreported` are the lines before the first report.
     `cl_ord_id` and `original` number texts, with -1 for none; `numbers` are `Lines.numbers`.
@@ -95,7 +96,9 @@ class Steps:
             self.report & is_one(self.transaction, number) | plain & is_one(self.exec_type, letter)
             for number, letter in ("1H", "2G")
         )
-        plain &= ~bust & ~correction & ~(there & (quantity == 0))
+        cum_qty, known, _ = self.numbers["cum_qty"]
+        guarantee = is_one(self.status, STOPPED) & there & known & (cum_qty < quantity)
+        plain &= ~bust & ~correction & ~(there & (quantity == 0)) & ~guarantee
         filled = (self.exec_type == 0) & there & (quantity > 0)
         filled &= ~is_one(self.status, NO_FILL)
         return plain & (is_one(self.exec_type, "F12") | filled), bust, correction

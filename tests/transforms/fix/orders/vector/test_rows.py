@@ -121,6 +121,18 @@ def test_a_bust_that_names_no_execution_takes_away_none():
     assert one_by_one(found)["executions"]["stands"].to_pylist() == [True]
 
 
+def test_a_guarantee_of_an_execution_is_none():
+    for exec_type in ([(150, b"1"), (20, b"0")], [(20, b"0")]):
+        s = Session(version="FIX.4.2")
+        s.ask(b"D", (11, b"A"), (38, b"100"))
+        for exec_id, cum_qty in ((b"E1", b"0"), (b"E2", b"20")):
+            amounts = [(32, b"20"), (31, b"9"), (14, cum_qty)]
+            s.send(False, b"8", (11, b"A"), (17, exec_id), *exec_type, (39, b"7"), *amounts)
+        found = messages(b"".join(s.log))
+        check(found)
+        assert one_by_one(found)["executions"]["exec_id"].to_pylist() == ["E2"]
+
+
 def test_a_correction_has_of_its_fill_what_it_leaves_out():
     s = Session()
     s.ask(b"D", (11, b"A"), (38, b"100"))
