@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fixfeed.transforms.derived import Changes, Derived, Stored
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
@@ -46,7 +45,8 @@ class Orders(Derived):
 
     def update(self, changed: pa.Table, removed: pa.Table, stored: Stored) -> Changes:
         """See `Derived`: reads the chains again that the messages touch, and those beside them."""
-        messages, events = changed, Events(changed, self.drop_copies)
+        messages = _once([changed])
+        events = Events(messages, self.drop_copies)
         ids = ids_of(events)
         read = ReadAgain(stored)
         touched = read.touched(events, ids)
@@ -68,12 +68,15 @@ class Orders(Derived):
 
 
 def _once(parts: list[pa.Table]) -> pa.Table:
-    """Return the messages of all parts, each once."""
+    """Return the messages of all parts, each once, by message_id.
+
+    So which of two that are the same is the copy depends on nothing else.
+    """
     messages = pa.concat_tables(parts)
-    order = pc.sort_indices(messages["message_id"])
-    ids = messages["message_id"].take(order).to_numpy()
-    first = np.append(True, ids[1:] != ids[:-1])[: len(ids)]
-    return messages if first.all() else messages.take(order.filter(pa.array(first)))
+    ids = messages["message_id"].to_numpy()
+    if (ids[1:] > ids[:-1]).all():
+        return messages
+    return messages.take(pa.array(np.unique(ids, return_index=True)[1]))
 
 
 def derive(messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES) -> dict[str, pa.Table]:
@@ -82,6 +85,7 @@ def derive(messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES) -> dict
     `messages` has message_id and `COLUMNS`, in any order. Messages that are the same but for
     message_id change nothing but the number of copies, and the rows of order_messages.
     """
+    messages = _once([messages])
     events = Events(messages, drop_copies)
     return _rows(messages, events, ids_of(events))
 

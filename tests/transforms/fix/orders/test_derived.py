@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from fixfeed.transforms.fix.orders.derived import derive
 from tests.transforms.fix.orders.odd_days import made
 from tests.transforms.fix.orders.stored import InMemory, messages
+from tests.transforms.fix.orders.vector.test_rows import content as rows
 
 # A smaller seed is no simpler day.
 tried = settings(deadline=None, max_examples=40, phases=(Phase.explicit, Phase.generate))
@@ -85,3 +86,18 @@ def test_the_log_of_the_other_side_and_a_file_read_twice_add_copies_alone(seed):
         ]
         assert rows[0] == rows[1]
     assert two["order_messages"].num_rows == 2 * one["order_messages"].num_rows
+
+
+@settings(tried, max_examples=8)
+@given(st.integers(0, 1 << 30), st.randoms(use_true_random=False))
+def test_which_of_two_logs_has_the_copy_depends_on_the_ids_of_their_messages_alone(seed, rng):
+    log = made(seed, 6)
+    twice = pa.concat_tables([messages(b"".join(log)), messages(b"".join(log), first=1 << 40)])
+    shuffled = twice.take(rng.sample(range(twice.num_rows), twice.num_rows))
+    stored = InMemory()
+    at = 0
+    while at < twice.num_rows:
+        size = rng.randrange(1, 30)
+        stored.replace(shuffled.slice(at, size))
+        at += size
+    assert rows(stored.derived) == rows(derive(shuffled)) == rows(derive(twice))
