@@ -26,6 +26,7 @@ from fixfeed.io.live.lacking import (
 from fixfeed.io.live.listener import CannotListen, Listener
 from fixfeed.io.live.lock import Lock
 from fixfeed.io.live.recovery import recover
+from fixfeed.io.live.refusals import Refusals
 from fixfeed.io.live.spool import PRIVATE, Kind, connection_name
 from fixfeed.io.live.writing import SEGMENT, Group, SpoolWriter
 
@@ -38,7 +39,6 @@ _AGAIN = 0.25  # seconds between two attempts to write to a full disk
 _LAST = 0.1  # seconds in which what has come is taken still when the gateway ends
 _PATIENCE = 5.0  # seconds for an earlier gateway to end
 _HANDSHAKE = 10.0  # seconds for a peer to begin TLS
-_SAY_AGAIN = 10.0  # seconds between two sentences about refused peers
 
 
 class Gateway:
@@ -75,8 +75,7 @@ class Gateway:
         self._stopped = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._refused: Counter[str] = Counter()
-        self._next_refusal = 0.0
+        self._refusals = Refusals(say)
         self._most = 0  # connections that the open files suffice for
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: OSError | None = None
@@ -132,7 +131,8 @@ class Gateway:
         with ThreadPoolExecutor(_SYNCING, "sync") as threads:
             syncing = loop.create_task(self._sync(threads))
             tasks = [loop.create_task(self._accept(*one)) for one in self._sockets]
-            tasks += [loop.create_task(self._end_idle()), loop.create_task(self._end_removed())]
+            care = self._end_idle(), self._end_removed(), self._say_refused()
+            tasks += map(loop.create_task, care)
             await self._stopped.wait()
             await asyncio.sleep(_LAST)
             for task in tasks:
@@ -151,6 +151,7 @@ class Gateway:
         lost = sum(one.writer.unwritten for one in self._dirty)
         if lost:
             self.say(f"{lost:,} bytes that were received could not be written, and are lost")
+        self._refusals.say_rest()
         for lock in self._locks:
             lock.release()
         if self._failed:
@@ -181,26 +182,27 @@ class Gateway:
             try:
                 peer, where = await loop.sock_accept(one)
             except OSError as error:
-                self._refuse(f"cannot accept connections to {listener.text}: {error.strerror}")
+                why = f"cannot accept connections to {listener.text}: {error.strerror}"
+                self._refusals.add(listener.text, why)
                 await asyncio.sleep(_AGAIN)
                 continue
             host, port = where[:2]
             count = len(self._open[listener.text]) + self._pending[listener.text]
             if not listener.allows(host):
-                self._refuse(
-                    f"refused {host}: {listener.text} does not allow its address", listener
-                )
+                self._refuse(listener, host, f"{listener.text} does not allow its address")
             elif count >= listener.max_connections:
                 self._refuse(
-                    f"refused {host}: {listener.text} has {count:,} connections already; more are "
-                    "allowed with max-connections",
                     listener,
+                    host,
+                    f"{listener.text} has {listener.max_connections:,} connections already; more "
+                    "are allowed with max-connections",
                 )
             elif self._held() >= self._most:
                 self._refuse(
-                    f"refused {host}: there are {self._most:,} connections already, and this "
-                    "process may have no more open files; more are allowed with ulimit -n",
                     listener,
+                    host,
+                    f"there are {self._most:,} connections already, and this process may have no "
+                    f"more open files for {listener.text}; more are allowed with ulimit -n",
                 )
             else:
                 self._pending[listener.text] += 1
@@ -229,22 +231,15 @@ class Gateway:
             )
         except OSError as error:
             why = getattr(error, "reason", "") or error.strerror or str(error)
-            text = f"refused {host}: no TLS with it: {str(why).lower().replace('_', ' ')}"
-            self._refuse(text, listener)
+            why = str(why).lower().replace("_", " ")
+            self._refuse(listener, host, f"no TLS with it at {listener.text}: {why}")
         finally:
             self._pending[listener.text] -= 1
 
-    def _refuse(self, text: str, listener: Listener | None = None) -> None:
-        """Say that a peer of a listener was refused, every ten seconds at most."""
-        if listener and self.observer:
+    def _refuse(self, listener: Listener, host: str, why: str) -> None:
+        if self.observer:
             self.observer.refused(listener.text)
-        self._refused[text] += 1
-        now = time.monotonic()
-        if now >= self._next_refusal:
-            self._next_refusal = now + _SAY_AGAIN
-            for one, count in self._refused.items():
-                self.say(one + (f" ({count:,} times)" if count > 1 else ""))
-            self._refused.clear()
+        self._refusals.add(listener.text, why, host)
 
     def begun(self, connection: Connection) -> None:
         """Count a connection."""
@@ -347,6 +342,11 @@ class Gateway:
                 elif not self.is_full:
                     self._written.set()
 
+    async def _say_refused(self) -> None:
+        while True:
+            await asyncio.sleep(_CARE)
+            self._refusals.say_due()
+
     async def _end_removed(self) -> None:
         """End connections whose folders were removed, as nobody would read them; begin others."""
         while True:
@@ -369,7 +369,7 @@ class Gateway:
                         self._locks[number] = lock
                         reserve(address)
                     except OSError as error:
-                        self._refuse(cannot_write(address, error))
+                        self._refusals.add(listener.text, cannot_write(address, error))
 
     async def _end_idle(self) -> None:
         limits = [one.idle for one in self._listeners if one.idle is not None]
