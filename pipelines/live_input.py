@@ -26,7 +26,9 @@ def listening_source(named: Sequence[Named]) -> Source:
     listeners = once_each(listener_of(*one) for one in named)
 
     def stream(reading: Reading) -> Feed:
-        gateway = GatewayProcess(listeners, reading.spool, reading.say)
+        gateway = None
+        if not reading.is_over:
+            gateway = GatewayProcess(listeners, reading.spool, reading.say)
         return _spooled(reading.spool, reading, [one.folder for one in listeners], gateway)
 
     return Source(_nothing, lambda protocol, _folder, _stop: _nothing(protocol), stream)

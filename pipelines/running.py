@@ -104,6 +104,7 @@ class Watch:
 
     `stop`, `pause` and `workers` are the job's. `abandon` ends what the job has elsewhere, when
     this process ends without it. `patience` is how many seconds a job has to end after a signal.
+    `stopped_early` means that it was asked to stop before it began, while modules were loaded.
     """
 
     def __init__(self, folder: Path):
@@ -113,6 +114,7 @@ class Watch:
         self.workers = Workers(folder, self._happened)
         self.abandon: Callable[[], None] = _nothing
         self.patience = _PATIENCE
+        self.stopped_early = False
         self._events: queue.SimpleQueue[BaseException | int | None] = queue.SimpleQueue()
 
     def _happened(self, event: BaseException | int | None) -> None:
@@ -136,8 +138,9 @@ class Watch:
             else:
                 self._happened(None)
 
-        threading.Thread(target=work, name="job", daemon=True).start()
         with _signals(self._happened), _heeded(signal.SIGUSR1, self.pause.turn):
+            self.stopped_early = not self._events.empty()
+            threading.Thread(target=work, name="job", daemon=True).start()
             deadline = None
             while True:
                 left = None if deadline is None else max(deadline - time.monotonic(), 0)

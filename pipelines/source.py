@@ -44,7 +44,8 @@ class Reading:
     `longest` is the largest number of bytes of a message. `spool` is where what comes from networks
     is made durable, and `keep` for how many seconds it stays there once it is stored. A message may
     wait `commit_after` seconds for others. While `paused` returns true, a stream that has a clock
-    stops it. `away` is given why nothing can be read, as long as that is so, and then ``.
+    stops it. `away` is given why nothing can be read, as long as that is so, and then ``. If it
+    `is_over`, the run was stopped before it began, and nothing is read.
     """
 
     protocol: Protocol
@@ -57,6 +58,7 @@ class Reading:
     keep: float
     commit_after: float
     paused: Callable[[], bool] = lambda: False
+    is_over: bool = False
 
 
 Stream = Callable[[Reading], Feed]

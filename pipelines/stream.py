@@ -62,11 +62,13 @@ def run(job: Job, folder: Path) -> int:
                 job.settings.keep_spool,
                 job.settings.commit_after,
                 job.watch.pause,
+                job.watch.stopped_early,
             )
         )
         stack.callback(feed.close)
         with ExitStack() as deriving:
-            if not (feed.ended and job.watch.stop()):  # else nothing was ever there
+            nothing_came = job.watch.stopped_early or (feed.ended and job.watch.stop())
+            if not nothing_came:
                 ledgers.open()
                 refuse_one_cluster(job.loops, again)
                 job.health.feed, job.health.connected = feed, True

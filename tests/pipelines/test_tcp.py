@@ -1,10 +1,14 @@
 """`--input tcp://` and `fixfeed gateway` store what peers send, once, whatever is killed."""
 
+import json
 import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -158,6 +162,23 @@ def test_a_port_that_is_taken_ends_the_job_with_a_sentence(place, capfd):
         words = ["--input", source, "--spool", str(spool), "--output", uri]
         assert main(words) == 2
     assert f"cannot listen to {source}: " in capfd.readouterr().err
+
+
+def test_a_job_that_is_stopped_while_it_loads_begins_nothing(tmp_path):
+    heeds = "import fixfeed.pipelines.early_signals as e, sys; f = e.asking; "
+    heeds += "e.asking = lambda: (print('now', flush=True), f())[1]; "
+    heeds += "from fixfeed.pipelines.fixfeed import main; sys.exit(main())"
+    words = ["--json", "--quiet", "--input", LOCAL, "--output", "sqlite:///f.db"]
+    one = subprocess.Popen(
+        [sys.executable, "-c", heeds, *words], cwd=tmp_path, stdout=subprocess.PIPE
+    )
+    assert one.stdout.readline() == b"now\n"
+    time.sleep(0.2)
+    one.send_signal(signal.SIGTERM)
+    out, _ = one.communicate(timeout=60)
+    summary = json.loads(out.splitlines()[-1])
+    assert (one.returncode, summary["exit_code"]) == (0, 0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_job_receives_before_its_database_is_there(tmp_path):
