@@ -86,6 +86,17 @@ class Protocol(ABC):
         """Return texts that came beside messages (`Piece.said`) with what may be secret hidden."""
         return texts
 
+    def sniff_pieces(self, head: bytes, *, is_all: bool) -> "tuple[Framing, int | None]":
+        """Return how a source that comes in pieces is laid out, and which of its bytes show that.
+
+        `head` is the beginning, as much as has come; with `is_all` nothing else counts. None means
+        that more has to come. Until then, and up to the last border in the bytes that show it, the
+        source is read as `sniff(b"")` says, so pieces that are cut otherwise are read alike. The
+        number and the layout stay the same when more comes. By default, `head` shows nothing
+        before all of it is there.
+        """
+        return self.sniff(head), len(head) if is_all else None
+
     def rule(self, text: str) -> Rule:
         """Return the condition that a text in the protocol's language of rules states.
 
@@ -134,6 +145,17 @@ class Framing(ABC):
         More may follow `data`, so its end is a border only if nothing that follows can change how
         `data` is read.
         """
+
+    def settled_cuts(self, data: bytes) -> Sequence[int]:
+        """Return where to cut `data`, the bytes of a source that have come so far, in order.
+
+        `data` begins at a border, and came in pieces that are cut anywhere. The last place is its
+        last border; none if there is no border after its beginning. Borders before that are those
+        at which the protocol has to be given a new block. Whatever the pieces are, all bytes are
+        read in the same way: what follows takes no border away.
+        """
+        end = self.last_border(data)
+        return [end] if end else []
 
     def end_of_source(self, data: bytes, *, grows: bool = True) -> int:
         """Return where the unfinished record begins in `data`, the last bytes of a source.

@@ -13,6 +13,7 @@ from fixfeed.io.ledger.source import Source
 from fixfeed.io.ledger.witness import EXACT, TAIL, Trail
 from fixfeed.io.live.index import Index
 from fixfeed.io.live.intact import Intact
+from fixfeed.io.live.parts import Part, Parts
 from fixfeed.io.live.segments import SegmentsFile
 from fixfeed.io.live.spool import RECORD, Kind, Record, records, segments_of, source_of
 from fixfeed.transforms.batch import Block, Piece
@@ -20,8 +21,6 @@ from fixfeed.transforms.protocol import Framing, Protocol
 
 __all__ = ["SpooledConnection"]
 
-_HEAD = 64 << 10  # bytes at the beginning that show how a connection is laid out
-_BLOCK = 256 << 10  # bytes; random ones take seconds a mebibyte, while other peers wait
 _PATIENCE = 20  # times as long as a look at an unfinished message took, until the next one
 _WINDOW = 1 << 14  # records that are read at once: of many small chunks, blocks are small
 _FAR = 1 << 62
@@ -42,9 +41,9 @@ class SpooledConnection:
         self.at = 0
         self.end = 0
         self.ended: Record | None = None
-        self._protocol = protocol
         self._longest = longest
-        self._framing: Framing | None = None
+        self._parts = Parts(protocol, longest)
+        self._layout: Any = None
         self._context: Mapping[str, str] | None = None
         self._trail: Trail | None = Trail()
         self._size = 0  # of the index, when it was last looked at
@@ -142,19 +141,12 @@ class SpooledConnection:
             wanted = self._window_end()
             before = self.at
             with SegmentsFile(self.folder, _FAR) as file:
-                framing = self._sniffed(file)
                 file.stop = stop = self._intact.up_to(wanted, file)
-                blocks = blocks_of(
-                    self._part(framing),
-                    file,  # type: ignore[arg-type]
-                    block_size=_BLOCK,
-                )
-                for block in blocks:
-                    if block.provisional and not block.error:
-                        break
-                    yield self._passed(block)
-                    self._is_broken = block.error is not None
-            if self._intact.is_damaged and not self._is_broken:
+                has_ended = self.ended is not None and stop == self.end
+                for part in self._parts.settled(file, self.at, has_ended=has_ended):
+                    for block in self._blocks_of(part):
+                        yield self._passed(block)
+            if self._intact.is_damaged:
                 yield self._unreadable()
             elif self.at > before:
                 self._window = _WINDOW
@@ -173,13 +165,27 @@ class SpooledConnection:
                 self._window *= 2
         if self.ended and self.at < self.end and not self._is_broken:
             with SegmentsFile(self.folder, self.end) as file:
-                file.seek(self.at)
-                data = file.read(self.end - self.at)
-            yield self._passed(self._block(data, unfinished=0))
+                for part in self._parts.rest(file, self.at):
+                    for block in self._blocks_of(part):
+                        yield self._passed(block)
+
+    def _blocks_of(self, part: Part) -> list[Block]:
+        """Return a part as blocks, each with the context that holds for all messages in it."""
+        framing, self._layout = part.framing, part.framing.layout
+        block = self._block(
+            part.data,
+            too_long=part.too_long,
+            within_line=part.within_line,
+            unfinished=0 if part.is_unfinished else None,
+        )
+        if not framing.has_context or part.is_unfinished:
+            return [block]
+        if self._context is None:
+            self._context = self._context_at(framing)
+        return framing.carry(block, self._context)
 
     def _block(self, data: bytes = b"", **flags: Any) -> Block:
-        layout = self._framing.layout if self._framing else None
-        return Block(self.source.key, self.at, data, layout, origin=self.source, **flags)
+        return Block(self.source.key, self.at, data, self._layout, origin=self.source, **flags)
 
     def _unreadable(self) -> Block:
         """Pass over damaged chunks, and the message that is cut by them; return what is there."""
@@ -204,16 +210,6 @@ class SpooledConnection:
         self._index.pass_to(self._intact.number)
         return block
 
-    def _sniffed(self, file: SegmentsFile) -> Framing:
-        """Return the framing; what comes early on may show another one than what came before."""
-        if self._framing is None or self.at < _HEAD:
-            file.seek(0)
-            framing = self._protocol.sniff(file.read(min(self.end, _HEAD)))
-            if framing != self._framing:
-                self._framing, self._context = framing, None
-        assert self._framing is not None
-        return self._framing
-
     def _window_end(self) -> int:
         """Return how far to read now."""
         end = self.at
@@ -224,26 +220,14 @@ class SpooledConnection:
         self.end = max(self.end, end)  # more may have come since the index was looked at
         return end
 
-    def _part(self, framing: Framing) -> Range:
-        part = Range(
-            self.source,
-            Planned(str(self.folder), "", 0, "", ""),
-            "",
-            framing,
-            start=self.at,
-            longest=self._longest,
-            begin=self._protocol.begin,
-        )
-        if self._context is None:
-            self._context = self._context_at(part) if framing.has_context and self.at else {}
-        return dataclasses.replace(part, context=self._context)
-
-    def _context_at(self, part: Range) -> Mapping[str, str]:
+    def _context_at(self, framing: Framing) -> Mapping[str, str]:
         """Return what the messages that are still there before `at` determine for those after."""
         context: Mapping[str, str] = {}
+        planned = Planned(str(self.folder), "", 0, "", "")
+        whole = Range(self.source, planned, "", framing, longest=self._longest)
         with SegmentsFile(self.folder, self.at) as file:
             for begin, stop in file.stretches():
-                before = dataclasses.replace(part, start=begin, stop=stop, context=context)
+                before = dataclasses.replace(whole, start=begin, stop=stop, context=context)
                 for block in blocks_of(before, file):  # type: ignore[arg-type]
                     context = block.context
         return context

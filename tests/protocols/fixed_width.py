@@ -151,6 +151,10 @@ class Tape(Protocol):
         told = head[1:5] if head.startswith(b"H") else b""
         return TapeFraming(int(told)) if told.isdigit() and int(told) >= WIDTH else TapeFraming()
 
+    def sniff_pieces(self, head, *, is_all):
+        """The first five bytes say how wide records are."""
+        return self.sniff(head), 5 if len(head) >= 5 else len(head) if is_all else None
+
     def parse(self, block):
         if block.provisional or block.too_long:
             reason = UNREADABLE if block.error else TOO_LONG if block.too_long else TRUNCATED

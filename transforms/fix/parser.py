@@ -1,5 +1,6 @@
 """From a block of bytes to a batch of messages and failures."""
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -46,6 +47,11 @@ _NO_MESSAGES = pa.RecordBatch.from_pylist([], MESSAGES)
 _SMALL = 6 << 10
 """Below this many bytes (twenty messages) the scalar parser is as fast, and eases other threads."""
 
+
+# The last line, if it may become the beginning of a message: `8`, `8=F`, `8=FIX.4`.
+_BEGUN = re.compile(
+    rb"(?:\A|[\r\n])(8(?:=(?:F(?:I(?:XT?(?:\.(?:[0-9](?:\.(?:[0-9](?:SP?[0-9]?)?)?)?)?)?)?)?)?)?)\Z"
+)
 
 # A parser keeps its working state from block to block, so each thread has its own.
 _parsers = threading.local()
@@ -103,10 +109,11 @@ def _unfinished(block: Block, delimiter: bytes, masking: Masking) -> Batch:
     elif start_pattern(delimiter).search(block.data):
         failures.append(Failure(0, TRUNCATED, REASONS[TRUNCATED], block.data))
     else:
-        found, skipped = classify_lines(
-            block.data, 0, len(block.data), delimiter, rest=block.within_line
-        )
-        failures += found
+        begun = _BEGUN.search(block.data)
+        end = begun.start(1) if begun else len(block.data)
+        failures, skipped = classify_lines(block.data, 0, end, delimiter, rest=block.within_line)
+        if begun:
+            failures.append(Failure(end, TRUNCATED, REASONS[TRUNCATED], begun[1]))
     return _finish(block, _NO_MESSAGES, failures, skipped, masking)
 
 

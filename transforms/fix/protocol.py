@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,9 +25,10 @@ from fixfeed.transforms.fix.framing.borders import (
     last_border,
     next_record,
 )
-from fixfeed.transforms.fix.framing.delimiter import sniff_delimiter
+from fixfeed.transforms.fix.framing.delimiter import shown_within, sniff_delimiter
 from fixfeed.transforms.fix.framing.leftovers import REASONS, before_not_text
 from fixfeed.transforms.fix.framing.messages import CHECK_SUM
+from fixfeed.transforms.fix.framing.settled import settled_cuts
 from fixfeed.transforms.fix.framing.whole import whole
 from fixfeed.transforms.fix.latencies.derived import Latencies
 from fixfeed.transforms.fix.logons import carry
@@ -81,6 +82,10 @@ class FixFraming(Framing):
     def last_border(self, data: bytes) -> int:
         """See `Framing`."""
         return last_border(data, self.delimiter)
+
+    def settled_cuts(self, data: bytes) -> Sequence[int]:
+        """See `Framing` and `framing.settled`."""
+        return settled_cuts(data, self.delimiter)
 
     def end_of_source(self, data: bytes, *, grows: bool = True) -> int:
         """See `Framing`."""
@@ -198,6 +203,12 @@ class Fix(Protocol):
         """See `Protocol`; the delimiter is what the head shows unless the user names one."""
         delimiter = sniff_delimiter(head, self.delimiter)
         return FixFraming(delimiter, b"FIXT.1.1" in head, endings(head, delimiter))
+
+    def sniff_pieces(self, head: bytes, *, is_all: bool) -> tuple[FixFraming, int | None]:
+        """See `Protocol`; the delimiter is that of the first message."""
+        shown = shown_within(head, is_all=is_all)
+        delimiter = sniff_delimiter(head[:shown] if shown else b"", self.delimiter)
+        return FixFraming(delimiter, b"FIXT.1.1" in head, endings(head, delimiter)), shown
 
     def rule(self, text: str) -> Condition:
         """See `Protocol`; in the language of `rules.language`."""

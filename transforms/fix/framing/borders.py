@@ -40,6 +40,7 @@ __all__ = [
     "first_border",
     "last_border",
     "next_record",
+    "whole_as_read",
 ]
 
 _WINDOW = 64 << 10
@@ -59,7 +60,7 @@ class Endings(NamedTuple):
 
 def endings(head: bytes, delimiter: bytes) -> Endings:
     """Return how messages end, judging by the whole ones in `head`, the beginning of a log."""
-    data, one, _ = _whole_as_read(head, delimiter)
+    data, one, _ = whole_as_read(head, delimiter)
     bare = closed = unsealed = False
     at = shown = 0
     for _, end in itertools.islice(plain(data, 0, one), _SHOWN):
@@ -87,7 +88,7 @@ def last_border(data: bytes, delimiter: bytes, *, at_end: Endings | None = None)
     opened = open_run(data)
     if opened is None and at_end is not None:
         opened = open_string(data, delimiter)
-    data, delimiter, original = _whole_as_read(data, delimiter)
+    data, delimiter, original = whole_as_read(data, delimiter)
     window = _WINDOW
     while True:
         begin = max(0, len(data) - window)
@@ -110,7 +111,7 @@ def first_border(window: bytes, at: int, delimiter: bytes, *, synced: bool = Fal
     size = len(window)
     opened = open_run(window)
     size = size if opened is None else opened + 1
-    window, delimiter, original = _whole_as_read(window, delimiter)
+    window, delimiter, original = whole_as_read(window, delimiter)
     for border in _borders(window, delimiter, synced=synced):
         border = original.at(border)
         if at <= border < size:
@@ -136,7 +137,7 @@ def claimed_end(data: bytes, delimiter: bytes) -> int:
     return claimed_trailer(data, first.start(), first[1] or delimiter)[0] if first else 0
 
 
-def _whole_as_read(data: bytes, delimiter: bytes) -> tuple[bytes, bytes, Original]:
+def whole_as_read(data: bytes, delimiter: bytes) -> tuple[bytes, bytes, Original]:
     """Return `as_read` of `data`, without a delimiter that its end cuts in half."""
     for width in range(len(delimiter) - 1, 0, -1):
         if data.endswith(delimiter[:width]):

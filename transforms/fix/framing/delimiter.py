@@ -4,13 +4,14 @@ import re
 from collections import Counter
 from functools import cache
 
-from fixfeed.transforms.fix.spelt import is_spelt, unspelt
+from fixfeed.transforms.fix.spelt import BEGIN, is_spelt, unspelt
 
 __all__ = [
     "CLASSIC",
     "DELIMITERS",
     "naming",
     "read_delimiter",
+    "shown_within",
     "sniff_delimiter",
     "start_pattern",
 ]
@@ -44,6 +45,13 @@ _BEGINS = (
         + rb"35=[0-9A-Za-z]{1,3}(%b)(?=[0-9]{1,5}=)" % _ANY
     ),
 )
+_CANDIDATE = re.compile(
+    BEGIN.pattern + rb"|8(?:%3[dD]|&[#0-9A-Za-z]{3,6};)FIX|(?m:^)(?:1128=|9=[0-9]|35=)"
+)
+_SPELT = re.compile(rb"[\\%&]")
+_SOH = re.compile(_VERSION + rb"\x01")
+_ENOUGH = 64  # bytes from the beginning of a message on, which show its delimiter
+_ENOUGH_SPELT = 256
 _WORDS = {"SOH": b"\x01", "TAB": b"\t"}
 _CHARACTERS = {
     "pipe": "|", "bar": "|", "caret": "^", "semicolon": ";", "comma": ",", "space": " ",
@@ -91,6 +99,33 @@ def sniff_delimiter(head: bytes, named: bytes | None = None) -> bytes:
         if found:
             return found.most_common(1)[0][0]
     return b"\x01"
+
+
+def shown_within(head: bytes, *, is_all: bool) -> int | None:
+    """Return within how many bytes a source that begins with `head` shows its delimiter.
+
+    None if more has to come for that. With `is_all` nothing follows: `len(head)` if nothing in it
+    shows a delimiter. The answer is that of the first message, so it stays when more comes.
+
+    >>> shown_within(b"hello\\n8=FIX.4.4\\x019=5\\x01", is_all=False)
+    16
+    >>> shown_within(b"8=FIX.4.4^A9=5^A35=0^A", is_all=False) is None
+    True
+    """
+    for candidate in _CANDIDATE.finditer(head):
+        start = candidate.start()
+        if soh := _SOH.match(head, start):
+            return soh.end()  # no other delimiter begins with that byte
+        wanted = start + (_ENOUGH_SPELT if _SPELT.search(candidate[0]) else _ENOUGH)
+        line = head.find(b"\n", start, wanted)
+        end = wanted if line < 0 else line + 1
+        if end > len(head) and not is_all:
+            return None
+        window = head[start:end]
+        window = unspelt(window) if is_spelt(window) else window
+        if any(pattern.search(window) for pattern in _BEGINS):
+            return start + len(head[start:end])
+    return len(head) if is_all else None
 
 
 def _octet(named: bytes) -> bytes:

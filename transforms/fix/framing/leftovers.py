@@ -23,6 +23,7 @@ __all__ = [
     "before_not_text",
     "classify_lines",
     "damaged_prefix",
+    "open_noise",
     "without_runs",
 ]
 
@@ -108,6 +109,29 @@ def classify_lines(
 
 def _not_text(data: bytes, start: int, end: int) -> Failure:
     return Failure(start, NOT_TEXT, REASONS[NOT_TEXT], data[start:end])
+
+
+def open_noise(data: bytes, start: int, end: int, delimiter: bytes) -> int:
+    """Return where a run of lines without text begins in `data[start:end]` that may go on.
+
+    It is `end` if there is none. `data[start:end]` are whole lines in which no message begins. What
+    `classify_lines` makes of those before that place stays the same whatever follows.
+    """
+    noise, noise_end = -1, -1
+    at = start
+    while at < end:
+        found = _LINE_END.search(data, at, end)
+        stop = found.end() if found else end
+        line = data[at:stop].rstrip(b"\r\n")
+        if has_trace(line, delimiter):
+            noise = -1
+        elif _CONTROL.search(line):
+            if noise < 0 or at - noise_end > _NEAR or noise_end - noise >= _JOINED:
+                noise = at
+            noise_end = stop
+        at = stop
+    is_open = noise >= 0 and end - noise_end <= _NEAR and noise_end - noise < _JOINED
+    return noise if is_open else end
 
 
 def before_not_text(data: bytes, end: int, delimiter: bytes) -> int:

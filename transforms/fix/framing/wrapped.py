@@ -18,7 +18,7 @@ from fixfeed.transforms.fix.framing.delimiter import start_pattern
 from fixfeed.transforms.fix.framing.escape import Escape, composed, undone
 from fixfeed.transforms.fix.spelt import BEGIN, is_escaped
 
-__all__ = ["escapes", "open_string"]
+__all__ = ["escapes", "framed_end", "open_string"]
 
 
 class _String(NamedTuple):
@@ -145,7 +145,7 @@ def _end_around(data: bytes, place: int, past: int, delimiter: bytes) -> int:
         at = data.rfind(_BEGIN, first, at)
         if at < 0:
             break
-        end = _framed_end(data, at, delimiter)
+        end = framed_end(data, at, delimiter)
         if end > place:
             return end
     return 0
@@ -197,16 +197,16 @@ def _in_string(data: bytes, quote: bytes, start: int, begin: int, delimiter: byt
     if b"\\" not in (text.replace(delimiter, b"") if len(delimiter) > 1 else text):
         return _String(begin, past, [])
     certain = (closed or is_open) and (_CERTAIN.search(before) or data[begin : begin + 5] != _BEGIN)
-    if not closed and not certain and _framed_end(text, 0, delimiter):
+    if not closed and not certain and framed_end(text, 0, delimiter):
         return _String(begin, start, [])
     for pattern in (_ESCAPE, _TWICE):
         found = [Escape(*one.span(), _meant(one)) for one in pattern.finditer(data, begin, end)]
-        if _framed_end(undone(data, begin, end, found), 0, delimiter):
+        if framed_end(undone(data, begin, end, found), 0, delimiter):
             return _String(begin, past, found, is_open)
     nested = _nested(data, begin, line, delimiter)
     if nested:
         return nested
-    if not certain or _framed_end(text, 0, delimiter):
+    if not certain or framed_end(text, 0, delimiter):
         return _String(begin, past if closed else start, [])
     found = [Escape(*one.span(), _meant(one)) for one in _ESCAPE.finditer(data, begin, end)]
     found = [one for one in found if one.text not in (b"\n", b"\r")]
@@ -216,7 +216,7 @@ def _in_string(data: bytes, quote: bytes, start: int, begin: int, delimiter: byt
 def _cell(data: bytes, start: int, begin: int, line: int, delimiter: bytes) -> _String | None:
     """Return the cell with doubled quotes that begins at `start`, None if none does."""
     cell = _CELL.match(data, start, line)
-    is_open = not cell and line == len(data) and not _framed_end(data, begin, delimiter)
+    is_open = not cell and line == len(data) and not framed_end(data, begin, delimiter)
     if is_open:
         cell = _OPEN_CELL.match(data, start)
     if not cell:
@@ -238,7 +238,7 @@ def _nested(data: bytes, begin: int, line: int, delimiter: bytes) -> _String | N
             inner = [Escape(*one.span(), _meant(one)) for one in layer.finditer(text)]
             found = composed(found, inner, begin)
             text = undone(data, begin, end, found)
-        past = _framed_end(text, 0, delimiter)
+        past = framed_end(text, 0, delimiter)
         if past:
             # Escapes after the message are left as they are.
             while found and begin + past < found[-1].end - _longer(found):
@@ -271,7 +271,7 @@ def _meant(escape: re.Match[bytes]) -> bytes:
     return found["itself"] or b"\\"
 
 
-def _framed_end(data: bytes, at: int, delimiter: bytes) -> int:
+def framed_end(data: bytes, at: int, delimiter: bytes) -> int:
     """Return the end of the message at `at` if its BodyLength leads to its CheckSum, else 0."""
     begin = start_pattern(delimiter).match(data, at)
     length = _BODY_LENGTH.match(data, begin.end()) if begin and begin[1] else None

@@ -1,0 +1,158 @@
+"""Cuts what has come of a connection apart, at places that depend on its bytes alone."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fixfeed.io.files.ranges import LONGEST
+from fixfeed.io.live.segments import SegmentsFile
+from fixfeed.transforms.protocol import Framing, Protocol
+
+__all__ = ["Part", "Parts"]
+
+_HEAD = 64 << 10  # bytes at the beginning that show how a connection is laid out
+_STEP = 256 << 10  # bytes; random ones take seconds a mebibyte, while other peers wait
+_PIECE = 5 << 18  # bytes of what is too long that make one failure
+_OVERLAP = 64  # the end of what has come may cut the beginning of a message
+_LOOK_BACK = 64 << 10
+
+
+class Part(NamedTuple):
+    """Bytes of a connection that are read together, and how (`transforms.batch.Block`).
+
+    `is_unfinished` means that the connection has ended inside a message that begins with them.
+    """
+
+    start: int
+    data: bytes
+    framing: Framing
+    too_long: bool = False
+    within_line: bool = False
+    is_unfinished: bool = False
+
+
+class Parts:
+    """Cuts a connection apart: the same bytes in the same way, however they were cut as they came.
+
+    What a message says of the layout holds from its record on: `Protocol.sniff_pieces`. A record of
+    more than `longest` bytes is cut after so many, up to the beginning of the next message.
+    """
+
+    def __init__(self, protocol: Protocol, longest: int = LONGEST):
+        """Nothing has come yet."""
+        self._protocol = protocol
+        self._longest = longest
+        self._plain = protocol.sniff(b"")
+        self._framing = self._plain
+        self._shown: int | None = None  # so many bytes show the layout
+        self._looked_at = (-1, False)
+        self._is_known = False  # the layout holds from here on
+        self._torn: tuple[int, bool] = (0, False)
+
+    def settled(self, file: SegmentsFile, at: int, *, has_ended: bool) -> Iterator[Part]:
+        """Yield what is in `file` from the border `at` on, up to the last border.
+
+        `has_ended` means that nothing comes after the end of `file`.
+        """
+        limit = self._longest + _OVERLAP
+        size = least = min(_STEP, limit)
+        while at < file.stop:
+            framing, holds = self._layout(file, at, has_ended)
+            stop = file.stop if holds is None else min(file.stop, holds)
+            data = _read(file, at, min(at + size, stop))
+            too_long, cuts = self._is_torn(file, at, framing), []
+            if too_long:
+                found = _next_message(file, at, data, framing)
+                too_long, cuts = found != 0, [found] if found else []
+            if not too_long:
+                cuts = list(framing.settled_cuts(data))
+            if not cuts and len(data) >= limit:
+                cuts, too_long = [self._longest], True
+            begin = 0
+            for end in _pieces(data, cuts[-1], framing) if cuts and too_long else cuts:
+                yield self._part(file, at + begin, data[begin:end], framing, too_long)
+                begin = end
+            at += begin
+            if begin:
+                size = least
+            elif len(data) == size:
+                size = min(2 * size, limit)
+            elif holds is not None and at + len(data) == holds:
+                self._is_known = True
+            else:
+                return
+
+    def rest(self, file: SegmentsFile, at: int) -> Iterator[Part]:
+        """Yield what is left after the last border of a connection that has ended.
+
+        A message that it ends inside is a part of its own.
+        """
+        framing, _ = self._layout(file, at, True)
+        data = _read(file, at, file.stop)
+        too_long = self._is_torn(file, at, framing)
+        end = len(data) if too_long else framing.end_of_source(data, grows=False)
+        if end:
+            yield self._part(file, at, data[:end], framing, too_long)
+        if end < len(data):
+            part = self._part(file, at + end, data[end:], framing, False)
+            yield part._replace(is_unfinished=True)
+
+    def _part(
+        self, file: SegmentsFile, start: int, data: bytes, framing: Framing, too_long: bool
+    ) -> Part:
+        within = start > 0 and _read(file, start - 1, start) not in (b"\n", b"\r", b"")
+        return Part(start, data, framing, too_long, within)
+
+    def _layout(self, file: SegmentsFile, at: int, has_ended: bool) -> tuple[Framing, int | None]:
+        """Return the framing from `at` on, and where to look again; None for nowhere."""
+        stop = min(file.stop, _HEAD)
+        head = stop, stop == _HEAD or has_ended
+        if head != self._looked_at and (self._shown is None or at < _HEAD):
+            self._looked_at = head
+            self._framing, self._shown = self._protocol.sniff_pieces(
+                _read(file, 0, stop), is_all=head[1]
+            )
+        if self._shown is None:
+            return self._plain, None
+        if at < self._shown and not self._is_known:
+            return self._plain, self._shown
+        return self._framing, None
+
+    def _is_torn(self, file: SegmentsFile, at: int, framing: Framing) -> bool:
+        """Return whether `at` is inside a record that is too long.
+
+        It is if there is neither a message nor an end of line in as many bytes before it.
+        """
+        if self._torn[0] != at:
+            windows = (_LOOK_BACK, self._longest) if at >= self._longest else ()
+            self._torn = (
+                at,
+                bool(windows)
+                and all(_holds_nothing(file, max(at - size, 0), at, framing) for size in windows),
+            )
+        return self._torn[1]
+
+
+def _holds_nothing(file: SegmentsFile, start: int, end: int, framing: Framing) -> bool:
+    data = _read(file, start, end)
+    found = framing.next_record(data, start=start, claimed=0, lines=True)
+    return len(data) == end - start and found is None
+
+
+def _next_message(file: SegmentsFile, at: int, data: bytes, framing: Framing) -> int | None:
+    """Return where the next message begins in `data`, None if none does; it may begin at once."""
+    before = _read(file, at - 1, at)
+    found = framing.next_record(before + data, start=at - 1, claimed=0, lines=False)
+    return None if found is None else found - 1
+
+
+def _pieces(data: bytes, end: int, framing: Framing) -> Iterator[int]:
+    begin = 0
+    while begin + _PIECE < end:
+        begin = framing.piece_end(data, begin, begin + _PIECE)
+        yield begin
+    yield end
+
+
+def _read(file: SegmentsFile, start: int, stop: int) -> bytes:
+    file.seek(start)
+    return file.read(stop - start)

@@ -1,0 +1,146 @@
+"""Where FIX that comes in pieces, cut anywhere, is cut apart: what is read is that of the whole.
+
+A border is settled once nothing that may follow changes how the bytes before it are read. So a
+message waits while BodyLength, or the length of a data field, leads beyond what has come, and lines
+that are no text wait for what ends their run. Some borders have to be cut at, always, as what comes
+after them reads otherwise at the beginning of a block.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from fixfeed.transforms.fix.framing.borders import whole_as_read
+from fixfeed.transforms.fix.framing.containers import open_run
+from fixfeed.transforms.fix.framing.delimiter import start_pattern
+from fixfeed.transforms.fix.framing.leftovers import open_noise
+from fixfeed.transforms.fix.framing.messages import LINE_END, spans
+from fixfeed.transforms.fix.framing.wrapped import framed_end, open_string
+
+__all__ = ["settled_cuts"]
+
+_QUOTED = 4 << 10
+"""A quote before a message may open a string, which ends with its line, or after so many bytes."""
+
+_QUOTE = re.compile(rb"[\"']")
+# What begins a message without BeginString, but on a line of its own alone.
+_HEADLESS = re.compile(rb"(?:1128|9|35)=")
+_AFTER_CR = re.compile(rb"\r(?=(?:1128|9|35)=)")
+
+
+class _Border(NamedTuple):
+    """A settled border; `always` if data has to be cut there."""
+
+    at: int
+    always: bool = False
+
+
+def settled_cuts(data: bytes, delimiter: bytes) -> list[int]:
+    """Return where to cut `data`, which begins at a border, in order; the last is the last border.
+
+    Of the same bytes, the borders that have to be cut at are the same however much of them there
+    is, and the last border never moves back. The end of `data` is none for sure.
+
+    >>> message = b"8=FIX.4.4|9=5|35=0|10=161|"
+    >>> settled_cuts(message + message, b"|"), settled_cuts(message + message[:-1], b"|")
+    ([52], [26])
+    >>> settled_cuts(message.replace(b"9=5", b"9=50"), b"|")
+    []
+    """
+    cuts: list[int] = []
+    at = 0
+    while True:
+        border = _first_or_last(data[at:] if at else data, delimiter)
+        if not border.at:
+            return cuts
+        at += border.at
+        cuts.append(at)
+        if not border.always:
+            return cuts
+
+
+def _first_or_last(data: bytes, delimiter: bytes) -> _Border:
+    """Return the first border that has to be cut at or, if there is none, the last one; 0 if none.
+
+    In a string with escapes, and in a line that a container's runtime has cut, there is no border.
+    """
+    opened = open_run(data)
+    if opened is None:
+        opened = open_string(data, delimiter)
+    text, one, original = whole_as_read(data, delimiter)
+    line = text.rfind(b"\n") + 1
+    is_undecided = _undecided(one).match(text, line) is not None
+    last = 0
+    for border in _Borders(text, one):
+        place = original.at(border.at)
+        if (opened is not None and place > opened) or (is_undecided and border.at > line):
+            break
+        if border.always:
+            return _Border(place, True)
+        last = place
+    return _Border(last)
+
+
+@cache
+def _undecided(delimiter: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a last line that may become a message without BeginString.
+
+    It is one once a delimiter comes after its MsgType; `start_pattern` has the rest.
+    """
+    own = re.escape(delimiter)
+    until = rb"(?:(?!" + own + rb")[^\n])*"
+    first = rb"(?:1128=" + until + own + rb")?(?:9=[0-9]+" + own + rb")?35="
+    return re.compile(rb"(?:" + first + rb"|1128=)" + until + rb"\Z")
+
+
+class _Borders:
+    """The settled borders of `text`, in order; see `_first_or_last`."""
+
+    def __init__(self, text: bytes, delimiter: bytes):
+        self._text = text
+        self._delimiter = delimiter
+        self._quote = -1  # the first one on this line that may open a string
+        self._has_quotes = _QUOTE.search(text) is not None
+
+    def __iter__(self) -> Iterator[_Border]:
+        text, past = self._text, 0
+        begin = start_pattern(self._delimiter)
+        for start, end, _, whole in spans(text, self._delimiter, final=False):
+            yield from self._between(past, start)
+            if not whole:
+                return
+            self._look_for_quote(start, end, start)
+            past = end
+            if not begin.match(text, start, end):
+                continue  # what comes after it shows that a message begins there
+            if self._quote < 0:
+                yield _Border(past, _HEADLESS.match(text, past) is not None)
+            elif past - self._quote > _QUOTED:
+                yield _Border(past, True)
+        yield from self._at_end(past)
+
+    def _between(self, past: int, start: int) -> Iterator[_Border]:
+        """Yield the ends of the lines before the one on which a message begins."""
+        text = self._text
+        for line in LINE_END.finditer(text, past, start):
+            past, self._quote = line.end(), -1
+            yield _Border(past, _AFTER_CR.match(text, past - 1) is not None)
+        self._look_for_quote(past, start)
+
+    def _at_end(self, past: int) -> Iterator[_Border]:
+        """Yield the ends of lines after the last message, as far as no run of bytes goes on."""
+        text = self._text
+        last = past
+        for line in LINE_END.finditer(text, past):
+            if line.end() < len(text) or text.endswith(b"\n"):
+                last = line.end()
+        last = open_noise(text, past, last, self._delimiter)
+        yield from (one for one in self._between(past, len(text)) if one.at <= last)
+
+    def _look_for_quote(self, begin: int, end: int, message: int = -1) -> None:
+        """Note a quote in `text[begin:end]`, unless it is inside a message of the right length."""
+        if self._has_quotes and self._quote < 0:
+            found = _QUOTE.search(self._text, begin, end)
+            if found and not (message >= 0 and framed_end(self._text, message, self._delimiter)):
+                self._quote = found.start()
