@@ -19,6 +19,7 @@ _FIRST, _LONGEST = 0.5, 15.0  # seconds between two attempts
 _BRIEF = 5.0  # seconds for which a lock, or a server that is slow, is nothing to speak of
 _AT_THE_END = 2.0  # seconds for which a lock is waited for when the run is to stop
 _HELD_AT_THE_END = 1.0  # the same for a server of which nothing bad was told until then
+_LATELY = 15.0  # seconds for which a cause says more than that a later attempt is held up
 _STEP = 0.1
 
 
@@ -39,6 +40,8 @@ class TryAgain:
         """
         began, since, stopped = time.monotonic(), datetime.datetime.now(), math.inf  # noqa: DTZ005
         told: SinkFailed | None = None
+        cause: SinkFailed | None = None
+        known = -math.inf  # when it came
         waits = itertools.count()
         while True:
             try:
@@ -54,8 +57,11 @@ class TryAgain:
                     when = f" since {since:%H:%M:%S}" if error.locked else ""
                     text = f"{error}; meanwhile it is tried again and again{when}"
                     say(f"{text}, and nothing is lost", event="away", level="warning")
+                if not has_waited:
+                    cause, known = error, time.monotonic()
                 if told:
-                    self._health.failed(work, error)
+                    lately = error.held and time.monotonic() - known < _LATELY
+                    self._health.failed(work, cause if cause and lately else error)
                 if not has_waited:
                     self._wait(min(_LONGEST, _FIRST * 2 ** next(waits)))
                 if self._stop():

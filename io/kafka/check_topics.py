@@ -1,12 +1,15 @@
 """The topics of a destination: checked before anything is sent, and made if that is asked for."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble
 from fixfeed.io.kafka.destination import Accepts, Destination
 
-__all__ = ["check_topics"]
+__all__ = ["RIGHTS_ON_PROGRESS", "check_topics"]
+
+RIGHTS_ON_PROGRESS: Sequence[str] = ("READ", "WRITE")
+"""What a client has to be allowed on the topic of a ledger; on the others, WRITE."""
 
 _PATIENCE = 8.0  # seconds until a new topic is seen
 _TAKEN = 1_000_000
@@ -47,13 +50,17 @@ def check_topics(destination: Destination, *, make: bool = True) -> dict[str, Ac
 
 def _missing(cluster: Cluster, destination: Destination) -> list[str]:
     """Return the topics that are not there; raise `KafkaTrouble` for other trouble with one."""
+    progress = destination.progress
+    others = [one for one in destination.topics if one != progress]
+    topics = cluster.topics(others, rights=["WRITE"])
+    topics |= cluster.topics([progress], rights=RIGHTS_ON_PROGRESS)
     missing = []
-    for name, found in cluster.topics(destination.topics, right="WRITE").items():
+    for name, found in topics.items():
         if isinstance(found, KafkaTrouble):
             if not found.gone:
                 raise found
             missing.append(name)
-        elif name == destination.progress and found.partitions != 1:
+        elif name == progress and found.partitions != 1:
             raise KafkaTrouble(
                 f"{destination.place}: the topic {name} has {found.partitions} partitions, and "
                 "what was sent is remembered in one; write to another topic, or make that one "

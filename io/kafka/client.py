@@ -6,7 +6,7 @@ comes another way, to `error_cb`; `Cluster` puts the two together into one sente
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -145,9 +145,9 @@ class Cluster:
         return sorted(name for name in topics if not name.startswith("__"))
 
     def topics(
-        self, names: Collection[str], *, right: str = "READ"
+        self, names: Collection[str], *, rights: Sequence[str] = ("READ",)
     ) -> dict[str, "Topic | KafkaTrouble"]:
-        """Return each topic, or what is wrong with it: it is not there, or the right is missing.
+        """Return each topic, or what is wrong with it: it is not there, or a right is missing.
 
         Raises `KafkaTrouble` if nobody answers. No topic is made by asking.
         """
@@ -163,11 +163,14 @@ class Cluster:
         found: dict[str, Topic | KafkaTrouble] = {}
         for name, told in answers.items():
             if isinstance(told, KafkaError):
-                found[name] = self._topic_trouble(name, told, right)
+                found[name] = self._topic_trouble(name, told, rights)
                 continue
             may = told.authorized_operations
-            if may and not {AclOperation[right], AclOperation.ALL} & set(may):
-                found[name] = no_rights(self._address, name, right.lower(), right)
+            has_all = not may or AclOperation.ALL in may
+            lacking = [one for one in rights if not has_all and AclOperation[one] not in may]
+            if lacking:
+                what = " or ".join(one.lower() for one in lacking)
+                found[name] = no_rights(self._address, name, what, lacking)
             else:
                 # In the alphabet of Kafka's own tools, which has no slash.
                 topic_id = str(told.topic_id or "").replace("+", "-").replace("/", "_")
@@ -226,14 +229,14 @@ class Cluster:
             return {}
         return {word: str(entry.value) for word, entry in found.items()}
 
-    def _topic_trouble(self, name: str, error: KafkaError, right: str) -> KafkaTrouble:
+    def _topic_trouble(self, name: str, error: KafkaError, rights: Sequence[str]) -> KafkaTrouble:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             near = did_you_mean(name, [one for one in self.names() if one != name])
             return KafkaTrouble(
                 f"{self._address.shown}: there is no topic {name}{near}", lasting=True, gone=True
             )
         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-            return no_rights(self._address, name, "see", right)
+            return no_rights(self._address, name, "see", rights)
         return KafkaTrouble(f"{self._address.shown}: topic {name}: {error.str()}")
 
     def _asked(self, ask: Callable[[], T], patience: float = _PATIENCE) -> T:
@@ -260,13 +263,13 @@ def _asked_of(error: KafkaException | TimeoutError) -> KafkaError | None:
     return error.args[0] if isinstance(error, KafkaException) else None
 
 
-def no_rights(address: Address, topic: str, what: str, right: str) -> KafkaTrouble:
-    """Return the trouble with a topic that this client may not `what`, for want of a right."""
+def no_rights(address: Address, topic: str, what: str, rights: Sequence[str]) -> KafkaTrouble:
+    """Return the trouble with a topic that this client may not `what`, for want of rights."""
     user = address.properties.get("sasl.username")
     who = f"user {user}" if user else "this client"
     return KafkaTrouble(
-        f"{address.shown}: {who} may not {what} the topic {topic}; have the right {right} "
-        "granted on it (kafka-acls --add)",
+        f"{address.shown}: {who} may not {what} the topic {topic}; have the "
+        f"right{'s' * (len(rights) > 1)} {' and '.join(rights)} granted on it (kafka-acls --add)",
         lasting=True,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 
-from fixfeed.io.kafka.check_topics import check_topics
+from fixfeed.io.kafka.check_topics import RIGHTS_ON_PROGRESS, check_topics
 from fixfeed.io.kafka.client import KafkaTrouble, Message
 from fixfeed.io.kafka.destination import Accepts, Destination
 from fixfeed.io.kafka.looking import in_background
@@ -66,7 +66,11 @@ class Connection:
         destination = self._destination
         if self._reading is None:
             self._reading = reading_to_the_end(
-                destination.address, destination.progress, [offset], silence=silence
+                destination.address,
+                destination.progress,
+                [offset],
+                silence=silence,
+                rights=RIGHTS_ON_PROGRESS,
             )
         heard = time.monotonic()
         try:

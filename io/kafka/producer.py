@@ -104,6 +104,7 @@ class Sender:
         self._patience = patience
         self._steps: Iterator[None] = iter(())
         self._place = destination.place
+        self._topics = ", ".join(destination.topics)
         self._properties = destination.address.properties
         self._transactions = transactions
         self._transactional_id = f"fixfeed:{destination.progress}"
@@ -315,7 +316,7 @@ class Sender:
     def _reason(self, error: KafkaError, topic: str) -> str:
         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             user = self._properties.get("sasl.username")
-            which = f"the topic {topic}" if topic else "one of the topics"
+            which = f"the topic {topic}" if topic else f"one of the topics {self._topics}"
             return (
                 f"{f'user {user}' if user else 'this client'} may not write {which}; have the "
                 "right WRITE granted on it (kafka-acls --add)"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from fixfeed.io.kafka.address import Address
@@ -9,6 +10,7 @@ from fixfeed.io.kafka.client import (
     QUIET,
     Consumer,
     KafkaError,
+    KafkaException,
     KafkaTrouble,
     Message,
     TopicPartition,
@@ -29,6 +31,7 @@ _OURS: Mapping[str, Any] = {
 }
 _MANY = 10_000
 _STEP = 0.5  # seconds
+_DOUBTFUL = 2.0  # seconds of silence after which it is asked whether the topic is there at all
 SILENCE = 10.0
 """Seconds after which no answer is an answer."""
 
@@ -45,9 +48,17 @@ def read_to_the_end(
 
 
 def reading_to_the_end(
-    address: Address, topic: str, starts: Sequence[int], *, silence: float = SILENCE
+    address: Address,
+    topic: str,
+    starts: Sequence[int],
+    *,
+    silence: float = SILENCE,
+    rights: Sequence[str] = ("READ",),
 ) -> Iterator[Message | None]:
-    """As `read_to_the_end`, with a None for each second and less in which nothing has come."""
+    """As `read_to_the_end`, with a None for each second and less in which nothing has come.
+
+    `rights` are those that this client has to have on the topic, for whom it may not see it.
+    """
     consumer = Consumer({**address.client, **_OURS}, logger=QUIET)
     try:
         consumer.assign([TopicPartition(topic, *one) for one in enumerate(starts)])
@@ -57,6 +68,8 @@ def reading_to_the_end(
             if first is None:
                 if time.monotonic() - heard >= silence:
                     raise _trouble(address, topic, f"no answer within {silence:.0f} seconds")
+                if time.monotonic() - heard >= _DOUBTFUL:
+                    _check(consumer, address, topic, rights)
                 yield None
                 continue
             heard = time.monotonic()
@@ -70,10 +83,23 @@ def reading_to_the_end(
                     pass  # no group has a part in this
                 else:
                     if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                        raise no_rights(address, topic, "read", "READ")
+                        raise no_rights(address, topic, "read", ["READ"])
                     raise _trouble(address, topic, reason_of(error, address.properties))
     finally:
         consumer.close()
+
+
+def _check(consumer: Consumer, address: Address, topic: str, rights: Sequence[str]) -> None:
+    """Raise `KafkaTrouble` if the topic is gone, or may not be seen: the consumer waits for it."""
+    error = None
+    with suppress(KafkaException):  # nobody answers
+        error = consumer.list_topics(topic, _STEP).topics[topic].error
+    if error is None:
+        return
+    if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        raise no_rights(address, topic, "see", rights)
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        raise _trouble(address, topic, "it is gone")
 
 
 def _trouble(address: Address, topic: str, why: str) -> KafkaTrouble:

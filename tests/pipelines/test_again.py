@@ -87,6 +87,22 @@ def test_what_a_server_holds_up_is_told_after_a_while_and_again_once_it_is_known
     ]
 
 
+def test_health_tells_the_cause_while_later_attempts_are_held_up_until_it_is_old(
+    health, monkeypatch
+):
+    monkeypatch.setattr(TryAgain, "_wait", lambda *_: None)
+    told = []
+    monkeypatch.setattr(health, "failed", lambda _, error: told.append(str(error)))
+    held = SinkFailed("no answer yet", held=True)
+    work = Work(SinkFailed("no right"), held, SinkFailed("no topic"), held)
+    assert TryAgain(lambda: False, health).until_it_works(work) == "done"
+    assert told == ["no right", "no right", "no topic", "no topic"]
+    told.clear()
+    monkeypatch.setattr(again, "_LATELY", -1)
+    assert TryAgain(lambda: False, health).until_it_works(Work(SinkFailed("no right"), held))
+    assert told == ["no right", "no answer yet"]
+
+
 def test_a_run_that_is_to_stop_waits_a_little_for_what_is_held_up_unless_that_was_told(
     health, monkeypatch
 ):

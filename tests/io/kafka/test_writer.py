@@ -435,10 +435,32 @@ def test_a_right_to_write_that_is_taken_away_is_told_and_closing_is_no_error(
         one, other = [batch for batch in BATCHES if batch.messages.num_rows][:2]
         assert writer.write([(known.source_id, one)], rules="r", replace=False) != [0]
         kafka.allow(topic, "alice", "WRITE")
-        which = "one of the topics" if transactions else f"the topic {topic}"
+        which = (
+            f"one of the topics {', '.join(to.topics)}" if transactions else f"the topic {topic}"
+        )
         told = f"user bob may not write {which}; have the right WRITE granted on it"
         with pytest.raises(SinkFailed, match=told):
             writer.write([(known.source_id, other)], rules="r", replace=False)
+
+
+def test_a_ledger_that_can_be_seen_no_more_is_told_with_the_rights_that_are_missing(kafka, topic):
+    to = by_password(kafka, topic, transactions=True)
+    with closing(KafkaLedger(to, transactions=True, patience=1)) as ledger:
+        held(ledger.prepare)
+        take_away = kafka.allow(to.progress, "alice", "WRITE")
+        missing = f"user bob may not see the topic {to.progress}; have the rights READ and WRITE gr"
+        with pytest.raises(SinkFailed, match=missing):
+            held(ledger.catch_up)
+        ledger.close()
+        with pytest.raises(SinkError, match=missing) as told:
+            held(ledger.prepare)
+        assert not isinstance(told.value, SinkFailed)
+        take_away()
+        held(ledger.prepare)
+        admin = kafka.admin()
+        admin.delete_topics([to.progress])[to.progress].result(30)
+        with pytest.raises(SinkFailed, match=f"topic {to.progress} cannot be read: it is gone"):
+            held(ledger.catch_up)
 
 
 class Killed(Exception):
