@@ -1,10 +1,11 @@
 """The partitions that a consumer reads: which ones, from where, and what goes wrong with one."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from fixfeed.io.kafka.assigned import Assigned
-from fixfeed.io.kafka.beginning import EARLIEST, Beginning
+from fixfeed.io.kafka.beginning import Beginning
 from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaTrouble, Topic, is_damage
 from fixfeed.io.kafka.looking import Looking, Topics
 from fixfeed.io.kafka.records import Partition, PartitionId
@@ -16,6 +17,7 @@ __all__ = ["Assignment"]
 
 _BRIEF = 3.0  # seconds for which a partition may be without a leader, as when brokers change
 _AGAIN = 1.0  # seconds until topics are looked at again meanwhile
+_STALE = 10.0  # seconds for which some brokers may still tell of a topic that was made again since
 
 
 class Assignment:
@@ -50,6 +52,8 @@ class Assignment:
         self._longest = longest
         self._ours = ours
         self._ids: dict[str, str] = {}
+        self._replaced: dict[str, float] = {}  # ids of topics, and since when
+        self._anew: set[str] = set()
         self._beyond: dict[tuple[str, int], int] = {}
         self._damaged: dict[tuple[str, int], int] = {}  # from which offset on
         self._resting: set[tuple[str, int]] = set()  # those of them that are not assigned
@@ -67,11 +71,15 @@ class Assignment:
                 if found.gone:
                     self._drop(name)
                 continue
+            if time.monotonic() - self._replaced.get(found.topic_id, -math.inf) < _STALE:
+                self._looking.soon(_AGAIN)
+                continue
             if self._ids.get(name, found.topic_id) != found.topic_id:
                 self._troubles.about(
                     name, f"topic {name} was deleted and made again; it is read anew"
                 )
                 self._drop(name)
+                self._anew.add(name)
             elif self._troubles.ended(name):
                 self._troubles.say(f"topic {name} is read again")
                 self._assign([one for key, one in self._assigned.items() if key[0] == name])
@@ -88,6 +96,18 @@ class Assignment:
         # Other replicas may lead by now, or the damaged records have been deleted.
         self._assign([self._assigned[key] for key in self._resting if key in self._assigned])
         self._resting.clear()
+
+    def fetched_as(self, topic: str, topic_id: str) -> None:
+        """Read a topic no more that is fetched by another id than it is read by.
+
+        Records that come from now on would be taken for those of the topic that was there before.
+        It is read anew once a look has found it.
+        """
+        known = self._ids.get(topic, topic_id)
+        if known != topic_id:
+            self._replaced[known] = time.monotonic()
+            self._unassign(self._taken(topic))
+            self._looking.soon()
 
     def _complain_of_lost(self, topic: str) -> None:
         for key in [one for one in self._beyond if one[0] == topic and one in self._assigned]:
@@ -125,11 +145,14 @@ class Assignment:
             for key in [one for one in by_partition if one[0] == topic]:
                 del by_partition[key]
                 self._troubles.ended(f"{topic}/{key[1]}")
-        gone = [key for key in self._assigned if key[0] == topic]
         self._ids.pop(topic, None)
         self._leaderless.pop(topic, None)
         self._troubles.ended(f"{topic}/leaders")
-        self._unassign([self._assigned.pop(key) for key in gone])
+        self._unassign(self._taken(topic))
+
+    def _taken(self, topic: str) -> list[Assigned]:
+        """Return the partitions of a topic, which are not among the assigned ones any more."""
+        return [self._assigned.pop(key) for key in [*self._assigned] if key[0] == topic]
 
     def _begin_reading(self, new: Sequence[PartitionId], *, at_start: bool) -> None:
         for topic in {one.topic for one in new}:
@@ -137,7 +160,9 @@ class Assignment:
         ends = {one: self._beginning.watermarks(one.topic, one.number) for one in new}
         if at_start:
             self._beginning.reserve(ends)
-        starts = self._beginning.starts(ends, at_start=at_start)
+        starts = self._beginning.starts(ends, at_start=at_start, anew=self._anew)
+        if at_start:
+            self._beginning.settle(starts)
         # Nothing asks the brokers from here on, so all are taken or none.
         assigned = []
         for one in new:
@@ -147,7 +172,7 @@ class Assignment:
                 partition, at, self._beginning.note_of(one.topic)
             )
             assigned.append(reading)
-            if said and self._beginning.says != EARLIEST:
+            if said:
                 self._wait(reading, partition.left_out(at))
         self._assign(assigned)
 

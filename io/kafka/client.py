@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fixfeed.io.kafka.address import Address, about_property
+from fixfeed.io.kafka.topic_ids import as_told
 from fixfeed.io.redaction import redact_text
 from fixfeed.transforms.nearest import did_you_mean
 
@@ -172,10 +173,10 @@ class Cluster:
                 what = " or ".join(one.lower() for one in lacking)
                 found[name] = no_rights(self._address, name, what, lacking)
             else:
-                # In the alphabet of Kafka's own tools, which has no slash.
-                topic_id = str(told.topic_id or "").replace("+", "-").replace("/", "_")
                 leaderless = [one.id for one in told.partitions if one.leader is None]
-                found[name] = Topic(name, topic_id, len(told.partitions), tuple(leaderless))
+                found[name] = Topic(
+                    name, as_told(told.topic_id), len(told.partitions), tuple(leaderless)
+                )
         return found
 
     def _described(self, names: Collection[str]) -> dict[str, Any]:
@@ -289,7 +290,7 @@ def consumer_of(address: Address, settings: Mapping[str, Any]) -> Consumer:
 
 def _made(kind: Callable[..., T], address: Address, settings: Mapping[str, Any]) -> T:
     try:
-        return kind({**address.client, **settings}, logger=QUIET)
+        return kind({"logger": QUIET, **address.client, **settings})
     except KafkaException as error:
         text = about_property(error.args[0].str(), address.doubtful)
         if "GSSAPI" in text:

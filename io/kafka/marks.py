@@ -16,7 +16,7 @@ from fixfeed.transforms.batch import Block
 
 __all__ = ["block_of_mark", "is_any", "is_of", "mark_of", "marked", "note_of", "noted"]
 
-_BEGUN, _LONG = "latest ", 1000  # what begins a note, and characters of a name in it
+_BEGUN, _LONG = "latest ", 1000  # what begins a note, and characters of names in it
 
 
 def mark_of(name: str, cluster: str) -> Source:
@@ -55,31 +55,40 @@ def is_any(topic: str, names: Iterable[str]) -> bool:
     return any(is_of(topic, name) for name in names)
 
 
-def note_of(topic: str, names: Iterable[str]) -> str:
-    """Return the note of a topic: by which of the names, or patterns, it was begun.
+def note_of(topic: str, names: Sequence[str]) -> str:
+    """Return the note of a topic: the names and patterns of a URI, with which reading has begun.
 
-    Of a pattern that is too long for a note, the topic alone is noted.
+    There is room for some 1,000 characters: those that the topic has, or matches, come first. If
+    they do not fit, the topic itself is noted.
 
     >>> note_of("fix.raw", ["x", "^fix[.].*"]), note_of("fix.raw", ["^f" + "i" * 2000 + "|fix.*"])
-    ('latest ^fix[.].*', 'latest fix.raw')
+    ('latest ^fix[.].*\\nx', 'latest fix.raw')
     """
-    name = next((one for one in names if is_of(topic, one)), topic)
-    return f"{_BEGUN}{name if len(name) <= _LONG else topic}"
+    kept: list[str] = []
+    room = _LONG
+    for name in sorted(names, key=lambda one: not is_of(topic, one)):
+        if len(name) <= room:
+            kept.append(name)
+            room -= len(name)
+    if not is_any(topic, kept):
+        kept.insert(0, topic)
+    return _BEGUN + "\n".join(kept)
 
 
-def noted(note: str | None) -> str | None:
-    """Return the name, or pattern, that was begun, given what is beside an offset of a group.
+def noted(note: str | None) -> list[str]:
+    """Return the names and patterns that were begun, given what is beside an offset of a group.
 
-    None if it is no note of ours, as it may be of any consumer.
+    Nothing if it is no note of ours, as it may be of any consumer.
 
-    >>> noted("latest ^fix[.].*"), noted("latest ^("), noted("other")
-    ('^fix[.].*', None, None)
+    >>> noted("latest ^fix[.].*\\nx"), noted("latest ^("), noted("other"), noted(None)
+    (['^fix[.].*', 'x'], [], [], [])
     """
     if not note or not note.startswith(_BEGUN):
-        return None
-    name = note.removeprefix(_BEGUN)
+        return []
+    names = note.removeprefix(_BEGUN).split("\n")
     try:
-        re.compile(name)
+        for name in names:
+            re.compile(name)
     except re.error:
-        return None
-    return name
+        return []
+    return names

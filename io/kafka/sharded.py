@@ -65,6 +65,7 @@ class TopicsElsewhere:
             ends = {one: beginning.watermarks(one.topic, one.number) for one in partitions}
             beginning.reserve(ends)
             starts = beginning.starts(ends, at_start=True)
+            beginning.settle(starts)
         begins = {
             (one.topic_id, one.number): start.offset for one, start in starts.items() if start.said
         }

@@ -34,6 +34,7 @@ from fixfeed.io.kafka.group import Group, group_of
 from fixfeed.io.kafka.looking import Looking, Topics, in_background
 from fixfeed.io.kafka.marks import block_of_mark
 from fixfeed.io.kafka.records import Records
+from fixfeed.io.kafka.topic_ids import TopicIds
 from fixfeed.io.kafka.troubles import Troubles
 from fixfeed.io.lag import Lag
 from fixfeed.io.stream import Stored
@@ -106,6 +107,7 @@ class KafkaTopics:
         # Not before: a client that was made earlier would tell now that no broker answered.
         self._assigned: dict[tuple[str, int], Assigned] = {}
         self._group = Group(group_of(address), self._assigned, stored, self._troubles.about)
+        self._topic_ids = TopicIds()
         self._consumer: Consumer = consumer_of(
             address,
             {
@@ -116,6 +118,7 @@ class KafkaTopics:
                 "enable.partition.eof": True,
                 "error_cb": self._heard,
                 "on_commit": self._group.committed,
+                **self._topic_ids.settings,
             },
         )
         self._group.use(self._consumer)
@@ -208,8 +211,11 @@ class KafkaTopics:
         self._see_topics()
         self._mark()
         first = self._consumer.poll(seconds)
-        if first is not None:
-            self._read([first, *self._consumer.consume(_MANY - 1, 0)])
+        messages = [] if first is None else [first, *self._consumer.consume(_MANY - 1, 0)]
+        for topic, topic_id in self._topic_ids.news():
+            self._assignment.fetched_as(topic, topic_id)
+        if messages:
+            self._read(messages)
         elif time.monotonic() > self._next_pass:
             self._pass()
         return self._handed() if self._blocks else None

@@ -117,6 +117,10 @@ class Reading:
         self.until(lambda: any(text in one for one in self.told))
         return self
 
+    def until_begun(self):
+        """Read until it is stored that reading has begun with `from=latest`."""
+        return self.until(lambda: any("/latest/" in key for key in self.sink.stretches))
+
     def until_ended(self):
         return self.until(lambda: self.feed.ended)
 
@@ -283,6 +287,45 @@ def test_latest_reads_on_after_what_an_output_has_though_another_one_is_new(kafk
     assert (sorted(set(first.numbers)), sorted(set(second.numbers))) == ([2, 3, 4], [3, 4])
 
 
+class Behind(Several):
+    """Sinks of a run that is killed when only the first one has stored anything."""
+
+    def store(self, block):
+        self.sinks[0].store(block)
+
+
+@pytest.mark.parametrize("since", [LATEST, {"from": "2023-11-14T22:16:40"}])
+def test_what_one_of_two_outputs_lacks_after_kills_comes_to_it(kafka, since):
+    topic, group = kafka.topic(), kafka.topic()
+    quick, slow = Sink(), Sink()
+    admin = kafka.admin()
+
+    def killed(*numbers):
+        reading = Reading(kafka, topic, Behind(quick, slow), group=group, **since)
+        if not quick.numbers:
+            reading.until(lambda: quick.stretches)
+        for number in numbers:
+            send(kafka, topic, number, partition=number // 3)
+        reading.until(lambda: set(numbers) <= set(quick.numbers))
+        reading.feed.close()
+
+    def whole(*numbers):
+        reading = Reading(kafka, topic, Several(quick, slow), group=group, **since)
+        reading.until(lambda: sorted(slow.numbers) == sorted(numbers))
+        reading.stop()
+
+    send(kafka, topic, 1, timestamp=1_700_000_100_000)
+    killed(2)
+    admin.create_partitions([NewPartitions(topic, 2)])[topic].result()
+    time.sleep(0.5)
+    killed(3)
+    whole(2, 3)
+    admin.create_partitions([NewPartitions(topic, 3)])[topic].result()
+    time.sleep(0.5)
+    killed(6)
+    whole(2, 3, 6)
+
+
 def test_latest_begins_at_the_end_of_partitions_beside_one_that_another_consumer_has_read(kafka):
     topic, group = kafka.topic(partitions=2), kafka.topic()
     send(kafka, topic, 1, 2)
@@ -296,16 +339,17 @@ def test_latest_begins_at_the_end_of_partitions_beside_one_that_another_consumer
     reading.numbers(4, 5).stop()
 
 
-def test_latest_leaves_out_nothing_of_topics_that_came_before_an_output_had_anything(kafka):
+@pytest.mark.parametrize("names", ["^{}[.].*", "{0}.a,^{0}[.].*", "^{0}[.]a.*,^{0}[.][1-9]"])
+def test_latest_leaves_out_nothing_of_topics_that_came_before_an_output_had_anything(kafka, names):
     name, group = kafka.topic(), kafka.topic()
     kafka.make_topic(f"{name}.a")
     send(kafka, f"{name}.a", 1)
-    pattern = f"^{name}[.].*"
+    names = names.format(name)
     for number in (2, 3):
-        begin_while_outputs_are_away(kafka, pattern, group)
+        begin_while_outputs_are_away(kafka, names, group)
         kafka.make_topic(f"{name}.{number}")
         send(kafka, f"{name}.{number}", number)
-    Reading(kafka, pattern, group=group, **LATEST).numbers(2, 3).stop()
+    Reading(kafka, names, group=group, **LATEST).numbers(2, 3).stop()
 
 
 def test_latest_tells_of_records_that_were_deleted_before_an_output_had_anything(kafka):
@@ -338,7 +382,10 @@ def test_latest_leaves_out_nothing_of_topics_that_a_pattern_matches_later(kafka,
     if before:
         kafka.make_topic(f"{name}.a")
         send(kafka, f"{name}.a", 1, 2)
-    Reading(kafka, pattern, sink, group=group, stop_after=2, **LATEST).until_ended()
+    reading = Reading(kafka, pattern, sink, group=group, **LATEST)
+    if remember:
+        reading.until_begun()
+    reading.stop()
     kafka.make_topic(f"{name}.b")
     send(kafka, f"{name}.b", 3, 4)
     Reading(kafka, pattern, sink, group=group, **LATEST).numbers(3, 4).stop()
@@ -347,7 +394,8 @@ def test_latest_leaves_out_nothing_of_topics_that_a_pattern_matches_later(kafka,
 def test_latest_leaves_out_nothing_of_a_topic_that_is_made_again_between_runs(kafka):
     topic, group = kafka.topic(), kafka.topic()
     send(kafka, topic, 1, 2)
-    reading = Reading(kafka, topic, group=group, stop_after=2, **LATEST).until_ended()
+    reading = Reading(kafka, topic, group=group, **LATEST)
+    reading.until_begun().stop()
     admin = kafka.admin()
     admin.delete_topics([topic])[topic].result()
     while topic in admin.list_topics(timeout=10).topics:
@@ -389,7 +437,7 @@ def test_latest_begins_at_the_end_of_a_topic_that_is_named_later(kafka):
     first, second, group = kafka.topic(), kafka.topic(), kafka.topic()
     send(kafka, second, 1)
     sink = Sink()
-    Reading(kafka, first, sink, group=group, stop_after=2, **LATEST).until_ended()
+    Reading(kafka, first, sink, group=group, **LATEST).until_begun().stop()
     reading = Reading(kafka, f"{first},{second}", sink, group=group, **LATEST)
     send(kafka, second, 2)
     reading.numbers(2).stop()
@@ -453,16 +501,22 @@ def test_a_topic_that_is_deleted_and_made_again_is_another_source(kafka):
     kept.stop()
 
 
-def test_a_topic_made_again_that_ends_before_what_was_read_is_read_anew(kafka, monkeypatch):
+@pytest.mark.parametrize("then", [[3], [3, 4, 5, 6]])
+@pytest.mark.parametrize("remember", [True, False])
+def test_a_topic_made_again_is_read_anew_whether_it_ends_before_what_was_read_or_after(
+    kafka, monkeypatch, remember, then
+):
     monkeypatch.setattr(looking, "_LOOK", 60)  # the consumer finds out first
     topic = kafka.topic()
     send(kafka, topic, 1, 2)
-    reading = Reading(kafka, topic).numbers(1, 2)
+    reading = Reading(kafka, topic, Sink(remember=remember)).numbers(1, 2)
     admin = kafka.admin()
     admin.delete_topics([topic])[topic].result()
     kafka.make_topic(topic)
-    send(kafka, topic, 3)
-    reading.numbers(1, 2, 3).stop()
+    send(kafka, topic, *then)
+    reading.numbers(1, 2, *then).stop()
+    assert reading.sink.numbers == [1, 2, *then]
+    assert len(reading.sink.stretches) == 2
 
 
 def sent_and_undone(kafka, topic):
@@ -505,7 +559,8 @@ def test_what_is_no_message_is_not_missed_when_it_is_deleted(kafka, end_with, st
     assert (again.told, sink.failures) == ([], [])
 
 
-def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka):
+@pytest.mark.parametrize("beside", [[], [Sink()]])
+def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka, beside):
     topic, group = kafka.topic(), kafka.topic()
     send(kafka, topic, 1, 2)
     reading = Reading(kafka, topic, group=group).numbers(1, 2)
@@ -514,7 +569,8 @@ def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka)
     admin = kafka.admin()
     place = TopicPartition(topic, 0, 5)
     admin.delete_records([place])[place].result()
-    again = Reading(kafka, topic, reading.sink, group=group).numbers(1, 2, 6)
+    sinks = Several(reading.sink, *beside)
+    again = Reading(kafka, topic, sinks, group=group).numbers(6)
     sentence = (
         f"partition 0 of {topic}: 3 records from offset 2 on were deleted (retention) before they "
         "were read"
@@ -524,7 +580,7 @@ def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka)
     assert again.sink.failures == [
         {"position": 2 * ROOM, "reason": "unreadable", "detail": sentence, "raw": b""}
     ]
-    last = Reading(kafka, topic, reading.sink, group=group)
+    last = Reading(kafka, topic, Several(*sinks.sinks), group=group)
     last.until(lambda: last.feed.next(0.2) is None).stop()
     assert last.told == []
 
