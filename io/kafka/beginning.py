@@ -112,7 +112,7 @@ class Beginning:
 
     def unmarked(self, cluster: str) -> list[Source]:
         """Return the marks that an output lacks (`kafka.marks`), stored after what is left out."""
-        if self.says != LATEST or not self._stored.remember:
+        if self.says == EARLIEST or not self._stored.remember:
             return []
         there = self._marked(cluster)
         names = self._address.topics
@@ -134,14 +134,14 @@ class Beginning:
         """Return what each output has; where none remembers anything, what the group has."""
         if not self._stored.remember:
             committed = self._group.committed([one for one in ends if one.topic not in anew])
-            begun = {one.topic for one in committed}
-            if self.says == LATEST:
-                _, begun = begun_by(committed)
-            return [_Has({one: at.offset for one, at in committed.items()}, begun, set())]
+            after, topics = {one: at.offset for one, at in committed.items()}, set[str]()
+            if self.says != LATEST:
+                topics = {one.topic for one in committed}
+            return [_Has(after, set(), topics)]
         asked = [source for one, (_, high) in ends.items() for source in one.sources(0, high + 1)]
         each = self._stored.each(asked)
         marks = [set[str]() for _ in each]
-        if self.says == LATEST and ends:
+        if self.says != EARLIEST and ends:
             marks = self._marked(next(iter(ends)).cluster)
         outputs = []
         for stored, names in zip(each, marks, strict=True):
@@ -162,6 +162,7 @@ class Beginning:
         """Return what says where an output begins in a partition that it has nothing of.
 
         `lacked` are the partitions that some output has nothing of, and in which `from` decides.
+        An output that has the mark of a topic had begun, so the partition came later.
         """
         if not lacked or self.says == EARLIEST:
             begins = self._begins or {}
@@ -173,7 +174,7 @@ class Beginning:
         by_place = {(one.topic, one.partition): one.offset for one in found}
         times = {one: by_place[one.topic, one.number] for one in lacked}
         times = {one: at if at >= 0 else ends[one][1] for one, at in times.items()}
-        return lambda one, has, low: low if one.topic in has.begun else times[one]
+        return lambda one, has, low: low if has.is_marked(one.topic) else times[one]
 
     def _decide_latest(
         self,
@@ -183,9 +184,8 @@ class Beginning:
     ) -> Callable[[PartitionId, "_Has", int], int | None]:
         """As `_decide`: where the reading began for the first time, None if that is now.
 
-        An output that has the mark of a topic had begun, so the partition came later. Any other one
-        may have been killed before it had stored anything: then the group says where reading began,
-        as it goes on only when all outputs have what was read.
+        An output without the mark may have been killed before it had stored anything: then the
+        group says where reading began, as it goes on only when all outputs have what was read.
         """
         marked = all(has.is_marked(one.topic) for one in lacked for has in outputs)
         committed = {} if marked else self._group.committed(ends)

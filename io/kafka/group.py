@@ -13,7 +13,7 @@ from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaException, TopicP
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.stream import Stored
 
-__all__ = ["Group", "group_of"]
+__all__ = ["Group", "group_of", "passes"]
 
 _COMMIT = 5.0  # seconds between two commits of the group's offsets
 _LAST = 2.0  # seconds that the last commit of a run may take
@@ -22,12 +22,18 @@ _PASSING = (
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
     KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 )
-"""Errors while brokers start, or a topic is gone, which others tell: the next commit may do.
+"""Errors while brokers start, or a topic is gone or closed: others tell that.
 
 librdkafka does not call them retriable.
 """
+
+
+def passes(error: KafkaError) -> bool:
+    """Return whether the next commit to a group may do, though brokers have refused one."""
+    return error.code() in _PASSING or error.retriable()
 
 
 def group_of(address: Address) -> str:
@@ -135,7 +141,7 @@ class Group:
             self._complain("group", "")
         elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
             self.refused()
-        elif error.code() >= 0 and error.code() not in _PASSING and not error.retriable():
+        elif error.code() >= 0 and not passes(error):
             self._complain(
                 "group",
                 f"the offsets of group {self.name} cannot be committed: {error.str()}; nothing "

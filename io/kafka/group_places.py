@@ -12,6 +12,7 @@ from fixfeed.io.kafka.client import (
     TopicPartition,
     reason_of,
 )
+from fixfeed.io.kafka.group import passes
 from fixfeed.io.kafka.marks import is_any, note_of, noted
 from fixfeed.io.kafka.records import PartitionId
 
@@ -124,8 +125,8 @@ class GroupPlaces:
         try:
             self._consumer.commit(offsets=places, asynchronous=False)
         except KafkaException as error:
-            # That is told by the commits that come later.
-            if error.args[0].code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
+            # Others, as that a consumer is a member of it, are told by the commits that come later.
+            if error.args[0].code() < 0 or passes(error.args[0]):
                 raise _trouble(self._address, error) from None
 
     def note_of(self, topic: str) -> str:

@@ -13,6 +13,7 @@ from fixfeed.io.kafka.group import Group
         (KafkaError.UNKNOWN_MEMBER_ID, True),
         (KafkaError.NOT_COORDINATOR, False),
         (KafkaError.UNKNOWN_TOPIC_OR_PART, False),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, False),
         (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, False),
         (KafkaError._TRANSPORT, False),
     ],

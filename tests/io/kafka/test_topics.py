@@ -287,6 +287,33 @@ def test_latest_reads_on_after_what_an_output_has_though_another_one_is_new(kafk
     assert (sorted(set(first.numbers)), sorted(set(second.numbers))) == ([2, 3, 4], [3, 4])
 
 
+@pytest.mark.parametrize("since", [LATEST, {"from": "2023-11-14T22:16:40"}])
+def test_a_kill_while_it_is_stored_what_is_left_out_brings_nothing_of_it(kafka, since):
+    topic, group, sink = kafka.topic(partitions=3), kafka.topic(), Sink()
+    old = 1_700_000_000_000
+    for partition in range(3):
+        send(kafka, topic, 1, partition=partition, timestamp=old)
+    reading = Reading(kafka, topic, sink, group=group, **since)
+    reading.until(lambda: sink.stretches)
+    reading.feed.close()
+    assert len(sink.stretches) == 1
+    send(kafka, topic, 2, partition=2)
+    Reading(kafka, topic, sink, group=group, **since).numbers(2).stop()
+
+
+def test_latest_is_read_beside_a_consumer_that_is_a_member_of_its_group_which_is_told(kafka):
+    topic, group = kafka.topic(), kafka.topic()
+    member = Consumer({"bootstrap.servers": kafka.plain, "group.id": group})
+    assigned = []
+    member.subscribe([topic], on_assign=lambda *one: assigned.append(one))
+    while not assigned:
+        member.poll(0.1)
+    reading = Reading(kafka, topic, group=group, **LATEST)
+    send(kafka, topic, 1)
+    reading.numbers(1).says("no other consumer is a member of it").stop()
+    member.close()
+
+
 class Behind(Several):
     """Sinks of a run that is killed when only the first one has stored anything."""
 
