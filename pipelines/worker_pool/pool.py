@@ -8,7 +8,7 @@ the job, and confuses workers of two TaskManagers, which number them alike.
 import os
 import subprocess
 import threading
-from collections.abc import Mapping
+import time
 
 import grpc
 from apache_beam.portability.api import (
@@ -23,11 +23,14 @@ from google.protobuf import json_format, text_format
 from fixfeed.pipelines.log import for_children, say
 from fixfeed.pipelines.python_command import end_by_input, python_command
 from fixfeed.pipelines.worker_pool.run_of_job import run_in
+from fixfeed.pipelines.worker_pool.told import CAME
 
 __all__ = ["Pool"]
 
 _START = "from fixfeed.pipelines.worker_pool.worker import main; main()"
 _PROVISION = 20  # seconds for a runner to say what it has for a worker
+_LATE = grpc.StatusCode.DEADLINE_EXCEEDED
+_FIRST, _LONGEST = 1.0, 30.0  # seconds until a worker is started again, at first and at the most
 
 Worker = tuple[str, str]
 
@@ -38,6 +41,9 @@ class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     A worker is known by its id and by the connection over which it was asked for: each TaskManager
     has its own, and numbers its workers from 1. It has the environment and the folder of this
     process, and ends with it, also if this is killed; it ends with its runner as well.
+
+    One that ends before it has come to its runner is started again: Beam's waits for it for ever,
+    as if nothing was wrong. Of one that has come the runner sees the end itself.
     """
 
     def __init__(self) -> None:
@@ -53,8 +59,7 @@ class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         worker = request.worker_id, context.peer()
         self._end(worker)
         try:
-            info = _info(request)
-            self._start(worker, _variables(request, info), _run_of(info))
+            self._start(worker, request)
         except (OSError, grpc.RpcError) as error:
             why = error.details() if isinstance(error, grpc.Call) else error
             text = f"worker {request.worker_id} cannot be started: {why}"
@@ -76,36 +81,84 @@ class Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         for worker in list(self._workers):
             self._end(worker)
 
-    def _start(self, worker: Worker, variables: Mapping[str, str], run: str) -> None:
-        with self._lock:
-            if self._over:
-                raise OSError("the pool is being stopped")
-            process = subprocess.Popen(
-                python_command(_START),
-                stdin=subprocess.PIPE,  # ends with this process: see `pipelines.worker`
-                stdout=2,
-                env=os.environ | variables | for_children(run=run),
-                start_new_session=True,  # a terminal's Ctrl-C reaches the pool alone
-            )
-            self._workers[worker] = process
+    def _start(
+        self, worker: Worker, request: beam_fn_api_pb2.StartWorkerRequest, tries: int = 0
+    ) -> None:
+        info = _info(request)
+        run = _run_of(info)
+        came, tell = os.pipe()
+        try:
+            with self._lock:
+                if self._over:
+                    raise OSError("the pool is being stopped")
+                process = subprocess.Popen(
+                    python_command(_START),
+                    stdin=subprocess.PIPE,  # ends with this process: see `pipelines.worker`
+                    stdout=2,
+                    env=os.environ
+                    | _variables(request, info)
+                    | for_children(run=run)
+                    | {CAME: str(tell)},
+                    pass_fds=[tell],
+                    start_new_session=True,  # a terminal's Ctrl-C reaches the pool alone
+                )
+                self._workers[worker] = process
+        except BaseException:
+            os.close(came)
+            raise
+        finally:
+            os.close(tell)
         of = f" for run {run}" if run else ""
         say(f"worker {worker[0]} started{of}, process {process.pid}", run=run or None)
-        watch = threading.Thread(target=self._watch, args=(worker, process, run), daemon=True)
-        watch.start()
 
-    def _watch(self, worker: Worker, process: subprocess.Popen[bytes], run: str) -> None:
+        def watch() -> None:
+            if self._ended(worker, process, run, came):
+                self._start_again(worker, request, tries)
+
+        threading.Thread(target=watch, daemon=True).start()
+
+    def _ended(self, worker: Worker, process: subprocess.Popen[bytes], run: str, came: int) -> bool:
+        """Wait until a worker has ended; return whether its runner waits for it still.
+
+        It does, for ever, if the worker was not asked to end and has not come to it.
+        """
         code = process.wait()
+        with open(came, "rb", 0) as told:
+            os.set_blocking(came, False)  # a process that it has started may live
+            has_come = bool(told.read(1))
         with self._lock:
             asked = self._workers.get(worker) is not process
             if not asked:
                 del self._workers[worker]
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         of = f" of run {run}" if run else ""
-        if asked or code == 0:
+        is_missed = not (asked or has_come)
+        if asked or (code == 0 and has_come):
             say(f"worker {worker[0]}{of} ended, process {process.pid}", run=run or None)
         else:
             text = f"worker {worker[0]}{of} {how}, process {process.pid}"
+            text += "; it had not come to its runner, and is started again" if is_missed else ""
             say(text, level="warning", run=run or None)
+        return is_missed
+
+    def _start_again(
+        self, worker: Worker, request: beam_fn_api_pb2.StartWorkerRequest, tries: int
+    ) -> None:
+        """Start a worker that its runner waits for, unless that is gone or has asked again."""
+        while True:
+            time.sleep(min(_FIRST * 2**tries, _LONGEST))
+            tries += 1
+            with self._lock:
+                if self._over or worker in self._workers:
+                    return
+            try:
+                self._start(worker, request, tries)
+                return
+            except OSError as error:
+                say(f"worker {worker[0]} cannot be started: {error}", level="error")
+            except grpc.RpcError as error:
+                if not (isinstance(error, grpc.Call) and error.code() is _LATE):
+                    return
 
     def _end(self, worker: Worker) -> None:
         with self._lock:

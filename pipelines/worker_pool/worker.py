@@ -8,9 +8,11 @@ import traceback
 
 import grpc
 from apache_beam.runners.worker import sdk_worker_main
+from apache_beam.runners.worker.sdk_worker import SdkHarness
 
 from fixfeed.pipelines import worker
 from fixfeed.pipelines.lost_connections import without_lost_connections
+from fixfeed.pipelines.worker_pool.told import tell_came
 
 __all__ = ["main"]
 
@@ -24,6 +26,7 @@ def main() -> None:
     logging.getLogger().addHandler(logging.NullHandler())  # Beam's go to the TaskManager's log
     logging.getLogger(sdk_worker_main.__name__).addFilter(_is_without_options)
     threading.excepthook = without_lost_connections
+    sdk_worker_main.SdkHarness = _Harness
     code = 1
     try:
         worker.main()
@@ -35,6 +38,15 @@ def main() -> None:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+class _Harness(SdkHarness):
+    """Beam's, which is made once it is connected to its runner, and run then."""
+
+    def run(self) -> None:
+        """Tell the pool before work comes."""
+        tell_came()
+        super().run()
 
 
 def _is_without_options(record: logging.LogRecord) -> bool:

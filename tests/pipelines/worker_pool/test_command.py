@@ -4,6 +4,7 @@ The TaskManagers are servers in this process, which say what real ones do.
 """
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -130,6 +131,10 @@ def until(true):
         time.sleep(0.05)
 
 
+def kill(worker):
+    os.kill(int(worker.name), signal.SIGKILL)
+
+
 def living(worker):
     """Return whether a process is there and no zombie."""
     try:
@@ -177,6 +182,40 @@ def test_workers_end_with_their_pool_however_that_ends(number):
         assert pool.end(number) == (0 if number == signal.SIGTERM else -number)
         until(lambda: not living(worker))
         manager.die()
+
+
+def test_a_worker_that_ends_before_its_runner_has_seen_it_is_started_again():
+    with running() as pool:
+        manager = TaskManager(pool.address)
+        manager.start_worker("1-1")
+        (first,) = pool.workers()
+        kill(first)
+        assert manager.came.get(timeout=60) == "1-1"
+        lines = [pool._process.stderr.readline() for _ in range(3)]
+        assert f"signal 9, process {first.name}; it had not come to its runner, and is" in lines[1]
+        # The runner of one that has come sees that itself, and asks for another one.
+        (again,) = pool.workers()
+        kill(again)
+        while f"signal 9, process {again.name}\n" not in (line := pool._process.stderr.readline()):
+            assert line
+        manager.start_worker("1-2")
+        assert manager.came.get(timeout=60) == "1-2"
+        assert manager.came.empty()
+        assert len(pool.workers()) == 1
+        manager.die()
+
+
+def test_a_worker_is_not_started_again_for_a_runner_that_is_gone():
+    with running() as pool:
+        manager, other = TaskManager(pool.address), TaskManager(pool.address)
+        manager.start_worker("1-1")
+        (first,) = pool.workers()
+        manager.die()
+        kill(first)
+        other.start_worker("1-1")
+        assert other.came.get(timeout=60) == "1-1"
+        assert len(pool.workers()) == 1
+        other.die()
 
 
 def test_a_pool_says_as_json_that_others_can_reach_it_and_what_cannot_be_started():
