@@ -26,7 +26,7 @@ def main() -> None:
     logging.getLogger().addHandler(logging.NullHandler())  # Beam's go to the TaskManager's log
     logging.getLogger(sdk_worker_main.__name__).addFilter(_is_without_options)
     threading.excepthook = without_lost_connections
-    sdk_worker_main.SdkHarness = _Harness
+    sdk_worker_main.SdkHarness = _Harness  # type: ignore[misc]  # Beam makes it by this name
     code = 1
     try:
         worker.main()
