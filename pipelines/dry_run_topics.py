@@ -47,13 +47,21 @@ def show_topics(partitions: Sequence[Mapping[str, Any]], tell: Callable[[str], N
     """Tell people of partitions that `partitions_of` returned."""
     for topic, group in itertools.groupby(partitions, lambda one: one["topic"]):
         some = list(group)
-        left = sum(max(0, one["end_offset"] - one["begins_at"]) for one in some)
+        left = sum(max(0, one["end_offset"] - max(_places(one))) for one in some)
         count = f"{len(some):,} partition{'' if len(some) == 1 else 's'}"
         tell(f"  topic {topic} ({count}, {left:,} offsets to read)")
         for one in some:
             there = f"offsets {one['first_offset']:,} to {one['end_offset']:,}"
-            tell(f"    partition {one['partition']}: {there}, from {one['begins_at']:,} on")
+            begins, first = _places(one)
+            gone = f"; {first - begins:,} before them were deleted (retention) and never read"
+            text = f"    partition {one['partition']}: {there}, from {begins:,} on"
+            tell(text + gone * (begins < first))
         there = sum(one["end_offset"] - one["first_offset"] for one in some)
         for name in some[0]["sinks"]:
             has = sum(one["sinks"][name]["offsets"] for one in some)
             tell(f"    {name}: has {has:,} of the {there:,} offsets that are there")
+
+
+def _places(one: Mapping[str, Any]) -> tuple[int, int]:
+    """Return where the reading of a partition begins, and its first offset, which may be after."""
+    return one["begins_at"], one["first_offset"]

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.pipelines.fixfeed import main
@@ -297,4 +297,15 @@ def test_a_dry_run_tells_what_is_in_topics_what_sinks_have_and_where_reading_beg
         "    partition 0: offsets 0 to 3, from 0 on",
         f"    {old}: has 2 of the 3 offsets that are there",
         f"    {new}: has 0 of the 3 offsets that are there",
+    ]
+
+    send(kafka, topic, message(4))
+    admin = kafka.admin()
+    place = TopicPartition(topic, 0, 3)
+    admin.delete_records([place])[place].result()
+    assert main(["--input", uri, *outputs, "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:3] == [
+        f"  topic {topic} (1 partition, 1 offsets to read)",
+        "    partition 0: offsets 3 to 4, from 2 on; "
+        "1 before them were deleted (retention) and never read",
     ]
