@@ -104,7 +104,7 @@ class Assignment:
         It is read anew once a look has found it.
         """
         known = self._ids.get(topic, topic_id)
-        if known != topic_id:
+        if known and known != topic_id:
             self._replaced[known] = time.monotonic()
             self._unassign(self._taken(topic))
             self._looking.soon()
