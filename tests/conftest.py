@@ -2,10 +2,7 @@
 
 import itertools
 import os
-import pickle
-import subprocess
 import sys
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -13,6 +10,7 @@ from hypothesis import settings
 
 from tests.services import kafka_server
 from tests.services.postgresql_server import server
+from tests.services.select import Selecting
 
 _NUMBERS = itertools.count(1)
 
@@ -60,20 +58,17 @@ def database(request, tmp_path):
     return request.getfixturevalue("postgresql")
 
 
+@pytest.fixture(scope="session")
+def _selecting():
+    selecting = Selecting()
+    yield selecting
+    selecting.end()
+
+
 @pytest.fixture
-def select():
+def select(_selecting):
     """Run a query on a database in another process, as any other tool would.
 
     SQLite must not be opened by two libraries in one process.
     """
-
-    def run(uri, statement):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.services.select", uri, statement],
-            check=True,
-            capture_output=True,
-            cwd=Path(__file__).parent.parent,
-        )
-        return pickle.loads(done.stdout)
-
-    return run
+    return _selecting.ask

@@ -85,8 +85,13 @@ def make_place(folder: Path) -> None:
     (folder / "bin" / "duckdb").chmod(0o755)
 
 
-def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a command unchanged, except that counts of messages are smaller and streams end.
+def is_stream(command: str) -> bool:
+    """Return whether a command runs until it is stopped."""
+    return re.search(r"follow:|tcp:|spool:|--input .?kafka:", command) is not None
+
+
+def with_values(command: str) -> str:
+    """Return a command with smaller counts of messages, and streams that end.
 
     `FOLDER`, `URI` and `LOG`, the reader's own values, are filled in.
     """
@@ -97,8 +102,7 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
     command = re.sub(r"(tcp://[\d.]+):\d+", lambda found: f"{found[1]}:{free_port()}", command)
     command = re.sub(r"--metrics-port \d+", "--metrics-port 0", command)
     command = re.sub(r"--metrics-wait \w+", "--metrics-wait 100ms", command)
-    if re.search(r"follow:|tcp:|spool:|--input .?kafka:", command):
-        # A comment may follow the options.
+    if is_stream(command):
         command = re.sub(" --until [0-9:]+", "", command).replace(
             "fixfeed ", "fixfeed --for 2s ", 1
         )
@@ -106,7 +110,12 @@ def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedP
         command = re.sub(rf"\b{word}\b", value, command)
     if command.startswith("pandas."):
         command = f'python -c "import pandas; print({command})"'
-    return _call(folder, command, **environment)
+    return command
+
+
+def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command unchanged, but for what `with_values` changes."""
+    return _call(folder, with_values(command), **environment)
 
 
 def _call(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:

@@ -1,6 +1,7 @@
 """The documents agree with the code."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,16 @@ from fixfeed.transforms.fix.framing.leftovers import REASONS
 from fixfeed.transforms.fix.latencies.requests import TIMES
 from fixfeed.transforms.fix.latencies.schema import CLOCKS, KINDS, LATENCIES
 from fixfeed.transforms.fix.sessions.schema import BEGINNINGS, SEQUENCES, SESSION_DAYS
-from tests.documented_commands import HELP_EXAMPLES, commands, make_place, queries, run
+from tests.documented_commands import (
+    HELP_EXAMPLES,
+    commands,
+    is_stream,
+    make_place,
+    queries,
+    run,
+    with_values,
+)
+from tests.pipelines.jobs import printed
 from tests.transforms.fix.messages import encode
 
 ROOT = Path(__file__).parent.parent
@@ -102,6 +112,8 @@ ELSEWHERE = {
     ),
     "make demo": "tests/test_readme.py",
     "python -m benchmarks.dashboard --messages 150000": "minutes",
+    "python -m benchmarks.queries --messages 1000000": "a minute; tests/queries runs each",
+    "python -m benchmarks.tables --messages 1000000": "a minute; tests/test_tables.py",
     "make compose": "tests/deploy/test_compose.py; no engine runs where tests do",
     "make images": "tests/deploy/test_image.py; no engine runs where tests do",
     "make dashboard": "serves until it is stopped; tests/dashboard/browser",
@@ -154,7 +166,7 @@ ELSEWHERE = {
 }
 """Commands that are not run here, and what runs them or why nothing does."""
 DOCUMENTED = {
-    command: name
+    re.sub(r"\s+# .*", "", command): name
     for name, text in [*DOCS.items(), ("--help", HELP_EXAMPLES)]
     for command in commands(text)
 }
@@ -203,7 +215,7 @@ def test_commands_are_found_in_the_documents_and_so_are_the_exceptions():
 
 @pytest.mark.parametrize("command", [one for one in DOCUMENTED if one not in ELSEWHERE])
 def test_a_documented_command_runs_unchanged(
-    command, fresh, stored, tmp_path, documented_postgresql, request
+    command, fresh, stored, tmp_path, documented_postgresql, request, monkeypatch
 ):
     reads = re.match(r"fixfeed --(input|config)|zcat", command) and "--dry-run" not in command
     folder = tmp_path / "place"
@@ -215,9 +227,15 @@ def test_a_documented_command_runs_unchanged(
         if "/fix.raw" in command and "fix.raw" not in kafka.admin().list_topics(timeout=10).topics:
             kafka.make_topic("fix.raw")
         command = command.replace("kafka://host:9092", f"kafka://{kafka.plain}")
-    done = run(command, folder, **documented_postgresql)
-    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
-    assert done.stdout
+    if re.fullmatch(r"fixfeed (?!api|decode|--help)[^|&]*", command) and not is_stream(command):
+        for name, value in documented_postgresql.items():
+            monkeypatch.setenv(name, value)
+        code, out, errors = printed(*shlex.split(with_values(command))[1:], cwd=folder)
+    else:
+        done = run(command, folder, **documented_postgresql)
+        code, out, errors = done.returncode, done.stdout, done.stderr
+    assert code == 0, out.decode() + errors.decode()
+    assert out
 
 
 @pytest.mark.parametrize("command", ["failures sqlite:///fixfeed.db", "--help", "sample --help"])

@@ -51,7 +51,7 @@ def fixfeed(*arguments, cwd=None, expected=0):
     return json.loads(out.splitlines()[-1])
 
 
-def write_logs(folder, *, files=2, chunks=15):
+def write_logs(folder, *, files=2, chunks=5):
     """Write logs that take seconds to read; return a pattern that matches them."""
     block = random_log(random.Random(1), 1000, mutated=0.01, delimiter=b"|")
     for number in range(files):

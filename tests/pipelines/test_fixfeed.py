@@ -18,7 +18,8 @@ from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.framing.borders import endings, last_border
 from fixfeed.transforms.fix.parser import parse_block
 from tests.pipelines.jobs import FIXFEED, fixfeed
-from tests.transforms.fix.messages import random_log
+from tests.services.select import SelectFailed
+from tests.transforms.fix.messages import news, random_log
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 
@@ -140,7 +141,7 @@ def family(process_id):
 def long_log(tmp_path_factory):
     """A log of several commits, and its stored rows."""
     path = tmp_path_factory.mktemp("long") / "long.log"
-    part, times = b"".join(log(2500, seed, delimiter=b"\x01") for seed in range(6)), 10
+    part, times = log(1000, 1, delimiter=b"\x01") + news(4000, octets=1000), 10
     path.write_bytes(part * times)
     messages, failures = (
         [(turn * len(part) + position, raw) for turn in range(times) for position, raw in rows]
@@ -153,7 +154,7 @@ def counted(uri, select):
     """How many messages are stored, by the ledger: it costs little, however many there are."""
     try:
         return select(uri, "select coalesce(sum(stored), 0) from progress")[0][0]
-    except subprocess.CalledProcessError:
+    except SelectFailed:
         return 0
 
 

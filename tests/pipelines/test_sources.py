@@ -24,7 +24,7 @@ from fixfeed.pipelines import run as fixfeed
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.parse import ParseFix
 from tests.pipelines.test_fixfeed import counted, family, log
-from tests.transforms.fix.messages import encode
+from tests.transforms.fix.messages import encode, news
 
 BANNER = b"# log of the FIX engine, version 1\n"
 
@@ -171,6 +171,17 @@ def test_two_different_blocks_with_one_source_and_start_are_an_error(output):
 
 # Reprocessing.
 
+
+def traded(count):
+    """Lines of orders and reports by turns, with some damage, which are read fast."""
+    part = log(250, 1) + b"".join(
+        encode([(35, kind), (49, b"A"), (56, b"B"), (34, b"%d" % n), (58, b"x" * 340)]) + b"\n"
+        for n in range(4_875)
+        for kind in (b"D", b"8")
+    )
+    return part * (count // 10_000)
+
+
 TYPES = "select msg_type, count(*) from messages group by 1 order by 1"
 
 
@@ -188,7 +199,7 @@ def test_reprocessing_with_the_old_rules_undoes_an_interrupted_reprocessing(
     tmp_path, select, run, database
 ):
     path = tmp_path / "day.log"
-    path.write_bytes(b"".join(log(2500, seed, mutated=0.02) for seed in range(16)))
+    path.write_bytes(traded(20_000))
     arguments = ["--input", str(path), "--output", database]
     run(*arguments)
     first = contents(database, select)
@@ -212,7 +223,7 @@ def test_reprocessing_with_the_old_rules_undoes_an_interrupted_reprocessing(
 
 def test_reprocessing_a_lake_with_the_old_rules_undoes_an_interrupted_reprocessing(tmp_path, run):
     path, lake = tmp_path / "day.log", tmp_path / "lake"
-    path.write_bytes(b"".join(log(2500, seed, mutated=0.02) for seed in range(8)) * 10)
+    path.write_bytes(traded(80_000))
     arguments = ["--input", str(path), "--output", f"parquet:{lake}"]
     run(*arguments)
     first = contents(f"parquet:{lake}", None)
@@ -232,7 +243,7 @@ def test_of_two_jobs_that_reprocess_with_different_rules_one_stops_with_a_messag
     tmp_path, database, select, run
 ):
     path = tmp_path / "day.log"
-    path.write_bytes(b"".join(log(2500, seed, mutated=0) for seed in range(16)))
+    path.write_bytes(traded(20_000))
     arguments = ["--input", str(path), "--output", database]
     run(*arguments)
     command = [sys.executable, "-m", "fixfeed", *arguments, "--quiet", "--reprocess"]
@@ -302,41 +313,41 @@ def begun(command, folder):
 
 
 @pytest.mark.parametrize("way", ["renamed", "copied and truncated"])
-def test_a_log_rotated_while_two_workers_read_it_is_read_whole(tmp_path, database, select, way):
+def test_a_log_rotated_while_two_workers_read_it_is_read_whole(tmp_path, select, way):
+    database = f"sqlite:///{tmp_path}/fixfeed.db"
     path = tmp_path / "day.log"
-    path.write_bytes(b"".join(session(b"S%d" % n, 15_000) for n in range(30)))
+    path.write_bytes(b"".join(news(2_000, session=b"S%d" % n) for n in range(30)))
     command = [sys.executable, "-m", "fixfeed", "--quiet", "--output", database]
     command += ["--input", str(path), "--workers", "2"]
     job = begun(command, tmp_path)
     if way == "renamed":
         path.rename(tmp_path / "day.log.1")
-        path.write_bytes(session(b"NEW", 40_000))
+        path.write_bytes(news(5_000, session=b"NEW"))
     else:
         (tmp_path / "day.log.1").write_bytes(path.read_bytes())
         with open(path, "r+b") as file:
             file.truncate()
-            file.write(session(b"NEW", 40_000))
+            file.write(news(5_000, session=b"NEW"))
     out, errors = job.communicate()
     assert job.returncode == 0, out.decode() + errors.decode()
-    expected = {f"S{n}": 15_000 for n in range(30)}
+    expected = {f"S{n}": 2_000 for n in range(30)}
     assert stored(database, select) == expected
     done = subprocess.run([*command, "--input", f"{path}.1"], capture_output=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
-    assert stored(database, select) == expected | {"NEW": 40_000}
+    assert stored(database, select) == expected | {"NEW": 5_000}
 
 
-def test_a_log_replaced_while_two_workers_read_it_is_reported_as_not_read_whole(
-    tmp_path, database, select
-):
+def test_a_log_replaced_while_two_workers_read_it_is_reported_as_not_read_whole(tmp_path, select):
+    database = f"sqlite:///{tmp_path}/fixfeed.db"
     path = tmp_path / "day.log"
-    path.write_bytes(b"".join(session(b"S%d" % n, 15_000) for n in range(30)))
+    path.write_bytes(b"".join(news(2_000, session=b"S%d" % n) for n in range(30)))
     data = path.read_bytes()
     command = [sys.executable, "-m", "fixfeed", "--quiet", "--output", database, "--json"]
     command += ["--input", str(path), "--workers", "2"]
     job = begun(command, tmp_path)
     with open(path, "r+b") as file:
         file.truncate()
-        file.write(session(b"NEW", 40_000))
+        file.write(news(5_000, session=b"NEW"))
     out, errors = job.communicate()
     assert job.returncode == 3, errors.decode()
     summary = json.loads(out)
@@ -351,5 +362,5 @@ def test_a_log_replaced_while_two_workers_read_it_is_reported_as_not_read_whole(
     path.write_bytes(data)
     done = subprocess.run(command, capture_output=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
-    assert stored(database, select) == {f"S{n}": 15_000 for n in range(30)}
+    assert stored(database, select) == {f"S{n}": 2_000 for n in range(30)}
     assert select(database, "select count(*) from failures") == [(0,)]

@@ -25,10 +25,10 @@ from tests.io.parquet.test_sink import (
     batch,
     claim,
     content,
-    content_of_files,
     finish,
     opened,
     register,
+    rows_of,
     source,
     write,
 )
@@ -195,13 +195,13 @@ def test_the_next_run_completes_what_a_kill_interrupted(steps, begun, fetched, w
         else:
             break
         # A reader finds only whole files, and no message in two of them.
-        ids = [row[0] for row in content_of_files(fetched())]
+        ids = [number for (number,) in rows_of(fetched(), "messages", ["message_id"])]
         assert len(ids) == len(set(ids))
         assert set(ids) <= {row[0] for row in whole[0]}
         prepared = ParquetLedger(PLACE)
         prepared.prepare()
         prepared.register([source()], rules="r")
-        ids = [row[0] for row in content_of_files(fetched())]
+        ids = [number for (number,) in rows_of(fetched(), "messages", ["message_id"])]
         stored = merged((row[1], row[2]) for row in prepared.done().get(1, ()))
         expected = sum(start <= BORDERS[n] < end for start, end in stored for n in range(30))
         assert len(ids) == len(set(ids)) == expected, number

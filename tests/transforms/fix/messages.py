@@ -44,6 +44,18 @@ def encode(fields, version="FIX.4.4", delimiter=b"\x01"):
     return message.replace(b"\x01", delimiter)
 
 
+def news(count, octets=400, session=b"A"):
+    """Return lines of News of about so many bytes, which are read fast and mean no orders.
+
+    They are for jobs that must only take a while.
+    """
+    text = b"x" * (octets - 60)
+    return b"".join(
+        encode([(35, b"B"), (34, b"%d" % n), (49, session), (56, b"B"), (148, text)]) + b"\n"
+        for n in range(count)
+    )
+
+
 def random_fields(rng: random.Random, number: int):
     fraction = rng.choice([b"", b".123", b".123456", b".123456789", b".123456000", b".1"])
     time = (
