@@ -53,8 +53,7 @@ class Parts:
 
         `has_ended` means that nothing comes after the end of `file`.
         """
-        limit = self._longest + _OVERLAP
-        size = least = min(_STEP, limit)
+        size = least = min(_STEP, self._longest)
         while at < file.stop:
             framing, holds = self._layout(file, at, has_ended)
             stop = file.stop if holds is None else min(file.stop, holds)
@@ -65,8 +64,10 @@ class Parts:
                 too_long, cuts = found != 0, [found] if found else []
             if not too_long:
                 cuts = list(framing.settled_cuts(data))
-            if not cuts and len(data) >= limit:
-                cuts, too_long = [self._longest], True
+            if not cuts and len(data) == self._longest and at + len(data) < stop:
+                # The end of what has come may cut the beginning of a message.
+                data = _read(file, at, at + len(data) + 1)
+                cuts, too_long = [len(data) - (_OVERLAP if too_long else 0)], True
             begin = 0
             for end in _pieces(data, cuts[-1], framing) if cuts and too_long else cuts:
                 yield self._part(file, at + begin, data[begin:end], framing, too_long)
@@ -74,8 +75,8 @@ class Parts:
             at += begin
             if begin:
                 size = least
-            elif len(data) == size:
-                size = min(2 * size, limit)
+            elif len(data) == size < self._longest:
+                size = min(2 * size, self._longest)
             elif holds is not None and at + len(data) == holds:
                 self._is_known = True
             else:
@@ -123,12 +124,10 @@ class Parts:
         It is if there is neither a message nor an end of line in as many bytes before it.
         """
         if self._torn[0] != at:
-            windows = (_LOOK_BACK, self._longest) if at >= self._longest else ()
-            self._torn = (
-                at,
-                bool(windows)
-                and all(_holds_nothing(file, max(at - size, 0), at, framing) for size in windows),
-            )
+            size = self._longest + 1
+            windows = (min(_LOOK_BACK, size), size) if at >= size else ()
+            nothing = (_holds_nothing(file, at - one, at, framing) for one in windows)
+            self._torn = at, bool(windows) and all(nothing)
         return self._torn[1]
 
 

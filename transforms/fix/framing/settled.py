@@ -104,7 +104,7 @@ class _Borders:
         self._has_quotes = _QUOTE.search(text) is not None
 
     def __iter__(self) -> Iterator[_Border]:
-        text, past = self._text, 0
+        text, past, needed = self._text, 0, 0
         begin = start_pattern(self._delimiter)
         for start, end, _, whole in spans(text, self._delimiter, final=False):
             yield from self._between(past, start)
@@ -113,7 +113,11 @@ class _Borders:
             self._look_for_quote(start, end, start)
             past = end
             if not begin.match(text, start, end):
-                continue  # what comes after it shows that a message begins there
+                # What comes after it shows that a message begins there, so it belongs to it.
+                shown = begin.match(text, start)
+                needed = max(needed, shown.end() if shown else end + 1)
+            if past < needed:
+                continue
             if self._quote < 0:
                 yield _Border(past, _HEADLESS.match(text, past) is not None)
             elif past - self._quote > _QUOTED:
@@ -122,10 +126,19 @@ class _Borders:
 
     def _between(self, past: int, start: int) -> Iterator[_Border]:
         """Yield the ends of the lines before the one on which a message begins."""
-        text = self._text
+        text, last = self._text, None
         for line in LINE_END.finditer(text, past, start):
-            past, self._quote = line.end(), -1
-            yield _Border(past, _AFTER_CR.match(text, past - 1) is not None)
+            self._look_for_quote(past, line.start())
+            past, last = line.end(), None
+            if text.startswith(b"\n", past - 1):
+                self._quote = -1
+            is_far = self._quote >= 0 and past - self._quote > _QUOTED
+            if is_far or _AFTER_CR.match(text, past - 1):
+                yield _Border(past, True)
+            elif self._quote < 0:
+                last = _Border(past)
+        if last:  # those before it may be inside a run of lines that are no text
+            yield last
         self._look_for_quote(past, start)
 
     def _at_end(self, past: int) -> Iterator[_Border]:
@@ -136,7 +149,7 @@ class _Borders:
             if line.end() < len(text) or text.endswith(b"\n"):
                 last = line.end()
         last = open_noise(text, past, last, self._delimiter)
-        yield from (one for one in self._between(past, len(text)) if one.at <= last)
+        yield from self._between(past, last)
 
     def _look_for_quote(self, begin: int, end: int, message: int = -1) -> None:
         """Note a quote in `text[begin:end]`, unless it is inside a message of the right length."""
