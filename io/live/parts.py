@@ -58,7 +58,8 @@ class Parts:
             framing, holds = self._layout(file, at, has_ended)
             stop = file.stop if holds is None else min(file.stop, holds)
             data = _read(file, at, min(at + size, stop))
-            too_long, cuts = self._is_torn(file, at, framing), []
+            cuts: list[int] = []
+            too_long = self._is_torn(file, at, framing)
             if too_long:
                 found = _next_message(file, at, data, framing)
                 too_long, cuts = found != 0, [found] if found else []

@@ -126,7 +126,8 @@ class _Borders:
 
     def _between(self, past: int, start: int) -> Iterator[_Border]:
         """Yield the ends of the lines before the one on which a message begins."""
-        text, last = self._text, None
+        text = self._text
+        last: _Border | None = None
         for line in LINE_END.finditer(text, past, start):
             self._look_for_quote(past, line.start())
             past, last = line.end(), None
