@@ -5,6 +5,7 @@ import io
 import logging
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -88,6 +89,8 @@ class Ending:
         log.start("json" if asked else "text")
         log.write_to(self._print_line)
         self.console = Console(stderr=True, emoji=False)
+        self._printing = threading.Lock()
+        self._told: int | None = None
 
     def settle(self, settings: Settings, *, beside: bool) -> None:
         """Report as the settings ask; with `beside` standard output is for messages alone."""
@@ -104,18 +107,29 @@ class Ending:
         If it can be printed, that is `code`, which is also in `found`.
         """
         if self._json:
-            return self._print(orjson.dumps(found) + b"\n", code)
-        text = io.StringIO()
-        if self._out is not None:
-            out = Console(file=self._out)
-            show(Console(file=text, width=out.width, force_terminal=out.is_terminal), found)
-        encoding = getattr(self._out, "encoding", None) or "utf-8"
-        return self._print(text.getvalue().encode(encoding, "replace"), code)
+            report = orjson.dumps(found) + b"\n"
+        else:
+            text = io.StringIO()
+            if self._out is not None:
+                out = Console(file=self._out)
+                show(Console(file=text, width=out.width, force_terminal=out.is_terminal), found)
+            encoding = getattr(self._out, "encoding", None) or "utf-8"
+            report = text.getvalue().encode(encoding, "replace")
+        with self._printing:
+            self._told = self._print(report, code)
+        return self._told
 
     def error(self, error: BaseException) -> int:
-        """Report the error that ended a run; return the exit code."""
+        """Report the error that ended a run; return the exit code.
+
+        A run may be given up in the moment in which it ends. Then what it has told is all.
+        """
         if isinstance(error, SystemExit):  # argparse has printed --help or the version
             return self._print(b"", int(error.code or 0))
+        with self._printing:
+            told = self._told
+        if told is not None and isinstance(error, GaveUp):
+            return told
         code, known = _ending_of(error)
         traced = None
         if known is None or self._debug:
@@ -125,7 +139,7 @@ class Ending:
             self._say(sentence, code, traced)
         elif traced:
             self._say(traced, code)
-        if self._json:
+        if self._json and told is None:
             self._print(orjson.dumps({"error": sentence, "exit_code": code}) + b"\n", code)
         return code
 
