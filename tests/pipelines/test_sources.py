@@ -295,6 +295,11 @@ def test_a_job_whose_claim_was_taken_stores_nothing_more(tmp_path, database):
 # Rotation during a job.
 
 
+def long_log():
+    """A log of three ranges, the last of which no worker has begun when one has committed."""
+    return b"".join(news(3_000, session=b"S%d" % n) for n in range(30))
+
+
 def begun(command, folder):
     """Start a job, and wait until it has committed something but has not ended."""
     temporary = folder / "temporary"
@@ -316,7 +321,7 @@ def begun(command, folder):
 def test_a_log_rotated_while_two_workers_read_it_is_read_whole(tmp_path, select, way):
     database = f"sqlite:///{tmp_path}/fixfeed.db"
     path = tmp_path / "day.log"
-    path.write_bytes(b"".join(news(2_000, session=b"S%d" % n) for n in range(30)))
+    path.write_bytes(long_log())
     command = [sys.executable, "-m", "fixfeed", "--quiet", "--output", database]
     command += ["--input", str(path), "--workers", "2"]
     job = begun(command, tmp_path)
@@ -330,7 +335,7 @@ def test_a_log_rotated_while_two_workers_read_it_is_read_whole(tmp_path, select,
             file.write(news(5_000, session=b"NEW"))
     out, errors = job.communicate()
     assert job.returncode == 0, out.decode() + errors.decode()
-    expected = {f"S{n}": 2_000 for n in range(30)}
+    expected = {f"S{n}": 3_000 for n in range(30)}
     assert stored(database, select) == expected
     done = subprocess.run([*command, "--input", f"{path}.1"], capture_output=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
@@ -340,7 +345,7 @@ def test_a_log_rotated_while_two_workers_read_it_is_read_whole(tmp_path, select,
 def test_a_log_replaced_while_two_workers_read_it_is_reported_as_not_read_whole(tmp_path, select):
     database = f"sqlite:///{tmp_path}/fixfeed.db"
     path = tmp_path / "day.log"
-    path.write_bytes(b"".join(news(2_000, session=b"S%d" % n) for n in range(30)))
+    path.write_bytes(long_log())
     data = path.read_bytes()
     command = [sys.executable, "-m", "fixfeed", "--quiet", "--output", database, "--json"]
     command += ["--input", str(path), "--workers", "2"]
@@ -362,5 +367,5 @@ def test_a_log_replaced_while_two_workers_read_it_is_reported_as_not_read_whole(
     path.write_bytes(data)
     done = subprocess.run(command, capture_output=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
-    assert stored(database, select) == {f"S{n}": 2_000 for n in range(30)}
+    assert stored(database, select) == {f"S{n}": 3_000 for n in range(30)}
     assert select(database, "select count(*) from failures") == [(0,)]
