@@ -73,7 +73,7 @@ def stream(folder, uri, watching):
                 before = len(job.ports)
                 os.kill(gateway, signal.SIGKILL)
                 wait_until(lambda before=before: len(job.ports) > before)
-                data += b"35=D\x0149=C\x0156=US\x01\n"
+                data += b"49=C\x0156=US\x01\n"
             send(job.port(), data)
         wait_until(lambda: len(rows_in(uri, "message_id")) == 118)
         yield job
