@@ -56,7 +56,7 @@ def parsed_together(protocol: Protocol, block: Block) -> list[Batch]:
 
 
 def _is_plain(block: Block) -> bool:
-    flagged = block.provisional or block.too_long or block.within_line or block.error is not None
+    flagged = block.provisional or block.too_long or block.error is not None
     odd = flagged or block.room > 0 or bool(block.apart) or block.unfinished is not None
     return not odd and 0 < len(block.data) <= _SMALL
 
