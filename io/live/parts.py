@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from fixfeed.io.files.ranges import LONGEST
 from fixfeed.io.live.segments import SegmentsFile
+from fixfeed.transforms.batch import ends_within_line
 from fixfeed.transforms.protocol import Framing, Protocol
 
 __all__ = ["Part", "Parts"]
@@ -70,8 +71,10 @@ class Parts:
                 data = _read(file, at, at + len(data) + 1)
                 cuts, too_long = [len(data) - (_OVERLAP if too_long else 0)], True
             begin = 0
+            within = ends_within_line(_read(file, max(0, at - 1), at), False)
             for end in _pieces(data, cuts[-1], framing) if cuts and too_long else cuts:
-                yield self._part(file, at + begin, data[begin:end], framing, too_long)
+                yield Part(at + begin, data[begin:end], framing, too_long, within)
+                within = ends_within_line(data[begin:end], within)
                 begin = end
             at += begin
             if begin:
@@ -92,17 +95,12 @@ class Parts:
         data = _read(file, at, file.stop)
         too_long = self._is_torn(file, at, framing)
         end = len(data) if too_long else framing.end_of_source(data, grows=False)
+        within = ends_within_line(_read(file, max(0, at - 1), at), False)
         if end:
-            yield self._part(file, at, data[:end], framing, too_long)
+            yield Part(at, data[:end], framing, too_long, within)
         if end < len(data):
-            part = self._part(file, at + end, data[end:], framing, False)
-            yield part._replace(is_unfinished=True)
-
-    def _part(
-        self, file: SegmentsFile, start: int, data: bytes, framing: Framing, too_long: bool
-    ) -> Part:
-        within = start > 0 and _read(file, start - 1, start) not in (b"\n", b"\r", b"")
-        return Part(start, data, framing, too_long, within)
+            within = ends_within_line(data[:end], within)
+            yield Part(at + end, data[end:], framing, False, within, is_unfinished=True)
 
     def _layout(self, file: SegmentsFile, at: int, has_ended: bool) -> tuple[Framing, int | None]:
         """Return the framing from `at` on, and where to look again; None for nowhere."""

@@ -107,7 +107,8 @@ class _Borders:
         text, past, needed = self._text, 0, 0
         begin = start_pattern(self._delimiter)
         for start, end, _, whole in spans(text, self._delimiter, final=False):
-            yield from self._between(past, start)
+            if past < start:
+                yield from self._between(past, start)
             if not whole:
                 return
             self._look_for_quote(start, end, start)
