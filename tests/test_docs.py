@@ -227,7 +227,9 @@ def test_a_documented_command_runs_unchanged(
         if "/fix.raw" in command and "fix.raw" not in kafka.admin().list_topics(timeout=10).topics:
             kafka.make_topic("fix.raw")
         command = command.replace("kafka://host:9092", f"kafka://{kafka.plain}")
-    if re.fullmatch(r"fixfeed (?!api|decode|--help)[^|&]*", command) and not is_stream(command):
+    # Tracing holds for the rest of a process once it has begun.
+    here = re.fullmatch(r"fixfeed (?!api|decode|--help|.*--(trace|config) )[^|&]*", command)
+    if here and not is_stream(command):
         for name, value in documented_postgresql.items():
             monkeypatch.setenv(name, value)
         code, out, errors = printed(*shlex.split(with_values(command))[1:], cwd=folder)

@@ -137,6 +137,7 @@ def test_without_a_collector_nothing_is_measured_or_loaded():
 
 
 def test_without_the_extra_it_is_named(monkeypatch, tmp_path, capfd):
+    monkeypatch.setattr(tracing, "_tracer", None)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
     append(tmp_path / "a.log", 1)
     words = ["--input", f"{tmp_path}/a.log", "--output", f"jsonl:{tmp_path}/a.jsonl"]
