@@ -24,6 +24,7 @@ __all__ = [
     "is_complete",
     "line_start",
     "message_end",
+    "next_span",
     "next_start",
     "spans",
     "walk",
@@ -72,16 +73,26 @@ def spans(data: bytes, delimiter: bytes, *, final: bool = True) -> Iterator[Span
         for start, ended in plain(data, at, delimiter):
             yield Span(start, ended, delimiter, True)
             at = ended
-        match = next_start(data, at, delimiter)
-        if match is None:
+        span = next_span(data, at, delimiter, final=final)
+        if span is None:
             return
-        own = match[1] or delimiter
-        start = match.start()
-        end = message_end(data, start, own, final=final)
-        yield Span(start, len(data) if end is None else end, own, end is not None)
-        if end is None:
+        yield span
+        if not span.whole:
             return
-        at = end
+        at = span.end
+
+
+def next_span(data: bytes, at: int, delimiter: bytes, *, final: bool) -> Span | None:
+    """Return the first message of `data` that begins at or after `at`, None if none does.
+
+    `final` is that of `spans`.
+    """
+    match = next_start(data, at, delimiter)
+    if match is None:
+        return None
+    start, own = match.start(), match[1] or delimiter
+    end = message_end(data, start, own, final=final)
+    return Span(start, len(data) if end is None else end, own, end is not None)
 
 
 def message_end(data: bytes, start: int, delimiter: bytes, *, final: bool = True) -> int | None:

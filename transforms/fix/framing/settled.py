@@ -15,7 +15,8 @@ from fixfeed.transforms.fix.framing.borders import whole_as_read
 from fixfeed.transforms.fix.framing.containers import open_run
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
 from fixfeed.transforms.fix.framing.leftovers import open_noise
-from fixfeed.transforms.fix.framing.messages import LINE_END, spans
+from fixfeed.transforms.fix.framing.messages import LINE_END, next_span
+from fixfeed.transforms.fix.framing.plain import plain
 from fixfeed.transforms.fix.framing.wrapped import framed_end, open_string
 
 __all__ = ["settled_cuts"]
@@ -72,7 +73,7 @@ def _first_or_last(data: bytes, delimiter: bytes) -> _Border:
     line = text.rfind(b"\n") + 1
     is_undecided = _undecided(one).match(text, line) is not None
     last = 0
-    for border in _Borders(text, one):
+    for border in _Borders(text, one, is_open=opened is not None):
         place = original.at(border.at)
         if (opened is not None and place > opened) or (is_undecided and border.at > line):
             break
@@ -95,18 +96,34 @@ def _undecided(delimiter: bytes) -> re.Pattern[bytes]:
 
 
 class _Borders:
-    """The settled borders of `text`, in order; see `_first_or_last`."""
+    """The settled borders of `text`, in order; see `_first_or_last`.
 
-    def __init__(self, text: bytes, delimiter: bytes):
+    Of plain messages that follow each other the last border alone is yielded, unless a string, or a
+    line that was cut, `is_open` at the end of `text`, as borders count only before that.
+    """
+
+    def __init__(self, text: bytes, delimiter: bytes, *, is_open: bool):
         self._text = text
         self._delimiter = delimiter
+        self._is_open = is_open
         self._quote = -1  # the first one on this line that may open a string
         self._has_quotes = _QUOTE.search(text) is not None
 
     def __iter__(self) -> Iterator[_Border]:
         text, past, needed = self._text, 0, 0
         begin = start_pattern(self._delimiter)
-        for start, end, _, whole in spans(text, self._delimiter, final=False):
+        while True:
+            if self._quote < 0 and past >= needed:
+                before = past
+                for _, past in plain(text, past, self._delimiter):
+                    if self._is_open:
+                        yield _Border(past)
+                if past > before:
+                    yield _Border(past, _HEADLESS.match(text, past) is not None)
+            span = next_span(text, past, self._delimiter, final=False)
+            if span is None:
+                break
+            start, end, _, whole = span
             if past < start:
                 yield from self._between(past, start)
             if not whole:
