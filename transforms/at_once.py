@@ -67,7 +67,7 @@ class _Nothing:
     def messages(self, _ids: pa.Array) -> pa.Table:
         raise AssertionError("messages are read again for what is stored alone")
 
-    def between(self, _begin: str, _end: str) -> pa.Table:
+    def between(self, _begin: str, _end: str | None) -> pa.Table:
         raise AssertionError("messages are read again for what is stored alone")
 
     def replaced(self, table: str) -> Replaced:

@@ -103,8 +103,8 @@ class Stored(typing.Protocol):
     def messages(self, ids: pa.Array) -> pa.Table:
         """Return the messages with these values of message_id; some may not exist any more."""
 
-    def between(self, begin: str, end: str) -> pa.Table:
-        """Return the messages from a time on, before another (`2026-03-02 09:00:00`, UTC).
+    def between(self, begin: str, end: str | None) -> pa.Table:
+        """Return the messages from a time on, before another (`2026-03-02 09:00:00`, UTC), if any.
 
         Their time is the first of `Table.in_order` that is not null.
         """

@@ -136,9 +136,11 @@ class _Stored:
         among, given = self._database.among(ids)
         return self._messages(f"message_id {among}", given)
 
-    def between(self, begin: str, end: str) -> pa.Table:
+    def between(self, begin: str, end: str | None) -> pa.Table:
         time = ", ".join(self._database.table.in_order)
         time = f"coalesce({time})" if "," in time else time
+        if end is None:
+            return self._messages(f"{time} >= ?", *_six_digits(begin))
         return self._messages(f"{time} >= ? and {time} < ?", *_six_digits(begin, end))
 
     def _messages(self, which: str, *values: object) -> pa.Table:

@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from fixfeed.pipelines.derive import main as derive
 from fixfeed.pipelines.fixfeed import main
 from fixfeed.transforms.fix.anomalies.rules import KINDS
@@ -23,6 +25,28 @@ def test_what_a_run_leaves_to_be_derived_the_next_run_derives(tmp_path, database
     assert main(words) == 0
     assert select(database, "select id from order_ids") == [("C1",)]
     assert select(database, "select count(*) from derive_stretches") == [(0,)]
+
+
+@pytest.mark.parametrize("time", [b"00010101-00:00:00", b"99991231-23:59:59.999"])
+def test_the_first_and_the_last_time_that_there_is_are_derived(time, tmp_path, database, select):
+    for number in (b"1", b"2"):
+        log = tmp_path / f"{int(number)}.log"
+        ask = [(35, b"D"), (34, number), (49, b"A"), (52, time), (56, b"B"), (11, b"C1")]
+        told = [(35, b"8"), (34, number), (49, b"B"), (52, time), (56, b"A"), (11, b"C1")]
+        told += [(150, b"0"), (39, b"0")]
+        log.write_bytes(encode(ask) + b"\n" + encode(told) + b"\n")
+        assert main(["--input", str(log), "--output", database, "--quiet"]) == 0
+    times = "select count(*), min(sent_at), max(acknowledged_at) from orders"
+    ((count, sent_at, acknowledged_at),) = select(database, times)
+    assert (count, str(sent_at)) == (1, str(acknowledged_at))
+    day = time[:4] + b"-" + time[4:6] + b"-" + time[6:8]
+    assert str(sent_at).startswith(day.decode())
+    assert select(database, "select messages from session_days") == [(2,), (2,)]
+    kept = [select(database, f"select * from {name}") for name in ("latencies", "session_minutes")]
+    assert derive([database, "--rebuild"]) == 0
+    again = [select(database, f"select * from {name}") for name in ("latencies", "session_minutes")]
+    assert sorted(map(str, kept)) == sorted(map(str, again))
+    assert all(kept)
 
 
 def test_reprocessing_with_a_filter_leaves_the_derived_tables_of_a_fresh_load_with_it(

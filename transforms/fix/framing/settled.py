@@ -114,11 +114,11 @@ class _Borders:
         begin = start_pattern(self._delimiter)
         while True:
             if self._quote < 0 and past >= needed:
-                before = past
-                for _, past in plain(text, past, self._delimiter):
+                run = past
+                for _, past in plain(text, run, self._delimiter):
                     if self._is_open:
                         yield _Border(past)
-                if past > before:
+                if past > run:
                     yield _Border(past, _HEADLESS.match(text, past) is not None)
             span = next_span(text, past, self._delimiter, final=False)
             if span is None:

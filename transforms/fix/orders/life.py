@@ -179,7 +179,8 @@ class Life:
             self._keep("first_fill_at", at)
             self._keep("last_fill_at", at, anew=True)
         self._accept(row, exec_type, status)
-        self._take_terms(row)
+        if not (exec_type == "E" or (exec_type in (None, "I") and status == "E")):
+            self._take_terms(row)  # of Pending Replace they may be those that are asked for
         for name in ("cum_qty", "leaves_qty", "avg_px"):
             self._keep(f"reported_{name}", getattr(events, name)[row], anew=True)
         self._reported = True
@@ -330,7 +331,7 @@ class Life:
                 problems.add("cum_qty")
             if self.fills.unknown:
                 problems.add("unknown_exec_ref")
-        if self.ended or self.ord_status == "3" or None in (cum_qty, leaves, ordered):
+        if self.ended or self.ord_status in ("3", "E") or None in (cum_qty, leaves, ordered):
             return
         if (cum_qty or 0) + (leaves or 0) != ordered:
             problems.add("leaves_qty")

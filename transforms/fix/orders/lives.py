@@ -1,10 +1,11 @@
 """The orders of a chain: one, unless several parties use its ids, or they are used again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
-from fixfeed.transforms.fix.orders.events import NEW, REPORTS, Events, is_copy
+from fixfeed.transforms.fix.orders.events import ASKING, NEW, REPORTS, Events, is_copy
 from fixfeed.transforms.fix.orders.life import DUPLICATE, Life, an_id
-from fixfeed.transforms.fix.orders.openings import FRESH, says
+from fixfeed.transforms.fix.orders.openings import ANSWERS, FRESH, says
 from fixfeed.transforms.fix.orders.sequence import Step
 
 __all__ = ["lives"]
@@ -15,22 +16,52 @@ _NEW = frozenset("0A")
 Party = tuple[str | None, str | None]
 """Who orders behind a CompID: OnBehalfOfCompID and SenderSubID, of reports what answers these."""
 
+_Whose = TypeVar("_Whose", str, Party)
+
 
 def lives(events: Events, steps: list[Step]) -> list[Life]:
     """Return the orders of a chain.
 
     They are one, unless
 
+    * both sides of a session order: what one side asks for, and is told, is of its own orders.
     * new orders of several parties behind one CompID have the same ClOrdID: each party has its own
       then. What does not say whose it is, is of the party that its ids were last seen with.
     * a ClOrdID is used again after its order has ended: by a new order, or a report of a new one
       (ExecType New or Pending New, Rejected with another OrderID), that is no copy. What follows is
       then of the order that its ids were last seen with.
     """
-    parties = _parties(events, steps)
-    if not parties:
-        return _lives(events, steps)
-    return [life for part in _by_party(events, steps, parties) for life in _lives(events, part)]
+    found = []
+    for of_client in _by_client(events, steps):
+        parties = _parties(events, of_client)
+        for part in _by_party(events, of_client, parties) if parties else [of_client]:
+            found += _lives(events, part)
+    return found
+
+
+def _by_client(events: Events, steps: list[Step]) -> list[list[Step]]:
+    """Return the steps of the orders of each side of a session, if both sides order."""
+    clients: dict[str, set[str]] = {}
+    for step in steps:
+        if (client := _client(events, step.row)) is not None:
+            clients.setdefault(events.pair[step.row], set()).add(client)
+    both = {one for of_pair in clients.values() if len(of_pair) > 1 for one in of_pair}
+    if not both:
+        return [steps]
+
+    def meant(row: int) -> list[str]:
+        client = _client(events, row)
+        return [client] if client in both else []
+
+    return list(_by(events, steps, sorted(both), meant))
+
+
+def _client(events: Events, row: int) -> str | None:
+    """Return the CompID that orders, None if a message does not say which side does."""
+    kind = events.msg_type[row]
+    if events.drop_copied[row] or not (kind in ASKING or kind in ANSWERS):
+        return None
+    return (events.target_comp_id if kind in ANSWERS else events.sender_comp_id)[row]
 
 
 def _parties(events: Events, steps: list[Step]) -> list[Party]:
@@ -50,18 +81,32 @@ def _party(events: Events, row: int) -> Party:
 
 def _by_party(events: Events, steps: list[Step], parties: list[Party]) -> Iterator[list[Step]]:
     """Yield the steps of each party."""
-    found: dict[Party, list[Step]] = {party: [] for party in parties}
-    seen: dict[tuple[str, str], Party] = {}
-    latest = parties[0]
-    for step in steps:
-        ids, said = _ids(events, step.row), _party(events, step.row)
-        meant = [
+
+    def meant(row: int) -> list[Party]:
+        said = _party(events, row)
+        return [
             party
             for party in parties
             if any(said) and all(a in (None, b) for a, b in zip(said, party, strict=True))
         ]
-        if len(meant) == 1:
-            latest = meant[0]
+
+    return _by(events, steps, parties, meant)
+
+
+def _by(
+    events: Events, steps: list[Step], whose: list[_Whose], meant: Callable[[int], list[_Whose]]
+) -> Iterator[list[Step]]:
+    """Yield the steps of each of those whose orders they are.
+
+    What does not say whose it is, is of the one that its ids were last seen with.
+    """
+    found: dict[_Whose, list[Step]] = {one: [] for one in whose}
+    seen: dict[tuple[str, str], _Whose] = {}
+    latest = whose[0]
+    for step in steps:
+        ids, own = _ids(events, step.row), meant(step.row)
+        if len(own) == 1:
+            latest = own[0]
         else:
             latest = next((seen[one] for one in reversed(ids) if one in seen), latest)
         found[latest].append(step)

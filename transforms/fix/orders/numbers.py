@@ -14,6 +14,7 @@ ONE = 10**DECIMAL.scale
 """1 as a whole number of the last place."""
 
 _LOW = (1 << 64) - 1
+_MOST = 10**DECIMAL.precision - 1
 
 
 def integers(column: pa.Array) -> list[int | None]:
@@ -38,11 +39,12 @@ def halves(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def decimals(numbers: Sequence[int | None]) -> pa.Array:
-    """Return whole numbers of the last place as decimals.
+    """Return whole numbers of the last place as decimals, null where one has too many digits.
 
     >>> decimals([149400000000, None])[0].as_py()
     Decimal('14.9400000000')
     """
+    numbers = [None if one is None or abs(one) > _MOST else one for one in numbers]
     low = [0 if one is None else one & _LOW for one in numbers]
     high = [0 if one is None else one >> 64 for one in numbers]
     return _joined(

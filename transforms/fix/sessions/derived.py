@@ -6,6 +6,7 @@ of its messages, and the day from all of its minutes.
 
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +25,9 @@ __all__ = ["Sessions"]
 
 _APART = 10 * MINUTE
 """Minutes that are nearer to each other are read at once, with those between."""
+
+_END = np.datetime64("10000-01-01", "us").astype(np.int64)
+"""After the last minute that there is."""
 
 
 class Sessions(Derived):
@@ -69,7 +73,7 @@ def _made_again(minutes: pa.Table, stored: Stored) -> pa.Table:
     sessions = pc.unique(minutes["session"])
     parts = []
     for begin, end in _spans(minutes):
-        found = stored.between(_text(begin), _text(end))
+        found = stored.between(_text(begin), _text(end) if end < _END else None)
         parts.append(found.filter(pc.is_in(found["session"], value_set=sessions)))
     made = minutes_of(pa.concat_tables(parts))
     return made.filter(pc.is_in(made["session_minute"], value_set=_array(minutes)))
@@ -88,7 +92,7 @@ def _spans(minutes: pa.Table) -> Iterator[tuple[int, int]]:
 
 
 def _text(time: int) -> str:
-    return str(pa.scalar(time, pa.timestamp("us")).as_py().replace(microsecond=0))
+    return str(np.datetime64(time, "us").astype("datetime64[s]")).replace("T", " ")
 
 
 def _array(minutes: pa.Table) -> pa.Array:

@@ -496,6 +496,38 @@ def test_parties_behind_one_comp_id_that_use_the_same_ids_have_orders_of_their_o
     assert len(set(tables(s)["order_ids"]["chain"].to_pylist())) == 1
 
 
+def test_a_pending_replace_changes_nothing_though_its_report_has_what_is_asked_for():
+    s = Session()
+    s.ask(b"D", (11, b"1"), (38, b"100"), (44, b"10"))
+    s.report(b"0", b"0", (37, b"O"), (11, b"1"), (38, b"100"), (44, b"10"))
+    s.ask(b"G", (11, b"2"), (41, b"1"), (38, b"150"), (44, b"12"))
+    s.report(b"E", b"E", (37, b"O"), (11, b"2"), (41, b"1"), (38, b"150"), (44, b"12"),
+             (14, b"0"), (151, b"150"))  # fmt: skip
+    names = ("order_qty", "price", "leaves_qty", "ord_status", "problems")
+    assert shown(orders(s), *names) == [(100, 10, 100, "E", None)]
+    refused = Session()
+    refused.at, refused.log = s.at, list(s.log)
+    refused.send(False, b"9", (37, b"O"), (11, b"2"), (41, b"1"), (39, b"0"), (434, b"2"))
+    assert shown(orders(refused), *names[:4]) == [(100, 10, 100, "0")]
+    s.report(b"5", b"0", (37, b"O"), (11, b"2"), (41, b"1"), (14, b"0"), (151, b"150"))
+    assert shown(orders(s), *names) == [(150, 12, 150, "0", None)]
+
+
+def test_a_sum_that_no_column_holds_is_null_and_the_rest_is_there():
+    most = b"9" * 28
+    s = Session()
+    s.ask(b"D", (11, b"1"), (38, most))
+    for _ in range(2):
+        s.report(b"F", b"1", (37, b"O"), (11, b"1"), (32, most), (31, b"10"))
+    other = Session(b"BOB")
+    other.ask(b"D", (11, b"1"), (38, b"100"))
+    names = ("order_qty", "cum_qty", "avg_px", "fills", "problems")
+    assert shown(orders(s, other), *names) == [
+        (int(most), None, 10, 2, "overfilled"),
+        (100, 0, None, 0, None),
+    ]
+
+
 def test_traders_of_one_order_do_not_divide_it():
     s = Session()
     s.send(True, b"D", (11, b"A"), (38, b"100"), head=[(50, b"tom")])

@@ -124,7 +124,9 @@ def _told(steps: Steps) -> dict[str, pa.Array]:
 def _terms(steps: Steps) -> dict[str, pa.Array]:
     """Return what was ordered, as it was accepted last."""
     lines, events = steps.lines, steps.events
-    telling = steps.report | (steps.new & steps.unreported)
+    pending = is_one(steps.exec_type, "E")
+    pending |= ((steps.exec_type == 0) | is_one(steps.exec_type, "I")) & is_one(steps.status, "E")
+    telling = (steps.report & ~pending) | (steps.new & steps.unreported)
     asked = np.where(steps.asked < np.arange(len(lines)), steps.asked, -1)
     begins = lines.first(steps.new)
     found = {}
@@ -199,7 +201,10 @@ def _state(steps: Steps, ordered: Ints, is_ordered: Flags) -> dict[str, pa.Array
     both = there["cum_qty"] & there["leaves_qty"] & is_ordered
     wrong = {
         "cum_qty": begun & there["cum_qty"] & (cum_qty != filled),
-        "leaves_qty": ~ended & ~done & both & (cum_qty + reported["leaves_qty"] != ordered),
+        "leaves_qty": ~ended
+        & ~is_one(status, "3E")
+        & both
+        & (cum_qty + reported["leaves_qty"] != ordered),
         "overfilled": is_ordered & (np.maximum(filled, cum_qty) > ordered),
         "status": bad_status,
     }

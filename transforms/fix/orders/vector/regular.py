@@ -8,6 +8,7 @@ A chain is regular if
   are the same in two logs (`sequence.Lines.copy`);
 * none of its events is loose (`openings`), as ids of several orders are;
 * there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
+* one side alone orders, as requests and answers say;
 * the requests have ClOrdIDs of their own, and each is accepted or refused once at the most; if by
   its clock one comes after the report that it is done, this leaves out nothing that it asks for;
 * no report of a new order (`openings.FRESH`) comes after one of an end;
@@ -59,6 +60,7 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
     ends = (steps.report | steps.refusal) & is_one(steps.status, ENDED)
     first_end = lines.first(ends)
     odd |= (first_end >= 0) & (lines.last(steps.fresh) > first_end)
+    odd |= _both_order(steps)
     odd |= lines.summed(np.abs(steps.numbers["last_qty"][0].astype(float))) > LARGE
     answered = (steps.accepted | steps.refusal) & (steps.cl_ord_id >= 0)
     for which, codes in (
@@ -69,6 +71,17 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
     ):
         odd |= _repeated(lines, which, codes)
     return odd
+
+
+def _both_order(steps: Steps) -> Flags:
+    """Return the chains in which either side asks, or answers the other."""
+    lines = steps.lines
+    sender, target = lines.coded(steps.events["sender_comp_id"], steps.events["target_comp_id"])
+    answers = steps.report | steps.refusal
+    says = answers | steps.new | steps.request
+    client = np.where(answers, target, sender)
+    first = client[lines.first(says)][lines.chain]
+    return lines.any(says & (client != first))
 
 
 def _repeated(lines: Lines, which: Flags, codes: Ints) -> Flags:

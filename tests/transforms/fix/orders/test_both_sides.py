@@ -1,0 +1,50 @@
+"""Where both sides of a session order, the orders and the ids of each are its own."""
+
+import random
+
+import pytest
+
+from fixfeed.transforms.fix.orders.derived import derive
+from tests.transforms.fix.orders.any_parts import check_in_any_parts
+from tests.transforms.fix.orders.test_venues import Session, orders, shown, tables
+
+
+def both_sides_order(*, same_ids):
+    """Each side orders, and numbers its OrderIDs and ExecIDs from 1 on."""
+    ann, brk = Session(b"ANN", b"BRK"), Session(b"BRK", b"ANN")
+    for s, own, quantity, at in ((ann, b"a", 100, 0), (brk, b"b", 70, 1)):
+        own = b"" if same_ids else own
+        s.at = at
+        s.ask(b"D", (11, own + b"1"), (38, b"%d" % quantity))
+        s.at += 9
+        ids = [(37, b"1"), (11, own + b"1")]
+        s.send(False, b"8", *ids, (17, b"1"), (150, b"0"), (39, b"0"), (14, b"0"))
+        s.at += 9
+        s.send(False, b"8", *ids, (17, b"2"), (150, b"F"), (39, b"1"), (32, b"%d" % (quantity - 9)),
+               (31, b"10"), (14, b"%d" % (quantity - 9)))  # fmt: skip
+        s.at += 9
+        s.ask(b"F", (11, own + b"2"), (41, own + b"1"))
+        s.at += 9
+        s.send(False, b"9", (37, b"1"), (11, own + b"2"), (41, own + b"1"), (39, b"1"))
+        s.ask(b"J", (70, b"AL"), (73, b"1"), (11, own + b"1"))
+    return ann, brk
+
+
+@pytest.mark.parametrize("same_ids", [False, True])
+def test_where_both_sides_of_a_session_order_the_ids_of_each_are_its_own(same_ids):
+    logs = both_sides_order(same_ids=same_ids)
+    names = ("session", "order_qty", "cum_qty", "fills", "rejects", "problems")
+    assert shown(orders(*logs), *names) == [
+        ("FIX.4.4:ANN->BRK", 100, 91, 1, 1, None),
+        ("FIX.4.4:BRK->ANN", 70, 61, 1, 1, None),
+    ]
+    found = tables(*logs)
+    assert sorted(found["executions"]["last_qty"].to_pylist()) == [61, 91]
+    assert len(found["order_messages"]) == 12
+
+
+@pytest.mark.parametrize("same_ids", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_orders_of_both_sides_are_the_same_in_any_parts(same_ids, seed):
+    lines = [line for one in both_sides_order(same_ids=same_ids) for line in one.log]
+    check_in_any_parts(b"".join(lines), random.Random(seed), 5, anew=derive)
