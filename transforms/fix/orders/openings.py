@@ -16,9 +16,10 @@ Some ids do not say whose a message is.
 * A ClOrdID that is opened on a day is *mixed* if what it was before may be meant as well: an answer
   has it with an OrigClOrdID, and no request of the day has both; or a request names it before it is
   opened; or it comes with several OrderIDs, and a report without OrigClOrdID has one of them that
-  no report with one has, or an answer was sent before it is opened. Then it ties to what it
-  was before (`chains`), and `generations` says which of both a message means. A report with one of
-  several OrderIDs opens it only if it says that it is new: orders of days before go on with theirs.
+  no report with one has, or an answer was sent before it is opened; a new order that is refused
+  without an OrderID counts as one more of these. Then it ties to what it was before (`chains`), and
+  `generations` says which of both a message means. A report with one of several OrderIDs opens it
+  only if it says that it is new: orders of days before go on with theirs.
   (FIX 4.4, OrderID, wants the OrderIDs of multi-day orders unique across days.)
 
 So it depends on the ids of a day alone, and on whether a ClOrdID was there before.
@@ -30,7 +31,17 @@ from fixfeed.transforms.fix.orders.events import ASKING, NEW, Events, is_copy
 from fixfeed.transforms.fix.orders.ids import CL_ORD_ID, ORDER_ID, Id
 from fixfeed.transforms.fix.orders.midnight import SKEW
 
-__all__ = ["ABOUT", "ANSWERS", "CANCELLED", "FRESH", "NEW_ORDER", "Openings", "openings", "says"]
+__all__ = [
+    "ABOUT",
+    "ANSWERS",
+    "CANCELLED",
+    "FRESH",
+    "NEW_ORDER",
+    "REJECTED",
+    "Openings",
+    "openings",
+    "says",
+]
 
 ABOUT = frozenset({"8", "9", "F", "G", "AC", "t", "u"})
 """Requests about an order that is there, and what answers them."""
@@ -38,7 +49,10 @@ ABOUT = frozenset({"8", "9", "F", "G", "AC", "t", "u"})
 CANCELLED = frozenset("4")
 """ExecType, or OrdStatus without one, of reports that an order is cancelled."""
 
-FRESH = frozenset("0A8")
+REJECTED = frozenset("8")
+"""ExecType, or OrdStatus without one, of reports that an order is refused."""
+
+FRESH = REJECTED | frozenset("0A")
 """ExecType, or OrdStatus without one, of reports of new orders: New, Pending New, Rejected."""
 
 ANSWERS = frozenset({"8", "9"})
@@ -198,9 +212,12 @@ def _mixed(
     alone: dict[_Node, set[Id]] = {}
     beside: dict[_Node, set[Id]] = {}
     fresh: set[tuple[Id, int, Id]] = set()
+    refused: set[_Node] = set()
     for row, of_event in enumerate(ids):
         day = events.day[row]
         if len(of_event) < 2:
+            if of_event and says(events, row, REJECTED) and not is_copy(events, row):
+                refused.add((of_event[0], day))
             continue
         has_original = of_event[1][1] == CL_ORD_ID
         if has_original and events.msg_type[row] in ASKING and first_day[of_event[1]] < day:
@@ -222,7 +239,7 @@ def _mixed(
     several = {
         node
         for node in alone.keys() | beside.keys()
-        if len(alone.get(node, set()) | beside.get(node, set())) > 1
+        if len(alone.get(node, set()) | beside.get(node, set())) + (node in refused) > 1
     }
     mixed |= several & early
     mixed |= {node for node in several if alone.get(node, set()) - beside.get(node, set())}

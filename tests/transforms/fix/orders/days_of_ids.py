@@ -25,9 +25,9 @@ class Venue:
     """Three days of a client and a venue: `log` are the messages, `orders` what is true of them.
 
     ClOrdIDs are 1, 2, 3 ... on each day, of new orders and of requests alike; OrderIDs are never
-    used again. Requests may be answered on the day after, reports may leave out OrigClOrdID,
-    requests the OrderID, and the clocks of both may differ. With `hides` some refusals leave out
-    the OrderID as well: then nothing says which order a request means.
+    used again; what is refused may have none. Requests may be answered on the day after, reports
+    may leave out OrigClOrdID, requests the OrderID, and the clocks of both may differ. With `hides`
+    some refusals leave out the OrderID as well: then nothing says which order a request means.
     """
 
     def __init__(self, seed, hides=False):
@@ -83,6 +83,8 @@ class Venue:
         self.pause(1)
         if self.rng.random() < 0.1:
             order.is_open = False
+            if self.rng.random() < 0.5:
+                order.order_id = b"NONE"
             self.report(order, b"8", b"8", own, None)
         else:
             self.report(order, b"0", b"0", own, None)

@@ -23,7 +23,7 @@ def derived(venue):
     for row in tables["order_messages"].to_pylist():
         of_order.setdefault(row["order_key"], []).append(number[row["message_id"]])
     return sorted(
-        (row["order_id"], int(row["cum_qty"]), sorted(of_order[row["order_key"]]))
+        (row["order_id"] or "NONE", int(row["cum_qty"]), sorted(of_order[row["order_key"]]))
         for row in tables["orders"].to_pylist()
     )
 
@@ -71,6 +71,24 @@ def test_a_request_means_the_order_whose_order_id_is_in_its_answers():
         s.ask(b"F", (11, b"2"), (41, b"1"))
         s.report(b"4", b"4", (37, order), (11, b"2"), (41, b"1"))
         assert shown(orders(s), *NAMES) == expected
+
+
+def test_a_new_order_that_is_refused_without_an_order_id_takes_no_fill_of_the_one_before():
+    s = Session()
+    s.ask(b"D", (11, b"1"), (38, b"100"), (59, b"1"))
+    s.report(b"0", b"0", (37, b"O1"), (11, b"1"))
+    s.day = 4
+    s.ask(b"D", (11, b"1"), (38, b"5"))
+    s.report(b"8", b"8", (37, b"NONE"), (11, b"1"), (103, b"6"))
+    s.fill(100, 100, (37, b"O1"), (11, b"1"))
+    names = ("order_id", "order_qty", "cum_qty", "messages", "problems")
+    expected = [("O1", 100, 100, 3, None), (None, 5, 0, 2, None)]
+    assert shown(orders(s), *names) == expected
+    # Sent once more it is accepted, and what is told of it is its own.
+    s.ask(b"D", (11, b"1"), (38, b"7"))
+    s.report(b"0", b"0", (37, b"O2"), (11, b"1"))
+    s.fill(7, 7, (37, b"O2"), (11, b"1"))
+    assert shown(orders(s), *names) == [*expected, ("O2", 7, 7, 3, None)]
 
 
 def test_a_request_whose_answer_has_no_order_id_means_the_latest_order_that_was_there():

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from fixfeed.transforms.fix.orders.events import ASKING, NEW
 from fixfeed.transforms.fix.orders.ids import CL_ORD_ID
 from fixfeed.transforms.fix.orders.midnight import SKEW
-from fixfeed.transforms.fix.orders.openings import ABOUT, ANSWERS, CANCELLED, FRESH
+from fixfeed.transforms.fix.orders.openings import ABOUT, ANSWERS, CANCELLED, FRESH, REJECTED
 from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.orders.vector.ids import KINDS, Ids
 
@@ -140,6 +140,8 @@ def _mixed(
     # OrderIDs of which a report without an OrigClOrdID has one that no other one has.
     with_order = used & (order >= 0) & (first != order)
     several = _several(nodes, first[with_order], order[with_order])
+    refused = used & (order < 0) & ~both & says(events, REJECTED) & ~events.copied
+    several[np.intersect1d(first[refused], first[with_order])] = True
     alone = with_order & ~both
     alone[alone] = several[first[alone]]
     pairs = first * len(again) + order
