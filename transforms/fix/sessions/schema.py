@@ -18,6 +18,7 @@ BEGINNINGS = {
     "fell": "numbers that were used already came again, and nothing says why",
     "continued": "the first of its day; whether it follows the day before, the numbers tell",
     "gap": "the numbers before it were not there when it came",
+    "filled": "the numbers before it had come as repeats, or by a GapFill, when it came",
     "resent": "they came as repeats alone (PossDupFlag, ApplResendFlag)",
     "gap_fill": "a SequenceReset in GapFill mode stands for them: there was nothing to resend",
 }

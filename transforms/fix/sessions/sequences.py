@@ -219,22 +219,26 @@ class _Numbering:
         found.sort()
         inside = _Inside(found, self.runs)
         before = None if self.expected is None else self.expected - 1
+        filled_at = sys.maxsize
         first_original = next((first for first, _, kind in found if kind == _ORIGINAL), None)
         for place, (first, last, kind) in enumerate(found):
-            begun = self.began if first == first_original else "gap"
             messages, begin, end = inside.of(place)
+            missing = 0 if before is None else max(0, first - before - 1)
+            begun = "gap" if missing or begin < filled_at else "filled"
+            if first == first_original:
+                begun = self.began
             yield {
                 "numbers_since": self.since,
                 "first_number": first,
                 "last_number": last,
                 "began": _BEGAN.get(kind, begun),
-                "missing": 0 if before is None else max(0, first - before - 1),
+                "missing": missing,
                 "messages": messages,
                 "duplicates": 0 if kind == _FILLED else messages - (last - first + 1),
                 "first_time": begin,
                 "last_time": end,
             }
-            before = last
+            before, filled_at = last, end
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -101,10 +101,11 @@ def test_a_gap_fill_stands_for_the_numbers_up_to_the_next_one():
         (2, 7, "gap_fill", 0, 0, 0),
         (8, 8, "gap", 0, 1, 0),
     ]
+    # In its turn it leaves no gap.
     assert shown(message(1, 0), reset(2, 8, 2, fill="Y"), message(8, 3)) == [
         (1, 1, "continued", 0, 1, 0),
         (2, 7, "gap_fill", 0, 0, 0),
-        (8, 8, "gap", 0, 1, 0),
+        (8, 8, "filled", 0, 1, 0),
     ]
 
 
