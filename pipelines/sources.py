@@ -51,6 +51,12 @@ def _standard_input(_named: Sequence[Named]) -> Source:
 def _follow(named: Sequence[Named]) -> Source:
     patterns = [one.text.removeprefix(_FOLLOW) for one in named]
     for pattern in patterns:
+        if pattern.startswith("//"):
+            path = redact(pattern.lstrip("/"))
+            raise UnknownPlace(
+                f"{_FOLLOW}{redact(pattern)} is no URL: write {_FOLLOW}{path}, or {_FOLLOW}/{path} "
+                "for a path from the root"
+            )
         if "://" in pattern or not pattern:
             raise UnknownPlace(
                 f"{_FOLLOW}{redact(pattern)} names no local files; write follow:logs/*.log, and "

@@ -18,7 +18,15 @@ from fixfeed.transforms.batch import LARGEST_SOURCE
 from fixfeed.transforms.nearest import nearest
 from fixfeed.transforms.protocol import Framing, Protocol, default_protocol
 
-__all__ = ["File", "Unreadable", "cut_ranges", "file_at", "find_files", "without_copies"]
+__all__ = [
+    "File",
+    "Unreadable",
+    "cut_ranges",
+    "file_at",
+    "find_files",
+    "nothing_matches",
+    "without_copies",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,7 @@ def find_files(
         for path, why in errors.items():
             unreadable.append(_unreadable(path, reason_of(why)))
         if not paths and not errors:
-            unreadable.append(_unreadable(pattern, _nothing_matches(pattern)))
+            unreadable.append(_unreadable(pattern, nothing_matches(pattern)))
         for path in paths:
             place = path if remote.is_remote(path) else visible(os.path.realpath(path))
             if place not in files:
@@ -189,16 +197,17 @@ def _match(pattern: str) -> tuple[Sequence[str], Mapping[str, OSError]]:
     return found.paths, found.errors
 
 
-def _nothing_matches(pattern: str) -> str:
+def nothing_matches(pattern: str, yet: str = "") -> str:
+    """Return what to say of a pattern that nothing matches, with `yet` before what is there."""
     if not pattern:
         return "an empty name names no file"
     if remote.is_remote(pattern) or has_magic(pattern):
-        return "matches no file"
+        return f"matches no file{yet}"
     folder, name = os.path.split(pattern)
     there = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
     near = nearest(name, there)
     hint = f"; there is '{visible(os.path.join(folder, near))}'" if near else ""
-    return f"does not exist{hint}"
+    return f"does not exist{yet}{hint}"
 
 
 def cut_ranges(

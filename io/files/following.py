@@ -16,8 +16,8 @@ from contextlib import suppress
 
 from fixfeed.io.files.changes import Changes
 from fixfeed.io.files.compression import Damaged
-from fixfeed.io.files.find import File, file_at
-from fixfeed.io.files.globs import visible
+from fixfeed.io.files.find import File, file_at, nothing_matches
+from fixfeed.io.files.globs import find, visible
 from fixfeed.io.files.growing import GrowingFile
 from fixfeed.io.files.matching import Signature, all_inside, is_deep, matching
 from fixfeed.io.files.open_files import most_open
@@ -94,7 +94,7 @@ class FollowedFiles:
         self._being_read: set[str] = set()
         self._complaints: dict[str, str] = {}
         self._next_look = self._soonest = 0.0
-        self._waiting = False
+        self._has_looked = self._waiting = False
         self._flushed = True
         self._rotated = True
         self._most_open = most_open()
@@ -212,6 +212,12 @@ class FollowedFiles:
         there, folders = matching(self._patterns, self._complain)
         self._waiting = not folders
         self._changes.watch(folders, deep=any(map(is_deep, self._patterns)))
+        if not self._has_looked:
+            self._has_looked = True
+            for pattern in self._patterns:
+                with suppress(OSError, ValueError):  # of which `matching` has told
+                    if not find(pattern).paths:
+                        self._complain(pattern, nothing_matches(pattern, " yet, and is waited for"))
         self._place(there)
         looked = time.monotonic()
         self._end_moved(looked)

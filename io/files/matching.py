@@ -34,7 +34,9 @@ def matching(
                 inode = f"{state.st_dev}:{state.st_ino}"
                 there[path] = (inode, state.st_size, state.st_ctime_ns)
             else:
-                complain(path, f"is {kind_of(state.st_mode)}, and is not followed")
+                kind = kind_of(state.st_mode)
+                files = f"; name its files: {os.path.join(path, '*')}" if kind == "a folder" else ""
+                complain(path, f"is {kind}, and is not followed{files}")
     return there, folders
 
 

@@ -249,6 +249,7 @@ def test_a_stream_that_is_stopped_in_its_first_second_ends_as_any_other(seconds,
         (["--until", "25:00"], "until is '25:00', expected a time of day such as 17:30"),
         (["--input", "follow:s3://bucket/*"], "names no local files; write follow:logs/*.log"),
         (["--input", "follow:"], "names no local files"),
+        (["--input", "follow://logs/a"], "is no URL: write follow:logs/a, or follow:/logs/a for"),
     ],
 )
 def test_what_does_not_go_with_a_stream_is_refused(words, text, capsys):

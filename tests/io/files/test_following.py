@@ -110,6 +110,20 @@ def test_lines_are_read_as_they_are_written(tmp_path):
         assert block.witness == file_witness(path, block.end)
 
 
+def test_what_matches_nothing_at_the_beginning_is_told_once(tmp_path):
+    append(tmp_path / "pipe.log", b"")
+    patterns = [tmp_path / "pipe.lg", tmp_path / "new" / "*.log", tmp_path, tmp_path / "*.log"]
+    with closing(Followed(*patterns)) as followed:
+        followed.read()
+        followed.read()
+    assert sorted(followed.said) == [
+        f"{tmp_path}/new/*.log: matches no file yet, and is waited for",
+        f"{tmp_path}/pipe.lg: does not exist yet, and is waited for; there is"
+        f" '{tmp_path}/pipe.log'",
+        f"{tmp_path}: is a folder, and is not followed; name its files: {tmp_path}/*",
+    ]
+
+
 def test_a_half_written_message_waits(tmp_path):
     line, after = messages(2, 2)
     path = tmp_path / "day.log"
