@@ -16,7 +16,7 @@ from fixfeed.io.ledger.ledger import SchemaError, SinkError
 from fixfeed.io.sql.derive_anew import settle, start_over
 from fixfeed.io.sql.derived import derive
 from fixfeed.io.sql.open import open_store
-from fixfeed.pipelines.deriving_by import read_anomalies, read_copied
+from fixfeed.pipelines.deriving_by import absent_copied, read_anomalies, read_copied
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
@@ -46,11 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sink = sink_of(options.uri)
         if not sink.is_database:
             raise SinkError(f"{sink.name} has no derived tables: only databases have")
+        copied = read_copied(options.drop_copy)
         protocol: Any = default_protocol()
         protocol = dataclasses.replace(
             protocol,
             anomalies=read_anomalies(options.anomalies),
-            drop_copies=read_copied(options.drop_copy),
+            drop_copies=copied,
         )
         with closing(open_store(options.uri, protocol=protocol, make=False)) as store:
             if not store.check():
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 with store.deriving():
                     start_over(store)
             messages = derive(store)
+            for text in absent_copied(store, copied):
+                print(f"fixfeed derive: note: {text}", file=sys.stderr)
     except (SinkError, UnknownPlace, UsageError) as error:
         print(f"fixfeed derive: {error}", file=sys.stderr)
         return 2

@@ -81,8 +81,10 @@ def _read_again(requests: pa.Array, stored: Stored) -> pa.Table:
     found = [REQUEST_TIMES.empty_table()]
     for day in sorted(days):
         begin = datetime.date.fromisoformat(day)
-        end = None if begin == datetime.date.max else begin + datetime.timedelta(days=1)
-        read = request_times(stored.between(f"{begin} 00:00:00", end and f"{end} 00:00:00"))
+        end = None
+        if begin < datetime.date.max:
+            end = f"{begin + datetime.timedelta(days=1)} 00:00:00"
+        read = request_times(stored.between(f"{begin} 00:00:00", end))
         found.append(read.filter(pc.is_in(read["request"], value_set=requests)))
     return pa.concat_tables(found)
 

@@ -15,6 +15,7 @@ __all__ = [
     "DUPLICATE",
     "ENDED",
     "FIRST",
+    "LEG",
     "NEVER_AFTER",
     "NO_ORDER_ID",
     "PROBLEMS",
@@ -49,6 +50,8 @@ NEVER_AFTER = {
 _REPLACES = frozenset({"G", "AC", "t"})
 _CANCELS = frozenset({"F", "u"})
 DUPLICATE = "6"  # OrdRejReason: duplicate order
+_ACKNOWLEDGES = ("0", "A")  # ExecType New and Pending New
+LEG = "2"  # MultiLegReportingType: a leg
 NO_ORDER_ID = ("NONE", "UNKNOWN", "N/A")
 """What an OrderID is, in upper case, where there is none."""
 TERMS = ("order_qty", "price", "stop_px", "ord_type", "time_in_force")
@@ -63,9 +66,13 @@ class Life:
     The attributes have the names of the columns of the table `orders`.
     """
 
-    def __init__(self, events: Events):
-        """`events` has the messages."""
+    def __init__(self, events: Events, *, by_legs: bool):
+        """`events` has the messages.
+
+        `by_legs` is whether reports of fills are of legs alone. Then these say how the order is.
+        """
         self.events = events
+        self._by_legs = by_legs
         self.steps: list[Step] = []
         self.fills = Fills(events)
         self.session: str | None = None
@@ -80,6 +87,7 @@ class Life:
         self.last_cl_ord_id: str | None = None
         self.counts = {"replaces": 0, "cancels": 0, "rejects": 0}
         self._asked: dict[str | None, int] = {}
+        self._requests: dict[str | None, int] = {}
         self._unasked: dict[str | None, int] = {}
         self._reported = False
 
@@ -130,7 +138,7 @@ class Life:
     def _ask(self, row: int) -> None:
         events = self.events
         own = events.cl_ord_id[row]
-        self._asked[own] = row
+        self._asked[own] = self._requests[own] = row
         report = self._unasked.pop(own, None)
         if report is not None and own == self.last_cl_ord_id:
             for name in TERMS:
@@ -159,17 +167,23 @@ class Life:
         kind = kind_of(events, row)
         if kind == FILL and repeats(events, row, self.values.get("reported_cum_qty")):
             kind = None
+        is_leg = more.get("MultiLegReportingType") == LEG and not self._by_legs
         new = kind is None or self.fills.tell(step, kind)
         doubled = not new and self.fills.is_another(step.row, kind)
         if doubled:
             self.problems.add("duplicate_exec_id")
-        if new or doubled:
+        is_late = self.ended and new and kind is None and not told
+        is_late = is_late and (exec_type or status) in _ACKNOWLEDGES
+        if is_late:
+            self.problems.add("status")
+        elif (new or doubled) and not is_leg:
             self._follow(row, status, kind, told)
         self._name_session(row, asked=False)
         self._keep("text", events.text[row], anew=True)
         self._keep("order_id", an_id(events.order_id[row]))
         self._keep("list_id", more.get("ListID"))
-        self._take_first(row)
+        if not is_leg:
+            self._take_first(row)
         if not new and not doubled:
             return
         at = events.time[row]
@@ -178,9 +192,11 @@ class Life:
         if kind == FILL and new:
             self._keep("first_fill_at", at)
             self._keep("last_fill_at", at, anew=True)
+        if is_leg or is_late:
+            return  # what it says is of the leg, or was so before the order ended
         self._accept(row, exec_type, status)
-        if not (exec_type == "E" or (exec_type in (None, "I") and status == "E")):
-            self._take_terms(row)  # of Pending Replace they may be those that are asked for
+        pending = exec_type == "E" or (exec_type in (None, "I") and status == "E")
+        self._take_terms(row, self._requests.get(events.cl_ord_id[row]) if pending else None)
         for name in ("cum_qty", "leaves_qty", "avg_px"):
             self._keep(f"reported_{name}", getattr(events, name)[row], anew=True)
         self._reported = True
@@ -258,18 +274,17 @@ class Life:
                 if value is not None:
                     values[name] = value
 
-    def _take_terms(self, row: int) -> None:
-        events, values = self.events, self.values
-        if (one := events.order_qty[row]) is not None:
-            values["order_qty"] = one
-        if (one := events.price[row]) is not None:
-            values["price"] = one
-        if (one := events.ord_type[row]) is not None:
-            values["ord_type"] = one
-        if (one := events.time_in_force[row]) is not None:
-            values["time_in_force"] = one
-        if (one := events.stop_px[row]) is not None:
-            values["stop_px"] = one
+    def _take_terms(self, row: int, asked: int | None = None) -> None:
+        """Take over what is ordered, but for what is as it is `asked` for: that may be pending.
+
+        FIX (appendix D) has what was accepted in a report of Pending Replace, many venues the
+        request.
+        """
+        for name in TERMS:
+            column = getattr(self.events, name)
+            value = column[row]
+            if value is not None and (asked is None or column[asked] != value):
+                self.values[name] = value
 
     def _keep(self, name: str, value: Any, *, anew: bool = False) -> None:
         """Keep a value, if there is one; with `anew` in the place of an earlier one."""
@@ -319,7 +334,7 @@ class Life:
 
     def _counts(self, row: int) -> bool:
         """Return whether a fill is one of the order itself, not of one of its legs."""
-        return self.events.more[row].get("MultiLegReportingType") != "2"
+        return self.events.more[row].get("MultiLegReportingType") != LEG
 
     def _check(self, filled: int, ordered: int | None) -> None:
         values, problems = self.values, self.problems

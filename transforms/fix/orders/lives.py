@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from fixfeed.transforms.fix.orders.events import ASKING, NEW, REPORTS, Events, is_copy
-from fixfeed.transforms.fix.orders.life import DUPLICATE, Life, an_id
+from fixfeed.transforms.fix.orders.fills import FILL, kind_of
+from fixfeed.transforms.fix.orders.life import DUPLICATE, LEG, Life, an_id
 from fixfeed.transforms.fix.orders.openings import ANSWERS, FRESH, says
 from fixfeed.transforms.fix.orders.sequence import Step
 
@@ -12,6 +13,8 @@ __all__ = ["lives"]
 
 _NEW = frozenset("0A")
 """ExecType, or OrdStatus without one, of reports that an order is new, or is going to be."""
+
+_IS_NEW = frozenset("0")
 
 Party = tuple[str | None, str | None]
 """Who orders behind a CompID: OnBehalfOfCompID and SenderSubID, of reports what answers these."""
@@ -28,8 +31,10 @@ def lives(events: Events, steps: list[Step]) -> list[Life]:
     * new orders of several parties behind one CompID have the same ClOrdID: each party has its own
       then. What does not say whose it is, is of the party that its ids were last seen with.
     * a ClOrdID is used again after its order has ended: by a new order, or a report of a new one
-      (ExecType New or Pending New, Rejected with another OrderID), that is no copy. What follows is
-      then of the order that its ids were last seen with.
+      (ExecType New or Pending New, where there was one before or the OrderID is another; Rejected
+      with another OrderID), that is no copy. While its order is open, a new order is another one
+      if a report says that it is new and has another OrderID. What follows is then of the order
+      that its ids were last seen with.
     """
     found = []
     for of_client in _by_client(events, steps):
@@ -115,16 +120,18 @@ def _by(
 
 
 def _lives(events: Events, steps: list[Step]) -> list[Life]:
-    found = [Life(events)]
+    by_legs = not any(_is_fill_of_whole(events, step.row) for step in steps)
+    found = [Life(events, by_legs=by_legs)]
     of_id: dict[tuple[str, str], Life] = {}
     for place, step in enumerate(steps):
         life = found[-1]
         if len(found) > 1:
             life = _meant(events, step.row, of_id) or life
-        if life.ended and _is_again(events, steps, place, life):
+        again = _is_again if life.ended else _is_another
+        if again(events, steps, place, life):
             if len(found) == 1:
                 of_id = {one: life for before in life.steps for one in _ids(events, before.row)}
-            life = Life(events)
+            life = Life(events, by_legs=by_legs)
             found.append(life)
         if len(found) > 1:
             of_id.update(dict.fromkeys(_ids(events, step.row), life))
@@ -152,6 +159,11 @@ def _ids(events: Events, row: int) -> list[tuple[str, str]]:
     return [(kind, one) for kind, one in ids if one is not None]
 
 
+def _is_fill_of_whole(events: Events, row: int) -> bool:
+    is_leg = events.more[row].get("MultiLegReportingType") == LEG
+    return events.msg_type[row] == "8" and not is_leg and kind_of(events, row) == FILL
+
+
 def _is_again(events: Events, steps: list[Step], place: int, life: Life) -> bool:
     """Return whether a step begins another order under the ids of one that has ended."""
     row = steps[place].row
@@ -162,9 +174,12 @@ def _is_again(events: Events, steps: list[Step], place: int, life: Life) -> bool
         # A bust of the only fill makes an order new again, in FIX up to 4.2 by ExecType as well:
         # `says` leaves it out.
         order_id, known = an_id(events.order_id[row]), life.values.get("order_id")
-        is_other = None not in (order_id, known) and order_id != known
-        new = says(events, row, _NEW) or (is_other and says(events, row, FRESH))
-        return new and any(events.cl_ord_id[one.row] == cl_ord_id for one in life.steps)
+        before = [one.row for one in life.steps if events.cl_ord_id[one.row] == cl_ord_id]
+        if None not in (order_id, known) and order_id != known:
+            return bool(before) and says(events, row, FRESH)
+        # It may come after the fill that has ended its order: two threads of a venue, or clocks.
+        letters = next((one for one in (_IS_NEW, _NEW) if says(events, row, one)), None)
+        return letters is not None and any(says(events, one, letters) for one in before)
     if kind not in NEW or not life.has_beginning:
         return False
     # The answer to one that is refused as a duplicate says so.
@@ -174,3 +189,18 @@ def _is_again(events: Events, steps: list[Step], place: int, life: Life) -> bool
         and events.more[later.row].get("OrdRejReason") == DUPLICATE
         for later in steps[place + 1 :]
     )
+
+
+def _is_another(events: Events, steps: list[Step], place: int, life: Life) -> bool:
+    """Return whether a step is a new order beside one that is open and has its ClOrdID.
+
+    The first report that says so has another OrderID.
+    """
+    row, known = steps[place].row, life.values.get("order_id")
+    is_new = events.msg_type[row] in NEW and life.has_beginning and not is_copy(events, row)
+    if not is_new or known is None:
+        return False
+    for later in steps[place + 1 :]:
+        if events.cl_ord_id[later.row] == events.cl_ord_id[row] and says(events, later.row, _NEW):
+            return an_id(events.order_id[later.row]) not in (None, known)
+    return False

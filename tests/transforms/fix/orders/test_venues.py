@@ -173,6 +173,48 @@ def test_the_fills_of_legs_are_executions_and_not_of_the_whole():
     assert tables(s)["executions"].num_rows == 3
 
 
+def test_what_a_leg_reports_is_not_said_of_the_whole_in_whatever_order_they_come():
+    amounts = {
+        b"3": [(38, b"10"), (32, b"4"), (31, b"1"), (14, b"4"), (151, b"6")],
+        b"2": [(38, b"20"), (32, b"8"), (31, b"3"), (14, b"8"), (151, b"12"), (55, b"LEG")],
+    }
+    names = ("order_qty", "cum_qty", "reported_cum_qty", "leaves_qty", "symbol", "ord_status")
+    for kinds in ((b"3", b"2"), (b"2", b"3")):
+        s = Session()
+        s.ask(b"AB", (11, b"A"), (38, b"10"))
+        s.report(b"0", b"0", (37, b"O"), (11, b"A"), (442, b"3"))
+        for kind in kinds:
+            status = b"1" if kind == b"3" else b"2"
+            s.report(b"F", status, (37, b"O"), (11, b"A"), (442, kind), *amounts[kind])
+        assert shown(orders(s), *names, "problems") == [(10, 4, 4, 6, None, "1", None)]
+    # Of a venue that reports the fills of legs alone, they say how the order is.
+    s = Session()
+    s.ask(b"AB", (11, b"A"), (38, b"10"))
+    s.report(b"F", b"2", (37, b"O"), (11, b"A"), (442, b"2"), (32, b"4"))
+    assert shown(orders(s), "cum_qty", "ord_status") == [(0, "2")]
+
+
+def test_an_acknowledgement_after_the_fill_that_ends_an_order_begins_none():
+    s = Session()
+    s.ask(b"D", (11, b"1"), (38, b"100"))
+    s.report(b"A", b"A", (37, b"O"), (11, b"1"))
+    s.report(b"F", b"2", (37, b"O"), (11, b"1"), (32, b"100"), (31, b"9"), (14, b"100"))
+    s.report(b"0", b"0", (37, b"O"), (11, b"1"))
+    names = ("messages", "fills", "ord_status", "leaves_qty", "problems")
+    assert shown(orders(s), *names) == [(4, 1, "2", 0, "status")]
+
+
+def test_a_new_order_with_another_order_id_is_another_one_though_the_first_is_open():
+    s = Session()
+    for order, quantity in ((b"O1", 10), (b"O2", 100)):
+        s.ask(b"D", (11, b"7"), (38, b"100"))
+        s.report(b"0", b"0", (37, order), (11, b"7"))
+        s.fill(quantity, quantity, (37, order), (11, b"7"))
+    s.fill(5, 15, (37, b"O1"), (11, b"7"))
+    names = ("order_id", "cum_qty", "messages", "problems")
+    assert shown(orders(s), *names) == [("O1", 15, 4, None), ("O2", 100, 3, None)]
+
+
 def test_a_mass_cancel_report_is_of_the_orders_that_it_names_and_mass_quotes_of_none():
     s = Session()
     for one in (b"A", b"B"):

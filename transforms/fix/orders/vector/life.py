@@ -13,7 +13,7 @@ from fixfeed.transforms.fix.orders.life import (
     TERMS,
 )
 from fixfeed.transforms.fix.orders.numbers import ONE, decimals_of, divided, halves
-from fixfeed.transforms.fix.orders.vector.events import Flags, Ints
+from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags
 from fixfeed.transforms.fix.orders.vector.sequence import LARGE
 from fixfeed.transforms.fix.orders.vector.steps import Steps, is_one
 
@@ -40,7 +40,7 @@ def _ids(steps: Steps) -> dict[str, pa.Array]:
     lines = steps.lines
     cl_ord_id, original = (steps.events[name] for name in ("cl_ord_id", "orig_cl_ord_id"))
     has_id, has_original = steps.cl_ord_id >= 0, steps.original >= 0
-    answer = steps.report | steps.refusal
+    answer = steps.whole | steps.refusal
     begins = lines.first(steps.new)
     # Without a new order, the first message about it says how it began.
     first = lines.first((steps.request & has_original) | (answer & (has_id | has_original)))
@@ -48,14 +48,15 @@ def _ids(steps: Steps) -> dict[str, pa.Array]:
         lines.take(cl_ord_id, begins), lines.take(pc.coalesce(original, cl_ord_id), first)
     )
     # The ClOrdID is that of the new order if no report comes before it.
-    known = lines.first((steps.request & has_original) | (steps.report & has_id))
+    known = lines.first((steps.request & has_original) | (steps.whole & has_id))
     last = pc.coalesce(
         lines.take(cl_ord_id, lines.last(steps.accepted & has_id)),
         lines.take(cl_ord_id, lines.first(steps.new & steps.unreported)),
         lines.take(original, lines.those(known, steps.request)),
-        lines.take(cl_ord_id, lines.those(known, steps.report)),
+        lines.take(cl_ord_id, lines.those(known, steps.whole)),
         began,
     )
+    answer |= steps.report
     order_id = lines.first(answer & steps.has(steps.events["order_id"]) & ~_no_order_id(steps))
     return {
         "session": _sessions(steps),
@@ -94,7 +95,7 @@ def _told(steps: Steps) -> dict[str, pa.Array]:
     found = {
         name: lines.take(
             events[name],
-            lines.first((steps.new | steps.request | steps.report) & steps.has(events[name])),
+            lines.first((steps.new | steps.request | steps.whole) & steps.has(events[name])),
         )
         for name in FIRST
     }
@@ -116,7 +117,7 @@ def _told(steps: Steps) -> dict[str, pa.Array]:
     found["reject_reason"] = pc.coalesce(
         *(lines.take(column, lines.those(last, which)) for which, column in reasons)
     )
-    named = lines.last(steps.report & ~steps.told & steps.has(events["exec_type"]))
+    named = lines.last(steps.whole & ~steps.told & steps.has(events["exec_type"]))
     found["exec_type"] = lines.take(events["exec_type"], named)
     return found
 
@@ -124,15 +125,17 @@ def _told(steps: Steps) -> dict[str, pa.Array]:
 def _terms(steps: Steps) -> dict[str, pa.Array]:
     """Return what was ordered, as it was accepted last."""
     lines, events = steps.lines, steps.events
-    pending = is_one(steps.exec_type, "E")
-    pending |= ((steps.exec_type == 0) | is_one(steps.exec_type, "I")) & is_one(steps.status, "E")
-    telling = (steps.report & ~pending) | (steps.new & steps.unreported)
+    telling = steps.whole | (steps.new & steps.unreported)
+    pending = np.flatnonzero((steps.pending >= 0) & (steps.pending < np.arange(len(lines))))
+    request, report = (pa.array(lines.event[of]) for of in (steps.pending[pending], pending))
     asked = np.where(steps.asked < np.arange(len(lines)), steps.asked, -1)
     begins = lines.first(steps.new)
     found = {}
     for name in TERMS:
         has = steps.has(events[name])
         own = telling & has
+        same = pc.equal(events[name].take(request), events[name].take(report))
+        own[pending[flags(same.fill_null(False))]] = False
         by_request = (asked >= 0) & has[asked]
         last = lines.last(own | by_request)
         source = np.where(own, np.arange(len(lines)), asked)
@@ -190,7 +193,7 @@ def _state(steps: Steps, ordered: Ints, is_ordered: Flags) -> dict[str, pa.Array
     reported, there = {}, {}
     for name in _REPORTED:
         values, known, _ = steps.numbers[name]
-        last = lines.last(steps.report & known)
+        last = lines.last(steps.whole & known)
         reported[name], there[name] = np.where(last >= 0, values[last], 0), last >= 0
     filled, average, has_average = _filled(steps)
     begun = lines.any(steps.new)
@@ -224,7 +227,7 @@ def _statuses(steps: Steps) -> tuple[Ints, Ints, Flags]:
     lines = steps.lines
     # Of an order that is not known a cancel reject says Rejected.
     counts = steps.refusal & ~steps.unreported & ~is_one(steps.status, "8")
-    at = np.flatnonzero((steps.report | counts) & (steps.status != 0))
+    at = np.flatnonzero((steps.whole | counts) & (steps.status != 0))
     status, chain = steps.status[at], lines.chain[at]
     first = np.ones(len(at), bool)
     first[1:] = chain[1:] != chain[:-1]

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.fix.orders.fills import NO_FILL, STOPPED
+from fixfeed.transforms.fix.orders.life import LEG
 from fixfeed.transforms.fix.orders.openings import FRESH
 from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags
 from fixfeed.transforms.fix.orders.vector.sequence import Lines
@@ -30,10 +31,12 @@ class Steps:
     that say that, `fresh` those of new orders (`openings.FRESH`); `accepted` those that end what
     was asked for; `copies` are drop copies. `fill`, `bust` and `correction` are as
     `orders.fills.kind_of` has them; `changed_by` is the line that busts or corrects a fill, and
-    `unknown` are those that change no fill. `stands` are fills and corrections that count, and
-    `counts` those of the order itself, not of a leg.
+    `unknown` are those that change no fill. `stands` are fills and corrections that count.
+    `whole` are the reports that say how the order is: not those of legs, unless all fills are.
+    `counts` are fills and corrections that stand and are of the order itself.
     `asked` is for each report of a replace the line of its request, which may come after it; -1 for
-    all other lines. `unreported` are the lines before the first report.
+    all other lines; `pending` is the same for reports that one is pending. `unreported` are the
+    lines before the first report of the whole.
     `cl_ord_id` and `original` number texts, with -1 for none; `numbers` are `Lines.numbers`.
     """
 
@@ -57,10 +60,17 @@ class Steps:
         self.rejected = rejected & ~told
         fresh = np.logical_or.reduce([self._says(one) for one in sorted(FRESH)])
         self.fresh = fresh & ~is_one(self.transaction, "123")
-        self.accepted = self.replaced | self.cancelled
-        self.asked = self._asked()
         self.numbers = {name: lines.numbers(name) for name in _NUMBERS}
         self.fill, self.bust, self.correction = self._fills()
+        leg = self.report & self.equals(self.events.told("MultiLegReportingType"), LEG)
+        self.whole = self.report & ~(leg & lines.any(self.fill & ~leg)[lines.chain])
+        self.replaced &= self.whole
+        self.accepted = self.replaced | (self.cancelled & self.whole)
+        self.asked = self._asked(self.replaced)
+        pending = is_one(self.exec_type, "E") | (
+            ((self.exec_type == 0) | is_one(self.exec_type, "I")) & is_one(self.status, "E")
+        )
+        self.pending = self._asked(self.whole & pending)
         self.change = self.bust | self.correction
         self.execution = self.fill | self.correction
         self.exec_id, self.exec_ref_id = lines.coded(
@@ -70,18 +80,18 @@ class Steps:
         quantity, there, _ = self.numbers["last_qty"]
         self.stands = self.fill & (self.changed_by < 0)
         self.stands |= self.correction & there & (quantity != 0)
-        leg = self.equals(self.events.told("MultiLegReportingType"), "2")
         self.counts = self.stands & ~leg
         self.copies = self.equals(self.events.told("CopyMsgIndicator"), "Y")
-        first = lines.first(self.report)
+        first = lines.first(self.whole)
         first = np.where(first < 0, len(lines), first)
         self.unreported = np.arange(len(lines)) < first[lines.chain]
 
-    def _asked(self) -> Ints:
-        replaced = np.flatnonzero(self.replaced & (self.cl_ord_id >= 0))
+    def _asked(self, answers: Flags) -> Ints:
+        """Return the lines of the requests that have the ClOrdIDs of answers, -1 for none."""
+        those = np.flatnonzero(answers & (self.cl_ord_id >= 0))
         requests = self.request & (self.cl_ord_id >= 0)
         found = np.full(len(self.lines), -1)
-        found[replaced] = self.lines.match(requests, self.cl_ord_id, replaced, self.cl_ord_id)
+        found[those] = self.lines.match(requests, self.cl_ord_id, those, self.cl_ord_id)
         return found
 
     def _says(self, letter: str) -> Flags:

@@ -62,6 +62,7 @@ class Day:
                     (442, leg),
                     (198, self.maybe(0.2, b"S" + own)),
                     (58, self.maybe(0.2, b"t")),
+                    (38, self.maybe(0.2, b"77")),
                 ]
                 self.report(pair, ids, state, [*cum, *fill, *extra, (797, self.maybe(0.1, b"Y"))])
             elif step in "gc":
@@ -71,6 +72,11 @@ class Day:
                 self.send(pair, True, self.at(), kind, (11, new), (41, own), *changed)
                 answer = rng.random()
                 ids = [(37, order_id), (11, new), (41, self.maybe(0.8, own)), (17, exec_id)]
+                if step == "g" and rng.random() < 0.4:
+                    state = rng.choice(((b"E", b"E"), (None, b"E"), (b"I", b"E"), (b"F", b"E")))
+                    told = [rng.choice((changed[0], (38, quantity))), changed[1]]
+                    pending = [*ids[:3], (17, exec_id + b"p")]
+                    self.report(pair, pending, state, [*cum, *told])
                 if answer < 0.5:
                     letter = b"5" if step == "g" else b"4"
                     state = rng.choice(((letter, letter), (letter, b"0"), (None, letter)))
