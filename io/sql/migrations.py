@@ -45,7 +45,7 @@ def migrate(database: "Database", found: int) -> None:
             database.query(add_column(name, dialect, table))
     if found < 4:
         _to_version_4(database)
-    if found < 6:
+    if found < 7:  # since when derived tables have other columns, or other values in them
         _renew_derived(database)
     if found < 5:
         for statement in minute_counts_statements(dialect, table):
@@ -96,6 +96,7 @@ MIGRATIONS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
     3: {"sqlite": (), "postgresql": ("drop index if exists messages_time",)},
     4: dict.fromkeys(DIALECTS, ()),
     5: dict.fromkeys(DIALECTS, ()),
+    6: dict.fromkeys(DIALECTS, ()),
 }
 """For each older version and dialect, the statements that lead to the next version's tables.
 

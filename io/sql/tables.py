@@ -31,7 +31,7 @@ __all__ = [
     "view_statements",
 ]
 
-VERSION = 6
+VERSION = 7
 """The version of the schema; `io.sql.migrations` leads to it from older versions."""
 
 DIALECTS = ("sqlite", "postgresql")

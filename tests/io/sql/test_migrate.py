@@ -15,6 +15,8 @@ from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.tables import VERSION
 from fixfeed.pipelines import migrate
 from fixfeed.pipelines import run as fixfeed
+from fixfeed.pipelines.derive import main as derive
+from fixfeed.pipelines.fixfeed import main
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.logons import carry
 from fixfeed.transforms.fix.parser import parse_block
@@ -77,13 +79,13 @@ def names(uri, relation):
 def test_a_database_of_version_1_is_refused_and_then_migrated(database, select, capsys, tmp_path):
     version_1(database)
     store = open_store(database)
-    with pytest.raises(SchemaError, match="has schema version 1, this fixfeed writes 6; migrate"):
+    with pytest.raises(SchemaError, match="has schema version 1, this fixfeed writes 7; migrate"):
         store.prepare()
     store.close()
     assert migrate.main([database]) == 0
-    assert capsys.readouterr().out.endswith(" has schema version 6, had 1\n")
+    assert capsys.readouterr().out.endswith(" has schema version 7, had 1\n")
     assert migrate.main([database]) == 0
-    assert capsys.readouterr().out.endswith(" has schema version 6\n")
+    assert capsys.readouterr().out.endswith(" has schema version 7\n")
 
     store = open_store(database)
     store.prepare()
@@ -121,6 +123,20 @@ def test_a_migrated_database_has_the_tables_views_and_codes_of_a_new_one(
         for rows in codes
     )
     assert migrated == made
+
+
+def test_what_an_older_version_has_derived_is_derived_anew(database, tmp_path, select):
+    log = tmp_path / "day.log"
+    log.write_bytes(encode([(35, b"D"), (49, b"A"), (56, b"B"), (11, b"C"), (55, b"X")]))
+    assert main(["--input", str(log), "--output", database, "--quiet"]) == 0
+    store = open_store(database)
+    store.query("update orders set symbol = 'as it was'")
+    store.query("update schema_version set version = 6")
+    store.close()
+    assert migrate.main([database]) == 0
+    assert select(database, "select symbol from orders") == []
+    assert derive([database]) == 0
+    assert select(database, "select symbol from orders") == [("X",)]
 
 
 def test_a_failed_migration_leaves_the_older_version(postgresql):
