@@ -188,7 +188,8 @@ def _gaps(days: Sequence[_Day]) -> Iterator[str]:
             if one["began"] in _LATE:
                 span = _span(first, one["last_number"])
                 yield f"{where}: {span} {_LATE[one['began']]} at {one['first_time']:%H:%M:%S}"
-            last[key] = one["last_number"]
+            before = last.get(key, 0) if one["began"] in _LATE else 0  # of the day before, perhaps
+            last[key] = max(before, one["last_number"])
 
 
 if __name__ == "__main__":

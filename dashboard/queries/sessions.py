@@ -99,7 +99,8 @@ def gaps_in(rows: Sequence[Row]) -> Iterator[Gap]:
         if row["began"] in _FILLED:
             yield Gap(*where, first, row["last_number"], _FILLED[row["began"]], row["first_time"],
                       row["appl_id"])  # fmt: skip
-        last[key] = row["last_number"]
+        before = last.get(key, 0) if row["began"] in _FILLED else 0  # of the day before, perhaps
+        last[key] = max(before, row["last_number"])
 
 
 _NUMBER = {

@@ -63,6 +63,23 @@ def test_each_session_and_day_is_a_row_and_gaps_are_told_below(stored, capsys):
     ]
 
 
+def test_what_is_resent_after_midnight_is_of_the_day_before(database, capsys):
+    monday = [line(n, b"20:00:0%d" % n) for n in (1, 2, 5, 6)]
+    tuesday = [
+        line(7, b"00:00:06", day=3),
+        *(line(n, b"00:00:07", b"8", (43, b"Y"), day=3) for n in (3, 4)),
+        line(10, b"00:00:08", day=3),
+    ]
+    store_log(database, b"".join(monday + tuesday))
+    assert main([database]) == 0
+    told = [one for one in capsys.readouterr().out.splitlines() if "B, 2025" in one]
+    assert [one.removeprefix("FIX.4.4:A->B, 2025-01-") for one in told] == [
+        "02: 3-4 missing before 20:00:05",
+        "03: 3-4 resent at 00:00:07",
+        "03: 8-9 missing before 00:00:08",
+    ]
+
+
 def test_json_has_each_day_with_its_sequences(stored, capsys):
     assert main([stored, "--json", "--session", "A->B"]) == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())

@@ -42,12 +42,16 @@ def test_a_gap_is_what_never_came_and_what_came_late_says_how():
         stretch(13, 15, "gap_fill"),
         stretch(18, 20, "gap", missing=2),
         stretch(25, 30, "continued", on=datetime.date(2025, 1, 3)),
+        # What came again of the day before, and what goes on with its numbers.
+        stretch(23, 24, "resent", on=datetime.date(2025, 1, 4)),
+        stretch(31, 33, "continued", on=datetime.date(2025, 1, 4)),
     ]
     assert list(gaps_in(rows)) == [
         Gap("S", DAY, 11, 12, "resent", time),
         Gap("S", DAY, 13, 15, "gap fill", time),
         Gap("S", DAY, 16, 17, "never came", time),
         Gap("S", datetime.date(2025, 1, 3), 21, 24, "never came", time),
+        Gap("S", datetime.date(2025, 1, 4), 23, 24, "resent", time),
     ]
 
 

@@ -227,6 +227,8 @@ class _Numbering:
             begun = "gap" if missing or begin < filled_at else "filled"
             if first == first_original:
                 begun = self.began
+                if self.expected is None:
+                    missing = 0  # what came again may be of the day before
             yield {
                 "numbers_since": self.since,
                 "first_number": first,

@@ -95,6 +95,14 @@ def test_a_reset_says_which_number_comes_next_and_has_none_itself():
     assert shown(*day, reset(3, 50, 2)) == [(1, 2, "continued", 0, 2, 0)]
 
 
+def test_what_is_resent_of_numbers_before_the_first_one_of_a_day_leaves_no_gap_to_it():
+    again = [message(3, 1, dup=True), message(4, 2, dup=True)]
+    assert shown(message(7, 0), *again, message(8, 3)) == [
+        (3, 4, "resent", 0, 2, 0),
+        (7, 8, "continued", 0, 2, 0),
+    ]
+
+
 def test_a_gap_fill_stands_for_the_numbers_up_to_the_next_one():
     assert shown(message(1, 0), message(8, 1), reset(2, 8, 2, fill="Y", dup=True)) == [
         (1, 1, "continued", 0, 1, 0),
