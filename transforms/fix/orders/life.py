@@ -90,6 +90,7 @@ class Life:
         self._requests: dict[str | None, int] = {}
         self._unasked: dict[str | None, int] = {}
         self._reported = False
+        self._pends = False  # the last report is that a replace is pending
 
     @property
     def ended(self) -> bool:
@@ -195,8 +196,8 @@ class Life:
         if is_leg or is_late:
             return  # what it says is of the leg, or was so before the order ended
         self._accept(row, exec_type, status)
-        pending = exec_type == "E" or (exec_type in (None, "I") and status == "E")
-        self._take_terms(row, self._requests.get(events.cl_ord_id[row]) if pending else None)
+        self._pends = exec_type == "E" or (exec_type in (None, "I") and status == "E")
+        self._take_terms(row, self._requests.get(events.cl_ord_id[row]) if self._pends else None)
         for name in ("cum_qty", "leaves_qty", "avg_px"):
             self._keep(f"reported_{name}", getattr(events, name)[row], anew=True)
         self._reported = True
@@ -346,7 +347,8 @@ class Life:
                 problems.add("cum_qty")
             if self.fills.unknown:
                 problems.add("unknown_exec_ref")
-        if self.ended or self.ord_status in ("3", "E") or None in (cum_qty, leaves, ordered):
+        done = self.ended or self.ord_status == "3" or self._pends
+        if done or None in (cum_qty, leaves, ordered):
             return
         if (cum_qty or 0) + (leaves or 0) != ordered:
             problems.add("leaves_qty")

@@ -550,7 +550,7 @@ def test_a_pending_replace_changes_nothing_though_its_report_has_what_is_asked_f
     refused = Session()
     refused.at, refused.log = s.at, list(s.log)
     refused.send(False, b"9", (37, b"O"), (11, b"2"), (41, b"1"), (39, b"0"), (434, b"2"))
-    assert shown(orders(refused), *names[:4]) == [(100, 10, 100, "0")]
+    assert shown(orders(refused), *names) == [(100, 10, 100, "0", None)]
     s.report(b"5", b"0", (37, b"O"), (11, b"2"), (41, b"1"), (14, b"0"), (151, b"150"))
     assert shown(orders(s), *names) == [(150, 12, 150, "0", None)]
 

@@ -205,7 +205,8 @@ def _state(steps: Steps, ordered: Ints, is_ordered: Flags) -> dict[str, pa.Array
     wrong = {
         "cum_qty": begun & there["cum_qty"] & (cum_qty != filled),
         "leaves_qty": ~ended
-        & ~is_one(status, "3E")
+        & ~done
+        & (lines.those(lines.last(steps.whole), steps.pends) < 0)
         & both
         & (cum_qty + reported["leaves_qty"] != ordered),
         "overfilled": is_ordered & (np.maximum(filled, cum_qty) > ordered),

@@ -35,8 +35,8 @@ class Steps:
     `whole` are the reports that say how the order is: not those of legs, unless all fills are.
     `counts` are fills and corrections that stand and are of the order itself.
     `asked` is for each report of a replace the line of its request, which may come after it; -1 for
-    all other lines; `pending` is the same for reports that one is pending. `unreported` are the
-    lines before the first report of the whole.
+    all other lines; `pending` is the same for `pends`, reports that one is pending. `unreported`
+    are the lines before the first report of the whole.
     `cl_ord_id` and `original` number texts, with -1 for none; `numbers` are `Lines.numbers`.
     """
 
@@ -67,10 +67,10 @@ class Steps:
         self.replaced &= self.whole
         self.accepted = self.replaced | (self.cancelled & self.whole)
         self.asked = self._asked(self.replaced)
-        pending = is_one(self.exec_type, "E") | (
-            ((self.exec_type == 0) | is_one(self.exec_type, "I")) & is_one(self.status, "E")
-        )
-        self.pending = self._asked(self.whole & pending)
+        by_status = (self.exec_type == 0) | is_one(self.exec_type, "I")
+        by_status &= is_one(self.status, "E")
+        self.pends = self.whole & (is_one(self.exec_type, "E") | by_status)
+        self.pending = self._asked(self.pends)
         self.change = self.bust | self.correction
         self.execution = self.fill | self.correction
         self.exec_id, self.exec_ref_id = lines.coded(
