@@ -1,6 +1,7 @@
 """How a worker tells its pool that it has come to its runner: by a byte in a pipe."""
 
 import os
+from contextlib import suppress
 
 __all__ = ["CAME", "tell_came"]
 
@@ -9,7 +10,8 @@ CAME = "FIXFEED_WORKER_CAME"
 
 
 def tell_came() -> None:
-    """Tell it."""
+    """Tell it, unless it is gone."""
     pipe = int(os.environ[CAME])
-    os.write(pipe, b"1")
+    with suppress(BrokenPipeError):
+        os.write(pipe, b"1")
     os.close(pipe)

@@ -16,12 +16,15 @@ from fixfeed.pipelines.worker_pool.told import tell_came
 
 __all__ = ["main"]
 
+_SEEN = 5.0  # seconds in which a runner sees a worker that is connected to it
+
 
 def main() -> None:
     """Work until the runner is done, or gone, and end the process then.
 
     It does not wait for what was being worked at: that waits for a runner which may be gone, and
-    what was not committed is done again. Standard input ends with the pool.
+    what was not committed is done again. It ends with its pool as well, but not before its
+    runner has seen it: that waits for it for ever, and sees the end of one that has come.
     """
     logging.getLogger().addHandler(logging.NullHandler())  # Beam's go to the TaskManager's log
     logging.getLogger(sdk_worker_main.__name__).addFilter(_is_without_options)
@@ -29,7 +32,7 @@ def main() -> None:
     sdk_worker_main.SdkHarness = _Harness  # type: ignore[misc]  # Beam makes it by this name
     code = 1
     try:
-        worker.main()
+        worker.work()
         code = 0
     except grpc.RpcError:  # the TaskManager was killed, or its connection is broken
         code = 0
@@ -46,6 +49,9 @@ class _Harness(SdkHarness):
     def run(self) -> None:
         """Tell the pool before work comes."""
         tell_came()
+        until_seen = threading.Timer(_SEEN, worker.end_with_parent)
+        until_seen.daemon = True
+        until_seen.start()
         super().run()
 
 

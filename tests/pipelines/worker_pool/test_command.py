@@ -45,11 +45,12 @@ class TaskManager(
 ):
     """What a worker meets of a TaskManager.
 
-    `came` has the ids of workers that are there, `logged` what they have logged.
+    `came` has the ids of workers that are there, `left` those whose connection has ended, `logged`
+    what they have logged.
     """
 
     def __init__(self, pool):
-        self.came = Queue()
+        self.came, self.left = Queue(), Queue()
         self.logged = []
         self._server = grpc.server(ThreadPoolExecutor(8))
         beam_fn_api_pb2_grpc.add_BeamFnControlServicer_to_server(self, self._server)
@@ -72,7 +73,9 @@ class TaskManager(
         yield from ()
 
     def Control(self, responses, context):
-        self.came.put(dict(context.invocation_metadata())["worker_id"])
+        worker = dict(context.invocation_metadata())["worker_id"]
+        self.came.put(worker)
+        context.add_callback(lambda: self.left.put(worker))
         for _ in responses:
             pass
         yield from ()
@@ -202,6 +205,18 @@ def test_a_worker_that_ends_before_its_runner_has_seen_it_is_started_again():
         assert manager.came.get(timeout=60) == "1-2"
         assert manager.came.empty()
         assert len(pool.workers()) == 1
+        manager.die()
+
+
+def test_a_worker_that_outlives_its_pool_while_it_starts_is_seen_to_end_by_its_runner():
+    with running() as pool:
+        manager = TaskManager(pool.address)
+        manager.start_worker("1-1")
+        (worker,) = pool.workers()
+        pool.end(signal.SIGKILL)
+        assert manager.came.get(timeout=60) == "1-1"
+        until(lambda: not living(worker))
+        assert manager.left.get(timeout=60) == "1-1"
         manager.die()
 
 
