@@ -15,7 +15,7 @@ from fixfeed.io.sql.derive_anew import kept_settings
 from fixfeed.pipelines.asking import opened_to_ask, print_as_json, print_as_table
 from fixfeed.pipelines.deriving_by import KINDS, SEVERITIES, shown_rules
 from fixfeed.pipelines.uris import UnknownPlace
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words
 
 __all__ = ["main"]
 
@@ -28,7 +28,7 @@ _OF_ORDER = {"first_cl_ord_id": "o.first_cl_ord_id"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the anomalies in a database, by time; return the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = WordParser(
         prog="fixfeed anomalies",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

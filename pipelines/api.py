@@ -16,7 +16,7 @@ from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.tracing import NoTracing, flush, start
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.settings import read_collector
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words, whole_number
 
 __all__ = ["main"]
 
@@ -29,16 +29,16 @@ class _Refused(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Answer until a signal asks to stop; return the exit code."""
-    parser = argparse.ArgumentParser(prog="fixfeed api", description=__doc__)
+    parser = WordParser(prog="fixfeed api", description=__doc__)
     parser.add_argument("uri", nargs="?", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     parser.add_argument(
         "--tokens", type=Path, metavar="FILE", help="who may ask for what, see docs/api.md"
     )
     parser.add_argument("--host", default=_HOST, help=f"the address to listen at ({_HOST})")
-    parser.add_argument("--port", type=int, default=_PORT, help=f"its port ({_PORT})")
+    parser.add_argument("--port", type=whole_number, default=_PORT, help=f"its port ({_PORT})")
     parser.add_argument(
         "--requests-per-minute",
-        type=int,
+        type=whole_number,
         default=600,
         metavar="N",
         help="how many a token may make (600)",
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("name a database: sqlite:///fixfeed.db or postgresql://user@host/db")
     if options.requests_per_minute < 1:
         parser.error("--requests-per-minute: expected 1 or more")
-    if not 0 <= options.port < 1 << 16:
+    if options.port >= 1 << 16:
         parser.error("--port: expected 0 (any that is free) to 65535")
     try:
         if options.new_token:

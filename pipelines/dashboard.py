@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words, whole_number
 
 __all__ = ["main"]
 
@@ -22,7 +22,7 @@ _PORT = 8501
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the pages until a signal asks to stop; return the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = WordParser(
         prog="fixfeed dashboard",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -35,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "reads all messages (default: %(default)s)",
     )
     parser.add_argument(
-        "--port", type=int, default=_PORT, help="the port to listen at (default: %(default)s)"
+        "--port",
+        type=whole_number,
+        default=_PORT,
+        help="the port to listen at (default: %(default)s)",
     )
     parser.add_argument(
         "--allow-host",

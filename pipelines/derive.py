@@ -4,7 +4,6 @@ Every run does so by itself; this goes on with what a run that was stopped has l
 all of them are made again from the messages, with the same result.
 """
 
-import argparse
 import dataclasses
 import sys
 import time
@@ -20,7 +19,7 @@ from fixfeed.pipelines.deriving_by import absent_copied, read_anomalies, read_co
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words
 from fixfeed.transforms.protocol import default_protocol
 
 __all__ = ["main"]
@@ -28,7 +27,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Derive what is to be derived; return the exit code. A missing database is not made."""
-    parser = argparse.ArgumentParser(prog="fixfeed derive", description=__doc__)
+    parser = WordParser(prog="fixfeed derive", description=__doc__)
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     parser.add_argument("--rebuild", action="store_true", help="from scratch, from all messages")
     parser.add_argument(

@@ -4,7 +4,6 @@ A re-run reads such bytes again once they can be messages: the end of a file by 
 has grown, anything else with `--reprocess` of its source.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ import orjson
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.pipelines.sinks import SINKS, sink_of
 from fixfeed.pipelines.uris import UnknownPlace
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words
 
 __all__ = ["main"]
 
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A missing sink is an error and is not made. It ends when nobody reads any more.
     """
-    parser = argparse.ArgumentParser(prog="fixfeed failures", description=__doc__)
+    parser = WordParser(prog="fixfeed failures", description=__doc__)
     examples = [connector.example for connector in SINKS.values()]
     parser.add_argument("uri", help=f"{', '.join(examples[:-1])} or {examples[-1]}")
     parser.add_argument("--source", help="only those of sources whose name contains this")

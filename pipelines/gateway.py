@@ -25,7 +25,7 @@ from fixfeed.pipelines.gateway_metrics import GatewayMetrics
 from fixfeed.pipelines.listeners import LISTENING, listeners_of
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.uris import UnknownPlace
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words
 
 __all__ = ["main", "of_a_job"]
 
@@ -37,12 +37,11 @@ _PROGRAM = "fixfeed gateway"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Receive until a signal asks to stop; return the exit code."""
     parameters = "\n".join(f"  {one.name:<16} {one.help}" for one in LISTENING)
-    parser = argparse.ArgumentParser(
+    parser = WordParser(
         prog="fixfeed gateway",
         description=__doc__,
         epilog=f"parameters of an address, as in tcp://0.0.0.0:9876?idle=5m:\n{parameters}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "addresses", nargs="+", metavar="ADDRESS", help="tcp://HOST:PORT or tls://HOST:PORT"

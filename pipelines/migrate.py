@@ -1,6 +1,5 @@
 """Brings an older database or lake to this version's schema: `fixfeed migrate URI`."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,7 +9,7 @@ from fixfeed.io.parquet.migration import migrate_lake
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.uris import UnknownPlace
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words
 
 __all__ = ["main"]
 
@@ -20,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A missing one is an error and is not made.
     """
-    parser = argparse.ArgumentParser(prog="fixfeed migrate", description=__doc__)
+    parser = WordParser(prog="fixfeed migrate", description=__doc__)
     parser.add_argument(
         "uri", help="sqlite:///fixfeed.db, postgresql://user@host/db or parquet:lake/"
     )

@@ -4,7 +4,6 @@ ID is any of its ids: ClOrdID, OrigClOrdID, OrderID, SecondaryOrderID, ExecID, o
 Where several orders have it, on other days or in other sessions, each is printed.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -17,7 +16,7 @@ from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.asking import opened_to_ask, printed, shown
 from fixfeed.pipelines.uris import UnknownPlace
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words
 
 __all__ = ["main", "orders_with", "steps_of"]
 
@@ -45,7 +44,7 @@ _HEADS = ("", "sent", "by", "message", "ExecType", "OrdStatus", "ClOrdID", "Exec
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the orders that have an id; return the exit code: 1 if there are none."""
-    parser = argparse.ArgumentParser(prog="fixfeed order", description=__doc__)
+    parser = WordParser(prog="fixfeed order", description=__doc__)
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     parser.add_argument("id", help="any id of the order")
     options = read_words(parser, arguments)

@@ -3,7 +3,6 @@
 The condition is SQL over the columns of the table orders (docs/orders.md).
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,7 +12,7 @@ import pyarrow as pa
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.pipelines.asking import opened_to_ask, print_as_json, print_as_table
 from fixfeed.pipelines.uris import UnknownPlace
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words, whole_number
 from fixfeed.transforms.protocol import default_protocol
 
 __all__ = ["main"]
@@ -27,10 +26,10 @@ _SHOWN = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the orders that meet a condition, by time; return the exit code."""
-    parser = argparse.ArgumentParser(prog="fixfeed orders", description=__doc__)
+    parser = WordParser(prog="fixfeed orders", description=__doc__)
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     parser.add_argument("--where", metavar="CONDITION", help="SQL over the columns of orders")
-    parser.add_argument("--limit", metavar="N", type=int, help="the first N alone")
+    parser.add_argument("--limit", metavar="N", type=whole_number, help="the first N alone")
     parser.add_argument("--json", action="store_true", help="all columns, one JSON object a line")
     options = read_words(parser, arguments)
     columns = _columns()

@@ -20,7 +20,7 @@ from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.sinks import sink_of
 from fixfeed.pipelines.terminal import Terminal, visible
 from fixfeed.pipelines.uris import UnknownPlace
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words
 from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["main"]
@@ -36,7 +36,7 @@ Row = Mapping[str, Any]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the sessions in a database; return the exit code. It ends when nobody reads."""
-    parser = argparse.ArgumentParser(
+    parser = WordParser(
         prog="fixfeed sessions",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

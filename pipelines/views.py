@@ -1,6 +1,5 @@
 """Writes a DuckDB file with the views of a lake, those of databases: `fixfeed views lake/`."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +7,14 @@ from pathlib import Path
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.views import write_views
 from fixfeed.io.redaction import redact
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the file, and print how to ask it; return the exit code."""
-    parser = argparse.ArgumentParser(prog="fixfeed views", description=__doc__)
+    parser = WordParser(prog="fixfeed views", description=__doc__)
     parser.add_argument("lake", help="the folder, lake/ or parquet:lake/")
     parser.add_argument("--output", help="the file; fixfeed.duckdb in the lake if not given")
     options = read_words(parser, arguments)

@@ -16,18 +16,17 @@ from fixfeed.io.files.content import STANDARD_INPUT
 from fixfeed.io.files.find import File, cut_ranges, find_files
 from fixfeed.io.files.globs import visible
 from fixfeed.io.files.reading import read_blocks
-from fixfeed.io.redaction import redact
 from fixfeed.pipelines.decode.pipe import blocks_of_pipe
 from fixfeed.pipelines.decode.text import Text
 from fixfeed.pipelines.option import UsageError, add_option
 from fixfeed.pipelines.settings import OPTIONS
+from fixfeed.pipelines.words import WordParser, read_words
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.decode.block import decode_block
 from fixfeed.transforms.fix.decode.meanings import Meanings
 from fixfeed.transforms.fix.dictionary.codes import Codes
 from fixfeed.transforms.fix.protocol import Fix
 from fixfeed.transforms.keep import Rule, filter_batch, read_rules
-from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["Shown", "main"]
 
@@ -58,11 +57,7 @@ _READ, _USAGE, _UNREAD, _NO_FIX, _INTERRUPTED = 0, 2, 3, 7, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the messages of logs; return the exit code, as explained at the end of --help."""
     parser = _parser()
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        flag = unknown[0].partition("=")[0]
-        known = parser._option_string_actions
-        parser.error(f"unknown option {redact(flag)}{did_you_mean(flag, known)}")
+    options = read_words(parser, arguments)
     logs = options.logs or [STANDARD_INPUT]
     if not options.logs and (sys.stdin is None or sys.stdin.isatty()):
         parser.error("name a log, or send one to standard input")
@@ -96,15 +91,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _UNREAD if shown.unread else _NO_FIX if no_fix else _READ
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> WordParser:
+    parser = WordParser(
         prog="fixfeed decode",
         usage="fixfeed decode [options] [LOG ...]",
         description="Show the messages of FIX logs with names, meanings of codes, groups indented, "
         "and defects (!) at their fields; bytes that are no message are shown where they are.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "logs",

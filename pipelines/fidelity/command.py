@@ -20,6 +20,7 @@ from fixfeed.pipelines.fidelity.dictionary_xml import (
 )
 from fixfeed.pipelines.fidelity.examine import examine
 from fixfeed.pipelines.fidelity.report import print_report
+from fixfeed.pipelines.words import WordParser, read_words
 from fixfeed.transforms.fix.dictionary.choose import BUILT_IN, Dictionaries, OwnDictionary
 from fixfeed.transforms.fix.dictionary.quickfix_xml import DictionaryError, read_definition
 
@@ -48,7 +49,7 @@ _MISSING = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code, as explained at the end of --help."""
-    parser = argparse.ArgumentParser(
+    parser = WordParser(
         prog="fixfeed fidelity",
         description="Read FIX logs with fixfeed and with QuickFIX, and show where they differ.",
         epilog=_EPILOG,
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="such files for QuickFIX alone, such as its own (default: the same for both)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, not tables")
-    options = parser.parse_args(argv)
+    options = read_words(parser, argv)
     if importlib.util.find_spec("quickfix") is None:
         print(_MISSING, file=sys.stderr)
         return 2

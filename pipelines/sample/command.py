@@ -3,7 +3,6 @@
 python -m fixfeed.pipelines.sample.command --output demo/logs
 """
 
-import argparse
 import bz2
 import gzip
 import lzma
@@ -21,6 +20,7 @@ from fixfeed.pipelines.sample.drop_copy import drop_copy
 from fixfeed.pipelines.sample.layouts import LAYOUTS
 from fixfeed.pipelines.sample.log import Log
 from fixfeed.pipelines.sample.truth import Truth
+from fixfeed.pipelines.words import WordParser, read_words, whole_number
 
 __all__ = ["COMPRESSIONS", "DEFAULT_MESSAGES", "main", "write_sample"]
 
@@ -157,13 +157,13 @@ def _file_name(layout: str, compression: str) -> str:
     return f"{layout}.log" + ("" if compression == "none" else f".{compression}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> WordParser:
+    parser = WordParser(
         prog="fixfeed sample",
         description="Write FIX logs of a trading day, and manifest.json with what they hold.",
     )
     parser.add_argument("--output", required=True, metavar="FOLDER", type=Path)
-    parser.add_argument("--messages", type=int, default=DEFAULT_MESSAGES, metavar="N")
+    parser.add_argument("--messages", type=whole_number, default=DEFAULT_MESSAGES, metavar="N")
     parser.add_argument("--seed", type=int, default=42, metavar="S")
     parser.add_argument(
         "--layout",
@@ -183,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0, or 2 if it cannot be done as asked."""
-    options = _parser().parse_args(argv)
+    options = read_words(_parser(), argv)
     try:
         result = write_sample(
             options.output,

@@ -18,7 +18,7 @@ from fixfeed.pipelines import log
 from fixfeed.pipelines.early_signals import asking
 from fixfeed.pipelines.endpoint import HOST, read_port
 from fixfeed.pipelines.option import UsageError
-from fixfeed.pipelines.words import read_words
+from fixfeed.pipelines.words import WordParser, read_words
 from fixfeed.pipelines.worker_pool import versions
 from fixfeed.pipelines.worker_pool.pool import Pool
 
@@ -36,7 +36,7 @@ _OPTIONS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal asks to stop; return the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = WordParser(
         prog=_PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
