@@ -10,11 +10,10 @@ import orjson
 from rich.console import RenderableType
 from rich.table import Table
 
-from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.store import Store
 from fixfeed.io.sql.to_derive import waiting
-from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.sinks import DATABASES, sink_among
 from fixfeed.pipelines.terminal import Terminal, visible
 
 __all__ = ["opened_to_ask", "print_as_json", "print_as_table", "printed", "shown"]
@@ -27,9 +26,7 @@ def opened_to_ask(uri: str, command: str) -> Store:
 
     Raises `SinkError` or `UnknownPlace` if there are none.
     """
-    sink = sink_of(uri)
-    if not sink.is_database:
-        raise SinkError(f"{sink.name} has no table of orders: only databases have")
+    sink = sink_among(uri, DATABASES, "table of orders: only databases have")
     store = open_store(uri, read_only=True)
     try:
         store.check_readable()

@@ -17,7 +17,7 @@ from fixfeed.io.sql.derived import derive
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.deriving_by import absent_copied, read_anomalies, read_copied
 from fixfeed.pipelines.option import UsageError
-from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.sinks import DATABASES, sink_among
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words
 from fixfeed.transforms.protocol import default_protocol
@@ -42,9 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = read_words(parser, arguments)
     began = time.monotonic()
     try:
-        sink = sink_of(options.uri)
-        if not sink.is_database:
-            raise SinkError(f"{sink.name} has no derived tables: only databases have")
+        sink = sink_among(options.uri, DATABASES, "derived tables: only databases have")
         copied = read_copied(options.drop_copy)
         protocol: Any = default_protocol()
         protocol = dataclasses.replace(

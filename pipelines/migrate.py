@@ -7,7 +7,7 @@ from contextlib import closing
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.parquet.migration import migrate_lake
 from fixfeed.io.sql.open import open_store
-from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.sinks import DATABASES, sink_among
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words
 
@@ -25,14 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = read_words(parser, arguments)
     try:
-        name = sink_of(options.uri).name
+        with_schema = (*DATABASES, "parquet")
+        lacks = "schema to migrate: only databases and lakes have"
+        name = sink_among(options.uri, with_schema, lacks).name
         if options.uri.startswith("parquet:"):
             place = options.uri.removeprefix("parquet:").partition("?")[0]
             rewritten, files = migrate_lake(place)
             print(f"{name} has this version's columns: {rewritten:,} of {files:,} files rewritten")
             return 0
-        if not options.uri.startswith(("sqlite:", "postgresql:")):
-            raise SinkError(f"{name} has no schema to migrate: only databases and lakes have")
         with closing(open_store(options.uri, make=False)) as store:
             before, after = store.migrate()
     except (SinkError, UnknownPlace) as error:

@@ -4,6 +4,7 @@ ID is any of its ids: ClOrdID, OrigClOrdID, OrderID, SecondaryOrderID, ExecID, o
 Where several orders have it, on other days or in other sessions, each is printed.
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,8 +14,10 @@ import pyarrow as pa
 from rich.table import Table
 
 from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.redaction import redact
 from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.asking import opened_to_ask, printed, shown
+from fixfeed.pipelines.sinks import DATABASES
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words
 
@@ -48,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("uri", help="sqlite:///fixfeed.db or postgresql://user@host/db")
     parser.add_argument("id", help="any id of the order")
     options = read_words(parser, arguments)
+    if _is_database(options.id) and not _is_database(options.uri):
+        meant = shlex.join(["fixfeed", "order", redact(options.id), options.uri])
+        print(f"fixfeed order: the database comes first; did you mean: {meant}", file=sys.stderr)
+        return 2
     try:
         with closing(opened_to_ask(options.uri, "order")) as store:
             keys = orders_with(store, options.id)
@@ -88,6 +95,10 @@ def steps_of(store: Store, key: int) -> list[tuple[Any, ...]]:
         )
     }
     return [(step, copied, *found[number]) for step, copied, number in steps]
+
+
+def _is_database(word: str) -> bool:
+    return word.startswith(tuple(f"{scheme}:" for scheme in DATABASES))
 
 
 def _print(store: Store, key: int) -> None:

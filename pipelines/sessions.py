@@ -17,7 +17,7 @@ from rich.table import Table
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.store import Store
-from fixfeed.pipelines.sinks import sink_of
+from fixfeed.pipelines.sinks import DATABASES, sink_among
 from fixfeed.pipelines.terminal import Terminal, visible
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words
@@ -83,9 +83,7 @@ class _Day(NamedTuple):
 
 def _days(uri: str) -> list[_Day]:
     """Return the days in a database. Raises `SinkError` or `UnknownPlace`."""
-    sink = sink_of(uri)
-    if not sink.is_database:
-        raise SinkError(f"{sink.name} has no tables of sessions: only databases have")
+    sink_among(uri, DATABASES, "tables of sessions: only databases have")
     with closing(open_store(uri, read_only=True)) as store:
         if not store.tables().issuperset(_TABLES):
             raise SchemaError(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fixfeed.io.jsonl import failures as jsonl_failures
 from fixfeed.io.jsonl.ledger import JsonlLedger
-from fixfeed.io.ledger.ledger import Ledger
+from fixfeed.io.ledger.ledger import Ledger, SinkError
 from fixfeed.io.parquet import failures as parquet_failures
 from fixfeed.io.parquet.files import check_partitions
 from fixfeed.io.parquet.ledger import ParquetLedger
@@ -20,10 +20,10 @@ from fixfeed.io.parquet.schema import columns_of_a_run
 from fixfeed.io.redaction import redact
 from fixfeed.io.sql.open import PATIENCE, look_at_store, open_store
 from fixfeed.pipelines.kafka_output import destination_of
+from fixfeed.pipelines.meant import meant, nearest_uri
 from fixfeed.pipelines.option import Option
 from fixfeed.pipelines.settings import OPTIONS
 from fixfeed.pipelines.uris import UnknownPlace, split_uri
-from fixfeed.transforms.nearest import nearest
 from fixfeed.transforms.protocol import Protocol, default_protocol
 
 # A sink's transform is imported where it is used: commands that only read a sink need no Beam.
@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from fixfeed.io.commit import Run
     from fixfeed.io.jsonl.standard_output import StandardOutputLedger
 
-__all__ = ["SINKS", "Connector", "Messages", "Sink", "is_standard_output", "sink_of"]
+__all__ = [
+    "DATABASES",
+    "SINKS",
+    "Connector",
+    "Messages",
+    "Sink",
+    "is_standard_output",
+    "sink_among",
+    "sink_of",
+]
 
 _BY_WORD = {option.name: option for option in OPTIONS}
 
@@ -85,7 +94,7 @@ def _sql(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
     if file != uri and (not file.startswith("///") or not file.strip("/")):
         raise UnknownPlace(
             f"{redact(uri)!r} names no file: write sqlite:///relative.db or sqlite:////absolute.db"
-            f"{_meant('sqlite:///', file.removeprefix('//'))}"
+            f"{meant('sqlite:///', file.removeprefix('//'))}"
         )
 
     def write(run: "Run") -> "beam.PTransform":
@@ -116,7 +125,7 @@ def _parquet(uri: str, given: Mapping[str, Any], messages: Messages) -> Sink:
         raise UnknownPlace(
             f"{redact(uri)!r} names no folder: write parquet:lake/, parquet:/data/lake or "
             "parquet:s3://bucket/lake/"
-            f"{_meant('parquet:', place)}"
+            f"{meant('parquet:', place)}"
         )
     try:
         check_partitions(partition_by, protocol.table)
@@ -154,7 +163,7 @@ def _jsonl(uri: str, _given: Mapping[str, Any], messages: Messages) -> Sink:
     if not Path(place).name or place.startswith("//"):
         raise UnknownPlace(
             f"{redact(uri)!r} names no file: write jsonl:out.jsonl, jsonl:/data/out.jsonl, or "
-            f"jsonl:- for standard output{_meant('jsonl:', place)}"
+            f"jsonl:- for standard output{meant('jsonl:', place)}"
         )
     if is_standard_output(uri):
         return _standard_output(uri, messages.protocol)
@@ -270,12 +279,8 @@ SINKS: Mapping[str, Connector] = {
 }
 """Scheme -> connector."""
 
-
-_SUFFIXES = {
-    "sqlite:///": (".db", ".sqlite", ".sqlite3", ".db3"),
-    "jsonl:": (".jsonl", ".ndjson", ".json"),
-    "parquet:": ("/", ".parquet"),
-}
+DATABASES = ("sqlite", "postgresql")
+"""The schemes of sinks with derived tables."""
 
 
 def sink_of(
@@ -297,8 +302,11 @@ def sink_of(
     """
     scheme, separator, _ = uri.partition(":")
     if not separator or scheme not in SINKS:
-        examples = ", ".join(connector.example for connector in SINKS.values())
-        raise UnknownPlace(f"output {redact(uri)!r} is none of {examples}{_guess(uri)}")
+        examples = {name: connector.example for name, connector in SINKS.items()}
+        raise UnknownPlace(
+            f"output {redact(uri)!r} is none of {', '.join(examples.values())}"
+            f"{nearest_uri(uri, examples)}"
+        )
     connector, messages = SINKS[scheme], Messages(protocol or default_protocol(), names, patience)
     if connector.parameters is None:
         return connector.make(uri, kafka, messages)
@@ -313,29 +321,19 @@ def sink_of(
     return connector.make(place, {**for_all, **given}, messages)
 
 
-def _meant(scheme: str, place: str) -> str:
-    """Return, as the end of a sentence, the URI that was probably meant.
+def sink_among(uri: str, schemes: Sequence[str], lacks: str) -> Sink:
+    """Return the sink that a URI names, which has to be of one of these schemes; open nothing.
 
-    The host of a URL (`parquet://lake/`) is the beginning of a path here.
+    Raises `SinkError` if it is of another; `lacks` ends the sentence that it has no ... Raises
+    `UnknownPlace` for what names no sink; the sentence names those of these schemes alone.
     """
-    name = place.removeprefix("//")
-    return f"; did you mean {redact(scheme + name)}?" if name.strip("/") else ""
-
-
-def _guess(uri: str) -> str:
-    """Return, as the end of a sentence, the URI that was probably meant."""
-    uri = redact(uri)  # before it is split, since a part may not show that it is a password
-    scheme, separator, rest = uri.partition(":")
-    if uri == "-":
-        return "; did you mean jsonl:-?"
-    if separator and rest:
-        known = {"postgres": "postgresql", "sqlite3": "sqlite", "json": "jsonl", "ndjson": "jsonl"}
-        found = known.get(scheme.lower()) or nearest(scheme.lower(), SINKS)
-        return f"; did you mean {redact(f'{found}:{rest}')}?" if found else ""
-    for prefix, suffixes in _SUFFIXES.items():
-        if uri.lower().endswith(suffixes):
-            return f"; did you mean {redact(prefix + uri)}?"
-    if Path(uri).is_dir():
-        return f"; did you mean {redact(f'parquet:{uri}')}?"
-    near = nearest(scheme, SINKS)
-    return f"; did you mean {SINKS[near].example}?" if near else ""
+    scheme, separator, _ = uri.partition(":")
+    if not separator or scheme not in SINKS:
+        examples = {one: SINKS[one].example for one in schemes}
+        raise UnknownPlace(
+            f"{redact(uri)!r} is none of {', '.join(examples.values())}{nearest_uri(uri, examples)}"
+        )
+    sink = sink_of(uri)
+    if scheme not in schemes:
+        raise SinkError(f"{sink.name} has no {lacks}")
+    return sink

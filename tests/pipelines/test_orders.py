@@ -128,8 +128,12 @@ def test_json_is_the_same_from_both_databases(day, tmp_path, postgresql, capsys)
         (["orders", "parquet:lake/"], "parquet:lake/ has no table of orders: only databases have"),
         (["order", "sqlite:///none.db", "X"], "there is no database at sqlite:///none.db"),
         (["orders", "sqlit:///x.db"], "did you mean sqlite:///x.db?"),
+        (["orders", "x.db"], "none of sqlite:///fixfeed.db, postgresql://user@host/db; did you"),
+        (["order", "CB-1", "X"], "'CB-1' is none of sqlite:///fixfeed.db, postgresql://user@host/db\n"),
+        (["order", "CB-1", "sqlite:///x.db"],
+         "the database comes first; did you mean: fixfeed order sqlite:///x.db CB-1"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_asked_is_answered_in_a_sentence(day, words, text, capsys):
     words = [word.replace("DB", f"sqlite:///{day}/fixfeed.db") for word in words]
     assert command.main(words) == 2
