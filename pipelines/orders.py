@@ -9,8 +9,9 @@ from contextlib import closing
 
 import pyarrow as pa
 
-from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 from fixfeed.pipelines.asking import opened_to_ask, print_as_json, print_as_table
+from fixfeed.pipelines.condition import about_condition
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words, whole_number
 from fixfeed.transforms.protocol import default_protocol
@@ -42,7 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         query += f" limit {options.limit}"
     try:
         with closing(opened_to_ask(options.uri, "orders")) as store:
-            rows = store.asked(query)
+            try:
+                rows = store.asked(query)
+            except SinkError as error:
+                if not options.where or isinstance(error, SinkFailed):
+                    raise
+                raise SinkError(f"{error}{about_condition(options.where, columns)}") from error
     except (SinkError, UnknownPlace) as error:
         print(f"fixfeed orders: {error}", file=sys.stderr)
         return 2

@@ -14,6 +14,7 @@ from fixfeed.io.sql.derived import derive
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines import fixfeed as command
 from fixfeed.pipelines import order, orders
+from fixfeed.pipelines.condition import meant_condition
 from fixfeed.pipelines.sample.command import write_sample
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.fix.orders.life import PROBLEMS
@@ -89,6 +90,46 @@ def test_an_order_is_found_by_any_of_its_ids(day, capsys):
         assert capsys.readouterr().out == shown
 
 
+@pytest.mark.parametrize(
+    ("condition", "said", "meant"),
+    [
+        ("Symbol = AAPL", "AAPL", "symbol = 'AAPL'"),
+        ("OrdStatus = '8' and price > 10.5", "OrdStatus", "ord_status = '8' and price > 10.5"),
+        ("symbl in (AAPL, MSFT)", "symbl", "symbol in ('AAPL', 'MSFT')"),
+        ("ClOrdID = \"A1\" and price > 3", "ClOrdID", "first_cl_ord_id = 'A1' and price > 3"),
+    ],
+)  # fmt: skip
+def test_a_condition_in_the_words_of_fix_is_answered_with_the_one_in_sql(
+    day, condition, said, meant, capsys
+):
+    uri = f"sqlite:///{day}/fixfeed.db"
+    assert orders.main([uri, "--where", condition]) == 2
+    columns = ", ".join(TABLES["orders"].schema.names)
+    assert capsys.readouterr().err == (
+        f"fixfeed orders: {uri} refuses the condition: Failed to prepare query: no such column: "
+        f'{said}; did you mean "{meant}"? A condition is SQL: texts are in single quotes, as in '
+        f"symbol = 'AAPL', and the columns are {columns}\n"
+    )
+    assert orders.main([uri, "--where", meant]) == 0
+
+
+def test_what_a_condition_means_is_not_guessed_where_it_cannot_be_told():
+    columns = TABLES["orders"].schema
+    for condition in (
+        "LastPx > 3 or abs(cum_qty) > 3",
+        "text = 'Symbol = AAPL' and symbol = 'it''s'",
+        "first_cl_ord_id <> last_cl_ord_id and sent_at > '2025-01-02'",
+        "has_beginning and (price is not null or side not in ('1', '2'))",
+    ):
+        assert meant_condition(condition, columns) == condition
+
+
+def test_postgresql_says_so_too(day, postgresql, capsys):
+    fixfeed("--input", "logs/plain.log", "--output", postgresql, cwd=day)
+    assert orders.main([postgresql, "--where", "ord_status = 8"]) == 2
+    assert "did you mean \"ord_status = '8'\"? A condition is SQL" in capsys.readouterr().err
+
+
 def test_an_id_that_no_order_has_is_said_to_be_none(day, capsys):
     assert order.main([f"sqlite:///{day}/fixfeed.db", "nowhere"]) == 1
     assert capsys.readouterr().err == "fixfeed order: no order has the id 'nowhere'\n"
@@ -123,8 +164,6 @@ def test_json_is_the_same_from_both_databases(day, tmp_path, postgresql, capsys)
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["orders", "DB", "--where", "symbl = 'X'"], "refuses the condition: "),
-        (["orders", "DB", "--where", "symbl = 'X'"], "symbl"),
         (["orders", "parquet:lake/"], "parquet:lake/ has no table of orders: only databases have"),
         (["order", "sqlite:///none.db", "X"], "there is no database at sqlite:///none.db"),
         (["orders", "sqlit:///x.db"], "did you mean sqlite:///x.db?"),
