@@ -12,8 +12,10 @@ from typing import Any
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.sql.derive_anew import kept_settings
+from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.asking import opened_to_ask, print_as_json, print_as_table
 from fixfeed.pipelines.deriving_by import KINDS, SEVERITIES, shown_rules
+from fixfeed.pipelines.session_names import no_session
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words
 
@@ -27,7 +29,7 @@ _OF_ORDER = {"first_cl_ord_id": "o.first_cl_ord_id"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the anomalies in a database, by time; return the exit code."""
+    """Print the anomalies in a database, by time; return the exit code: 1 for no such session."""
     parser = WordParser(
         prog="fixfeed anomalies",
         description=__doc__,
@@ -52,9 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 0
             names = _ALL if options.json else _SHOWN
             rows = store.query(*_query(names, options))
+            sessions = _sessions(store) if options.session and not rows else []
     except (SinkError, UnknownPlace) as error:
         print(f"fixfeed anomalies: {error}", file=sys.stderr)
         return 2
+    if sessions and not any(options.session in one for one in sessions):
+        # A mistyped one must not look like a quiet one.
+        print(f"fixfeed anomalies: {no_session(options.session, sessions)}", file=sys.stderr)
+        return 1
     if options.json:
         print_as_json(names, rows)
     else:
@@ -81,6 +88,11 @@ def _query(names: Sequence[str], options: argparse.Namespace) -> tuple[Any, ...]
         f" where {' and '.join(conditions)} order by a.happened_at, a.scope, a.rule",
         *values,
     )
+
+
+def _sessions(store: Store) -> list[str]:
+    rows = store.query("select distinct session from session_days where session is not null")
+    return [session for (session,) in rows]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.pipelines.sinks import SINKS, sink_of
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words
+from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["main"]
 
@@ -25,7 +26,8 @@ _SHOWN = 200
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the failures in a sink as they are read; return the exit code.
 
-    A missing sink is an error and is not made. It ends when nobody reads any more.
+    A missing sink is an error and is not made. It ends when nobody reads any more. Where no failure
+    is of a source that --source names, standard error says so.
     """
     parser = WordParser(prog="fixfeed failures", description=__doc__)
     examples = [connector.example for connector in SINKS.values()]
@@ -44,9 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kafka = {"kafka-property": options.kafka_property}
     shown = _raw if options.raw else _json if options.json else _text
     out = sys.stdout.buffer
+    found_in: set[str] = set()
     try:
         with closing(sink_of(options.uri, kafka=kafka).failures()) as found:
             for failure in found:
+                found_in.add(failure["source"])
                 if not options.source or options.source in failure["source"]:
                     out.write(shown(failure))
         out.flush()
@@ -56,7 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SinkError, UnknownPlace) as error:
         print(f"fixfeed failures: {error}", file=sys.stderr)
         return 2
+    if options.source and not any(options.source in name for name in found_in):
+        near = did_you_mean(options.source, {part for name in found_in for part in _names(name)})
+        print(
+            f"fixfeed failures: no failure is of a source with {options.source!r} in its name{near}"
+            f"; {len(found_in):,} sources have failures",
+            file=sys.stderr,
+        )
     return 0
+
+
+def _names(source: str) -> tuple[str, str]:
+    """Return the name of a source, and that of its file alone."""
+    return source, source.rpartition("/")[2]
 
 
 def _raw(failure: Mapping[str, Any]) -> bytes:

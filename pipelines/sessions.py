@@ -17,11 +17,11 @@ from rich.table import Table
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.session_names import no_session
 from fixfeed.pipelines.sinks import DATABASES, sink_among
 from fixfeed.pipelines.terminal import Terminal, visible
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words
-from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["main"]
 
@@ -53,12 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = [day for day in days if options.session in (day.row["session"] or "")]
     if days and not found:
         known = {day.row["session"] for day in days} - {None}
-        near = did_you_mean(options.session, [one for name in known for one in _names(name)])
-        print(
-            f"fixfeed sessions: no session has {options.session!r} in its name{near}; "
-            f"there are {len(known):,}",
-            file=sys.stderr,
-        )
+        print(f"fixfeed sessions: {no_session(options.session, known)}", file=sys.stderr)
         return 1
     days = found
     try:
@@ -95,15 +90,6 @@ def _days(uri: str) -> list[_Day]:
         for row in _rows(store, "sequences", "appl_id, numbers_since, first_number"):
             of_days[row["session_day"]].append(row)
     return [_Day(row, of_days[row["session_day"]]) for row in rows]
-
-
-def _names(session: str) -> list[str]:
-    """Return the names that are in a session's: its CompIDs, and itself.
-
-    >>> _names("FIX.4.4:BROKER->FUND")
-    ['FIX.4.4:BROKER->FUND', 'BROKER', 'FUND']
-    """
-    return [session, *session.partition(":")[2].split("->")]
 
 
 def _rows(store: Store, table: str, order: str) -> list[Row]:

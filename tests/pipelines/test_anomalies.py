@@ -59,6 +59,11 @@ def test_anomalies_are_listed_by_time_and_chosen_by_kind_severity_and_session(st
     assert kinds(capsys, stored, "--kind", "sequence_gap") == ["sequence_gap"]
     assert kinds(capsys, stored, "--severity", "critical") == ["overfilled", "sequence_gap"]
     assert kinds(capsys, stored, "--session", "B->") == []
+    assert main([stored, "--session", "C->"]) == 1
+    assert capsys.readouterr() == (
+        "",
+        "fixfeed anomalies: no session has 'C->' in its name; there are 2\n",
+    )
     assert main([stored]) == 0
     out = capsys.readouterr().out
     assert "3 missing: 2 to 4" in out

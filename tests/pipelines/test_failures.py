@@ -60,6 +60,12 @@ def test_failures_in_every_kind_of_sink_are_printed_with_their_original_bytes(ur
     shown = out.decode().splitlines()
     assert shown[0] == "b.log at 0: no_msg_type"
     assert len(shown) == 15
+    assert printed("failures", uri, "--source", "b.lgo", cwd=tmp_path) == (
+        0,
+        b"",
+        b"fixfeed failures: no failure is of a source with 'b.lgo' in its name; "
+        b"did you mean b.log?; 2 sources have failures\n",
+    )
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert after == before
 
