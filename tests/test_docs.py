@@ -170,6 +170,12 @@ DOCUMENTED = {
     for name, text in [*DOCS.items(), ("--help", HELP_EXAMPLES)]
     for command in commands(text)
 }
+SHOWN = {
+    command: DOCS[name]
+    for name, start in (("decoding.md", "decode"), ("sessions.md", "sessions"))
+    for command in re.findall(rf"^    \$ (fixfeed {start} .*)", DOCS[name], re.MULTILINE)
+}
+"""Commands whose output a document has, after `make demo`; these are run for it."""
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +219,7 @@ def test_commands_are_found_in_the_documents_and_so_are_the_exceptions():
     assert DOCUMENTED["fixfeed --config fixfeed.yaml"] in ("README.md", "--help")
 
 
-@pytest.mark.parametrize("command", [one for one in DOCUMENTED if one not in ELSEWHERE])
+@pytest.mark.parametrize("command", [one for one in DOCUMENTED if one not in (*ELSEWHERE, *SHOWN)])
 def test_a_documented_command_runs_unchanged(
     command, fresh, stored, tmp_path, documented_postgresql, request, monkeypatch
 ):
@@ -287,18 +293,24 @@ def test_the_documented_query_for_one_kind_of_defect_finds_no_other(stored, sele
     assert 0 < exact < sum("check_sum" in kinds for (kinds,) in rows)
 
 
-SHOWN = {
-    command: DOCS[name]
-    for name, start in (("decoding.md", "decode"), ("sessions.md", "sessions"))
-    for command in re.findall(rf"^    \$ (fixfeed {start} .*)", DOCS[name], re.MULTILINE)
-}
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A folder with what `make demo` makes: all logs, and in the database those of one session."""
+    folder = tmp_path_factory.mktemp("demo")
+    for command in (
+        "fixfeed sample --output demo/logs",
+        "fixfeed --input demo/logs/caret.log --output sqlite:///demo/fixfeed.db",
+    ):
+        done = run(command, folder)
+        assert done.returncode == 0, done.stderr.decode()
+    return folder
 
 
 @pytest.mark.parametrize("command", SHOWN)
-def test_what_a_command_is_said_to_print_is_what_it_prints(command, stored):
+def test_what_a_command_is_said_to_print_is_what_it_prints(command, demo):
     after = SHOWN[command].partition(f"    $ {command}\n")[2]
     shown = re.match(r"(?:    .*\n|\n)*", after)[0]
-    done = run(command, stored)
+    done = run(command, demo)
     assert [line.rstrip() for line in done.stdout.decode().splitlines() if line] == [
         line.removeprefix("    ") for line in shown.splitlines() if line
     ]
