@@ -33,12 +33,17 @@ def test_what_twenty_peers_send_is_stored_once_up_to_the_moment_the_job_is_stopp
     with socket.create_connection(("127.0.0.1", one.port())) as last:
         last.sendall(numbered(20, 1) + numbered(20, 2)[:-5])
         wait_until(lambda: "20-1" in in_spool(spool))
+        with socket.create_connection(("127.0.0.1", one.port())) as other:
+            other.sendall(b"hello\n\nGET / HTTP/1.1\n\0\n8")
+        wait_until(lambda: b"GET" in b"".join(path.read_bytes() for path in spool.rglob("*.log")))
         summary = one.stopped()
     assert in_database(uri) == dict.fromkeys([*EVERYTHING, "20-1"], 1)
     (counts,) = summary["sinks"].values()
-    assert (counts["read"], counts["stored"], counts["failed"]) == (2002, 2001, {"truncated": 1})
+    assert (counts["read"], counts["stored"]) == (2004, 2001)
+    # Lines of text are no failures; what is no text is one, and so is the beginning of a message.
+    assert (counts["skipped"], counts["failed"]) == (2, {"truncated": 2, "not_text": 1})
     names = {path.parent.name for path in spool.glob("*/*/index")}
-    assert len(names) == 21
+    assert len(names) == 22
 
 
 def test_what_a_gateway_received_until_it_was_killed_is_stored_and_another_goes_on(place):
