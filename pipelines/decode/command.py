@@ -16,6 +16,8 @@ from fixfeed.io.files.content import STANDARD_INPUT
 from fixfeed.io.files.find import File, cut_ranges, find_files
 from fixfeed.io.files.globs import visible
 from fixfeed.io.files.reading import read_blocks
+from fixfeed.io.files.remote import EXTRAS
+from fixfeed.io.redaction import redact
 from fixfeed.pipelines.decode.pipe import blocks_of_pipe
 from fixfeed.pipelines.decode.text import Text
 from fixfeed.pipelines.option import UsageError, add_option
@@ -68,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for option in _OPTIONS
             if option.name.replace("-", "_") in given
         }
+        for log in logs:
+            _check_place(log)
         shown = Shown(words, colors=options.color, compact=options.compact)
     except (UsageError, ValueError) as error:
         print(f"fixfeed decode: {error}", file=sys.stderr)
@@ -202,6 +206,22 @@ def _fix(words: dict[str, Any]) -> Fix:
 def _blocks_of(file: File) -> Iterator[Block]:
     for part in cut_ranges(file, (), size=_WHOLE):
         yield from read_blocks(part)
+
+
+def _check_place(log: str) -> None:
+    """Raise `UsageError` for the URI of what is no file, such as a database or a topic."""
+    scheme, colon, rest = log.partition(":")
+    if not colon or scheme in EXTRAS or os.path.exists(log):
+        return
+    from fixfeed.pipelines.sinks import SINKS  # these load for a second
+    from fixfeed.pipelines.sources import SOURCES
+
+    if rest.startswith("//") or scheme in SINKS or scheme in SOURCES:
+        raise UsageError(
+            f"{redact(log)!r} is no log: decode reads files, also those of "
+            f"{', '.join(f'{one}://' for one in EXTRAS)}, and standard input; what a run has "
+            "stored is shown by fixfeed order, fixfeed dashboard and SQL"
+        )
 
 
 def _is_pipe(path: str) -> bool:

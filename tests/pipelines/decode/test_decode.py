@@ -207,6 +207,18 @@ def test_wrong_usage_is_told_in_words(shown, words, says):
     assert says in err
 
 
+@pytest.mark.parametrize("uri", ["kafka://u:secret@h/topic", "sqlite:///f.db", "parquet:lake/"])
+def test_what_is_no_log_is_told_from_a_log_that_is_not_there(shown, uri):
+    code, out, err = shown(uri)
+    assert (code, out) == (2, "")
+    assert err == (
+        f"fixfeed decode: '{uri.replace('secret', '***')}' is no log: decode reads files, also "
+        "those of s3://, gs://, hdfs://, and standard input; what a run has stored is shown by "
+        "fixfeed order, fixfeed dashboard and SQL\n"
+    )
+    assert shown("none.log") == (3, "", "fixfeed decode: none.log: does not exist\n")
+
+
 def test_an_unknown_flag_is_answered_with_the_right_one(capfd):
     with pytest.raises(SystemExit) as ended:
         main(["--inclde", "MsgType = 8", "day.log"])
