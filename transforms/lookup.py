@@ -146,7 +146,8 @@ def _content(path: str) -> bytes:
             return file.read()
     except (OSError, BeamIOError, ValueError) as error:
         # ValueError: no file system for the scheme, or the extra that brings it is not installed.
-        raise LookupFileError(f"lookup {path}: cannot be read: {error}") from error
+        said = (isinstance(error, OSError) and error.strerror) or error
+        raise LookupFileError(f"lookup {path}: cannot be read: {said}") from error
 
 
 def _csv_rows(path: str, text: str, on: str) -> Iterator[_Row]:

@@ -7,6 +7,7 @@ not open the same file with `sqlite3`. Other processes may read it: the journal 
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ _TROUBLES = (
     "access permission denied",
     "out of memory",
 )
+_BY_DRIVER = re.compile(r"^.*?Failed to (?:prepare|step) query: ")
 _FETCHED = 1000  # rows at a time
 _ALL = 1 << 30  # rows, more than are asked for
 _JOURNAL = 40_000  # pages
@@ -111,8 +113,7 @@ class SqliteStore(Store):
             self.close()
             if error.locked:
                 raise
-            reason = str(error.__cause__).partition("\n")[0]
-            raise SinkError(f"cannot open {place}: {reason}") from error
+            raise SinkError(f"cannot open {place}: {_said(error.__cause__)}") from error
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """See `Database.query`; waits for another process's lock, mostly for two minutes."""
@@ -289,7 +290,7 @@ class SqliteStore(Store):
         """See `Database.refusal`."""
         if not isinstance(error, adbc_driver_manager.Error):
             return None
-        return str(error).rpartition("[SQLite] ")[2].partition("\n")[0]
+        return _said(error)
 
     def analyse(self, added: int) -> None:
         """See `Database.analyse`: a thousand entries of each index, for some milliseconds."""
@@ -305,6 +306,15 @@ class SqliteStore(Store):
         """See `Database.close`."""
         self._cursor.close()
         self._connection.close()
+
+
+def _said(error: BaseException | None) -> str:
+    """Return what SQLite itself says in an error of its driver.
+
+    >>> _said(ValueError("IO: Failed to step query: file is not a database\\nmore"))
+    'file is not a database'
+    """
+    return _BY_DRIVER.sub("", str(error).partition("\n")[0])
 
 
 def _file_at(path: str) -> tuple[int, int] | None:

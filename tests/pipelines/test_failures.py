@@ -79,7 +79,7 @@ def test_failures_in_every_kind_of_sink_are_printed_with_their_original_bytes(ur
         ("sqlite:///none/day.db", "there is no folder"),
         ("sqlite:///folder", "is a folder"),
         ("sqlite:///empty.db", "holds no"),
-        ("sqlite:///text.db", "cannot open sqlite:///text.db"),
+        ("sqlite:///text.db", "cannot open sqlite:///text.db: file is not a database\n"),
         ("day.db", "did you mean sqlite:///day.db?"),
         ("sqlite:day.db", "did you mean sqlite:///day.db?"),
         ("parquet:none", None),

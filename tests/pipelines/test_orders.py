@@ -106,7 +106,7 @@ def test_a_condition_in_the_words_of_fix_is_answered_with_the_one_in_sql(
     assert orders.main([uri, "--where", condition]) == 2
     columns = ", ".join(TABLES["orders"].schema.names)
     assert capsys.readouterr().err == (
-        f"fixfeed orders: {uri} refuses the condition: Failed to prepare query: no such column: "
+        f"fixfeed orders: {uri} refuses the condition: no such column: "
         f'{said}; did you mean "{meant}"? A condition is SQL: texts are in single quotes, as in '
         f"symbol = 'AAPL', and the columns are {columns}\n"
     )
