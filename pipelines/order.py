@@ -1,7 +1,8 @@
 """Prints the life of an order, message by message: `fixfeed order URI ID`.
 
 ID is any of its ids: ClOrdID, OrigClOrdID, OrderID, SecondaryOrderID, ExecID, or its order_key.
-Where several orders have it, on other days or in other sessions, each is printed.
+Where several orders have it, on other days or in other sessions, each is printed, those that begin
+with the new order first.
 """
 
 import shlex
@@ -24,9 +25,8 @@ from fixfeed.pipelines.words import WordParser, read_words
 __all__ = ["main", "orders_with", "steps_of"]
 
 _FOUND = """select order_key from orders where order_key in (
-  select order_key from order_ids where id = ?
-  union select order_key from executions where exec_id = ?
-) order by drop_copy, first_message_at, order_key"""
+select order_key from order_ids where id = ? union select order_key from executions
+where exec_id = ?) order by has_beginning desc, first_message_at, order_key"""
 _ORDER = (
     "session", "first_cl_ord_id", "last_cl_ord_id", "order_id", "list_id", "account", "symbol",
     "side", "ord_type", "time_in_force", "currency", "order_qty", "price", "stop_px", "cum_qty",
@@ -70,7 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def orders_with(store: Store, text: str) -> list[int]:
-    """Return the keys of the orders that have an id, or this key; those of drop copies last."""
+    """Return the keys of the orders that have an id, or this key.
+
+    Those with their beginning come first, then drop copies and what else is a part.
+    """
     keys = [row[0] for row in store.query(_FOUND, text, text)]
     if text.isdecimal() and len(text) < 20:
         found = store.query("select order_key from orders where order_key = ?", int(text))

@@ -90,6 +90,26 @@ def test_an_order_is_found_by_any_of_its_ids(day, capsys):
         assert capsys.readouterr().out == shown
 
 
+def test_of_several_orders_with_an_id_the_one_that_begins_is_printed_first(day, capsys):
+    found = rows(
+        day,
+        "select i.id, o.order_key, has_beginning from order_ids i"
+        " join orders o on o.order_key = i.order_key where i.id like 'CBUY%'"
+        " order by has_beginning desc, first_message_at",
+    )
+    of_ids = {}
+    for text, key, begins in found:
+        of_ids.setdefault(text, []).append((key, begins))
+    text, keys = next(
+        (text, keys)
+        for text, keys in of_ids.items()
+        if {begins for _, begins in keys} == {0, 1} and keys != sorted(keys)
+    )
+    assert order.main([f"sqlite:///{day}/fixfeed.db", text]) == 0
+    printed = re.findall(r"^order (\d+)", capsys.readouterr().out, re.MULTILINE)
+    assert printed == [str(key) for key, _ in keys]
+
+
 @pytest.mark.parametrize(
     ("condition", "said", "meant"),
     [
