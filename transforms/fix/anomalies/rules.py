@@ -204,7 +204,9 @@ def _rule(name: str, said: Any, known: Rule | None) -> Rule:
         raise RuleFileError(f"{name}: found {said!r}, expected its settings, or off")
     kind = said.get("kind") or (known.kind if known else None)
     if kind is None:
-        raise RuleFileError(f"{name}: has no kind, expected one of {', '.join(KINDS)}")
+        raise RuleFileError(
+            f"{name}: has no kind, expected one of {', '.join(KINDS)}{did_you_mean(name, KINDS)}"
+        )
     if not isinstance(kind, str) or kind not in KINDS:
         raise RuleFileError(
             f"{name}: kind is {kind!r}, expected one of {', '.join(KINDS)}"

@@ -78,6 +78,7 @@ def test_rules_are_the_same_when_they_are_written_and_read():
         ("price_off: 0", "price_off: found 0, expected its settings, or off"),
         ("[a]", "expected rules by name, as in `price_off: {percent: 5}`"),
         ("new: {percent: 5}", "new: has no kind, expected one of reject_burst, cancel_storm, "),
+        ("sequence_gp: {least: 5}", "price_off, latency; did you mean sequence_gap?"),
         ("new: {kind: price}", "new: kind is 'price', expected one of .*; did you mean price_off?"),
         ("price_of: off", "price_of: there is no such rule to take away; did you mean price_off?"),
         ("price_off: 5", "price_off: found 5, expected its settings, or off"),
