@@ -15,7 +15,7 @@ from fixfeed.io.ledger.ledger import SchemaError, SinkError
 from fixfeed.io.sql.derive_anew import settle, start_over
 from fixfeed.io.sql.derived import derive
 from fixfeed.io.sql.open import open_store
-from fixfeed.pipelines.deriving_by import absent_copied, read_anomalies, read_copied
+from fixfeed.pipelines.deriving_by import read_anomalies, read_copied
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.sinks import DATABASES, sink_among
 from fixfeed.pipelines.uris import UnknownPlace
@@ -43,12 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     try:
         sink = sink_among(options.uri, DATABASES, "derived tables: only databases have")
-        copied = read_copied(options.drop_copy)
         protocol: Any = default_protocol()
         protocol = dataclasses.replace(
             protocol,
             anomalies=read_anomalies(options.anomalies),
-            drop_copies=copied,
+            drop_copies=read_copied(options.drop_copy),
         )
         with closing(open_store(options.uri, protocol=protocol, make=False)) as store:
             if not store.check():
@@ -58,8 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 with store.deriving():
                     start_over(store)
             messages = derive(store)
-            for text in absent_copied(store, copied):
-                print(f"fixfeed derive: note: {text}", file=sys.stderr)
     except (SinkError, UnknownPlace, UsageError) as error:
         print(f"fixfeed derive: {error}", file=sys.stderr)
         return 2

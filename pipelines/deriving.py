@@ -11,7 +11,6 @@ from fixfeed.io.sql.derive_anew import settle
 from fixfeed.io.sql.derived import Done, derive, derive_part
 from fixfeed.io.sql.store import Store
 from fixfeed.io.sql.to_derive import waiting
-from fixfeed.pipelines.deriving_by import absent_copied, read_copied
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.sinks import Sink
 
@@ -42,8 +41,6 @@ def derive_all(job: Job, ledgers: Mapping[str, Ledger]) -> None:
             if messages >= _MANY and not job.settings.quiet:
                 job.say(f"note: deriving the orders of {messages:,} messages in {name}")
             derive(ledger, stop=job.watch.stop)
-            for text in absent_copied(ledger, read_copied(job.settings.drop_copy)):
-                job.say(f"note: {text}")
 
 
 @contextmanager

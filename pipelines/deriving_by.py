@@ -1,8 +1,7 @@
 """What derived tables depend on beside messages: rules of anomalies, sessions of drop copies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.option import UsageError
 from fixfeed.transforms.fix.anomalies.rules import (
     KINDS,
@@ -24,7 +23,6 @@ from fixfeed.transforms.fix.orders.drop_copies import (
 __all__ = [
     "KINDS",
     "SEVERITIES",
-    "absent_copied",
     "read_anomalies",
     "read_copied",
     "shown_rules",
@@ -54,14 +52,6 @@ def read_copied(texts: Sequence[str] | None) -> DropCopies | None:
         return read_drop_copies(texts) if texts else None
     except DropCopyError as error:
         raise UsageError(f"drop-copy {error}") from error
-
-
-def absent_copied(store: Store, copied: DropCopies | None) -> Iterator[str]:
-    """Yield a sentence for each session of drop copies that a database has no message of."""
-    if copied:
-        found = store.query("select distinct session from session_days where session is not null")
-        for text in copied.absent(session for (session,) in found):
-            yield f"no message in {store.place} is of the session of drop copies {text}"
 
 
 def shown_rules(settings: str | None) -> str:

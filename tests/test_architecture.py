@@ -51,7 +51,7 @@ ALLOWED = {
     "transforms/fix/orders": {
         f"{FIX}.{name}" for name in ("orders", "patterns", "schema", "session_pair")
     }
-    | {"fixfeed.transforms.derived", "fixfeed.transforms.nearest"},
+    | {"fixfeed.transforms.derived"},
     "transforms/fix": {FIX, "fixfeed.transforms.batch"},
     "transforms/fix/protocol.py": {FIX, "fixfeed.transforms.batch", "fixfeed.transforms.protocol"},
     "transforms/batch.py": set(),

@@ -107,14 +107,3 @@ def test_drop_copies_are_of_the_orders_that_they_report_on_from_when_their_sessi
     assert "drop-copy 'RISK' is no session of drop copies, expected one such as" in (
         capsys.readouterr().err
     )
-
-
-def test_a_session_of_drop_copies_that_no_message_is_of_is_told(tmp_path, database, capsys):
-    log = tmp_path / "day.log"
-    log.write_bytes(b"".join(day().sent))
-    named = ["--drop-copy", "BRK->RISKS", "--drop-copy", "DC->*=BRK"]
-    assert main(["--input", str(log), "--output", database, "--quiet", *named]) == 0
-    told = "is of the session of drop copies BRK->RISKS; did you mean BRK->RISK?"
-    assert " ".join(capsys.readouterr().err.split()).count(told) == 1
-    assert derive([database, *named]) == 0
-    assert " ".join(capsys.readouterr().err.split()).count(told) == 1

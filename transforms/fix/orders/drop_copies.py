@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fixfeed.transforms.fix.patterns import matches
-from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["NO_DROP_COPIES", "DropCopies", "DropCopyError", "read_drop_copies"]
 
@@ -64,22 +63,6 @@ class DropCopies:
             return copied
         ends = (sender, target) if reports else (target, sender)
         return next((one for one in ends if self.is_copied(one)), None)
-
-    def absent(self, sessions: Iterable[str]) -> list[str]:
-        """Return those that none of these sessions is, each as a text with the nearest one.
-
-        `sessions` are as the column `session` has them.
-
-        >>> read_drop_copies(["BRK->RISKS", "BRK->*"]).absent(["FIX.4.4:BRK->RISK"])
-        ['BRK->RISKS; did you mean BRK->RISK?']
-        """
-        names = sorted({_VERSION.sub("", one, count=1) for one in sessions})
-        texts = [f"{sender}->{target}" for sender, target, _ in self.sessions]
-        return [
-            text + did_you_mean(text, names)
-            for text in texts
-            if not any(matches(name, text) for name in names)
-        ]
 
     def is_copied(self, firm: str | None) -> bool:
         """Return whether there are copies of a firm's reports."""
