@@ -12,10 +12,9 @@ from typing import Any
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.sql.derive_anew import kept_settings
-from fixfeed.io.sql.store import Store
 from fixfeed.pipelines.asking import opened_to_ask, print_as_json, print_as_table
 from fixfeed.pipelines.deriving_by import KINDS, SEVERITIES, shown_rules
-from fixfeed.pipelines.session_names import no_session
+from fixfeed.pipelines.session_names import no_session, sessions_in
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words
 
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 0
             names = _ALL if options.json else _SHOWN
             rows = store.query(*_query(names, options))
-            sessions = _sessions(store) if options.session and not rows else []
+            sessions = sessions_in(store) if options.session and not rows else []
     except (SinkError, UnknownPlace) as error:
         print(f"fixfeed anomalies: {error}", file=sys.stderr)
         return 2
@@ -88,11 +87,6 @@ def _query(names: Sequence[str], options: argparse.Namespace) -> tuple[Any, ...]
         f" where {' and '.join(conditions)} order by a.happened_at, a.scope, a.rule",
         *values,
     )
-
-
-def _sessions(store: Store) -> list[str]:
-    rows = store.query("select distinct session from session_days where session is not null")
-    return [session for (session,) in rows]
 
 
 if __name__ == "__main__":

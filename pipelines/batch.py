@@ -196,6 +196,8 @@ def _summed_up(
         tally.problems,
         tally.read,
         lookups=job.rules.lookups,
+        we_are=job.settings.we_are,
+        sessions=tally.sessions,
         seconds=time.monotonic() - job.started,
         stopped=job.watch.stop(),
     )

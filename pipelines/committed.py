@@ -18,16 +18,14 @@ import pyarrow as pa
 from fixfeed.io.commit import SetAside
 from fixfeed.io.ledger.counts import counts_of, seen_in
 from fixfeed.io.ledger.ledger import SinkFailed
-from fixfeed.pipelines.counters import COUNTS, NEWEST, PROBLEMS, SOURCES, made_in
+from fixfeed.pipelines.counters import COUNTS, NEWEST, OTHERS, PROBLEMS, SESSION, SOURCES, made_in
 from fixfeed.transforms.batch import Batch
 from fixfeed.transforms.protocol import Table
 
 __all__ = ["Attempts", "Committed"]
 
-_SESSION = "fixfeed_session_last_received_timestamp_seconds"
 _SESSIONS = 200  # that a process tells apart: their names are the counterparties' own words
 _LONGEST_NAME = 100  # characters
-_OTHERS = "others"
 _NEVER = int(np.iinfo(np.int64).min)
 
 
@@ -149,7 +147,7 @@ class Committed:
             for name, latest in zip(names, newest.tolist(), strict=True):
                 if name and latest > _NEVER:
                     label = _told_apart(self._folder, name)
-                    _raise(metrics[_SESSION].labels(label), latest / 1e6)
+                    _raise(metrics[SESSION].labels(label), latest / 1e6)
 
     def _of_source(self, batch: Batch) -> list[object]:
         """Return what was read of a source, for `read_of`."""
@@ -205,6 +203,6 @@ def _told_apart(folder: str, session: str) -> str:
     if session in known:
         return session
     if len(known) >= _SESSIONS or len(session) > _LONGEST_NAME:
-        return _OTHERS
+        return OTHERS
     known.add(session)
     return session

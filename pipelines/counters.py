@@ -24,7 +24,9 @@ __all__ = [
     "COUNTERS",
     "COUNTS",
     "NEWEST",
+    "OTHERS",
     "PROBLEMS",
+    "SESSION",
     "SOURCES",
     "died",
     "made_in",
@@ -54,6 +56,10 @@ COUNTS = {
 """Field of `Counts` -> its metric."""
 
 NEWEST = "fixfeed_newest_message_timestamp_seconds"
+
+SESSION = "fixfeed_session_last_received_timestamp_seconds"
+OTHERS = "others"
+"""The label of all sessions beyond the first many."""
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _LEAST = 16 << 20  # bytes; one MiB per process, and more if there are many kinds of defects

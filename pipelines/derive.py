@@ -17,7 +17,9 @@ from fixfeed.io.sql.derived import derive
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.deriving_by import read_anomalies, read_copied
 from fixfeed.pipelines.option import UsageError
+from fixfeed.pipelines.session_names import sessions_in
 from fixfeed.pipelines.sinks import DATABASES, sink_among
+from fixfeed.pipelines.unmatched import unmatched_copies
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words
 from fixfeed.transforms.protocol import default_protocol
@@ -57,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 with store.deriving():
                     start_over(store)
             messages = derive(store)
+            for text in unmatched_copies(options.drop_copy or (), sessions_in(store)):
+                print(f"fixfeed derive: note: {text}", file=sys.stderr)
     except (SinkError, UnknownPlace, UsageError) as error:
         print(f"fixfeed derive: {error}", file=sys.stderr)
         return 2

@@ -12,7 +12,9 @@ from fixfeed.io.sql.derived import Done, derive, derive_part
 from fixfeed.io.sql.store import Store
 from fixfeed.io.sql.to_derive import waiting
 from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.session_names import sessions_in
 from fixfeed.pipelines.sinks import Sink
+from fixfeed.pipelines.unmatched import unmatched_copies
 
 __all__ = ["derive_all", "derived_all_along"]
 
@@ -41,6 +43,7 @@ def derive_all(job: Job, ledgers: Mapping[str, Ledger]) -> None:
             if messages >= _MANY and not job.settings.quiet:
                 job.say(f"note: deriving the orders of {messages:,} messages in {name}")
             derive(ledger, stop=job.watch.stop)
+            _tell_of_copies(job, ledger)
 
 
 @contextmanager
@@ -66,6 +69,13 @@ def derived_all_along(job: Job) -> Iterator[None]:
         over.set()
         for thread in threads:
             thread.join(_AT_THE_END + _PART)
+
+
+def _tell_of_copies(job: Job, store: Store) -> None:
+    """Say which sessions of drop copies are none of those in a database, once all is derived."""
+    if job.settings.drop_copy and not waiting(store):
+        for text in unmatched_copies(job.settings.drop_copy, sessions_in(store)):
+            job.say(f"note: {text}")
 
 
 class _Late:
@@ -101,6 +111,7 @@ def _keep_deriving(job: Job, sink: Sink, over: threading.Event) -> None:
                 late = _Late()
                 over.wait()
                 derive(store, stop=late, at_once=_AT_ONCE)
+                _tell_of_copies(job, store)
                 return
         except SinkError as error:
             # Storing tells of a server that is away, and goes on as well once it is there.

@@ -1,7 +1,7 @@
 """Reads the counters of a run: what its sinks have stored so far, of all its processes."""
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,10 +10,20 @@ import prometheus_client
 from prometheus_client import multiprocess
 
 from fixfeed.io.ledger.counts import Counts
-from fixfeed.pipelines.counters import COUNTS, NEWEST, PROBLEMS, SOURCES
+from fixfeed.pipelines.counters import COUNTS, NEWEST, OTHERS, PROBLEMS, SESSION, SOURCES
 from fixfeed.transforms.batch import LATEST
 
-__all__ = ["Read", "Tally", "collected", "newest", "problems", "read_of", "tally", "totals"]
+__all__ = [
+    "Read",
+    "Tally",
+    "collected",
+    "newest",
+    "problems",
+    "read_of",
+    "sessions",
+    "tally",
+    "totals",
+]
 
 _FIELDS = {metric: field for field, metric in COUNTS.items()}
 
@@ -31,16 +41,20 @@ class Read(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What a run has counted: by sink, the errors of sources not read to their end, by source."""
+    """What a run has counted: by sink, the errors of sources not read to their end, by source.
+
+    `sessions` are the names of those that messages were stored of, none if not all are known.
+    """
 
     sinks: Mapping[str, Counts]
     problems: Sequence[Mapping[str, Any]]
     read: Mapping[str, Read]
+    sessions: Collection[str] = ()
 
 
 def tally(folder: Path) -> Tally:
     """Return what the processes of a run on this machine have counted in its folder."""
-    return Tally(totals(folder), problems(folder), read_of(folder))
+    return Tally(totals(folder), problems(folder), read_of(folder), sessions(folder))
 
 
 def problems(folder: Path) -> list[dict[str, Any]]:
@@ -106,6 +120,12 @@ def newest(folder: Path, clocks: Sequence[str]) -> datetime.datetime | None:
     # A float so far from 1970 may be the second after the last.
     latest = min(next((times[one] for one in clocks if times.get(one)), 0.0), LATEST // 10**6)
     return datetime.datetime.fromtimestamp(latest, datetime.UTC) if latest else None
+
+
+def sessions(folder: Path) -> set[str]:
+    """Return the names of the sessions that messages were stored of; none if not all are known."""
+    found = {one.labels["session"] for one in _samples(folder) if one.name == SESSION}
+    return set() if OTHERS in found else found
 
 
 def collected(folder: Path) -> Iterable[prometheus_client.Metric]:

@@ -1,10 +1,11 @@
-"""The answer to a name that no session has."""
+"""The names of sessions, and the answer to one that no session has."""
 
 from collections.abc import Collection
 
+from fixfeed.io.sql.store import Store
 from fixfeed.transforms.nearest import did_you_mean
 
-__all__ = ["no_session"]
+__all__ = ["ends_of", "no_session", "sessions_in"]
 
 
 def no_session(text: str, sessions: Collection[str]) -> str:
@@ -13,14 +14,21 @@ def no_session(text: str, sessions: Collection[str]) -> str:
     >>> no_session("BROKR", ["FIX.4.4:BROKER->FUND"])
     "no session has 'BROKR' in its name; did you mean BROKER?; there are 1"
     """
-    near = did_you_mean(text, [one for session in sessions for one in _names(session)])
+    near = did_you_mean(text, [one for session in sessions for one in (session, *ends_of(session))])
     return f"no session has {text!r} in its name{near}; there are {len(sessions):,}"
 
 
-def _names(session: str) -> list[str]:
-    """Return the names that are in a session's: its CompIDs, and itself.
+def ends_of(session: str) -> tuple[str, str]:
+    """Return the CompIDs in the name of a session: who sends, and to whom.
 
-    >>> _names("FIX.4.4:BROKER->FUND")
-    ['FIX.4.4:BROKER->FUND', 'BROKER', 'FUND']
+    >>> ends_of("FIX.4.4:BROKER->FUND")
+    ('BROKER', 'FUND')
     """
-    return [session, *session.partition(":")[2].split("->")]
+    sender, _, target = session.partition(":")[2].partition("->")
+    return sender, target
+
+
+def sessions_in(store: Store) -> list[str]:
+    """Return the names of the sessions that are derived in a database."""
+    rows = store.query("select distinct session from session_days where session is not null")
+    return [session for (session,) in rows]

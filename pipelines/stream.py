@@ -156,6 +156,8 @@ def _summed_up(job: Job, feed: Feed, plan: Plan, counters: Path) -> Summary:
         metrics.problems(counters),
         {},
         lookups=job.rules.lookups,
+        we_are=job.settings.we_are,
+        sessions=metrics.sessions(counters),
         seconds=time.monotonic() - job.started,
         stopped=replay is not None and not replay.replayed.whole,
     )

@@ -1,7 +1,7 @@
 """The summary of a run, for people and for scripts."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from fixfeed.io.redaction import redact
 from fixfeed.pipelines.metrics import Read
 from fixfeed.pipelines.not_fix import nothing_read, without_fix, words_for
 from fixfeed.pipelines.plan import Plan
+from fixfeed.pipelines.unmatched import unmatched_parties
 from fixfeed.transforms.lookup import Lookup
 from fixfeed.transforms.protocol import Protocol
 
@@ -70,13 +71,15 @@ def summary_of(
     read: Mapping[str, Read],
     *,
     lookups: Sequence[Lookup] = (),
+    we_are: Sequence[str] = (),
+    sessions: Collection[str] = (),
     seconds: float,
     stopped: bool,
 ) -> Summary:
     """Return the summary of a run; `sinks` are their counts by name.
 
     `problems` and `read` are those of `metrics`; `joined` of each sink gets an entry for each of
-    `lookups`.
+    `lookups`. `sessions` are those that messages were stored of, and `we_are` the setting.
     """
     other = [file.name for file in plan.other_rules]
     warnings = []
@@ -107,6 +110,7 @@ def summary_of(
             "the rules left out every message; a rule compares with the text in the message, as "
             "in 'Side = 1', not with the names of codes; with other rules add --reprocess"
         )
+    warnings += unmatched_parties(we_are, sessions)
     suspicious = without_fix(plan, read)
     warnings += words_for(suspicious)
     return Summary(

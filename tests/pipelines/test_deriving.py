@@ -102,7 +102,12 @@ def test_drop_copies_are_of_the_orders_that_they_report_on_from_when_their_sessi
     assert select(database, count) == [(2, 4, 12)]
     assert derive([database, "--drop-copy", "none"]) == 0
     assert select(database, count) == [(4, 12, 0)]
-    capsys.readouterr()
+    assert "drop-copy" not in capsys.readouterr().err
+    assert main([*words, "--drop-copy", "BRK->RSK"]) == 0
+    note = "note: drop-copy BRK->RSK is no session that was read; did you mean BRK->RISK?\n"
+    assert capsys.readouterr().err == f"fixfeed: {note}"
+    assert derive([database, "--drop-copy", "BRK->RSK"]) == 0
+    assert capsys.readouterr().err == f"fixfeed derive: {note}"
     assert main([*words, "--drop-copy", "RISK"]) == 2
     assert "drop-copy 'RISK' is no session of drop copies, expected one such as" in (
         capsys.readouterr().err

@@ -36,6 +36,14 @@ def test_the_flags_give_time_and_direction(log, select):
     assert [(time[:26], direction) for time, direction in small] == [(times[0], "in")]
 
 
+def test_our_own_name_that_no_session_has_is_told(log):
+    note = "we-are USA: nothing that was stored is from or to it; did you mean US?"
+    for names, notes in (["USA"], [note]), (["US"], []), (["USA", "US"], []):
+        ours = [word for name in names for word in ("--we-are", name)]
+        words = ["--input", "small.log", "--output", f"jsonl:{'-'.join(names)}.jsonl"]
+        assert fixfeed(*words, *FLAGS[:4], *ours, cwd=log)["warnings"] == notes
+
+
 def test_the_flags_are_rules_under_which_rows_can_be_reprocessed(log, select):
     fixfeed("--input", "small.log", cwd=log)
     assert select(f"sqlite:///{log}/fixfeed.db", QUERY) == [(None, None)]
