@@ -13,7 +13,7 @@ _TEXT = r"'(?:[^']|'')*'"
 _VALUE = rf"{_TEXT}|\"[^\"]*\"|[^\s'\"(),]+"
 _COMPARED = re.compile(
     rf"{_TEXT}|(?P<name>[A-Za-z_]\w*)"
-    rf"(?:(?P<by>\s*(?:<>|!=|<=|>=|=|<|>|\s(?:not\s+)?like\s)\s*)(?P<value>{_VALUE})"
+    rf"(?:(?P<by>\s*(?:<>|!=|<=|>=|==?|<|>|\s(?:not\s+)?like\s)\s*)(?P<value>{_VALUE})"
     rf"|(?P<among>\s+(?:not\s+)?in\s*)\((?P<values>(?:{_TEXT}|[^()'])*)\))",
     re.IGNORECASE,
 )
@@ -58,7 +58,8 @@ def meant_condition(condition: str, columns: pa.Schema) -> str:
             return found[0]
         number = columns.field(name).type not in (pa.string(), pa.timestamp("us", tz="UTC"))
         if found["by"]:
-            return f"{name}{found['by']}{_quoted(found['value'], there, number=number)}"
+            by = found["by"].replace("==", "=")
+            return f"{name}{by}{_quoted(found['value'], there, number=number)}"
         values = re.sub(_VALUE, lambda one: _quoted(one[0], there, number=number), found["values"])
         return f"{name}{found['among']}({values})"
 

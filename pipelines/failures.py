@@ -14,6 +14,7 @@ import orjson
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.pipelines.sinks import SINKS, sink_of
+from fixfeed.pipelines.terminal import visible
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.pipelines.words import WordParser, read_words
 from fixfeed.transforms.nearest import did_you_mean
@@ -63,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.source and not any(options.source in name for name in found_in):
         near = did_you_mean(options.source, {part for name in found_in for part in _names(name)})
         print(
-            f"fixfeed failures: no failure is of a source with {options.source!r} in its name{near}"
-            f"; {len(found_in):,} sources have failures",
+            f"fixfeed failures: no failure is of a source with {options.source!r} in its name"
+            f"{visible(near)}; {len(found_in):,} sources have failures",
             file=sys.stderr,
         )
     return 0

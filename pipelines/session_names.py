@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.terminal import visible
 from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["ends_of", "no_session", "sessions_in"]
@@ -15,7 +16,7 @@ def no_session(text: str, sessions: Collection[str]) -> str:
     "no session has 'BROKR' in its name; did you mean BROKER?; there are 1"
     """
     near = did_you_mean(text, [one for session in sessions for one in (session, *ends_of(session))])
-    return f"no session has {text!r} in its name{near}; there are {len(sessions):,}"
+    return f"no session has {text!r} in its name{visible(near)}; there are {len(sessions):,}"
 
 
 def ends_of(session: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 from fixfeed.pipelines.deriving_by import read_copied
 from fixfeed.pipelines.session_names import ends_of
+from fixfeed.pipelines.terminal import visible
 from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["unmatched_copies", "unmatched_parties"]
@@ -24,10 +25,10 @@ def unmatched_copies(texts: Sequence[str], sessions: Collection[str]) -> list[st
         named, _, firm = (part.strip() for part in text.partition("="))
         if not any(copies.copied(*pair) is not None for pair in ends):
             near = did_you_mean(named, ["->".join(pair) for pair in ends])
-            found.append(f"drop-copy {text} is no session that was read{near}")
+            found.append(f"drop-copy {text} is no session that was read{visible(near)}")
         elif firm and not any(firm == sender for sender, _ in ends):
             near = did_you_mean(firm, {sender for sender, _ in ends})
-            found.append(f"drop-copy {text}: nothing that was read is from {firm}{near}")
+            found.append(f"drop-copy {text}: nothing that was read is from {firm}{visible(near)}")
     return found
 
 
@@ -41,4 +42,4 @@ def unmatched_parties(we_are: Sequence[str], sessions: Collection[str]) -> list[
     if not (we_are and ends) or ends.intersection(we_are):
         return []
     near = did_you_mean(we_are[0], ends)
-    return [f"we-are {', '.join(we_are)}: nothing that was stored is from or to it{near}"]
+    return [f"we-are {', '.join(we_are)}: nothing that was stored is from or to it{visible(near)}"]

@@ -114,6 +114,7 @@ def test_of_several_orders_with_an_id_the_one_that_begins_is_printed_first(day, 
     ("condition", "said", "meant"),
     [
         ("Symbol = AAPL", "AAPL", "symbol = 'AAPL'"),
+        ("Symbol==AAPL", "AAPL", "symbol='AAPL'"),
         ("OrdStatus = '8' and price > 10.5", "OrdStatus", "ord_status = '8' and price > 10.5"),
         ("symbl in (AAPL, MSFT)", "symbl", "symbol in ('AAPL', 'MSFT')"),
         ("ClOrdID = \"A1\" and price > 3", "ClOrdID", "first_cl_ord_id = 'A1' and price > 3"),
