@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fixfeed.io.kafka.alike import alike, as_lines, framing_of
 from fixfeed.io.ledger.ledger import Stretch, merged
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import LARGEST_SOURCE, Block
@@ -34,7 +35,6 @@ STRETCH = LARGEST_SOURCE // ROOM
 """Offsets of a source."""
 
 _BLOCK = 1 << 20  # bytes of records that are read together
-_HEAD = 64 << 10  # bytes of a record that show its layout
 
 
 class Records(NamedTuple):
@@ -191,57 +191,39 @@ class Partition:
     def _together(self, records: Records, values: Sequence[bytes], base: int) -> Iterator[Block]:
         """Yield the block of records, before it those of records that are longer than their room.
 
-        The layout is that of most of them, as far as the first shows it that has another one.
+        Its layout is that of most of them. Those of each other layout are a block of its own in it.
         """
-        data = b"\n".join(values)
-        ends = np.fromiter(accumulate(map(len, values)), np.int64, len(values))
-        ends += np.arange(len(values))
-        begins = np.append(0, ends[:-1] + 1)
-        fits = ends - begins <= min(ROOM, self._longest)
-        whole = fits & self._framing.whole(data, begins, ends)
         places = ((np.array(records.offsets, np.int64) - base) * ROOM).tolist()
-        odd = np.flatnonzero(~whole).tolist()
-        if odd:
-            framing = self._protocol.sniff(values[odd[0]][:_HEAD])
-            if framing.layout != self._framing.layout:
-                alike = fits & framing.whole(data, begins, ends)
-                if alike.sum() > whole.sum():
-                    self._framing, whole = framing, alike
-                    odd = np.flatnonzero(~whole).tolist()
+        longest = min(ROOM, self._longest)
+        self._framing, together, alone = alike(self._protocol, self._framing, values, longest)
         apart = []
-        for number in odd:
-            if fits[number] and self._is_closed(values[number]):
-                whole[number] = True
-                continue
+        for number in alone:
             block = self._alone(records.part(number, number + 1), places[number])
             if len(block.data) > ROOM:
                 yield block
             else:
                 apart.append(block)
-        pieces = list(zip(begins.tolist(), places, records.times, records.said, strict=True))
-        if not whole.all():
-            kept = np.flatnonzero(whole).tolist()
-            values = [values[number] for number in kept]
-            data = b"\n".join(values)
-            begins = np.cumsum([0, *(len(value) + 1 for value in values)])[:-1]
-            pieces = [
-                (at, *pieces[number][1:]) for at, number in zip(begins.tolist(), kept, strict=True)
-            ]
+        data, pieces = _joined(records, values, places, together.pop(self._framing.layout, []))
+        for layout, numbers in together.items():
+            source, start = self.identity.source(records.offsets[0]), places[numbers[0]]
+            others, their_pieces = _joined(records, values, places, numbers)
+            apart.append(
+                Block(
+                    source.key,
+                    start,
+                    others,
+                    layout,
+                    origin=source,
+                    room=places[numbers[-1]] + ROOM - start,
+                    pieces=their_pieces,
+                )
+            )
         yield self._block(records.offsets[-1] + 1, data, pieces, self._framing.layout, apart=apart)
-
-    def _is_closed(self, value: bytes) -> bool:
-        """Return whether a record ends at a border, whatever comes on the lines after it."""
-        framing = self._protocol.sniff(value[:_HEAD])
-        return (
-            framing.layout == self._framing.layout
-            and framing.end_of_source(value, grows=False) == len(value)
-            and framing.last_border(value + b"\n") == len(value) + 1
-        )
 
     def _alone(self, record: Records, place: int) -> Block:
         """Return the block of a record that is read by itself, not of its whole stretch."""
         data = record.values[0] or b""
-        framing = self._protocol.sniff(data[:_HEAD])
+        framing = framing_of(self._protocol, data)
         source, room = self.identity.source(record.offsets[0]), ROOM
         if len(data) > ROOM:
             source, place, room = self.identity.of_record(record.offsets[0]), 0, len(data)
@@ -283,3 +265,14 @@ class Partition:
         )
         self.given = end
         return block
+
+
+def _joined(
+    records: Records, values: Sequence[bytes], places: Sequence[int], numbers: Sequence[int]
+) -> tuple[bytes, list[tuple[int, int, int | None, str | None]]]:
+    """Return the bytes of records with these numbers, a line feed between them, as pieces."""
+    if len(numbers) < len(values):
+        records, values = records.these(numbers), [values[number] for number in numbers]
+        places = [places[number] for number in numbers]
+    data, begins, _ = as_lines(values)
+    return data, list(zip(begins.tolist(), places, records.times, records.said, strict=True))

@@ -149,7 +149,28 @@ def test_each_record_may_have_a_delimiter_of_its_own(delimiter):
     assert messages["defects"].null_count == 51
     assert failures.num_rows == 0
     (block,) = blocks
-    assert len(block.apart) == (3 if len(delimiter) == 1 else 48)
+    assert (block.layout, len(block.apart)) == (delimiter, 1)
+
+
+def test_records_of_many_layouts_are_read_together_by_layout_as_each_is_read_alone():
+    layouts = [b"\x01", b"|", b"^", b";", b"\t", b"^A", b"[SOH]", b"<SOH>", b"\\u0001"]
+    values = [message(n, layouts[n * 7 % len(layouts)]) for n in range(90)]
+    values[7] = message(7)[:-9]
+    values[8] = message(8, b"|")[9:]
+    values[9] = b"no FIX"
+    values[11] = b"in: " + message(11, b"^") + message(12, b"^") + b"\n"
+    values[13] = message(13, b";", text=b"x" * 300)
+    _, blocks, batches = read(records(*values), longest=200)
+    check_tiling(blocks, batches)
+    (block,) = blocks
+    alone, together = block.apart[:4], block.apart[4:]
+    assert [len(one.pieces) for one in alone] == [1] * 4
+    assert {one.layout for one in (block, *together)} == set(layouts)
+    assert len(together) == len(layouts) - 1
+    found, expected = rows(batches), rows(read(records(*values), longest=200, many=1)[2])
+    assert found[0].equals(expected[0])
+    assert found[1].equals(expected[1])
+    assert found[2] == expected[2]
 
 
 @pytest.mark.parametrize("seed", range(4))
