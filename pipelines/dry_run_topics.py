@@ -37,7 +37,10 @@ def partitions_of(standing: Standing) -> list[dict[str, Any]]:
             "first_offset": one.first,
             "end_offset": one.end,
             "begins_at": one.begins,
-            "sinks": {name: {"offsets": count} for name, count in one.stored.items()},
+            "sinks": {
+                name: {"offsets": count, "deleted": one.deleted[name]}
+                for name, count in one.stored.items()
+            },
         }
         for one in standing.partitions
     ]
@@ -53,13 +56,16 @@ def show_topics(partitions: Sequence[Mapping[str, Any]], tell: Callable[[str], N
         for one in some:
             there = f"offsets {one['first_offset']:,} to {one['end_offset']:,}"
             begins, first = _places(one)
-            gone = f"; {first - begins:,} before them were deleted (retention) and never read"
+            gone = f"; {first - begins:,} before them were deleted (retention)"
             text = f"    partition {one['partition']}: {there}, from {begins:,} on"
             tell(text + gone * (begins < first))
         there = sum(one["end_offset"] - one["first_offset"] for one in some)
         for name in some[0]["sinks"]:
-            has = sum(one["sinks"][name]["offsets"] for one in some)
-            tell(f"    {name}: has {has:,} of the {there:,} offsets that are there")
+            has, lacks = (
+                sum(one["sinks"][name][what] for one in some) for what in ("offsets", "deleted")
+            )
+            gone = f", and lacks {lacks:,} that were deleted (retention)" * bool(lacks)
+            tell(f"    {name}: has {has:,} of the {there:,} offsets that are there{gone}")
 
 
 def _places(one: Mapping[str, Any]) -> tuple[int, int]:

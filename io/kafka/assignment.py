@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.beginning import Beginning
 from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaTrouble, Topic, is_damage
+from fixfeed.io.kafka.lacked import lacked_from, parts_of
 from fixfeed.io.kafka.looking import Looking, Topics
 from fixfeed.io.kafka.records import Partition, PartitionId
 from fixfeed.io.kafka.troubles import Troubles
+from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.stream import Remembered
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.protocol import Protocol
 
@@ -31,6 +34,7 @@ class Assignment:
         looking: Looking,
         troubles: Troubles,
         *,
+        stored: Remembered,
         wait: Callable[[Assigned, Iterable[Block]], None],
         protocol: Protocol,
         longest: int,
@@ -38,6 +42,7 @@ class Assignment:
     ):
         """`assigned` are the partitions by topic and number, kept up to date here.
 
+        `stored` says what each output has of records that are missing.
         `wait` is given what is to be read of a partition beside its records: what tells of records
         that are missing or not wanted. `longest` and `protocol` are as in `Partition`.
         Partitions, by topic and number, that are not `ours` are left to others.
@@ -47,6 +52,7 @@ class Assignment:
         self._beginning = beginning
         self._looking = looking
         self._troubles = troubles
+        self._stored = stored
         self._wait = wait
         self._protocol = protocol
         self._longest = longest
@@ -118,7 +124,13 @@ class Assignment:
                 "others will come at their offsets: copy the topic, and read the copy"
             )
             self._troubles.about(f"{topic}/{number}", why)
-            self._wait(one, [one.partition.not_read_on(why)])
+            self._not_read_on(one, why)
+
+    def _not_read_on(self, one: Assigned, why: str) -> None:
+        """Have each output told that it gets nothing more of a partition, where it is."""
+        reading = one.partition
+        places = lacked_from(self._stored, reading.identity, reading.given)
+        self._wait(one, [reading.not_read_on(why, at) for at in places])
 
     def _complain_of_leaders(self, topic: Topic, *, at_start: bool) -> None:
         """Tell of partitions that no broker leads, if that lasts: brokers that start have none."""
@@ -166,7 +178,7 @@ class Assignment:
         # Nothing asks the brokers from here on, so all are taken or none.
         assigned = []
         for one in new:
-            at, said = starts[one]
+            at, said, _ = starts[one]
             partition = Partition(one, self._protocol, at=at, longest=self._longest)
             reading = self._assigned[one.topic, one.number] = Assigned(
                 partition, at, self._beginning.note_of(one.topic)
@@ -182,37 +194,54 @@ class Assignment:
         topic, number = key
         if one is None:
             return
-        if is_damage(error):
-            self._complain_of_damage(one, error)
-            return
-        if error.code() != KafkaError._AUTO_OFFSET_RESET:
-            self._looking.soon()
-            if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                self._troubles.about(topic, f"the right READ on topic {topic} is missing")
-            elif error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                text = f"partition {number} of {topic}: {error.str()}"
-                self._troubles.about(f"{topic}/{number}", text)
-            return
         try:
-            low, high = self._beginning.watermarks(topic, number)
+            if is_damage(error):
+                self._complain_of_damage(one, error)
+                return
+            if error.code() == KafkaError._AUTO_OFFSET_RESET:
+                self._go_on_beyond(one)
+                return
+        except SinkError:  # an output is away that is to be told, or the run is stopping
+            self._unassign([one])
+            self._resting.add(key)
+            return
+        self._looking.soon()
+        if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            self._troubles.about(topic, f"the right READ on topic {topic} is missing")
+        elif error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            text = f"partition {number} of {topic}: {error.str()}"
+            self._troubles.about(f"{topic}/{number}", text)
+
+    def _go_on_beyond(self, one: Assigned) -> None:
+        """Read on a partition that has no record at the offset that comes next."""
+        try:
+            low, high = self._beginning.watermarks(one.topic, one.number)
         except KafkaTrouble as trouble:
             self._troubles.away(trouble)
             low, high = 0, one.partition.next
         if one.partition.next < low:
-            missed = low - one.partition.next
-            why = (
-                f"partition {number} of {topic}: {missed:,} records from offset "
-                f"{one.partition.next:,} on were deleted (retention) before they were read"
-            )
-            self._troubles.say(why)
-            self._wait(one, one.partition.missed(low, why))
+            self._complain_of_deleted(one, low)
         elif one.partition.next > high:
             # Or the topic is another one by now, as a look at it tells.
             self._unassign([one])
-            self._beyond[key] = high
+            self._beyond[one.topic, one.number] = high
             self._looking.soon()
             return
         self._assign([one])
+
+    def _complain_of_deleted(self, one: Assigned, low: int) -> None:
+        """Have each output told how many records it lacks that are before the first one, `low`."""
+        reading = one.partition
+        for begin, end, lacked in parts_of(self._stored, reading.identity, reading.next, low):
+            if not lacked:
+                self._wait(one, reading.passed(end))
+                continue
+            why = (
+                f"partition {one.number} of {one.topic}: {end - begin:,} records from offset "
+                f"{begin:,} on were deleted (retention) before they were read"
+            )
+            self._troubles.say(why)
+            self._wait(one, reading.missed(end, why))
 
     def _complain_of_damage(self, one: Assigned, error: KafkaError) -> None:
         """Read a partition no more until topics are looked at again, as records are damaged."""
@@ -221,14 +250,14 @@ class Assignment:
         self._resting.add(key)
         if self._damaged.get(key) == offset:
             return
-        self._damaged[key] = offset
         why = (
             f"partition {one.number} of {one.topic} cannot be read on from offset {offset:,}, as "
             f"the brokers have damaged records there ({error.str()}); it is tried again. Have "
             "another replica lead it, or the damaged records deleted (kafka-delete-records.sh)"
         )
         self._troubles.unread(f"{one.topic}/{one.number}", why)
-        self._wait(one, [one.partition.not_read_on(why)])
+        self._not_read_on(one, why)
+        self._damaged[key] = offset
 
     def works(self, key: tuple[str, int]) -> None:
         """Records of a partition have come."""

@@ -46,10 +46,14 @@ Begins = Mapping[tuple[str, int], int]
 
 
 class Start(NamedTuple):
-    """Where the reading of a partition begins; `said` if `from` says so, not what is stored."""
+    """Where the reading of a partition begins; `said` if `from` says so, not what is stored.
+
+    `outputs` are the offsets from which each output is to get what it lacks, in their order.
+    """
 
     offset: int
     said: bool
+    outputs: Sequence[int]
 
 
 class Beginning:
@@ -102,7 +106,8 @@ class Beginning:
                 has.after[one] if one in has.after else decide(one, has, low) for has in outputs
             ]
             at = min((place for place in places if place is not None), default=high)
-            starts[one] = Start(at, said=one in lacked and self._says_so(one, at_start))
+            each = [at if place is None else place for place in places]
+            starts[one] = Start(at, one in lacked and self._says_so(one, at_start), each)
         return starts
 
     def _says_so(self, one: PartitionId, at_start: bool) -> bool:

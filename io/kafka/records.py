@@ -142,7 +142,8 @@ class Partition:
             at = end
 
     def missed(self, offset: int, why: str) -> Iterator[Block]:
-        """Yield what says that all records before `offset` that are not read are not there."""
+        """Yield what says that all records from `next` to before `offset` are not there."""
+        yield from self.passed(self.next)
         blocks = self._up_to(offset, within=True)
         for block in blocks:
             yield dataclasses.replace(block, unfinished=0, error=why)
@@ -158,9 +159,10 @@ class Partition:
         yield from self._up_to(offset, within=True)
         self.next = max(self.next, offset)
 
-    def not_read_on(self, why: str) -> Block:
-        """Return what says that nothing after `given` is read by this run."""
-        return dataclasses.replace(self._block(self.given), provisional=True, error=why)
+    def not_read_on(self, why: str, offset: int) -> Block:
+        """Return what says that nothing from `offset` on is read by this run."""
+        source, place = self.identity.source(offset), offset % STRETCH * ROOM
+        return Block(source.key, place, b"", origin=source, provisional=True, error=why)
 
     def left_out(self, offset: int) -> Iterator[Block]:
         """Yield what says that the records before `offset` are not wanted."""

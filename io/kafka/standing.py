@@ -20,8 +20,9 @@ class PartitionStanding:
     """A partition as it stands now.
 
     Brokers have the offsets from `first` to before `end`; with transactions and compaction there
-    are fewer records than that. Reading begins at `begins`, and `stored` is how many of the offsets
-    that are there each sink has, by its name.
+    are fewer records than that. Reading begins at `begins`. By the name of a sink, `stored` is how
+    many of the offsets that are there it has, and `deleted` how many it lacks of those that it was
+    to get, before `first`.
     """
 
     topic: str
@@ -30,6 +31,7 @@ class PartitionStanding:
     end: int
     begins: int
     stored: Mapping[str, int]
+    deleted: Mapping[str, int]
 
 
 def partitions_now(address: Address) -> tuple[list[PartitionId], list[KafkaTrouble]]:
@@ -69,8 +71,8 @@ def standings(
     """Return how the partitions stand that a reader would read now, and what is wrong with topics.
 
     `everywhere` is what all sinks have, which says where reading begins, and `sinks` what each has,
-    by name. Where none remembers, the group is asked. Nothing is changed anywhere. Raises
-    `KafkaTrouble` if brokers do not answer.
+    by name, in the same order. Where none remembers, the group is asked. Nothing is changed
+    anywhere. Raises `KafkaTrouble` if brokers do not answer.
     """
     partitions, troubles = partitions_now(address)
     if not partitions:
@@ -79,16 +81,24 @@ def standings(
         beginning = Beginning(address, consumer, everywhere)
         ends = {one: beginning.watermarks(one.topic, one.number) for one in partitions}
         starts = beginning.starts(ends, at_start=True)
-    return [
-        PartitionStanding(
-            one.topic,
-            one.number,
-            *ends[one],
-            starts[one].offset,
-            {name: _stored(one, *ends[one], stored) for name, stored in sinks.items()},
+    found = []
+    for one in partitions:
+        (first, end), start = ends[one], starts[one]
+        found.append(
+            PartitionStanding(
+                one.topic,
+                one.number,
+                first,
+                end,
+                start.offset,
+                {name: _stored(one, first, end, stored) for name, stored in sinks.items()},
+                {
+                    name: max(0, first - at) - _stored(one, at, first, sinks[name])
+                    for name, at in zip(sinks, start.outputs, strict=False)
+                },
+            )
         )
-        for one in partitions
-    ], troubles
+    return found, troubles
 
 
 def _stored(partition: PartitionId, first: int, end: int, stored: Remembered) -> int:

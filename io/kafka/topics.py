@@ -129,6 +129,7 @@ class KafkaTopics:
             self._beginning,
             self._looking,
             self._troubles,
+            stored=stored,
             wait=self._wait,
             protocol=protocol,
             longest=longest,

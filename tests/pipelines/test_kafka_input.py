@@ -276,13 +276,13 @@ def test_a_dry_run_tells_what_is_in_topics_what_sinks_have_and_where_reading_beg
 
     code, found = told_by_a_dry_run(capsys, "--input", uri, "--output", old)
     partition = {"topic": topic, "partition": 0, "first_offset": 0, "end_offset": 3}
-    has_two = {old: {"offsets": 2}}
+    has_two = {old: {"offsets": 2, "deleted": 0}}
     assert (code, found["partitions"]) == (0, [partition | {"begins_at": 2, "sinks": has_two}])
     assert found["warnings"] == [
         f"kafka://{kafka.plain}/{topic},^{topic}-more.*: no topic matches ^{topic}-more.* yet"
     ]
     code, found = told_by_a_dry_run(capsys, "--input", uri, *outputs)
-    sinks = has_two | {new: {"offsets": 0}}
+    sinks = has_two | {new: {"offsets": 0, "deleted": 0}}
     assert found["partitions"] == [partition | {"begins_at": 0, "sinks": sinks}]
     assert not (tmp_path / "new.db").exists()
     code, found = told_by_a_dry_run(capsys, "--input", f"{uri}?from=latest", "--output", new)
@@ -304,8 +304,10 @@ def test_a_dry_run_tells_what_is_in_topics_what_sinks_have_and_where_reading_beg
     place = TopicPartition(topic, 0, 3)
     admin.delete_records([place])[place].result()
     assert main(["--input", uri, *outputs, "--dry-run"]) == 0
-    assert capsys.readouterr().out.splitlines()[1:3] == [
+    assert capsys.readouterr().out.splitlines()[1:5] == [
         f"  topic {topic} (1 partition, 1 offsets to read)",
-        "    partition 0: offsets 3 to 4, from 2 on; "
-        "1 before them were deleted (retention) and never read",
+        "    partition 0: offsets 3 to 4, from 2 on; 1 before them were deleted (retention)",
+        f"    {old}: has 0 of the 1 offsets that are there, and lacks 1 that were deleted "
+        "(retention)",
+        f"    {new}: has 0 of the 1 offsets that are there",
     ]

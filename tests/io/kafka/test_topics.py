@@ -586,26 +586,37 @@ def test_what_is_no_message_is_not_missed_when_it_is_deleted(kafka, end_with, st
     assert (again.told, sink.failures) == ([], [])
 
 
-@pytest.mark.parametrize("beside", [[], [Sink()]])
-def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka, beside):
+@pytest.mark.parametrize(
+    ("beside", "missed"),
+    [([], [(2, 3)]), ([[]], [(2, 3)]), ([[(0, 4)]], [(2, 2), (4, 1)]), ([[(0, 6)]], [(2, 3)])],
+    ids=["alone", "beside a new output", "beside one that is ahead", "beside one that has all"],
+)
+def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka, beside, missed):
     topic, group = kafka.topic(), kafka.topic()
     send(kafka, topic, 1, 2)
     reading = Reading(kafka, topic, group=group).numbers(1, 2)
     reading.stop()
+    (key,) = reading.sink.stretches
+    others = [Sink() for _ in beside]
+    for other, has in zip(others, beside, strict=True):
+        other.stretches = {key: [(begin * ROOM, end * ROOM) for begin, end in has]}
     send(kafka, topic, 3, 4, 5, 6)
     admin = kafka.admin()
     place = TopicPartition(topic, 0, 5)
     admin.delete_records([place])[place].result()
-    sinks = Several(reading.sink, *beside)
+    sinks = Several(reading.sink, *others)
     again = Reading(kafka, topic, sinks, group=group).numbers(6)
-    sentence = (
-        f"partition 0 of {topic}: 3 records from offset 2 on were deleted (retention) before they "
-        "were read"
-    )
-    assert again.told == [sentence]
+    sentences = [
+        f"partition 0 of {topic}: {count} records from offset {offset} on were deleted "
+        "(retention) before they were read"
+        for offset, count in missed
+    ]
+    assert again.told == sentences
     again.stop()
+    # An output that has the position of a failure leaves it out.
     assert again.sink.failures == [
-        {"position": 2 * ROOM, "reason": "unreadable", "detail": sentence, "raw": b""}
+        {"position": offset * ROOM, "reason": "unreadable", "detail": sentence, "raw": b""}
+        for (offset, _), sentence in zip(missed, sentences, strict=True)
     ]
     last = Reading(kafka, topic, Several(*sinks.sinks), group=group)
     last.until(lambda: last.feed.next(0.2) is None).stop()
@@ -617,19 +628,24 @@ def test_a_partition_that_has_lost_what_is_stored_is_told_as_unreadable_and_othe
     send(kafka, topic, 1)
     reading = Reading(kafka, topic).numbers(1)
     reading.stop()
-    # As if the brokers had had five records.
+    # As if the brokers had had five records, or seven.
     ((key, stretches),) = reading.sink.stretches.items()
     stretches.append((ROOM, 5 * ROOM))
+    ahead = Sink()
+    ahead.stretches = {key: [(0, 7 * ROOM)]}
     send(kafka, topic, 2, partition=1)
-    again = Reading(kafka, topic, reading.sink).says("the brokers have lost records")
-    again.until(lambda: again.sink.failures).numbers(1, 2)
+    sinks = Several(reading.sink, ahead)
+    again = Reading(kafka, topic, sinks).says("the brokers have lost records")
+    again.until(lambda: len(again.sink.failures) == 2).numbers(2)
     again.stop()
     why = next(one for one in again.told if "lost" in one)
     assert why.startswith(f"partition 0 of {topic} now ends at offset 1, and was read up to 5: ")
     assert again.sink.failures == [
-        {"position": 5 * ROOM, "reason": "unreadable", "detail": why, "raw": b""}
+        {"position": at * ROOM, "reason": "unreadable", "detail": why, "raw": b""} for at in (5, 7)
     ]
-    assert again.sink.stretches[key] == [(0, ROOM), (ROOM, 5 * ROOM), (5 * ROOM, 5 * ROOM)]
+    ends = [(5 * ROOM, 5 * ROOM), (7 * ROOM, 7 * ROOM)]
+    assert again.sink.stretches[key] == ends
+    assert stretches == [(0, ROOM), (ROOM, 5 * ROOM), *ends]
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
