@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from fixfeed.io.kafka.address import Address
-from fixfeed.io.kafka.client import Consumer, TopicPartition
+from fixfeed.io.kafka.client import Consumer, KafkaError, TopicPartition
 from fixfeed.io.kafka.group_places import ANSWER, GroupPlaces, answered, begun_by
 from fixfeed.io.kafka.marks import is_any, mark_of, marked, noted
 from fixfeed.io.kafka.records import PartitionId
@@ -41,6 +41,10 @@ def read_from(text: str) -> str | int:
     return max(0, int(moment.timestamp() * 1000))  # less means something else to brokers
 
 
+def _say_nothing(_: KafkaError) -> None:
+    """Nothing is to be told: the group is only asked."""
+
+
 Begins = Mapping[tuple[str, int], int]
 """Where reading begins, by the id of a topic and the number of a partition."""
 
@@ -69,16 +73,18 @@ class Beginning:
         stored: Remembered,
         *,
         begins: Begins | None = None,
+        refused: Callable[[KafkaError], None] = _say_nothing,
     ):
         """`from` of the address says where reading begins in what no sink has anything of.
 
-        If that was found out before, `begins` has it, and what is not in it came later.
+        If that was found out before, `begins` has it, and what is not in it came later. `refused`
+        is told why the group cannot be told where reading begins (`reserve`, `settle`).
         """
         self._address = address
         self._consumer = consumer
         self._stored = stored
         self._begins = begins
-        self._group = GroupPlaces(address, consumer)
+        self._group = GroupPlaces(address, consumer, refused)
         self.says = read_from(address.own.get("from", EARLIEST))
 
     def starts(

@@ -5,6 +5,7 @@ Tools show lag by them. They decide where reading begins only where no sink reme
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from fixfeed.io.kafka.address import Address
@@ -50,9 +51,20 @@ class Group:
         assigned: Mapping[tuple[str, int], Assigned],
         stored: Stored,
         complain: Callable[[str, str], None],
+        *,
+        latest: bool,
+        begun: Callable[[], bool],
     ):
-        """`assigned` are the partitions now; `complain` is given what goes wrong, `` if nothing."""
+        """`assigned` are the partitions now; `complain` is given what goes wrong, `` if nothing.
+
+        With `latest` the group alone knows where reading began, until all sinks have stored that it
+        has, which `begun` asks them.
+        """
         self.name = name
+        self._latest = latest
+        self._ask_begun = begun
+        self._begun = False
+        self._refusal: KafkaError | None = None
         self._assigned = assigned
         self._stored = stored
         self._complain = complain
@@ -68,6 +80,8 @@ class Group:
         """Return whether something was read since, and the last commit is some time ago."""
         if time.monotonic() < self._next_commit:
             return False
+        if self._refusal is not None and self._latest and self._stored.remember and not self._begun:
+            return True  # what was told of that may be true no more
         return any(
             one.stored < one.partition.given or one.told < one.stored
             for one in self._assigned.values()
@@ -82,6 +96,8 @@ class Group:
                 self._ask_sinks()
             except SinkError:
                 return  # the run is stopping
+            if self._refusal is not None and not self._begun:
+                self.committed(self._refusal, ())
         else:
             for key, given in flushed.items():
                 if key in self._assigned:
@@ -126,25 +142,43 @@ class Group:
                 if begin <= one.stored < end:
                     one.stored = end
 
-    def refused(self) -> None:
-        """Tell that this client may not commit."""
-        self._complain(
-            "group",
-            f"the right READ on group {self.name} is missing, so its offsets cannot be committed: "
-            "nothing is lost, only tools that show its lag are wrong",
-        )
+    def not_noted(self, error: KafkaError) -> None:
+        """Tell that the brokers refuse to note where reading begins; sinks cannot be asked yet."""
+        self._refusal = error
+        self._complain("group", self._refused(error))
 
     def committed(self, error: KafkaError | None, _offsets: Any) -> None:
         """Take the brokers' answer to a commit: `on_commit` of the consumer."""
         self._committing = False
         if error is None:
+            self._refusal = None
             self._complain("group", "")
-        elif error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-            self.refused()
         elif error.code() >= 0 and not passes(error):
-            self._complain(
-                "group",
-                f"the offsets of group {self.name} cannot be committed: {error.str()}; nothing "
-                "is lost, only tools that show its lag are wrong; check the right READ on the "
-                "group, and that no other consumer is a member of it",
+            if self._latest and self._stored.remember and not self._begun:
+                with suppress(SinkError):
+                    self._begun = self._ask_begun()
+            self.not_noted(error)
+
+    def _refused(self, error: KafkaError) -> str:
+        """Return what is wrong, what it means, and what to do."""
+        if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            why = f"the right READ on group {self.name} is missing, so its offsets cannot be "
+            return f"{why}committed: {self._meaning()}"
+        why = error.str().removeprefix("Commit failed: ")  # so said by one that is waited for
+        return (
+            f"the offsets of group {self.name} cannot be committed: {why}; "
+            f"{self._meaning()}; check the right READ on the group, and that no other consumer is "
+            "a member of it"
+        )
+
+    def _meaning(self) -> str:
+        if self._latest and not self._begun:
+            kept = " until each output has stored it" if self._stored.remember else ""
+            return (
+                f"with from=latest it alone knows where reading began{kept}: if the job ends "
+                "before that is mended, the next one begins at the end, and what comes in between "
+                "is not read"
             )
+        if not self._stored.remember:
+            return "the next job reads again what this one reads"
+        return "nothing is lost, only tools that show its lag are wrong"

@@ -50,10 +50,12 @@ class GroupPlaces:
     Its methods raise `KafkaTrouble` if the brokers do not answer.
     """
 
-    def __init__(self, address: Address, consumer: Consumer):
-        """Nothing is asked yet."""
+    def __init__(self, address: Address, consumer: Consumer, refused: Callable[[KafkaError], None]):
+        """Nothing is asked yet. `refused` is told once if nothing can be committed."""
         self._address = address
         self._consumer = consumer
+        self._tell_refused = refused
+        self._is_told = False
         self._refused: KafkaTrouble | None = None
 
     def committed(self, partitions: Iterable[PartitionId]) -> Committed:
@@ -125,9 +127,11 @@ class GroupPlaces:
         try:
             self._consumer.commit(offsets=places, asynchronous=False)
         except KafkaException as error:
-            # Others, as that a consumer is a member of it, are told by the commits that come later.
             if error.args[0].code() < 0 or passes(error.args[0]):
                 raise _trouble(self._address, error) from None
+            if not self._is_told:
+                self._is_told = True
+                self._tell_refused(error.args[0])  # as that a consumer is a member of it
 
     def note_of(self, topic: str) -> str:
         """Return what is committed beside the offsets of a topic (`kafka.marks`)."""

@@ -15,6 +15,7 @@ import threading
 import time
 import uuid
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from apache_beam.transforms.core import RestrictionProvider
 
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.beginning import LATEST, Beginning, Begins
+from fixfeed.io.kafka.group import Group, group_of
 from fixfeed.io.kafka.standing import asking, partitions_now
 from fixfeed.io.kafka.topics import KafkaTopics
 from fixfeed.io.stream import Stored
@@ -49,17 +51,26 @@ class TopicsElsewhere:
     longest: int
     begins: Begins | None = None
 
-    def at_start(self) -> tuple["TopicsElsewhere", int]:
+    def at_start(self, say: Callable[[str], None]) -> tuple["TopicsElsewhere", int]:
         """Return the same for a job that is begun now, and how many partitions there are.
 
         With `from=latest` it has where its readers begin, who come later, and the group is told.
+        `say` is given a sentence if that does not take it.
         Raises `KafkaTrouble`, and what the outputs raise if they cannot be asked.
         """
         partitions, troubles = partitions_now(self.address)
         for trouble in troubles:
             raise trouble
         with asking(self.address) as consumer:
-            beginning = Beginning(self.address, consumer, self.stored)
+            group = Group(
+                group_of(self.address),
+                {},
+                self.stored,
+                lambda _, text: say(text),
+                latest=True,
+                begun=_never,
+            )
+            beginning = Beginning(self.address, consumer, self.stored, refused=group.not_noted)
             if beginning.says != LATEST:
                 return self, len(partitions)
             ends = {one: beginning.watermarks(one.topic, one.number) for one in partitions}

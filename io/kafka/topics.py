@@ -18,7 +18,7 @@ from typing import Any
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.assignment import Assignment
-from fixfeed.io.kafka.beginning import Beginning, Begins
+from fixfeed.io.kafka.beginning import LATEST, Beginning, Begins
 from fixfeed.io.kafka.beside import beside
 from fixfeed.io.kafka.client import (
     Consumer,
@@ -106,7 +106,14 @@ class KafkaTopics:
         self.ended = not self._looking.until_answered(_check, self._troubles.away, stop)
         # Not before: a client that was made earlier would tell now that no broker answered.
         self._assigned: dict[tuple[str, int], Assigned] = {}
-        self._group = Group(group_of(address), self._assigned, stored, self._troubles.about)
+        self._group = Group(
+            group_of(address),
+            self._assigned,
+            stored,
+            self._troubles.about,
+            latest=address.own.get("from") == LATEST,
+            begun=lambda: not self._beginning.unmarked(self._looking.cluster),
+        )
         self._topic_ids = TopicIds()
         self._consumer: Consumer = consumer_of(
             address,
@@ -122,7 +129,9 @@ class KafkaTopics:
             },
         )
         self._group.use(self._consumer)
-        self._beginning = Beginning(address, self._consumer, stored, begins=begins)
+        self._beginning = Beginning(
+            address, self._consumer, stored, begins=begins, refused=self._group.not_noted
+        )
         self._assignment = Assignment(
             self._assigned,
             self._consumer,
@@ -269,7 +278,7 @@ class KafkaTopics:
         # After the records that came before them: what is missing begins where they end.
         for message in failed:
             if message.error().code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-                self._group.refused()
+                self._group.committed(message.error(), ())
                 continue
             self._assignment.failed((message.topic(), message.partition()), message.error())
 

@@ -115,7 +115,7 @@ class OnCluster:
         from fixfeed.io.kafka.sharded import ReadFromTopics
 
         try:
-            topics, partitions = topics.at_start()
+            topics, partitions = topics.at_start(partial(say, level="warning"))
         except KafkaTrouble as trouble:
             raise UnknownPlace(str(trouble)) from trouble
 

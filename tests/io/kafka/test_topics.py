@@ -72,9 +72,11 @@ class Sink:
 class Reading:
     """A feed that is read into a sink."""
 
-    def __init__(self, broker, names, sink=None, *, address=None, stop_after=None, **parameters):
+    def __init__(
+        self, broker, names, sink=None, *, address=None, stop_after=None, told=None, **parameters
+    ):
         self.sink = sink or Sink()
-        self.told = []
+        self.told = [] if told is None else told
         self.away = []
         end = time.monotonic() + (stop_after or 1e9)
         self.stopped = False
@@ -242,8 +244,11 @@ class Away(Sink):
 
 
 def begin_while_outputs_are_away(kafka, names, group):
+    """Begin to read; return what is told."""
+    told = []
     with pytest.raises(SinkFailed):
-        Reading(kafka, names, Away(), group=group, **LATEST)
+        Reading(kafka, names, Away(), group=group, told=told, **LATEST)
+    return told
 
 
 class Several(Sink):
@@ -308,9 +313,27 @@ def test_latest_is_read_beside_a_consumer_that_is_a_member_of_its_group_which_is
     member.subscribe([topic], on_assign=lambda *one: assigned.append(one))
     while not assigned:
         member.poll(0.1)
+    refused = f"the offsets of group {group} cannot be committed: Broker: Unknown member; "
+    what_to_do = "; check the right READ on the group, and that no other consumer is a member of it"
+    alone = (
+        f"{refused}with from=latest it alone knows where reading began until each output has "
+        "stored it: if the job ends before that is mended, the next one begins at the end, and "
+        f"what comes in between is not read{what_to_do}"
+    )
+    assert begin_while_outputs_are_away(kafka, topic, group) == [alone]
+    address = read_uri(
+        f"kafka://{kafka.plain}/{topic}?group={group}&from=latest", own=["group", "from"], ours=OURS
+    )
+    told = []
+    TopicsElsewhere(address, FIX, Sink(), 1 << 20).at_start(told.append)
+    assert told == [alone]
     reading = Reading(kafka, topic, group=group, **LATEST)
+    assert reading.told == [alone]
+    reading.says("nothing is lost")  # though nothing comes
     send(kafka, topic, 1)
-    reading.numbers(1).says("no other consumer is a member of it").stop()
+    reading.numbers(1).stop()
+    only_lag = "nothing is lost, only tools that show its lag are wrong"
+    assert reading.told == [alone, f"{refused}{only_lag}{what_to_do}"]
     member.close()
 
 
@@ -441,7 +464,8 @@ def test_latest_on_a_cluster_begins_where_partitions_end_when_the_job_is_submitt
     send(kafka, topic, 1, 2)
     uri = f"kafka://{kafka.plain}/{topic}?group={group}&from=latest"
     address = read_uri(uri, own=["group", "from"], ours=OURS)
-    job, count = TopicsElsewhere(address, FIX, sink, 1 << 20).at_start()
+    told = []
+    job, count = TopicsElsewhere(address, FIX, sink, 1 << 20).at_start(told.append)
     assert (count, committed(kafka, group, topic)) == (2, 2)
     send(kafka, topic, 3)
     send(kafka, topic, 4, partition=1)
@@ -450,7 +474,7 @@ def test_latest_on_a_cluster_begins_where_partitions_end_when_the_job_is_submitt
     admin.create_partitions([NewPartitions(topic, 3)])[topic].result()
     time.sleep(0.5)
     send(kafka, topic, 5, partition=2)
-    again, count = TopicsElsewhere(address, FIX, sink, 1 << 20).at_start()
+    again, count = TopicsElsewhere(address, FIX, sink, 1 << 20).at_start(told.append)
     assert count == 3
     for shard in range(2):
         reading = Reading.of(again.read(shard, 2), sink)
@@ -458,6 +482,7 @@ def test_latest_on_a_cluster_begins_where_partitions_end_when_the_job_is_submitt
         reading.until(lambda end=deadline: time.monotonic() > end)
         reading.feed.close()
     reading.numbers(3, 4, 5)
+    assert told == []
 
 
 def test_latest_begins_at_the_end_of_a_topic_that_is_named_later(kafka):
