@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.beginning import Beginning
 from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaTrouble, Topic, is_damage
-from fixfeed.io.kafka.lacked import lacked_from, parts_of
+from fixfeed.io.kafka.lacked import lacked_from, lost, parts_of
 from fixfeed.io.kafka.looking import Looking, Topics
 from fixfeed.io.kafka.records import Partition, PartitionId
 from fixfeed.io.kafka.troubles import Troubles
@@ -60,7 +60,8 @@ class Assignment:
         self._ids: dict[str, str] = {}
         self._replaced: dict[str, float] = {}  # ids of topics, and since when
         self._anew: set[str] = set()
-        self._beyond: dict[tuple[str, int], int] = {}
+        self._beyond: dict[tuple[str, int], int] = {}  # those that end before what was read
+        self._lost: set[tuple[str, int]] = set()  # those of them that are not read on
         self._damaged: dict[tuple[str, int], int] = {}  # from which offset on
         self._resting: set[tuple[str, int]] = set()  # those of them that are not assigned
         self._leaderless: dict[str, float] = {}  # since when
@@ -88,7 +89,13 @@ class Assignment:
                 self._anew.add(name)
             elif self._troubles.ended(name):
                 self._troubles.say(f"topic {name} is read again")
-                self._assign([one for key, one in self._assigned.items() if key[0] == name])
+                self._assign(
+                    [
+                        one
+                        for key, one in self._assigned.items()
+                        if key[0] == name and key not in self._lost
+                    ]
+                )
             self._ids[name] = found.topic_id
             self._complain_of_lost(name)
             self._complain_of_leaders(found, at_start=at_start)
@@ -117,13 +124,15 @@ class Assignment:
 
     def _complain_of_lost(self, topic: str) -> None:
         for key in [one for one in self._beyond if one[0] == topic and one in self._assigned]:
-            number, high, one = key[1], self._beyond.pop(key), self._assigned[key]
-            why = (
-                f"partition {number} of {topic} now ends at offset {high:,}, and was read up to "
-                f"{one.partition.next:,}: the brokers have lost records. It is not read on, as "
-                "others will come at their offsets: copy the topic, and read the copy"
-            )
-            self._troubles.about(f"{topic}/{number}", why)
+            one = self._assigned[key]
+            _, end = self._beginning.watermarks(*key)  # a new leader may have told an earlier one
+            read = self._beyond.pop(key)
+            if end >= read:
+                self._assign([one])
+                continue
+            why = lost(one.partition.identity, end, read)
+            self._lost.add(key)
+            self._troubles.about(f"{topic}/{one.number}", why)
             self._not_read_on(one, why)
 
     def _not_read_on(self, one: Assigned, why: str) -> None:
@@ -157,6 +166,7 @@ class Assignment:
             for key in [one for one in by_partition if one[0] == topic]:
                 del by_partition[key]
                 self._troubles.ended(f"{topic}/{key[1]}")
+        self._lost = {one for one in self._lost if one[0] != topic}
         self._ids.pop(topic, None)
         self._leaderless.pop(topic, None)
         self._troubles.ended(f"{topic}/leaders")
@@ -178,14 +188,17 @@ class Assignment:
         # Nothing asks the brokers from here on, so all are taken or none.
         assigned = []
         for one in new:
-            at, said, _ = starts[one]
+            at, said, _, read = starts[one]
             partition = Partition(one, self._protocol, at=at, longest=self._longest)
             reading = self._assigned[one.topic, one.number] = Assigned(
                 partition, at, self._beginning.note_of(one.topic)
             )
-            assigned.append(reading)
             if said:
                 self._wait(reading, partition.left_out(at))
+            if read > ends[one][1]:
+                self._is_beyond(reading, read)
+            else:
+                assigned.append(reading)
         self._assign(assigned)
 
     def failed(self, key: tuple[str, int], error: KafkaError) -> None:
@@ -222,12 +235,18 @@ class Assignment:
         if one.partition.next < low:
             self._complain_of_deleted(one, low)
         elif one.partition.next > high:
-            # Or the topic is another one by now, as a look at it tells.
-            self._unassign([one])
-            self._beyond[one.topic, one.number] = high
-            self._looking.soon()
+            self._is_beyond(one, one.partition.next)
             return
         self._assign([one])
+
+    def _is_beyond(self, one: Assigned, read: int) -> None:
+        """Read a partition no more that ends before what was read of it.
+
+        Or the topic is another one by now, as a look at it tells.
+        """
+        self._unassign([one])
+        self._beyond[one.topic, one.number] = read
+        self._looking.soon()
 
     def _complain_of_deleted(self, one: Assigned, low: int) -> None:
         """Have each output told how many records it lacks that are before the first one, `low`."""

@@ -53,11 +53,13 @@ class Start(NamedTuple):
     """Where the reading of a partition begins; `said` if `from` says so, not what is stored.
 
     `outputs` are the offsets from which each output is to get what it lacks, in their order.
+    Before `read` is all that any of them has.
     """
 
     offset: int
     said: bool
     outputs: Sequence[int]
+    read: int
 
 
 class Beginning:
@@ -113,7 +115,8 @@ class Beginning:
             ]
             at = min((place for place in places if place is not None), default=high)
             each = [at if place is None else place for place in places]
-            starts[one] = Start(at, one in lacked and self._says_so(one, at_start), each)
+            said = one in lacked and self._says_so(one, at_start)
+            starts[one] = Start(at, said, each, max(has.read.get(one, 0) for has in outputs))
         return starts
 
     def _says_so(self, one: PartitionId, at_start: bool) -> bool:
@@ -148,7 +151,7 @@ class Beginning:
             after, topics = {one: at.offset for one, at in committed.items()}, set[str]()
             if self.says != LATEST:
                 topics = {one.topic for one in committed}
-            return [_Has(after, set(), topics)]
+            return [_Has(after, {}, set(), topics)]
         asked = [source for one, (_, high) in ends.items() for source in one.sources(0, high + 1)]
         each = self._stored.each(asked)
         marks = [set[str]() for _ in each]
@@ -156,12 +159,10 @@ class Beginning:
             marks = self._marked(next(iter(ends)).cluster)
         outputs = []
         for stored, names in zip(each, marks, strict=True):
-            after = {
-                one: ranges[0][1]
-                for one, (_, high) in ends.items()
-                if (ranges := one.done(0, high + 1, stored))
-            }
-            outputs.append(_Has(after, {one.topic for one in after}, names))
+            ranges = {one: one.done(0, high + 1, stored) for one, (_, high) in ends.items()}
+            after = {one: some[0][1] for one, some in ranges.items() if some}
+            read = {one: some[-1][1] for one, some in ranges.items() if some}
+            outputs.append(_Has(after, read, {one.topic for one in after}, names))
         return outputs
 
     def _decide(
@@ -237,9 +238,10 @@ class Beginning:
 
 
 class _Has(NamedTuple):
-    """What an output has: up to where, the topics that it has anything of, the marks."""
+    """What an output has: up to where without a gap, and with gaps, of which topics, the marks."""
 
     after: Mapping[PartitionId, int]
+    read: Mapping[PartitionId, int]
     begun: Collection[str]
     marks: Collection[str]
 

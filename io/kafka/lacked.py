@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fixfeed.io.kafka.records import STRETCH, PartitionId
 from fixfeed.io.stream import Remembered
 
-__all__ = ["Part", "lacked_from", "parts_of"]
+__all__ = ["Part", "lacked_from", "lost", "parts_of"]
 
 
 class Part(NamedTuple):
@@ -40,6 +40,15 @@ def parts_of(stored: Remembered, partition: PartitionId, begin: int, end: int) -
         Part(first, stop, not each or any(not _has(ranges, first) for ranges in each))
         for first, stop in pairwise(sorted(borders))
     ]
+
+
+def lost(partition: PartitionId, end: int, read: int) -> str:
+    """Return what is wrong with a partition that ends before what was read, up to `read`."""
+    return (
+        f"partition {partition.number} of {partition.topic} now ends at offset {end:,}, and was "
+        f"read up to {read:,}: the brokers have lost records. It is not read on, as others will "
+        "come at their offsets: copy the topic, and read the copy"
+    )
 
 
 def lacked_from(stored: Remembered, partition: PartitionId, at: int) -> list[int]:

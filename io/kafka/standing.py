@@ -8,6 +8,7 @@ from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.beginning import Beginning
 from fixfeed.io.kafka.client import Cluster, Consumer, KafkaTrouble, consumer_of
 from fixfeed.io.kafka.group import group_of
+from fixfeed.io.kafka.lacked import lost
 from fixfeed.io.kafka.looking import topics_now
 from fixfeed.io.kafka.records import PartitionId
 from fixfeed.io.stream import Remembered
@@ -84,6 +85,8 @@ def standings(
     found = []
     for one in partitions:
         (first, end), start = ends[one], starts[one]
+        if start.read > end:
+            troubles.append(KafkaTrouble(f"{address.shown}: {lost(one, end, start.read)}"))
         found.append(
             PartitionStanding(
                 one.topic,

@@ -18,6 +18,7 @@ from fixfeed.io.kafka.beginning import read_from
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble
 from fixfeed.io.kafka.records import ROOM
 from fixfeed.io.kafka.sharded import TopicsElsewhere
+from fixfeed.io.kafka.standing import standings
 from fixfeed.io.kafka.topics import OURS, KafkaTopics
 from fixfeed.io.ledger.ledger import SinkFailed, everywhere
 from fixfeed.transforms.batch import FLUSH
@@ -648,29 +649,45 @@ def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka,
     assert last.told == []
 
 
-def test_a_partition_that_has_lost_what_is_stored_is_told_as_unreadable_and_others_go_on(kafka):
+@pytest.mark.parametrize("behind", [1, 5], ids=["before the end", "after the end"])
+def test_a_partition_that_has_lost_what_is_stored_is_told_as_unreadable_and_others_go_on(
+    kafka, behind
+):
     topic = kafka.topic(partitions=2)
     send(kafka, topic, 1)
     reading = Reading(kafka, topic).numbers(1)
     reading.stop()
-    # As if the brokers had had five records, or seven.
+    send(kafka, topic, 3)
+    # As if the brokers had had seven records, all of which one of two outputs has.
     ((key, stretches),) = reading.sink.stretches.items()
-    stretches.append((ROOM, 5 * ROOM))
+    stretches[:] = [(0, behind * ROOM)]
     ahead = Sink()
     ahead.stretches = {key: [(0, 7 * ROOM)]}
     send(kafka, topic, 2, partition=1)
     sinks = Several(reading.sink, ahead)
     again = Reading(kafka, topic, sinks).says("the brokers have lost records")
     again.until(lambda: len(again.sink.failures) == 2).numbers(2)
+    admin = kafka.admin()
+    admin.create_partitions([NewPartitions(topic, 3)])[topic].result()
+    time.sleep(0.5)
+    send(kafka, topic, 4, partition=2)
+    again.numbers(2, 4)
     again.stop()
-    why = next(one for one in again.told if "lost" in one)
-    assert why.startswith(f"partition 0 of {topic} now ends at offset 1, and was read up to 5: ")
+    (why,) = again.told
+    assert why.startswith(f"partition 0 of {topic} now ends at offset 2, and was read up to 7: ")
     assert again.sink.failures == [
-        {"position": at * ROOM, "reason": "unreadable", "detail": why, "raw": b""} for at in (5, 7)
+        {"position": at * ROOM, "reason": "unreadable", "detail": why, "raw": b""}
+        for at in (behind, 7)
     ]
-    ends = [(5 * ROOM, 5 * ROOM), (7 * ROOM, 7 * ROOM)]
+    ends = [(behind * ROOM, behind * ROOM), (7 * ROOM, 7 * ROOM)]
     assert again.sink.stretches[key] == ends
-    assert stretches == [(0, ROOM), (ROOM, 5 * ROOM), *ends]
+    partitions, troubles = standings(
+        read_uri(f"kafka://{kafka.plain}/{topic}", own=["group"], ours=OURS),
+        sinks,
+        {"a": reading.sink, "b": ahead},
+    )
+    assert len(partitions) == 3
+    assert [str(one) for one in troubles] == [f"kafka://{kafka.plain}/{topic}: {why}"]
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
