@@ -132,7 +132,7 @@ class Assignment:
                 continue
             why = lost(one.partition.identity, end, read)
             self._lost.add(key)
-            self._troubles.about(f"{topic}/{one.number}", why)
+            self._troubles.unread(f"{topic}/{one.number}", why)
             self._not_read_on(one, why)
 
     def _not_read_on(self, one: Assigned, why: str) -> None:
@@ -166,7 +166,9 @@ class Assignment:
             for key in [one for one in by_partition if one[0] == topic]:
                 del by_partition[key]
                 self._troubles.ended(f"{topic}/{key[1]}")
-        self._lost = {one for one in self._lost if one[0] != topic}
+        for key in [one for one in self._lost if one[0] == topic]:
+            self._lost.remove(key)
+            self._troubles.ended(f"{topic}/{key[1]}")
         self._ids.pop(topic, None)
         self._leaderless.pop(topic, None)
         self._troubles.ended(f"{topic}/leaders")

@@ -674,6 +674,7 @@ def test_a_partition_that_has_lost_what_is_stored_is_told_as_unreadable_and_othe
     again.numbers(2, 4)
     again.stop()
     (why,) = again.told
+    assert again.away == [why]
     assert why.startswith(f"partition 0 of {topic} now ends at offset 2, and was read up to 7: ")
     assert again.sink.failures == [
         {"position": at * ROOM, "reason": "unreadable", "detail": why, "raw": b""}
