@@ -140,6 +140,11 @@ class Cluster:
 
         return str(self._asked(described, patience).cluster_id or "")
 
+    def so_far(self) -> KafkaTrouble:
+        """Return what is wrong as far as is known, while nobody has answered yet."""
+        self._admin.poll(0)
+        return self._trouble(None)
+
     def names(self) -> list[str]:
         """Return the names of all topics that may be seen, without Kafka's own."""
         topics = self._asked(lambda: self._admin.list_topics(timeout=_STEP)).topics

@@ -95,6 +95,10 @@ class Looking:
             wait = min(2 * wait, _LONGEST)
         return False
 
+    def so_far(self) -> KafkaTrouble | None:
+        """Return why no broker has answered, as far as is known; None if one has."""
+        return None if self.cluster else self._brokers.so_far()
+
     def soon(self, seconds: float = 0.0) -> None:
         """Begin the next look at once, or in so many seconds at the latest."""
         self._next = min(self._next, time.monotonic() + seconds)

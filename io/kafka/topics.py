@@ -158,6 +158,8 @@ class KafkaTopics:
                 self.ended = not self._looking.until_answered(
                     self._begin, self._troubles.away, stop
                 )
+            if self.ended and not self._troubles.brokers and (why := self._looking.so_far()):
+                say(f"{why}; it was stopped before a broker answered, so nothing was read")
             # Each message is an object that the collector looks at. Without this it would look at
             # all that is loaded, too, every few thousand records: a quarter of the time of reading.
             gc.freeze()

@@ -909,7 +909,10 @@ def test_brokers_that_are_away_are_waited_for_and_hold_up_no_stop():
         reading.until(lambda: reading.away == [away])
         assert reading.feed.state.endswith("no broker answers")
         begun = time.monotonic()
-        assert Reading(broker, topic, stop_after=1).feed.ended
+        stopped = Reading(broker, topic, stop_after=1)
+        assert stopped.feed.ended
+        (told,) = stopped.told  # with the cause, if that is known by then
+        assert told.endswith("; it was stopped before a broker answered, so nothing was read")
         assert time.monotonic() - begun < 6
         starting = threading.Timer(4, broker.start)
         starting.start()
