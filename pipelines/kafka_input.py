@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from fixfeed.io.files.find import Unreadable
 from fixfeed.io.kafka.address import read_uri
 from fixfeed.io.stream import Feed, Remembered, Stored
+from fixfeed.pipelines.kafka_output import KAFKA_PARAMETERS
 from fixfeed.pipelines.source import Named, Reading, Source, Standing
 from fixfeed.pipelines.uris import UnknownPlace
 from fixfeed.transforms.protocol import Protocol
@@ -33,7 +34,8 @@ def kafka_source(named: Sequence[Named]) -> Source:
     except ModuleNotFoundError as error:
         raise UnknownPlace(str(error)) from error
     try:
-        address = read_uri(text, own=KAFKA_WORDS, ours=OURS, properties=properties)
+        others = [option.name for option in KAFKA_PARAMETERS]
+        address = read_uri(text, own=KAFKA_WORDS, ours=OURS, properties=properties, others=others)
         read_from(address.own.get("from", EARLIEST))
         patterns_of(address.topics)
     except ValueError as error:

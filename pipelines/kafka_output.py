@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from fixfeed.io.kafka.address import check_topic, read_uri
-from fixfeed.io.kafka.destination import Destination
+from fixfeed.io.kafka.destination import FAILURES, Destination
 from fixfeed.io.kafka.routes import Route, read_routes
 from fixfeed.pipelines.option import Option, UsageError
 from fixfeed.pipelines.uris import UnknownPlace
@@ -60,7 +60,7 @@ def destination_of(
         return Destination(
             address=address,
             topic=topic,
-            failures=check_topic(given.get("failures", f"{topic}.failures")),
+            failures=check_topic(given.get("failures", f"{topic}{FAILURES}")),
             routes=_routes(given.get("topics"), topics, protocol),
             key=_key(given.get("key"), protocol),
             raw=given.get("format") == "raw",

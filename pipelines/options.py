@@ -61,6 +61,17 @@ exit codes:
 """
 
 _ALIKE = 0.9
+_OF_URIS = {
+    "create": "kafka://host/topic?create=true",
+    "format": "kafka://host/topic?format=raw",
+    "from": "kafka://host/topic?from=latest",
+    "group": "kafka://host/topic?group=NAME",
+    "key": "kafka://host/topic?key=cl_ord_id",
+    "speed": "replay:day.log?speed=10",
+    "to": "replay:day.log?to=10:00",
+    "transactions": "kafka://host/topic?transactions=true",
+}
+"""Words that people take for options, and are parameters."""
 """Names of Beam's options that are more alike than this are not two options."""
 
 _BY_WORD = {option.name.replace("-", "_"): option for option in OPTIONS}
@@ -109,7 +120,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     if config is None:
         config = environment.get("FIXFEED_CONFIG")
     if config is not None:
-        words = read_words(config, _BY_WORD, lambda word: _nearest(word, _BY_WORD)) | words
+        words = read_words(config, _BY_WORD, _nearest_word) | words
     words |= given
     values = {
         f"{name}_" if iskeyword(name) else name: _BY_WORD[name].value(given)
@@ -202,8 +213,15 @@ def _nearest_flag(flag: str, known: Collection[str], of_beam: Collection[str]) -
     near = nearest(re.sub("[-_]", "", flag).lower(), ours)
     if near:
         return f"; did you mean {ours[near]}?"
+    if (word := flag.lstrip("-")) in _OF_URIS:
+        return f"; {word} is a parameter of a URI, as in '{_OF_URIS[word]}'"
     parts = [one for one in sorted(known) if len(flag) > 3 and flag.lstrip("-") in one]
     return f"; did you mean {parts[0]}?" if parts else _nearest(flag, of_beam)
+
+
+def _nearest_word(word: str) -> str:
+    """Return the word of a file that may have been meant, as it is written there."""
+    return _nearest(word.replace("_", "-"), [one.name for one in OPTIONS])
 
 
 def _nearest(word: str, known: Collection[str]) -> str:

@@ -64,7 +64,8 @@ READING_REASONS = {
     NO_KEY: "a message without a key, for a topic of Kafka that is compacted and takes none",
     TOO_LARGE: "a message that is larger than its topic of Kafka takes",
     TOO_LONG: "a piece of a message or line that is longer than --max-message",
-    TRUNCATED: "the source ends inside a message; if a file grows, a later run has it whole",
+    TRUNCATED: "the source, or a record of a topic, ends inside a message; if a file "
+    "grows, a later run has it whole",
     UNREADABLE: "the source cannot be read beyond this position",
 }
 """Why bytes are a failure, and what that means, whatever the protocol."""

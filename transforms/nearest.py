@@ -9,13 +9,18 @@ __all__ = ["did_you_mean", "nearest"]
 def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return the known word that is most like `word`, "" if none is.
 
-    `cutoff` is how alike they have to be, from 0 to 1.
+    `cutoff` is how alike they have to be, from 0 to 1. If none is, capitals do not count.
 
     >>> nearest("sybol", ["symbol", "side"])
     'symbol'
+    >>> nearest("ClOrdID", ["cl_ord_id", "order_id"])
+    'cl_ord_id'
     """
-    near = difflib.get_close_matches(word, list(known), 1, cutoff)
-    return near[0] if near else ""
+    words = list(known)
+    for one in (word, word.lower()):
+        if near := difflib.get_close_matches(one, words, 1, cutoff):
+            return near[0]
+    return ""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

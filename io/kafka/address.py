@@ -29,6 +29,7 @@ _URI = re.compile(
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?")
 _LONGEST = 249  # characters of the name of a topic
 _TOPIC = re.compile(rf"[a-zA-Z0-9._-]{{1,{_LONGEST}}}")
+_IN_PATTERNS = re.compile(r"[*+|\[($]")
 _NAME = re.compile(r"[\w.-]+")
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
 _FILE = "properties"
@@ -48,6 +49,8 @@ _KNOWN = (
 )
 """The properties that most people need, to tell which of them is meant by another word."""
 _PROTOCOL = "security.protocol"
+_MECHANISM = re.compile(r"Unsupported SASL mechanism: (\S+)")
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
@@ -80,12 +83,14 @@ def read_uri(
     own: Collection[str],
     ours: Mapping[str, str],
     properties: Sequence[str] = (),
+    others: Collection[str] = (),
 ) -> Address:
     """Return what a URI names; nothing is connected.
 
     `own` are the words of our own parameters. `ours` are the properties that fixfeed sets itself,
     each with a text that says what to do instead. `properties` are `NAME=VALUE`, and hold unless
-    the URI, or the file that it names, says otherwise.
+    the URI, or the file that it names, says otherwise. `others` are the words of outputs, if the
+    URI is of an input.
 
     Raises `ValueError`, without any password, for a URI, file or reference that cannot be read.
 
@@ -111,7 +116,7 @@ def read_uri(
                 if "?" in topic:
                     raise _no_parameter(1)
                 _check_named(topic, topics)
-        given = _parameters(found["query"] or "", own)
+        given = _parameters(found["query"] or "", own, others)
         merged = _pairs(properties)
         if _FILE in given:
             merged |= _from_file(given[_FILE])
@@ -146,8 +151,9 @@ def check_topic(name: str) -> str:
     if not _TOPIC.fullmatch(name) or name in (".", ".."):
         if len(name) > _LONGEST:
             raise ValueError(f"the name of a topic has {_LONGEST} characters at most: {name!r}")
+        hint = f"; a pattern begins with ^, as in ^{name}" if _IN_PATTERNS.search(name) else ""
         raise ValueError(
-            f"{name!r} is no name of a topic: it has letters, digits, '.', '_' and '-' alone"
+            f"{name!r} is no name of a topic: it has letters, digits, '.', '_' and '-' alone{hint}"
         )
     return name
 
@@ -168,7 +174,7 @@ def _is_server(text: str) -> bool:
     return found is not None and 0 < int((found[2] or ":9092")[1:]) < 1 << 16
 
 
-def _parameters(query: str, own: Collection[str]) -> dict[str, str]:
+def _parameters(query: str, own: Collection[str], others: Collection[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     words = [*own, _FILE]
     secret = ""
@@ -179,6 +185,8 @@ def _parameters(query: str, own: Collection[str]) -> dict[str, str]:
         if not _NAME.fullmatch(word):  # which may be a password
             raise _no_parameter(len(given) + 1)
         if "." not in word and word not in words:
+            if word in others:
+                raise ValueError(f"{word} is a parameter of outputs, and this is an input")
             hint = did_you_mean(word, [*words, *_KNOWN]) or (
                 f", expected {' or '.join(words)}, or a property of librdkafka by its name"
             )
@@ -242,7 +250,10 @@ def _resolved(name: str, value: str) -> str:
     def referred(reference: re.Match[str]) -> str:
         kind, place = reference.groups()
         if kind == "file":
-            return _content(place).rstrip("\r\n")
+            try:
+                return _content(place).rstrip("\r\n")
+            except ValueError as error:
+                raise ValueError(f"{name} is in a file that cannot be read: {error}") from None
         if place not in os.environ:
             raise ValueError(f"{name} is in {place}, which the environment does not have")
         return os.environ[place]
@@ -279,6 +290,9 @@ def about_property(text: str, doubtful: Collection[str] = ()) -> str:
     """
     if text.endswith(f'property "{_PROTOCOL}"'):
         return f"{text}; expected one of {', '.join(_PROTOCOLS)}"
+    if found := _MECHANISM.search(text):
+        near = did_you_mean(found[1], _MECHANISMS)
+        return f"{text}{near}" if near else f"{text}; expected one of {', '.join(_MECHANISMS)}"
     name = re.search(r'"([^"]+)"', text)
     if name and name[1] in doubtful:
         return _after_secret("a password")

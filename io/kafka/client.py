@@ -349,11 +349,13 @@ def reason_of(error: KafkaError, properties: Mapping[str, str]) -> str:
         return "the broker speaks no TLS at this port: check the port and security.protocol"
     if code in _TOO_LATE:
         return "the brokers do not answer in time: check that they run, and the way to them"
-    if secure == "PLAINTEXT" and (
+    if secure in ("PLAINTEXT", "SASL_PLAINTEXT") and (
         code == KafkaError._ALL_BROKERS_DOWN or "Disconnected" in text or "closed" in text
     ):
         return (
             "the broker ends every connection without a word: perhaps it wants TLS or a password, "
             "as in security.protocol=SASL_SSL, or it is no Kafka broker"
         )
+    if code == KafkaError._ALL_BROKERS_DOWN:
+        return "no broker can be asked: check host and port, and security.protocol"
     return f"no broker can be asked: {text}"

@@ -7,7 +7,10 @@ from typing import NamedTuple
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.routes import Route
 
-__all__ = ["Accepts", "Destination"]
+__all__ = ["FAILURES", "Accepts", "Destination"]
+
+FAILURES = ".failures"
+"""The end of the name of a topic of failures, unless it is named."""
 
 _PROGRESS = ".progress"  # the end of the name of a ledger's topic
 

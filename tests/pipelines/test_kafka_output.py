@@ -1,6 +1,7 @@
 """The whole job with Kafka as output: every message, whatever is killed."""
 
 import random
+import re
 import subprocess
 import time
 import uuid
@@ -55,6 +56,16 @@ def test_topics_get_what_files_of_json_lines_get_by_rules_and_once(kafka, topic,
     assert lines(to, to.failures) == sorted(failed)
     assert summary["sinks"][to.place] == summary["sinks"]["jsonl:out.jsonl"]
     assert len(list(read_failures(to))) == len(failed) > 0
+    for failures_of, told in (
+        (
+            f"{to.place}.failures",
+            f"there is no topic {topic}.failures.failures; name the topic of messages: {to.place}",
+        ),
+        (f"{to.place}?failures=f", "there is no topic f; if the run had failures=NAME, give it"),
+        (f"{to.place}x", f"there is no topic {topic}x; did you mean"),
+    ):
+        with pytest.raises(SinkError, match=re.escape(told)):
+            list(sink_of(failures_of).failures())
 
     (tmp_path / "clean.log").write_bytes(CLEAN)
     by_rules = destination(kafka, f"{topic}.rest")
@@ -207,6 +218,7 @@ def test_a_broker_that_is_not_there_is_told_within_ten_seconds():
     ("uri", "told"),
     [
         ("kafka://h/fix?key=clordid", r"kafka://h/fix: key is 'clordid'.*did you mean cl_ord_id\?"),
+        ("kafka://h/fix?key=ClOrdID", r"key is 'ClOrdID'.*did you mean cl_ord_id\?"),
         ("kafka://h/fix?format=avro", "format is 'avro', expected json or raw"),
         ("kafka://h/fix,other", "an output has one topic"),
         ("kafka://h/fix?partitions=3", "add create=true"),

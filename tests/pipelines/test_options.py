@@ -34,6 +34,7 @@ def test_without_settings_the_defaults_hold():
         (["--inptu", "x"], {}, "unknown option --inptu; did you mean --input?"),
         (["--dryrun"], {}, "unknown option --dryrun; did you mean --dry-run?"),
         (["--no_admin"], {}, "unknown option --no_admin; did you mean --no-admin?"),
+        (["--from", "latest"], {}, "a parameter of a URI, as in 'kafka://host/topic?from=latest'"),
         (["--zone", "UTC", "--time-zone", "UTC"], {}, "did you mean --log-time-zone?"),
         (["--input", "a.log", "b.log"], {}, "a pattern wants quotes, as in --input '*.log'"),
         (["--direct_num_worker=2"], {}, "did you mean --direct_num_workers?"),

@@ -334,6 +334,7 @@ In another terminal, in this folder:
   {fixfeed} --input 'logs/*.log*' --output '{raw}?format=raw&create=true'
   {fixfeed} --input {raw} --output sqlite:///fixfeed.db
   {fixfeed} --input '{by_sasl}' --output sqlite:///fixfeed.db
+The last two read until Ctrl-C.
 
 Ctrl-D ends the broker, and what it holds is gone."""
 

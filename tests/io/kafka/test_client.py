@@ -38,6 +38,9 @@ def found(uri, **properties):
     return [str(one) if isinstance(one, KafkaTrouble) else one.name for one in topics.values()]
 
 
+USER = {"security_protocol": "SASL_PLAINTEXT", "sasl_username": "a", "sasl_password": "b"}
+
+
 def sasl(broker, **others):
     given = {name.replace(".", "_"): value for name, value in broker.by_password.items()}
     return given | {"sasl_password": PASSWORD} | others
@@ -128,6 +131,9 @@ def test_a_client_that_waits_for_a_broker_that_is_away_does_not_hide_the_others(
     [
         ("none", {}, "nobody listens there: check host and port, and that the broker runs"),
         ("sasl", {}, "perhaps it wants TLS or a password"),
+        ("tls", USER | {"sasl_mechanism": "PLAIN"}, "perhaps it wants TLS"),
+        ("tls", USER | {"sasl_mechanism": "SCRAM-SHA512"}, "did you mean SCRAM-SHA-512?"),
+        ("tls", USER | {"sasl_mechanism": "NTLM"}, "expected one of PLAIN, SCRAM-SHA-256, SCRAM-"),
         ("plain", {"security_protocol": "SSL"}, "the broker speaks no TLS at this port"),
         ("tls", {"security_protocol": "SSL", "ssl_ca_location": ""}, "wants a certificate"),
     ],
@@ -178,6 +184,9 @@ def test_passwords_come_from_the_environment_and_from_files_and_are_never_shown(
         ("kafka://b/t?sasl.password=x&hunter2=a", "write & as %26"),
         ("kafka://b/t?sasl.password=x&hunter2.a", "as in sasl.password=${env:NAME}"),
         ("kafka://b/t%20u", "'t u' is no name of a topic"),
+        ("kafka://b/t.*", "digits, '.', '_' and '-' alone; a pattern begins with ^, as in ^t.*"),
+        ("kafka://b/t?create=true", "create is a parameter of outputs, and this is an input"),
+        ("kafka://b/t?sasl.password=${file:/no}", "sasl.password is in a file that cannot be read"),
         ("kafka://b/a,..", "'..' is no name of a topic"),
         ("kafka://b/^a{1,9}", "commas part names and patterns, write %2C for one within a pattern"),
         (f"kafka://b/{'t' * 250}", "the name of a topic has 249 characters at most"),
@@ -191,7 +200,7 @@ def test_passwords_come_from_the_environment_and_from_files_and_are_never_shown(
 )
 def test_a_uri_that_cannot_be_read_is_answered_with_what_to_write(uri, expected):
     with pytest.raises(ValueError, match="kafka") as error:
-        read_uri(uri, own=["group"], ours={"group.id": "write group=NAME"})
+        read_uri(uri, own=["group"], ours={"group.id": "write group=NAME"}, others=["create"])
     assert expected in str(error.value)
     assert "hunter2" not in str(error.value)
 

@@ -28,6 +28,7 @@ _NAMES = re.compile(
     rb"(?<![0-9A-Za-z_])(?:BeginString|BodyLength|MsgType|SenderCompID|TargetCompID|MsgSeqNum"
     rb"|SendingTime|CheckSum)(?![0-9A-Za-z_])[^=:\n0-9A-Za-z]{0,4}(?:\([0-9]{1,2}\))?[=:]"
 )
+_OURS = re.compile(rb'"message":\{"Header":\{"BeginString":"FIX')
 _AFTER_HEADER = re.compile(
     rb"(?<![0-9])(?:35=[0-9A-Za-z]{1,3}|9=[0-9]{1,9})([^=\n0-9A-Za-z.][^=\n]{0,11}?)(?=[0-9]{1,5}=)"
 )
@@ -53,6 +54,11 @@ def seen_without_begin(text: bytes, delimiter: bytes) -> str:
         return "one field alone on its line: the fields of a message belong on one line"
     if _BLANKS.search(text):
         return "there are blanks beside '=', where FIX has none: take them out of the file first"
+    if _OURS.search(text):
+        return (
+            "a line of JSON as fixfeed writes it: read the log or topic that it was made of; a "
+            "topic that is to be read is written with format=raw"
+        )
     if _NAMES.search(text):
         return "there are names where FIX has tag numbers alone: take them out of the file first"
     if begun := _AFTER_FIX.search(text):
