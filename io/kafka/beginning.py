@@ -174,7 +174,8 @@ class Beginning:
         """Return what says where an output begins in a partition that it has nothing of.
 
         `lacked` are the partitions that some output has nothing of, and in which `from` decides.
-        An output that has the mark of a topic had begun, so the partition came later.
+        An output that has the mark of a topic had begun, so the partition came later, or was empty:
+        it is read from offset 0 on, and what is not there any more is missed, as is told.
         """
         if not lacked or self.says == EARLIEST:
             begins = self._begins or {}
@@ -186,7 +187,7 @@ class Beginning:
         by_place = {(one.topic, one.partition): one.offset for one in found}
         times = {one: by_place[one.topic, one.number] for one in lacked}
         times = {one: at if at >= 0 else ends[one][1] for one, at in times.items()}
-        return lambda one, has, low: low if has.is_marked(one.topic) else times[one]
+        return lambda one, has, _: 0 if has.is_marked(one.topic) else times[one]
 
     def _decide_latest(
         self,
@@ -203,16 +204,16 @@ class Beginning:
         committed = {} if marked else self._group.committed(ends)
         names, topics = begun_by(committed)
 
-        def decide(one: PartitionId, has: _Has, low: int) -> int | None:
+        def decide(one: PartitionId, has: _Has, _low: int) -> int | None:
             if has.is_marked(one.topic):
-                return low
+                return 0
             place = committed.get(one)
             if place is not None and (noted(place.metadata) or one.topic not in has.begun):
                 # An offset beyond the end is of a topic that was there before. One before the first
                 # record says that records are missed, as is told.
-                return place.offset if place.offset <= ends[one][1] else low
+                return place.offset if place.offset <= ends[one][1] else 0
             if one.topic in has.begun or one.topic in topics or is_any(one.topic, names):
-                return low
+                return 0
             return None
 
         return decide

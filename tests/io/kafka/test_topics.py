@@ -418,6 +418,34 @@ def test_latest_tells_of_records_that_were_deleted_before_an_output_had_anything
     assert reading.told[0].startswith(told)
 
 
+@pytest.mark.parametrize("since", [LATEST, {"from": "2023-11-14T22:16:40"}])
+def test_what_was_deleted_of_partitions_that_were_empty_or_came_later_is_told(kafka, since):
+    topic, group = kafka.topic(), kafka.topic()
+    reading = Reading(kafka, topic, group=group, **since).until_begun()
+    reading.stop()
+    admin = kafka.admin()
+    admin.create_partitions([NewPartitions(topic, 2)])[topic].result()
+    time.sleep(0.5)
+    for partition in range(2):
+        send(kafka, topic, 1, 2 + partition, partition=partition)
+        place = TopicPartition(topic, partition, 1)
+        admin.delete_records([place])[place].result()
+    ahead = Sink()  # which has what is there
+    if since == LATEST:
+        Reading(kafka, topic, ahead, group=kafka.topic()).numbers(2, 3).stop()
+    sinks = Several(reading.sink, ahead)
+    again = Reading(kafka, topic, sinks, group=group, **since)
+    again.until(lambda: len(reading.sink.failures) == 2).until(
+        lambda: set(reading.sink.numbers) == {2, 3}
+    )
+    again.stop()
+    assert sorted(again.told) == [
+        f"partition {number} of {topic}: 1 records from offset 0 on were deleted (retention) "
+        "before they were read"
+        for number in range(2)
+    ]
+
+
 def test_latest_leaves_out_nothing_that_comes_while_the_outputs_are_away(kafka):
     topic, group = kafka.topic(), kafka.topic()
     send(kafka, topic, 1)

@@ -216,8 +216,8 @@ LINES = {
     b"BeginString(8)=FIX.4.4|BodyLength(9)=13|MsgType(35)=D|": "there are names where FIX has tag "
     "numbers alone: take them out of the file first",
     b'{"source":"a.log","position":0,"defects":["check_sum"],"message":{"Header":{"BeginString":'
-    b'"FIX.4.4","BodyLength":"13","MsgType":"D"}}}': "a line of JSON as fixfeed writes it: read the log or topic "
-    "that it was made of; a topic that is to be read is written with format=raw",
+    b'"FIX.4.4","BodyLength":"13","MsgType":"D"}}}': "a line of JSON as fixfeed writes it: read "
+    "the log or topic that it was made of; a topic that is to be read is written with format=raw",
     b"8=FIX.4.4": "one field alone on its line: the fields of a message belong on one line",
     b"11=ORD1": "one field alone on its line: the fields of a message belong on one line",
     b"8?FIX.4.4|9=13|35=D|49=A|": "'|' separates fields, but 8=FIX and a version before them are "
