@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.client import Consumer, KafkaError, TopicPartition
+from fixfeed.io.kafka.group import group_of
 from fixfeed.io.kafka.group_places import ANSWER, GroupPlaces, answered, begun_by
 from fixfeed.io.kafka.marks import is_any, mark_of, marked, noted
 from fixfeed.io.kafka.records import PartitionId
@@ -87,6 +88,7 @@ class Beginning:
         self._stored = stored
         self._begins = begins
         self._group = GroupPlaces(address, consumer, refused)
+        self._before_end: dict[PartitionId, int] = {}  # records, by what the group has
         self.says = read_from(address.own.get("from", EARLIEST))
 
     def starts(
@@ -118,6 +120,18 @@ class Beginning:
             said = one in lacked and self._says_so(one, at_start)
             starts[one] = Start(at, said, each, max(has.read.get(one, 0) for has in outputs))
         return starts
+
+    @property
+    def note(self) -> str:
+        """What people who write from=latest may not expect of what `starts` has returned, or ``."""
+        count = sum(self._before_end.values())
+        if not count:
+            return ""
+        return (
+            "an output that has nothing of a topic yet begins where group "
+            f"{group_of(self._address)} is, {count:,} records before the end; to begin at the end, "
+            "name a group that nothing has used, as in group=NAME"
+        )
 
     def _says_so(self, one: PartitionId, at_start: bool) -> bool:
         if self._begins is not None:
@@ -211,7 +225,10 @@ class Beginning:
             if place is not None and (noted(place.metadata) or one.topic not in has.begun):
                 # An offset beyond the end is of a topic that was there before. One before the first
                 # record says that records are missed, as is told.
-                return place.offset if place.offset <= ends[one][1] else 0
+                if place.offset > ends[one][1]:
+                    return 0
+                self._before_end[one] = ends[one][1] - place.offset
+                return place.offset
             if one.topic in has.begun or one.topic in topics or is_any(one.topic, names):
                 return 0
             return None

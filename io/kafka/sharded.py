@@ -55,7 +55,7 @@ class TopicsElsewhere:
         """Return the same for a job that is begun now, and how many partitions there are.
 
         With `from=latest` it has where its readers begin, who come later, and the group is told.
-        `say` is given a sentence if that does not take it.
+        `say` is given a sentence if that does not take it, or outputs begin before the end.
         Raises `KafkaTrouble`, and what the outputs raise if they cannot be asked.
         """
         partitions, troubles = partitions_now(self.address)
@@ -77,6 +77,8 @@ class TopicsElsewhere:
             beginning.reserve(ends)
             starts = beginning.starts(ends, at_start=True)
             beginning.settle(starts)
+            if beginning.note:
+                say(beginning.note)
         begins = {
             (one.topic_id, one.number): start.offset for one, start in starts.items() if start.said
         }

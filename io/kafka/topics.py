@@ -313,6 +313,8 @@ class KafkaTopics:
         """Take the topics that there are at the start."""
         _check(topics)
         self._assignment.take(topics, at_start=True)
+        if note := self._beginning.note:
+            self._troubles.say(note)
         self._mark()
         self._troubles.answered()
         if not topics:
