@@ -1,5 +1,6 @@
 """Topics of Kafka as input."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 from fixfeed.io.files.find import Unreadable
@@ -36,7 +37,12 @@ def kafka_source(named: Sequence[Named]) -> Source:
     try:
         others = [option.name for option in KAFKA_PARAMETERS]
         address = read_uri(text, own=KAFKA_WORDS, ours=OURS, properties=properties, others=others)
-        read_from(address.own.get("from", EARLIEST))
+        begin = read_from(address.own.get("from", EARLIEST))
+        if isinstance(begin, int) and begin > time.time() * 1000:
+            raise ValueError(
+                f"from is {address.own['from']!r}, which is yet to come: all that is there would "
+                "count as done"
+            )
         patterns_of(address.topics)
     except ValueError as error:
         raise UnknownPlace(str(error)) from error

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble
 from fixfeed.io.kafka.destination import Accepts, Destination
+from fixfeed.io.kafka.whole_topic import end_of
 
 __all__ = ["RIGHTS_ON_PROGRESS", "check_topics"]
 
@@ -27,11 +28,14 @@ def check_topics(destination: Destination, *, make: bool = True) -> dict[str, Ac
 
     With `make` those that are missing are made if the destination asks for it. Raises
     `KafkaTrouble` if the brokers do not answer, and for one that is missing otherwise, may not be
-    written, takes no records of the size of those of a ledger or of failures, or would forget them.
+    written, takes no records of the size of those of a ledger or of failures, or would forget them;
+    and if that of messages is gone, and the ledger remembers what was sent to it.
     """
     cluster = Cluster(destination.address)
     cluster.identity()  # if nobody can be asked, it says why
     missing = _missing(cluster, destination)
+    if destination.topic in missing and destination.progress not in missing:
+        _check_never_sent(destination)
     if missing and not destination.create:
         raise _not_there(missing, destination)
     if missing and not make:
@@ -68,6 +72,18 @@ def _missing(cluster: Cluster, destination: Destination) -> list[str]:
                 lasting=True,
             )
     return missing
+
+
+def _check_never_sent(destination: Destination) -> None:
+    """Raise `KafkaTrouble` if the ledger has anything of a topic of messages that is gone."""
+    topic, progress = destination.topic, destination.progress
+    if end_of(destination.address, progress):
+        raise KafkaTrouble(
+            f"{destination.place}: there is no topic {topic} any more, and {progress} remembers "
+            f"what was sent to it, which is not sent again: to begin anew, delete {progress} too; "
+            f"to go on without it, make the topic: {_command(topic, destination)}",
+            lasting=True,
+        )
 
 
 def _not_there(topics: Iterable[str], destination: Destination) -> KafkaTrouble:

@@ -82,6 +82,8 @@ _DAMAGE = (
 )
 """What damaged records are called: their check sum, what they are compressed to, their version."""
 _OF_CONSUMERS: Mapping[str, Any] = {"check.crcs": True, "fetch.max.bytes": 2 << 20}
+_BESIDE = (".failures", ".progress")
+"""The ends of names of topics that outputs have beside that of messages: seldom meant."""
 _TOO_LATE = (KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError.REQUEST_TIMED_OUT)
 _NO_TLS = "PLAINTEXT broker listener"
 _NO_CERTIFICATE = ("certificate required", "bad certificate")
@@ -237,7 +239,10 @@ class Cluster:
 
     def _topic_trouble(self, name: str, error: KafkaError, rights: Sequence[str]) -> KafkaTrouble:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            near = did_you_mean(name, [one for one in self.names() if one != name])
+            names = [one for one in self.names() if one != name]
+            if not name.endswith(_BESIDE):
+                names = [one for one in names if not one.endswith(_BESIDE)]
+            near = did_you_mean(name, names)
             return KafkaTrouble(
                 f"{self._address.shown}: there is no topic {name}{near}", lasting=True, gone=True
             )

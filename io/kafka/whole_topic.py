@@ -18,7 +18,7 @@ from fixfeed.io.kafka.client import (
     reason_of,
 )
 
-__all__ = ["SILENCE", "read_to_the_end", "reading_to_the_end"]
+__all__ = ["SILENCE", "end_of", "read_to_the_end", "reading_to_the_end"]
 
 # Whatever the address says: of a ledger, all that is committed counts, and nothing else.
 _OURS: Mapping[str, Any] = {
@@ -45,6 +45,23 @@ def read_to_the_end(
     they cannot be read, as when nothing comes for `silence` seconds.
     """
     return filter(None, reading_to_the_end(address, topic, starts, silence=silence))
+
+
+def end_of(address: Address, topic: str) -> int:
+    """Return the offset after the last record of a topic of one partition, 0 if it never had any.
+
+    Raises `KafkaTrouble` if it cannot be asked.
+    """
+    consumer = Consumer({**address.client, **_OURS}, logger=QUIET)
+    try:
+        found = consumer.get_watermark_offsets(TopicPartition(topic, 0), SILENCE)
+    except KafkaException as error:
+        raise _trouble(address, topic, reason_of(error.args[0], address.properties)) from None
+    finally:
+        consumer.close()
+    if found is None:
+        raise _trouble(address, topic, f"no answer within {SILENCE:.0f} seconds")
+    return int(found[1])
 
 
 def reading_to_the_end(

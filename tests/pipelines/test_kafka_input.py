@@ -248,6 +248,11 @@ def test_a_job_that_would_read_what_it_writes_is_refused(source, output, topic, 
     assert f"reads the topic {topic}, to which an output writes" in capsys.readouterr().err
 
 
+def test_a_time_that_is_yet_to_come_is_refused_as_all_would_count_as_done(capsys):
+    assert main(["--input", "kafka://a/t?from=2999-01-01", "--output", "jsonl:-"]) == 2
+    assert "from is '2999-01-01', which is yet to come" in capsys.readouterr().err
+
+
 def test_a_dry_run_tells_of_a_topic_that_is_not_there(kafka, tmp_path, capsys):
     uri = f"kafka://{kafka.plain}/{kafka.topic()}x"
     words = ["--input", uri, "--output", f"sqlite:///{tmp_path}/a.db", "--dry-run", "--json"]

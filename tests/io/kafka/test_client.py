@@ -74,6 +74,9 @@ def test_it_says_which_it_is(kafka):
     assert found(f"kafka://{kafka.plain}/{topic}x") == [
         f"kafka://{kafka.plain}/{topic}x: there is no topic {topic}x; did you mean {topic}?"
     ]
+    kafka.make_topic("lonely.topic.of.one.progress")
+    (gone,) = found(f"kafka://{kafka.plain}/lonely.topic.of.one")
+    assert gone.endswith("there is no topic lonely.topic.of.one")
     assert "there is no such host" in found("kafka://no-such-host.invalid:9092/t")
     assert "did you mean security.protocol?" in found(secure, secuirty_protocol="SSL")
     assert "sasl.mechanism=SCRAM" in found(secure, security_protocol="SASL_SSL")

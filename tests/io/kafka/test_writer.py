@@ -25,6 +25,7 @@ from fixfeed.transforms.batch import NO_KEY, TOO_LARGE, TRUNCATED
 from tests.io.jsonl.test_sink import BATCHES, BORDERS, LOG, batch, expected
 from tests.io.kafka.destinations import destination, lines, records, written
 from tests.io.ledger.known_sources import check_known_by_what_was_read
+from tests.pipelines.test_follow import wait_until
 from tests.services.kafka_server import PASSWORD
 
 MESSAGES, FAILURES, [PROGRESS] = expected()
@@ -242,6 +243,28 @@ def test_topics_that_are_missing_are_named_with_what_makes_them(kafka, topic):
     # A job that has begun waits for it.
     with pytest.raises(SinkFailed, match="there is no topic"):
         written(to, *BATCHES)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_topic_that_is_gone_with_what_its_ledger_remembers_is_not_made_anew(kafka, topic, create):
+    to = destination(kafka, topic)
+    KafkaLedger(to).prepare()
+    admin = kafka.admin()
+
+    def delete():
+        admin.delete_topics([topic])[topic].result(30)
+        wait_until(lambda: topic not in admin.list_topics().topics)
+
+    delete()
+    KafkaLedger(to).prepare()  # nothing was sent yet
+    written(to, *BATCHES)
+    delete()
+    to = destination(kafka, topic, create=create)
+    for look in (KafkaLedger(to).check, KafkaLedger(to).prepare):
+        with pytest.raises(SinkError, match=f"delete {topic}.progress too; to go on without it"):
+            look()
+    kafka.make_topic(topic)
+    assert KafkaLedger(to).check()
 
 
 def test_a_look_makes_no_topics(kafka, topic):
