@@ -1,5 +1,6 @@
 """Looks at the topics of an address: which there are now, with how many partitions."""
 
+import math
 import re
 import threading
 import time
@@ -80,6 +81,7 @@ class Looking:
                 if stop():
                     return False
                 time.sleep(_STEP)
+            self._next = math.inf
             try:
                 use(look.result())
             except KafkaTrouble as trouble:
@@ -87,7 +89,7 @@ class Looking:
                     raise
                 away(trouble)
             else:
-                self._next = time.monotonic() + _LOOK
+                self.soon(_LOOK)
                 return True
             until = time.monotonic() + wait
             while time.monotonic() < until and not stop():

@@ -684,8 +684,9 @@ def test_records_deleted_before_they_were_read_are_told_with_their_number(kafka,
 
 @pytest.mark.parametrize("behind", [1, 5], ids=["before the end", "after the end"])
 def test_a_partition_that_has_lost_what_is_stored_is_told_as_unreadable_and_others_go_on(
-    kafka, behind
+    kafka, behind, monkeypatch
 ):
+    monkeypatch.setattr(looking, "_LOOK", 60.0)  # it is told at once
     topic = kafka.topic(partitions=2)
     send(kafka, topic, 1)
     reading = Reading(kafka, topic).numbers(1)
@@ -700,6 +701,8 @@ def test_a_partition_that_has_lost_what_is_stored_is_told_as_unreadable_and_othe
     sinks = Several(reading.sink, ahead)
     again = Reading(kafka, topic, sinks).says("the brokers have lost records")
     again.until(lambda: len(again.sink.failures) == 2).numbers(2)
+    monkeypatch.setattr(looking, "_LOOK", 0.2)
+    again.feed._looking.soon()
     admin = kafka.admin()
     admin.create_partitions([NewPartitions(topic, 3)])[topic].result()
     time.sleep(0.5)
