@@ -166,8 +166,9 @@ class _Here(CountedHere):
 
     def _so_far(self) -> tuple[int, int]:
         counts = metrics.totals(self.counters).values()
-        octets = min((one.bytes for one in counts), default=0)
-        return octets, min((one.read for one in counts), default=0)
+        # A lake commits rarely; what any sink has committed was read.
+        octets = max((one.bytes for one in counts), default=0)
+        return octets, max((one.read for one in counts), default=0)
 
 
 def _processes(job: Job, plan: Plan) -> int:

@@ -16,6 +16,7 @@ from fixfeed.io.sql.derive_anew import settle, start_over
 from fixfeed.io.sql.derived import derive
 from fixfeed.io.sql.open import open_store
 from fixfeed.pipelines.deriving_by import read_anomalies, read_copied
+from fixfeed.pipelines.left_to_derive import left_told
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.session_names import sessions_in
 from fixfeed.pipelines.sinks import DATABASES, sink_among
@@ -58,15 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.rebuild:
                 with store.deriving():
                     start_over(store)
-            messages = derive(store)
+            with left_told(store, sink.name, _note):
+                messages = derive(store)
             for text in unmatched_copies(options.drop_copy or (), sessions_in(store)):
-                print(f"fixfeed derive: note: {text}", file=sys.stderr)
+                _note(text)
     except (SinkError, UnknownPlace, UsageError) as error:
         print(f"fixfeed derive: {error}", file=sys.stderr)
         return 2
     seconds = time.monotonic() - began
     print(f"{sink.name}: {messages:,} messages derived in {seconds:.1f} s")
     return 0
+
+
+def _note(text: str) -> None:
+    print(f"fixfeed derive: note: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed
 from fixfeed.io.redaction import redact_text
@@ -12,6 +12,7 @@ from fixfeed.io.sql.derived import Done, derive, derive_part
 from fixfeed.io.sql.store import Store
 from fixfeed.io.sql.to_derive import waiting
 from fixfeed.pipelines.job import Job
+from fixfeed.pipelines.left_to_derive import left_told
 from fixfeed.pipelines.session_names import sessions_in
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.pipelines.unmatched import unmatched_copies
@@ -42,7 +43,12 @@ def derive_all(job: Job, ledgers: Mapping[str, Ledger]) -> None:
             messages = waiting(ledger)
             if messages >= _MANY and not job.settings.quiet:
                 job.say(f"note: deriving the orders of {messages:,} messages in {name}")
-            derive(ledger, stop=job.watch.stop)
+            with ExitStack() as told:
+                if not job.settings.quiet:
+                    told.enter_context(
+                        left_told(ledger, name, lambda text: job.say(f"note: {text}"))
+                    )
+                derive(ledger, stop=job.watch.stop)
             _tell_of_copies(job, ledger)
 
 

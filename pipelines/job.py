@@ -56,13 +56,13 @@ class Job:
         self.errors = ending.console
         self.beside = any(map(is_standard_output, settings.output))
         ending.settle(settings, beside=self.beside and not settings.dry_run)
-        if self.beside and (settings.runner not in LOCAL or (settings.workers or 1) > 1):
-            raise UsageError(
-                "standard output is written by one process alone: leave out --workers and "
-                "--runner, or name a file, as in jsonl:out.jsonl"
-            )
         if settings.runner not in LOCAL:
             check_fits(settings)
+        if self.beside and (settings.workers or 1) > 1:
+            raise UsageError(
+                "standard output is written by one process alone: leave out --workers, or name a "
+                "file, as in jsonl:out.jsonl"
+            )
         self.rules = Rules(settings)
         self.sources = sources_of(settings.input, _for_kafka(settings))
         self.stream = _stream(self.sources, settings)

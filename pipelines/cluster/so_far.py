@@ -71,8 +71,9 @@ class SoFar:
             except SinkError as error:
                 if not (left and is_held(error)):
                     raise
-        octets = min((one.bytes for one in counts), default=0)
-        return octets, min((one.read for one in counts), default=0)
+        # A lake commits at the end; what any sink has committed was read.
+        octets = max((one.bytes for one in counts), default=0)
+        return octets, max((one.read for one in counts), default=0)
 
     def _away(self, error: SinkError) -> None:
         self._health.failed(self, error)

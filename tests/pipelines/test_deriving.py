@@ -1,9 +1,13 @@
 """Runs bring the derived tables of their databases up to date, or leave that to another one."""
 
 import random
+import threading
 
 import pytest
 
+from fixfeed.io.sql import derived
+from fixfeed.pipelines import derive as derive_command
+from fixfeed.pipelines import left_to_derive
 from fixfeed.pipelines.derive import main as derive
 from fixfeed.pipelines.fixfeed import main
 from fixfeed.transforms.fix.anomalies.rules import KINDS
@@ -25,6 +29,23 @@ def test_what_a_run_leaves_to_be_derived_the_next_run_derives(tmp_path, database
     assert main(words) == 0
     assert select(database, "select id from order_ids") == [("C1",)]
     assert select(database, "select count(*) from derive_stretches") == [(0,)]
+
+
+def test_what_is_left_to_derive_is_told_while_that_goes_on(tmp_path, database, monkeypatch, capsys):
+    log = tmp_path / "day.log"
+    log.write_bytes(ORDER + b"\n")
+    assert main(["--input", str(log), "--output", database, "--quiet", "--no-derive"]) == 0
+    monkeypatch.setattr(left_to_derive, "LINE_SECONDS", 0.01)
+    told = threading.Event()
+
+    def slow(store):
+        assert told.wait(60)
+        return derived.derive(store)
+
+    monkeypatch.setattr(derive_command, "derive", slow)
+    monkeypatch.setattr(derive_command, "_note", lambda text: (print(text), told.set()))
+    assert derive([database]) == 0
+    assert "1 messages are left to derive in " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("time", [b"00010101-00:00:00", b"99991231-23:59:59.999"])
