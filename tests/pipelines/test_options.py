@@ -228,8 +228,8 @@ def test_an_unknown_place_lists_the_known_places(uri, text):
             "a cluster has many: leave out transactions=true, and have readers drop what comes",
         ),
         (
-            ["--input", "a", "--output", "jsonl:-", "--runner", "FlinkRunner"],
-            "leave out --workers",
+            ["--input", "/a", "--output", "jsonl:-", "--runner", "FlinkRunner"],
+            "jsonl:- is written by one process, and a cluster has many",
         ),
         (["--input", "a", "--output", "parquet:x", "--output", "parquet:x"], "is named twice"),
         (["--input", "a", "--output", "parquet:x", "--output", "parquet:./x/"], "is named twice"),
