@@ -100,6 +100,7 @@ class Cluster:
         self._began = time.time()
         self._doing = ""
         self._asked: tuple[float, FlinkJob | None] = (0.0, None)
+        self._was_there = False
         self._why = ""
         self._refusals = Refusals(is_stream=is_stream)
         self._has_slots = time.monotonic()
@@ -314,6 +315,7 @@ class Cluster:
             if time.monotonic() - when > _ASKED:
                 job = self._flink.job(self.name, self._began)
                 self._asked = (time.monotonic(), job)
+                self._was_there = self._was_there or job is not None
                 if job is None or not job.waits:
                     self._has_slots = time.monotonic()
             return job
@@ -327,6 +329,8 @@ class Cluster:
         if job is None:
             if self._flink.slots() is None:
                 return "the cluster does not answer"
+            if self._was_there:
+                return "the cluster does not have the job any more"
             return "Beam's job server takes the job to the cluster"
         # While they are being given to it, it seems to wait, too.
         if job.waits and time.monotonic() - self._has_slots >= _BRIEF:

@@ -91,6 +91,9 @@ def test_the_state_of_a_job_says_that_it_waits_for_slots(jobs, free, text, tmp_p
     assert ("waits" in text) == ("waits" in cluster.state)
     monkeypatch.setattr(submission, "_BRIEF", 1000.0)
     assert "waits" not in cluster.state
+    monkeypatch.setattr(submission, "_ASKED", -1.0)
+    cluster._flink = Answers(free=4)
+    assert cluster.state == (text if not jobs else "the cluster does not have the job any more")
 
 
 def test_the_jobs_of_another_run_are_found_by_their_name_however_the_cluster_is_spelt(tmp_path):
