@@ -65,7 +65,7 @@ def show_topics(partitions: Sequence[Mapping[str, Any]], tell: Callable[[str], N
                 sum(one["sinks"][name][what] for one in some) for what in ("offsets", "deleted")
             )
             gone = f", and lacks {lacks:,} that were deleted (retention)" * bool(lacks)
-            tell(f"    {name}: has {has:,} of the {there:,} offsets that are there{gone}")
+            tell(f"    {name}: is done with {has:,} of the {there:,} offsets that are there{gone}")
 
 
 def _places(one: Mapping[str, Any]) -> tuple[int, int]:

@@ -89,6 +89,7 @@ class Beginning:
         self._begins = begins
         self._group = GroupPlaces(address, consumer, refused)
         self._before_end: dict[PartitionId, int] = {}  # records, by what the group has
+        self._left_out = 0  # records before a time
         self.says = read_from(address.own.get("from", EARLIEST))
 
     def starts(
@@ -119,11 +120,18 @@ class Beginning:
             each = [at if place is None else place for place in places]
             said = one in lacked and self._says_so(one, at_start)
             starts[one] = Start(at, said, each, max(has.read.get(one, 0) for has in outputs))
+            if said and self.says != LATEST:
+                self._left_out += max(0, at - low)
         return starts
 
     @property
     def note(self) -> str:
-        """What people who write from=latest may not expect of what `starts` has returned, or ``."""
+        """What people may not expect of where reading begins, as `starts` has said; or ``."""
+        if self._left_out:
+            return (
+                f"{self._left_out:,} records are left out as they are before "
+                f"{self._address.own['from']}, and count as done"
+            )
         count = sum(self._before_end.values())
         if not count:
             return ""

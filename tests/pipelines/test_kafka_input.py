@@ -300,8 +300,8 @@ def test_a_dry_run_tells_what_is_in_topics_what_sinks_have_and_where_reading_beg
     assert shown[1:5] == [
         f"  topic {topic} (1 partition, 3 offsets to read)",
         "    partition 0: offsets 0 to 3, from 0 on",
-        f"    {old}: has 2 of the 3 offsets that are there",
-        f"    {new}: has 0 of the 3 offsets that are there",
+        f"    {old}: is done with 2 of the 3 offsets that are there",
+        f"    {new}: is done with 0 of the 3 offsets that are there",
     ]
 
     send(kafka, topic, message(4))
@@ -312,7 +312,7 @@ def test_a_dry_run_tells_what_is_in_topics_what_sinks_have_and_where_reading_beg
     assert capsys.readouterr().out.splitlines()[1:5] == [
         f"  topic {topic} (1 partition, 1 offsets to read)",
         "    partition 0: offsets 3 to 4, from 2 on; 1 before them were deleted (retention)",
-        f"    {old}: has 0 of the 1 offsets that are there, and lacks 1 that were deleted "
-        "(retention)",
-        f"    {new}: has 0 of the 1 offsets that are there",
+        f"    {old}: is done with 0 of the 1 offsets that are there, and lacks 1 that were "
+        "deleted (retention)",
+        f"    {new}: is done with 0 of the 1 offsets that are there",
     ]

@@ -536,8 +536,13 @@ def test_a_time_begins_with_the_first_record_of_that_time_or_later(kafka):
     since = {"from": "2023-11-14T22:16:40"}
     reading = Reading(kafka, topic, **since).numbers(1, 2)
     reading.stop()
+    assert reading.told == [
+        "1 records are left out as they are before 2023-11-14T22:16:40, and count as done"
+    ]
     send(kafka, topic, 3)
-    Reading(kafka, topic, reading.sink, **since).numbers(1, 2, 3).stop()
+    again = Reading(kafka, topic, reading.sink, **since).numbers(1, 2, 3)
+    again.stop()
+    assert again.told == []
 
 
 def test_what_was_stored_and_not_told_to_the_group_is_told_by_the_next_run(kafka):
