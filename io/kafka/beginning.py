@@ -185,7 +185,7 @@ class Beginning:
             after = {one: some[0][1] for one, some in ranges.items() if some}
             read = {one: some[-1][1] for one, some in ranges.items() if some}
             outputs.append(_Has(after, read, {one.topic for one in after}, names))
-        return outputs
+        return outputs or [_Has({}, {}, set(), set())]  # where nobody is asked, all is read
 
     def _decide(
         self,

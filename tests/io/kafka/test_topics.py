@@ -862,6 +862,20 @@ def test_where_nothing_is_remembered_the_group_says_where_reading_begins(kafka):
     Reading(kafka, topic, Sink(remember=False), group=group).numbers(3).stop()
 
 
+class Nobody(Sink):
+    """Sinks that leave out themselves what they have (`fixfeed.ReadFromKafka` without ledgers)."""
+
+    def each(self, sources):
+        return []
+
+
+def test_where_no_output_is_asked_everything_is_read(kafka):
+    topic = kafka.topic()
+    send(kafka, topic, 1, 2)
+    Reading(kafka, topic, Nobody()).numbers(1, 2).stop()
+    Reading(kafka, topic, Nobody()).numbers(1, 2).stop()
+
+
 def test_a_right_that_is_lost_and_granted_again_is_told_and_reading_goes_on(kafka):
     topic = kafka.topic()
     send(kafka, topic, 1)
