@@ -3,7 +3,7 @@
 from fixfeed.dashboard.database import Database
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.redaction import redact
-from fixfeed.io.sql.sqlite_file import path_of
+from fixfeed.io.sql.sqlite_file import SUFFIXES, path_of
 
 __all__ = ["open_database"]
 
@@ -23,4 +23,8 @@ def open_database(uri: str) -> Database:
         from fixfeed.dashboard.postgresql import PostgresqlReader
 
         return PostgresqlReader(uri)
-    raise SinkError(f"{redact(uri)!r} is no database: expected sqlite:///... or postgresql://...")
+    file = uri.removeprefix("sqlite:")
+    meant = f"; did you mean {redact(f'sqlite:///{file}')}?" if file.endswith(SUFFIXES) else ""
+    raise SinkError(
+        f"{redact(uri)!r} is no database: expected sqlite:///... or postgresql://...{meant}"
+    )
