@@ -16,7 +16,7 @@ from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.tracing import NoTracing, flush, start
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.settings import read_collector
-from fixfeed.pipelines.words import WordParser, read_words, whole_number
+from fixfeed.pipelines.words import WordParser, port, read_words, whole_number
 
 __all__ = ["main"]
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--tokens", type=Path, metavar="FILE", help="who may ask for what, see docs/api.md"
     )
     parser.add_argument("--host", default=_HOST, help=f"the address to listen at ({_HOST})")
-    parser.add_argument("--port", type=whole_number, default=_PORT, help=f"its port ({_PORT})")
+    parser.add_argument("--port", type=port, default=_PORT, help=f"its port ({_PORT})")
     parser.add_argument(
         "--requests-per-minute",
         type=whole_number,
@@ -54,8 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("name a database: sqlite:///fixfeed.db or postgresql://user@host/db")
     if options.requests_per_minute < 1:
         parser.error("--requests-per-minute: expected 1 or more")
-    if options.port >= 1 << 16:
-        parser.error("--port: expected 0 (any that is free) to 65535")
     try:
         if options.new_token:
             _print_token()

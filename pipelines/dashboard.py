@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fixfeed.io.ledger.ledger import SinkError
-from fixfeed.pipelines.words import WordParser, read_words, whole_number
+from fixfeed.pipelines.words import WordParser, port, read_words
 
 __all__ = ["main"]
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--port",
-        type=whole_number,
+        type=port,
         default=_PORT,
         help="the port to listen at (default: %(default)s)",
     )

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from fixfeed.io.redaction import redact, redact_text
 from fixfeed.transforms.nearest import did_you_mean, nearest
 
-__all__ = ["WordParser", "read_words", "whole_number"]
+__all__ = ["WordParser", "port", "read_words", "whole_number"]
 
 _HELP = {"-h", "--help"}
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
@@ -65,6 +65,14 @@ def whole_number(text: str) -> int:
     """Return the number that a text is, 0 or more. Raises `argparse.ArgumentTypeError`."""
     if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """Return the port that a text is, 0 for any that is free. Raises `ArgumentTypeError`."""
+    # The system takes 99999 for the port 34463.
+    if not (text.isascii() and text.isdecimal() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 1 to 65535, 0 is any free one")
     return int(text)
 
 

@@ -524,10 +524,12 @@ def test_openapi_has_an_example_of_every_answer_and_needs_no_other_host(api):
         ([], "name a database"),
         (["sqlite://x"], "sqlite:///x"),
         (["parquet:lake/"], "is no database"),
+        (["fixfeed.db"], "postgresql://...; did you mean sqlite:///fixfeed.db?"),
+        (["sqlite:fixfeed.db"], "postgresql://...; did you mean sqlite:///fixfeed.db?"),
         (["sqlite:///x.db", "--host", "0.0.0.0"], "without --tokens"),
         (["sqlite:///x.db", "--tokens", "none.yaml"], "cannot read none.yaml"),
         (["sqlite:///x.db", "--requests-per-minute", "0"], "1 or more"),
-        (["sqlite:///x.db", "--port", "99999"], "to 65535"),
+        (["sqlite:///x.db", "--port", "99999"], "1 to 65535"),
     ],
 )
 def test_words_that_cannot_be_served_end_with_2_and_a_sentence(words, said, capsys):
