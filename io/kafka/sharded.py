@@ -123,9 +123,8 @@ class ReadFromTopics(beam.PTransform):
     def __init__(self, topics: TopicsElsewhere, *, shards: int, seconds: float):
         """`shards` readers share the partitions."""
         super().__init__()
-        job = uuid.uuid4().hex
-        self._shards = [_Shard(topics, job, number, shards) for number in range(shards)]
-        self._seconds = seconds
+        self._shards = [_Shard(number, shards) for number in range(shards)]
+        self._read = _Read(topics, seconds)
 
     def expand(self, begin: beam.pvalue.PBegin):
         """Read all shards.
@@ -136,14 +135,14 @@ class ReadFromTopics(beam.PTransform):
         return (
             begin
             | "Shards" >> beam.Create(self._shards)
-            | "Records" >> beam.ParDo(_Read(self._seconds)).with_output_types(Block)
+            | "Records" >> beam.ParDo(self._read).with_output_types(Block)
         )
 
 
 @dataclass(frozen=True)
 class _Shard:
-    topics: TopicsElsewhere
-    job: str
+    """A reader, as a savepoint has it: what is read, and which outputs lack it, says the job."""
+
     number: int
     shards: int
 
@@ -217,14 +216,19 @@ _MOMENT = beam.DoFn.RestrictionParam(_Moments())
 
 
 class _Read(beam.DoFn):
-    """Reads shards, in turns of `seconds` if a worker has several."""
+    """Reads shards of topics, in turns of `seconds` if a worker has several."""
 
-    def __init__(self, seconds: float):
+    def __init__(self, topics: TopicsElsewhere, seconds: float):
+        self._topics = topics
         self._seconds = seconds
+        self._job = uuid.uuid4().hex
 
     @beam.DoFn.unbounded_per_element()
     def process(self, shard: _Shard, tracker=_MOMENT):
-        moment, feed = _taken(shard, tracker.current_restriction())
+        key = self._job, shard.number
+        moment, feed = _taken(key, tracker.current_restriction())
+        if feed is None:
+            feed = self._topics.read(shard.number, shard.shards)
         until = time.monotonic() + self._seconds
         try:
             while tracker.try_claim(moment):
@@ -237,7 +241,7 @@ class _Read(beam.DoFn):
         except BaseException:
             feed.close()
             raise
-        _park(shard, _after(moment), feed)
+        _park(key, _after(moment), feed)
 
 
 class _Parked(NamedTuple):
@@ -247,15 +251,15 @@ class _Parked(NamedTuple):
 
 
 _parked: dict[tuple[str, int], _Parked] = {}
-"""Readers between two bundles, which may be run by different objects of this process."""
+"""Readers between two bundles, by job and shard. Several objects of a process may run these."""
 _parking = threading.Lock()
 
 
-def _taken(shard: _Shard, moment: _Moment) -> tuple[_Moment, KafkaTopics]:
-    """Return the reader that has come to this moment, else a new one, and its moment."""
+def _taken(key: tuple[str, int], moment: _Moment) -> tuple[_Moment, KafkaTopics | None]:
+    """Return the reader that has come to this moment, else the moment of a new one, and None."""
     now = time.monotonic()
     with _parking:
-        found = _parked.pop((shard.job, shard.number), None)
+        found = _parked.pop(key, None)
         idle = [key for key, one in _parked.items() if now - one.since > _IDLE]
         stale = [_parked.pop(key) for key in idle]
     if found is not None and found.moment != moment:
@@ -265,9 +269,9 @@ def _taken(shard: _Shard, moment: _Moment) -> tuple[_Moment, KafkaTopics]:
         one.feed.close()
     if found is not None:
         return moment, found.feed
-    return _Moment(uuid.uuid4().hex), shard.topics.read(shard.number, shard.shards)
+    return _Moment(uuid.uuid4().hex), None
 
 
-def _park(shard: _Shard, moment: _Moment, feed: KafkaTopics) -> None:
+def _park(key: tuple[str, int], moment: _Moment, feed: KafkaTopics) -> None:
     with _parking:
-        _parked[shard.job, shard.number] = _Parked(moment, feed, time.monotonic())
+        _parked[key] = _Parked(moment, feed, time.monotonic())
