@@ -3,7 +3,7 @@
 from fixfeed.dashboard.database import Database
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.redaction import redact
-from fixfeed.io.sql.sqlite_file import SUFFIXES, path_of
+from fixfeed.io.sql.sqlite_file import NAME_ENDS, path_of
 
 __all__ = ["open_database"]
 
@@ -24,7 +24,7 @@ def open_database(uri: str) -> Database:
 
         return PostgresqlReader(uri)
     file = uri.removeprefix("sqlite:")
-    meant = f"; did you mean {redact(f'sqlite:///{file}')}?" if file.endswith(SUFFIXES) else ""
+    meant = f"; did you mean {redact(f'sqlite:///{file}')}?" if file.endswith(NAME_ENDS) else ""
     raise SinkError(
         f"{redact(uri)!r} is no database: expected sqlite:///... or postgresql://...{meant}"
     )

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fixfeed.io.redaction import redact
-from fixfeed.io.sql.sqlite_file import SUFFIXES
+from fixfeed.io.sql.sqlite_file import NAME_ENDS
 from fixfeed.transforms.nearest import nearest
 
 __all__ = ["meant", "nearest_uri"]
 
 _SUFFIXES = {
-    "sqlite:///": SUFFIXES,
+    "sqlite:///": NAME_ENDS,
     "jsonl:": (".jsonl", ".ndjson", ".json"),
     "parquet:": ("/", ".parquet"),
 }

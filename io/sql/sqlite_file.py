@@ -8,9 +8,9 @@ from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.redaction import redact
 from fixfeed.transforms.nearest import nearest
 
-__all__ = ["SUFFIXES", "check_there", "path_of", "read_only_uri", "uri_of"]
+__all__ = ["NAME_ENDS", "check_there", "path_of", "read_only_uri", "uri_of"]
 
-SUFFIXES = (".db", ".sqlite", ".sqlite3", ".db3")
+NAME_ENDS = (".db", ".sqlite", ".sqlite3", ".db3")
 """Ends of the names that people give such files."""
 
 _MAGIC = b"SQLite format 3\0"
