@@ -4,6 +4,7 @@ Whatever an update of these tables has replaced is looked at again, by all rules
 """
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def _overfilled(rules: Iterable[Rule], orders: Replaced) -> Found:
             session=row["session"],
             order_key=row["order_key"],
             symbol=row["symbol"],
-            seen=f"{_plain(max(row['cum_qty'], row['reported_cum_qty'] or 0))} filled",
+            seen=f"{_most(row['cum_qty'], row['reported_cum_qty'] or 0)} filled",
             expected=f"at most {_plain(row['order_qty'])}",
         )
         for row in orders.rows.filter(told).to_pylist()
@@ -82,8 +83,13 @@ def _overfilled(rules: Iterable[Rule], orders: Replaced) -> Found:
     return Found(scopes("order", orders.units), rows)
 
 
+def _most(filled: Decimal | None, reported: Decimal | int) -> str:
+    return _plain(filled if filled is None else max(filled, reported))
+
+
 def _plain(number: Any) -> str:
-    return f"{number.normalize():f}"
+    """Return a quantity as people write it; null is one of more digits than a column has."""
+    return "more than a column holds" if number is None else f"{number.normalize():f}"
 
 
 def _slow(rules: Iterable[Rule], latencies: Replaced) -> Found:

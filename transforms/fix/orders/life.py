@@ -4,6 +4,7 @@ The state is what reports say; requests say only what was asked for, until a rep
 clocks that differ between the two sides change no state.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from fixfeed.transforms.fix.orders.events import NEW, Events
@@ -22,6 +23,7 @@ __all__ = [
     "TERMS",
     "Life",
     "an_id",
+    "named_by",
 ]
 
 PROBLEMS = {
@@ -66,13 +68,14 @@ class Life:
     The attributes have the names of the columns of the table `orders`.
     """
 
-    def __init__(self, events: Events, *, by_legs: bool):
-        """`events` has the messages.
+    def __init__(self, events: Events, *, by_legs: bool, requests: Mapping[str | None, int]):
+        """`events` has the messages, `requests` those of the order by their ClOrdIDs.
 
         `by_legs` is whether reports of fills are of legs alone. Then these say how the order is.
         """
         self.events = events
         self._by_legs = by_legs
+        self._requests = requests
         self.steps: list[Step] = []
         self.fills = Fills(events)
         self.session: str | None = None
@@ -87,9 +90,8 @@ class Life:
         self.last_cl_ord_id: str | None = None
         self.counts = {"replaces": 0, "cancels": 0, "rejects": 0}
         self._asked: dict[str | None, int] = {}
-        self._requests: dict[str | None, int] = {}
         self._unasked: dict[str | None, int] = {}
-        self._reported = False
+        self._reported = self._replaces = False
         self._pends = False  # the last report is that a replace is pending
 
     @property
@@ -139,7 +141,7 @@ class Life:
     def _ask(self, row: int) -> None:
         events = self.events
         own = events.cl_ord_id[row]
-        self._asked[own] = self._requests[own] = row
+        self._asked[own] = row
         report = self._unasked.pop(own, None)
         if report is not None and own == self.last_cl_ord_id:
             for name in TERMS:
@@ -173,11 +175,12 @@ class Life:
         doubled = not new and self.fills.is_another(step.row, kind)
         if doubled:
             self.problems.add("duplicate_exec_id")
-        is_late = self.ended and new and kind is None and not told
-        is_late = is_late and (exec_type or status) in _ACKNOWLEDGES
-        if is_late:
+        acknowledges = new and kind is None and not told
+        acknowledges = acknowledges and (exec_type or status) in _ACKNOWLEDGES
+        is_late = acknowledges and (self.ended or self._is_replaced(events.cl_ord_id[row]))
+        if is_late and self.ended:
             self.problems.add("status")
-        elif (new or doubled) and not is_leg:
+        elif (new or doubled) and not is_leg and not is_late:
             self._follow(row, status, kind, told)
         self._name_session(row, asked=False)
         self._keep("text", events.text[row], anew=True)
@@ -196,8 +199,11 @@ class Life:
         if is_leg or is_late:
             return  # what it says is of the leg, or was so before the order ended
         self._accept(row, exec_type, status)
-        self._pends = exec_type == "E" or (exec_type in (None, "I") and status == "E")
-        self._take_terms(row, self._requests.get(events.cl_ord_id[row]) if self._pends else None)
+        self._pends = exec_type == "E" or (status == "E" and exec_type != "5")
+        if self._pends:
+            self._take_terms_that_hold(row, self._requests.get(events.cl_ord_id[row]))
+        else:
+            self._take_terms(row)
         for name in ("cum_qty", "leaves_qty", "avg_px"):
             self._keep(f"reported_{name}", getattr(events, name)[row], anew=True)
         self._reported = True
@@ -231,6 +237,7 @@ class Life:
             elif replaced and cl_ord_id is not None:
                 self._unasked[cl_ord_id] = row
             self.last_cl_ord_id = cl_ord_id or self.last_cl_ord_id
+            self._replaces = self._replaces or replaced
         elif self.last_cl_ord_id is None:
             self.last_cl_ord_id = cl_ord_id
         if self.first_cl_ord_id is None:
@@ -275,17 +282,29 @@ class Life:
                 if value is not None:
                     values[name] = value
 
-    def _take_terms(self, row: int, asked: int | None = None) -> None:
-        """Take over what is ordered, but for what is as it is `asked` for: that may be pending.
+    def _take_terms(self, row: int) -> None:
+        for name in TERMS:
+            value = getattr(self.events, name)[row]
+            if value is not None:
+                self.values[name] = value
 
-        FIX (appendix D) has what was accepted in a report of Pending Replace, many venues the
-        request.
+    def _take_terms_that_hold(self, row: int, asked: int | None) -> None:
+        """Take over what is ordered by a report while a replace is pending, which is `asked` for.
+
+        FIX (appendix D) has what was accepted in such a report, many venues what is asked for. So
+        what is as in the request may be pending; if that is not there, what is known holds.
         """
         for name in TERMS:
             column = getattr(self.events, name)
             value = column[row]
-            if value is not None and (asked is None or column[asked] != value):
+            if asked is None:
+                self._keep(name, value)
+            elif value is not None and column[asked] != value:
                 self.values[name] = value
+
+    def _is_replaced(self, cl_ord_id: str | None) -> bool:
+        """Return whether a ClOrdID is one of before a replace that was accepted."""
+        return self._replaces and cl_ord_id not in (None, self.last_cl_ord_id)
 
     def _keep(self, name: str, value: Any, *, anew: bool = False) -> None:
         """Keep a value, if there is one; with `anew` in the place of an earlier one."""
@@ -357,3 +376,13 @@ class Life:
 def an_id(value: str | None) -> str | None:
     """Return an OrderID, None if it is none."""
     return None if value is None or value.upper() in NO_ORDER_ID else value
+
+
+def named_by(events: Events, row: int) -> list[tuple[str, str]]:
+    """Return by which ids an event names its order: ClOrdID, OrigClOrdID, OrderID."""
+    ids = (
+        ("C", events.cl_ord_id[row]),
+        ("C", events.orig_cl_ord_id[row]),
+        ("O", an_id(events.order_id[row])),
+    )
+    return [(kind, one) for kind, one in ids if one is not None]

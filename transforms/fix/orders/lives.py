@@ -1,12 +1,11 @@
 """The orders of a chain: one, unless several parties use its ids, or they are used again."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 from fixfeed.transforms.fix.orders.events import ASKING, NEW, REPORTS, Events, is_copy
 from fixfeed.transforms.fix.orders.fills import FILL, kind_of
-from fixfeed.transforms.fix.orders.life import DUPLICATE, LEG, Life, an_id
-from fixfeed.transforms.fix.orders.openings import ANSWERS, FRESH, says
+from fixfeed.transforms.fix.orders.life import DUPLICATE, LEG, Life, an_id, named_by
+from fixfeed.transforms.fix.orders.openings import FRESH, says
 from fixfeed.transforms.fix.orders.sequence import Step
 
 __all__ = ["lives"]
@@ -19,15 +18,12 @@ _IS_NEW = frozenset("0")
 Party = tuple[str | None, str | None]
 """Who orders behind a CompID: OnBehalfOfCompID and SenderSubID, of reports what answers these."""
 
-_Whose = TypeVar("_Whose", str, Party)
-
 
 def lives(events: Events, steps: list[Step]) -> list[Life]:
     """Return the orders of a chain.
 
     They are one, unless
 
-    * both sides of a session order: what one side asks for, and is told, is of its own orders.
     * new orders of several parties behind one CompID have the same ClOrdID: each party has its own
       then. What does not say whose it is, is of the party that its ids were last seen with.
     * a ClOrdID is used again after its order has ended: by a new order, or a report of a new one
@@ -36,37 +32,10 @@ def lives(events: Events, steps: list[Step]) -> list[Life]:
       if a report says that it is new and has another OrderID. What follows is then of the order
       that its ids were last seen with.
     """
-    found = []
-    for of_client in _by_client(events, steps):
-        parties = _parties(events, of_client)
-        for part in _by_party(events, of_client, parties) if parties else [of_client]:
-            found += _lives(events, part)
-    return found
-
-
-def _by_client(events: Events, steps: list[Step]) -> list[list[Step]]:
-    """Return the steps of the orders of each side of a session, if both sides order."""
-    clients: dict[str, set[str]] = {}
-    for step in steps:
-        if (client := _client(events, step.row)) is not None:
-            clients.setdefault(events.pair[step.row], set()).add(client)
-    both = {one for of_pair in clients.values() if len(of_pair) > 1 for one in of_pair}
-    if not both:
-        return [steps]
-
-    def meant(row: int) -> list[str]:
-        client = _client(events, row)
-        return [client] if client in both else []
-
-    return list(_by(events, steps, sorted(both), meant))
-
-
-def _client(events: Events, row: int) -> str | None:
-    """Return the CompID that orders, None if a message does not say which side does."""
-    kind = events.msg_type[row]
-    if events.drop_copied[row] or not (kind in ASKING or kind in ANSWERS):
-        return None
-    return (events.target_comp_id if kind in ANSWERS else events.sender_comp_id)[row]
+    parties = _parties(events, steps)
+    if not parties:
+        return _lives(events, steps)
+    return [life for part in _by_party(events, steps, parties) for life in _lives(events, part)]
 
 
 def _parties(events: Events, steps: list[Step]) -> list[Party]:
@@ -86,32 +55,18 @@ def _party(events: Events, row: int) -> Party:
 
 def _by_party(events: Events, steps: list[Step], parties: list[Party]) -> Iterator[list[Step]]:
     """Yield the steps of each party."""
-
-    def meant(row: int) -> list[Party]:
-        said = _party(events, row)
-        return [
+    found: dict[Party, list[Step]] = {party: [] for party in parties}
+    seen: dict[tuple[str, str], Party] = {}
+    latest = parties[0]
+    for step in steps:
+        ids, said = named_by(events, step.row), _party(events, step.row)
+        meant = [
             party
             for party in parties
             if any(said) and all(a in (None, b) for a, b in zip(said, party, strict=True))
         ]
-
-    return _by(events, steps, parties, meant)
-
-
-def _by(
-    events: Events, steps: list[Step], whose: list[_Whose], meant: Callable[[int], list[_Whose]]
-) -> Iterator[list[Step]]:
-    """Yield the steps of each of those whose orders they are.
-
-    What does not say whose it is, is of the one that its ids were last seen with.
-    """
-    found: dict[_Whose, list[Step]] = {one: [] for one in whose}
-    seen: dict[tuple[str, str], _Whose] = {}
-    latest = whose[0]
-    for step in steps:
-        ids, own = _ids(events, step.row), meant(step.row)
-        if len(own) == 1:
-            latest = own[0]
+        if len(meant) == 1:
+            latest = meant[0]
         else:
             latest = next((seen[one] for one in reversed(ids) if one in seen), latest)
         found[latest].append(step)
@@ -121,7 +76,12 @@ def _by(
 
 def _lives(events: Events, steps: list[Step]) -> list[Life]:
     by_legs = not any(_is_fill_of_whole(events, step.row) for step in steps)
-    found = [Life(events, by_legs=by_legs)]
+    requests = {
+        events.cl_ord_id[step.row]: step.row
+        for step in reversed(steps)
+        if events.msg_type[step.row] in ASKING - NEW
+    }
+    found = [Life(events, by_legs=by_legs, requests=requests)]
     of_id: dict[tuple[str, str], Life] = {}
     for place, step in enumerate(steps):
         life = found[-1]
@@ -130,33 +90,24 @@ def _lives(events: Events, steps: list[Step]) -> list[Life]:
         again = _is_again if life.ended else _is_another
         if again(events, steps, place, life):
             if len(found) == 1:
-                of_id = {one: life for before in life.steps for one in _ids(events, before.row)}
-            life = Life(events, by_legs=by_legs)
+                of_id = {one: life for before in life.steps for one in named_by(events, before.row)}
+            life = Life(events, by_legs=by_legs, requests=requests)
             found.append(life)
         if len(found) > 1:
-            of_id.update(dict.fromkeys(_ids(events, step.row), life))
+            of_id.update(dict.fromkeys(named_by(events, step.row), life))
         life.tell(step)
     return found
 
 
 def _meant(events: Events, row: int, of_id: dict[tuple[str, str], Life]) -> Life | None:
     """Return the order that an event is of, given those that ids were last seen with."""
-    ids = _ids(events, row)
+    ids = named_by(events, row)
     life = next((of_id[one] for one in ids if one in of_id), None)
     order_id = an_id(events.order_id[row])
     if life and order_id and life.values.get("order_id") not in (None, order_id):
         # Its ClOrdID was used again; an OrderID that is another order's says more.
         return of_id.get(("O", order_id), life)
     return life
-
-
-def _ids(events: Events, row: int) -> list[tuple[str, str]]:
-    ids = (
-        ("C", events.cl_ord_id[row]),
-        ("C", events.orig_cl_ord_id[row]),
-        ("O", an_id(events.order_id[row])),
-    )
-    return [(kind, one) for kind, one in ids if one is not None]
 
 
 def _is_fill_of_whole(events: Events, row: int) -> bool:

@@ -163,6 +163,12 @@ def says(events: Events, row: int, letters: frozenset[str]) -> bool:
     )
 
 
+def _refuses(events: Events, row: int) -> bool:
+    """Return whether a report, or a business reject, refuses a new order."""
+    by_business = events.msg_type[row] == "j" and events.more[row].get("RefMsgType") in NEW
+    return (by_business or says(events, row, REJECTED)) and not is_copy(events, row)
+
+
 def _shared(
     events: Events,
     ids: list[tuple[Id, ...]],
@@ -216,7 +222,7 @@ def _mixed(
     for row, of_event in enumerate(ids):
         day = events.day[row]
         if len(of_event) < 2:
-            if of_event and says(events, row, REJECTED) and not is_copy(events, row):
+            if of_event and _refuses(events, row):
                 refused.add((of_event[0], day))
             continue
         has_original = of_event[1][1] == CL_ORD_ID

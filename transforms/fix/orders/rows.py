@@ -18,6 +18,7 @@ from fixfeed.transforms.fix.orders.lives import lives
 from fixfeed.transforms.fix.orders.numbers import decimals
 from fixfeed.transforms.fix.orders.schema import TABLES
 from fixfeed.transforms.fix.orders.sequence import steps
+from fixfeed.transforms.fix.orders.sides import apart
 from fixfeed.transforms.fix.schema import DATE, DECIMAL
 
 __all__ = ["OF_ORDER", "OF_REPORT", "key_of", "rows_of", "without_collector"]
@@ -32,9 +33,15 @@ def rows_of(messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES) -> dic
         events = Events(messages, drop_copies)
         ids = ids_of(events)
         chains = Chains(events, ids)
-        made = _Made(events, ids, chains)
+        made = _Made(events, ids)
+        of_sides, divided = apart(events, ids, chains)
+        of_row = {row: rows for rows in of_sides.rows for row in rows} if divided else {}
         for rows in chains.rows:
-            made.add(rows)
+            if rows[0] in divided:
+                own = {id(of_row[row]): of_row[row] for row in rows}
+                made.add(of_sides, list(own.values()))
+            else:
+                made.add(chains, [rows])
         return made.tables()
 
 
@@ -53,22 +60,21 @@ def without_collector() -> Iterator[None]:
 class _Made:
     """The rows of the tables as they are made."""
 
-    def __init__(self, events: Events, ids: list[tuple[Id, ...]], chains: Chains):
+    def __init__(self, events: Events, ids: list[tuple[Id, ...]]):
         self._events = events
         self._ids = ids
-        self._chains = chains
         self._orders: list[dict[str, Any]] = []
         self._of_ids: list[tuple[Any, ...]] = []
         self._messages: list[tuple[int, int, int, bool]] = []
         self._executions: list[tuple[int, Life, Execution]] = []
 
-    def add(self, rows: list[int]) -> None:
-        """Add the orders of a chain."""
+    def add(self, chains: Chains, each: list[list[int]]) -> None:
+        """Add the orders of a chain, which are those of each of some `chains`."""
         events = self._events
         found = []
-        for part in self._chains.parts(steps(events, rows)):
+        for part in (part for rows in each for part in chains.parts(steps(events, rows))):
             of_part = lives(events, part)
-            first, day = self._chains.named(_first(events, of_part[0]))
+            first, day = chains.named(_first(events, of_part[0]))
             found += [(life, key_of(first, day, number)) for number, life in enumerate(of_part)]
         chain = found[0][1] if len(found) > 1 else None
         for life, key in found:

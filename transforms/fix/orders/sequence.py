@@ -20,7 +20,13 @@ from fixfeed.transforms.fix.orders.events import (
     is_copy,
 )
 
-__all__ = ["REPORTS", "Step", "steps"]
+__all__ = ["MORE", "REPORTS", "Step", "steps"]
+
+MORE = (
+    *("exec_ref_id", "exec_trans_type", "symbol", "security_id", "side", "account", "currency"),
+    *("order_qty", "price", "stop_px", "ord_type", "time_in_force", "last_mkt", "avg_px"),
+)
+"""Columns that tell apart messages which are otherwise the same, as two logs may have them."""
 
 _OF_LOGS = ("captured_at", "fields")
 """Columns that one message may have otherwise in another log, or that events have as `more`."""
@@ -200,6 +206,7 @@ def _rest(events: Events, row: int) -> tuple[str, ...]:
             events.last_px,
             events.leaves_qty,
             events.text,
+            *(getattr(events, name) for name in MORE),
             events.captured_at,
             events.transact_time,
         )

@@ -156,6 +156,13 @@ def test_an_order_that_was_filled_beyond_its_quantity_is_told_with_its_key():
     ]
     orders = derived_tables(derived(""), messages(b"".join(log.lines)))["orders"]
     assert [row["order_key"]] == orders["order_key"].to_pylist()
+    most = b"9" * 28
+    log = Log()
+    log.send(0, b"D", (11, b"C"), (38, most), (55, b"X"))
+    for second in (1, 2):
+        log.fill(second, b"C", b"10", quantity=most)
+    (row,) = log.anomalies("", "overfilled")
+    assert row["seen"] == "more than a column holds filled"
 
 
 def test_a_price_is_held_against_the_fill_before_of_the_same_security_session_and_day():

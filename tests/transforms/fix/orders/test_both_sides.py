@@ -48,3 +48,29 @@ def test_where_both_sides_of_a_session_order_the_ids_of_each_are_its_own(same_id
 def test_orders_of_both_sides_are_the_same_in_any_parts(same_ids, seed):
     lines = [line for one in both_sides_order(same_ids=same_ids) for line in one.log]
     check_in_any_parts(b"".join(lines), random.Random(seed), 5, anew=derive)
+
+
+def test_what_ties_ids_of_one_side_ties_none_of_the_other():
+    brk, ann = Session(b"BRK", b"ANN"), Session(b"ANN", b"BRK")
+    for one, quantity in ((b"1", b"70"), (b"2", b"50")):
+        brk.ask(b"D", (11, one), (38, quantity))
+        brk.send(
+            False, b"8", (37, b"A" + one), (11, one), (17, b"n" + one), (150, b"0"), (39, b"0")
+        )
+    ann.at = brk.at = 30
+    ann.ask(b"D", (11, b"1"), (38, b"100"))
+    ann.ask(b"G", (11, b"2"), (41, b"1"), (38, b"150"))
+    ann.send(False, b"8", (37, b"B1"), (11, b"2"), (41, b"1"), (17, b"r"), (150, b"5"), (39, b"0"))
+    brk.at = 60
+    for one, quantity in ((b"1", b"70"), (b"2", b"20")):
+        brk.send(False, b"8", (37, b"A" + one), (11, one), (17, b"f" + one), (150, b"F"),
+                 (39, b"1"), (32, quantity), (14, quantity))  # fmt: skip
+    brk.send(False, b"j", (372, b"F"), (379, b"2"), (380, b"4"))
+    names = ("session", "first_cl_ord_id", "order_qty", "cum_qty", "rejects", "problems")
+    assert shown(orders(ann, brk), *names) == [
+        ("FIX.4.4:BRK->ANN", "1", 70, 70, 0, None),
+        ("FIX.4.4:BRK->ANN", "2", 50, 20, 1, None),
+        ("FIX.4.4:ANN->BRK", "1", 150, 0, 0, None),
+    ]
+    lines = [line for one in (ann, brk) for line in one.log]
+    check_in_any_parts(b"".join(lines), random.Random(2), 4, anew=derive)

@@ -20,3 +20,13 @@ def test_a_report_without_an_exec_id_is_a_copy_of_what_says_the_same_alone(exec_
         s.send(False, b"8", (37, b"NONE"), (11, b"A"), *exec_id, *state, head=head)
     names = ("cum_qty", "fills", "messages", "copies")
     assert shown(orders(s), *names) == [(54, 3, 4, 2)]
+
+
+def test_of_one_message_that_two_logs_have_otherwise_the_same_one_counts_in_any_order():
+    first, second = Session(), Session()
+    for s, symbol in ((first, b"Q"), (second, b"XYZ")):
+        s.ask(b"D", (11, b"A"), (38, b"100"), (55, symbol))
+        s.report(b"0", b"0", (37, b"O"), (11, b"A"))
+    names = ("symbol", "messages", "copies")
+    assert shown(orders(first, second), *names) == [("Q", 2, 2)]
+    assert shown(orders(second, first), *names) == [("Q", 2, 2)]

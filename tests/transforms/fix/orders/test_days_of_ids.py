@@ -1,5 +1,8 @@
 """Orders that live for days stay apart from those that have their ClOrdIDs on later days."""
 
+import random
+
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -73,12 +76,22 @@ def test_a_request_means_the_order_whose_order_id_is_in_its_answers():
         assert shown(orders(s), *NAMES) == expected
 
 
-def test_a_new_order_that_is_refused_without_an_order_id_takes_no_fill_of_the_one_before():
+@pytest.mark.parametrize("by_business", [False, True])
+def test_a_new_order_that_is_refused_without_an_order_id_takes_no_fill_of_the_one_before(
+    by_business,
+):
     s = Session()
     s.ask(b"D", (11, b"1"), (38, b"100"), (59, b"1"))
     s.report(b"0", b"0", (37, b"O1"), (11, b"1"))
     s.day = 4
     s.ask(b"D", (11, b"1"), (38, b"5"))
+    if by_business:
+        s.send(False, b"j", (372, b"D"), (379, b"1"), (380, b"4"))
+        s.fill(100, 100, (37, b"O1"), (11, b"1"))
+        names = ("order_qty", "cum_qty", "rejects", "problems")
+        assert shown(orders(s), *names) == [(100, 100, 0, None), (5, 0, 1, None)]
+        check_in_any_parts(b"".join(s.log), random.Random(1), 3)
+        return
     s.report(b"8", b"8", (37, b"NONE"), (11, b"1"), (103, b"6"))
     s.fill(100, 100, (37, b"O1"), (11, b"1"))
     names = ("order_id", "order_qty", "cum_qty", "messages", "problems")

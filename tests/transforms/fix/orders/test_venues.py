@@ -555,6 +555,34 @@ def test_a_pending_replace_changes_nothing_though_its_report_has_what_is_asked_f
     assert shown(orders(s), *names) == [(150, 12, 150, "0", None)]
 
 
+def test_a_pending_replace_that_a_clock_puts_before_its_request_changes_nothing_either():
+    s = Session()
+    s.ask(b"D", (11, b"1"), (38, b"100"))
+    s.report(b"0", b"0", (37, b"O"), (11, b"1"), (38, b"100"))
+    s.report(b"E", b"E", (37, b"O"), (11, b"2"), (41, b"1"), (38, b"150"))
+    s.ask(b"G", (11, b"2"), (41, b"1"), (38, b"150"))
+    s.report(b"F", b"E", (37, b"O"), (11, b"2"), (41, b"1"), (38, b"150"), (32, b"9"), (14, b"9"))
+    s.send(False, b"9", (37, b"O"), (11, b"2"), (41, b"1"), (39, b"1"), (434, b"2"))
+    assert shown(orders(s), "order_qty", "leaves_qty", "problems") == [(100, 91, None)]
+
+
+def test_of_a_pending_replace_whose_request_is_in_no_log_what_is_known_holds():
+    s = Session()
+    s.report(b"0", b"0", (37, b"O"), (11, b"1"), (38, b"100"))
+    s.report(b"E", b"E", (37, b"O"), (11, b"2"), (41, b"1"), (38, b"150"), (44, b"9"))
+    assert shown(orders(s), "order_qty", "price", "problems") == [(100, 9, None)]
+
+
+def test_an_acknowledgement_after_the_replace_of_its_order_brings_nothing_back():
+    s = Session()
+    s.ask(b"D", (11, b"1"), (38, b"100"))
+    s.ask(b"G", (11, b"2"), (41, b"1"), (38, b"150"))
+    s.report(b"5", b"5", (37, b"O"), (11, b"2"), (41, b"1"), (38, b"150"))
+    s.report(b"0", b"0", (37, b"O"), (11, b"1"), (38, b"100"))
+    names = ("order_qty", "last_cl_ord_id", "ord_status", "problems")
+    assert shown(orders(s), *names) == [(150, "2", "5", None)]
+
+
 def test_a_sum_that_no_column_holds_is_null_and_the_rest_is_there():
     most = b"9" * 28
     s = Session()

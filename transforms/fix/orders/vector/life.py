@@ -126,7 +126,7 @@ def _terms(steps: Steps) -> dict[str, pa.Array]:
     """Return what was ordered, as it was accepted last."""
     lines, events = steps.lines, steps.events
     telling = steps.whole | (steps.new & steps.unreported)
-    pending = np.flatnonzero((steps.pending >= 0) & (steps.pending < np.arange(len(lines))))
+    pending = np.flatnonzero(steps.pending >= 0)
     request, report = (pa.array(lines.event[of]) for of in (steps.pending[pending], pending))
     asked = np.where(steps.asked < np.arange(len(lines)), steps.asked, -1)
     begins = lines.first(steps.new)

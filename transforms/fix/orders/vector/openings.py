@@ -140,7 +140,9 @@ def _mixed(
     # OrderIDs of which a report without an OrigClOrdID has one that no other one has.
     with_order = used & (order >= 0) & (first != order)
     several = _several(nodes, first[with_order], order[with_order])
-    refused = used & (order < 0) & ~both & says(events, REJECTED) & ~events.copied
+    by_business = is_in(events["msg_type"], ("j",)) & is_in(events.told("RefMsgType"), NEW)
+    refused = says(events, REJECTED) | by_business
+    refused &= used & (order < 0) & ~both & ~events.copied
     several[np.intersect1d(first[refused], first[with_order])] = True
     alone = with_order & ~both
     alone[alone] = several[first[alone]]

@@ -11,7 +11,8 @@ A chain is regular if
 * one side alone orders, as requests and answers say;
 * the requests have ClOrdIDs of their own, and each is accepted or refused once at the most; if by
   its clock one comes after the report that it is done, this leaves out nothing that it asks for;
-* no report of a new order (`openings.FRESH`) comes after one of an end;
+* no report of a new order (`openings.FRESH`) comes after one of an end or a replace;
+* a report that a replace is pending comes with its request;
 * fills, busts and corrections have ExecIDs of their own; a bust or correction is of a fill that
   came before, and each fill has one at the most; a correction says its quantity and price, and
   no fill has an OrdStatus with which one may be repeated;
@@ -26,6 +27,7 @@ import pyarrow.compute as pc
 from fixfeed.transforms.fix.orders.events import NO_EXEC_ID
 from fixfeed.transforms.fix.orders.fills import REPEATING
 from fixfeed.transforms.fix.orders.life import DUPLICATE, ENDED, TERMS
+from fixfeed.transforms.fix.orders.sides import BY_SENDER
 from fixfeed.transforms.fix.orders.vector.events import Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.orders.vector.sequence import LARGE, Lines
 from fixfeed.transforms.fix.orders.vector.steps import REGULAR, Steps, is_one
@@ -60,6 +62,9 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
     ends = (steps.report | steps.refusal) & is_one(steps.status, ENDED)
     first_end = lines.first(ends)
     odd |= (first_end >= 0) & (lines.last(steps.fresh) > first_end)
+    first_replaced = lines.first(steps.replaced)
+    odd |= (first_replaced >= 0) & (lines.last(steps.fresh) > first_replaced)
+    odd |= lines.any(steps.pends & (steps.pending < 0))
     odd |= _both_order(steps)
     odd |= lines.summed(np.abs(steps.numbers["last_qty"][0].astype(float))) > LARGE
     answered = (steps.accepted | steps.refusal) & (steps.cl_ord_id >= 0)
@@ -74,11 +79,12 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
 
 
 def _both_order(steps: Steps) -> Flags:
-    """Return the chains in which either side asks, or answers the other."""
+    """Return the chains in which both sides order (`sides`)."""
     lines = steps.lines
     sender, target = lines.coded(steps.events["sender_comp_id"], steps.events["target_comp_id"])
-    answers = steps.report | steps.refusal
-    says = answers | steps.new | steps.request
+    refused = is_in(steps.events.told("RefMsgType"), BY_SENDER)[lines.event]
+    answers = lines.of(("8", "9", "r")) | (steps.business & refused)
+    says = answers | steps.new | steps.request | lines.of(("H", "Q"))
     client = np.where(answers, target, sender)
     first = client[lines.first(says)][lines.chain]
     return lines.any(says & (client != first))

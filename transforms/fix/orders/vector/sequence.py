@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fixfeed.transforms.fix.orders.events import MSG_TYPES
 from fixfeed.transforms.fix.orders.numbers import halves
-from fixfeed.transforms.fix.orders.sequence import REPORTS
+from fixfeed.transforms.fix.orders.sequence import MORE, REPORTS
 from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.schema import TIME
 
@@ -31,6 +31,7 @@ _ALIKE = (
         "ord_status",
     ),
     *("cum_qty", "last_qty", "last_px", "leaves_qty", "text", "transact_time"),
+    *MORE,
 )
 """What copies have in common here beside sender, time and number."""
 

@@ -67,8 +67,7 @@ class Steps:
         self.replaced &= self.whole
         self.accepted = self.replaced | (self.cancelled & self.whole)
         self.asked = self._asked(self.replaced)
-        by_status = (self.exec_type == 0) | is_one(self.exec_type, "I")
-        by_status &= is_one(self.status, "E")
+        by_status = ~is_one(self.exec_type, "5") & is_one(self.status, "E")
         self.pends = self.whole & (is_one(self.exec_type, "E") | by_status)
         self.pending = self._asked(self.pends)
         self.change = self.bust | self.correction
