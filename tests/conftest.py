@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 from hypothesis import settings
 
+from fixfeed.pipelines import log
 from tests.services import kafka_server
 from tests.services.postgresql_server import server
 from tests.services.select import Selecting
@@ -23,6 +24,12 @@ sys.dont_write_bytecode = False
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True)
+def lines_of_the_log():
+    """Have lines of the log be as usual for each test: some run commands in this process."""
+    log.start()
 
 
 @pytest.fixture(scope="session")
