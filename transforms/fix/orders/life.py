@@ -10,6 +10,7 @@ from typing import Any
 from fixfeed.transforms.fix.orders.events import NEW, Events
 from fixfeed.transforms.fix.orders.fills import FILL, Fills, kind_of, repeats
 from fixfeed.transforms.fix.orders.numbers import divided
+from fixfeed.transforms.fix.orders.openings import ACKNOWLEDGED
 from fixfeed.transforms.fix.orders.sequence import Step
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "TERMS",
     "Life",
     "an_id",
-    "named_by",
 ]
 
 PROBLEMS = {
@@ -52,7 +52,6 @@ NEVER_AFTER = {
 _REPLACES = frozenset({"G", "AC", "t"})
 _CANCELS = frozenset({"F", "u"})
 DUPLICATE = "6"  # OrdRejReason: duplicate order
-_ACKNOWLEDGES = ("0", "A")  # ExecType New and Pending New
 LEG = "2"  # MultiLegReportingType: a leg
 NO_ORDER_ID = ("NONE", "UNKNOWN", "N/A")
 """What an OrderID is, in upper case, where there is none."""
@@ -175,8 +174,7 @@ class Life:
         doubled = not new and self.fills.is_another(step.row, kind)
         if doubled:
             self.problems.add("duplicate_exec_id")
-        acknowledges = new and kind is None and not told
-        acknowledges = acknowledges and (exec_type or status) in _ACKNOWLEDGES
+        acknowledges = kind is None and not told and (exec_type or status) in ACKNOWLEDGED
         is_late = acknowledges and (self.ended or self._is_replaced(events.cl_ord_id[row]))
         if is_late and self.ended:
             self.problems.add("status")
@@ -197,7 +195,7 @@ class Life:
             self._keep("first_fill_at", at)
             self._keep("last_fill_at", at, anew=True)
         if is_leg or is_late:
-            return  # what it says is of the leg, or was so before the order ended
+            return  # what it says is of the leg, or was so before an end or a replace
         self._accept(row, exec_type, status)
         self._pends = exec_type == "E" or (status == "E" and exec_type != "5")
         if self._pends:
@@ -376,13 +374,3 @@ class Life:
 def an_id(value: str | None) -> str | None:
     """Return an OrderID, None if it is none."""
     return None if value is None or value.upper() in NO_ORDER_ID else value
-
-
-def named_by(events: Events, row: int) -> list[tuple[str, str]]:
-    """Return by which ids an event names its order: ClOrdID, OrigClOrdID, OrderID."""
-    ids = (
-        ("C", events.cl_ord_id[row]),
-        ("C", events.orig_cl_ord_id[row]),
-        ("O", an_id(events.order_id[row])),
-    )
-    return [(kind, one) for kind, one in ids if one is not None]

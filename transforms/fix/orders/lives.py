@@ -4,14 +4,12 @@ from collections.abc import Iterator
 
 from fixfeed.transforms.fix.orders.events import ASKING, NEW, REPORTS, Events, is_copy
 from fixfeed.transforms.fix.orders.fills import FILL, kind_of
-from fixfeed.transforms.fix.orders.life import DUPLICATE, LEG, Life, an_id, named_by
-from fixfeed.transforms.fix.orders.openings import FRESH, says
+from fixfeed.transforms.fix.orders.life import DUPLICATE, LEG, Life, an_id
+from fixfeed.transforms.fix.orders.openings import ACKNOWLEDGED, FRESH, says
 from fixfeed.transforms.fix.orders.sequence import Step
+from fixfeed.transforms.fix.orders.whose import named_by, whose
 
 __all__ = ["lives"]
-
-_NEW = frozenset("0A")
-"""ExecType, or OrdStatus without one, of reports that an order is new, or is going to be."""
 
 _IS_NEW = frozenset("0")
 
@@ -55,23 +53,20 @@ def _party(events: Events, row: int) -> Party:
 
 def _by_party(events: Events, steps: list[Step], parties: list[Party]) -> Iterator[list[Step]]:
     """Yield the steps of each party."""
-    found: dict[Party, list[Step]] = {party: [] for party in parties}
-    seen: dict[tuple[str, str], Party] = {}
-    latest = parties[0]
-    for step in steps:
-        ids, said = named_by(events, step.row), _party(events, step.row)
+
+    def said(row: int) -> Party | None:
+        named = _party(events, row)
         meant = [
             party
             for party in parties
-            if any(said) and all(a in (None, b) for a, b in zip(said, party, strict=True))
+            if any(named) and all(a in (None, b) for a, b in zip(named, party, strict=True))
         ]
-        if len(meant) == 1:
-            latest = meant[0]
-        else:
-            latest = next((seen[one] for one in reversed(ids) if one in seen), latest)
-        found[latest].append(step)
-        seen.update(dict.fromkeys(ids, latest))
-    yield from filter(None, found.values())
+        return meant[0] if len(meant) == 1 else None
+
+    of_row = whose(events, (step.row for step in steps), said, parties[0])
+    for party in parties:
+        if found := [step for step in steps if of_row[step.row] == party]:
+            yield found
 
 
 def _lives(events: Events, steps: list[Step]) -> list[Life]:
@@ -129,7 +124,7 @@ def _is_again(events: Events, steps: list[Step], place: int, life: Life) -> bool
         if None not in (order_id, known) and order_id != known:
             return bool(before) and says(events, row, FRESH)
         # It may come after the fill that has ended its order: two threads of a venue, or clocks.
-        letters = next((one for one in (_IS_NEW, _NEW) if says(events, row, one)), None)
+        letters = next((one for one in (_IS_NEW, ACKNOWLEDGED) if says(events, row, one)), None)
         return letters is not None and any(says(events, one, letters) for one in before)
     if kind not in NEW or not life.has_beginning:
         return False
@@ -152,6 +147,8 @@ def _is_another(events: Events, steps: list[Step], place: int, life: Life) -> bo
     if not is_new or known is None:
         return False
     for later in steps[place + 1 :]:
-        if events.cl_ord_id[later.row] == events.cl_ord_id[row] and says(events, later.row, _NEW):
+        if events.cl_ord_id[later.row] == events.cl_ord_id[row] and says(
+            events, later.row, ACKNOWLEDGED
+        ):
             return an_id(events.order_id[later.row]) not in (None, known)
     return False

@@ -33,6 +33,7 @@ from fixfeed.transforms.fix.orders.midnight import SKEW
 
 __all__ = [
     "ABOUT",
+    "ACKNOWLEDGED",
     "ANSWERS",
     "CANCELLED",
     "FRESH",
@@ -52,7 +53,10 @@ CANCELLED = frozenset("4")
 REJECTED = frozenset("8")
 """ExecType, or OrdStatus without one, of reports that an order is refused."""
 
-FRESH = REJECTED | frozenset("0A")
+ACKNOWLEDGED = frozenset("0A")
+"""ExecType, or OrdStatus without one, of reports that an order is new, or is going to be."""
+
+FRESH = REJECTED | ACKNOWLEDGED
 """ExecType, or OrdStatus without one, of reports of new orders: New, Pending New, Rejected."""
 
 ANSWERS = frozenset({"8", "9"})

@@ -34,12 +34,14 @@ def rows_of(messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES) -> dic
         ids = ids_of(events)
         chains = Chains(events, ids)
         made = _Made(events, ids)
-        of_sides, divided = apart(events, ids, chains)
-        of_row = {row: rows for rows in of_sides.rows for row in rows} if divided else {}
+        of_sides = apart(events, ids, chains)
+        places = (
+            {row: at for at, own in enumerate(of_sides.rows) for row in own} if of_sides else {}
+        )
         for rows in chains.rows:
-            if rows[0] in divided:
-                own = {id(of_row[row]): of_row[row] for row in rows}
-                made.add(of_sides, list(own.values()))
+            if of_sides and rows[0] in places:
+                each = dict.fromkeys(places[row] for row in rows)
+                made.add(of_sides, [of_sides.rows[at] for at in each])
             else:
                 made.add(chains, [rows])
         return made.tables()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from fixfeed.transforms.fix.orders.chains import Chains
 from fixfeed.transforms.fix.orders.events import ASKING, Events
 from fixfeed.transforms.fix.orders.ids import Id
-from fixfeed.transforms.fix.orders.life import named_by
+from fixfeed.transforms.fix.orders.whose import whose
 
 __all__ = ["BY_SENDER", "BY_TARGET", "apart"]
 
@@ -20,23 +20,20 @@ BY_TARGET = frozenset({"8", "9", "r", "N"})
 """Messages whose target orders: what answers these. So is a refusal of one of them (j)."""
 
 
-def apart(events: Events, ids: list[tuple[Id, ...]], chains: Chains) -> tuple[Chains, set[int]]:
-    """Return the chains of each side, and the events that are in these.
-
-    Those are the events of chains in which both sides of a session order.
-    """
+def apart(events: Events, ids: list[tuple[Id, ...]], chains: Chains) -> Chains | None:
+    """Return the chains of each side, of the events whose chain is of both; None without any."""
     sides: dict[int, str] = {}
     for rows in chains.rows:
         sides |= _sides(events, rows)
     if not sides:
-        return chains, set()
+        return None
     own = [
         tuple((f"{pair}\0{sides[row]}", kind, text) for pair, kind, text in of_event)
         if row in sides
         else ()
         for row, of_event in enumerate(ids)
     ]
-    return Chains(events, own), set(sides)
+    return Chains(events, own)
 
 
 def _sides(events: Events, rows: Sequence[int]) -> Mapping[int, str]:
@@ -51,17 +48,9 @@ def _sides(events: Events, rows: Sequence[int]) -> Mapping[int, str]:
     both = {side for sides in of_pair.values() if len(sides) > 1 for side in sides}
     if not both:
         return {}
-    found: dict[int, str] = {}
-    seen: dict[tuple[str, str], str] = {}
-    latest = min(both)
-    for row in rows:
-        names = named_by(events, row)
-        latest = next((seen[one] for one in reversed(names) if one in seen), latest)
-        if by_row.get(row) in both:
-            latest = by_row[row]
-        found[row] = latest
-        seen.update(dict.fromkeys(names, latest))
-    return found
+    return whose(
+        events, rows, lambda row: by_row[row] if by_row.get(row) in both else None, min(both)
+    )
 
 
 def _side_of(events: Events, row: int) -> str | None:

@@ -60,10 +60,8 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
     odd = lines.doubtful | lines.any(wrong) | (lines.counted(steps.new) > 1)
     odd[lines.chain[lines.copied[again[lines.copy]]]] = True
     ends = (steps.report | steps.refusal) & is_one(steps.status, ENDED)
-    first_end = lines.first(ends)
-    odd |= (first_end >= 0) & (lines.last(steps.fresh) > first_end)
-    first_replaced = lines.first(steps.replaced)
-    odd |= (first_replaced >= 0) & (lines.last(steps.fresh) > first_replaced)
+    before = lines.first(ends | steps.replaced)
+    odd |= (before >= 0) & (lines.last(steps.fresh) > before)
     odd |= lines.any(steps.pends & (steps.pending < 0))
     odd |= _both_order(steps)
     odd |= lines.summed(np.abs(steps.numbers["last_qty"][0].astype(float))) > LARGE
