@@ -29,7 +29,7 @@ from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.opening import begun, end, ended_by_trouble, opened
 from fixfeed.pipelines.partitioning import MANY, expected_files, warning_of
 from fixfeed.pipelines.plan import Plan, make_plan
-from fixfeed.pipelines.progress import shown
+from fixfeed.pipelines.progress import furthest, shown
 from fixfeed.pipelines.running import LOCAL, runner_of
 from fixfeed.pipelines.sinks import Sink
 from fixfeed.pipelines.source import Found
@@ -165,10 +165,7 @@ class _Here(CountedHere):
         )
 
     def _so_far(self) -> tuple[int, int]:
-        counts = metrics.totals(self.counters).values()
-        # A lake commits rarely; what any sink has committed was read.
-        octets = max((one.bytes for one in counts), default=0)
-        return octets, max((one.read for one in counts), default=0)
+        return furthest(metrics.totals(self.counters).values())
 
 
 def _processes(job: Job, plan: Plan) -> int:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -18,21 +18,33 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from fixfeed.io.ledger.counts import Counts
 from fixfeed.pipelines.log import is_json, say
 from fixfeed.pipelines.meanwhile import meanwhile
 
-__all__ = ["shown", "shown_without_end"]
+__all__ = ["furthest", "shown", "shown_without_end"]
 
 _BAR_SECONDS = 0.5
 _LINE_SECONDS = 10.0
 _STREAM_LINE_SECONDS = 60.0
 
-Counts = Callable[[], tuple[int, int]]
+_SoFar = Callable[[], tuple[int, int]]
+
+
+def furthest(sinks: Iterable[Counts]) -> tuple[int, int]:
+    """Return how many bytes and messages are read, given what each sink has committed.
+
+    That is what the sink that is furthest has: a lake commits rarely, or at the end.
+    """
+    both = [(one.bytes, one.read) for one in sinks]
+    return max((octets for octets, _ in both), default=0), max(
+        (read for _, read in both), default=0
+    )
 
 
 @contextmanager
 def shown(
-    expected: int, counts: Counts, console: Console, state: Callable[[], str] = str
+    expected: int, counts: _SoFar, console: Console, state: Callable[[], str] = str
 ) -> Iterator[None]:
     """Show progress while the body runs.
 
@@ -50,7 +62,7 @@ def shown(
 
 def _bar(
     expected: int,
-    counts: Counts,
+    counts: _SoFar,
     over: threading.Event,
     state: Callable[[], str],
     console: Console,
@@ -74,7 +86,7 @@ def _bar(
             progress.update(task, completed=min(octets, expected), rate=rate, description=text)
 
 
-def _lines(expected: int, counts: Counts, over: threading.Event, state: Callable[[], str]) -> None:
+def _lines(expected: int, counts: _SoFar, over: threading.Event, state: Callable[[], str]) -> None:
     begin = time.monotonic()
     while not over.wait(_LINE_SECONDS):
         octets, messages = counts()

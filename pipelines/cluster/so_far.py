@@ -10,6 +10,7 @@ from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.log import say
 from fixfeed.pipelines.meanwhile import meanwhile
 from fixfeed.pipelines.metrics import Tally
+from fixfeed.pipelines.progress import furthest
 
 __all__ = ["SoFar"]
 
@@ -71,9 +72,7 @@ class SoFar:
             except SinkError as error:
                 if not (left and is_held(error)):
                     raise
-        # A lake commits at the end; what any sink has committed was read.
-        octets = max((one.bytes for one in counts), default=0)
-        return octets, max((one.read for one in counts), default=0)
+        return furthest(counts)
 
     def _away(self, error: SinkError) -> None:
         self._health.failed(self, error)

@@ -223,7 +223,7 @@ class Cluster:
 
     def _watched(self, result: Any, stop: Callable[[], bool]) -> str:
         """Return the last state of the job, which is cancelled once `stop` returns true."""
-        cancelled, seen, answered = False, False, time.monotonic()
+        cancelled, answered = False, time.monotonic()
         while True:
             state: str = self._told(lambda: result.state)
             if PipelineState.is_terminal(state):
@@ -235,21 +235,21 @@ class Cluster:
                     result.cancel()
             if self._flink is not None:
                 if (job := self.job()) is not None:
-                    seen, answered = True, time.monotonic()
+                    answered = time.monotonic()
                     self._tell_why(job)
                     if self._refusals.last(job) and not cancelled:
                         with contextlib.suppress(grpc.RpcError):
                             result.cancel()
                         self._end_there()
                         raise self._failed(result, PipelineState.FAILED)
-                elif seen and self._flink.has_lost(self.name):
+                elif self._was_there and self._flink.has_lost(self.name):
                     raise ClusterFailed(
                         f"the cluster at {redact(self._flink.master)} does not have the job "
                         f"{self.name} any more: its JobManager has begun anew without it, as one "
                         "without high availability does; what was committed is stored, and the "
                         "same command goes on"
                     )
-                elif seen and time.monotonic() - answered > _LOST:
+                elif self._was_there and time.monotonic() - answered > _LOST:
                     raise ClusterFailed(
                         f"the cluster at {redact(self._flink.master)} has not answered for "
                         f"{_LOST:.0f} seconds: its JobManager is gone; what was committed is "
