@@ -40,8 +40,12 @@ def rows_of(messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES) -> dic
         )
         for rows in chains.rows:
             if of_sides and rows[0] in places:
-                each = dict.fromkeys(places[row] for row in rows)
-                made.add(of_sides, [of_sides.rows[at] for at in each])
+                # One of a side may be of several chains, as an id that the other side opens is
+                # opened for both: what is of one chain is all that is read with it.
+                each: dict[int, list[int]] = {}
+                for row in rows:
+                    each.setdefault(places[row], []).append(row)
+                made.add(of_sides, list(each.values()))
             else:
                 made.add(chains, [rows])
         return made.tables()

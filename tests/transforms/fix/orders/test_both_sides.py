@@ -74,3 +74,23 @@ def test_what_ties_ids_of_one_side_ties_none_of_the_other():
     ]
     lines = [line for one in (ann, brk) for line in one.log]
     check_in_any_parts(b"".join(lines), random.Random(2), 4, anew=derive)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_ids_that_both_sides_use_again_each_day_give_each_order_a_key_of_its_own(seed):
+    rng = random.Random(seed)
+    ann, brk = Session(b"ANN", b"BRK"), Session(b"BRK", b"ANN")
+    for day in (3, 4, 5):
+        ann.day = brk.day = day
+        for _ in range(12):
+            s, one = rng.choice((ann, brk)), b"%d" % rng.randrange(3)
+            s.at = ann.at = brk.at = max(ann.at, brk.at) + 1
+            if rng.random() < 0.4:
+                s.ask(b"D", (11, one), (38, b"100"))
+            else:
+                s.fill(3, 3, (37, b"O" + one), (11, one))
+    lines = [line for one in (ann, brk) for line in one.log]
+    keys = tables(ann, brk)["orders"]["order_key"].to_pylist()
+    assert len(set(keys)) == len(keys)
+    assert len(tables(ann, brk)["order_messages"]) == len(lines)
+    check_in_any_parts(b"".join(lines), rng, 6, anew=derive)
