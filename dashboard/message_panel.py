@@ -17,6 +17,7 @@ from fixfeed.transforms.fix.decode.stored import decode_stored, delimiter_of
 __all__ = ["message_panel"]
 
 _AROUND = 20
+_FIELDS = 1000  # that are shown at once
 _SHOWN = ("Fields", "Raw", "Around it", "Compare")
 
 Row = dict[str, Any]
@@ -67,8 +68,20 @@ def message_panel(text: str) -> None:
     elif decoded is None:
         st.caption("This message cannot be decoded; its bytes are under Raw.")
     else:
+        most = _most(len(decoded.fields), "after them those with defects")
         with st.container(height=620, border=False):
-            st.html(tree_of(decoded))
+            st.html(tree_of(decoded, most))
+
+
+def _most(fields: int, otherwise: str) -> int | None:
+    """Return how many fields to show, None for all: a browser takes a second for a thousand."""
+    if fields <= _FIELDS:
+        return None
+    whole = st.checkbox(f"All {fields:,} fields, which take a browser long", key="whole")
+    if whole:
+        return None
+    st.caption(f"{_FIELDS:,} of {fields:,} fields, and {otherwise}.")
+    return _FIELDS
 
 
 def _message(text: str | None) -> Row | None:
@@ -137,8 +150,9 @@ def _compare(row: Row, decoded: DecodedMessage | None) -> None:
     st.caption(
         f"Left this one; right message {against['message_id']}, seq {against['msg_seq_num']}."
     )
+    most = _most(max(len(decoded.fields), len(there.fields)), "no others that are alike")
     with st.container(height=420, border=False):
-        st.html(compared(decoded, there))
+        st.html(compared(decoded, there, most))
 
 
 def _before(row: Row) -> Row | None:

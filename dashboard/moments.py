@@ -2,10 +2,11 @@
 
 import datetime
 
-__all__ = ["after", "before"]
+__all__ = ["LAST", "after", "before"]
 
 _FIRST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
-_LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+"""The last time that there is: as an end it has nothing after it, so what is then is inside."""
 
 
 def after(time: datetime.datetime, by: datetime.timedelta) -> datetime.datetime:
@@ -15,7 +16,7 @@ def after(time: datetime.datetime, by: datetime.timedelta) -> datetime.datetime:
     >>> print(after(last, datetime.timedelta(days=1)))
     9999-12-31 23:59:59.999999+00:00
     """
-    return time + by if _LAST - time >= by else _LAST
+    return time + by if LAST - time >= by else LAST
 
 
 def before(time: datetime.datetime, by: datetime.timedelta) -> datetime.datetime:

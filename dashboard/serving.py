@@ -1,10 +1,13 @@
 """Listens at an address, and serves an ASGI app there until a signal asks to stop."""
 
 import contextlib
+import datetime
+import logging
 import signal
 import socket
 from typing import Any
 
+import orjson
 import uvicorn
 
 from fixfeed.dashboard.api.access import audit_to_stderr
@@ -27,10 +30,34 @@ def address_of(listener: socket.socket) -> str:
 
 
 def serve(app: Any, listener: socket.socket, **settings: Any) -> None:
-    """Serve until SIGTERM or Ctrl-C; each request is a line of audit. `settings` are uvicorn's."""
+    """Serve until SIGTERM or Ctrl-C; each request is a line of audit. `settings` are uvicorn's.
+
+    What uvicorn itself has to say, of bytes that are no HTTP or of a bug, is a JSON object too.
+    """
     audit_to_stderr()
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, **settings))
+    said = logging.StreamHandler()
+    said.setFormatter(_AsJson())
+    logging.getLogger("uvicorn").addHandler(said)
+    logging.getLogger("uvicorn").propagate = False
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", log_config=None, access_log=False, **settings)
+    )
     # It heeds both signals, ends in order, and then raises them again.
     signal.signal(signal.SIGTERM, lambda *_: None)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
+
+
+class _AsJson(logging.Formatter):
+    """Makes an object of a line of the log: `at`, `level`, `message`, and `traceback` if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        line = {
+            "at": at.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(line).decode()

@@ -43,15 +43,22 @@ def everything(reader: Annotated[Reader, Depends(asker)]) -> Reader:
 
 
 def known_parameters(request: Request) -> None:
-    """Refuse a request with a parameter that its route does not have."""
+    """Refuse a request with a parameter that its route does not have, or has once alone."""
     route = request.scope["route"]
     operation = request.app.openapi()["paths"][route.path]["get"]
-    known = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+    known = {
+        one["name"]: one["schema"].get("type") == "array"
+        for one in operation.get("parameters", ())
+        if one["in"] == "query"
+    }
     for name in request.query_params:
         if name not in known:
             there = f"there are {', '.join(known)}" if known else "there are none here"
             near = did_you_mean(name, known)
             raise HTTPException(422, f"unknown parameter {name[:50]!r}{near}; {there}")
+        given = len(request.query_params.getlist(name))
+        if given > 1 and not known[name]:
+            raise HTTPException(422, f"{name}: given {given} times, expected once")
 
 
 Asker = Annotated[Reader, Depends(asker)]

@@ -9,11 +9,15 @@ from fixfeed.transforms.fix.decode.problems import Problem
 __all__ = ["compared", "raw_of", "tree_of"]
 
 
-def tree_of(message: DecodedMessage) -> str:
+def tree_of(message: DecodedMessage, most: int | None = None) -> str:
     """Return the fields of a message: tag, name, value, meaning; groups indented and to be folded.
 
-    A defect is written at its field; those of the whole message come first.
+    A defect is written at its field; those of the whole message come first. With `most`, only so
+    many fields are there, and after them those that have defects.
     """
+    if most is not None:
+        defective = tuple(field for field in message.fields[most:] if field.problems)
+        message = message._replace(fields=message.fields[:most] + defective[:most])
     return f'<div class="ff-tree">{"".join(_tree(message))}</div>'
 
 
@@ -74,27 +78,30 @@ def _text(part: bytes) -> str:
     return f'<span class="ff-tag">{escaped(tag)}</span>={escaped(value)}'
 
 
-def compared(one: DecodedMessage, other: DecodedMessage) -> str:
+def compared(one: DecodedMessage, other: DecodedMessage, most: int | None = None) -> str:
     """Return two messages side by side, field by field, what differs marked.
 
     A field is told by its path: its tag, and the entries of groups that it is in; of fields of one
-    path the first goes with the first.
+    path the first goes with the first. If there are more than `most`, only fields that differ are
+    there, and so many of them.
     """
     left, right = _by_path(one.fields), _by_path(other.fields)
-    paths = list(left)
-    at = 0
-    for path in right:  # in the order of the first message, the others where they come
+    following: dict[tuple, list[tuple]] = {(): []}  # what only the other has, by what is before it
+    last: tuple = ()
+    for path in right:
         if path in left:
-            at = paths.index(path) + 1
+            last = path
         else:
-            paths.insert(at, path)
-            at += 1
-    rows = []
+            following.setdefault(last, []).append(path)
+    paths = [*following[()], *(each for path in left for each in (path, *following.get(path, ())))]
+    rows: list[str] = []
     for path in paths:
         here, there = left.get(path), right.get(path)
         field = here or there
         assert field is not None
         differs = here is None or there is None or here.text != there.text
+        if most is not None and len(paths) > most and (not differs or len(rows) == most):
+            continue
         rows.append(
             f'<tr class="{"ff-differs" if differs else ""}"><td>{escaped(field.tag)}</td>'
             f'<td style="padding-left:{0.4 + field.depth}em">{escaped(field.name)}</td>'

@@ -28,6 +28,8 @@ _SEVERITIES = ("critical", "warning", "info")
 def page(view: View) -> None:
     """Show the page."""
     live = not (view.begin or view.end)
+    if live:
+        _ahead(view)
     st.fragment(_told_or_counts, run_every=_EVERY if live else None)(view)
     shown = shown_period(view)
     _anomalies(shown)
@@ -40,6 +42,17 @@ def page(view: View) -> None:
         _symbols(shown)
         st.subheader("Why orders were refused")
         _rejects(shown)
+
+
+def _ahead(view: View) -> None:
+    later, messages = opened.asked(overview.ahead, view)
+    if messages:
+        st.warning(
+            f"[{messages:,} messages]({messages_link(later)}) have times more than a day after now:"
+            " a clock that is wrong, or no time at all. Overview, Sessions and Latency leave them"
+            " out unless you choose their time.",
+            icon=":material/update:",
+        )
 
 
 def _told_or_counts(view: View) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.moments import before
+from fixfeed.dashboard.queries.order_of_time import until
 from fixfeed.dashboard.view import View, seen_pairs, seen_sessions
 
 __all__ = ["Where", "grouped_by_time", "step_of"]
@@ -30,7 +31,8 @@ class Where:
         if view.begin:
             self.add(f"{column} >= ?", database.time(view.begin))
         if view.end:
-            self.add(f"{column} < ?", database.time(view.end))
+            before_end = until(database, column, view.end)
+            self.add(before_end.sql, *before_end.values)
         return self
 
     def day(self, column: str, view: View) -> "Where":

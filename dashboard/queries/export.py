@@ -26,7 +26,7 @@ __all__ = ["csv_of", "parquet_of"]
 _ROWS = 5000  # that are read at once
 _SECONDS = 2.0  # of looking for them, then what was found is given
 _LAST, _EXACT = Decimal(1).scaleb(-DECIMAL.scale), Context(prec=60)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = tuple("=+-@＝＋－＠\t\r\n\0")  # noqa: RUF001 - wide ones are formulas in East Asia
 
 
 def csv_of(database: Database, view: View) -> Iterator[bytes]:
@@ -124,4 +124,9 @@ def _cells(row: dict[str, Any], names: tuple[str, ...], texts: set[str]) -> list
 
 
 def _harmless(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula.
+
+    >>> [_harmless(text) for text in ("=1+1", "\\uff1d1+1", "\\0=1", "a=1", "")]
+    ["'=1+1", "'\uff1d1+1", "'\\x00=1", 'a=1', '']
+    """
     return f"'{text}" if text.startswith(_FORMULA) else text

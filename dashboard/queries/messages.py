@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.moments import LAST
 from fixfeed.dashboard.queries.cursor import Cursor, Place, read_cursor, text_of_cursor
 from fixfeed.dashboard.queries.order_of_time import TIME_SQL, among, in_time
 from fixfeed.dashboard.queries.walk import Walk
@@ -141,9 +142,10 @@ def count(database: Database, view: View) -> int | None:
     """Return how many messages a view has, exactly, by the counts of minutes.
 
     None where only reading them would tell: with a search, or with a time within a minute.
+    Raises `SearchError`.
     """
-    times = [time for time in (view.begin, view.end) if time]
-    if view.text.strip() or any(time.second or time.microsecond for time in times):
+    times = [time for time in (view.begin, view.end) if time and time != LAST]
+    if view.search.rule or any(time.second or time.microsecond for time in times):
         return None
     conditions = in_time(database, "minute", view)
     sessions = seen_sessions(database, view)

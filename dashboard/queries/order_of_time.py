@@ -1,13 +1,15 @@
 """The order of messages in time, and conditions that queries have in common."""
 
+import datetime
 from collections.abc import Sequence
 from typing import Any
 
 from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.moments import LAST
 from fixfeed.dashboard.search.conditions import Condition
 from fixfeed.dashboard.view import View
 
-__all__ = ["TIME_SQL", "among", "in_time"]
+__all__ = ["TIME_SQL", "among", "in_time", "until"]
 
 TIME_SQL = "coalesce(sending_time, captured_at)"
 """The time that messages are in the order of, as the index has it."""
@@ -27,5 +29,10 @@ def in_time(database: Database, column: str, view: View) -> list[Condition]:
     if view.begin:
         found.append(Condition(f"{column} >= ?", (database.time(view.begin),)))
     if view.end:
-        found.append(Condition(f"{column} < ?", (database.time(view.end),)))
+        found.append(until(database, column, view.end))
     return found
+
+
+def until(database: Database, column: str, end: datetime.datetime) -> Condition:
+    """Return the condition that a time is before an end; the last time of all has no after."""
+    return Condition(f"{column} {'<=' if end == LAST else '<'} ?", (database.time(end),))

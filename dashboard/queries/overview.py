@@ -13,11 +13,13 @@ import pyarrow as pa
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.moments import after
 from fixfeed.dashboard.queries.conditions import Where, grouped_by_time
+from fixfeed.dashboard.scope import EVERYTHING, Scope
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 
 __all__ = [
     "REJECTS",
+    "ahead",
     "by_session",
     "counts",
     "last_day",
@@ -36,17 +38,42 @@ _RECENT = 20_000
 Row = dict[str, Any]
 
 
-def newest_minute(database: Database) -> datetime.datetime | None:
-    """Return the minute of the newest message; None if no message has a time."""
-    rows = database.rows(
-        "select minute from minute_counts where minute is not null order by minute desc limit 1"
-    )
-    return rows[0]["minute"] if rows else None
+def newest_minute(database: Database, scope: Scope = EVERYTHING) -> datetime.datetime | None:
+    """Return the minute of the newest message that may be seen; None if none has a time.
+
+    What is ahead (`ahead`) counts only if there is nothing else.
+    """
+    seen = Where("minute is not null").sessions(database, View(scope=scope))
+    for where in (seen.also(Where().add("minute < ?", database.time(_too_late()))), seen):
+        rows = database.rows(
+            f"select minute from minute_counts {where} order by minute desc limit 1", *where.values
+        )
+        if rows:
+            return rows[0]["minute"]
+    return None
+
+
+def ahead(database: Database, view: View) -> tuple[View, int]:
+    """Return a view of the messages of a view that are ahead of now, and how many they are.
+
+    Ahead is what has a time more than a day after now: the sender's clock is wrong, or the value
+    means no time at all, as 9999-12-31 often does. The time of a view itself does not count.
+    """
+    later = replace(view, begin=_too_late(), end=None)
+    return later, counts(database, later)["messages"]
+
+
+def _too_late() -> datetime.datetime:
+    now = datetime.datetime.now(datetime.UTC).replace(second=0, microsecond=0)
+    return after(now, datetime.timedelta(days=1))
 
 
 def last_day(database: Database, view: View) -> View:
-    """Return a view of the day of the newest message; of everything if none has a time."""
-    newest = newest_minute(database)
+    """Return a view of the day of the newest message that may be seen.
+
+    Of everything if none has a time. See `newest_minute`.
+    """
+    newest = newest_minute(database, view.scope)
     if newest is None:
         return view
     day = newest.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -7,9 +7,10 @@ from typing import Any
 
 from fixfeed.dashboard import moments
 from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.moments import LAST
 from fixfeed.dashboard.queries.cursor import Place
 from fixfeed.dashboard.queries.known_minutes import known_minutes
-from fixfeed.dashboard.queries.order_of_time import TIME_SQL, among, in_time
+from fixfeed.dashboard.queries.order_of_time import TIME_SQL, among, in_time, until
 from fixfeed.dashboard.search.conditions import Condition
 from fixfeed.dashboard.view import View, seen_sessions
 
@@ -21,6 +22,7 @@ _CANDIDATES = 500  # rows that are checked at once
 _FIRST_MINUTES = 20  # that are asked for at first; then four times as many, and so on
 _MINUTES = 500  # at the most
 _MINUTE = datetime.timedelta(minutes=1)
+_BEYOND = (1 << 63) - 1  # all message_ids
 
 
 class Walk:
@@ -130,10 +132,10 @@ class Walk:
         for begin, end in self._ranges(minutes):
             begun = clock.monotonic()
             bounds = [*self._all, *in_time(self._database, TIME_SQL, self._view)]
-            for word, time in ((">=", begin), ("<", end)):
-                bounds.append(Condition(f"{TIME_SQL} {word} ?", (self._database.time(time),)))
+            bounds.append(Condition(f"{TIME_SQL} >= ?", (self._database.time(begin),)))
+            bounds.append(until(self._database, TIME_SQL, end))
             yield from self._candidates(bounds, place, timed=True)
-            place = Place(begin if self.older else end, -1)
+            place = Place(begin, -1) if self.older else Place(end, _BEYOND if end == LAST else -1)
             self._learn(clock.monotonic() - begun)
             yield place
 
@@ -183,7 +185,7 @@ class Walk:
                 first = view.begin.replace(second=0, microsecond=0)
                 bounds.append(Condition("minute >= ?", (self._database.time(first),)))
             if not self.older and view.end:
-                bounds.append(Condition("minute < ?", (self._database.time(view.end),)))
+                bounds.append(until(self._database, "minute", view.end))
             where = _where(bounds)
             found = self._database.rows(
                 f"select minute, sum(messages) as messages from minute_counts where {where.sql}"

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -259,6 +260,8 @@ ROUTES = [
     [
         ("/messages?sesion=A", 422, "did you mean session?"),
         ("/messages?q=Symbl%20%3D%20A", 422, "the nearest is Symbol"),
+        ("/messages/count?q=Symbl%20%3D%20A", 422, "the nearest is Symbol"),
+        ("/messages?q=Side%3D1&q=Side%3D2", 422, "q: given 2 times, expected once"),
         ("/messages?limit=0", 422, "limit"),
         ("/messages?limit=1001", 422, "limit"),
         ("/messages?limit=1.0", 422, "limit: '1.0' is no whole number"),
@@ -560,10 +563,15 @@ def test_the_command_answers_over_http_until_it_is_asked_to_stop(tmp_path):
         with pytest.raises(urllib.error.HTTPError) as refused:
             opener.open(f"{place}messages")
         assert "there is no database" in json.load(refused.value)["detail"]
+        host, port = re.search(r"//(.+):(\d+)/", place).groups()
+        with socket.create_connection((host, int(port))) as peer:
+            peer.sendall(b"8=FIX.4.4\x019=5\r\n\r\n")
+            assert peer.recv(100).startswith(b"HTTP/1.1 400")
         process.terminate()
         assert process.wait(60) == 0
-        lines = [json.loads(line) for line in process.stderr]
+        *lines, said = [json.loads(line) for line in process.stderr]
         assert [line["status"] for line in lines] == [200, 503, 503]
+        assert (said["level"], said["message"]) == ("warning", "Invalid HTTP request received.")
     finally:
         process.kill()
         process.wait()

@@ -9,15 +9,15 @@ from contextlib import closing
 import pytest
 
 from fixfeed.dashboard.api.tokens import Reader, new_token
-from fixfeed.dashboard.moments import before
+from fixfeed.dashboard.moments import LAST, before
 from fixfeed.dashboard.open import open_database
-from fixfeed.dashboard.queries import overview, sessions
+from fixfeed.dashboard.queries import messages, overview, sessions
 from fixfeed.dashboard.scope import read_scope
 from fixfeed.dashboard.view import View
 from tests.dashboard.test_api import client, pages
 from tests.transforms.fix.messages import encode
 
-LAST = b"99991231-23:59:59.999"
+LAST_TIME = b"99991231-23:59:59.999999"
 
 
 def sent(sender, target, number, kind, *fields, time=b"20250102-09:00:00"):
@@ -33,7 +33,7 @@ LOG = [
     sent(b"BK", b"DC", 2, b"8", (37, b"O1"), (17, b"E2"), *FILL[1:]),
     sent(b"BROKER", b"X", 1, b"0"),
     sent(b"[B]ROKER", b"X", 1, b"0"),
-    sent(b"TI", b"ME", 1, b"0", time=LAST),
+    sent(b"TI", b"ME", 1, b"0", time=LAST_TIME),
     sent(b"TI", b"ME", 2, b"0", time=b"00010101-00:00:00"),
 ]
 
@@ -63,12 +63,42 @@ def test_days_at_the_end_of_time_are_shown(odd):
     for path in (*paths, "/latency/symbols", "/latency/slowest"):
         assert api.get(path).status_code == 200, path
     assert len(pages(api, "/messages", "messages")) == len(LOG)
-    view = overview.last_day(odd, View())
+    view = View(begin=datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC), end=LAST)
     assert overview.counts(odd, view)["messages"] == 1
     own = dataclasses.replace(view, sessions=("FIX.4.4:TI->ME",))
     assert len(sessions.presences(odd, own)) == 1
+    for text in ("", "TargetCompID=ME", '"99991231"'):
+        for types in ((), ("0",)):
+            asked = dataclasses.replace(view, text=text, types=types)
+            (row,) = messages.page(odd, asked).rows
+            assert row["sending_time"].year == 9999
+            all_days = dataclasses.replace(asked, begin=None, end=None)
+            assert messages.page(odd, all_days).rows[0]["message_id"] == row["message_id"]
     first = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
     assert before(first, datetime.timedelta(days=1)) == first
+
+
+def test_the_last_day_is_that_of_the_newest_message_that_is_not_ahead_of_now(odd):
+    view = overview.last_day(odd, View())
+    assert (view.begin, overview.counts(odd, view)["messages"]) == (
+        datetime.datetime(2025, 1, 2, tzinfo=datetime.UTC),
+        len(LOG) - 2,
+    )
+    later, count = overview.ahead(odd, View())
+    assert count == 1
+    (row,) = messages.page(odd, later).rows
+    assert row["sending_time"].year == 9999
+    # Where there is nothing else, it is that day.
+    own = View(scope=read_scope(["TI->ME"]))
+    assert overview.last_day(odd, own).begin.year == 1
+    days = {}
+    for pattern in ("*", "BROKER->*", "TI->*", "NOBODY->*"):
+        rows = seen(odd, pattern).get("/minutes").json()["minutes"]
+        days[pattern] = {row["time"][:10] for row in rows}
+    assert days == {
+        "*": {"2025-01-02"}, "BROKER->*": {"2025-01-02"}, "TI->*": {"0001-01-01"},
+        "NOBODY->*": set(),
+    }  # fmt: skip
 
 
 def test_a_bracket_in_a_pattern_is_itself(odd):

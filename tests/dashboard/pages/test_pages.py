@@ -1,5 +1,6 @@
 """Every page, as Streamlit runs it, without a browser."""
 
+import datetime
 import re
 import sqlite3
 from html import unescape
@@ -151,6 +152,33 @@ def test_a_message_is_shown_in_other_ways(panel, opened, html, sample_sqlite, da
         "Compare": 'class="ff-differs"',
     }
     assert expected[panel] in text
+
+
+def test_of_very_many_fields_the_first_are_shown_until_all_are_wanted(
+    opened, html, sample_sqlite, database, monkeypatch
+):
+    monkeypatch.setattr("fixfeed.dashboard.message_panel._FIELDS", 5)
+    (row, *_) = database.rows("select message_id from messages where msg_type = 'D'")
+    shown = opened(sample_sqlite, "messages", message=str(row["message_id"]))
+    assert html(shown).count('class="ff-field"') == 5
+    (whole,) = (one for one in shown.checkbox if one.label.startswith("All "))
+    number = int(whole.label.split()[1])
+    told = [one.value for one in shown.caption]
+    assert f"5 of {number} fields, and after them those with defects." in told
+    whole.check().run()
+    assert html(shown).count('class="ff-field') == number > 5
+
+
+def test_messages_that_are_ahead_of_now_are_told(opened, sample_sqlite, database, monkeypatch):
+    noon = datetime.datetime(2025, 1, 2, 12, tzinfo=datetime.UTC)
+    monkeypatch.setattr("fixfeed.dashboard.queries.overview._too_late", lambda: noon)
+    shown = opened(sample_sqlite, "overview")
+    (warning,) = shown.warning
+    count = re.match(r"\[([\d,]+) messages\]\((\S+)\) have times", warning.value)
+    assert count
+    assert "from=2025-01-02+12%3A00" in count[2]
+    there = overview.counts(database, View(begin=noon))
+    assert int(count[1].replace(",", "")) == there["messages"] > 0
 
 
 def test_what_is_no_message_and_no_order_is_told(opened, sample_sqlite):
