@@ -115,7 +115,8 @@ class Database(ABC, Generic[_Connection]):
                         return [column[0] for column in cursor.description], found
                 except Trouble as trouble:
                     # One that was idle while the server was started again: it may be back.
-                    if fresh or trouble.kind is not Kind.AWAY or self._is_open(connection):
+                    away = trouble.kind is Kind.AWAY and not self._is_open(connection)
+                    if fresh or not away or time.monotonic() > deadline:
                         raise
 
     def check(self) -> None:

@@ -2,6 +2,9 @@
 
 import contextlib
 import datetime
+import os
+import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,6 +22,7 @@ _NO_RIGHT = "42501"
 _LOCKED = "55P03"
 _AWAY = ("08", "53", "57", "58", "XX")  # SQLSTATE classes of a server that cannot answer now
 _OPENING = 5  # seconds
+_GRACE = 2.0  # seconds after its deadline that the server may take to end a query
 
 
 class PostgresqlReader(Database[Any]):
@@ -49,8 +53,8 @@ class PostgresqlReader(Database[Any]):
                 f"cannot connect to {self.place}: {said}; check that the server runs there, that "
                 "the database exists, and the password (PGPASSWORD or ~/.pgpass)",
             ) from None  # libpq's message may quote a part of the password
-        connection.set_session(readonly=True, autocommit=True)
-        with connection.cursor() as cursor:
+        with self._telling(), _cut_after(connection, _OPENING), connection.cursor() as cursor:
+            connection.set_session(readonly=True, autocommit=True)
             cursor.execute("set time zone 'UTC'")
             # Lists of many values and narrow pages: compiling costs more than it saves.
             cursor.execute("set jit = off")
@@ -69,7 +73,8 @@ class PostgresqlReader(Database[Any]):
         self, connection: Any, statement: str, values: Sequence[Any], deadline: float
     ) -> Iterator[Any]:
         left = max(1, int((deadline - time.monotonic()) * 1000))
-        with self._telling(), connection.cursor() as cursor:
+        cut = _cut_after(connection, left / 1000 + _GRACE)
+        with self._telling(), cut, connection.cursor() as cursor:
             limit = f"set statement_timeout = {left}; "
             given = tuple(map(_storable, values))
             cursor.execute(limit + _marked(statement, values), given or None)
@@ -107,6 +112,33 @@ class PostgresqlReader(Database[Any]):
     def among(self, values: Sequence[Any]) -> tuple[str, Any]:
         """See `Database.among`."""
         return "= any(?)", list(values)
+
+
+@contextlib.contextmanager
+def _cut_after(connection: Any, seconds: float) -> Iterator[None]:
+    """Cut a connection to a server that is silent: one that is frozen ends no late query.
+
+    Whoever waits for it gets an `OperationalError` then.
+    """
+    cut = threading.Event()
+
+    def shut() -> None:
+        cut.set()
+        with (
+            contextlib.suppress(OSError, psycopg2.Error),  # it has just been closed
+            socket.socket(fileno=os.dup(connection.fileno())) as shared,
+        ):
+            shared.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if cut.is_set():
+            connection.close()
 
 
 def _marked(statement: str, values: Sequence[Any]) -> str:

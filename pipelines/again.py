@@ -55,13 +55,13 @@ class TryAgain:
                 if news and (not has_waited or time.monotonic() - began > _BRIEF):
                     told = error
                     when = f" since {since:%H:%M:%S}" if error.locked else ""
-                    text = f"{error}; meanwhile it is tried again and again{when}"
+                    text = f"{error.meanwhile}; meanwhile it is tried again and again{when}"
                     say(f"{text}, and nothing is lost", event="away", level="warning")
                 if not has_waited:
                     cause, known = error, time.monotonic()
                 if told:
                     lately = error.held and time.monotonic() - known < _LATELY
-                    self._health.failed(work, cause if cause and lately else error)
+                    self._health.failed(work, (cause if cause and lately else error).meanwhile)
                 if not has_waited:
                     self._wait(min(_LONGEST, _FIRST * 2 ** next(waits)))
                 if self._stop():

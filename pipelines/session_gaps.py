@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.counters import OTHERS
 from fixfeed.pipelines.sinks import Sink
 
 __all__ = ["Gaps", "SessionGaps"]
@@ -14,9 +15,9 @@ __all__ = ["Gaps", "SessionGaps"]
 _EVERY = 10.0  # seconds between two looks
 _SESSIONS = 200  # as many as metrics tell apart
 _QUERY = """
-select session, sum(case when missing > 0 then 1 else 0 end), sum(missing)
+select session, sum(case when missing > 0 then 1 else 0 end) as gaps, sum(missing) as numbers
 from sequences where day >= ? and session is not null
-group by session order by session limit ?
+group by session order by numbers desc, session
 """
 
 
@@ -31,7 +32,8 @@ class SessionGaps:
     """Looks again and again, in a thread, so that nobody who asks waits for the database.
 
     Gaps are those of today and yesterday, in UTC, that nothing has filled (the table `sequences`).
-    `now` has them by session; while the database cannot be read, as they were.
+    `now` has them by session; while the database cannot be read, as they were. Of very many
+    sessions those that lack the most are told apart, and the others are one.
     """
 
     def __init__(self, sink: Sink):
@@ -55,5 +57,11 @@ class SessionGaps:
 
 def _gaps_in(store: Store) -> dict[str, Gaps]:
     yesterday = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=1)
-    rows = store.query(_QUERY, yesterday.isoformat(), _SESSIONS)
-    return {session: Gaps(int(gaps), int(numbers)) for session, gaps, numbers in rows}
+    rows = [
+        (session, Gaps(int(gaps), int(numbers)))
+        for session, gaps, numbers in store.query(_QUERY, yesterday.isoformat())
+    ]
+    found, rest = dict(rows[:_SESSIONS]), [gaps for _, gaps in rows[_SESSIONS:]]
+    if rest:
+        found[OTHERS] = Gaps(sum(one.gaps for one in rest), sum(one.numbers for one in rest))
+    return found

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from fastapi.responses import StreamingResponse
 
 from fixfeed.dashboard.api.asked import Asker, Paged, Searched, id_of
+from fixfeed.dashboard.api.complete import COMPLETE, complete
 from fixfeed.dashboard.api.problems import responses
 from fixfeed.dashboard.api.values import answer, list_of, ok, page_of, paged, row_schema, shown
 from fixfeed.dashboard.database import Database
@@ -156,6 +157,7 @@ def messages(database: Database) -> APIRouter:
                 "executions",
                 row_schema((*EXECUTIONS, "time")),
                 {"order_key": "123", "exec_id": "E-17", "last_qty": "800", "last_px": "147.09"},
+                COMPLETE,
             ),
             **responses(401, 422, 429, 503),
         },
@@ -164,6 +166,6 @@ def messages(database: Database) -> APIRouter:
         """Fills and corrections whose report a search and a filter mean, the newest first."""
         view = asked.view(reader)
         found = executions(database, view, cursor=asked.cursor, limit=asked.limit)
-        return paged("executions", found)
+        return paged("executions", found, complete(database))
 
     return routes

@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import Field
 
 from fixfeed.dashboard.api.asked import Asker, Filtered, Page, id_of
+from fixfeed.dashboard.api.complete import COMPLETE, complete
 from fixfeed.dashboard.api.messages import ID
 from fixfeed.dashboard.api.problems import responses
 from fixfeed.dashboard.api.values import answer, ok, page_of, paged, row_schema, shown
@@ -33,7 +34,7 @@ _EXAMPLE = {
 }
 _WHOLE = {
     "type": "object",
-    "required": ["order", "messages", "ids", "executions"],
+    "required": ["order", "messages", "ids", "executions", *COMPLETE],
     "properties": {
         "order": _ROW,
         "messages": {
@@ -42,6 +43,7 @@ _WHOLE = {
         },
         "ids": {"type": "array", "items": row_schema(("kind", "id"))},
         "executions": {"type": "array", "items": row_schema(EXECUTIONS)},
+        **COMPLETE,
     },
 }
 
@@ -88,7 +90,10 @@ def orders(database: Database) -> APIRouter:
 
     @routes.get(
         "/orders",
-        responses={200: page_of("orders", _ROW, _EXAMPLE), **responses(401, 422, 429, 503)},
+        responses={
+            200: page_of("orders", _ROW, _EXAMPLE, COMPLETE),
+            **responses(401, 422, 429, 503),
+        },
     )
     def page(asked: Annotated[Listed, Query()], reader: Asker) -> Any:
         """Orders, the newest first; those of sessions both directions of which may be seen."""
@@ -102,14 +107,20 @@ def orders(database: Database) -> APIRouter:
             cursor=asked.cursor,
             limit=asked.limit,
         )
-        return paged("orders", found)
+        return paged("orders", found, complete(database))
 
     @routes.get(
         "/orders/{order_key}",
         responses={
             200: ok(
                 _WHOLE,
-                {"order": _EXAMPLE, "messages": [], "ids": [], "executions": []},
+                {
+                    "order": _EXAMPLE,
+                    "messages": [],
+                    "ids": [],
+                    "executions": [],
+                    "complete": True,
+                },
                 "The order, its messages step by step (2,000 at the most), ids and executions.",
             ),
             **responses(401, 404, 422, 429, 503),
@@ -132,6 +143,7 @@ def orders(database: Database) -> APIRouter:
                 "messages": [shown(row) for row in messages],
                 "ids": found["ids"],
                 "executions": [shown(row) for row in executions],
+                **complete(database),
             }
         )
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from fixfeed.dashboard.api.asked import Asker, Filtered, Page
+from fixfeed.dashboard.api.complete import COMPLETE, complete
 from fixfeed.dashboard.api.problems import responses
 from fixfeed.dashboard.api.values import answer, list_of, page_of, paged, row_schema, shown
 from fixfeed.dashboard.database import Database
@@ -72,6 +73,7 @@ def sessions(database: Database) -> APIRouter:
                 row_schema((*SESSION_DAYS.names, "missing", "duplicates")),
                 {"session": _SESSION, "day": "2025-01-02", "messages": 100, "missing": 1},
                 "What each session sent on each day that the times touch (docs/sessions.md).",
+                COMPLETE,
             ),
             **_ERRORS,
         },
@@ -79,7 +81,7 @@ def sessions(database: Database) -> APIRouter:
     def days(asked: Annotated[Filtered, Query()], reader: Asker) -> Any:
         """Sessions, day by day."""
         rows = queries.days(database, asked.view(reader))
-        return answer({"sessions": [shown(row) for row in rows]})
+        return answer({"sessions": [shown(row) for row in rows], **complete(database)})
 
     @routes.get(
         "/gaps",
@@ -99,6 +101,7 @@ def sessions(database: Database) -> APIRouter:
                 },
                 "Sequence numbers that did not come in time. `what` is `never came`, and `at` then"
                 " when the next number came, or `resent` or `gap fill`, which filled it then.",
+                COMPLETE,
             ),
             **_ERRORS,
         },
@@ -106,7 +109,8 @@ def sessions(database: Database) -> APIRouter:
     def gaps(asked: Annotated[Filtered, Query()], reader: Asker) -> Any:
         """Gaps in sequence numbers, and what filled them."""
         found = queries.gaps(database, asked.view(reader))
-        return answer({"gaps": [{**gap._asdict(), "numbers": gap.numbers} for gap in found]})
+        rows = [{**gap._asdict(), "numbers": gap.numbers} for gap in found]
+        return answer({"gaps": rows, **complete(database)})
 
     @routes.get(
         "/silences",
@@ -116,6 +120,7 @@ def sessions(database: Database) -> APIRouter:
                 {"type": "object"},
                 {"session": _SESSION, "heart_bt_int": 30, "seconds": 30, "minutes": 412},
                 "In how many minutes the longest silence of a session was so many seconds long.",
+                COMPLETE,
             ),
             **_ERRORS,
         },
@@ -123,7 +128,7 @@ def sessions(database: Database) -> APIRouter:
     def silences(asked: Annotated[Filtered, Query()], reader: Asker) -> Any:
         """How regular heartbeats are; of the last day that there is without `from` and `to`."""
         rows = queries.silences(database, _of_last_day(database, asked.view(reader)))
-        return answer({"silences": rows})
+        return answer({"silences": rows, **complete(database)})
 
     @routes.get(
         "/minutes",
@@ -158,6 +163,7 @@ def sessions(database: Database) -> APIRouter:
                     "most": 0.021,
                 },
                 "Percentiles in seconds: ends of buckets, at most a tenth more than exact.",
+                COMPLETE,
             ),
             **_ERRORS,
         },
@@ -168,7 +174,8 @@ def sessions(database: Database) -> APIRouter:
         rows = []
         if view is not None:
             rows = latency.percentiles(database, view, kind=asked.kind, clock=asked.clock)
-        return answer({"kind": asked.kind, "clock": asked.clock, "latency": rows})
+        of = {"kind": asked.kind, "clock": asked.clock}
+        return answer({**of, "latency": rows, **complete(database)})
 
     @routes.get(
         "/latency/symbols",
@@ -188,6 +195,7 @@ def sessions(database: Database) -> APIRouter:
                 "Percentiles in seconds, exact, by symbol and session. `symbol` is null where no"
                 " order is known, or several. `since` is null if all requests count; else they are"
                 " too many, and those before that time do not.",
+                COMPLETE,
             ),
             **_ERRORS,
         },
@@ -199,7 +207,8 @@ def sessions(database: Database) -> APIRouter:
         since = None
         if view is not None:
             rows, since = latency.by_symbol(database, view, kind=asked.kind, clock=asked.clock)
-        return answer({"kind": asked.kind, "clock": asked.clock, "since": since, "symbols": rows})
+        of = {"kind": asked.kind, "clock": asked.clock, "since": since}
+        return answer({**of, "symbols": rows, **complete(database)})
 
     @routes.get(
         "/latency/slowest",
@@ -215,6 +224,7 @@ def sessions(database: Database) -> APIRouter:
                     "seconds": 1.5,
                 },
                 "The 100 requests that waited longest.",
+                COMPLETE,
             ),
             **_ERRORS,
         },
@@ -226,7 +236,8 @@ def sessions(database: Database) -> APIRouter:
         if view is not None:
             rows = latency.slowest(database, view, kind=asked.kind, clock=asked.clock)
         names = ("session", "cl_ord_id", "began", "ended", "seconds")
-        return answer({"slowest": [{name: row[name] for name in names} for row in rows]})
+        shown_rows = [{name: row[name] for name in names} for row in rows]
+        return answer({"slowest": shown_rows, **complete(database)})
 
     @routes.get(
         "/anomalies",
@@ -243,6 +254,7 @@ def sessions(database: Database) -> APIRouter:
                     "seen": "12 rejects in a minute",
                     "expected": "at most 5",
                 },
+                COMPLETE,
             ),
             **_ERRORS,
         },
@@ -257,6 +269,6 @@ def sessions(database: Database) -> APIRouter:
             cursor=asked.cursor,
             limit=asked.limit,
         )
-        return paged("anomalies", found)
+        return paged("anomalies", found, complete(database))
 
     return routes

@@ -10,6 +10,7 @@ import base64
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -65,45 +66,68 @@ def ok(schema: Mapping[str, Any], example: Any, description: str) -> dict[str, A
 _CURSOR = {"type": ["string", "null"]}
 
 
-def list_of(name: str, row: Mapping[str, Any], example: Any, description: str) -> dict[str, Any]:
-    """Return what OpenAPI says of all rows of something."""
+def list_of(
+    name: str,
+    row: Mapping[str, Any],
+    example: Any,
+    description: str,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return what OpenAPI says of all rows of something, and of `more` members beside them."""
     schema = {
         "type": "object",
-        "required": [name],
-        "properties": {name: {"type": "array", "items": row}},
+        "required": [name, *more],
+        "properties": {name: {"type": "array", "items": row}, **more},
     }
-    return ok(schema, {name: [example]}, description)
+    return ok(schema, {name: [example], **_examples(more)}, description)
 
 
-def page_of(name: str, row: Mapping[str, Any], example: Any) -> dict[str, Any]:
-    """Return what OpenAPI says of a page of rows."""
+def _examples(more: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: schema["example"] for name, schema in more.items()}
+
+
+def page_of(
+    name: str,
+    row: Mapping[str, Any],
+    example: Any,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return what OpenAPI says of a page of rows, and of `more` members beside them."""
     schema = {
         "type": "object",
-        "required": [name, "older", "newer", "searched_to"],
+        "required": [name, "older", "newer", "searched_to", *more],
         "properties": {
             name: {"type": "array", "items": row},
             "older": _CURSOR,
             "newer": _CURSOR,
             "searched_to": {"type": ["string", "null"], "format": "date-time"},
+            **more,
         },
     }
     return ok(
         schema,
-        {name: [example], "older": "WzEsIjIwMjUi", "newer": None, "searched_to": None},
+        {
+            name: [example],
+            "older": "WzEsIjIwMjUi",
+            "newer": None,
+            "searched_to": None,
+            **_examples(more),
+        },
         "A page. `older` and `newer` are the cursors of the next pages, null at an end. If looking"
         " takes too long, there may be few rows or none, `searched_to` says how far it has got, and"
         " the cursor goes on there.",
     )
 
 
-def paged(name: str, page: Page) -> Response:
-    """Return a page as JSON."""
+def paged(name: str, page: Page, more: Mapping[str, Any] = MappingProxyType({})) -> Response:
+    """Return a page as JSON, with `more` members beside its rows."""
     return answer(
         {
             name: [shown(row) for row in page.rows],
             "older": page.older,
             "newer": page.newer,
             "searched_to": page.searched_to,
+            **more,
         }
     )
 

@@ -8,6 +8,7 @@ from fixfeed.dashboard import opened
 from fixfeed.dashboard.filters import filter_row, keep_filters
 from fixfeed.dashboard.markup.report import style
 from fixfeed.dashboard.markup.text import markdown
+from fixfeed.dashboard.queries.quality import not_derived
 from fixfeed.dashboard.search.search import SearchError
 from fixfeed.dashboard.trouble import Trouble
 
@@ -53,12 +54,24 @@ def main() -> None:
         view = st.session_state["view"] = filter_row()
         if view.text and page.url_path != "messages":
             st.caption("The search chooses messages; it does not count on this page.")
+        if page.url_path != "messages":
+            _tell_what_is_not_derived()
         page.run()
     except Trouble as trouble:
         st.error(markdown(str(trouble)), icon=":material/error:")
         st.button("Try again", icon=":material/refresh:")
     except SearchError as error:
         st.error(markdown(str(error)), icon=":material/search_off:")
+
+
+def _tell_what_is_not_derived() -> None:
+    behind = opened.asked(not_derived)
+    if behind:
+        st.info(
+            f"About {behind:,} messages are not in orders, sessions and latencies yet. If no job "
+            f"runs: fixfeed derive {markdown(opened.database().place)}",
+            icon=":material/hourglass_top:",
+        )
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -26,13 +26,6 @@ Row = dict[str, Any]
 def page(view: View) -> None:
     """Show the page."""
     database = opened.database()
-    behind = quality.not_derived(database)
-    if behind:
-        st.info(
-            f"About {behind:,} messages are not in orders, sessions and latencies yet. If no job "
-            f"runs: fixfeed derive {markdown(database.place)}",
-            icon=":material/hourglass_top:",
-        )
     st.subheader("Does it add up?")
     accounts = st.container()
     st.subheader("Sources")

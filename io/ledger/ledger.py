@@ -1,6 +1,7 @@
 """A sink's memory of its sources: which stretches of each are done, and under which rules."""
 
 import errno
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from fixfeed.transforms.protocol import Table
 __all__ = [
     "COUNTS",
     "REPLACED",
+    "RUN_AGAIN",
     "Known",
     "Ledger",
     "Progress",
@@ -42,6 +44,9 @@ __all__ = [
 ]
 
 _END = 1 << 60  # after all positions
+
+RUN_AGAIN = "run it again: what is committed stays"
+"""What the text of a `SinkFailed` ends with where another run goes on."""
 
 Stretch = tuple[int, int]
 """A half-open range of positions, [start, end)."""
@@ -84,6 +89,11 @@ class SinkFailed(SinkError):
         self.lost = lost
         self.held = held
 
+    @property
+    def meanwhile(self) -> str:
+        """The text for who tries again by himself: without that somebody is to run it again."""
+        return re.sub(f"(, and|;) {RUN_AGAIN}$", "", str(self))
+
     @classmethod
     def replaced(cls, place: str) -> "SinkFailed":
         """Return the error for a `place` that somebody has removed, emptied or replaced."""
@@ -98,7 +108,7 @@ class SinkFailed(SinkError):
         """Return the error for a `place` that cannot be written."""
         return cls(
             f"cannot write to {place}: {why}; check that there is space left and that you may "
-            "write there, and run it again: what is committed stays",
+            f"write there, and {RUN_AGAIN}",
             away=away or getattr(why, "errno", None) in (errno.ENOSPC, errno.EDQUOT),
         )
 

@@ -32,7 +32,14 @@ from typing import Any
 import orjson
 
 from fixfeed.io.ledger import version_1
-from fixfeed.io.ledger.ledger import Progress, SchemaError, SinkError, SinkFailed, by_source
+from fixfeed.io.ledger.ledger import (
+    RUN_AGAIN,
+    Progress,
+    SchemaError,
+    SinkError,
+    SinkFailed,
+    by_source,
+)
 from fixfeed.io.parquet.storage import OWN, Moves, Storage
 
 __all__ = ["GRACE", "VERSION", "Commits", "CountedRow"]
@@ -137,7 +144,7 @@ class Commits:
         if not self.storage.whole(aside for aside, _ in files):
             raise SinkFailed(
                 f"{self.place}: this process was away from it for so long that what it had "
-                "prepared was removed; run it again: what is committed stays",
+                f"prepared was removed; {RUN_AGAIN}",
                 away=True,
             )
         manifest = {

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from fixfeed.io.ledger.ledger import SinkFailed
+from fixfeed.io.ledger.ledger import RUN_AGAIN, SinkFailed
 from fixfeed.io.parquet.objects import Object, Objects
 from fixfeed.io.parquet.storage import ASIDE, OWN
 
@@ -102,7 +102,7 @@ class Lease:
     def _lost(self) -> SinkFailed:
         return SinkFailed(
             f"{self._objects.name}: this process was away from it for so long that another one may "
-            "have its lock; run it again: what is committed stays",
+            f"have its lock; {RUN_AGAIN}",
             away=True,
         )
 

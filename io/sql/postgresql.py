@@ -19,7 +19,7 @@ from pgpq import encoders
 from pgpq import schema as pgpq_schema
 from pyarrow import csv
 
-from fixfeed.io.ledger.ledger import SinkError, SinkFailed
+from fixfeed.io.ledger.ledger import RUN_AGAIN, SinkError, SinkFailed
 from fixfeed.io.redaction import redact, without_secrets
 from fixfeed.io.sql.store import Store
 from fixfeed.transforms.protocol import Protocol
@@ -98,8 +98,7 @@ class PostgresqlStore(Store):
             if _is_trouble(error):
                 raise SinkFailed(
                     f"cannot write to {self.place}: {str(error).strip()}; check that the server "
-                    "runs, has space left and lets you write, and run it again: what is committed "
-                    "stays",
+                    f"runs, has space left and lets you write, and {RUN_AGAIN}",
                     away=error.pgcode is None or error.pgcode[:2] in _PASSING,
                 ) from error
             raise

@@ -1,6 +1,8 @@
 """A database that is only read answers within its time, or says in a sentence what to do."""
 
 import datetime
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -209,6 +211,20 @@ def test_a_server_that_is_away_and_one_that_comes_back_are_told(postgresql):
                 " where datname = current_database() and pid <> pg_backend_pid()"
             )
         # The connection is gone, and another one takes its place.
+        assert database.rows("select 1 as one") == [{"one": 1}]
+
+
+def test_a_server_that_is_silent_is_away_soon_after_the_deadline(postgresql, monkeypatch):
+    monkeypatch.setattr("fixfeed.dashboard.postgresql._GRACE", 0.3)
+    with closing(open_database(postgresql)) as database:
+        server = database.rows("select pg_backend_pid() as pid")[0]["pid"]
+        os.kill(server, signal.SIGSTOP)
+        try:
+            kind, text = trouble_of(lambda: database.rows("select 1 as one", seconds=0.2))
+        finally:
+            os.kill(server, signal.SIGCONT)
+        assert kind is Kind.AWAY
+        assert "does not answer" in text
         assert database.rows("select 1 as one") == [{"one": 1}]
 
 

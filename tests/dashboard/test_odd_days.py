@@ -120,3 +120,22 @@ def test_who_sees_drop_copies_alone_is_told_nothing_of_their_orders(odd):
     assert [row["exec_id"] for row in executions] == ["E1"]
     everything = pages(client(odd), "/executions", "executions")
     assert sorted(row["exec_id"] for row in everything) == ["E1", "E2"]
+
+
+def test_answers_from_derived_tables_say_whether_all_messages_are_in_them(database, tmp_path):
+    (tmp_path / "odd.log").write_bytes(b"".join(LOG))
+    words = [sys.executable, "-m", "fixfeed", "--input", "odd.log", "--output", database]
+    subprocess.run([*words, "--quiet", "--no-derive"], cwd=tmp_path, check=True)
+    paths = ["/orders", "/executions", "/sessions", "/gaps", "/silences", "/anomalies"]
+    paths += ["/latency", "/latency/symbols", "/latency/slowest"]
+    with closing(open_database(database)) as read:
+        assert {path: client(read).get(path).json()["complete"] for path in paths} == dict.fromkeys(
+            paths, False
+        )
+    subprocess.run([sys.executable, "-m", "fixfeed", "derive", database], check=True)
+    with closing(open_database(database)) as read:
+        key = client(read).get("/orders").json()["orders"][0]["order_key"]
+        paths.append(f"/orders/{key}")
+        assert {path: client(read).get(path).json()["complete"] for path in paths} == dict.fromkeys(
+            paths, True
+        )

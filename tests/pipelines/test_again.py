@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixfeed.io.ledger.ledger import SinkFailed
+from fixfeed.io.ledger.ledger import RUN_AGAIN, SinkFailed
 from fixfeed.pipelines import again
 from fixfeed.pipelines.again import TryAgain
 from fixfeed.pipelines.health import Health
@@ -40,6 +40,18 @@ def test_a_failure_and_its_end_are_told_once(health, capsys):
         "fixfeed: it goes on: what had failed has worked",
     ]
     assert health.report()["away"] == []
+
+
+def test_who_tries_again_by_himself_asks_nobody_to_run_it_again(health, capsys):
+    errors = [SinkFailed.at("lake", "no space left", away=True), SinkFailed("gone; " + RUN_AGAIN)]
+    assert TryAgain(lambda: False, health).until_it_works(Work(*errors)) == "done"
+    told = "cannot write to lake: no space left; check that there is space left and that you may"
+    assert capsys.readouterr().err.splitlines()[0] == (
+        f"fixfeed: {told} write there; meanwhile it is tried again and again, and nothing is lost"
+    )
+    assert errors[0].meanwhile == f"{told} write there"
+    assert str(errors[0]) == f"{told} write there, and run it again: what is committed stays"
+    assert errors[1].meanwhile == "gone"
 
 
 def test_a_short_lock_is_not_told_and_a_long_one_is_with_its_beginning(health, capsys, monkeypatch):

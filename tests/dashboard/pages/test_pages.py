@@ -3,6 +3,7 @@
 import datetime
 import re
 import sqlite3
+from contextlib import closing
 from html import unescape
 from urllib.parse import parse_qs
 
@@ -167,6 +168,21 @@ def test_of_very_many_fields_the_first_are_shown_until_all_are_wanted(
     assert f"5 of {number} fields, and after them those with defects." in told
     whole.check().run()
     assert html(shown).count('class="ff-field') == number > 5
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_made_of_derived_tables_tell_what_is_not_derived_yet(
+    page, opened, sample_sqlite, tmp_path
+):
+    copy = tmp_path / "copy.db"
+    with closing(sqlite3.connect(sample_sqlite.removeprefix("sqlite:///"))) as connection:
+        connection.execute(f"vacuum into '{copy}'")
+    with closing(sqlite3.connect(copy)) as connection:
+        connection.execute("insert into derive_stretches (first, last, messages) values (0, 5, 6)")
+        connection.commit()
+    told = [one.value for one in opened(f"sqlite:///{copy}", page).info]
+    asked = [one for one in told if one.startswith("About 6 messages are not in orders")]
+    assert len(asked) == (page != "messages")
 
 
 def test_messages_that_are_ahead_of_now_are_told(opened, sample_sqlite, database, monkeypatch):
