@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -181,9 +182,7 @@ class Term:
         if self.operator == "contains":
             return _mask(pc.match_substring(column, self.values[0]))
         if self.operator == "like":
-            pattern = self.values[0]
-            pattern = f"^(?s:{pattern})$"
-            return _mask(pc.match_substring_regex(column, pattern))
+            return _mask(pc.match_substring_regex(column, f"^(?s:{self.values[0]})$"))
         name = "=" if self.operator == "in" else self.operator
         found = np.zeros(len(column), bool)
         if kind in (Kind.NUMBER, Kind.TIME):
@@ -204,13 +203,30 @@ class Term:
         if self.operator in ("!=", "not in"):
             return not Term(self.operand, "in", self.values)._in_text(text)
         if self.operator == "like":
-            return re.fullmatch(self.values[0], text, re.DOTALL) is not None
+            return _steady(self.values[0]).fullmatch(text) is not None
         compare = _COMPARE["=" if self.operator == "in" else self.operator]
         kind = self.operand.kind
         if kind is Kind.UNTYPED:
             return any(_compare_untyped(compare, text, value) for value in self.values)
         found = _READ[kind](text)
         return found is not None and any(compare(found, value) for value in self.values)
+
+
+@lru_cache(maxsize=256)
+def _steady(pattern: str) -> re.Pattern[str]:
+    """Return a pattern for `re` that takes no longer than its texts are long, as RE2 does.
+
+    With several stars `re` would try for hours what nearly fits. What lies between two stars may as
+    well be the first that there is, so none of it is tried again.
+
+    >>> _steady("a.*b.*c.*d").pattern
+    'a(?>.*?b)(?>.*?c).*d'
+    """
+    first, *others = pattern.split(".*")
+    if not others:
+        return re.compile(first, re.DOTALL)
+    between = "".join(f"(?>.*?{part})" for part in others[:-1])
+    return re.compile(f"{first}{between}.*{others[-1]}", re.DOTALL)
 
 
 def _mask(found: pa.BooleanArray) -> Mask:

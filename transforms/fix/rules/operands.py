@@ -104,7 +104,7 @@ def number(text: str) -> Decimal | None:
 
 
 def pattern_expression(text: str) -> str:
-    """Return the regular expression of a `like` pattern, the same in Python and RE2."""
+    """Return the regular expression of a `like` pattern: `.*` is in it for `*` alone."""
     parts = []
     for part in _LIKE.findall(text):
         parts.append({"*": ".*", "?": "."}.get(part) or re.escape(part[-1]))
