@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import itertools
 import os
+import random
 import subprocess
 import sys
 from decimal import Decimal
@@ -365,7 +366,10 @@ def test_replacing_keeps_the_columns_of_other_rows(lake):
     assert duck("select count(*), count(distinct message_id) from messages", lake) == [(8, 8)]
 
 
-# Each run of the child completes one more of these calls before it is killed.
+EACH = 3
+"""Of all calls each third one is interrupted, beginning with a random one: there are some 200."""
+
+# Each run of the child completes so many more of these calls before it is killed.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -390,8 +394,7 @@ def arm(number):
     for module, name in CALLS:
         setattr(module, name, wrapped(getattr(module, name)))
 
-place, replace = sys.argv[1], sys.argv[2] == "replace"
-number = 0
+place, replace, number = sys.argv[1], sys.argv[2] == "replace", int(sys.argv[3])
 while True:
     lake = f"{place}/{number}"
     child = os.fork()
@@ -407,7 +410,7 @@ while True:
         finish(lake)
         os._exit(0)
     ended = os.waitpid(child, 0)[1]
-    number += 1
+    number += EACH
     if ended == 0:
         break
     assert os.WIFSIGNALED(ended), ended
@@ -417,15 +420,16 @@ print(number)
 
 @pytest.mark.parametrize("kind", ["new", "replace"])
 def test_the_next_run_completes_what_a_kill_interrupted(tmp_path, whole, kind):
+    first = random.randrange(EACH)
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), kind],
+        [sys.executable, "-c", KILLED, str(tmp_path), kind, str(first)],
         check=True,
         capture_output=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     steps = int(done.stdout)
     assert steps > 40
-    for step in range(steps):
+    for step in range(first, steps, EACH):
         lake = tmp_path / str(step)
         # A reader finds only whole files, and no message in two of them.
         ids = [number for (number,) in rows_of(lake, "messages", ["message_id"])]
