@@ -40,7 +40,14 @@ def serve(app: Any, listener: socket.socket, **settings: Any) -> None:
     logging.getLogger("uvicorn").addHandler(said)
     logging.getLogger("uvicorn").propagate = False
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", log_config=None, access_log=False, **settings)
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # what anybody may write is no address to count refusals by
+            **settings,
+        )
     )
     # It heeds both signals, ends in order, and then raises them again.
     signal.signal(signal.SIGTERM, lambda *_: None)

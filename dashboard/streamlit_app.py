@@ -15,10 +15,13 @@ from fixfeed.dashboard.api.app import make_api
 from fixfeed.dashboard.api.tokens import Reader
 from fixfeed.dashboard.database import Database
 
-__all__ = ["LOOPBACK", "OPTIONS", "VARIABLE", "app_of"]
+__all__ = ["LOOPBACK", "OPTIONS", "TOKENS", "VARIABLE", "app_of"]
 
 VARIABLE = "FIXFEED_DASHBOARD_DATABASE"
 """The variable of the environment that has the URI of the database."""
+
+TOKENS = "FIXFEED_DASHBOARD_TOKENS"
+"""The variable that is there if the API beside the pages asks for tokens."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Names of this machine itself."""
@@ -51,6 +54,9 @@ def app_of(
     `readers` with their tokens, or without them for this machine alone.
     """
     os.environ[VARIABLE] = uri
+    os.environ.pop(TOKENS, None)
+    if readers is not None:
+        os.environ[TOKENS] = "1"
     for name, value in OPTIONS.items():
         config.set_option(name, value)
     known = [f"[{host}]" if ":" in host else host for host in hosts or ()]

@@ -23,7 +23,8 @@ __all__ = ["AUDIT", "OPEN", "Access", "audit_to_stderr", "is_loopback"]
 AUDIT = logging.getLogger("fixfeed.audit")
 """A JSON object a request: when, who, from where, what was asked, the answer's status, how long.
 
-Nothing that was answered is in it, and no token.
+Nothing that was answered is in it, and no token. `forwarded_for` is what a proxy says of whom it
+asks for: as good as the proxy.
 """
 OPEN = ("/health/live", "/health/ready", "/openapi.json")
 """What needs no token: nothing of the database is there."""
@@ -62,6 +63,9 @@ class Access:
             "query": scope["query_string"].decode("latin-1")[:_LONGEST],
             "status": 500,
         }
+        forwarded = Headers(scope=scope).get("x-forwarded-for")
+        if forwarded is not None:
+            line["forwarded_for"] = forwarded[:_LONGEST]
 
         # Files are made while they are sent: to say how long one is would take as long.
         head = scope["method"] == "HEAD" and not scope["path"].endswith((".csv", ".parquet"))

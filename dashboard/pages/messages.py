@@ -1,5 +1,6 @@
 """Messages: a histogram, a page of the table, and the message that is open."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from fixfeed.dashboard.message_panel import message_panel
 from fixfeed.dashboard.queries import messages, overview
 from fixfeed.dashboard.queries.conditions import step_of
 from fixfeed.dashboard.queries.cursor import CursorError
+from fixfeed.dashboard.streamlit_app import TOKENS
 from fixfeed.dashboard.trouble import Trouble
 from fixfeed.dashboard.view import View
 
@@ -135,7 +137,13 @@ def _since_then(view: View, count: int) -> None:
 
 
 def _files(view: View) -> str:
-    """Return the links to all messages of a view as files, which the API makes as they are read."""
+    """Return the links to all messages of a view as files, which the API makes as they are read.
+
+    A browser follows a link without a token: where one is needed, it is told what to ask for.
+    """
+    if TOKENS in os.environ:
+        asked = escaped(export_link(view, "csv"))
+        return f'<span class="ff-place">all of them, with a token: <code>{asked}</code></span>'
     links = (
         f'<a href="{escaped(export_link(view, kind))}" download>{label}</a>'
         for kind, label in (("csv", "CSV"), ("parquet", "Parquet"))

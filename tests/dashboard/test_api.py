@@ -471,7 +471,8 @@ def test_each_request_is_a_line_of_audit_without_tokens_and_without_what_was_ans
     monkeypatch.setattr(AUDIT, "propagate", True)
     with caplog.at_level(logging.INFO, logger=AUDIT.name):
         scoped["both"].get("/messages", params={"q": "Side=1"})
-        scoped["both"].get("/nothing%0A{}", headers={"Authorization": "Bearer stolen"})
+        stolen = {"Authorization": "Bearer stolen", "X-Forwarded-For": "1.2.3.4"}
+        scoped["both"].get("/nothing%0A{}", headers=stolen)
     lines = [record.getMessage() for record in caplog.records if record.name == AUDIT.name]
     first, second = map(json.loads, lines)
     assert {**first, "seconds": 0, "at": ""} == {
@@ -485,6 +486,7 @@ def test_each_request_is_a_line_of_audit_without_tokens_and_without_what_was_ans
         "seconds": 0,
     }
     assert (second["reader"], second["status"]) == (None, 401)
+    assert (second["address"], second["forwarded_for"]) == ("testclient", "1.2.3.4")
     assert "\n" not in lines[1]
     assert "stolen" not in lines[1]
     assert scoped["both"].headers["authorization"].split()[1] not in lines[0]
@@ -569,13 +571,18 @@ def test_the_command_answers_over_http_until_it_is_asked_to_stop(tmp_path):
             opener.open(f"{place}messages")
         assert "there is no database" in json.load(refused.value)["detail"]
         host, port = re.search(r"//(.+):(\d+)/", place).groups()
+        stated = urllib.request.Request(
+            f"{place}health/live", headers={"X-Forwarded-For": "1.2.3.4"}
+        )
+        opener.open(stated).close()
         with socket.create_connection((host, int(port))) as peer:
             peer.sendall(b"8=FIX.4.4\x019=5\r\n\r\n")
             assert peer.recv(100).startswith(b"HTTP/1.1 400")
         process.terminate()
         assert process.wait(60) == 0
         *lines, said = [json.loads(line) for line in process.stderr]
-        assert [line["status"] for line in lines] == [200, 503, 503]
+        assert [line["status"] for line in lines] == [200, 503, 503, 200]
+        assert {line["address"] for line in lines} == {"127.0.0.1"}
         assert (said["level"], said["message"]) == ("warning", "Invalid HTTP request received.")
     finally:
         process.kill()

@@ -155,6 +155,19 @@ def test_a_message_is_shown_in_other_ways(panel, opened, html, sample_sqlite, da
     assert expected[panel] in text
 
 
+def test_where_the_api_asks_for_tokens_no_link_leads_to_a_file(
+    opened, html, sample_sqlite, monkeypatch
+):
+    def page():
+        return html(opened(sample_sqlite, "messages", q="Side=1"))
+
+    assert 'href="api/messages.csv?q=Side%3D1&amp;' in page()
+    monkeypatch.setenv("FIXFEED_DASHBOARD_TOKENS", "1")
+    shown = page()
+    assert "<code>api/messages.csv?q=Side%3D1&amp;" in shown
+    assert 'href="api' not in shown
+
+
 def test_of_very_many_fields_the_first_are_shown_until_all_are_wanted(
     opened, html, sample_sqlite, database, monkeypatch
 ):
