@@ -3,12 +3,14 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from fixfeed.dashboard import opened
+from fixfeed.dashboard.amounts import EXACT, with_amounts
 from fixfeed.dashboard.brush import chart_of_messages
 from fixfeed.dashboard.filters import ADMIN, export_link, shown_period
 from fixfeed.dashboard.markup.text import escaped, markdown, time_of
@@ -78,8 +80,9 @@ def _table(view: View) -> None:
         if found.searched_to is None:
             st.info("No message is meant by these filters.", icon=":material/search_off:")
         return
+    shown, columns = with_amounts(_shown(found.rows), _AMOUNTS)
     st.dataframe(
-        _shown(found.rows),
+        shown,
         # Its selection is a number of a row, so other rows need another table.
         key=f"table-{key}-{cursor}",
         on_select=lambda: _open(f"table-{key}-{cursor}", found.rows),
@@ -88,7 +91,7 @@ def _table(view: View) -> None:
         height=_HEIGHT,
         row_height=29,
         placeholder="",
-        column_config=_COLUMNS,
+        column_config={**_COLUMNS, **columns},
     )
 
 
@@ -178,20 +181,18 @@ def _open(key: str, rows: Sequence[Row]) -> None:
 
 
 _TEXT = st.column_config.TextColumn
-_NUMBER = st.column_config.NumberColumn
 _COLUMNS = {
     "Time (UTC)": _TEXT(width=175, pinned=True),
     "Type": _TEXT(width=150),
     "Session": _TEXT(width=185),
-    "Seq": _NUMBER(width=65, format="%d"),
+    "Seq": st.column_config.NumberColumn(width=85, format="%d"),
     "ClOrdID": _TEXT(width=110),
     "Symbol": _TEXT(width=75),
     "Side": _TEXT(width=55),
-    "Qty": _NUMBER(width=70, format="localized"),
-    "Price": _NUMBER(width=80, format="plain"),
     "Status": _TEXT(width=105),
     "Defects": _TEXT(width=120),
 }
+_AMOUNTS = {"Qty": EXACT, "Price": EXACT}
 
 
 def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
@@ -215,9 +216,9 @@ def _time(row: Row) -> str:
     return time_of(row["time"]) if row["time"] else "no time"
 
 
-def _amount(row: Row, of_fill: str, of_order: str) -> float | None:
-    value = row[of_fill] if row["last_qty"] else row[of_order]
-    return None if value is None else float(value)
+def _amount(row: Row, of_fill: str, of_order: str) -> Decimal | None:
+    value: Decimal | None = row[of_fill] if row["last_qty"] else row[of_order]
+    return value
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from fixfeed.dashboard import opened
+from fixfeed.dashboard.amounts import EXACT, with_amounts
 from fixfeed.dashboard.filters import link
 from fixfeed.dashboard.markup.order import facts_of, fills_of, ids_of, lanes_of, status_badge
 from fixfeed.dashboard.markup.report import report_of
@@ -71,8 +72,9 @@ def _list(view: View) -> None:
             )
             st.info(told, icon=":material/search_off:")
         return
+    shown, columns = with_amounts(_shown(found.rows), _AMOUNTS)
     st.dataframe(
-        _shown(found.rows),
+        shown,
         key=f"orders-{key}-{cursor}",
         on_select=lambda: _open(f"orders-{key}-{cursor}", found.rows),
         selection_mode="single-row",
@@ -80,7 +82,7 @@ def _list(view: View) -> None:
         height=600 if len(found.rows) > 18 else "auto",
         row_height=30,
         placeholder="",
-        column_config=_COLUMNS,
+        column_config={**_COLUMNS, **columns},
     )
 
 
@@ -114,18 +116,14 @@ def _open(key: str, rows: Sequence[Row]) -> None:
 
 
 _TEXT = st.column_config.TextColumn
-_NUMBER = st.column_config.NumberColumn
 _COLUMNS = {
     "Began (UTC)": _TEXT(width=175, pinned=True),
     "Status": _TEXT(width=120),
     "Symbol": _TEXT(width=80),
     "Side": _TEXT(width=60),
-    "Qty": _NUMBER(width=80, format="localized"),
     "Filled": st.column_config.ProgressColumn(
         width=110, format="percent", min_value=0, max_value=1
     ),
-    "Average": _NUMBER(width=90, format="plain"),
-    "Price": _NUMBER(width=80, format="plain"),
     "ClOrdID": _TEXT(width=130),
     "Session": _TEXT(width=190),
     "Messages": st.column_config.NumberColumn(width=80),
@@ -133,6 +131,7 @@ _COLUMNS = {
     "Text": _TEXT(width=170),
     "Problems": _TEXT(width=120),
 }
+_AMOUNTS = {"Qty": EXACT, "Average": 10, "Price": EXACT}
 
 
 def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
@@ -142,10 +141,10 @@ def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
         "Status": [named(row, "OrdStatus", "ord_status") or "no report" for row in rows],
         "Symbol": [row["symbol"] or row["security_id"] or "" for row in rows],
         "Side": [named(row, "Side", "side") for row in rows],
-        "Qty": [_float(row["order_qty"]) for row in rows],
+        "Qty": [row["order_qty"] for row in rows],
         "Filled": [_filled(row) for row in rows],
-        "Average": [_float(row["avg_px"]) if row["fills"] else None for row in rows],
-        "Price": [_float(row["price"]) for row in rows],
+        "Average": [row["avg_px"] if row["fills"] else None for row in rows],
+        "Price": [row["price"] for row in rows],
         "ClOrdID": [row["last_cl_ord_id"] or row["first_cl_ord_id"] or row["order_id"] or ""
                     for row in rows],
         "Session": [row["session"] or row["session_pair"] for row in rows],
@@ -154,10 +153,6 @@ def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
         "Text": [row["text"] or "" for row in rows],
         "Problems": [row["problems"] or "" for row in rows],
     }  # fmt: skip
-
-
-def _float(value: Any) -> float | None:
-    return None if value is None else round(float(value), 6)
 
 
 def _filled(row: Row) -> float | None:
