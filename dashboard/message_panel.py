@@ -11,7 +11,7 @@ from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import escaped, markdown, time_of
 from fixfeed.dashboard.queries import messages, orders
 from fixfeed.transforms.fix.decode.message import DecodedMessage
-from fixfeed.transforms.fix.decode.sentence import sentence_of
+from fixfeed.transforms.fix.decode.sentence import TOLD, sentence_of
 from fixfeed.transforms.fix.decode.stored import decode_stored, delimiter_of
 
 __all__ = ["message_panel"]
@@ -119,16 +119,20 @@ def _raw(row: Row) -> None:
 
 
 def _around(row: Row) -> None:
-    found = messages.around(opened.database(), row["message_id"], each=_AROUND)
+    columns = (*TOLD, "msg_seq_num")
+    found = messages.around(
+        opened.database(), row["message_id"], each=_AROUND, both=True, columns=columns
+    )
     body = []
     for one in found:
         here = one["message_id"] == row["message_id"]
         address = link("messages", {"message": str(one["message_id"]), "shown": "Around it"})
         said = Cell(_said(one), None if here else address)
         time = time_of(one["time"], day=False)
-        body.append([Cell("▶" if here else ""), Cell(one["msg_seq_num"]), Cell(time), said])
+        parts = (one["sender_comp_id"] or "", one["msg_seq_num"], one["msg_type"] or "", time)
+        body.append([Cell("▶" if here else ""), *map(Cell, parts), said])
     with st.container(height=620, border=False):
-        st.html(table_of(("", "#seq", "time", "message"), body))
+        st.html(table_of(("", "from", "#seq", "type", "time", "message"), body))
 
 
 def _said(row: Row) -> str:

@@ -10,7 +10,7 @@ from fixfeed.dashboard.search.search import Search, read_search
 from fixfeed.transforms.fix.patterns import matches
 from fixfeed.transforms.fix.session_pair import session_pair
 
-__all__ = ["View", "known_kinds", "known_sessions", "seen_pairs", "seen_sessions"]
+__all__ = ["View", "known_kinds", "known_sessions", "opposites", "seen_pairs", "seen_sessions"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def seen_sessions(database: Database, view: View, *, both: bool = False) -> list
     known = known_sessions(database)
     if both:
         # Orders are of the session of who ordered, who may have sent nothing that is stored.
-        known = sorted({*known, *(one for session in known for one in _opposites(session))})
+        known = sorted({*known, *(one for session in known for one in opposites(session))})
     return [
         session
         for session in known
@@ -119,7 +119,7 @@ def seen_pairs(database: Database, view: View) -> list[str] | None:
     return sorted(pair for pair in pairs if view.scope.allows_pair(pair))
 
 
-def _opposites(session: str) -> Iterator[str]:
+def opposites(session: str) -> Iterator[str]:
     """Yield the sessions of the other direction, however the arrows of a session are read."""
     version, _, sides = session.partition(":")
     for one, other in cuts(sides, "->"):

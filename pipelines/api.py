@@ -107,7 +107,10 @@ def _serve(database: Database, options: argparse.Namespace) -> None:
         listener = listen(options.host, options.port)
     except (OSError, OverflowError) as error:
         said = error.strerror if isinstance(error, OSError) else error
-        raise _Refused(f"cannot listen at {options.host}, port {options.port}: {said}") from None
+        raise _Refused(
+            f"cannot listen at {options.host}, port {options.port}: {said}; name another with "
+            "--port or --host"
+        ) from None
     with listener:
         _say(
             f"answers at {address_of(listener)} for {database.place}; "

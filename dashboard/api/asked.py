@@ -10,12 +10,14 @@ from fixfeed.dashboard.api.tokens import Reader
 from fixfeed.dashboard.queries.cursor import CURSOR_PATTERN
 from fixfeed.dashboard.search.search import LONGEST
 from fixfeed.dashboard.view import View
+from fixfeed.transforms.fix.rules.named import code_named
 from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = [
     "Asker",
     "Everything",
     "Filtered",
+    "MsgType",
     "Page",
     "Paged",
     "Searched",
@@ -74,6 +76,17 @@ def _utc(time: datetime.datetime) -> datetime.datetime:
 
 
 _Time = Annotated[datetime.datetime, AfterValidator(_utc)]
+
+
+def _value(name: str) -> str:
+    code = code_named("MsgType", name)
+    if code is not None:
+        raise ValueError(f"{name} is {code}: ask for type={code}")
+    return name
+
+
+MsgType = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_value)]
+"""A MsgType as messages have it; a name of one is told."""
 _Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
 
 
@@ -133,7 +146,7 @@ class Searched(Filtered):
         description="A search in the language of `--include` (docs/api.md).",
         examples=['Symbol=AAPL PartyID=DESK7 OrderQty>1000 "any text" -MsgType=0'],
     )
-    type: list[Annotated[str, Field(min_length=1, max_length=20)]] = Field(
+    type: list[MsgType] = Field(
         default=[], max_length=50, description="MsgTypes.", examples=[["D", "8"]]
     )
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import streamlit as st
 
 from fixfeed.dashboard import opened
-from fixfeed.dashboard.filters import filter_row, keep_filters
+from fixfeed.dashboard.filters import filter_row, keep_filters, messages_link
 from fixfeed.dashboard.markup.report import style
 from fixfeed.dashboard.markup.text import markdown
 from fixfeed.dashboard.queries.quality import not_derived
-from fixfeed.dashboard.search.search import SearchError
+from fixfeed.dashboard.search.search import SearchError, read_search
 from fixfeed.dashboard.trouble import Trouble
+from fixfeed.dashboard.view import View
 
 HOME = Path(__file__).parent
 PAGES = (
@@ -25,7 +26,11 @@ _LAYOUT = """
 .stMainBlockContainer { padding: 4.2rem 1.6rem 2rem; }
 .stApp [data-testid="stMetricValue"] { font-size: 1.7rem; }
 .stApp h3 { font-size: 1.05rem; padding: .4rem 0 .1rem; }
+.ff-page { display: none; }
+/* Its download has the rows of one page alone, and its search looks in these. */
+[data-testid="stElementToolbar"] { display: none; }
 @media (max-width: 640px) {
+  .ff-page { display: block; font-size: 1.2rem; margin: 0; padding: 0; }
   .stMainBlockContainer { padding: 4rem .7rem 2rem; }
   .st-key-filters > * { flex: 1 1 9rem !important; width: auto !important; }
   .stColumn:has(.st-key-open_message) { order: -1; }
@@ -48,20 +53,39 @@ def main() -> None:
     ]
     page = st.navigation(pages, position="top")
     keep_filters(page.url_path)
-    st.html(f"<style>{style()}{_LAYOUT}</style>")
+    st.set_page_config(page_title=f"{page.title} - fixfeed")
+    st.html(f'<style>{style()}{_LAYOUT}</style><h2 class="ff-page">{page.title}</h2>')
     try:
         opened.database().check()
         view = st.session_state["view"] = filter_row()
-        if view.text and page.url_path != "messages":
-            st.caption("The search chooses messages; it does not count on this page.")
         if page.url_path != "messages":
+            _tell_where_the_search_counts(view)
             _tell_what_is_not_derived()
         page.run()
     except Trouble as trouble:
         st.error(markdown(str(trouble)), icon=":material/error:")
         st.button("Try again", icon=":material/refresh:")
     except SearchError as error:
-        st.error(markdown(str(error)), icon=":material/search_off:")
+        _tell_search(str(error))
+
+
+def _tell_where_the_search_counts(view: View) -> None:
+    if not view.text.strip():
+        return
+    try:
+        read_search(view.text)
+    except SearchError as error:
+        _tell_search(str(error))
+    address = messages_link(view)
+    st.caption(f"The search chooses [messages]({address}); it does not count on this page.")
+
+
+def _tell_search(text: str) -> None:
+    """Tell what is wrong with a search, with the place under its line where there is one."""
+    first, *rest = text.split("\n")
+    st.error(markdown(first), icon=":material/search_off:")
+    if rest:
+        st.code("\n".join(rest), language=None)
 
 
 def _tell_what_is_not_derived() -> None:

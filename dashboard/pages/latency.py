@@ -64,7 +64,9 @@ def page(view: View) -> None:
         if row["kind"] == kind and row["clock"] != clock
     )
     if others:
-        st.caption(f"By other clocks: {others}.")
+        st.caption(
+            f"By other clocks: {others}. A clock of a log has the sessions that are in this log."
+        )
     below = sum(row["requests"] for row in rows if row["up_to"] < 0)
     if below:
         st.warning(
@@ -87,11 +89,12 @@ def page(view: View) -> None:
 
 
 def _usual(there: Sequence[Row]) -> str:
-    """Return the clock to begin with: one clock of a log if there is one, that with the most."""
+    """Return the clock to begin with: that with the most requests, one of a log if it has half."""
     counted: dict[str, int] = {}
     for row in there:
         counted[row["clock"]] = counted.get(row["clock"], 0) + row["requests"]
-    return max(counted, key=lambda clock: (clock != "sent", counted[clock]))
+    half = max(counted.values()) / 2
+    return max(counted, key=lambda one: (one != "sent" and counted[one] >= half, counted[one]))
 
 
 def _over_time(rows: Sequence[Row], step: str) -> list[Row]:
@@ -111,7 +114,8 @@ def _sessions(found: Sequence[Row]) -> None:
         ]
         for row in sorted(found, key=lambda row: -row["p99"])
     ]
-    st.html(table_of(("session", "#requests", "#p50", "#p95", "#p99", "#most"), rows))
+    st.html(table_of(("session", "#requests", "#p50", "#p95", "#p99", "#at most"), rows))
+    st.caption("Ends of buckets, at most a tenth more than exact; by symbol they are exact.")
 
 
 def _symbols(found: Sequence[Row], since: datetime.datetime | None) -> None:

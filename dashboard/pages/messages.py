@@ -46,7 +46,8 @@ def page(view: View) -> None:
 
 def _without_admin(view: View) -> View:
     """Hide heartbeats and test requests, unless the types or a box say otherwise."""
-    shown = st.session_state.get("admin", False)
+    # Of a link that is opened the box has not been drawn yet.
+    shown = st.session_state.get("admin", st.query_params.get("admin") == "true")
     if view.types or shown:
         return view
     return replace(view, types=tuple(one for one in opened.types() if one not in ADMIN))
@@ -78,9 +79,11 @@ def _table(view: View) -> None:
     _bar(view, found, cursor)
     if not found.rows:
         if found.searched_to is None:
-            st.info("No message is meant by these filters.", icon=":material/search_off:")
+            st.info("No message matches these filters.", icon=":material/search_off:")
         return
     shown, columns = with_amounts(_shown(found.rows), _AMOUNTS)
+    for name, of_fill, of_order in (("Qty", "LastQty", "OrderQty"), ("Price", "LastPx", "Price")):
+        columns[name]["help"] = f"{of_fill} of a fill, {of_order} of all others."
     st.dataframe(
         shown,
         # Its selection is a number of a row, so other rows need another table.
@@ -190,6 +193,8 @@ _COLUMNS = {
     "Symbol": _TEXT(width=75),
     "Side": _TEXT(width=55),
     "Status": _TEXT(width=105),
+    "Text": _TEXT(width=170),
+    "Account": _TEXT(width=90),
     "Defects": _TEXT(width=120),
 }
 _AMOUNTS = {"Qty": EXACT, "Price": EXACT}
@@ -208,6 +213,8 @@ def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
         "Qty": [_amount(row, "last_qty", "order_qty") for row in rows],
         "Price": [_amount(row, "last_px", "price") for row in rows],
         "Status": [named(row, "OrdStatus", "ord_status") for row in rows],
+        "Text": [row["text"] or "" for row in rows],
+        "Account": [row["account"] or "" for row in rows],
         "Defects": [row["defects"] or "" for row in rows],
     }
 

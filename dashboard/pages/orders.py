@@ -66,9 +66,7 @@ def _list(view: View) -> None:
     if not found.rows:
         if found.searched_to is None:
             told = (
-                f"No order has the id {markdown(id)}."
-                if id
-                else "No order is meant by these filters."
+                f"No order has the id {markdown(id)}." if id else "No order matches these filters."
             )
             st.info(told, icon=":material/search_off:")
         return
@@ -147,7 +145,10 @@ def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
         "Price": [row["price"] for row in rows],
         "ClOrdID": [row["last_cl_ord_id"] or row["first_cl_ord_id"] or row["order_id"] or ""
                     for row in rows],
-        "Session": [row["session"] or row["session_pair"] for row in rows],
+        "Session": [
+            f"{row['session'] or row['session_pair']}{' (drop copy)' if row['drop_copy'] else ''}"
+            for row in rows
+        ],
         "Messages": [row["messages"] for row in rows],
         "Rejects": [row["rejects"] or None for row in rows],
         "Text": [row["text"] or "" for row in rows],

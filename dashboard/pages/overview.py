@@ -15,13 +15,14 @@ from fixfeed.dashboard.markup.text import duration, markdown, time_of
 from fixfeed.dashboard.markup.tile import tile_of, tiles_of
 from fixfeed.dashboard.moments import before
 from fixfeed.dashboard.queries import overview, sessions
-from fixfeed.dashboard.queries.anomalies import anomalies
+from fixfeed.dashboard.queries.anomalies import anomalies, kinds_of_anomalies
 from fixfeed.dashboard.queries.conditions import step_of
 from fixfeed.dashboard.trouble import Trouble
 from fixfeed.dashboard.view import View
 
 _EVERY = 5  # seconds
-_ANOMALIES = 6
+_ANOMALIES = 6  # of the gravest
+_LISTED = 300
 _SEVERITIES = ("critical", "warning", "info")
 
 
@@ -40,7 +41,7 @@ def page(view: View) -> None:
     with right:
         st.subheader("Symbols")
         _symbols(shown)
-        st.subheader("Why orders were refused")
+        st.subheader("Why orders, cancels and replaces were refused")
         _rejects(shown)
 
 
@@ -82,7 +83,7 @@ def _counts(view: View) -> None:
     ]  # fmt: skip
     st.html(tiles_of(tiles))
     chart_of_messages(rows, shown, step, 200, key=f"by_time-{hash(view)}")
-    st.caption(_told(shown, live=not (view.begin or view.end)))
+    st.caption(_told(shown, live=not (view.begin or view.end)) + _timeless(view))
 
 
 def _against(now: dict[str, int], past: dict[str, int] | None, name: str) -> str:
@@ -117,6 +118,16 @@ def _told(view: View, *, live: bool) -> str:
         f"{view.begin:%Y-%m-%d %H:%M:%S} to {view.end:%Y-%m-%d %H:%M:%S} UTC{chosen}. "
         "Drag over the bars to choose a time."
     )
+
+
+def _timeless(view: View) -> str:
+    """Return the end of a caption: how many messages are in no time, with a link."""
+    messages = opened.asked(overview.timeless, view)
+    if not messages:
+        return ""
+    search = "SendingTime missing captured_at missing"
+    address = messages_link(replace(view, text=search, begin=None, end=None))
+    return f" [{messages:,} more]({address}) have no time, neither SendingTime nor one of the log."
 
 
 def _sessions(view: View) -> None:
@@ -154,20 +165,44 @@ def _sessions(view: View) -> None:
                      messages_link(view, session=own.get("session"), q="defects exists")),
             ]
         )  # fmt: skip
-    heads = ("session", "#messages", "last heard", "silent", "#missing", "#rejects", "#defects")
+    counts = ("#missing", "#rejects (3, j)", "#defects")
+    heads = ("session", "#messages", "last heard", "silent", *counts)
     st.html(table_of(heads, rows, empty="No session has sent anything in this time."))
 
 
 def _anomalies(view: View) -> None:
-    """Show the newest of what is out of the ordinary, if there is anything."""
-    found = []
-    for severity in _SEVERITIES:
-        found += opened.asked(anomalies, view, severities=(severity,), limit=_ANOMALIES).rows
-    if not found:
+    """Show what is out of the ordinary, if there is anything: the gravest, or all of some kinds."""
+    counted = opened.asked(kinds_of_anomalies, view)
+    if not counted:
         return
     st.subheader("Out of the ordinary")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        every = st.checkbox(
+            f"all {sum(counted.values()):,}", key="anomalies", bind="query-params",
+            help="Else the gravest, and of these the newest.",
+        )  # fmt: skip
+        kinds = st.pills(
+            "Kinds", list(counted), key="anomaly", bind="query-params", selection_mode="multi",
+            label_visibility="collapsed",
+            format_func=lambda kind: f"{kind.replace('_', ' ')} {counted.get(kind, 0):,}",
+        )  # fmt: skip
+    found = []
+    if every or kinds:
+        listed = opened.asked(anomalies, view, kinds=tuple(kinds or ()), limit=_LISTED)
+        found = listed.rows
+    else:
+        for severity in _SEVERITIES:
+            found += opened.asked(anomalies, view, severities=(severity,), limit=_ANOMALIES).rows
+        found = found[:_ANOMALIES]
+    with st.container(height=420 if len(found) > 2 * _ANOMALIES else "content", border=False):
+        _list_anomalies(found)
+    if len(found) == _LISTED:
+        st.caption(f"The newest {_LISTED}; choose a kind, a session or a shorter time for others.")
+
+
+def _list_anomalies(found: Sequence[dict[str, Any]]) -> None:
     rows = []
-    for row in found[:_ANOMALIES]:
+    for row in found:
         order = {"order": str(row["order_key"])} if row["order_key"] is not None else None
         address = link("orders", order) if order else None
         if address is None and row["session"]:
@@ -185,11 +220,6 @@ def _anomalies(view: View) -> None:
         )
     heads = ("severity", "time (UTC)", "what", "session", "symbol", "seen", "expected")
     st.html(table_of(heads, rows))
-    if len(found) > _ANOMALIES:
-        st.caption(
-            "The gravest, and of these the newest; fixfeed anomalies "
-            f"{markdown(opened.database().place)} lists all."
-        )
 
 
 def _symbols(view: View) -> None:
@@ -202,16 +232,24 @@ def _symbols(view: View) -> None:
         ]
         for row in opened.asked(overview.symbols, view)
     ]
-    heads = ("symbol", "#orders", "#fills", "#rejects")
+    heads = ("symbol", "#orders", "#fills", "#refused")
     st.html(table_of(heads, rows, empty="No order in this time."))
 
 
 def _rejects(view: View) -> None:
     rows = [
-        [Cell(row["text"] or "(no text)"), Cell(row["orders"], link("orders", {"status": "8"}))]
+        [Cell(row["text"] or "(no text)"), Cell(row["orders"], _saying(view, row["text"]))]
         for row in opened.asked(overview.rejects, view)
     ]
     st.html(table_of(("text", "#orders"), rows, empty="No order was refused in this time."))
+
+
+def _saying(view: View, text: str) -> str | None:
+    """Return the address of the messages that say why something was refused."""
+    if not text:
+        return None
+    quoted = text.replace("'", "''")
+    return messages_link(view, q=f"Text = '{quoted}'", type=["8", *overview.REJECTS])
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -69,6 +69,11 @@ def _accounts(database: Database) -> None:
             "a moment: look again. If they stay so, tell us.",
             icon=":material/error:",
         )
+    else:
+        st.success(
+            "All that came in is accounted for. What sessions lack is on *Sessions*.",
+            icon=":material/check:",
+        )
     st.html(table_of(("what", "numbers", "made of", ""), rows, wrong=wrong))
 
 
@@ -154,6 +159,12 @@ def _next(cursor: str) -> None:
     st.query_params["after"] = cursor
 
 
+def _having(kind: str) -> str:
+    """Return the search for messages with a defect, which may be one of several."""
+    ways = (f"= {kind}", f"like {kind},*", f"like *,{kind}", f"like *,{kind},*")
+    return f"defects exists ({' or '.join(f'defects {way}' for way in ways)})"
+
+
 def _defects(view: View, found: Sequence[Row]) -> None:
     by_source: dict[str, int] = {}
     by_kind: dict[str, int] = {}
@@ -168,7 +179,7 @@ def _defects(view: View, found: Sequence[Row]) -> None:
     heads = "".join(f'<th class="ff-number">{escaped(_short(one))}</th>' for one in shown)
     rows = []
     for kind in sorted(by_kind, key=lambda kind: -by_kind[kind]):
-        address = escaped(messages_link(view, q=f"defects like *{kind}*"))
+        address = escaped(messages_link(view, q=_having(kind), admin="true"))
         parts = []
         for source in shown:
             count = cells.get((kind, source), 0)

@@ -1,5 +1,6 @@
 """Sessions: when they were there, their sequence numbers, gaps and what filled them."""
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,12 +13,14 @@ from fixfeed.dashboard.charts.sessions import silences, strip
 from fixfeed.dashboard.filters import messages_link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, time_of
+from fixfeed.dashboard.moments import after, before
 from fixfeed.dashboard.queries import sessions
 from fixfeed.dashboard.queries.sessions import Gap
 from fixfeed.dashboard.view import View
 
 _STRIPS = 24
 _GAPS = 300
+_AROUND = datetime.timedelta(hours=1)  # a gap, for the messages on both sides of it
 _EVENTS = {
     "logons": "logon",
     "logouts": "logout",
@@ -119,9 +122,14 @@ def _gaps(view: View, gaps: Sequence[Gap]) -> None:
         numbers = f"{gap.first:,}" if gap.numbers == 1 else f"{gap.first:,} to {gap.last:,}"
         never = gap.what == "never came"
         around = f"MsgSeqNum>={max(1, gap.first - 20)} MsgSeqNum<={gap.last + 20}"
+        begin, end = f"{gap.day}", f"{gap.day} 23:59:59.999999"
+        if gap.at is not None:
+            # Of a whole day much would have to be read until they are found.
+            begin = f"{before(gap.at, _AROUND):%Y-%m-%d %H:%M}"
+            end = f"{after(gap.at, _AROUND):%Y-%m-%d %H:%M}"
         address = messages_link(
-            view, q=around, session=[gap.session or ""], type=None, from_=f"{gap.day}",
-            to=f"{gap.day} 23:59:59.999999", admin="true",
+            view, q=around, session=[gap.session or ""], type=None, from_=begin, to=end,
+            admin="true",
         )  # fmt: skip
         rows.append(
             [

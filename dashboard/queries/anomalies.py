@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fixfeed.dashboard.database import Database
+from fixfeed.dashboard.queries.conditions import Where
 from fixfeed.dashboard.queries.cursor import Cursor, CursorError, Place, read_cursor, text_of_cursor
 from fixfeed.dashboard.queries.messages import Page
 from fixfeed.dashboard.queries.order_of_time import among, in_time
@@ -10,7 +11,7 @@ from fixfeed.dashboard.search.conditions import Condition
 from fixfeed.dashboard.view import View, seen_sessions
 from fixfeed.transforms.fix.anomalies.schema import ANOMALIES
 
-__all__ = ["anomalies"]
+__all__ = ["anomalies", "kinds_of_anomalies"]
 
 _ORDER = "scope, kind, rule, seen, expected, coalesce(order_key, 0)"
 
@@ -66,6 +67,17 @@ def anomalies(
     if place is not None and place.time == last and same == len(rows):
         same += place.message_id
     return Page(rows, text_of_cursor(Cursor(True, Place(last, same))), None)  # type: ignore[arg-type]
+
+
+def kinds_of_anomalies(database: Database, view: View) -> dict[str, int]:
+    """Return how many anomalies of each kind a view has, which are those of `anomalies`."""
+    sessions = seen_sessions(database, view, both=True)
+    where = Where().time(database, "happened_at", view).among(database, "session", sessions)
+    rows = database.rows(
+        f"select kind, count(*) as messages from anomalies {where} group by kind order by kind",
+        *where.values,
+    )
+    return {row["kind"]: row["messages"] for row in rows}
 
 
 def _place(cursor: str | None) -> Place | None:

@@ -16,7 +16,7 @@ from fixfeed.dashboard.queries.cursor import Cursor, Place, read_cursor, text_of
 from fixfeed.dashboard.queries.order_of_time import TIME_SQL, among, in_time
 from fixfeed.dashboard.queries.walk import Walk
 from fixfeed.dashboard.scope import EVERYTHING, Scope
-from fixfeed.dashboard.view import View, seen_sessions
+from fixfeed.dashboard.view import View, opposites, seen_sessions
 from fixfeed.io.ledger.keys import POSITION_BITS
 
 __all__ = ["COLUMNS", "SEARCHED", "TIME_SQL", "Page", "around", "count", "message", "page"]
@@ -117,23 +117,27 @@ def around(
     *,
     scope: Scope = EVERYTHING,
     each: int = 20,
+    both: bool = False,
     columns: Sequence[str] = COLUMNS,
 ) -> list[dict[str, Any]]:
     """Return a message with those before and after it in its session, `each` at the most.
 
-    They are in the order of time; [] if there is no such message, or the reader may not see it.
+    With `both`, also those that the other side sent, as far as they may be seen. They are in the
+    order of time; [] if there is no such message, or the reader may not see it.
     """
-    names = ", ".join([*dict.fromkeys(columns), f"{TIME_SQL} as time"])
+    columns = dict.fromkeys((*columns, "message_id", "session"))
+    names = ", ".join([*columns, f"{TIME_SQL} as time"])
     found = database.rows(f"select {names} from messages where message_id = ?", message_id)
     if not found or not scope.allows(found[0]["session"]):
         return []
     row = found[0]
     if row["session"] is None:
         return [row]
-    view = View(sessions=(row["session"],), scope=scope)
+    sessions = (row["session"], *(opposites(row["session"]) if both else ()))
+    view = View(sessions=sessions, scope=scope)
     sides = []
     for older in (True, False):
-        walk = Walk(database, view, columns, older=older)
+        walk = Walk(database, view, tuple(columns), older=older)
         sides.append(walk.find(_place(row), each, SEARCHED))
     return [*reversed(sides[0]), row, *sides[1]]
 

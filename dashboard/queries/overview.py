@@ -27,6 +27,7 @@ __all__ = [
     "newest_minute",
     "rejects",
     "symbols",
+    "timeless",
 ]
 
 REJECTS = ("3", "9", "j")
@@ -61,6 +62,16 @@ def ahead(database: Database, view: View) -> tuple[View, int]:
     """
     later = replace(view, begin=_too_late(), end=None)
     return later, counts(database, later)["messages"]
+
+
+def timeless(database: Database, view: View) -> int:
+    """Return how many messages of a view's sessions and types have no time at all."""
+    where = Where("minute is null").sessions(database, view)
+    where.among(database, "msg_type", view.types or None)
+    found = database.rows(
+        f"select coalesce(sum(messages), 0) as messages from minute_counts {where}", *where.values
+    )
+    return int(found[0]["messages"])
 
 
 def _too_late() -> datetime.datetime:
@@ -122,7 +133,7 @@ def by_session(database: Database, view: View) -> list[Row]:
 
 
 def symbols(database: Database, view: View, limit: int = 8) -> list[Row]:
-    """Return the symbols with the most of the newest orders.
+    """Return the symbols with the most of the newest orders, drop copies left out.
 
     Rows have `symbol`, `orders`, `fills` and `rejects`.
     """
@@ -149,7 +160,9 @@ def rejects(database: Database, view: View, limit: int = 8) -> list[Row]:
 
 
 def _recent_orders(database: Database, view: View, columns: str) -> tuple[str, list[Any]]:
-    where = Where("first_message_at is not null").time(database, "first_message_at", view)
+    # What a drop copy tells of has been counted where it happened.
+    where = Where("first_message_at is not null", "drop_copy is not true")
+    where.time(database, "first_message_at", view)
     where.pairs(database, view)
     query = f"select {columns} from orders {where} order by first_message_at desc limit {_RECENT}"
     return query, where.values

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -26,6 +27,7 @@ from fixfeed.dashboard.api.app import make_api
 from fixfeed.dashboard.api.tokens import TokensError, new_token, read_tokens
 from fixfeed.dashboard.open import open_database
 from fixfeed.dashboard.queries import sessions
+from fixfeed.dashboard.queries.anomalies import kinds_of_anomalies
 from fixfeed.dashboard.view import View
 from fixfeed.pipelines import api as command
 from tests.dashboard.stored_day import HOSTILE
@@ -247,6 +249,9 @@ def test_anomalies_come_page_by_page(api, read):
     times = [row["happened_at"] for row in found if row["happened_at"]]
     assert times == sorted(times, reverse=True)
     kind = there[0]["kind"]
+    counted = kinds_of_anomalies(read, View())
+    assert counted == Counter(row["kind"] for row in found)
+    assert sum(kinds_of_anomalies(read, View(sessions=("FIX.4.4:A->*",))).values()) <= len(found)
     only = pages(api, "/anomalies", "anomalies", kind=kind)
     assert only == [row for row in found if row["kind"] == kind]
 
@@ -267,6 +272,8 @@ ROUTES = [
         ("/messages?q=Symbl%20%3D%20A", 422, "the nearest is Symbol"),
         ("/messages/count?q=Symbl%20%3D%20A", 422, "the nearest is Symbol"),
         ("/messages?q=Side%3D1&q=Side%3D2", 422, "q: given 2 times, expected once"),
+        ("/messages?type=OrderCancelRequest", 422, "OrderCancelRequest is F: ask for type=F"),
+        ("/minutes?type=NewOrderSingle", 422, "type: NewOrderSingle is D"),
         ("/messages?limit=0", 422, "limit"),
         ("/messages?limit=1001", 422, "limit"),
         ("/messages?limit=1.0", 422, "limit: '1.0' is no whole number"),

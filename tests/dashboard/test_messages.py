@@ -199,14 +199,16 @@ def test_a_time_of_a_view_may_be_in_any_zone_or_in_utc_without_one():
 
 def test_newer_pages_are_those_that_were_left(read):
     for view in (View(), View("Side=1"), View(types=("8",)), View("-Symbol exists")):
-        pages = [messages.page(read, view, limit=25)]
+        # Time enough for a machine that does other things.
+        asked = {"limit": 25, "seconds": 60.0}
+        pages = [messages.page(read, view, **asked)]
         while pages[-1].older:
-            pages.append(messages.page(read, view, cursor=pages[-1].older, limit=25))
+            pages.append(messages.page(read, view, cursor=pages[-1].older, **asked))
         assert len(pages) > 2
         back = pages[-1]
         for page in reversed(pages[:-1]):
             assert back.newer
-            back = messages.page(read, view, cursor=back.newer, limit=25)
+            back = messages.page(read, view, cursor=back.newer, **asked)
             assert back.rows == page.rows
         assert back.newer is None
 

@@ -121,8 +121,11 @@ def test_a_click_that_ends_what_was_written_into_a_filter_counts_as_well(
 
 
 def test_a_search_that_cannot_be_read_is_told(opened, sample_sqlite):
-    (error,) = opened(sample_sqlite, "messages", q="Symbool = AAPL").error
-    assert "Symbol" in error.value
+    shown = opened(sample_sqlite, "messages", q="Symbool = AAPL")
+    (error,), (place,) = shown.error, shown.code
+    assert error.value == "cannot read the search at character 1\\:"
+    assert place.value.splitlines()[:2] == ["    Symbool = AAPL", "    ^"]
+    assert place.value.endswith("; the nearest is Symbol")
 
 
 def test_a_message_opens_with_its_fields_and_defects(opened, html, sample_sqlite, database):
@@ -153,6 +156,19 @@ def test_a_message_is_shown_in_other_ways(panel, opened, html, sample_sqlite, da
         "Compare": 'class="ff-differs"',
     }
     assert expected[panel] in text
+
+
+def test_a_link_with_heartbeats_shows_them(opened, sample_sqlite, database):
+    (all_of_them,) = database.rows("select count(*) as n from messages")
+    shown = opened(sample_sqlite, "messages", admin="true")
+    assert f"{all_of_them['n']:,} messages in view" in [one.value for one in shown.caption]
+
+
+def test_an_order_that_a_drop_copy_tells_of_says_so(opened, sample_sqlite, database):
+    (row, *_) = database.rows("select first_cl_ord_id from orders where drop_copy order by 1")
+    shown = opened(sample_sqlite, "orders", id=row["first_cl_ord_id"])
+    sessions = list(shown.dataframe[0].value["Session"])
+    assert sum(one.endswith(" (drop copy)") for one in sessions) == len(sessions) - 1 == 1
 
 
 def test_where_the_api_asks_for_tokens_no_link_leads_to_a_file(
@@ -300,4 +316,43 @@ def test_a_latency_names_its_clock(opened, sample_sqlite):
     assert titles
     assert all(title.endswith("by the clock: sent") for title in titles)
     (others,) = [one.value for one in shown.caption if one.value.startswith("By other clocks: ")]
-    assert re.fullmatch(r"By other clocks: (captured[a-z ]* [\d,]+(, |\.))+", others)
+    assert re.match(r"By other clocks: (captured[a-z ]* [\d,]+(, |\. ))+A clock of a log", others)
+
+
+def test_what_is_out_of_the_ordinary_is_listed_by_kind_and_whole(opened, html, sample_sqlite):
+    there = overview_anomalies(sample_sqlite)
+    assert len(there) > 6
+    shown = opened(sample_sqlite)
+    assert f"all {len(there):,}" in {one.label for one in shown.checkbox}
+    next(one for one in shown.checkbox if one.label.startswith("all ")).check().run()
+    assert html(shown).count("missing: ") == sum(kind == "sequence_gap" for kind in there)
+
+
+def overview_anomalies(uri):
+    with closing(open_database(uri)) as database:
+        return [row["kind"] for row in database.rows("select kind from anomalies")]
+
+
+def test_a_search_that_cannot_be_read_is_told_on_pages_that_it_does_not_choose(
+    opened, html, sample_sqlite
+):
+    shown = opened(sample_sqlite, "orders", q="CFUN-002080")
+    (error,) = shown.error
+    assert error.value == "cannot read the search at character 1\\:"
+    (place,) = shown.code
+    assert "a text in quotes" in place.value
+    assert "The search chooses [messages](messages?q=CFUN-002080)" in shown.caption[0].value
+    assert shown.dataframe
+
+
+def test_what_is_around_a_message_names_both_sides(opened, html, sample_sqlite, database):
+    (row, *_) = database.rows(
+        "select message_id from messages where msg_type = '8' and session ="
+        " 'FIX.4.4:BROKER->RETAIL' order by sending_time desc limit 1 offset 30"
+    )
+    text = html(
+        opened(sample_sqlite, "messages", message=str(row["message_id"]), shown="Around it")
+    )
+    assert "somebody" not in text
+    assert "RETAIL orders BROKER to" in text
+    assert "BROKER fill" in text

@@ -85,13 +85,15 @@ def test_sessions_types_symbols_and_reasons(day, view, messages):
         row["session"] for row in found
     )
     assert known_kinds(day) == sorted({row["msg_type"] for row in messages})
-    orders = day.rows("select symbol, text, rejects from orders where symbol is not null")
+    own = "drop_copy is not true"
+    orders = day.rows(f"select symbol from orders where symbol is not null and {own}")
     symbols = overview.symbols(day, view, limit=100)
     assert {row["symbol"]: row["orders"] for row in symbols} == Counter(
         row["symbol"] for row in orders
     )
     refused = Counter(
-        row["text"] or "" for row in day.rows("select text from orders where rejects > 0")
+        row["text"] or ""
+        for row in day.rows(f"select text from orders where rejects > 0 and {own}")
     )
     assert {row["text"]: row["orders"] for row in overview.rejects(day, view, 100)} == refused
 
@@ -114,3 +116,12 @@ def test_orders_of_a_time_are_read_from_their_index(day, view):
         overview.symbols(day, view)
         overview.rejects(day, view)
     assert ["orders_first_message_at" in plan for plan in plans] == [True, True]
+
+
+def test_messages_without_a_time_are_counted_apart(day, messages):
+    without = [row for row in messages if row["time"] is None]
+    assert overview.timeless(day, View()) == len(without)
+    own = {row["session"] for row in without} - {None}
+    for session in own:
+        expected = sum(row["session"] == session for row in without)
+        assert overview.timeless(day, View(sessions=(session,))) == expected

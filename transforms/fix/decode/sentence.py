@@ -6,7 +6,15 @@ from typing import Any
 
 import orjson
 
-__all__ = ["number", "sentence_of"]
+__all__ = ["TOLD", "number", "sentence_of"]
+
+TOLD = (
+    "cl_ord_id", "exec_ref_id", "exec_trans_type", "exec_type", "fields", "last_px", "last_qty",
+    "leaves_qty", "msg_type", "ord_status", "ord_type", "order_id", "order_qty", "orig_cl_ord_id",
+    "poss_dup_flag", "price", "ref_seq_num", "security_id", "sender_comp_id", "side", "stop_px",
+    "symbol", "target_comp_id", "text",
+)  # fmt: skip
+"""The columns that a sentence is made of."""
 
 Row = Mapping[str, Any]
 Name = Callable[[str, str], str]

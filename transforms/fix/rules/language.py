@@ -41,6 +41,7 @@ import pyarrow as pa
 
 from fixfeed.transforms.fix.dictionary.version import tag_key
 from fixfeed.transforms.fix.rules.conditions import Every, Node, Not, Rows, Some, Term
+from fixfeed.transforms.fix.rules.named import code_named
 from fixfeed.transforms.fix.rules.operands import (
     CHECKED,
     Kind,
@@ -258,6 +259,8 @@ class _Reader:
         operand = self._known(name)
         if operand is None:
             names = [*(known for known in operands() if not known.isdigit()), *self._own_tags]
+            if not self._asks(match.end()):
+                self._fail(f"{expected}, or a text in quotes, which may be anywhere in a message")
             near = nearest(name.lower(), names)
             meant = self._known(near) if near and not name.isdigit() else None
             if meant:
@@ -273,6 +276,12 @@ class _Reader:
         if operand.column:
             self.columns.add(operand.column)
         return operand
+
+    def _asks(self, at: int) -> bool:
+        """Return whether an operator is there."""
+        rest = self._text[at:].lstrip()
+        word = _NAME.match(rest)
+        return bool(_SYMBOL.match(rest)) or (word is not None and word[0].lower() in _WORDS)
 
     def _known(self, name: str) -> Operand | None:
         """Return the operand that a name or tag means."""
@@ -311,6 +320,9 @@ class _Reader:
             if not bare or bare[0].lower() in _WORDS:
                 self._fail("a value (in quotes if it is a word of the language or has spaces)")
             text = bare[0]
+            code = None if pattern else code_named(operand.name, text)
+            if code is not None:
+                self._fail(f"a value of {operand.name}: {text} is {code} (in quotes it is a text)")
             self._go_to(bare.end())
         if pattern:
             return pattern_expression(text)

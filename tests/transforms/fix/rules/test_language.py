@@ -159,6 +159,23 @@ def test_a_rule_can_be_pickled():
             ("Side = 1 and cl_ord_d=2", 13),
             "`cl_ord_d`, expected a field name, tag number or column; the nearest is ClOrdID",
         ),
+        (
+            "CFUN-002080",
+            ("CFUN-002080", 0),
+            "`CFUN-002080`, expected a field name, tag number or column, or a text in quotes, which"
+            " may be anywhere in a message",
+        ),
+        (
+            "Side=buy",
+            ("Side=buy", 5),
+            "`buy`, expected a value of Side: buy is 1 (in quotes it is a text)",
+        ),
+        (
+            "MsgType in D, OrderCancelRequest",
+            ("MsgType in D, OrderCancelRequest", 14),
+            "`OrderCancelRequest`, expected a value of MsgType: OrderCancelRequest is F"
+            " (in quotes it is a text)",
+        ),
         ("035 = D", ("035 = D", 0), "`035`, expected a field name, tag number or column"),
         (
             "Symbol",
