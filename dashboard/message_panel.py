@@ -10,6 +10,9 @@ from fixfeed.dashboard.markup.message import compared, raw_of, tree_of
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import escaped, markdown, time_of
 from fixfeed.dashboard.queries import messages, orders
+from fixfeed.dashboard.queries.cursor import Place
+from fixfeed.dashboard.queries.walk import Walk
+from fixfeed.dashboard.view import View
 from fixfeed.transforms.fix.decode.message import DecodedMessage
 from fixfeed.transforms.fix.decode.sentence import TOLD, sentence_of
 from fixfeed.transforms.fix.decode.stored import decode_stored, delimiter_of
@@ -160,9 +163,10 @@ def _compare(row: Row, decoded: DecodedMessage | None) -> None:
 
 
 def _before(row: Row) -> Row | None:
-    found = messages.around(opened.database(), row["message_id"], each=30)
-    ids = [one["message_id"] for one in found]
-    here = ids.index(row["message_id"]) if row["message_id"] in ids else 0
-    same = [one for one in found[:here] if one["msg_type"] == row["msg_type"]]
-    nearest = same[-1:] or found[max(0, here - 1) : here]
-    return messages.message(opened.database(), nearest[0]["message_id"]) if nearest else None
+    """Return the newest message of its type before it in its session."""
+    if row["session"] is None or row["msg_type"] is None:
+        return None
+    view = View(sessions=(row["session"],), types=(row["msg_type"],))
+    walk = Walk(opened.database(), view, ("message_id",), older=True)
+    found = walk.find(Place(row["time"], row["message_id"]), 1, messages.SEARCHED)
+    return messages.message(opened.database(), found[0]["message_id"]) if found else None

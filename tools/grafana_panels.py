@@ -62,8 +62,10 @@ RUNS = [
         [
             Stat(
                 "Not ready",
-                "Runs that are not ready, as /ready says.",
-                f"count({_of('fixfeed_ready')} == 0) or vector(0)",
+                "Runs that are not ready, as /ready says, or that were there today and do not "
+                "answer any more.",
+                f"(count({_of('fixfeed_ready')} == 0) or vector(0)) + (count({_of('up')} == 0"
+                f" and on (instance) last_over_time({_of('fixfeed_ready')}[1d])) or vector(0))",
                 bad=1,
             ),
             Stat(
@@ -90,8 +92,8 @@ RUNS = [
             ),
             Stat(
                 "Stored",
-                "Messages stored, in each sink.",
-                f"sum({_of('fixfeed_messages_stored_total')})",
+                "Messages stored, in the sink that has the most.",
+                f"max(sum by (sink) ({_of('fixfeed_messages_stored_total')}))",
             ),
             Stat(
                 "Failures",
@@ -119,7 +121,8 @@ RUNS = [
             ),
             Chart(
                 "What became of them",
-                "All that came in, by what became of it: the lines add up to what was read.",
+                "All that came in, by what became of it, in all sinks together: the lines add up "
+                "to what was read, once for each sink.",
                 [
                     (_rate(f"fixfeed_{name}_total", "instance"), legend)
                     for name, legend in (
@@ -235,7 +238,13 @@ RUNS = [
             Chart(
                 "Memory",
                 "Of the job's own process.",
-                [(_of("process_resident_memory_bytes", ', job="fixfeed"'), "{{instance}}")],
+                [
+                    (
+                        f"{_of('process_resident_memory_bytes')} and on (instance)"
+                        f" {_of('fixfeed_build_info')}",
+                        "{{instance}}",
+                    )
+                ],
                 "bytes",
             ),
             Chart(

@@ -60,6 +60,10 @@ def main() -> None:
         view = st.session_state["view"] = filter_row()
         if page.url_path != "messages":
             _tell_where_the_search_counts(view)
+            if view.types and page.url_path:
+                st.caption("The types choose messages and the overview; they do not count here.")
+            if view.sessions and page.url_path == "quality":
+                st.caption("The sessions choose defects alone; the rest is of all that came in.")
             _tell_what_is_not_derived()
         page.run()
     except Trouble as trouble:
