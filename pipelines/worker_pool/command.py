@@ -6,6 +6,7 @@ environment and the folder of this command. It runs until SIGTERM or Ctrl-C, and
 
 import argparse
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -78,8 +79,8 @@ def _serve(host: str, port: int) -> None:
         port = server.add_insecure_port(f"{name}:{port}")
     except RuntimeError:
         raise UsageError(
-            f"cannot listen at {name}:{port}; it is no address of this machine, or another "
-            "process has the port"
+            f"cannot listen at {name}:{port}: {_why_not(host, port)}; name another place with "
+            "--host and --port"
         ) from None
     server.start()
     log.say(f"listening at {name}:{port}; {versions.here()}", event="listening")
@@ -93,6 +94,19 @@ def _serve(host: str, port: int) -> None:
     log.say("stopping", event="stopping")
     server.stop(0)
     pool.stop()
+
+
+def _why_not(host: str, port: int) -> str:
+    """Return why nobody can listen there: gRPC says only that it cannot."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            with socket.socket(family, kind, protocol) as one:
+                one.bind(address)
+    except OSError as error:
+        return error.strerror or str(error)
+    return "the system refuses it"
 
 
 if __name__ == "__main__":

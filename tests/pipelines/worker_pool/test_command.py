@@ -251,9 +251,12 @@ def test_a_port_that_is_taken_or_none_is_told(capsys):
         port = pool.address.partition(":")[2]
         assert main(["--port", port]) == 2
     assert main(["--port", "many"]) == 2
+    assert main(["--host", "192.0.2.1", "--port", port]) == 2
     told = capsys.readouterr().err.splitlines()
     assert told == [
-        f"fixfeed worker-pool: cannot listen at 127.0.0.1:{port}; it is no address of this "
-        "machine, or another process has the port",
+        f"fixfeed worker-pool: cannot listen at 127.0.0.1:{port}: Address already in use; name "
+        "another place with --host and --port",
         "fixfeed worker-pool: port is 'many', expected a port such as 9464; 0 is any free one",
+        f"fixfeed worker-pool: cannot listen at 192.0.2.1:{port}: Cannot assign requested address; "
+        "name another place with --host and --port",
     ]
