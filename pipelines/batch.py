@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,14 @@ def run(job: Job, folder: Path) -> int:
     `folder` is the run's own, for counters and standard input.
     """
     local = job.settings.runner in LOCAL
-    reading = _Here(job, folder) if local else OnCluster(job, folder)
-    files, unreadable = _found(job, folder)
     runs: dict[str, int] = {}
-    with ended_by_trouble(job, runs, reading), ExitStack() as stack:
+    with ExitStack() as stack:
+        if local:
+            reading: _Here | OnCluster = _Here(job, folder)
+        else:
+            reading = stack.enter_context(closing(OnCluster(job, folder)))
+        files, unreadable = _found(job, folder)
+        stack.enter_context(ended_by_trouble(job, runs, reading))
         ledgers = opened(job.sinks, stack)
         reading.begin(ledgers)
         runs |= begun(job, ledgers, reading.about)

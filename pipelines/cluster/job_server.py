@@ -6,6 +6,7 @@ the job by it; and it ends when this process does, however that ends.
 
 import contextlib
 import os
+import re
 import subprocess
 import threading
 import time
@@ -44,7 +45,11 @@ _WITH_US = (
 )
 _PATIENCE = 90.0  # seconds for it to start
 _STEP = 0.2  # seconds between two looks whether to end it
+_LAST_WORDS = 3.0  # seconds for what it says of a job that has failed
 _LINES = 3  # of its log in an error
+_ERROR = beam_job_api_pb2.JobMessage.JOB_MESSAGE_ERROR
+_EXCEPTION = re.compile(r"(Caused by: )?([a-z]\w*\.)+\w+(Exception|Error)\b")
+_PACKAGE = re.compile(r"^(?:[a-z]\w*\.)+(?:IllegalArgumentException: )?(?=\S)")
 
 
 class FlinkJobServer(JobServer):
@@ -58,12 +63,15 @@ class FlinkJobServer(JobServer):
         self._log = folder / "job-server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Any = None
+        self._stub: beam_job_api_pb2_grpc.JobServiceStub | None = None
 
     def start(self) -> beam_job_api_pb2_grpc.JobServiceStub:
-        """Start it and wait until it answers. Raises `ClusterFailed` if it does not.
+        """Start it, unless it is, and wait until it answers. Raises `ClusterFailed` if it does not.
 
         Raises `UsageError` for an option that neither it nor Beam knows, or a value that is none.
         """
+        if self._stub is not None:
+            return self._stub
         command, address = self._command()
         with open(self._log, "wb") as log:
             try:
@@ -80,6 +88,7 @@ class FlinkJobServer(JobServer):
         self._channel = grpc.insecure_channel(address, options=options)
         stub = beam_job_api_pb2_grpc.JobServiceStub(self._channel)
         self._check_options(self._described(stub, command[0]))
+        self._stub = stub
         return stub
 
     def _described(
@@ -135,11 +144,7 @@ class FlinkJobServer(JobServer):
                     f"unknown option {flag}: neither fixfeed nor Beam nor its job server for "
                     f"Flink has it{did_you_mean(flag, known)}"
                 )
-        numbers = OptionParser()
-        integer = beam_job_api_pb2.PipelineOptionType.INTEGER
-        for name in sorted({one.name for one in of_server if one.type == integer}):
-            numbers.add_argument(f"--{name}", type=int)
-        numbers.parse_known_args(list(self._given))
+        _check_values(of_server, self._given)
 
     @contextlib.contextmanager
     def ended_by(self, stop: Callable[[], bool]) -> Iterator[None]:
@@ -162,6 +167,7 @@ class FlinkJobServer(JobServer):
 
     def stop(self) -> None:
         """End it, if it was started; a job in the cluster goes on."""
+        self._stub = None
         if self._channel is not None:
             self._channel.close()
         self._kill()
@@ -169,10 +175,69 @@ class FlinkJobServer(JobServer):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(5)
 
-    def _end_of_log(self) -> str:
+    @staticmethod
+    def said_of(result: Any) -> str:
+        """Return why a job has failed (`result` is Beam's), as the server has told it; `` if not.
+
+        Beam itself reads that only while it waits for the end.
+        """
+        said = []
+
+        def read() -> None:
+            with contextlib.suppress(Exception):  # the server may be gone
+                for one in result._message_stream:  # it ends with the job
+                    if one.message_response.importance >= _ERROR:
+                        said.append(one.message_response.message_text)
+
+        reading = threading.Thread(target=read, daemon=True)
+        reading.start()
+        reading.join(_LAST_WORDS)
+        return _PACKAGE.sub("", said[-1]) if said else ""
+
+    def last_error(self) -> str:
+        """Return the innermost cause of what its log has last; an answer may come without any."""
+        causes = [one for one in self._said() if _EXCEPTION.match(one)]
+        found = causes[-1] if causes else self._end_of_log()
+        return _PACKAGE.sub("", found.removeprefix("Caused by: "))
+
+    def _said(self) -> list[str]:
         lines = self._log.read_text(errors="replace").split("\n") if self._log.exists() else []
-        said = [line.strip() for line in lines if line.strip()]
-        return redact_text(" ".join(said[-_LINES:])) or f"it said nothing within {_PATIENCE:g} s"
+        return [line.strip() for line in lines if line.strip()]
+
+    def _end_of_log(self) -> str:
+        said = " ".join(self._said()[-_LINES:])
+        return redact_text(said) or f"it said nothing within {_PATIENCE:g} s"
+
+
+def _check_values(
+    of_server: Sequence[beam_job_api_pb2.PipelineOptionDescriptor], given: Sequence[str]
+) -> None:
+    """Raise `UsageError` for values that Beam does not take, which would print its own usage.
+
+    The options of the server are those that Beam makes of them (`JobServiceHandle`).
+    """
+    parser, kinds, ours = OptionParser(), beam_job_api_pb2.PipelineOptionType, options_of_beam()
+    turns: dict[str, str] = {}
+    for name, one in {one.name: one for one in of_server}.items():
+        flag = f"--{name}"
+        if one.type == kinds.INTEGER:
+            parser.add_argument(flag, type=int)
+        elif one.type == kinds.BOOLEAN and flag not in ours:
+            parser.add_argument(flag, action="store_true")
+            turns[flag] = "off" if one.default_value == "true" else "on"
+        else:
+            parser.add_argument(flag)
+    before = ""
+    for text in given:
+        flag, has_value, _ = text.partition("=")
+        name = before if not text.startswith("--") else flag
+        if name in turns and (has_value or name == before):
+            raise UsageError(
+                f"{name} takes no value: the option alone turns it {turns[name]}; leave out "
+                f"{text.removeprefix(f'{name}=')}"
+            )
+        before = flag if text.startswith("--") and not has_value else ""
+    parser.parse_known_args(list(given))
 
 
 def _first(error: BaseException) -> str:

@@ -57,10 +57,18 @@ class OnCluster:
         self._count = ForPrometheus(counters)
         self._cluster = Cluster(job.settings, folder, is_stream=job.stream is not None)
         of_run(self._cluster.run)
-        self._cluster.check()
+        try:
+            self._cluster.check(job.watch.stop)
+        except BaseException:
+            self._cluster.close()
+            raise
         job.watch.abandon = self._cluster.abandon
         job.watch.patience = _PATIENCE
         self.about = self._cluster.about
+
+    def close(self) -> None:
+        """End what this machine runs for the job."""
+        self._cluster.close()
 
     def begin(self, ledgers: Mapping[str, Ledger]) -> None:
         """Have the sinks keep counts, and close what runs that were killed have left open.

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -27,11 +27,10 @@ def run(job: Job, folder: Path) -> int:
     `folder` is the run's own, for the job server. The job is cancelled in the cluster then: where
     the next one goes on is in the ledgers.
     """
-    reading = OnCluster(job, folder)
     again = TryAgain(job.watch.stop, job.health)
     plan = Plan(sources={sink.name: {} for sink in job.sinks})
     runs: dict[str, int] = {}
-    with ended_by_trouble(job, runs, reading):
+    with closing(OnCluster(job, folder)) as reading, ended_by_trouble(job, runs, reading):
         with ExitStack() as stack:
             ledgers = opened(job.sinks, stack, again)
             refuse_one_cluster(job.loops, again)

@@ -2,7 +2,6 @@
 
 import contextlib
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,13 +28,16 @@ from fixfeed.pipelines.cluster.flink_options import (
     check_flink_version,
     fill_in_flink_options,
 )
-from fixfeed.pipelines.cluster.free_slots import check_free_slots, why_no_slots
+from fixfeed.pipelines.cluster.free_slots import check_free_slots
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer, OnFlink
+from fixfeed.pipelines.cluster.job_there import JobThere, failed_job
 from fixfeed.pipelines.cluster.refusals import Refusals
+from fixfeed.pipelines.cluster.rehearsal import rehearse
 from fixfeed.pipelines.cluster.savepoint import check_savepoint, savepoint_of
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.log import say
 from fixfeed.pipelines.settings import Settings
+from fixfeed.pipelines.waiting import waiting_told
 from fixfeed.pipelines.worker_pool.addresses import pool_addresses
 from fixfeed.pipelines.worker_pool.run_of_job import experiment
 from fixfeed.pipelines.worker_pool.versions import check_pools
@@ -46,12 +48,7 @@ _FLINK = "FlinkRunner"
 _CHECKPOINTS, _EVERY = "--checkpointing_interval", 10_000  # milliseconds
 _BUNDLES = "--max_bundle_time_mills"
 _STEP = 0.2  # seconds between two looks at the job
-_LOST = 60.0  # seconds without the job after which it is given up
 _AFTER_CANCEL = 4.0  # seconds for the job to be gone
-_NO_SLOTS = "NoResourceAvailableException"
-_OF_SAVEPOINT = ".restoreSavepoint("  # of Flink, in the trace of a job that never began
-_BRIEF = 5.0  # seconds without slots that are nothing to speak of
-_ASKED = 1.0  # seconds for which an answer of the cluster about the job holds
 
 
 @contextlib.contextmanager
@@ -97,18 +94,14 @@ class Cluster:
         self._folder = folder
         self._server: FlinkJobServer | None = None
         self._flink: Flink | None = None
-        self._began = time.time()
+        self._there: JobThere | None = None
         self._doing = ""
-        self._asked: tuple[float, FlinkJob | None] = (0.0, None)
-        self._was_there = False
-        self._why = ""
         self._refusals = Refusals(is_stream=is_stream)
-        self._has_slots = time.monotonic()
-        self._lock = threading.Lock()
         if settings.runner == _FLINK:
             master = self.options.view_as(FlinkRunnerOptions).flink_master
             if master not in MAGIC_HOST_NAMES:
                 self._flink = Flink(master)
+                self._there = JobThere(self._flink, self.name, lambda: self.slots)
 
     @property
     def _place(self) -> str:
@@ -128,11 +121,12 @@ class Cluster:
         """How many parts of the job run at once, as far as that is known."""
         return max(1, self.options.view_as(FlinkRunnerOptions).parallelism)
 
-    def check(self) -> None:
+    def check(self, stop: Callable[[], bool]) -> None:
         """Raise `ClusterFailed` if the cluster does not answer, and fill in what it has.
 
         Raises `UsageError` if its workers are not there, or are of other versions than this, and
-        for options that no job there can have.
+        for options that no job there can have. Beam's job server runs then (`close`); `stop` ends
+        it early.
 
         Unless told otherwise, the job takes all free slots, with a process for each, and workers
         are those of the pool on each TaskManager's machine.
@@ -149,12 +143,35 @@ class Cluster:
         portable = self.options.view_as(PortableOptions)
         if portable.environment_type == "EXTERNAL":
             check_pools(*pool_addresses(self._flink.master, portable.environment_config))
+        if not self.options.view_as(FlinkRunnerOptions).flink_submit_uber_jar:
+            self._start_server(stop)
+
+    def _start_server(self, stop: Callable[[], bool]) -> None:
+        self._server = FlinkJobServer(self.options, self._settings.beam, self._folder)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_temporary_files_in(self._folder))
+            if not self._settings.quiet:
+                stack.enter_context(waiting_told(lambda: "waiting for Beam's job server"))
+            stack.enter_context(self._server.ended_by(stop))
+            try:
+                self._server.start()
+                rehearse(self._server, self.options, self._settings.beam, stop)
+            except ClusterFailed:
+                if not stop():
+                    raise
+
+    def close(self) -> None:
+        """End Beam's job server."""
+        if self._server is not None:
+            self._server.stop()
 
     def execute(self, build: Callable[[beam.Pipeline], None], stop: Callable[[], bool]) -> None:
         """Run the graph that `build` makes, until it is done or `stop` returns true.
 
         Then the job is cancelled. Raises `ClusterFailed` if the cluster does not do it to its end.
         """
+        if stop():
+            return
         self._doing = "submitting the job"
         say(f"run {self.run} is the job {self.name}{self._place}")
         try:
@@ -164,8 +181,7 @@ class Cluster:
             self._doing = ""
             state = self._watched(result, stop)
         finally:
-            if self._server is not None:
-                self._server.stop()
+            self.close()
         if state == PipelineState.DONE or (state == PipelineState.CANCELLED and stop()):
             return
         raise self._failed(result, state)
@@ -190,18 +206,17 @@ class Cluster:
     def _withdraw(self) -> None:
         """Cancel the job if the cluster has got it, or gets it in these seconds."""
         until = time.monotonic() + _AFTER_CANCEL
-        while self._flink is not None and time.monotonic() < until:
-            job = self._flink.job(self.name, self._began)
-            if job is not None:
-                self._flink.cancel(job.id)
-                self._flink.wait_until_over(self.name, self._began, _AFTER_CANCEL)
+        while self._there is not None and time.monotonic() < until:
+            if self._there.cancel():
+                self._there.wait_until_over(_AFTER_CANCEL)
                 return
             time.sleep(_STEP)
 
     def _runner(self) -> Any:
         if self._settings.runner != _FLINK:
             return self._settings.runner
-        self._server = FlinkJobServer(self.options, self._settings.beam, self._folder)
+        if self._server is None:  # there was no cluster to check
+            self._server = FlinkJobServer(self.options, self._settings.beam, self._folder)
         return OnFlink(self._server)
 
     def _told(self, work: Callable[[], Any]) -> Any:
@@ -210,11 +225,11 @@ class Cluster:
             return work()
         except grpc.RpcError as error:
             said = redact_text(error.details() if isinstance(error, grpc.Call) else str(error))
-            job, left = self.job(), ""
-            if self._flink is not None and job is not None and job.state in RUNNING:
-                # Nobody would see it any more, and it would hold its slots.
-                self._flink.cancel(job.id)
-                self._flink.wait_until_over(self.name, self._began, _AFTER_CANCEL)
+            left = ""
+            # Nobody would see it any more, and it would hold its slots.
+            job = self._there.cancel() if self._there else None
+            if self._there and job and job.state in RUNNING:
+                self._there.wait_until_over(_AFTER_CANCEL)
                 left = f"; {self.name} was {job.state} there, and has been cancelled"
             raise ClusterFailed(
                 f"Beam's job server does not answer any more: {said}{left}; what was committed is "
@@ -223,66 +238,42 @@ class Cluster:
 
     def _watched(self, result: Any, stop: Callable[[], bool]) -> str:
         """Return the last state of the job, which is cancelled once `stop` returns true."""
-        cancelled, answered = False, time.monotonic()
+        cancelled = False
         while True:
             state: str = self._told(lambda: result.state)
             if PipelineState.is_terminal(state):
                 break
+            time.sleep(_STEP)
             if stop() and not cancelled:
                 cancelled = True
                 self._doing = "cancelling the job"
                 with contextlib.suppress(grpc.RpcError):
                     result.cancel()
-            if self._flink is not None:
-                if (job := self.job()) is not None:
-                    answered = time.monotonic()
-                    self._tell_why(job)
-                    if self._refusals.last(job) and not cancelled:
-                        with contextlib.suppress(grpc.RpcError):
-                            result.cancel()
-                        self._end_there()
-                        raise self._failed(result, PipelineState.FAILED)
-                elif self._was_there and self._flink.has_lost(self.name):
-                    raise ClusterFailed(
-                        f"the cluster at {redact(self._flink.master)} does not have the job "
-                        f"{self.name} any more: its JobManager has begun anew without it, as one "
-                        "without high availability does; what was committed is stored, and the "
-                        "same command goes on"
-                    )
-                elif self._was_there and time.monotonic() - answered > _LOST:
-                    raise ClusterFailed(
-                        f"the cluster at {redact(self._flink.master)} has not answered for "
-                        f"{_LOST:.0f} seconds: its JobManager is gone; what was committed is "
-                        "stored, and the same command goes on once the cluster is there"
-                    )
-            time.sleep(_STEP)
+            if self._there is not None:
+                if (job := self._there.look()) is None:
+                    self._there.check_not_lost()
+                    continue
+                self._there.tell_why(job)
+                if self._refusals.last(job) and not cancelled:
+                    with contextlib.suppress(grpc.RpcError):
+                        result.cancel()
+                    self._end_there()
+                    raise self._failed(result, PipelineState.FAILED)
         if cancelled:
             self._end_there()
         return state
 
-    def _tell_why(self, job: FlinkJob) -> None:
-        """Say why the job has failed, and starts again; the same reason is said once."""
-        if job.why != self._why and job.state in RUNNING:
-            self._why = job.why
-            if job.why:
-                say(
-                    f"the job has failed, and Flink starts it again: {job.why}",
-                    event="away",
-                    level="warning",
-                )
-
     def _end_there(self) -> None:
         """Cancel the job in the cluster, and wait a little until that has done so."""
-        if self._flink is not None:
+        if self._there is not None:
             # The job server says so before the cluster has heard of it.
-            self.abandon()
-            self._flink.wait_until_over(self.name, self._began, _AFTER_CANCEL)
+            self._there.cancel()
+            self._there.wait_until_over(_AFTER_CANCEL)
 
     def abandon(self) -> None:
         """Cancel the job by the cluster's own interface: this process is about to end."""
-        job = self.job()
-        if self._flink is not None and job is not None:
-            self._flink.cancel(job.id)
+        if self._there is not None:
+            self._there.cancel()
 
     def is_over(self, about: Mapping[str, str]) -> bool:
         """Return whether the job of another run (`about`) is known not to be running any more.
@@ -308,61 +299,15 @@ class Cluster:
 
     def job(self) -> FlinkJob | None:
         """Return the job as Flink sees it, None if it does not know it or does not answer."""
-        if self._flink is None:
-            return None
-        with self._lock:
-            when, job = self._asked
-            if time.monotonic() - when > _ASKED:
-                job = self._flink.job(self.name, self._began)
-                self._asked = (time.monotonic(), job)
-                self._was_there = self._was_there or job is not None
-                if job is None or not job.waits:
-                    self._has_slots = time.monotonic()
-            return job
+        return self._there.look() if self._there else None
 
     @property
     def state(self) -> str:
         """What the cluster is doing with the job, for people."""
-        if self._doing or self._flink is None:
-            return self._doing or "the job runs"
-        job = self.job()
-        if job is None:
-            if self._flink.slots() is None:
-                return "the cluster does not answer"
-            if self._was_there:
-                return "the cluster does not have the job any more"
-            return "Beam's job server takes the job to the cluster"
-        # While they are being given to it, it seems to wait, too.
-        if job.waits and time.monotonic() - self._has_slots >= _BRIEF:
-            there = self._flink.slots()
-            if there and not there.free:
-                slots = f"it asks for {self.slots}, and the cluster has {there}"
-                return f"{job.text}, and waits for slots: {slots}"
-        return job.text
+        return self._doing or (self._there.state if self._there else "the job runs")
 
     def _failed(self, result: Any, state: str) -> ClusterFailed:
-        job = self.job()
-        said = ""
-        with contextlib.suppress(Exception):  # the job server may be gone
-            said = result._last_error_message()
-        cause = said
-        if self._flink is not None and job is not None:
-            cause += "\n" + self._flink.cause(job.id)
-        why = job.why if job and job.why else said.partition("\n")[0]
-        if self._flink is not None and _NO_SLOTS in cause:
-            why = why_no_slots(self._flink, self.slots)
-        word = {PipelineState.CANCELLED: "was cancelled"}.get(state, "failed")
-        name = f"the job {self.name}"
-        if self._savepoint and _OF_SAVEPOINT in cause and not (job and job.restarts):
-            return ClusterFailed(
-                f"{name} cannot begin from --savepoint_path {redact(self._savepoint)}: "
-                f"{redact_text(why)}; name the place that Flink has answered, or leave the option "
-                "out: the job goes on where its outputs end",
-                cause,
-            )
-        return ClusterFailed(
-            f"{name} {word} in the cluster{f': {redact_text(why)}' if why else ''}; what was "
-            "committed is stored, and the same command goes on; the logs of the TaskManagers and "
-            "of fixfeed worker-pool say more",
-            cause,
-        )
+        said = FlinkJobServer.said_of(result)
+        if self._there is None:
+            return failed_job(self.name, state, said, said)
+        return self._there.failed(said, state, self._savepoint)

@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.services.ports import free_port
 
-__all__ = ["Cluster", "cluster"]
+__all__ = ["Cluster", "cluster", "installed"]
 
 _VERSION = "1.19"
 _PATIENCE = 180  # seconds for a process to be there, on a machine with other work
@@ -118,7 +118,7 @@ class Cluster:
     def __init__(self, folder: str, task_managers: int = 2, slots: int = 2):
         """Write its configuration; nothing is started yet."""
         self._folder = Path(folder)
-        self._jars = _installed()
+        self._jars = installed()
         self._slots = slots
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._starts = [0] * task_managers
@@ -353,7 +353,7 @@ def _name(number: int) -> str:
     return f"taskmanager-{number}"
 
 
-def _installed() -> Path:
+def installed() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     jars = Path(cache) / "fixfeed-tests" / "flink"
     if not (jars / "pom.xml").exists() or not shutil.which("java"):

@@ -2,9 +2,10 @@
 
 import pytest
 
-from fixfeed.pipelines.cluster import submission
+from fixfeed.pipelines.cluster import job_there, submission
 from fixfeed.pipelines.cluster.flink import FlinkJob
 from fixfeed.pipelines.cluster.free_slots import check_free_slots
+from fixfeed.pipelines.cluster.job_there import JobThere
 from fixfeed.pipelines.cluster.submission import Cluster
 from fixfeed.pipelines.cluster.trouble import ClusterFailed
 from fixfeed.pipelines.settings import Settings
@@ -55,12 +56,11 @@ def test_slots_that_others_hold_are_waited_for():
     assert "it waits for more" in said(Answers(free=0), 4, ending)[0]
 
 
-def test_a_job_that_got_no_slots_says_what_holds_them(tmp_path):
-    flags = ("--flink_master=h:8081", "--parallelism=4", "--job_name=fixfeed-1")
-    cluster = Cluster(Settings(runner="FlinkRunner", beam=flags), tmp_path)
-    cluster._flink = Answers(job(1, "FAILED"), job(7, running=4), free=0)
-    cluster._flink.cause = lambda _: "x.NoResourceAvailableException: Could not acquire the min"
-    assert str(cluster._failed(None, "FAILED")).startswith(
+def test_a_job_that_got_no_slots_says_what_holds_them():
+    flink = Answers(job(1, "FAILED"), job(7, running=4), free=0)
+    flink.cause = lambda _: "x.NoResourceAvailableException: Could not acquire the min"
+    failed = JobThere(flink, "fixfeed-1", lambda: 4).failed("", "FAILED", "")
+    assert str(failed).startswith(
         "the job fixfeed-1 failed in the cluster: it did not get the 4 slots that it asks for; the "
         "cluster has 4 slots, 0 of them free (fixfeed-7 on it); what was committed is stored"
     )
@@ -82,24 +82,24 @@ def test_nothing_is_said_where_slots_are_free_or_are_made():
         ([job(1, running=3)], 0, "the job is RUNNING"),
     ],
 )
-def test_the_state_of_a_job_says_that_it_waits_for_slots(jobs, free, text, tmp_path, monkeypatch):
-    monkeypatch.setattr(submission, "_BRIEF", 0.0)
-    flags = ("--flink_master=h:8081", "--parallelism=9", "--job_name=fixfeed-1")
-    cluster = Cluster(Settings(runner="FlinkRunner", beam=flags), tmp_path)
-    cluster._flink = Answers(*jobs, free=free)
-    assert cluster.state.startswith(text)
-    assert ("waits" in text) == ("waits" in cluster.state)
-    monkeypatch.setattr(submission, "_BRIEF", 1000.0)
-    assert "waits" not in cluster.state
-    monkeypatch.setattr(submission, "_ASKED", -1.0)
-    cluster._flink = Answers(free=4)
-    assert cluster.state == (text if not jobs else "the cluster does not have the job any more")
+def test_the_state_of_a_job_says_that_it_waits_for_slots(jobs, free, text, monkeypatch):
+    monkeypatch.setattr(job_there, "_BRIEF", 0.0)
+    there = JobThere(Answers(*jobs, free=free), "fixfeed-1", lambda: 9)
+    assert there.state.startswith(text)
+    assert ("waits" in text) == ("waits" in there.state)
+    monkeypatch.setattr(job_there, "_BRIEF", 1000.0)
+    assert "waits" not in there.state
+    monkeypatch.setattr(job_there, "_ASKED", -1.0)
+    there._flink = Answers(free=4)
+    assert there.state == (text if not jobs else "the cluster does not have the job any more")
 
 
-def test_the_jobs_of_another_run_are_found_by_their_name_however_the_cluster_is_spelt(tmp_path):
+def test_the_jobs_of_another_run_are_found_by_their_name_however_the_cluster_is_spelt(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(submission, "Flink", lambda _: Answers(job(7), job(8, "FINISHED")))
     settings = Settings(runner="FlinkRunner", beam=("--flink_master=h:8081",))
     cluster = Cluster(settings, tmp_path)
-    cluster._flink = Answers(job(7), job(8, "FINISHED"))
     about = {"run": "7", "master": "http://localhost:8081", "job": "fixfeed-7"}
     assert [one.name for one in cluster.running(about)] == ["fixfeed-7"]
     assert cluster.running(about | {"run": "another"}) == []

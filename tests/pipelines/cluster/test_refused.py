@@ -4,6 +4,7 @@ import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
 from apache_beam.portability.api import beam_job_api_pb2
 
+from fixfeed.pipelines.cluster import submission
 from fixfeed.pipelines.cluster.fits import check_fits
 from fixfeed.pipelines.cluster.flink import Flink, FlinkJob
 from fixfeed.pipelines.cluster.flink_options import check_flink_version
@@ -96,13 +97,13 @@ def test_a_job_server_that_is_not_there_or_does_not_start_is_told(tmp_path):
     ],
 )
 def test_options_of_beam_that_no_job_can_have_are_refused_before_it_is_submitted(
-    flags, text, tmp_path
+    flags, text, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(submission, "Flink", lambda _: Answers())
     given = ("--flink_master=h:8081", *flags.split())
     cluster = Cluster(Settings(runner="FlinkRunner", beam=given), tmp_path)
-    cluster._flink = Answers()
     with pytest.raises(UsageError) as error:
-        cluster.check()
+        cluster.check(lambda: False)
     assert text in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -124,12 +125,27 @@ def test_a_value_that_an_option_of_beam_or_of_its_job_server_cannot_have_is_told
 ):
     with pytest.raises(UsageError, match=r"^--parallelism: invalid int value: 'two'$"):
         read_settings(["--parallelism=two"], {})
-    server = FlinkJobServer(PipelineOptions([]), ["--checkpointing_interval", "often"], tmp_path)
-    described = beam_job_api_pb2.PipelineOptionDescriptor(
-        name="checkpointing_interval", type=beam_job_api_pb2.PipelineOptionType.INTEGER
-    )
+    kinds = beam_job_api_pb2.PipelineOptionType
+    described = [
+        beam_job_api_pb2.PipelineOptionDescriptor(name=name, type=kind, default_value=default)
+        for name, kind, default in [
+            ("checkpointing_interval", kinds.INTEGER, "-1"),
+            ("object_reuse", kinds.BOOLEAN, "false"),
+            ("operator_chaining", kinds.BOOLEAN, "true"),
+            ("checkpointing_mode", kinds.STRING, ""),
+        ]
+    ] * 2
+
+    def checked(*given):
+        FlinkJobServer(PipelineOptions([]), given, tmp_path)._check_options(described)
+
     with pytest.raises(UsageError, match=r"^--checkpointing_interval: invalid int value: 'often'$"):
-        server._check_options([described, described])
+        checked("--checkpointing_interval", "often")
+    with pytest.raises(UsageError, match=r"^--object_reuse takes no .* turns it on; leave out fal"):
+        checked("--object_reuse", "false", "--checkpointing_mode", "EXACTLY_ONCE")
+    with pytest.raises(UsageError, match=r"^--operator_chaining .* turns it off; leave out true$"):
+        checked("--operator_chaining=true")
+    checked("--object_reuse", "--checkpointing_mode", "x", "--checkpointing_interval=5000")
 
 
 @pytest.mark.parametrize(

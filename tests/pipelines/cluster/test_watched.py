@@ -8,7 +8,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixfeed.io.ledger.ledger import SinkFailed, SinkRefused
-from fixfeed.pipelines.cluster import submission
+from fixfeed.pipelines.cluster import job_there, submission
 from fixfeed.pipelines.cluster.flink import FlinkJob
 from fixfeed.pipelines.cluster.job_server import FlinkJobServer
 from fixfeed.pipelines.cluster.refusals import NameRefusals
@@ -71,14 +71,15 @@ class Result:
 @pytest.fixture
 def watched(tmp_path, monkeypatch):
     """Return what watches a job, on a cluster that tells of it so often; and the cluster."""
-    for name in ("_STEP", "_ASKED", "_LOST"):
-        monkeypatch.setattr(submission, name, 0.0)
+    monkeypatch.setattr(submission, "_STEP", 0.0)
+    for name in ("_ASKED", "_LOST"):
+        monkeypatch.setattr(job_there, name, 0.0)
 
     def make(*answers, is_stream=False):
         settings = Settings(runner="FlinkRunner", beam=("--flink_master=h:8081",))
-        cluster = submission.Cluster(settings, tmp_path, is_stream=is_stream)
-        cluster._flink = Flink(answers)
-        return cluster, cluster._flink
+        flink = Flink(answers)
+        monkeypatch.setattr(submission, "Flink", lambda _: flink)
+        return submission.Cluster(settings, tmp_path, is_stream=is_stream), flink
 
     return make
 
@@ -90,7 +91,7 @@ def test_a_job_that_the_cluster_tells_nothing_of_any_more_is_given_up(watched):
 
 
 def test_a_job_that_a_new_job_manager_does_not_have_is_given_up_at_once(watched, monkeypatch):
-    monkeypatch.setattr(submission, "_LOST", 1000.0)
+    monkeypatch.setattr(job_there, "_LOST", 1000.0)
     cluster, flink = watched("RUNNING", "RUNNING")
     flink.begun_anew = True
     with pytest.raises(ClusterFailed, match=r"not have the job fixfeed-.* any more: its JobMan"):
@@ -135,7 +136,8 @@ def test_a_submission_ends_when_the_run_is_to_stop_and_leaves_no_job(
     monkeypatch.setattr(cluster, "_server", server)
     monkeypatch.setattr(cluster, "_runner", lambda: "DirectRunner")
     monkeypatch.setattr(submission.beam.Pipeline, "run", server.run_pipeline)
-    cluster.execute(lambda _: None, lambda: True)
+    asked = iter([False])
+    cluster.execute(lambda _: None, lambda: next(asked, True))
     assert set(flink.cancelled) == ({"1"} if answers else set())
 
 
@@ -216,14 +218,14 @@ BEGINS = (
     ],
 )
 def test_a_job_that_cannot_begin_from_its_savepoint_says_what_flink_says_of_it(
-    restarts, trace, text, tmp_path
+    restarts, trace, text, tmp_path, monkeypatch
 ):
     flags = ("--flink_master=h:8081", "--job_name=j", "--savepoint_path", "s3://b/a")
-    cluster = submission.Cluster(
-        Settings(runner="FlinkRunner", beam=flags), tmp_path, is_stream=True
-    )
-    cluster._flink = Flink([(restarts, "Cannot find '/a'")])
-    cluster._flink.trace = trace
+    flink = Flink([(restarts, "Cannot find '/a'")])
+    flink.trace = trace
+    monkeypatch.setattr(submission, "Flink", lambda _: flink)
+    settings = Settings(runner="FlinkRunner", beam=flags)
+    cluster = submission.Cluster(settings, tmp_path, is_stream=True)
     assert str(cluster._failed(Result("FAILED"), "FAILED")).startswith(f"the job j {text}")
 
 
