@@ -37,7 +37,7 @@ from fixfeed.pipelines.uris import UnknownPlace
 
 __all__ = ["OnCluster"]
 
-_LINE = 10.0  # seconds between two lines about a stream, or two looks without any
+_LINE = 10.0  # seconds between two lines about a stream
 _SHARDS = 4  # for a slot, at the most
 _PATIENCE = 20.0  # seconds to cancel a job and to count what it has committed
 
@@ -106,9 +106,8 @@ class OnCluster:
         job, cluster = self._job, self._cluster
         with ExitStack() as stack:
             so_far = stack.enter_context(closing(SoFar(job, partial(self.tally, plan=plan))))
-            if job.settings.quiet:
-                stack.enter_context(so_far.asked(_LINE))
-            else:
+            stack.enter_context(so_far.asked())
+            if not job.settings.quiet:
                 stack.enter_context(shown(plan.expected, so_far, job.errors, lambda: cluster.state))
             self._execute(ReadFromFiles(plan.ranges, options=job.settings.beam), plan)
 
@@ -129,9 +128,8 @@ class OnCluster:
 
         with ExitStack() as stack:
             so_far = stack.enter_context(closing(SoFar(job, partial(self.tally, plan=plan))))
-            if settings.quiet:
-                stack.enter_context(so_far.asked(_LINE))
-            else:
+            stack.enter_context(so_far.asked())
+            if not settings.quiet:
                 now = _Now(self._cluster, so_far)
                 stack.enter_context(shown_without_end(now, job.errors, seconds=_LINE))
             # Flink puts each where a hash says, so that one a slot would leave slots without any.
@@ -155,6 +153,8 @@ class OnCluster:
             )
 
         self._cluster.execute(draw, job.watch.stop)
+        if not job.settings.quiet:
+            say("the job has ended; counting what its outputs have committed", event="progress")
 
     def _write(self, sink: Sink, plan: Plan) -> beam.PTransform:
         job, table = self._job, self._job.rules.protocol.table

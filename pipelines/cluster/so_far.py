@@ -1,7 +1,6 @@
 """What the sinks of a run on a cluster have committed so far, and that one of them is away."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -14,15 +13,15 @@ from fixfeed.pipelines.progress import furthest
 
 __all__ = ["SoFar"]
 
-_LOOK = 2.0  # seconds between two questions to the sinks
+_PAUSE = 3.0  # seconds between two questions to the sinks
 _TRIES = 3  # for as many seconds, then a sink that is slow is away
 
 
 class SoFar:
-    """Returns the bytes and messages committed so far, over connections of its own.
+    """Returns the bytes and messages committed so far, as the sinks said last (`asked`).
 
-    A sink that cannot be asked is told once, and when it is back: workers have no way to tell until
-    Flink gives them up.
+    They are asked over connections of its own. One that cannot be asked is told once, and when it
+    is back: workers have no way to tell until Flink gives them up.
     """
 
     def __init__(self, job: Job, tally: Callable[[Mapping[str, Ledger]], Tally]):
@@ -32,13 +31,25 @@ class SoFar:
         self._tally = tally
         self._ledgers: dict[str, Ledger] = {}
         self._last = (0, 0)
-        self._asked = 0.0
         self._told = False
 
     def __call__(self) -> tuple[int, int]:
-        """Return what was last known if a sink does not answer."""
-        if time.monotonic() - self._asked < _LOOK:
-            return self._last
+        """Return it at once: whoever shows it must not wait for a sink that is away."""
+        return self._last
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Have the sinks asked every few seconds while the body runs."""
+
+        def ask(over: threading.Event) -> None:
+            while not over.wait(_PAUSE):
+                self.ask()
+
+        with meanwhile(ask):
+            yield
+
+    def ask(self) -> None:
+        """Ask the sinks now."""
         try:
             self._last = self._look()
             self._back()
@@ -46,19 +57,6 @@ class SoFar:
             if not is_held(error):
                 self.close()
             self._away(error)
-        self._asked = time.monotonic()
-        return self._last
-
-    @contextmanager
-    def asked(self, seconds: float) -> Iterator[None]:
-        """Have the sinks asked so often while the body runs, where nothing shows what they say."""
-
-        def ask(over: threading.Event) -> None:
-            while not over.wait(seconds):
-                self()
-
-        with meanwhile(ask):
-            yield
 
     def _look(self) -> tuple[int, int]:
         """Ask the sinks; one that is slow is asked again, which goes on with the same question."""

@@ -17,6 +17,7 @@ from fixfeed.pipelines.kafka_loops import refuse_one_cluster
 from fixfeed.pipelines.opening import begun, end, ended_by_trouble, opened
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.summary import Summary, print_summary, summary_of
+from fixfeed.pipelines.waiting import waiting_told
 
 __all__ = ["run"]
 
@@ -41,6 +42,8 @@ def run(job: Job, folder: Path) -> int:
             reading.follow(plan)
         # Opened anew: days may have passed.
         with ExitStack() as stack:
+            if not job.settings.quiet:
+                stack.enter_context(waiting_told(lambda: "counting what outputs have committed"))
             ledgers = opened(job.sinks, stack, again)
             summary = _summed_up(job, reading, ledgers, plan)
             settle(job, summary)

@@ -32,7 +32,7 @@ class Ledger:
 @pytest.fixture
 def watched(monkeypatch):
     """Return a sink, the health of its run, and what asks the sink."""
-    monkeypatch.setattr(so_far, "_LOOK", 0.0)
+    monkeypatch.setattr(so_far, "_PAUSE", 0.01)
     ledger = Ledger()
     health = Health(["db"], longest=1.0, stopping=lambda: False)
     sinks = [SimpleNamespace(name="db", ledger=ledger.open)]
@@ -47,26 +47,32 @@ def watched(monkeypatch):
     return ledger, health, SoFar(job, tally)
 
 
+def asked(so_far):
+    so_far.ask()
+    return so_far()
+
+
 def test_a_sink_that_is_away_is_told_once_and_when_it_is_back(watched, capsys):
-    ledger, health, look = watched
-    assert look() == (90, 9)
+    ledger, health, so_far = watched
+    assert so_far() == (0, 0)
+    assert asked(so_far) == (90, 9)
     ledger.trouble = SinkFailed("cannot write to db: gone", away=True)
-    assert [look(), look(), look()] == [(90, 9)] * 3
+    assert [asked(so_far) for _ in range(3)] == [(90, 9)] * 3
     assert capsys.readouterr().err == (
         "fixfeed: cannot write to db: gone; the workers try again, and nothing is lost\n"
     )
     assert [one["error"] for one in health.report()["away"]] == ["cannot write to db: gone"]
     ledger.trouble = None
-    assert look() == (90, 9)
+    assert asked(so_far) == (90, 9)
     assert capsys.readouterr().err == "fixfeed: it goes on: what had failed has worked\n"
     assert health.report()["away"] == []
     assert (ledger.opened, ledger.closed) == (2, 1)
 
 
-def test_a_sink_that_is_away_is_told_where_no_progress_is_shown(watched, capsys):
-    ledger, health, look = watched
+def test_sinks_are_asked_meanwhile_whether_progress_is_shown_or_not(watched, capsys):
+    ledger, health, so_far = watched
     ledger.trouble = SinkFailed("cannot write to db: gone", away=True)
-    with look.asked(0.01):
+    with so_far.asked():
         while not health.report()["away"]:
             time.sleep(0.01)
         ledger.trouble = None
@@ -79,12 +85,12 @@ def test_a_sink_that_is_away_is_told_where_no_progress_is_shown(watched, capsys)
 
 
 def test_a_sink_that_is_slow_is_asked_again_and_told_if_that_lasts(watched, capsys):
-    ledger, _, look = watched
-    look()
+    ledger, _, so_far = watched
+    so_far.ask()
     ledger.trouble, ledger.times = SinkFailed("db is slow", held=True), 2
-    assert look() == (90, 9)
+    assert asked(so_far) == (90, 9)
     assert capsys.readouterr().err == ""
     ledger.times = 9
-    look()
+    so_far.ask()
     assert capsys.readouterr().err.startswith("fixfeed: db is slow; the workers")
     assert (ledger.opened, ledger.closed) == (1, 0)
