@@ -55,7 +55,8 @@ def run(job: Job, folder: Path) -> int:
             reading = stack.enter_context(closing(OnCluster(job, folder)))
         files, unreadable = _found(job, folder)
         stack.enter_context(ended_by_trouble(job, runs, reading))
-        ledgers = opened(job.sinks, stack)
+        before = stack.enter_context(ExitStack())
+        ledgers = opened(job.sinks, before)
         reading.begin(ledgers)
         runs |= begun(job, ledgers, reading.about)
         job.health.connected = True
@@ -74,6 +75,10 @@ def run(job: Job, folder: Path) -> int:
             warnings = _many_files(job, plan)
             if plan.ranges:
                 reading.read(plan)
+                if not local:
+                    # A cluster outlives that a server was away; a connection of before does not.
+                    before.close()
+                    ledgers = opened(job.sinks, stack, were_open=True)
         summary = _summed_up(job, plan, ledgers, unreadable, reading.tally(ledgers, plan))
         summary.warnings += warnings
         settle(job, summary)

@@ -20,11 +20,16 @@ __all__ = ["Counting", "begun", "end", "ended_by_trouble", "opened"]
 
 
 def opened(
-    sinks: Sequence[Sink], stack: ExitStack, again: TryAgain | None = None
+    sinks: Sequence[Sink],
+    stack: ExitStack,
+    again: TryAgain | None = None,
+    *,
+    were_open: bool = False,
 ) -> dict[str, Ledger]:
     """Return the ledgers of the sinks, which `stack` closes, ready to be written to.
 
-    With `again` a sink that is away is waited for.
+    With `again` a sink that is away is waited for. If they `were_open` before, a sink that fails
+    now is not one that was asked wrongly.
     """
     held: dict[str, Ledger] = {}
 
@@ -32,7 +37,7 @@ def opened(
         try:
             ledger = held.pop(sink.name, None) or sink.ledger()
         except SinkFailed as error:
-            if again and error.away:
+            if were_open or (again and error.away):
                 raise
             # It never was open, so the request may be wrong as well.
             raise SinkError(str(error)) from error
@@ -43,7 +48,7 @@ def opened(
                 held[sink.name] = ledger
                 raise
             ledger.close()
-            if isinstance(error, SinkFailed) and not error.away:
+            if isinstance(error, SinkFailed) and not (error.away or were_open):
                 raise SinkError(str(error)) from error
             raise
         return ledger

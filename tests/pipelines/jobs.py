@@ -44,7 +44,7 @@ def fixfeed(*arguments, cwd=None, expected=0):
     It must end with the `expected` exit code.
     """
     words = ["--json", "--quiet", *arguments]
-    if "--workers" not in words:
+    if "--workers" not in words and "--runner" not in words:
         words += ["--workers", "1"]
     code, out, err = printed(*words, cwd=cwd)
     assert code == expected, err.decode()
