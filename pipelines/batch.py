@@ -60,7 +60,7 @@ def run(job: Job, folder: Path) -> int:
         reading.begin(ledgers)
         runs |= begun(job, ledgers, reading.about)
         job.health.connected = True
-        plan = Plan()
+        plan = Plan(sources={sink.name: {} for sink in job.sinks})
         warnings: list[str] = []
         if not job.watch.stop():
             plan = make_plan(

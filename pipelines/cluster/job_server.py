@@ -44,6 +44,7 @@ _WITH_US = (
     "(cat <&3 >/dev/null; kill -9 $java 2>/dev/null) & wait $java"
 )
 _PATIENCE = 90.0  # seconds for it to start
+_QUICK = "-XX:TieredStopAtLevel=1"  # it is there with half the work: 6 s of a core in place of 13
 _STEP = 0.2  # seconds between two looks whether to end it
 _LAST_WORDS = 3.0  # seconds for what it says of a job that has failed
 _LINES = 3  # of its log in an error
@@ -115,6 +116,7 @@ class FlinkJobServer(JobServer):
         scratch.mkdir(exist_ok=True)
         of_server.job_server_jvm_properties = [
             f"-Djava.io.tmpdir={scratch}",
+            _QUICK,
             *of_server.job_server_jvm_properties,
         ]
         of_flink = self._options.view_as(FlinkRunnerOptions)
