@@ -219,11 +219,14 @@ def _sentence(trace: str) -> str:
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by:")]
     found = _PACKAGE.sub("", (of_python or causes or lines or [""])[-1])
     found = _STEP.sub("", found)
+    if _ENDED in found:
+        return "a worker process has ended; the log of fixfeed worker-pool says more"
     return found if len(found) <= _LONGEST else found[: _LONGEST - 3] + "..."
 
 
 _POOL = "BeamFnExternalWorkerPool"
 _AWAY = re.compile(r"ConnectException: \w*\(\.\.\) failed: ([^:\n]+): [^/\n]*/(\S+)")
+_ENDED = "StatusRuntimeException: CANCELLED: "  # as all calls of its TaskManager to it are
 _PACKAGE = re.compile(r"^(?:[a-z]\w*\.)+(?=\w+:)")
 _OF_JAVA = ("Caused by:", "java.", "org.", "Traceback")
 _STEP = re.compile(r"( \[while running '[^']*'\])+$")  # which Beam adds

@@ -194,6 +194,11 @@ def test_the_state_of_a_job_is_told_with_how_often_it_was_restarted():
             "SinkFailed: db is gone",
         ),
         ("java.lang.Exception: x\nCaused by: java.io.IOException: y", "IOException: y"),
+        (
+            "java.lang.RuntimeException: Failed to finish remote bundle\n"
+            "Caused by: x.y.io.grpc.StatusRuntimeException: CANCELLED: client cancelled\n\tat x",
+            "a worker process has ended; the log of fixfeed worker-pool says more",
+        ),
     ],
 )
 def test_the_reason_of_a_failure_is_a_sentence(trace, why):
