@@ -50,7 +50,7 @@ _LAST_WORDS = 3.0  # seconds for what it says of a job that has failed
 _LINES = 3  # of its log in an error
 _ERROR = beam_job_api_pb2.JobMessage.JOB_MESSAGE_ERROR
 _EXCEPTION = re.compile(r"(Caused by: )?([a-z]\w*\.)+\w+(Exception|Error)\b")
-_PACKAGE = re.compile(r"^(?:[a-z]\w*\.)+(?:IllegalArgumentException: )?(?=\S)")
+_PACKAGE = re.compile(r"^(?:[a-z]\w*\.)+(?=[A-Z])")
 
 
 class FlinkJobServer(JobServer):

@@ -23,6 +23,14 @@ __all__ = ["rehearse"]
 
 _STEP = 0.1  # seconds between two looks
 _PATIENCE = 60.0  # seconds, after which nothing has been refused
+_REFUSALS = (
+    "ClassNotFoundException",
+    "IllegalArgumentException",
+    "IllegalConfigurationException",
+    "InvalidFormatException",
+    "NumberFormatException",
+)  # of Java, Flink and Jackson
+_IN_WORDS = ("IllegalArgumentException", "InvalidFormatException")  # what follows is a sentence
 _CHECKED = ("--flink_master", "--flink_version", "--flink_job_server_jar", "--environment_")
 
 
@@ -34,7 +42,8 @@ def rehearse(
 ) -> None:
     """Raise `UsageError` if no job can have these options, as they were `given`.
 
-    The server has been started. `stop` ends it early.
+    The server has been started. `stop` ends it early. Any other trouble than with options is left
+    to the submission of the job itself, or raised as `grpc.RpcError`.
     """
     with _stand_in(options) as connected:
         try:
@@ -43,16 +52,16 @@ def rehearse(
             result = pipeline.run()
             until = time.monotonic() + _PATIENCE
             while not connected() and not stop() and time.monotonic() < until:
-                if result.state == PipelineState.FAILED:
-                    raise _refused(given, server.said_of(result))
+                if PipelineState.is_terminal(result.state):
+                    _check(given, server.said_of(result))
+                    return
                 time.sleep(_STEP)
             with suppress(grpc.RpcError):
                 result.cancel()
         except grpc.RpcError as error:
-            # The server goes on without a word to us; its log has the reason.
-            code = error.code() if isinstance(error, grpc.Call) else None
-            if code == grpc.StatusCode.INTERNAL:
-                raise _refused(given, server.last_error()) from error
+            # The server answers without a word then; its log has the reason.
+            if isinstance(error, grpc.Call) and error.code() == grpc.StatusCode.INTERNAL:
+                _check(given, server.last_error())
             if not stop():
                 raise
         except (ImportError, RuntimeError, ValueError) as error:  # what Beam raises of options
@@ -81,6 +90,13 @@ def _stand_in(options: PipelineOptions) -> Iterator[Callable[[], bool]]:
             yield connected
         finally:
             of_flink.flink_master = there
+
+
+def _check(given: Sequence[str], why: str) -> None:
+    """Raise `UsageError` if a class of Java refuses a value: it may be short of memory as well."""
+    kind, _, reason = why.partition(": ")
+    if kind in _REFUSALS:
+        raise _refused(given, reason if kind in _IN_WORDS else why)
 
 
 def _refused(given: Sequence[str], why: str) -> UsageError:

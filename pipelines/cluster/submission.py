@@ -143,19 +143,23 @@ class Cluster:
         portable = self.options.view_as(PortableOptions)
         if portable.environment_type == "EXTERNAL":
             check_pools(*pool_addresses(self._flink.master, portable.environment_config))
-        if not self.options.view_as(FlinkRunnerOptions).flink_submit_uber_jar:
+        # Those who bring a job server, or none, have it looked at when the job is submitted.
+        uber_jar = self.options.view_as(FlinkRunnerOptions).flink_submit_uber_jar
+        if not (uber_jar or portable.job_endpoint):
             self._start_server(stop)
 
     def _start_server(self, stop: Callable[[], bool]) -> None:
-        self._server = FlinkJobServer(self.options, self._settings.beam, self._folder)
+        server = FlinkJobServer(self.options, self._settings.beam, self._folder)
+        self._server = server
         with contextlib.ExitStack() as stack:
             stack.enter_context(_temporary_files_in(self._folder))
             if not self._settings.quiet:
                 stack.enter_context(waiting_told(lambda: "waiting for Beam's job server"))
-            stack.enter_context(self._server.ended_by(stop))
+            stack.enter_context(server.ended_by(stop))
             try:
-                self._server.start()
-                rehearse(self._server, self.options, self._settings.beam, stop)
+                server.start()
+                given = self._settings.beam
+                self._told(lambda: rehearse(server, self.options, given, stop))
             except ClusterFailed:
                 if not stop():
                     raise

@@ -45,6 +45,7 @@ def rehearsed(server, *given):
         ("--state_backend=rocksdb", "State backend was set to 'rocksdb' but no storage path was"),
         ("--state_backend_factory=a.b.C", "ClassNotFoundException: a.b.C"),
         ("--setup_file=/none.py", "The file /none.py cannot be found. It was specified in the"),
+        ("--max_cache_memory_usage_percent=a", "Cannot deserialize value of type `float` from"),
         ("--resource_hints=foo", "Unknown resource hint: foo."),
     ],
 )
@@ -60,3 +61,12 @@ def test_what_only_flink_or_beam_know_of_a_value_is_told_with_the_options(server
 def test_options_that_a_job_can_have_are_left_as_they_are(server, streaming):
     options = rehearsed(server, *streaming, "--max_bundle_time_mills=100", "--object_reuse")
     assert options.view_as(FlinkRunnerOptions).flink_master == MASTER
+
+
+def test_a_job_server_that_is_short_of_something_is_no_matter_of_options(server, monkeypatch):
+    wrong = ("--streaming", "--checkpointing_interval=5")
+    monkeypatch.setattr(server, "said_of", lambda _: "OutOfMemoryError: Java heap space")
+    rehearsed(server, *wrong)
+    monkeypatch.undo()
+    with pytest.raises(UsageError):
+        rehearsed(server, *wrong)

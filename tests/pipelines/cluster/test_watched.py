@@ -153,6 +153,18 @@ def test_a_submission_that_fails_by_itself_is_told(watched, monkeypatch):
         cluster.execute(lambda _: None, lambda: False)
 
 
+def test_a_job_server_that_is_killed_while_options_are_tried_is_told(watched, monkeypatch):
+    def killed(*_):
+        raise grpc.RpcError("Socket closed")
+
+    cluster, _ = watched()
+    monkeypatch.setattr(submission.FlinkJobServer, "start", lambda _: None)
+    monkeypatch.setattr(submission, "rehearse", killed)
+    with pytest.raises(ClusterFailed, match="job server does not answer any more: Socket closed"):
+        cluster._start_server(lambda: False)
+    cluster._start_server(lambda: True)
+
+
 def test_the_job_of_a_job_server_that_is_gone_is_cancelled(watched):
     cluster, flink = watched("RUNNING")
     gone = grpc.RpcError("Socket closed")
