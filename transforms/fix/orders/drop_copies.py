@@ -3,8 +3,9 @@
 Nothing in a message says for certain that it is a drop copy, nor of which session. So a drop copy
 is of an order of its own, unless its session is named: `BROKER->RISK`, or, where the copies come
 under another CompID than the reports, `BROKERDC->RISK=BROKER`. Then it is of the order to which the
-firm, here BROKER, has given its OrderID, in whatever session. So OrderIDs of this firm are those of
-the firm, and no more of each of its session pairs: it must not give the same to two clients.
+firm, here BROKER, has given its OrderID, in whatever session. So OrderIDs that this firm gives are
+those of the firm, and no more of each of its session pairs: it must not give the same to two
+clients. Those that others give to it, as where it orders itself, are of their session pair.
 """
 
 import re
@@ -47,22 +48,26 @@ class DropCopies:
                 return firm or sender or ""
         return None
 
-    def firm_of(self, sender: str | None, target: str | None, *, reports: bool) -> str | None:
+    def firm_of(self, sender: str | None, target: str | None, *, gives: bool) -> str | None:
         """Return the firm that an OrderID is of, None if it is of the session pair.
 
-        `reports` is whether a message answers another one: then its sender has given the OrderID.
+        `gives` is whether the sender of the message has given the OrderID, else its target has
+        (`events.GIVING`). Only what the firm itself has given is the firm's: others may number
+        alike. What goes the other way in a session of drop copies is of the session pair.
 
         >>> known = read_drop_copies(["BROKER->RISK"])
-        >>> known.firm_of("BROKER", "RISK", reports=True)
+        >>> known.firm_of("BROKER", "RISK", gives=True)
         'BROKER'
-        >>> [known.firm_of(*ends, reports=False) for ends in (("A", "BROKER"), ("A", "OTHER"))]
+        >>> [known.firm_of("BROKER", "EXCHANGE", gives=gives) for gives in (True, False)]
+        ['BROKER', None]
+        >>> [known.firm_of(one, "BROKER", gives=False) for one in ("CLIENT", "RISK")]
         ['BROKER', None]
         """
         copied = self.copied(sender, target)
         if copied is not None:
             return copied
-        ends = (sender, target) if reports else (target, sender)
-        return next((one for one in ends if self.is_copied(one)), None)
+        firm = sender if gives else target
+        return firm if self.is_copied(firm) and self.copied(target, sender) is None else None
 
     def is_copied(self, firm: str | None) -> bool:
         """Return whether there are copies of a firm's reports."""

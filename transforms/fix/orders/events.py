@@ -22,6 +22,7 @@ __all__ = [
     "ASKING",
     "COLUMNS",
     "DAY",
+    "GIVING",
     "GROUPS",
     "IDS",
     "MSG_TYPES",
@@ -108,6 +109,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 REPORTS = frozenset({"8", "9", "j", "r", "N"})
 """Messages that answer requests."""
+
+GIVING = REPORTS | {"AE", "AK"}
+"""Messages whose sender has given the OrderIDs in them: reports, trades and confirmations. Of all
+others, requests, doubts of a fill and allocations, the target has."""
 
 MSG_TYPES = ("8", "9", "AB", "AC", "AE", "AK", "D", "E", "F", "G", "H", "J", "N", "Q", "j", "r",
              "s", "t", "u")  # fmt: skip
@@ -245,7 +250,7 @@ class Events:
         of_orders, copied = list(self.pair), []
         ends = zip(self.sender_comp_id, self.target_comp_id, self.msg_type, strict=True)
         for row, (sender, target, kind) in enumerate(ends):
-            firm = drop_copies.firm_of(sender, target, reports=kind in REPORTS)
+            firm = drop_copies.firm_of(sender, target, gives=kind in GIVING)
             of_orders[row] = of_orders[row] if firm is None else firm
             copied.append(drop_copies.copied(sender, target) is not None)
         return of_orders, copied

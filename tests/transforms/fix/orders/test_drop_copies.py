@@ -2,6 +2,7 @@
 
 import random
 
+import pyarrow as pa
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -84,6 +85,46 @@ def test_drop_copies_that_are_sent_on_later_days_add_copies_alone():
         names = ("cum_qty", "fills", "copies", "problems")
         assert shown(found["orders"], *names) == [(100, 2, 6, None)] * 2
         assert found["executions"].num_rows == 4
+
+
+def test_order_ids_that_others_give_to_the_firm_are_not_those_of_the_firm():
+    at_exchange = Day()
+    ids = [(37, b"O1"), (11, b"B1")]
+    at_exchange.send(b"BRK", b"XCH", 10, b"D", (11, b"B1"), (38, b"70"), (55, b"Y"))
+    at_exchange.send(b"XCH", b"BRK", 11, b"8", *ids, (17, b"E2O1"), (150, b"0"), (39, b"0"))
+    fill = [(17, b"E3O1"), (150, b"F"), (39, b"1"), (32, b"40"), (31, b"10"), (14, b"40")]
+    at_exchange.send(b"XCH", b"BRK", 12, b"8", (37, b"O1"), *fill)
+    at_exchange.send(b"BRK", b"XCH", 13, b"G", (37, b"O1"), (11, b"B2"), (38, b"90"))
+    at_exchange.send(b"XCH", b"BRK", 14, b"9", (37, b"O1"), (11, b"B2"), (39, b"1"))
+    at_exchange.send(b"BRK", b"XCH", 15, b"Q", (37, b"O1"), (17, b"E3O1"))
+    at_exchange.send(b"BRK", b"XCH", 16, b"J", (70, b"A"), (73, b"1"), (37, b"O1"))
+    at_exchange.send(b"XCH", b"BRK", 17, b"AE", (571, b"T"), (552, b"1"), (54, b"1"), (37, b"O1"))
+    sent = day().sent
+    apart = [tables(sent), tables(at_exchange.sent, read_drop_copies([]))]
+    together = tables([*sent, *at_exchange.sent])
+    both = {name: pa.concat_tables([one[name] for one in apart]) for name in together}
+    assert content(together) == content(both)
+    names = ("session_pair", "messages", "copies", "cum_qty", "problems")
+    assert shown(together["orders"], *names) == [
+        ("ANN<->BRK", 4, 6, 100, None),
+        ("BOB<->BRK", 4, 6, 100, None),
+        ("BRK<->XCH", 8, 0, 40, None),
+    ]
+
+
+def test_what_clients_say_of_an_order_id_of_the_firm_is_of_its_order():
+    found = day()
+    for kind in (b"H", b"Q"):
+        found.send(b"ANN", b"BRK", 40, kind, (37, b"O1"))
+    found.send(b"ANN", b"BRK", 41, b"F", (37, b"O1"), (11, b"C9"))
+    found.send(b"ANN", b"BRK", 42, b"J", (70, b"A"), (73, b"1"), (37, b"O1"))
+    found.send(b"BRK", b"ANN", 43, b"AK", (664, b"C"), (73, b"1"), (37, b"O1"))
+    found.send(b"BRK", b"ANN", 44, b"AE", (571, b"T"), (552, b"1"), (54, b"1"), (37, b"O1"))
+    names = ("session_pair", "messages", "copies", "cum_qty", "cancels")
+    assert shown(tables(found.sent)["orders"], *names) == [
+        ("ANN<->BRK", 10, 6, 100, 1),
+        ("BOB<->BRK", 4, 6, 100, 0),
+    ]
 
 
 def test_without_being_told_drop_copies_have_orders_of_their_own():

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.events import (
     ASKING,
+    GIVING,
     GROUPS,
     IDS,
     NO_ID,
-    REPORTS,
     entries,
     microseconds,
     more_of,
@@ -155,15 +155,15 @@ class Events:
             self[name].fill_null("").dictionary_encode()
             for name in ("sender_comp_id", "target_comp_id")
         )
-        reporting = is_in(self["msg_type"], REPORTS)
+        giving = is_in(self["msg_type"], GIVING)
         several = len(targets.dictionary)
         sender_of = senders.indices.to_numpy().astype(np.int64)
-        ends = (sender_of * several + targets.indices.to_numpy()) * 2 + reporting
+        ends = (sender_of * several + targets.indices.to_numpy()) * 2 + giving
         found, codes = np.unique(ends, return_inverse=True)
         for code, both in enumerate((found // 2).tolist()):
             sender = senders.dictionary[both // several].as_py()
             target = targets.dictionary[both % several].as_py()
-            firm = self.drop_copies.firm_of(sender, target, reports=bool(found[code] % 2))
+            firm = self.drop_copies.firm_of(sender, target, gives=bool(found[code] % 2))
             if firm is not None:
                 of_orders[codes == code] = known.setdefault(firm, len(known))
             copied[codes == code] = self.drop_copies.copied(sender, target) is not None
