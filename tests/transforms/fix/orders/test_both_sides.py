@@ -5,7 +5,9 @@ import random
 import pytest
 
 from fixfeed.transforms.fix.orders.derived import derive
+from fixfeed.transforms.fix.orders.drop_copies import read_drop_copies
 from tests.transforms.fix.orders.any_parts import check_in_any_parts
+from tests.transforms.fix.orders.stored import messages
 from tests.transforms.fix.orders.test_venues import Session, orders, shown, tables
 
 
@@ -94,3 +96,65 @@ def test_ids_that_both_sides_use_again_each_day_give_each_order_a_key_of_its_own
     assert len(set(keys)) == len(keys)
     assert len(tables(ann, brk)["order_messages"]) == len(lines)
     check_in_any_parts(b"".join(lines), rng, 6, anew=derive)
+
+
+def feed():
+    """Requests and answers that an order system copies, in one direction, to who watches it."""
+    oms = Session(b"OMS", b"OMS")
+    oms.ends = dict.fromkeys((True, False), (b"OMS", b"TCA"))
+    oms.ask(b"D", (11, b"1"), (38, b"100"), (55, b"X"))
+    oms.report(b"0", b"0", (37, b"O1"), (11, b"1"), (14, b"0"))
+    oms.fill(40, 40, (37, b"O1"), (11, b"1"))
+    oms.ask(b"G", (11, b"2"), (41, b"1"), (38, b"150"))
+    oms.report(b"5", b"1", (37, b"O1"), (11, b"2"), (41, b"1"), (38, b"150"), (14, b"40"))
+    oms.fill(110, 150, (37, b"O1"), (11, b"2"))
+    return oms
+
+
+def test_a_feed_in_one_direction_has_one_order_of_requests_and_answers():
+    names = ("session", "messages", "order_qty", "cum_qty", "symbol", "problems")
+    assert shown(orders(feed()), *names) == [("FIX.4.4:OMS->TCA", 6, 150, 150, "X", None)]
+
+
+def test_who_refuses_a_request_of_a_feed_orders_nothing():
+    oms, tca = feed(), Session(b"OMS", b"TCA")
+    tca.at = 50
+    tca.send(False, b"j", (372, b"D"), (379, b"1"), (380, b"3"))
+    names = ("session", "messages", "cum_qty", "rejects")
+    assert shown(orders(oms, tca), *names) == [("FIX.4.4:OMS->TCA", 7, 150, 1)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_comes_later_the_other_way_parts_the_orders_of_a_feed(seed):
+    oms, tca = feed(), Session(b"TCA", b"OMS")
+    tca.at = 20
+    tca.ask(b"D", (11, b"2"), (38, b"70"))
+    names = ("session", "has_beginning", "cum_qty")
+    assert shown(orders(oms, tca), *names) == [
+        ("FIX.4.4:OMS->TCA", True, 0),
+        ("FIX.4.4:TCA->OMS", True, 150),
+    ]
+    lines = [line for one in (oms, tca) for line in one.log]
+    check_in_any_parts(b"".join(lines), random.Random(seed), 3, anew=derive)
+
+
+def test_where_a_firm_of_drop_copies_orders_at_its_client_too_each_has_its_order():
+    ann, bob, brk = Session(b"ANN", b"BRK"), Session(b"BOB", b"BRK"), Session(b"BRK", b"BOB")
+    copies = Session(b"RISK", b"BRK")
+    for s, order, quantity, at in ((ann, b"1", 100, 0), (bob, b"2", 70, 1), (brk, b"1", 50, 2)):
+        s.at = at
+        s.ask(b"D", (11, b"1"), (38, b"%d" % quantity))
+        s.at += 9
+        filled = [(32, b"%d" % (quantity - 1)), (31, b"9"), (14, b"%d" % (quantity - 1))]
+        fill = [(37, order), (11, b"1"), (17, b"E"), (150, b"F"), (39, b"1"), *filled]
+        s.send(False, b"8", *fill)
+        if s is not brk:
+            copies.at = s.at
+            copies.send(False, b"8", *fill)
+    log = b"".join(line for one in (ann, bob, brk, copies) for line in one.log)
+    found = derive(messages(log), read_drop_copies(["BRK->RISK"]))["orders"].to_pylist()
+    assert sorted(shown(found, "session", "order_qty", "cum_qty", "messages", "copies")) == [
+        ("FIX.4.4:ANN->BRK", 100, 99, 2, 1),
+        ("FIX.4.4:BOB->BRK", 70, 69, 2, 1),
+        ("FIX.4.4:BRK->BOB", 50, 49, 2, 0),
+    ]

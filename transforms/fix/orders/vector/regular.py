@@ -8,7 +8,7 @@ A chain is regular if
   are the same in two logs (`sequence.Lines.copy`);
 * none of its events is loose (`openings`), as ids of several orders are;
 * there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
-* one side alone orders, as requests and answers say;
+* one side alone orders, as requests and answers say, and all are of one session pair;
 * the requests have ClOrdIDs of their own, and each is accepted or refused once at the most; if by
   its clock one comes after the report that it is done, this leaves out nothing that it asks for;
 * no report of a new order (`openings.FRESH`) comes after one of an end or a replace;
@@ -77,15 +77,22 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
 
 
 def _both_order(steps: Steps) -> Flags:
-    """Return the chains in which both sides order (`sides`)."""
+    """Return the chains in which both sides order (`sides`), and those of several pairs."""
     lines = steps.lines
     sender, target = lines.coded(steps.events["sender_comp_id"], steps.events["target_comp_id"])
     refused = is_in(steps.events.told("RefMsgType"), BY_SENDER)[lines.event]
-    answers = lines.of(("8", "9", "r")) | (steps.business & refused)
-    says = answers | steps.new | steps.request | lines.of(("H", "Q"))
-    client = np.where(answers, target, sender)
-    first = client[lines.first(says)][lines.chain]
-    return lines.any(says & (client != first))
+    speaks = lines.of(("8", "9", "r", "H", "Q")) | steps.new | steps.request
+    says = speaks | (steps.business & refused)
+    by_target = lines.of(("8", "9", "r", "j"))
+    both = _differ(lines, says, np.where(by_target, target, sender))
+    both &= _differ(lines, speaks, sender)
+    return both | _differ(lines, np.ones(len(lines), bool), steps.events.pair[lines.event])
+
+
+def _differ(lines: Lines, which: Flags, codes: Ints) -> Flags:
+    """Return the chains in which these lines have different codes."""
+    first = codes[lines.first(which)][lines.chain]
+    return lines.any(which & (codes != first))
 
 
 def _repeated(lines: Lines, which: Flags, codes: Ints) -> Flags:
