@@ -35,17 +35,9 @@ def rows_of(messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES) -> dic
         chains = Chains(events, ids)
         made = _Made(events, ids)
         of_sides = apart(events, ids, chains)
-        places = (
-            {row: at for at, own in enumerate(of_sides.rows) for row in own} if of_sides else {}
-        )
-        for rows in chains.rows:
-            if of_sides and rows[0] in places:
-                # One of a side may be of several chains, as an id that the other side opens is
-                # opened for both: what is of one chain is all that is read with it.
-                each: dict[int, list[int]] = {}
-                for row in rows:
-                    each.setdefault(places[row], []).append(row)
-                made.add(of_sides, list(each.values()))
+        for number, rows in enumerate(chains.rows):
+            if of_sides and number in of_sides.within:
+                made.add(of_sides, of_sides.within[number])
             else:
                 made.add(chains, [rows])
         return made.tables()

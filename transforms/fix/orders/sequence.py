@@ -1,11 +1,11 @@
 """The order in which the events of a chain happened, and which of them are copies.
 
 Events are in the order of their time (`Events.time`). At the same time, each side's are in the
-order of MsgSeqNum, and a report comes after the request whose ClOrdID it has. What is left are
-events that differ in no column but message_id, or in a way that nobody can tell apart.
+order of MsgSeqNum, and a report comes after the request whose ClOrdID it has. What is left is in
+the order of what it says, so that message_id decides only between events that say the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from fixfeed.transforms.fix.orders.events import (
     is_copy,
 )
 
-__all__ = ["MORE", "REPORTS", "Step", "steps"]
+__all__ = ["MORE", "REPORTS", "Step", "in_order", "steps"]
 
 MORE = (
     *("exec_ref_id", "exec_trans_type", "symbol", "security_id", "side", "account", "currency"),
@@ -30,6 +30,15 @@ MORE = (
 
 _OF_LOGS = ("captured_at", "fields")
 """Columns that one message may have otherwise in another log, or that events have as `more`."""
+
+_BY_CONTENT = (
+    *("msg_type", "cl_ord_id", "orig_cl_ord_id", "order_id", "exec_id", "exec_type", "ord_status"),
+    *("cum_qty", "last_qty", "last_px", "leaves_qty", "text"),
+    *MORE,
+    "captured_at",
+)
+_BY_CONTENT += tuple(name for name in COLUMNS if name not in (*_BY_CONTENT, "fields"))
+"""All columns, in which events of the same time and number are compared one after the other."""
 
 _LATE = (-1, -2, 1)
 """Days beside its own on which a drop copy may have its report: it was sent later, by a clock."""
@@ -97,7 +106,7 @@ def _copied(events: Events, row: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _steps(events: Events, rows: list[int]) -> list[Step]:
-    ordered = _in_order(events, rows)
+    ordered = in_order(events, rows)
     if not any(events.suspect[row] for row in rows):
         return [Step(row, []) for row in ordered]
     found: list[Step] = []
@@ -143,7 +152,12 @@ def _content_of(events: Events, row: int) -> tuple[Any, ...]:
 def _all_of(events: Events, row: int) -> tuple[Any, ...]:
     """Return what a message without a number has to have in common with its copies: all it says."""
     said = tuple(getattr(events, name)[row] for name in COLUMNS if name not in _OF_LOGS)
-    return (*said, orjson.dumps(dict(events.more[row]), option=orjson.OPT_SORT_KEYS))
+    return (*said, _more(events, row))
+
+
+def _more(events: Events, row: int) -> str:
+    """Return the fields without a column as a text."""
+    return orjson.dumps(dict(events.more[row]), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _named(events: Events, row: int) -> tuple[Any, ...]:
@@ -163,13 +177,13 @@ def _has_exec_id(events: Events, row: int) -> bool:
     return exec_id is not None and exec_id.upper() not in NO_EXEC_ID
 
 
-def _in_order(events: Events, rows: list[int]) -> Iterable[int]:
-    time = events.time
-    times = [time[row] for row in rows]
-    if len(set(times)) == len(rows):
+def in_order(events: Events, rows: list[int]) -> list[int]:
+    """Return the events of a chain, given by time, in order; by what they say at the same time."""
+    times = {row: events.time[row] or 0 for row in rows}
+    if len(set(times.values())) == len(rows):
         return rows
     ordered: list[int] = []
-    for _, same in groupby(rows, key=time.__getitem__):
+    for _, same in groupby(rows, key=times.__getitem__):
         ties = list(same)
         ordered += _untied(events, ties) if len(ties) > 1 else ties
     return ordered
@@ -191,26 +205,7 @@ def _untied(events: Events, ties: list[int]) -> list[int]:
 
 def _rest(events: Events, row: int) -> tuple[str, ...]:
     """Return what tells apart events of the same time and number, for an order among them."""
-    return tuple(
-        str(column[row])
-        for column in (
-            events.msg_type,
-            events.cl_ord_id,
-            events.orig_cl_ord_id,
-            events.order_id,
-            events.exec_id,
-            events.exec_type,
-            events.ord_status,
-            events.cum_qty,
-            events.last_qty,
-            events.last_px,
-            events.leaves_qty,
-            events.text,
-            *(getattr(events, name) for name in MORE),
-            events.captured_at,
-            events.transact_time,
-        )
-    )
+    return (*(str(getattr(events, name)[row]) for name in _BY_CONTENT), _more(events, row))
 
 
 def _merged(events: Events, ties: list[int]) -> list[int]:

@@ -9,10 +9,12 @@ a session pair only if both of them have sent requests or answers in it.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from fixfeed.transforms.fix.orders.chains import Chains
 from fixfeed.transforms.fix.orders.events import ASKING, Events
 from fixfeed.transforms.fix.orders.ids import Id
+from fixfeed.transforms.fix.orders.sequence import in_order
 from fixfeed.transforms.fix.orders.whose import whose
 
 __all__ = ["BY_SENDER", "BY_TARGET", "OfSides", "apart"]
@@ -25,7 +27,18 @@ BY_TARGET = frozenset({"8", "9", "r", "N"})
 
 
 class OfSides(Chains):
-    """The chains of each side. Each is within one chain of both."""
+    """The chains of each side. Each is within one chain of both; `within` has them by its place."""
+
+    def __init__(self, events: Events, ids: list[tuple[Id, ...]], both: Mapping[int, list[int]]):
+        """`ids` are those of each side, `both` the events of chains of both sides, in order."""
+        super().__init__(events, ids)
+        places = {row: place for place, rows in enumerate(self.rows) for row in rows}
+        self.within: dict[int, list[list[int]]] = {}
+        for number, rows in both.items():
+            each: dict[int, list[int]] = {}
+            for row in rows:
+                each.setdefault(places[row], []).append(row)
+            self.within[number] = list(each.values())
 
     def named(self, row: int) -> tuple[Id, int]:
         """See `Chains`; the id has the side in its session pair."""
@@ -36,11 +49,14 @@ class OfSides(Chains):
 def apart(events: Events, ids: list[tuple[Id, ...]], chains: Chains) -> OfSides | None:
     """Return the chains of each side, of the events whose chain is of both; None without any."""
     own: list[tuple[Id, ...]] = [()] * len(events)
-    found = False
+    both: dict[int, list[int]] = {}
     for number, rows in enumerate(chains.rows):
-        sides = _sides(events, rows)
-        found = found or bool(sides)
-        for row in rows if sides else ():
+        ordering = _both_ordering(events, rows)
+        if not ordering:
+            continue
+        both[number] = rows = in_order(events, rows)
+        sides = _sides(events, rows, ordering)
+        for row in rows:
             pair = events.pair[row]
             of_side = f"{pair}\0{sides[row]}" if row in sides else pair
             # With the number of its chain: what an id is depends on nothing outside.
@@ -48,27 +64,37 @@ def apart(events: Events, ids: list[tuple[Id, ...]], chains: Chains) -> OfSides 
                 (f"{of_side if one == pair else one}\0{number}", kind, text)
                 for one, kind, text in ids[row]
             )
-    return OfSides(events, own) if found else None
+    return OfSides(events, own, both) if both else None
 
 
-def _sides(events: Events, rows: Sequence[int]) -> Mapping[int, str]:
-    """Return the side that each event of a chain is of, by the CompID; nothing if one side orders.
+def _both_ordering(events: Events, rows: Sequence[int]) -> Mapping[str, set[str]]:
+    """Return the session pairs of a chain in which both sides order, with their CompIDs."""
+    ordering: dict[str, set[str]] = {}
+    speaking: dict[str, set[str | None]] = {}
+    for row in rows:
+        side = _side_of(events, row)
+        if side is not None:
+            ordering.setdefault(events.pair[row], set()).add(side)
+            if events.msg_type[row] != "j":  # engines refuse, also those of who only watches
+                speaking.setdefault(events.pair[row], set()).add(events.sender_comp_id[row])
+    return {
+        pair: sides
+        for pair, sides in ordering.items()
+        if len(sides) > 1 and len(speaking.get(pair, ())) > 1
+    }
+
+
+def _sides(
+    events: Events, rows: Sequence[int], ordering: Mapping[str, set[str]]
+) -> Mapping[int, str]:
+    """Return the side that each event in pairs of which both order is of, by the CompID.
 
     What does not say so is of the side that its ids were last seen with.
     """
-    said = {row: side for row in rows if (side := _side_of(events, row)) is not None}
-    if len(set(said.values())) < 2:
-        return {}
     found: dict[int, str] = {}
-    for pair in {events.pair[row] for row in said}:
+    for pair, sides in ordering.items():
         own = [row for row in rows if events.pair[row] == pair]
-        ordering = {said[row] for row in own if row in said}
-        # A refusal (j) is of engines, also of who only watches.
-        speaking = {
-            events.sender_comp_id[row] for row in own if row in said and events.msg_type[row] != "j"
-        }
-        if len(ordering) > 1 and len(speaking) > 1:
-            found |= whose(events, own, said.get, min(ordering))
+        found |= whose(events, own, partial(_side_of, events), min(sides))
     return found
 
 

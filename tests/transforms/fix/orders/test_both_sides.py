@@ -52,6 +52,24 @@ def test_orders_of_both_sides_are_the_same_in_any_parts(same_ids, seed):
     check_in_any_parts(b"".join(lines), random.Random(seed), 5, anew=derive)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_whose_an_allocation_is_at_one_time_depends_on_what_the_messages_say(seed):
+    """FIX 4.2 and before have times of whole seconds; engines write 00010101 for no time."""
+    rng = random.Random(seed)
+    ann, brk = Session(b"ANN", b"BRK"), Session(b"BRK", b"ANN")
+    for one in (b"1", b"2"):
+        for s in rng.sample((ann, brk), 2):
+            s.at = 0
+            s.ask(b"D", (11, one), (38, b"100"), (1, b"%d" % rng.randrange(3)))
+            s.at = 1
+            s.report(b"0", b"0", (37, b"O" + one), (11, one))
+    ann.at = 5
+    ann.ask(b"J", (70, b"A"), (73, b"1"), (11, b"1"))
+    ann.ask(b"AE", (571, b"T"), (552, b"1"), (54, b"1"), (11, b"2"))
+    lines = [line for one in (ann, brk) for line in one.log]
+    check_in_any_parts(b"".join(lines), rng, 4, anew=derive)
+
+
 def test_what_ties_ids_of_one_side_ties_none_of_the_other():
     brk, ann = Session(b"BRK", b"ANN"), Session(b"ANN", b"BRK")
     for one, quantity in ((b"1", b"70"), (b"2", b"50")):

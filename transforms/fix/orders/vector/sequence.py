@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fixfeed.transforms.fix.orders.events import MSG_TYPES
+from fixfeed.transforms.fix.orders.events import COLUMNS, MSG_TYPES
 from fixfeed.transforms.fix.orders.numbers import halves
-from fixfeed.transforms.fix.orders.sequence import MORE, REPORTS
+from fixfeed.transforms.fix.orders.sequence import REPORTS
 from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.schema import TIME
 
@@ -19,21 +19,12 @@ LARGE = 1 << 61
 """Numbers below it can be added within 64 bits."""
 
 
-_ALIKE = (
-    *(
-        "target_comp_id",
-        "msg_type",
-        "cl_ord_id",
-        "orig_cl_ord_id",
-        "order_id",
-        "exec_id",
-        "exec_type",
-        "ord_status",
-    ),
-    *("cum_qty", "last_qty", "last_px", "leaves_qty", "text", "transact_time"),
-    *MORE,
+_ALIKE = tuple(
+    name
+    for name in COLUMNS
+    if name not in ("fields", "captured_at", "sender_comp_id", "msg_seq_num", "sending_time")
 )
-"""What copies have in common here beside sender, time and number."""
+"""What copies have in common here beside sender, time and number, and fields without a column."""
 
 _DIGITS = 10**15, 10**16
 """Times (from 2001 to 2286) between these have as many digits, so their texts sort as they do."""
@@ -124,6 +115,11 @@ class Lines:
             left, right = (self.events[name].take(pa.array(rows)) for rows in (one, other))
             both = pc.and_(left.is_null(), right.is_null())
             alike &= flags(pc.or_(pc.equal(left, right).fill_null(False), both))
+        more = self.events.more
+        with_more = np.zeros(len(self.events), bool)
+        with_more[list(more)] = True
+        for place in np.flatnonzero(alike & (with_more[one] | with_more[other])).tolist():
+            alike[place] = more.get(int(one[place])) == more.get(int(other[place]))
         for rows in (one, other):
             captured = self.events["captured_at"].cast(pa.int64()).take(pa.array(rows))
             captured = captured.fill_null(_DIGITS[0]).to_numpy()
