@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fixfeed.transforms.derived import Changes, Derived, Stored
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
@@ -48,7 +49,7 @@ class Orders(Derived):
         messages = _once([changed])
         events = Events(messages, self.drop_copies)
         ids = ids_of(events)
-        read = ReadAgain(stored)
+        read = ReadAgain(stored, self.drop_copies)
         touched = read.touched(events, ids)
         if removed.num_rows:
             gone = Events(removed, self.drop_copies)
@@ -57,9 +58,15 @@ class Orders(Derived):
             read.reach(touched)
             if not read.orders:
                 break  # nothing that is stored has to do with what is new
-            again = stored.messages(read.message_ids())
-            messages = _once([changed, again])
-            events = Events(messages, self.drop_copies)
+            while True:
+                again = stored.messages(read.message_ids())
+                messages = _once([changed, again])
+                events = Events(messages, self.drop_copies)
+                of_several = messages["message_id"].filter(pa.array(events.divided))
+                stored_before = pc.is_in(of_several, again["message_id"].combine_chunks())
+                # A message that names several orders is of all of them.
+                if not read.add_orders_of(of_several.filter(stored_before)):
+                    break
             ids = ids_of(events)
             # A message that was replaced may have other ids now than its chain is stored with.
             touched = read.unknown(events, ids, again["message_id"])

@@ -19,6 +19,7 @@ __all__ = [
     "Id",
     "Span",
     "ids_of",
+    "is_id",
     "last_resort",
 ]
 
@@ -45,14 +46,14 @@ def ids_of(events: Events) -> list[tuple[Id, ...]]:
         if events.msg_type[row] == "r" and not any(entries(events.more[row], GROUPS["r"])):
             found.append(ids)
             continue
-        if events.drop_copied[row] and order_id is not None and _is_id(order_id):
+        if events.drop_copied[row] and order_id is not None and is_id(order_id):
             found.append(((events.order_pair[row], ORDER_ID, order_id),))
             continue
-        if cl_ord_id is not None and _is_id(cl_ord_id):
+        if cl_ord_id is not None and is_id(cl_ord_id):
             ids = ((pair, CL_ORD_ID, cl_ord_id),)
-        if original is not None and original != cl_ord_id and _is_id(original):
+        if original is not None and original != cl_ord_id and is_id(original):
             ids += ((pair, CL_ORD_ID, original),)
-        if order_id is not None and _is_id(order_id):
+        if order_id is not None and is_id(order_id):
             ids += ((events.order_pair[row], ORDER_ID, order_id),)
         if not ids:
             columns = (events.msg_type, events.exec_ref_id, events.exec_id, events.cl_ord_id)
@@ -62,7 +63,8 @@ def ids_of(events: Events) -> list[tuple[Id, ...]]:
     return found
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Return whether a text is an id, none of those that are written where there is none."""
     return len(text) > _LONGEST_NO_ID or text.upper() not in NO_ID
 
 
@@ -87,6 +89,6 @@ def last_resort(
         (EXEC_ID, exec_ref_id or exec_id),
         (CL_ORD_ID, cl_ord_id),
     ):
-        if isinstance(one, str) and (kind == CL_ORD_ID or _is_id(one)):
+        if isinstance(one, str) and (kind == CL_ORD_ID or is_id(one)):
             return kind, one
     return None

@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fixfeed.transforms.derived import Stored
-from fixfeed.transforms.fix.orders.ids import Id, Span
+from fixfeed.transforms.fix.orders.drop_copies import DropCopies
+from fixfeed.transforms.fix.orders.ids import CL_ORD_ID, ORDER_ID, SECONDARY, Id, Span
 from fixfeed.transforms.fix.orders.vector.events import Events, Ints, flags
 from fixfeed.transforms.fix.orders.vector.ids import Ids, spans
 from fixfeed.transforms.fix.schema import DATE
+from fixfeed.transforms.fix.session_pair import comp_id_of
 
 __all__ = ["ReadAgain"]
 
@@ -25,12 +27,14 @@ class _Row(NamedTuple):
 class ReadAgain:
     """The stored orders that are read again."""
 
-    def __init__(self, stored: Stored):
+    def __init__(self, stored: Stored, drop_copies: DropCopies):
         """`stored` has the orders."""
         self._stored = stored
+        self._drop_copies = drop_copies
         self._rows: dict[Id, list[_Row]] = {}
         self._asked = pa.array([], pa.string())
         self._spans: dict[Id, list[Span]] = {}
+        self._ids_in: dict[int, set[tuple[str, str]]] = {}
         self.orders: set[int] = set()
 
     def touched(
@@ -50,8 +54,9 @@ class ReadAgain:
         for one, span in touched.items():
             self._spans.setdefault(one, []).append(span)
         within: set[_Row] = set()
+        tying = self._tying(touched)
         for one, span in touched.items():
-            for row in self._rows.get(one, ()):
+            for row in tying[one]:
                 if row.span[0] <= span[1] and row.span[1] >= span[0]:
                     within.add(row)
         own = self._whole(within)
@@ -61,8 +66,9 @@ class ReadAgain:
             spans[one] = min(known[0], span[0]), max(known[1], span[1])
         self._look_up(pa.array([text for _, _, text in spans], pa.string()))
         beside: set[_Row] = set()
+        tying = self._tying(spans)
         for one, span in spans.items():
-            beside.update(_beside(self._rows.get(one, ()), span))
+            beside.update(_beside(tying[one], span))
         self.orders |= own | self._whole(beside)
 
     def message_ids(self) -> pa.Array:
@@ -70,6 +76,18 @@ class ReadAgain:
         orders = pa.array(sorted(self.orders), pa.int64())
         found = self._stored.rows("order_messages", "order_key", orders)
         return pc.unique(found["message_id"])
+
+    def add_orders_of(self, ids: pa.Array) -> bool:
+        """Add the orders of the chains that messages are of; return whether there are new ones.
+
+        What is beside such chains changes nothing in them: they are as they were.
+        """
+        found = self._stored.rows("order_messages", "message_id", ids)["order_key"]
+        new = set(found.to_pylist()) - self.orders
+        keys = pa.array(sorted(new), pa.int64())
+        rows = self._add(self._stored.rows("order_ids", "order_key", keys))
+        self.orders |= new | self._whole(row for _, row in rows)
+        return bool(new)
 
     def unknown(self, events: Events, ids: Ids, again: pa.Array) -> dict[Id, Span]:
         """Return the ids of messages read again that no order has here, nor any that was asked for.
@@ -125,9 +143,46 @@ class ReadAgain:
         return found
 
     def _ids_of(self, orders: Iterable[int]) -> Iterator[tuple[Id, Span]]:
+        """Yield the ids that tie orders, each with its days in one."""
         keys = pa.array(sorted(orders), pa.int64())
-        for one, row in self._add(self._stored.rows("order_ids", "order_key", keys)):
-            yield one, row.span
+        found = self._add(self._stored.rows("order_ids", "order_key", keys))
+        tying = self._tying(one for one, _ in found)
+        for one, row in found:
+            if row in tying[one]:
+                yield one, row.span
+
+    def _tying(self, ids: Iterable[Id]) -> dict[Id, set[_Row]]:
+        """Return the rows that have been looked up of each id in which it ties its order.
+
+        A SecondaryOrderID ties nothing but what has no other id, and the ClOrdID of a drop copy
+        nothing that has the OrderID of the firm; orders are stored with them all the same.
+        """
+        found = {one: set(self._rows.get(one, ())) for one in ids}
+        doubtful = {one for one in found if self._may_tie_nothing(one)}
+        asked = {row.order for one in doubtful for row in found[one]} - self._ids_in.keys()
+        if asked:
+            keys = pa.array(sorted(asked), pa.int64())
+            rows = self._stored.rows("order_ids", "order_key", keys)
+            names = (rows[name].to_pylist() for name in ("order_key", "session_pair", "kind"))
+            for order, pair, kind in zip(*names, strict=True):
+                self._ids_in.setdefault(order, set()).add((pair, kind))
+        for pair, kind, text in doubtful:
+            found[pair, kind, text] = {
+                row
+                for row in found[pair, kind, text]
+                if not any(
+                    other == ORDER_ID and firm != pair if kind == CL_ORD_ID else other != SECONDARY
+                    for firm, other in self._ids_in[row.order]
+                )
+            }
+        return found
+
+    def _may_tie_nothing(self, one: Id) -> bool:
+        pair, kind, _ = one
+        if kind != CL_ORD_ID or not self._drop_copies:
+            return kind == SECONDARY
+        ends = [comp_id_of(end) for end in pair.split("<->")]
+        return any(self._drop_copies.copied(*both) is not None for both in (ends, ends[::-1]))
 
 
 def _spans(events: Events, ids: Ids, numbers: Ints, before: Mapping[Id, Span]) -> dict[Id, Span]:

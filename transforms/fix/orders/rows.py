@@ -12,7 +12,7 @@ from fixfeed.transforms.fix.orders.chains import Chains
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.events import Events
 from fixfeed.transforms.fix.orders.fills import Execution
-from fixfeed.transforms.fix.orders.ids import CL_ORD_ID, SECONDARY, Id, Span, ids_of
+from fixfeed.transforms.fix.orders.ids import CL_ORD_ID, SECONDARY, Id, Span, ids_of, is_id
 from fixfeed.transforms.fix.orders.life import Life
 from fixfeed.transforms.fix.orders.lives import lives
 from fixfeed.transforms.fix.orders.numbers import decimals
@@ -91,8 +91,9 @@ class _Made:
                 of_event = ids[row]
                 if "SecondaryOrderID" in events.more[row]:
                     of_event = _with_secondary(events, row, of_event)
-                if events.drop_copied[row] and events.cl_ord_id[row] is not None:
-                    of_event = (*of_event, (events.pair[row], CL_ORD_ID, events.cl_ord_id[row]))
+                cl_ord_id = events.cl_ord_id[row] if events.drop_copied[row] else None
+                if cl_ord_id is not None and is_id(cl_ord_id):
+                    of_event = (*of_event, (events.pair[row], CL_ORD_ID, cl_ord_id))
                 for one in of_event:
                     span = spans.get(one)
                     if span is None:
@@ -184,8 +185,10 @@ def _first(events: Events, life: Life) -> int:
 
 def _with_secondary(events: Events, row: int, ids: tuple[Id, ...]) -> tuple[Id, ...]:
     secondary = events.more[row]["SecondaryOrderID"]
+    if not isinstance(secondary, str) or not is_id(secondary):
+        return ids
     one = (events.pair[row], SECONDARY, secondary)
-    return (*ids, one) if isinstance(secondary, str) and one not in ids else ids
+    return ids if one in ids else (*ids, one)
 
 
 def _table(name: str, columns: Mapping[str, Sequence[Any]]) -> pa.Table:

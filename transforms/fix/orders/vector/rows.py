@@ -4,13 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fixfeed.transforms.fix.orders.events import NO_ID
 from fixfeed.transforms.fix.orders.fills import CORRECTION, FILL
 from fixfeed.transforms.fix.orders.ids import SECONDARY
 from fixfeed.transforms.fix.orders.rows import OF_ORDER, OF_REPORT, key_of, without_collector
 from fixfeed.transforms.fix.orders.rows import rows_of as rows_one_by_one
 from fixfeed.transforms.fix.orders.schema import TABLES
 from fixfeed.transforms.fix.orders.vector.chains import chains
-from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints
+from fixfeed.transforms.fix.orders.vector.events import Events, Flags, Ints, flags, is_in
 from fixfeed.transforms.fix.orders.vector.ids import KINDS, Ids, first_and_last, numbered
 from fixfeed.transforms.fix.orders.vector.life import orders_of
 from fixfeed.transforms.fix.orders.vector.regular import odd_chains
@@ -115,9 +116,10 @@ def _order_ids(steps: Steps, ids: Ids, keys: Ints, kept: Ints, copies: Ints) -> 
     event = np.append(of.event[kept], of.copy[copies])
     chain = np.append(of.chain[kept], of.chain[of.copied[copies]])
     secondary = events.told("SecondaryOrderID").take(pa.array(event))
-    seconded = np.flatnonzero(secondary.is_valid().to_numpy(zero_copy_only=False))
+    seconded = np.flatnonzero(flags(secondary.is_valid()) & ~is_in(pc.utf8_upper(secondary), NO_ID))
+    secondary = secondary.take(pa.array(seconded))
     # All texts are different, so each keeps its number.
-    texts = pa.concat_arrays([ids.texts, secondary.drop_null()]).dictionary_encode()
+    texts = pa.concat_arrays([ids.texts, secondary]).dictionary_encode()
     many, kinds = len(texts.dictionary), len(KINDS)
     tying = (ids.pair * kinds + ids.kind) * many + ids.text
     names, lines = [], []
