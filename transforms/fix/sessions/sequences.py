@@ -221,14 +221,14 @@ class _Numbering:
         before = None if self.expected is None else self.expected - 1
         filled_at = sys.maxsize
         first_original = next((first for first, _, kind in found if kind == _ORIGINAL), None)
+        # What came again below the first original may be of the day before, where numbers went on.
+        counts = self.expected is not None
         for place, (first, last, kind) in enumerate(found):
             messages, begin, end = inside.of(place)
-            missing = 0 if before is None else max(0, first - before - 1)
+            missing = max(0, first - before - 1) if counts and before is not None else 0
             begun = "gap" if missing or begin < filled_at else "filled"
             if first == first_original:
-                begun = self.began
-                if self.expected is None:
-                    missing = 0  # what came again may be of the day before
+                begun, counts = self.began, True
             yield {
                 "numbers_since": self.since,
                 "first_number": first,

@@ -122,6 +122,24 @@ def test_a_gap_fill_over_messages_that_are_there_changes_nothing():
     assert shown(*day, reset(2, 8, 20, fill="Y", dup=True)) == [(1, 8, "continued", 0, 8, 0)]
 
 
+def test_between_repeats_of_numbers_before_the_first_one_of_a_day_nothing_is_missing():
+    again = [message(n, 60 + n, dup=True) for n in (2, 4, 6)]
+    expected = [(2, 2, "resent", 0, 1, 0), (4, 4, "resent", 0, 1, 0)]
+    assert shown(*again[:2]) == expected
+    assert shown(message(6, 0), message(9, 9), *again) == [
+        *expected,
+        (6, 6, "continued", 0, 2, 1),
+        (9, 9, "gap", 2, 1, 0),
+    ]
+    # Where the numbers began that day, they are of the day.
+    assert shown(logon(1, 0), message(6, 1), *again[:2]) == [
+        (1, 1, "logon", 0, 1, 0),
+        (2, 2, "resent", 0, 1, 0),
+        (4, 4, "resent", 1, 1, 0),
+        (6, 6, "gap", 1, 1, 0),
+    ]
+
+
 def test_numbers_that_came_as_repeats_alone_are_a_stretch_of_their_own():
     late = [message(n, 60 + n, dup=True) for n in (6, 7)]
     rows = sequences(table(message(5, 5), message(9, 9), *late)).to_pylist()
