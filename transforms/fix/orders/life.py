@@ -342,13 +342,22 @@ class Life:
             "avg_px": divided(value, quantity) if quantity > 0 else None,
             "first_message_at": min(known, default=None),
             "last_message_at": max(known, default=None),
-            "messages": len(self.steps),
-            "copies": sum(len(step.copies) for step in self.steps),
+            **self._messages(),
             "fills": len(standing),
             "has_beginning": self.has_beginning,
             "drop_copy": self.drop_copy,
             "problems": ",".join(one for one in PROBLEMS if one in self.problems) or None,
         }
+
+    def _messages(self) -> dict[str, int]:
+        """Return how many messages and copies there are, each counted once.
+
+        A message may name an order twice: an allocation in parts, a trade of both sides.
+        """
+        ids = self.events.message_id
+        messages = {ids[step.row] for step in self.steps}
+        copies = {ids[row] for step in self.steps for row in step.copies} - messages
+        return {"messages": len(messages), "copies": len(copies)}
 
     def _counts(self, row: int) -> bool:
         """Return whether a fill is one of the order itself, not of one of its legs."""

@@ -8,6 +8,7 @@ A chain is regular if
   are the same in two logs (`sequence.Lines.copy`);
 * none of its events is loose (`openings`), as ids of several orders are;
 * there is one new order at the most, which has a ClOrdID, and none is refused as a duplicate;
+* no message names its order twice, as an allocation in parts does;
 * one side alone orders, as requests and answers say, and all are of one session pair;
 * the requests have ClOrdIDs of their own, and each is accepted or refused once at the most; if by
   its clock one comes after the report that it is done, this leaves out nothing that it asks for;
@@ -62,6 +63,7 @@ def odd_chains(steps: Steps, loose: Flags) -> Flags:
     ends = (steps.report | steps.refusal) & is_one(steps.status, ENDED)
     before = lines.first(ends | steps.replaced)
     odd |= (before >= 0) & (lines.last(steps.fresh) > before)
+    odd[_named_twice(steps)] = True
     odd |= lines.any(steps.pends & (steps.pending < 0))
     odd |= _both_order(steps)
     odd |= lines.summed(np.abs(steps.numbers["last_qty"][0].astype(float))) > LARGE
@@ -93,6 +95,17 @@ def _differ(lines: Lines, which: Flags, codes: Ints) -> Flags:
     """Return the chains in which these lines have different codes."""
     first = codes[lines.first(which)][lines.chain]
     return lines.any(which & (codes != first))
+
+
+def _named_twice(steps: Steps) -> Ints:
+    """Return the chains that an entry of a message is of, and another one of the same message."""
+    lines, events = steps.lines, steps.events
+    event = np.append(lines.event, lines.copy)
+    chain = np.append(lines.chain, lines.chain[lines.copied])
+    of_entry = event >= len(events.divided)
+    key = chain[of_entry] * len(events.divided) + events.row[event[of_entry]]
+    found, count = np.unique(key, return_counts=True)
+    return found[count > 1] // max(len(events.divided), 1)
 
 
 def _repeated(lines: Lines, which: Flags, codes: Ints) -> Flags:
