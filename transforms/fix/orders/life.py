@@ -199,7 +199,8 @@ class Life:
         self._accept(row, exec_type, status)
         self._pends = exec_type == "E" or (status == "E" and exec_type != "5")
         if self._pends:
-            self._take_terms_that_hold(row, self._requests.get(events.cl_ord_id[row]))
+            own = events.cl_ord_id[row]
+            self._take_terms_that_hold(row, self._asked.get(own, self._requests.get(own)))
         else:
             self._take_terms(row)
         for name in ("cum_qty", "leaves_qty", "avg_px"):

@@ -27,8 +27,9 @@ def lives(events: Events, steps: list[Step]) -> list[Life]:
     * a ClOrdID is used again after its order has ended: by a new order, or a report of a new one
       (ExecType New or Pending New, where there was one before or the OrderID is another; Rejected
       with another OrderID), that is no copy. While its order is open, a new order is another one
-      if a report says that it is new and has another OrderID. What follows is then of the order
-      that its ids were last seen with.
+      if a report says that it is new and has another OrderID; before the first report, if several
+      do, of which the first is of the order that came first. What follows is then of the order that
+      its ids were last seen with.
     """
     parties = _parties(events, steps)
     if not parties:
@@ -78,15 +79,19 @@ def _lives(events: Events, steps: list[Step]) -> list[Life]:
     }
     found = [Life(events, by_legs=by_legs, requests=requests)]
     of_id: dict[tuple[str, str], Life] = {}
+    awaited: dict[str, Life] = {}
     for place, step in enumerate(steps):
         life = found[-1]
         if len(found) > 1:
-            life = _meant(events, step.row, of_id) or life
+            order_id = an_id(events.order_id[step.row])
+            life = awaited.get(order_id or "") or _meant(events, step.row, of_id) or life
         again = _is_again if life.ended else _is_another
-        if again(events, steps, place, life):
+        crossing = _crossing(events, steps, place, found)
+        if crossing or again(events, steps, place, life):
             if len(found) == 1:
                 of_id = {one: life for before in life.steps for one in named_by(events, before.row)}
             life = Life(events, by_legs=by_legs, requests=requests)
+            awaited |= zip(crossing, [*_waiting(events, step.row, found), life], strict=False)
             found.append(life)
         if len(found) > 1:
             of_id.update(dict.fromkeys(named_by(events, step.row), life))
@@ -152,3 +157,31 @@ def _is_another(events: Events, steps: list[Step], place: int, life: Life) -> bo
         ):
             return an_id(events.order_id[later.row]) not in (None, known)
     return False
+
+
+def _crossing(events: Events, steps: list[Step], place: int, found: list[Life]) -> list[str]:
+    """Return the OrderIDs that are given to new orders with one ClOrdID that wait for a report.
+
+    Nothing is returned if there are no more of them than orders that wait already: then a step is
+    no other order.
+    """
+    row = steps[place].row
+    if events.msg_type[row] not in NEW or is_copy(events, row):
+        return []
+    waiting = _waiting(events, row, found)
+    if not waiting:
+        return []
+    given = dict.fromkeys(
+        order_id
+        for later in steps[place + 1 :]
+        if events.cl_ord_id[later.row] == events.cl_ord_id[row]
+        and says(events, later.row, _IS_NEW)
+        and (order_id := an_id(events.order_id[later.row])) is not None
+    )
+    return list(given) if len(given) > len(waiting) else []
+
+
+def _waiting(events: Events, row: int, found: list[Life]) -> list[Life]:
+    """Return the orders that wait for their first report under the ClOrdID of a new order."""
+    one = events.cl_ord_id[row]
+    return [life for life in found if life.ord_status is None and life.first_cl_ord_id == one]

@@ -215,6 +215,49 @@ def test_a_new_order_with_another_order_id_is_another_one_though_the_first_is_op
     assert shown(orders(s), *names) == [("O1", 15, 4, None), ("O2", 100, 3, None)]
 
 
+def test_new_orders_with_one_cl_ord_id_before_their_reports_are_told_apart_by_these():
+    s = Session()
+    for quantity in (b"100", b"40", b"70"):
+        s.ask(b"D", (11, b"7"), (38, quantity))
+    for order in (b"O1", b"O2", b"O1", b"O3"):
+        s.report(b"0", b"0", (37, order), (11, b"7"), (14, b"0"))
+    for order, quantity in ((b"O2", 11), (b"O1", 10), (b"O3", 12)):
+        s.fill(quantity, quantity, (37, order), (11, b"7"))
+    s.ask(b"F", (37, b"O1"), (11, b"8"), (41, b"7"))
+    s.report(b"4", b"4", (37, b"O1"), (11, b"8"), (41, b"7"), (14, b"10"))
+    names = ("order_id", "order_qty", "cum_qty", "ord_status", "messages", "problems")
+    assert shown(orders(s), *names) == [
+        ("O1", 100, 10, "4", 6, None),
+        ("O2", 40, 11, "1", 3, None),
+        ("O3", 70, 12, "1", 3, None),
+    ]
+
+
+def test_a_new_order_that_is_sent_again_and_reported_on_once_is_one():
+    s = Session()
+    for _ in range(2):
+        s.ask(b"D", (11, b"7"), (38, b"100"))
+    # An OrderID of its own for what is pending.
+    s.report(b"A", b"A", (37, b"T"), (11, b"7"))
+    s.report(b"0", b"0", (37, b"O"), (11, b"7"))
+    s.fill(10, 10, (37, b"O"), (11, b"7"))
+    names = ("cum_qty", "messages", "problems")
+    assert shown(orders(s), *names) == [(10, 5, "duplicate_cl_ord_id")]
+
+
+def test_a_replace_that_is_asked_for_again_after_a_refusal_is_pending_as_it_is_asked_for_then():
+    s = Session()
+    s.ask(b"D", (11, b"A"), (38, b"100"))
+    s.report(b"0", b"0", (37, b"O"), (11, b"A"), (38, b"100"))
+    refused = [(37, b"O"), (11, b"B"), (41, b"A"), (39, b"0"), (434, b"2")]
+    for quantity in (b"150", b"200"):
+        s.ask(b"G", (11, b"B"), (41, b"A"), (38, quantity))
+        s.report(b"E", b"E", (37, b"O"), (11, b"B"), (41, b"A"), (38, quantity))
+        s.send(False, b"9", *refused)
+    names = ("order_qty", "replaces", "rejects", "ord_status")
+    assert shown(orders(s), *names) == [(100, 2, 2, "0")]
+
+
 def test_a_mass_cancel_report_is_of_the_orders_that_it_names_and_mass_quotes_of_none():
     s = Session()
     for one in (b"A", b"B"):
