@@ -31,7 +31,7 @@ MORE = (
 _OF_LOGS = ("captured_at", "fields")
 """Columns that one message may have otherwise in another log, or that events have as `more`."""
 
-_BY_CONTENT = (
+_BY_CONTENT: tuple[str, ...] = (
     *("msg_type", "cl_ord_id", "orig_cl_ord_id", "order_id", "exec_id", "exec_type", "ord_status"),
     *("cum_qty", "last_qty", "last_px", "leaves_qty", "text"),
     *MORE,
