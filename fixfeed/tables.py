@@ -211,7 +211,8 @@ def _cut(data: bytes, wanted: Wanted) -> Iterator[Part]:
         window = data[at : at + length]
         border: int | None = len(window)
         if at + length < len(data):
-            border = framing.first_border(window, BLOCK, start=at, synced=True)
+            resumed = framing.resumed(within_line=within_line)
+            border = resumed.first_border(window, BLOCK, start=at, synced=True)
         if border is None:
             length *= 2
             continue

@@ -119,6 +119,13 @@ class Framing(ABC):
         """What the protocol's `parse` needs to know about the source: `Block.layout`."""
         return None
 
+    def resumed(self, *, within_line: bool) -> "Framing":
+        """Return the framing of data that follows a border inside a line, or one between lines.
+
+        Most protocols find the same borders in both, and so the framing is the same by default.
+        """
+        return self
+
     @property
     def has_context(self) -> bool:
         """Whether messages before a block affect how those in it are read; `carry` is called if so.

@@ -227,13 +227,14 @@ def _read_stretch(
     part: Range, stream: Stream, start: _Border, stop: _Border | None, block_size: int
 ) -> Iterator[Block]:
     """Yield the blocks from `start`, where the stream is, to `stop`, or to the end of the file."""
-    data, at = b"", start.at
+    data, at, within = b"", start.at, ends_within_line(stream.before, False)
     end_at = stop.at if stop else None
     if start.torn:
-        data, at = yield from _read_torn(part, stream, b"", at, end_at)
+        data, at, within = yield from _read_torn(part, stream, b"", at, end_at)
     block_size = min(block_size, part.longest)
     limit = part.longest + _OVERLAP
     while True:
+        framing = part.framing.resumed(within_line=within)
         # For a record longer than a block, the amount read doubles at each step.
         wanted = max(block_size, 2 * len(data)) if len(data) >= block_size else block_size
         wanted = min(wanted, limit) - len(data)
@@ -242,39 +243,42 @@ def _read_stretch(
         try:
             more = _more(stream, wanted) if wanted > 0 else b""
         except Damaged as error:
-            end = part.framing.last_border(data)
-            yield from _cut(part, at, data[:end], block_size, last=True)
+            end = framing.last_border(data)
+            yield from _cut(part, framing, at, data[:end], block_size, last=True)
             yield _damaged(part, at + end, data[end:], error)
             return
         data += more
         if stop and at + len(data) == stop.at:
-            end = part.framing.last_border(data) if stop.torn else len(data)
-            yield from _cut(part, at, data[:end], block_size, last=True)
+            end = framing.last_border(data) if stop.torn else len(data)
+            yield from _cut(part, framing, at, data[:end], block_size, last=True)
             yield from _torn_pieces(part, at + end, data[end:])
             return
         if not more and wanted > 0:
-            end = part.framing.end_of_source(data)
-            yield from _cut(part, at, data[:end], block_size, last=True)
+            end = framing.end_of_source(data)
+            yield from _cut(part, framing, at, data[:end], block_size, last=True)
             if end < len(data):
                 yield _block(part, at + end, data[end:], provisional=True)
             return
         if len(data) >= block_size:
-            end = part.framing.last_border(data)
+            end = framing.last_border(data)
             if end:
-                yield from _cut(part, at, data[:end], block_size)
+                yield from _cut(part, framing, at, data[:end], block_size)
+                within = ends_within_line(data[end - 1 : end], within)
                 data, at = data[end:], at + end
             elif len(data) >= limit:
-                end, claimed = part.framing.torn(data)
-                yield from _cut(part, at, data[:end], block_size)
+                end, claimed = framing.torn(data)
+                yield from _cut(part, framing, at, data[:end], block_size)
                 data, at = data[end:], at + end
                 until = at + claimed if claimed > len(data) else 0
-                data, at = yield from _read_torn(part, stream, data, at, end_at, until)
+                data, at, within = yield from _read_torn(part, stream, data, at, end_at, until)
 
 
 def _read_torn(
     part: Range, stream: Stream, data: bytes, at: int, stop: int | None, until: int | None = None
-) -> Generator[Block, None, tuple[bytes, int]]:
+) -> Generator[Block, None, tuple[bytes, int, bool]]:
     """Yield the rest of a too long record; return the data read after it, and where that starts.
+
+    Also return whether that is within a line.
 
     `data` is the part read so far, all inside the record. `until` is the end that the record
     declares, 0 if it declares none. It is None if the record's beginning is not known, so that
@@ -288,7 +292,7 @@ def _read_torn(
             end = part.framing.next_record(data, start=at, claimed=until - at, lines=lines)
         if end is not None:
             yield from _torn_pieces(part, at, data[:end])
-            return data[end:], at + end
+            return data[end:], at + end, ends_within_line(data[:end], True)
         fresh = False
         if until and until + _OVERLAP <= at + len(data):
             until = 0  # it does not end there
@@ -301,10 +305,10 @@ def _read_torn(
             more = _more(stream, BLOCK if stop is None else min(BLOCK, stop - at - len(data)))
         except Damaged as error:
             yield _damaged(part, at, data, error)
-            return b"", at + len(data)
+            return b"", at + len(data), True
         if not more:
             yield from _torn_pieces(part, at, data)
-            return b"", at + len(data)
+            return b"", at + len(data), True
         data += more
 
 
@@ -326,14 +330,15 @@ def _more(stream: Stream, size: int) -> bytes:
 
 
 def _cut(
-    part: Range, at: int, data: bytes, block_size: int, *, last: bool = False
+    part: Range, framing: Framing, at: int, data: bytes, block_size: int, *, last: bool = False
 ) -> Iterator[Block]:
     """Yield whole records as one block, or as several if there are many."""
     while len(data) >= _MANY * block_size:
-        end = part.framing.first_border(data, block_size, start=at, synced=True)
+        end = framing.first_border(data, block_size, start=at, synced=True)
         if end is None:
             break
         yield _block(part, at, data[:end])
+        framing = framing.resumed(within_line=ends_within_line(data[end - 1 : end], False))
         data, at = data[end:], at + end
     if data:
         yield _block(part, at, data, last=last)

@@ -194,7 +194,10 @@ class TimedFile:
         data, step = one.block.data, 1
         while number < len(one.starts):
             window = data[one.base : one.shown[number]]
-            border = one.base + one.framing.last_border(window)
+            byte = data[max(0, one.base - 1) : one.base]
+            within = ends_within_line(byte, one.block.within_line)
+            framing = one.framing.resumed(within_line=within)
+            border = one.base + framing.last_border(window)
             before = int(np.searchsorted(one.starts, border))
             torn = one.in_lines and ends_within_line(
                 data[border - 1 : border] if border else b"", False

@@ -59,19 +59,19 @@ class Parts:
             framing, holds = self._layout(file, at, has_ended)
             stop = file.stop if holds is None else min(file.stop, holds)
             data = _read(file, at, min(at + size, stop))
+            within = ends_within_line(_read(file, max(0, at - 1), at), False)
             cuts: list[int] = []
             too_long = self._is_torn(file, at, framing)
             if too_long:
                 found = _next_message(file, at, data, framing)
                 too_long, cuts = found != 0, [found] if found else []
             if not too_long:
-                cuts = list(framing.settled_cuts(data))
+                cuts = list(framing.resumed(within_line=within).settled_cuts(data))
             if not cuts and len(data) == self._longest and at + len(data) < stop:
                 # The end of what has come may cut the beginning of a message.
                 data = _read(file, at, at + len(data) + 1)
                 cuts, too_long = [len(data) - (_OVERLAP if too_long else 0)], True
             begin = 0
-            within = ends_within_line(_read(file, max(0, at - 1), at), False)
             for end in _pieces(data, cuts[-1], framing) if cuts and too_long else cuts:
                 yield Part(at + begin, data[begin:end], framing, too_long, within)
                 within = ends_within_line(data[begin:end], within)
@@ -94,8 +94,9 @@ class Parts:
         framing, _ = self._layout(file, at, True)
         data = _read(file, at, file.stop)
         too_long = self._is_torn(file, at, framing)
-        end = len(data) if too_long else framing.end_of_source(data, grows=False)
         within = ends_within_line(_read(file, max(0, at - 1), at), False)
+        resumed = framing.resumed(within_line=within)
+        end = len(data) if too_long else resumed.end_of_source(data, grows=False)
         if end:
             yield Part(at, data[:end], framing, too_long, within)
         if end < len(data):

@@ -11,7 +11,7 @@ from fixfeed.io.files.find import cut_ranges, file_at
 from fixfeed.io.files.ranges import LONGEST
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.transforms.batch import Block, ends_within_line
-from fixfeed.transforms.protocol import Protocol
+from fixfeed.transforms.protocol import Framing, Protocol
 
 __all__ = ["blocks_of_pipe"]
 
@@ -70,7 +70,7 @@ class _Pipe:
             if len(self._data) < _CHUNK or len(self._data) >= 2 * looked_at:
                 if is_torn:
                     is_torn = yield from self._torn()
-                end = 0 if is_torn else self._framing.last_border(self._data)
+                end = 0 if is_torn else self._resumed.last_border(self._data)
                 yield from self._given(end)
                 looked_at = len(self._data)
                 if looked_at >= self._longest:
@@ -78,8 +78,12 @@ class _Pipe:
             more = os.read(self._descriptor, _CHUNK)
         if is_torn:
             yield from self._given(len(self._data), too_long=True)
-        yield from self._given(self._framing.end_of_source(self._data))
+        yield from self._given(self._resumed.end_of_source(self._data))
         yield from self._given(len(self._data), provisional=True)
+
+    @property
+    def _resumed(self) -> Framing:
+        return self._framing.resumed(within_line=self._within_line)
 
     def _torn(self) -> Generator[Block, None, bool]:
         """Yield what has come of a too long record; return whether it goes on."""

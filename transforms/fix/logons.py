@@ -41,27 +41,32 @@ class Logon(NamedTuple):
         return {f"{sender}->{target}": self.appl_ver_id, f"{target}->{sender}": self.appl_ver_id}
 
 
-def logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list[Logon]:
+def logons(
+    data: bytes, delimiter: bytes, logged_on: Mapping[str, str], *, within_line: bool = False
+) -> list[Logon]:
     """Return, in order, the Logons in `data` that change a version in `logged_on`.
 
     `data` begins and ends at borders. If it is cut at borders, its parts give, one after the other,
     the same answer. An unknown version has no effect. Data without `1137=` costs one search.
+    `within_line` is that of the block.
     """
     if _TAG not in data and not is_escaped(data):
         return []
     data, delimiter, original = as_read(data, delimiter)
-    found = _logons(data, delimiter, logged_on)
+    found = _logons(data, delimiter, logged_on, within_line)
     return [one._replace(start=original.at(one.start)) for one in found]
 
 
-def _logons(data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> list[Logon]:
+def _logons(
+    data: bytes, delimiter: bytes, logged_on: Mapping[str, str], within_line: bool
+) -> list[Logon]:
     likely = list(_likely(data, delimiter))
     # Framing takes far longer than looking at the few messages that may be Logons.
     if not any(_changes(one, logged_on) for one in likely):
         return []
     holds = dict(logged_on)
     result = []
-    for logon in _framed(data, delimiter, likely):
+    for logon in _framed(data, delimiter, likely, within_line):
         if _changes(logon, holds):
             result.append(logon)
             holds |= logon.says
@@ -76,7 +81,8 @@ def carry(block: Block, logged_on: Mapping[str, str]) -> list[Block]:
     one that is too long have no messages and stay whole.
     """
     unread = block.provisional or block.too_long
-    changes = [] if unread else logons(block.data, block.layout or b"\x01", logged_on)
+    delimiter, within = block.layout or b"\x01", block.within_line
+    changes = [] if unread else logons(block.data, delimiter, logged_on, within_line=within)
     if not changes:
         return [dataclasses.replace(block, context=logged_on)]
     parts = []
@@ -144,7 +150,9 @@ def _read(data: bytes, begin: re.Match[bytes]) -> Logon | None:
     return Logon(start, sender, target, version)
 
 
-def _framed(data: bytes, delimiter: bytes, likely: Sequence[Logon]) -> Iterator[Logon]:
+def _framed(
+    data: bytes, delimiter: bytes, likely: Sequence[Logon], within_line: bool
+) -> Iterator[Logon]:
     """Yield the likely Logons that are messages, each from the start of its record.
 
     As for all borders, framing begins at a message at most `_REACH` before.
@@ -152,7 +160,8 @@ def _framed(data: bytes, delimiter: bytes, likely: Sequence[Logon]) -> Iterator[
     past = number = 0
     while number < len(likely):
         at = past = max(past, likely[number].start - _REACH)
-        for span in spans(data[at:], delimiter):
+        within = ends_within_line(data[max(0, at - 1) : at], within_line)
+        for span in spans(data[at:], delimiter, within_line=within):
             start = at + span.start
             while number < len(likely) and likely[number].start < start:
                 number += 1  # it is inside a data field

@@ -89,9 +89,10 @@ def parse_block(
     data, one, original = as_read(block.data, delimiter)
     parsed = None
     if vectorised or (vectorised is None and len(data) >= _SMALL):
-        parsed = _vector_parser(reading).parse(data, one, block.context)
+        parser = _vector_parser(reading)
+        parsed = parser.parse(data, one, block.context, within_line=block.within_line)
     if parsed is None:
-        parsed = parse_one_by_one(data, one, reading, block.context)
+        parsed = parse_one_by_one(data, one, reading, block.context, within_line=block.within_line)
     if block.within_line and parsed.skipped[:1] == [0]:
         # It is the rest of a line on which a message was.
         parsed = parsed._replace(skipped=parsed.skipped[1:])
@@ -106,7 +107,7 @@ def _unfinished(block: Block, delimiter: bytes, masking: Masking) -> Batch:
         failures.append(Failure(0, UNREADABLE, block.error, block.data))
     elif block.too_long:
         failures.append(Failure(0, TOO_LONG, REASONS[TOO_LONG], block.data))
-    elif start_pattern(delimiter).search(block.data):
+    elif _has_start(block, delimiter):
         failures.append(Failure(0, TRUNCATED, REASONS[TRUNCATED], block.data))
     else:
         begun = _BEGUN.search(block.data)
@@ -115,6 +116,14 @@ def _unfinished(block: Block, delimiter: bytes, masking: Masking) -> Batch:
         if begun:
             failures.append(Failure(end, TRUNCATED, REASONS[TRUNCATED], begun[1]))
     return _finish(block, _NO_MESSAGES, failures, skipped, masking)
+
+
+def _has_start(block: Block, delimiter: bytes) -> bool:
+    """Tell whether a message begins in a block."""
+    found = start_pattern(delimiter).search(block.data)
+    if found and not found.start() and not found[1] and block.within_line:
+        found = start_pattern(delimiter).search(block.data, 1)
+    return found is not None
 
 
 def _batch(

@@ -57,11 +57,13 @@ class FixFraming(Framing):
 
     `delimiter` separates fields. `fixt` means that messages of FIXT.1.1 are near its beginning, so
     its Logons count (`logons`). `endings` is how its messages end, which matters at its end.
+    `within_line` means that the data begins on the line of a message before it.
     """
 
     delimiter: bytes
     fixt: bool
     endings: Endings
+    within_line: bool = False
 
     @property
     def layout(self) -> bytes:
@@ -73,24 +75,30 @@ class FixFraming(Framing):
         """See `Framing`."""
         return self.fixt
 
+    def resumed(self, *, within_line: bool) -> "FixFraming":
+        """See `Framing`: no message without BeginString begins within a line."""
+        if within_line == self.within_line:
+            return self
+        return dataclasses.replace(self, within_line=within_line)
+
     def first_border(
         self, window: bytes, at: int, *, start: int, synced: bool = False
     ) -> int | None:
         """See `Framing`."""
-        return first_border(window, at, self.delimiter, synced=synced)
+        return first_border(window, at, self.delimiter, synced=synced, within_line=self.within_line)
 
     def last_border(self, data: bytes) -> int:
         """See `Framing`."""
-        return last_border(data, self.delimiter)
+        return last_border(data, self.delimiter, within_line=self.within_line)
 
     def settled_cuts(self, data: bytes) -> Sequence[int]:
         """See `Framing` and `framing.settled`."""
-        return settled_cuts(data, self.delimiter)
+        return settled_cuts(data, self.delimiter, within_line=self.within_line)
 
     def end_of_source(self, data: bytes, *, grows: bool = True) -> int:
         """See `Framing`."""
         known = self.endings if grows else self.endings._replace(bare=True)
-        end = last_border(data, self.delimiter, at_end=known)
+        end = last_border(data, self.delimiter, at_end=known, within_line=self.within_line)
         begin = before_not_text(data, end, self.delimiter)
         # The last line of a message of several lines may look like one of those.
         return begin if begin < end and self.last_border(data[:begin]) == begin else end
@@ -98,7 +106,7 @@ class FixFraming(Framing):
     def torn(self, data: bytes) -> tuple[int, int]:
         """See `Framing`; the claimed end is that of BodyLength."""
         # Messages that end are read, even if the rest of their line is too long.
-        begin = last_border(data, self.delimiter, at_end=self.endings)
+        begin = last_border(data, self.delimiter, at_end=self.endings, within_line=self.within_line)
         return begin, claimed_end(data[begin:], self.delimiter)
 
     def next_record(self, data: bytes, *, start: int, claimed: int, lines: bool) -> int | None:

@@ -101,6 +101,36 @@ def test_bytes_that_come_one_by_one_are_read_alike(data):
     assert rows_of(parts_of(data, range(len(data)))) == rows_of(parts_of(data))
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        MESSAGE + b"35=D\x0155=X\x0110=000\x0155=Y\x01\n" + MESSAGE,
+        MESSAGE + b"9=5\x0135=0\x0110=161\x01" + MESSAGE,
+        MESSAGE + b"1128=9\x0135=0\x0158=" + b"x" * 9000 + b"\x01\r\n" + MESSAGE,
+        MESSAGE + b"\r35=D\x0155=X\x01\r35=8\x0155=Y\x01\r" + MESSAGE,
+        b"8=FIX.4.4|9=99999|35=0|\r35=D\x0155=X\x01\r" + MESSAGE,
+        MESSAGE + b"35=D\x0155=",
+    ],
+)
+def test_what_follows_a_message_on_its_line_is_read_as_in_a_file(tmp_path, data):
+    (tmp_path / "day.log").write_bytes(data)
+    (file,), _ = find_files([str(tmp_path / "day.log")])
+    (part,) = cut_ranges(file, ())
+    for size in (1 << 20, 64):
+        batches = [FIX.parse(block) for block in read_blocks(part, block_size=size)]
+        messages, failures, skipped = rows_of(parts_of(data, range(len(data))))
+        assert [row for batch in batches for row in batch.failures.to_pylist()] == failures
+        assert [row["raw"] for batch in batches for row in batch.messages.to_pylist()] == [
+            row["raw"] for row in messages
+        ]
+        assert [at for batch in batches for at in batch.skipped_positions.to_pylist()] == skipped
+
+
+def test_a_connection_is_not_cut_at_each_field_that_follows_a_message():
+    data = (MESSAGE + b"35=D\x01") * 50 + MESSAGE
+    assert len(parts_of(data)) == 1
+
+
 @pytest.mark.parametrize("delimiter", [b"\x01", b"|"])
 def test_a_message_that_is_whole_waits_for_nothing(delimiter):
     one = MESSAGE.replace(b"\x01", delimiter)

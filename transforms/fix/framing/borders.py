@@ -26,6 +26,7 @@ from fixfeed.transforms.fix.framing.messages import (
     is_complete,
     message_end,
     next_start,
+    shown_at,
     spans,
     walk,
 )
@@ -76,7 +77,9 @@ def endings(head: bytes, delimiter: bytes) -> Endings:
     return Endings(bare and not closed, unsealed)
 
 
-def last_border(data: bytes, delimiter: bytes, *, at_end: Endings | None = None) -> int:
+def last_border(
+    data: bytes, delimiter: bytes, *, at_end: Endings | None = None, within_line: bool = False
+) -> int:
     """Return the last border in `data`, which begins at a border; 0 if there is none after it.
 
     With `at_end`, `data` ends where its source does, and `at_end` is how messages end there. The
@@ -93,7 +96,8 @@ def last_border(data: bytes, delimiter: bytes, *, at_end: Endings | None = None)
     while True:
         begin = max(0, len(data) - window)
         part = data[begin:]
-        borders = _borders(part, delimiter, synced=begin == 0, at_end=at_end)
+        within = within_line if begin == 0 else True  # a line may begin elsewhere
+        borders = _borders(part, delimiter, synced=begin == 0, at_end=at_end, within_line=within)
         if opened is not None:
             borders = (one for one in borders if original.at(begin + one) <= opened)
         last = max(borders, default=0)
@@ -102,7 +106,9 @@ def last_border(data: bytes, delimiter: bytes, *, at_end: Endings | None = None)
         window *= 4
 
 
-def first_border(window: bytes, at: int, delimiter: bytes, *, synced: bool = False) -> int | None:
+def first_border(
+    window: bytes, at: int, delimiter: bytes, *, synced: bool = False, within_line: bool = False
+) -> int | None:
     """Return the first border at or after `at` in `window`; None if `window` shows none.
 
     `window` may begin anywhere; unless it is known to begin at a border (`synced`), one counts only
@@ -112,7 +118,7 @@ def first_border(window: bytes, at: int, delimiter: bytes, *, synced: bool = Fal
     opened = open_run(window)
     size = size if opened is None else opened + 1
     window, delimiter, original = whole_as_read(window, delimiter)
-    for border in _borders(window, delimiter, synced=synced):
+    for border in _borders(window, delimiter, synced=synced, within_line=within_line):
         border = original.at(border)
         if at <= border < size:
             return border
@@ -147,14 +153,19 @@ def whole_as_read(data: bytes, delimiter: bytes) -> tuple[bytes, bytes, Original
 
 
 def _borders(
-    data: bytes, delimiter: bytes, *, synced: bool, at_end: Endings | None = None
+    data: bytes,
+    delimiter: bytes,
+    *,
+    synced: bool,
+    at_end: Endings | None = None,
+    within_line: bool = False,
 ) -> Iterator[int]:
     """Yield the borders of `data` in order; with `at_end`, the source ends where `data` does.
 
     Unless `data` is known to begin at a border (`synced`), what is before the end of its first
     whole message does not count: it may be inside a data field.
     """
-    at = 0
+    at = needed = 0
     final = at_end is not None
     while True:
         if synced:
@@ -162,15 +173,16 @@ def _borders(
                 at = end
                 if start:
                     yield start
-        match = next_start(data, at, delimiter)
+        match = next_start(data, at, delimiter, within_line=within_line)
         if match is None:
             break
         start, own = match.start(), match[1] or delimiter
         if synced:
             before = at
             for before in _line_ends(data, at, start):
-                yield before
-            if before == at and at:
+                if before >= needed:
+                    yield before
+            if before == at >= needed and at:
                 # The text between them is the prefix of this message.
                 yield at
         ended = message_end(data, start, own, final=False)
@@ -179,8 +191,10 @@ def _borders(
         if ended is None:
             return
         at, synced = ended, True
+        needed = max(needed, shown_at(data, start, ended, own))
     if synced:
-        yield from _line_ends(data, at, len(data), final=final)
+        ends = _line_ends(data, at, len(data), final=final)
+        yield from (end for end in ends if end >= needed)
         if final and at and not LINE_END.search(data, at):
             yield at
 

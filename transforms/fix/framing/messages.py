@@ -1,7 +1,8 @@
 """Where messages begin and end in a stream of bytes.
 
 A message begins at `8=FIX`, a version and a delimiter, or, in files that leave the standard header
-out, at the beginning of a line with `35=` (possibly after `1128=` and `9=`). It ends where
+out, at the beginning of a line with `35=` (possibly after `1128=` and `9=`). Data that begins
+`within_line` begins on the line of a message before it, so no line begins there. It ends where
 BodyLength (9) says if a CheckSum (10) field is there; so data fields may hold anything, whole FIX
 messages included. Otherwise it is walked field by field, data fields by their length, up to
 CheckSum, the end of the line or the next message.
@@ -26,6 +27,7 @@ __all__ = [
     "message_end",
     "next_span",
     "next_start",
+    "shown_at",
     "spans",
     "walk",
 ]
@@ -46,13 +48,17 @@ class Span(NamedTuple):
     whole: bool
 
 
-def next_start(data: bytes, at: int, delimiter: bytes) -> re.Match[bytes] | None:
+def next_start(
+    data: bytes, at: int, delimiter: bytes, *, within_line: bool = False
+) -> re.Match[bytes] | None:
     """Return the match of `start_pattern` where the first message at or after `at` begins."""
     pattern = start_pattern(delimiter)
     while match := pattern.search(data, at):
         # `58=FIX.4.4` also holds `8=FIX.4.4`: after a digit only a header makes a beginning.
         start = match.start()
-        if (
+        if start == 0 and within_line and not match[1]:
+            pass
+        elif (
             start == 0
             or not data[start - 1 : start].isdigit()
             or data.startswith(b"9=", match.end())
@@ -62,7 +68,9 @@ def next_start(data: bytes, at: int, delimiter: bytes) -> re.Match[bytes] | None
     return None
 
 
-def spans(data: bytes, delimiter: bytes, *, final: bool = True) -> Iterator[Span]:
+def spans(
+    data: bytes, delimiter: bytes, *, final: bool = True, within_line: bool = False
+) -> Iterator[Span]:
     """Yield the messages of `data` in order; they do not overlap.
 
     With `final`, `data` is all there is. Without it more bytes may follow, so a message that may go
@@ -73,7 +81,7 @@ def spans(data: bytes, delimiter: bytes, *, final: bool = True) -> Iterator[Span
         for start, ended in plain(data, at, delimiter):
             yield Span(start, ended, delimiter, True)
             at = ended
-        span = next_span(data, at, delimiter, final=final)
+        span = next_span(data, at, delimiter, final=final, within_line=within_line)
         if span is None:
             return
         yield span
@@ -82,12 +90,14 @@ def spans(data: bytes, delimiter: bytes, *, final: bool = True) -> Iterator[Span
         at = span.end
 
 
-def next_span(data: bytes, at: int, delimiter: bytes, *, final: bool) -> Span | None:
+def next_span(
+    data: bytes, at: int, delimiter: bytes, *, final: bool, within_line: bool = False
+) -> Span | None:
     """Return the first message of `data` that begins at or after `at`, None if none does.
 
     `final` is that of `spans`.
     """
-    match = next_start(data, at, delimiter)
+    match = next_start(data, at, delimiter, within_line=within_line)
     if match is None:
         return None
     start, own = match.start(), match[1] or delimiter
@@ -214,6 +224,22 @@ def walk(data: bytes, start: int, delimiter: bytes, final: bool) -> int | None:
                 return None  # `10=1238=FIX.4.4|`: with `9=` after it, another message begins there
             return end + width
         at = end + width
+
+
+def shown_at(data: bytes, start: int, end: int, delimiter: bytes) -> int:
+    """Return up to where `data` has to go so that the message `data[start:end]` ends there.
+
+    Mostly that is `end`. CR alone ends a message without CheckSum only if another one comes later.
+    """
+    if not data.startswith(b"\r", end) or data.startswith(b"\n", end + 1):
+        return end
+    message = data[start:end]
+    if is_complete(message, delimiter) and (
+        message.endswith(delimiter) or CHECK_SUM.match(message, len(message) - 6)
+    ):
+        return end
+    follows = next_start(data, end, delimiter)
+    return follows.end() if follows else end
 
 
 def _ends_field(data: bytes, at: int, delimiter: bytes) -> bool:

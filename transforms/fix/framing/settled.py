@@ -2,8 +2,8 @@
 
 A border is settled once nothing that may follow changes how the bytes before it are read. So a
 message waits while BodyLength, or the length of a data field, leads beyond what has come, and lines
-that are no text wait for what ends their run. Some borders have to be cut at, always, as what comes
-after them reads otherwise at the beginning of a block.
+that are no text wait for what ends their run. Borders far from a quote have to be cut at, always:
+what comes after them reads otherwise where no quote is before it.
 """
 
 import re
@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from fixfeed.transforms.batch import ends_within_line
 from fixfeed.transforms.fix.framing.borders import whole_as_read
 from fixfeed.transforms.fix.framing.containers import open_run
 from fixfeed.transforms.fix.framing.delimiter import start_pattern
 from fixfeed.transforms.fix.framing.leftovers import open_noise
-from fixfeed.transforms.fix.framing.messages import LINE_END, next_span
+from fixfeed.transforms.fix.framing.messages import LINE_END, line_start, next_span, shown_at
 from fixfeed.transforms.fix.framing.plain import plain
 from fixfeed.transforms.fix.framing.wrapped import framed_end, open_string
 
@@ -25,9 +26,6 @@ _QUOTED = 4 << 10
 """A quote before a message may open a string, which ends with its line, or after so many bytes."""
 
 _QUOTE = re.compile(rb"[\"']")
-# What begins a message without BeginString, but on a line of its own alone.
-_HEADLESS = re.compile(rb"(?:1128|9|35)=")
-_AFTER_CR = re.compile(rb"\r(?=(?:1128|9|35)=)")
 
 
 class _Border(NamedTuple):
@@ -37,7 +35,7 @@ class _Border(NamedTuple):
     always: bool = False
 
 
-def settled_cuts(data: bytes, delimiter: bytes) -> list[int]:
+def settled_cuts(data: bytes, delimiter: bytes, *, within_line: bool = False) -> list[int]:
     """Return where to cut `data`, which begins at a border, in order; the last is the last border.
 
     Of the same bytes, the borders that have to be cut at are the same however much of them there
@@ -52,7 +50,8 @@ def settled_cuts(data: bytes, delimiter: bytes) -> list[int]:
     cuts: list[int] = []
     at = 0
     while True:
-        border = _first_or_last(data[at:] if at else data, delimiter)
+        within = ends_within_line(data[:at], within_line)
+        border = _first_or_last(data[at:] if at else data, delimiter, within_line=within)
         if not border.at:
             return cuts
         at += border.at
@@ -61,7 +60,7 @@ def settled_cuts(data: bytes, delimiter: bytes) -> list[int]:
             return cuts
 
 
-def _first_or_last(data: bytes, delimiter: bytes) -> _Border:
+def _first_or_last(data: bytes, delimiter: bytes, *, within_line: bool) -> _Border:
     """Return the first border that has to be cut at or, if there is none, the last one; 0 if none.
 
     In a string with escapes, and in a line that a container's runtime has cut, there is no border.
@@ -70,10 +69,10 @@ def _first_or_last(data: bytes, delimiter: bytes) -> _Border:
     if opened is None:
         opened = open_string(data, delimiter)
     text, one, original = whole_as_read(data, delimiter)
-    line = text.rfind(b"\n") + 1
-    is_undecided = _undecided(one).match(text, line) is not None
+    line = line_start(text, 0, len(text))
+    is_undecided = _undecided(one).match(text, line) is not None and not (within_line and not line)
     last = 0
-    for border in _Borders(text, one, is_open=opened is not None):
+    for border in _Borders(text, one, is_open=opened is not None, within_line=within_line):
         place = original.at(border.at)
         if (opened is not None and place > opened) or (is_undecided and border.at > line):
             break
@@ -90,7 +89,7 @@ def _undecided(delimiter: bytes) -> re.Pattern[bytes]:
     It is one once a delimiter comes after its MsgType; `start_pattern` has the rest.
     """
     own = re.escape(delimiter)
-    until = rb"(?:(?!" + own + rb")[^\n])*"
+    until = rb"(?:(?!" + own + rb")[^\r\n])*"
     first = rb"(?:1128=" + until + own + rb")?(?:9=[0-9]+" + own + rb")?35="
     return re.compile(rb"(?:" + first + rb"|1128=)" + until + rb"\Z")
 
@@ -102,10 +101,11 @@ class _Borders:
     line that was cut, `is_open` at the end of `text`, as borders count only before that.
     """
 
-    def __init__(self, text: bytes, delimiter: bytes, *, is_open: bool):
+    def __init__(self, text: bytes, delimiter: bytes, *, is_open: bool, within_line: bool):
         self._text = text
         self._delimiter = delimiter
         self._is_open = is_open
+        self._within_line = within_line
         self._quote = -1  # the first one on this line that may open a string
         self._has_quotes = _QUOTE.search(text) is not None
 
@@ -119,17 +119,21 @@ class _Borders:
                     if self._is_open:
                         yield _Border(past)
                 if past > run:
-                    yield _Border(past, _HEADLESS.match(text, past) is not None)
-            span = next_span(text, past, self._delimiter, final=False)
+                    yield _Border(past)
+            span = next_span(
+                text, past, self._delimiter, final=False, within_line=self._within_line
+            )
             if span is None:
                 break
-            start, end, _, whole = span
+            start, end, own, whole = span
             if past < start:
-                yield from self._between(past, start)
+                between = self._between(past, start)
+                yield from (border for border in between if border.at >= needed)
             if not whole:
                 return
             self._look_for_quote(start, end, start)
             past = end
+            needed = max(needed, shown_at(text, start, end, own))
             if not begin.match(text, start, end):
                 # What comes after it shows that a message begins there, so it belongs to it.
                 shown = begin.match(text, start)
@@ -137,10 +141,10 @@ class _Borders:
             if past < needed:
                 continue
             if self._quote < 0:
-                yield _Border(past, _HEADLESS.match(text, past) is not None)
+                yield _Border(past)
             elif past - self._quote > _QUOTED:
                 yield _Border(past, True)
-        yield from self._at_end(past)
+        yield from (border for border in self._at_end(past) if border.at >= needed)
 
     def _between(self, past: int, start: int) -> Iterator[_Border]:
         """Yield the ends of the lines before the one on which a message begins."""
@@ -151,8 +155,7 @@ class _Borders:
             past, last = line.end(), None
             if text.startswith(b"\n", past - 1):
                 self._quote = -1
-            is_far = self._quote >= 0 and past - self._quote > _QUOTED
-            if is_far or _AFTER_CR.match(text, past - 1):
+            if self._quote >= 0 and past - self._quote > _QUOTED:
                 yield _Border(past, True)
             elif self._quote < 0:
                 last = _Border(past)

@@ -23,15 +23,23 @@ __all__ = ["parse_one_by_one"]
 
 
 def parse_one_by_one(
-    data: bytes, delimiter: bytes, reading: Reading, logged_on: Mapping[str, str]
+    data: bytes,
+    delimiter: bytes,
+    reading: Reading,
+    logged_on: Mapping[str, str],
+    *,
+    within_line: bool = False,
 ) -> Parsed:
-    """Read all messages of `data` with the scalar parser; `delimiter` is one byte."""
+    """Read all messages of `data` with the scalar parser; `delimiter` is one byte.
+
+    `within_line` is that of the block.
+    """
     messages: list[Message] = []
     places: list[tuple[int, int, int]] = []
     failures: list[Failure] = []
     skipped: list[int] = []
     past = 0
-    for span in spans(data, delimiter):
+    for span in spans(data, delimiter, within_line=within_line):
         prefix = line_start(data, past, span.start)
         found, lines = classify_lines(data, past, prefix, delimiter, rest=past > 0)
         failures += found

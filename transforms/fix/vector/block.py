@@ -124,9 +124,19 @@ class VectorParser:
         self._short_ids = [self._ids[column.tag] for column in COLUMNS if is_short(column)]
         self._firsts = FirstFields([self._ids[tag] for tag in (10, *_COLUMN_TAGS)])
 
-    def parse(self, data: bytes, delimiter: bytes, logged_on: Mapping[str, str]) -> Parsed | None:
-        """Return what `data` holds, None if no message begins in it; `delimiter` is one byte."""
-        rows = find_rows(data, delimiter, self._tags)
+    def parse(
+        self,
+        data: bytes,
+        delimiter: bytes,
+        logged_on: Mapping[str, str],
+        *,
+        within_line: bool = False,
+    ) -> Parsed | None:
+        """Return what `data` holds, None if no message begins in it; `delimiter` is one byte.
+
+        `within_line` is that of the block.
+        """
+        rows = find_rows(data, delimiter, self._tags, within_line=within_line)
         if rows is None:
             return None
         placed = self._place(rows, logged_on)

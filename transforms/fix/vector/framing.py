@@ -110,11 +110,10 @@ def with_headless(
     octets: NDArray[np.uint8],
     begins: Ints,
     own: dict[int, bytes],
-    newlines: Ints,
+    lines: Ints,
     delimiter: bytes,
 ) -> tuple[Ints, dict[int, bytes]]:
-    """Add the messages without BeginString, which begin where lines do; they count as `own`."""
-    lines = np.append(0, newlines[:-1] + 1)
+    """Add the messages without BeginString, which begin where `lines` do; they count as `own`."""
     first = octets.take(lines)
     # They begin with 35=, 1128= or 9=.
     suspect = (first == ord("3")) | (first == ord("1")) | (first == ord("9"))

@@ -3,6 +3,7 @@
 Rows are what `framing.messages.spans` finds, in the same order.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -35,6 +36,7 @@ __all__ = ["Rows", "find_rows"]
 
 _BEFORE = bytes(8)
 _BEHIND = b"\n" + bytes(63)
+_RETURN = re.compile(rb"\r(?=1128=|9=|35=)")
 _MANY = 100
 """From this many rows on, sorting the texts between them costs less than looking at each."""
 
@@ -131,8 +133,13 @@ class _Messages(NamedTuple):
         return _Messages(begin, end, opens, lines, self.framed[which])
 
 
-def find_rows(data: bytes, delimiter: bytes, tags: TagTable) -> Rows | None:
-    """Return the rows of `data`, None if no message begins in it; `delimiter` is one byte."""
+def find_rows(
+    data: bytes, delimiter: bytes, tags: TagTable, *, within_line: bool = False
+) -> Rows | None:
+    """Return the rows of `data`, None if no message begins in it; `delimiter` is one byte.
+
+    `within_line` is that of the block.
+    """
     # A newline after the data ends its last field as it would end any other.
     padded = b"".join((_BEFORE, data, _BEHIND))
     octets = np.frombuffer(padded, np.uint8, offset=len(_BEFORE))
@@ -142,7 +149,8 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable) -> Rows | None:
     if not len(begins):
         return None
     begins, own = confirm(data, octets, words, begins, delimiter)
-    begins, own = with_headless(data, octets, begins, own, newlines, delimiter)
+    lines = _line_starts(data, newlines, within_line=within_line)
+    begins, own = with_headless(data, octets, begins, own, lines, delimiter)
     if len(begins) == len(own):
         return None
     stop = delimiters(octets, size, mark)
@@ -187,6 +195,13 @@ def find_rows(data: bytes, delimiter: bytes, tags: TagTable) -> Rows | None:
         skipped=skipped,
         **_fields(text, messages, content_end, closes, tags),
     )
+
+
+def _line_starts(data: bytes, newlines: Ints, *, within_line: bool) -> Ints:
+    """Return, in order, where lines begin that may begin with a message without BeginString."""
+    starts = np.append(0, newlines[:-1] + 1)[within_line:]
+    returns = [found.end() for found in _RETURN.finditer(data)]
+    return np.union1d(starts, np.array(returns, np.int64)) if returns else starts
 
 
 def _closes(stop: Ints, opens: Ints, content_end: Ints) -> Ints:

@@ -23,6 +23,8 @@ LAYOUTS = {
     "messages without ends of lines": lambda message: message,
     "lines with a prefix": lambda message: b"2025-01-02 09:30:00,001 IN  " + message + b"\n",
     "lines with text after the message": lambda message: message + b" [ok, 12 us]\n",
+    "lines with fields after the message": lambda message: message + b"35=D\x0155=X\x01\n",
+    "lines that end with CR": lambda message: message + b"\r",
     "lines without the last delimiter": lambda message: message[:-1] + b"\n",
     "lines of Windows without the last delimiter": lambda message: message[:-1] + b"\r\n",
     "messages without the last delimiter": lambda message: message[:-1],
