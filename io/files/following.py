@@ -162,6 +162,9 @@ class FollowedFiles:
         try:
             while one.has_changed():
                 yield from one.blocks()
+            if one.waits:
+                then = max(self._soonest, time.monotonic() + _ENDED)
+                self._next_look = min(self._next_look, then)
         except Replaced:
             yield from one.from_copy()
             self._forget(one)
@@ -362,7 +365,7 @@ class FollowedFiles:
             return
         self._closed.pop(file.path, None)
         try:
-            one = GrowingFile(file, self._protocol, at=at, longest=self._longest)
+            one = GrowingFile(file, self._protocol, at=at, longest=self._longest, patience=_ENDED)
         except (Replaced, OSError):
             self._next_look = self._soonest  # another one is there now
             return

@@ -19,7 +19,7 @@ from fixfeed.io.files.planned import Planned, Replaced, file_id_of
 from fixfeed.io.files.ranges import LONGEST, Range, blocks_of, with_context
 from fixfeed.io.files.reading import read_blocks
 from fixfeed.io.ledger.witness import EXACT, TAIL, Trail
-from fixfeed.transforms.batch import Block
+from fixfeed.transforms.batch import Block, ends_within_line
 from fixfeed.transforms.protocol import Protocol
 
 __all__ = ["GrowingFile"]
@@ -34,9 +34,20 @@ class GrowingFile:
     `file` is how it was found, `path` is where it was last. `changed` is when it was last seen to
     have changed, by the clock of `time.monotonic`. `was_moved` is true once it has another name
     than when it was found, or none, and `is_gone` if it has none now.
+
+    What it ends with waits while it may be read otherwise when more comes, but for `patience`
+    seconds at most: then it is read as it is now.
     """
 
-    def __init__(self, file: File, protocol: Protocol, *, at: int = 0, longest: int = LONGEST):
+    def __init__(
+        self,
+        file: File,
+        protocol: Protocol,
+        *,
+        at: int = 0,
+        longest: int = LONGEST,
+        patience: float,
+    ):
         """Open it. Raises `Replaced` if it is no longer the file that was found, or `OSError`."""
         self.file = file
         self.path = file.path
@@ -50,6 +61,9 @@ class GrowingFile:
         self._planned = file.content.planned
         self._looked = (-1, 0)  # the state that it was read in
         self._unfinished: Block | None = None
+        self._patience = patience
+        self._waits = (-1, 0.0)  # where it was last unfinished, and since when
+        self._is_settled = False  # whether it was last read so that more changes nothing
         self._raw = io.FileIO(file.path)
         try:
             if file_id_of(self._raw) != self._planned.file_id:
@@ -81,9 +95,18 @@ class GrowingFile:
         """Whether it has a name, if need be elsewhere: it is not deleted."""
         return os.fstat(self._raw.fileno()).st_nlink > 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether it ends with something that may become something else, but not for long."""
+        return self.unfinished and self._is_settled
+
     def has_changed(self) -> bool:
-        """Return whether it is another than when it was last read, as far as its state tells."""
-        return self._state() != self._looked
+        """Return whether it is to be read: it has changed, or what waits has waited enough."""
+        return self._state() != self._looked or (self.waits and self._has_waited())
+
+    def _has_waited(self) -> bool:
+        at, since = self._waits
+        return at == self.at and time.monotonic() - since >= self._patience
 
     def _state(self) -> tuple[int, int]:
         state = os.fstat(self._raw.fileno())
@@ -111,7 +134,9 @@ class GrowingFile:
         state = self._state()
         self._planned.check(self._raw)
         looked = Planned.look(self.path, self._raw)
-        self.changed = time.monotonic()
+        now = time.monotonic()
+        if state != self._looked:
+            self.changed = now
         if self.at < _HEAD:
             head = os.pread(self._raw.fileno(), _HEAD, 0)
             framing = self._protocol.sniff(head)
@@ -119,12 +144,15 @@ class GrowingFile:
                 self._framing, self._context = framing, None
         self._unfinished = None
         self._planned = looked
-        part = self._part()
+        self._is_settled = not self._has_waited()
+        part = dataclasses.replace(self._part(), settled=self._is_settled)
         with os.fdopen(os.dup(self._raw.fileno()), "rb") as file:
             for block in blocks_of(part, file):
                 looked.check(self._raw)
                 if block.provisional and not block.error:
                     self._unfinished = block
+                    if self._waits[0] != self.at:
+                        self._waits = self.at, now
                     break
                 yield self._passed(block)
         after = Planned.look(self.path, self._raw)
@@ -134,10 +162,20 @@ class GrowingFile:
         self._planned, self._looked = after, state
 
     def end(self) -> Iterator[Block]:
-        """Yield the message that it ends inside, as a failure: nothing more is expected."""
-        if self._unfinished is not None:
-            block, self._unfinished = self._unfinished, None
-            yield block
+        """Yield what it ends with: nothing more is expected. Half a message is a failure."""
+        if self._unfinished is None:
+            return
+        block, self._unfinished = self._unfinished, None
+        data, within = block.data, block.within_line
+        end = self._framing.resumed(within_line=within).end_of_source(data)
+        if end:
+            read = dataclasses.replace(block, data=data[:end], provisional=False)
+            for one in self._framing.carry(read, self._context or {}):
+                yield self._passed(one)
+        if end < len(data):
+            within = ends_within_line(data[:end], within)
+            start = block.start + end
+            yield dataclasses.replace(block, start=start, data=data[end:], within_line=within)
 
     def from_copy(self) -> Iterator[Block]:
         """Yield what it held after what was read, from a copy of it in its folder, if there is one.

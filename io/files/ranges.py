@@ -42,6 +42,8 @@ class Range:
     `framing` describes the layout of the file. A record longer than `longest` comes in blocks that
     are `too_long`. `context` is the context at the start (`Block.context`), if the framing has one.
     If `unread` is set, the range is not read, for that reason. `begin` is that of its protocol.
+    With `settled` the file is being written: of what it ends with, that is provisional which may
+    be read otherwise when more comes.
     """
 
     origin: Source
@@ -57,6 +59,7 @@ class Range:
     unread: str = ""
     longest: int = LONGEST
     begin: bytes = b""
+    settled: bool = False
 
     @property
     def path(self) -> str:
@@ -254,8 +257,14 @@ def _read_stretch(
             yield from _torn_pieces(part, at + end, data[end:])
             return
         if not more and wanted > 0:
-            end = framing.end_of_source(data)
-            yield from _cut(part, framing, at, data[:end], block_size, last=True)
+            *cuts, end = _last_cuts(part, framing, data)
+            begin = 0
+            for cut in cuts:
+                yield _block(part, at + begin, data[begin:cut])
+                begin = cut
+            within = ends_within_line(data[:begin], within)
+            framing = framing.resumed(within_line=within)
+            yield from _cut(part, framing, at + begin, data[begin:end], block_size, last=True)
             if end < len(data):
                 yield _block(part, at + end, data[end:], provisional=True)
             return
@@ -271,6 +280,13 @@ def _read_stretch(
                 data, at = data[end:], at + end
                 until = at + claimed if claimed > len(data) else 0
                 data, at, within = yield from _read_torn(part, stream, data, at, end_at, until)
+
+
+def _last_cuts(part: Range, framing: Framing, data: bytes) -> Sequence[int]:
+    """Return where to cut the last bytes of a file; those after the last one are provisional."""
+    if part.settled:
+        return framing.settled_cuts(data) or [0]
+    return [framing.end_of_source(data)]
 
 
 def _read_torn(

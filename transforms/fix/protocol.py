@@ -27,7 +27,7 @@ from fixfeed.transforms.fix.framing.borders import (
 )
 from fixfeed.transforms.fix.framing.delimiter import shown_within, sniff_delimiter
 from fixfeed.transforms.fix.framing.leftovers import REASONS, before_not_text
-from fixfeed.transforms.fix.framing.messages import CHECK_SUM
+from fixfeed.transforms.fix.framing.messages import CHECK_SUM, next_start
 from fixfeed.transforms.fix.framing.settled import settled_cuts
 from fixfeed.transforms.fix.framing.whole import whole
 from fixfeed.transforms.fix.latencies.derived import Latencies
@@ -99,6 +99,8 @@ class FixFraming(Framing):
         """See `Framing`."""
         known = self.endings if grows else self.endings._replace(bare=True)
         end = last_border(data, self.delimiter, at_end=known, within_line=self.within_line)
+        if end < len(data) and next_start(data, end, self.delimiter):
+            return end  # a message ends the run of lines that are no text
         begin = before_not_text(data, end, self.delimiter)
         # The last line of a message of several lines may look like one of those.
         return begin if begin < end and self.last_border(data[:begin]) == begin else end

@@ -124,6 +124,17 @@ def test_what_matches_nothing_at_the_beginning_is_told_once(tmp_path):
     ]
 
 
+def test_messages_after_one_with_a_wrong_length_are_read_soon(tmp_path):
+    wrong, after = messages(2, 2)
+    wrong = wrong.replace(b"|35=", b"9|35=")
+    path = tmp_path / "day.log"
+    with closing(Followed(path)) as followed:
+        append(path, wrong, after)
+        followed.read(4 * ROTATED)
+    assert followed.lines == of([wrong, after])
+    assert not any(block.provisional for block in followed.blocks)
+
+
 def test_a_half_written_message_waits(tmp_path):
     line, after = messages(2, 2)
     path = tmp_path / "day.log"
