@@ -1,8 +1,11 @@
 """A feed as a source of Beam: every block comes, small ones together, ticks in their place."""
 
+import itertools
+
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from fixfeed.io import stream
 from fixfeed.io.stream import ReadFromFeed
 from fixfeed.transforms.batch import FLUSH, ROUND, Block
 
@@ -72,3 +75,23 @@ def test_no_block_is_asked_for_between_a_flush_and_what_is_done_for_it():
     flushed = next(n for n, (kind, what) in enumerate(SEEN) if kind == "came" and what == FLUSH)
     assert kinds[flushed + 1] == ("asked", "b")
     assert kinds.index(("came", "a")) < flushed
+
+
+def test_while_nothing_comes_for_long_sinks_look_at_the_clock_more_rarely(monkeypatch):
+    clock, asked = itertools.count(), []
+
+    class Silent(Blocks):
+        @property
+        def ended(self):
+            return len(asked) == 5
+
+        def next(self, seconds):
+            asked.append(seconds)
+            return block("a") if len(asked) == 4 else None
+
+    monkeypatch.setattr(stream.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(stream, "_TOGETHER", 0)
+    reader = stream._FeedReader(Silent())
+    while reader.advance():
+        pass
+    assert asked == [0.1, 0.25, 0.25, 0.25, 0.1]
