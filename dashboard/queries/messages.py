@@ -125,7 +125,7 @@ def around(
     With `both`, also those that the other side sent, as far as they may be seen. They are in the
     order of time; [] if there is no such message, or the reader may not see it.
     """
-    columns = dict.fromkeys((*columns, "message_id", "session"))
+    columns = tuple(dict.fromkeys((*columns, "message_id", "session")))
     names = ", ".join([*columns, f"{TIME_SQL} as time"])
     found = database.rows(f"select {names} from messages where message_id = ?", message_id)
     if not found or not scope.allows(found[0]["session"]):
@@ -137,7 +137,7 @@ def around(
     view = View(sessions=sessions, scope=scope)
     sides = []
     for older in (True, False):
-        walk = Walk(database, view, tuple(columns), older=older)
+        walk = Walk(database, view, columns, older=older)
         sides.append(walk.find(_place(row), each, SEARCHED))
     return [*reversed(sides[0]), row, *sides[1]]
 

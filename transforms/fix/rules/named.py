@@ -30,7 +30,7 @@ def _codes(field: str) -> Mapping[str, str]:
     tag = listed_by().get(tag, tag)
     listed = dictionary.fields[tag].values if tag in dictionary.fields else {}
     names = dictionary.message_types if tag == _MSG_TYPE else listed
-    return {_plain(name): value for value, name in reversed(names.items())}
+    return {_plain(name): value for value, name in reversed(list(names.items()))}
 
 
 def _plain(text: str) -> str:
