@@ -43,8 +43,9 @@ images: ## build the image of deploy/docker, where docker or podman runs
 compose: ## build it, and start all services of deploy/compose on this machine
 	tools/compose.sh
 
+# More processes than the two cores of CI: many tests wait for servers (46 minutes with two, 34 with three).
 test: venv services ## all tests, on real servers
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests
 
 lint: venv ## ruff
 	$(BIN)/ruff check .
