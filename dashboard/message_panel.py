@@ -166,7 +166,7 @@ def _before(row: Row) -> Row | None:
     """Return the newest message of its type before it in its session."""
     if row["session"] is None or row["msg_type"] is None:
         return None
-    view = View(sessions=(row["session"],), types=(row["msg_type"],))
+    view = View(sessions=(row["session"],), types=(row["msg_type"],), exactly=True)
     walk = Walk(opened.database(), view, ("message_id",), older=True)
     found = walk.find(Place(row["time"], row["message_id"]), 1, messages.SEARCHED)
     return messages.message(opened.database(), found[0]["message_id"]) if found else None

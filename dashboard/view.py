@@ -25,6 +25,7 @@ class View:
       begin: The first time, of `coalesce(sending_time, captured_at)`; None for any.
       end: The time after the last one. With either of them, what has no time is left out.
       scope: What the reader may see: whatever is asked for, nothing else is found.
+      exactly: Sessions are no patterns: a CompID may itself have `*` or `?` in it.
     """
 
     text: str = ""
@@ -33,6 +34,7 @@ class View:
     begin: datetime.datetime | None = None
     end: datetime.datetime | None = None
     scope: Scope = EVERYTHING
+    exactly: bool = False
 
     def __post_init__(self) -> None:
         """Bring both times to UTC; one without a zone is in UTC."""
@@ -88,7 +90,7 @@ def seen_sessions(database: Database, view: View, *, both: bool = False) -> list
     """
     if view.scope.is_everything and not view.sessions:
         return None
-    exact = all("*" not in one and "?" not in one for one in view.sessions)
+    exact = view.exactly or all("*" not in one and "?" not in one for one in view.sessions)
     if view.scope.is_everything and exact:
         return list(view.sessions)
     known = known_sessions(database)
@@ -101,7 +103,8 @@ def seen_sessions(database: Database, view: View, *, both: bool = False) -> list
         if view.scope.allows(session, both=both)
         and (
             not view.sessions
-            or any(session == one or matches(session, one) for one in view.sessions)
+            or session in view.sessions
+            or (not exact and any(matches(session, one) for one in view.sessions))
         )
     ]
 

@@ -49,7 +49,7 @@ def _ahead(view: View) -> None:
     later, messages = opened.asked(overview.ahead, view)
     if messages:
         st.warning(
-            f"[{messages:,} messages]({messages_link(later)}) have times more than a day after now:"
+            f"[{messages:,} messages]({messages_link(later)}) have times after today (UTC):"
             " a clock that is wrong, or no time at all. Overview, Sessions and Latency leave them"
             " out unless you choose their time.",
             icon=":material/update:",

@@ -134,7 +134,7 @@ def around(
     if row["session"] is None:
         return [row]
     sessions = (row["session"], *(opposites(row["session"]) if both else ()))
-    view = View(sessions=sessions, scope=scope)
+    view = View(sessions=sessions, scope=scope, exactly=True)
     sides = []
     for older in (True, False):
         walk = Walk(database, view, columns, older=older)

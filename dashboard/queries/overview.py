@@ -57,8 +57,8 @@ def newest_minute(database: Database, scope: Scope = EVERYTHING) -> datetime.dat
 def ahead(database: Database, view: View) -> tuple[View, int]:
     """Return a view of the messages of a view that are ahead of now, and how many they are.
 
-    Ahead is what has a time more than a day after now: the sender's clock is wrong, or the value
-    means no time at all, as 9999-12-31 often does. The time of a view itself does not count.
+    Ahead is what has a time after today, in UTC: the sender's clock is wrong, or the value means
+    no time at all, as 9999-12-31 often does. The time of a view itself does not count.
     """
     later = replace(view, begin=_too_late(), end=None)
     return later, counts(database, later)["messages"]
@@ -75,8 +75,8 @@ def timeless(database: Database, view: View) -> int:
 
 
 def _too_late() -> datetime.datetime:
-    now = datetime.datetime.now(datetime.UTC).replace(second=0, microsecond=0)
-    return after(now, datetime.timedelta(days=1))
+    today = datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return after(today, datetime.timedelta(days=1))
 
 
 def last_day(database: Database, view: View) -> View:

@@ -33,6 +33,7 @@ LOG = [
     sent(b"BK", b"DC", 2, b"8", (37, b"O1"), (17, b"E2"), *FILL[1:]),
     sent(b"BROKER", b"X", 1, b"0"),
     sent(b"[B]ROKER", b"X", 1, b"0"),
+    sent(b"*", b"X", 1, b"0"),
     sent(b"TI", b"ME", 1, b"0", time=LAST_TIME),
     sent(b"TI", b"ME", 2, b"0", time=b"00010101-00:00:00"),
 ]
@@ -99,6 +100,13 @@ def test_the_last_day_is_that_of_the_newest_message_that_is_not_ahead_of_now(odd
         "*": {"2025-01-02"}, "BROKER->*": {"2025-01-02"}, "TI->*": {"0001-01-01"},
         "NOBODY->*": set(),
     }  # fmt: skip
+
+
+def test_around_a_message_a_comp_id_with_a_star_is_itself(odd):
+    (row,) = odd.rows("select message_id from messages where sender_comp_id = '*'")
+    for both in (False, True):
+        (found,) = messages.around(odd, row["message_id"], both=both)
+        assert found["session"] == "FIX.4.4:*->X"
 
 
 def test_a_bracket_in_a_pattern_is_itself(odd):

@@ -22,6 +22,6 @@ def test_too_many_failures_are_reported_on_standard_error(tmp_path, capfd):
 def test_rules_that_leave_out_every_message_are_reported(tmp_path, capfd):
     path = tmp_path / "day.log"
     path.write_bytes(ORDER * 3)
-    arguments = ["--quiet", "--include", "Side = Buy", "--output", f"sqlite:///{tmp_path}/x.db"]
+    arguments = ["--quiet", "--include", "Side = 7", "--output", f"sqlite:///{tmp_path}/x.db"]
     assert main([*arguments, "--input", str(path)]) == 0
     assert "note: the rules left out every message" in capfd.readouterr().out.replace("\n", " ")

@@ -315,14 +315,15 @@ class _Reader:
     def _value(self, operand: Operand, *, pattern: bool = False) -> Any:
         at = self._at
         text = self._quoted()
+        if text is not None and " " in text and not pattern:
+            self._check_code(operand, text, at, text)
         if text is None:
             bare = _BARE.match(self._text, at)
             if not bare or bare[0].lower() in _WORDS:
                 self._fail("a value (in quotes if it is a word of the language or has spaces)")
             text = bare[0]
-            code = None if pattern else code_named(operand.name, text)
-            if code is not None:
-                self._fail(f"a value of {operand.name}: {text} is {code} (in quotes it is a text)")
+            if not pattern:
+                self._check_code(operand, text, at, f"{text} (in quotes it is a text)")
             self._go_to(bare.end())
         if pattern:
             return pattern_expression(text)
@@ -331,6 +332,13 @@ class _Reader:
             self._at = at
             self._fail(f"{_EXAMPLES[operand.kind]}, as {operand.name} is {operand.kind.value}")
         return value
+
+    def _check_code(self, operand: Operand, text: str, at: int, shown: str) -> None:
+        """Refuse the name of a code, which no message has as a value."""
+        code = code_named(operand.name, text)
+        if code is not None:
+            self._at = at
+            self._fail(f"a value of {operand.name}: {code} is {shown}")
 
     def _quoted(self) -> str | None:
         """Return the text in quotes that begins here, None if none does."""
