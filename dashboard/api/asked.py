@@ -17,7 +17,7 @@ __all__ = [
     "Asker",
     "Everything",
     "Filtered",
-    "MsgType",
+    "MsgTypes",
     "Page",
     "Paged",
     "Searched",
@@ -78,15 +78,18 @@ def _utc(time: datetime.datetime) -> datetime.datetime:
 _Time = Annotated[datetime.datetime, AfterValidator(_utc)]
 
 
-def _value(name: str) -> str:
-    code = code_named("MsgType", name)
+def _one_type(types: list[str]) -> list[str]:
+    """Return MsgTypes as they are asked for; one that is the name of another is told."""
+    code = code_named("MsgType", types[0]) if len(types) == 1 else None
     if code is not None:
-        raise ValueError(f"{name} is {code}: ask for type={code}")
-    return name
+        raise ValueError(f"{types[0]} is {code}: ask for type={code}")
+    return types
 
 
-MsgType = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_value)]
-"""A MsgType as messages have it; a name of one is told."""
+MsgTypes = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=250)]], AfterValidator(_one_type)
+]
+"""MsgTypes as messages have them, which may be of any text."""
 _Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
 
 
@@ -146,8 +149,8 @@ class Searched(Filtered):
         description="A search in the language of `--include` (docs/api.md).",
         examples=['Symbol=AAPL PartyID=DESK7 OrderQty>1000 "any text" -MsgType=0'],
     )
-    type: list[MsgType] = Field(
-        default=[], max_length=50, description="MsgTypes.", examples=[["D", "8"]]
+    type: MsgTypes = Field(
+        default=[], max_length=500, description="MsgTypes.", examples=[["D", "8"]]
     )
 
     def view(self, reader: Reader, **more: Any) -> View:

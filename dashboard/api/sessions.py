@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from fixfeed.dashboard.api.asked import Asker, Filtered, MsgType, Page
+from fixfeed.dashboard.api.asked import Asker, Filtered, MsgTypes, Page
 from fixfeed.dashboard.api.complete import COMPLETE, complete
 from fixfeed.dashboard.api.problems import responses
 from fixfeed.dashboard.api.values import answer, list_of, page_of, paged, row_schema, shown
@@ -30,7 +30,7 @@ _CLOCKS = Literal["sent", "captured by sender", "captured by receiver", "capture
 class Counted(Filtered):
     """What is counted, and by what."""
 
-    type: list[MsgType] = Field(
+    type: MsgTypes = Field(
         default=[], max_length=50, description="MsgTypes.", examples=[["D", "8"]]
     )
     step: Literal["minute", "hour", "day"] = Field("minute", description="Counted by it.")

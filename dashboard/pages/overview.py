@@ -49,9 +49,9 @@ def _ahead(view: View) -> None:
     later, messages = opened.asked(overview.ahead, view)
     if messages:
         st.warning(
-            f"[{messages:,} messages]({messages_link(later)}) have times after today (UTC):"
-            " a clock that is wrong, or no time at all. Overview, Sessions and Latency leave them"
-            " out unless you choose their time.",
+            f"[{messages:,} messages]({messages_link(later, admin='true')}) have times after today"
+            " (UTC): a clock that is wrong, or no time at all. Overview, Sessions and Latency leave"
+            " them out unless you choose their time.",
             icon=":material/update:",
         )
 
@@ -125,8 +125,8 @@ def _timeless(view: View) -> str:
     messages = opened.asked(overview.timeless, view)
     if not messages:
         return ""
-    search = "SendingTime missing captured_at missing"
-    address = messages_link(replace(view, text=search, begin=None, end=None))
+    search = "sending_time missing captured_at missing"
+    address = messages_link(replace(view, text=search, begin=None, end=None), admin="true")
     return f" [{messages:,} more]({address}) have no time, neither SendingTime nor one of the log."
 
 
@@ -184,7 +184,7 @@ def _anomalies(view: View) -> None:
         kinds = st.pills(
             "Kinds", list(counted), key="anomaly", bind="query-params", selection_mode="multi",
             label_visibility="collapsed",
-            format_func=lambda kind: f"{kind.replace('_', ' ')} {counted.get(kind, 0):,}",
+            format_func=lambda kind: kind.replace("_", " "),
         )  # fmt: skip
     found = []
     if every or kinds:
@@ -249,7 +249,7 @@ def _saying(view: View, text: str) -> str | None:
     if not text:
         return None
     quoted = text.replace("'", "''")
-    return messages_link(view, q=f"Text = '{quoted}'", type=["8", *overview.REJECTS])
+    return messages_link(view, q=f"Text = '{quoted}'", type=["8", *overview.REJECTS], session=None)
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -161,7 +161,7 @@ def _next(cursor: str) -> None:
 
 def _having(kind: str) -> str:
     """Return the search for messages with a defect, which may be one of several."""
-    ways = (f"= {kind}", f"like {kind},*", f"like *,{kind}", f"like *,{kind},*")
+    ways = (f"= {kind}", f"like '{kind},*'", f"like '*,{kind}'", f"like '*,{kind},*'")
     return f"defects exists ({' or '.join(f'defects {way}' for way in ways)})"
 
 

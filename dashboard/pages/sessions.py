@@ -13,14 +13,14 @@ from fixfeed.dashboard.charts.sessions import silences, strip
 from fixfeed.dashboard.filters import messages_link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, time_of
-from fixfeed.dashboard.moments import after, before
+from fixfeed.dashboard.moments import after
 from fixfeed.dashboard.queries import sessions
 from fixfeed.dashboard.queries.sessions import Gap
 from fixfeed.dashboard.view import View
 
 _STRIPS = 24
 _GAPS = 300
-_AROUND = datetime.timedelta(hours=1)  # a gap, for the messages on both sides of it
+_AFTER = datetime.timedelta(hours=1)  # a gap, for the messages after it
 _EVENTS = {
     "logons": "logon",
     "logouts": "logout",
@@ -124,9 +124,8 @@ def _gaps(view: View, gaps: Sequence[Gap]) -> None:
         around = f"MsgSeqNum>={max(1, gap.first - 20)} MsgSeqNum<={gap.last + 20}"
         begin, end = f"{gap.day}", f"{gap.day} 23:59:59.999999"
         if gap.at is not None:
-            # Of a whole day much would have to be read until they are found.
-            begin = f"{before(gap.at, _AROUND):%Y-%m-%d %H:%M}"
-            end = f"{after(gap.at, _AROUND):%Y-%m-%d %H:%M}"
+            # From the end of the day on much would have to be read until they are found.
+            end = f"{after(gap.at, _AFTER):%Y-%m-%d %H:%M}"
         address = messages_link(
             view, q=around, session=[gap.session or ""], type=None, from_=begin, to=end,
             admin="true",

@@ -144,7 +144,21 @@ class GrowingFile:
                 self._framing, self._context = framing, None
         self._unfinished = None
         self._planned = looked
-        self._is_settled = not self._has_waited()
+        waited, begun = self._has_waited(), self.at
+        self._is_settled = True
+        yield from self._read(looked, now)
+        if waited and self.at == begun and self._unfinished is not None:
+            # What has come since it waits for has not settled it.
+            self._unfinished, self._is_settled = None, False
+            yield from self._read(looked, now)
+        after = Planned.look(self.path, self._raw)
+        looked.check(self._raw)
+        if after.size < self.at:
+            raise Replaced(f"it has become shorter than the {self.at:,} bytes that were read")
+        self._planned, self._looked = after, state
+
+    def _read(self, looked: Planned, now: float) -> Iterator[Block]:
+        """Yield what can be read from where it is, and note what is unfinished."""
         part = dataclasses.replace(self._part(), settled=self._is_settled)
         with os.fdopen(os.dup(self._raw.fileno()), "rb") as file:
             for block in blocks_of(part, file):
@@ -155,11 +169,6 @@ class GrowingFile:
                         self._waits = self.at, now
                     break
                 yield self._passed(block)
-        after = Planned.look(self.path, self._raw)
-        looked.check(self._raw)
-        if after.size < self.at:
-            raise Replaced(f"it has become shorter than the {self.at:,} bytes that were read")
-        self._planned, self._looked = after, state
 
     def end(self) -> Iterator[Block]:
         """Yield what it ends with: nothing more is expected. Half a message is a failure."""

@@ -158,6 +158,18 @@ def test_a_message_is_shown_in_other_ways(panel, opened, html, sample_sqlite, da
     assert expected[panel] in text
 
 
+def test_each_number_of_defects_leads_to_as_many_messages(opened, html, sample_sqlite):
+    text = html(opened(sample_sqlite, "quality"))
+    links = re.findall(r'<a href="messages\?([^"]*defects[^"]*)" target="_self">([\d,]+)</a>', text)
+    assert links
+    for address, number in links:
+        asked = {name: value[0] for name, value in parse_qs(unescape(address)).items()}
+        shown = opened(sample_sqlite, "messages", **asked)
+        assert [one.value for one in shown.error] == []
+        found = len(shown.dataframe[0].value) if shown.dataframe else 0
+        assert found == min(int(number.replace(",", "")), 100)
+
+
 def test_a_link_with_heartbeats_shows_them(opened, sample_sqlite, database):
     (all_of_them,) = database.rows("select count(*) as n from messages")
     shown = opened(sample_sqlite, "messages", admin="true")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fixfeed.transforms.fix.orders.events import ASKING, NEW, REPORTS, Events, is_copy
 from fixfeed.transforms.fix.orders.fills import FILL, kind_of
-from fixfeed.transforms.fix.orders.life import DUPLICATE, LEG, Life, an_id
+from fixfeed.transforms.fix.orders.life import DUPLICATE, ENDED, LEG, Life, an_id
 from fixfeed.transforms.fix.orders.openings import ACKNOWLEDGED, FRESH, says
 from fixfeed.transforms.fix.orders.sequence import Step
 from fixfeed.transforms.fix.orders.whose import named_by, whose
@@ -12,6 +12,7 @@ from fixfeed.transforms.fix.orders.whose import named_by, whose
 __all__ = ["lives"]
 
 _IS_NEW = frozenset("0")
+
 
 Party = tuple[str | None, str | None]
 """Who orders behind a CompID: OnBehalfOfCompID and SenderSubID, of reports what answers these."""
@@ -87,14 +88,17 @@ def _lives(events: Events, steps: list[Step]) -> list[Life]:
             life = awaited.get(order_id or "") or _meant(events, step.row, of_id) or life
         again = _is_again if life.ended else _is_another
         crossing = _crossing(events, steps, place, found)
-        if crossing or again(events, steps, place, life):
+        begins = crossing or again(events, steps, place, life)
+        if begins:
             if len(found) == 1:
                 of_id = {one: life for before in life.steps for one in named_by(events, before.row)}
             life = Life(events, by_legs=by_legs, requests=requests)
             awaited |= zip(crossing, [*_waiting(events, step.row, found), life], strict=False)
             found.append(life)
         if len(found) > 1:
-            of_id.update(dict.fromkeys(named_by(events, step.row), life))
+            for one in named_by(events, step.row):
+                if begins or not _waits(of_id.get(one), life):
+                    of_id[one] = life
         life.tell(step)
     return found
 
@@ -104,10 +108,23 @@ def _meant(events: Events, row: int, of_id: dict[tuple[str, str], Life]) -> Life
     ids = named_by(events, row)
     life = next((of_id[one] for one in ids if one in of_id), None)
     order_id = an_id(events.order_id[row])
-    if life and order_id and life.values.get("order_id") not in (None, order_id):
-        # Its ClOrdID was used again; an OrderID that is another order's says more.
-        return of_id.get(("O", order_id), life)
-    return life
+    other = of_id.get(("O", order_id)) if order_id else None
+    if not life or not other or life.values.get("order_id") == order_id:
+        return life
+    # Its ClOrdID was used again; an OrderID that is another order's says more.
+    if life.values.get("order_id") is not None:
+        return other
+    # The new one has none yet. Where a venue gives an OrderID again, its reports have it too, but
+    # for busts, corrections and status reports of what has ended.
+    told = kind_of(events, row) not in (None, FILL) or events.exec_type[row] == "I"
+    return other if told or events.exec_trans_type[row] == "3" or not other.ended else life
+
+
+def _waits(holder: Life | None, life: Life) -> bool:
+    """Return whether another order has an id that still waits for its first report under it."""
+    if holder is None or holder is life:
+        return False
+    return holder.has_beginning and holder.values.get("order_id") is None
 
 
 def _is_fill_of_whole(events: Events, row: int) -> bool:
@@ -145,17 +162,20 @@ def _is_again(events: Events, steps: list[Step], place: int, life: Life) -> bool
 def _is_another(events: Events, steps: list[Step], place: int, life: Life) -> bool:
     """Return whether a step is a new order beside one that is open and has its ClOrdID.
 
-    The first report that says so has another OrderID.
+    A report that it is new has another OrderID, before there is one more new order.
     """
     row, known = steps[place].row, life.values.get("order_id")
     is_new = events.msg_type[row] in NEW and life.has_beginning and not is_copy(events, row)
     if not is_new or known is None:
         return False
     for later in steps[place + 1 :]:
-        if events.cl_ord_id[later.row] == events.cl_ord_id[row] and says(
-            events, later.row, ACKNOWLEDGED
-        ):
-            return an_id(events.order_id[later.row]) not in (None, known)
+        if events.cl_ord_id[later.row] != events.cl_ord_id[row]:
+            continue
+        if events.msg_type[later.row] in NEW and not is_copy(events, later.row):
+            return False
+        is_other = an_id(events.order_id[later.row]) not in (None, known)
+        if is_other and says(events, later.row, ACKNOWLEDGED):
+            return True
     return False
 
 
@@ -163,7 +183,9 @@ def _crossing(events: Events, steps: list[Step], place: int, found: list[Life]) 
     """Return the OrderIDs that are given to new orders with one ClOrdID that wait for a report.
 
     Nothing is returned if there are no more of them than orders that wait already: then a step is
-    no other order.
+    no other order. Each order gets one in its turn if there are enough for all to come as well;
+    else some are never answered, and once all that were have ended, what is given after one more
+    new order is of that one.
     """
     row = steps[place].row
     if events.msg_type[row] not in NEW or is_copy(events, row):
@@ -171,13 +193,22 @@ def _crossing(events: Events, steps: list[Step], place: int, found: list[Life]) 
     waiting = _waiting(events, row, found)
     if not waiting:
         return []
-    given = dict.fromkeys(
-        order_id
-        for later in steps[place + 1 :]
-        if events.cl_ord_id[later.row] == events.cl_ord_id[row]
-        and says(events, later.row, _IS_NEW)
-        and (order_id := an_id(events.order_id[later.row])) is not None
-    )
+    given: dict[str, None] = {}
+    ended: set[str | None] = set()
+    to_come, soon = 0, None
+    for later in (one.row for one in steps[place + 1 :]):
+        if events.cl_ord_id[later] != events.cl_ord_id[row]:
+            continue
+        if events.msg_type[later] in NEW and not is_copy(events, later):
+            to_come += 1
+            soon = len(given) if soon is None and given and ended.issuperset(given) else soon
+        order_id = an_id(events.order_id[later])
+        if events.ord_status[later] in ENDED:
+            ended.add(order_id)
+        if order_id is not None and says(events, later, _IS_NEW):
+            given[order_id] = None
+    if len(given) - to_come <= len(waiting) and soon is not None:
+        given = dict.fromkeys(list(given)[:soon])
     return list(given) if len(given) > len(waiting) else []
 
 

@@ -233,6 +233,36 @@ def test_new_orders_with_one_cl_ord_id_before_their_reports_are_told_apart_by_th
     ]
 
 
+def test_a_new_order_sent_again_takes_no_report_of_one_that_has_its_cl_ord_id_later():
+    s = Session()
+    for _ in range(2):
+        s.ask(b"D", (11, b"7"), (38, b"100"), (55, b"X"))
+    s.report(b"0", b"0", (37, b"O1"), (11, b"7"))
+    filled = [(37, b"O1"), (11, b"7"), (17, b"x"), (32, b"100"), (14, b"100"), (151, b"0")]
+    s.report(b"F", b"2", *filled)
+    s.ask(b"D", (11, b"7"), (38, b"70"), (55, b"Z"))
+    s.report(b"0", b"0", (37, b"O3"), (11, b"7"))
+    names = ("order_id", "symbol", "order_qty", "messages", "problems")
+    assert [row[:4] for row in shown(orders(s), *names)] == [
+        ("O1", "X", 100, 4),
+        ("O3", "Z", 70, 2),
+    ]
+
+
+def test_what_has_the_order_id_of_the_first_order_is_of_it_before_the_second_is_reported_on():
+    s = Session()
+    s.ask(b"D", (11, b"7"), (38, b"100"), (55, b"X"))
+    s.report(b"A", b"A", (37, b"O1"), (11, b"7"))
+    s.ask(b"D", (11, b"7"), (38, b"70"), (55, b"Y"))
+    s.report(b"0", b"0", (37, b"O1"), (11, b"7"))
+    s.fill(40, 40, (37, b"O1"), (11, b"7"))
+    s.report(b"A", b"A", (37, b"O2"), (11, b"7"))
+    s.report(b"0", b"0", (37, b"O2"), (11, b"7"))
+    s.fill(10, 10, (37, b"O2"), (11, b"7"))
+    names = ("order_id", "symbol", "order_qty", "cum_qty", "messages")
+    assert shown(orders(s), *names) == [("O1", "X", 100, 40, 4), ("O2", "Y", 70, 10, 4)]
+
+
 def test_a_new_order_that_is_sent_again_and_reported_on_once_is_one():
     s = Session()
     for _ in range(2):
