@@ -19,5 +19,8 @@ COMPLETE: dict[str, Any] = {
 
 
 def complete(database: Database) -> dict[str, bool]:
-    """Return the member of an answer; raises `Trouble`."""
+    """Return the member of an answer; raises `Trouble`.
+
+    To be asked for before the rows: then it never says more than is true of them.
+    """
     return {"complete": not_derived(database) == 0}

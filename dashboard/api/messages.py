@@ -164,8 +164,9 @@ def messages(database: Database) -> APIRouter:
     )
     def page_of_executions(asked: Annotated[Paged, Query()], reader: Asker) -> Any:
         """Fills and corrections whose report a search and a filter mean, the newest first."""
+        done = complete(database)
         view = asked.view(reader)
         found = executions(database, view, cursor=asked.cursor, limit=asked.limit)
-        return paged("executions", found, complete(database))
+        return paged("executions", found, done)
 
     return routes

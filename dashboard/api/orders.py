@@ -97,6 +97,7 @@ def orders(database: Database) -> APIRouter:
     )
     def page(asked: Annotated[Listed, Query()], reader: Asker) -> Any:
         """Orders, the newest first; those of sessions both directions of which may be seen."""
+        done = complete(database)
         found = queries.page(
             database,
             asked.view(reader),
@@ -107,7 +108,7 @@ def orders(database: Database) -> APIRouter:
             cursor=asked.cursor,
             limit=asked.limit,
         )
-        return paged("orders", found, complete(database))
+        return paged("orders", found, done)
 
     @routes.get(
         "/orders/{order_key}",
@@ -128,6 +129,7 @@ def orders(database: Database) -> APIRouter:
     )
     def one(order_key: ID, reader: Asker) -> Any:
         """One order, whole."""
+        done = complete(database)
         number, scope = id_of(order_key), reader.scope
         found = None if number is None else queries.order(database, number, scope=scope)
         if found is None:
@@ -143,7 +145,7 @@ def orders(database: Database) -> APIRouter:
                 "messages": [shown(row) for row in messages],
                 "ids": found["ids"],
                 "executions": [shown(row) for row in executions],
-                **complete(database),
+                **done,
             }
         )
 

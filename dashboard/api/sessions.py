@@ -80,8 +80,9 @@ def sessions(database: Database) -> APIRouter:
     )
     def days(asked: Annotated[Filtered, Query()], reader: Asker) -> Any:
         """Sessions, day by day."""
+        done = complete(database)
         rows = queries.days(database, asked.view(reader))
-        return answer({"sessions": [shown(row) for row in rows], **complete(database)})
+        return answer({"sessions": [shown(row) for row in rows], **done})
 
     @routes.get(
         "/gaps",
@@ -108,9 +109,10 @@ def sessions(database: Database) -> APIRouter:
     )
     def gaps(asked: Annotated[Filtered, Query()], reader: Asker) -> Any:
         """Gaps in sequence numbers, and what filled them."""
+        done = complete(database)
         found = queries.gaps(database, asked.view(reader))
         rows = [{**gap._asdict(), "numbers": gap.numbers} for gap in found]
-        return answer({"gaps": rows, **complete(database)})
+        return answer({"gaps": rows, **done})
 
     @routes.get(
         "/silences",
@@ -127,8 +129,9 @@ def sessions(database: Database) -> APIRouter:
     )
     def silences(asked: Annotated[Filtered, Query()], reader: Asker) -> Any:
         """How regular heartbeats are; of the last day that there is without `from` and `to`."""
+        done = complete(database)
         rows = queries.silences(database, _of_last_day(database, asked.view(reader)))
-        return answer({"silences": rows, **complete(database)})
+        return answer({"silences": rows, **done})
 
     @routes.get(
         "/minutes",
@@ -170,12 +173,13 @@ def sessions(database: Database) -> APIRouter:
     )
     def percentiles(asked: Annotated[Measured, Query()], reader: Asker) -> Any:
         """How long requests of each session waited for their answers, by one clock."""
+        done = complete(database)
         view = of_both(asked.view(reader))
         rows = []
         if view is not None:
             rows = latency.percentiles(database, view, kind=asked.kind, clock=asked.clock)
         of = {"kind": asked.kind, "clock": asked.clock}
-        return answer({**of, "latency": rows, **complete(database)})
+        return answer({**of, "latency": rows, **done})
 
     @routes.get(
         "/latency/symbols",
@@ -202,13 +206,14 @@ def sessions(database: Database) -> APIRouter:
     )
     def symbols(asked: Annotated[Measured, Query()], reader: Asker) -> Any:
         """How long requests for each symbol waited for their answers, by one clock."""
+        done = complete(database)
         view = of_both(asked.view(reader))
         rows: list[dict[str, Any]] = []
         since = None
         if view is not None:
             rows, since = latency.by_symbol(database, view, kind=asked.kind, clock=asked.clock)
         of = {"kind": asked.kind, "clock": asked.clock, "since": since}
-        return answer({**of, "symbols": rows, **complete(database)})
+        return answer({**of, "symbols": rows, **done})
 
     @routes.get(
         "/latency/slowest",
@@ -231,13 +236,14 @@ def sessions(database: Database) -> APIRouter:
     )
     def slowest(asked: Annotated[Measured, Query()], reader: Asker) -> Any:
         """The requests that waited longest, by one clock."""
+        done = complete(database)
         view = of_both(asked.view(reader))
         rows = []
         if view is not None:
             rows = latency.slowest(database, view, kind=asked.kind, clock=asked.clock)
         names = ("session", "cl_ord_id", "began", "ended", "seconds")
         shown_rows = [{name: row[name] for name in names} for row in rows]
-        return answer({"slowest": shown_rows, **complete(database)})
+        return answer({"slowest": shown_rows, **done})
 
     @routes.get(
         "/anomalies",
@@ -261,6 +267,7 @@ def sessions(database: Database) -> APIRouter:
     )
     def unusual(asked: Annotated[Unusual, Query()], reader: Asker) -> Any:
         """What is out of the ordinary by rules (docs/anomalies.md), the newest first."""
+        done = complete(database)
         found = anomalies(
             database,
             asked.view(reader),
@@ -269,6 +276,6 @@ def sessions(database: Database) -> APIRouter:
             cursor=asked.cursor,
             limit=asked.limit,
         )
-        return paged("anomalies", found, complete(database))
+        return paged("anomalies", found, done)
 
     return routes
