@@ -334,6 +334,8 @@ class KafkaTopics:
     # What goes wrong.
 
     def _heard(self, error: KafkaError) -> None:
+        if self.ended:  # a consumer that is being closed tells that it had found no broker
+            return
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
             self._looking.soon()
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:

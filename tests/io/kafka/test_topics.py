@@ -966,9 +966,9 @@ def test_brokers_that_are_away_are_waited_for_and_hold_up_no_stop():
         begun = time.monotonic()
         stopped = Reading(broker, topic, stop_after=1)
         assert stopped.feed.ended
-        told = stopped.told[-1]  # with the cause, if that is known by then
+        (told,) = stopped.told  # with the cause, if that is known by then
         assert told.endswith("; it was stopped before a broker answered, so nothing was read")
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 6
         starting = threading.Timer(4, broker.start)
         starting.start()
         other = Reading(broker, topic)  # it begins while there is none
@@ -988,4 +988,4 @@ def test_brokers_that_are_away_are_waited_for_and_hold_up_no_stop():
         begun = time.monotonic()
         for one in (reading, other):
             one.stop()
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 6
