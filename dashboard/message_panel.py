@@ -10,9 +10,6 @@ from fixfeed.dashboard.markup.message import compared, raw_of, tree_of
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import escaped, markdown, time_of
 from fixfeed.dashboard.queries import messages, orders
-from fixfeed.dashboard.queries.cursor import Place
-from fixfeed.dashboard.queries.walk import Walk
-from fixfeed.dashboard.view import View
 from fixfeed.transforms.fix.decode.message import DecodedMessage
 from fixfeed.transforms.fix.decode.sentence import TOLD, sentence_of
 from fixfeed.transforms.fix.decode.stored import decode_stored, delimiter_of
@@ -146,7 +143,7 @@ def _said(row: Row) -> str:
 def _compare(row: Row, decoded: DecodedMessage | None) -> None:
     other = st.text_input("Other message_id", key="with", bind="query-params",
                           placeholder="the one of its type before it in its session")  # fmt: skip
-    against = _message(other) if other else _before(row)
+    against = _message(other) if other else messages.alike_before(opened.database(), row)
     if against is None or decoded is None:
         st.caption("There is no such message to compare with.")
         return
@@ -160,13 +157,3 @@ def _compare(row: Row, decoded: DecodedMessage | None) -> None:
     most = _most(max(len(decoded.fields), len(there.fields)), "no others that are alike")
     with st.container(height=420, border=False):
         st.html(compared(decoded, there, most))
-
-
-def _before(row: Row) -> Row | None:
-    """Return the newest message of its type before it in its session."""
-    if row["session"] is None or row["msg_type"] is None:
-        return None
-    view = View(sessions=(row["session"],), types=(row["msg_type"],), exactly=True)
-    walk = Walk(opened.database(), view, ("message_id",), older=True)
-    found = walk.find(Place(row["time"], row["message_id"]), 1, messages.SEARCHED)
-    return messages.message(opened.database(), found[0]["message_id"]) if found else None

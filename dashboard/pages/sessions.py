@@ -20,7 +20,7 @@ from fixfeed.dashboard.view import View
 
 _STRIPS = 24
 _GAPS = 300
-_AFTER = datetime.timedelta(hours=1)  # a gap, for the messages after it
+_AFTER = datetime.timedelta(hours=1)  # in which messages after a gap are shown
 _EVENTS = {
     "logons": "logon",
     "logouts": "logout",

@@ -6,7 +6,7 @@ long as it may take; a page then says how far back it has looked, and the next o
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,17 @@ from fixfeed.dashboard.scope import EVERYTHING, Scope
 from fixfeed.dashboard.view import View, opposites, seen_sessions
 from fixfeed.io.ledger.keys import POSITION_BITS
 
-__all__ = ["COLUMNS", "SEARCHED", "TIME_SQL", "Page", "around", "count", "message", "page"]
+__all__ = [
+    "COLUMNS",
+    "SEARCHED",
+    "TIME_SQL",
+    "Page",
+    "alike_before",
+    "around",
+    "count",
+    "message",
+    "page",
+]
 
 COLUMNS = (
     "message_id", "source_id", "session", "direction", "sending_time", "captured_at", "msg_type",
@@ -140,6 +150,19 @@ def around(
         walk = Walk(database, view, columns, older=older)
         sides.append(walk.find(_place(row), each, SEARCHED))
     return [*reversed(sides[0]), row, *sides[1]]
+
+
+def alike_before(database: Database, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the newest message of its type before one in its session, as `message` does.
+
+    `row` has its `message_id`, `time`, `session` and `msg_type`. None if none is found in time.
+    """
+    if row["session"] is None or row["msg_type"] is None:
+        return None
+    view = View(sessions=(row["session"],), types=(row["msg_type"],), exactly=True)
+    walk = Walk(database, view, ("message_id",), older=True)
+    found = walk.find(Place(row["time"], row["message_id"]), 1, SEARCHED)
+    return message(database, found[0]["message_id"]) if found else None
 
 
 def count(database: Database, view: View) -> int | None:

@@ -216,7 +216,7 @@ def _sequence_reset(one: _Message) -> str:
 def _reject(one: _Message) -> str:
     refused = one.row.get("ref_seq_num")
     which = f" message {refused}" if refused is not None else " a message"
-    field = one.field("RefTagID") or one.row.get("ref_tag_id")
+    field = one.field("RefTagID")
     about = f" (field {field})" if field else ""
     return f"{one.sender} refuses{which} of {one.target}{one.reason}{about}"
 
