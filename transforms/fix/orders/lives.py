@@ -1,6 +1,6 @@
 """The orders of a chain: one, unless several parties use its ids, or they are used again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fixfeed.transforms.fix.orders.events import ASKING, NEW, REPORTS, Events, is_copy
 from fixfeed.transforms.fix.orders.fills import FILL, kind_of
@@ -81,13 +81,14 @@ def _lives(events: Events, steps: list[Step]) -> list[Life]:
     found = [Life(events, by_legs=by_legs, requests=requests)]
     of_id: dict[tuple[str, str], Life] = {}
     awaited: dict[str, Life] = {}
+    given = _given(events, steps)
     for place, step in enumerate(steps):
         life = found[-1]
         if len(found) > 1:
             order_id = an_id(events.order_id[step.row])
             life = awaited.get(order_id or "") or _meant(events, step.row, of_id) or life
         again = _is_again if life.ended else _is_another
-        crossing = _crossing(events, steps, place, found)
+        crossing = _crossing(events, steps, place, found, given)
         begins = crossing or again(events, steps, place, life)
         if begins:
             if len(found) == 1:
@@ -179,19 +180,36 @@ def _is_another(events: Events, steps: list[Step], place: int, life: Life) -> bo
     return False
 
 
-def _crossing(events: Events, steps: list[Step], place: int, found: list[Life]) -> list[str]:
+def _given(events: Events, steps: list[Step]) -> dict[str | None, set[str]]:
+    """Return which OrderIDs reports of new orders give under each ClOrdID."""
+    found: dict[str | None, set[str]] = {}
+    for row in (step.row for step in steps):
+        order_id = an_id(events.order_id[row])
+        if order_id is not None and says(events, row, _IS_NEW):
+            found.setdefault(events.cl_ord_id[row], set()).add(order_id)
+    return found
+
+
+def _crossing(
+    events: Events,
+    steps: list[Step],
+    place: int,
+    found: list[Life],
+    of_all: Mapping[str | None, set[str]],
+) -> list[str]:
     """Return the OrderIDs that are given to new orders with one ClOrdID that wait for a report.
 
     Nothing is returned if there are no more of them than orders that wait already: then a step is
     no other order. Each order gets one in its turn if there are enough for all to come as well;
     else some are never answered, and once all that were have ended, what is given after one more
-    new order is of that one.
+    new order is of that one. `of_all` are those given in the whole chain (`_given`), of which there
+    are too few wherever an engine sends an order again and again.
     """
     row = steps[place].row
     if events.msg_type[row] not in NEW or is_copy(events, row):
         return []
     waiting = _waiting(events, row, found)
-    if not waiting:
+    if not waiting or len(of_all.get(events.cl_ord_id[row], ())) <= len(waiting):
         return []
     given: dict[str, None] = {}
     ended: set[str | None] = set()
