@@ -2,9 +2,6 @@
 
 import contextlib
 import datetime
-import os
-import socket
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import psycopg2
 
 from fixfeed.dashboard.database import SECONDS, Database, late
+from fixfeed.dashboard.silence import Silence
 from fixfeed.dashboard.trouble import Kind, Trouble
 from fixfeed.io.redaction import redact, without_secrets
 
@@ -39,6 +37,7 @@ class PostgresqlReader(Database[Any]):
         """Store where it is."""
         super().__init__(redact(dsn))
         self._dsn = dsn
+        self._silence = Silence()
 
     def _connect(self) -> Any:
         try:
@@ -53,7 +52,8 @@ class PostgresqlReader(Database[Any]):
                 f"cannot connect to {self.place}: {said}; check that the server runs there, that "
                 "the database exists, and the password (PGPASSWORD or ~/.pgpass)",
             ) from None  # libpq's message may quote a part of the password
-        with self._telling(), _cut_after(connection, _OPENING), connection.cursor() as cursor:
+        cut = self._silence.cut_after(connection, _OPENING)
+        with self._telling(), cut, connection.cursor() as cursor:
             connection.set_session(readonly=True, autocommit=True)
             cursor.execute("set time zone 'UTC'")
             # Lists of many values and narrow pages: compiling costs more than it saves.
@@ -73,7 +73,7 @@ class PostgresqlReader(Database[Any]):
         self, connection: Any, statement: str, values: Sequence[Any], deadline: float
     ) -> Iterator[Any]:
         left = max(1, int((deadline - time.monotonic()) * 1000))
-        cut = _cut_after(connection, left / 1000 + _GRACE)
+        cut = self._silence.cut_after(connection, left / 1000 + _GRACE)
         with self._telling(), cut, connection.cursor() as cursor:
             limit = f"set statement_timeout = {left}; "
             given = tuple(map(_storable, values))
@@ -112,33 +112,6 @@ class PostgresqlReader(Database[Any]):
     def among(self, values: Sequence[Any]) -> tuple[str, Any]:
         """See `Database.among`."""
         return "= any(?)", list(values)
-
-
-@contextlib.contextmanager
-def _cut_after(connection: Any, seconds: float) -> Iterator[None]:
-    """Cut a connection to a server that is silent: one that is frozen ends no late query.
-
-    Whoever waits for it gets an `OperationalError` then.
-    """
-    cut = threading.Event()
-
-    def shut() -> None:
-        cut.set()
-        with (
-            contextlib.suppress(OSError, psycopg2.Error),  # it has just been closed
-            socket.socket(fileno=os.dup(connection.fileno())) as shared,
-        ):
-            shared.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, shut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        if cut.is_set():
-            connection.close()
 
 
 def _marked(statement: str, values: Sequence[Any]) -> str:
