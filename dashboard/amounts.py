@@ -22,7 +22,7 @@ def with_amounts(
     Second how they are to be shown (`st.column_config`). Streamlit's own formats draw 244.19 as
     244.19000000000003, or round to three places. Numbers are on the right, where one that is too
     long for its column loses its beginning: each column is as wide as its longest. A column that
-    has a number of more digits than a browser's have is of texts.
+    has a number which a browser rounds, or writes with an exponent, is of texts.
     """
     shown, columns = dict(table), {}
     for name, digits in amounts.items():
@@ -32,10 +32,8 @@ def with_amounts(
 
 def _column(values: Sequence[Decimal | None], digits: int) -> tuple[list[Any], Any]:
     there = [value for value in values if value is not None]
-    if digits == EXACT and any(
-        len(_text(value).replace(".", "").strip("-0")) > EXACT for value in there
-    ):
-        texts = [None if value is None else _text(value) for value in values]
+    if any(_is_text(value, digits) for value in there):
+        texts = [None if value is None else _text(value, digits) for value in values]
         wide = _width(text for text in texts if text)
         return texts, st.column_config.TextColumn(width=wide, alignment="right")
     whole = all(value == value.to_integral_value() for value in there)
@@ -45,8 +43,14 @@ def _column(values: Sequence[Decimal | None], digits: int) -> tuple[list[Any], A
     return numbers, st.column_config.NumberColumn(width=wide, format=kind)
 
 
-def _text(value: Decimal) -> str:
-    text = f"{value:f}"
+def _is_text(value: Decimal, digits: int) -> bool:
+    """Return whether a browser would not draw a number in full: it rounds, or writes 1e-8."""
+    too_long = digits == EXACT and len(_text(value, digits).replace(".", "").strip("-0")) > EXACT
+    return too_long or "e" in f"{value:.{digits}g}"
+
+
+def _text(value: Decimal, digits: int) -> str:
+    text = f"{value if digits == EXACT else Decimal(f'{value:.{digits}g}'):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
