@@ -10,6 +10,7 @@ from fixfeed.dashboard import opened
 from fixfeed.dashboard.charts.messages import legend_of, messages_by_time
 from fixfeed.dashboard.filters import messages_link
 from fixfeed.dashboard.markup.text import escaped
+from fixfeed.dashboard.moments import of_ms
 from fixfeed.dashboard.view import View
 
 __all__ = ["brushed_chart", "chart_of_messages"]
@@ -44,7 +45,7 @@ def _chosen(key: str) -> None:
     times = brush.get("t")
     if not times:
         return
-    first, last = (datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC) for ms in times)
+    first, last = map(of_ms, times)
     if last - first < datetime.timedelta(seconds=1):
         return
     st.session_state["brushed"] = True

@@ -4,6 +4,8 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fixfeed.dashboard.moments import of_ms
+
 __all__ = ["BRUSH", "STEPS", "Row", "Spec", "axis_of", "in_bars", "ms", "told_from", "width_of"]
 
 Row = Mapping[str, Any]
@@ -67,8 +69,7 @@ def in_bars(rows: Sequence[Row], step: str, most: int) -> dict[datetime.datetime
     found: dict[datetime.datetime, list[Row]] = {}
     for row in rows:
         begin = ms(row["time"]) // width * width
-        time = datetime.datetime.fromtimestamp(begin / 1000, datetime.UTC)
-        found.setdefault(time, []).append(row)
+        found.setdefault(of_ms(begin), []).append(row)
     return found
 
 

@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from fixfeed.dashboard.api.tokens import Reader, new_token
+from fixfeed.dashboard.charts.axes import in_bars
 from fixfeed.dashboard.moments import LAST, before
 from fixfeed.dashboard.open import open_database
 from fixfeed.dashboard.queries import messages, overview, sessions
@@ -77,6 +78,15 @@ def test_days_at_the_end_of_time_are_shown(odd):
             assert messages.page(odd, all_days).rows[0]["message_id"] == row["message_id"]
     first = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
     assert before(first, datetime.timedelta(days=1)) == first
+
+
+def test_bars_of_the_first_and_the_last_day_are_in_time():
+    first = datetime.datetime(1, 1, 1, 0, 30, tzinfo=datetime.UTC)
+    for step in ("hour", "day"):
+        rows = [{"time": first}, {"time": LAST.replace(microsecond=0)}]
+        bars = in_bars(rows, step, 2)
+        assert [len(own) for own in bars.values()] == [1, 1]
+        assert min(bars) == first.replace(minute=0)
 
 
 def test_the_last_day_is_that_of_the_newest_message_that_is_not_ahead_of_now(odd):
