@@ -63,9 +63,9 @@ class Access:
             "query": scope["query_string"].decode("latin-1")[:_LONGEST],
             "status": 500,
         }
-        forwarded = Headers(scope=scope).get("x-forwarded-for")
-        if forwarded is not None:
-            line["forwarded_for"] = forwarded[:_LONGEST]
+        # A proxy may add a line of its own after what the peer has made up.
+        if forwarded := Headers(scope=scope).getlist("x-forwarded-for"):
+            line["forwarded_for"] = ", ".join(forwarded)[-_LONGEST:]
 
         # Files are made while they are sent: to say how long one is would take as long.
         head = scope["method"] == "HEAD" and not scope["path"].endswith((".csv", ".parquet"))

@@ -478,7 +478,11 @@ def test_each_request_is_a_line_of_audit_without_tokens_and_without_what_was_ans
     monkeypatch.setattr(AUDIT, "propagate", True)
     with caplog.at_level(logging.INFO, logger=AUDIT.name):
         scoped["both"].get("/messages", params={"q": "Side=1"})
-        stolen = {"Authorization": "Bearer stolen", "X-Forwarded-For": "1.2.3.4"}
+        stolen = [
+            ("Authorization", "Bearer stolen"),
+            ("X-Forwarded-For", "1.2.3.4"),
+            ("X-Forwarded-For", "5.6.7.8"),
+        ]
         scoped["both"].get("/nothing%0A{}", headers=stolen)
     lines = [record.getMessage() for record in caplog.records if record.name == AUDIT.name]
     first, second = map(json.loads, lines)
@@ -493,7 +497,7 @@ def test_each_request_is_a_line_of_audit_without_tokens_and_without_what_was_ans
         "seconds": 0,
     }
     assert (second["reader"], second["status"]) == (None, 401)
-    assert (second["address"], second["forwarded_for"]) == ("testclient", "1.2.3.4")
+    assert (second["address"], second["forwarded_for"]) == ("testclient", "1.2.3.4, 5.6.7.8")
     assert "\n" not in lines[1]
     assert "stolen" not in lines[1]
     assert scoped["both"].headers["authorization"].split()[1] not in lines[0]
