@@ -74,11 +74,11 @@ def _counts(view: View) -> None:
     rows = opened.asked(overview.minutes, shown, step)
     tiles = [
         tile_of("Messages", now["messages"], _against(now, past, "messages"),
-                messages_link(shown), _line(rows, "messages")),
+                messages_link(shown, admin="true"), _line(rows, "messages")),
         tile_of("Rejects (3, 9, j)", now["rejects"], _against(now, past, "rejects"),
                 messages_link(shown, type=list(overview.REJECTS)), _line(rows, "rejects")),
         tile_of("Messages with defects", now["defective"], _against(now, past, "defective"),
-                messages_link(shown, q="defects exists"), _line(rows, "defective")),
+                messages_link(shown, q="defects exists", admin="true"), _line(rows, "defective")),
         tile_of("Failures", opened.failures(), "of all times: what is no message", "quality"),
     ]  # fmt: skip
     st.html(tiles_of(tiles))
@@ -156,13 +156,15 @@ def _sessions(view: View) -> None:
         rows.append(
             [
                 Cell(name or "(no session)", link("sessions", own) if name else None),
-                Cell(messages["messages"], messages_link(view, session=own.get("session"))),
+                Cell(messages["messages"],
+                     messages_link(view, session=own.get("session"), admin="true")),
                 Cell(one["last_time"].strftime("%H:%M:%S")),
                 Cell(f"{duration(max(silent, 0.0))} ago" if late else "", bad=late),
                 Cell((name and one["missing"]) or "", link("sessions", own), bad=bool(name)),
                 Cell(one["rejects"] or ""),
                 Cell(messages["defective"] or "",
-                     messages_link(view, session=own.get("session"), q="defects exists")),
+                     messages_link(view, session=own.get("session"), q="defects exists",
+                                   admin="true")),
             ]
         )  # fmt: skip
     counts = ("#missing", "#rejects (3, j)", "#defects")

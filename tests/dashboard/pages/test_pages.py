@@ -170,6 +170,24 @@ def test_each_number_of_defects_leads_to_as_many_messages(opened, html, sample_s
         assert found == min(int(number.replace(",", "")), 100)
 
 
+def test_numbers_of_the_overview_are_those_of_the_messages_behind_them(opened, html, sample_sqlite):
+    text = html(opened(sample_sqlite))
+    links = re.findall(r'<a [^>]*href="messages\?([^"]*)"[^>]*>(?:<[^>]*>)*([\d,]+)<', text)
+    numbers = {(address, int(number.replace(",", ""))) for address, number in links}
+    assert len(numbers) > 5
+    with closing(open_database(sample_sqlite)) as database:
+        for address, number in numbers:
+            asked = parse_qs(unescape(address))
+            types = tuple(asked.get("type", ()))
+            assert types or asked["admin"] == ["true"], address
+            begin, end = (
+                datetime.datetime.fromisoformat(asked[one][0]).replace(tzinfo=datetime.UTC)
+                for one in ("from", "to")
+            )
+            view = View(asked.get("q", [""])[0], tuple(asked.get("session", ())), types, begin, end)
+            assert len(messages.page(database, view, limit=10_000, seconds=60).rows) == number
+
+
 def test_a_link_with_heartbeats_shows_them(opened, sample_sqlite, database):
     (all_of_them,) = database.rows("select count(*) as n from messages")
     shown = opened(sample_sqlite, "messages", admin="true")
