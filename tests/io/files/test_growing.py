@@ -111,3 +111,22 @@ def test_messages_that_a_wrong_length_holds_up_wait_no_longer_than_patience(tmp_
         assert not one.has_changed()
         assert not one.waits
         assert [(block.data, block.provisional) for block in one.end()] == [(data[-20:], True)]
+
+
+def test_what_comes_after_half_a_message_has_waited_is_not_read_as_the_end(tmp_path):
+    quoted = encode([(35, b"3"), (58, b"was 35=D|10=128|"), (34, b"9")], delimiter=b"|") + b"\n"
+    first, cut = MESSAGE + b"\n", quoted.find(b"10=128|") + len(b"10=128|")
+    path = tmp_path / "day.log"
+    path.write_bytes(first + first[:20])
+    file = file_at(str(path), str(path), NAMED)
+    with closing(GrowingFile(file, NAMED, patience=0)) as one:
+        read = list(one.blocks())
+        read += one.blocks()  # half a message has waited
+        path.write_bytes(first + first + quoted[:cut])
+        read += one.blocks()
+        path.write_bytes(first + first + quoted)
+        read += one.blocks()
+        assert b"".join(block.data for block in read) == first + first + quoted
+        messages, failures, _ = rows_of(read, NAMED)
+    assert [row[2] for row in messages] == [MESSAGE, MESSAGE, quoted[:-1]]
+    assert failures == []
