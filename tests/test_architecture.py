@@ -187,6 +187,7 @@ def test_only_a_connector_imports_its_driver(file):
     drivers = {name.partition(".")[0] for name in imports_of(file)} & DRIVERS
     expected = {
         "dashboard/postgresql.py": {"psycopg2"},
+        "dashboard/silence.py": {"psycopg2"},
         "dashboard/sqlite.py": {"sqlite3"},
         "io/sql/sqlite.py": {"adbc_driver_sqlite", "adbc_driver_manager"},
         "io/sql/postgresql.py": {"psycopg2", "pgpq"},
