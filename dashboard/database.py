@@ -16,7 +16,7 @@ from fixfeed.dashboard.trouble import Kind, Trouble
 from fixfeed.dashboard.values import Type, from_database, known_types
 from fixfeed.io.sql.tables import VERSION
 
-__all__ = ["CONNECTIONS", "SECONDS", "Database", "late"]
+__all__ = ["CONNECTIONS", "SECONDS", "Database", "changed", "late"]
 
 SECONDS = 5.0
 """How long a query may take, unless it says otherwise."""
@@ -47,8 +47,8 @@ class Database(ABC, Generic[_Connection]):
     # Each dialect implements these.
 
     @abstractmethod
-    def _connect(self) -> _Connection:
-        """Open a connection that can only read; raise `Trouble` if that fails."""
+    def _connect(self, seconds: float) -> _Connection:
+        """Open a connection that can only read, within some seconds; raise `Trouble` if not."""
 
     @abstractmethod
     def _is_open(self, connection: _Connection) -> bool:
@@ -108,7 +108,7 @@ class Database(ABC, Generic[_Connection]):
     ) -> tuple[list[str], list[Sequence[Any]]]:
         deadline = time.monotonic() + seconds
         while True:
-            with self._connection(seconds) as (connection, fresh):
+            with self._connection(deadline) as (connection, fresh):
                 try:
                     with self._run(connection, statement, values, deadline) as cursor:
                         found = cursor.fetchall()
@@ -171,10 +171,10 @@ class Database(ABC, Generic[_Connection]):
     _explain: str
 
     @contextlib.contextmanager
-    def _connection(self, seconds: float) -> Iterator[tuple[_Connection, bool]]:
+    def _connection(self, deadline: float) -> Iterator[tuple[_Connection, bool]]:
         """Lend a connection to this thread, and whether it is a new one."""
         try:
-            connection = self._idle.get(timeout=seconds)
+            connection = self._idle.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             raise Trouble(
                 Kind.BUSY, f"{self.place} is asked by too many at once: try again in a moment"
@@ -185,7 +185,7 @@ class Database(ABC, Generic[_Connection]):
                 connection = None
             fresh = connection is None
             if connection is None:
-                connection = self._connect()
+                connection = self._connect(max(0.0, deadline - time.monotonic()))
             yield connection, fresh
         finally:
             self._idle.put(connection)
@@ -196,4 +196,13 @@ def late(place: str) -> Trouble:
     return Trouble(
         Kind.DEADLINE,
         f"{place} took too long to answer: ask for less, such as an hour or one session",
+    )
+
+
+def changed(place: str, said: str) -> Trouble:
+    """Return what a database is in which a table is missing, as it says itself."""
+    return Trouble(
+        Kind.OTHER_VERSION,
+        f"{place} was changed since fixfeed made it: {said}; give the table its name again, or "
+        "store the logs in another database",
     )

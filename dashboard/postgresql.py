@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg2
 
-from fixfeed.dashboard.database import SECONDS, Database, late
+from fixfeed.dashboard.database import SECONDS, Database, changed, late
 from fixfeed.dashboard.silence import Silence
 from fixfeed.dashboard.trouble import Kind, Trouble
 from fixfeed.io.redaction import redact, without_secrets
@@ -18,8 +18,9 @@ __all__ = ["PostgresqlReader"]
 _CANCELLED = "57014"
 _NO_RIGHT = "42501"
 _LOCKED = "55P03"
+_NO_TABLE = "42P01"
 _AWAY = ("08", "53", "57", "58", "XX")  # SQLSTATE classes of a server that cannot answer now
-_OPENING = 5  # seconds
+_SHORTEST = 2  # seconds that libpq takes at least for a connection
 _GRACE = 2.0  # seconds after its deadline that the server may take to end a query
 
 
@@ -39,10 +40,12 @@ class PostgresqlReader(Database[Any]):
         self._dsn = dsn
         self._silence = Silence()
 
-    def _connect(self) -> Any:
+    def _connect(self, seconds: float) -> Any:
+        seconds = max(seconds, _SHORTEST)
+        due = time.monotonic() + seconds
         try:
             connection = psycopg2.connect(
-                self._dsn, application_name="fixfeed", connect_timeout=_OPENING
+                self._dsn, application_name="fixfeed", connect_timeout=int(seconds)
             )
         except (psycopg2.OperationalError, psycopg2.ProgrammingError) as error:
             said = without_secrets(str(error).strip(), self._dsn)
@@ -52,7 +55,7 @@ class PostgresqlReader(Database[Any]):
                 f"cannot connect to {self.place}: {said}; check that the server runs there, that "
                 "the database exists, and the password (PGPASSWORD or ~/.pgpass)",
             ) from None  # libpq's message may quote a part of the password
-        cut = self._silence.cut_after(connection, _OPENING)
+        cut = self._silence.cut_after(connection, max(0.0, due - time.monotonic()))
         with self._telling(), cut, connection.cursor() as cursor:
             connection.set_session(readonly=True, autocommit=True)
             cursor.execute("set time zone 'UTC'")
@@ -99,6 +102,8 @@ class PostgresqlReader(Database[Any]):
                     Kind.MISSING,
                     f"this user may not read the tables of {self.place}: grant it that",
                 ) from error
+            if code == _NO_TABLE:
+                raise changed(self.place, error.diag.message_primary or "") from error
             if not code or code[:2] in _AWAY:
                 raise Trouble(
                     Kind.AWAY, f"{self.place} does not answer: check that the server runs there"

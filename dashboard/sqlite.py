@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from fixfeed.dashboard.database import Database, late
+from fixfeed.dashboard.database import Database, changed, late
 from fixfeed.dashboard.trouble import Kind, Trouble
 from fixfeed.dashboard.values import text_of_time
 from fixfeed.io.ledger.ledger import SinkError
@@ -45,7 +45,7 @@ class SqliteReader(Database[_Connection]):
         super().__init__(place)
         self._path = Path(path)
 
-    def _connect(self) -> _Connection:
+    def _connect(self, seconds: float) -> _Connection:
         try:
             check_there(self._path, self.place)
             identity = _identity(self._path)
@@ -142,4 +142,6 @@ def _telling(place: str) -> Iterator[None]:
             raise Trouble(
                 Kind.AWAY, f"cannot read {place}: check its disk and the memory of this machine"
             ) from error
+        if str(error).startswith("no such table"):
+            raise changed(place, str(error)) from error
         raise

@@ -19,7 +19,7 @@ def health(database: Database) -> APIRouter:
     routes = APIRouter(prefix="/health", tags=["health"])
 
     @routes.get("/live", responses={200: ok(_SCHEMA, {"status": "live"}, "The process runs")})
-    def live() -> Any:
+    async def live() -> Any:  # in no thread: all of them may wait for a database
         """Whether the process runs."""
         return answer({"status": "live"})
 

@@ -3,11 +3,13 @@
 import datetime
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +18,11 @@ import psycopg2
 import pytest
 
 from fixfeed.dashboard import database as reading
+from fixfeed.dashboard.database import CONNECTIONS
 from fixfeed.dashboard.open import open_database
 from fixfeed.dashboard.trouble import Kind, Trouble
 from fixfeed.io.ledger.ledger import SinkError
+from fixfeed.io.sql.open import open_store
 from fixfeed.transforms.batch import DATE, TIME
 
 SLOW = {
@@ -155,6 +159,17 @@ def test_an_empty_database_says_how_to_fill_it(database):
     assert "fixfeed --input" in text
 
 
+def test_a_table_that_was_renamed_is_told_as_a_change(database):
+    with closing(open_store(database)) as store:
+        store.prepare()
+        store.query("alter table orders rename to old_orders")
+    with closing(open_database(database)) as opened:
+        kind, text = trouble_of(lambda: opened.rows("select * from orders"))
+    assert kind is Kind.OTHER_VERSION
+    assert "orders" in text
+    assert "was changed since" in text
+
+
 @pytest.mark.parametrize(("version", "said"), [(2, "fixfeed migrate"), (99, "newer fixfeed")])
 def test_another_version_says_what_to_do(version, said, tmp_path):
     with closing(sqlite3.connect(tmp_path / "old.db")) as made:
@@ -226,6 +241,30 @@ def test_a_server_that_is_silent_is_away_soon_after_the_deadline(postgresql, mon
         assert kind is Kind.AWAY
         assert "does not answer" in text
         assert database.rows("select 1 as one") == [{"one": 1}]
+
+
+def test_waiting_for_a_connection_and_connecting_share_the_deadline_of_a_query(monkeypatch):
+    connected, connect = [], psycopg2.connect
+
+    def recorded(*args, connect_timeout, **options):
+        connected.append(connect_timeout)
+        return connect(*args, connect_timeout=connect_timeout, **options)
+
+    monkeypatch.setattr(psycopg2, "connect", recorded)
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=64)) as silent:
+        host, port = silent.getsockname()  # takes connections, as a frozen server's system does
+        with (
+            closing(open_database(f"postgresql://u@{host}:{port}/db")) as database,
+            ThreadPoolExecutor(3 * CONNECTIONS) as pool,
+        ):
+            asked = [
+                pool.submit(trouble_of, lambda: database.rows("select 1", seconds=3))
+                for _ in range(3 * CONNECTIONS)
+            ]
+            kinds = {one.result()[0] for one in asked}
+    # The first ones have nearly three seconds, the next ones one, which libpq makes two.
+    assert set(connected) == {2}
+    assert kinds == {Kind.AWAY, Kind.BUSY}
 
 
 def test_a_place_that_is_no_database_is_refused():
