@@ -175,15 +175,13 @@ def _code(written: str) -> str:
 
 def shown_period(view: View) -> View:
     """Return the view whose times charts and counts show: the day of the newest message if none."""
-    if view.begin or view.end:
-        if view.begin and view.end:
-            return view
-        newest = newest_minute(opened.database())
-        if view.begin and newest:
-            return replace(view, end=max(after(newest, datetime.timedelta(minutes=1)), view.begin))
-        if view.end:
-            return replace(view, begin=before(view.end, datetime.timedelta(days=1)))
+    if view.begin and view.end:
         return view
+    if view.end:
+        return replace(view, begin=before(view.end, datetime.timedelta(days=1)))
+    if view.begin:
+        newest = newest_minute(opened.database(), view) or view.begin
+        return replace(view, end=after(newest, datetime.timedelta(minutes=1)))
     return last_day(opened.database(), view)
 
 

@@ -13,7 +13,7 @@ from fixfeed.dashboard.queries.codes import Names, names_in
 from fixfeed.dashboard.queries.overview import newest_minute
 from fixfeed.dashboard.queries.quality import failures_by_reason
 from fixfeed.dashboard.streamlit_app import VARIABLE
-from fixfeed.dashboard.view import known_kinds, known_sessions
+from fixfeed.dashboard.view import View, known_kinds, known_sessions
 
 __all__ = ["asked", "database", "failures", "names", "newest", "sessions", "types"]
 
@@ -91,7 +91,7 @@ def failures() -> int:
 
 @st.cache_data(ttl=5, show_spinner=False)
 def _newest(uri: str) -> datetime.datetime | None:
-    return newest_minute(_opened(uri))
+    return newest_minute(_opened(uri), View())
 
 
 def newest() -> datetime.datetime | None:

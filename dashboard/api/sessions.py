@@ -1,10 +1,11 @@
 """The routes of sessions: days, gaps, latencies, counts by minute, anomalies."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from fixfeed.dashboard.api.asked import Asker, Filtered, MsgTypes, Page
 from fixfeed.dashboard.api.complete import COMPLETE, complete
@@ -16,8 +17,10 @@ from fixfeed.dashboard.queries import sessions as queries
 from fixfeed.dashboard.queries.anomalies import anomalies
 from fixfeed.dashboard.queries.cursor import CURSOR_PATTERN
 from fixfeed.dashboard.view import View, seen_sessions
+from fixfeed.transforms.fix.anomalies.rules import KINDS, SEVERITIES
 from fixfeed.transforms.fix.anomalies.schema import ANOMALIES
 from fixfeed.transforms.fix.sessions.schema import SESSION_DAYS
+from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["sessions"]
 
@@ -25,6 +28,18 @@ _ERRORS = responses(401, 422, 429, 503)
 _SESSION = "FIX.4.4:BROKER->FUND"
 _KINDS = Literal["acknowledged", "filled", "answered"]
 _CLOCKS = Literal["sent", "captured by sender", "captured by receiver", "captured"]
+
+
+def _one_of(names: Collection[str]) -> Any:
+    """Return the type of a parameter that is one of some names."""
+
+    def known(written: str) -> str:
+        if written not in names:
+            near = did_you_mean(written, names)
+            raise ValueError(f"unknown {written[:50]!r}{near}; there are {', '.join(names)}")
+        return written
+
+    return Annotated[str, AfterValidator(known), Field(json_schema_extra={"enum": [*names]})]
 
 
 class Counted(Filtered):
@@ -46,8 +61,8 @@ class Measured(Filtered):
 class Unusual(Page, Filtered):
     """Which anomalies are asked for."""
 
-    kind: list[Annotated[str, Field(max_length=100)]] = Field(default=[], max_length=50)
-    severity: list[Annotated[str, Field(max_length=100)]] = Field(default=[], max_length=50)
+    kind: list[_one_of(KINDS)] = Field(default=[], max_length=50)  # type: ignore[valid-type]
+    severity: list[_one_of(SEVERITIES)] = Field(default=[], max_length=50)  # type: ignore[valid-type]
     cursor: str | None = Field(None, pattern=CURSOR_PATTERN, description="`older` of another page.")
 
 

@@ -13,7 +13,6 @@ import pyarrow as pa
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.moments import after
 from fixfeed.dashboard.queries.conditions import Where, grouped_by_time
-from fixfeed.dashboard.scope import EVERYTHING, Scope
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 
@@ -39,12 +38,15 @@ _RECENT = 20_000
 Row = dict[str, Any]
 
 
-def newest_minute(database: Database, scope: Scope = EVERYTHING) -> datetime.datetime | None:
-    """Return the minute of the newest message that may be seen; None if none has a time.
+def newest_minute(database: Database, view: View) -> datetime.datetime | None:
+    """Return the minute of the newest message of a view's sessions; None if none has a time.
 
-    What is ahead (`ahead`) counts only if there is nothing else.
+    Of a view with a beginning, what comes before its minute does not count. What is ahead (`ahead`)
+    counts only if there is nothing else.
     """
-    seen = Where("minute is not null").sessions(database, View(scope=scope))
+    seen = Where("minute is not null").sessions(database, view)
+    if view.begin:
+        seen.add("minute >= ?", database.time(view.begin.replace(second=0, microsecond=0)))
     for where in (seen.also(Where().add("minute < ?", database.time(_too_late()))), seen):
         rows = database.rows(
             f"select minute from minute_counts {where} order by minute desc limit 1", *where.values
@@ -80,11 +82,11 @@ def _too_late() -> datetime.datetime:
 
 
 def last_day(database: Database, view: View) -> View:
-    """Return a view of the day of the newest message that may be seen.
+    """Return a view of the day of the newest message of a view's sessions.
 
     Of everything if none has a time. See `newest_minute`.
     """
-    newest = newest_minute(database, view.scope)
+    newest = newest_minute(database, replace(view, begin=None))
     if newest is None:
         return view
     day = newest.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,5 +1,6 @@
 """The API answers what may be seen, and says what is wrong with everything else."""
 
+import asyncio
 import csv
 import datetime
 import io
@@ -10,12 +11,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import httpx
 import pyarrow.parquet as pq
 import pytest
 from starlette.applications import Starlette
@@ -291,6 +294,9 @@ ROUTES = [
         ("/messages/9999999999999999999", 404, "no message"),
         ("/messages/x", 422, "message_id"),
         ("/messages/1/around?each=0", 422, "each"),
+        ("/anomalies?kind=gap", 422, "kind: unknown 'gap'"),
+        ("/anomalies?kind=sequence_gaps", 422, "did you mean sequence_gap?"),
+        ("/anomalies?severity=high", 422, "there are info, warning, critical"),
         ("/health/live?x=1", 422, "there are none here"),
         ("/nothing", 404, "/openapi.json"),
     ],
@@ -462,6 +468,26 @@ def test_too_many_requests_are_told_when_to_go_on(read):
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert "more than 3 requests" in refused.json()["detail"]
     assert few.get("/health/live").status_code == 200
+
+
+def test_it_is_alive_while_all_its_threads_wait_for_a_database(database, monkeypatch):
+    with closing(open_database(database)) as opened:
+        end = threading.Event()
+        monkeypatch.setattr(opened, "check", end.wait)
+        transport = httpx.ASGITransport(make_api(opened, per_minute=100_000))
+
+        async def asked():
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as api:
+                waiting = [asyncio.create_task(api.get("/health/ready")) for _ in range(100)]
+                try:
+                    answer = await asyncio.wait_for(api.get("/health/live"), 60)
+                    assert not any(one.done() for one in waiting)
+                finally:
+                    end.set()
+                assert {one.status_code for one in await asyncio.gather(*waiting)} == {200}
+                return answer.json()
+
+        assert asyncio.run(asked()) == {"status": "live"}
 
 
 def test_without_tokens_only_names_of_this_machine_are_answered(read):

@@ -99,6 +99,9 @@ def test_the_last_day_is_that_of_the_newest_message_that_is_not_ahead_of_now(odd
     assert count == 1
     (row,) = messages.page(odd, later).rows
     assert row["sending_time"].year == 9999
+    # That of a session is the one of its own newest message, whatever others have sent since.
+    old = client(odd).get("/minutes", params={"session": "FIX.4.4:TI->ME"}).json()["minutes"]
+    assert {row["time"][:10] for row in old} == {"0001-01-01"}
     # Where there is nothing else, it is that day.
     own = View(scope=read_scope(["TI->ME"]))
     assert overview.last_day(odd, own).begin.year == 1

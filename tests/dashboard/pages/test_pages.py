@@ -246,7 +246,9 @@ def test_pages_made_of_derived_tables_tell_what_is_not_derived_yet(
     assert len(asked) == (page != "messages")
 
 
-def test_messages_that_are_ahead_of_now_are_told(opened, sample_sqlite, database, monkeypatch):
+def test_messages_that_are_ahead_of_now_are_told(
+    opened, html, sample_sqlite, database, monkeypatch
+):
     noon = datetime.datetime(2025, 1, 2, 12, tzinfo=datetime.UTC)
     monkeypatch.setattr("fixfeed.dashboard.queries.overview._too_late", lambda: noon)
     shown = opened(sample_sqlite, "overview")
@@ -256,6 +258,9 @@ def test_messages_that_are_ahead_of_now_are_told(opened, sample_sqlite, database
     assert "from=2025-01-02+12%3A00" in count[2]
     there = overview.counts(database, View(begin=noon))
     assert int(count[1].replace(",", "")) == there["messages"] > 0
+    # From then on they are what there is.
+    text = html(opened(sample_sqlite, "overview", **{"from": "2025-01-02 12:00"}))
+    assert f">{count[1]}<" in text
 
 
 def test_what_is_no_message_and_no_order_is_told(opened, sample_sqlite):

@@ -104,7 +104,7 @@ def test_counts_are_read_from_the_index_by_minute(day, view):
     with plans_of(day) as plans:
         overview.counts(day, hour)
         overview.minutes(day, hour)
-        overview.newest_minute(day)
+        overview.newest_minute(day, View())
         overview.by_session(day, hour)
     assert len(plans) == 4
     for plan in plans:
