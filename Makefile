@@ -43,9 +43,9 @@ images: ## build the image of deploy/docker, where docker or podman runs
 compose: ## build it, and start all services of deploy/compose on this machine
 	tools/compose.sh
 
-# More processes than the two cores of CI: many tests wait for servers (46 minutes with two, 34 with three).
+# More processes than the two cores of CI, as many tests wait for servers; files in the order of tests/conftest.py.
 test: venv services ## all tests, on real servers
-	$(BIN)/python -m pytest -n 3 --dist loadfile tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests
 
 lint: venv ## ruff
 	$(BIN)/ruff check .

@@ -26,6 +26,20 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+# Where tests take longest, most of it waiting: first, or one process would end long after others.
+_FIRST = ("flink/", "test_", "pipelines/", "dashboard/browser/", "deploy/", "io/")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the tests that take longest, in the order of _FIRST."""
+
+    def place(item):
+        file = item.nodeid.removeprefix("tests/")
+        return next((i for i, one in enumerate(_FIRST) if file.startswith(one)), len(_FIRST))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(autouse=True)
 def lines_of_the_log():
     """Have lines of the log be as usual for each test: some run commands in this process."""
