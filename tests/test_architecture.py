@@ -108,6 +108,7 @@ ALLOWED = {
         ),
         *(f"fixfeed.io.sql.{name}" for name in ("sqlite_file", "tables")),
         *(f"{FIX}.{name}.schema" for name in ("anomalies", "latencies", "orders", "sessions")),
+        f"{FIX}.anomalies.rules",
         f"{FIX}.latencies.buckets",
         f"{FIX}.session_pair",
         *(
