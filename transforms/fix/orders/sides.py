@@ -5,14 +5,14 @@ both sides order, and number alike, a chain is of both, and is made again for ea
 
 A feed that carries requests and their answers in one direction, as an order system sends to who
 watches it, has one side that orders: nobody speaks for another one. So a chain is of both sides of
-a session pair only if both of them have sent requests or answers in it.
+a session pair only if both of them have sent new orders or answers in it.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 from fixfeed.transforms.fix.orders.chains import Chains
-from fixfeed.transforms.fix.orders.events import ASKING, Events
+from fixfeed.transforms.fix.orders.events import ASKING, NEW, Events
 from fixfeed.transforms.fix.orders.ids import Id
 from fixfeed.transforms.fix.orders.sequence import in_order
 from fixfeed.transforms.fix.orders.whose import whose
@@ -24,6 +24,11 @@ BY_SENDER = ASKING | {"H", "Q"}
 
 BY_TARGET = frozenset({"8", "9", "r", "N"})
 """Messages whose target orders: what answers these. So is a refusal of one of them (j)."""
+
+_BEGINNING = NEW | BY_TARGET
+"""Messages by which a side has a part of its own in a chain. Engines refuse (j), also those of who
+only watches; and who cancels, asks or doubts may speak of an order that the other side has entered.
+"""
 
 
 class OfSides(Chains):
@@ -75,7 +80,7 @@ def _both_ordering(events: Events, rows: Sequence[int]) -> Mapping[str, set[str]
         side = _side_of(events, row)
         if side is not None:
             ordering.setdefault(events.pair[row], set()).add(side)
-            if events.msg_type[row] != "j":  # engines refuse, also those of who only watches
+            if events.msg_type[row] in _BEGINNING:
                 speaking.setdefault(events.pair[row], set()).add(events.sender_comp_id[row])
     return {
         pair: sides

@@ -142,6 +142,29 @@ def test_who_refuses_a_request_of_a_feed_orders_nothing():
     assert shown(orders(oms, tca), *names) == [("FIX.4.4:OMS->TCA", 7, 150, 1)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (b"F", [(11, b"2"), (41, b"1")]),
+        (b"G", [(11, b"2"), (41, b"1"), (38, b"90")]),
+        (b"H", [(11, b"1"), (37, b"O1")]),
+        (b"Q", [(37, b"O1"), (17, b"E1")]),
+        (b"J", [(70, b"A"), (73, b"1"), (11, b"1"), (37, b"O1")]),
+    ],
+)
+def test_an_order_that_the_broker_has_entered_stays_one_whatever_its_client_asks(kind, fields):
+    broker, client = Session(b"BRK", b"BRK"), Session(b"ANN", b"BRK")
+    broker.ends = dict.fromkeys((True, False), (b"BRK", b"ANN"))
+    broker.ask(b"D", (11, b"1"), (38, b"100"), (55, b"X"))
+    broker.report(b"0", b"0", (37, b"O1"), (11, b"1"), (14, b"0"))
+    client.at = 10
+    client.ask(kind, *fields)
+    broker.at = 20
+    broker.fill(40, 40, (37, b"O1"), (11, b"1"))
+    names = ("session", "messages", "order_qty", "cum_qty", "symbol", "problems")
+    assert shown(orders(broker, client), *names) == [("FIX.4.4:BRK->ANN", 4, 100, 40, "X", None)]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_what_comes_later_the_other_way_parts_the_orders_of_a_feed(seed):
     oms, tca = feed(), Session(b"TCA", b"OMS")
