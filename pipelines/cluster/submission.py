@@ -47,6 +47,10 @@ __all__ = ["Cluster"]
 _FLINK = "FlinkRunner"
 _CHECKPOINTS, _EVERY = "--checkpointing_interval", 10_000  # milliseconds
 _BUNDLES = "--max_bundle_time_mills"
+# Beam's runner keeps what a bundle gives that a checkpoint ends, and hands it on when more comes or
+# the job is started again. After the readers of a stream nothing more comes, so those that a
+# checkpoint met on their way would never begin to read (measured).
+_WHOLE_BUNDLES = "--finish_bundle_before_checkpointing"
 _STEP = 0.2  # seconds between two looks at the job
 _AFTER_CANCEL = 4.0  # seconds for the job to be gone
 
@@ -71,7 +75,7 @@ class Cluster:
         """`folder` is the run's, for the job server; nothing is asked or started.
 
         A stream is checkpointed each ten seconds, and its bundles end as often as messages are to
-        be committed, unless told otherwise.
+        be committed, unless told otherwise; and before each checkpoint.
         """
         self.run = uuid.uuid4().hex[:12]
         self._given = [one.partition("=")[0] for one in settings.beam]
@@ -81,6 +85,7 @@ class Cluster:
             for flag, value in ((_CHECKPOINTS, _EVERY), (_BUNDLES, commit)):
                 if flag not in self._given:
                     flags.append(f"{flag}={value}")
+            flags.append(_WHOLE_BUNDLES)
         self.options = PipelineOptions(flags)
         if is_stream:
             self.options.view_as(StandardOptions).streaming = True

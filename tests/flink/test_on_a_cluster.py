@@ -272,7 +272,9 @@ def test_a_stream_stores_each_record_once_over_kills_a_signal_and_another_parall
         assert ended[name] == "CANCELED"
         assert list(tmp_path.iterdir()) == []
         sent(kafka, topic, range(2000, 2500))
-        job = submitted(*job_of, "--parallelism=1")
+        # Checkpoints alone end its bundles, those of the steps before its readers, too.
+        by_checkpoints = ["--checkpointing_interval=1000", "--max_bundle_time_mills=600000"]
+        job = submitted(*job_of, "--parallelism=1", *by_checkpoints)
         until_all(2500)
         os.kill(job.pid, signal.SIGTERM)
         code, second = summary(job)
