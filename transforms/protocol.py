@@ -86,16 +86,16 @@ class Protocol(ABC):
         """Return texts that came beside messages (`Piece.said`) with what may be secret hidden."""
         return texts
 
-    def sniff_pieces(self, head: bytes, *, is_all: bool) -> "tuple[Framing, int | None]":
-        """Return how a source that comes in pieces is laid out, and which of its bytes show that.
+    def sniff_pieces(self, head: bytes, *, is_all: bool) -> "tuple[Framing | None, int]":
+        """Return how a source that comes in pieces is laid out, and from where on that counts.
 
         `head` is the beginning, as much as has come; with `is_all` nothing else counts. None means
-        that more has to come. Until then, and up to the last border in the bytes that show it, the
-        source is read as `sniff(b"")` says, so pieces that are cut otherwise are read alike. The
-        number and the layout stay the same when more comes. By default, `head` shows nothing
-        before all of it is there.
+        that more has to come. Up to the last border before the place that is returned, the source
+        is read as `sniff(b"")` says, even once its layout is known, so pieces that are cut
+        otherwise are read alike. So the place never moves back when more comes, and stays once the
+        layout is known, as that does. By default, `head` shows nothing before all of it is there.
         """
-        return self.sniff(head), len(head) if is_all else None
+        return self.sniff(head) if is_all else None, len(head)
 
     def rule(self, text: str) -> Rule:
         """Return the condition that a text in the protocol's language of rules states.

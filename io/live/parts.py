@@ -34,7 +34,7 @@ class Part(NamedTuple):
 class Parts:
     """Cuts a connection apart: the same bytes in the same way, however they were cut as they came.
 
-    What a message says of the layout holds from its record on: `Protocol.sniff_pieces`. A record of
+    What shows the layout, and from where on it holds, `Protocol.sniff_pieces` says. A record of
     more than `longest` bytes is cut after so many, up to the beginning of the next message.
     """
 
@@ -43,8 +43,8 @@ class Parts:
         self._protocol = protocol
         self._longest = longest
         self._plain = protocol.sniff(b"")
-        self._framing = self._plain
-        self._shown: int | None = None  # so many bytes show the layout
+        self._framing: Framing | None = None  # None while more has to come to know it
+        self._place = 0  # up to where the layout does not count
         self._looked_at = (-1, False)
         self._is_known = False  # the layout holds from here on
         self._torn: tuple[int, bool] = (0, False)
@@ -81,7 +81,7 @@ class Parts:
                 size = least
             elif len(data) == size < self._longest:
                 size = min(2 * size, self._longest)
-            elif holds is not None and at + len(data) == holds:
+            elif self._framing and holds is not None and at + len(data) == holds:
                 self._is_known = True
             else:
                 return
@@ -107,15 +107,13 @@ class Parts:
         """Return the framing from `at` on, and where to look again; None for nowhere."""
         stop = min(file.stop, _HEAD)
         head = stop, stop == _HEAD or has_ended
-        if head != self._looked_at and (self._shown is None or at < _HEAD):
+        if head != self._looked_at and (self._framing is None or at < _HEAD):
             self._looked_at = head
-            self._framing, self._shown = self._protocol.sniff_pieces(
+            self._framing, self._place = self._protocol.sniff_pieces(
                 _read(file, 0, stop), is_all=head[1]
             )
-        if self._shown is None:
-            return self._plain, None
-        if at < self._shown and not self._is_known:
-            return self._plain, self._shown
+        if self._framing is None or (at < self._place and not self._is_known):
+            return self._plain, self._place
         return self._framing, None
 
     def _is_torn(self, file: SegmentsFile, at: int, framing: Framing) -> bool:

@@ -153,7 +153,7 @@ class Tape(Protocol):
 
     def sniff_pieces(self, head, *, is_all):
         """The first five bytes say how wide records are."""
-        return self.sniff(head), 5 if len(head) >= 5 else len(head) if is_all else None
+        return self.sniff(head) if is_all or len(head) >= 5 else None, len(head[:5])
 
     def parse(self, block):
         if block.provisional or block.too_long:

@@ -25,7 +25,7 @@ from fixfeed.transforms.fix.framing.borders import (
     last_border,
     next_record,
 )
-from fixfeed.transforms.fix.framing.delimiter import shown_within, sniff_delimiter
+from fixfeed.transforms.fix.framing.delimiter import is_certain, shown_within, sniff_delimiter
 from fixfeed.transforms.fix.framing.leftovers import REASONS, before_not_text
 from fixfeed.transforms.fix.framing.messages import CHECK_SUM, next_start
 from fixfeed.transforms.fix.framing.settled import settled_cuts
@@ -214,11 +214,13 @@ class Fix(Protocol):
         delimiter = sniff_delimiter(head, self.delimiter)
         return FixFraming(delimiter, b"FIXT.1.1" in head, endings(head, delimiter))
 
-    def sniff_pieces(self, head: bytes, *, is_all: bool) -> tuple[FixFraming, int | None]:
+    def sniff_pieces(self, head: bytes, *, is_all: bool) -> tuple[FixFraming | None, int]:
         """See `Protocol`; the delimiter is that of the first message."""
-        shown = shown_within(head, is_all=is_all)
-        delimiter = sniff_delimiter(head[:shown] if shown else b"", self.delimiter)
-        return FixFraming(delimiter, b"FIXT.1.1" in head, endings(head, delimiter)), shown
+        shown, place = (0, 0) if is_certain(self.delimiter) else shown_within(head, is_all=is_all)
+        if shown is None:
+            return None, place
+        delimiter = sniff_delimiter(head[:shown], self.delimiter)
+        return FixFraming(delimiter, b"FIXT.1.1" in head, endings(head, delimiter)), place
 
     def rule(self, text: str) -> Condition:
         """See `Protocol`; in the language of `rules.language`."""

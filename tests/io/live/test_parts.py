@@ -126,6 +126,40 @@ def test_what_follows_a_message_on_its_line_is_read_as_in_a_file(tmp_path, data)
         assert [at for batch in batches for at in batch.skipped_positions.to_pylist()] == skipped
 
 
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
+@pytest.mark.parametrize("before", [b"", b"hello\n", b"8=FIX.4.4|9=5|35=0|10=161|\n"])
+@pytest.mark.parametrize("delimiter", [b"\x01", b"|", b"^A"])
+def test_a_first_message_without_begin_string_is_one_as_in_a_file(delimiter, before, end):
+    texts = [b"35=0|34=1|10=140|", b"9=5|35=0|34=2|10=1|", b"1128=9|35=0|34=3|10=140|"]
+    for first in texts:
+        sent = [one.replace(b"|", delimiter) for one in (first, *texts)]
+        data = before.replace(b"|", delimiter) + b"".join(one + end for one in sent)
+        messages, failures, skipped = rows_of(parts_of(data))
+        assert [row["raw"] for row in messages][-4:] == sent
+        assert (failures, skipped) == ([], [0] if before == b"hello\n" else [])
+        assert rows_of(parts_of(data, range(len(data)))) == (messages, failures, skipped)
+
+
+def test_a_first_message_without_begin_string_waits_for_nothing_once_its_delimiter_is_shown():
+    for text in (b"35=0\x0134=1\x0110=140\x01", b"35=0|34=1|10=140|\n"):
+        settled = Parts(FIX).settled(Received(text), 0, has_ended=False)
+        assert [(part.data, part.framing.layout) for part in settled] == [(text, text[4:5])]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_short_messages_that_show_the_delimiter_are_read_alike_however_they_are_cut(seed):
+    rng = random.Random(seed)
+    own = rng.choice([b"|", b"^A", b"~", b"\x01"])
+    begun = (b"35=0|34=1|", b"9=5|35=0|", b"35=", b"8=FIX.4.4|", b"x")
+    parts = (*begun, b"8=FIX.4.4|9=5|35=0|10=161|")
+    ends = (b"", b"\r", b"\n", b"\r\n")
+    data = b"".join(
+        rng.choice(parts).replace(b"|", rng.choice([own, own, b"|"])) + rng.choice(ends)
+        for _ in range(rng.randrange(1, 9))
+    )
+    assert rows_of(parts_of(data, range(len(data)))) == rows_of(parts_of(data))
+
+
 def test_a_connection_is_not_cut_at_each_field_that_follows_a_message():
     data = (MESSAGE + b"35=D\x01") * 50 + MESSAGE
     assert len(parts_of(data)) == 1

@@ -9,6 +9,7 @@ from fixfeed.transforms.fix.spelt import BEGIN, is_spelt, unspelt
 __all__ = [
     "CLASSIC",
     "DELIMITERS",
+    "is_certain",
     "naming",
     "read_delimiter",
     "shown_within",
@@ -45,11 +46,16 @@ _BEGINS = (
         + rb"35=[0-9A-Za-z]{1,3}(%b)(?=[0-9]{1,5}=)" % _ANY
     ),
 )
+_HEADLESS = re.compile(rb"(?<![^\r\n])(?:1128=|9=[0-9]|35=)")
+_HEADLESS_BEGUN = re.compile(rb"(?<![^\r\n])(?:1(?:1(?:28?)?)?|9=?|35?)\Z")
 _CANDIDATE = re.compile(
-    BEGIN.pattern + rb"|8(?:%3[dD]|&[#0-9A-Za-z]{3,6};)FIX|(?<![^\r\n])(?:1128=|9=[0-9]|35=)"
+    BEGIN.pattern + rb"|8(?:%3[dD]|&[#0-9A-Za-z]{3,6};)FIX|" + _HEADLESS.pattern
 )
 _SPELT = re.compile(rb"[\\%&]")
-_SOH = re.compile(_VERSION + rb"\x01")
+_SOH = re.compile(
+    _VERSION + rb"\x01|(?:1128=[^=\r\n\x01]{1,12}\x01)?(?:9=[0-9]{1,9}\x01)?"
+    rb"35=[0-9A-Za-z]{1,3}\x01(?=[0-9]{1,5}=)"
+)
 _ENOUGH = 64  # bytes from the beginning of a message on, which show its delimiter
 _ENOUGH_SPELT = 256
 _WORDS = {"SOH": b"\x01", "TAB": b"\t"}
@@ -101,31 +107,50 @@ def sniff_delimiter(head: bytes, named: bytes | None = None) -> bytes:
     return b"\x01"
 
 
-def shown_within(head: bytes, *, is_all: bool) -> int | None:
-    """Return within how many bytes a source that begins with `head` shows its delimiter.
+def shown_within(head: bytes, *, is_all: bool) -> tuple[int | None, int]:
+    """Return within how many bytes a source shows its delimiter, and up to where that is not used.
 
-    None if more has to come for that. With `is_all` nothing follows: `len(head)` if nothing in it
-    shows a delimiter. The answer is that of the first message, so it stays when more comes.
+    `head` is its beginning. The first number is None if more has to come for that. With `is_all`
+    nothing follows: `len(head)` if nothing in it shows a delimiter. The answer is that of the first
+    message, so it stays when more comes. Messages with BeginString show their own delimiter, so
+    they need not wait for that of the source: it is used from the second number on, where the first
+    message without BeginString begins. That moves only while the first is None, and never back.
 
     >>> shown_within(b"hello\\n8=FIX.4.4\\x019=5\\x01", is_all=False)
-    16
-    >>> shown_within(b"8=FIX.4.4^A9=5^A35=0^A", is_all=False) is None
-    True
+    (16, 16)
+    >>> shown_within(b"8=FIX.4.4^A9=5^A35=0^A", is_all=False)
+    (None, 22)
+    >>> shown_within(b"hello\\n35=0|34=1|\\n", is_all=False)
+    (17, 6)
     """
     for candidate in _CANDIDATE.finditer(head):
         start = candidate.start()
         if soh := _SOH.match(head, start):
-            return soh.end()  # no other delimiter begins with that byte
+            return soh.end(), soh.end()  # no other delimiter begins with that byte
         wanted = start + (_ENOUGH_SPELT if _SPELT.search(candidate[0]) else _ENOUGH)
         line = head.find(b"\n", start, wanted)
         end = wanted if line < 0 else line + 1
-        if end > len(head) and not is_all:
-            return None
+        headless = _HEADLESS.search(head, start, end)
+        end, is_there = min(end, len(head)), end <= len(head)
+        place = headless.start() if headless else end
+        if not (is_there or is_all):
+            return None, min(place, _headless_begun(head))
         window = head[start:end]
         window = unspelt(window) if is_spelt(window) else window
         if any(pattern.search(window) for pattern in _BEGINS):
-            return start + len(head[start:end])
-    return len(head) if is_all else None
+            return end, place
+    return (len(head), len(head)) if is_all else (None, _headless_begun(head))
+
+
+def _headless_begun(head: bytes) -> int:
+    """Return where a message without BeginString may have begun with the last bytes of `head`."""
+    begun = _HEADLESS_BEGUN.search(head, max(0, len(head) - len(b"1128")))
+    return begun.start() if begun else len(head)
+
+
+def is_certain(named: bytes | None) -> bool:
+    """Tell whether a user's delimiter means the same whatever a source begins with."""
+    return named is not None and not _octet(named)
 
 
 def _octet(named: bytes) -> bytes:
