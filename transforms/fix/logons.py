@@ -52,7 +52,7 @@ def logons(
     """
     if _TAG not in data and not is_escaped(data):
         return []
-    data, delimiter, original = as_read(data, delimiter)
+    data, delimiter, original = as_read(data, delimiter, within_line=within_line)
     found = _logons(data, delimiter, logged_on, within_line)
     return [one._replace(start=original.at(one.start)) for one in found]
 

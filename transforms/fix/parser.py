@@ -86,7 +86,7 @@ def parse_block(
     delimiter = block.layout or b"\x01"
     if block.provisional or block.too_long:
         return _unfinished(block, delimiter, masking)
-    data, one, original = as_read(block.data, delimiter)
+    data, one, original = as_read(block.data, delimiter, within_line=block.within_line)
     parsed = None
     if vectorised or (vectorised is None and len(data) >= _SMALL):
         parser = _vector_parser(reading)

@@ -43,8 +43,9 @@ def _messages(
 ) -> Iterator[DecodedMessage]:
     if not batch.messages.num_rows:
         return
-    data, one, original = as_read(block.data, block.layout or b"\x01")
-    read = spans(data, one, within_line=block.within_line)
+    within = block.within_line
+    data, one, original = as_read(block.data, block.layout or b"\x01", within_line=within)
+    read = spans(data, one, within_line=within)
     rows = batch.messages.select(list(_COLUMNS))
     for begin in range(0, rows.num_rows, _MANY):
         for row in rows.slice(begin, _MANY).to_pylist():

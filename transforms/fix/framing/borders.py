@@ -88,10 +88,10 @@ def last_border(
     read, and so do the parts of a line that a container's runtime has cut. Only the end of `data`
     is looked at, far enough back to find a whole message.
     """
-    opened = open_run(data)
+    opened = open_run(data, within_line=within_line, at_end=at_end is not None)
     if opened is None and at_end is not None:
         opened = open_string(data, delimiter)
-    data, delimiter, original = whole_as_read(data, delimiter)
+    data, delimiter, original = whole_as_read(data, delimiter, within_line=within_line)
     window = _WINDOW
     while True:
         begin = max(0, len(data) - window)
@@ -115,9 +115,9 @@ def first_border(
     after the first whole message in it. More bytes may follow it, so its end is not a border.
     """
     size = len(window)
-    opened = open_run(window)
+    opened = open_run(window, within_line=within_line)
     size = size if opened is None else opened + 1
-    window, delimiter, original = whole_as_read(window, delimiter)
+    window, delimiter, original = whole_as_read(window, delimiter, within_line=within_line)
     for border in _borders(window, delimiter, synced=synced, within_line=within_line):
         border = original.at(border)
         if at <= border < size:
@@ -143,13 +143,15 @@ def claimed_end(data: bytes, delimiter: bytes) -> int:
     return claimed_trailer(data, first.start(), first[1] or delimiter)[0] if first else 0
 
 
-def whole_as_read(data: bytes, delimiter: bytes) -> tuple[bytes, bytes, Original]:
+def whole_as_read(
+    data: bytes, delimiter: bytes, *, within_line: bool = False
+) -> tuple[bytes, bytes, Original]:
     """Return `as_read` of `data`, without a delimiter that its end cuts in half."""
     for width in range(len(delimiter) - 1, 0, -1):
         if data.endswith(delimiter[:width]):
             data = data[:-width]
             break
-    return as_read(data, delimiter)
+    return as_read(data, delimiter, within_line=within_line)
 
 
 def _borders(

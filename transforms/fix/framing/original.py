@@ -24,9 +24,14 @@ def single_byte(data: bytes, delimiter: bytes) -> bytes:
     return data if len(delimiter) == 1 else data.replace(delimiter, b"\x01")
 
 
-def as_read(data: bytes, delimiter: bytes) -> tuple[bytes, bytes, Original]:
-    """Return `data` as it is read, the one byte that separates its fields, and its positions."""
-    found = escapes(data, delimiter)
+def as_read(
+    data: bytes, delimiter: bytes, *, within_line: bool = False
+) -> tuple[bytes, bytes, Original]:
+    """Return `data` as it is read, the one byte that separates its fields, and its positions.
+
+    `within_line` means that no line begins with `data`.
+    """
+    found = escapes(data, delimiter, within_line=within_line)
     if len(delimiter) == 1 and not found:
         return data, delimiter, _UNCHANGED
     if not found:

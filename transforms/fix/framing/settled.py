@@ -65,10 +65,10 @@ def _first_or_last(data: bytes, delimiter: bytes, *, within_line: bool) -> _Bord
 
     In a string with escapes, and in a line that a container's runtime has cut, there is no border.
     """
-    opened = open_run(data)
+    opened = open_run(data, within_line=within_line)
     if opened is None:
         opened = open_string(data, delimiter)
-    text, one, original = whole_as_read(data, delimiter)
+    text, one, original = whole_as_read(data, delimiter, within_line=within_line)
     line = line_start(text, 0, len(text))
     is_undecided = _undecided(one).match(text, line) is not None and not (within_line and not line)
     last = 0

@@ -75,13 +75,14 @@ _LINE_ENDS = re.compile(rb"(?:\\[nrt]|\\u000[adAD]|[ \t])*\Z")
 _BODY_LENGTH = re.compile(rb"9=([0-9]{1,9})")
 
 
-def escapes(data: bytes, delimiter: bytes) -> list[Escape]:
+def escapes(data: bytes, delimiter: bytes, *, within_line: bool = False) -> list[Escape]:
     """Return, in order, the escapes in those messages of `data` that are in strings.
 
     Lines that a container's runtime has cut are put together first. `delimiter` is that of the
-    file. Data without quotes, or with few, costs next to nothing.
+    file. `within_line` means that no line begins with `data`. Data without quotes, or with few,
+    costs next to nothing.
     """
-    between = joints(data)
+    between = joints(data, within_line=within_line)
     if not between:
         return _escapes_of(data, delimiter)
     return composed(between, _escapes_of(undone(data, 0, len(data), between), delimiter), 0)

@@ -2,12 +2,14 @@
 
 import itertools
 import json
+import re
 
 import pytest
 
-from fixfeed.transforms.batch import Block
+from fixfeed.transforms.batch import Block, ends_within_line
 from fixfeed.transforms.fix.framing.borders import endings, first_border, last_border
 from fixfeed.transforms.fix.framing.delimiter import sniff_delimiter
+from fixfeed.transforms.fix.framing.settled import settled_cuts
 from fixfeed.transforms.fix.parser import parse_block
 from fixfeed.transforms.fix.secrets.masking import DEFAULT, Masking
 from tests.transforms.fix.messages import encode
@@ -106,6 +108,7 @@ def test_whole_lines_and_parts_of_other_lines_are_left_alone(runtime):
     ]  # fmt: skip
     data = runtime([first[:-7], ""]).partition(b"\n")[0] + b"\n" + other
     assert [row[0] for row in texts(read(data, b"|"))] == ["C1", "C2"]
+    assert read_one_by_one(data) == rows(read(data, b"|"))
     plain = runtime(["started 1 of", " 3 engines"])
     assert read(plain, b"|").skipped_positions.to_pylist() == [0, plain.index(b"\n") + 1]
 
@@ -126,6 +129,61 @@ def test_no_border_is_between_the_parts_of_a_line(runtime):
         assert end not in inside
         assert last_border(data[:at], b"|") not in inside
         assert texts(read(data[:end], b"|")) + texts(read(data[end:], b"|")) == whole
+
+
+LONG = cut(order(7, b"|", b"y"), 40)
+OTHER = order(8, b"|").encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        docker(["log goes to stdout now"]) + docker(LONG),
+        b"x stdout P\n" + docker(LONG) + cri(["hello stderr"]),
+        cri([OTHER.decode() + LONG[0], LONG[1]]) + docker([OTHER.decode() + LONG[0], LONG[1]]),
+        docker(LONG) + cri(LONG) + spaced(["x"]) + cri(LONG),
+        cri(["x"]) + b'{"log":"not text"}\n' + cri(LONG) + docker(LONG),
+        OTHER + b"\r" + cri(LONG),
+        OTHER + b"\r" + docker(LONG),
+        cri([OTHER.decode()]).replace(b"\n", b"\r") + cri(LONG).replace(b"\n", b"\r") + cri(LONG),
+        cri(cut(order(7, b"|", b"y"), 7)).replace(b"\n", b"\r", 1) + cri(LONG),
+        cri([LONG[0], f"{LONG[1]}\r{TIME} stdout P {LONG[0]}", LONG[1]]),
+    ],
+)
+def test_each_line_shows_by_itself_whether_it_is_a_part_wherever_a_log_is_cut(data):
+    whole = read(data, b"|")
+    assert [row[0] for row in texts(whole)] == [id.decode() for id in re.findall(b"C[78]", data)]
+    assert whole.failures.num_rows == 0
+    assert read_one_by_one(data) == rows(whole)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_no_part_is_on_the_line_of_a_message_wherever_a_log_is_cut(runtime):
+    whole = read(OTHER + runtime(LONG), b"|")
+    assert [row["raw"] for row in whole.failures.to_pylist()] == [runtime(LONG).splitlines()[1]]
+    assert read_one_by_one(OTHER + runtime(LONG)) == rows(whole)
+
+
+def rows(*batches):
+    """Return what is stored: messages, failures, and lines without a message, by position."""
+    return (
+        [(row["position"], row["raw"]) for one in batches for row in one.messages.to_pylist()],
+        [tuple(row.values()) for one in batches for row in one.failures.to_pylist()],
+        [place for one in batches for place in one.skipped_positions.to_pylist()],
+    )
+
+
+def read_one_by_one(data):
+    """Return the rows of data that comes byte by byte, each read as soon as it is settled."""
+    batches, at, within = [], 0, False
+    for size in range(1, len(data) + 1):
+        begin, whole = at, data[:size]
+        cuts = settled_cuts(whole[begin:], b"|", within_line=within)
+        for end in (begin + one for one in cuts) if size < len(data) else (size,):
+            block = Block("log", at, data[at:end], b"|", within_line=within)
+            batches.append(parse_block(block, masking=Masking({})))
+            at, within = end, ends_within_line(data[at:end], within)
+    return rows(*batches)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
