@@ -164,12 +164,14 @@ class Framing(ABC):
         end = self.last_border(data)
         return [end] if end else []
 
-    def end_of_source(self, data: bytes, *, grows: bool = True) -> int:
+    def end_of_source(self, data: bytes, *, grows: bool = True, waited: bool = False) -> int:
         """Return where the unfinished record begins in `data`, the last bytes of a source.
 
         `len(data)` if there is none. A record that may become another one when the source grows is
         unfinished: it is kept as a failure, and read again then. With `grows` false nothing ever
-        follows, so a record that lacks no more than its last delimiter is whole.
+        follows, so a record that lacks no more than its last delimiter is whole. With `waited` the
+        source has been like that for some time: only what is incomplete is unfinished, not what may
+        be one record with what follows.
         """
         return self.last_border(data)
 

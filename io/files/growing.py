@@ -159,7 +159,8 @@ class GrowingFile:
 
     def _read(self, looked: Planned, now: float) -> Iterator[Block]:
         """Yield what can be read from where it is, and note what is unfinished."""
-        part = dataclasses.replace(self._part(), settled=self._is_settled)
+        settled = self._is_settled
+        part = dataclasses.replace(self._part(), settled=settled, waited=not settled)
         with os.fdopen(os.dup(self._raw.fileno()), "rb") as file:
             for block in blocks_of(part, file):
                 looked.check(self._raw)

@@ -43,7 +43,8 @@ class Range:
     are `too_long`. `context` is the context at the start (`Block.context`), if the framing has one.
     If `unread` is set, the range is not read, for that reason. `begin` is that of its protocol.
     With `settled` the file is being written: of what it ends with, that is provisional which may
-    be read otherwise when more comes.
+    be read otherwise when more comes; with `waited` only what is incomplete
+    (`Framing.end_of_source`).
     """
 
     origin: Source
@@ -60,6 +61,7 @@ class Range:
     longest: int = LONGEST
     begin: bytes = b""
     settled: bool = False
+    waited: bool = False
 
     @property
     def path(self) -> str:
@@ -286,7 +288,7 @@ def _last_cuts(part: Range, framing: Framing, data: bytes) -> Sequence[int]:
     """Return where to cut the last bytes of a file; those after the last one are provisional."""
     if part.settled:
         return framing.settled_cuts(data) or [0]
-    return [framing.end_of_source(data)]
+    return [framing.end_of_source(data, waited=part.waited)]
 
 
 def _read_torn(

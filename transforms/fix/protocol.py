@@ -95,11 +95,11 @@ class FixFraming(Framing):
         """See `Framing` and `framing.settled`."""
         return settled_cuts(data, self.delimiter, within_line=self.within_line)
 
-    def end_of_source(self, data: bytes, *, grows: bool = True) -> int:
-        """See `Framing`."""
+    def end_of_source(self, data: bytes, *, grows: bool = True, waited: bool = False) -> int:
+        """See `Framing`; lines that are no text are one record with such lines that follow."""
         known = self.endings if grows else self.endings._replace(bare=True)
         end = last_border(data, self.delimiter, at_end=known, within_line=self.within_line)
-        if end < len(data) and next_start(data, end, self.delimiter):
+        if waited or (end < len(data) and next_start(data, end, self.delimiter)):
             return end  # a message ends the run of lines that are no text
         begin = before_not_text(data, end, self.delimiter)
         # The last line of a message of several lines may look like one of those.

@@ -95,6 +95,27 @@ def test_bytes_that_are_no_text_are_one_failure_although_half_a_message_follows(
     assert grown(tmp_path / "day.log", data, [3]) == (messages, failures, skipped)
 
 
+@pytest.mark.parametrize("rest", [b"", b"8=F", MESSAGE[:20], b"hel"])
+@pytest.mark.parametrize("lines", [b"\x00\x01\xff\n", b"\x00\nab\n", b"ab\n\x00\n\xff\x01\r\n"])
+def test_lines_that_are_no_text_wait_no_longer_than_patience(tmp_path, lines, rest):
+    path = tmp_path / "day.log"
+    path.write_bytes(MESSAGE + b"\n" + lines + rest)
+    expected = whole(path)
+    file = file_at(str(path), str(path), NAMED)
+    with closing(GrowingFile(file, NAMED, patience=1e9)) as one:
+        is_ended = rest == MESSAGE[:20]  # by a message
+        assert rows_of(one.blocks(), NAMED)[1] == (expected[1][:1] if is_ended else [])
+        assert one.waits
+    with closing(GrowingFile(file, NAMED, patience=0)) as one:
+        read = list(one.blocks())
+        while one.has_changed():
+            read += one.blocks()
+        assert (one.at, one.unfinished) == (path.stat().st_size - len(rest), rest != b"")
+        assert not any(block.provisional for block in read)
+        assert rows_of([*read, *one.end()], NAMED) == expected
+        assert [row[1] for row in expected[1]][:1] == ["not_text"]
+
+
 def test_messages_that_a_wrong_length_holds_up_wait_no_longer_than_patience(tmp_path):
     data = MESSAGE.replace(b"9=11", b"9=999") + b"\n" + 2 * (MESSAGE + b"\n") + MESSAGE[:20]
     path = tmp_path / "day.log"
