@@ -174,6 +174,24 @@ def test_a_message_that_is_whole_waits_for_nothing(delimiter):
         assert b"".join(part.data for part in settled) == text
 
 
+WRONG = encode([(35, b"3"), (58, b"it's")]).replace(b"9=13", b"9=12")
+
+
+@pytest.mark.parametrize("quoted", [b"it's ", WRONG])
+def test_messages_after_a_quote_wait_for_the_end_of_the_line_or_for_4_kib(quoted):
+    def read(data):
+        settled = Parts(FIX).settled(Received(data), 0, has_ended=False)
+        return b"".join(part.data for part in settled)
+
+    many = quoted + MESSAGE * (4096 // len(MESSAGE) + 2)
+    assert read(quoted + 9 * MESSAGE) == b""
+    assert read(quoted + MESSAGE + b"\n" + MESSAGE) == quoted + MESSAGE + b"\n" + MESSAGE
+    assert read(many) == many
+    messages, failures, _ = rows_of(parts_of(quoted + 9 * MESSAGE))
+    assert [row["raw"] for row in messages] == [WRONG] * (quoted == WRONG) + [MESSAGE] * 9
+    assert failures == []
+
+
 def test_a_message_whose_length_leads_too_far_waits_for_what_follows():
     wrong = MESSAGE.replace(b"9=11", b"9=40")
     assert list(Parts(FIX).settled(Received(wrong), 0, has_ended=False)) == []
