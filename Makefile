@@ -43,9 +43,9 @@ images: ## build the image of deploy/docker, where docker or podman runs
 compose: ## build it, and start all services of deploy/compose on this machine
 	tools/compose.sh
 
-# More processes than the two cores of CI, as many tests wait for servers; files in the order of tests/conftest.py.
+# Files in the order of tests/conftest.py. More processes than CI has cores were no faster there.
 test: venv services ## all tests, on real servers
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests
 
 lint: venv ## ruff
 	$(BIN)/ruff check .

@@ -95,7 +95,7 @@ def visit(context, served):
         page = context.new_page()
         pages.append(page)
         page.set_viewport_size({"width": width, "height": 900})
-        page.set_default_timeout(120_000)  # three tests at once on two cores
+        page.set_default_timeout(120_000)
         page.on("request", lambda request: asked.append(request.url))
         page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         page.on("pageerror", lambda error: errors.append(str(error)))
