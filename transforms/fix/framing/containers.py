@@ -85,7 +85,7 @@ def _unfinished(data: bytes, within_line: bool) -> Iterator[tuple[int, _Part]]:
             line, last = part.line, b""
             goes_on = _ends_inside_message(text)
         else:
-            goes_on = not _CHECK_SUM.search(last + text[-_LAST_BYTES:])
+            goes_on = not _ends_message(last + text[-_LAST_BYTES:])
         follows, last = None, (last + text)[-_LAST_BYTES:]
         if goes_on or part.end == part.past:
             yield line, part
@@ -95,48 +95,61 @@ def _unfinished(data: bytes, within_line: bool) -> Iterator[tuple[int, _Part]]:
 def _parts(data: bytes, within_line: bool) -> Iterator[_Part]:
     """Yield the parts of lines of both kinds in order: a log may have lines of both.
 
-    Each line shows by itself what it is, so that data is read alike wherever it is cut.
+    Each line shows by itself what it is, so that data is read alike wherever it is cut: one of CRI
+    by its beginning, so it is none where `data` begins within it, and one of Docker by its end.
     """
-    if not any(data.find(mark, 0, _HEAD) >= 0 for mark in _MARKS):
+    marks = (*_MARKS, _STREAM) if within_line else _MARKS
+    if not any(data.find(mark, 0, _HEAD) >= 0 for mark in marks):
         return
-    past = int(within_line)
-    for part in sorted((*_parts_of_cri(data), *_parts_of_docker(data))):
+    past = 0
+    for part in sorted((*_parts_of_cri(data, within_line), *_parts_of_docker(data))):
         if part.line >= past:
             yield part
             past = part.past
 
 
-def _parts_of_cri(data: bytes) -> Iterator[_Part]:
+def _parts_of_cri(data: bytes, within_line: bool) -> Iterator[_Part]:
+    lines = _CriLines(data)
     for mark in _CRI_PART.finditer(data):
         line = line_start(data, max(0, mark.start() - _CRI_TIME - 1), mark.start())
-        head, past = _CRI.match(data, line), _next_cri_line(data, mark.end())
-        if not head or head.end() != mark.end():
+        head = _CRI.match(data, line)
+        if not head or head.end() != mark.end() or (within_line and not line):
             continue
+        past = lines.next_after(mark.end())
         if not past:
             yield _Part(line, head.end(), len(data), len(data), None, True)
             continue
         other = _CRI.match(data, past)
         follows = other.end() if other and other[1] == head[1] else None
         end = past - 1 - data.startswith(b"\r\n", past - 2)
-        yield _Part(line, head.end(), end, past, follows, not _next_cri_line(data, past))
+        yield _Part(line, head.end(), end, past, follows, not lines.next_after(past))
 
 
-def _next_cri_line(data: bytes, at: int) -> int:
-    """Return where the line of CRI that `at` is in ends, its end included; 0 if it goes on.
+class _CriLines:
+    """Where lines of CRI end. Asked for in order, as a line end may be far and is looked for once.
 
-    CR ends it if another line of CRI comes after it, as messages may hold it.
+    CR ends such a line if another one comes after it, as messages may hold it.
     """
-    past = data.find(b"\n", at) + 1
-    stop = past or len(data)
-    if data.find(b"\r", at, stop - 2) >= 0:
-        found = _CRI_AFTER_CR.search(data, at, stop)
-        if found:
-            return found.end()
-    return past
+
+    def __init__(self, data: bytes):
+        self._data = data
+        self._past = -1  # after the next LF; 0 if there is none
+
+    def next_after(self, at: int) -> int:
+        """Return where the line that `at` is in ends, its end included; 0 if it goes on."""
+        data = self._data
+        if self._past and self._past <= at:
+            self._past = data.find(b"\n", at) + 1
+        stop = self._past or len(data)
+        if data.find(b"\r", at, stop - 2) >= 0:
+            found = _CRI_AFTER_CR.search(data, at, stop)
+            if found:
+                return found.end()
+        return self._past
 
 
 def _parts_of_docker(data: bytes) -> Iterator[_Part]:
-    if b"{" not in data or _MARKS[-1] not in data:  # a single byte is found far sooner
+    if b"}" not in data or _STREAM not in data:  # a single byte is found far sooner
         return
     for number, end in enumerate(_DOCKER_END.finditer(data)):
         if data.endswith(b"\\n", 0, end.start()):
@@ -145,16 +158,21 @@ def _parts_of_docker(data: bytes) -> Iterator[_Part]:
             continue
         line = line_start(data, 0, end.start())
         head, other = _DOCKER.match(data, line), _DOCKER.match(data, end.end())
-        if head:
-            past = data.find(b"\n", end.end()) + 1
-            stream = _DOCKER_END.search(data, end.end(), past) if other and past else None
-            same = other and (not stream or stream[1] == end[1])
-            follows = other.end() if other and same else None
-            yield _Part(line, head.end(), end.start(), end.end(), follows, not past)
+        past = data.find(b"\n", end.end()) + 1
+        stream = _DOCKER_END.search(data, end.end(), past) if other and past else None
+        same = other and (not stream or stream[1] == end[1])
+        follows = other.end() if other and same else None
+        begin = head.end() if head else line
+        yield _Part(line, begin, end.start(), end.end(), follows, not past)
 
 
 def _ends_inside_message(text: bytes) -> bool:
     """Tell whether a message begins in `text` and does not end with it."""
     if b"8=FIX" not in text and not (is_escaped(text) and BEGIN.search(text)):
         return False
-    return not _CHECK_SUM.search(text, max(0, len(text) - _LAST_BYTES))
+    return not _ends_message(text[-_LAST_BYTES:])
+
+
+def _ends_message(last: bytes) -> bool:
+    """Tell whether the last bytes of a part are the end of a message, and not of the next one."""
+    return _CHECK_SUM.search(last) is not None and not last.endswith(b"8")

@@ -157,11 +157,31 @@ def test_each_line_shows_by_itself_whether_it_is_a_part_wherever_a_log_is_cut(da
     assert read_one_by_one(data) == rows(whole)
 
 
+def test_no_part_of_cri_is_on_the_line_of_a_message_wherever_a_log_is_cut():
+    whole = read(OTHER + cri(LONG), b"|")
+    assert [row["raw"] for row in whole.failures.to_pylist()] == [cri(LONG).splitlines()[1]]
+    assert read_one_by_one(OTHER + cri(LONG)) == rows(whole)
+
+
+@pytest.mark.parametrize("runtime", [docker, spaced])
+@pytest.mark.parametrize("delimiter", [b"|", b"\x01"])
+def test_messages_of_a_long_line_in_parts_are_whole_wherever_a_log_is_cut(runtime, delimiter):
+    text = "".join(order(number, delimiter) for number in range(100))
+    data = runtime(cut(text, *range(4_987, len(text), 4_987)))
+    whole = read(data, delimiter)
+    assert [row[0] for row in texts(whole)] == [f"C{number}" for number in range(100)]
+    assert whole.failures.num_rows == 0
+    # A line has more than the 4 KiB after which a border has to be in it.
+    assert read_one_by_one(data, delimiter, step=211) == rows(whole)
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_no_part_is_on_the_line_of_a_message_wherever_a_log_is_cut(runtime):
-    whole = read(OTHER + runtime(LONG), b"|")
-    assert [row["raw"] for row in whole.failures.to_pylist()] == [runtime(LONG).splitlines()[1]]
-    assert read_one_by_one(OTHER + runtime(LONG)) == rows(whole)
+@pytest.mark.parametrize("size", range(1, 12))
+def test_a_part_may_end_anywhere_in_the_next_message_on_its_line(runtime, size):
+    first = order(1, b"|")
+    batch = read(runtime(cut(first + order(2, b"|"), len(first) + size)), b"|")
+    assert texts(batch) == [("C1", "x", None, None), ("C2", "x", None, None)]
+    assert batch.failures.num_rows == 0
 
 
 def rows(*batches):
@@ -173,14 +193,14 @@ def rows(*batches):
     )
 
 
-def read_one_by_one(data):
-    """Return the rows of data that comes byte by byte, each read as soon as it is settled."""
+def read_one_by_one(data, delimiter=b"|", step=1):
+    """Return the rows of data that comes `step` bytes by `step`, each read once it is settled."""
     batches, at, within = [], 0, False
-    for size in range(1, len(data) + 1):
+    for size in (*range(step, len(data), step), len(data)):
         begin, whole = at, data[:size]
-        cuts = settled_cuts(whole[begin:], b"|", within_line=within)
+        cuts = settled_cuts(whole[begin:], delimiter, within_line=within)
         for end in (begin + one for one in cuts) if size < len(data) else (size,):
-            block = Block("log", at, data[at:end], b"|", within_line=within)
+            block = Block("log", at, data[at:end], delimiter, within_line=within)
             batches.append(parse_block(block, masking=Masking({})))
             at, within = end, ends_within_line(data[at:end], within)
     return rows(*batches)
