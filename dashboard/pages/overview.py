@@ -151,20 +151,20 @@ def _sessions(view: View) -> None:
             continue
         name = session or ""
         own = {"session": [name]} if name else {}
-        search = [] if name else ["session missing"]
+        search = "" if name else "session missing"
         silent = (newest - one["last_time"]).total_seconds() if newest else 0.0
         late = bool(one["beat"]) and silent > 2 * one["beat"] + 60
         rows.append(
             [
                 Cell(name or "(no session)", link("sessions", own) if name else None),
                 Cell(messages["messages"],
-                     messages_link(view, **own, q=" ".join(search), admin="true")),
+                     messages_link(view, **own, q=search, admin="true")),
                 Cell(one["last_time"].strftime("%H:%M:%S")),
                 Cell(f"{duration(max(silent, 0.0))} ago" if late else "", bad=late),
                 Cell((name and one["missing"]) or "", link("sessions", own), bad=bool(name)),
                 Cell(one["rejects"] or ""),
                 Cell(messages["defective"] or "",
-                     messages_link(view, **own, q=" ".join([*search, "defects exists"]),
+                     messages_link(view, **own, q=f"{search} defects exists".strip(),
                                    admin="true")),
             ]
         )  # fmt: skip

@@ -95,14 +95,16 @@ def _unfinished(data: bytes, within_line: bool) -> Iterator[tuple[int, _Part]]:
 def _parts(data: bytes, within_line: bool) -> Iterator[_Part]:
     """Yield the parts of lines of both kinds in order: a log may have lines of both.
 
-    Each line shows by itself what it is, so that data is read alike wherever it is cut: one of CRI
-    by its beginning, so it is none where `data` begins within it, and one of Docker by its end.
+    Each line shows by itself what it is, so that data is read alike wherever it is cut. Where
+    `data` begins within a line, its end may show that it is one of Docker; that of CRI shows
+    nothing.
     """
     marks = (*_MARKS, _STREAM) if within_line else _MARKS
     if not any(data.find(mark, 0, _HEAD) >= 0 for mark in marks):
         return
     past = 0
-    for part in sorted((*_parts_of_cri(data, within_line), *_parts_of_docker(data))):
+    found = (*_parts_of_cri(data, within_line), *_parts_of_docker(data, within_line))
+    for part in sorted(found, key=lambda part: part.line):
         if part.line >= past:
             yield part
             past = part.past
@@ -148,7 +150,7 @@ class _CriLines:
         return self._past
 
 
-def _parts_of_docker(data: bytes) -> Iterator[_Part]:
+def _parts_of_docker(data: bytes, within_line: bool) -> Iterator[_Part]:
     if b"}" not in data or _STREAM not in data:  # a single byte is found far sooner
         return
     for number, end in enumerate(_DOCKER_END.finditer(data)):
@@ -158,6 +160,9 @@ def _parts_of_docker(data: bytes) -> Iterator[_Part]:
             continue
         line = line_start(data, 0, end.start())
         head, other = _DOCKER.match(data, line), _DOCKER.match(data, end.end())
+        is_rest = within_line and not line
+        if (head is None) != is_rest:
+            continue
         past = data.find(b"\n", end.end()) + 1
         stream = _DOCKER_END.search(data, end.end(), past) if other and past else None
         same = other and (not stream or stream[1] == end[1])

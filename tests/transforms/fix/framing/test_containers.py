@@ -157,10 +157,22 @@ def test_each_line_shows_by_itself_whether_it_is_a_part_wherever_a_log_is_cut(da
     assert read_one_by_one(data) == rows(whole)
 
 
-def test_no_part_of_cri_is_on_the_line_of_a_message_wherever_a_log_is_cut():
-    whole = read(OTHER + cri(LONG), b"|")
-    assert [row["raw"] for row in whole.failures.to_pylist()] == [cri(LONG).splitlines()[1]]
-    assert read_one_by_one(OTHER + cri(LONG)) == rows(whole)
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_no_part_is_on_the_line_of_a_message_wherever_a_log_is_cut(runtime):
+    whole = read(OTHER + runtime(LONG), b"|")
+    assert [row["raw"] for row in whole.failures.to_pylist()] == [runtime(LONG).splitlines()[1]]
+    assert read_one_by_one(OTHER + runtime(LONG)) == rows(whole)
+
+
+def test_the_last_line_of_another_program_is_no_part_though_it_ends_as_those_of_docker():
+    data = b'{"date":1,"log":"%b took=5ms","stream":"stdout"}\n' % OTHER
+    assert last_border(data, b"|", at_end=endings(data, b"|")) == len(data)
+
+
+def test_a_part_of_cri_may_end_as_a_line_of_docker_does():
+    long = order(7, b"|", b'","stream":"stdout"}')
+    batch = read(cri(cut(long, long.index("}") + 1)), b"|")
+    assert texts(batch) == [("C7", '","stream":"stdout"}', None, None)]
 
 
 @pytest.mark.parametrize("runtime", [docker, spaced])
