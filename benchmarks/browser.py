@@ -23,6 +23,7 @@ from tests.dashboard.browser.conftest import running
 
 _TURNS = 5
 _TABLE = "[data-testid=stDataFrame] canvas"
+_LINK = "[data-testid=stTopNavLink]"  # of another page
 _CHART = "[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg"
 _PAGES = {
     "Messages": _TABLE,
@@ -78,10 +79,10 @@ def visited(browser: Browser, address: str, found: _Found) -> None:
     timed = _Clock(page, found)
     timed("the first page, in a new window", lambda: page.goto(address), ".", ".ff-tile")
     for name, shown in _PAGES.items():
-        link = page.get_by_role("link", name=name).first
+        link = page.locator(_LINK, has_text=name)
         path = "/$|/\\?" if name == "Overview" else f"/{name.split()[-1].lower()}"
         timed(f"to {name}", link.click, path, shown)
-    page.get_by_role("link", name="Messages").first.click()
+    page.locator(_LINK, has_text="Messages").click()
     page.wait_for_selector(_TABLE)
     page.wait_for_selector("[data-test-script-state=notRunning]")
     page.wait_for_timeout(1000)

@@ -17,7 +17,7 @@ def into_postgresql(words: Sequence[str], count: int) -> float:
     """Return how many messages a second are stored, from the first commit to the last.
 
     `words` are the arguments of the job but for its output, and `count` is how many lines its
-    input has.
+    input has. Raises ValueError if all of them are stored at once, which has no rate.
     """
     with postgresql_server.server(durable=True) as uri:
         job = subprocess.Popen(
@@ -39,8 +39,10 @@ def into_postgresql(words: Sequence[str], count: int) -> float:
             if job.poll() is not None and stored < count:
                 raise RuntimeError(f"{words}: the job ended after {stored:,} of {count:,}")
         assert first
-        rate = (count - first[1]) / max(time.perf_counter() - first[0], 1e-9)
+        seconds = time.perf_counter() - first[0]
         job.terminate()
         job.wait()
         connection.close()
-    return rate
+    if first[1] == count:
+        raise ValueError(f"{count:,} messages were one commit, which has no rate: take more")
+    return (count - first[1]) / seconds

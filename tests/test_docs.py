@@ -160,6 +160,7 @@ ELSEWHERE = {
     "python -m benchmarks.deriving --messages 100000": "make bench",
     "python -m benchmarks.run --only kafka": "make bench",
     "python -m benchmarks.run --only streams --messages 300000": "make bench",
+    "python -m benchmarks.run --only flink --messages 300000": "make bench",
     "python -m benchmarks.run --messages 300000 --only replay": "make bench",
     "python -m benchmarks.run --only growth --growth 1000000 10000000 30000000": "make bench",
     "python -m tests.transforms.fix.fuzz": "runs for hours; with --messages it is run below",

@@ -75,9 +75,13 @@ def database(uri):
     reader.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context():
-    """A window of a browser, which keeps the scripts that it has loaded."""
+    """A window of a browser, which keeps the scripts that it has loaded.
+
+    As long as it is open an event loop runs in this thread, which no test of another module may
+    meet: `asyncio.run` refuses to begin a second one.
+    """
     with sync_playwright() as playwright:
         program = shutil.which("chromium")
         assert program, "Chromium is not installed; run: make services"

@@ -23,6 +23,14 @@ def settled(page, pattern):
     page.wait_for_url(re.compile(pattern))
 
 
+def go_to(page, name):
+    """Click the link of another page, which is at the top.
+
+    Links in the text have such names too, and may be there before those at the top.
+    """
+    page.locator("[data-testid=stTopNavLink]", has_text=name).click()
+
+
 def test_filters_paging_an_open_message_its_order_and_its_links(visit, served):
     page = visit("messages")
     page.wait_for_selector(TABLE)
@@ -79,7 +87,7 @@ def test_filters_go_along_to_the_next_page_and_back_comes_back(visit):
     page = visit("?from=09:10&to=09:20&session=FIX.4.4:BUYER-%3ESELLER")
     page.get_by_text("2025-01-02 09:10:00 to 2025-01-02 09:20:00 UTC").wait_for()
     assert page.locator(".ff-tile b").first.inner_text() == "20"
-    page.get_by_role("link", name="Messages").first.click()
+    go_to(page, "Messages")
     settled(page, r"/messages\?.*from=09%3A10|/messages\?.*from=09:10")
     page.get_by_text("20 messages in view").wait_for()
     page.go_back()
@@ -92,11 +100,11 @@ def test_a_click_on_the_next_page_while_the_first_one_loads_keeps_the_filters(vi
     context.route(drawing, lambda route: held.append(route))
     try:
         page = visit("?q=LastQty=60&from=09:10&to=09:20&session=FIX.4.4:SELLER-%3EBUYER&type=8")
-        page.get_by_role("link", name="Messages").first.click()
+        go_to(page, "Messages")
         page.wait_for_url("**/messages*")
-        page.get_by_role("link", name="Orders").first.click()
+        go_to(page, "Orders")
         page.wait_for_url("**/orders*")
-        page.get_by_role("link", name="Messages").first.click()
+        go_to(page, "Messages")
         page.wait_for_url("**/messages*")
     finally:  # whatever became of it: the window is that of other tests too
         for route in held:
@@ -113,7 +121,7 @@ def test_a_click_on_the_next_page_while_the_first_one_loads_keeps_the_filters(vi
     page.get_by_role("textbox", name="Search").fill("")
     page.get_by_role("textbox", name="Search").press("Enter")
     settled(page, r"/messages\?(?!.*q=).*from=")
-    page.get_by_role("link", name="Orders").first.click()
+    go_to(page, "Orders")
     settled(page, r"/orders\?(?!.*q=).*from=")
 
 
