@@ -67,11 +67,13 @@ class Followed:
         )
         self.close = self._feed.close
 
-    def read(self, seconds=0.6):
-        """Read until nothing has come for so long; return what came."""
+    def read(self, seconds=0.6, size=None):
+        """Read until nothing has come for so long, or `size` bytes have; return what came."""
         before = len(self.blocks)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
+            if size == sum(len(block.data) for block in self.blocks[before:]):
+                return self.blocks[before:]
             block = self._feed.next(seconds)
             if block is None:
                 return self.blocks[before:]
@@ -102,7 +104,9 @@ def test_lines_are_read_as_they_are_written(tmp_path):
         assert followed.read() == []
         for line in lines:
             append(path, line)
-            assert b"".join(block.data for block in followed.read(0.3)) == line
+            blocks = followed.read(size=len(line))
+            assert b"".join(block.data for block in blocks) == line
+        assert followed.read() == []
     assert [block.start for block in followed.blocks] == [
         sum(map(len, lines[:number])) for number in range(30)
     ]
@@ -225,20 +229,22 @@ def test_a_rotated_log_is_read_to_its_end_and_the_next_one_from_its_beginning(
 
 @pytest.mark.parametrize("rotate", ROTATIONS)
 def test_a_message_may_be_cut_by_a_rotation_at_any_byte(tmp_path, rotate):
-    first, cut, after = messages(3, 5)
-    for at in range(1, len(cut) - 5, 5):
-        folder = tmp_path / str(at)
-        folder.mkdir()
-        path = folder / "day.log"
-        append(path, first, cut[:at])
-        with closing(Followed(path)) as followed:
-            followed.read(0.05)
+    logs = {}
+    for seed in range(1000, 1000 + len(messages(1, 1000)[0]) - 6):
+        first, cut, after = messages(3, seed)
+        path = tmp_path / str(seed) / "day.log"
+        path.parent.mkdir()
+        logs[path] = first, cut[: seed - 999], after
+        append(path, first, logs[path][1])
+    with closing(Followed(tmp_path / "*" / "day.log")) as followed:
+        followed.read()
+        for path, (_, _, after) in logs.items():
             rotate(path)
             append(path, after)
-            followed.read(ROTATED + 0.3)
-            assert followed.lines == of([first, cut[:at], after]), at
-            (failure,) = (block for block in followed.blocks if block.provisional)
-            assert (failure.data, failure.error) == (cut[:at], None)
+        followed.read(3 * ROTATED)
+    assert followed.lines == of(line for lines in logs.values() for line in lines)
+    failures = [(block.data, block.error) for block in followed.blocks if block.provisional]
+    assert sorted(failures) == sorted((cut, None) for _, cut, _ in logs.values())
 
 
 def test_a_renamed_log_is_read_on_while_it_is_written(tmp_path):
