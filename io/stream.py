@@ -28,7 +28,7 @@ from fixfeed.io.ledger.ledger import Stretch, everywhere
 from fixfeed.io.ledger.source import Source
 from fixfeed.transforms.batch import TICK, Block
 
-__all__ = ["Feed", "ReadFromFeed", "Remembered", "Stored", "in_all"]
+__all__ = ["Feed", "FeedState", "ReadFromFeed", "Remembered", "Stored", "in_all"]
 
 _WAIT = 0.1  # seconds without a block after which the sinks may look at the clock
 _QUIET = 2.0  # seconds without a block after which they look more rarely
@@ -71,12 +71,8 @@ class Stored(Remembered, Protocol):
         """Register the sources with all ledgers; return what `stored` returns."""
 
 
-class Feed(Protocol):
-    """Blocks as they come. `next` and `close` are used by one thread, the rest by others too."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether no block comes any more."""
+class FeedState(Protocol):
+    """What is read without end, and how far behind its reader is. Any thread may ask."""
 
     @property
     def state(self) -> str:
@@ -88,7 +84,15 @@ class Feed(Protocol):
 
     @property
     def lag(self) -> Lag | None:
-        """The same as a number; None if there is no such thing, as in a replay."""
+        """The same as a number; None if there is no such thing, as in a replay, or unknown."""
+
+
+class Feed(FeedState, Protocol):
+    """Blocks as they come. `next` and `close` are used by one thread, the rest by others too."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no block comes any more."""
 
     def next(self, seconds: float) -> Block | None:
         """Return the next block; None if none has come within so many seconds, or it has ended.

@@ -14,7 +14,7 @@ import orjson
 from fixfeed.io.commit import OnCommit
 from fixfeed.io.lag import Lag
 from fixfeed.io.redaction import redact_text
-from fixfeed.io.stream import Feed
+from fixfeed.io.stream import Feed, FeedState
 from fixfeed.pipelines.option import UsageError
 from fixfeed.pipelines.this_process import OfThisProcess
 from fixfeed.transforms.batch import Batch, Block
@@ -33,7 +33,7 @@ class Health(OfThisProcess):
         """It is not ready while something waits for more than `longest` seconds for a sink."""
         super().__init__()
         self.connected = False
-        self.feed: Feed | None = None
+        self.feed: FeedState | None = None
         self._longest = longest
         self._stopping = stopping
         self._lock = threading.Lock()

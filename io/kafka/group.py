@@ -14,14 +14,18 @@ from fixfeed.io.kafka.client import Consumer, KafkaError, KafkaException, TopicP
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.io.stream import Stored
 
-__all__ = ["Group", "group_of", "passes"]
+__all__ = ["BEGINNING", "Group", "group_of", "passes"]
 
 _COMMIT = 5.0  # seconds between two commits of the group's offsets
 _LAST = 2.0  # seconds that the last commit of a run may take
-_PASSING = (
+BEGINNING = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
+)
+"""Errors of a group that no broker serves yet, as one has just begun or gone."""
+_PASSING = (
+    *BEGINNING,
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.UNKNOWN_TOPIC_OR_PART,

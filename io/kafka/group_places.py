@@ -1,5 +1,6 @@
 """Where a group is in partitions, and whether reading has begun there with `from=latest`."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from fixfeed.io.kafka.client import (
     TopicPartition,
     reason_of,
 )
-from fixfeed.io.kafka.group import passes
+from fixfeed.io.kafka.group import BEGINNING, passes
 from fixfeed.io.kafka.marks import is_any, note_of, noted
 from fixfeed.io.kafka.records import PartitionId
 
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 ANSWER = 8.0
 """Seconds that a broker may take to answer."""
+_PAUSE = 0.1  # seconds
 
 Committed = Mapping[PartitionId, TopicPartition]
 """What a group has of partitions, of those that it has anything of."""
@@ -30,12 +32,27 @@ Committed = Mapping[PartitionId, TopicPartition]
 def answered(address: Address, ask: Callable[[], T | None]) -> T:
     """Return the answer of a consumer; raise `KafkaTrouble` if there is none."""
     try:
-        found = ask()
+        found = _once_served(ask)
     except KafkaException as error:
         raise _trouble(address, error) from None
     if found is None:
         raise KafkaTrouble(f"{address.shown}: no answer within {ANSWER:.0f} seconds")
     return found
+
+
+def _once_served(ask: Callable[[], T]) -> T:
+    """Return the answer to what is asked again while a broker begins to serve the group.
+
+    A cluster that nobody has used a group of makes room for groups first, for some seconds.
+    """
+    until = time.monotonic() + ANSWER
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in BEGINNING or time.monotonic() > until:
+                raise
+        time.sleep(_PAUSE)
 
 
 def begun_by(committed: Committed) -> tuple[set[str], set[str]]:
@@ -125,7 +142,7 @@ class GroupPlaces:
             for one, at in offsets.items()
         ]
         try:
-            self._consumer.commit(offsets=places, asynchronous=False)
+            _once_served(lambda: self._consumer.commit(offsets=places, asynchronous=False))
         except KafkaException as error:
             if error.args[0].code() < 0 or passes(error.args[0]):
                 raise _trouble(self._address, error) from None

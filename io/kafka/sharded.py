@@ -26,9 +26,11 @@ from apache_beam.transforms.core import RestrictionProvider
 
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.beginning import LATEST, Beginning, Begins
+from fixfeed.io.kafka.client import KafkaTrouble
 from fixfeed.io.kafka.group import Group, group_of
-from fixfeed.io.kafka.standing import asking, partitions_now
+from fixfeed.io.kafka.standing import asking, partitions_now, standings
 from fixfeed.io.kafka.topics import KafkaTopics
+from fixfeed.io.lag import Lag
 from fixfeed.io.stream import Stored
 from fixfeed.transforms.batch import Block
 from fixfeed.transforms.protocol import Protocol
@@ -83,6 +85,16 @@ class TopicsElsewhere:
             (one.topic_id, one.number): start.offset for one, start in starts.items() if start.said
         }
         return dataclasses.replace(self, begins=begins), len(partitions)
+
+    def lag(self) -> tuple[Lag, list[KafkaTrouble]]:
+        """Return how many records are there that an output lacks, and what is wrong with topics.
+
+        Raises `KafkaTrouble` if brokers do not answer, and what the outputs raise if they cannot be
+        asked.
+        """
+        found, troubles = standings(self.address, self.stored, {}, self.begins)
+        records = sum(max(0, one.end - max(one.first, one.begins)) for one in found)
+        return Lag(records, "records"), troubles
 
     def read(self, shard: int, shards: int) -> KafkaTopics:
         """Return the feed of the partitions of a shard. Raises `KafkaTrouble`, `SinkFailed`."""

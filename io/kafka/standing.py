@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fixfeed.io.kafka.address import Address
-from fixfeed.io.kafka.beginning import Beginning
+from fixfeed.io.kafka.beginning import Beginning, Begins
 from fixfeed.io.kafka.client import Cluster, Consumer, KafkaTrouble, consumer_of
 from fixfeed.io.kafka.group import group_of
 from fixfeed.io.kafka.lacked import lost
@@ -67,19 +67,22 @@ def asking(address: Address) -> Iterator[Consumer]:
 
 
 def standings(
-    address: Address, everywhere: Remembered, sinks: Mapping[str, Remembered]
+    address: Address,
+    everywhere: Remembered,
+    sinks: Mapping[str, Remembered],
+    begins: Begins | None = None,
 ) -> tuple[list[PartitionStanding], list[KafkaTrouble]]:
     """Return how the partitions stand that a reader would read now, and what is wrong with topics.
 
     `everywhere` is what all sinks have, which says where reading begins, and `sinks` what each has,
-    by name, in the same order. Where none remembers, the group is asked. Nothing is changed
-    anywhere. Raises `KafkaTrouble` if brokers do not answer.
+    by name, in the same order. Where none remembers, the group is asked; `begins` is as in
+    `Beginning`. Nothing is changed anywhere. Raises `KafkaTrouble` if brokers do not answer.
     """
     partitions, troubles = partitions_now(address)
     if not partitions:
         return [], troubles
     with asking(address) as consumer:
-        beginning = Beginning(address, consumer, everywhere)
+        beginning = Beginning(address, consumer, everywhere, begins=begins)
         ends = {one: beginning.watermarks(one.topic, one.number) for one in partitions}
         starts = beginning.starts(ends, at_start=True)
     found = []

@@ -14,6 +14,7 @@ from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.ledger.counts import CountingLedger, Counts
 from fixfeed.io.ledger.ledger import Ledger
 from fixfeed.io.sql.store import Store
+from fixfeed.io.stream import FeedState
 from fixfeed.io.tracing import here
 from fixfeed.pipelines import metrics
 from fixfeed.pipelines.around_commits import Spans, nothing_around
@@ -120,6 +121,7 @@ class OnCluster:
         topics = job.elsewhere(protocol, stored, settings.max_message)
         from fixfeed.io.kafka.client import KafkaTrouble
         from fixfeed.io.kafka.sharded import ReadFromTopics
+        from fixfeed.pipelines.cluster.stream_lag import StreamLag
 
         try:
             topics, partitions = topics.at_start(partial(say, level="warning"))
@@ -129,8 +131,11 @@ class OnCluster:
         with ExitStack() as stack:
             so_far = stack.enter_context(closing(SoFar(job, partial(self.tally, plan=plan))))
             stack.enter_context(so_far.asked())
+            lag = StreamLag(topics, job.health, lambda: self._cluster.state)
+            job.health.feed = lag
+            stack.enter_context(lag.asked())
             if not settings.quiet:
-                now = _Now(self._cluster, so_far)
+                now = _Now(lag, so_far)
                 stack.enter_context(shown_without_end(now, job.errors, seconds=_LINE))
             # Flink puts each where a hash says, so that one a slot would leave slots without any.
             shards = max(1, min(partitions, _SHARDS * self._cluster.slots))
@@ -183,8 +188,8 @@ def _counting(ledgers: Mapping[str, Ledger]) -> dict[str, CountingLedger]:
 class _Now:
     """Tells what a stream has brought so far, and how its job is."""
 
-    def __init__(self, cluster: Cluster, so_far: Callable[[], tuple[int, int]]):
-        self._cluster, self._so_far = cluster, so_far
+    def __init__(self, feed: FeedState, so_far: Callable[[], tuple[int, int]]):
+        self._feed, self._so_far = feed, so_far
         self._before = (time.monotonic(), 0)
 
     def __call__(self) -> str:
@@ -192,4 +197,6 @@ class _Now:
         since, before = self._before
         self._before = (now, read)
         rate = (read - before) / max(now - since, 1e-9)
-        return f"{self._cluster.state}: {read:,} messages, {rate:,.0f}/s"
+        behind = self._feed.behind
+        text = f"{self._feed.state}: {read:,} messages, {rate:,.0f}/s"
+        return text + (f", {behind}" if behind else "")

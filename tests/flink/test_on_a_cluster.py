@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from contextlib import closing
 
@@ -20,6 +21,7 @@ from fixfeed.pipelines.fixfeed import main
 from tests.io.kafka.destinations import PARTITIONS, destination, records
 from tests.pipelines.jobs import FIXFEED, write_logs
 from tests.services import s3_server
+from tests.services.ports import free_port
 from tests.transforms.fix.messages import encode
 
 
@@ -101,6 +103,14 @@ def states(flink):
         for one in flink.ask("jobs/overview")["jobs"]
         if one["end-time"] == -1
     ]
+
+
+def ready(port):
+    """Return what a command says of its health."""
+    try:
+        return json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=20))
+    except urllib.error.HTTPError as not_ready:
+        return json.load(not_ready)
 
 
 def one_column(connection, query):
@@ -274,13 +284,22 @@ def test_a_stream_stores_each_record_once_over_kills_a_signal_and_another_parall
         sent(kafka, topic, range(2000, 2500))
         # Checkpoints alone end its bundles, those of the steps before its readers, too.
         by_checkpoints = ["--checkpointing_interval=1000", "--max_bundle_time_mills=600000"]
-        job = submitted(*job_of, "--parallelism=1", *by_checkpoints)
+        port = free_port()
+        job = submitted(*job_of, "--parallelism=1", *by_checkpoints, f"--health-port={port}")
         until_all(2500)
+        frozen = flink.workers()
+        for worker in frozen:
+            os.kill(worker, signal.SIGSTOP)
+        sent(kafka, topic, range(2500, 2507))
+        until(lambda: ready(port)["behind"], job, lambda behind: behind == "7 records behind")
+        for worker in frozen:
+            os.kill(worker, signal.SIGCONT)
+        until_all(2507)
         os.kill(job.pid, signal.SIGTERM)
         code, second = summary(job)
     assert code == 0
-    for found, new in ((first, 2000), (second, 500)):
+    for found, new in ((first, 2000), (second, 507)):
         counts = [(one["read"], one["stored"], one["repeated"]) for one in found["sinks"].values()]
         assert counts == [(new, new, 0)] * 2
     assert sorted(set(identities(to))) == sorted(select(postgresql, IDENTITIES))
-    assert len(set(identities(to))) == 2500
+    assert len(set(identities(to))) == 2507

@@ -3,9 +3,14 @@
 from types import SimpleNamespace
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from fixfeed.io.kafka.group import Group
+from fixfeed.io.kafka import group_places
+from fixfeed.io.kafka.address import read_uri
+from fixfeed.io.kafka.client import KafkaTrouble
+from fixfeed.io.kafka.group import BEGINNING, Group
+from fixfeed.io.kafka.group_places import GroupPlaces
+from fixfeed.io.kafka.records import PartitionId
 
 
 def group_of_outputs(said, *, remember=True, latest=False, begun=True):
@@ -59,3 +64,33 @@ def test_nothing_is_called_lost_or_kept_that_is_not(error, outputs, meaning):
     ((_, text),) = said
     assert meaning in text
     assert ("nothing is lost" in text) == ("nothing is lost" in meaning)
+
+
+def test_a_group_that_no_broker_serves_yet_is_asked_again(monkeypatch):
+    monkeypatch.setattr(group_places, "_PAUSE", 0.0)
+    partition = PartitionId("C", "T", "t", 0)
+    answers = [KafkaException(KafkaError(code)) for code in BEGINNING]
+    answers.append([TopicPartition("t", 0, 7)])
+    told = []
+
+    def committed(_places, _patience):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def commit(**_):
+        committed((), 0.0)
+
+    consumer = SimpleNamespace(committed=committed, commit=commit, assignment=lambda: [1])
+    address = read_uri("kafka://h:1/t", own=[], ours={})
+    places = GroupPlaces(address, consumer, told.append)
+    assert places.committed([partition])[partition].offset == 7
+    answers += [KafkaException(KafkaError(code)) for code in BEGINNING] + [[]]
+    places.begin({partition: 7})
+    assert (answers, told) == ([], [])
+
+    monkeypatch.setattr(group_places, "ANSWER", -1.0)
+    answers += [KafkaException(KafkaError(BEGINNING[0]))]
+    with pytest.raises(KafkaTrouble, match="no broker can be asked"):
+        places.committed([partition])

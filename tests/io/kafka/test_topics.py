@@ -519,6 +519,28 @@ def test_latest_on_a_cluster_begins_where_partitions_end_when_the_job_is_submitt
     assert told == []
 
 
+def test_how_many_records_outputs_lack_is_asked_without_reading_them(kafka):
+    topic, sink = kafka.topic(partitions=2), Sink()
+    send(kafka, topic, 1, 2, 3)
+    send(kafka, topic, 4, partition=1)
+
+    def lag(**since):
+        query = "&".join(f"{name}={value}" for name, value in {"group": topic, **since}.items())
+        uri = f"kafka://{kafka.plain}/{topic},gone?{query}"
+        address = read_uri(uri, own=["group", "from"], ours=OURS)
+        found, (trouble,) = TopicsElsewhere(address, FIX, sink, 1 << 20).lag()
+        assert str(trouble).startswith(f"{address.shown}: there is no topic gone")
+        return str(found)
+
+    assert (lag(), lag(**LATEST)) == ("4 records behind", "")
+    Reading(kafka, topic, sink).numbers(1, 2, 3, 4).stop()
+    assert lag() == ""
+    send(kafka, topic, 5, 6, partition=1)
+    assert (lag(), lag(**LATEST)) == ("2 records behind", "2 records behind")
+    Reading(kafka, topic, sink).numbers(1, 2, 3, 4, 5, 6).stop()
+    assert lag() == ""
+
+
 def test_latest_begins_at_the_end_of_a_topic_that_is_named_later(kafka):
     first, second, group = kafka.topic(), kafka.topic(), kafka.topic()
     send(kafka, second, 1)
