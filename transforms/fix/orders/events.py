@@ -168,7 +168,8 @@ class Events:
     are both CompIDs, in alphabetical order: `BROKER<->BUYSIDE`. `time` is when the message was
     first sent: OrigSendingTime of a copy, else SendingTime, else the time of the log. `day` is its
     day (UTC) since 1970, the next one of an answer before midnight to a request after it
-    (`midnight`); -1 without a time. `suspect` is whether it may be a copy, or have copies.
+    (`midnight`); -1 without a time, or before 1970, as engines write 00010101 for no time.
+    `suspect` is whether it may be a copy, or have copies.
     """
 
     def __init__(self, messages: pa.Table, drop_copies: DropCopies = NO_DROP_COPIES):
@@ -188,7 +189,7 @@ class Events:
         self.pair = self._pairs()
         self.order_pair, self.drop_copied = self._parties(drop_copies)
         self.time = self._times()
-        self.day = [-1 if one is None else one // DAY for one in self.time]
+        self.day = [-1 if one is None or one < 0 else one // DAY for one in self.time]
         for row in self._early():
             self.day[row] += 1
         self.suspect = self._suspects()

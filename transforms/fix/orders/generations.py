@@ -170,7 +170,7 @@ class Generations:
 
     def _is_there(self, one: _Generation, row: int) -> bool:
         """Return whether a ClOrdID has been opened when a client sends a request."""
-        return self._since.get(one, 0) <= (self._events.time[row] or 0)
+        return one not in self._since or self._since[one] <= (self._events.time[row] or 0)
 
     def _meant(self, until: list[_Generation], other: _Generation | None) -> _Generation | None:
         """Return which of the generations is meant by what has another id as well."""

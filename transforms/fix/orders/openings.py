@@ -232,7 +232,7 @@ def _mixed(
         has_original = of_event[1][1] == CL_ORD_ID
         if has_original and events.msg_type[row] in ASKING and first_day[of_event[1]] < day:
             about = of_event[1], day
-            if since.get(about, 0) > (events.time[row] or 0):
+            if about in since and since[about] > (events.time[row] or 0):
                 mixed.add(about)
         node = of_event[0], day
         if node not in requests or first_day[of_event[0]] == day:

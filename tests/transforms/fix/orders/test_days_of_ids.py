@@ -6,9 +6,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from fixfeed.transforms.fix.orders.derived import derive
 from fixfeed.transforms.fix.orders.rows import rows_of as one_by_one
 from tests.transforms.fix.orders.any_parts import check_in_any_parts
 from tests.transforms.fix.orders.days_of_ids import Venue
+from tests.transforms.fix.orders.odd_days import made
 from tests.transforms.fix.orders.stored import messages
 from tests.transforms.fix.orders.test_venues import Session, orders, shown
 
@@ -43,6 +45,25 @@ def test_orders_of_days_have_the_messages_and_fills_that_are_theirs():
 def test_where_nothing_says_which_order_a_request_means_nine_in_ten_days_are_right_all_the_same():
     wrong = [seed for seed in range(40) if derived(venue := Venue(seed, True)) != true(venue)]
     assert len(wrong) <= 4
+
+
+def test_requests_and_answers_of_days_before_1970_are_of_one_day():
+    log = (
+        b"8=FIX.4.2|9=67|35=G|49=A|56=B|52=19691230-09:00:00|11=c2|41=c1|10=045|\n"
+        b"8=FIX.4.4|9=61|35=8|49=B|56=A|52=19691229-00:00:00|11=c1|10=132|\n"
+    )
+    tables = one_by_one(messages(log))
+    assert [row["messages"] for row in tables["orders"].to_pylist()] == [2]
+    days = {(row["first_day"], row["last_day"]) for row in tables["order_ids"].to_pylist()}
+    assert days == {(None, None)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_days_before_1970_give_the_same_tables_in_any_parts_one_by_one_and_at_once(seed):
+    log = b"".join(made(seed))
+    for number, year in enumerate((b"00010101", b"00010102", b"19691231", b"19700101"), 3):
+        log = log.replace(b"202503%02d-" % number, year + b"-")
+    check_in_any_parts(log, random.Random(seed), 5, anew=derive)
 
 
 @tried

@@ -178,7 +178,7 @@ class Events:
             first = microseconds(self.more.get(event, {}).get("OrigSendingTime"))
             if first is not None:
                 found[event], there[event] = first, True
-        return found, np.where(there, found // DAY, -1)
+        return found, np.where(there & (found >= 0), found // DAY, -1)
 
     @cached_property
     def copied(self) -> Flags:
