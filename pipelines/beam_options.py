@@ -5,11 +5,11 @@ import functools
 from collections.abc import Sequence
 from typing import NoReturn
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
 
 from fixfeed.pipelines.option import UsageError
 
-__all__ = ["OptionParser", "check_options_of_beam", "options_of_beam"]
+__all__ = ["OptionParser", "check_options_of_beam", "options_of_beam", "options_of_flink"]
 
 
 class OptionParser(argparse.ArgumentParser):
@@ -35,6 +35,14 @@ def _of_beam() -> OptionParser:
 def options_of_beam() -> frozenset[str]:
     """Return all of them as they are written, with their dashes."""
     return frozenset(_of_beam()._option_string_actions)
+
+
+@functools.cache
+def options_of_flink() -> frozenset[str]:
+    """Return those that only a cluster of Flink heeds."""
+    parser = OptionParser()
+    FlinkRunnerOptions._add_argparse_args(parser)  # type: ignore[arg-type]
+    return frozenset(parser._option_string_actions)
 
 
 def check_options_of_beam(given: Sequence[str]) -> None:

@@ -4,10 +4,11 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = ["asking", "came_early", "remembered"]
 
+_STOPPED = 5  # `pipelines.endings.STOPPED`, which takes a second to load
 _came: list[int] = []
 
 
@@ -21,7 +22,8 @@ def asking() -> Sequence[signal.Signals]:
 def remembered() -> Iterator[None]:
     """Remember the first signal that asks to stop while nobody else handles them in the body.
 
-    A second one ends the process. Nothing happens outside of the main thread.
+    A second one ends the process, with the exit code of a run that was stopped: nothing has been
+    opened yet. Nothing happens outside of the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -29,8 +31,9 @@ def remembered() -> Iterator[None]:
 
     def handle(number: int, _frame: object) -> None:
         if _came:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            with suppress(OSError):
+                os.write(2, b"fixfeed: stopped before it began\n")
+            os._exit(_STOPPED)
         _came.append(number)
 
     handlers = {number: signal.signal(number, handle) for number in asking()}

@@ -14,7 +14,7 @@ from keyword import iskeyword
 from typing import Any, NoReturn
 
 from fixfeed.io.redaction import redact
-from fixfeed.pipelines.beam_options import check_options_of_beam, options_of_beam
+from fixfeed.pipelines.beam_options import check_options_of_beam, options_of_beam, options_of_flink
 from fixfeed.pipelines.config_file import read_words
 from fixfeed.pipelines.listeners import LISTENING
 from fixfeed.pipelines.option import UsageError, add_option
@@ -197,6 +197,12 @@ def _for_beam(unknown: list[str], *, local: bool) -> tuple[str, ...]:
                 "quotes, as in --input '*.log', or the shell makes many words of it"
             )
     check_options_of_beam(unknown)
+    for flag in (one.partition("=")[0] for one in unknown if local):
+        if flag in options_of_flink():
+            raise UsageError(
+                f"{flag} is for a cluster of Flink, and this run is on this machine: add --runner "
+                f"FlinkRunner, or leave {flag} out"
+            )
     return tuple(unknown)
 
 

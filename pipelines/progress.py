@@ -60,6 +60,14 @@ def shown(
         yield
 
 
+def _each(seconds: float, over: threading.Event) -> Iterator[None]:
+    """Yield after each so many seconds, however long the caller takes, until it is over."""
+    due = time.monotonic() + seconds
+    while not over.wait(max(0.0, due - time.monotonic())):
+        yield
+        due = max(due + seconds, time.monotonic())
+
+
 def _bar(
     expected: int,
     counts: _SoFar,
@@ -88,7 +96,7 @@ def _bar(
 
 def _lines(expected: int, counts: _SoFar, over: threading.Event, state: Callable[[], str]) -> None:
     begin = time.monotonic()
-    while not over.wait(_LINE_SECONDS):
+    for _ in _each(_LINE_SECONDS, over):
         octets, messages = counts()
         seconds = time.monotonic() - begin
         share = min(octets / expected, 1.0) if expected else 1.0
@@ -114,7 +122,7 @@ def shown_without_end(
 
     def watch(over: threading.Event) -> None:
         if is_json() or not console.is_terminal:
-            while not over.wait(seconds):
+            for _ in _each(seconds, over):
                 say(text(), event="progress")
             return
         with console.status("") as status:

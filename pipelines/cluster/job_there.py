@@ -17,6 +17,7 @@ __all__ = ["JobThere", "failed_job"]
 _LOST = 60.0  # seconds without the job after which it is given up
 _NO_SLOTS = "NoResourceAvailableException"
 _OF_SAVEPOINT = ".restoreSavepoint("  # of Flink, in the trace of a job that never began
+_OTHER_PARTS = "is not available in the new program"  # the same, of what runs on one slot alone
 _BRIEF = 5.0  # seconds without slots that are nothing to speak of
 _ASKED = 1.0  # seconds for which an answer of the cluster about the job holds
 
@@ -123,10 +124,15 @@ class JobThere:
         if _NO_SLOTS in cause:
             why = why_no_slots(self._flink, self._slots())
         if savepoint and _OF_SAVEPOINT in cause and not (job and job.restarts):
+            what = f"{redact_text(why)}; name the place that Flink has answered, or"
+            if _OTHER_PARTS in cause:
+                what = (
+                    "the job that was stopped had other parts, as one on a single slot has and one "
+                    "on several; take as many slots as that had, or several again, or"
+                )
             return ClusterFailed(
                 f"the job {self._name} cannot begin from --savepoint_path {redact(savepoint)}: "
-                f"{redact_text(why)}; name the place that Flink has answered, or leave the option "
-                "out: the job goes on where its outputs end",
+                f"{what} leave the option out: the job goes on where its outputs end",
                 cause,
             )
         return failed_job(self._name, state, why, cause)

@@ -138,6 +138,8 @@ class Cluster:
         """
         if self._flink is None:
             return
+        if not self._settings.quiet:
+            say(f"looking at the cluster at {redact(self._flink.master)}", event="progress")
         check_flink_options(self.options)
         if self._savepoint:
             check_savepoint(self._savepoint, self._flink, is_stream=self._is_stream)

@@ -38,6 +38,12 @@ def test_without_settings_the_defaults_hold():
         (["--zone", "UTC", "--time-zone", "UTC"], {}, "did you mean --log-time-zone?"),
         (["--input", "a.log", "b.log"], {}, "a pattern wants quotes, as in --input '*.log'"),
         (["--direct_num_worker=2"], {}, "did you mean --direct_num_workers?"),
+        (
+            ["--input", "a", "--flink_master=h:8081"],
+            {},
+            "--flink_master is for a cluster of Flink, and this run is on this machine: add"
+            " --runner FlinkRunner, or leave --flink_master out",
+        ),
         (["day.log"], {}, "unexpected 'day.log'; files are named with --input day.log"),
         ([], {"FIXFEED_OUTPTU": "x"}, "unknown variable FIXFEED_OUTPTU in the environment"),
         (["--workers", "many"], {}, "workers is 'many', expected a whole number"),
