@@ -23,6 +23,7 @@ __all__ = [
     "keep_filters",
     "link",
     "messages_link",
+    "orders_link",
     "parse_time",
     "shown_period",
 ]
@@ -198,6 +199,12 @@ def link(page: str, parameters: Mapping[str, str | Sequence[str] | None]) -> str
 def messages_link(view: View, **changed: str | Sequence[str] | None) -> str:
     """Return the address of the messages of a view, with some parameters changed."""
     return link("messages", _parameters(view) | {n.rstrip("_"): one for n, one in changed.items()})
+
+
+def orders_link(view: View, **changed: str) -> str:
+    """Return the address of the orders of a view, with some parameters of that page."""
+    of_view = _parameters(view)
+    return link("orders", {name: of_view[name] for name in ("session", "from", "to")} | changed)
 
 
 def export_link(view: View, kind: str) -> str:

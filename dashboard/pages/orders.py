@@ -44,9 +44,11 @@ def _list(view: View) -> None:
             format_func=lambda one: f"{names({}, 'OrdStatus', one) or '?'} ({one})",
             accept_new_options=True,
         )  # fmt: skip
+        refused = st.text_input("Refused with", key="refused", bind="query-params", width=200,
+                                placeholder="Text of a refusal")  # fmt: skip
         problems = st.checkbox("with problems", key="problems", bind="query-params")
     chosen = [one.rpartition("(")[2].rstrip(")") for one in statuses]
-    key = f"{hash((view, id, symbol, tuple(chosen), problems))}"
+    key = f"{hash((view, id, symbol, tuple(chosen), refused, problems))}"
     if st.session_state.get("orders_of", key) != key:
         st.query_params.pop("at", None)
     st.session_state["orders_of"] = key
@@ -55,6 +57,7 @@ def _list(view: View) -> None:
         "id": (id or "").strip() or None,
         "status": chosen or None,
         "symbol": (symbol or "").strip() or None,
+        "refused": refused or None,
         "problems": problems,
     }
     try:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.brush import chart_of_messages
-from fixfeed.dashboard.filters import link, messages_link, shown_period
+from fixfeed.dashboard.filters import link, messages_link, orders_link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, markdown, time_of
 from fixfeed.dashboard.markup.tile import tile_of, tiles_of
@@ -241,18 +241,15 @@ def _symbols(view: View) -> None:
 
 def _rejects(view: View) -> None:
     rows = [
-        [Cell(row["text"] or "(no text)"), Cell(row["orders"], _saying(view, row["text"]))]
+        [Cell(row["text"] or "(no text)"), Cell(row["orders"], _refused_with(view, row["text"]))]
         for row in opened.asked(overview.rejects, view)
     ]
     st.html(table_of(("text", "#orders"), rows, empty="No order was refused in this time."))
 
 
-def _saying(view: View, text: str) -> str | None:
-    """Return the address of the messages that say why something was refused."""
-    if not text:
-        return None
-    quoted = text.replace("'", "''")
-    return messages_link(view, q=f"Text = '{quoted}'", type=["8", *overview.REJECTS], session=None)
+def _refused_with(view: View, text: str) -> str | None:
+    """Return the address of the orders that were refused something with a text."""
+    return orders_link(view, refused=text) if text else None
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -8,6 +8,7 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.conditions import Where
 from fixfeed.dashboard.queries.cursor import Cursor, Place, read_cursor, text_of_cursor
 from fixfeed.dashboard.queries.messages import SEARCHED, Page
+from fixfeed.dashboard.queries.refusals import REFUSALS
 from fixfeed.dashboard.scope import EVERYTHING, Scope
 from fixfeed.dashboard.view import View
 from fixfeed.io.ledger.keys import POSITION_BITS
@@ -31,6 +32,7 @@ def page(
     id: str | None = None,
     status: str | Sequence[str] | None = None,
     symbol: str | None = None,
+    refused: str | None = None,
     problems: bool = False,
     cursor: str | None = None,
     limit: int = 100,
@@ -40,14 +42,18 @@ def page(
 
     Of a view its sessions (in both directions), times and scope count. `id` is any id of an order:
     then its times do not count, and all that have it are on one page. `status` are values of
-    OrdStatus; with `problems` there are only orders whose messages do not fit together. It reads
-    along the index by time until the page is full or `seconds` have passed. Raises `Trouble` and
-    `CursorError`.
+    OrdStatus. `refused` is Text of a message that refuses the order, or something asked of it, ``
+    of one without, and leaves out drop copies, as `overview.rejects` does. With `problems` there
+    are only orders whose messages do not fit together. It reads along the index by time until the
+    page is full or `seconds` have passed. Raises `Trouble` and `CursorError`.
     """
     if id is not None:
         return Page(listed(database, find(database, id), view), None, None)
     wanted = Where(*(["problems is not null"] if problems else [])).pairs(database, view)
     wanted.among(database, "ord_status", [status] if isinstance(status, str) else status)
+    if refused is not None:
+        says = f"exists (select 1 from {REFUSALS} orders.order_key and coalesce(m.text, '') = ?)"
+        wanted.add("rejects > 0").add("drop_copy is not true").add(says, refused)
     after = read_cursor(cursor).place if cursor else None
     if after is not None and after.time is None:
         return _without_time(database, wanted, symbol, after.message_id, limit)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.moments import after
 from fixfeed.dashboard.queries.conditions import Where, grouped_by_time
+from fixfeed.dashboard.queries.refusals import REFUSALS
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 
@@ -150,12 +151,16 @@ def symbols(database: Database, view: View, limit: int = 8) -> list[Row]:
 
 
 def rejects(database: Database, view: View, limit: int = 8) -> list[Row]:
-    """Return why the newest orders, or what was asked of them, were refused: `text`, `orders`."""
-    recent, values = _recent_orders(database, view, "text, rejects")
+    """Return why the newest orders, or what was asked of them, were refused: `text`, `orders`.
+
+    `text` is Text of the message that refuses, `` if it has none. An order that was refused
+    something with several texts counts with each; drop copies are left out.
+    """
+    recent, values = _recent_orders(database, view, "order_key, rejects")
     return database.rows(
-        "select coalesce(text, '') as text, count(*) as orders"
-        f" from ({recent}) recent where rejects > 0"
-        f" group by 1 order by count(*) desc, 1 limit {limit}",
+        "select coalesce(m.text, '') as text, count(distinct recent.order_key) as orders"
+        f" from ({recent}) recent cross join {REFUSALS} recent.order_key and recent.rejects > 0"
+        f" group by 1 order by 2 desc, 1 limit {limit}",
         *values,
         types={"orders": pa.int64()},
     )

@@ -174,8 +174,6 @@ def test_numbers_of_the_overview_are_those_of_the_messages_behind_them(opened, h
     text = html(opened(sample_sqlite))
     links = re.findall(r'<a [^>]*href="messages\?([^"]*)"[^>]*>(?:<[^>]*>)*([\d,]+)<', text)
     numbers = {(address, int(number.replace(",", ""))) for address, number in links}
-    # Reasons of refusals are counted by order: a copy is one message more.
-    numbers = {one for one in numbers if "Text" not in one[0]}
     assert len(numbers) > 30
     with closing(open_database(sample_sqlite)) as database:
         for address, number in numbers:
@@ -188,6 +186,17 @@ def test_numbers_of_the_overview_are_those_of_the_messages_behind_them(opened, h
             )
             view = View(asked.get("q", [""])[0], tuple(asked.get("session", ())), types, begin, end)
             assert len(messages.page(database, view, limit=10_000, seconds=60).rows) == number
+
+
+def test_numbers_of_refusals_are_those_of_the_orders_behind_them(opened, html, sample_sqlite):
+    text = html(opened(sample_sqlite))
+    links = re.findall(r'<a [^>]*href="orders\?([^"]*refused[^"]*)"[^>]*>([\d,]+)<', text)
+    assert len(links) > 3
+    for address, number in links:
+        asked = {name: value for name, (value,) in parse_qs(unescape(address)).items()}
+        shown = opened(sample_sqlite, "orders", **asked)
+        (table,) = shown.dataframe
+        assert len(table.value) == min(int(number.replace(",", "")), 100)
 
 
 def test_a_link_with_heartbeats_shows_them(opened, sample_sqlite, database):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fixfeed.dashboard.queries import overview
+from fixfeed.dashboard.queries import orders, overview
 from fixfeed.dashboard.queries.conditions import step_of
 from fixfeed.dashboard.view import View, known_kinds
 from tests.dashboard.queries.plans import plans_of
@@ -78,24 +78,52 @@ def test_steps_of_a_chart_become_longer_with_its_time(view):
     assert lengths == ["minute", "ten minutes", "hour", "day", "day"]
 
 
-def test_sessions_types_symbols_and_reasons(day, view, messages):
+def test_sessions_types_and_symbols(day, view, messages):
     found = inside(view, messages)
     by_session = overview.by_session(day, view)
     assert {row["session"]: row["messages"] for row in by_session} == Counter(
         row["session"] for row in found
     )
     assert known_kinds(day) == sorted({row["msg_type"] for row in messages})
-    own = "drop_copy is not true"
-    orders = day.rows(f"select symbol from orders where symbol is not null and {own}")
+    own_orders = day.rows(
+        "select symbol from orders where symbol is not null and drop_copy is not true"
+    )
     symbols = overview.symbols(day, view, limit=100)
     assert {row["symbol"]: row["orders"] for row in symbols} == Counter(
-        row["symbol"] for row in orders
+        row["symbol"] for row in own_orders
     )
-    refused = Counter(
-        row["text"] or ""
-        for row in day.rows(f"select text from orders where rejects > 0 and {own}")
+
+
+def refusals(day):
+    """Return the orders with the Text of each message that refuses something, read one by one."""
+    rows = day.rows(
+        "select o.order_key, m.* from orders o join order_messages s on s.order_key = o.order_key"
+        " join messages m on m.message_id = s.message_id"
+        " where o.drop_copy is not true and s.copied is not true"
     )
-    assert {row["text"]: row["orders"] for row in overview.rejects(day, view, 100)} == refused
+    return {
+        (row["order_key"], row["text"] or "")
+        for row in rows
+        if row["msg_type"] in ("9", "j")
+        or (row["msg_type"] == "8" and (row["exec_type"] or row["ord_status"]) == "8")
+    }
+
+
+def test_orders_are_counted_by_the_text_of_what_refused_them_as_their_list_has_them(day, view):
+    expected = refusals(day)
+    refused = day.rows("select order_key from orders where rejects > 0 and drop_copy is not true")
+    assert {key for key, _ in expected} == {row["order_key"] for row in refused}
+    # Other texts came later, or this would be no test.
+    last = day.rows("select order_key, text from orders")
+    assert expected - {(row["order_key"], row["text"] or "") for row in last}
+
+    rows = overview.rejects(day, view, 100)
+    assert {row["text"]: row["orders"] for row in rows} == Counter(text for _, text in expected)
+    for row in rows:
+        listed = orders.page(day, view, refused=row["text"], limit=1000, seconds=60).rows
+        assert {(one["order_key"], row["text"]) for one in listed} == {
+            one for one in expected if one[1] == row["text"]
+        }
 
 
 def test_counts_are_read_from_the_index_by_minute(day, view):
