@@ -315,30 +315,27 @@ class _Reader:
     def _value(self, operand: Operand, *, pattern: bool = False) -> Any:
         at = self._at
         text = self._quoted()
-        if text is not None and " " in text and not pattern:
-            self._check_code(operand, text, at, text)
         if text is None:
             bare = _BARE.match(self._text, at)
             if not bare or bare[0].lower() in _WORDS:
                 self._fail("a value (in quotes if it is a word of the language or has spaces)")
             text = bare[0]
-            if not pattern:
-                self._check_code(operand, text, at, f"{text} (in quotes it is a text)")
             self._go_to(bare.end())
         if pattern:
             return pattern_expression(text)
+        self._check_code(operand, text, at)
         value = literal(text, operand.kind)
         if value is None:
             self._at = at
             self._fail(f"{_EXAMPLES[operand.kind]}, as {operand.name} is {operand.kind.value}")
         return value
 
-    def _check_code(self, operand: Operand, text: str, at: int, shown: str) -> None:
-        """Refuse the name of a code, which no message has as a value."""
+    def _check_code(self, operand: Operand, text: str, at: int) -> None:
+        """Refuse the name of a code, in quotes too: messages have the code."""
         code = code_named(operand.name, text)
         if code is not None:
             self._at = at
-            self._fail(f"a value of {operand.name}: {code} is {shown}")
+            self._fail(f"a value of {operand.name}: {code} is {text} (`like` looks for the text)")
 
     def _quoted(self) -> str | None:
         """Return the text in quotes that begins here, None if none does."""

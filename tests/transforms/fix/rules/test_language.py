@@ -168,18 +168,23 @@ def test_a_rule_can_be_pickled():
         (
             "Side=buy",
             ("Side=buy", 5),
-            "`buy`, expected a value of Side: 1 is buy (in quotes it is a text)",
+            "`buy`, expected a value of Side: 1 is buy (`like` looks for the text)",
         ),
         (
             "MsgType in D, OrderCancelRequest",
             ("MsgType in D, OrderCancelRequest", 14),
             "`OrderCancelRequest`, expected a value of MsgType: F is OrderCancelRequest"
-            " (in quotes it is a text)",
+            " (`like` looks for the text)",
         ),
         (
             "OrdStatus = 'Partially filled'",
             ("OrdStatus = 'Partially filled'", 12),
-            "`'`, expected a value of OrdStatus: 1 is Partially filled",
+            "`'`, expected a value of OrdStatus: 1 is Partially filled (`like` looks for the text)",
+        ),
+        (
+            'OrdStatus in 0, "Rejected"',
+            ('OrdStatus in 0, "Rejected"', 16),
+            '`"`, expected a value of OrdStatus: 8 is Rejected (`like` looks for the text)',
         ),
         ("035 = D", ("035 = D", 0), "`035`, expected a field name, tag number or column"),
         (
