@@ -16,8 +16,9 @@ or a tag number, alone or after `Tag`; to the right is a value, bare or in singl
   text or a UTCTimestamp in the dictionary compares as a number if both sides are numbers, else as
   text.
 * `=`, `!=`, `<`, `<=`, `>`, `>=`; `in` and `not in` with a list, in parentheses or not; `like` with
-  `*` for any text, `?` for one character and a backslash before either for itself; `exists` and
-  `missing` after a field; `not` before `and` before `or`, and parentheses. Words in any case.
+  `*` for any text, `?` for one character and a backslash before either for itself, at most 250
+  characters; `exists` and `missing` after a field; `not` before `and` before `or`, and parentheses.
+  Words in any case.
 * Conditions side by side mean `and`, and a `-` before one means `not`.
 * A text in quotes where a condition is expected: it is in `raw`, or in `prefix`, in upper and lower
   case as written there.
@@ -74,6 +75,8 @@ _EXAMPLES = {
 _WORDS = frozenset(("and", "or", "not", "in", "like", "exists", "missing"))
 _OPERATOR_WORDS = frozenset(("in", "like", "exists", "missing", "not"))
 _DEEPEST = 50
+_LONGEST_PATTERN = 250
+"""Characters of a pattern: RE2 takes half a minute for one of 1,900 in a value of a megabyte."""
 
 
 _SPACE = re.compile(r"\s*")
@@ -322,6 +325,9 @@ class _Reader:
             text = bare[0]
             self._go_to(bare.end())
         if pattern:
+            if len(text) > _LONGEST_PATTERN:
+                self._at = at
+                self._fail(f"a pattern of at most {_LONGEST_PATTERN} characters, not {len(text):,}")
             return pattern_expression(text)
         self._check_code(operand, text, at)
         value = literal(text, operand.kind)

@@ -247,6 +247,11 @@ def test_a_rule_can_be_pickled():
             ("(" * 60 + "Side = 1", 50),
             "`(`, expected at most 50 parentheses inside each other",
         ),
+        (
+            f"Text like *{'X' * 250}",
+            (f"Text like *{'X' * 250}", 10),
+            f"`*{'X' * 250}`, expected a pattern of at most 250 characters, not 251",
+        ),
     ],
 )
 def test_an_invalid_rule_is_shown_with_the_place(rule, shown, problem):
