@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI
 from fixfeed.dashboard.api.access import OPEN, Access
 from fixfeed.dashboard.api.asked import known_parameters
 from fixfeed.dashboard.api.health import health
+from fixfeed.dashboard.api.latencies import latencies
 from fixfeed.dashboard.api.messages import messages
 from fixfeed.dashboard.api.orders import orders
 from fixfeed.dashboard.api.problems import add_handlers
@@ -42,7 +43,7 @@ def make_api(
     add_handlers(app)
     # What another version has stored is not read as if it were of this one.
     readable = [Depends(known_parameters), Depends(database.check)]
-    for room in (messages, orders, sessions, quality):
+    for room in (messages, orders, sessions, latencies, quality):
         app.include_router(room(database), dependencies=readable)
     app.include_router(health(database), dependencies=[Depends(known_parameters)])
     _describe_tokens(app)

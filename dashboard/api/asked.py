@@ -1,6 +1,7 @@
 """What a request asks for: its parameters, which mean the same everywhere, and who asks."""
 
 import datetime
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
@@ -23,6 +24,7 @@ __all__ = [
     "Searched",
     "id_of",
     "known_parameters",
+    "one_of",
 ]
 
 _LARGEST = (1 << 63) - 1
@@ -61,6 +63,18 @@ def known_parameters(request: Request) -> None:
         given = len(request.query_params.getlist(name))
         if given > 1 and not known[name]:
             raise HTTPException(422, f"{name}: given {given} times, expected once")
+
+
+def one_of(names: Collection[str]) -> Any:
+    """Return the type of a parameter that is one of some names."""
+
+    def known(written: str) -> str:
+        if written not in names:
+            near = did_you_mean(written, names)
+            raise ValueError(f"unknown {written[:50]!r}{near}; there are {', '.join(names)}")
+        return written
+
+    return Annotated[str, AfterValidator(known), Field(json_schema_extra={"enum": [*names]})]
 
 
 Asker = Annotated[Reader, Depends(asker)]

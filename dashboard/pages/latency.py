@@ -12,9 +12,10 @@ from fixfeed.dashboard.charts.axes import in_bars
 from fixfeed.dashboard.charts.latency import percentiles, waiting
 from fixfeed.dashboard.filters import link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
-from fixfeed.dashboard.markup.text import duration, time_of
+from fixfeed.dashboard.markup.text import duration, markdown, time_of
 from fixfeed.dashboard.queries import latency
 from fixfeed.dashboard.queries.conditions import step_of
+from fixfeed.dashboard.queries.latency_by_symbol import by_symbol, of_symbol, percentiles_of
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.fix.latencies.schema import CLOCKS, KINDS
 
@@ -44,20 +45,28 @@ def page(view: View) -> None:
             key="clock", bind="query-params",
             help="A latency by one clock says nothing about one by another.",
         )  # fmt: skip
+        symbol = st.text_input("Symbol", key="symbol", bind="query-params", width=140)
     # A link may name none: `?kind=`.
     kind, clock = kind or "acknowledged", clock or _usual(there)
-    named = f"{KINDS[kind]}, by {CLOCKS[clock]}"
     asked = {"kind": kind, "clock": clock}
+    symbol = (symbol or "").strip()
+    key = f"{hash((shown, symbol))}-{kind}-{clock}"
+    if symbol:
+        _of_symbol(shown, symbol, asked, key)
+    else:
+        _of_all(shown, there, asked, key)
+
+
+def _of_all(shown: View, there: Sequence[Row], asked: dict[str, str], key: str) -> None:
+    kind, clock = asked["kind"], asked["clock"]
     requests = sum(row["requests"] for row in there if (row["kind"], row["clock"]) == (kind, clock))
     if not requests:
-        st.info(f"There is nothing {named}. Choose another clock.", icon=":material/timer_off:")
+        st.info(f"There is nothing {_named(asked)}. Choose another clock.",
+                icon=":material/timer_off:")  # fmt: skip
         return
     step = step_of(shown)
     rows = opened.asked(latency.by_time, shown, step=step, **asked)
-    told = ", ".join(
-        f"p{share} {duration(latency.percentile(rows, share / 100))}" for share in _SHARES
-    )
-    st.markdown(f"**{requests:,} requests, {named}: {told}**")
+    _headline(rows, requests, asked)
     others = ", ".join(
         f"{row['clock']} {row['requests']:,}"
         for row in there
@@ -67,25 +76,69 @@ def page(view: View) -> None:
         st.caption(
             f"By other clocks: {others}. A clock of a log has the sessions that are in this log."
         )
-    below = sum(row["requests"] for row in rows if row["up_to"] < 0)
+    # Their bucket ends at 0; that of an answer at the same time ends at a microsecond.
+    _told_of_clocks(sum(row["requests"] for row in rows if row["up_to"] <= 0))
+    _charts(rows, step, clock, key)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader(f"Sessions, by the clock: {clock}")
+        _sessions(opened.asked(latency.percentiles, shown, **asked))
+        st.caption("Ends of buckets, at most a tenth more than exact; by symbol they are exact.")
+    with right:
+        st.subheader(f"The slowest, by the clock: {clock}")
+        _slowest(opened.asked(latency.slowest, shown, limit=_SLOWEST, **asked))
+    st.subheader(f"Symbols, by the clock: {clock}")
+    _symbols(*opened.asked(by_symbol, shown, **asked))
+
+
+def _of_symbol(shown: View, symbol: str, asked: dict[str, str], key: str) -> None:
+    found, since = opened.asked(of_symbol, shown, symbol=symbol, **asked)
+    if since is not None:
+        st.caption(
+            f"Of the newest requests, those since {time_of(since)}, all that are for"
+            f" {markdown(symbol)}; choose a time for others."
+        )
+    if not found:
+        st.info(f"No order of {markdown(symbol)} has anything {_named(asked)}.",
+                icon=":material/search_off:")  # fmt: skip
+        return
+    rows = [{"time": row["began"], "up_to": row["seconds"], "requests": 1} for row in found]
+    _headline(rows, len(found), asked)
+    _told_of_clocks(sum(row["seconds"] < 0 for row in found))
+    _charts(rows, step_of(shown), asked["clock"], key)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader(f"Sessions, by the clock: {asked['clock']}")
+        _sessions(percentiles_of(found))
+    with right:
+        st.subheader(f"The slowest, by the clock: {asked['clock']}")
+        _slowest(found[:_SLOWEST])
+
+
+def _named(asked: dict[str, str]) -> str:
+    return f"{KINDS[asked['kind']]}, by {CLOCKS[asked['clock']]}"
+
+
+def _headline(rows: Sequence[Row], requests: int, asked: dict[str, str]) -> None:
+    told = ", ".join(
+        f"p{share} {duration(latency.percentile(rows, share / 100))}" for share in _SHARES
+    )
+    st.markdown(f"**{requests:,} requests, {_named(asked)}: {told}**")
+
+
+def _told_of_clocks(below: int) -> None:
     if below:
         st.warning(
             f"{below:,} answers are from before their requests: these clocks differ.",
             icon=":material/schedule:",
         )
+
+
+def _charts(rows: Sequence[Row], step: str, clock: str, key: str) -> None:
     st.subheader(f"Percentiles by the clock: {clock}")
-    brushed_chart(percentiles(_over_time(rows, step), step), key=f"p-{hash(shown)}-{kind}-{clock}")
+    brushed_chart(percentiles(_over_time(rows, step), step), key=f"p-{key}")
     st.subheader(f"How long, and when, by the clock: {clock}")
-    brushed_chart(waiting(rows, step), key=f"w-{hash(shown)}-{kind}-{clock}")
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader(f"Sessions, by the clock: {clock}")
-        _sessions(opened.asked(latency.percentiles, shown, **asked))
-    with right:
-        st.subheader(f"The slowest, by the clock: {clock}")
-        _slowest(opened.asked(latency.slowest, shown, limit=_SLOWEST, **asked))
-    st.subheader(f"Symbols, by the clock: {clock}")
-    _symbols(*opened.asked(latency.by_symbol, shown, **asked))
+    brushed_chart(waiting(rows, step), key=f"w-{key}")
 
 
 def _usual(there: Sequence[Row]) -> str:
@@ -115,7 +168,6 @@ def _sessions(found: Sequence[Row]) -> None:
         for row in sorted(found, key=lambda row: -row["p99"])
     ]
     st.html(table_of(("session", "#requests", "#p50", "#p95", "#p99", "#at most"), rows))
-    st.caption("Ends of buckets, at most a tenth more than exact; by symbol they are exact.")
 
 
 def _symbols(found: Sequence[Row], since: datetime.datetime | None) -> None:
@@ -123,7 +175,7 @@ def _symbols(found: Sequence[Row], since: datetime.datetime | None) -> None:
         st.caption(f"The newest requests, those since {time_of(since)}; choose a time for others.")
     rows = [
         [
-            Cell(row["symbol"] or "(unknown)", _orders_of(row)),
+            Cell(row["symbol"] or "(unknown)", _own(row["symbol"])),
             Cell(row["session"], link("latency", {"session": [row["session"]]})),
             Cell(row["requests"]),
             *(Cell(duration(row[name])) for name in ("p50", "p95", "p99", "most")),
@@ -136,10 +188,9 @@ def _symbols(found: Sequence[Row], since: datetime.datetime | None) -> None:
         st.caption(f"The {_SYMBOLS} slowest of {len(found):,}; choose a session or a shorter time.")
 
 
-def _orders_of(row: Row) -> str | None:
-    if not row["symbol"]:
-        return None
-    return link("orders", {"symbol": row["symbol"], "session": [row["session"]]})
+def _own(symbol: str | None) -> str | None:
+    """Return the address of the latencies of a symbol."""
+    return link("latency", {"symbol": symbol}) if symbol else None
 
 
 def _slowest(found: Sequence[Row]) -> None:

@@ -4,8 +4,7 @@ A latency by one clock says nothing about one by another (docs/latencies.md), so
 for one kind and one clock.
 """
 
-import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -16,11 +15,20 @@ from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 from fixfeed.transforms.fix.latencies.buckets import up_to
 
-__all__ = ["by_symbol", "by_time", "kinds_and_clocks", "percentile", "percentiles", "slowest"]
+__all__ = [
+    "BEGAN",
+    "by_time",
+    "kinds_and_clocks",
+    "measured",
+    "percentile",
+    "percentiles",
+    "slowest",
+]
 
 Row = dict[str, Any]
 
-_BEGAN = {"acknowledged": "ordered_at", "filled": "ordered_at", "answered": "changed_at"}
+BEGAN = {"acknowledged": "ordered_at", "filled": "ordered_at", "answered": "changed_at"}
+"""The columns of `request_times` from which each kind is measured."""
 _SECONDS = {"up_to": pa.float64()}
 _MICROSECONDS = {
     # Not by julianday, which knows a time of day to the millisecond.
@@ -28,17 +36,8 @@ _MICROSECONDS = {
     " * 1000000 + substr({ended}, 21, 6) - substr({began}, 21, 6)",
     "postgresql": "cast(extract(epoch from {ended} - {began}) * 1000000 as bigint)",
 }
-_CL_ORD_ID = "substr(r.request, length(r.session) + 13)"
-"""`request` is day, session and ClOrdID with blanks between."""
-_DAY = {
-    "sqlite": "substr(r.request, 1, 10)",
-    "postgresql": "cast(substr(r.request, 1, 10) as date)",
-}
 _MINUTES = 200
 """The slowest are looked for in so many minutes of sessions, those with the slowest of all."""
-_REQUESTS = 10_000
-"""So many requests, the newest, are told apart by symbol: each has to be looked up."""
-_AT_ONCE = 1000  # minutes of sessions
 
 
 def kinds_and_clocks(database: Database, view: View) -> list[Row]:
@@ -53,7 +52,7 @@ def kinds_and_clocks(database: Database, view: View) -> list[Row]:
 
 def by_time(database: Database, view: View, *, kind: str, clock: str, step: str) -> list[Row]:
     """Return the counts of each minute, hour or day: `time`, `up_to` (seconds), `requests`."""
-    where = _of(_where(database, view), kind, clock)
+    where = measured(database, view, kind, clock)
     time = grouped_by_time(database, "minute", step)
     return database.rows(
         f"select {time} as time, up_to, sum(requests) as requests from latencies"
@@ -65,7 +64,7 @@ def by_time(database: Database, view: View, *, kind: str, clock: str, step: str)
 
 def percentiles(database: Database, view: View, *, kind: str, clock: str) -> list[Row]:
     """Return `session`, `requests`, `p50`, `p95`, `p99` and `most` of each session, in seconds."""
-    where = _of(_where(database, view), kind, clock)
+    where = measured(database, view, kind, clock)
     rows = database.rows(
         f"select session, up_to, sum(requests) as requests from latencies {where} group by 1, 2"
         " order by 1, 2",
@@ -106,79 +105,6 @@ def percentile(rows: Iterable[Mapping[str, Any]], share: float) -> float | None:
     return None
 
 
-def by_symbol(
-    database: Database, view: View, *, kind: str, clock: str
-) -> tuple[list[Row], datetime.datetime | None]:
-    """Return how long the requests of each session waited by the symbol of their order.
-
-    Rows have `symbol`, `session`, `requests`, and `p50`, `p95`, `p99` and `most` in seconds, which
-    are exact. `symbol` is None where no order of the session has the ClOrdID on that day, or orders
-    of several symbols. Of many requests the newest 10,000 or so count, all of whole minutes:
-    then the first of these minutes is returned as well, else None.
-    """
-    minutes, since = _newest(database, view, kind, clock)
-    began, ended = _BEGAN[kind], f"{kind}_at"
-    taken = _MICROSECONDS[database.dialect].format(began=f"r.{began}", ended=f"r.{ended}")
-    day = _DAY[database.dialect]
-    chosen = Where(
-        "r.session_minute is not null", f"r.{began} is not null", f"r.{ended} is not null"
-    ).add("r.clock = ?", clock)
-    chosen.among(database, "r.session_minute", minutes)
-    rows = database.rows(
-        f"select r.session, {taken} as taken,"
-        " (select case when min(o.symbol) = max(o.symbol) then min(o.symbol) end"
-        f" from order_ids i join orders o on o.order_key = i.order_key where i.id = {_CL_ORD_ID}"
-        f" and i.kind = 'ClOrdID' and i.first_day <= {day} and i.last_day >= {day}"
-        f" and o.session = r.session) as symbol from request_times r {chosen}",
-        *chosen.values,
-    )
-    waited: dict[tuple[str | None, str], list[int]] = {}
-    for row in rows:
-        waited.setdefault((row["symbol"], row["session"]), []).append(row["taken"])
-    found = [
-        {"symbol": symbol, "session": session, "requests": len(own), **_exact(sorted(own))}
-        for (symbol, session), own in waited.items()
-    ]
-    return sorted(found, key=lambda row: (row["symbol"] or "", row["session"])), since
-
-
-def _newest(
-    database: Database, view: View, kind: str, clock: str
-) -> tuple[list[str], datetime.datetime | None]:
-    """Return the newest `session_minute`s that have `_REQUESTS`, whole minutes.
-
-    And the first of these minutes; None if all together have fewer requests.
-    """
-    chosen: list[str] = []
-    found, minute, last = 0, None, None
-    while True:
-        where = _of(_where(database, view), kind, clock)
-        if last is not None:
-            # Not as a pair, `(a, b) < (?, ?)`: of that SQLite seeks the first alone.
-            at = database.time(last["minute"])
-            where.add("minute <= ?", at)
-            where.add("(minute < ? or session_minute < ?)", at, last["session_minute"])
-        rows = database.rows(
-            f"select minute, session_minute, sum(requests) as requests from latencies {where}"
-            f" group by 1, 2 order by 1 desc, 2 desc limit {_AT_ONCE}",
-            *where.values,
-        )
-        for row in rows:
-            if row["minute"] != minute and found >= _REQUESTS:
-                return chosen, minute
-            chosen.append(row["session_minute"])
-            found, minute = found + row["requests"], row["minute"]
-        if len(rows) < _AT_ONCE:
-            return chosen, None
-        last = rows[-1]
-
-
-def _exact(waited: Sequence[int]) -> Row:
-    """Return the percentiles of microseconds, the shortest first, in seconds."""
-    shares = {f"p{share}": waited[-(-len(waited) * share // 100) - 1] for share in (50, 95, 99)}
-    return {name: micro / 1e6 for name, micro in {**shares, "most": waited[-1]}.items()}
-
-
 def slowest(
     database: Database, view: View, *, kind: str, clock: str, limit: int = 100
 ) -> list[Row]:
@@ -188,7 +114,7 @@ def slowest(
     `limit` of them have one, there are as many requests in these, and none is fetched that waited
     less long.
     """
-    where = _of(_where(database, view), kind, clock)
+    where = measured(database, view, kind, clock)
     highest = database.rows(
         f"select session_minute, max(bucket) as bucket from latencies {where}"
         f" group by 1 order by 2 desc, 1 limit {_MINUTES}",
@@ -196,7 +122,7 @@ def slowest(
     )
     if not highest:
         return []
-    began, ended = _BEGAN[kind], f"{kind}_at"
+    began, ended = BEGAN[kind], f"{kind}_at"
     chosen = Where(
         "session_minute is not null", f"{began} is not null", f"{ended} is not null"
     ).add("clock = ?", clock)
@@ -223,9 +149,10 @@ def _cl_ord_id(row: Row) -> str:
     return row["request"][len("2025-01-02 ") + len(row["session"]) + 1 :]
 
 
+def measured(database: Database, view: View, kind: str, clock: str) -> Where:
+    """Return the conditions of the rows of `latencies` of a view, a kind and a clock."""
+    return _where(database, view).add("kind = ?", kind).add("clock = ?", clock)
+
+
 def _where(database: Database, view: View) -> Where:
     return Where("minute is not null").time(database, "minute", view).sessions(database, view)
-
-
-def _of(where: Where, kind: str, clock: str) -> Where:
-    return where.add("kind = ?", kind).add("clock = ?", clock)

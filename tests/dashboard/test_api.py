@@ -218,6 +218,13 @@ def test_sessions_gaps_counts_and_latencies_are_those_of_the_tables(api, read):
             "complete": True,
         }
         assert sum(one["requests"] for one in symbols["symbols"]) == row["requests"]
+        for symbol in {one["symbol"] for one in symbols["symbols"]} - {None}:
+            own = [one for one in symbols["symbols"] if one["symbol"] == symbol]
+            found = api.get("/latency", params={**asked, "symbol": symbol}).json()
+            assert found["since"] is None
+            assert [{"symbol": symbol, **one} for one in found["latency"]] == own
+            found = api.get("/latency/slowest", params={**asked, "symbol": symbol}).json()
+            assert found["slowest"][0]["seconds"] == max(one["most"] for one in own)
     begin, end = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (2025, 2026))
     asked = {"from": begin.isoformat(), "to": end.isoformat()}
     silences = api.get("/silences", params=asked).json()["silences"]
@@ -294,6 +301,8 @@ ROUTES = [
         ("/messages/9999999999999999999", 404, "no message"),
         ("/messages/x", 422, "message_id"),
         ("/messages/1/around?each=0", 422, "each"),
+        ("/latency?clock=send", 422, "clock: unknown 'send'; did you mean sent?"),
+        ("/latency/symbols?symbol=A", 422, "unknown parameter 'symbol'"),
         ("/anomalies?kind=gap", 422, "kind: unknown 'gap'"),
         ("/anomalies?kind=sequence_gaps", 422, "did you mean sequence_gap?"),
         ("/anomalies?severity=high", 422, "there are info, warning, critical"),

@@ -11,10 +11,12 @@ import pyarrow as pa
 import pytest
 
 from fixfeed.dashboard.filters import link
-from fixfeed.dashboard.markup.text import escaped, markdown
+from fixfeed.dashboard.markup.text import duration, escaped, markdown
 from fixfeed.dashboard.open import open_database
-from fixfeed.dashboard.queries import latency, messages, overview, sessions
+from fixfeed.dashboard.queries import messages, overview, sessions
+from fixfeed.dashboard.queries.latency_by_symbol import by_symbol
 from fixfeed.dashboard.view import View
+from tests.dashboard.sample_day import store
 
 RETAIL = "FIX.4.4:RETAIL->BROKER"
 PAGES = ("overview", "messages", "orders", "sessions", "latency", "quality")
@@ -336,14 +338,37 @@ def test_sessions_show_how_long_they_were_silent(opened, sample_sqlite, database
     assert sum(drawn) == sum(row["minutes"] for row in silences)
 
 
-def test_latencies_are_shown_by_symbol(opened, html, sample_sqlite, database):
+def test_latencies_are_shown_by_symbol_and_of_one(opened, html, sample_sqlite, database):
     text = html(opened(sample_sqlite, "latency", clock="sent"))
-    found, _ = latency.by_symbol(
-        database, overview.last_day(database, View()), kind="acknowledged", clock="sent"
-    )
+    view = overview.last_day(database, View())
+    found, _ = by_symbol(database, view, kind="acknowledged", clock="sent")
     row = max(found, key=lambda row: row["p99"] if row["symbol"] else 0)
-    address = link("orders", {"symbol": row["symbol"], "session": [row["session"]]})
+    address = link("latency", {"symbol": row["symbol"]})
     assert f'<a href="{escaped(address)}" target="_self">{row["symbol"]}</a>' in text
+
+    shown = opened(sample_sqlite, "latency", clock="sent", symbol=row["symbol"])
+    own = sum(one["requests"] for one in found if one["symbol"] == row["symbol"])
+    assert any(one.value.startswith(f"**{own:,} requests, from") for one in shown.markdown)
+    assert duration(row["most"]) in html(shown)
+    none = opened(sample_sqlite, "latency", clock="sent", symbol="<b>")
+    assert [one.value for one in none.info] == [
+        "No order of \\<b\\> has anything from a new order to its first report that is not pending,"
+        " by SendingTime of the request, and of the answer: the clocks of two machines."
+    ]
+
+
+def test_answers_before_their_requests_are_told(opened, tmp_path):
+    uri = f"sqlite:///{tmp_path}/before.db"
+    ends = ["8=FIX.4.4", "49=A", "56=B"], ["8=FIX.4.4", "49=B", "56=A"]
+    lines = [
+        [*ends[0], "35=D", "34=1", "11=1", "55=X", "52=20250102-10:00:01"],
+        [*ends[1], "35=8", "34=1", "11=1", "55=X", "150=0", "39=0", "52=20250102-10:00:00"],
+    ]
+    (tmp_path / "before.log").write_text("\n".join("|".join([*one, "10=000|"]) for one in lines))
+    store(tmp_path, uri)
+    for symbol in ("", "X"):
+        (told,) = opened(uri, "latency", symbol=symbol).warning
+        assert told.value == "1 answers are from before their requests: these clocks differ."
 
 
 @pytest.mark.parametrize("wrong", ["", "bogus"])

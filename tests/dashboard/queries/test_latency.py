@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixfeed.dashboard.queries import latency, overview
+from fixfeed.dashboard.queries import latency, latency_by_symbol, overview
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 from tests.dashboard.queries.plans import plans_of
@@ -80,7 +80,7 @@ def test_requests_are_told_apart_by_the_symbol_of_their_order(kind, day, view):
         symbol = next(iter(symbols)) if len(symbols) == 1 else None
         seconds = (row["ended"] - row["began"]).total_seconds()
         waited.setdefault((symbol, row["session"]), []).append(seconds)
-    found, since = latency.by_symbol(day, view, kind=kind, clock="sent")
+    found, since = latency_by_symbol.by_symbol(day, view, kind=kind, clock="sent")
     known = {(row["symbol"], row["session"]): row for row in found if row["symbol"]}
     assert since is None
     assert sum(row["requests"] for row in found) == len(rows)
@@ -95,15 +95,48 @@ def test_requests_are_told_apart_by_the_symbol_of_their_order(kind, day, view):
 
 
 def test_percentiles_by_symbol_are_exact_and_of_one_request_that_request():
-    waited = [*range(1_000_000, 1_100_001, 1000)]
+    def told(*waited):
+        (row,) = latency_by_symbol.percentiles_of(
+            [{"session": "A", "seconds": seconds} for seconds in waited]
+        )
+        return row
+
     exact = {"p50": 1.05, "p95": 1.095, "p99": 1.099, "most": 1.1}
-    assert latency._exact(waited) == exact
-    assert set(latency._exact([7]).values()) == {0.000007}
+    waited = [micro / 1e6 for micro in range(1_000_000, 1_100_001, 1000)]
+    assert told(*waited) == {"session": "A", "requests": 101, **exact}
+    alone = dict.fromkeys(exact, 0.000007)
+    assert told(0.000007) == {"session": "A", "requests": 1, **alone}
+
+
+@pytest.mark.parametrize("at_a_time", [10_000, 30])
+def test_requests_of_a_symbol_are_those_that_are_counted_by_it(day, view, at_a_time, monkeypatch):
+    counted, _ = latency_by_symbol.by_symbol(day, view, **ASKED)
+    monkeypatch.setattr(latency_by_symbol, "_REQUESTS", at_a_time)
+    for symbol in ("AAPL", "7203.T"):
+        own = [row for row in counted if row["symbol"] == symbol]
+        assert len(own) > 2
+        found, since = latency_by_symbol.of_symbol(day, view, symbol=symbol, seconds=60, **ASKED)
+        assert since is None
+        assert latency_by_symbol.percentiles_of(found) == [
+            {name: value for name, value in row.items() if name != "symbol"} for row in own
+        ]
+        waited = [row["seconds"] for row in found]
+        assert waited == sorted(waited, reverse=True)
+    assert latency_by_symbol.of_symbol(day, view, symbol="none", **ASKED) == ([], None)
+
+
+def test_requests_of_a_symbol_that_take_too_long_say_how_far_back_they_go(day, view, monkeypatch):
+    monkeypatch.setattr(latency_by_symbol, "_REQUESTS", 100)
+    asked = {"symbol": "AAPL", **ASKED}
+    found, since = latency_by_symbol.of_symbol(day, view, seconds=0, **asked)
+    newer, of_all = latency_by_symbol.of_symbol(day, replace(view, begin=since), **asked)
+    assert of_all is None
+    assert found == newer
 
 
 def test_of_too_many_requests_the_newest_minutes_are_told_apart_by_symbol(day, view, monkeypatch):
-    monkeypatch.setattr(latency, "_REQUESTS", 100)
-    found, since = latency.by_symbol(day, view, **ASKED)
+    monkeypatch.setattr(latency_by_symbol, "_REQUESTS", 100)
+    found, since = latency_by_symbol.by_symbol(day, view, **ASKED)
     newer = replace(view, begin=since)
     requests = sum(row["requests"] for row in found)
     by_minute = latency.by_time(day, newer, step="minute", **ASKED)
@@ -114,7 +147,7 @@ def test_of_too_many_requests_the_newest_minutes_are_told_apart_by_symbol(day, v
 
 def test_latencies_of_a_time_are_read_from_their_index(day, view):
     with plans_of(day) as plans:
-        latency.by_symbol(day, view, **ASKED)
+        latency_by_symbol.by_symbol(day, view, **ASKED)
     assert "latencies_minute" in plans[0]
     assert "TEMP B-TREE" not in plans[0]
     order = {"sqlite": "SEARCH o USING PRIMARY KEY", "postgresql": "orders_pkey"}[day.dialect]
