@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -13,7 +13,10 @@ from fixfeed.dashboard import opened
 from fixfeed.dashboard.markup.text import markdown
 from fixfeed.dashboard.moments import after, before
 from fixfeed.dashboard.queries.overview import last_day, newest_minute
-from fixfeed.dashboard.view import View
+from fixfeed.dashboard.view import View, opposites
+from fixfeed.transforms.fix.patterns import matches
+from fixfeed.transforms.fix.rules.named import code_named
+from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = [
     "ADMIN",
@@ -161,7 +164,30 @@ def filter_row() -> View:
             st.warning(markdown(str(error)), icon=":material/schedule:")
     begin, end = times
     kinds = tuple(_code(one) for one in types)
-    return View(text or "", tuple(sessions), kinds, begin, end)
+    view = View(text or "", tuple(sessions), kinds, begin, end)
+    for told in _what_there_is_not(view, known, list(counted)):
+        st.warning(told, icon=":material/filter_alt_off:")
+    return view
+
+
+def _what_there_is_not(view: View, sessions: Sequence[str], types: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each filter that no message can meet, as markdown."""
+    if view.begin and view.end and view.begin >= view.end:
+        yield f"From ({_written(view.begin)}) is not before To ({_written(view.end)})."
+    for one in view.sessions:
+        if one not in sessions and not any(_of(each, one) for each in sessions):
+            near = markdown(did_you_mean(one, sessions))
+            yield f"There is no session {markdown(one[:100])} here{near or '.'}"
+    for one in view.types:
+        if one not in types:
+            code = code_named("MsgType", one)
+            named = f"; {markdown(one)} is {code}." if code else "."
+            yield f"There is no message of type {markdown(one[:100])} here{named}"
+
+
+def _of(session: str, pattern: str) -> bool:
+    """Return whether a session, or its other side, which may have sent nothing, has a pattern."""
+    return any(matches(one, pattern) for one in (session, *opposites(session)))
 
 
 def _code(written: str) -> str:

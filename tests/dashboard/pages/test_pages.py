@@ -38,13 +38,31 @@ def test_a_page_opens_without_an_error(page, opened, sample_sqlite):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_filters_that_choose_nothing_are_no_error(page, opened, sample_sqlite):
-    shown = opened(sample_sqlite, page, session="FIX.9.9:NO->BODY", from_="2031-01-01", to="13:00")
+    shown = opened(sample_sqlite, page, session=RETAIL, from_="2031-01-01", to="2031-01-02")
     assert [one.value for one in (*shown.error, *shown.warning)] == []
 
 
 def test_a_time_that_cannot_be_read_is_told(opened, sample_sqlite):
     (warning,) = opened(sample_sqlite, "messages", from_="yesterday").warning
     assert warning.value.startswith(markdown("'yesterday' is no time: write 09:30"))
+
+
+def test_filters_that_no_message_can_meet_are_told(opened, sample_sqlite):
+    shown = opened(
+        sample_sqlite,
+        "messages",
+        session=["NOPE", "FIX.4.4:RETAIL->BROKR", RETAIL, "*->RETAIL"],
+        type=["ZZZ", "OrderCancelRequest", "D"],
+        from_="2025-01-02 17:00",
+        to="2025-01-02 09:00",
+    )
+    assert [one.value.replace("\\", "") for one in shown.warning] == [
+        "From (2025-01-02 17:00) is not before To (2025-01-02 09:00).",
+        "There is no session NOPE here.",
+        f"There is no session FIX.4.4:RETAIL->BROKR here; did you mean {RETAIL}?",
+        "There is no message of type ZZZ here.",
+        "There is no message of type OrderCancelRequest here; OrderCancelRequest is F.",
+    ]
 
 
 def test_the_overview_counts_what_is_stored(opened, html, sample_sqlite, database):
