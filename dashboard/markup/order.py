@@ -8,7 +8,7 @@ from fixfeed.dashboard.markup.text import cell, duration, escaped, time_of
 from fixfeed.transforms.fix.decode.sentence import number, sentence_of
 from fixfeed.transforms.fix.session_pair import comp_id_of
 
-__all__ = ["Name", "facts_of", "fills_of", "ids_of", "lanes_of", "status_badge"]
+__all__ = ["Name", "facts_of", "fills_of", "ids_of", "lanes_of", "status_badge", "status_of"]
 
 Row = Mapping[str, Any]
 Name = Callable[[Row, str, str], str]
@@ -18,8 +18,9 @@ _BADGES = {"2": "good", "8": "bad", "4": "", "C": "", "3": "", "0": "open", "1":
 _FACTS = (
     ("symbol", "Symbol"), ("side", "Side"), ("order_qty", "OrderQty"), ("price", "Price"),
     ("stop_px", "StopPx"), ("ord_type", "OrdType"), ("time_in_force", "TimeInForce"),
-    ("account", "Account"), ("currency", "Currency"), ("cum_qty", "filled"), ("leaves_qty", "left"),
-    ("avg_px", "average"), ("reported_cum_qty", "CumQty reported"),
+    ("account", "Account"), ("currency", "Currency"), ("cum_qty", "CumQty"),
+    ("leaves_qty", "LeavesQty"),
+    ("avg_px", "AvgPx"), ("reported_cum_qty", "CumQty reported"),
     ("reject_reason", "reason"), ("text", "Text"), ("session", "session"), ("problems", "problems"),
 )  # fmt: skip
 _CODED = {"side": "Side", "ord_type": "OrdType", "time_in_force": "TimeInForce",
@@ -34,11 +35,20 @@ _SLOW = 1.0  # seconds between two steps that deserve a look
 
 def status_badge(order: Row, name: Name) -> str:
     """Return the status of an order as a coloured word."""
+    colour = _BADGES.get(order.get("ord_status") or "", "")
+    return f'<span class="ff-badge ff-badge-{colour}">{escaped(status_of(order, name))}</span>'
+
+
+def status_of(order: Row, name: Name) -> str:
+    """Return the status of an order in words, also if no report has told one.
+
+    A business reject, which is no report, may have refused the order, or a reject what was asked
+    of it.
+    """
     status = order.get("ord_status")
-    if status is None:
-        return '<span class="ff-badge">no report</span>'
-    said = name(order, "OrdStatus", status) or status
-    return f'<span class="ff-badge ff-badge-{_BADGES.get(status, "")}">{escaped(said)}</span>'
+    if status is not None:
+        return name(order, "OrdStatus", status) or status
+    return "no report, a refusal" if order.get("rejects") else "no report"
 
 
 def facts_of(order: Row, name: Name) -> str:
@@ -98,7 +108,7 @@ def lanes_of(
     rows = [
         '<div class="ff-when ff-since">UTC</div>',
         f'<div class="ff-parties"><span>{escaped(left)}</span><span>{escaped(right)}</span></div>',
-        '<div class="ff-state ff-since">filled / left</div>',
+        '<div class="ff-state ff-since">CumQty / LeavesQty</div>',
     ]
     before: datetime.datetime | None = None
     day = None
@@ -180,7 +190,7 @@ def fills_of(executions: Sequence[Row]) -> str:
         )
         why = ""
         if one.get("busted_by"):
-            why = f"taken back by {one['busted_by']}"
+            why = f"busted by {one['busted_by']}"
         elif one.get("corrected_by"):
             why = f"corrected by {one['corrected_by']}"
         elif one.get("kind") == "correction":

@@ -9,7 +9,14 @@ import streamlit as st
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.amounts import EXACT, with_amounts
 from fixfeed.dashboard.filters import link
-from fixfeed.dashboard.markup.order import facts_of, fills_of, ids_of, lanes_of, status_badge
+from fixfeed.dashboard.markup.order import (
+    facts_of,
+    fills_of,
+    ids_of,
+    lanes_of,
+    status_badge,
+    status_of,
+)
 from fixfeed.dashboard.markup.report import report_of
 from fixfeed.dashboard.markup.text import escaped, markdown, time_of
 from fixfeed.dashboard.queries import orders
@@ -119,7 +126,7 @@ def _open(key: str, rows: Sequence[Row]) -> None:
 _TEXT = st.column_config.TextColumn
 _COLUMNS = {
     "Began (UTC)": _TEXT(width=175, pinned=True),
-    "Status": _TEXT(width=120),
+    "Status": _TEXT(width=150),
     "Symbol": _TEXT(width=80),
     "Side": _TEXT(width=60),
     "Filled": st.column_config.ProgressColumn(
@@ -139,7 +146,7 @@ def _shown(rows: Sequence[Row]) -> dict[str, list[Any]]:
     named = opened.names().or_value
     return {
         "Began (UTC)": [time_of(row["first_message_at"]) or "no time" for row in rows],
-        "Status": [named(row, "OrdStatus", "ord_status") or "no report" for row in rows],
+        "Status": [status_of(row, opened.names()) for row in rows],
         "Symbol": [row["symbol"] or row["security_id"] or "" for row in rows],
         "Side": [named(row, "Side", "side") for row in rows],
         "Qty": [row["order_qty"] for row in rows],

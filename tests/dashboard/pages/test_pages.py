@@ -314,6 +314,21 @@ def test_orders_are_listed_found_and_shown(opened, html, sample_sqlite, database
     assert text.count("<tr") >= one["fills"]
 
 
+def test_an_order_that_a_business_reject_refused_does_not_look_open(
+    opened, html, sample_sqlite, database
+):
+    (one, *_) = database.rows(
+        "select order_key, first_cl_ord_id from orders"
+        " where ord_status is null and rejects > 0 and drop_copy is not true order by order_key"
+    )
+    shown = opened(sample_sqlite, "orders", id=one["first_cl_ord_id"])
+    (table,) = shown.dataframe
+    assert "no report, a refusal" in table.value["Status"].tolist()
+    whole = html(opened(sample_sqlite, "orders", order=str(one["order_key"])))
+    assert '<span class="ff-badge ff-badge-">no report, a refusal</span>' in whole
+    assert "<dt>LeavesQty</dt>" in whole
+
+
 def test_a_gap_leads_to_the_messages_on_both_sides(opened, html, sample_sqlite):
     text = html(opened(sample_sqlite, "sessions"))
     (address, *_) = re.findall(r'href="messages\?([^"]*)" target="_self">20 on each side', text)
