@@ -15,31 +15,46 @@ from fixfeed.dashboard.charts.axes import (
     width_of,
 )
 
-__all__ = ["percentiles", "waiting"]
+__all__ = ["LEAST", "percentiles", "waiting"]
 
 _SQUARES = 96
+LEAST = 1e-6
+"""Seconds, the end of the first bucket: of answers that have the time of their requests."""
+_NAMES = ("p50", "p95", "p99")
+_AXIS = {
+    "title": None,
+    "labelExpr": "datum.value < 1 ? format(datum.value * 1000, '~g') + ' µs' : datum.value < 1000"
+    " ? format(datum.value, '~g') + ' ms' : format(datum.value / 1000, '~g') + ' s'",
+    "tickCount": 5,
+    "grid": False,
+}
 
 
 def percentiles(rows: Sequence[Row], step: str, height: int = 220) -> Spec:
-    """Return lines of percentiles by time; `rows` have `time`, `percentile` and `seconds`."""
+    """Return lines of percentiles by time; `rows` have `time`, `percentile` and `seconds`.
+
+    The highest is the widest and below the others, so where they are the same all are seen. What
+    took no time by its clock is on no logarithmic axis, and left out.
+    """
     values = [
         {"t": ms(row["time"]), "percentile": row["percentile"], "ms": row["seconds"] * 1000}
-        for row in rows
-        if row["seconds"] > 0
+        for row in sorted(rows, key=lambda row: -_NAMES.index(row["percentile"]))
+        if row["seconds"] > LEAST
     ]
     return {
         "height": height,
         "data": {"values": values},
         "params": [BRUSH],
-        "mark": {"type": "line", "tooltip": True, "point": {"size": 22}, "strokeWidth": 1.5},
+        "mark": {"type": "line", "tooltip": True, "point": {"size": 22}},
         "encoding": {
             "x": axis_of(step),
             "y": {"field": "ms", "type": "quantitative", "scale": {"type": "log", "nice": False},
-                  "axis": {"title": "milliseconds", "format": "~g", "tickCount": 5,
-                           "grid": False}},
+                  "axis": _AXIS},
             "color": {"field": "percentile", "type": "nominal", "sort": None,
-                      "scale": {"range": ["#2563eb", "#f59e0b", "#dc2626"]},
+                      "scale": {"domain": [*_NAMES], "range": ["#2563eb", "#f59e0b", "#dc2626"]},
                       "legend": {"title": None, "orient": "top"}},
+            "strokeWidth": {"field": "percentile", "type": "nominal", "legend": None,
+                            "scale": {"domain": [*_NAMES], "range": [1.5, 5, 9]}},
             "tooltip": [
                 told_from(step),
                 {"field": "percentile"},
@@ -53,11 +68,12 @@ def waiting(rows: Sequence[Row], step: str, height: int = 240) -> Spec:
     """Return a heat map of how long requests waited, by time.
 
     `rows` have `time`, `up_to` in seconds and `requests`; below are the short times, logarithmic.
+    What took no time by its clock is left out.
     """
     summed: dict[tuple[datetime.datetime, int], int] = {}
     for time, own in in_bars(rows, step, _SQUARES).items():
         for row in own:
-            if row["up_to"] > 0:
+            if row["up_to"] > LEAST:
                 # Two of the eight buckets of a doubling make a square of the picture.
                 key = time, round(4 * math.log2(row["up_to"] * 1e6))
                 summed[key] = summed.get(key, 0) + row["requests"]
@@ -76,8 +92,7 @@ def waiting(rows: Sequence[Row], step: str, height: int = 240) -> Spec:
             "x": axis_of(step),
             "x2": {"field": "u"},
             "y": {"field": "low", "type": "quantitative", "scale": {"type": "log", "nice": False},
-                  "axis": {"title": "milliseconds", "format": "~g", "tickCount": 5,
-                           "grid": False}},
+                  "axis": _AXIS},
             "y2": {"field": "high"},
             "opacity": {"field": "requests", "type": "quantitative",
                         "scale": {"range": [0.18, 1], "type": "sqrt"}, "legend": None},

@@ -9,7 +9,7 @@ import streamlit as st
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.brush import brushed_chart
 from fixfeed.dashboard.charts.axes import in_bars
-from fixfeed.dashboard.charts.latency import percentiles, waiting
+from fixfeed.dashboard.charts.latency import LEAST, percentiles, waiting
 from fixfeed.dashboard.filters import link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, markdown, time_of
@@ -43,7 +43,8 @@ def page(view: View) -> None:
         clock = st.segmented_control(
             "Clock", [one for one in CLOCKS if one in known], default=_usual(there), required=True,
             key="clock", bind="query-params",
-            help="A latency by one clock says nothing about one by another.",
+            help="; ".join(f"{one}: {said}" for one, said in CLOCKS.items())
+            + ". A latency by one clock says nothing about one by another.",
         )  # fmt: skip
         symbol = st.text_input("Symbol", key="symbol", bind="query-params", width=140)
     # A link may name none: `?kind=`.
@@ -76,8 +77,6 @@ def _of_all(shown: View, there: Sequence[Row], asked: dict[str, str], key: str) 
         st.caption(
             f"By other clocks: {others}. A clock of a log has the sessions that are in this log."
         )
-    # Their bucket ends at 0; that of an answer at the same time ends at a microsecond.
-    _told_of_clocks(sum(row["requests"] for row in rows if row["up_to"] <= 0))
     _charts(rows, step, clock, key)
     left, right = st.columns(2, gap="large")
     with left:
@@ -102,9 +101,10 @@ def _of_symbol(shown: View, symbol: str, asked: dict[str, str], key: str) -> Non
         st.info(f"No order of {markdown(symbol)} has anything {_named(asked)}.",
                 icon=":material/search_off:")  # fmt: skip
         return
-    rows = [{"time": row["began"], "up_to": row["seconds"], "requests": 1} for row in found]
+    rows = [
+        {"time": row["began"], "up_to": row["seconds"] or LEAST, "requests": 1} for row in found
+    ]
     _headline(rows, len(found), asked)
-    _told_of_clocks(sum(row["seconds"] < 0 for row in found))
     _charts(rows, step_of(shown), asked["clock"], key)
     left, right = st.columns(2, gap="large")
     with left:
@@ -120,18 +120,35 @@ def _named(asked: dict[str, str]) -> str:
 
 
 def _headline(rows: Sequence[Row], requests: int, asked: dict[str, str]) -> None:
+    """Show the percentiles, and what the clocks do not tell.
+
+    Of answers before their requests `up_to` is 0 or less, of those at the same time `LEAST`.
+    """
     told = ", ".join(
-        f"p{share} {duration(latency.percentile(rows, share / 100))}" for share in _SHARES
+        f"p{share} {_waited(latency.percentile(rows, share / 100))}" for share in _SHARES
     )
     st.markdown(f"**{requests:,} requests, {_named(asked)}: {told}**")
-
-
-def _told_of_clocks(below: int) -> None:
-    if below:
+    if same := sum(row["requests"] for row in rows if 0 < row["up_to"] <= LEAST):
+        st.caption(
+            f"{same:,} answers have the time of their requests, told as 0 s: clocks of logs often"
+            " count whole seconds or milliseconds."
+        )
+    if below := sum(row["requests"] for row in rows if row["up_to"] <= 0):
         st.warning(
             f"{below:,} answers are from before their requests: these clocks differ.",
             icon=":material/schedule:",
         )
+
+
+def _waited(seconds: float | None) -> str:
+    """Return how long something took, 0 s if the clock has not told it from nothing.
+
+    >>> _waited(0.000001), _waited(0.0), _waited(0.02)
+    ('0 s', '0 s', '20 ms')
+    """
+    if seconds is not None and 0 <= seconds <= LEAST:
+        return "0 s"
+    return duration(seconds)
 
 
 def _charts(rows: Sequence[Row], step: str, clock: str, key: str) -> None:
@@ -163,7 +180,7 @@ def _sessions(found: Sequence[Row]) -> None:
         [
             Cell(row["session"], link("latency", {"session": [row["session"]]})),
             Cell(row["requests"]),
-            *(Cell(duration(row[name])) for name in ("p50", "p95", "p99", "most")),
+            *(Cell(_waited(row[name])) for name in ("p50", "p95", "p99", "most")),
         ]
         for row in sorted(found, key=lambda row: -row["p99"])
     ]
@@ -178,7 +195,7 @@ def _symbols(found: Sequence[Row], since: datetime.datetime | None) -> None:
             Cell(row["symbol"] or "(unknown)", _own(row["symbol"])),
             Cell(row["session"], link("latency", {"session": [row["session"]]})),
             Cell(row["requests"]),
-            *(Cell(duration(row[name])) for name in ("p50", "p95", "p99", "most")),
+            *(Cell(_waited(row[name])) for name in ("p50", "p95", "p99", "most")),
         ]
         for row in sorted(found, key=lambda row: -row["p99"])[:_SYMBOLS]
     ]
@@ -196,7 +213,7 @@ def _own(symbol: str | None) -> str | None:
 def _slowest(found: Sequence[Row]) -> None:
     rows = [
         [
-            Cell(duration(row["seconds"])),
+            Cell(_waited(row["seconds"])),
             Cell(time_of(row["began"])),
             Cell(row["cl_ord_id"], link("orders", {"id": row["cl_ord_id"]})),
             Cell(row["session"]),

@@ -390,18 +390,25 @@ def test_latencies_are_shown_by_symbol_and_of_one(opened, html, sample_sqlite, d
     ]
 
 
-def test_answers_before_their_requests_are_told(opened, tmp_path):
+def test_answers_before_their_requests_and_at_the_same_time_are_told(opened, html, tmp_path):
     uri = f"sqlite:///{tmp_path}/before.db"
     ends = ["8=FIX.4.4", "49=A", "56=B"], ["8=FIX.4.4", "49=B", "56=A"]
     lines = [
         [*ends[0], "35=D", "34=1", "11=1", "55=X", "52=20250102-10:00:01"],
         [*ends[1], "35=8", "34=1", "11=1", "55=X", "150=0", "39=0", "52=20250102-10:00:00"],
+        [*ends[0], "35=D", "34=2", "11=2", "55=X", "52=20250102-10:00:02"],
+        [*ends[1], "35=8", "34=2", "11=2", "55=X", "150=0", "39=0", "52=20250102-10:00:02"],
     ]
     (tmp_path / "before.log").write_text("\n".join("|".join([*one, "10=000|"]) for one in lines))
     store(tmp_path, uri)
     for symbol in ("", "X"):
-        (told,) = opened(uri, "latency", symbol=symbol).warning
+        shown = opened(uri, "latency", symbol=symbol)
+        (told,) = shown.warning
         assert told.value == "1 answers are from before their requests: these clocks differ."
+        same = "1 answers have the time of their requests, told as 0 s: "
+        assert [one.value for one in shown.caption if one.value.startswith(same)]
+        assert "0 s" in html(shown)
+        assert "µs" not in html(shown)
 
 
 @pytest.mark.parametrize("wrong", ["", "bogus"])
