@@ -84,12 +84,15 @@ def latencies(database: Database) -> APIRouter:
         """How long requests of each session waited for their answers, by one clock."""
         done = complete(database)
         view = of_both(asked.view(reader))
-        rows, since = [], None
+        rows: list[dict[str, Any]] = []
+        since = None
         if view is not None and asked.symbol is not None:
-            requests, since = of_symbol(database, view, symbol=asked.symbol, **asked.measure())
+            requests, since = of_symbol(
+                database, view, kind=asked.kind, clock=asked.clock, symbol=asked.symbol
+            )
             rows = percentiles_of(requests)
         elif view is not None:
-            rows = latency.percentiles(database, view, **asked.measure())
+            rows = latency.percentiles(database, view, kind=asked.kind, clock=asked.clock)
         return answer({**asked.measure(), "since": since, "latency": rows, **done})
 
     @routes.get(
@@ -122,7 +125,7 @@ def latencies(database: Database) -> APIRouter:
         rows: list[dict[str, Any]] = []
         since = None
         if view is not None:
-            rows, since = by_symbol(database, view, **asked.measure())
+            rows, since = by_symbol(database, view, kind=asked.kind, clock=asked.clock)
         return answer({**asked.measure(), "since": since, "symbols": rows, **done})
 
     @routes.get(
@@ -148,11 +151,14 @@ def latencies(database: Database) -> APIRouter:
         """The requests that waited longest, by one clock."""
         done = complete(database)
         view = of_both(asked.view(reader))
-        rows, since = [], None
+        rows: list[dict[str, Any]] = []
+        since = None
         if view is not None and asked.symbol is not None:
-            rows, since = of_symbol(database, view, symbol=asked.symbol, **asked.measure())
+            rows, since = of_symbol(
+                database, view, kind=asked.kind, clock=asked.clock, symbol=asked.symbol
+            )
         elif view is not None:
-            rows = latency.slowest(database, view, **asked.measure())
+            rows = latency.slowest(database, view, kind=asked.kind, clock=asked.clock)
         names = ("session", "cl_ord_id", "began", "ended", "seconds")
         shown_rows = [{name: row[name] for name in names} for row in rows[:_SLOWEST]]
         return answer({"since": since, "slowest": shown_rows, **done})
