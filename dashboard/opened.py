@@ -11,7 +11,7 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.open import open_database
 from fixfeed.dashboard.queries.codes import Names, names_in
 from fixfeed.dashboard.queries.overview import newest_minute
-from fixfeed.dashboard.queries.quality import failures_by_reason
+from fixfeed.dashboard.queries.quality import failed
 from fixfeed.dashboard.streamlit_app import VARIABLE
 from fixfeed.dashboard.view import View, known_kinds, known_sessions
 
@@ -81,7 +81,7 @@ def types() -> list[str]:
 
 @st.cache_data(ttl=30, show_spinner=False)
 def _failures(uri: str) -> int:
-    return sum(row["failures"] for row in failures_by_reason(_opened(uri)))
+    return failed(_opened(uri))
 
 
 def failures() -> int:

@@ -111,10 +111,11 @@ def _failures() -> None:
             Cell(row["reason"], link("quality", {"reason": row["reason"]})),
             Cell(row["failures"], link("quality", {"reason": row["reason"]})),
             Cell(row["detail"]),
+            Cell(row["with_detail"]),
         ]
         for row in by_reason
     ]
-    st.html(table_of(("reason", "#failures", "for example"), rows))
+    st.html(table_of(("reason", "#failures", "the most frequent detail", "#have it"), rows))
     reason = st.query_params.get("reason")
     source = st.query_params.get("source")
     if not (reason or source):

@@ -15,6 +15,7 @@ __all__ = [
     "Account",
     "accounts",
     "defects",
+    "failed",
     "failures",
     "failures_by_reason",
     "not_derived",
@@ -102,12 +103,24 @@ def sources(database: Database, limit: int = 1_000) -> list[Row]:
     )
 
 
+def failed(database: Database) -> int:
+    """Return how many failures there are."""
+    (row,) = database.rows("select count(*) as failures from failures")
+    return int(row["failures"])
+
+
 def failures_by_reason(database: Database) -> list[Row]:
-    """Return `reason`, `failures` and a `detail` for example."""
+    """Return `reason`, `failures`, and the `detail` that most of them have: `with_detail` of them.
+
+    Of several that as many have, it is the first in order.
+    """
     return database.rows(
-        "select reason, count(*) as failures, min(detail) as detail from failures"
-        " group by reason order by count(*) desc, reason",
-        types={"failures": pa.int64()},
+        "select reason, sum(failures) as failures, min(case when place = 1 then detail end)"
+        " as detail, max(failures) as with_detail from (select reason, detail,"
+        " count(*) as failures, row_number() over (partition by reason"
+        " order by count(*) desc, detail) as place from failures group by 1, 2) details"
+        " group by reason order by 2 desc, reason",
+        types=dict.fromkeys(("failures", "with_detail"), pa.int64()),
     )
 
 

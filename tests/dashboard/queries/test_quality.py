@@ -33,9 +33,14 @@ def test_sources_are_all_there_and_read_to_their_end(day):
 
 @pytest.mark.parametrize("limit", [3, 1_000])
 def test_failures_by_reason_are_on_the_pages_of_the_reason(day, limit):
-    counted = {row["reason"]: row["failures"] for row in quality.failures_by_reason(day)}
+    by_reason = quality.failures_by_reason(day)
+    counted = {row["reason"]: row["failures"] for row in by_reason}
     every = day.rows("select * from failures order by failure_id")
     assert counted == Counter(row["reason"] for row in every)
+    assert quality.failed(day) == len(every)
+    for row in by_reason:
+        details = Counter(one["detail"] for one in every if one["reason"] == row["reason"])
+        assert details[row["detail"]] == row["with_detail"] == max(details.values())
     reason = max(counted, key=counted.get)
     found, cursor = [], None
     while True:
