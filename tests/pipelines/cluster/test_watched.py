@@ -228,9 +228,9 @@ BEGINS = (
         (
             0,
             f"{BEGINS}\nx.IllegalStateException: operator 1 is not available in the new program.",
-            "cannot begin from --savepoint_path s3://b/a: the job that was stopped had other parts, "
-            "as one on a single slot has and "
-            "one on several; take as many slots as that had, or several again, or leave the option",
+            "cannot begin from --savepoint_path s3://b/a: the job that was stopped had other parts,"
+            " as one on a single slot has and one on several; take as many slots as that had, or"
+            " several again, or leave the option",
         ),
         (1, BEGINS, "failed in the cluster: Cannot find '/a'; what was committed is stored"),
         (0, "x.Oops: no", "failed in the cluster: Cannot find '/a'; what was committed is stored"),
