@@ -6,6 +6,7 @@ each time, which costs more than the encoding itself (measured).
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pgpq import encoders
 from pgpq import schema as pgpq_schema
+from psycopg2.extensions import parse_dsn
 from pyarrow import csv
 
 from fixfeed.io.ledger.ledger import RUN_AGAIN, SinkError, SinkFailed
@@ -51,6 +53,16 @@ _AWAY = (
 """What libpq and the server say when it cannot be connected to now. Anything else (an unknown host
 or database, a wrong password) has to be put right by somebody."""
 _FETCHED = 1000  # rows at a time
+_CONNECT = 10  # seconds
+
+
+def _until_connected(dsn: str) -> dict[str, int]:
+    """Return how long libpq may wait for a host to answer, unless it is told otherwise.
+
+    It would wait for ever for a server that is frozen.
+    """
+    told = "PGCONNECT_TIMEOUT" in os.environ or "connect_timeout" in parse_dsn(dsn)
+    return {} if told else {"connect_timeout": _CONNECT}
 
 
 class PostgresqlStore(Store):
@@ -67,7 +79,9 @@ class PostgresqlStore(Store):
         self.place = place = redact(dsn)
         self._dsn = dsn
         try:
-            self._connection = psycopg2.connect(dsn, application_name="fixfeed")
+            self._connection = psycopg2.connect(
+                dsn, application_name="fixfeed", **_until_connected(dsn)
+            )
         except (psycopg2.OperationalError, psycopg2.ProgrammingError) as error:
             said = without_secrets(str(error).strip(), dsn)
             raise SinkFailed(

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import itertools
+import socket
 import subprocess
 import sys
 import threading
@@ -15,9 +16,9 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from fixfeed.io.commit import Run
-from fixfeed.io.ledger.ledger import SchemaError, SinkError
+from fixfeed.io.ledger.ledger import SchemaError, SinkError, SinkFailed
 from fixfeed.io.ledger.source import Source
-from fixfeed.io.sql import progress, tables
+from fixfeed.io.sql import postgresql, progress, tables
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.sink import WriteToSql
 from fixfeed.transforms.batch import Batch, Block
@@ -466,6 +467,22 @@ def test_an_unusable_place_is_named_without_its_password(tmp_path):
         open_store(f"sqlite:///{tmp_path}/none/day.db")
     with pytest.raises(SinkError, match=r"write sqlite:///relative\.db"):
         open_store("sqlite://day.db")
+
+
+@pytest.mark.parametrize(
+    ("usual", "variable", "query"),
+    [("2", "", ""), ("10000", "", "?connect_timeout=2"), ("10000", "2", "")],
+)
+def test_a_server_that_is_frozen_is_not_waited_for_without_end(usual, variable, query, monkeypatch):
+    monkeypatch.setattr(postgresql, "_CONNECT", int(usual))
+    if variable:
+        monkeypatch.setenv("PGCONNECT_TIMEOUT", variable)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(SinkFailed, match=r"cannot connect to .* timeout expired") as error,
+    ):
+        open_store(f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/db{query}")
+    assert error.value.away
 
 
 def test_the_tables_have_the_columns_of_the_batch():
