@@ -34,7 +34,7 @@ from fixfeed.pipelines.log import of_run, say
 from fixfeed.pipelines.plan import Plan
 from fixfeed.pipelines.progress import shown, shown_without_end
 from fixfeed.pipelines.sinks import Sink
-from fixfeed.pipelines.uris import UnknownPlace
+from fixfeed.pipelines.waiting import waiting_told
 
 __all__ = ["OnCluster"]
 
@@ -119,14 +119,17 @@ class OnCluster:
         protocol = job.rules.protocol
         stored = LedgersThere.of(job.sinks, job.rules.digest)
         topics = job.elsewhere(protocol, stored, settings.max_message)
-        from fixfeed.io.kafka.client import KafkaTrouble
         from fixfeed.io.kafka.sharded import ReadFromTopics
         from fixfeed.pipelines.cluster.stream_lag import StreamLag
+        from fixfeed.pipelines.cluster.stream_start import topics_at_start
 
-        try:
-            topics, partitions = topics.at_start(partial(say, level="warning"))
-        except KafkaTrouble as trouble:
-            raise UnknownPlace(str(trouble)) from trouble
+        with ExitStack() as stack:
+            if not settings.quiet:
+                stack.enter_context(waiting_told(lambda: "waiting for brokers"))
+            begun = topics_at_start(topics, job.watch.stop, job.health)
+        if begun is None:
+            return
+        topics, partitions = begun
 
         with ExitStack() as stack:
             so_far = stack.enter_context(closing(SoFar(job, partial(self.tally, plan=plan))))

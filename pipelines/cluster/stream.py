@@ -33,6 +33,8 @@ def run(job: Job, folder: Path) -> int:
     runs: dict[str, int] = {}
     with closing(OnCluster(job, folder)) as reading, ended_by_trouble(job, runs, reading):
         with ExitStack() as stack:
+            if not job.settings.quiet:
+                stack.enter_context(waiting_told(lambda: "waiting until outputs can be opened"))
             ledgers = opened(job.sinks, stack, again)
             refuse_one_cluster(job.loops, again)
             reading.begin(ledgers)
