@@ -56,13 +56,13 @@ _FETCHED = 1000  # rows at a time
 _CONNECT = 10  # seconds
 
 
-def _until_connected(dsn: str) -> dict[str, int]:
-    """Return how long libpq may wait for a host to answer, unless it is told otherwise.
+def _until_connected(dsn: str) -> int | None:
+    """Return how many seconds libpq may wait for a host to answer; None if it is told already.
 
     It would wait for ever for a server that is frozen.
     """
     told = "PGCONNECT_TIMEOUT" in os.environ or "connect_timeout" in parse_dsn(dsn)
-    return {} if told else {"connect_timeout": _CONNECT}
+    return None if told else _CONNECT
 
 
 class PostgresqlStore(Store):
@@ -80,7 +80,7 @@ class PostgresqlStore(Store):
         self._dsn = dsn
         try:
             self._connection = psycopg2.connect(
-                dsn, application_name="fixfeed", **_until_connected(dsn)
+                dsn, application_name="fixfeed", connect_timeout=_until_connected(dsn)
             )
         except (psycopg2.OperationalError, psycopg2.ProgrammingError) as error:
             said = without_secrets(str(error).strip(), dsn)

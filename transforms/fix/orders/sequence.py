@@ -62,17 +62,51 @@ def steps(events: Events, rows: list[int]) -> list[Step]:
     if not copied:
         return _steps(events, rows)
     found = _steps(events, [row for row in rows if not events.drop_copied[row]])
-    alone = []
     known = {name: one for one in reversed(found) for name in _reported(events, one.row)}
+    alone: set[int] = set()
+    told: list[Step] = []  # what the drop copies are about, in their order
     for one in _steps(events, copied):
         original = next((known[n] for n in _copied(events, one.row) if n in known), None)
         if original is None:
             # There is no other message that says so, or it came by another drop copy.
-            alone.append(one)
+            alone.add(one.row)
             known |= {name: one for name in _reported(events, one.row) if name not in known}
         else:
             original.copies.extend([one.row, *one.copies])
-    return sorted([*found, *alone], key=lambda step: events.time[step.row] or 0)
+        told.append(original or one)
+    return _woven(events, found, told, alone)
+
+
+def _woven(events: Events, found: list[Step], told: list[Step], alone: set[int]) -> list[Step]:
+    """Return `found`, and those of the steps that drop copies have `told` which are `alone`.
+
+    At the same time one of these comes after what the drop copy before it is about, else before
+    what the next one is about. What was sent again, and has a drop copy that is older, is as old.
+    """
+    times = {step.row: _first_sent(events, step) for step in found}
+    times |= {row: events.time[row] or 0 for row in alone}
+    places = {step.row: (float(place), 0) for place, step in enumerate(found)}
+    for order, back in ((told, 0.5), (told[::-1], -0.5)):
+        last: dict[int, float] = {}  # by time, the place of what was told last
+        for number, step in enumerate(order):
+            time = times[step.row]
+            if step.row not in alone:
+                last[time] = places[step.row][0]
+            elif step.row not in places and time in last:
+                places[step.row] = last[time] + back, number if back > 0 else -number
+    rest = {step.row: step for step in told if step.row in alone}
+    for number, row in enumerate(rest):
+        places.setdefault(row, (float(len(found)), number))
+    return sorted([*found, *rest.values()], key=lambda step: (times[step.row], places[step.row]))
+
+
+def _first_sent(events: Events, step: Step) -> int:
+    """Return when a step was, as far as drop copies know of one that was sent again."""
+    time = events.time[step.row]
+    if time is None or not is_copy(events, step.row):
+        return time or 0
+    copies = (events.time[row] for row in step.copies if events.drop_copied[row])
+    return min([time, *(one for one in copies if one is not None)])
 
 
 def _reported(events: Events, row: int) -> list[tuple[Any, ...]]:

@@ -75,6 +75,41 @@ def test_drop_copies_add_copies_alone_to_the_orders_that_they_report_on():
     assert both["order_messages"].num_rows == len(sent)
 
 
+@pytest.mark.parametrize("number", [2, 3, 10])
+@pytest.mark.parametrize("both", [(b"cancel",), (b"fill",), (b"new",)])
+def test_lost_reports_of_one_second_are_in_the_order_of_their_drop_copies(number, both):
+    reports = {
+        b"new": ((17, b"x1"), (150, b"0"), (39, b"0"), (14, b"0"), (151, b"100")),
+        b"fill": ((17, b"x2"), (150, b"F"), (39, b"1"), (14, b"40"), (151, b"60"),
+                  (32, b"40"), (31, b"5")),
+        b"cancel": ((17, b"x3"), (150, b"4"), (39, b"4"), (14, b"40"), (151, b"0")),
+    }  # fmt: skip
+
+    def sent(sender, target, number, *fields):
+        head = [(35, fields[0]), (49, sender), (56, target), (34, b"%d" % number)]
+        time = (52, b"20250303-09:00:02")
+        return encode([*head, time, (11, b"c1"), (55, b"X"), *fields[1:]]) + b"\n"
+
+    log = [sent(b"CLI", b"BRK", 1, b"D", (38, b"100"))]
+    for place, (name, fields) in enumerate(reports.items(), 1):
+        log.append(sent(b"BRK", b"RISK", place, b"8", (37, b"o1"), *fields))
+        if name in both:
+            log.append(sent(b"BRK", b"CLI", number, b"8", (37, b"o1"), *fields))
+    names = ("ord_status", "cum_qty", "leaves_qty", "problems")
+    assert shown(tables(log)["orders"], *names) == [("4", 40, 0, None)]
+
+
+def test_a_lost_report_that_is_sent_again_on_another_day_is_as_old_as_its_drop_copy():
+    found = day()
+    again = [one for one in found.sent if b"\x0117=E1O1\x01" in one and b"\x0156=ANN\x01" in one]
+    (lost,) = again
+    found.sent.remove(lost)
+    resent = lost.replace(b"\x0152=20250303", b"\x0197=Y\x0152=20250304")
+    before, after = tables(day().sent)["orders"], tables([*found.sent, resent])["orders"]
+    names = ("order_id", "ord_status", "cum_qty", "leaves_qty", "problems")
+    assert shown(after, *names) == shown(before, *names)
+
+
 def test_drop_copies_that_are_sent_on_later_days_add_copies_alone():
     for late in (b"04", b"05"):
         sent = [
