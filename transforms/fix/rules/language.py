@@ -263,7 +263,8 @@ class _Reader:
         if operand is None:
             names = [*(known for known in operands() if not known.isdigit()), *self._own_tags]
             if not self._asks(match.end()):
-                self._fail(f"{expected}, or a text in quotes, which may be anywhere in a message")
+                text = f'a text in quotes, as in "{name}", which may be anywhere in a message'
+                self._fail(f"{expected}, or {text}")
             near = nearest(name.lower(), names)
             meant = self._known(near) if near and not name.isdigit() else None
             if meant:

@@ -162,8 +162,8 @@ def test_a_rule_can_be_pickled():
         (
             "CFUN-002080",
             ("CFUN-002080", 0),
-            "`CFUN-002080`, expected a field name, tag number or column, or a text in quotes, which"
-            " may be anywhere in a message",
+            "`CFUN-002080`, expected a field name, tag number or column, or a text in quotes, as in"
+            ' "CFUN-002080", which may be anywhere in a message',
         ),
         (
             "Side=buy",
