@@ -3,7 +3,8 @@
 Within a day and direction, messages are taken in the order in which they were sent:
 
 1. A Logon with ResetSeqNumFlag (141), or with MsgSeqNum 1, begins the numbers anew; a SequenceReset
-   in Reset mode makes its NewSeqNo (36) the next one.
+   in Reset mode makes its NewSeqNo (36) the next one. What was stamped within a second before the
+   Logon, and goes on from its number and not from those before, comes after it.
 2. A SequenceReset in GapFill mode stands for the numbers from its own up to NewSeqNo.
 3. Repeats (PossDupFlag) are numbers that came, but never begin anything.
 4. A number that is used already begins the numbers anew if it was sent more than a second after the
@@ -150,12 +151,15 @@ def _numberings(runs: Sequence[Run]) -> Iterator["_Numbering"]:
     for place, run in enumerate(runs):
         if place in taken:
             continue
+        early: list[Run] = []
         if run.resets and current is not None:
             # What was sent within the same tick, and goes on with the old numbers, came before.
             for other in _of_same_time(runs, place):
                 if runs[other].first == current.highest + 1 and not runs[other].resets:
                     current.add(runs[other])
                     taken.add(other)
+            if run.resets == "logon":
+                early = current.without_early(run)
         if current is None or run.resets or current.falls(run):
             if current is not None:
                 yield current
@@ -163,6 +167,8 @@ def _numberings(runs: Sequence[Run]) -> Iterator["_Numbering"]:
             current = _Numbering(began, run.begin, run.new or None)
         if run.resets != "reset":
             current.add(run)
+        for one in early:
+            current.add(one)
     if current is not None:
         yield current
 
@@ -199,6 +205,28 @@ class _Numbering:
             self.lowest = min(self.lowest, run.first)
         if run.kind != _RESENT and run.last >= self.highest:
             self.highest, self.highest_time = run.last, run.end
+
+    def without_early(self, logon: Run) -> list[Run]:
+        """Take out what was stamped shortly before a Logon and goes on from it; return that.
+
+        What goes on from these numbers themselves stays.
+        """
+        early: list[Run] = []
+        others: list[Run] = []
+        following = logon.last + 1
+        for run in self.runs:
+            is_near = run.begin >= logon.begin - _DISORDER and run.kind == _ORIGINAL
+            if is_near and not run.resets and run.first == following:
+                early.append(run)
+                following = run.last + 1
+            else:
+                others.append(run)
+        if not early or any(one.last + 1 == early[0].first for one in others):
+            return []
+        self.runs, self.lowest, self.highest = [], sys.maxsize, -1
+        for run in others:
+            self.add(run)
+        return early
 
     def falls(self, run: Run) -> bool:
         """Return whether a run is not of these numbers, as it uses some of them again."""

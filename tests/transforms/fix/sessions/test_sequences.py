@@ -188,6 +188,25 @@ def test_a_reset_within_the_same_second_as_the_last_message_before_it():
     ]
 
 
+def test_what_is_stamped_shortly_before_its_logon_comes_after_it():
+    late = logon(1, 0.1, ResetSeqNumFlag="Y")
+    after = [message(number, number) for number in (4, 5)]
+    whole = (1, 5, "logon", 0, 5, 0)
+    assert shown(message(2, 0), late, message(3, 0.2), *after) == [whole]
+    before = [message(number, number - 500) for number in range(490, 499)]
+    old = (490, 498, "continued", 0, 9, 0)
+    assert shown(*before, message(2, 0), message(3, 0.05), late, *after) == [old, whole]
+    # A second before it is a Logon's own that is not there.
+    assert shown(message(2, -1.5), late)[0] == (2, 2, "continued", 0, 1, 0)
+    # What goes on from the numbers before it is of these.
+    again = [logon(1, -0.5), message(2, 0)]
+    assert shown(*again, late, *after) == [
+        (1, 2, "logon", 0, 2, 0),
+        (1, 1, "logon", 0, 1, 0),
+        (4, 5, "gap", 2, 2, 0),
+    ]
+
+
 def test_directions_sessions_and_days_are_apart():
     other = message(7, 0, session="FIX.4.4:B->A")
     tomorrow = message(3, 86400)
