@@ -7,7 +7,7 @@ numbers that are missing, and those that came late. docs/sessions.md explains th
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -30,6 +30,9 @@ _LATE = {"resent": "resent", "gap_fill": "filled by SequenceReset"}
 _WIDE = 200
 _NUMBERINGS = 3
 """Of the numbers of a day that began anew, so many are shown."""
+
+_WITHOUT_TIME = """select session, msg_seq_num from messages
+where coalesce(sending_time, captured_at) is null and msg_seq_num is not null limit 10000"""
 
 Row = Mapping[str, Any]
 
@@ -70,10 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Day(NamedTuple):
-    """A row of session_days, and its rows of sequences in order."""
+    """A row of session_days, and its rows of sequences in order.
+
+    `without_time` are the MsgSeqNums of messages of its session that have no time, and so no day.
+    """
 
     row: Row
     stretches: list[Row]
+    without_time: Collection[int]
 
 
 def _days(uri: str) -> list[_Day]:
@@ -89,7 +96,12 @@ def _days(uri: str) -> list[_Day]:
         of_days: dict[str, list[Row]] = {row["session_day"]: [] for row in rows}
         for row in _rows(store, "sequences", "appl_id, numbers_since, first_number"):
             of_days[row["session_day"]].append(row)
-    return [_Day(row, of_days[row["session_day"]]) for row in rows]
+        without_time: dict[str | None, set[int]] = {}
+        for session, number in store.query(_WITHOUT_TIME):
+            without_time.setdefault(session, set()).add(number)
+    return [
+        _Day(row, of_days[row["session_day"]], without_time.get(row["session"], ())) for row in rows
+    ]
 
 
 def _rows(store: Store, table: str, order: str) -> list[Row]:
@@ -168,12 +180,21 @@ def _gaps(days: Sequence[_Day]) -> Iterator[str]:
             if missing:
                 span = _span(first - missing, first - 1)
                 night = " (since the day before)" if one["began"] == "continued" else ""
-                yield f"{where}: {span} missing before {one['first_time']:%H:%M:%S}{night}"
+                text = f"{where}: {span} missing before {one['first_time']:%H:%M:%S}{night}"
+                yield text + _stored(day, first - missing, first - 1, one["appl_id"])
             if one["began"] in _LATE:
                 span = _span(first, one["last_number"])
                 yield f"{where}: {span} {_LATE[one['began']]} at {one['first_time']:%H:%M:%S}"
             before = last.get(key, 0) if one["began"] in _LATE else 0  # of the day before, perhaps
             last[key] = max(before, one["last_number"])
+
+
+def _stored(day: _Day, first: int, last: int, appl_id: str | None) -> str:
+    """Return how many of missing numbers are stored in messages without a time, `` if none is."""
+    found = sum(first <= one <= last for one in day.without_time) if appl_id is None else 0
+    if not found:
+        return ""
+    return f"; {'' if first == last else f'{found:,} of them '}stored, without a time"
 
 
 if __name__ == "__main__":

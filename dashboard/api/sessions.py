@@ -85,9 +85,12 @@ def sessions(database: Database) -> APIRouter:
                     "what": "never came",
                     "at": "2025-01-02T15:54:40Z",
                     "appl_id": None,
+                    "without_time": 0,
                 },
                 "Sequence numbers that did not come in time. `what` is `never came`, and `at` then"
-                " when the next number came, or `resent` or `gap fill`, which filled it then.",
+                " when the next number came, or `resent` or `gap fill`, which filled it then. Of"
+                " those that never came, `without_time` are the numbers of stored messages without"
+                " a time, which may be of this day or of another one.",
                 COMPLETE,
             ),
             **_ERRORS,

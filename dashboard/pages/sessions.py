@@ -65,7 +65,7 @@ def _strips(view: View, days: Sequence[Row], gaps: Sequence[Gap]) -> None:
     events += [
         {"session": gap.session, "time": gap.at, "what": "gap"}
         for gap in gaps
-        if gap.what == "never came" and gap.session in own.sessions and gap.at
+        if gap.what == sessions.NEVER and gap.session in own.sessions and gap.at
     ]
     brushed_chart(strip(opened.asked(sessions.presences, own), events), key=f"strip-{hash(own)}")
 
@@ -120,7 +120,6 @@ def _gaps(view: View, gaps: Sequence[Gap]) -> None:
     rows = []
     for gap in known[:_GAPS]:
         numbers = f"{gap.first:,}" if gap.numbers == 1 else f"{gap.first:,} to {gap.last:,}"
-        never = gap.what == "never came"
         around = f"MsgSeqNum>={max(1, gap.first - 20)} MsgSeqNum<={gap.last + 20}"
         begin, end = f"{gap.day}", f"{gap.day} 23:59:59.999999"
         if gap.at is not None:
@@ -136,7 +135,7 @@ def _gaps(view: View, gaps: Sequence[Gap]) -> None:
                 Cell(str(gap.day)),
                 Cell(numbers),
                 Cell(gap.numbers),
-                Cell("never came" if never else f"came late: {gap.what}", bad=never),
+                _became(view, gap),
                 Cell(time_of(gap.at, day=False) if gap.at else ""),
                 Cell("20 on each side", None if gap.appl_id is not None else address),
             ]
@@ -146,6 +145,22 @@ def _gaps(view: View, gaps: Sequence[Gap]) -> None:
     st.html(table_of(heads, rows, empty="No number is missing, and none came late."))
     if len(known) > _GAPS:
         st.caption(f"The first {_GAPS} of {len(known):,}; choose a session or a shorter time.")
+
+
+def _became(view: View, gap: Gap) -> Cell:
+    """Return what became of numbers that did not come when they were due."""
+    if gap.what != sessions.NEVER:
+        return Cell(f"came late: {gap.what}")
+    if not gap.without_time:
+        return Cell(gap.what, bad=True)
+    stored = "stored, without a time"
+    if gap.without_time < gap.numbers:
+        stored = f"{gap.what}; {gap.without_time:,} of them {stored}"
+    address = messages_link(
+        view, q=f"MsgSeqNum>={gap.first} MsgSeqNum<={gap.last}", session=[gap.session or ""],
+        type=None, from_=None, to=None, admin="true",
+    )  # fmt: skip
+    return Cell(stored, address, bad=gap.without_time < gap.numbers)
 
 
 if __name__ == "__main__":  # as Streamlit runs it

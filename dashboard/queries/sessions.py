@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.conditions import Where
+from fixfeed.dashboard.queries.order_of_time import TIME_SQL
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 
 __all__ = [
     "EVENTS",
+    "NEVER",
     "Gap",
     "days",
     "events",
@@ -58,7 +60,9 @@ class Gap(NamedTuple):
     """Sequence numbers that did not come when they were due.
 
     `what` is `never came`, `resent`, or `gap fill`; `at` is when the numbers came that filled it,
-    or, of one that never was filled, the first number after it.
+    or, of one that never was filled, the first number after it. Of one that never came,
+    `without_time` is how many of its numbers are those of stored messages that have no time: they
+    may be of this day or of another one.
     """
 
     session: str | None
@@ -68,6 +72,7 @@ class Gap(NamedTuple):
     what: str
     at: datetime.datetime | None
     appl_id: str | None = None
+    without_time: int = 0
 
     @property
     def numbers(self) -> int:
@@ -75,12 +80,36 @@ class Gap(NamedTuple):
         return self.last - self.first + 1
 
 
+NEVER = "never came"
 _FILLED = {"resent": "resent", "gap_fill": "gap fill"}
+_WITHOUT_TIME = 10_000  # messages
 
 
 def gaps(database: Database, view: View) -> list[Gap]:
     """Return the gaps of days that a view touches, by session, in the order of their numbers."""
-    return list(gaps_in(sequences(database, view)))
+    found = list(gaps_in(sequences(database, view)))
+    numbers = _without_time(database, view) if any(gap.what == NEVER for gap in found) else {}
+    return [
+        gap._replace(without_time=sum(gap.first <= one <= gap.last for one in own))
+        if gap.what == NEVER and (own := numbers.get(gap.session)) and gap.appl_id is None
+        else gap
+        for gap in found
+    ]
+
+
+def _without_time(database: Database, view: View) -> dict[str | None, set[int]]:
+    """Return the MsgSeqNums of messages that have no time, by session; of the first ten thousand.
+
+    Days of sessions are made of messages that have one.
+    """
+    where = Where(f"{TIME_SQL} is null").sessions(database, view)
+    found: dict[str | None, set[int]] = {}
+    for row in database.rows(
+        f"select session, msg_seq_num from messages {where} limit {_WITHOUT_TIME}", *where.values
+    ):
+        if row["msg_seq_num"] is not None:
+            found.setdefault(row["session"], set()).add(row["msg_seq_num"])
+    return found
 
 
 def gaps_in(rows: Sequence[Row]) -> Iterator[Gap]:
@@ -94,7 +123,7 @@ def gaps_in(rows: Sequence[Row]) -> Iterator[Gap]:
         where = row["session"], row["day"]
         first = row["first_number"]
         if missing:
-            yield Gap(*where, first - missing, first - 1, "never came", row["first_time"],
+            yield Gap(*where, first - missing, first - 1, NEVER, row["first_time"],
                       row["appl_id"])  # fmt: skip
         if row["began"] in _FILLED:
             yield Gap(*where, first, row["last_number"], _FILLED[row["began"]], row["first_time"],

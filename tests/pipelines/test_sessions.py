@@ -63,6 +63,24 @@ def test_each_session_and_day_is_a_row_and_gaps_are_told_below(stored, capsys):
     ]
 
 
+def test_missing_numbers_of_messages_without_a_time_are_told(database, capsys):
+    def untimed(number):
+        head = [(35, b"8"), (34, b"%d" % number), (49, b"A"), (56, b"B")]
+        return encode([*head, (52, b"no time")]) + b"\n"
+
+    log = [line(1, b"09:00:01"), untimed(2), line(3, b"09:00:03"), untimed(5), untimed(8)]
+    log += [line(7, b"09:00:07"), line(9, b"09:00:09", sender=b"B")]
+    store_log(database, b"".join([*log, line(11, b"09:00:11", sender=b"B")]))
+    assert main([database]) == 0
+    told = [one for one in capsys.readouterr().out.splitlines() if "B->A, 2025" in one]
+    assert [one.partition(": ")[2] for one in told] == ["10 missing before 09:00:11"]
+    main([database, "--session", "A->B"])
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "FIX.4.4:A->B, 2025-01-02: 2 missing before 09:00:03; stored, without a time",
+        "FIX.4.4:A->B, 2025-01-02: 4-6 missing before 09:00:07; 1 of them stored, without a time",
+    ]
+
+
 def test_what_is_resent_after_midnight_is_of_the_day_before(database, capsys):
     monday = [line(n, b"20:00:0%d" % n) for n in (1, 2, 5, 6)]
     tuesday = [

@@ -81,6 +81,21 @@ def test_missing_numbers_of_gaps_are_those_of_sequences(day, view):
     assert never == sums["missing"]
 
 
+def test_numbers_of_gaps_that_messages_without_a_time_have_are_counted(day, view):
+    stored = Counter()
+    untimed = "coalesce(sending_time, captured_at) is null"
+    rows = day.rows(f"select session, msg_seq_num from messages where {untimed}")
+    with plans_of(day) as plans:
+        gaps = sessions.gaps(day, view)
+    for gap in gaps:
+        own = {row["msg_seq_num"] for row in rows if row["session"] == gap.session}
+        wanted = own & set(range(gap.first, gap.last + 1)) if gap.what == sessions.NEVER else ()
+        assert gap.without_time == len(wanted)
+        stored[bool(wanted)] += 1
+    assert min(stored[True], stored[False]) > 0
+    assert "messages_time" in plans[-1]
+
+
 def test_a_session_is_there_from_minute_to_minute_until_one_has_nothing(day, view):
     minutes = day.rows(
         "select session, minute, messages from session_minutes where session is not null"
