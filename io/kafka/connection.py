@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 
+from fixfeed.io.background import in_background
 from fixfeed.io.kafka.check_topics import RIGHTS_ON_PROGRESS, check_topics
 from fixfeed.io.kafka.client import KafkaTrouble, Message
 from fixfeed.io.kafka.destination import Accepts, Destination
-from fixfeed.io.kafka.looking import in_background
 from fixfeed.io.kafka.producer import Sender
 from fixfeed.io.kafka.whole_topic import reading_to_the_end
 from fixfeed.io.ledger.ledger import SinkError, SinkFailed, is_held

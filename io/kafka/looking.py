@@ -2,16 +2,16 @@
 
 import math
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from fixfeed.io.background import in_background
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble, Topic
 
-__all__ = ["Looking", "Topics", "in_background", "patterns_of", "topics_now"]
+__all__ = ["Looking", "Topics", "patterns_of", "topics_now"]
 
 T = TypeVar("T")
 Topics = dict[str, Topic | KafkaTrouble]
@@ -127,17 +127,3 @@ class Looking:
     def _topics(self) -> Topics:
         self.cluster = self.cluster or self._brokers.identity(_PATIENCE)
         return topics_now(self._brokers, self._address)
-
-
-def in_background(work: Callable[[], T]) -> Future[T]:
-    """Have work done in a thread that the end of the process does not wait for."""
-    future: Future[T] = Future()
-
-    def do() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=do, daemon=True).start()
-    return future

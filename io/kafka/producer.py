@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
+from fixfeed.io.background import in_background
 from fixfeed.io.kafka.address import about_property
 from fixfeed.io.kafka.client import (
     KafkaError,
@@ -17,7 +18,6 @@ from fixfeed.io.kafka.client import (
     reason_of,
 )
 from fixfeed.io.kafka.destination import Destination
-from fixfeed.io.kafka.looking import in_background
 from fixfeed.io.ledger.ledger import SinkError, SinkFailed
 
 __all__ = ["Headers", "Records", "Sender"]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from fixfeed.io.background import in_background
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.assigned import Assigned
 from fixfeed.io.kafka.assignment import Assignment
@@ -31,7 +32,7 @@ from fixfeed.io.kafka.client import (
     reason_of,
 )
 from fixfeed.io.kafka.group import Group, group_of
-from fixfeed.io.kafka.looking import Looking, Topics, in_background
+from fixfeed.io.kafka.looking import Looking, Topics
 from fixfeed.io.kafka.marks import block_of_mark
 from fixfeed.io.kafka.records import Records
 from fixfeed.io.kafka.topic_ids import TopicIds

@@ -30,6 +30,12 @@ def check_fits(settings: Settings) -> None:
     for uri in settings.output:
         _check_output(uri)
     _check_lookups(settings.lookup)
+    named = any(one.partition("=")[0] == "--flink_master" for one in settings.beam)
+    if settings.runner == "FlinkRunner" and not named:
+        raise UsageError(
+            "--runner FlinkRunner does not say which cluster: add --flink_master HOST:8081, where "
+            "its JobManager answers, or leave out --runner, which has this machine do the work"
+        )
 
 
 def _check_input(text: str) -> None:

@@ -1,13 +1,13 @@
 """What the sinks of a run on a cluster have committed so far, and that one of them is away."""
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 
 from fixfeed.io.ledger.ledger import Ledger, SinkError, is_held
 from fixfeed.pipelines.job import Job
 from fixfeed.pipelines.log import say
-from fixfeed.pipelines.meanwhile import meanwhile
+from fixfeed.pipelines.meanwhile import asked_meanwhile
 from fixfeed.pipelines.metrics import Tally
 from fixfeed.pipelines.progress import furthest
 
@@ -32,34 +32,42 @@ class SoFar:
         self._ledgers: dict[str, Ledger] = {}
         self._last = (0, 0)
         self._told = False
+        self._asking = False
 
     def __call__(self) -> tuple[int, int]:
         """Return it at once: whoever shows it must not wait for a sink that is away."""
         return self._last
 
-    @contextmanager
-    def asked(self) -> Iterator[None]:
-        """Have the sinks asked every few seconds while the body runs."""
+    def asked(self) -> AbstractContextManager[None]:
+        """Have the sinks asked every few seconds while the body runs.
 
-        def ask(over: threading.Event) -> None:
-            while not over.wait(_PAUSE):
-                self.ask()
+        Its end waits for no answer.
+        """
+        return asked_meanwhile(self._look, self._take, pause=_PAUSE, late=self._late)
 
-        with meanwhile(ask):
-            yield
-
-    def ask(self) -> None:
-        """Ask the sinks now."""
+    def _take(self, asked: Future[tuple[int, int]]) -> None:
         try:
-            self._last = self._look()
+            self._last = asked.result()
             self._back()
         except SinkError as error:
             if not is_held(error):
                 self.close()
             self._away(error)
 
+    def _late(self) -> None:
+        """Tell of sinks that say nothing, as a server that is frozen does."""
+        names = " and ".join(sink.name for sink in self._sinks)
+        self._away(f"{names}: no answer for ten seconds")
+
     def _look(self) -> tuple[int, int]:
         """Ask the sinks; one that is slow is asked again, which goes on with the same question."""
+        self._asking = True
+        try:
+            return self._looked()
+        finally:
+            self._asking = False
+
+    def _looked(self) -> tuple[int, int]:
         for left in reversed(range(_TRIES)):
             try:
                 for sink in self._sinks:
@@ -72,7 +80,7 @@ class SoFar:
                     raise
         return furthest(counts)
 
-    def _away(self, error: SinkError) -> None:
+    def _away(self, error: SinkError | str) -> None:
         self._health.failed(self, error)
         if not self._told:
             self._told = True
@@ -89,7 +97,9 @@ class SoFar:
             say("it goes on: what had failed has worked", event="back")
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, unless one still waits for an answer: it ends with the process."""
+        if self._asking:
+            return
         for ledger in self._ledgers.values():
             ledger.close()
         self._ledgers = {}

@@ -1,23 +1,20 @@
 """How far a stream on a cluster is behind its topics: the command asks, as workers tell nobody."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from fixfeed.io.kafka.client import KafkaTrouble
-from fixfeed.io.kafka.looking import in_background
 from fixfeed.io.kafka.sharded import TopicsElsewhere
 from fixfeed.io.lag import Lag
 from fixfeed.io.ledger.ledger import SinkError
 from fixfeed.pipelines.health import Health
 from fixfeed.pipelines.log import say
-from fixfeed.pipelines.meanwhile import meanwhile
+from fixfeed.pipelines.meanwhile import asked_meanwhile
 
 __all__ = ["StreamLag"]
 
 _PAUSE = 10.0  # seconds between two questions to brokers and outputs
-_STEP = 0.1
 
 
 class StreamLag:
@@ -50,23 +47,12 @@ class StreamLag:
         """See `FeedState`."""
         return self._lag
 
-    @contextmanager
-    def asked(self) -> Iterator[None]:
+    def asked(self) -> AbstractContextManager[None]:
         """Have brokers and outputs asked every ten seconds while the body runs.
 
         Its end waits for no answer.
         """
-
-        def ask(over: threading.Event) -> None:
-            while not over.wait(_PAUSE):
-                asking = in_background(self._topics.lag)
-                while not asking.done():
-                    if over.wait(_STEP):
-                        return
-                self._take(asking)
-
-        with meanwhile(ask):
-            yield
+        return asked_meanwhile(self._topics.lag, self._take, pause=_PAUSE)
 
     def _take(self, asked: Future[tuple[Lag, list[KafkaTrouble]]]) -> None:
         try:

@@ -230,7 +230,16 @@ def test_an_unknown_place_lists_the_known_places(uri, text):
             "kafka://h/fix is written with transactions, by one process alone: leave out --work",
         ),
         (
-            ["--input=/a", "--runner=FlinkRunner", "--output=kafka://h/fix?transactions=true"],
+            ["--input=/a", "--runner=FlinkRunner", "--output=postgresql://h/db"],
+            "--runner FlinkRunner does not say which cluster: add --flink_master HOST:8081, where",
+        ),
+        (
+            [
+                "--input=/a",
+                "--runner=FlinkRunner",
+                "--flink_master=h",
+                "--output=kafka://h/fix?transactions=true",
+            ],
             "a cluster has many: leave out transactions=true, and have readers drop what comes",
         ),
         (

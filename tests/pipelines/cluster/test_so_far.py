@@ -1,12 +1,16 @@
 """A sink that is away is told by the command, which asks it what the workers have committed."""
 
+import threading
 import time
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
 
+from fixfeed.io.background import in_background
 from fixfeed.io.ledger.counts import Counts
 from fixfeed.io.ledger.ledger import SinkFailed
+from fixfeed.pipelines import meanwhile
 from fixfeed.pipelines.cluster import so_far
 from fixfeed.pipelines.cluster.so_far import SoFar
 from fixfeed.pipelines.health import Health
@@ -48,7 +52,7 @@ def watched(monkeypatch):
 
 
 def asked(so_far):
-    so_far.ask()
+    so_far._take(in_background(so_far._look))
     return so_far()
 
 
@@ -84,13 +88,35 @@ def test_sinks_are_asked_meanwhile_whether_progress_is_shown_or_not(watched, cap
     )
 
 
+def test_a_sink_that_does_not_answer_is_told_and_holds_up_no_end(watched, capsys, monkeypatch):
+    monkeypatch.setattr(meanwhile, "_LATE", 0.05)
+    _, health, so_far = watched
+    frozen, tally = threading.Event(), so_far._tally
+    so_far._tally = lambda ledgers: frozen.wait() and tally(ledgers)
+    with closing(so_far), so_far.asked():
+        while not health.report()["away"]:
+            time.sleep(0.01)
+        frozen.set()
+        while health.report()["away"]:
+            time.sleep(0.01)
+        monkeypatch.setattr(meanwhile, "_LATE", 60.0)
+        frozen.clear()
+        time.sleep(0.1)
+    assert not frozen.is_set()
+    frozen.set()
+    assert capsys.readouterr().err == (
+        "fixfeed: db: no answer for ten seconds; the workers try again, and nothing is lost\n"
+        "fixfeed: it goes on: what had failed has worked\n"
+    )
+
+
 def test_a_sink_that_is_slow_is_asked_again_and_told_if_that_lasts(watched, capsys):
     ledger, _, so_far = watched
-    so_far.ask()
+    asked(so_far)
     ledger.trouble, ledger.times = SinkFailed("db is slow", held=True), 2
     assert asked(so_far) == (90, 9)
     assert capsys.readouterr().err == ""
     ledger.times = 9
-    so_far.ask()
+    asked(so_far)
     assert capsys.readouterr().err.startswith("fixfeed: db is slow; the workers")
     assert (ledger.opened, ledger.closed) == (1, 0)

@@ -34,7 +34,6 @@ class Topics:
 def watched(monkeypatch):
     """Return topics, the health of their run, and what asks them all along."""
     monkeypatch.setattr(stream_lag, "_PAUSE", 0.01)
-    monkeypatch.setattr(stream_lag, "_STEP", 0.01)
     topics, health = Topics(), Health(["db"], longest=1.0, stopping=lambda: False)
     lag = StreamLag(topics, health, lambda: "RUNNING")
     health.feed = lag
