@@ -23,8 +23,9 @@ def lives(events: Events, steps: list[Step]) -> list[Life]:
 
     They are one, unless
 
-    * new orders of several parties behind one CompID have the same ClOrdID: each party has its own
-      then. What does not say whose it is, is of the party that its ids were last seen with.
+    * several parties behind one CompID use one ClOrdID, of a new order, for requests of their own:
+      each party has its own orders then. What does not say whose it is, is of the party that its
+      ids were last seen with.
     * a ClOrdID is used again after its order has ended: by a new order, or a report of a new one
       (ExecType New or Pending New, where there was one before or the OrderID is another; Rejected
       with another OrderID), that is no copy. While its order is open, a new order is another one
@@ -39,12 +40,21 @@ def lives(events: Events, steps: list[Step]) -> list[Life]:
 
 
 def _parties(events: Events, steps: list[Step]) -> list[Party]:
-    """Return the parties whose new orders have a ClOrdID in common, in the order of these."""
+    """Return the parties that use the ClOrdID of a new order for a request of their own, in order.
+
+    A party that has it as OrigClOrdID too asks about the order of another one: venues set 41 = 11.
+    """
     of_id: dict[str | None, dict[Party, None]] = {}
-    for step in steps:
-        if events.msg_type[step.row] in NEW and any(party := _party(events, step.row)):
-            of_id.setdefault(events.cl_ord_id[step.row], {})[party] = None
-    return list(dict.fromkeys(p for found in of_id.values() if len(found) > 1 for p in found))
+    of_new: set[str | None] = set()
+    for row in (step.row for step in steps):
+        one = events.cl_ord_id[row]
+        asks = events.msg_type[row] in ASKING and one != events.orig_cl_ord_id[row]
+        if asks and any(party := _party(events, row)):
+            of_id.setdefault(one, {})[party] = None
+            if events.msg_type[row] in NEW:
+                of_new.add(one)
+    found = (own for one, own in of_id.items() if one in of_new and len(own) > 1)
+    return list(dict.fromkeys(party for own in found for party in own))
 
 
 def _party(events: Events, row: int) -> Party:
