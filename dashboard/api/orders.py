@@ -14,9 +14,9 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries import orders as queries
 from fixfeed.dashboard.queries.cursor import CURSOR_PATTERN
 from fixfeed.dashboard.queries.executions import EXECUTIONS
+from fixfeed.dashboard.queries.statuses import UnknownStatus, statuses
 from fixfeed.transforms.fix.orders.schema import TABLES
 from fixfeed.transforms.fix.schema import MESSAGES
-from fixfeed.transforms.nearest import did_you_mean
 
 __all__ = ["orders"]
 
@@ -70,18 +70,10 @@ class Listed(Page, Filtered):
 
 
 def _values(database: Database, status: str) -> list[str]:
-    """Return the values of OrdStatus that a value or name means: `8`, `Rejected`."""
-    if len(status) == 1:
-        return [status]
-    codes = database.rows("select value, name from codes where field = 'OrdStatus' order by value")
-    found = [code["value"] for code in codes if code["name"].lower() == status.lower()]
-    if not found:
-        names = list(dict.fromkeys(code["name"] for code in codes if code["name"]))
-        near = did_you_mean(status, names)
-        raise HTTPException(
-            422, f"status: no OrdStatus is called {status!r}{near}; there are {', '.join(names)}"
-        )
-    return found
+    try:
+        return statuses(database, status)
+    except UnknownStatus as error:
+        raise HTTPException(422, f"status: {error}") from None
 
 
 def orders(database: Database) -> APIRouter:

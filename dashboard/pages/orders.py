@@ -22,6 +22,7 @@ from fixfeed.dashboard.markup.text import escaped, markdown, time_of
 from fixfeed.dashboard.queries import orders
 from fixfeed.dashboard.queries.cursor import CursorError
 from fixfeed.dashboard.queries.messages import Page
+from fixfeed.dashboard.queries.statuses import UnknownStatus, statuses
 from fixfeed.dashboard.view import View
 
 _ROWS = 100
@@ -46,15 +47,15 @@ def _list(view: View) -> None:
         id = st.text_input("Any id", key="id", bind="query-params", width=220,
                            placeholder="ClOrdID, OrderID, ExecID")  # fmt: skip
         symbol = st.text_input("Symbol", key="symbol", bind="query-params", width=140)
-        statuses = st.multiselect(
+        given = st.multiselect(
             "Status", _STATUSES, key="status", bind="query-params", placeholder="all", width=260,
-            format_func=lambda one: f"{names({}, 'OrdStatus', one) or '?'} ({one})",
+            format_func=lambda one: _status(names({}, "OrdStatus", one), one),
             accept_new_options=True,
         )  # fmt: skip
         refused = st.text_input("Refused with", key="refused", bind="query-params", width=200,
                                 placeholder="Text of a refusal")  # fmt: skip
         problems = st.checkbox("with problems", key="problems", bind="query-params")
-    chosen = [one.rpartition("(")[2].rstrip(")") for one in statuses]
+    chosen = [value for one in given for value in _values(one)]
     key = f"{hash((view, id, symbol, tuple(chosen), refused, problems))}"
     if st.session_state.get("orders_of", key) != key:
         st.query_params.pop("at", None)
@@ -92,6 +93,21 @@ def _list(view: View) -> None:
         placeholder="",
         column_config={**_COLUMNS, **columns},
     )
+
+
+def _status(name: str | None, value: str) -> str:
+    """Return a status as it is shown; a name that the address has stays as it is."""
+    return f"{name or '?'} ({value})" if len(value) == 1 else value
+
+
+def _values(shown: str) -> list[str]:
+    """Return the values of a status as it is shown, or as people name it."""
+    value = shown.rpartition("(")[2].rstrip(")")
+    try:
+        return statuses(opened.database(), value)
+    except UnknownStatus as error:
+        st.warning(markdown(f"Status: {error}"))
+        return [value]
 
 
 def _bar(found: Page, cursor: str | None) -> None:

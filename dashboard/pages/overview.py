@@ -1,7 +1,7 @@
 """How much came, of what, when; which sessions are there; what is refused most often."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from fixfeed.dashboard.trouble import Trouble
 from fixfeed.dashboard.view import View
 
 _EVERY = 5  # seconds
+_TABLES = 30  # the same for the tables, which cost more
 _ANOMALIES = 6  # of the gravest
 _LISTED = 300
 _SEVERITIES = ("critical", "warning", "info")
@@ -31,7 +32,11 @@ def page(view: View) -> None:
     live = not (view.begin or view.end)
     if live:
         _ahead(view)
-    st.fragment(_told_or_counts, run_every=_EVERY if live else None)(view)
+    st.fragment(_told_or, run_every=_EVERY if live else None)(_counts, view)
+    st.fragment(_told_or, run_every=_TABLES if live else None)(_tables, view)
+
+
+def _tables(view: View) -> None:
     shown = shown_period(view)
     _anomalies(shown)
     left, right = st.columns([3, 2], gap="large")
@@ -56,10 +61,11 @@ def _ahead(view: View) -> None:
         )
 
 
-def _told_or_counts(view: View) -> None:
+def _told_or(show: Callable[[View], None], view: View) -> None:
+    """Show a part of the page that comes again, without the rest, or tell why it cannot be."""
     try:
-        _counts(view)
-    except Trouble as trouble:  # every few seconds, without the rest of the page
+        show(view)
+    except Trouble as trouble:
         st.error(markdown(str(trouble)), icon=":material/error:")
 
 
@@ -133,7 +139,7 @@ def _timeless(view: View) -> str:
 def _sessions(view: View) -> None:
     days = opened.asked(sessions.days, view)
     counted = {row["session"]: row for row in opened.asked(overview.by_session, view)}
-    newest = opened.newest()
+    newest, gone = opened.newest(), opened.asked(sessions.logged_out, view)
     by_session: dict[str | None, dict[str, Any]] = {}
     for row in days:
         one = by_session.setdefault(
@@ -160,7 +166,7 @@ def _sessions(view: View) -> None:
                 Cell(messages["messages"],
                      messages_link(view, **own, q=search, admin="true")),
                 Cell(one["last_time"].strftime("%H:%M:%S")),
-                Cell(f"{duration(max(silent, 0.0))} ago" if late else "", bad=late),
+                _silence(silent if late else 0.0, is_gone=name in gone),
                 Cell((name and one["missing"]) or "", link("sessions", own), bad=bool(name)),
                 Cell(one["rejects"] or ""),
                 Cell(messages["defective"] or "",
@@ -171,6 +177,13 @@ def _sessions(view: View) -> None:
     counts = ("#missing", "#rejects (3, j)", "#defects")
     heads = ("session", "#messages", "last heard", "silent", *counts)
     st.html(table_of(heads, rows, empty="No session has sent anything in this time."))
+
+
+def _silence(seconds: float, *, is_gone: bool) -> Cell:
+    """Return for how long a session was silent, if it was to send something."""
+    if is_gone:
+        return Cell("logged out")
+    return Cell(f"{duration(seconds)} ago" if seconds else "", bad=bool(seconds))
 
 
 def _anomalies(view: View) -> None:

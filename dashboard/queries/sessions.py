@@ -18,6 +18,7 @@ __all__ = [
     "events",
     "gaps",
     "gaps_in",
+    "logged_out",
     "presences",
     "sequences",
     "silences",
@@ -178,6 +179,19 @@ def _minutes_of(database: Database, view: View) -> Where:
         "m.session_day = d.session_day", "m.session_day is not null", "d.session is not null"
     )
     return where.day("d.day", view).sessions(database, view, "d.session")
+
+
+def logged_out(database: Database, view: View) -> set[str]:
+    """Return the sessions whose last message on the days that a view touches is a Logout."""
+    where = Where("session is not null").day("day", view).sessions(database, view)
+    rows = database.rows(
+        "select d.session, m.logged_out from"
+        f" (select session, max(last_time) as last_time from session_days {where} group by session)"
+        " ends join session_days d on d.session = ends.session and d.last_time = ends.last_time"
+        " join session_minutes m on m.session_day = d.session_day and m.last_time = d.last_time",
+        *where.values,
+    )
+    return {row["session"] for row in rows if row["logged_out"]}
 
 
 _SECONDS = {

@@ -306,8 +306,11 @@ def test_orders_are_listed_found_and_shown(opened, html, sample_sqlite, database
     )
     shown = opened(sample_sqlite, "orders", id=one["order_id"])
     assert one["last_cl_ord_id"] in list(shown.dataframe[0].value["ClOrdID"])
-    shown = opened(sample_sqlite, "orders", status="8")
-    assert set(shown.dataframe[0].value["Status"]) == {"Rejected"}
+    for status in ("8", "Rejected", "rejected"):
+        shown = opened(sample_sqlite, "orders", status=status)
+        assert set(shown.dataframe[0].value["Status"]) == {"Rejected"}
+    (warning,) = opened(sample_sqlite, "orders", status="Rejectd").warning
+    assert "did you mean Rejected" in warning.value
     text = html(opened(sample_sqlite, "orders", order=str(one["order_key"])))
     assert f"Order {one['first_cl_ord_id']}" in text
     assert text.count('class="ff-arrow') == one["messages"]

@@ -128,6 +128,42 @@ def test_events_are_the_minutes_that_have_some(day, view):
     assert [row["minute"] for row in found] == sorted(row["minute"] for row in found)
 
 
+def test_a_session_is_logged_out_if_nothing_came_after_its_logout(day, view):
+    last = {}
+    for row in day.rows(
+        "select session, msg_type, coalesce(sending_time, captured_at) as time from messages"
+        " where coalesce(sending_time, captured_at) is not null and session is not null"
+        " order by time, message_id"
+    ):
+        last[row["session"]] = row["msg_type"]
+    ended = {session for session, msg_type in last.items() if msg_type == "5"}
+    assert sessions.logged_out(day, view) == ended != set()
+
+
+def test_a_session_that_went_on_after_its_logout_is_not_logged_out(tmp_path):
+    def log(sender, *types):
+        return "".join(
+            f"8=FIX.4.4|9=1|35={kind}|49={sender}|56=Z|34={number}|52={time}|10=000|\n"
+            for number, (kind, time) in enumerate(types, 1)
+        )
+
+    today, late, tomorrow = "20250102-09:00:00", "20250102-09:00:30", "20250103-09:00:00"
+    uri = stored(
+        tmp_path,
+        log("A", ("A", today), ("5", late)),
+        log("B", ("A", today), ("5", late), ("0", "20250102-09:00:31")),
+        log("C", ("A", today), ("5", late), ("A", tomorrow)),
+        log("D", ("A", today), ("0", late)),
+    )
+    with closing(open_database(uri)) as database:
+        day = overview.last_day(database, View(sessions=("FIX.4.4:A->Z",)))
+        found = [sessions.logged_out(database, view) for view in (View(), day)]
+    assert found == [{"FIX.4.4:A->Z"}, {"FIX.4.4:A->Z"}]
+    with closing(open_database(uri)) as database:
+        both = View(begin=day.begin, end=day.end)
+        assert sessions.logged_out(database, both) == {"FIX.4.4:A->Z", "FIX.4.4:C->Z"}
+
+
 def test_a_reader_sees_its_sessions_alone(day, view):
     own = View(scope=read_scope(["RETAIL->*"]))
     assert {row["session"] for row in sessions.days(day, own)} == {RETAIL}
@@ -142,6 +178,20 @@ def test_minutes_of_a_session_are_read_from_their_index(day, view):
     for plan in plans:
         assert "session_minutes_session_day" in plan
         assert "SCAN m\n" not in f"{plan}\n"
+
+
+def stored(folder, *logs):
+    """Store logs in a database; return its URI."""
+    uri = f"sqlite:///{folder}/sessions.db"
+    with closing(open_store(uri)) as opened:
+        opened.prepare()
+        for name, log in enumerate(logs):
+            source = Source(f"file:{name}", "file", str(name))
+            number = opened.register([source], rules="r")[source.key].source_id
+            batch = parse_block(Block(source.key, 0, log.encode(), b"|"))
+            opened.write([(number, batch)], rules="r", replace=False)
+        derive(opened)
+    return uri
 
 
 def silent(rows):
@@ -159,15 +209,7 @@ def test_regular_heartbeats_are_silences_of_heart_bt_int(tmp_path):
         for number, (at, kind) in enumerate(zip(times, types, strict=True), 1)
     )
     other = log.replace("49=A", "49=C").replace("35=A", "35=0")
-    uri = f"sqlite:///{tmp_path}/silences.db"
-    with closing(open_store(uri)) as opened:
-        opened.prepare()
-        for name, data in (("a", log), ("c", other)):
-            source = Source(f"file:{name}", "file", name)
-            number = opened.register([source], rules="r")[source.key].source_id
-            batch = parse_block(Block(source.key, 0, data.encode(), b"|"))
-            opened.write([(number, batch)], rules="r", replace=False)
-        derive(opened)
+    uri = stored(tmp_path, log, other)
     with closing(open_database(uri)) as database:
         found = sessions.silences(database, View())
         begin = datetime.datetime(2025, 1, 2, 9, 4, tzinfo=datetime.UTC)
