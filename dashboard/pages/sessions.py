@@ -143,6 +143,11 @@ def _gaps(view: View, gaps: Sequence[Gap]) -> None:
     heads = ("session", "day", "#numbers", "#how many", "what became of them",
              "filled, or next number, at", "messages")  # fmt: skip
     st.html(table_of(heads, rows, empty="No number is missing, and none came late."))
+    if any(gap.what == sessions.NEVER for gap in known):
+        st.caption(
+            "What is missing may have come damaged: as a [failure](quality), or as a message "
+            "whose CompIDs or version cannot be read, of which *(no session)* has the number."
+        )
     if len(known) > _GAPS:
         st.caption(f"The first {_GAPS} of {len(known):,}; choose a session or a shorter time.")
 
@@ -152,10 +157,10 @@ def _became(view: View, gap: Gap) -> Cell:
     if gap.what != sessions.NEVER:
         return Cell(f"came late: {gap.what}")
     if not gap.without_time:
-        return Cell(gap.what, bad=True)
+        return Cell("missing", bad=True)
     stored = "stored, without a time"
     if gap.without_time < gap.numbers:
-        stored = f"{gap.what}; {gap.without_time:,} of them {stored}"
+        stored = f"missing; {gap.without_time:,} of them {stored}"
     address = messages_link(
         view, q=f"MsgSeqNum>={gap.first} MsgSeqNum<={gap.last}", session=[gap.session or ""],
         type=None, from_=None, to=None, admin="true",
