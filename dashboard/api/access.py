@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fixfeed.dashboard.api.problems import problem
 from fixfeed.dashboard.api.tokens import OWNER, Reader, reader_of
+from fixfeed.io.redaction import redact_text
 from fixfeed.io.tracing import span
 
 __all__ = ["AUDIT", "OPEN", "Access", "audit_to_stderr", "is_loopback"]
@@ -60,7 +61,7 @@ class Access:
             "address": (scope.get("client") or ("",))[0],
             "method": scope["method"],
             "path": scope["path"][:_LONGEST],
-            "query": scope["query_string"].decode("latin-1")[:_LONGEST],
+            "query": redact_text(scope["query_string"].decode("latin-1"))[:_LONGEST],
             "status": 500,
         }
         # A proxy may add a line of its own after what the peer has made up.

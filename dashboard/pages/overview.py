@@ -78,11 +78,14 @@ def _counts(view: View) -> None:
         begin = before(shown.begin, shown.end - shown.begin)
         past = opened.asked(overview.counts, replace(shown, begin=begin, end=shown.begin))
     rows = opened.asked(overview.minutes, shown, step)
+    # The search does not count here, so their lists have none either.
+    refusing = [one for one in overview.REJECTS if one in (view.types or overview.REJECTS)]
+    rejects = messages_link(shown, q="", type=refusing) if refusing else None
     tiles = [
         tile_of("Messages", now["messages"], _against(now, past, "messages"),
-                messages_link(shown, admin="true"), _line(rows, "messages")),
+                messages_link(shown, q="", admin="true"), _line(rows, "messages")),
         tile_of("Rejects (3, 9, j)", now["rejects"], _against(now, past, "rejects"),
-                messages_link(shown, type=list(overview.REJECTS)), _line(rows, "rejects")),
+                rejects, _line(rows, "rejects")),
         tile_of("Messages with defects", now["defective"], _against(now, past, "defective"),
                 messages_link(shown, q="defects exists", admin="true"), _line(rows, "defective")),
         tile_of("Failures", opened.failures(), "of all times: what is no message", "quality"),
@@ -241,7 +244,7 @@ def _list_anomalies(found: Sequence[dict[str, Any]]) -> None:
 def _symbols(view: View) -> None:
     rows = [
         [
-            Cell(row["symbol"], link("orders", {"symbol": row["symbol"]})),
+            Cell(row["symbol"], orders_link(view, symbol=row["symbol"])),
             Cell(row["orders"]),
             Cell(row["fills"]),
             Cell(row["rejects"] or ""),

@@ -513,6 +513,7 @@ def test_each_request_is_a_line_of_audit_without_tokens_and_without_what_was_ans
     monkeypatch.setattr(AUDIT, "propagate", True)
     with caplog.at_level(logging.INFO, logger=AUDIT.name):
         scoped["both"].get("/messages", params={"q": "Side=1"})
+        scoped["both"].get("/messages", params={"limit": "1", "access_token": "stolen"})
         stolen = [
             ("Authorization", "Bearer stolen"),
             ("X-Forwarded-For", "1.2.3.4"),
@@ -520,7 +521,8 @@ def test_each_request_is_a_line_of_audit_without_tokens_and_without_what_was_ans
         ]
         scoped["both"].get("/nothing%0A{}", headers=stolen)
     lines = [record.getMessage() for record in caplog.records if record.name == AUDIT.name]
-    first, second = map(json.loads, lines)
+    first, misled, second = map(json.loads, lines)
+    assert (misled["query"], misled["status"]) == ("limit=1&access_token=***", 422)
     assert {**first, "seconds": 0, "at": ""} == {
         "at": "",
         "reader": "both",
@@ -533,8 +535,8 @@ def test_each_request_is_a_line_of_audit_without_tokens_and_without_what_was_ans
     }
     assert (second["reader"], second["status"]) == (None, 401)
     assert (second["address"], second["forwarded_for"]) == ("testclient", "1.2.3.4, 5.6.7.8")
-    assert "\n" not in lines[1]
-    assert "stolen" not in lines[1]
+    assert "\n" not in lines[2]
+    assert "stolen" not in "".join(lines)
     assert scoped["both"].headers["authorization"].split()[1] not in lines[0]
 
 

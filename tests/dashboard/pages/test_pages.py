@@ -190,11 +190,17 @@ def test_each_number_of_defects_leads_to_as_many_messages(opened, html, sample_s
         assert found == min(int(number.replace(",", "")), 100)
 
 
-def test_numbers_of_the_overview_are_those_of_the_messages_behind_them(opened, html, sample_sqlite):
-    text = html(opened(sample_sqlite))
+@pytest.mark.parametrize(
+    ("asked", "least"),
+    [({}, 30), ({"type": ["8", "3"]}, 10), ({"type": "8"}, 10), ({"q": "45=1"}, 30)],
+)
+def test_numbers_of_the_overview_are_those_of_the_messages_behind_them(
+    asked, least, opened, html, sample_sqlite
+):
+    text = html(opened(sample_sqlite, **asked))
     links = re.findall(r'<a [^>]*href="messages\?([^"]*)"[^>]*>(?:<[^>]*>)*([\d,]+)<', text)
     numbers = {(address, int(number.replace(",", ""))) for address, number in links}
-    assert len(numbers) > 30
+    assert len(numbers) > least
     with closing(open_database(sample_sqlite)) as database:
         for address, number in numbers:
             asked = parse_qs(unescape(address))
