@@ -47,7 +47,9 @@ COUNTED = {
         _COUNTER, "Messages that the rules left out", ("sink",)
     ),
     "fixfeed_failures_total": Instrument(
-        _COUNTER, "Bytes that are no message, kept as failures", ("sink", "reason")
+        _COUNTER,
+        "Bytes that are no message, kept as failures, also those that were stored already",
+        ("sink", "reason"),
     ),
     "fixfeed_defects_total": Instrument(
         _COUNTER, "Messages with a defect, by its kind", ("sink", "kind")
