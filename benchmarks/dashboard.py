@@ -44,6 +44,7 @@ from fixfeed.dashboard.queries import (
     sessions,
 )
 from fixfeed.dashboard.queries.latency_by_symbol import by_symbol
+from fixfeed.dashboard.queries.slowest import slowest
 from fixfeed.dashboard.view import View
 from tests.services.postgresql_server import server
 
@@ -103,7 +104,7 @@ def questions(database: Database) -> Iterator[tuple[str, Callable[[], Any]]]:
         "latency: by time",
         lambda: latency.by_time(database, day, step=_STEP, **_ASKED),
     )
-    yield "latency: the slowest 100", lambda: latency.slowest(database, day, **_ASKED)
+    yield "latency: the slowest 100", lambda: slowest(database, day, **_ASKED)
     yield "latency: by symbol", lambda: by_symbol(database, day, **_ASKED)
     yield "anomalies: the newest 100", lambda: anomalies.anomalies(database, everything)
     yield "quality: accounts", lambda: quality.accounts(database)

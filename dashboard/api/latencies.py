@@ -13,6 +13,7 @@ from fixfeed.dashboard.api.values import answer, list_of
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries import latency
 from fixfeed.dashboard.queries.latency_by_symbol import by_symbol, of_symbol, percentiles_of
+from fixfeed.dashboard.queries.slowest import slowest as slowest_of_all
 from fixfeed.dashboard.view import View, seen_sessions
 from fixfeed.transforms.fix.latencies.schema import CLOCKS, KINDS
 
@@ -141,7 +142,9 @@ def latencies(database: Database) -> APIRouter:
                     "ended": "2025-01-02T09:30:01.5Z",
                     "seconds": 1.5,
                 },
-                f"The {_SLOWEST} requests that waited longest. {_SINCE}",
+                f"The {_SLOWEST} requests that waited longest. {_SINCE} Without `symbol` only what"
+                " waited about as long as the last of them, to a tenth, may be missing from before"
+                " `since`: where too many did.",
                 COMPLETE,
             ),
             **_ERRORS,
@@ -158,7 +161,7 @@ def latencies(database: Database) -> APIRouter:
                 database, view, kind=asked.kind, clock=asked.clock, symbol=asked.symbol
             )
         elif view is not None:
-            rows = latency.slowest(database, view, kind=asked.kind, clock=asked.clock)
+            rows, since = slowest_of_all(database, view, kind=asked.kind, clock=asked.clock)
         names = ("session", "cl_ord_id", "began", "ended", "seconds")
         shown_rows = [{name: row[name] for name in names} for row in rows[:_SLOWEST]]
         return answer({"since": since, "slowest": shown_rows, **done})

@@ -16,6 +16,7 @@ from fixfeed.dashboard.markup.text import duration, markdown, time_of
 from fixfeed.dashboard.queries import latency
 from fixfeed.dashboard.queries.conditions import step_of
 from fixfeed.dashboard.queries.latency_by_symbol import by_symbol, of_symbol, percentiles_of
+from fixfeed.dashboard.queries.slowest import slowest
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.fix.latencies.schema import CLOCKS, KINDS
 
@@ -85,7 +86,13 @@ def _of_all(shown: View, there: Sequence[Row], asked: dict[str, str], key: str) 
         st.caption("Ends of buckets, at most a tenth more than exact; by symbol they are exact.")
     with right:
         st.subheader(f"The slowest, by the clock: {clock}")
-        _slowest(opened.asked(latency.slowest, shown, limit=_SLOWEST, **asked))
+        found, since = opened.asked(slowest, shown, limit=_SLOWEST, **asked)
+        if since is not None:
+            st.caption(
+                "Very many waited about as long as the last of these: of such, those since"
+                f" {time_of(since)} are listed. Choose a session or a shorter time for others."
+            )
+        _slowest(found)
     st.subheader(f"Symbols, by the clock: {clock}")
     _symbols(*opened.asked(by_symbol, shown, **asked))
 

@@ -1,4 +1,4 @@
-"""How long requests waited for their answers, by one clock: percentiles, in time, and the slowest.
+"""How long requests waited for their answers, by one clock: percentiles, and in time.
 
 A latency by one clock says nothing about one by another (docs/latencies.md), so every query asks
 for one kind and one clock.
@@ -13,7 +13,6 @@ from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.conditions import Where, grouped_by_time
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
-from fixfeed.transforms.fix.latencies.buckets import up_to
 
 __all__ = [
     "BEGAN",
@@ -22,7 +21,6 @@ __all__ = [
     "measured",
     "percentile",
     "percentiles",
-    "slowest",
 ]
 
 Row = dict[str, Any]
@@ -30,14 +28,6 @@ Row = dict[str, Any]
 BEGAN = {"acknowledged": "ordered_at", "filled": "ordered_at", "answered": "changed_at"}
 """The columns of `request_times` from which each kind is measured."""
 _SECONDS = {"up_to": pa.float64()}
-_MICROSECONDS = {
-    # Not by julianday, which knows a time of day to the millisecond.
-    "sqlite": "(strftime('%s', substr({ended}, 1, 19)) - strftime('%s', substr({began}, 1, 19)))"
-    " * 1000000 + substr({ended}, 21, 6) - substr({began}, 21, 6)",
-    "postgresql": "cast(extract(epoch from {ended} - {began}) * 1000000 as bigint)",
-}
-_MINUTES = 200
-"""The slowest are looked for in so many minutes of sessions, those with the slowest of all."""
 
 
 def kinds_and_clocks(database: Database, view: View) -> list[Row]:
@@ -103,50 +93,6 @@ def percentile(rows: Iterable[Mapping[str, Any]], share: float) -> float | None:
         if left <= 1e-9:
             return end
     return None
-
-
-def slowest(
-    database: Database, view: View, *, kind: str, clock: str, limit: int = 100
-) -> list[Row]:
-    """Return the requests that waited longest: `session`, `cl_ord_id`, `began`, `ended`, `seconds`.
-
-    The slowest are in the minutes with the highest buckets, so these alone are looked into. Once
-    `limit` of them have one, there are as many requests in these, and none is fetched that waited
-    less long.
-    """
-    where = measured(database, view, kind, clock)
-    highest = database.rows(
-        f"select session_minute, max(bucket) as bucket from latencies {where}"
-        f" group by 1 order by 2 desc, 1 limit {_MINUTES}",
-        *where.values,
-    )
-    if not highest:
-        return []
-    began, ended = BEGAN[kind], f"{kind}_at"
-    chosen = Where(
-        "session_minute is not null", f"{began} is not null", f"{ended} is not null"
-    ).add("clock = ?", clock)
-    least = highest[limit - 1]["bucket"] if len(highest) >= limit else -1
-    minutes = [row["session_minute"] for row in highest if row["bucket"] >= least]
-    chosen.among(database, "session_minute", minutes)
-    if least > 0:
-        taken = _MICROSECONDS[database.dialect].format(began=began, ended=ended)
-        chosen.add(f"{taken} >= ?", int(up_to(least - 1).scaleb(6)))
-    rows = database.rows(
-        f"select request, session, {began} as began, {ended} as ended from request_times {chosen}",
-        *chosen.values,
-        types={"began": TIME, "ended": TIME},
-    )
-    for row in rows:
-        row["cl_ord_id"] = _cl_ord_id(row)
-        row["seconds"] = (row["ended"] - row["began"]).total_seconds()
-    rows.sort(key=lambda row: (-row["seconds"], row["began"], row["request"]))
-    return rows[:limit]
-
-
-def _cl_ord_id(row: Row) -> str:
-    """Return the ClOrdID of `request`, which is day, session and ClOrdID with blanks between."""
-    return row["request"][len("2025-01-02 ") + len(row["session"]) + 1 :]
 
 
 def measured(database: Database, view: View, kind: str, clock: str) -> Where:

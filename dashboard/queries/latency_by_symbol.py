@@ -5,12 +5,13 @@ Counts of latencies (`queries.latency`) have no symbols, so there is a bound to 
 
 import datetime
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.conditions import Where
 from fixfeed.dashboard.queries.latency import BEGAN, measured
+from fixfeed.dashboard.queries.stretches import stretches
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 
@@ -24,9 +25,6 @@ _DAY = {
     "sqlite": "substr(r.request, 1, 10)",
     "postgresql": "cast(substr(r.request, 1, 10) as date)",
 }
-_REQUESTS = 10_000
-"""So many requests are told apart by symbol at a time: each has to be looked up."""
-_AT_ONCE = 1000  # minutes of sessions
 _SECONDS = 2.0
 
 
@@ -40,7 +38,8 @@ def by_symbol(
     of several symbols. Of many requests the newest 10,000 or so count, all of whole minutes:
     then the first of these minutes is returned as well, else None.
     """
-    minutes, since = next(_stretches(database, view, kind, clock))
+    where = measured(database, view, kind, clock)
+    minutes, since = next(stretches(database, where))
     found: dict[tuple[str | None, str], list[Row]] = {}
     for row in _requests(database, minutes, kind, clock):
         found.setdefault((row["symbol"], row["session"]), []).append(row)
@@ -69,7 +68,8 @@ def of_symbol(
     deadline = time.monotonic() + seconds
     found: list[Row] = []
     since = None
-    for minutes, first in _stretches(database, view, kind, clock):
+    where = measured(database, view, kind, clock)
+    for minutes, first in stretches(database, where):
         found += _requests(database, minutes, kind, clock, symbol)
         since = first
         if time.monotonic() > deadline:
@@ -113,39 +113,6 @@ def _requests(
     for row in rows:
         row["seconds"] = (row["ended"] - row["began"]).total_seconds()
     return rows
-
-
-def _stretches(
-    database: Database, view: View, kind: str, clock: str
-) -> Iterator[tuple[list[str], datetime.datetime | None]]:
-    """Yield the `session_minute`s of a view, the newest first, as many as have `_REQUESTS`.
-
-    All of whole minutes. And the first of these minutes, None if there are none before it.
-    """
-    chosen: list[str] = []
-    found, minute, last = 0, None, None
-    while True:
-        where = measured(database, view, kind, clock)
-        if last is not None:
-            # Not as a pair, `(a, b) < (?, ?)`: of that SQLite seeks the first alone.
-            at = database.time(last["minute"])
-            where.add("minute <= ?", at)
-            where.add("(minute < ? or session_minute < ?)", at, last["session_minute"])
-        rows = database.rows(
-            f"select minute, session_minute, sum(requests) as requests from latencies {where}"
-            f" group by 1, 2 order by 1 desc, 2 desc limit {_AT_ONCE}",
-            *where.values,
-        )
-        for row in rows:
-            if row["minute"] != minute and found >= _REQUESTS:
-                yield chosen, minute
-                chosen, found = [], 0
-            chosen.append(row["session_minute"])
-            found, minute = found + row["requests"], row["minute"]
-        if len(rows) < _AT_ONCE:
-            yield chosen, None
-            return
-        last = rows[-1]
 
 
 def _exact(requests: Sequence[Row]) -> Row:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from fixfeed.dashboard.queries import latency, latency_by_symbol, overview
+from fixfeed.dashboard.queries import latency, latency_by_symbol, overview, stretches
+from fixfeed.dashboard.queries.slowest import slowest
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 from tests.dashboard.queries.plans import plans_of
@@ -41,11 +42,16 @@ def test_percentiles_are_at_most_a_tenth_above_the_exact_ones(day, view, waited)
     assert latency.percentile([], 0.5) is None
 
 
-@pytest.mark.parametrize("limit", [1, 10, 100])
-def test_the_slowest_are_the_slowest(limit, day, view, waited):
-    found = latency.slowest(day, view, limit=limit, **ASKED)
-    assert [row["seconds"] for row in found] == [seconds for seconds, _ in waited[:limit]]
-    assert all(row["request"].endswith(f" {row['session']} {row['cl_ord_id']}") for row in found)
+def test_the_slowest_are_the_slowest(day, view, waited):
+    names = [request for _, request in waited]
+    for limit in (1, 10, 100, len(waited), 10_000):
+        found, since = slowest(day, view, limit=limit, **ASKED)
+        assert since is None
+        assert [row["seconds"] for row in found] == [seconds for seconds, _ in waited[:limit]]
+        assert {row["request"] for row in found} <= set(names)
+        assert all(
+            row["request"].endswith(f" {row['session']} {row['cl_ord_id']}") for row in found
+        )
 
 
 def test_sessions_and_clocks_have_their_requests(day, view):
@@ -111,7 +117,7 @@ def test_percentiles_by_symbol_are_exact_and_of_one_request_that_request():
 @pytest.mark.parametrize("at_a_time", [10_000, 30])
 def test_requests_of_a_symbol_are_those_that_are_counted_by_it(day, view, at_a_time, monkeypatch):
     counted, _ = latency_by_symbol.by_symbol(day, view, **ASKED)
-    monkeypatch.setattr(latency_by_symbol, "_REQUESTS", at_a_time)
+    monkeypatch.setattr(stretches, "_REQUESTS", at_a_time)
     for symbol in ("AAPL", "7203.T"):
         own = [row for row in counted if row["symbol"] == symbol]
         assert len(own) > 2
@@ -126,7 +132,7 @@ def test_requests_of_a_symbol_are_those_that_are_counted_by_it(day, view, at_a_t
 
 
 def test_requests_of_a_symbol_that_take_too_long_say_how_far_back_they_go(day, view, monkeypatch):
-    monkeypatch.setattr(latency_by_symbol, "_REQUESTS", 100)
+    monkeypatch.setattr(stretches, "_REQUESTS", 100)
     asked = {"symbol": "AAPL", **ASKED}
     found, since = latency_by_symbol.of_symbol(day, view, seconds=0, **asked)
     newer, of_all = latency_by_symbol.of_symbol(day, replace(view, begin=since), **asked)
@@ -135,7 +141,7 @@ def test_requests_of_a_symbol_that_take_too_long_say_how_far_back_they_go(day, v
 
 
 def test_of_too_many_requests_the_newest_minutes_are_told_apart_by_symbol(day, view, monkeypatch):
-    monkeypatch.setattr(latency_by_symbol, "_REQUESTS", 100)
+    monkeypatch.setattr(stretches, "_REQUESTS", 100)
     found, since = latency_by_symbol.by_symbol(day, view, **ASKED)
     newer = replace(view, begin=since)
     requests = sum(row["requests"] for row in found)
@@ -157,9 +163,11 @@ def test_latencies_of_a_time_are_read_from_their_index(day, view):
     with plans_of(day) as plans:
         latency.by_time(day, view, step="minute", **ASKED)
         latency.percentiles(day, view, **ASKED)
-        latency.slowest(day, view, **ASKED)
-    assert len(plans) == 4
-    assert ["latencies_minute" in plan for plan in plans] == [True, True, True, False]
+        slowest(day, view, **ASKED)
+    assert len(plans) == 7
+    read = [True, True, True, True, False, True, False]
+    assert ["latencies_minute" in plan for plan in plans] == read
     # PostgreSQL, with so few rows, may take the primary key.
     indexes = {"sqlite": ["session_minute"], "postgresql": ["session_minute", "pkey"]}[day.dialect]
-    assert any(f"request_times_{index}" in plans[3] for index in indexes)
+    for plan in (plans[4], plans[6]):
+        assert any(f"request_times_{index}" in plan for index in indexes)
