@@ -13,6 +13,7 @@ from fixfeed.dashboard import opened
 from fixfeed.dashboard.markup.text import markdown
 from fixfeed.dashboard.moments import after, before
 from fixfeed.dashboard.queries.overview import last_day, newest_minute
+from fixfeed.dashboard.queries.whole_minutes import covering
 from fixfeed.dashboard.view import View, opposites
 from fixfeed.transforms.fix.patterns import matches
 from fixfeed.transforms.fix.rules.named import code_named
@@ -29,6 +30,7 @@ __all__ = [
     "orders_link",
     "parse_time",
     "shown_period",
+    "told_minutes",
 ]
 
 ADMIN = ("0", "1")
@@ -210,6 +212,16 @@ def shown_period(view: View) -> View:
         newest = newest_minute(opened.database(), view) or view.begin
         return replace(view, end=after(newest, datetime.timedelta(minutes=1)))
     return last_day(opened.database(), view)
+
+
+def told_minutes(view: View, what: str) -> None:
+    """Say which time is counted by the minute, where it is more than the view's: `what` is."""
+    wide = covering(view)
+    if wide != view:
+        st.caption(
+            f"{what} count whole minutes: from {_written(wide.begin) or 'the beginning'} to"
+            f" {_written(wide.end) or 'the end'} UTC."
+        )
 
 
 def link(page: str, parameters: Mapping[str, str | Sequence[str] | None]) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from fixfeed.dashboard.api.asked import Asker, Filtered, one_of
 from fixfeed.dashboard.api.complete import COMPLETE, complete
+from fixfeed.dashboard.api.counted_time import COUNTED_TIME, counted_time
 from fixfeed.dashboard.api.problems import responses
 from fixfeed.dashboard.api.values import answer, list_of
 from fixfeed.dashboard.database import Database
@@ -75,8 +76,8 @@ def latencies(database: Database) -> APIRouter:
                     "most": 0.021,
                 },
                 "Percentiles in seconds: ends of buckets, at most a tenth more than exact; those"
-                f" of a symbol are exact. {_SINCE}",
-                COMPLETE,
+                f" of a symbol are exact, as is their time. {_SINCE}",
+                COUNTED_TIME | COMPLETE,
             ),
             **_ERRORS,
         },
@@ -85,6 +86,7 @@ def latencies(database: Database) -> APIRouter:
         """How long requests of each session waited for their answers, by one clock."""
         done = complete(database)
         view = of_both(asked.view(reader))
+        of_time = counted_time(asked.view(reader), exact=asked.symbol is not None)
         rows: list[dict[str, Any]] = []
         since = None
         if view is not None and asked.symbol is not None:
@@ -94,7 +96,8 @@ def latencies(database: Database) -> APIRouter:
             rows = percentiles_of(requests)
         elif view is not None:
             rows = latency.percentiles(database, view, kind=asked.kind, clock=asked.clock)
-        return answer({**asked.measure(), "since": since, "latency": rows, **done})
+        told = {**asked.measure(), **of_time, "since": since}
+        return answer({**told, "latency": rows, **done})
 
     @routes.get(
         "/latency/symbols",

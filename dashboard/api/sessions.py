@@ -7,6 +7,7 @@ from pydantic import Field
 
 from fixfeed.dashboard.api.asked import Asker, Filtered, MsgTypes, Page, one_of
 from fixfeed.dashboard.api.complete import COMPLETE, complete
+from fixfeed.dashboard.api.counted_time import COUNTED_TIME, counted_time
 from fixfeed.dashboard.api.problems import responses
 from fixfeed.dashboard.api.values import answer, list_of, page_of, paged, row_schema, shown
 from fixfeed.dashboard.database import Database
@@ -111,7 +112,7 @@ def sessions(database: Database) -> APIRouter:
                 {"type": "object"},
                 {"session": _SESSION, "heart_bt_int": 30, "seconds": 30, "minutes": 412},
                 "In how many minutes the longest silence of a session was so many seconds long.",
-                COMPLETE,
+                COUNTED_TIME | COMPLETE,
             ),
             **_ERRORS,
         },
@@ -119,8 +120,9 @@ def sessions(database: Database) -> APIRouter:
     def silences(asked: Annotated[Filtered, Query()], reader: Asker) -> Any:
         """How regular heartbeats are; of the last day that there is without `from` and `to`."""
         done = complete(database)
-        rows = queries.silences(database, _of_last_day(database, asked.view(reader)))
-        return answer({"silences": rows, **done})
+        view = _of_last_day(database, asked.view(reader))
+        rows = queries.silences(database, view)
+        return answer({**counted_time(view), "silences": rows, **done})
 
     @routes.get(
         "/minutes",

@@ -10,7 +10,7 @@ from fixfeed.dashboard import opened
 from fixfeed.dashboard.brush import brushed_chart
 from fixfeed.dashboard.charts.axes import in_bars
 from fixfeed.dashboard.charts.latency import LEAST, percentiles, waiting
-from fixfeed.dashboard.filters import link, shown_period
+from fixfeed.dashboard.filters import link, shown_period, told_minutes
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, markdown, time_of
 from fixfeed.dashboard.queries import latency
@@ -69,6 +69,7 @@ def _of_all(shown: View, there: Sequence[Row], asked: dict[str, str], key: str) 
     step = step_of(shown)
     rows = opened.asked(latency.by_time, shown, step=step, **asked)
     _headline(rows, requests, asked)
+    told_minutes(shown, "Percentiles and charts")
     others = ", ".join(
         f"{row['clock']} {row['requests']:,}"
         for row in there

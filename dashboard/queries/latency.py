@@ -1,7 +1,8 @@
 """How long requests waited for their answers, by one clock: percentiles, and in time.
 
 A latency by one clock says nothing about one by another (docs/latencies.md), so every query asks
-for one kind and one clock.
+for one kind and one clock. Requests are counted by minute: those of the whole minutes of a view
+(`whole_minutes.covering`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,11 +12,13 @@ import pyarrow as pa
 
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.conditions import Where, grouped_by_time
+from fixfeed.dashboard.queries.whole_minutes import covering
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 
 __all__ = [
     "BEGAN",
+    "began_in",
     "by_time",
     "kinds_and_clocks",
     "measured",
@@ -101,4 +104,13 @@ def measured(database: Database, view: View, kind: str, clock: str) -> Where:
 
 
 def _where(database: Database, view: View) -> Where:
-    return Where("minute is not null").time(database, "minute", view).sessions(database, view)
+    of_time = Where("minute is not null").time(database, "minute", covering(view))
+    return of_time.sessions(database, view)
+
+
+def began_in(database: Database, column: str, view: View) -> Where:
+    """Return the conditions that a request of the whole minutes of a view began in its times."""
+    wide = covering(view)
+    begin = None if view.begin == wide.begin else view.begin
+    end = None if view.end == wide.end else view.end
+    return Where().time(database, column, View(begin=begin, end=end))

@@ -10,7 +10,7 @@ from typing import Any
 
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.conditions import Where
-from fixfeed.dashboard.queries.latency import BEGAN, measured
+from fixfeed.dashboard.queries.latency import BEGAN, began_in, measured
 from fixfeed.dashboard.queries.stretches import stretches
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
@@ -41,7 +41,7 @@ def by_symbol(
     where = measured(database, view, kind, clock)
     minutes, since = next(stretches(database, where))
     found: dict[tuple[str | None, str], list[Row]] = {}
-    for row in _requests(database, minutes, kind, clock):
+    for row in _requests(database, view, minutes, kind, clock):
         found.setdefault((row["symbol"], row["session"]), []).append(row)
     rows = [
         {"symbol": symbol, "session": session, "requests": len(own), **_exact(own)}
@@ -70,7 +70,7 @@ def of_symbol(
     since = None
     where = measured(database, view, kind, clock)
     for minutes, first in stretches(database, where):
-        found += _requests(database, minutes, kind, clock, symbol)
+        found += _requests(database, view, minutes, kind, clock, symbol)
         since = first
         if time.monotonic() > deadline:
             break
@@ -93,12 +93,18 @@ def percentiles_of(requests: Sequence[Row]) -> list[Row]:
 
 
 def _requests(
-    database: Database, minutes: Sequence[str], kind: str, clock: str, symbol: str | None = None
+    database: Database,
+    view: View,
+    minutes: Sequence[str],
+    kind: str,
+    clock: str,
+    symbol: str | None = None,
 ) -> list[Row]:
     """Return the requests of `session_minute`s with their symbols; those of one if it is named."""
     began, ended, day = f"r.{BEGAN[kind]}", f"r.{kind}_at", _DAY[database.dialect]
     chosen = Where("r.session_minute is not null", f"{began} is not null", f"{ended} is not null")
     chosen.add("r.clock = ?", clock).among(database, "r.session_minute", minutes)
+    chosen = chosen.also(began_in(database, began, view))
     named = Where() if symbol is None else Where().add("symbol = ?", symbol)
     rows = database.rows(
         f"select * from (select r.session, {_CL_ORD_ID} as cl_ord_id, {began} as began,"

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from fixfeed.dashboard.database import Database
-from fixfeed.dashboard.moments import LAST
+from fixfeed.dashboard.queries.counted import counted
 from fixfeed.dashboard.queries.cursor import Cursor, Place, read_cursor, text_of_cursor
-from fixfeed.dashboard.queries.order_of_time import TIME_SQL, among, in_time
+from fixfeed.dashboard.queries.order_of_time import TIME_SQL
 from fixfeed.dashboard.queries.walk import Walk
 from fixfeed.dashboard.scope import EVERYTHING, Scope
-from fixfeed.dashboard.view import View, opposites, seen_sessions
+from fixfeed.dashboard.view import View, opposites
 from fixfeed.io.ledger.keys import POSITION_BITS
 
 __all__ = [
@@ -168,21 +168,10 @@ def alike_before(database: Database, row: Mapping[str, Any]) -> dict[str, Any] |
 def count(database: Database, view: View) -> int | None:
     """Return how many messages a view has, exactly, by the counts of minutes.
 
-    None where only reading them would tell: with a search, or with a time within a minute.
-    Raises `SearchError`.
+    None where only reading them would tell: with a search. Raises `SearchError`.
     """
-    times = [time for time in (view.begin, view.end) if time and time != LAST]
-    if view.search.rule or any(time.second or time.microsecond for time in times):
+    if view.search.rule:
         return None
-    conditions = in_time(database, "minute", view)
-    sessions = seen_sessions(database, view)
-    if sessions is not None:
-        conditions.append(among(database, "session", sessions))
-    if view.types:
-        conditions.append(among(database, "msg_type", view.types))
-    where = " and ".join(one.sql for one in conditions) or "true"
-    values = [value for one in conditions for value in one.values]
-    rows = database.rows(
-        f"select coalesce(sum(messages), 0) as messages from minute_counts where {where}", *values
-    )
-    return rows[0]["messages"]
+    source, values = counted(database, view)
+    rows = database.rows(f"select coalesce(sum(messages), 0) as messages from {source}", *values)
+    return int(rows[0]["messages"])

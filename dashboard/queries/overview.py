@@ -1,6 +1,6 @@
-"""How many messages there are, by time: from `minute_counts`, never from the messages themselves.
+"""How many messages there are, by time: from the counts of minutes (`queries.counted`).
 
-Its rows are changes that add up (`io.sql.minute_counts`), so every count here is a sum. Of a view
+Their rows are changes that add up (`io.sql.minute_counts`), so every count here is a sum. Of a view
 its times, sessions and types count, not its search.
 """
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.moments import after
 from fixfeed.dashboard.queries.conditions import Where, grouped_by_time
+from fixfeed.dashboard.queries.counted import counted
 from fixfeed.dashboard.queries.refusals import REFUSALS
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
@@ -97,15 +98,15 @@ def last_day(database: Database, view: View) -> View:
 def counts(database: Database, view: View) -> Row:
     """Return how many messages of a view there are: `messages`, `defective`, `rejects`.
 
-    Exact for a period of whole minutes; else the minute in which it begins does not count.
+    Those with a time.
     """
-    where = _where(database, view)
+    source, values = counted(database, view, timed=True)
     rejects = ", ".join(f"'{one}'" for one in REJECTS)
     return database.rows(
         "select coalesce(sum(messages), 0) as messages, coalesce(sum(defective), 0) as defective,"
         f" coalesce(sum(case when msg_type in ({rejects}) then messages end), 0) as rejects"
-        f" from minute_counts {where}",
-        *where.values,
+        f" from {source}",
+        *values,
         types={"rejects": pa.int64()},
     )[0]
 
@@ -115,23 +116,23 @@ def minutes(database: Database, view: View, step: str = "minute") -> list[Row]:
 
     Rows have `time`, `msg_type`, `messages` and `defective`.
     """
-    where = _where(database, view)
+    source, values = counted(database, view, timed=True)
     time = grouped_by_time(database, "minute", step)
     return database.rows(
         f"select {time} as time, msg_type, sum(messages) as messages, sum(defective) as defective"
-        f" from minute_counts {where} group by 1, 2 having sum(messages) <> 0 order by 1, 2",
-        *where.values,
+        f" from {source} group by 1, 2 having sum(messages) <> 0 order by 1, 2",
+        *values,
         types={"time": TIME},
     )
 
 
 def by_session(database: Database, view: View) -> list[Row]:
     """Return `session`, `messages` and `defective` of each session with messages in a view."""
-    where = _where(database, view)
+    source, values = counted(database, view, timed=True)
     return database.rows(
-        "select session, sum(messages) as messages, sum(defective) as defective from minute_counts"
-        f" {where} group by session having sum(messages) > 0 order by session",
-        *where.values,
+        "select session, sum(messages) as messages, sum(defective) as defective"
+        f" from {source} group by session having sum(messages) > 0 order by session",
+        *values,
     )
 
 
@@ -173,8 +174,3 @@ def _recent_orders(database: Database, view: View, columns: str) -> tuple[str, l
     where.pairs(database, view)
     query = f"select {columns} from orders {where} order by first_message_at desc limit {_RECENT}"
     return query, where.values
-
-
-def _where(database: Database, view: View) -> Where:
-    where = Where("minute is not null").time(database, "minute", view).sessions(database, view)
-    return where.among(database, "msg_type", view.types or None)

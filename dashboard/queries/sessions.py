@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.conditions import Where
 from fixfeed.dashboard.queries.order_of_time import TIME_SQL
+from fixfeed.dashboard.queries.whole_minutes import covering
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 
@@ -144,9 +145,10 @@ EVENTS = ("logons", "logouts", "resets", "gap_fills", "resend_requests", "reject
 def presences(database: Database, view: View) -> list[Row]:
     """Return when sessions sent something in every minute: `session`, `first`, `last`, `messages`.
 
-    `first` and `last` are minutes, and `messages` how many came from the one to the other.
+    `first` and `last` are minutes, and `messages` how many came from the one to the other. Of a
+    view its whole minutes count (`covering`).
     """
-    where = _minutes_of(database, view).time(database, "m.minute", view)
+    where = _minutes_of(database, view).time(database, "m.minute", covering(view))
     return database.rows(
         f"""select session, min(minute) as first, max(minute) as last, sum(messages) as messages
 from (
@@ -160,8 +162,11 @@ from (
 
 
 def events(database: Database, view: View, most: int = 20_000) -> list[Row]:
-    """Return the minutes in which something else happened: `session`, `minute`, and `EVENTS`."""
-    where = _minutes_of(database, view).time(database, "m.minute", view)
+    """Return the minutes in which something else happened: `session`, `minute`, and `EVENTS`.
+
+    Of a view its whole minutes count (`covering`).
+    """
+    where = _minutes_of(database, view).time(database, "m.minute", covering(view))
     where.add(f"{' + '.join(f'm.{name}' for name in EVENTS)} > 0")
     return database.rows(
         f"select m.session, m.minute, {', '.join(f'm.{name}' for name in EVENTS)}"
@@ -206,10 +211,11 @@ def silences(database: Database, view: View) -> list[Row]:
     `minutes` are those whose longest silence was of so many whole seconds: the time between two
     messages the second of which is in the minute. What lies between a Logout and a Logon, or two
     days, is none. `heart_bt_int` is that of the day's last Logon, None if there is none. So a
-    session with nothing to say but regular heartbeats has all its minutes at its HeartBtInt.
+    session with nothing to say but regular heartbeats has all its minutes at its HeartBtInt. Of a
+    view its whole minutes count (`covering`).
     """
     own = _minutes_of(database, view)
-    silent = Where("seconds >= 0").time(database, "minute", view)
+    silent = Where("seconds >= 0").time(database, "minute", covering(view))
     between = _SECONDS[database.dialect].format(
         after="m.first_time", before="lag(m.last_time) over by_day"
     )

@@ -12,8 +12,9 @@ from typing import Any
 
 from fixfeed.dashboard.database import Database
 from fixfeed.dashboard.queries.conditions import Where
-from fixfeed.dashboard.queries.latency import BEGAN, measured
+from fixfeed.dashboard.queries.latency import BEGAN, began_in, measured
 from fixfeed.dashboard.queries.stretches import stretches
+from fixfeed.dashboard.queries.whole_minutes import inside
 from fixfeed.dashboard.view import View
 from fixfeed.transforms.batch import TIME
 from fixfeed.transforms.fix.latencies.buckets import up_to
@@ -57,11 +58,11 @@ def slowest(
     # First the fewer ones above the least bucket, wherever they are.
     above = where.also(Where().add("bucket > ?", least))
     for minutes, _ in stretches(database, above):
-        for row in _requests(database, minutes, kind, clock, least + 1):
+        for row in _requests(database, view, minutes, kind, clock, least + 1):
             found[row["request"]] = row
     has_least = f"having max(case when bucket = {least} then 1 else 0 end) = 1"
     for minutes, first in stretches(database, where, having=has_least):
-        for row in _requests(database, minutes, kind, clock, least):
+        for row in _requests(database, view, minutes, kind, clock, least):
             found[row["request"]] = row
         since = first
         if time.monotonic() > deadline:
@@ -77,9 +78,13 @@ def slowest(
 def _least(database: Database, view: View, kind: str, clock: str, limit: int) -> int:
     """Return the highest bucket from which on there are `limit` requests, the least of all if none.
 
-    What is in buckets above it is among the slowest, and the rest of these is in it.
+    What is in buckets above it is among the slowest, and the rest of these is in it. At the edges
+    of a time not all of a minute is in it, so requests of whole minutes alone are counted.
     """
-    where = measured(database, view, kind, clock)
+    whole = inside(view)
+    if whole is None:
+        return _LEAST_OF_ALL
+    where = measured(database, whole, kind, clock)
     rows = database.rows(
         f"select bucket, sum(requests) as requests from latencies {where}"
         " group by 1 order by 1 desc",
@@ -94,7 +99,7 @@ def _least(database: Database, view: View, kind: str, clock: str, limit: int) ->
 
 
 def _requests(
-    database: Database, minutes: Sequence[str], kind: str, clock: str, least: int
+    database: Database, view: View, minutes: Sequence[str], kind: str, clock: str, least: int
 ) -> list[Row]:
     """Return the requests of `session_minute`s that are in a bucket or a higher one.
 
@@ -107,6 +112,7 @@ def _requests(
         "session_minute is not null", f"{began} is not null", f"{ended} is not null"
     ).add("clock = ?", clock)
     chosen.among(database, "session_minute", minutes)
+    chosen = chosen.also(began_in(database, began, view))
     if least > 0:
         taken = _MICROSECONDS[database.dialect].format(began=began, ended=ended)
         chosen.add(f"{taken} >= ?", int(up_to(least - 1).scaleb(6)))

@@ -232,6 +232,26 @@ def test_sessions_gaps_counts_and_latencies_are_those_of_the_tables(api, read):
     assert silences
 
 
+def test_what_is_counted_by_the_minute_says_which_minutes_are(api, read):
+    times = {"from": "2025-01-02T09:30:00.25", "to": "2025-01-02T11:00:10"}
+    exact = {"from": "2025-01-02T09:30:00.250000Z", "to": "2025-01-02T11:00:10Z"}
+    whole = {"from": "2025-01-02T09:30:00Z", "to": "2025-01-02T11:01:00Z"}
+    for path in ("/latency", "/silences"):
+        found = api.get(path, params=times).json()
+        assert {name: found[name] for name in times} == whole
+        assert found == api.get(path, params=whole).json()
+    of_symbol = api.get("/latency", params={**times, "symbol": "IBM"}).json()
+    assert {name: of_symbol[name] for name in times} == exact
+    rows = read.rows(
+        "select count(*) as messages from messages where coalesce(sending_time, captured_at) >= ?"
+        " and coalesce(sending_time, captured_at) < ?",
+        *(read.time(datetime.datetime.fromisoformat(exact[name])) for name in ("from", "to")),
+    )
+    assert api.get("/messages/count", params=times).json() == rows[0]
+    minutes = api.get("/minutes", params=times).json()["minutes"]
+    assert sum(row["messages"] for row in minutes) == rows[0]["messages"] > 0
+
+
 def test_what_came_in_is_accounted_for(api, read, batches):
     sources = api.get("/sources").json()["sources"]
     assert {row["source_id"]: row["stored"] for row in sources} == {

@@ -188,7 +188,7 @@ def test_a_filter_of_sessions_types_and_times_finds_what_a_plain_reading_has(rea
         ]
         assert walked(read, view, limit=30) == expected, view
         counted = messages.count(read, view)
-        assert counted in (None, len(expected))
+        assert counted == (None if view.text else len(expected))
 
 
 def test_a_time_of_a_view_may_be_in_any_zone_or_in_utc_without_one():
