@@ -8,22 +8,12 @@ __all__ = ["tile_of", "tiles_of"]
 
 
 def tile_of(
-    title: str,
-    value: int,
-    told: str,
-    address: str | None,
-    line: Sequence[int] = (),
-    *,
-    bad: bool = False,
+    title: str, value: int, told: str, address: str, line: Sequence[int] = (), *, bad: bool = False
 ) -> str:
-    """Return a tile, a link to an address if there is one.
-
-    `told` is said below the number, `line` is drawn beside it.
-    """
+    """Return a tile: `told` is said below the number, `line` is drawn beside it."""
     red = " ff-tile-bad" if bad else ""
-    leads = f' href="{escaped(address)}" target="_self"' if address else ""
     return (
-        f'<a class="ff-tile{red}"{leads}>'
+        f'<a class="ff-tile{red}" href="{escaped(address)}" target="_self">'
         f'<span class="ff-fact">{escaped(title)}</span><b>{value:,}</b>'
         f'<span class="ff-place">{escaped(told) or "&nbsp;"}</span>{_bars(line)}</a>'
     )

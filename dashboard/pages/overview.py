@@ -28,7 +28,8 @@ _SEVERITIES = ("critical", "warning", "info")
 
 
 def page(view: View) -> None:
-    """Show the page."""
+    """Show the page, which the search does not choose: so its links have none either."""
+    view = replace(view, text="")
     live = not (view.begin or view.end)
     if live:
         _ahead(view)
@@ -78,14 +79,11 @@ def _counts(view: View) -> None:
         begin = before(shown.begin, shown.end - shown.begin)
         past = opened.asked(overview.counts, replace(shown, begin=begin, end=shown.begin))
     rows = opened.asked(overview.minutes, shown, step)
-    # The search does not count here, so their lists have none either.
-    refusing = [one for one in overview.REJECTS if one in (view.types or overview.REJECTS)]
-    rejects = messages_link(shown, q="", type=refusing) if refusing else None
     tiles = [
         tile_of("Messages", now["messages"], _against(now, past, "messages"),
-                messages_link(shown, q="", admin="true"), _line(rows, "messages")),
+                messages_link(shown, admin="true"), _line(rows, "messages")),
         tile_of("Rejects (3, 9, j)", now["rejects"], _against(now, past, "rejects"),
-                rejects, _line(rows, "rejects")),
+                _address_of_rejects(shown), _line(rows, "rejects")),
         tile_of("Messages with defects", now["defective"], _against(now, past, "defective"),
                 messages_link(shown, q="defects exists", admin="true"), _line(rows, "defective")),
         tile_of("Failures", opened.failures(), "of all times: what is no message", "quality"),
@@ -93,6 +91,13 @@ def _counts(view: View) -> None:
     st.html(tiles_of(tiles))
     chart_of_messages(rows, shown, step, 200, key=f"by_time-{hash(view)}")
     st.caption(_told(shown, live=not (view.begin or view.end)) + _timeless(view))
+
+
+def _address_of_rejects(view: View) -> str:
+    """Return the address of the messages that refuse another one, of the view's types if any."""
+    if view.types:
+        return messages_link(view, q=f"MsgType in ({', '.join(overview.REJECTS)})")
+    return messages_link(view, type=list(overview.REJECTS))
 
 
 def _against(now: dict[str, int], past: dict[str, int] | None, name: str) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.brush import brushed_chart
 from fixfeed.dashboard.charts.sessions import silences, strip
-from fixfeed.dashboard.filters import messages_link, shown_period
+from fixfeed.dashboard.filters import messages_link, shown_period, told_minutes
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, time_of
 from fixfeed.dashboard.moments import after
@@ -41,12 +41,15 @@ def page(view: View) -> None:
         st.info("No session has sent anything in this time.", icon=":material/search_off:")
         return
     gaps = opened.asked(sessions.gaps, shown)
+    told_minutes(shown, "Charts")
     st.subheader("When they were there")
     _strips(shown, days, gaps)
     st.subheader("How long they were silent")
     _silences(shown)
     st.subheader("Sequence numbers")
-    _days(shown, days)
+    if not _has_whole_days(shown):
+        st.caption("Of whole days in UTC, as sequence numbers are, and so are gaps.")
+    _days(days)
     st.subheader("Gaps, and what filled them")
     _gaps(shown, gaps)
 
@@ -80,30 +83,34 @@ def _silences(view: View) -> None:
     st.vega_lite_chart(silences([row for row in rows if row["session"] in known]), width="stretch")
 
 
-def _days(view: View, days: Sequence[Row]) -> None:
+def _has_whole_days(view: View) -> bool:
+    return all(time is None or time.time() == datetime.time() for time in (view.begin, view.end))
+
+
+def _days(days: Sequence[Row]) -> None:
     rows = []
     for row in days:
         session = row["session"]
-        own = {"session": [session]} if session else {}
-        numbers = ""
-        if row["first_number"] is not None:
+        numbers, silence = "", None
+        if session and row["first_number"] is not None:
             numbers = f"{row['first_number']:,} to {row['last_number']:,}"
-        silence = row["longest_silence"]
+        if session:
+            silence = row["longest_silence"]
         rows.append(
             [
                 Cell(session or "(no session)"),
                 Cell(str(row["day"])),
                 Cell(f"{row['first_time']:%H:%M:%S}"),
                 Cell(f"{row['last_time']:%H:%M:%S}"),
-                Cell(row["messages"], messages_link(view, **own)),
+                Cell(row["messages"], _messages_of(row)),
                 Cell(numbers),
                 Cell((session and row["missing"]) or "", bad=bool(session)),
-                Cell(row["duplicates"] or ""),
+                Cell((session and row["duplicates"]) or ""),
                 Cell(row["logons"] or ""),
                 Cell(row["resets"] or ""),
                 Cell(row["resend_requests"] or ""),
                 Cell(row["heart_bt_int"] or ""),
-                Cell(row["silences"] or ""),
+                Cell((session and row["silences"]) or ""),
                 Cell(duration(silence) if silence else ""),
                 Cell(row["rejects"] or ""),
             ]
@@ -113,6 +120,18 @@ def _days(view: View, days: Sequence[Row]) -> None:
         "#resets", "#resend requests", "#HeartBtInt", "#silences", "#longest", "#rejects",
     )  # fmt: skip
     st.html(table_of(heads, rows))
+
+
+def _messages_of(row: Row) -> str:
+    """Return the address of all messages of a session on a day."""
+    begin = datetime.datetime.combine(row["day"], datetime.time(), datetime.UTC)
+    view = View(
+        text="" if row["session"] else "session missing",
+        sessions=(row["session"],) if row["session"] else (),
+        begin=begin,
+        end=after(begin, datetime.timedelta(days=1)),
+    )
+    return messages_link(view, admin="true")
 
 
 def _gaps(view: View, gaps: Sequence[Gap]) -> None:
