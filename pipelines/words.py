@@ -12,6 +12,7 @@ from fixfeed.transforms.nearest import did_you_mean, nearest
 
 __all__ = ["WordParser", "port", "read_words", "whole_number"]
 
+_DIGITS = 18  # so that a number fits into 64 bits
 _HELP = {"-h", "--help"}
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 
@@ -62,9 +63,14 @@ def read_words(parser: WordParser, arguments: Sequence[str] | None) -> argparse.
 
 
 def whole_number(text: str) -> int:
-    """Return the number that a text is, 0 or more. Raises `argparse.ArgumentTypeError`."""
+    """Return the number that a text is, 0 or more, as databases have them.
+
+    Raises `argparse.ArgumentTypeError`.
+    """
     if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
+    if len(text.lstrip("0")) > _DIGITS:
+        raise argparse.ArgumentTypeError(f"{text!r} has more than {_DIGITS} digits")
     return int(text)
 
 

@@ -26,6 +26,8 @@ from fixfeed.pipelines import fixfeed as command
          "--kind: 'gaps' is none of reject_burst, cancel_storm, sequence_gap, silent_session, "
          "overfilled, price_off, latency; did you mean sequence_gap?"),
         ("orders URI --limit -1", "--limit: '-1' is no whole number of 0 or more"),
+        ("orders URI --limit 1000000000000000000",
+         "--limit: '1000000000000000000' has more than 18 digits"),
         ("dashboard URI --port 99999", "--port: '99999' is no port: 1 to 65535, 0 is any free one"),
         ("api URI --port x", "--port: 'x' is no port: 1 to 65535, 0 is any free one"),
         ("orders URI --where", "--where: expected one argument"),
