@@ -6,6 +6,7 @@ from typing import Any
 
 from fixfeed.dashboard.markup.text import cell, duration, escaped, time_of
 from fixfeed.transforms.fix.decode.sentence import number, sentence_of
+from fixfeed.transforms.fix.orders.events import microseconds
 from fixfeed.transforms.fix.session_pair import comp_id_of
 
 __all__ = ["Name", "facts_of", "fills_of", "ids_of", "lanes_of", "status_badge", "status_of"]
@@ -30,6 +31,7 @@ _TIMES = (
     ("first_fill_at", "to its first fill"),
     ("ended_at", "to its end"),
 )
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _SLOW = 1.0  # seconds between two steps that deserve a look
 
 
@@ -98,7 +100,8 @@ def lanes_of(
     """Return the messages of an order as arrows between its two parties, with the time between.
 
     `steps` are its messages in order, with the columns of `order_messages` and of `messages`. The
-    times are those of the column `clock`. `link` gives the address of a message.
+    times are those of the column `clock`; of a message that stands for one that did not come, and
+    was sent again, OrigSendingTime in place of SendingTime. `link` gives the address of a message.
     """
     session = order.get("session") or ""
     left, _, right = session.partition(":")[2].partition("->")
@@ -114,9 +117,11 @@ def lanes_of(
     day = None
     for step in steps:
         at = step.get(clock) or step.get("sending_time") or step.get("captured_at")
+        first = _first_sent(step) if clock == "sending_time" else None
+        again, at = (at, first) if first else (None, at)
         since = _seconds(before, at) if before and at and not step["copied"] else None
         shown_day = at is not None and at.date() != day
-        rows.append(_when(at, since, day=shown_day))
+        rows.append(_when(at, since, again, day=shown_day))
         rows.append(_arrow(step, left, name, link))
         rows.append(_state(step, name))
         if at and not step["copied"]:
@@ -125,7 +130,21 @@ def lanes_of(
     return f'<div class="ff-lanes">{"".join(rows)}</div>'
 
 
-def _when(at: datetime.datetime | None, since: float | None, *, day: bool) -> str:
+def _first_sent(step: Row) -> datetime.datetime | None:
+    """Return OrigSendingTime of a message that was sent again, of which the first did not come."""
+    if not step.get("poss_dup_flag") or step["copied"]:
+        return None
+    first = microseconds((step.get("fields") or {}).get("OrigSendingTime"))
+    return None if first is None else _EPOCH + datetime.timedelta(microseconds=first)
+
+
+def _when(
+    at: datetime.datetime | None,
+    since: float | None,
+    again: datetime.datetime | None,
+    *,
+    day: bool,
+) -> str:
     passed = ""
     if since is not None:
         slow = " ff-slow" if abs(since) >= _SLOW else ""
@@ -133,6 +152,8 @@ def _when(at: datetime.datetime | None, since: float | None, *, day: bool) -> st
         passed = f'<div class="ff-since{slow}">{sign}{escaped(duration(since))}</div>'
     shown = time_of(at, day=False) if at else "no time"
     on = f'<div class="ff-since">{at:%Y-%m-%d}</div>' if at and day else ""
+    if again:
+        passed += f'<div class="ff-since">sent again {time_of(again, day=day)}</div>'
     return f'<div class="ff-when">{on}{shown}{passed}</div>'
 
 

@@ -223,9 +223,12 @@ def executions(
 
 
 def _executions(database: Database, order_keys: Sequence[int]) -> list[Row]:
-    where = Where("order_key is not null").among(database, "order_key", order_keys)
+    """Return the executions of orders, in the order of their steps: what came late is in place."""
+    where = Where("e.order_key is not null").among(database, "e.order_key", order_keys)
     return database.rows(
-        f"select * from executions {where} order by order_key, sending_time, message_id",
+        "select e.* from executions e left join order_messages s"
+        f" on s.order_key = e.order_key and s.message_id = e.message_id {where}"
+        " order by e.order_key, s.step, e.message_id",
         *where.values,
     )
 
