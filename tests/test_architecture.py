@@ -49,7 +49,7 @@ ALLOWED = {
     "transforms/fix/sessions": {f"{FIX}.{name}" for name in ("dictionary", "schema", "sessions")}
     | {"fixfeed.transforms.batch", "fixfeed.transforms.derived"},
     "transforms/fix/orders": {
-        f"{FIX}.{name}" for name in ("orders", "patterns", "schema", "session_pair")
+        f"{FIX}.{name}" for name in ("first_of", "orders", "patterns", "schema", "session_pair")
     }
     | {"fixfeed.transforms.derived"},
     "transforms/fix": {FIX, "fixfeed.transforms.batch"},
@@ -87,7 +87,13 @@ ALLOWED = {
     | {"fixfeed.io.jsonl", "fixfeed.io.sql.progress", "fixfeed.transforms.failures"},
     "io/kafka": _SINK
     | _PROTOCOL
-    | {"fixfeed.io.kafka", "fixfeed.io.lag", "fixfeed.io.stream", "fixfeed.transforms.failures"},
+    | {
+        "fixfeed.io.background",
+        "fixfeed.io.kafka",
+        "fixfeed.io.lag",
+        "fixfeed.io.stream",
+        "fixfeed.transforms.failures",
+    },
     "io": {"fixfeed.io", "apache_beam"} | _PROTOCOL | _VIEWS,
     "pipelines": {"fixfeed.pipelines", "fixfeed.transforms", "fixfeed.io", "apache_beam"},
     "pipelines/api.py": {"fixfeed.dashboard", "fixfeed.io", "fixfeed.pipelines"},
@@ -117,6 +123,7 @@ ALLOWED = {
                 "decode",
                 "defects",
                 "dictionary",
+                "first_of",
                 "patterns",
                 "reading",
                 "rules",

@@ -6,7 +6,7 @@ from typing import Any
 
 from fixfeed.dashboard.markup.text import cell, duration, escaped, time_of
 from fixfeed.transforms.fix.decode.sentence import number, sentence_of
-from fixfeed.transforms.fix.orders.events import microseconds
+from fixfeed.transforms.fix.first_of import microseconds
 from fixfeed.transforms.fix.session_pair import comp_id_of
 
 __all__ = ["Name", "facts_of", "fills_of", "ids_of", "lanes_of", "status_badge", "status_of"]

@@ -7,11 +7,11 @@ a trade names many orders in a group: each entry is an event of its own, with th
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fixfeed.transforms.fix.first_of import microseconds, text_of
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.midnight import DAY, Ask, Told, early, is_answer, is_late
 from fixfeed.transforms.fix.orders.numbers import ONE, integers
@@ -32,10 +32,8 @@ __all__ = [
     "Events",
     "entries",
     "is_copy",
-    "microseconds",
     "more_of",
     "short",
-    "text_of",
     "with_short_ids",
 ]
 
@@ -354,12 +352,6 @@ def entries(more: Mapping[str, Any], groups: tuple[str, ...]) -> Iterator[Mappin
             yield from (one for one in entries if isinstance(one, dict))
 
 
-def text_of(value: Any) -> str | None:
-    """Return the text of a field of a message, the first of one that repeats."""
-    value = value[0] if isinstance(value, list) and value else value
-    return value if isinstance(value, str) else None
-
-
 def with_short_ids(more: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return fields without the ids among them that no table holds (`LONGEST_TEXT`)."""
     long = [name for name in _MORE_IDS if name in more and short(text_of(more[name])) is None]
@@ -380,20 +372,3 @@ def _number(value: Any) -> int | None:
     if not (whole + places).isascii() or not (whole + places).isdigit():
         return None
     return sign * (int(whole or "0") * ONE + int(places[:10].ljust(10, "0")))
-
-
-def microseconds(value: Any) -> int | None:
-    """Return the time of a UTCTimestamp, None if it is none: `20250102-09:30:00.123`.
-
-    Years are 1 to 9999, as in all columns of times.
-    """
-    text = text_of(value)
-    if text is None or len(text) < 17 or text[8] != "-" or not text[:8].isdigit():
-        return None
-    whole = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[9:17]}"
-    try:
-        seconds = np.datetime64(whole, "us").astype(np.int64)
-        places = text[18:24].ljust(6, "0") if text[17:18] == "." else "000000"
-        return None if text.startswith("0000") else int(seconds) + int(places)
-    except ValueError:
-        return None

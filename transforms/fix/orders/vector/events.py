@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fixfeed.transforms.fix.first_of import microseconds, text_of
 from fixfeed.transforms.fix.orders.drop_copies import NO_DROP_COPIES, DropCopies
 from fixfeed.transforms.fix.orders.events import (
     ASKING,
@@ -22,10 +23,8 @@ from fixfeed.transforms.fix.orders.events import (
     IDS,
     NO_ID,
     entries,
-    microseconds,
     more_of,
     short,
-    text_of,
     with_short_ids,
 )
 from fixfeed.transforms.fix.orders.midnight import DAY, SKEW, Ask, Told, early, is_answer
