@@ -27,7 +27,7 @@ __all__ = [
     "keep_filters",
     "link",
     "messages_link",
-    "orders_link",
+    "page_link",
     "parse_time",
     "shown_period",
     "told_minutes",
@@ -239,10 +239,10 @@ def messages_link(view: View, **changed: str | Sequence[str] | None) -> str:
     return link("messages", _parameters(view) | {n.rstrip("_"): one for n, one in changed.items()})
 
 
-def orders_link(view: View, **changed: str) -> str:
-    """Return the address of the orders of a view, with some parameters of that page."""
+def page_link(page: str, view: View, **changed: str | Sequence[str]) -> str:
+    """Return the address of another page with the sessions and times of a view, and with more."""
     of_view = _parameters(view)
-    return link("orders", {name: of_view[name] for name in ("session", "from", "to")} | changed)
+    return link(page, {name: of_view[name] for name in ("session", "from", "to")} | changed)
 
 
 def export_link(view: View, kind: str) -> str:

@@ -10,7 +10,7 @@ from fixfeed.dashboard import opened
 from fixfeed.dashboard.brush import brushed_chart
 from fixfeed.dashboard.charts.axes import in_bars
 from fixfeed.dashboard.charts.latency import LEAST, percentiles, waiting
-from fixfeed.dashboard.filters import link, shown_period, told_minutes
+from fixfeed.dashboard.filters import page_link, shown_period, told_minutes
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, markdown, time_of
 from fixfeed.dashboard.queries import latency
@@ -83,7 +83,7 @@ def _of_all(shown: View, there: Sequence[Row], asked: dict[str, str], key: str) 
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(f"Sessions, by the clock: {clock}")
-        _sessions(opened.asked(latency.percentiles, shown, **asked))
+        _sessions(shown, asked, opened.asked(latency.percentiles, shown, **asked))
         st.caption("Ends of buckets, at most a tenth more than exact; by symbol they are exact.")
     with right:
         st.subheader(f"The slowest, by the clock: {clock}")
@@ -95,7 +95,7 @@ def _of_all(shown: View, there: Sequence[Row], asked: dict[str, str], key: str) 
             )
         _slowest(found)
     st.subheader(f"Symbols, by the clock: {clock}")
-    _symbols(*opened.asked(by_symbol, shown, **asked))
+    _symbols(shown, asked, *opened.asked(by_symbol, shown, **asked))
 
 
 def _of_symbol(shown: View, symbol: str, asked: dict[str, str], key: str) -> None:
@@ -117,7 +117,7 @@ def _of_symbol(shown: View, symbol: str, asked: dict[str, str], key: str) -> Non
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(f"Sessions, by the clock: {asked['clock']}")
-        _sessions(percentiles_of(found))
+        _sessions(shown, {**asked, "symbol": symbol}, percentiles_of(found))
     with right:
         st.subheader(f"The slowest, by the clock: {asked['clock']}")
         _slowest(found[:_SLOWEST])
@@ -183,10 +183,12 @@ def _over_time(rows: Sequence[Row], step: str) -> list[Row]:
     ]
 
 
-def _sessions(found: Sequence[Row]) -> None:
+def _sessions(view: View, asked: dict[str, str], found: Sequence[Row]) -> None:
     rows = [
         [
-            Cell(row["session"], link("latency", {"session": [row["session"]]})),
+            Cell(
+                row["session"], page_link("latency", view, **{**asked, "session": [row["session"]]})
+            ),
             Cell(row["requests"]),
             *(Cell(_waited(row[name])) for name in ("p50", "p95", "p99", "most")),
         ]
@@ -195,13 +197,22 @@ def _sessions(found: Sequence[Row]) -> None:
     st.html(table_of(("session", "#requests", "#p50", "#p95", "#p99", "#at most"), rows))
 
 
-def _symbols(found: Sequence[Row], since: datetime.datetime | None) -> None:
+def _symbols(
+    view: View, asked: dict[str, str], found: Sequence[Row], since: datetime.datetime | None
+) -> None:
     if since is not None:
         st.caption(f"The newest requests, those since {time_of(since)}; choose a time for others.")
     rows = [
         [
-            Cell(row["symbol"] or "(unknown)", _own(row["symbol"])),
-            Cell(row["session"], link("latency", {"session": [row["session"]]})),
+            Cell(
+                row["symbol"] or "(unknown)",
+                page_link("latency", view, symbol=row["symbol"], **asked)
+                if row["symbol"]
+                else None,
+            ),
+            Cell(
+                row["session"], page_link("latency", view, **{**asked, "session": [row["session"]]})
+            ),
             Cell(row["requests"]),
             *(Cell(_waited(row[name])) for name in ("p50", "p95", "p99", "most")),
         ]
@@ -213,17 +224,15 @@ def _symbols(found: Sequence[Row], since: datetime.datetime | None) -> None:
         st.caption(f"The {_SYMBOLS} slowest of {len(found):,}; choose a session or a shorter time.")
 
 
-def _own(symbol: str | None) -> str | None:
-    """Return the address of the latencies of a symbol."""
-    return link("latency", {"symbol": symbol}) if symbol else None
-
-
 def _slowest(found: Sequence[Row]) -> None:
     rows = [
         [
             Cell(_waited(row["seconds"])),
             Cell(time_of(row["began"])),
-            Cell(row["cl_ord_id"], link("orders", {"id": row["cl_ord_id"]})),
+            Cell(
+                row["cl_ord_id"],
+                page_link("orders", View(sessions=(row["session"],)), id=row["cl_ord_id"]),
+            ),
             Cell(row["session"]),
         ]
         for row in found

@@ -9,7 +9,7 @@ import streamlit as st
 
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.brush import chart_of_messages
-from fixfeed.dashboard.filters import link, messages_link, orders_link, shown_period
+from fixfeed.dashboard.filters import link, messages_link, page_link, shown_period
 from fixfeed.dashboard.markup.table import Cell, table_of
 from fixfeed.dashboard.markup.text import duration, markdown, time_of
 from fixfeed.dashboard.markup.tile import tile_of, tiles_of
@@ -170,12 +170,13 @@ def _sessions(view: View) -> None:
         late = bool(one["beat"]) and silent > 2 * one["beat"] + 60
         rows.append(
             [
-                Cell(name or "(no session)", link("sessions", own) if name else None),
+                Cell(name or "(no session)", page_link("sessions", view, **own) if name else None),
                 Cell(messages["messages"],
                      messages_link(view, **own, q=search, admin="true")),
                 Cell(one["last_time"].strftime("%H:%M:%S")),
                 _silence(silent if late else 0.0, is_gone=name in gone),
-                Cell((name and one["missing"]) or "", link("sessions", own), bad=bool(name)),
+                Cell((name and one["missing"]) or "", page_link("sessions", view, **own),
+                     bad=bool(name)),
                 Cell(one["rejects"] or ""),
                 Cell(messages["defective"] or "",
                      messages_link(view, **own, q=f"{search} defects exists".strip(),
@@ -219,18 +220,18 @@ def _anomalies(view: View) -> None:
             found += opened.asked(anomalies, view, severities=(severity,), limit=_ANOMALIES).rows
         found = found[:_ANOMALIES]
     with st.container(height=420 if len(found) > 2 * _ANOMALIES else "content", border=False):
-        _list_anomalies(found)
+        _list_anomalies(view, found)
     if len(found) == _LISTED:
         st.caption(f"The newest {_LISTED}; choose a kind, a session or a shorter time for others.")
 
 
-def _list_anomalies(found: Sequence[dict[str, Any]]) -> None:
+def _list_anomalies(view: View, found: Sequence[dict[str, Any]]) -> None:
     rows = []
     for row in found:
         order = {"order": str(row["order_key"])} if row["order_key"] is not None else None
         address = link("orders", order) if order else None
         if address is None and row["session"]:
-            address = link("sessions", {"session": [row["session"]]})
+            address = page_link("sessions", view, session=[row["session"]])
         rows.append(
             [
                 Cell(row["severity"], bad=row["severity"] == "critical"),
@@ -249,7 +250,7 @@ def _list_anomalies(found: Sequence[dict[str, Any]]) -> None:
 def _symbols(view: View) -> None:
     rows = [
         [
-            Cell(row["symbol"], orders_link(view, symbol=row["symbol"])),
+            Cell(row["symbol"], page_link("orders", view, symbol=row["symbol"])),
             Cell(row["orders"]),
             Cell(row["fills"]),
             Cell(row["rejects"] or ""),
@@ -270,7 +271,7 @@ def _rejects(view: View) -> None:
 
 def _refused_with(view: View, text: str) -> str | None:
     """Return the address of the orders that were refused something with a text."""
-    return orders_link(view, refused=text) if text else None
+    return page_link("orders", view, refused=text) if text else None
 
 
 if __name__ == "__main__":  # as Streamlit runs it

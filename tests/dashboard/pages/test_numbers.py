@@ -13,6 +13,7 @@ from fixfeed.dashboard.queries import messages
 from fixfeed.dashboard.view import View, known_kinds
 
 RETAIL = "FIX.4.4:RETAIL->BROKER"
+ALONG = {"RETAIL->BROKER", "BROKER->RETAIL"}
 NUMBER = re.compile(
     r'<a [^>]*?href="messages([^"]*)"[^>]*>(?:<span[^>]*>[^<]*</span>)?(?:<b>)?([\d,]+)<'
 )
@@ -63,3 +64,26 @@ def test_of_a_time_within_a_minute_pages_say_which_time_is_counted(
         captions = [one.value for one in opened(sample_sqlite, page, **filters).caption]
         assert f"{what} {said}" in captions
         assert said not in str(opened(sample_sqlite, page).caption)
+
+
+LINK = re.compile(r'<a [^>]*?href="((?:sessions|orders|latency)\?[^"]*)"')
+
+
+@pytest.mark.parametrize("page", ["overview", "latency"])
+def test_links_to_other_pages_keep_the_time_and_what_was_chosen(page, opened, html, sample_sqlite):
+    times = {"from": ["2025-01-02 10:00:30"], "to": ["2025-01-02 12:00"]}
+    chosen = {"kind": "filled", "clock": "sent"} if page == "latency" else {}
+    asked = {f"{name}_": value for name, (value,) in times.items()} | chosen
+    text = html(opened(sample_sqlite, page, session=RETAIL, **asked))
+    found = [unescape(one).partition("?") for one in LINK.findall(text)]
+    assert {to for to, _, _ in found} > {"orders"}
+    for to, _, query in found:
+        kept = parse_qs(query)
+        if "order" in kept:  # one order, whatever its time
+            continue
+        # An order that is found by its id is so whatever its time.
+        expected = {} if "id" in kept else times
+        if to == "latency":
+            expected = expected | {name: [value] for name, value in chosen.items()}
+        assert {name: kept.get(name) for name in expected} == expected
+        assert {one.partition(":")[2] for one in kept["session"]} <= ALONG

@@ -74,7 +74,9 @@ def test_the_overview_counts_what_is_stored(opened, html, sample_sqlite, databas
     assert f"<b>{all_of['messages']:,}</b>" in text
     (failed,) = database.rows("select count(*) as messages from failures")
     assert f"<b>{failed['messages']:,}</b>" in text
-    assert '<a href="sessions?session=FIX.4.4%3ARETAIL-%3EBROKER"' in text
+    assert (
+        '<a href="sessions?session=FIX.4.4%3ARETAIL-%3EBROKER&amp;from=2025-01-02+00%3A00' in text
+    )
 
 
 def test_messages_are_those_of_the_filters(opened, sample_sqlite, database, monkeypatch):
@@ -385,7 +387,8 @@ def test_latencies_are_shown_by_symbol_and_of_one(opened, html, sample_sqlite, d
     view = overview.last_day(database, View())
     found, _ = by_symbol(database, view, kind="acknowledged", clock="sent")
     row = max(found, key=lambda row: row["p99"] if row["symbol"] else 0)
-    address = link("latency", {"symbol": row["symbol"]})
+    asked = {"symbol": row["symbol"], "kind": "acknowledged", "clock": "sent"}
+    address = link("latency", {"from": "2025-01-02 00:00", "to": "2025-01-03 00:00", **asked})
     assert f'<a href="{escaped(address)}" target="_self">{row["symbol"]}</a>' in text
 
     shown = opened(sample_sqlite, "latency", clock="sent", symbol=row["symbol"])
