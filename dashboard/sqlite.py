@@ -28,9 +28,9 @@ _CACHE = 16_384  # KiB, of each connection
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that knows which file it has opened."""
+    """A connection that knows which file it has opened, and as what."""
 
-    file: tuple[int, int] | None = None
+    file: tuple[int, ...] | None = None
 
 
 class SqliteReader(Database[_Connection]):
@@ -75,7 +75,8 @@ class SqliteReader(Database[_Connection]):
         return connection
 
     def _is_open(self, connection: _Connection) -> bool:
-        # Not of a file that was removed, or replaced by another one.
+        # Not of a file that was removed, replaced by another one, or that another one was copied
+        # over: with a WAL, SQLite itself looks at that alone, and goes on with what it has read.
         try:
             return connection.file == _identity(self._path)
         except OSError:
@@ -110,9 +111,13 @@ class SqliteReader(Database[_Connection]):
         return f"in (select {found} from json_each(?))", orjson.dumps(list(values)).decode()
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def _identity(path: Path) -> tuple[int, ...]:
+    """Return what tells a file from another one, and from itself after something wrote into it.
+
+    A job does so as well, now and then: to open the file anew then costs about a millisecond.
+    """
     status = path.stat()
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @contextlib.contextmanager

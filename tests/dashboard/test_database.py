@@ -150,6 +150,21 @@ def test_a_file_that_appears_later_or_is_replaced_is_read_as_it_is_then(tmp_path
         assert trouble_of(database.check)[0] is Kind.MISSING
 
 
+def test_a_file_that_another_database_is_copied_over_is_read_as_it_is_then(tmp_path):
+    # In the journal mode of fixfeed's own: with WAL nothing else tells a change of the file itself.
+    for name, number in (("live", 1), ("backup", 2)):
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as made:
+            made.execute("pragma journal_mode = wal")
+            made.execute("create table what (number integer)")
+            made.executemany("insert into what values (?)", [(number,)] * 1000 * number)
+            made.commit()
+    live, asked = tmp_path / "live.db", "select count(*) as n, min(number) as least from what"
+    with closing(open_database(f"sqlite:///{live}")) as database:
+        assert database.rows(asked) == [{"n": 1000, "least": 1}]
+        live.write_bytes((tmp_path / "backup.db").read_bytes())
+        assert database.rows(asked) == [{"n": 2000, "least": 2}]
+
+
 def test_an_empty_database_says_how_to_fill_it(database):
     if database.startswith("sqlite"):
         Path(database.removeprefix("sqlite:///")).touch()
