@@ -8,7 +8,7 @@ import streamlit as st
 
 from fixfeed.dashboard import opened
 from fixfeed.dashboard.amounts import EXACT, with_amounts
-from fixfeed.dashboard.filters import link
+from fixfeed.dashboard.filters import link, page_link
 from fixfeed.dashboard.markup.order import (
     facts_of,
     fills_of,
@@ -22,10 +22,14 @@ from fixfeed.dashboard.markup.text import escaped, markdown, time_of
 from fixfeed.dashboard.queries import orders
 from fixfeed.dashboard.queries.cursor import CursorError
 from fixfeed.dashboard.queries.messages import Page
+from fixfeed.dashboard.queries.overview import rejects
+from fixfeed.dashboard.queries.refusals import texts_of_refusals
 from fixfeed.dashboard.queries.statuses import UnknownStatus, statuses
 from fixfeed.dashboard.view import View
 
 _ROWS = 100
+_TEXTS = 1000  # of refusals, the most frequent ones
+_OFFERED = 8
 _LANES = 200  # an order with more messages shows the first so many
 _STATUSES = ("0", "1", "2", "3", "4", "5", "6", "8", "9", "A", "C", "E")
 
@@ -53,7 +57,10 @@ def _list(view: View) -> None:
             accept_new_options=True,
         )  # fmt: skip
         refused = st.text_input("Refused with", key="refused", bind="query-params", width=200,
-                                placeholder="Text of a refusal")  # fmt: skip
+                                placeholder="Text, exactly",
+                                help="Text of a message that refuses, as it is there in full: "
+                                "capitals count. The overview and the page of an order lead to "
+                                "those with the same one.")  # fmt: skip
         problems = st.checkbox("with problems", key="problems", bind="query-params")
     chosen = [value for one in given for value in _values(one)]
     key = f"{hash((view, id, symbol, tuple(chosen), refused, problems))}"
@@ -76,10 +83,7 @@ def _list(view: View) -> None:
     _bar(found, cursor)
     if not found.rows:
         if found.searched_to is None:
-            told = (
-                f"No order has the id {markdown(id)}." if id else "No order matches these filters."
-            )
-            st.info(told, icon=":material/search_off:")
+            _tell_nothing(view, id, refused)
         return
     shown, columns = with_amounts(_shown(found.rows), _AMOUNTS)
     st.dataframe(
@@ -110,6 +114,22 @@ def _values(shown: str) -> list[str]:
         return [value]
 
 
+def _tell_nothing(view: View, id: str | None, refused: str | None) -> None:
+    told = f"No order has the id {markdown(id)}." if id else "No order matches these filters."
+    st.info(told, icon=":material/search_off:")
+    if not refused:
+        return
+    there = [row["text"] for row in opened.asked(rejects, view, limit=_TEXTS) if row["text"]]
+    if refused in there:
+        return  # other filters leave none
+    words = refused.casefold()
+    near = [text for text in there if words in text.casefold()] or there
+    links = ", ".join(f"[{markdown(one)}]({page_link('orders', view, refused=one)})"
+                      for one in near[:_OFFERED])  # fmt: skip
+    if links:
+        st.caption(f"No refusal has just the text {markdown(refused)}; there are: {links}")
+
+
 def _bar(found: Page, cursor: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button("Newest", icon=":material/first_page:", disabled=cursor is None,
@@ -121,7 +141,9 @@ def _bar(found: Page, cursor: str | None) -> None:
         else:
             st.button("Older", icon=":material/chevron_right:", icon_position="right",
                       disabled=found.older is None, on_click=_go, args=(found.older,))  # fmt: skip
-        st.caption(f"{len(found.rows):,} orders on this page; choose one to open it")
+        if found.rows:
+            count = "1 order" if len(found.rows) == 1 else f"{len(found.rows):,} orders"
+            st.caption(f"{count} on this page; tick the box before one to open it (Shift+Space)")
 
 
 def _go(cursor: str | None) -> None:
@@ -203,6 +225,12 @@ def _one(text: str) -> None:
         f'<div class="ff-sentence">Order {escaped(known)} {status_badge(order, names)}</div>'
         f"{facts_of(order, names)}<div>{ids_of(whole['ids'])}</div>"
     )
+    same = ", ".join(
+        f"[{markdown(text)}]({link('orders', {'refused': text})})"
+        for text in texts_of_refusals(steps)
+    )
+    if same and not order["drop_copy"]:
+        st.caption(f"All orders that were refused with the same Text: {same}")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         clock = st.segmented_control(
             "Times", ("sent", "in the log"), default="sent", required=True, key="clock_of_lanes",

@@ -325,6 +325,56 @@ def test_orders_are_listed_found_and_shown(opened, html, sample_sqlite, database
     assert text.count("<tr") >= one["fills"]
 
 
+def test_an_order_leads_to_those_that_were_refused_with_the_same_text(
+    opened, sample_sqlite, database
+):
+    rows = database.rows(
+        "select o.order_key, o.rejects, m.text from orders o join order_messages s"
+        " on s.order_key = o.order_key and s.copied is not true"
+        " join messages m on m.message_id = s.message_id where o.drop_copy is not true"
+        " and m.msg_type = '8' and m.exec_type = '8' and m.text is not null"
+    )
+    one = rows[0]
+    same = {row["order_key"] for row in rows if row["text"] == one["text"]}
+    shown = opened(sample_sqlite, "orders", order=str(one["order_key"]))
+    address = link("orders", {"refused": one["text"]})
+    (said,) = [one.value for one in shown.caption if "the same Text" in one.value]
+    assert said.endswith(f": [{markdown(one['text'])}]({address})")
+    (table,) = opened(sample_sqlite, "orders", refused=one["text"]).dataframe
+    assert len(table.value) >= len(same) > 1
+    kept = opened(
+        sample_sqlite,
+        "orders",
+        order=str(
+            database.rows(
+                "select min(order_key) as key from orders where coalesce(rejects, 0) = 0"
+            )[0]["key"]
+        ),
+    )
+    assert not [one for one in kept.caption if "the same Text" in one.value]
+
+
+def test_a_text_that_nothing_was_refused_with_is_answered_by_those_that_have_it_in_them(
+    opened, sample_sqlite, database
+):
+    texts = [row["text"] for row in overview.rejects(database, View(), 1000) if row["text"]]
+    part = texts[0][1:-1].upper()
+    shown = opened(sample_sqlite, "orders", refused=part)
+    own = [one for one in texts if part.casefold() in one.casefold()][:8]
+    links = ", ".join(f"[{markdown(one)}]({link('orders', {'refused': one})})" for one in own)
+    said = f"No refusal has just the text {markdown(part)}; there are: {links}"
+    assert said in [one.value for one in shown.caption]
+    assert not shown.dataframe
+
+
+def test_a_status_may_be_named_and_one_that_there_is_not_is_told(opened, sample_sqlite):
+    rejected = opened(sample_sqlite, "orders", status="8")
+    named = opened(sample_sqlite, "orders", status="Rejected")
+    assert len(named.dataframe[0].value) == len(rejected.dataframe[0].value) > 0
+    none = opened(sample_sqlite, "orders", status="Gone")
+    assert "no OrdStatus is called" in none.warning[0].value
+
+
 def test_an_order_that_a_business_reject_refused_does_not_look_open(
     opened, html, sample_sqlite, database
 ):
