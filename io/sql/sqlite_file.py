@@ -13,8 +13,6 @@ __all__ = ["NAME_ENDS", "check_there", "path_of", "read_only_uri", "uri_of"]
 NAME_ENDS = (".db", ".sqlite", ".sqlite3", ".db3")
 """Ends of the names that people give such files."""
 
-_MAGIC = b"SQLite format 3\0"
-
 
 def path_of(uri: str) -> str:
     """Return the path in an SQLite URI; `SinkError` if there is none."""
@@ -44,15 +42,12 @@ def check_there(path: Path, place: str) -> None:
 
 
 def _may_be_meant(file: Path, suffix: str) -> bool:
-    """Return whether a file is a database, or an empty one whose name ends as it should."""
-    try:
-        if not file.is_file():
-            return False
-        with file.open("rb") as opened:
-            begin = opened.read(len(_MAGIC))
-    except OSError:
-        return False
-    return begin == _MAGIC or (not begin and file.suffix == suffix)
+    """Return whether a file is a database by its name.
+
+    It is not read: this process may have it open, and closing a file drops all locks that the
+    process has on it. Then who writes takes it for unread, and removes its journal.
+    """
+    return file.suffix in {suffix, *NAME_ENDS} and file.is_file()
 
 
 def uri_of(path: Path, mode: str) -> str:

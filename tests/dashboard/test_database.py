@@ -165,6 +165,34 @@ def test_a_file_that_another_database_is_copied_over_is_read_as_it_is_then(tmp_p
         assert database.rows(asked) == [{"n": 2000, "least": 2}]
 
 
+def test_a_file_that_is_moved_away_and_back_is_read_with_what_is_stored_later(tmp_path):
+    stored = (
+        "import sqlite3, sys; made = sqlite3.connect(sys.argv[1]);"
+        " made.execute('pragma journal_mode = wal');"
+        " made.execute('create table if not exists what (number integer)');"
+        " made.execute('insert into what values (1)'); made.commit(); made.close()"
+    )
+    store = [sys.executable, "-c", stored, str(tmp_path / "live.db")]
+    subprocess.run(store, check=True)
+    asked = "select count(*) as n from what"
+    files = [f"{{}}.db{end}" for end in ("", "-wal", "-shm")]
+    with (
+        closing(open_database(f"sqlite:///{tmp_path}/live.db")) as pages,
+        closing(open_database(f"sqlite:///{tmp_path}/live.db")) as api,
+    ):
+        assert pages.rows(asked) == api.rows(asked) == [{"n": 1}]
+        for one, other in (("live", "lives"), ("lives", "live")):
+            for name in files:
+                (tmp_path / name.format(one)).rename(tmp_path / name.format(other))
+            if other == "lives":
+                # To name what may have been meant it must not read it: when a file is closed, all
+                # locks are gone that this process has on it, and who writes takes it for unread.
+                assert "there is 'lives.db'" in trouble_of(lambda: pages.rows(asked))[1]
+        for number in (2, 3):
+            subprocess.run(store, check=True)
+            assert pages.rows(asked) == api.rows(asked) == [{"n": number}]
+
+
 def test_an_empty_database_says_how_to_fill_it(database):
     if database.startswith("sqlite"):
         Path(database.removeprefix("sqlite:///")).touch()
