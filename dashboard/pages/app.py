@@ -1,11 +1,12 @@
 """The pages of the dashboard: `fixfeed dashboard URI` serves this script."""
 
+import re
 from pathlib import Path
 
 import streamlit as st
 
 from fixfeed.dashboard import opened
-from fixfeed.dashboard.filters import filter_row, keep_filters, messages_link
+from fixfeed.dashboard.filters import filter_row, keep_filters, link, messages_link
 from fixfeed.dashboard.markup.report import style
 from fixfeed.dashboard.markup.text import markdown
 from fixfeed.dashboard.queries.quality import not_derived
@@ -70,7 +71,7 @@ def main() -> None:
         st.error(markdown(str(trouble)), icon=":material/error:")
         st.button("Try again", icon=":material/refresh:")
     except SearchError as error:
-        _tell_search(str(error))
+        _tell_search(st.session_state["view"].text, str(error))
 
 
 def _tell_where_the_search_counts(view: View) -> None:
@@ -79,17 +80,25 @@ def _tell_where_the_search_counts(view: View) -> None:
     try:
         read_search(view.text)
     except SearchError as error:
-        _tell_search(str(error))
+        _tell_search(view.text, str(error))
     address = messages_link(view)
     st.caption(f"The search chooses [messages]({address}); it does not count on this page.")
 
 
-def _tell_search(text: str) -> None:
-    """Tell what is wrong with a search, with the place under its line where there is one."""
-    first, *rest = text.split("\n")
+def _tell_search(text: str, error: str) -> None:
+    """Tell what is wrong with a search, with the place under its line where there is one.
+
+    A search that is one word may be an id, so orders that have it are offered.
+    """
+    first, *rest = error.split("\n")
     st.error(markdown(first), icon=":material/search_off:")
     if rest:
         st.code("\n".join(rest), language=None)
+    word = text.strip()
+    if re.fullmatch(r"[\w.:/-]+", word):
+        quoted, order = link("messages", {"q": f'"{word}"'}), link("orders", {"id": word})
+        st.caption(f"[Messages]({quoted}) that have {markdown(word)} anywhere in them,"
+                   f" or [orders]({order}) with this id.")  # fmt: skip
 
 
 def _tell_what_is_not_derived() -> None:

@@ -59,6 +59,10 @@ def _histogram(view: View) -> None:
     rows = opened.asked(overview.minutes, shown, step)
     if rows:
         chart_of_messages(rows, view, step, 130, key=f"messages-{hash(shown)}")
+        if view.text.strip():
+            st.caption(
+                "The bars count all messages of the other filters, whatever is searched for."
+            )
 
 
 def _table(view: View) -> None:
@@ -124,6 +128,8 @@ def _bar(view: View, found: messages.Page, cursor: str | None) -> None:
             else f"{count:,} messages in view"
         )
         if found.rows:
+            if not st.query_params.get("message"):
+                st.caption("Tick the box before a message to open it (Shift+Space).")
             st.html(_files(view))
         if count is not None and cursor is None and view.end is None:
             st.fragment(_since_then, run_every=_EVERY)(view, count)

@@ -514,8 +514,22 @@ def test_a_search_that_cannot_be_read_is_told_on_pages_that_it_does_not_choose(
     assert error.value == "cannot read the search at character 1\\:"
     (place,) = shown.code
     assert "a text in quotes" in place.value
-    assert "The search chooses [messages](messages?q=CFUN-002080)" in shown.caption[0].value
+    offered, chosen, *_ = [one.value for one in shown.caption]
+    assert offered == (
+        "[Messages](messages?q=%22CFUN-002080%22) that have CFUN\\-002080 anywhere in them,"
+        " or [orders](orders?id=CFUN-002080) with this id."
+    )
+    assert "The search chooses [messages](messages?q=CFUN-002080)" in chosen
     assert shown.dataframe
+    (error,) = opened(sample_sqlite, "messages", q="CFUN-002080").error
+    assert error.value == "cannot read the search at character 1\\:"
+
+
+def test_a_chart_above_a_search_says_that_it_counts_all(opened, sample_sqlite):
+    said = "The bars count all messages of the other filters, whatever is searched for."
+    for search, wanted in (("", False), ("Symbol=AAPL", True)):
+        shown = opened(sample_sqlite, "messages", q=search)
+        assert (said in [one.value for one in shown.caption]) == wanted
 
 
 def test_what_is_around_a_message_names_both_sides(opened, html, sample_sqlite, database):
