@@ -16,7 +16,14 @@ from fixfeed.io.sql.to_derive import waiting
 from fixfeed.pipelines.sinks import DATABASES, sink_among
 from fixfeed.pipelines.terminal import Terminal, visible
 
-__all__ = ["opened_to_ask", "print_as_json", "print_as_table", "printed", "shown"]
+__all__ = [
+    "opened_to_ask",
+    "print_as_json",
+    "print_as_table",
+    "printed",
+    "shown",
+    "tell_behind",
+]
 
 _WIDTH = 240  # of what is not printed on a terminal
 
@@ -30,17 +37,22 @@ def opened_to_ask(uri: str, command: str) -> Store:
     store = open_store(uri, read_only=True)
     try:
         store.check_readable()
-        behind = waiting(store)
+        tell_behind(store, command, sink.name)
     except BaseException:
         store.close()
         raise
+    return store
+
+
+def tell_behind(store: Store, command: str, name: str) -> None:
+    """Say how many messages derived tables lack, and how they get there; `name` is the sink's."""
+    behind = waiting(store)
     if behind:
         print(
             f"fixfeed {command}: note: {behind:,} messages are not derived yet; "
-            f"fixfeed derive {sink.name} does so",
+            f"fixfeed derive {name} does so",
             file=sys.stderr,
         )
-    return store
 
 
 def shown(value: Any) -> str:

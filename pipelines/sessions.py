@@ -17,6 +17,7 @@ from rich.table import Table
 from fixfeed.io.ledger.ledger import SchemaError, SinkError
 from fixfeed.io.sql.open import open_store
 from fixfeed.io.sql.store import Store
+from fixfeed.pipelines.asking import tell_behind
 from fixfeed.pipelines.session_names import no_session
 from fixfeed.pipelines.sinks import DATABASES, sink_among
 from fixfeed.pipelines.terminal import Terminal, visible
@@ -85,13 +86,14 @@ class _Day(NamedTuple):
 
 def _days(uri: str) -> list[_Day]:
     """Return the days in a database. Raises `SinkError` or `UnknownPlace`."""
-    sink_among(uri, DATABASES, "tables of sessions: only databases have")
+    sink = sink_among(uri, DATABASES, "tables of sessions: only databases have")
     with closing(open_store(uri, read_only=True)) as store:
         if not store.tables().issuperset(_TABLES):
             raise SchemaError(
                 f"{store.place} has no tables of sessions; if an older fixfeed made it, bring it "
                 f"to this version with: fixfeed migrate {store.place}"
             )
+        tell_behind(store, "sessions", sink.name)
         rows = _rows(store, "session_days", "session, day")
         of_days: dict[str, list[Row]] = {row["session_day"]: [] for row in rows}
         for row in _rows(store, "sequences", "appl_id, numbers_since, first_number"):

@@ -38,13 +38,22 @@ def stored(database):
     return database
 
 
-def store_log(database, log):
+def store_log(database, log, *, derived=True):
     with contextlib.closing(open_store(database)) as store:
         store.prepare()
         (known,) = store.register([Source("k", "file", "a.log")], rules="r", replace=False).values()
         batch = parse_block(Block("k", 0, log, b"\x01"))
         store.write([(known.source_id, batch)], rules="r", replace=False)
-        derive(store)
+        if derived:
+            derive(store)
+
+
+def test_what_is_not_derived_yet_is_told(database, capsys):
+    store_log(database, b"".join(LOG), derived=False)
+    assert main([database]) == 0
+    assert capsys.readouterr().err.startswith(
+        "fixfeed sessions: note: 7 messages are not derived yet; fixfeed derive "
+    )
 
 
 def test_each_session_and_day_is_a_row_and_gaps_are_told_below(stored, capsys):

@@ -265,8 +265,13 @@ class Life:
                 self._keep(f"reported_{name}", getattr(self.events, name)[row], anew=True)
 
     def _name_session(self, row: int, *, asked: bool) -> None:
-        """Name the session as `messages.session` does, from who orders to who reports."""
+        """Name the session as `messages.session` does, from who orders to who reports.
+
+        A message without BeginString has none there, so the next one names it.
+        """
         events = self.events
+        if events.begin_string[row] is None:
+            return
         if self.session is None or (self._named_by_copy and not events.drop_copied[row]):
             self._named_by_copy = events.drop_copied[row]
             ends = [events.sender_comp_id[row] or "", events.target_comp_id[row] or ""]

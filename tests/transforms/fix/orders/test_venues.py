@@ -3,6 +3,8 @@
 import re
 from decimal import Decimal
 
+import pyarrow as pa
+
 from fixfeed.transforms.fix.orders.derived import derive
 from tests.transforms.fix.messages import encode
 from tests.transforms.fix.orders.stored import messages
@@ -593,6 +595,17 @@ def test_sums_and_averages_are_exact():
         "cum_qty"
     ]
     assert abs(order["avg_px"] - exact) <= Decimal("5e-11")
+
+
+def test_an_order_without_beginstring_has_the_session_that_its_reports_name():
+    s = Session()
+    s.ask(b"D", (11, b"1"), (38, b"100"))
+    s.report(b"0", b"0", (37, b"O"), (11, b"1"))
+    table = messages(b"".join(s.log))
+    place = table.schema.get_field_index("begin_string")
+    for versions, session in (([None, "FIX.4.4"], "FIX.4.4:ANN->BRK"), ([None, None], None)):
+        changed = table.set_column(place, "begin_string", pa.array(versions, pa.string()))
+        assert derive(changed)["orders"]["session"].to_pylist() == [session]
 
 
 def test_parties_behind_one_comp_id_that_use_the_same_ids_have_orders_of_their_own():
