@@ -1,6 +1,7 @@
 """Prints the life of an order, message by message: `fixfeed order URI ID`.
 
-ID is any of its ids: ClOrdID, OrigClOrdID, OrderID, SecondaryOrderID, ExecID, or its order_key.
+ID is any of its ids: ClOrdID, OrigClOrdID, OrderID, SecondaryOrderID, its order_key, or the ExecID
+of a fill or a correction.
 Where several orders have it, on other days or in other sessions, each is printed, those that begin
 with the new order first.
 """
@@ -37,10 +38,11 @@ _ORDER = (
 _CODES = {"side": "Side", "ord_type": "OrdType", "time_in_force": "TimeInForce",
           "ord_status": "OrdStatus"}  # fmt: skip
 _SHOWN = (
-    "sending_time", "sender_comp_id", "msg_type_name", "exec_type_name", "ord_status_name",
-    "cl_ord_id", "exec_id", "order_qty", "price", "last_qty", "last_px", "cum_qty", "leaves_qty",
-    "text", "message_id",
+    "sending_time", "sender_comp_id", "msg_type_name", "exec_type_name", "exec_trans_type",
+    "exec_trans_type_name", "exec_ref_id", "ord_status_name", "cl_ord_id", "exec_id", "order_qty",
+    "price", "last_qty", "last_px", "cum_qty", "leaves_qty", "text", "message_id",
 )  # fmt: skip
+_CHANGES = ("1", "2")  # values of ExecTransType: a bust, a correction
 _HEADS = ("", "sent", "by", "message", "ExecType", "OrdStatus", "ClOrdID", "ExecID", "qty", "price",
           "last", "at", "cum", "leaves", "text", "message_id")  # fmt: skip
 
@@ -82,7 +84,11 @@ def orders_with(store: Store, text: str) -> list[int]:
 
 
 def steps_of(store: Store, key: int) -> list[tuple[Any, ...]]:
-    """Return the messages of an order by its steps: step, whether it is a copy, `_SHOWN`."""
+    """Return the messages of an order by its steps: step, whether it is a copy, as `_HEADS`.
+
+    Of a bust or a correction ExecType names what it is about; up to FIX 4.2 ExecTransType says what
+    it is, and ExecType how the order is.
+    """
     steps = store.query(
         "select step, copied, message_id from order_messages where order_key = ?"
         " order by step, copied, message_id",
@@ -97,7 +103,14 @@ def steps_of(store: Store, key: int) -> list[tuple[Any, ...]]:
             f"select {', '.join(_SHOWN)} from messages_named where message_id {among}", ids
         )
     }
-    return [(step, copied, *found[number]) for step, copied, number in steps]
+    return [(step, copied, *_as_shown(found[number])) for step, copied, number in steps]
+
+
+def _as_shown(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    sent, by, kind, exec_type, trans_type, trans_name, about, *rest = row
+    if trans_type in _CHANGES:
+        exec_type = trans_name
+    return sent, by, kind, f"{exec_type} of {about}" if exec_type and about else exec_type, *rest
 
 
 def _is_database(word: str) -> bool:

@@ -151,6 +151,30 @@ def test_postgresql_says_so_too(day, postgresql, capsys):
     assert "did you mean \"ord_status = '8'\"? A condition is SQL" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("version", ["FIX.4.2", "FIX.4.4"])
+def test_busts_and_corrections_say_what_they_are_about(version, database, capsys):
+    def report(number, exec_id, kind, trans, ref, quantity):
+        old = f"20={trans}|" if version == "FIX.4.2" else ""
+        exec_type = "1" if old else kind
+        return (
+            f"8={version}|9=1|35=8|49=B|56=A|34={number}|52=20250303-09:00:0{number}|11=c|37=o|"
+            f"17={exec_id}|{old}150={exec_type}|39=1|19={ref}|32={quantity}|31=5|10=000|\n"
+        ).replace("19=|", "")
+
+    log = report(1, "E1", "F", 0, "", 50) + report(2, "E2", "F", 0, "", 60)
+    log += report(3, "E3", "G", 2, "E1", 40) + report(4, "E4", "H", 1, "E2", 60)
+    with contextlib.closing(open_store(database)) as store:
+        store.prepare()
+        (known,) = store.register([Source("k", "file", "a.log")], rules="r").values()
+        batch = parse_block(Block("k", 0, log.encode(), b"|"))
+        store.write([(known.source_id, batch)], rules="r", replace=False)
+        derive(store)
+    assert order.main([database, "o"]) == 0
+    told = re.findall(r"Execution ?Report +(.*?) of (E\d)", capsys.readouterr().out)
+    both = ("Correct", "Cancel") if version == "FIX.4.2" else ("Trade correct", "Trade cancel")
+    assert told == [(both[0], "E1"), (both[1], "E2")]
+
+
 def test_an_id_that_no_order_has_is_said_to_be_none(day, capsys):
     assert order.main([f"sqlite:///{day}/fixfeed.db", "nowhere"]) == 1
     assert capsys.readouterr().err == "fixfeed order: no order has the id 'nowhere'\n"
