@@ -20,12 +20,12 @@ class View:
     Args:
       text: The search (`search.search`); `` for none.
       sessions: Sessions as the column has them, `FIX.4.4:A->B`, or patterns of them with `*` and
-        `?`; none means all.
+        `?`, but for what is the name of a session itself; none means all.
       types: MsgTypes; none means all.
       begin: The first time, of `coalesce(sending_time, captured_at)`; None for any.
       end: The time after the last one. With either of them, what has no time is left out.
       scope: What the reader may see: whatever is asked for, nothing else is found.
-      exactly: Sessions are no patterns: a CompID may itself have `*` or `?` in it.
+      exactly: Sessions are no patterns, whatever there is.
     """
 
     text: str = ""
@@ -97,6 +97,8 @@ def seen_sessions(database: Database, view: View, *, both: bool = False) -> list
     if both:
         # Orders are of the session of who ordered, who may have sent nothing that is stored.
         known = sorted({*known, *(one for session in known for one in opposites(session))})
+    # A CompID of a counterparty may have `*` or `?` itself: links name its session.
+    patterns = () if exact else set(view.sessions) - set(known)
     return [
         session
         for session in known
@@ -104,7 +106,7 @@ def seen_sessions(database: Database, view: View, *, both: bool = False) -> list
         and (
             not view.sessions
             or session in view.sessions
-            or (not exact and any(matches(session, one) for one in view.sessions))
+            or any(matches(session, one) for one in patterns)
         )
     ]
 

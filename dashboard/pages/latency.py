@@ -51,7 +51,7 @@ def page(view: View) -> None:
     # A link may name none: `?kind=`.
     kind, clock = kind or "acknowledged", clock or _usual(there)
     asked = {"kind": kind, "clock": clock}
-    symbol = (symbol or "").strip()
+    symbol = (symbol or "").strip(" ")
     key = f"{hash((shown, symbol))}-{kind}-{clock}"
     if symbol:
         _of_symbol(shown, symbol, asked, key)

@@ -69,9 +69,9 @@ def _list(view: View) -> None:
     st.session_state["orders_of"] = key
     cursor = st.query_params.get("at")
     asked: dict[str, Any] = {
-        "id": (id or "").strip() or None,
+        "id": (id or "").strip(" ") or None,
         "status": chosen or None,
-        "symbol": (symbol or "").strip() or None,
+        "symbol": (symbol or "").strip(" ") or None,
         "refused": refused or None,
         "problems": problems,
     }

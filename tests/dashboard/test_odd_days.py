@@ -130,6 +130,16 @@ def test_a_bracket_in_a_pattern_is_itself(odd):
         assert [row["session"] for row in asked] == [f"FIX.4.4:{name}->X"]
 
 
+def test_the_name_of_a_session_means_that_one_though_it_may_be_a_pattern(odd):
+    def asked(session):
+        return {
+            row["session"] for row in pages(client(odd), "/messages", "messages", session=session)
+        }
+
+    assert asked("FIX.4.4:*->X") == {"FIX.4.4:*->X"}
+    assert asked("*:*->X") == {f"FIX.4.4:{one}->X" for one in ("*", "BROKER", "[B]ROKER")}
+
+
 def test_who_sees_drop_copies_alone_is_told_nothing_of_their_orders(odd):
     copies, client_side = seen(odd, "BK<->DC"), seen(odd, "C1<->BK")
     for path, name in (("/orders", "orders"), ("/executions", "executions")):
