@@ -192,8 +192,10 @@ def logged_out(database: Database, view: View) -> set[str]:
     rows = database.rows(
         "select d.session, m.logged_out from"
         f" (select session, max(last_time) as last_time from session_days {where} group by session)"
-        " ends join session_days d on d.session = ends.session and d.last_time = ends.last_time"
-        " join session_minutes m on m.session_day = d.session_day and m.last_time = d.last_time",
+        " ends cross join session_days d cross join session_minutes m"
+        " where d.session = ends.session and d.last_time = ends.last_time"
+        " and m.session_day = d.session_day"
+        " and m.session_day is not null and m.last_time = d.last_time",
         *where.values,
     )
     return {row["session"] for row in rows if row["logged_out"]}

@@ -126,6 +126,22 @@ def test_orders_are_counted_by_the_text_of_what_refused_them_as_their_list_has_t
         }
 
 
+def test_refusals_are_read_from_the_messages_of_their_orders(day, view):
+    with plans_of(day) as plans:
+        overview.rejects(day, view)
+        orders.page(day, view, refused="Unknown symbol")
+    keys = {
+        "sqlite": ("SEARCH s USING PRIMARY KEY", "SEARCH m USING INTEGER PRIMARY KEY"),
+        "postgresql": ("order_messages_pkey", "messages_pkey"),
+    }
+    read = [plan for plan in plans if " m " in plan]
+    assert len(read) >= 2
+    for plan in read:
+        assert "orders_first_message_at" in plan
+        for key in keys[day.dialect]:
+            assert key in plan
+
+
 def test_counts_are_read_from_the_index_by_minute(day, view):
     # Of an hour: where a day is all there is, PostgreSQL may take the other index as well.
     hour = replace(view, end=view.begin.replace(hour=10), begin=view.begin.replace(hour=9))

@@ -170,6 +170,14 @@ def test_a_reader_sees_its_sessions_alone(day, view):
     assert {gap.session for gap in sessions.gaps(day, own)} <= {RETAIL}
 
 
+def test_the_last_minutes_of_sessions_are_read_from_their_index(day, view):
+    with plans_of(day) as plans:
+        sessions.logged_out(day, view)
+    (plan,) = plans
+    assert "session_minutes_session_day" in plan
+    assert "SCAN m " not in plan
+
+
 def test_minutes_of_a_session_are_read_from_their_index(day, view):
     with plans_of(day) as plans:
         for query in (sessions.presences, sessions.events):
