@@ -12,7 +12,7 @@ import apache_beam as beam
 from fixfeed.io.commit import Around, Run
 from fixfeed.io.files.source import ReadFromFiles
 from fixfeed.io.ledger.counts import CountingLedger, Counts
-from fixfeed.io.ledger.ledger import Ledger
+from fixfeed.io.ledger.ledger import Ledger, SinkError, SinkFailed
 from fixfeed.io.sql.store import Store
 from fixfeed.io.stream import FeedState
 from fixfeed.io.tracing import here
@@ -47,9 +47,10 @@ class OnCluster:
     """Reads a plan on the cluster that the settings of a job name."""
 
     def __init__(self, job: Job, folder: Path):
-        """Check that the cluster is there; raises `ClusterFailed`, `UsageError` if it does not fit.
+        """Check that outputs and the cluster are there, before anything is started for them.
 
-        `folder` is the run's, for what this machine needs alone.
+        Raises `SinkError`, `ClusterFailed`, and `UsageError` if the job does not fit. `folder` is
+        the run's, for what this machine needs alone.
         """
         counters = folder / COUNTERS
         counters.mkdir()
@@ -58,6 +59,11 @@ class OnCluster:
         self._count = ForPrometheus(counters)
         self._cluster = Cluster(job.settings, folder, is_stream=job.stream is not None)
         of_run(self._cluster.run)
+        with ExitStack() as stack:
+            if not job.settings.quiet:
+                stack.enter_context(waiting_told(lambda: "looking at the outputs"))
+            for sink in job.sinks:
+                _look_at(sink, waits=job.stream is not None)
         try:
             self._cluster.check(job.watch.stop)
         except BaseException:
@@ -181,6 +187,23 @@ class OnCluster:
                 counted_for=self._cluster.run,
             )
         )
+
+
+def _look_at(sink: Sink, *, waits: bool) -> None:
+    """Raise `SinkError` if an output cannot be opened; one that is away is none if a run `waits`.
+
+    One whose ledger is read from its beginning is opened once alone, later.
+    """
+    if sink.keep_open:
+        return
+    try:
+        ledger = sink.look()
+    except SinkFailed as error:
+        if waits and error.away:
+            return
+        raise SinkError(str(error)) from error
+    if ledger is not None:
+        ledger.close()
 
 
 def _counting(ledgers: Mapping[str, Ledger]) -> dict[str, CountingLedger]:
