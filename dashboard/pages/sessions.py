@@ -135,9 +135,8 @@ def _messages_of(row: Row) -> str:
 
 
 def _gaps(view: View, gaps: Sequence[Gap]) -> None:
-    known = [gap for gap in gaps if gap.session]
     rows = []
-    for gap in known[:_GAPS]:
+    for gap in gaps[:_GAPS]:
         numbers = f"{gap.first:,}" if gap.numbers == 1 else f"{gap.first:,} to {gap.last:,}"
         around = f"MsgSeqNum>={max(1, gap.first - 20)} MsgSeqNum<={gap.last + 20}"
         begin, end = f"{gap.day}", f"{gap.day} 23:59:59.999999"
@@ -145,7 +144,7 @@ def _gaps(view: View, gaps: Sequence[Gap]) -> None:
             # From the end of the day on much would have to be read until they are found.
             end = f"{after(gap.at, _AFTER):%Y-%m-%d %H:%M}"
         address = messages_link(
-            view, q=around, session=[gap.session or ""], type=None, from_=begin, to=end,
+            view, q=around, session=[gap.session], type=None, from_=begin, to=end,
             admin="true",
         )  # fmt: skip
         rows.append(
@@ -162,13 +161,13 @@ def _gaps(view: View, gaps: Sequence[Gap]) -> None:
     heads = ("session", "day", "#numbers", "#how many", "what became of them",
              "filled, or next number, at", "messages")  # fmt: skip
     st.html(table_of(heads, rows, empty="No number is missing, and none came late."))
-    if any(gap.what == sessions.NEVER for gap in known):
+    if any(gap.what == sessions.NEVER for gap in gaps):
         st.caption(
             "What is missing may have come damaged: as a [failure](quality), or as a message "
             "whose CompIDs or version cannot be read, of which *(no session)* has the number."
         )
-    if len(known) > _GAPS:
-        st.caption(f"The first {_GAPS} of {len(known):,}; choose a session or a shorter time.")
+    if len(gaps) > _GAPS:
+        st.caption(f"The first {_GAPS} of {len(gaps):,}; choose a session or a shorter time.")
 
 
 def _became(view: View, gap: Gap) -> Cell:
@@ -181,7 +180,7 @@ def _became(view: View, gap: Gap) -> Cell:
     if gap.without_time < gap.numbers:
         stored = f"missing; {gap.without_time:,} of them {stored}"
     address = messages_link(
-        view, q=f"MsgSeqNum>={gap.first} MsgSeqNum<={gap.last}", session=[gap.session or ""],
+        view, q=f"MsgSeqNum>={gap.first} MsgSeqNum<={gap.last}", session=[gap.session],
         type=None, from_=None, to=None, admin="true",
     )  # fmt: skip
     return Cell(stored, address, bad=gap.without_time < gap.numbers)

@@ -67,7 +67,7 @@ class Gap(NamedTuple):
     may be of this day or of another one.
     """
 
-    session: str | None
+    session: str
     day: datetime.date
     first: int
     last: int
@@ -115,9 +115,14 @@ def _without_time(database: Database, view: View) -> dict[str | None, set[int]]:
 
 
 def gaps_in(rows: Sequence[Row]) -> Iterator[Gap]:
-    """Yield the gaps of rows of `sequences` that are in the order of `sequences` above."""
+    """Yield the gaps of rows of `sequences` that are in the order of `sequences` above.
+
+    What names no session has none: its numbers are of several.
+    """
     last: dict[Any, int] = {}
     for row in rows:
+        if row["session"] is None:
+            continue
         key = row["session"], row["appl_id"]
         missing = row["missing"]
         if row["began"] == "continued" and key in last:

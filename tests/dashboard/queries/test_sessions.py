@@ -45,6 +45,8 @@ def test_a_gap_is_what_never_came_and_what_came_late_says_how():
         # What came again of the day before, and what goes on with its numbers.
         stretch(23, 24, "resent", on=datetime.date(2025, 1, 4)),
         stretch(31, 33, "continued", on=datetime.date(2025, 1, 4)),
+        # Of several sessions that cannot be told.
+        stretch(40, 50, "gap", missing=9) | {"session": None},
     ]
     assert list(gaps_in(rows)) == [
         Gap("S", DAY, 11, 12, "resent", time),
@@ -76,7 +78,10 @@ def test_days_have_what_sequences_say_of_them(day, view):
 def test_missing_numbers_of_gaps_are_those_of_sequences(day, view):
     gaps = sessions.gaps(day, view)
     never = sum(gap.numbers for gap in gaps if gap.what == "never came")
-    (sums,) = day.rows("select sum(missing) as missing from sequences where began <> 'continued'")
+    (sums,) = day.rows(
+        "select sum(missing) as missing from sequences"
+        " where began <> 'continued' and session is not null"
+    )
     assert gaps
     assert never == sums["missing"]
 
