@@ -14,8 +14,14 @@ _NEXT = 10.0
 
 
 @contextmanager
-def waiting_told(what: Callable[[], str]) -> Iterator[None]:
-    """Say `what` is waited for after five seconds, and each ten then, while the body runs."""
+def waiting_told(what: Callable[[], str], *, quiet: bool = False) -> Iterator[None]:
+    """Say `what` is waited for after five seconds, and each ten then, while the body runs.
+
+    A run that is `quiet` says nothing.
+    """
+    if quiet:
+        yield
+        return
 
     def tell(over: threading.Event) -> None:
         seconds = _FIRST

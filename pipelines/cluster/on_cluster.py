@@ -59,9 +59,7 @@ class OnCluster:
         self._count = ForPrometheus(counters)
         self._cluster = Cluster(job.settings, folder, is_stream=job.stream is not None)
         of_run(self._cluster.run)
-        with ExitStack() as stack:
-            if not job.settings.quiet:
-                stack.enter_context(waiting_told(lambda: "looking at the outputs"))
+        with waiting_told(lambda: "looking at the outputs", quiet=job.settings.quiet):
             for sink in job.sinks:
                 _look_at(sink, waits=job.stream is not None)
         try:
@@ -129,9 +127,7 @@ class OnCluster:
         from fixfeed.pipelines.cluster.stream_lag import StreamLag
         from fixfeed.pipelines.cluster.stream_start import topics_at_start
 
-        with ExitStack() as stack:
-            if not settings.quiet:
-                stack.enter_context(waiting_told(lambda: "waiting for brokers"))
+        with waiting_told(lambda: "waiting for brokers", quiet=settings.quiet):
             begun = topics_at_start(topics, job.watch.stop, job.health)
         if begun is None:
             return

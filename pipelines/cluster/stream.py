@@ -31,10 +31,10 @@ def run(job: Job, folder: Path) -> int:
     again = TryAgain(job.watch.stop, job.health)
     plan = Plan(sources={sink.name: {} for sink in job.sinks})
     runs: dict[str, int] = {}
+    quiet = job.settings.quiet
     with closing(OnCluster(job, folder)) as reading, ended_by_trouble(job, runs, reading):
-        with ExitStack() as stack:
-            if not job.settings.quiet:
-                stack.enter_context(waiting_told(lambda: "waiting until outputs can be opened"))
+        opening = waiting_told(lambda: "waiting until outputs can be opened", quiet=quiet)
+        with opening, ExitStack() as stack:
             ledgers = opened(job.sinks, stack, again)
             refuse_one_cluster(job.loops, again)
             reading.begin(ledgers)
@@ -43,9 +43,8 @@ def run(job: Job, folder: Path) -> int:
         with derived_all_along(job):
             reading.follow(plan)
         # Opened anew: days may have passed.
-        with ExitStack() as stack:
-            if not job.settings.quiet:
-                stack.enter_context(waiting_told(lambda: "counting what outputs have committed"))
+        counting = waiting_told(lambda: "counting what outputs have committed", quiet=quiet)
+        with counting, ExitStack() as stack:
             ledgers = opened(job.sinks, stack, again)
             summary = _summed_up(job, reading, ledgers, plan)
             settle(job, summary)

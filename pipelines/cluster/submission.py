@@ -160,8 +160,8 @@ class Cluster:
         self._server = server
         with contextlib.ExitStack() as stack:
             stack.enter_context(_temporary_files_in(self._folder))
-            if not self._settings.quiet:
-                stack.enter_context(waiting_told(lambda: "waiting for Beam's job server"))
+            quiet = self._settings.quiet
+            stack.enter_context(waiting_told(lambda: "waiting for Beam's job server", quiet=quiet))
             stack.enter_context(server.ended_by(stop))
             try:
                 server.start()
