@@ -7,7 +7,8 @@ numbers that are missing, and those that came late. docs/sessions.md explains th
 import argparse
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -76,12 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Day(NamedTuple):
     """A row of session_days, and its rows of sequences in order.
 
-    `without_time` are the MsgSeqNums of messages of its session that have no time, and so no day.
+    `without_time` are the MsgSeqNums of messages of its session that have no time, and
+    so no day, in order, each once.
     """
 
     row: Row
     stretches: list[Row]
-    without_time: Collection[int]
+    without_time: Sequence[int]
 
 
 def _days(uri: str) -> list[_Day]:
@@ -101,9 +103,8 @@ def _days(uri: str) -> list[_Day]:
         without_time: dict[str | None, set[int]] = {}
         for session, number in store.query(_WITHOUT_TIME):
             without_time.setdefault(session, set()).add(number)
-    return [
-        _Day(row, of_days[row["session_day"]], without_time.get(row["session"], ())) for row in rows
-    ]
+    numbers = {session: sorted(own) for session, own in without_time.items()}
+    return [_Day(row, of_days[row["session_day"]], numbers.get(row["session"], ())) for row in rows]
 
 
 def _rows(store: Store, table: str, order: str) -> list[Row]:
@@ -193,7 +194,8 @@ def _gaps(days: Sequence[_Day]) -> Iterator[str]:
 
 def _stored(day: _Day, first: int, last: int, appl_id: str | None) -> str:
     """Return how many of missing numbers are stored in messages without a time, `` if none is."""
-    found = sum(first <= one <= last for one in day.without_time) if appl_id is None else 0
+    numbers = day.without_time if appl_id is None else ()
+    found = bisect_right(numbers, last) - bisect_left(numbers, first)
     if not found:
         return ""
     return f"; {'' if first == last else f'{found:,} of them '}stored, without a time"

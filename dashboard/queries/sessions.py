@@ -1,6 +1,7 @@
 """What sessions did, day by day: their numbers, gaps and what filled them, when they were there."""
 
 import datetime
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -92,17 +93,17 @@ def gaps(database: Database, view: View) -> list[Gap]:
     found = list(gaps_in(sequences(database, view)))
     numbers = _without_time(database, view) if any(gap.what == NEVER for gap in found) else {}
     return [
-        gap._replace(without_time=sum(gap.first <= one <= gap.last for one in own))
+        gap._replace(without_time=bisect_right(own, gap.last) - bisect_left(own, gap.first))
         if gap.what == NEVER and (own := numbers.get(gap.session)) and gap.appl_id is None
         else gap
         for gap in found
     ]
 
 
-def _without_time(database: Database, view: View) -> dict[str | None, set[int]]:
-    """Return the MsgSeqNums of messages that have no time, by session; of the first ten thousand.
+def _without_time(database: Database, view: View) -> dict[str | None, list[int]]:
+    """Return the MsgSeqNums of messages that have no time, by session, in order, each once.
 
-    Days of sessions are made of messages that have one.
+    Those of the first ten thousand such messages. Days of sessions are made of what has a time.
     """
     where = Where(f"{TIME_SQL} is null").sessions(database, view)
     found: dict[str | None, set[int]] = {}
@@ -111,7 +112,7 @@ def _without_time(database: Database, view: View) -> dict[str | None, set[int]]:
     ):
         if row["msg_seq_num"] is not None:
             found.setdefault(row["session"], set()).add(row["msg_seq_num"])
-    return found
+    return {session: sorted(numbers) for session, numbers in found.items()}
 
 
 def gaps_in(rows: Sequence[Row]) -> Iterator[Gap]:
