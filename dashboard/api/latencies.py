@@ -39,7 +39,7 @@ class Measured(Filtered):
         "sent", description="Whose clock measures."
     )
 
-    def measure(self) -> dict[str, str]:
+    def measure(self) -> dict[str, Any]:
         """Return the kind and the clock."""
         return {"kind": self.kind, "clock": self.clock}
 
@@ -90,12 +90,10 @@ def latencies(database: Database) -> APIRouter:
         rows: list[dict[str, Any]] = []
         since = None
         if view is not None and asked.symbol is not None:
-            requests, since = of_symbol(
-                database, view, kind=asked.kind, clock=asked.clock, symbol=asked.symbol
-            )
+            requests, since = of_symbol(database, view, symbol=asked.symbol, **asked.measure())
             rows = percentiles_of(requests)
         elif view is not None:
-            rows = latency.percentiles(database, view, kind=asked.kind, clock=asked.clock)
+            rows = latency.percentiles(database, view, **asked.measure())
         told = {**asked.measure(), **of_time, "since": since}
         return answer({**told, "latency": rows, **done})
 
@@ -129,7 +127,7 @@ def latencies(database: Database) -> APIRouter:
         rows: list[dict[str, Any]] = []
         since = None
         if view is not None:
-            rows, since = by_symbol(database, view, kind=asked.kind, clock=asked.clock)
+            rows, since = by_symbol(database, view, **asked.measure())
         return answer({**asked.measure(), "since": since, "symbols": rows, **done})
 
     @routes.get(
@@ -160,11 +158,9 @@ def latencies(database: Database) -> APIRouter:
         rows: list[dict[str, Any]] = []
         since = None
         if view is not None and asked.symbol is not None:
-            rows, since = of_symbol(
-                database, view, kind=asked.kind, clock=asked.clock, symbol=asked.symbol
-            )
+            rows, since = of_symbol(database, view, symbol=asked.symbol, **asked.measure())
         elif view is not None:
-            rows, since = slowest_of_all(database, view, kind=asked.kind, clock=asked.clock)
+            rows, since = slowest_of_all(database, view, **asked.measure())
         names = ("session", "cl_ord_id", "began", "ended", "seconds")
         shown_rows = [{name: row[name] for name in names} for row in rows[:_SLOWEST]]
         return answer({"since": since, "slowest": shown_rows, **done})

@@ -186,15 +186,18 @@ def _over_time(rows: Sequence[Row], step: str) -> list[Row]:
 def _sessions(view: View, asked: dict[str, str], found: Sequence[Row]) -> None:
     rows = [
         [
-            Cell(
-                row["session"], page_link("latency", view, **{**asked, "session": [row["session"]]})
-            ),
+            _session(view, asked, row["session"]),
             Cell(row["requests"]),
             *(Cell(_waited(row[name])) for name in ("p50", "p95", "p99", "most")),
         ]
         for row in sorted(found, key=lambda row: -row["p99"])
     ]
     st.html(table_of(("session", "#requests", "#p50", "#p95", "#p99", "#at most"), rows))
+
+
+def _session(view: View, asked: dict[str, str], session: str) -> Cell:
+    """Return a session that leads to its own latencies."""
+    return Cell(session, page_link("latency", view, **{**asked, "session": [session]}))
 
 
 def _symbols(
@@ -210,9 +213,7 @@ def _symbols(
                 if row["symbol"]
                 else None,
             ),
-            Cell(
-                row["session"], page_link("latency", view, **{**asked, "session": [row["session"]]})
-            ),
+            _session(view, asked, row["session"]),
             Cell(row["requests"]),
             *(Cell(_waited(row[name])) for name in ("p50", "p95", "p99", "most")),
         ]
