@@ -11,9 +11,10 @@ from fixfeed.io.background import in_background
 from fixfeed.io.kafka.address import Address
 from fixfeed.io.kafka.client import Cluster, KafkaTrouble, Topic
 
-__all__ = ["Looking", "Topics", "patterns_of", "topics_now"]
+__all__ = ["Looking", "Topics", "patterns_of", "topics_now", "until_answered"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 Topics = dict[str, Topic | KafkaTrouble]
 """Each topic by its name, or what is wrong with it."""
 
@@ -48,6 +49,38 @@ def topics_now(brokers: Cluster, address: Address) -> Topics:
     return brokers.topics(dict.fromkeys(names)) if names else {}
 
 
+def until_answered(
+    ask: Callable[[], T],
+    take: Callable[[T], U],
+    away: Callable[[KafkaTrouble], None],
+    stop: Callable[[], bool],
+) -> U | None:
+    """Return what `take` makes of what brokers answer; None if it is to stop before.
+
+    As long as they do not, or one of both raises a `KafkaTrouble` that waiting may mend, `away` is
+    told, and it is tried again, after longer and longer waits. Raises all others. `ask` is called
+    in a thread of its own, which holds up no stop.
+    """
+    wait = _FIRST
+    while not stop():
+        asking = in_background(ask)
+        while not asking.done():
+            if stop():
+                return None
+            time.sleep(_STEP)
+        try:
+            return take(asking.result())
+        except KafkaTrouble as trouble:
+            if trouble.lasting:
+                raise
+            away(trouble)
+        until = time.monotonic() + wait
+        while time.monotonic() < until and not stop():
+            time.sleep(_STEP)
+        wait = min(2 * wait, _LONGEST)
+    return None
+
+
 class Looking:
     """Looks at topics in threads of its own, so that brokers that are away hold up nothing.
 
@@ -71,31 +104,16 @@ class Looking:
     ) -> bool:
         """Have the topics used once brokers answer; return false if it is to stop before.
 
-        As long as they do not, or `use` raises a `KafkaTrouble` that waiting may mend, `away` is
-        told, and it is tried again, after longer and longer waits. Raises all others.
+        See `until_answered`, whose trouble is also that of `use`.
         """
-        wait = _FIRST
-        while not stop():
-            look = in_background(self._topics)
-            while not look.done():
-                if stop():
-                    return False
-                time.sleep(_STEP)
+
+        def take(topics: Topics) -> bool:
             self._next = math.inf
-            try:
-                use(look.result())
-            except KafkaTrouble as trouble:
-                if trouble.lasting:
-                    raise
-                away(trouble)
-            else:
-                self.soon(_LOOK)
-                return True
-            until = time.monotonic() + wait
-            while time.monotonic() < until and not stop():
-                time.sleep(_STEP)
-            wait = min(2 * wait, _LONGEST)
-        return False
+            use(topics)
+            self.soon(_LOOK)
+            return True
+
+        return bool(until_answered(self._topics, take, away, stop))
 
     def so_far(self) -> KafkaTrouble | None:
         """Return why no broker has answered, as far as is known; None if one has."""

@@ -1,19 +1,16 @@
 """Where a stream on a cluster begins in its topics, which brokers say once they answer."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 
 from fixfeed.io.kafka.client import KafkaTrouble
+from fixfeed.io.kafka.looking import until_answered
 from fixfeed.io.kafka.sharded import TopicsElsewhere
 from fixfeed.pipelines.health import Health
 from fixfeed.pipelines.log import say
 from fixfeed.pipelines.uris import UnknownPlace
 
 __all__ = ["topics_at_start"]
-
-_PAUSE = 2.0  # seconds between two attempts
-_STEP = 0.1
 
 
 def topics_at_start(
@@ -25,24 +22,24 @@ def topics_at_start(
     `stop` returns true before they answer. Raises `UnknownPlace` for what waiting does not mend.
     """
     told = False
-    while True:
-        try:
-            found = topics.at_start(partial(say, level="warning"))
-        except KafkaTrouble as trouble:
-            if trouble.lasting:
-                raise UnknownPlace(str(trouble)) from trouble
-            why = f"{trouble}; it goes on once one does"
-            health.input_away(why)
-            if not told:
-                say(why, event="away", level="warning")
-            told = True
-        else:
-            health.input_away("")
-            if told:
-                say("brokers answer again, and it goes on", event="back")
-            return found
-        until = time.monotonic() + _PAUSE
-        while time.monotonic() < until:
-            if stop():
-                return None
-            time.sleep(_STEP)
+
+    def away(trouble: KafkaTrouble) -> None:
+        nonlocal told
+        why = f"{trouble}; it goes on once one does"
+        health.input_away(why)
+        if not told:
+            say(why, event="away", level="warning")
+        told = True
+
+    def take(found: tuple[TopicsElsewhere, int]) -> tuple[TopicsElsewhere, int]:
+        health.input_away("")
+        if told:
+            say("brokers answer again, and it goes on", event="back")
+        return found
+
+    try:
+        return until_answered(
+            partial(topics.at_start, partial(say, level="warning")), take, away, stop
+        )
+    except KafkaTrouble as trouble:
+        raise UnknownPlace(str(trouble)) from trouble

@@ -2,8 +2,8 @@
 
 import pytest
 
+from fixfeed.io.kafka import looking
 from fixfeed.io.kafka.client import KafkaTrouble
-from fixfeed.pipelines.cluster import stream_start
 from fixfeed.pipelines.cluster.stream_start import topics_at_start
 from fixfeed.pipelines.health import Health
 from fixfeed.pipelines.uris import UnknownPlace
@@ -29,8 +29,8 @@ class Topics:
 
 @pytest.fixture
 def health(monkeypatch):
-    monkeypatch.setattr(stream_start, "_PAUSE", 0.01)
-    monkeypatch.setattr(stream_start, "_STEP", 0.01)
+    monkeypatch.setattr(looking, "_FIRST", 0.01)
+    monkeypatch.setattr(looking, "_STEP", 0.01)
     return Health(["db"], longest=1.0, stopping=lambda: False)
 
 
